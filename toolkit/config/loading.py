@@ -1,0 +1,163 @@
+"""Loading a configuration: inheritance, overrides, validation, and errors that name file, line and key."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from toolkit.config.models import Config, EnsembleConfig
+from toolkit.config.problems import describe_problems
+from toolkit.config.yaml_files import Document, KeyPath, Position, read_document, read_value
+from toolkit.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_PATH_KEYS: tuple[KeyPath, ...] = (
+    ("data", "images"),
+    ("data", "masks"),
+    ("data", "test"),
+    ("data", "sample_submission"),
+    ("encoder_weights",),
+)
+_NOT_PATHS = ("imagenet",)
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[Model]):
+    """A configuration and where each of its keys was written."""
+
+    config: Model
+    source: Path
+    positions: Mapping[KeyPath, Position]
+
+    def where(self, *key: str | int) -> str:
+        """`file:line: key`, for an error about a key; the file alone where the key was left out."""
+        position = self.positions.get(key, Position(str(self.source), 0))
+        return f"{position}: {'.'.join(map(str, key))}"
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Loaded[Config]:
+    """Load an experiment's config.yaml.
+
+    Args:
+        path: of the file; paths in it are relative to its folder and come back absolute.
+        overrides: texts such as `stages.0.epochs=3`; paths in them are relative to the working folder.
+
+    Raises:
+        ConfigError: all that is wrong with it, each with file, line, key and the nearest valid word.
+        MissingFileError: the file or one that it extends does not exist.
+    """
+    return _validate(Config, _with_overrides(_with_parents(path, ()), overrides), path)
+
+
+def load_ensemble(path: Path) -> Loaded[EnsembleConfig]:
+    """Load an ensemble's config.yaml; raises as `load_config` does."""
+    return _validate(EnsembleConfig, _with_parents(path, ()), path)
+
+
+def is_ensemble(path: Path) -> bool:
+    """Whether the file describes an ensemble: it names members."""
+    return "members" in _with_parents(path, ()).tree
+
+
+def plain_config(config: BaseModel, relative_to: Path) -> dict[str, Any]:
+    """The configuration as plain data for YAML or JSON, its paths relative to a folder."""
+    tree: dict[str, Any] = config.model_dump(mode="json")
+    for key in _PATH_KEYS:
+        parent, value = _find(tree, key)
+        if parent is not None and isinstance(value, str) and value not in _NOT_PATHS:
+            parent[str(key[-1])] = Path(os.path.relpath(value, relative_to)).as_posix()
+    return tree
+
+
+def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
+    document = _anchored(read_document(path), path.parent)
+    if "extends" not in document.tree:
+        return document
+    position = document.positions["extends",]
+    extends = document.tree.pop("extends")
+    if not isinstance(extends, str):
+        raise ConfigError(f"{position}: extends: expected the path of one file, received {extends!r}")
+    parent = _absolute(path.parent / extends)
+    chain = (*children, _absolute(path))
+    if parent in chain:
+        raise ConfigError(f"{position}: extends: these files extend each other: {' → '.join(map(str, chain))}")
+    if not parent.is_file():
+        raise ConfigError(f"{position}: extends: there is no file {parent}")
+    inherited = _with_parents(parent, chain)
+    return Document(_merged(inherited.tree, document.tree), {**inherited.positions, **document.positions})
+
+
+def _merged(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:
+    """The child's keys over the parent's: mappings are merged key by key, everything else is replaced."""
+    merged = dict(parent)
+    for key, value in child.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
+    tree: Any = document.tree
+    positions = dict(document.positions)
+    for override in overrides:
+        source = f"--set {override}"
+        dotted, equals, text = override.partition("=")
+        if not equals or not dotted.strip():
+            raise ConfigError(f"{source}: expected KEY=VALUE, for example --set stages.0.epochs=3")
+        key: KeyPath = tuple(int(part) if part.isdigit() else part for part in dotted.strip().split("."))
+        tree = _replaced(tree, key, read_value(text, source), source)
+        positions[key] = Position(source, 0)
+    return _anchored(Document(tree, positions), Path.cwd())
+
+
+def _replaced(tree: Any, key: KeyPath, value: Any, source: str) -> Any:
+    """A copy of the tree with one value set; mappings on the way are made, list entries must exist."""
+    if not key:
+        return value
+    head, rest = key[0], key[1:]
+    if isinstance(tree, tuple):
+        if not isinstance(head, int) or head >= len(tree):
+            raise ConfigError(f"{source}: {head!r} is not an entry of this list; it has entries 0 to {len(tree) - 1}")
+        return (*tree[:head], _replaced(tree[head], rest, value, source), *tree[head + 1 :])
+    branch = dict(tree) if isinstance(tree, dict) else {}
+    branch[str(head)] = _replaced(branch.get(str(head)), rest, value, source)
+    return branch
+
+
+def _anchored(document: Document, folder: Path) -> Document:
+    """Make relative paths absolute, seen from the folder of the file that names them."""
+    tree = document.tree
+    for key in _PATH_KEYS:
+        value = _find(tree, key)[1]
+        if isinstance(value, str) and value not in _NOT_PATHS:
+            tree = _replaced(tree, key, str(_absolute(folder / Path(value).expanduser())), "")
+    return Document(tree, document.positions)
+
+
+def _absolute(path: Path) -> Path:
+    """Without following links: data folders are often links, and messages should say what the user wrote."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them
+
+
+def _find(tree: Any, key: KeyPath) -> tuple[dict[str, Any] | None, Any]:
+    """The mapping that holds a key, and its value; None for both where there is none."""
+    for part in key[:-1]:
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return (tree, tree.get(key[-1])) if isinstance(tree, dict) else (None, None)
+
+
+def _validate(model: type[Model], document: Document, path: Path) -> Loaded[Model]:
+    try:
+        config = model.model_validate(document.tree)
+    except ValidationError as error:
+        problems = describe_problems(error, model, document, str(path))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(
+            f"{count} in the configuration {path}\n{lines}", "All keys and what they may be: docs/configuration.md"
+        ) from error
+    return Loaded(config, path, document.positions)

@@ -1,0 +1,118 @@
+"""YAML as plain data that remembers where each key stands."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from toolkit.errors import ConfigError, MissingFileError
+
+KeyPath = tuple[str | int, ...]
+
+_NODES_AT_MOST = 100_000
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a key stands: a file and a line counted from 1, or an override on the command line (line 0)."""
+
+    source: str
+    line: int
+
+    def __str__(self) -> str:
+        """`file:line`, as editors understand it."""
+        return f"{self.source}:{self.line}" if self.line else self.source
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data (dict, tuple, str, int, float, bool, None) and the position of every key path in it."""
+
+    tree: dict[str, Any]
+    positions: dict[KeyPath, Position]
+
+
+def read_document(path: Path) -> Document:
+    """Read a YAML 1.2 or JSON file whose top level is a mapping.
+
+    Raises:
+        MissingFileError: it does not exist or is not text.
+        ConfigError: syntax error, duplicate key, or another top level.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingFileError(f"cannot read {path}: {error}") from error
+    loaded = _parse(text, str(path))
+    if not isinstance(loaded, Mapping):
+        raise ConfigError(f"{path}:1: expected `key: value` lines, received {type(loaded).__name__}")
+    positions: dict[KeyPath, Position] = {}
+    tree = _plain(loaded, (), str(path), positions)
+    return Document(tree, positions)
+
+
+def read_value(text: str, source: str) -> Any:
+    """Read one YAML value, as given on the command line."""
+    return _plain(_parse(text, source), (), source, {})
+
+
+def write_yaml(tree: Mapping[str, Any]) -> str:
+    """Write plain data as YAML text, keys in the order given."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment] # annotated as None by ruamel
+    yaml.width = 120
+    stream = io.StringIO()
+    yaml.dump(tree, stream)
+    return stream.getvalue()
+
+
+def _parse(text: str, source: str) -> Any:
+    yaml = YAML(typ="rt", pure=True)
+    try:
+        return yaml.load(text)
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{source}:{line}: {str(error.problem).splitlines()[0]}") from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{source}:{line}: this is not valid YAML: {error.problem}") from error
+    except (YAMLError, ValueError) as error:
+        raise ConfigError(f"{source}: this is not valid YAML: {error}") from error
+
+
+def _plain(node: Any, at: KeyPath, source: str, positions: dict[KeyPath, Position]) -> Any:
+    """Turn ruamel's round-trip types into plain ones and note positions; sequences become tuples."""
+    if len(positions) > _NODES_AT_MOST:
+        raise ConfigError(f"{source}: more than {_NODES_AT_MOST} keys; aliases that multiply are not allowed")
+    if isinstance(node, Mapping):
+        result: dict[str, Any] = {}
+        for key, value in node.items():
+            where = (*at, str(key))
+            positions[where] = Position(source, _line(node, key))
+            result[str(key)] = _plain(value, where, source, positions)
+        return result
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        for index in range(len(node)):
+            positions[*at, index] = Position(source, _line(node, index))
+        return tuple(_plain(value, (*at, index), source, positions) for index, value in enumerate(node))
+    return _scalar(node)
+
+
+def _scalar(node: Any) -> Any:
+    if node is None or isinstance(node, bool):
+        return node
+    for plain in (int, float, str):
+        if isinstance(node, plain):
+            return plain(node)
+    return str(node)
+
+
+def _line(node: Any, key: Any) -> int:
+    data = getattr(getattr(node, "lc", None), "data", None) or {}
+    return int(data[key][0]) + 1 if key in data else 1

@@ -1,0 +1,74 @@
+"""Bringing an image to the network's size and a prediction back to the image's own."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Image, Mask, Probability
+
+Resize = Literal["stretch", "pad"]
+"""`stretch` to the network's shape, or keep the aspect and `pad` with mirrored pixels."""
+
+
+_Number = TypeVar("_Number", np.uint8, np.float32)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an image of one size lies inside the network's input: scaled to `scaled`, then padded on four sides."""
+
+    original: tuple[int, int]
+    scaled: tuple[int, int]
+    top: int
+    left: int
+    shape: tuple[int, int]
+
+    def image(self, image: Image) -> Image:
+        """Bring `uint8 (height, width, channels)` to the network's size."""
+        return self._pad(_scale(image, self.scaled, _interpolation(self.original, self.scaled)))
+
+    def mask(self, mask: Mask) -> npt.NDArray[np.uint8]:
+        """Bring `bool (height, width)` to the network's size as `uint8` 0/1."""
+        return self._pad(_scale(mask.view(np.uint8), self.scaled, cv2.INTER_NEAREST_EXACT))
+
+    def undo(self, prediction: Probability) -> Probability:
+        """Bring `float32 (height, width, classes)` from the network's size back to the image's own."""
+        height, width = self.scaled
+        inner = prediction[self.top : self.top + height, self.left : self.left + width]
+        return _scale(np.ascontiguousarray(inner), self.original, cv2.INTER_LINEAR)
+
+    def _pad(self, array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        bottom = self.shape[0] - self.scaled[0] - self.top
+        right = self.shape[1] - self.scaled[1] - self.left
+        if not (self.top or self.left or bottom or right):
+            return array
+        padding = [(self.top, bottom), (self.left, right)] + [(0, 0)] * (array.ndim - 2)
+        return np.pad(array, padding, mode="symmetric")
+
+
+def place(original: tuple[int, int], shape: tuple[int, int], resize: Resize) -> Placement:
+    """Find where an image of size `original` (height, width) goes in a network's input of size `shape`.
+
+    `stretch` scales both sides to the shape. `pad` leaves the pixels alone and pads around the centre; only an image
+    larger than the shape is scaled down, keeping its aspect.
+    """
+    if resize == "stretch":
+        return Placement(original, shape, 0, 0, shape)
+    scale = min(1.0, shape[0] / original[0], shape[1] / original[1])
+    height, width = (min(side, max(1, round(length * scale))) for side, length in zip(shape, original, strict=True))
+    return Placement(original, (height, width), (shape[0] - height) // 2, (shape[1] - width) // 2, shape)
+
+
+def _interpolation(original: tuple[int, int], scaled: tuple[int, int]) -> int:
+    """Area averaging when shrinking, because linear interpolation would skip pixels."""
+    return cv2.INTER_AREA if scaled[0] < original[0] and scaled[1] < original[1] else cv2.INTER_LINEAR
+
+
+def _scale(array: npt.NDArray[_Number], size: tuple[int, int], interpolation: int) -> npt.NDArray[_Number]:
+    if array.shape[:2] == size:
+        return array
+    scaled = cv2.resize(array, (size[1], size[0]), interpolation=interpolation)
+    return scaled.reshape(*size, *array.shape[2:])  # type: ignore[return-value] # cv2 drops a last axis of one

@@ -1,0 +1,35 @@
+"""The recipe: the one rule that turns a probability map into a mask, in validation, tuning and submission alike."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.core.arrays import Mask
+from toolkit.core.blend import Stored, to_probability
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Pixels above `threshold` are foreground; a mask of fewer than `minimum_area` pixels is emptied.
+
+    `threshold` is a probability, 0 ≤ threshold < 1; `minimum_area` counts the pixels of the whole mask.
+    """
+
+    threshold: float = 0.5
+    minimum_area: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no mask can have."""
+        if not 0 <= self.threshold < 1:
+            raise ValueError(f"threshold must be at least 0 and below 1, received {self.threshold}")
+        if self.minimum_area < 0:
+            raise ValueError(f"minimum_area must be at least 0 pixels, received {self.minimum_area}")
+
+    def apply(self, stored: Stored) -> Mask:
+        """Turn a kept map (`uint8` 0–255 or `float16` 0–1) of (height, width) into a `bool (height, width)` mask."""
+        mask = to_probability(stored) > np.float32(self.threshold)
+        return mask if mask.sum() >= self.minimum_area else np.zeros_like(mask)
+
+
+IDENTITY = Recipe()
+"""The untuned rule: above one half."""

@@ -1,0 +1,105 @@
+"""Errors that a user can mend, each with its exit code."""
+
+from typing import ClassVar
+
+
+class ToolkitError(Exception):
+    """An error with one clear message: what is wrong and where, and what to type next.
+
+    `message` says what is wrong, where, what came and what is allowed; `advice` says what to do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        """Message and advice, one below the other."""
+        return f"{self.message}\n{self.advice}" if self.advice else self.message
+
+
+class ConfigError(ToolkitError):
+    """The configuration says something that is not allowed: unknown key, wrong type, impossible value."""
+
+    exit_code = 3
+
+
+class MissingFileError(ToolkitError):
+    """A file, folder or experiment that was named does not exist or cannot be read."""
+
+    exit_code = 4
+
+
+class DataError(ToolkitError):
+    """Images, masks or label files are broken or do not fit together."""
+
+    exit_code = 5
+
+
+class NothingToLearnError(ToolkitError):
+    """The data are sound files but hold nothing to learn from: no images, no foreground, constant images only."""
+
+    exit_code = 6
+
+
+class FoldsError(ToolkitError):
+    """folds.csv does not fit the data or the configuration."""
+
+    exit_code = 7
+
+
+class NetworkError(ToolkitError):
+    """The network cannot be built as configured."""
+
+    exit_code = 8
+
+
+class WeightsError(ToolkitError):
+    """Weights cannot be downloaded, read, or do not fit the network."""
+
+    exit_code = 9
+
+
+class NotReadyError(ToolkitError):
+    """A command needs results that an earlier command has not made yet."""
+
+    exit_code = 10
+
+
+class ChangedError(ToolkitError):
+    """Results on disk were made with another configuration or other data."""
+
+    exit_code = 11
+
+
+class LockedError(ToolkitError):
+    """Another run is working on the same experiment."""
+
+    exit_code = 12
+
+
+class MembersError(ToolkitError):
+    """The members of an ensemble do not fit together."""
+
+    exit_code = 13
+
+
+class SubmissionError(ToolkitError):
+    """A submission, sample submission or solution is not what the competition takes."""
+
+    exit_code = 14
+
+
+class TrainingError(ToolkitError):
+    """Training cannot go on: the loss is no longer a finite number."""
+
+    exit_code = 15
+
+
+class StorageError(ToolkitError):
+    """The disk is full or refuses to be written, or a stored file is damaged."""
+
+    exit_code = 16
