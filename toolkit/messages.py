@@ -1,7 +1,7 @@
 """What commands say while they work and when they are done, as values: only console.py draws them."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,14 +31,8 @@ class Progress(Protocol):
     def warn(self, message: str) -> None:
         """Show one line that stays and stands out."""
 
-    def task(self, title: str, total: int) -> "_TaskContext":
+    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
         """Open a task of `total` steps; tasks nest."""
-
-
-class _TaskContext(Protocol):
-    def __enter__(self) -> Task: ...
-
-    def __exit__(self, *failure: object) -> bool | None: ...
 
 
 class _SilentTask:

@@ -50,7 +50,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Loaded[Config]:
         ConfigError: all that is wrong with it, each with file, line, key and the nearest valid word.
         MissingFileError: the file or one that it extends does not exist.
     """
-    return _validate(Config, _with_overrides(_with_parents(path, ()), overrides), path)
+    document = _with_overrides(_with_parents(path, ()), overrides)
+    return _validate(Config, _anchored(document, Path.cwd()), path)
 
 
 def load_ensemble(path: Path) -> Loaded[EnsembleConfig]:
@@ -61,6 +62,11 @@ def load_ensemble(path: Path) -> Loaded[EnsembleConfig]:
 def is_ensemble(path: Path) -> bool:
     """Whether the file describes an ensemble: it names members."""
     return "members" in _with_parents(path, ()).tree
+
+
+def config_from_plain(tree: Mapping[str, Any], folder: Path) -> Config:
+    """The inverse of `plain_config`: paths in the tree are relative to `folder`."""
+    return Config.model_validate(_anchored(Document(dict(tree), {}), folder).tree)
 
 
 def plain_config(config: BaseModel, relative_to: Path) -> dict[str, Any]:
@@ -100,18 +106,34 @@ def _merged(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
+def apply_overrides(tree: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Plain data with overrides such as `stages.0.epochs=3` written into it; paths relative to `folder`."""
+    changed = _with_overrides(Document(dict(tree), {}), overrides).tree
+    # A path on the command line is seen from the working folder, in the file from the file's.
+    for override in overrides:
+        key = _key_of(override)
+        parent, value = _find(changed, key)
+        if key in _PATH_KEYS and parent is not None and isinstance(value, str) and value not in _NOT_PATHS:
+            changed = _replaced(changed, key, Path(os.path.relpath(value, folder)).as_posix(), "")
+    return changed
+
+
 def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
     tree: Any = document.tree
     positions = dict(document.positions)
     for override in overrides:
         source = f"--set {override}"
-        dotted, equals, text = override.partition("=")
-        if not equals or not dotted.strip():
-            raise ConfigError(f"{source}: expected KEY=VALUE, for example --set stages.0.epochs=3")
-        key: KeyPath = tuple(int(part) if part.isdigit() else part for part in dotted.strip().split("."))
-        tree = _replaced(tree, key, read_value(text, source), source)
+        key = _key_of(override)
+        tree = _replaced(tree, key, read_value(override.partition("=")[2], source), source)
         positions[key] = Position(source, 0)
-    return _anchored(Document(tree, positions), Path.cwd())
+    return Document(tree, positions)
+
+
+def _key_of(override: str) -> KeyPath:
+    dotted, equals, _ = override.partition("=")
+    if not equals or not dotted.strip():
+        raise ConfigError(f"--set {override}: expected KEY=VALUE, for example --set stages.0.epochs=3")
+    return tuple(int(part) if part.isdigit() else part for part in dotted.strip().split("."))
 
 
 def _replaced(tree: Any, key: KeyPath, value: Any, source: str) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -62,14 +63,24 @@ def read_value(text: str, source: str) -> Any:
 
 
 def write_yaml(tree: Mapping[str, Any]) -> str:
-    """Write plain data as YAML text, keys in the order given."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment] # annotated as None by ruamel
-    yaml.width = 120
+    """Write plain data as YAML text, keys in the order given, lists of plain values on one line."""
+    yaml = YAML(typ="rt", pure=True)
+    yaml.width = 1000
+    yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
-    yaml.dump(tree, stream)
+    yaml.dump(_styled(tree), stream)
     return stream.getvalue()
+
+
+def _styled(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return CommentedMap((key, _styled(value)) for key, value in node.items())
+    if isinstance(node, tuple | list):
+        styled = CommentedSeq(map(_styled, node))
+        if not any(isinstance(entry, CommentedMap | CommentedSeq) for entry in styled):
+            styled.fa.set_flow_style()
+        return styled
+    return node
 
 
 def _parse(text: str, source: str) -> Any:

@@ -25,6 +25,11 @@ class Recipe:
         if self.minimum_area < 0:
             raise ValueError(f"minimum_area must be at least 0 pixels, received {self.minimum_area}")
 
+    def describe(self) -> str:
+        """The recipe in a few words."""
+        area = f", minimum area {self.minimum_area}" if self.minimum_area else ""
+        return f"threshold {self.threshold:.3f}{area}"
+
     def apply(self, stored: Stored) -> Mask:
         """Turn a kept map (`uint8` 0–255 or `float16` 0–1) of (height, width) into a `bool (height, width)` mask."""
         mask = to_probability(stored) > np.float32(self.threshold)

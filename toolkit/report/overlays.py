@@ -1,24 +1,28 @@
 """The overlay sheet: best and worst images as rows of image, truth, probability, mask and difference."""
 
-from collections.abc import Iterable, Sequence
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 Picture = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
 Colour = tuple[int, int, int]
 
-# From the palette of Okabe and Ito, which stays apart under every common colour blindness; the three of the
-# difference tile also differ in lightness, so they survive a black-and-white print.
-TRUTH: Colour = (0, 158, 115)
+# After the palette of Okabe and Ito, made for colour-blind eyes. The three of the difference tile also differ in
+# lightness, so they survive a black-and-white print; the green is lighter than theirs, for dark images.
+TRUTH: Colour = (0, 190, 138)
 MASK: Colour = (204, 121, 167)
 HIT: Colour = (86, 180, 233)
 MISS: Colour = (213, 94, 0)
 FALSE_ALARM: Colour = (240, 228, 66)
+TRUTH_STRENGTH, MASK_STRENGTH, HIT_STRENGTH = 0.35, 0.55, 0.7  # 1 hides the image; misses and false alarms do
 
 PAPER: Colour = (255, 255, 255)
 LETTERBOX: Colour = (240, 241, 243)
@@ -54,9 +58,7 @@ class OverlayRow:
         size = self.image.shape[:2]
         if self.image.shape != (*size, 3) or 0 in size or any(plane.shape != size for plane in planes.values()):
             sizes = ", ".join(f"{name} {plane.shape}" for name, plane in {"image": self.image, **planes}.items())
-            raise ValueError(
-                f"{self.caption!r}: the image must be (height, width, 3) and the rest (height, width), got {sizes}"
-            )
+            raise ValueError(f"{self.caption!r}: need image (height, width, 3), the rest (height, width), got {sizes}")
         if np.isnan(self.probability).any():
             raise ValueError(f"{self.caption!r}: the probability has NaN")
 
@@ -74,13 +76,10 @@ def overlay_sheet(
         raise ValueError(f"tile_height must be at least {SMALLEST_TILE}, got {tile_height}")
     cell = _cell_size([row for _, rows in groups for row in rows], tile_height)
     blocks = [_group(heading, rows, cell, tile_height) for heading, rows in groups]
-    side_by_side = sum(block.width + GROUP_GAP for block in blocks) - GROUP_GAP + 2 * MARGIN <= WIDEST_SHEET
+    side_by_side = len(blocks) * (_group_width(cell) + GROUP_GAP) - GROUP_GAP + 2 * MARGIN <= WIDEST_SHEET
     body = _joined(blocks, GROUP_GAP, beside=side_by_side)
-    width = max(body.width, _group_width(cell))
-    sheet = _joined([_header(title, width), body], MARGIN, beside=False)
-    framed = Image.new("RGB", (sheet.width + 2 * MARGIN, sheet.height + 2 * MARGIN), PAPER)
-    framed.paste(sheet, (MARGIN, MARGIN))
-    return np.array(framed, dtype=np.uint8)
+    sheet = _joined([_header(title, max(body.width, _group_width(cell))), body], MARGIN, beside=False)
+    return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
 
 
 def _fitted(row: OverlayRow, tile_height: int) -> tuple[int, int]:
@@ -104,63 +103,52 @@ def _group_width(cell: tuple[int, int]) -> int:
 def _group(heading: str, rows: Sequence[OverlayRow], cell: tuple[int, int], tile_height: int) -> Image.Image:
     """Heading, column headings and rows."""
     width = _group_width(cell)
-    top = Image.new("RGB", (width, 30), PAPER)
-    draw = ImageDraw.Draw(top)
-    _write(draw, (0, 12), heading, HEADING_SIZE, INK, width)
-    draw.line((0, 28, width, 28), fill=RULE)
+    top = _text(heading, HEADING_SIZE, (width, 30))
+    ImageDraw.Draw(top).line((0, 29, width, 29), fill=RULE)
     if not rows:
-        none = Image.new("RGB", (width, 24), PAPER)
-        _write(ImageDraw.Draw(none), (0, 12), "none", TEXT_SIZE, QUIET_INK, width)
-        return _joined([top, none], 0, beside=False)
-    columns = Image.new("RGB", (width, 20), PAPER)
-    draw = ImageDraw.Draw(columns)
-    for index, column in enumerate(COLUMNS):
-        left = index * (cell[0] + TILE_GAP) + (cell[0] - _text_width(column, TEXT_SIZE)) // 2
-        _write(draw, (left, 10), column, TEXT_SIZE, QUIET_INK, cell[0])
+        return _joined([top, _text("none", TEXT_SIZE, (width, 28), QUIET_INK)], 0, beside=False)
+    columns = [_text(column, TEXT_SIZE, (cell[0], 28), QUIET_INK, centred=True) for column in COLUMNS]
     strips = _joined([_row(row, cell, tile_height) for row in rows], ROW_GAP, beside=False)
-    return _joined([top, columns, strips], 2, beside=False)
+    return _joined([top, _joined(columns, TILE_GAP, beside=True), strips], 0, beside=False)
 
 
 def _row(row: OverlayRow, cell: tuple[int, int], tile_height: int) -> Image.Image:
     """Caption and five tiles, each in the middle of its cell."""
-    width, line = _group_width(cell), 20
-    strip = Image.new("RGB", (width, line + cell[1]), PAPER)
-    draw = ImageDraw.Draw(strip)
-    _write(draw, (0, line // 2 - 1), row.caption, TEXT_SIZE, INK, width)
-    for index, tile in enumerate(_tiles(row, _fitted(row, tile_height))):
-        left = index * (cell[0] + TILE_GAP)
-        draw.rectangle((left, line, left + cell[0] - 1, line + cell[1] - 1), fill=LETTERBOX)
-        height, tile_width = tile.shape[:2]
-        strip.paste(Image.fromarray(tile), (left + (cell[0] - tile_width) // 2, line + (cell[1] - height) // 2))
-    return strip
+    cells = []
+    for tile in _tiles(row, _fitted(row, tile_height)):
+        cells.append(Image.new("RGB", cell, LETTERBOX))
+        height, width = tile.shape[:2]
+        cells[-1].paste(Image.fromarray(tile), ((cell[0] - width) // 2, (cell[1] - height) // 2))
+    caption = _text(row.caption, TEXT_SIZE, (_group_width(cell), 22))
+    return _joined([caption, _joined(cells, TILE_GAP, beside=True)], 0, beside=False)
 
 
 def _tiles(row: OverlayRow, size: tuple[int, int]) -> list[Picture]:
     """The five pictures of a row in the order of COLUMNS, each `size` (width, height)."""
-    image = _resized(row.image.astype(np.float32), size, cv2.INTER_LINEAR)
+    image = _resized(row.image, size, cv2.INTER_LINEAR)
     truth, mask, hit, miss, false_alarm = (
-        _resized(part.astype(np.float32), size, cv2.INTER_NEAREST_EXACT)
+        _resized(part, size, cv2.INTER_NEAREST_EXACT)
         for part in (row.truth, row.mask, row.truth & row.mask, row.truth & ~row.mask, row.mask & ~row.truth)
     )
     probability = np.clip(_resized(row.probability, size, cv2.INTER_LINEAR), 0, 1)
     # Grey and dark, so that colour and light in the difference tile come from the comparison alone.
     difference = np.repeat(image.mean(axis=2, keepdims=True) * np.float32(0.55), 3, axis=2)
-    for part, colour, strength in ((hit, HIT, 0.7), (miss, MISS, 1.0), (false_alarm, FALSE_ALARM, 1.0)):
+    for part, colour, strength in ((hit, HIT, HIT_STRENGTH), (miss, MISS, 1.0), (false_alarm, FALSE_ALARM, 1.0)):
         difference = _tinted(difference, part, colour, strength)
     return [
         _bytes(image),
-        _bytes(_tinted(_tinted(image, truth, TRUTH, 0.35), _outline(truth), TRUTH, 1.0)),
+        _bytes(_tinted(_tinted(image, truth, TRUTH, TRUTH_STRENGTH), _outline(truth), TRUTH, 1.0)),
         _viridis(probability),
-        _bytes(_tinted(image, mask, MASK, 0.55)),
+        _bytes(_tinted(image, mask, MASK, MASK_STRENGTH)),
         _bytes(difference),
     ]
 
 
-def _resized(plane: Plane, size: tuple[int, int], enlarging: int) -> Plane:
+def _resized(plane: npt.NDArray[np.bool_ | np.uint8 | np.float32], size: tuple[int, int], enlarging: int) -> Plane:
     """Resize to (width, height); shrinking averages, so that a thin structure fades instead of vanishing."""
     shrinks = size[0] < plane.shape[1] or size[1] < plane.shape[0]
-    resized = cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA if shrinks else enlarging)
-    return np.asarray(resized, dtype=np.float32)
+    how = cv2.INTER_AREA if shrinks else enlarging
+    return np.asarray(cv2.resize(np.ascontiguousarray(plane, np.float32), size, interpolation=how), np.float32)
 
 
 def _tinted(picture: Plane, part: Plane, colour: Colour, strength: float) -> Plane:
@@ -170,9 +158,10 @@ def _tinted(picture: Plane, part: Plane, colour: Colour, strength: float) -> Pla
 
 
 def _outline(part: Plane) -> Plane:
-    """The inner border of the region, also where it touches the edge of the picture."""
+    """The inner border of the region, two pixels thick, also where it touches the edge of the picture."""
     inside = (part >= 0.5).astype(np.uint8)
-    core = cv2.erode(inside, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    core = cv2.erode(inside, cross, iterations=2, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(inside - core, dtype=np.float32)
 
 
@@ -187,33 +176,24 @@ def _bytes(picture: Plane) -> Picture:
 
 def _header(title: str, width: int) -> Image.Image:
     """Title and legend, the legend on as many lines as it needs."""
-    top = Image.new("RGB", (width, 36), PAPER)
-    _write(ImageDraw.Draw(top), (0, 15), title, TITLE_SIZE, INK, width)
-    swatches = (
-        ("truth with outline", TRUTH, 0.35),
-        ("mask", MASK, 1.0),
-        ("hit", HIT, 1.0),
-        ("miss (false negative)", MISS, 1.0),
-        ("false alarm (false positive)", FALSE_ALARM, 1.0),
-    )
-    items = [*(_swatch(*swatch) for swatch in swatches), _scale()]
+    items = [_swatch("truth with outline", TRUTH, TRUTH_STRENGTH), _swatch("mask", MASK, 1.0), _swatch("hit", HIT, 1.0)]
+    items += [_swatch("miss (false negative)", MISS, 1.0), _swatch("false alarm (false positive)", FALSE_ALARM, 1.0)]
+    items.append(_scale())
     lines: list[list[Image.Image]] = [[]]
     for item in items:
         if lines[-1] and sum(other.width + MARGIN for other in lines[-1]) + item.width > width:
             lines.append([])
         lines[-1].append(item)
+    top = _text(title, TITLE_SIZE, (width, 40))
     return _joined([top, *(_joined(line, MARGIN, beside=True) for line in lines)], 4, beside=False)
 
 
 def _swatch(label: str, colour: Colour, strength: float) -> Image.Image:
-    """A square in the colour, its label to the right."""
-    item = Image.new("RGB", (20 + _text_width(label, TEXT_SIZE), 18), PAPER)
-    draw = ImageDraw.Draw(item)
-    fill = _tinted(np.full((1, 1, 3), 255, np.float32), np.ones((1, 1), np.float32), colour, strength)
-    red, green, blue = (int(value) for value in _bytes(fill)[0, 0])
-    draw.rectangle((0, 2, 13, 15), fill=(red, green, blue), outline=colour)
-    _write(draw, (20, 9), label, TEXT_SIZE, INK, item.width)
-    return item
+    """A square in the colour, drawn as in the tiles, its label to the right."""
+    whole = np.ones((14, 14), np.float32)
+    fill = _tinted(np.full((14, 14, 3), PAPER, np.float32), whole, colour, strength)
+    square = ImageOps.expand(Image.fromarray(_bytes(_tinted(fill, _outline(whole), colour, 1.0))), (0, 2), PAPER)
+    return _joined([square, _text(label, TEXT_SIZE, (_text_width(label, TEXT_SIZE), 18))], 6, beside=True)
 
 
 def _scale() -> Image.Image:
@@ -221,42 +201,49 @@ def _scale() -> Image.Image:
     label, length = "probability", 160
     left = _text_width(label, TEXT_SIZE) + 12
     item = Image.new("RGB", (left + length + 6, 34), PAPER)
+    item.paste(_text(label, TEXT_SIZE, (left, 18)))
+    ramp = np.tile(np.linspace(0, 1, length, dtype=np.float32), (12, 1))
+    item.paste(Image.fromarray(_viridis(ramp)), (left, 3))
     draw = ImageDraw.Draw(item)
-    _write(draw, (0, 9), label, TEXT_SIZE, INK, left)
-    colours = _viridis(np.tile(np.linspace(0, 1, length, dtype=np.float32), (12, 1)))
-    item.paste(Image.fromarray(colours), (left, 3))
-    for text, where in (("0", 0), ("0.5", length // 2), ("1", length - 1)):
-        draw.line((left + where, 15, left + where, 19), fill=INK)
-        _write(draw, (left + where - _text_width(text, SCALE_SIZE) // 2, 26), text, SCALE_SIZE, INK, length)
-    draw.line((left + length // 2, 3, left + length // 2, 15), fill=PAPER)
+    for text, where in (("0", left), ("0.5", left + length // 2), ("1", left + length - 1)):
+        draw.line((where, 15, where, 19), fill=INK)
+        draw.text((where, 26), text, fill=INK, font=ImageFont.load_default(SCALE_SIZE), anchor="mm")
+    draw.line((left + length // 2, 3, left + length // 2, 14), fill=PAPER)
     return item
 
 
-def _joined(parts: Iterable[Image.Image], gap: int, *, beside: bool) -> Image.Image:
-    """Parts beside or below each other, aligned at the top left."""
-    pictures = list(parts)
-    widths, heights = [part.width for part in pictures], [part.height for part in pictures]
+def _joined(pictures: Sequence[Image.Image], gap: int, *, beside: bool) -> Image.Image:
+    """Pictures beside or below each other, aligned at the top left."""
+    widths, heights = [picture.width for picture in pictures], [picture.height for picture in pictures]
     gaps = gap * max(0, len(pictures) - 1)
     size = (sum(widths) + gaps, max(heights, default=0)) if beside else (max(widths, default=0), sum(heights) + gaps)
     whole = Image.new("RGB", size, PAPER)
     at = 0
-    for part in pictures:
-        whole.paste(part, (at, 0) if beside else (0, at))
-        at += gap + (part.width if beside else part.height)
+    for picture in pictures:
+        whole.paste(picture, (at, 0) if beside else (0, at))
+        at += gap + (picture.width if beside else picture.height)
     return whole
 
 
 def _text_width(text: str, size: int) -> int:
-    return int(np.ceil(ImageFont.load_default(size).getlength(text)))
+    return ceil(ImageFont.load_default(size).getlength(text))
 
 
-def _write(
-    draw: ImageDraw.ImageDraw, position: tuple[int, int], text: str, size: int, colour: Colour, room: int
-) -> None:
-    """Write one line around the height of `position`, shortened with an ellipsis where `room` pixels are too few."""
+def _text(text: str, size: int, box: tuple[int, int], colour: Colour = INK, *, centred: bool = False) -> Image.Image:
+    """One line of text in a box (width, height), shortened with an ellipsis where the box is too narrow."""
     font = ImageFont.load_default(size)
-    line = shortened = " ".join(text.splitlines())
-    while line and font.getlength(shortened) > room:
-        line = line[:-1]
-        shortened = line.rstrip() + "…"
-    draw.text(position, shortened, fill=colour, font=font, anchor="lm")
+    line = _drawable(text)
+    if font.getlength(line) > box[0]:
+        fitting = bisect_right(range(len(line)), box[0], key=lambda length: ceil(font.getlength(line[:length] + "…")))
+        line = line[: max(0, fitting - 1)].rstrip() + "…"
+    picture = Image.new("RGB", box, PAPER)
+    place = (box[0] / 2 if centred else 0, box[1] / 2)
+    ImageDraw.Draw(picture).text(place, line, fill=colour, font=font, anchor="mm" if centred else "lm")
+    return picture
+
+
+def _drawable(text: str) -> str:
+    """The text on one line, in the characters that Pillow's font has: é becomes e, and what has no likeness "?"."""
+    likenesses = unicodedata.normalize("NFKD", text.translate(str.maketrans("–—−×\n\r\t", "---x   ")))
+    letters = (letter for letter in likenesses if not unicodedata.combining(letter))
+    return "".join(letter if " " <= letter <= "~" or letter in "°±·" else "?" for letter in letters)

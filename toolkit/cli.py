@@ -1,0 +1,231 @@
+"""The `tk` command line: parse, call one command, show its result."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from toolkit import console
+from toolkit.errors import ToolkitError
+from toolkit.files.experiment import Workspace
+from toolkit.messages import Progress
+
+_INTERRUPTED = 130
+
+_Value = TypeVar("_Value")
+
+app = typer.Typer(
+    help="Train folds, ensemble, tune on out-of-fold predictions and submit: image-segmentation competitions from one "
+    "YAML file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Show configurations and their schema.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as stages.0.epochs=3; repeatable.")
+]
+Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment.")]
+OptionalName = Annotated[
+    str | None,
+    typer.Argument(metavar="[EXPERIMENT]", help="Name or path of an experiment or ensemble; the one finished last."),
+]
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="tk")
+
+
+def _run(command: Callable[[Progress], console.Result], as_json: bool) -> None:
+    """Call a command and show its result."""
+    _guarded(command, lambda result: console.show_result(result, as_json))
+
+
+def _guarded(command: Callable[[Progress], _Value], show: Callable[[_Value], None]) -> None:
+    """Call a command and show what it returns; errors that a user can mend become one message and an exit code."""
+    try:
+        with console.progress_on_screen() as progress:
+            result = command(progress)
+        show(result)
+    except ToolkitError as error:
+        console.show_error(error)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        console.show_interrupted()
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+def _workspace() -> Workspace:
+    return Workspace(Path())
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        console.show_text(f"tk {version_of('segmentation-toolkit')}\n")
+        raise typer.Exit
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the experiment.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of the training images.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Folder of mask files, or CSV of run-length encodings.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Folder of the test images.")] = None,
+    sample_submission: Annotated[Path | None, typer.Option(help="The competition's sample submission.")] = None,
+    extends: Annotated[str | None, typer.Option(metavar="EXPERIMENT", help="Start from another experiment.")] = None,
+    overrides: Overrides = [],  # noqa: B006 # typer reads it, nobody changes it
+    as_json: AsJson = False,
+) -> None:
+    """Make an experiment: experiments/NAME/config.yaml."""
+    from toolkit.commands.new import new as command
+
+    _run(
+        lambda _: command(
+            _workspace(),
+            name,
+            images=images,
+            masks=masks,
+            test=test,
+            sample_submission=sample_submission,
+            extends=extends,
+            overrides=overrides,
+        ),
+        as_json,
+    )
+
+
+@app.command()
+def fit(
+    experiment: Name,
+    overrides: Overrides = [],  # noqa: B006 # as above
+    restart: Annotated[bool, typer.Option("--restart", help="Discard earlier results and begin again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the folds of an experiment, predict training and test images, score. Goes on where it was stopped."""
+    from toolkit.commands.fit import fit as command
+
+    _run(
+        lambda progress: command(_workspace(), experiment, overrides=overrides, restart=restart, progress=progress),
+        as_json,
+    )
+
+
+@app.command()
+def ensemble(
+    experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments and ensembles.")],
+    weights: Annotated[str | None, typer.Option(help="Weight of each, such as 0.6,0.4; equal if left out.")] = None,
+    tta: Annotated[bool, typer.Option("--tta", help="Flip test-time augmentation: the same as --views flips.")] = False,
+    views: Annotated[str | None, typer.Option(help="Test-time augmentation: none, hflip, vflip or flips.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the ensemble; joined by + if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Average the predictions of experiments and ensembles into a new one."""
+    from toolkit.commands.ensemble import ensemble as command
+    from toolkit.commands.ensemble import parse_views, parse_weights
+
+    _run(
+        lambda progress: command(
+            _workspace(),
+            experiments,
+            weights=parse_weights(weights),
+            views=parse_views(views, tta),
+            name=name,
+            progress=progress,
+        ),
+        as_json,
+    )
+
+
+@app.command()
+def tune(experiment: OptionalName = None, as_json: AsJson = False) -> None:
+    """Choose threshold and minimum area on out-of-fold predictions, scored honestly."""
+    from toolkit.commands.tune import tune as command
+
+    _run(lambda progress: command(_workspace(), experiment, progress), as_json)
+
+
+@app.command()
+def submit(
+    experiment: OptionalName = None,
+    threshold: Annotated[float | None, typer.Option(help="Threshold; the tuned recipe if left out.")] = None,
+    min_area: Annotated[int | None, typer.Option(help="Masks of fewer pixels are emptied.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the file; the experiment's if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write submissions/NAME.csv, checked against the sample submission, and NAME.json about where it comes from."""
+    from toolkit.commands.submit import submit as command
+
+    _run(
+        lambda progress: command(
+            _workspace(),
+            experiment,
+            threshold=threshold,
+            minimum_area=min_area,
+            submission_name=name,
+            progress=progress,
+        ),
+        as_json,
+    )
+
+
+@app.command("ls")
+def list_(as_json: AsJson = False) -> None:
+    """List experiments with their state and scores."""
+    from toolkit.commands.listing import list_experiments
+
+    _run(lambda _: list_experiments(_workspace()), as_json)
+
+
+@app.command()
+def score(
+    submission: Annotated[Path, typer.Argument(help="Submission file.")],
+    solution: Annotated[Path, typer.Option(help="File of the same columns with the true masks.")],
+    images: Annotated[Path, typer.Option(help="Folder of the images, for their sizes.")],
+    metric: Annotated[str, typer.Option(help="dice, iou or salt_map.")],
+    as_json: AsJson = False,
+) -> None:
+    """Score a submission against a known solution."""
+    from toolkit.commands.score import score_submission
+
+    _run(lambda _: score_submission(submission, solution, images, metric), as_json)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder to work in; made if it is not there.")] = Path("demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Do the whole job on a competition that it generates: fit, ensemble, tune, submit, score."""
+    from toolkit.commands.demo import demo as command
+
+    _run(lambda progress: command(folder, progress), as_json)
+
+
+@config_app.command("show")
+def config_show(experiment: Name, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006 # as above
+    """Print the configuration with inheritance, overrides and defaults applied."""
+    from toolkit.commands.config import show_config
+    from toolkit.config.yaml_files import write_yaml
+
+    _guarded(
+        lambda _: show_config(_workspace(), experiment, overrides),
+        console.show_json if as_json else lambda tree: console.show_text(write_yaml(tree)),
+    )
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of config.yaml, for editors."""
+    from toolkit.commands.config import config_schema as command
+
+    console.show_json(command())

@@ -1,0 +1,1 @@
+"""One file per verb: read files, call functions, write one thing, return a value."""

@@ -1,0 +1,28 @@
+"""`tk config`: the resolved configuration of an experiment, and the JSON Schema for editors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from toolkit.config.loading import is_ensemble, load_config, load_ensemble, plain_config
+from toolkit.config.models import Config
+from toolkit.files.experiment import Workspace
+
+
+def show_config(workspace: Workspace, name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The configuration of an experiment or ensemble with inheritance, overrides and defaults applied."""
+    experiment = workspace.find(name)
+    if is_ensemble(experiment.config):
+        return plain_config(load_ensemble(experiment.config).config, experiment.folder)
+    return plain_config(load_config(experiment.config, overrides).config, experiment.folder)
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of config.yaml."""
+    schema = Config.model_json_schema()
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "A configuration that this one starts from; mappings are merged, all else is replaced.",
+    }
+    # With extends, the required keys may stand in the other file.
+    schema.pop("required", None)
+    return schema

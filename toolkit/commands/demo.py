@@ -1,0 +1,162 @@
+"""`tk demo`: the whole job on a competition that it generates."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from toolkit.commands.ensemble import ensemble
+from toolkit.commands.fit import fit
+from toolkit.commands.new import new
+from toolkit.commands.score import score_submission
+from toolkit.commands.submit import submit
+from toolkit.commands.tune import tune
+from toolkit.core.rle import encode
+from toolkit.core.simulate import simulate_salt
+from toolkit.errors import DataError
+from toolkit.files.experiment import Workspace
+from toolkit.files.tables import format_table
+from toolkit.files.writing import replacing, write_text
+from toolkit.messages import Progress, Table
+
+_SEED = 2018
+_TRAINING_IMAGES = 320
+_TEST_IMAGES = 200
+_METRIC = "salt_map"
+_COLUMNS = ("id", "rle_mask")
+_FIRST_STAGE = "{epochs: 8, lr: 1e-3, schedule: one_cycle}"
+_SECOND_STAGE = "{epochs: 4, lr: 3e-4, schedule: cosine, loss: binary_crossentropy+lovasz_loss}"
+_SETTINGS = (
+    "encoder_weights=null",
+    "shape=[64, 64, 3]",
+    "augmentation={HorizontalFlip: 0.5, RandomBrightnessContrast: 0.3}",
+    "folds_count=2",
+    f"primary_metric={_METRIC}",
+    "batch=16",
+    f"stages=[{_FIRST_STAGE}, {_SECOND_STAGE}]",
+)
+_EXPERIMENTS = (
+    ("unet", ("architecture=Unet", "backbone=resnet18")),
+    ("fpn", ("architecture=FPN", "backbone=resnet18", "seed=1")),
+)
+
+
+@dataclass(frozen=True)
+class DemoRow:
+    """Scores of one experiment: out-of-fold and against the hidden solution."""
+
+    experiment: str
+    recipe: str
+    oof: float
+    hidden: float
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo has made."""
+
+    metric: str
+    rows: list[DemoRow]
+    nested: float
+    ensemble_beats_members: bool
+    tuning_beats_untuned: bool
+    overlays: list[str]
+    submission: str
+
+    def tables(self) -> list[Table]:
+        """Every score, and the two questions that it should answer."""
+        rows = [(row.experiment, row.recipe, f"{row.oof:.4f}", f"{row.hidden:.4f}") for row in self.rows]
+        rows.append(("tuning, nested", "one per fold", f"{self.nested:.4f}", ""))
+        rows.append(("does the ensemble beat its members?", "", "", _yes(self.ensemble_beats_members)))
+        rows.append(("does tuning beat 0.5?", "", "", _yes(self.tuning_beats_untuned)))
+        columns = (self.metric, "recipe", "out-of-fold", "hidden solution")
+        return [Table("the generated competition, from images to a scored submission", columns, rows)]
+
+    def next_steps(self) -> list[str]:
+        """Where the pictures are, and what to type."""
+        folder = Path(self.submission).parent.parent
+        return [
+            *(f"pictures: {path}" for path in self.overlays),
+            f"submission: {self.submission}",
+            f"next: cd {folder} && tk ls, or your own data: tk new NAME --images FOLDER --masks FOLDER_OR_CSV",
+        ]
+
+
+def demo(folder: Path, progress: Progress) -> DemoResult:
+    """Generate a small salt competition in a folder, then fit, ensemble, tune, submit and score.
+
+    A second call goes on where the first one stopped.
+
+    Raises:
+        DataError: the folder holds something else.
+    """
+    data = folder / "data"
+    _write_competition(folder, data, progress)
+    workspace = Workspace(folder)
+    for name, settings in _EXPERIMENTS:
+        if not (workspace.experiments / name / "config.yaml").is_file():
+            new(
+                workspace,
+                name,
+                images=data / "train" / "images",
+                masks=data / "train.csv",
+                test=data / "test" / "images",
+                sample_submission=data / "sample_submission.csv",
+                overrides=[*_SETTINGS, *settings],
+            )
+    names = [name for name, _ in _EXPERIMENTS]
+    fitted = [fit(workspace, name, progress=progress) for name in names]
+    averaged = ensemble(workspace, names, views="hflip", progress=progress)
+    tuned = tune(workspace, averaged.experiment, progress)
+
+    def hidden_score(name: str, **recipe: Any) -> tuple[str, float]:
+        made = submit(workspace, name, progress=progress, **recipe)
+        path = Path(made.path)
+        solved = score_submission(path, data / "solution.csv", data / "test" / "images", _METRIC)
+        return made.path, solved.score
+
+    rows = [
+        DemoRow(result.experiment, "threshold 0.500", result.all, hidden_score(result.experiment, threshold=0.5)[1])
+        for result in fitted
+    ]
+    untuned = hidden_score(averaged.experiment, threshold=0.5, submission_name=f"{averaged.experiment}-untuned")[1]
+    rows.append(DemoRow(averaged.experiment, "threshold 0.500", tuned.untuned, untuned))
+    submission, score = hidden_score(averaged.experiment)
+    rows.append(DemoRow(averaged.experiment, tuned.recipe.describe(), tuned.tuned, score))
+    return DemoResult(
+        _METRIC,
+        rows,
+        tuned.nested,
+        untuned > max(row.hidden for row in rows[: len(fitted)]),
+        score > untuned,
+        [*(result.overlays for result in fitted), tuned.overlays],
+        submission,
+    )
+
+
+def _write_competition(folder: Path, data: Path, progress: Progress) -> None:
+    """Images, labels, sample submission and hidden solution; the solution is written last."""
+    if (data / "solution.csv").is_file():
+        return
+    if folder.exists() and any(path.name != "data" for path in folder.iterdir()):
+        raise DataError(f"{folder} holds something else than a demo", "Name a new folder: tk demo FOLDER")
+    runs = []
+    total = _TRAINING_IMAGES + _TEST_IMAGES
+    with progress.task("generating the competition", total) as task:
+        for index in range(total):
+            simulated = simulate_salt(index, seed=_SEED)
+            image_id = f"{index:05d}"
+            split = "train" if index < _TRAINING_IMAGES else "test"
+            with replacing(data / split / "images" / f"{image_id}.png") as file:
+                file.write(cv2.imencode(".png", simulated.image)[1].tobytes())
+            runs.append((image_id, encode(simulated.mask)))
+            task.advance()
+    write_text(data / "train.csv", format_table(_COLUMNS, runs[:_TRAINING_IMAGES]))
+    sample = [(image_id, "1 1") for image_id, _ in runs[_TRAINING_IMAGES:]]
+    write_text(data / "sample_submission.csv", format_table(_COLUMNS, sample))
+    write_text(data / "solution.csv", format_table(_COLUMNS, runs[_TRAINING_IMAGES:]))
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "no"

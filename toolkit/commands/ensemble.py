@@ -1,0 +1,309 @@
+"""`tk ensemble`: several experiments into one prediction, which is an experiment again."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.commands.overlays import write_overlays
+from toolkit.commands.scoring import Scores, score_stores, write_scores
+from toolkit.config.loading import config_from_plain, is_ensemble, load_ensemble
+from toolkit.config.models import EnsembleConfig
+from toolkit.config.yaml_files import write_yaml
+from toolkit.core.blend import to_probability, weighted_mean
+from toolkit.core.postprocess import IDENTITY
+from toolkit.core.views import VIEWS
+from toolkit.errors import ConfigError, MembersError
+from toolkit.files.experiment import Experiment, Split, Workspace
+from toolkit.files.fold_table import read_folds, write_folds
+from toolkit.files.locks import locked
+from toolkit.files.resolved import Resolved, data_of, read_resolved, write_resolved
+from toolkit.files.sources import LabelledImages, find_images, find_training_data
+from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, store_digest
+from toolkit.files.writing import write_text
+from toolkit.messages import Progress, Table
+
+
+@dataclass(frozen=True)
+class MemberScore:
+    """A member's out-of-fold score, plain and with the views of the ensemble."""
+
+    name: str
+    weight: float
+    plain: float
+    with_views: float
+
+
+@dataclass(frozen=True)
+class EnsembleResult:
+    """What `tk ensemble` has made."""
+
+    experiment: str
+    metric: str
+    views: str
+    members: list[MemberScore]
+    folds: list[float]
+    all: float
+    overlays: str
+
+    def tables(self) -> list[Table]:
+        """Members, with and without views, and the ensemble."""
+        rows = [
+            (member.name, f"{member.weight:g}", f"{member.plain:.4f}", f"{member.with_views:.4f}")
+            for member in self.members
+        ]
+        rows.append((self.experiment, "", "", f"{self.all:.4f}"))
+        columns = ("", "weight", "no views", f"views: {self.views}")
+        return [Table(f"{self.experiment}: out-of-fold {self.metric} at threshold 0.5", columns, rows)]
+
+    def next_steps(self) -> list[str]:
+        """Whether it was worth it, where the pictures are, what to type."""
+        best = max(max(member.plain, member.with_views) for member in self.members)
+        verdict = "beats" if self.all > best else "does NOT beat"
+        return [
+            f"the ensemble {verdict} its best member ({self.all:.4f} against {best:.4f})",
+            f"pictures: {self.overlays}",
+            f"next: tk tune {self.experiment}",
+        ]
+
+
+def ensemble(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    weights: Sequence[float] | None = None,
+    views: str = "none",
+    name: str | None = None,
+    progress: Progress,
+) -> EnsembleResult:
+    """Average the predictions of experiments and ensembles; missing predictions with views are made first and kept.
+
+    Raises:
+        MembersError: the members were fitted to different images or metrics.
+        NotReadyError: a member is not fitted.
+    """
+    members = [workspace.find(member) for member in names]
+    resolved = [read_resolved(member) for member in members]
+    experiment = _place(workspace, members, name)
+    config = _config(experiment, members, resolved, weights, views)
+    with locked(experiment.lock):
+        plain = [ProbabilityStore(member.predictions("oof")) for member in members]
+        _refuse_different(members, plain, resolved)
+        _write_config(experiment, config, resolved[0], members[0], progress)
+        for split in _splits(members):
+            _blend_members(experiment, members, config, split=split, views=views, progress=progress)
+        return _score(experiment, members, config, plain, progress)
+
+
+def parse_weights(text: str | None) -> list[float] | None:
+    """Weights as given on the command line, such as `0.6,0.4`."""
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"--weights: expected numbers separated by commas, such as 0.6,0.4, received {text!r}"
+        ) from error
+
+
+def parse_views(views: str | None, tta: bool) -> str:
+    """The name of a set of views; `--tta` means flips."""
+    if views is None:
+        return "flips" if tta else "none"
+    if views not in VIEWS or (tta and views != "flips"):
+        allowed = "flips, as --tta says" if tta else ", ".join(VIEWS)
+        raise ConfigError(f"--views: unknown set of views {views!r}; allowed: {allowed}")
+    return views
+
+
+def _config(
+    experiment: Experiment,
+    members: Sequence[Experiment],
+    resolved: Sequence[Resolved],
+    weights: Sequence[float] | None,
+    views: str,
+) -> EnsembleConfig:
+    metrics = {entry.primary_metric for entry in resolved}
+    if len(metrics) > 1:
+        raise MembersError(f"the members were fitted to different metrics: {', '.join(sorted(metrics))}")
+    repeated = {member.name for member in members if members.count(member) > 1}
+    if repeated:
+        raise MembersError(f"{', '.join(repeated)} is named twice; use --weights to let it count more")
+    weights = tuple(weights or [1.0] * len(members))
+    if len(weights) != len(members) or min(weights) <= 0:
+        raise ConfigError(f"--weights: expected {len(members)} numbers above 0, one a member, received {list(weights)}")
+    return EnsembleConfig(
+        members=tuple(_relative(member.folder, experiment.folder.parent) for member in members),
+        weights=weights,
+        views=views,
+        primary_metric=metrics.pop(),
+    )
+
+
+def _place(workspace: Workspace, members: Sequence[Experiment], name: str | None) -> Experiment:
+    """A new folder, or that of an earlier ensemble of the same name, which is made again."""
+    folder = workspace.experiments / (name or "+".join(member.name for member in members))
+    earlier = Experiment(folder)
+    if earlier in members or (earlier.config.is_file() and not is_ensemble(earlier.config)):
+        raise ConfigError(f"{folder} is an experiment of its own", "Choose another name for the ensemble: --name NAME")
+    if earlier.config.is_file():
+        return earlier
+    made = workspace.new(name or folder.name)
+    made.folder.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def _write_config(
+    experiment: Experiment, config: EnsembleConfig, first: Resolved, member: Experiment, progress: Progress
+) -> None:
+    tree: dict[str, Any] = config.model_dump(mode="json")
+    if experiment.config.is_file() and load_ensemble(experiment.config).config != config:
+        progress.say(f"{experiment.name} was made with other weights or views; it is made again")
+    experiment.score.unlink(missing_ok=True)
+    write_text(experiment.config, write_yaml(tree))
+    source = data_of(member, first)
+    data = {
+        key: None if path is None else Path(os.path.relpath(path, experiment.folder)).as_posix() for key, path in source
+    }
+    write_resolved(experiment, Resolved(tree | {"data": data}, first.digests, first.precision))
+    found = find_training_data(source.images, source.masks)
+    write_folds(experiment.folds, found.images.ids, read_folds(member.folds, found.images.ids))
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _splits(members: Sequence[Experiment]) -> list[Split]:
+    """Test predictions are blended where every member has them."""
+    with_test = [member.name for member in members if member.predictions("test").is_dir()]
+    if with_test and len(with_test) < len(members):
+        without = [member.name for member in members if member.name not in with_test]
+        raise MembersError(
+            f"{', '.join(with_test)} predicted test images, {', '.join(without)} did not",
+            f"Add data.test to its configuration and run: tk fit {without[0]}",
+        )
+    return ["oof", "test"] if with_test else ["oof"]
+
+
+def _refuse_different(
+    members: Sequence[Experiment], stores: Sequence[ProbabilityStore], resolved: Sequence[Resolved]
+) -> None:
+    first = set(stores[0].ids)
+    for member, store in zip(members[1:], stores[1:], strict=True):
+        differing = sorted(first.symmetric_difference(store.ids))
+        if differing:
+            raise MembersError(
+                f"{members[0].name} and {member.name} were fitted to different images: {len(differing)} ids are in "
+                f"only one of them, such as {', '.join(differing[:5])}",
+                "Only experiments over the same images can be averaged.",
+            )
+        for image_id in store.ids:
+            if store.size(image_id) != stores[0].size(image_id):
+                raise MembersError(f"{image_id} has another size in {member.name} than in {members[0].name}")
+    digests = {entry.digests["training_data"] for entry in resolved}
+    if len(digests) > 1:
+        raise MembersError(
+            "the members were fitted to images or masks with the same ids but different content",
+            "Fit them to the same data folder.",
+        )
+
+
+def _blend_members(
+    experiment: Experiment,
+    members: Sequence[Experiment],
+    config: EnsembleConfig,
+    *,
+    split: Split,
+    views: str,
+    into: str = "none",
+    progress: Progress,
+) -> None:
+    """Blend the members' predictions with these views into one store of the ensemble."""
+    folders = [_member_predictions(member, split, views, progress) for member in members]
+    made_from = {
+        "members": [store_digest(folder) for folder in folders],
+        "weights": list(config.weights),
+        "views": views,
+    }
+    folder = experiment.predictions(split, into)
+    if is_made_from(folder, made_from):
+        return
+    stores = [ProbabilityStore(member) for member in folders]
+    if any(set(store.ids) != set(stores[0].ids) for store in stores):
+        everywhere = set(stores[0].ids).intersection(*(store.ids for store in stores))
+        differing = sorted(set(stores[0].ids).union(*(store.ids for store in stores)) - everywhere)
+        raise MembersError(f"the members predicted different {split} images, such as {', '.join(differing[:5])}")
+    if split == "oof" and into == "none":
+        experiment.tuned.unlink(missing_ok=True)
+    title = f"{experiment.name}: averaging {'out-of-fold' if split == 'oof' else 'test'} predictions"
+    with (
+        ProbabilityWriter(folder, stores[0].stored_type, made_from) as writer,
+        progress.task(title, len(stores[0].ids)) as task,
+    ):
+        for image_id in stores[0].ids:
+            probabilities = [to_probability(store.read(image_id)) for store in stores]
+            writer.append(image_id, weighted_mean(probabilities, config.weights))
+            task.advance()
+
+
+def _member_predictions(member: Experiment, split: Split, views: str, progress: Progress) -> Path:
+    """The folder of a member's predictions with these views, made if they are missing or stale."""
+    if is_ensemble(member.config):
+        config = load_ensemble(member.config).config
+        if views in ("none", config.views):
+            return member.predictions(split)
+        if config.views != "none":
+            raise MembersError(f"{member.name} is averaged over {config.views} already; --views {views} would mix them")
+        inner = [Experiment(member.folder.parent / name) for name in config.members]
+        with locked(member.lock):
+            _blend_members(member, inner, config, split=split, views=views, into=views, progress=progress)
+    elif views != "none":
+        with locked(member.lock):
+            _predict(member, split, views, progress)
+    return member.predictions(split, views)
+
+
+def _predict(member: Experiment, split: Split, views: str, progress: Progress) -> None:
+    from toolkit.learning.stores import FittedExperiment, predict_oof, predict_test
+
+    resolved = read_resolved(member)
+    config = config_from_plain(resolved.config, member.folder)
+    data = find_training_data(config.data.images, config.data.masks)
+    fitted = FittedExperiment(member, config, resolved, data.images.ids, read_folds(member.folds, data.images.ids))
+    if split == "oof":
+        predict_oof(fitted, data.images, views, progress)
+    elif config.data.test is not None:
+        predict_test(fitted, find_images(config.data.test, "data.test"), views, progress)
+
+
+def _score(
+    experiment: Experiment,
+    members: Sequence[Experiment],
+    config: EnsembleConfig,
+    plain: Sequence[ProbabilityStore],
+    progress: Progress,
+) -> EnsembleResult:
+    source = data_of(experiment, read_resolved(experiment))
+    data: LabelledImages = find_training_data(source.images, source.masks)
+    store = ProbabilityStore(experiment.predictions("oof"))
+    viewed = [ProbabilityStore(_member_predictions(member, "oof", config.views, progress)) for member in members]
+    folds = read_folds(experiment.folds, data.images.ids)
+    scores: list[Scores] = score_stores(
+        [store, *plain, *viewed], data, folds, [config.primary_metric], recipe=IDENTITY, progress=progress
+    )
+    write_overlays(experiment, store, data, scores[0], IDENTITY)
+    write_scores(experiment, scores[0])
+    count = len(members)
+    found = zip(members, config.weights, scores[1 : 1 + count], scores[1 + count :], strict=True)
+    return EnsembleResult(
+        experiment.name,
+        config.primary_metric,
+        config.views,
+        [MemberScore(member.name, weight, without.all, with_.all) for member, weight, without, with_ in found],
+        scores[0].by_fold,
+        scores[0].all,
+        str(experiment.overlays),
+    )

@@ -1,0 +1,88 @@
+"""`tk ls`: the experiments of a workspace, their state and scores."""
+
+from dataclasses import dataclass
+
+from toolkit.config.loading import is_ensemble, load_ensemble
+from toolkit.errors import ToolkitError
+from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.resolved import read_resolved
+from toolkit.files.writing import read_json
+from toolkit.messages import Table
+
+
+@dataclass(frozen=True)
+class ListedExperiment:
+    """One row of `tk ls`; scores that are not there yet are None."""
+
+    name: str
+    kind: str
+    state: str
+    metric: str | None = None
+    oof: float | None = None
+    tuned: float | None = None
+    nested: float | None = None
+
+
+@dataclass(frozen=True)
+class ListResult:
+    """All experiments by name."""
+
+    experiments: list[ListedExperiment]
+
+    def tables(self) -> list[Table]:
+        """One row an experiment."""
+        columns = ("experiment", "kind", "state", "metric", "OOF", "tuned", "nested")
+        rows = [
+            (
+                entry.name,
+                entry.kind,
+                entry.state,
+                entry.metric or "",
+                *map(_number, (entry.oof, entry.tuned, entry.nested)),
+            )
+            for entry in self.experiments
+        ]
+        return [Table("experiments", columns, rows)]
+
+    def next_steps(self) -> list[str]:
+        """What to type where there is nothing yet."""
+        return [] if self.experiments else ["next: tk new NAME --images FOLDER --masks FOLDER_OR_CSV"]
+
+
+def list_experiments(workspace: Workspace) -> ListResult:
+    """List every experiment and ensemble; one with a broken configuration is listed as such."""
+    return ListResult([_list_one(experiment) for experiment in workspace.all()])
+
+
+def _list_one(experiment: Experiment) -> ListedExperiment:
+    try:
+        kind = _kind(experiment)
+        state = _state(experiment)
+        score = read_json(experiment.score) if experiment.score.is_file() else {}
+        tuned = read_json(experiment.tuned) if experiment.tuned.is_file() else {}
+    except ToolkitError as error:
+        return ListedExperiment(experiment.name, "?", f"broken: {error.message.splitlines()[0]}")
+    return ListedExperiment(
+        experiment.name, kind, state, score.get("metric"), score.get("all"), tuned.get("tuned"), tuned.get("nested")
+    )
+
+
+def _kind(experiment: Experiment) -> str:
+    if not is_ensemble(experiment.config):
+        return "experiment"
+    return f"ensemble of {len(load_ensemble(experiment.config).config.members)}"
+
+
+def _state(experiment: Experiment) -> str:
+    if experiment.score.is_file():
+        return "finished"
+    if not experiment.has_training():
+        return "new"
+    config = read_resolved(experiment).config
+    stages = len(config["stages"])
+    done = sum(experiment.stage(fold, stages - 1).is_complete() for fold in range(config["folds_count"]))
+    return f"{done} of {config['folds_count']} folds trained"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,115 @@
+"""`tk new`: a new experiment folder with a config.yaml to start from."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.config.loading import apply_overrides, load_config
+from toolkit.config.yaml_files import write_yaml
+from toolkit.errors import ConfigError
+from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.sources import find_images, find_training_data
+from toolkit.files.submissions import sample_layout
+from toolkit.files.writing import write_text
+from toolkit.messages import Table
+
+
+@dataclass(frozen=True)
+class NewResult:
+    """What `tk new` has made."""
+
+    experiment: str
+    config: str
+    training_images: int
+    test_images: int
+
+    def tables(self) -> list[Table]:
+        """What the data folder holds."""
+        rows = [("training images", str(self.training_images)), ("test images", str(self.test_images))]
+        return [Table(f"{self.config}", ("", ""), rows)]
+
+    def next_steps(self) -> list[str]:
+        """What to type."""
+        return [f"next: look at {self.config}, then tk fit {self.experiment}"]
+
+
+_STARTING_POINT: dict[str, Any] = {
+    "architecture": "Unet",
+    "backbone": "resnet34",
+    "encoder_weights": "imagenet",
+    "shape": (256, 256, 3),
+    "resize": "stretch",
+    "classes": 1,
+    "activation": "sigmoid",
+    "loss": "binary_crossentropy",
+    "optimizer": "Adam",
+    "lr": 1e-3,
+    "batch": 16,
+    "primary_metric": "dice",
+    "augmentation": {"HorizontalFlip": 0.5},
+    "folds_count": 5,
+    "seed": 0,
+    "stages": (
+        {"epochs": 10, "schedule": "one_cycle"},
+        {"epochs": 10, "lr": 1e-4, "schedule": "cosine", "loss": "binary_crossentropy+lovasz_loss"},
+    ),
+}
+
+
+def new(
+    workspace: Workspace,
+    name: str,
+    *,
+    images: Path | None = None,
+    masks: Path | None = None,
+    test: Path | None = None,
+    sample_submission: Path | None = None,
+    extends: str | None = None,
+    overrides: Sequence[str] = (),
+) -> NewResult:
+    """Write experiments/NAME/config.yaml, from data folders or as a variation of another experiment.
+
+    Raises:
+        ConfigError: the name is taken or cannot be one, or the values do not fit.
+        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data are not there.
+    """
+    experiment = workspace.new(name)
+    given = {"images": images, "masks": masks, "test": test, "sample_submission": sample_submission}
+    data = {key: _relative(path, experiment) for key, path in given.items() if path is not None}
+    if extends is None and not {"images", "masks"} <= data.keys():
+        raise ConfigError(
+            "--images and --masks are missing: where are the training data?",
+            f"Type: tk new {name} --images FOLDER --masks FOLDER_OR_CSV, or tk new {name} --extends EXPERIMENT",
+        )
+    tree: dict[str, Any] = {"data": data} if data else {}
+    if extends is None:
+        tree |= _STARTING_POINT
+    else:
+        tree = {"extends": _relative(workspace.find(extends).config, experiment)} | tree
+    return _write_checked(experiment, tree, overrides)
+
+
+def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> NewResult:
+    header = "# Every key and its default: docs/configuration.md\n"
+    before = experiment.folder.is_dir()
+    write_text(experiment.config, header + write_yaml(tree))
+    try:
+        config = load_config(experiment.config, overrides).config
+        training = find_training_data(config.data.images, config.data.masks)
+        tests = find_images(config.data.test, "data.test").ids if config.data.test is not None else ()
+        if config.data.sample_submission is not None:
+            sample_layout(config.data.sample_submission)
+        if overrides:
+            write_text(experiment.config, header + write_yaml(apply_overrides(tree, overrides, experiment.folder)))
+    except BaseException:
+        experiment.config.unlink(missing_ok=True)
+        if not before:
+            experiment.folder.rmdir()
+        raise
+    return NewResult(experiment.name, str(experiment.config), len(training.images.ids), len(tests))
+
+
+def _relative(path: Path, experiment: Experiment) -> str:
+    return Path(os.path.relpath(path, experiment.folder)).as_posix()

@@ -1,0 +1,63 @@
+"""`tk score`: a submission against a solution that is known."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.core.metrics import METRICS
+from toolkit.core.rle import RleError, decode
+from toolkit.errors import ConfigError, SubmissionError
+from toolkit.files.images import read_size
+from toolkit.files.sources import find_images
+from toolkit.files.submissions import read_submission
+from toolkit.messages import Table
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """The score of a submission."""
+
+    submission: str
+    metric: str
+    images: int
+    score: float
+
+    def tables(self) -> list[Table]:
+        """One row."""
+        row = (self.submission, str(self.images), f"{self.score:.4f}")
+        return [Table("score against the solution", ("submission", "images", self.metric), [row])]
+
+    def next_steps(self) -> list[str]:
+        """Nothing."""
+        return []
+
+
+def score_submission(submission: Path, solution: Path, images: Path, metric: str) -> ScoreResult:
+    """Score a submission file against a solution file of the same columns, over the images of a folder.
+
+    Raises:
+        ConfigError: the metric is unknown.
+        SubmissionError: the ids of the two files differ, or a mask cannot be decoded.
+    """
+    if metric not in METRICS:
+        raise ConfigError(f"--metric: unknown name {metric!r}; allowed: {', '.join(METRICS)}")
+    predicted, truth = read_submission(submission), read_submission(solution)
+    differing = sorted(set(predicted).symmetric_difference(truth))
+    if differing:
+        raise SubmissionError(
+            f"{len(differing)} ids are in only one of {submission} and {solution}: {', '.join(differing[:5])}"
+        )
+    found = find_images(images, "--images")
+    unknown = sorted(set(truth) - set(found.ids))
+    if unknown:
+        raise SubmissionError(f"{len(unknown)} ids have no image in {images}: {', '.join(unknown[:5])}")
+    scores = []
+    for image_id in truth:
+        size = read_size(found.paths[image_id])
+        try:
+            prediction, mask = decode(predicted[image_id], size), decode(truth[image_id], size)
+        except RleError as error:
+            raise SubmissionError(f"{image_id}: {error}") from error
+        scores.append(METRICS[metric].of_masks(prediction, mask))
+    return ScoreResult(str(submission), metric, len(scores), float(np.mean(scores)))

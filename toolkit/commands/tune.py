@@ -1,0 +1,101 @@
+"""`tk tune`: the recipe that out-of-fold predictions choose, and how good it honestly is."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from toolkit.commands.overlays import write_overlays
+from toolkit.commands.scoring import score_stores
+from toolkit.core.metrics import METRICS
+from toolkit.core.postprocess import IDENTITY, Recipe
+from toolkit.core.search import AreasByThreshold, areas_by_threshold, score_surface
+from toolkit.core.search import tune as search_recipe
+from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.fold_table import read_folds
+from toolkit.files.locks import locked
+from toolkit.files.resolved import data_of, read_resolved
+from toolkit.files.sources import LabelledImages, find_training_data
+from toolkit.files.store import ProbabilityStore
+from toolkit.files.writing import write_json
+from toolkit.messages import Progress, Table
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What `tk tune` has found; `best` is the recipe that scored best, `recipe` the one that is kept."""
+
+    experiment: str
+    metric: str
+    recipe: Recipe
+    best: Recipe
+    untuned: float
+    tuned: float
+    nested: float
+    overlays: str
+
+    def tables(self) -> list[Table]:
+        """The three scores, each with its recipe."""
+        rows = [
+            ("untuned", IDENTITY.describe(), f"{self.untuned:.4f}", "threshold 0.5"),
+            ("tuned", self.best.describe(), f"{self.tuned:.4f}", "scored on the images it was chosen on: too good"),
+            ("nested", "one per fold", f"{self.nested:.4f}", "each fold with what the others chose: the honest one"),
+        ]
+        return [Table(f"{self.experiment}: tuned on out-of-fold predictions", ("", "recipe", self.metric, ""), rows)]
+
+    def next_steps(self) -> list[str]:
+        """What is kept, and what to type."""
+        kept = "the tuned recipe is kept" if self.recipe == self.best else "nested does not beat untuned: 0.5 stays"
+        return [
+            f"{kept} ({self.recipe.describe()})",
+            f"pictures: {self.overlays}",
+            f"next: tk submit {self.experiment}",
+        ]
+
+
+def tune(workspace: Workspace, name: str | None, progress: Progress) -> TuneResult:
+    """Search threshold and minimum area on the out-of-fold predictions of an experiment or ensemble.
+
+    Raises:
+        NotReadyError: it has no out-of-fold predictions yet.
+    """
+    experiment = workspace.find_or_last(name, progress)
+    with locked(experiment.lock):
+        resolved = read_resolved(experiment)
+        metric = METRICS[resolved.primary_metric]
+        source = data_of(experiment, resolved)
+        data = find_training_data(source.images, source.masks)
+        store = ProbabilityStore(experiment.predictions("oof"))
+        folds = read_folds(experiment.folds, data.images.ids)
+        tuned = search_recipe(score_surface(_areas(store, data, progress), folds, metric))
+        (scores,) = score_stores([store], data, folds, [metric.name], recipe=tuned.recipe, progress=progress)
+        write_overlays(experiment, store, data, scores, tuned.recipe)
+        _write(experiment, metric.name, tuned.recipe, (tuned.untuned, tuned.tuned, tuned.nested))
+    return TuneResult(
+        experiment.name,
+        metric.name,
+        tuned.recipe,
+        tuned.best,
+        tuned.untuned,
+        tuned.tuned,
+        tuned.nested,
+        str(experiment.overlays),
+    )
+
+
+def _areas(store: ProbabilityStore, data: LabelledImages, progress: Progress) -> AreasByThreshold:
+    """Areas of all images at all thresholds, in the order of the sorted ids."""
+    found = {}
+    with progress.task("reading out-of-fold predictions", len(store.ids)) as task:
+        for image_id, stored in store:
+            found[image_id] = areas_by_threshold(stored[..., 0], data.read_mask(image_id))
+            task.advance()
+    intersection, predicted, truth = zip(*(found[image_id] for image_id in data.images.ids), strict=True)
+    return AreasByThreshold(np.stack(intersection), np.stack(predicted), np.array(truth, np.int64))
+
+
+def _write(experiment: Experiment, metric: str, recipe: Recipe, scores: tuple[float, float, float]) -> None:
+    untuned, tuned, nested = scores
+    write_json(
+        experiment.tuned,
+        {"metric": metric, "recipe": asdict(recipe), "untuned": untuned, "tuned": tuned, "nested": nested},
+    )

@@ -1,0 +1,169 @@
+"""The screen: tables, progress and errors. Results go to stdout, talk goes to stderr."""
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from toolkit.errors import ToolkitError
+from toolkit.messages import Progress, Table, Task
+
+_SECONDS_BETWEEN_LINES = 20.0
+
+
+class Result(Protocol):
+    """What a command returns: a dataclass that knows its tables and the next steps."""
+
+    def tables(self) -> list[Table]:
+        """Tables for the screen."""
+
+    def next_steps(self) -> list[str]:
+        """Lines below the tables; the last one is the next command to type."""
+
+
+def show_result(result: Result, as_json: bool) -> None:
+    """Print the result: tables for people, or JSON for programs."""
+    if as_json:
+        show_json(dataclasses.asdict(result))  # type: ignore[call-overload] # results are dataclasses
+        return
+    out = Console(highlight=False)
+    for table in result.tables():
+        out.print(Text(table.title, style="bold"), soft_wrap=True)
+        out.print(_drawn(table))
+    for line in result.next_steps():
+        out.print(Text(line), soft_wrap=True)
+
+
+def show_json(tree: Any) -> None:
+    """Print JSON on stdout."""
+    sys.stdout.write(json.dumps(tree, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def show_text(text: str) -> None:
+    """Print text on stdout as it is."""
+    sys.stdout.write(text)
+
+
+def show_error(error: ToolkitError) -> None:
+    """Print what is wrong and what to do about it on stderr."""
+    console = Console(stderr=True, highlight=False)
+    console.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
+    if error.advice:
+        console.print(Text(error.advice), soft_wrap=True)
+
+
+def show_interrupted() -> None:
+    """Say that nothing finished is lost."""
+    Console(stderr=True, highlight=False).print(
+        "interrupted; what was finished is kept, and the same command goes on from there", soft_wrap=True
+    )
+
+
+@contextmanager
+def progress_on_screen() -> Iterator[Progress]:
+    """Bars with the time left on a terminal, plain lines elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[status]}"),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        yield _Terminal(bars)
+
+
+def _drawn(table: Table) -> RichTable:
+    drawn = RichTable(show_header=any(table.columns))
+    for number, column in enumerate(table.columns):
+        numeric = number > 0 and all(_is_number(row[number]) for row in table.rows)
+        drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+def _is_number(cell: str) -> bool:
+    return cell == "" or cell.rstrip("%").replace(".", "", 1).lstrip("-").isdigit()
+
+
+class _Terminal:
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+
+    def say(self, message: str) -> None:
+        self._bars.console.print(Text(message))
+
+    def warn(self, message: str) -> None:
+        self._bars.console.print(Text.assemble(("warning: ", "bold yellow"), message))
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        number = self._bars.add_task(title, total=total, status="")
+        try:
+            yield _Bar(self._bars, number)
+        finally:
+            self._bars.remove_task(number)
+
+
+class _Bar:
+    def __init__(self, bars: Bars, number: Any) -> None:
+        self._bars, self._number = bars, number
+
+    def advance(self, steps: int = 1, status: str = "") -> None:
+        self._bars.update(self._number, advance=steps)
+        if status:
+            self._bars.update(self._number, status=status)
+
+
+class _Lines:
+    def say(self, message: str) -> None:
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+
+    def warn(self, message: str) -> None:
+        self.say(f"warning: {message}")
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        yield _LinesTask(self, title, total)
+
+
+class _LinesTask:
+    """Says how far it is now and then; short work says nothing."""
+
+    def __init__(self, lines: _Lines, title: str, total: int) -> None:
+        self._lines, self._title, self._total = lines, title, total
+        self._done = 0
+        self._started = self._said = time.monotonic()
+
+    def advance(self, steps: int = 1, status: str = "") -> None:
+        self._done += steps
+        now = time.monotonic()
+        if now - self._said < _SECONDS_BETWEEN_LINES or not self._done:
+            return
+        self._said = now
+        left = (now - self._started) / self._done * (self._total - self._done)
+        ending = f" · {status}" if status else ""
+        self._lines.say(f"{self._title}: {self._done}/{self._total} · {_duration(left)} left{ending}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

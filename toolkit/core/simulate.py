@@ -1,0 +1,319 @@
+"""Simulated seismic images with salt bodies: a small salt-identification competition, drawn from a seed."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Mask
+from toolkit.core.randomness import generator
+
+_Field = npt.NDArray[np.float32]
+_Size = tuple[int, int]
+_Random = np.random.Generator
+
+_CONSTANT_SHARE = 0.02
+_SALT_SHARE = 0.60
+
+
+@dataclass(frozen=True)
+class SimulatedImage:
+    """One simulated image with its label.
+
+    `image`: `uint8 (height, width)`, grey, 0–255. `mask`: `bool (height, width)`, true where salt is.
+    """
+
+    image: npt.NDArray[np.uint8]
+    mask: Mask
+
+
+def simulate_salt(index: int, *, seed: int, size: _Size = (101, 101)) -> SimulatedImage:
+    """Draw image `index` of the competition `seed`, at `size` (height, width).
+
+    Gives `uint8 (height, width)` with values 0–255 and `bool (height, width)`. About 40 % of the masks are empty, and
+    about 2 % of the images are one grey value. Every draw derives from seed and index, so that an image is the same
+    whichever others are made. Textures keep their scale in pixels: a larger size shows more of the ground.
+    """
+    rng = generator("simulated salt", seed, index)
+    kind = rng.random()
+    if kind < _CONSTANT_SHARE:
+        grey = 0 if rng.random() < 0.7 else int(rng.integers(1, 256))
+        return SimulatedImage(np.full(size, grey, np.uint8), np.zeros(size, np.bool_))
+    wavelength = float(np.exp(rng.uniform(np.log(5), np.log(27))))
+    if kind < _CONSTANT_SHARE + _SALT_SHARE:
+        depth = _salt_depth(rng, size)
+        ground = _bury(rng, _strata(rng, size, wavelength, depth), wavelength, depth)
+        return SimulatedImage(_to_grey(rng, ground), _annotate(rng, depth))
+    if rng.random() < 0.13:
+        ground = _seabed(rng, size)
+    else:
+        ground = _strata(rng, size, wavelength, None)
+        if rng.random() < 0.5:
+            ground = _mislead(rng, ground, wavelength)
+    return SimulatedImage(_to_grey(rng, ground), np.zeros(size, np.bool_))
+
+
+# --- Random fields ---------------------------------------------------------------------------------------------------
+
+
+def _smooth_field(rng: _Random, size: _Size, cells: float) -> _Field:
+    """Smooth random field of about unit variance with about `cells` bumps along the longer side."""
+    height, width = size
+    step = max(size) / cells
+    grid = rng.standard_normal((round(height / step) + 3, round(width / step) + 3), dtype=np.float32)
+    # Drawn one cell too large all around and cropped: at its rim a resized grid goes flat.
+    full = (round(width + 2 * step), round(height + 2 * step))
+    margin = round(step)
+    field = cv2.resize(grid, full, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(field[margin : margin + height, margin : margin + width], np.float32)
+
+
+def _standard(field: _Field) -> _Field:
+    return np.asarray((field - field.mean()) / (field.std() + 1e-6), np.float32)
+
+
+def _speckle(rng: _Random, size: _Size, grain: float, stretch: float = 1.0) -> _Field:
+    """Band-passed noise of unit variance: blobs `grain` pixels across, `stretch` times as tall as wide."""
+    noise = rng.standard_normal(size, dtype=np.float32)
+    fine = cv2.GaussianBlur(noise, (0, 0), sigmaX=grain / 2, sigmaY=grain * stretch / 2)
+    coarse = cv2.GaussianBlur(fine, (0, 0), sigmaX=grain, sigmaY=grain * stretch)
+    return _standard(np.asarray(fine - 0.8 * coarse, np.float32))
+
+
+def _beds(rng: _Random, size: _Size, wavelength: float, length: float, sharpness: float) -> _Field:
+    """Flat reflectors of unit variance, `wavelength` pixels thick and about `length` pixels long.
+
+    `sharpness` 0 gives even layering, higher values a few bright reflectors among dim ones.
+    """
+    height, width = size
+    columns = max(4, round(3 * width / length))
+    noise = rng.standard_normal((height, columns), dtype=np.float32)
+    noise *= np.abs(noise) ** sharpness
+    noise *= np.exp(sharpness * 0.7 * rng.standard_normal((height, 1), dtype=np.float32))
+    fine = cv2.GaussianBlur(noise, (0, 0), sigmaX=1.2, sigmaY=wavelength / 5)
+    coarse = cv2.GaussianBlur(fine, (0, 0), sigmaX=0.4, sigmaY=wavelength / 2.8)
+    return _standard(np.asarray(cv2.resize(fine - coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.float32))
+
+
+# --- Ground without salt ---------------------------------------------------------------------------------------------
+
+
+def _grid(size: _Size) -> tuple[_Field, _Field]:
+    """Pixel coordinates x and y from the centre, `float32`."""
+    height, width = size
+    x = np.arange(width, dtype=np.float32) - (width - 1) / 2
+    y = np.arange(height, dtype=np.float32) - (height - 1) / 2
+    xs, ys = np.meshgrid(x, y)
+    return np.asarray(xs, np.float32), np.asarray(ys, np.float32)
+
+
+def _canvas(size: _Size) -> _Size:
+    """Shape of a texture large enough for turned and folded coordinates."""
+    return round(1.6 * max(size)), round(1.6 * max(size))
+
+
+def _sample(canvas: _Field, x: _Field, y: _Field) -> _Field:
+    """Look the canvas up at coordinates from its centre; beyond its rim it repeats in a mirror."""
+    height, width = canvas.shape
+    x, y = np.asarray(x + width / 2, np.float32), np.asarray(y + height / 2, np.float32)
+    return np.asarray(cv2.remap(canvas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.float32)
+
+
+def _folded(rng: _Random, size: _Size, dip: float) -> tuple[_Field, _Field]:
+    """Coordinates along and across dipping, folded and sometimes faulted layers."""
+    x, y = _grid(size)
+    across = np.asarray(y * np.cos(dip) - x * np.sin(dip), np.float32)
+    along = np.asarray(x * np.cos(dip) + y * np.sin(dip), np.float32)
+    across += rng.gamma(1.3, 2.0) * _smooth_field(rng, size, rng.uniform(1.2, 3.5))
+    across += rng.uniform(0.0, 0.7) * _smooth_field(rng, size, rng.uniform(6, 12))
+    if rng.random() < 0.15:  # a syncline or an anticline
+        bend = np.hypot(along - rng.normal(0, 35), rng.uniform(12, 60))
+        across += rng.choice((-1, 1)) * rng.uniform(0.3, 1.2) * np.asarray(bend, np.float32)
+    for _ in range(rng.choice(3, p=(0.7, 0.2, 0.1))):
+        slope = rng.uniform(-0.8, 0.8)
+        side = x - slope * y - rng.normal(0, 0.3) * size[1] + 2 * _smooth_field(rng, size, 3)
+        across += rng.normal(0, 5) * np.asarray(np.clip(side, 0, 1), np.float32)
+    return along, across
+
+
+def _strata(rng: _Random, size: _Size, wavelength: float, depth: _Field | None) -> _Field:
+    """Layered ground of about unit variance, dragged along the flanks of the salt if `depth` is given."""
+    canvas = _canvas(size)
+    steep = rng.random() < 0.25
+    dip = float(rng.uniform(-1.2, 1.2) if steep else rng.normal(0, 0.22))
+    along, across = _folded(rng, size, dip)
+    if depth is not None and rng.random() < 0.6:
+        across += rng.normal(0, 14) * np.asarray(np.exp(np.minimum(depth, 0) / rng.uniform(8, 35)), np.float32)
+    long = float(np.exp(rng.uniform(np.log(1.8), np.log(10))))
+    beds = _beds(rng, canvas, wavelength, wavelength * long, rng.uniform(0, 1))
+    beds += rng.uniform(0.4, 1) * _beds(rng, canvas, 0.8 * wavelength, wavelength * rng.uniform(0.7, 1.8), 0.3)
+    ground = _sample(beds, along, across)
+    order = rng.choice(("orderly", "crossed", "chaotic"), p=(0.52, 0.32, 0.16))
+    if order != "orderly":  # energy from other directions, as in poorly migrated data
+        turned = dip + rng.choice((-1, 1)) * rng.uniform(0.3, 1.1)
+        other = _beds(rng, canvas, wavelength, wavelength * rng.uniform(0.9, 2.5), 0.3)
+        other = _sample(other, *_folded(rng, size, float(turned)))
+        ground = ground + rng.uniform(0.4, 1.1) * other
+    # Real data has no sharper edges than its bandwidth allows, not even at a fault.
+    ground = cv2.GaussianBlur(ground, (0, 0), 0.4 + 0.05 * wavelength)
+    noise = rng.gamma(1.2, 0.12) if order != "chaotic" else rng.uniform(0.6, 2)
+    grain = max(1.4, wavelength * rng.uniform(0.2, 0.4))
+    ground = _standard(ground) + np.float32(noise) * _speckle(rng, size, grain, rng.uniform(0.5, 1))
+    # Energy waxes and wanes over the picture.
+    ground = ground * np.exp(rng.uniform(0, 0.6) * _smooth_field(rng, size, rng.uniform(1.5, 5)))
+    return _standard(_ringing(rng, np.asarray(ground, np.float32), wavelength))
+
+
+def _ringing(rng: _Random, ground: _Field, wavelength: float) -> _Field:
+    """Add a faint echo below every reflector."""
+    lag = max(2, round(wavelength * rng.uniform(0.8, 1.6)))
+    kernel = np.zeros((2 * lag + 1, 1), np.float32)
+    kernel[lag] = 1
+    kernel[0] = rng.uniform(-0.35, 0.35)
+    return np.asarray(cv2.filter2D(ground, -1, kernel, borderType=cv2.BORDER_REFLECT), np.float32)
+
+
+def _seabed(rng: _Random, size: _Size) -> _Field:
+    """Still water over parallel layers, brightest at the seabed."""
+    x, y = _grid(size)
+    curve = np.broadcast_to(_smooth_field(rng, size, 2.5)[:1], size)
+    floor = rng.uniform(-0.45, 0.45) * size[0] + rng.normal(0, 0.06) * x + rng.gamma(1.5, 1.5) * curve
+    below = np.asarray(y - floor + 0.4 * _smooth_field(rng, size, 12), np.float32)
+    wavelength = float(rng.uniform(3.5, 9))
+    layers = _sample(_beds(rng, _canvas(size), wavelength, 80, rng.uniform(0.5, 1)), x, below)
+    layers *= np.exp(-np.maximum(below, 0) / rng.uniform(15, 80)).astype(np.float32)
+    pulse = rng.uniform(2, 5) * _wavelet(below - wavelength / 2, wavelength)
+    noise = rng.uniform(0, 0.15) * _speckle(rng, size, 1.3)
+    return np.asarray((layers + noise + pulse) * np.clip(below + 1, 0.01, 1), np.float32)
+
+
+def _mislead(rng: _Random, ground: _Field, wavelength: float) -> _Field:
+    """Add what looks like salt and is none: a dim zone, a bright reflector, or both."""
+    size = (ground.shape[0], ground.shape[1])
+    depth = _salt_depth(rng, size)
+    kind = rng.random()
+    if kind < 0.55:
+        dim = rng.uniform(0.3, 0.8) / (1 + np.exp(-np.clip(depth / rng.uniform(3, 10), -30, 30)))
+        ground = np.asarray(ground * (1 - dim), np.float32)
+    if kind > 0.35:
+        ground = ground + _rim(rng, depth, rng.uniform(1, 4), wavelength)
+    return ground
+
+
+# --- Salt ------------------------------------------------------------------------------------------------------------
+
+
+def _salt_depth(rng: _Random, size: _Size) -> _Field:
+    """Distance in pixels to the outline of one or two salt bodies, positive inside and negative outside."""
+    depth = _body(rng, size)
+    if rng.random() < 0.12:
+        depth = np.maximum(depth, _body(rng, size))
+    longer = max(size)
+    rough = rng.gamma(1.5, 1.0)
+    depth = depth + rough * _smooth_field(rng, size, longer / rng.uniform(14, 26))
+    if rng.random() < 0.45:  # a jagged top of cusps
+        depth = depth + rng.uniform(1, 3.5) * np.abs(_smooth_field(rng, size, longer / rng.uniform(9, 18)))
+    coverage = 0.006 + 0.984 * rng.beta(0.62, 0.92)
+    depth = cv2.GaussianBlur(np.asarray(depth, np.float32), (0, 0), 1.0)
+    inside = (depth > np.quantile(depth, 1 - coverage)).astype(np.uint8)
+    outside_in = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
+    inside_out = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_5)
+    # Blurred a little: whole pixels would show as stairs in the reflector along the outline.
+    return np.asarray(cv2.GaussianBlur(outside_in - inside_out, (0, 0), 0.9), np.float32)
+
+
+def _body(rng: _Random, size: _Size) -> _Field:
+    """Unshifted depth of one body: where it is cut off decides how much of the image it covers."""
+    x, y = _grid(size)
+    longer = max(size)
+    bend = longer * rng.uniform(0.02, 0.08)
+    x, y = x + bend * _smooth_field(rng, size, 2.5), y + bend * _smooth_field(rng, size, 2.5)
+    # The way into the salt: mostly down into a dome or sideways into a flank, seldom up into an overhang.
+    inward = rng.choice((0.5, 0.0, 1.0, -0.5), p=(0.42, 0.22, 0.22, 0.14)) * np.pi + rng.normal(0, 0.35)
+    deep, wide = x * np.cos(inward) + y * np.sin(inward), y * np.cos(inward) - x * np.sin(inward)
+    wide = wide - rng.normal(0, 0.25) * longer
+    form = rng.choice(("dome", "corner", "wedge", "lobe"), p=(0.52, 0.22, 0.11, 0.15))
+    if form == "dome":
+        return np.asarray(deep - rng.normal(0.4, 0.7) * wide**2 / longer, np.float32)
+    if form == "corner":
+        turn = rng.choice((-1, 1)) * rng.uniform(0.7, 1.8)
+        side = deep * np.cos(turn) + wide * np.sin(turn) + rng.normal(0.15, 0.2) * longer
+        return np.asarray((deep + side - np.hypot(deep - side, 6)) / 2, np.float32)
+    if form == "wedge":
+        middle = wide + rng.normal(0, 0.5) * deep**2 / longer
+        return np.asarray(rng.uniform(0.1, 0.6) * deep - np.hypot(middle, 4), np.float32)
+    lobe = np.hypot((deep - rng.uniform(0.35, 0.5) * longer) / rng.uniform(0.8, 1.6), wide)
+    return np.asarray(-lobe, np.float32)
+
+
+def _wavelet(distance: _Field, wavelength: float) -> _Field:
+    """Ricker wavelet across a reflector: 1 on it, a trough of the other sign on either side."""
+    scaled = (np.pi * distance / wavelength) ** 2
+    return np.asarray((1 - 2 * scaled) * np.exp(-np.minimum(scaled, 40)), np.float32)
+
+
+def _rim(rng: _Random, depth: _Field, strength: float, wavelength: float) -> _Field:
+    """Reflector along an outline, of changing brightness: strongest where the outline lies flat."""
+    size = (depth.shape[0], depth.shape[1])
+    wavelength = float(np.clip(wavelength * rng.uniform(0.6, 1.1), 4.5, 17))
+    level = np.abs(cv2.Sobel(np.clip(depth, -9, 9), cv2.CV_32F, 0, 1, scale=1 / 8))
+    fading = 0.55 + 0.55 * _smooth_field(rng, size, 4) + 0.25 * _smooth_field(rng, size, 16)
+    brightness = np.clip(fading, 0, None) * (0.15 + 0.85 * np.minimum(level, 1))
+    pulse = _wavelet(depth - rng.normal(0, 0.15) * wavelength, wavelength)
+    echo = _wavelet(depth + wavelength * rng.choice((-1, 1)), wavelength)
+    return np.asarray(rng.choice((-1, 1)) * strength * brightness * (pulse + rng.uniform(-0.5, 0.2) * echo), np.float32)
+
+
+def _bury(rng: _Random, ground: _Field, wavelength: float, depth: _Field) -> _Field:
+    """Put the salt into the ground; in some images it hardly shows."""
+    size = (ground.shape[0], ground.shape[1])
+    clarity = rng.choice(("clear", "subtle", "vague"), p=(0.5, 0.3, 0.2))
+    rest, amplitude, strength = {
+        "clear": (rng.uniform(0, 0.12), rng.uniform(0.12, 0.5), rng.uniform(1.5, 9)),
+        "subtle": (rng.uniform(0, 0.4), rng.uniform(0.4, 1.2), rng.uniform(0, 4.5)),
+        "vague": (rng.uniform(0.4, 0.8), rng.uniform(0.3, 1.0), rng.uniform(0, 1.5)),
+    }[str(clarity)]
+    salt = rest * ground + amplitude * _salt_texture(rng, size, wavelength)
+    glow = rng.normal(0, 0.7) * np.exp(-np.maximum(depth, 0) / rng.uniform(5, 25))
+    dimming = 1 - rng.uniform(0, 0.6) * np.exp(np.minimum(depth, 0) / rng.uniform(5, 25))
+    inside = 1 / (1 + np.exp(-np.clip(depth / rng.uniform(0.4, 1.6), -30, 30)))
+    mixed = inside * (salt + amplitude * glow) + (1 - inside) * ground * dimming
+    if rng.random() < 0.15:
+        strength = 0.0
+    return np.asarray(mixed + _rim(rng, depth, strength, wavelength), np.float32)
+
+
+def _salt_texture(rng: _Random, size: _Size, wavelength: float) -> _Field:
+    """Chaotic inside of a body, of about unit variance: speckle, blotches and faint steep streaks."""
+    speckle = _speckle(rng, size, max(1.6, wavelength * rng.uniform(0.22, 0.6)), rng.uniform(0.8, 1.6))
+    streaks = _beds(rng, _canvas(size), wavelength * rng.uniform(0.8, 1.6), wavelength * rng.uniform(1.5, 4), 0)
+    streaks = _sample(streaks, *_folded(rng, size, float(rng.uniform(-1.5, 1.5))))
+    blotches = _smooth_field(rng, size, rng.uniform(1.5, 5))
+    weights = rng.dirichlet((1, 1, 1))
+    return _standard(np.asarray(weights[0] * speckle + weights[1] * streaks + weights[2] * blotches, np.float32))
+
+
+# --- Picture and label -----------------------------------------------------------------------------------------------
+
+
+def _annotate(rng: _Random, depth: _Field) -> Mask:
+    """Outline the salt as a person would: a pixel or so off the visible edge, smooth, without crumbs."""
+    size = (depth.shape[0], depth.shape[1])
+    drawn = np.asarray(cv2.GaussianBlur(np.clip(depth, -12, 12), (0, 0), 1.2), np.float32)
+    offset = rng.normal(0, 0.6) + rng.uniform(0, 1) * _smooth_field(rng, size, 5)
+    offset = np.minimum(offset, 0.5 * drawn.max())  # a small body is not overlooked
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((drawn > offset).astype(np.uint8))
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    kept = np.argsort(areas)[-2:]
+    kept = kept[areas[kept] >= max(1, 0.1 * areas.max())]
+    return np.asarray(np.isin(labels, kept), np.bool_)
+
+
+def _to_grey(rng: _Random, ground: _Field) -> npt.NDArray[np.uint8]:
+    """Stretch amplitudes over 0–255; a skewed response sets the mean brightness."""
+    clipped = np.clip(ground, -6, 6)
+    skewed = np.expm1(rng.normal(0, 0.12) * clipped) + 0.5 * clipped
+    low, high = float(skewed.min()), float(skewed.max())
+    return np.asarray(np.rint((skewed - low) * (255 / max(high - low, 1e-6))), np.uint8)

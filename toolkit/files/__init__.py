@@ -1,0 +1,1 @@
+"""Disk: experiment folders, data, predictions, submissions, all written atomically."""

@@ -1,0 +1,157 @@
+"""Whether the data are sound: every image and mask is decoded once, before any training."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.core.arrays import Floats
+from toolkit.core.rle import RleError
+from toolkit.errors import DataError, NothingToLearnError
+from toolkit.files.digests import digest
+from toolkit.files.images import UnreadableImageError, read_image
+from toolkit.files.sources import Images, LabelledImages
+from toolkit.messages import Progress
+
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class DataIndex:
+    """What checking has found: one entry an image, in the order of the sorted ids.
+
+    `coverage` is the foreground share, `float64 (images,)`, 0–1; `digest` covers ids, images and masks.
+    """
+
+    ids: tuple[str, ...]
+    coverage: Floats
+    constant: tuple[str, ...]
+    digest: str
+
+
+def check_training_data(data: LabelledImages, progress: Progress) -> DataIndex:
+    """Decode every image and mask once and note what training needs to know.
+
+    Raises:
+        DataError: all problems, each with its id.
+        NothingToLearnError: no foreground at all, foreground everywhere, or constant images only.
+    """
+    masked = set(data.masks.ids)
+
+    def check(image_id: str) -> "_Checked":
+        if image_id not in masked:
+            return _Checked(problem=f"{image_id}: no mask")
+        return _check_one(data, image_id)
+
+    ids = data.images.ids
+    checked = _in_threads(check, ids, "checking training images", progress)
+    _refuse(checked, data.images.folder)
+    without_image = sorted(masked - set(ids))
+    if without_image:
+        progress.warn(
+            f"{len(without_image)} masks have no image in {data.images.folder} and are not used: {_some(without_image)}"
+        )
+    coverage = np.array([entry.coverage for entry in checked])
+    constant = tuple(image_id for image_id, entry in zip(ids, checked, strict=True) if entry.constant)
+    _refuse_nothing_to_learn(data.images.folder, coverage, constant)
+    if constant:
+        progress.warn(f"{len(constant)} of {len(ids)} images have one value in all pixels: {_some(constant)}")
+    return DataIndex(ids, coverage, constant, _digest(ids, checked))
+
+
+def check_test_data(images: Images, progress: Progress) -> str:
+    """Decode every test image once; returns the digest of ids and images.
+
+    Raises:
+        DataError: all problems, each with its id.
+    """
+
+    def check(image_id: str) -> "_Checked":
+        try:
+            images.read(image_id)
+        except UnreadableImageError as error:
+            return _Checked(problem=f"{image_id}: {images.paths[image_id]} is {error}")
+        return _Checked(digest=digest(images.paths[image_id].read_bytes()))
+
+    checked = _in_threads(check, images.ids, "checking test images", progress)
+    _refuse(checked, images.folder)
+    return _digest(images.ids, checked)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    problem: str = ""
+    coverage: float = 0.0
+    constant: bool = False
+    digest: str = ""
+
+
+def _check_one(data: LabelledImages, image_id: str) -> _Checked:
+    path = data.images.paths[image_id]
+    try:
+        image = read_image(path)
+    except UnreadableImageError as error:
+        return _Checked(problem=f"{image_id}: {path} is {error}")
+    size = image.shape[:2]
+    try:
+        mask = data.masks.read(image_id, (size[0], size[1]))
+    except RleError as error:
+        return _Checked(problem=f"{image_id}: its RLE does not fit its image of {size[0]}×{size[1]}: {error}")
+    except UnreadableImageError as error:
+        return _Checked(problem=f"{image_id}: its mask is {error}")
+    if mask.shape != size:
+        return _Checked(
+            problem=f"{image_id}: the mask is {mask.shape[0]}×{mask.shape[1]}, the image {size[0]}×{size[1]}"
+        )
+    constant = bool((image == image[0, 0]).all())
+    content = path.read_bytes() + data.masks.content(image_id)
+    return _Checked("", float(mask.mean()), constant, digest(content))
+
+
+def _in_threads(check: Callable[[str], _Checked], ids: Sequence[str], title: str, progress: Progress) -> list[_Checked]:
+    checked = []
+    with ThreadPoolExecutor() as pool, progress.task(title, len(ids)) as task:
+        for entry in pool.map(check, ids):
+            checked.append(entry)
+            task.advance()
+    return checked
+
+
+def _refuse(checked: Sequence[_Checked], folder: Path) -> None:
+    problems = [entry.problem for entry in checked if entry.problem]
+    if not problems:
+        return
+    shown = "\n".join(f"  {problem}" for problem in problems[:_LISTED])
+    more = f"\n  … and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+    raise DataError(
+        f"{len(problems)} of {len(checked)} images in {folder} cannot be used:\n{shown}{more}",
+        "Mend or remove these files, then run the command again.",
+    )
+
+
+def _refuse_nothing_to_learn(folder: Path, coverage: Floats, constant: Sequence[str]) -> None:
+    if coverage.max() == 0:
+        raise NothingToLearnError(
+            f"all {len(coverage)} masks of {folder} are empty: there is no foreground to learn",
+            "Check that data.masks names the right masks.",
+        )
+    if coverage.min() == 1:
+        raise NothingToLearnError(
+            f"all {len(coverage)} masks of {folder} are full: there is no background to learn",
+            "Masks take every value above 0 as foreground; check how background is coded.",
+        )
+    if len(constant) == len(coverage):
+        raise NothingToLearnError(
+            f"all {len(coverage)} images of {folder} are constant: one value in all pixels",
+            "Check that data.images names the right images.",
+        )
+
+
+def _digest(ids: Sequence[str], checked: Sequence[_Checked]) -> str:
+    return digest("\n".join(f"{one}:{entry.digest}" for one, entry in zip(ids, checked, strict=True)).encode())
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

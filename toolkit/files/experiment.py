@@ -1,0 +1,217 @@
+"""An experiment folder: the names of all files in it.
+
+    experiments/exp042/
+      config.yaml            written by a person, the only input (config.json is accepted too)
+      resolved.yaml          what was really run: inheritance and overrides applied, digests, versions, seed
+      folds.csv              which image is held out in which fold
+      fold0/stage0/          best.weights.h5, history.csv, state.json; last/ for resuming; tensorboard/
+      predictions/oof, test  probability stores; one more per set of views (oof-flips, …)
+      score.json scores.csv  per fold and over all; per image
+      tuned.json             recipe and its three scores
+      overlays.png           the best and the worst out-of-fold images
+
+An ensemble has the same names without foldK/.
+"""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from toolkit.errors import ConfigError, MissingFileError
+from toolkit.files.writing import read_json
+from toolkit.messages import Progress
+
+Split = Literal["oof", "test"]
+"""Which images: the training images, each predicted by the fold that never saw it, or the test images."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+@dataclass(frozen=True)
+class StageFolder:
+    """What one stage of one fold writes."""
+
+    folder: Path
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights of the best epoch so far."""
+        return self.folder / "best.weights.h5"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def state(self) -> Path:
+        """Whether the stage is complete, and its best epoch."""
+        return self.folder / "state.json"
+
+    @property
+    def last(self) -> Path:
+        """Everything that resuming needs: weights, optimizer and epoch, in one file."""
+        return self.folder / "last" / "checkpoint.h5"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files."""
+        return self.folder / "tensorboard"
+
+    def is_complete(self) -> bool:
+        """Whether all epochs of the stage are done."""
+        return self.state.is_file() and self.best_weights.is_file() and bool(read_json(self.state)["complete"])
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment or ensemble by its folder."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        """config.yaml, or config.json where that is what there is."""
+        json = self.folder / "config.json"
+        yaml = self.folder / "config.yaml"
+        return json if json.is_file() and not yaml.is_file() else yaml
+
+    @property
+    def resolved(self) -> Path:
+        """What was really run."""
+        return self.folder / "resolved.yaml"
+
+    @property
+    def folds(self) -> Path:
+        """Which image is held out in which fold."""
+        return self.folder / "folds.csv"
+
+    @property
+    def score(self) -> Path:
+        """Scores per fold and over all; written last, so it tells that the experiment is finished."""
+        return self.folder / "score.json"
+
+    @property
+    def image_scores(self) -> Path:
+        """Scores per image."""
+        return self.folder / "scores.csv"
+
+    @property
+    def tuned(self) -> Path:
+        """The recipe and its three scores."""
+        return self.folder / "tuned.json"
+
+    @property
+    def overlays(self) -> Path:
+        """The best and the worst out-of-fold images."""
+        return self.folder / "overlays.png"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the run that works on the experiment."""
+        return self.folder / ".lock"
+
+    def stage(self, fold: int, stage: int) -> StageFolder:
+        """The folder of one stage of one fold."""
+        return StageFolder(self.folder / f"fold{fold}" / f"stage{stage}")
+
+    def predictions(self, split: Split, views: str = "none") -> Path:
+        """The folder of a probability store."""
+        return self.folder / "predictions" / (split if views == "none" else f"{split}-{views}")
+
+    def has_training(self) -> bool:
+        """Whether any fold has been begun."""
+        return any(self.folder.glob("fold*/stage*"))
+
+    def forget_results(self) -> None:
+        """Delete everything but the configuration and the folds."""
+        for path in (self.resolved, self.score, self.image_scores, self.tuned, self.overlays):
+            path.unlink(missing_ok=True)
+        for folder in (self.folder / "predictions", *self.folder.glob("fold[0-9]*")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that a user works in, with experiments/ and submissions/."""
+
+    root: Path
+
+    @property
+    def experiments(self) -> Path:
+        """One folder per experiment."""
+        return self.root / "experiments"
+
+    @property
+    def submissions(self) -> Path:
+        """What `tk submit` writes."""
+        return self.root / "submissions"
+
+    def all(self) -> list[Experiment]:
+        """Every experiment, by name."""
+        if not self.experiments.is_dir():
+            return []
+        found = (Experiment(folder) for folder in sorted(self.experiments.iterdir()) if folder.is_dir())
+        return [experiment for experiment in found if experiment.config.is_file()]
+
+    def find(self, name_or_path: str) -> Experiment:
+        """The experiment of a name (`exp042`) or path (`experiments/exp042`, with or without config.yaml).
+
+        Raises:
+            MissingFileError: there is none.
+        """
+        given = Path(name_or_path)
+        for folder in (self.experiments / given, self.root / given, (self.root / given).parent):
+            experiment = Experiment(folder)
+            if experiment.config.is_file() and given.name in (folder.name, experiment.config.name):
+                return experiment
+        known = ", ".join(experiment.name for experiment in self.all()) or "none"
+        raise MissingFileError(
+            f"there is no experiment {name_or_path!r}: neither {self.experiments / given} nor {self.root / given} "
+            f"holds a config.yaml; experiments here: {known}",
+            f"To make one: tk new {given.name} --images FOLDER --masks FOLDER_OR_CSV",
+        )
+
+    def last_finished(self) -> Experiment:
+        """The experiment or ensemble that was finished last.
+
+        Raises:
+            MissingFileError: none is finished.
+        """
+        finished = [experiment for experiment in self.all() if experiment.score.is_file()]
+        if not finished:
+            raise MissingFileError(f"no experiment in {self.experiments} is finished yet", "Run: tk fit EXPERIMENT")
+        return max(finished, key=lambda experiment: experiment.score.stat().st_mtime_ns)
+
+    def find_or_last(self, name_or_path: str | None, progress: Progress) -> Experiment:
+        """The experiment of a name or path; without one, the one finished last, which is said."""
+        if name_or_path is not None:
+            return self.find(name_or_path)
+        experiment = self.last_finished()
+        progress.say(f"taking {experiment.name}, which was finished last")
+        return experiment
+
+    def new(self, name_or_path: str) -> Experiment:
+        """A place for a new experiment.
+
+        Raises:
+            ConfigError: the name cannot be one, or the place is taken.
+        """
+        given = Path(name_or_path)
+        folder = self.experiments / given if len(given.parts) == 1 else self.root / given
+        if not _NAME.fullmatch(folder.name):
+            raise ConfigError(
+                f"{folder.name!r} cannot be the name of an experiment: letters, digits and . _ + - are allowed, and a "
+                "letter or digit comes first"
+            )
+        experiment = Experiment(folder)
+        if experiment.config.exists():
+            raise ConfigError(f"{folder} is there already", f"Edit {experiment.config}, or choose another name.")
+        return experiment

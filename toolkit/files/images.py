@@ -1,0 +1,120 @@
+"""Image and mask files into arrays, and the checks that decoders leave out."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
+
+from toolkit.core.arrays import Image, Mask
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+
+_PIXELS_AT_MOST = 400_000_000
+_TRUNCATED = "truncated or damaged"
+
+
+class UnreadableImageError(ValueError):
+    """An image file that cannot be decoded whole; the message says why."""
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """(height, width) from the header alone."""
+    try:
+        with _open(path) as image:
+            return image.height, image.width
+    except UnidentifiedImageError:
+        height, width = _decode_with_opencv(path).shape[:2]
+        return height, width
+
+
+def read_image(path: Path) -> Image:
+    """Read an image as RGB.
+
+    Grey is repeated to three channels, an alpha channel is dropped, 16-bit values keep their upper 8 bits. Orientation
+    tags are not applied, because masks are drawn on the pixels as they are stored.
+
+    Returns:
+        `uint8 (height, width, 3)`.
+
+    Raises:
+        UnreadableImageError: not an image, truncated, damaged, of a pixel type that is not supported, or too large.
+    """
+    pixels = _to_bytes(_decode(path))
+    if pixels.ndim == 2:
+        return np.repeat(pixels[:, :, None], 3, axis=2)
+    return np.repeat(pixels[:, :, :1], 3, axis=2) if pixels.shape[2] < 3 else np.ascontiguousarray(pixels[:, :, :3])
+
+
+def read_mask(path: Path) -> Mask:
+    """Read a mask file: foreground is every pixel above 0, in any channel but alpha; of a palette image, every index.
+
+    Returns:
+        `bool (height, width)`.
+
+    Raises:
+        UnreadableImageError: as `read_image`.
+    """
+    values = _decode(path, palette_as_index=True)
+    if values.ndim == 3:
+        with_alpha = values.shape[2] in (2, 4)
+        values = values[:, :, : values.shape[2] - with_alpha].max(axis=2)
+    foreground: Mask = np.not_equal(values, 0)
+    return foreground
+
+
+def _decode(path: Path, palette_as_index: bool = False) -> npt.NDArray[Any]:
+    try:
+        with _open(path) as image:
+            image.load()
+            if image.mode == "P" and not palette_as_index:
+                return np.asarray(image.convert("RGB"))
+            if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+                return np.asarray(image.convert("RGB"))
+            return np.asarray(image)
+    except UnidentifiedImageError:
+        return _decode_with_opencv(path)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        if isinstance(error, UnreadableImageError):
+            raise
+        raise UnreadableImageError(f"{_TRUNCATED} ({error})") from error
+
+
+def _open(path: Path) -> PillowImage.Image:
+    """Open lazily, refusing images so large that decoding them would exhaust the memory."""
+    with warnings.catch_warnings():
+        # Pillow's own limit is for web servers; microscopes go beyond it.
+        warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
+        try:
+            image = PillowImage.open(path)
+        except UnidentifiedImageError:
+            raise
+        except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
+            raise UnreadableImageError(f"cannot be opened ({error})") from error
+    if image.width * image.height > _PIXELS_AT_MOST:
+        raise UnreadableImageError(f"{image.height}×{image.width} pixels are more than {_PIXELS_AT_MOST:,}")
+    return image
+
+
+def _decode_with_opencv(path: Path) -> npt.NDArray[Any]:
+    """The kinds of TIFF that Pillow does not know, such as 16-bit colour."""
+    if path.suffix.lower() in (".tif", ".tiff"):
+        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if pixels is not None:
+            return pixels if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]
+    raise UnreadableImageError("not an image, or of a kind that is not supported")
+
+
+def _to_bytes(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8) * np.uint8(255)
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize == 2:
+        return (pixels.astype(np.uint16) >> 8).astype(np.uint8)
+    raise UnreadableImageError(f"pixels of type {pixels.dtype} are not supported; 1, 8 or 16 bits are")

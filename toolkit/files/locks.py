@@ -1,0 +1,30 @@
+"""A lock that keeps two runs off one experiment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from toolkit.errors import LockedError
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file; the system lets it go when the process ends, however it ends.
+
+    Raises:
+        LockedError: another process holds it.
+    """
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LockedError(
+            f"another run is working on {path.parent}",
+            "Wait until it ends, or stop it; what it has finished is kept.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

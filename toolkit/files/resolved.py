@@ -1,0 +1,92 @@
+"""resolved.yaml: what was really run, which later commands read instead of asking the configuration again."""
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from toolkit.config.models import DataConfig
+from toolkit.config.yaml_files import read_document, write_yaml
+from toolkit.errors import NotReadyError
+from toolkit.files.experiment import Experiment
+from toolkit.files.writing import write_text
+
+_PACKAGES = ("segmentation-toolkit", "tensorflow", "tf-keras", "segmentation-models", "albumentations", "numpy")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What an experiment or ensemble was made with.
+
+    `config` is plain data with paths relative to the experiment's folder; that of an ensemble holds the `data` of its
+    members. `digests` are those of the training and test data.
+    """
+
+    config: Mapping[str, Any]
+    digests: Mapping[str, str]
+    precision: str
+
+    @property
+    def primary_metric(self) -> str:
+        """The competition's metric."""
+        return str(self.config["primary_metric"])
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
+
+
+def write_resolved(experiment: Experiment, resolved: Resolved) -> None:
+    """Write resolved.yaml."""
+    tree = {
+        "config": dict(resolved.config),
+        "digests": dict(resolved.digests),
+        "precision": resolved.precision,
+        "versions": versions(),
+    }
+    header = f"# What was run in {experiment.name}; read by later commands. Edit {experiment.config.name}.\n"
+    write_text(experiment.resolved, header + write_yaml(tree))
+
+
+def read_resolved(experiment: Experiment) -> Resolved:
+    """Read resolved.yaml.
+
+    Raises:
+        NotReadyError: nothing was run yet.
+    """
+    if not experiment.resolved.is_file():
+        raise NotReadyError(f"{experiment.folder} has not been fitted yet", f"Run: tk fit {experiment.name}")
+    tree = read_document(experiment.resolved).tree
+    return Resolved(tree["config"], tree["digests"], tree["precision"])
+
+
+def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
+    """Where the data of an experiment or ensemble lie, as paths that can be opened."""
+    return DataConfig.model_validate(
+        {
+            key: None if path is None else os.path.normpath(experiment.folder / path)
+            for key, path in resolved.config["data"].items()
+        }
+    )
+
+
+def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """`key: before → after` for every key that differs between two configurations."""
+    changes = []
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        name = f"{prefix}{key}"
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            changes += changed_keys(old, new, f"{name}.")
+        elif isinstance(old, tuple | list) and isinstance(new, tuple | list) and len(old) == len(new):
+            changes += changed_keys(dict(_numbered(old)), dict(_numbered(new)), f"{name}.")
+        elif old != new:
+            changes.append(f"{name}: {old!r} → {new!r}")
+    return changes
+
+
+def _numbered(entries: tuple[Any, ...] | list[Any]) -> list[tuple[str, Any]]:
+    return [(str(index), entry) for index, entry in enumerate(entries)]

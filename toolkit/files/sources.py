@@ -1,0 +1,174 @@
+"""Training and test data on disk: which images there are and where their masks come from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from toolkit.core.arrays import Image, Mask
+from toolkit.core.rle import decode
+from toolkit.errors import DataError, MissingFileError, NothingToLearnError
+from toolkit.files.images import (
+    IMAGE_SUFFIXES,
+    MASK_SUFFIXES,
+    read_image,
+    read_mask,
+    read_size,
+)
+from toolkit.files.tables import read_table
+
+_LISTED = 20
+_EMPTY_CELLS = ("", "-1")
+
+
+class MaskSource(Protocol):
+    """Where masks come from."""
+
+    @property
+    def ids(self) -> Iterable[str]:
+        """Ids that have a mask, which may be empty."""
+
+    def read(self, image_id: str, size: tuple[int, int]) -> Mask:
+        """The mask of an image of (height, width); raises UnreadableImageError or RleError."""
+
+    def content(self, image_id: str) -> bytes:
+        """What the mask is made from, for digests."""
+
+
+@dataclass(frozen=True)
+class MaskFiles:
+    """Masks as image files named like their images."""
+
+    paths: Mapping[str, Path]
+
+    @property
+    def ids(self) -> Iterable[str]:
+        """Ids that have a mask file."""
+        return self.paths.keys()
+
+    def read(self, image_id: str, size: tuple[int, int]) -> Mask:
+        """Read one mask; its size is its own, to be compared with `size` by the caller."""
+        return read_mask(self.paths[image_id])
+
+    def content(self, image_id: str) -> bytes:
+        """The bytes of the file."""
+        return self.paths[image_id].read_bytes()
+
+
+@dataclass(frozen=True)
+class MaskTable:
+    """Masks as rows of run-length encodings; several rows of one image are united."""
+
+    rows: Mapping[str, tuple[str, ...]]
+
+    @property
+    def ids(self) -> Iterable[str]:
+        """Ids that have a row."""
+        return self.rows.keys()
+
+    def read(self, image_id: str, size: tuple[int, int]) -> Mask:
+        """Decode and unite the rows of one image."""
+        mask = np.zeros(size, np.bool_)
+        for text in self.rows[image_id]:
+            mask |= decode(text, size)
+        return mask
+
+    def content(self, image_id: str) -> bytes:
+        """The texts of the rows."""
+        return "\n".join(self.rows[image_id]).encode()
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of a folder by id, in the order of the ids."""
+
+    folder: Path
+    paths: Mapping[str, Path]
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """All ids, sorted."""
+        return tuple(sorted(self.paths))
+
+    def read(self, image_id: str) -> Image:
+        """Read one image as `uint8 (height, width, 3)`; raises UnreadableImageError."""
+        return read_image(self.paths[image_id])
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Training images with their masks."""
+
+    images: Images
+    masks: MaskSource
+
+    def read_mask(self, image_id: str) -> Mask:
+        """The mask of one image as `bool (height, width)`."""
+        return self.masks.read(image_id, read_size(self.images.paths[image_id]))
+
+
+def image_id_of(name: str) -> str:
+    """The id that a file name or a cell of a submission means: without the extension of an image, if it has one."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
+
+
+def find_images(folder: Path, key: str) -> Images:
+    """List the images of a folder; `key` is the configuration key that names it, for messages.
+
+    Raises:
+        MissingFileError: no such folder.
+        NothingToLearnError: no image in it.
+        DataError: two files have the same id.
+    """
+    if not folder.is_dir():
+        raise MissingFileError(f"{key}: there is no folder {folder}", _path_advice(folder))
+    return Images(folder, _by_id(folder, IMAGE_SUFFIXES, key))
+
+
+def find_training_data(images: Path, masks: Path) -> LabelledImages:
+    """List training images and the source of their masks; nothing is decoded yet.
+
+    Raises:
+        MissingFileError, NothingToLearnError, DataError: as `find_images`, and for a CSV that is no table of masks.
+    """
+    found = find_images(images, "data.images")
+    if masks.is_dir():
+        return LabelledImages(found, MaskFiles(_by_id(masks, MASK_SUFFIXES, "data.masks")))
+    if masks.is_file():
+        return LabelledImages(found, MaskTable(_read_masks_table(masks)))
+    raise MissingFileError(f"data.masks: there is no folder or CSV file {masks}", _path_advice(masks))
+
+
+def _by_id(folder: Path, suffixes: Sequence[str], key: str) -> dict[str, Path]:
+    paths: dict[str, Path] = {}
+    twice = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+            image_id = image_id_of(path.name)
+            if image_id in paths:
+                twice.append(f"  {image_id}: {paths[image_id].name} and {path.name}")
+            paths[image_id] = path
+    if twice:
+        listed = "\n".join(twice[:_LISTED])
+        raise DataError(f"{key}: {len(twice)} ids stand for two files in {folder}:\n{listed}", "Keep one of each.")
+    if not paths:
+        raise NothingToLearnError(f"{key}: {folder} holds no file that ends in {', '.join(suffixes)}")
+    return paths
+
+
+def _read_masks_table(path: Path) -> dict[str, tuple[str, ...]]:
+    rows: dict[str, list[str]] = {}
+    for cell, text in read_table(path, 2, "data.masks", DataError).rows:
+        runs = rows.setdefault(image_id_of(cell.strip()), [])
+        if text.strip() not in _EMPTY_CELLS:
+            runs.append(text)
+    return {image_id: tuple(runs) for image_id, runs in rows.items()}
+
+
+def _path_advice(path: Path) -> str:
+    parent = next(folder for folder in path.parents if folder.is_dir())
+    return f"{parent} exists; check the rest of the path. Paths in a config.yaml are relative to its folder."

@@ -1,0 +1,187 @@
+"""The probability store: one map per image at the image's own size, in flat shards with an index."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from toolkit.core.arrays import Probability
+from toolkit.core.blend import Stored, StoredType, to_stored
+from toolkit.errors import NotReadyError, StorageError
+from toolkit.files.digests import file_digest, ids_digest
+from toolkit.files.tables import format_table, read_table
+from toolkit.files.writing import read_json, sync, write_json, write_text
+
+_FORMAT = 1
+_SHARD_BYTES = 1 << 28
+_COLUMNS = ("image_id", "shard", "offset", "height", "width", "classes")
+_MANIFEST, _INDEX = "manifest.json", "index.csv"
+
+
+@dataclass(frozen=True)
+class MapPlace:
+    """Where the map of one image lies: shard number, offset in bytes, and (height, width, classes)."""
+
+    shard: int
+    offset: int
+    shape: tuple[int, int, int]
+
+
+class ProbabilityWriter:
+    """Writes a store map by map; it takes its place when the block ends well, manifest last."""
+
+    def __init__(self, folder: Path, stored_type: StoredType, made_from: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self._partial = folder.with_name(f".{folder.name}.partial")
+        self._stored_type = stored_type
+        self._made_from = dict(made_from)
+        self._places: dict[str, MapPlace] = {}
+        self._shard = -1
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> "ProbabilityWriter":
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        return self
+
+    def append(self, image_id: str, probability: Probability) -> None:
+        """Add the map of one image, `float32 (height, width, classes)`, 0–1.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        if image_id in self._places:
+            raise ValueError(f"{image_id} is in the store already")
+        height, width, classes = probability.shape
+        content = np.ascontiguousarray(to_stored(probability, self._stored_type)).tobytes()
+        try:
+            file = self._open_shard(len(content))
+            self._places[image_id] = MapPlace(self._shard, file.tell(), (height, width, classes))
+            file.write(content)
+        except OSError as error:
+            raise StorageError(f"cannot write {self._folder}: {error.strerror or error}", "Free some space.") from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        if kind is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            return
+        self._finish()
+
+    def _open_shard(self, size: int) -> BinaryIO:
+        if self._file is None or self._file.tell() + size > _SHARD_BYTES:
+            if self._file is not None:
+                self._file.close()
+            self._shard += 1
+            self._file = (self._partial / _shard_name(self._shard)).open("wb")
+        return self._file
+
+    def _finish(self) -> None:
+        rows = [(image_id, place.shard, place.offset, *place.shape) for image_id, place in self._places.items()]
+        write_text(self._partial / _INDEX, format_table(_COLUMNS, rows))
+        shards = [self._partial / _shard_name(number) for number in range(self._shard + 1)]
+        for shard in shards:
+            sync(shard)
+        write_json(
+            self._partial / _MANIFEST,
+            {
+                "format": _FORMAT,
+                "type": self._stored_type,
+                "images": len(self._places),
+                "ids_digest": ids_digest(self._places),
+                "shard_bytes": [shard.stat().st_size for shard in shards],
+                "made_from": self._made_from,
+            },
+        )
+        discarded = self._folder.with_name(f".{self._folder.name}.old")
+        shutil.rmtree(discarded, ignore_errors=True)
+        if self._folder.exists():
+            self._folder.rename(discarded)
+        self._partial.rename(self._folder)
+        sync(self._folder.parent)
+        shutil.rmtree(discarded, ignore_errors=True)
+
+
+class ProbabilityStore:
+    """Reads a store; opening it reads the index only."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the store in a folder.
+
+        Raises:
+            NotReadyError: there is none.
+            StorageError: it is damaged.
+        """
+        if not (folder / _MANIFEST).is_file():
+            raise NotReadyError(f"there are no predictions in {folder}", f"Run: tk fit {folder.parent.parent}")
+        manifest = read_json(folder / _MANIFEST)
+        self.folder = folder
+        self.made_from: dict[str, Any] = manifest["made_from"]
+        self._type = np.dtype(manifest["type"])
+        self._places = {
+            row[0]: MapPlace(int(row[1]), int(row[2]), (int(row[3]), int(row[4]), int(row[5])))
+            for row in read_table(folder / _INDEX, len(_COLUMNS), str(folder), StorageError).rows
+        }
+        sizes = [_size_of(folder / _shard_name(number)) for number in range(len(manifest["shard_bytes"]))]
+        if sizes != manifest["shard_bytes"] or len(self._places) != manifest["images"]:
+            raise StorageError(
+                f"the predictions in {folder} are damaged: files are missing or cut short",
+                f"Delete the folder {folder} and run the command that made it again.",
+            )
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids in the order of the maps on disk, in which reading is fastest."""
+        return tuple(self._places)
+
+    @property
+    def stored_type(self) -> StoredType:
+        """`uint8` or `float16`."""
+        return "uint8" if self._type == np.uint8 else "float16"
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """(height, width) of an image."""
+        height, width, _ = self._places[image_id].shape
+        return height, width
+
+    def read(self, image_id: str) -> Stored:
+        """The map of one image as it is kept, `uint8` 0–255 or `float16` 0–1, (height, width, classes)."""
+        place = self._places[image_id]
+        shard = self.folder / _shard_name(place.shard)
+        count = int(np.prod(place.shape))
+        values: Stored = np.fromfile(shard, self._type, count, offset=place.offset)
+        return values.reshape(place.shape)
+
+    def __iter__(self) -> Iterator[tuple[str, Stored]]:
+        """Ids and maps in the order of the disk."""
+        for image_id in self._places:
+            yield image_id, self.read(image_id)
+
+
+def is_made_from(folder: Path, made_from: Mapping[str, Any]) -> bool:
+    """Whether a finished store in this folder was made from exactly this: weights, configuration, views, images."""
+    if not (folder / _MANIFEST).is_file():
+        return False
+    # Through JSON, because that is how the other side has travelled.
+    return bool(read_json(folder / _MANIFEST)["made_from"] == json.loads(json.dumps(made_from)))
+
+
+def store_digest(folder: Path) -> str:
+    """A digest of where the maps of a store come from."""
+    return file_digest(folder / _MANIFEST)
+
+
+def _shard_name(number: int) -> str:
+    return f"maps-{number:05d}.bin"
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1

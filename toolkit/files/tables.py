@@ -1,0 +1,46 @@
+"""CSV tables whose cells stay the texts that they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit.errors import MissingFileError, ToolkitError
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A CSV file: its column names, and its rows as texts."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def read_table(path: Path, columns_count: int, key: str, error: type[ToolkitError]) -> TextTable:
+    """Read a CSV file in UTF-8, with or without byte order mark; ids such as `NA` or `007` stay texts.
+
+    Args:
+        path: of the file.
+        columns_count: how many columns it must have.
+        key: what names it, for messages.
+        error: raised when it is no such table.
+    """
+    try:
+        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError as missing:
+        raise MissingFileError(f"{key}: there is no file {path}") from missing
+    except OSError as unreadable:
+        raise MissingFileError(f"{key}: cannot read {path}: {unreadable.strerror}") from unreadable
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as damaged:
+        raise error(f"{key}: {path} is no CSV table: {str(damaged).strip()}") from damaged
+    header = tuple(str(name).strip() for name in cells.iloc[0])
+    if len(header) != columns_count:
+        raise error(f"{key}: {path}:1: expected {columns_count} columns, received {len(header)}: {', '.join(header)}")
+    return TextTable(path, header, tuple(cells.iloc[1:].itertuples(index=False, name=None)))
+
+
+def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """CSV text with plain newlines; floats keep every digit that matters."""
+    return str(pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False, lineterminator="\n"))

@@ -1,0 +1,51 @@
+"""Fitting an experiment: every fold trained, then every image predicted."""
+
+from toolkit.config.loading import Loaded
+from toolkit.config.models import Config
+from toolkit.core.arrays import Floats, Integers
+from toolkit.files.experiment import Experiment
+from toolkit.files.sources import LabelledImages
+from toolkit.learning.augmentation import Augmentation
+from toolkit.learning.batches import SampleReader
+from toolkit.learning.networks import build_network
+from toolkit.learning.runtime import Precision, configure
+from toolkit.learning.training import TrainingData, train_fold
+from toolkit.messages import Progress
+
+
+def check_learning(loaded: Loaded[Config]) -> None:
+    """Build what can fail, before hours are spent: transforms and network.
+
+    Raises:
+        ConfigError, NetworkError, WeightsError: with the key at fault.
+    """
+    Augmentation(loaded)
+    build_network(loaded.config, loaded.config.seed)
+
+
+def fit_folds(
+    experiment: Experiment,
+    loaded: Loaded[Config],
+    data: LabelledImages,
+    coverage: Floats,
+    folds: Integers,
+    *,
+    precision: Precision,
+    progress: Progress,
+) -> None:
+    """Train all folds; finished ones are left alone, a broken one goes on after its last finished epoch."""
+    configure(precision)
+    config = loaded.config
+    height, width, _ = config.shape
+    shared = TrainingData(
+        data, data.images.ids, coverage > 0, folds, Augmentation(loaded), SampleReader((height, width), config.resize)
+    )
+    total = sum(stage.epochs for stage in config.stages) * config.folds_count
+    with progress.task(f"{experiment.name}: {config.folds_count} folds", total) as task:
+        for fold in range(config.folds_count):
+            stages = [experiment.stage(fold, number) for number in range(len(config.stages))]
+            if all(stage.is_complete() for stage in stages):
+                progress.say(f"fold {fold} is finished already")
+                task.advance(sum(stage.epochs for stage in config.stages))
+                continue
+            train_fold(experiment, config, shared, fold, progress=progress, overall=task)

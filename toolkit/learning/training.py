@@ -1,0 +1,264 @@
+"""Training: one fold, its stages, their epochs."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.config.models import Config, StageConfig
+from toolkit.core.arrays import Integers
+from toolkit.core.blend import to_stored
+from toolkit.core.metrics import METRICS
+from toolkit.core.postprocess import IDENTITY
+from toolkit.core.randomness import derived_seed
+from toolkit.core.sampling import select_images, shuffled_batches
+from toolkit.errors import NothingToLearnError, StorageError, TrainingError
+from toolkit.files.experiment import Experiment, StageFolder
+from toolkit.files.sources import LabelledImages
+from toolkit.files.tables import format_table, read_table
+from toolkit.files.writing import write_json, write_text
+from toolkit.learning.augmentation import Augmentation
+from toolkit.learning.batches import SampleReader, training_batches
+from toolkit.learning.checkpoints import restore_checkpoint, save_checkpoint
+from toolkit.learning.losses import build_loss
+from toolkit.learning.networks import Network, build_network
+from toolkit.learning.prediction import Predictor, predict_images, predictor
+from toolkit.learning.runtime import tf
+from toolkit.learning.schedules import SCHEDULES
+from toolkit.messages import Progress, Task
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """All that the folds of an experiment share.
+
+    `has_foreground` and `folds` have one entry for each of the sorted `ids`.
+    """
+
+    labelled: LabelledImages
+    ids: tuple[str, ...]
+    has_foreground: npt.NDArray[np.bool_]
+    folds: Integers
+    augmentation: Augmentation
+    reader: SampleReader
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of history.csv; `scores` are the metrics on the validation images, the primary one first."""
+
+    number: int
+    learning_rate: float
+    loss: float
+    scores: dict[str, float]
+    images: int
+    seconds: float
+
+
+def train_fold(
+    experiment: Experiment, config: Config, data: TrainingData, fold: int, *, progress: Progress, overall: Task
+) -> None:
+    """Train all stages of one fold; `overall` advances by one with each epoch.
+
+    Finished stages are not repeated, and a broken one goes on after its last finished epoch.
+    """
+    tf.keras.backend.clear_session()
+    network = build_network(config, config.seed, fold)
+    validate = predictor(network, "none")
+    for number, stage in enumerate(config.stages):
+        folder = experiment.stage(fold, number)
+        if not folder.is_complete():
+            run = StageRun(
+                network=network,
+                validate=validate,
+                config=config,
+                stage=stage,
+                data=data,
+                folder=folder,
+                place=(fold, number),
+            )
+            run.run(progress, overall)
+        else:
+            overall.advance(stage.epochs)
+        network.load_weights(folder.best_weights)
+
+
+class StageRun:
+    """One stage of one fold."""
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        validate: Predictor,
+        config: Config,
+        stage: StageConfig,
+        data: TrainingData,
+        folder: StageFolder,
+        place: tuple[int, int],
+    ) -> None:
+        self._network, self._validate = network, validate
+        self._config, self._stage, self._data, self._folder = config, stage, data, folder
+        self._fold, self._number = place
+        self._draw = (config.seed, *place)
+        self._metrics = list(dict.fromkeys([config.primary_metric, *config.metrics]))
+        self._lr = stage.lr if stage.lr is not None else config.lr
+        self._schedule = SCHEDULES[stage.schedule or config.schedule]
+        self._optimizer = tf.keras.optimizers.Adam(self._lr)
+        self._optimizer.build(network.model.trainable_variables)
+        self._step = _training_step(network, self._optimizer, build_loss(stage.loss or config.loss))
+        self._train, self._valid = self._split()
+
+    def run(self, progress: Progress, overall: Task) -> None:
+        """Train the epochs that are not done yet; keep the best weights and everything that resuming needs."""
+        history = self._resume()
+        overall.advance(len(history))
+        self._folder.folder.mkdir(parents=True, exist_ok=True)
+        writer = tf.summary.create_file_writer(str(self._folder.tensorboard))
+        title = f"fold {self._fold} · stage {self._number}"
+        for number in range(len(history), self._stage.epochs):
+            epoch = self._epoch(number, f"{title} · epoch {number + 1}/{self._stage.epochs}", progress)
+            best = all(_primary(epoch) > _primary(earlier) for earlier in history)
+            if best:
+                self._network.save_weights(self._folder.best_weights)
+            history.append(epoch)
+            save_checkpoint(self._folder.last, self._network, self._optimizer, len(history))
+            write_history(self._folder, history)
+            _write_tensorboard(writer, epoch)
+            progress.say(f"{title} · {_describe(epoch, self._stage.epochs)}{' · best' if best else ''}")
+            overall.advance()
+        writer.close()
+        best_epoch = max(history, key=_primary)
+        write_json(
+            self._folder.state,
+            {"complete": True, "best_epoch": best_epoch.number, self._metrics[0]: _primary(best_epoch)},
+        )
+        self._folder.last.unlink(missing_ok=True)
+
+    def _split(self) -> tuple[Integers, Integers]:
+        held_out = self._data.folds == self._fold
+        train, valid = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        rule = self._stage.validation_negatives
+        chosen = select_images(self._data.has_foreground[valid], rule, self._config.seed, self._fold)
+        if not len(chosen) or not self._data.has_foreground[train].any():
+            what = "validation" if not len(chosen) else "training"
+            raise NothingToLearnError(
+                f"fold {self._fold}, stage {self._number}: no {what} image has foreground",
+                "Use fewer folds, or validation_negatives: real.",
+            )
+        return train, valid[chosen]
+
+    def _resume(self) -> list[Epoch]:
+        """Restore the last finished epoch, if there is one; a stage without a checkpoint starts again."""
+        if not self._folder.last.is_file():
+            return []
+        done = restore_checkpoint(self._folder.last, self._network, self._optimizer)
+        return read_history(self._folder)[:done]
+
+    def _epoch(self, number: int, title: str, progress: Progress) -> Epoch:
+        started = time.perf_counter()
+        data, draw = self._data, (*self._draw, number)
+        chosen = select_images(data.has_foreground[self._train], self._stage.negatives, *draw)
+        batches = shuffled_batches(self._train[chosen], self._config.batch, *draw)
+        with progress.task(title, len(chosen) + len(self._valid)) as task:
+            loss, learning_rate = self._train_on(batches, number, draw, task)
+            scores = self._scores(task)
+        images = len(chosen)
+        return Epoch(number, learning_rate, loss, scores, images, time.perf_counter() - started)
+
+    def _train_on(
+        self, batches: Sequence[Integers], number: int, draw: Sequence[int], task: Task
+    ) -> tuple[float, float]:
+        """Mean loss over the images of the epoch, and the learning rate at its end."""
+        total, learning_rate = 0.0, self._lr
+        tf.random.set_seed(derived_seed("network", *draw))
+        loaded = training_batches(
+            self._data.reader, self._data.labelled, self._data.augmentation, self._data.ids, batches, *draw
+        )
+        for done, (positions, (images, masks)) in enumerate(zip(batches, loaded, strict=True)):
+            learning_rate = self._lr * self._schedule((number + done / len(batches)) / self._stage.epochs)
+            self._optimizer.learning_rate.assign(learning_rate)
+            loss = float(self._step(images, masks))
+            if not math.isfinite(loss):
+                names = ", ".join(self._data.ids[position] for position in positions)
+                raise TrainingError(
+                    f"fold {self._fold}, stage {self._number}, epoch {number}: the loss became {loss} on the batch of "
+                    f"{names}",
+                    "Lower lr; finished epochs are kept, so tk fit goes on from the last one.",
+                )
+            total += loss * len(positions)
+            task.advance(len(positions), f"loss {total / sum(map(len, batches[: done + 1])):.4f}")
+        return total / sum(map(len, batches)), learning_rate
+
+    def _scores(self, task: Task) -> dict[str, float]:
+        """Every metric, per image over the validation images as they would be kept and submitted."""
+        data, config = self._data, self._config
+        ids = [data.ids[position] for position in self._valid]
+        scores: dict[str, list[float]] = {name: [] for name in self._metrics}
+        predictions = predict_images(
+            self._validate, data.reader, data.labelled.images, ids, batch=config.batch, task=task
+        )
+        for image_id, probability in predictions:
+            mask = IDENTITY.apply(to_stored(probability[..., 0], config.stored_probability))
+            truth = data.labelled.read_mask(image_id)
+            for name in self._metrics:
+                scores[name].append(METRICS[name].of_masks(mask, truth))
+        return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+def read_history(folder: StageFolder) -> list[Epoch]:
+    """The epochs of a stage that are finished."""
+    if not folder.history.is_file():
+        return []
+    columns = folder.history.read_text().partition("\n")[0].split(",")
+    metrics = columns[3:-2]
+    epochs = []
+    for row in read_table(folder.history, len(columns), str(folder.history), StorageError).rows:
+        scores = dict(zip(metrics, map(float, row[3:-2]), strict=True))
+        epochs.append(Epoch(int(row[0]), float(row[1]), float(row[2]), scores, int(row[-2]), float(row[-1])))
+    return epochs
+
+
+def write_history(folder: StageFolder, history: Sequence[Epoch]) -> None:
+    """Write history.csv anew."""
+    columns = ("epoch", "lr", "loss", *history[0].scores, "images", "seconds")
+    rows = [
+        (epoch.number, epoch.learning_rate, epoch.loss, *epoch.scores.values(), epoch.images, round(epoch.seconds, 2))
+        for epoch in history
+    ]
+    write_text(folder.history, format_table(columns, rows))
+
+
+def _training_step(network: Network, optimizer: Any, loss_of: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    variables = network.model.trainable_variables
+
+    @tf.function(reduce_retracing=True)
+    def step(images: Any, masks: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = loss_of(tf.cast(masks, tf.float32), network.logits(images, training=True))
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    return step  # type: ignore[no-any-return] # tf.function has no types
+
+
+def _primary(epoch: Epoch) -> float:
+    return next(iter(epoch.scores.values()))
+
+
+def _describe(epoch: Epoch, epochs: int) -> str:
+    scores = " · ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
+    return f"epoch {epoch.number + 1}/{epochs} · loss {epoch.loss:.4f} · {scores} · {epoch.seconds:.0f} s"
+
+
+def _write_tensorboard(writer: Any, epoch: Epoch) -> None:
+    with writer.as_default(step=epoch.number):
+        tf.summary.scalar("loss", epoch.loss)
+        tf.summary.scalar("learning_rate", epoch.learning_rate)
+        for name, score in epoch.scores.items():
+            tf.summary.scalar(f"validation_{name}", score)
+    writer.flush()
