@@ -140,8 +140,8 @@ class Config(_Model):
         "are multiples of 32, of 48 for PSPNet.",
     )
     batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.9, description="Share of the old value in the running statistics of batch normalisation, at each batch. Keras "
-        "says 0.99, which needs some 500 batches before predictions can be trusted."
+        0.9, description="Share of the old value in the running statistics of batch normalisation, at each batch. "
+        "Keras says 0.99, which needs some 500 batches before predictions can be trusted."
     )  # fmt: skip
     resize: Resize = Field("stretch", description="How images reach the shape: `stretch` both sides, or keep the "
                            "pixels and `pad` with mirrored ones (larger images are scaled down). Predictions are "

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from toolkit.errors import ConfigError, MissingFileError
 
@@ -65,11 +66,22 @@ def read_value(text: str, source: str) -> Any:
 def write_yaml(tree: Mapping[str, Any]) -> str:
     """Write plain data as YAML text, keys in the order given, lists of plain values on one line."""
     yaml = YAML(typ="rt", pure=True)
+    yaml.Representer = _Representer
     yaml.width = 1000
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
     yaml.dump(_styled(tree), stream)
     return stream.getvalue()
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes `null` where ruamel would write nothing, which reads like a mistake."""
+
+    def represent_none(self, data: Any) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_Representer.add_representer(type(None), _Representer.represent_none)
 
 
 def _styled(node: Any) -> Any:

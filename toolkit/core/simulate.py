@@ -49,7 +49,7 @@ def simulate_salt(index: int, *, seed: int, size: _Size = (101, 101)) -> Simulat
         ground = _seabed(rng, size)
     else:
         ground = _strata(rng, size, wavelength, None)
-        if rng.random() < 0.5:
+        if rng.random() < 0.35:
             ground = _mislead(rng, ground, wavelength)
     return SimulatedImage(_to_grey(rng, ground), np.zeros(size, np.bool_))
 
@@ -149,7 +149,7 @@ def _strata(rng: _Random, size: _Size, wavelength: float, depth: _Field | None) 
     beds = _beds(rng, canvas, wavelength, wavelength * long, rng.uniform(0, 1))
     beds += rng.uniform(0.4, 1) * _beds(rng, canvas, 0.8 * wavelength, wavelength * rng.uniform(0.7, 1.8), 0.3)
     ground = _sample(beds, along, across)
-    order = rng.choice(("orderly", "crossed", "chaotic"), p=(0.52, 0.32, 0.16))
+    order = rng.choice(("orderly", "crossed", "chaotic"), p=(0.6, 0.3, 0.1))
     if order != "orderly":  # energy from other directions, as in poorly migrated data
         turned = dip + rng.choice((-1, 1)) * rng.uniform(0.3, 1.1)
         other = _beds(rng, canvas, wavelength, wavelength * rng.uniform(0.9, 2.5), 0.3)
@@ -262,16 +262,17 @@ def _rim(rng: _Random, depth: _Field, strength: float, wavelength: float) -> _Fi
     brightness = np.clip(fading, 0, None) * (0.15 + 0.85 * np.minimum(level, 1))
     pulse = _wavelet(depth - rng.normal(0, 0.15) * wavelength, wavelength)
     echo = _wavelet(depth + wavelength * rng.choice((-1, 1)), wavelength)
-    return np.asarray(rng.choice((-1, 1)) * strength * brightness * (pulse + rng.uniform(-0.5, 0.2) * echo), np.float32)
+    polarity = rng.choice((-1, 1), p=(0.25, 0.75))
+    return np.asarray(polarity * strength * brightness * (pulse + rng.uniform(-0.5, 0.2) * echo), np.float32)
 
 
 def _bury(rng: _Random, ground: _Field, wavelength: float, depth: _Field) -> _Field:
     """Put the salt into the ground; in some images it hardly shows."""
     size = (ground.shape[0], ground.shape[1])
-    clarity = rng.choice(("clear", "subtle", "vague"), p=(0.5, 0.3, 0.2))
+    clarity = rng.choice(("clear", "subtle", "vague"), p=(0.65, 0.23, 0.12))
     rest, amplitude, strength = {
-        "clear": (rng.uniform(0, 0.12), rng.uniform(0.12, 0.5), rng.uniform(1.5, 9)),
-        "subtle": (rng.uniform(0, 0.4), rng.uniform(0.4, 1.2), rng.uniform(0, 4.5)),
+        "clear": (rng.uniform(0, 0.12), rng.uniform(0.08, 0.35), rng.uniform(1.5, 9)),
+        "subtle": (rng.uniform(0, 0.4), rng.uniform(0.35, 1.0), rng.uniform(0.5, 5)),
         "vague": (rng.uniform(0.4, 0.8), rng.uniform(0.3, 1.0), rng.uniform(0, 1.5)),
     }[str(clarity)]
     salt = rest * ground + amplitude * _salt_texture(rng, size, wavelength)
@@ -290,7 +291,7 @@ def _salt_texture(rng: _Random, size: _Size, wavelength: float) -> _Field:
     streaks = _beds(rng, _canvas(size), wavelength * rng.uniform(0.8, 1.6), wavelength * rng.uniform(1.5, 4), 0)
     streaks = _sample(streaks, *_folded(rng, size, float(rng.uniform(-1.5, 1.5))))
     blotches = _smooth_field(rng, size, rng.uniform(1.5, 5))
-    weights = rng.dirichlet((1, 1, 1))
+    weights = rng.dirichlet((1.5, 0.7, 1.2))
     return _standard(np.asarray(weights[0] * speckle + weights[1] * streaks + weights[2] * blotches, np.float32))
 
 
