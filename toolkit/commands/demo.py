@@ -95,7 +95,7 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
     _write_competition(folder, data, progress)
     workspace = Workspace(folder)
     for name, settings in _EXPERIMENTS:
-        if not (workspace.experiments / name / "config.yaml").is_file():
+        if name not in {experiment.name for experiment in workspace.all()}:
             new(
                 workspace,
                 name,

@@ -128,7 +128,7 @@ class Config(_Model):
     architecture: Literal["Unet", "FPN", "Linknet", "PSPNet"] = Field(
         "Unet", description="Segmentation network of segmentation-models."
     )
-    backbone: Backbone = Field("resnet34", description="Encoder of the network.")
+    backbone: Backbone = Field("resnet34", description=f"Encoder of the network: {', '.join(BACKBONES)}.")
     encoder_weights: Literal["imagenet"] | FilePath | None = Field(
         "imagenet", union_mode="left_to_right",
         description="`imagenet` (downloaded once), `null` for random ones, or the path of a local .h5 file with the "

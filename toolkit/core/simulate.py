@@ -154,14 +154,14 @@ def _strata(rng: _Random, size: _Size, wavelength: float, depth: _Field | None) 
         turned = dip + rng.choice((-1, 1)) * rng.uniform(0.3, 1.1)
         other = _beds(rng, canvas, wavelength, wavelength * rng.uniform(0.9, 2.5), 0.3)
         other = _sample(other, *_folded(rng, size, float(turned)))
-        ground = ground + rng.uniform(0.4, 1.1) * other
+        ground = ground + rng.uniform(0.3, 0.9) * other
     # Real data has no sharper edges than its bandwidth allows, not even at a fault.
     ground = cv2.GaussianBlur(ground, (0, 0), 0.4 + 0.05 * wavelength)
     noise = rng.gamma(1.2, 0.12) if order != "chaotic" else rng.uniform(0.6, 2)
     grain = max(1.4, wavelength * rng.uniform(0.2, 0.4))
     ground = _standard(ground) + np.float32(noise) * _speckle(rng, size, grain, rng.uniform(0.5, 1))
     # Energy waxes and wanes over the picture.
-    ground = ground * np.exp(rng.uniform(0, 0.6) * _smooth_field(rng, size, rng.uniform(1.5, 5)))
+    ground = ground * np.exp(rng.uniform(0, 0.4) * _smooth_field(rng, size, rng.uniform(1.5, 5)))
     return _standard(_ringing(rng, np.asarray(ground, np.float32), wavelength))
 
 
@@ -194,7 +194,7 @@ def _mislead(rng: _Random, ground: _Field, wavelength: float) -> _Field:
     depth = _salt_depth(rng, size)
     kind = rng.random()
     if kind < 0.55:
-        dim = rng.uniform(0.3, 0.8) / (1 + np.exp(-np.clip(depth / rng.uniform(3, 10), -30, 30)))
+        dim = rng.uniform(0.2, 0.6) / (1 + np.exp(-np.clip(depth / rng.uniform(3, 10), -30, 30)))
         ground = np.asarray(ground * (1 - dim), np.float32)
     if kind > 0.35:
         ground = ground + _rim(rng, depth, rng.uniform(1, 4), wavelength)
@@ -269,10 +269,10 @@ def _rim(rng: _Random, depth: _Field, strength: float, wavelength: float) -> _Fi
 def _bury(rng: _Random, ground: _Field, wavelength: float, depth: _Field) -> _Field:
     """Put the salt into the ground; in some images it hardly shows."""
     size = (ground.shape[0], ground.shape[1])
-    clarity = rng.choice(("clear", "subtle", "vague"), p=(0.65, 0.23, 0.12))
+    clarity = rng.choice(("clear", "subtle", "vague"), p=(0.7, 0.2, 0.1))
     rest, amplitude, strength = {
-        "clear": (rng.uniform(0, 0.12), rng.uniform(0.08, 0.35), rng.uniform(1.5, 9)),
-        "subtle": (rng.uniform(0, 0.4), rng.uniform(0.35, 1.0), rng.uniform(0.5, 5)),
+        "clear": (rng.uniform(0, 0.12), rng.uniform(0.06, 0.3), rng.uniform(1.5, 9)),
+        "subtle": (rng.uniform(0, 0.3), rng.uniform(0.3, 0.8), rng.uniform(1, 5)),
         "vague": (rng.uniform(0.4, 0.8), rng.uniform(0.3, 1.0), rng.uniform(0, 1.5)),
     }[str(clarity)]
     salt = rest * ground + amplitude * _salt_texture(rng, size, wavelength)
@@ -291,7 +291,7 @@ def _salt_texture(rng: _Random, size: _Size, wavelength: float) -> _Field:
     streaks = _beds(rng, _canvas(size), wavelength * rng.uniform(0.8, 1.6), wavelength * rng.uniform(1.5, 4), 0)
     streaks = _sample(streaks, *_folded(rng, size, float(rng.uniform(-1.5, 1.5))))
     blotches = _smooth_field(rng, size, rng.uniform(1.5, 5))
-    weights = rng.dirichlet((1.5, 0.7, 1.2))
+    weights = rng.dirichlet((1.6, 0.5, 1.2))
     return _standard(np.asarray(weights[0] * speckle + weights[1] * streaks + weights[2] * blotches, np.float32))
 
 

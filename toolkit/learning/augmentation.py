@@ -1,5 +1,6 @@
 """Augmentation by albumentations, drawn for each sample from its own seed."""
 
+import difflib
 import os
 import threading
 import warnings
@@ -65,7 +66,9 @@ def _build(loaded: Loaded[Config]) -> Any:
 def _transform(name: str, parameters: Any) -> Any:
     kind = getattr(albumentations, name, None)
     if not (isinstance(kind, type) and issubclass(kind, albumentations.BasicTransform)):
-        raise ValueError(f"albumentations {albumentations.__version__} has no transform {name!r}")
+        near = difflib.get_close_matches(name, dir(albumentations), n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"albumentations {albumentations.__version__} has no transform {name!r}{guess}")
     if isinstance(parameters, int | float) and not isinstance(parameters, bool):
         parameters = {"p": float(parameters)}
     if not isinstance(parameters, dict):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from toolkit.config.models import Config
 from toolkit.core.randomness import derived_seed
@@ -85,7 +86,22 @@ def build_network(config: Config, *seed: int) -> Network:
     for layer in model.layers:
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.momentum = config.batch_norm_momentum
-    return Network(model, segmentation_models.get_preprocessing(config.backbone))
+    return Network(model, _preprocessing(config.backbone))
+
+
+def _preprocessing(backbone: str) -> Callable[[Any], Any]:
+    """The backbone's input preprocessing for tensors, read off its NumPy version.
+
+    The library's own version for tensors keeps the mean of the first backbone of a process and gives it to all later
+    ones. Every preprocessing there takes each output channel from one input channel, scales and shifts it; so three
+    probes tell all of it.
+    """
+    numpy_version = segmentation_models.get_preprocessing(backbone)
+    offset = numpy_version(np.zeros((1, 1, 3), np.float32))[0, 0]
+    response = np.stack([numpy_version(unit[None, None].copy())[0, 0] - offset for unit in np.eye(3, dtype=np.float32)])
+    source = np.abs(response).argmax(axis=0)
+    scale = response[source, range(3)]
+    return lambda images: tf.gather(images, source.tolist(), axis=-1) * scale + offset
 
 
 def _load_encoder_weights(model: Any, path: Path) -> None:

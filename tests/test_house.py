@@ -1,0 +1,126 @@
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import toolkit
+from toolkit.files.experiment import Experiment
+
+PACKAGE = Path(toolkit.__file__).parent
+
+# Which rooms each room may import; errors and messages may be used by everyone.
+ARROWS = {
+    "core": {"core"},
+    "config": {"config", "core"},
+    "files": {"files", "config", "core"},
+    "learning": {"learning", "files", "config", "core"},
+    "report": {"report", "files", "config", "core"},
+    "commands": {"commands", "learning", "report", "files", "config", "core"},
+    "console": set(),
+    "cli": {"console", "commands", "files", "config"},
+    "__main__": {"cli"},
+    "__init__": set(),
+    "errors": set(),
+    "messages": set(),
+}
+EVERYONE = {"errors", "messages"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(module: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def texts_in(module: Path) -> Iterator[str]:
+    tree = ast.parse(module.read_text())
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in docstrings:
+            yield node.value
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_point_one_way(module: Path) -> None:
+    rooms = {name.split(".")[1] for name in imported(module) if name.startswith("toolkit.") and name.count(".")}
+    assert rooms - EVERYONE <= ARROWS[room_of(module)]
+
+
+def test_every_room_has_arrows() -> None:
+    assert {room_of(module) for module in modules()} <= set(ARROWS)
+
+
+def test_only_the_runtime_imports_tensorflow() -> None:
+    heavy = ("tensorflow", "tf_keras", "keras", "segmentation_models")
+    found = {
+        str(module.relative_to(PACKAGE)) for module in modules() for name in imported(module) if name.startswith(heavy)
+    }
+    assert found == {"learning/runtime.py"}
+
+
+def test_only_the_console_prints() -> None:
+    found = set()
+    for module in modules():
+        for node in ast.walk(ast.parse(module.read_text())):
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr in ("stdout", "stderr")
+                and ast.unparse(node.value) == "sys"
+            ):
+                found.add(str(module.relative_to(PACKAGE)))
+            if isinstance(node, ast.Name) and node.id == "print":
+                found.add(str(module.relative_to(PACKAGE)))
+    # The runtime holds back what TensorFlow prints while it is imported.
+    assert found == {"console.py", "learning/runtime.py"}
+
+
+def test_only_one_module_spells_the_names_of_files_in_an_experiment() -> None:
+    experiment = Experiment(Path("exp042"))
+    stage = experiment.stage(0, 0)
+    paths = [experiment.resolved, experiment.folds, experiment.score, experiment.image_scores, experiment.tuned]
+    paths += [experiment.overlays, experiment.lock, stage.best_weights, stage.history, stage.state, stage.last]
+    names = {path.name for path in paths}
+    for module in modules():
+        if module != PACKAGE / "files" / "experiment.py":
+            assert names.isdisjoint(texts_in(module)), module
+
+
+def test_files_stay_small_and_say_what_lives_there() -> None:
+    for module in modules():
+        text = module.read_text()
+        assert len(text.splitlines()) <= 400, module
+        assert ast.get_docstring(ast.parse(text)), module
+
+
+def test_no_code_is_read_from_data() -> None:
+    forbidden = re.compile(r"\b(pickle|eval|exec|load_model|marshal|shelve|joblib)\b\s*[.(]|allow_pickle=True")
+    assert not [module for module in modules() if forbidden.search(module.read_text())]
+
+
+def test_nothing_but_training_and_predicting_imports_tensorflow() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from toolkit.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "heavy = {'tensorflow', 'pandas', 'albumentations', 'cv2', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "import toolkit.commands.ensemble, toolkit.commands.fit, toolkit.commands.tune, toolkit.commands.submit\n"
+        "import toolkit.commands.listing, toolkit.commands.new, toolkit.commands.config, toolkit.commands.demo\n"
+        "assert not {'tensorflow', 'albumentations'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
