@@ -37,8 +37,8 @@ _SETTINGS = (
     f"stages=[{_FIRST_STAGE}, {_SECOND_STAGE}]",
 )
 _EXPERIMENTS = (
-    ("unet", ("architecture=Unet", "backbone=resnet18")),
-    ("fpn", ("architecture=FPN", "backbone=resnet18", "seed=1")),
+    ("linknet", ("architecture=Linknet", "backbone=resnet18")),
+    ("unet", ("architecture=Unet", "backbone=mobilenet", "seed=1")),
 )
 
 
@@ -139,7 +139,7 @@ def _write_competition(folder: Path, data: Path, progress: Progress) -> None:
     """Images, labels, sample submission and hidden solution; the solution is written last."""
     if (data / "solution.csv").is_file():
         return
-    if folder.exists() and any(path.name != "data" for path in folder.iterdir()):
+    if folder.is_file() or any(path.name != "data" for path in folder.glob("*")):
         raise DataError(f"{folder} holds something else than a demo", "Name a new folder: tk demo FOLDER")
     runs = []
     total = _TRAINING_IMAGES + _TEST_IMAGES

@@ -1,5 +1,6 @@
 """`tk ensemble`: several experiments into one prediction, which is an experiment again."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from toolkit.files.locks import locked
 from toolkit.files.resolved import Resolved, data_of, read_resolved, write_resolved
 from toolkit.files.sources import LabelledImages, find_images, find_training_data
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, store_digest
-from toolkit.files.writing import write_text
+from toolkit.files.writing import write_text, writing_to
 from toolkit.messages import Progress, Table
 
 
@@ -87,11 +88,14 @@ def ensemble(
     resolved = [read_resolved(member) for member in members]
     experiment = _place(workspace, members, name)
     config = _config(experiment, members, resolved, weights, views)
+    plain = [ProbabilityStore(member.predictions("oof")) for member in members]
+    _refuse_different(members, plain, resolved)
+    splits = _splits(members)
+    with writing_to(experiment.folder):
+        experiment.folder.mkdir(parents=True, exist_ok=True)
     with locked(experiment.lock):
-        plain = [ProbabilityStore(member.predictions("oof")) for member in members]
-        _refuse_different(members, plain, resolved)
         _write_config(experiment, config, resolved[0], members[0], progress)
-        for split in _splits(members):
+        for split in splits:
             _blend_members(experiment, members, config, split=split, views=views, progress=progress)
         return _score(experiment, members, config, plain, progress)
 
@@ -132,7 +136,7 @@ def _config(
     if repeated:
         raise MembersError(f"{', '.join(repeated)} is named twice; use --weights to let it count more")
     weights = tuple(weights or [1.0] * len(members))
-    if len(weights) != len(members) or min(weights) <= 0:
+    if len(weights) != len(members) or not all(0 < weight < math.inf for weight in weights):
         raise ConfigError(f"--weights: expected {len(members)} numbers above 0, one a member, received {list(weights)}")
     return EnsembleConfig(
         members=tuple(_relative(member.folder, experiment.folder.parent) for member in members),
@@ -143,16 +147,13 @@ def _config(
 
 
 def _place(workspace: Workspace, members: Sequence[Experiment], name: str | None) -> Experiment:
-    """A new folder, or that of an earlier ensemble of the same name, which is made again."""
-    folder = workspace.experiments / (name or "+".join(member.name for member in members))
-    earlier = Experiment(folder)
-    if earlier in members or (earlier.config.is_file() and not is_ensemble(earlier.config)):
-        raise ConfigError(f"{folder} is an experiment of its own", "Choose another name for the ensemble: --name NAME")
-    if earlier.config.is_file():
-        return earlier
-    made = workspace.new(name or folder.name)
-    made.folder.mkdir(parents=True, exist_ok=True)
-    return made
+    """The folder of a new ensemble, or that of an earlier ensemble of the same name, which is made again."""
+    place = workspace.place(name or "+".join(member.name for member in members))
+    if place in members or (place.config.is_file() and not is_ensemble(place.config)):
+        raise ConfigError(
+            f"{place.folder} is an experiment of its own", "Choose another name for the ensemble: --name NAME"
+        )
+    return place
 
 
 def _write_config(

@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.core.postprocess import Recipe
 from toolkit.core.rle import decode, encode
-from toolkit.errors import NotReadyError, SubmissionError, ToolkitError
+from toolkit.errors import NotReadyError, StorageError, SubmissionError, ToolkitError
 from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.resolved import data_of, read_resolved, versions
@@ -85,6 +85,12 @@ def submit(
             f"Add data.test to {experiment.config} and run: tk fit {experiment.name}",
         )
     store = ProbabilityStore(experiment.predictions("test"))
+    if not experiment.score.is_file():
+        command = "ensemble" if "members" in resolved.config else "fit"
+        raise NotReadyError(
+            f"{experiment.name} is not finished: its last run was stopped before it was scored",
+            f"Run the same tk {command} again.",
+        )
     recipe = _recipe(experiment, threshold, minimum_area)
     layout = _layout(source.sample_submission, store, progress)
     runs, test = _encode(store, recipe, progress)
@@ -107,7 +113,10 @@ def _recipe(experiment: Experiment, threshold: float | None, minimum_area: int |
                 f"{experiment.name} has no tuned recipe yet",
                 f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
             )
-        return Recipe(**read_json(experiment.tuned)["recipe"])
+        try:
+            return Recipe(**read_json(experiment.tuned)["recipe"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"{experiment.tuned} is damaged: {error}", f"Run: tk tune {experiment.name}") from error
     try:
         return Recipe(0.5 if threshold is None else threshold, minimum_area or 0)
     except ValueError as error:

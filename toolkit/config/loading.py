@@ -22,7 +22,6 @@ _PATH_KEYS: tuple[KeyPath, ...] = (
     ("data", "sample_submission"),
     ("encoder_weights",),
 )
-_NOT_PATHS = ("imagenet",)
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,10 @@ def config_from_plain(tree: Mapping[str, Any], folder: Path) -> Config:
 
 def plain_config(config: BaseModel, relative_to: Path) -> dict[str, Any]:
     """The configuration as plain data for YAML or JSON, its paths relative to a folder."""
-    tree: dict[str, Any] = config.model_dump(mode="json")
+    tree: dict[str, Any] = config.model_dump()
     for key in _PATH_KEYS:
         parent, value = _find(tree, key)
-        if parent is not None and isinstance(value, str) and value not in _NOT_PATHS:
+        if parent is not None and _is_path(key, value):
             parent[str(key[-1])] = Path(os.path.relpath(value, relative_to)).as_posix()
     return tree
 
@@ -87,14 +86,15 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
     extends = document.tree.pop("extends")
     if not isinstance(extends, str):
         raise ConfigError(f"{position}: extends: expected the path of one file, received {extends!r}")
-    parent = _absolute(path.parent / extends)
+    parent = _seen_from(path.parent, extends)
     chain = (*children, _absolute(path))
     if parent in chain:
         raise ConfigError(f"{position}: extends: these files extend each other: {' → '.join(map(str, chain))}")
     if not parent.is_file():
         raise ConfigError(f"{position}: extends: there is no file {parent}")
     inherited = _with_parents(parent, chain)
-    return Document(_merged(inherited.tree, document.tree), {**inherited.positions, **document.positions})
+    kept = {key: line for key, line in inherited.positions.items() if not _is_replaced(key, document.tree)}
+    return Document(_merged(inherited.tree, document.tree), {**kept, **document.positions})
 
 
 def _merged(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +106,15 @@ def _merged(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
+def _is_replaced(key: KeyPath, child: Any) -> bool:
+    """Whether a parent's key lies inside a value that the child replaces as a whole."""
+    for part in key[:-1]:
+        child = child.get(part, {})
+        if not isinstance(child, dict):
+            return True
+    return False
+
+
 def apply_overrides(tree: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> dict[str, Any]:
     """Plain data with overrides such as `stages.0.epochs=3` written into it; paths relative to `folder`."""
     changed = _with_overrides(Document(dict(tree), {}), overrides).tree
@@ -113,8 +122,9 @@ def apply_overrides(tree: Mapping[str, Any], overrides: Sequence[str], folder: P
     for override in overrides:
         key = _key_of(override)
         parent, value = _find(changed, key)
-        if key in _PATH_KEYS and parent is not None and isinstance(value, str) and value not in _NOT_PATHS:
-            changed = _replaced(changed, key, Path(os.path.relpath(value, folder)).as_posix(), "")
+        if parent is not None and _is_path(key, value):
+            seen = os.path.relpath(_seen_from(Path.cwd(), value), folder)
+            changed = _replaced(changed, key, Path(seen).as_posix(), "")
     return changed
 
 
@@ -124,7 +134,10 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
     for override in overrides:
         source = f"--set {override}"
         key = _key_of(override)
+        if key == ("extends",):
+            raise ConfigError(f"{source}: a configuration inherits by a line of its own file, extends: FILE")
         tree = _replaced(tree, key, read_value(override.partition("=")[2], source), source)
+        positions = {known: position for known, position in positions.items() if known[: len(key)] != key}
         positions[key] = Position(source, 0)
     return Document(tree, positions)
 
@@ -133,7 +146,7 @@ def _key_of(override: str) -> KeyPath:
     dotted, equals, _ = override.partition("=")
     if not equals or not dotted.strip():
         raise ConfigError(f"--set {override}: expected KEY=VALUE, for example --set stages.0.epochs=3")
-    return tuple(int(part) if part.isdigit() else part for part in dotted.strip().split("."))
+    return tuple(int(part) if part.isdecimal() else part for part in dotted.strip().split("."))
 
 
 def _replaced(tree: Any, key: KeyPath, value: Any, source: str) -> Any:
@@ -143,7 +156,8 @@ def _replaced(tree: Any, key: KeyPath, value: Any, source: str) -> Any:
     head, rest = key[0], key[1:]
     if isinstance(tree, tuple):
         if not isinstance(head, int) or head >= len(tree):
-            raise ConfigError(f"{source}: {head!r} is not an entry of this list; it has entries 0 to {len(tree) - 1}")
+            entries = f"has entries 0 to {len(tree) - 1}" if tree else "is empty"
+            raise ConfigError(f"{source}: {head!r} is not an entry of this list; it {entries}")
         return (*tree[:head], _replaced(tree[head], rest, value, source), *tree[head + 1 :])
     branch = dict(tree) if isinstance(tree, dict) else {}
     branch[str(head)] = _replaced(branch.get(str(head)), rest, value, source)
@@ -155,9 +169,23 @@ def _anchored(document: Document, folder: Path) -> Document:
     tree = document.tree
     for key in _PATH_KEYS:
         value = _find(tree, key)[1]
-        if isinstance(value, str) and value not in _NOT_PATHS:
-            tree = _replaced(tree, key, str(_absolute(folder / Path(value).expanduser())), "")
+        if _is_path(key, value):
+            tree = _replaced(tree, key, str(_seen_from(folder, value)), "")
     return Document(tree, document.positions)
+
+
+def _is_path(key: KeyPath, value: Any) -> bool:
+    """Whether the value of a key is the path of a file or folder: `imagenet` names the encoder's weights."""
+    return key in _PATH_KEYS and isinstance(value, str) and (key, value) != (("encoder_weights",), "imagenet")
+
+
+def _seen_from(folder: Path, text: str) -> Path:
+    """The absolute path of what a file in the folder calls `text`; `~` is the user's home."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # ~name of no user here: a folder may be called so
+        path = Path(text)
+    return _absolute(folder / path)
 
 
 def _absolute(path: Path) -> Path:

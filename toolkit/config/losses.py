@@ -1,13 +1,16 @@
 """The text form of a loss: weighted sums such as `binary_crossentropy+0.5*lovasz_loss`."""
 
 import difflib
+import math
 import re
 from dataclasses import dataclass
 
 LOSS_NAMES = ("binary_crossentropy", "dice_loss", "jaccard_loss", "lovasz_loss")
 """Every term that a loss may name; toolkit.learning.losses holds what they compute."""
 
-_TOKEN = re.compile(r"\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>[+*]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>[+*]))"
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ def parse_loss(text: str) -> tuple[LossTerm, ...]:
     """Read a sum of terms, each `NAME` or `NUMBER*NAME`; spaces are welcome.
 
     Raises:
-        LossSyntaxError: it does not follow this grammar, names an unknown loss, or a weight is 0.
+        LossSyntaxError: it does not follow this grammar, names an unknown loss, or a weight is 0 or infinite.
     """
     tokens = _tokens(text)
     terms: list[LossTerm] = []
@@ -41,6 +44,8 @@ def parse_loss(text: str) -> tuple[LossTerm, ...]:
             weight = float(word)
             if weight == 0:
                 raise LossSyntaxError(text, position, "a term of weight 0 would never train")
+            if math.isinf(weight):
+                raise LossSyntaxError(text, position, "a weight must be finite")
             if tokens[at + 1][1] != "*":
                 raise LossSyntaxError(text, tokens[at + 1][2], "expected '*' after a number")
             at += 2

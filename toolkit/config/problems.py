@@ -48,7 +48,9 @@ def _key_of(details: ErrorDetails, tree: Any) -> KeyPath:
     for part in details["loc"]:
         inside = part in tree if isinstance(tree, dict) else isinstance(tree, tuple) and part in range(len(tree))
         if not inside:
-            return (*key, part) if details["type"] == "missing" and isinstance(part, str) else key
+            if details["type"] == "missing" and isinstance(part, str):
+                return (*key, part)
+            continue
         key, tree = (*key, part), tree[part]
     return key
 

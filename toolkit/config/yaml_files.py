@@ -11,6 +11,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarbool import ScalarBoolean
 
 from toolkit.errors import ConfigError, MissingFileError
 
@@ -52,7 +53,8 @@ def read_document(path: Path) -> Document:
         raise MissingFileError(f"cannot read {path}: {error}") from error
     loaded = _parse(text, str(path))
     if not isinstance(loaded, Mapping):
-        raise ConfigError(f"{path}:1: expected `key: value` lines, received {type(loaded).__name__}")
+        received = "nothing" if loaded is None else "a list" if isinstance(loaded, list) else "a single value"
+        raise ConfigError(f"{path}:1: expected `key: value` lines, received {received}")
     positions: dict[KeyPath, Position] = {}
     tree = _plain(loaded, (), str(path), positions)
     return Document(tree, positions)
@@ -107,6 +109,8 @@ def _parse(text: str, source: str) -> Any:
         raise ConfigError(f"{source}:{line}: this is not valid YAML: {error.problem}") from error
     except (YAMLError, ValueError) as error:
         raise ConfigError(f"{source}: this is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source}: lists and mappings are nested too deeply") from error
 
 
 def _plain(node: Any, at: KeyPath, source: str, positions: dict[KeyPath, Position]) -> Any:
@@ -130,6 +134,8 @@ def _plain(node: Any, at: KeyPath, source: str, positions: dict[KeyPath, Positio
 def _scalar(node: Any) -> Any:
     if node is None or isinstance(node, bool):
         return node
+    if isinstance(node, ScalarBoolean):  # a boolean with an anchor
+        return bool(node)
     for plain in (int, float, str):
         if isinstance(node, plain):
             return plain(node)
@@ -137,5 +143,8 @@ def _scalar(node: Any) -> Any:
 
 
 def _line(node: Any, key: Any) -> int:
-    data = getattr(getattr(node, "lc", None), "data", None) or {}
-    return int(data[key][0]) + 1 if key in data else 1
+    """The line of a key or list entry; of the mapping that it was merged into, where `<<` brought it."""
+    lines = getattr(node, "lc", None)
+    if lines is None or lines.line is None:
+        return 1
+    return int((lines.data or {}).get(key, (lines.line,))[0]) + 1

@@ -20,7 +20,7 @@ def quantise(probability: Probability) -> npt.NDArray[np.uint8]:
     Half a level is rounded down, so that a pixel lies above a threshold of (level - 0.5)/255 after quantising exactly
     if it did before: 0.5 is one of these 255 thresholds, and thresholds found on stored maps hold for the originals.
     """
-    levels = np.ceil(np.asarray(probability, np.float32) * np.float32(255) - np.float32(0.5))
+    levels = np.ceil(np.asarray(probability, np.float64) * 255 - 0.5)  # in float32 the product would be rounded
     quantised: npt.NDArray[np.uint8] = np.clip(levels, 0, 255).astype(np.uint8)
     return quantised
 

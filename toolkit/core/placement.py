@@ -63,8 +63,8 @@ def place(original: tuple[int, int], shape: tuple[int, int], resize: Resize) -> 
 
 
 def _interpolation(original: tuple[int, int], scaled: tuple[int, int]) -> int:
-    """Area averaging when shrinking, because linear interpolation would skip pixels."""
-    return cv2.INTER_AREA if scaled[0] < original[0] and scaled[1] < original[1] else cv2.INTER_LINEAR
+    """Area averaging when shrinking, if only one side, because linear interpolation would skip pixels."""
+    return cv2.INTER_AREA if scaled[0] <= original[0] and scaled[1] <= original[1] else cv2.INTER_LINEAR
 
 
 def _scale(array: npt.NDArray[_Number], size: tuple[int, int], interpolation: int) -> npt.NDArray[_Number]:

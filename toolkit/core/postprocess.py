@@ -32,7 +32,7 @@ class Recipe:
 
     def apply(self, stored: Stored) -> Mask:
         """Turn a kept map (`uint8` 0–255 or `float16` 0–1) of (height, width) into a `bool (height, width)` mask."""
-        mask = to_probability(stored) > np.float32(self.threshold)
+        mask = to_probability(stored) > np.float64(self.threshold)
         return mask if mask.sum() >= self.minimum_area else np.zeros_like(mask)
 
 

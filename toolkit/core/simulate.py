@@ -1,5 +1,6 @@
 """Simulated seismic images with salt bodies: a small salt-identification competition, drawn from a seed."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -10,11 +11,19 @@ from toolkit.core.arrays import Mask
 from toolkit.core.randomness import generator
 
 _Field = npt.NDArray[np.float32]
-_Size = tuple[int, int]
+_Size = tuple[int, ...]
 _Random = np.random.Generator
 
 _CONSTANT_SHARE = 0.02
 _SALT_SHARE = 0.60
+
+# Salt that is clear, subtle or vague. Limits of what shows through of the layers, of the amplitude of the salt's own
+# texture, and of the strength of the reflector along its outline; all relative to the amplitude of the layers.
+_VISIBILITY = (
+    ((0.0, 0.12), (0.06, 0.3), (1.5, 9.0)),
+    ((0.0, 0.3), (0.3, 0.8), (1.0, 5.0)),
+    ((0.4, 0.8), (0.3, 1.0), (0.0, 1.5)),
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class SimulatedImage:
     mask: Mask
 
 
-def simulate_salt(index: int, *, seed: int, size: _Size = (101, 101)) -> SimulatedImage:
+def simulate_salt(index: int, *, seed: int, size: tuple[int, int] = (101, 101)) -> SimulatedImage:
     """Draw image `index` of the competition `seed`, at `size` (height, width).
 
     Gives `uint8 (height, width)` with values 0–255 and `bool (height, width)`. About 40 % of the masks are empty, and
@@ -43,18 +52,15 @@ def simulate_salt(index: int, *, seed: int, size: _Size = (101, 101)) -> Simulat
     wavelength = float(np.exp(rng.uniform(np.log(5), np.log(27))))
     if kind < _CONSTANT_SHARE + _SALT_SHARE:
         depth = _salt_depth(rng, size)
-        ground = _bury(rng, _strata(rng, size, wavelength, depth), wavelength, depth)
+        ground = _insert_salt(rng, _strata(rng, size, wavelength, depth), wavelength, depth)
         return SimulatedImage(_to_grey(rng, ground), _annotate(rng, depth))
     if rng.random() < 0.13:
         ground = _seabed(rng, size)
     else:
         ground = _strata(rng, size, wavelength, None)
         if rng.random() < 0.35:
-            ground = _mislead(rng, ground, wavelength)
+            ground = _add_decoy(rng, ground, wavelength)
     return SimulatedImage(_to_grey(rng, ground), np.zeros(size, np.bool_))
-
-
-# --- Random fields ---------------------------------------------------------------------------------------------------
 
 
 def _smooth_field(rng: _Random, size: _Size, cells: float) -> _Field:
@@ -69,62 +75,57 @@ def _smooth_field(rng: _Random, size: _Size, cells: float) -> _Field:
     return np.asarray(field[margin : margin + height, margin : margin + width], np.float32)
 
 
-def _standard(field: _Field) -> _Field:
+def _blur(field: _Field, sigma_x: float, sigma_y: float = 0.0) -> _Field:
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y), np.float32)
+
+
+def _standardized(field: _Field) -> _Field:
     return np.asarray((field - field.mean()) / (field.std() + 1e-6), np.float32)
 
 
 def _speckle(rng: _Random, size: _Size, grain: float, stretch: float = 1.0) -> _Field:
     """Band-passed noise of unit variance: blobs `grain` pixels across, `stretch` times as tall as wide."""
     noise = rng.standard_normal(size, dtype=np.float32)
-    fine = cv2.GaussianBlur(noise, (0, 0), sigmaX=grain / 2, sigmaY=grain * stretch / 2)
-    coarse = cv2.GaussianBlur(fine, (0, 0), sigmaX=grain, sigmaY=grain * stretch)
-    return _standard(np.asarray(fine - 0.8 * coarse, np.float32))
+    fine = _blur(noise, grain / 2, grain * stretch / 2)
+    coarse = _blur(fine, grain, grain * stretch)
+    return _standardized(fine - 0.8 * coarse)
 
 
-def _beds(rng: _Random, size: _Size, wavelength: float, length: float, sharpness: float) -> _Field:
+def _reflectors(rng: _Random, size: _Size, wavelength: float, length: float, sharpness: float) -> _Field:
     """Flat reflectors of unit variance, `wavelength` pixels thick and about `length` pixels long.
 
-    `sharpness` 0 gives even layering, higher values a few bright reflectors among dim ones.
+    They fill a square large enough for turned and folded coordinates. `sharpness` 0 gives even layering, higher values
+    a few bright reflectors among dim ones.
     """
-    height, width = size
-    columns = max(4, round(3 * width / length))
-    noise = rng.standard_normal((height, columns), dtype=np.float32)
+    side = round(1.6 * max(size))
+    noise = rng.standard_normal((side, max(4, round(3 * side / length))), dtype=np.float32)
     noise *= np.abs(noise) ** sharpness
-    noise *= np.exp(sharpness * 0.7 * rng.standard_normal((height, 1), dtype=np.float32))
-    fine = cv2.GaussianBlur(noise, (0, 0), sigmaX=1.2, sigmaY=wavelength / 5)
-    coarse = cv2.GaussianBlur(fine, (0, 0), sigmaX=0.4, sigmaY=wavelength / 2.8)
-    return _standard(np.asarray(cv2.resize(fine - coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.float32))
-
-
-# --- Ground without salt ---------------------------------------------------------------------------------------------
+    noise *= np.exp(sharpness * 0.7 * rng.standard_normal((side, 1), dtype=np.float32))
+    fine = _blur(noise, 1.2, wavelength / 5)
+    coarse = _blur(fine, 0.4, wavelength / 2.8)
+    full = cv2.resize(fine - coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+    return _standardized(np.asarray(full, np.float32))
 
 
 def _grid(size: _Size) -> tuple[_Field, _Field]:
-    """Pixel coordinates x and y from the centre, `float32`."""
+    """Pixel coordinates x and y from the centre."""
     height, width = size
-    x = np.arange(width, dtype=np.float32) - (width - 1) / 2
-    y = np.arange(height, dtype=np.float32) - (height - 1) / 2
-    xs, ys = np.meshgrid(x, y)
-    return np.asarray(xs, np.float32), np.asarray(ys, np.float32)
-
-
-def _canvas(size: _Size) -> _Size:
-    """Shape of a texture large enough for turned and folded coordinates."""
-    return round(1.6 * max(size)), round(1.6 * max(size))
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return x - (width - 1) / 2, y - (height - 1) / 2
 
 
 def _sample(canvas: _Field, x: _Field, y: _Field) -> _Field:
     """Look the canvas up at coordinates from its centre; beyond its rim it repeats in a mirror."""
     height, width = canvas.shape
-    x, y = np.asarray(x + width / 2, np.float32), np.asarray(y + height / 2, np.float32)
-    return np.asarray(cv2.remap(canvas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.float32)
+    sampled = cv2.remap(canvas, x + width / 2, y + height / 2, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(sampled, np.float32)
 
 
-def _folded(rng: _Random, size: _Size, dip: float) -> tuple[_Field, _Field]:
+def _folded_grid(rng: _Random, size: _Size, dip: float) -> tuple[_Field, _Field]:
     """Coordinates along and across dipping, folded and sometimes faulted layers."""
     x, y = _grid(size)
-    across = np.asarray(y * np.cos(dip) - x * np.sin(dip), np.float32)
-    along = np.asarray(x * np.cos(dip) + y * np.sin(dip), np.float32)
+    across = y * math.cos(dip) - x * math.sin(dip)
+    along = x * math.cos(dip) + y * math.sin(dip)
     across += rng.gamma(1.3, 2.0) * _smooth_field(rng, size, rng.uniform(1.2, 3.5))
     across += rng.uniform(0.0, 0.7) * _smooth_field(rng, size, rng.uniform(6, 12))
     if rng.random() < 0.15:  # a syncline or an anticline
@@ -139,39 +140,30 @@ def _folded(rng: _Random, size: _Size, dip: float) -> tuple[_Field, _Field]:
 
 def _strata(rng: _Random, size: _Size, wavelength: float, depth: _Field | None) -> _Field:
     """Layered ground of about unit variance, dragged along the flanks of the salt if `depth` is given."""
-    canvas = _canvas(size)
     steep = rng.random() < 0.25
     dip = float(rng.uniform(-1.2, 1.2) if steep else rng.normal(0, 0.22))
-    along, across = _folded(rng, size, dip)
+    along, across = _folded_grid(rng, size, dip)
     if depth is not None and rng.random() < 0.6:
         across += rng.normal(0, 14) * np.asarray(np.exp(np.minimum(depth, 0) / rng.uniform(8, 35)), np.float32)
-    long = float(np.exp(rng.uniform(np.log(1.8), np.log(10))))
-    beds = _beds(rng, canvas, wavelength, wavelength * long, rng.uniform(0, 1))
-    beds += rng.uniform(0.4, 1) * _beds(rng, canvas, 0.8 * wavelength, wavelength * rng.uniform(0.7, 1.8), 0.3)
+    length = wavelength * float(np.exp(rng.uniform(np.log(1.8), np.log(10))))
+    beds = _reflectors(rng, size, wavelength, length, rng.uniform(0, 1))
+    beds += rng.uniform(0.4, 1) * _reflectors(rng, size, 0.8 * wavelength, wavelength * rng.uniform(0.7, 1.8), 0.3)
     ground = _sample(beds, along, across)
     order = rng.choice(("orderly", "crossed", "chaotic"), p=(0.6, 0.3, 0.1))
     if order != "orderly":  # energy from other directions, as in poorly migrated data
         turned = dip + rng.choice((-1, 1)) * rng.uniform(0.3, 1.1)
-        other = _beds(rng, canvas, wavelength, wavelength * rng.uniform(0.9, 2.5), 0.3)
-        other = _sample(other, *_folded(rng, size, float(turned)))
+        other = _reflectors(rng, size, wavelength, wavelength * rng.uniform(0.9, 2.5), 0.3)
+        other = _sample(other, *_folded_grid(rng, size, float(turned)))
         ground = ground + rng.uniform(0.3, 0.9) * other
     # Real data has no sharper edges than its bandwidth allows, not even at a fault.
-    ground = cv2.GaussianBlur(ground, (0, 0), 0.4 + 0.05 * wavelength)
+    ground = _blur(ground, 0.4 + 0.05 * wavelength)
     noise = rng.gamma(1.2, 0.12) if order != "chaotic" else rng.uniform(0.6, 2)
     grain = max(1.4, wavelength * rng.uniform(0.2, 0.4))
-    ground = _standard(ground) + np.float32(noise) * _speckle(rng, size, grain, rng.uniform(0.5, 1))
-    # Energy waxes and wanes over the picture.
+    ground = _standardized(ground) + np.float32(noise) * _speckle(rng, size, grain, rng.uniform(0.5, 1))
     ground = ground * np.exp(rng.uniform(0, 0.4) * _smooth_field(rng, size, rng.uniform(1.5, 5)))
-    return _standard(_ringing(rng, np.asarray(ground, np.float32), wavelength))
-
-
-def _ringing(rng: _Random, ground: _Field, wavelength: float) -> _Field:
-    """Add a faint echo below every reflector."""
-    lag = max(2, round(wavelength * rng.uniform(0.8, 1.6)))
-    kernel = np.zeros((2 * lag + 1, 1), np.float32)
-    kernel[lag] = 1
-    kernel[0] = rng.uniform(-0.35, 0.35)
-    return np.asarray(cv2.filter2D(ground, -1, kernel, borderType=cv2.BORDER_REFLECT), np.float32)
+    # Every reflector rings: a faint echo below it, mirrored at the top where nothing is known of what lies above.
+    above = np.abs(np.arange(size[0]) - max(2, round(wavelength * rng.uniform(0.8, 1.6))))
+    return _standardized(ground + rng.uniform(-0.35, 0.35) * ground[np.minimum(above, size[0] - 1)])
 
 
 def _seabed(rng: _Random, size: _Size) -> _Field:
@@ -181,46 +173,41 @@ def _seabed(rng: _Random, size: _Size) -> _Field:
     floor = rng.uniform(-0.45, 0.45) * size[0] + rng.normal(0, 0.06) * x + rng.gamma(1.5, 1.5) * curve
     below = np.asarray(y - floor + 0.4 * _smooth_field(rng, size, 12), np.float32)
     wavelength = float(rng.uniform(3.5, 9))
-    layers = _sample(_beds(rng, _canvas(size), wavelength, 80, rng.uniform(0.5, 1)), x, below)
+    layers = _sample(_reflectors(rng, size, wavelength, 80, rng.uniform(0.5, 1)), x, below)
     layers *= np.exp(-np.maximum(below, 0) / rng.uniform(15, 80)).astype(np.float32)
     pulse = rng.uniform(2, 5) * _wavelet(below - wavelength / 2, wavelength)
     noise = rng.uniform(0, 0.15) * _speckle(rng, size, 1.3)
     return np.asarray((layers + noise + pulse) * np.clip(below + 1, 0.01, 1), np.float32)
 
 
-def _mislead(rng: _Random, ground: _Field, wavelength: float) -> _Field:
+def _add_decoy(rng: _Random, ground: _Field, wavelength: float) -> _Field:
     """Add what looks like salt and is none: a dim zone, a bright reflector, or both."""
-    size = (ground.shape[0], ground.shape[1])
-    depth = _salt_depth(rng, size)
+    depth = _salt_depth(rng, ground.shape)
     kind = rng.random()
     if kind < 0.55:
-        dim = rng.uniform(0.2, 0.6) / (1 + np.exp(-np.clip(depth / rng.uniform(3, 10), -30, 30)))
-        ground = np.asarray(ground * (1 - dim), np.float32)
+        dim = rng.uniform(0.2, 0.6) * (0.5 + 0.5 * np.tanh(depth / rng.uniform(6, 20)))
+        ground = ground * (1 - dim)
     if kind > 0.35:
-        ground = ground + _rim(rng, depth, rng.uniform(1, 4), wavelength)
+        ground = ground + _outline_reflector(rng, depth, rng.uniform(1, 4), wavelength)
     return ground
-
-
-# --- Salt ------------------------------------------------------------------------------------------------------------
 
 
 def _salt_depth(rng: _Random, size: _Size) -> _Field:
     """Distance in pixels to the outline of one or two salt bodies, positive inside and negative outside."""
+    longer = max(size)
     depth = _body(rng, size)
     if rng.random() < 0.12:
-        depth = np.maximum(depth, _body(rng, size))
-    longer = max(size)
-    rough = rng.gamma(1.5, 1.0)
-    depth = depth + rough * _smooth_field(rng, size, longer / rng.uniform(14, 26))
+        depth = np.maximum(depth, _body(rng, size), dtype=np.float32)
+    depth = depth + rng.gamma(1.5, 1.0) * _smooth_field(rng, size, longer / rng.uniform(14, 26))
     if rng.random() < 0.45:  # a jagged top of cusps
-        depth = depth + rng.uniform(1, 3.5) * np.abs(_smooth_field(rng, size, longer / rng.uniform(9, 18)))
+        depth += rng.uniform(1, 3.5) * np.abs(_smooth_field(rng, size, longer / rng.uniform(9, 18)))
     coverage = 0.006 + 0.984 * rng.beta(0.62, 0.92)
-    depth = cv2.GaussianBlur(np.asarray(depth, np.float32), (0, 0), 1.0)
+    depth = _blur(depth, 1)
     inside = (depth > np.quantile(depth, 1 - coverage)).astype(np.uint8)
-    outside_in = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
-    inside_out = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_5)
+    inward = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
+    outward = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_5)
     # Blurred a little: whole pixels would show as stairs in the reflector along the outline.
-    return np.asarray(cv2.GaussianBlur(outside_in - inside_out, (0, 0), 0.9), np.float32)
+    return _blur(np.asarray(inward - outward, np.float32), 0.9)
 
 
 def _body(rng: _Random, size: _Size) -> _Field:
@@ -253,12 +240,11 @@ def _wavelet(distance: _Field, wavelength: float) -> _Field:
     return np.asarray((1 - 2 * scaled) * np.exp(-np.minimum(scaled, 40)), np.float32)
 
 
-def _rim(rng: _Random, depth: _Field, strength: float, wavelength: float) -> _Field:
+def _outline_reflector(rng: _Random, depth: _Field, strength: float, wavelength: float) -> _Field:
     """Reflector along an outline, of changing brightness: strongest where the outline lies flat."""
-    size = (depth.shape[0], depth.shape[1])
     wavelength = float(np.clip(wavelength * rng.uniform(0.6, 1.1), 4.5, 17))
     level = np.abs(cv2.Sobel(np.clip(depth, -9, 9), cv2.CV_32F, 0, 1, scale=1 / 8))
-    fading = 0.55 + 0.55 * _smooth_field(rng, size, 4) + 0.25 * _smooth_field(rng, size, 16)
+    fading = 0.55 + 0.55 * _smooth_field(rng, depth.shape, 4) + 0.25 * _smooth_field(rng, depth.shape, 16)
     brightness = np.clip(fading, 0, None) * (0.15 + 0.85 * np.minimum(level, 1))
     pulse = _wavelet(depth - rng.normal(0, 0.15) * wavelength, wavelength)
     echo = _wavelet(depth + wavelength * rng.choice((-1, 1)), wavelength)
@@ -266,50 +252,35 @@ def _rim(rng: _Random, depth: _Field, strength: float, wavelength: float) -> _Fi
     return np.asarray(polarity * strength * brightness * (pulse + rng.uniform(-0.5, 0.2) * echo), np.float32)
 
 
-def _bury(rng: _Random, ground: _Field, wavelength: float, depth: _Field) -> _Field:
+def _insert_salt(rng: _Random, ground: _Field, wavelength: float, depth: _Field) -> _Field:
     """Put the salt into the ground; in some images it hardly shows."""
-    size = (ground.shape[0], ground.shape[1])
-    clarity = rng.choice(("clear", "subtle", "vague"), p=(0.7, 0.2, 0.1))
-    rest, amplitude, strength = {
-        "clear": (rng.uniform(0, 0.12), rng.uniform(0.06, 0.3), rng.uniform(1.5, 9)),
-        "subtle": (rng.uniform(0, 0.3), rng.uniform(0.3, 0.8), rng.uniform(1, 5)),
-        "vague": (rng.uniform(0.4, 0.8), rng.uniform(0.3, 1.0), rng.uniform(0, 1.5)),
-    }[str(clarity)]
-    salt = rest * ground + amplitude * _salt_texture(rng, size, wavelength)
+    rest, amplitude, strength = (rng.uniform(*limits) for limits in rng.choice(_VISIBILITY, p=(0.7, 0.2, 0.1)))
+    salt = rest * ground + amplitude * _salt_texture(rng, ground.shape, wavelength)
     glow = rng.normal(0, 0.7) * np.exp(-np.maximum(depth, 0) / rng.uniform(5, 25))
     dimming = 1 - rng.uniform(0, 0.6) * np.exp(np.minimum(depth, 0) / rng.uniform(5, 25))
-    inside = 1 / (1 + np.exp(-np.clip(depth / rng.uniform(0.4, 1.6), -30, 30)))
-    mixed = inside * (salt + amplitude * glow) + (1 - inside) * ground * dimming
-    if rng.random() < 0.15:
-        strength = 0.0
-    return np.asarray(mixed + _rim(rng, depth, strength, wavelength), np.float32)
+    inside = 0.5 + 0.5 * np.tanh(depth / rng.uniform(0.8, 3.2))
+    mixed = np.asarray(inside * (salt + amplitude * glow) + (1 - inside) * ground * dimming, np.float32)
+    return mixed if rng.random() < 0.15 else mixed + _outline_reflector(rng, depth, strength, wavelength)
 
 
 def _salt_texture(rng: _Random, size: _Size, wavelength: float) -> _Field:
     """Chaotic inside of a body, of about unit variance: speckle, blotches and faint steep streaks."""
     speckle = _speckle(rng, size, max(1.6, wavelength * rng.uniform(0.22, 0.6)), rng.uniform(0.8, 1.6))
-    streaks = _beds(rng, _canvas(size), wavelength * rng.uniform(0.8, 1.6), wavelength * rng.uniform(1.5, 4), 0)
-    streaks = _sample(streaks, *_folded(rng, size, float(rng.uniform(-1.5, 1.5))))
+    streaks = _reflectors(rng, size, wavelength * rng.uniform(0.8, 1.6), wavelength * rng.uniform(1.5, 4), 0)
+    streaks = _sample(streaks, *_folded_grid(rng, size, float(rng.uniform(-1.5, 1.5))))
     blotches = _smooth_field(rng, size, rng.uniform(1.5, 5))
     weights = rng.dirichlet((1.6, 0.5, 1.2))
-    return _standard(np.asarray(weights[0] * speckle + weights[1] * streaks + weights[2] * blotches, np.float32))
-
-
-# --- Picture and label -----------------------------------------------------------------------------------------------
+    return _standardized(np.asarray(weights[0] * speckle + weights[1] * streaks + weights[2] * blotches, np.float32))
 
 
 def _annotate(rng: _Random, depth: _Field) -> Mask:
     """Outline the salt as a person would: a pixel or so off the visible edge, smooth, without crumbs."""
-    size = (depth.shape[0], depth.shape[1])
-    drawn = np.asarray(cv2.GaussianBlur(np.clip(depth, -12, 12), (0, 0), 1.2), np.float32)
-    offset = rng.normal(0, 0.6) + rng.uniform(0, 1) * _smooth_field(rng, size, 5)
-    offset = np.minimum(offset, 0.5 * drawn.max())  # a small body is not overlooked
+    drawn = _blur(np.clip(depth, -12, 12), 1.2)
+    offset = rng.normal(0, 0.6) + rng.uniform(0, 1) * _smooth_field(rng, depth.shape, 5)
+    offset = np.minimum(offset, drawn.max() - 0.5)  # a small body is not overlooked
     _, labels, stats, _ = cv2.connectedComponentsWithStats((drawn > offset).astype(np.uint8))
-    areas = stats[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0
-    kept = np.argsort(areas)[-2:]
-    kept = kept[areas[kept] >= max(1, 0.1 * areas.max())]
-    return np.asarray(np.isin(labels, kept), np.bool_)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return np.asarray(np.isin(labels, 1 + np.flatnonzero(areas >= 0.1 * areas.max(initial=0))), np.bool_)
 
 
 def _to_grey(rng: _Random, ground: _Field) -> npt.NDArray[np.uint8]:

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from toolkit.core.arrays import Floats
-from toolkit.core.rle import RleError
 from toolkit.errors import DataError, NothingToLearnError
 from toolkit.files.digests import digest
-from toolkit.files.images import UnreadableImageError, read_image
+from toolkit.files.images import UnreadableImageError
 from toolkit.files.sources import Images, LabelledImages
 from toolkit.messages import Progress
 
@@ -38,21 +38,14 @@ def check_training_data(data: LabelledImages, progress: Progress) -> DataIndex:
         DataError: all problems, each with its id.
         NothingToLearnError: no foreground at all, foreground everywhere, or constant images only.
     """
-    masked = set(data.masks.ids)
-
-    def check(image_id: str) -> "_Checked":
-        if image_id not in masked:
-            return _Checked(problem=f"{image_id}: no mask")
-        return _check_one(data, image_id)
-
     ids = data.images.ids
-    checked = _in_threads(check, ids, "checking training images", progress)
-    _refuse(checked, data.images.folder)
-    without_image = sorted(masked - set(ids))
+    checked = _in_threads(partial(_check_one, data), ids, "checking training images", progress)
+    without_image = sorted(set(data.masks.ids) - set(ids))
     if without_image:
         progress.warn(
             f"{len(without_image)} masks have no image in {data.images.folder} and are not used: {_some(without_image)}"
         )
+    _refuse(checked, data.images.folder)
     coverage = np.array([entry.coverage for entry in checked])
     constant = tuple(image_id for image_id, entry in zip(ids, checked, strict=True) if entry.constant)
     _refuse_nothing_to_learn(data.images.folder, coverage, constant)
@@ -72,7 +65,7 @@ def check_test_data(images: Images, progress: Progress) -> str:
         try:
             images.read(image_id)
         except UnreadableImageError as error:
-            return _Checked(problem=f"{image_id}: {images.paths[image_id]} is {error}")
+            return _Checked(problem=error.message)
         return _Checked(digest=digest(images.paths[image_id].read_bytes()))
 
     checked = _in_threads(check, images.ids, "checking test images", progress)
@@ -89,24 +82,12 @@ class _Checked:
 
 
 def _check_one(data: LabelledImages, image_id: str) -> _Checked:
-    path = data.images.paths[image_id]
     try:
-        image = read_image(path)
-    except UnreadableImageError as error:
-        return _Checked(problem=f"{image_id}: {path} is {error}")
-    size = image.shape[:2]
-    try:
-        mask = data.masks.read(image_id, (size[0], size[1]))
-    except RleError as error:
-        return _Checked(problem=f"{image_id}: its RLE does not fit its image of {size[0]}×{size[1]}: {error}")
-    except UnreadableImageError as error:
-        return _Checked(problem=f"{image_id}: its mask is {error}")
-    if mask.shape != size:
-        return _Checked(
-            problem=f"{image_id}: the mask is {mask.shape[0]}×{mask.shape[1]}, the image {size[0]}×{size[1]}"
-        )
+        image, mask = data.images.read(image_id), data.read_mask(image_id)
+    except DataError as error:
+        return _Checked(problem=error.message)
     constant = bool((image == image[0, 0]).all())
-    content = path.read_bytes() + data.masks.content(image_id)
+    content = data.images.paths[image_id].read_bytes() + data.masks.content(image_id)
     return _Checked("", float(mask.mean()), constant, digest(content))
 
 

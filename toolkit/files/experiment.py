@@ -13,6 +13,7 @@
 An ensemble has the same names without foldK/.
 """
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from toolkit.messages import Progress
 Split = Literal["oof", "test"]
 """Which images: the training images, each predicted by the fold that never saw it, or the test images."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,9 @@ class Workspace:
         """
         given = Path(name_or_path)
         for folder in (self.experiments / given, self.root / given, (self.root / given).parent):
-            experiment = Experiment(folder)
-            if experiment.config.is_file() and given.name in (folder.name, experiment.config.name):
-                return experiment
+            config = Experiment(folder).config
+            if config.is_file() and given.name in (folder.name, config.name):
+                return self._at(folder)
         known = ", ".join(experiment.name for experiment in self.all()) or "none"
         raise MissingFileError(
             f"there is no experiment {name_or_path!r}: neither {self.experiments / given} nor {self.root / given} "
@@ -198,20 +199,41 @@ class Workspace:
         progress.say(f"taking {experiment.name}, which was finished last")
         return experiment
 
+    def place(self, name_or_path: str) -> Experiment:
+        """Where an experiment of this name lies, whether it is there or not: always in experiments/.
+
+        Raises:
+            ConfigError: the name cannot be one.
+        """
+        given = Path(name_or_path)
+        experiment = self._at(self.experiments / given if len(given.parts) == 1 else self.root / given)
+        if experiment.folder.parent != self.experiments or not _NAME.fullmatch(experiment.name):
+            raise ConfigError(
+                f"{name_or_path!r} cannot be the name of an experiment: letters, digits and . _ + - are allowed, at "
+                "most 200 of them, and a letter or digit comes first"
+            )
+        return experiment
+
     def new(self, name_or_path: str) -> Experiment:
         """A place for a new experiment.
 
         Raises:
             ConfigError: the name cannot be one, or the place is taken.
         """
-        given = Path(name_or_path)
-        folder = self.experiments / given if len(given.parts) == 1 else self.root / given
-        if not _NAME.fullmatch(folder.name):
-            raise ConfigError(
-                f"{folder.name!r} cannot be the name of an experiment: letters, digits and . _ + - are allowed, and a "
-                "letter or digit comes first"
-            )
-        experiment = Experiment(folder)
+        experiment = self.place(name_or_path)
         if experiment.config.exists():
-            raise ConfigError(f"{folder} is there already", f"Edit {experiment.config}, or choose another name.")
+            raise ConfigError(
+                f"{experiment.folder} is there already", f"Edit {experiment.config}, or choose another name."
+            )
         return experiment
+
+    def _at(self, folder: Path) -> Experiment:
+        """The experiment of a folder, with one spelling for all paths that lead there."""
+        absolute = _absolute(folder)
+        inside = absolute.parent == _absolute(self.experiments)
+        return Experiment(self.experiments / absolute.name if inside else absolute)
+
+
+def _absolute(path: Path) -> Path:
+    """Without following links: messages should say what the user wrote."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them

@@ -11,16 +11,21 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from toolkit.core.arrays import Image, Mask
+from toolkit.errors import DataError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 
 _PIXELS_AT_MOST = 400_000_000
-_TRUNCATED = "truncated or damaged"
+# Pillow's own limit is for web servers; microscopes go beyond it.
+PillowImage.MAX_IMAGE_PIXELS = None
 
 
-class UnreadableImageError(ValueError):
-    """An image file that cannot be decoded whole; the message says why."""
+class UnreadableImageError(DataError):
+    """An image file that cannot be decoded whole; the message names it and says why."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} {why}", "Mend or remove this file, then run the command again.")
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -45,7 +50,7 @@ def read_image(path: Path) -> Image:
     Raises:
         UnreadableImageError: not an image, truncated, damaged, of a pixel type that is not supported, or too large.
     """
-    pixels = _to_bytes(_decode(path))
+    pixels = _to_bytes(_decode(path), path)
     if pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], 3, axis=2)
     return np.repeat(pixels[:, :, :1], 3, axis=2) if pixels.shape[2] < 3 else np.ascontiguousarray(pixels[:, :, :3])
@@ -73,31 +78,32 @@ def _decode(path: Path, palette_as_index: bool = False) -> npt.NDArray[Any]:
         with _open(path) as image:
             image.load()
             if image.mode == "P" and not palette_as_index:
-                return np.asarray(image.convert("RGB"))
+                # RGBA even where nothing is transparent: Pillow warns when it has to drop transparency itself.
+                return np.asarray(image.convert("RGBA"))
             if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
                 return np.asarray(image.convert("RGB"))
             return np.asarray(image)
     except UnidentifiedImageError:
         return _decode_with_opencv(path)
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        if isinstance(error, UnreadableImageError):
-            raise
-        raise UnreadableImageError(f"{_TRUNCATED} ({error})") from error
+        raise UnreadableImageError(path, f"is truncated or damaged ({error})") from error
 
 
 def _open(path: Path) -> PillowImage.Image:
     """Open lazily, refusing images so large that decoding them would exhaust the memory."""
     with warnings.catch_warnings():
-        # Pillow's own limit is for web servers; microscopes go beyond it.
-        warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
+        # Damage that Pillow only warns of shows when the pixels are decoded.
+        warnings.simplefilter("ignore")
         try:
             image = PillowImage.open(path)
         except UnidentifiedImageError:
             raise
-        except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
-            raise UnreadableImageError(f"cannot be opened ({error})") from error
+        except (OSError, SyntaxError, ValueError) as error:
+            raise UnreadableImageError(path, f"cannot be opened ({error})") from error
     if image.width * image.height > _PIXELS_AT_MOST:
-        raise UnreadableImageError(f"{image.height}×{image.width} pixels are more than {_PIXELS_AT_MOST:,}")
+        raise UnreadableImageError(
+            path, f"is {image.height}×{image.width}: more than {_PIXELS_AT_MOST:,} pixels are not supported"
+        )
     return image
 
 
@@ -107,14 +113,14 @@ def _decode_with_opencv(path: Path) -> npt.NDArray[Any]:
         pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if pixels is not None:
             return pixels if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]
-    raise UnreadableImageError("not an image, or of a kind that is not supported")
+    raise UnreadableImageError(path, "is not an image, truncated, or of a kind that is not supported")
 
 
-def _to_bytes(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def _to_bytes(pixels: npt.NDArray[Any], path: Path) -> npt.NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype == np.bool_:
         return pixels.astype(np.uint8) * np.uint8(255)
     if pixels.dtype.kind == "u" and pixels.dtype.itemsize == 2:
         return (pixels.astype(np.uint16) >> 8).astype(np.uint8)
-    raise UnreadableImageError(f"pixels of type {pixels.dtype} are not supported; 1, 8 or 16 bits are")
+    raise UnreadableImageError(path, f"has pixels of type {pixels.dtype}; 1, 8 and 16 bits are supported")

@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from toolkit.errors import LockedError
+from toolkit.files.writing import writing_to
 
 
 @contextmanager
@@ -15,15 +16,17 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises:
         LockedError: another process holds it.
+        StorageError: its folder cannot be written.
     """
     lock = FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise LockedError(
-            f"another run is working on {path.parent}",
-            "Wait until it ends, or stop it; what it has finished is kept.",
-        ) from error
+    with writing_to(path):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise LockedError(
+                f"another run is working on {path.parent}",
+                "Wait until it ends, or stop it; what it has finished is kept.",
+            ) from error
     try:
         yield
     finally:

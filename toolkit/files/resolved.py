@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit.config.models import DataConfig
 from toolkit.config.yaml_files import read_document, write_yaml
-from toolkit.errors import NotReadyError
+from toolkit.errors import NotReadyError, StorageError
 from toolkit.files.experiment import Experiment
 from toolkit.files.writing import write_text
 
@@ -56,11 +56,18 @@ def read_resolved(experiment: Experiment) -> Resolved:
 
     Raises:
         NotReadyError: nothing was run yet.
+        StorageError: the file is damaged.
     """
     if not experiment.resolved.is_file():
         raise NotReadyError(f"{experiment.folder} has not been fitted yet", f"Run: tk fit {experiment.name}")
     tree = read_document(experiment.resolved).tree
-    return Resolved(tree["config"], tree["digests"], tree["precision"])
+    try:
+        return Resolved(tree["config"], tree["digests"], tree["precision"])
+    except KeyError as error:
+        raise StorageError(
+            f"{experiment.resolved} is damaged: {error} is missing",
+            f"Bring it back, or train again: tk fit {experiment.name} --restart",
+        ) from error
 
 
 def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from toolkit.core.arrays import Image, Mask
-from toolkit.core.rle import decode
+from toolkit.core.rle import RleError, decode
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.images import (
     IMAGE_SUFFIXES,
@@ -32,7 +32,7 @@ class MaskSource(Protocol):
         """Ids that have a mask, which may be empty."""
 
     def read(self, image_id: str, size: tuple[int, int]) -> Mask:
-        """The mask of an image of (height, width); raises UnreadableImageError or RleError."""
+        """The mask of an image of (height, width); raises KeyError, UnreadableImageError or RleError."""
 
     def content(self, image_id: str) -> bytes:
         """What the mask is made from, for digests."""
@@ -106,8 +106,21 @@ class LabelledImages:
     masks: MaskSource
 
     def read_mask(self, image_id: str) -> Mask:
-        """The mask of one image as `bool (height, width)`."""
-        return self.masks.read(image_id, read_size(self.images.paths[image_id]))
+        """The mask of one image as `bool (height, width)`.
+
+        Raises:
+            DataError: there is none, it cannot be read, or it does not fit its image.
+        """
+        height, width = size = read_size(self.images.paths[image_id])
+        try:
+            mask = self.masks.read(image_id, size)
+        except KeyError as error:
+            raise DataError(f"{image_id}: no mask") from error
+        except RleError as error:
+            raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
+        if mask.shape != size:
+            raise DataError(f"{image_id}: the mask is {mask.shape[0]}×{mask.shape[1]}, the image {height}×{width}")
+        return mask
 
 
 def image_id_of(name: str) -> str:
@@ -146,7 +159,11 @@ def find_training_data(images: Path, masks: Path) -> LabelledImages:
 def _by_id(folder: Path, suffixes: Sequence[str], key: str) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     twice = []
-    for path in sorted(folder.iterdir()):
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise MissingFileError(f"{key}: cannot read {folder}: {error.strerror}") from error
+    for path in entries:
         if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
             image_id = image_id_of(path.name)
             if image_id in paths:
@@ -155,6 +172,9 @@ def _by_id(folder: Path, suffixes: Sequence[str], key: str) -> dict[str, Path]:
     if twice:
         listed = "\n".join(twice[:_LISTED])
         raise DataError(f"{key}: {len(twice)} ids stand for two files in {folder}:\n{listed}", "Keep one of each.")
+    undecodable = [image_id for image_id in paths if image_id.encode(errors="replace").decode() != image_id]
+    if undecodable:
+        raise DataError(f"{key}: the file name {undecodable[0]!r} in {folder} is not UTF-8", "Rename this file.")
     if not paths:
         raise NothingToLearnError(f"{key}: {folder} holds no file that ends in {', '.join(suffixes)}")
     return paths

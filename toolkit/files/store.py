@@ -12,10 +12,10 @@ import numpy as np
 
 from toolkit.core.arrays import Probability
 from toolkit.core.blend import Stored, StoredType, to_stored
-from toolkit.errors import NotReadyError, StorageError
+from toolkit.errors import MissingFileError, NotReadyError, StorageError
 from toolkit.files.digests import file_digest, ids_digest
 from toolkit.files.tables import format_table, read_table
-from toolkit.files.writing import read_json, sync, write_json, write_text
+from toolkit.files.writing import read_json, sync, write_json, write_text, writing_to
 
 _FORMAT = 1
 _SHARD_BYTES = 1 << 28
@@ -45,8 +45,9 @@ class ProbabilityWriter:
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> "ProbabilityWriter":
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True)
+        with writing_to(self._folder):
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.mkdir(parents=True)
         return self
 
     def append(self, image_id: str, probability: Probability) -> None:
@@ -59,22 +60,22 @@ class ProbabilityWriter:
             raise ValueError(f"{image_id} is in the store already")
         height, width, classes = probability.shape
         content = np.ascontiguousarray(to_stored(probability, self._stored_type)).tobytes()
-        try:
+        with writing_to(self._folder):
             file = self._open_shard(len(content))
             self._places[image_id] = MapPlace(self._shard, file.tell(), (height, width, classes))
             file.write(content)
-        except OSError as error:
-            raise StorageError(f"cannot write {self._folder}: {error.strerror or error}", "Free some space.") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-        if kind is not None:
+        try:
+            with writing_to(self._folder):
+                if self._file is not None:
+                    self._file.close()
+                if kind is None:
+                    self._finish()
+        finally:
             shutil.rmtree(self._partial, ignore_errors=True)
-            return
-        self._finish()
 
     def _open_shard(self, size: int) -> BinaryIO:
         if self._file is None or self._file.tell() + size > _SHARD_BYTES:
@@ -122,20 +123,20 @@ class ProbabilityStore:
         """
         if not (folder / _MANIFEST).is_file():
             raise NotReadyError(f"there are no predictions in {folder}", f"Run: tk fit {folder.parent.parent}")
-        manifest = read_json(folder / _MANIFEST)
+        manifest = _read_manifest(folder)
         self.folder = folder
         self.made_from: dict[str, Any] = manifest["made_from"]
         self._type = np.dtype(manifest["type"])
-        self._places = {
-            row[0]: MapPlace(int(row[1]), int(row[2]), (int(row[3]), int(row[4]), int(row[5])))
-            for row in read_table(folder / _INDEX, len(_COLUMNS), str(folder), StorageError).rows
-        }
+        try:
+            self._places = {
+                row[0]: MapPlace(int(row[1]), int(row[2]), (int(row[3]), int(row[4]), int(row[5])))
+                for row in read_table(folder / _INDEX, len(_COLUMNS), str(folder), StorageError).rows
+            }
+        except (MissingFileError, StorageError, ValueError) as error:
+            raise _damaged(folder) from error
         sizes = [_size_of(folder / _shard_name(number)) for number in range(len(manifest["shard_bytes"]))]
         if sizes != manifest["shard_bytes"] or len(self._places) != manifest["images"]:
-            raise StorageError(
-                f"the predictions in {folder} are damaged: files are missing or cut short",
-                f"Delete the folder {folder} and run the command that made it again.",
-            )
+            raise _damaged(folder)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -171,12 +172,26 @@ def is_made_from(folder: Path, made_from: Mapping[str, Any]) -> bool:
     if not (folder / _MANIFEST).is_file():
         return False
     # Through JSON, because that is how the other side has travelled.
-    return bool(read_json(folder / _MANIFEST)["made_from"] == json.loads(json.dumps(made_from)))
+    return bool(_read_manifest(folder)["made_from"] == json.loads(json.dumps(made_from)))
 
 
 def store_digest(folder: Path) -> str:
     """A digest of where the maps of a store come from."""
     return file_digest(folder / _MANIFEST)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    manifest = read_json(folder / _MANIFEST)
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise _damaged(folder)
+    return manifest
+
+
+def _damaged(folder: Path) -> StorageError:
+    return StorageError(
+        f"the predictions in {folder} are damaged: files are missing or cut short",
+        f"Delete the folder {folder} and run the command that made it again.",
+    )
 
 
 def _shard_name(number: int) -> str:

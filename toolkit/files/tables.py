@@ -28,7 +28,7 @@ def read_table(path: Path, columns_count: int, key: str, error: type[ToolkitErro
         error: raised when it is no such table.
     """
     try:
-        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", compression=None)
     except FileNotFoundError as missing:
         raise MissingFileError(f"{key}: there is no file {path}") from missing
     except OSError as unreadable:

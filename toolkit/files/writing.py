@@ -3,11 +3,26 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from toolkit.errors import StorageError
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Make what the system says about a full or unwritable disk an error that a user can mend.
+
+    Raises:
+        StorageError: the block raised an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror or error}", "Free some space or check the permissions."
+        ) from error
 
 
 @contextmanager
@@ -26,17 +41,16 @@ def new_path(path: Path) -> Iterator[Path]:
     """Like `replacing`, for writers that want a path instead of an open file; the path keeps the file's endings."""
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        sync(temporary)
-        temporary.replace(path)
-        sync(path.parent)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror or error}", "Free some space or check the permissions."
-        ) from error
+        with writing_to(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where the folder cannot be made or written, there is nothing to remove.
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def sync(path: Path) -> None:

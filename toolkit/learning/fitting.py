@@ -9,7 +9,7 @@ from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader
 from toolkit.learning.networks import build_network
 from toolkit.learning.runtime import Precision, configure
-from toolkit.learning.training import TrainingData, train_fold
+from toolkit.learning.training import Trainer, TrainingData, train_fold
 from toolkit.messages import Progress
 
 
@@ -40,12 +40,19 @@ def fit_folds(
     shared = TrainingData(
         data, data.images.ids, coverage > 0, folds, Augmentation(loaded), SampleReader((height, width), config.resize)
     )
-    total = sum(stage.epochs for stage in config.stages) * config.folds_count
-    with progress.task(f"{experiment.name}: {config.folds_count} folds", total) as task:
+    epochs = sum(stage.epochs for stage in config.stages)
+    unfinished = [fold for fold in range(config.folds_count) if not _is_finished(experiment, config, fold)]
+    if not unfinished:
+        return
+    trainer = Trainer(config)
+    with progress.task(f"{experiment.name}: {config.folds_count} folds", epochs * config.folds_count) as task:
         for fold in range(config.folds_count):
-            stages = [experiment.stage(fold, number) for number in range(len(config.stages))]
-            if all(stage.is_complete() for stage in stages):
+            if fold in unfinished:
+                train_fold(trainer, experiment, shared, fold, progress=progress, overall=task)
+            else:
                 progress.say(f"fold {fold} is finished already")
-                task.advance(sum(stage.epochs for stage in config.stages))
-                continue
-            train_fold(experiment, config, shared, fold, progress=progress, overall=task)
+                task.advance(epochs)
+
+
+def _is_finished(experiment: Experiment, config: Config, fold: int) -> bool:
+    return all(experiment.stage(fold, number).is_complete() for number in range(len(config.stages)))

@@ -26,10 +26,13 @@ from toolkit.learning.batches import SampleReader, training_batches
 from toolkit.learning.checkpoints import restore_checkpoint, save_checkpoint
 from toolkit.learning.losses import build_loss
 from toolkit.learning.networks import Network, build_network
-from toolkit.learning.prediction import Predictor, predict_images, predictor
+from toolkit.learning.prediction import predict_images, predictor
 from toolkit.learning.runtime import tf
 from toolkit.learning.schedules import SCHEDULES
 from toolkit.messages import Progress, Task
+
+Step = Callable[[Any, Any], Any]
+"""From a batch of images and masks to the loss, having changed the weights."""
 
 
 @dataclass(frozen=True)
@@ -59,58 +62,65 @@ class Epoch:
     seconds: float
 
 
+class Trainer:
+    """One network, its optimizer and its compiled functions, used for one fold after the other.
+
+    Compiling takes longer than many an epoch, and depends on nothing that changes from fold to fold.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.network = build_network(config, config.seed, 0)
+        self.optimizer = tf.keras.optimizers.Adam(config.lr)
+        self.optimizer.build(self.network.model.trainable_variables)
+        self.validate = predictor(self.network, "none")
+        self._steps: dict[str, Step] = {}
+
+    def begin_fold(self, fold: int) -> None:
+        """Take the initial weights of a fold."""
+        fresh = build_network(self.config, self.config.seed, fold)
+        self.network.model.set_weights(fresh.model.get_weights())
+
+    def begin_stage(self, loss: str) -> Step:
+        """Forget the optimizer's past and return the training step of a loss."""
+        for variable in self.optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+        if loss not in self._steps:
+            self._steps[loss] = _training_step(self.network, self.optimizer, build_loss(loss))
+        return self._steps[loss]
+
+
 def train_fold(
-    experiment: Experiment, config: Config, data: TrainingData, fold: int, *, progress: Progress, overall: Task
+    trainer: Trainer, experiment: Experiment, data: TrainingData, fold: int, *, progress: Progress, overall: Task
 ) -> None:
     """Train all stages of one fold; `overall` advances by one with each epoch.
 
     Finished stages are not repeated, and a broken one goes on after its last finished epoch.
     """
-    tf.keras.backend.clear_session()
-    network = build_network(config, config.seed, fold)
-    validate = predictor(network, "none")
-    for number, stage in enumerate(config.stages):
+    trainer.begin_fold(fold)
+    for number, stage in enumerate(trainer.config.stages):
         folder = experiment.stage(fold, number)
-        if not folder.is_complete():
-            run = StageRun(
-                network=network,
-                validate=validate,
-                config=config,
-                stage=stage,
-                data=data,
-                folder=folder,
-                place=(fold, number),
-            )
-            run.run(progress, overall)
-        else:
+        if folder.is_complete():
             overall.advance(stage.epochs)
-        network.load_weights(folder.best_weights)
+        else:
+            StageRun(trainer, stage, data, folder, (fold, number)).run(progress, overall)
+        trainer.network.load_weights(folder.best_weights)
 
 
 class StageRun:
     """One stage of one fold."""
 
     def __init__(
-        self,
-        *,
-        network: Network,
-        validate: Predictor,
-        config: Config,
-        stage: StageConfig,
-        data: TrainingData,
-        folder: StageFolder,
-        place: tuple[int, int],
+        self, trainer: Trainer, stage: StageConfig, data: TrainingData, folder: StageFolder, place: tuple[int, int]
     ) -> None:
-        self._network, self._validate = network, validate
-        self._config, self._stage, self._data, self._folder = config, stage, data, folder
+        config = trainer.config
+        self._trainer, self._config, self._stage, self._data, self._folder = trainer, config, stage, data, folder
         self._fold, self._number = place
         self._draw = (config.seed, *place)
         self._metrics = list(dict.fromkeys([config.primary_metric, *config.metrics]))
         self._lr = stage.lr if stage.lr is not None else config.lr
         self._schedule = SCHEDULES[stage.schedule or config.schedule]
-        self._optimizer = tf.keras.optimizers.Adam(self._lr)
-        self._optimizer.build(network.model.trainable_variables)
-        self._step = _training_step(network, self._optimizer, build_loss(stage.loss or config.loss))
+        self._step = trainer.begin_stage(stage.loss or config.loss)
         self._train, self._valid = self._split()
 
     def run(self, progress: Progress, overall: Task) -> None:
@@ -124,9 +134,9 @@ class StageRun:
             epoch = self._epoch(number, f"{title} · epoch {number + 1}/{self._stage.epochs}", progress)
             best = all(_primary(epoch) > _primary(earlier) for earlier in history)
             if best:
-                self._network.save_weights(self._folder.best_weights)
+                self._trainer.network.save_weights(self._folder.best_weights)
             history.append(epoch)
-            save_checkpoint(self._folder.last, self._network, self._optimizer, len(history))
+            save_checkpoint(self._folder.last, self._trainer.network, self._trainer.optimizer, len(history))
             write_history(self._folder, history)
             _write_tensorboard(writer, epoch)
             progress.say(f"{title} · {_describe(epoch, self._stage.epochs)}{' · best' if best else ''}")
@@ -156,7 +166,7 @@ class StageRun:
         """Restore the last finished epoch, if there is one; a stage without a checkpoint starts again."""
         if not self._folder.last.is_file():
             return []
-        done = restore_checkpoint(self._folder.last, self._network, self._optimizer)
+        done = restore_checkpoint(self._folder.last, self._trainer.network, self._trainer.optimizer)
         return read_history(self._folder)[:done]
 
     def _epoch(self, number: int, title: str, progress: Progress) -> Epoch:
@@ -181,7 +191,7 @@ class StageRun:
         )
         for done, (positions, (images, masks)) in enumerate(zip(batches, loaded, strict=True)):
             learning_rate = self._lr * self._schedule((number + done / len(batches)) / self._stage.epochs)
-            self._optimizer.learning_rate.assign(learning_rate)
+            self._trainer.optimizer.learning_rate.assign(learning_rate)
             loss = float(self._step(images, masks))
             if not math.isfinite(loss):
                 names = ", ".join(self._data.ids[position] for position in positions)
@@ -200,7 +210,7 @@ class StageRun:
         ids = [data.ids[position] for position in self._valid]
         scores: dict[str, list[float]] = {name: [] for name in self._metrics}
         predictions = predict_images(
-            self._validate, data.reader, data.labelled.images, ids, batch=config.batch, task=task
+            self._trainer.validate, data.reader, data.labelled.images, ids, batch=config.batch, task=task
         )
         for image_id, probability in predictions:
             mask = IDENTITY.apply(to_stored(probability[..., 0], config.stored_probability))
@@ -233,7 +243,7 @@ def write_history(folder: StageFolder, history: Sequence[Epoch]) -> None:
     write_text(folder.history, format_table(columns, rows))
 
 
-def _training_step(network: Network, optimizer: Any, loss_of: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _training_step(network: Network, optimizer: Any, loss_of: Callable[[Any, Any], Any]) -> Step:
     variables = network.model.trainable_variables
 
     @tf.function(reduce_retracing=True)

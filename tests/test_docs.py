@@ -1,0 +1,31 @@
+import re
+from pathlib import Path
+
+from toolkit import errors
+from toolkit.config.loading import load_config
+from toolkit.config.reference import reference
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_configuration_reference_is_what_the_models_say() -> None:
+    assert (ROOT / "docs" / "configuration.md").read_text() == reference(), "run: make docs"
+
+
+def test_every_exit_code_is_documented_and_its_own() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    codes = {kind.__name__: kind.exit_code for kind in kinds}
+    assert len(set(codes.values())) == len(codes)
+    page = (ROOT / "docs" / "exit-codes.md").read_text()
+    documented = {name: int(code) for code, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", page, re.MULTILINE)}
+    assert documented == codes
+
+
+def test_the_example_experiment_loads() -> None:
+    config = load_config(ROOT / "experiments" / "example" / "config.yaml").config
+    assert config.stages[0].negatives == 0.5
+
+
+def test_links_in_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,130 @@
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.commands import demo
+from toolkit.core.rle import decode
+from toolkit.files.experiment import Workspace
+from toolkit.files.store import ProbabilityStore
+from toolkit.files.submissions import read_submission
+
+pytestmark = pytest.mark.train
+
+README = Path(__file__).parents[1] / "README.md"
+
+# What makes the README's experiments small enough for a test; their commands stay as they are written.
+SMALL = {
+    "backbone: resnet34": "backbone: resnet18",
+    "encoder_weights: imagenet": "encoder_weights: null",
+    "shape: [256, 256, 3]": "shape: [32, 32, 3]",
+    "folds_count: 5": "folds_count: 2",
+    "epochs: 10": "epochs: 1",
+    "primary_metric: dice": "primary_metric: salt_map",
+}
+
+
+def readme_commands() -> list[list[str]]:
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("tk ")]
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, f"{arguments}: {result.output}{result.exception!r}"
+    return result.stdout
+
+
+def test_the_readme_does_what_it_says(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_competition.root)
+    for command in readme_commands():
+        run(*command[1:])
+        if command[:3] == ["tk", "new", "exp042"]:
+            config = tiny_competition.find("exp042").config
+            text = config.read_text()
+            for large, small in SMALL.items():
+                assert large in text
+                text = text.replace(large, small)
+            config.write_text(text)
+    check_predictions(tiny_competition)
+    check_submission(tiny_competition)
+    check_ensembles_of_ensembles(tiny_competition)
+
+
+def check_predictions(workspace: Workspace) -> None:
+    plain, other, both = (workspace.find(name) for name in ("exp042", "exp045", "exp042+exp045"))
+    for split, count in (("oof", 20), ("test", 6)):
+        assert len(ProbabilityStore(plain.predictions(split)).ids) == count
+        stores = [ProbabilityStore(member.predictions(split, "flips")) for member in (plain, other)]
+        blend = ProbabilityStore(both.predictions(split))
+        for image_id, stored in blend:
+            assert stored.shape == (40, 48, 1)
+            mean = np.mean([store.read(image_id).astype(float) for store in stores], axis=0)
+            assert np.abs(stored - mean).max() <= 1
+    score = json.loads(both.score.read_text())
+    assert set(score) == {"metric", "folds", "all"}
+    assert set(json.loads(both.tuned.read_text())) == {"metric", "recipe", "untuned", "tuned", "nested"}
+    assert score["all"] == pytest.approx(json.loads(both.tuned.read_text())["untuned"])
+    assert all(path.is_file() for path in (plain.overlays, both.overlays, plain.image_scores))
+    assert list(plain.stage(0, 0).tensorboard.glob("events*"))
+
+
+def check_submission(workspace: Workspace) -> None:
+    path = workspace.submissions / "exp042+exp045.csv"
+    assert path.read_text().startswith("id,rle_mask\n025,")
+    recipe = json.loads(workspace.find("exp042+exp045").tuned.read_text())["recipe"]
+    provenance = json.loads(path.with_suffix(".json").read_text())
+    assert provenance["recipe"] == recipe
+    assert provenance["members"] == ["exp042", "exp045"]
+    store = ProbabilityStore(workspace.find("exp042+exp045").predictions("test"))
+    for image_id, text in read_submission(path).items():
+        above = store.read(image_id)[..., 0] / 255 > recipe["threshold"]
+        expected = above if above.sum() >= recipe["minimum_area"] else np.zeros_like(above)
+        assert np.array_equal(decode(text, (40, 48)), expected)
+    scored = run(
+        "score",
+        str(path),
+        "--solution",
+        "data/solution.csv",
+        "--images",
+        "data/test/images",
+        "--metric",
+        "dice",
+        "--json",
+    )
+    assert 0 <= json.loads(scored)["score"] <= 1
+
+
+def check_ensembles_of_ensembles(workspace: Workspace) -> None:
+    run("ensemble", "exp042", "exp045", "--weights", "0.75,0.25", "--name", "plain")
+    run("ensemble", "plain", "exp042", "--views", "hflip", "--name", "nested")
+    inner = ProbabilityStore(workspace.find("plain").predictions("oof", "hflip"))
+    views = [ProbabilityStore(workspace.find(name).predictions("oof", "hflip")) for name in ("exp042", "exp045")]
+    image_id = inner.ids[0]
+    expected = 0.75 * views[0].read(image_id).astype(float) + 0.25 * views[1].read(image_id)
+    assert np.abs(inner.read(image_id) - expected).max() <= 1
+    run("tune", "nested")
+    run("submit", "nested")
+    listed = {entry["name"]: entry for entry in json.loads(run("ls", "--json"))["experiments"]}
+    assert listed["nested"]["kind"] == "ensemble of 2"
+    assert listed["nested"]["nested"] is not None
+    assert listed["tiny"]["state"] == "new"
+
+
+def test_the_demo_does_the_whole_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "_TRAINING_IMAGES", 24)
+    monkeypatch.setattr(demo, "_TEST_IMAGES", 8)
+    monkeypatch.setattr(demo, "_SETTINGS", [*demo._SETTINGS, "stages=[{epochs: 1}]", "shape=[32, 32, 3]"])
+    result = json.loads(run("demo", str(tmp_path / "demo"), "--json"))
+    assert [row["experiment"] for row in result["rows"]] == ["linknet", "unet", "linknet+unet", "linknet+unet"]
+    assert all(0 <= row["hidden"] <= 1 for row in result["rows"])
+    assert Path(result["submission"]).read_text().count("\n") == 9
+    assert all(Path(path).is_file() for path in result["overlays"])
+    again = json.loads(run("demo", str(tmp_path / "demo"), "--json"))
+    assert again == result
