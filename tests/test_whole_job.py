@@ -120,9 +120,9 @@ def check_ensembles_of_ensembles(workspace: Workspace) -> None:
 def test_the_demo_does_the_whole_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "_TRAINING_IMAGES", 24)
     monkeypatch.setattr(demo, "_TEST_IMAGES", 8)
-    monkeypatch.setattr(demo, "_SETTINGS", [*demo._SETTINGS, "stages=[{epochs: 1}]", "shape=[32, 32, 3]"])
+    monkeypatch.setattr(demo, "_SETTINGS", [*demo._SETTINGS, "stages=[{epochs: 1}]"])
     result = json.loads(run("demo", str(tmp_path / "demo"), "--json"))
-    assert [row["experiment"] for row in result["rows"]] == ["linknet", "unet", "linknet+unet", "linknet+unet"]
+    assert [row["experiment"] for row in result["rows"]] == ["unet", "pspnet", "unet+pspnet", "unet+pspnet"]
     assert all(0 <= row["hidden"] <= 1 for row in result["rows"])
     assert Path(result["submission"]).read_text().count("\n") == 9
     assert all(Path(path).is_file() for path in result["overlays"])

@@ -55,6 +55,17 @@ def test_which_fold_gets_the_larger_mask_is_drawn() -> None:
 
 
 @KINDS
+def test_neighbours_of_equal_coverage_are_held_out_together_as_often_as_others(stratified: bool) -> None:
+    empty = np.zeros(40)
+    together = sum(
+        folds[0] == folds[1]
+        for folds in (assign_folds(empty, 4, seed=seed, stratified=stratified) for seed in range(200))
+    )
+    # 9 of the 39 others are in the same fold; dealing in the order of the images would give none.
+    assert 25 < together < 70
+
+
+@KINDS
 def test_the_same_images_and_seed_give_the_same_folds(stratified: bool) -> None:
     coverage = coverages(90)
     first = assign_folds(coverage, 5, seed=3, stratified=stratified)

@@ -156,7 +156,8 @@ def test_a_planted_threshold_is_found() -> None:
     assert tuned.tuned == 1
     assert tuned.nested > 0.95
     # Of all perfect thresholds the one nearest to one half.
-    assert tuned.recipe == tuned.best == Recipe(float(THRESHOLDS[THRESHOLDS < faintest].max()), 0)
+    perfect = THRESHOLDS[faintest > THRESHOLDS]
+    assert tuned.recipe == tuned.best == Recipe(float(perfect.max()), 0)
 
 
 def test_a_planted_minimum_area_is_found() -> None:
@@ -199,7 +200,7 @@ def test_the_identity_stays_where_no_recipe_differs() -> None:
         ([(10, 0), (100, 0), (200, 0)], (100, 0)),
         ([(120, 2), (140, 0)], (120, 2)),
         ([(120, 0), (140, 0)], (120, 0)),
-        ([(126, 2), (128, 1)], (126, 2)),
+        ([(126, 2), (128, 1)], (128, 1)),
         ([(90, 2), (90, 1)], (90, 1)),
         ([(254, 0), (127, 2), (126, 0)], (127, 2)),
     ],
@@ -264,5 +265,5 @@ def test_the_nested_score_of_noise_promises_nothing_while_the_tuned_one_does() -
         kept += tuned.recipe == IDENTITY
     spread = np.std(nested_gains) / np.sqrt(150)
     assert abs(np.mean(nested_gains)) < 3 * spread
-    assert np.mean(tuned_gains) > 20 * spread
+    assert np.mean(tuned_gains) > 10 * spread
     assert 40 < kept < 110

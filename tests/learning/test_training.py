@@ -8,9 +8,9 @@ import pytest
 from toolkit.commands.fit import fit
 from toolkit.errors import StorageError, TrainingError
 from toolkit.files.experiment import Experiment, StageFolder, Workspace
+from toolkit.files.history import Epoch, read_history
 from toolkit.files.store import ProbabilityStore
 from toolkit.learning import training
-from toolkit.learning.training import Epoch, read_history, write_history
 from toolkit.messages import Silent, Task
 
 pytestmark = pytest.mark.train
@@ -100,13 +100,6 @@ def test_a_loss_that_is_no_number_stops_with_the_ids(
     monkeypatch.setattr(training, "_training_step", lambda *_: lambda images, masks: float("nan"))
     with pytest.raises(TrainingError, match=r"fold 0, stage 0, epoch 0: the loss became nan on the batch of \d{3}"):
         fit(tiny_competition, "tiny", progress=Silent())
-
-
-def test_history_reads_back_as_written(tmp_path: StageFolder) -> None:
-    folder = StageFolder(tmp_path)
-    history = [Epoch(k, 1e-3 / (k + 1), 0.1 * k, {"salt_map": 1 / (k + 3), "dice": 0.5}, 7, 1.25) for k in range(3)]
-    write_history(folder, history)
-    assert read_history(folder) == history
 
 
 def test_a_damaged_checkpoint_is_told(tiny_competition: Workspace) -> None:

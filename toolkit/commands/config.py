@@ -5,6 +5,7 @@ from typing import Any
 
 from toolkit.config.loading import is_ensemble, load_config, load_ensemble, plain_config
 from toolkit.config.models import Config
+from toolkit.errors import ConfigError
 from toolkit.files.experiment import Workspace
 
 
@@ -12,6 +13,8 @@ def show_config(workspace: Workspace, name: str, overrides: Sequence[str] = ()) 
     """The configuration of an experiment or ensemble with inheritance, overrides and defaults applied."""
     experiment = workspace.find(name)
     if is_ensemble(experiment.config):
+        if overrides:
+            raise ConfigError(f"--set {overrides[0]}: {experiment.name} is an ensemble, which takes no overrides")
         return plain_config(load_ensemble(experiment.config).config, experiment.folder)
     return plain_config(load_config(experiment.config, overrides).config, experiment.folder)
 

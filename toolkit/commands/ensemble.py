@@ -15,7 +15,7 @@ from toolkit.config.yaml_files import write_yaml
 from toolkit.core.blend import to_probability, weighted_mean
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.views import VIEWS
-from toolkit.errors import ConfigError, MembersError
+from toolkit.errors import ConfigError, MembersError, NotReadyError
 from toolkit.files.experiment import Experiment, Split, Workspace
 from toolkit.files.fold_table import read_folds, write_folds
 from toolkit.files.locks import locked
@@ -91,10 +91,16 @@ def ensemble(
     plain = [ProbabilityStore(member.predictions("oof")) for member in members]
     _refuse_different(members, plain, resolved)
     splits = _splits(members)
+    for member in members:
+        _refuse_views(member, views)
+    source = data_of(members[0], resolved[0])
+    ids = find_training_data(source.images, source.masks).images.ids
+    folds = read_folds(members[0].folds, ids)
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)
     with locked(experiment.lock):
         _write_config(experiment, config, resolved[0], members[0], progress)
+        write_folds(experiment.folds, ids, folds)
         for split in splits:
             _blend_members(experiment, members, config, split=split, views=views, progress=progress)
         return _score(experiment, members, config, plain, progress)
@@ -169,8 +175,6 @@ def _write_config(
         key: None if path is None else Path(os.path.relpath(path, experiment.folder)).as_posix() for key, path in source
     }
     write_resolved(experiment, Resolved(tree | {"data": data}, first.digests, first.precision))
-    found = find_training_data(source.images, source.masks)
-    write_folds(experiment.folds, found.images.ids, read_folds(member.folds, found.images.ids))
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -185,6 +189,10 @@ def _splits(members: Sequence[Experiment]) -> list[Split]:
         raise MembersError(
             f"{', '.join(with_test)} predicted test images, {', '.join(without)} did not",
             f"Add data.test to its configuration and run: tk fit {without[0]}",
+        )
+    if len({frozenset(ProbabilityStore(member.predictions("test")).ids) for member in members if with_test}) > 1:
+        raise MembersError(
+            "the members predicted different test images", "Set data.test alike and run tk fit for each."
         )
     return ["oof", "test"] if with_test else ["oof"]
 
@@ -210,6 +218,31 @@ def _refuse_different(
             "the members were fitted to images or masks with the same ids but different content",
             "Fit them to the same data folder.",
         )
+
+
+def _refuse_views(member: Experiment, views: str) -> None:
+    """Predictions with views are made anew, which takes the weights and plain members."""
+    if views == "none":
+        return
+    if is_ensemble(member.config):
+        config = load_ensemble(member.config).config
+        if config.views not in ("none", views):
+            raise MembersError(f"{member.name} is averaged over {config.views} already; --views {views} would mix them")
+        for inner in _inner(member, config) if config.views == "none" else []:
+            _refuse_views(inner, views)
+        return
+    fitted = read_resolved(member).config
+    last = len(fitted["stages"]) - 1
+    gone = [fold for fold in range(fitted["folds_count"]) if not member.stage(fold, last).best_weights.is_file()]
+    if gone:
+        raise NotReadyError(
+            f"{member.name} cannot be predicted with {views}: the weights of fold {', '.join(map(str, gone))} are gone",
+            f"Run: tk fit {member.name}",
+        )
+
+
+def _inner(member: Experiment, config: EnsembleConfig) -> list[Experiment]:
+    return [Experiment(member.folder.parent / name) for name in config.members]
 
 
 def _blend_members(
@@ -256,9 +289,7 @@ def _member_predictions(member: Experiment, split: Split, views: str, progress: 
         config = load_ensemble(member.config).config
         if views in ("none", config.views):
             return member.predictions(split)
-        if config.views != "none":
-            raise MembersError(f"{member.name} is averaged over {config.views} already; --views {views} would mix them")
-        inner = [Experiment(member.folder.parent / name) for name in config.members]
+        inner = _inner(member, config)
         with locked(member.lock):
             _blend_members(member, inner, config, split=split, views=views, into=views, progress=progress)
     elif views != "none":

@@ -21,6 +21,7 @@ from toolkit.messages import Progress, Table
 
 _STRANGE_SHARE = 0.1
 _STRANGE_RATIO = 1.5
+_NAME_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,8 @@ def _strange(test: MaskSummary, oof: MaskSummary) -> list[str]:
 
 
 def _file_name(name: str) -> str:
-    if Path(name).name != name or name.startswith("."):
-        raise SubmissionError(f"--name: {name!r} cannot be a file name; give a name without folders")
+    if Path(name).name != name or name.startswith((".", " ")) or len(name.encode()) > _NAME_BYTES:
+        raise SubmissionError(f"--name: {name!r} cannot be a file name; give a short name without folders")
     return name.removesuffix(".csv")
 
 

@@ -36,11 +36,11 @@ class TuneResult:
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe."""
         rows = [
-            ("untuned", IDENTITY.describe(), f"{self.untuned:.4f}", "threshold 0.5"),
-            ("tuned", self.best.describe(), f"{self.tuned:.4f}", "scored on the images it was chosen on: too good"),
-            ("nested", "one per fold", f"{self.nested:.4f}", "each fold with what the others chose: the honest one"),
+            ("untuned", f"{self.untuned:.4f}", IDENTITY.describe()),
+            ("tuned, optimistic", f"{self.tuned:.4f}", self.best.describe()),
+            ("nested, honest", f"{self.nested:.4f}", "each fold with what the others chose"),
         ]
-        return [Table(f"{self.experiment}: tuned on out-of-fold predictions", ("", "recipe", self.metric, ""), rows)]
+        return [Table(f"{self.experiment}: tuned on out-of-fold predictions", ("", self.metric, "recipe"), rows)]
 
     def next_steps(self) -> list[str]:
         """What is kept, and what to type."""

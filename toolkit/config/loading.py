@@ -139,6 +139,8 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
         tree = _replaced(tree, key, read_value(override.partition("=")[2], source), source)
         positions = {known: position for known, position in positions.items() if known[: len(key)] != key}
         positions[key] = Position(source, 0)
+        for length in range(1, len(key)):  # mappings that only this override has made
+            positions.setdefault(key[:length], positions[key])
     return Document(tree, positions)
 
 

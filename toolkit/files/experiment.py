@@ -210,7 +210,8 @@ class Workspace:
         if experiment.folder.parent != self.experiments or not _NAME.fullmatch(experiment.name):
             raise ConfigError(
                 f"{name_or_path!r} cannot be the name of an experiment: letters, digits and . _ + - are allowed, at "
-                "most 200 of them, and a letter or digit comes first"
+                "most 200 of them, and a letter or digit comes first",
+                "Choose another name, such as exp042; for an ensemble with: --name NAME",
             )
         return experiment
 

@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
 
 from toolkit.core.arrays import Image, Mask
 from toolkit.errors import DataError
@@ -90,7 +90,7 @@ def _decode(path: Path, palette_as_index: bool = False) -> npt.NDArray[Any]:
 
 
 def _open(path: Path) -> PillowImage.Image:
-    """Open lazily, refusing images so large that decoding them would exhaust the memory."""
+    """Open lazily, refusing what must not be decoded."""
     with warnings.catch_warnings():
         # Damage that Pillow only warns of shows when the pixels are decoded.
         warnings.simplefilter("ignore")
@@ -100,11 +100,21 @@ def _open(path: Path) -> PillowImage.Image:
             raise
         except (OSError, SyntaxError, ValueError) as error:
             raise UnreadableImageError(path, f"cannot be opened ({error})") from error
-    if image.width * image.height > _PIXELS_AT_MOST:
-        raise UnreadableImageError(
-            path, f"is {image.height}×{image.width}: more than {_PIXELS_AT_MOST:,} pixels are not supported"
-        )
+    problem = _problem_of(image)
+    if problem:
+        image.close()
+        raise UnreadableImageError(path, problem)
     return image
+
+
+def _problem_of(image: PillowImage.Image) -> str:
+    """Why an image that can be opened is not to be decoded, if it is not."""
+    if image.width * image.height > _PIXELS_AT_MOST:
+        return f"is {image.height}×{image.width}: more than {_PIXELS_AT_MOST:,} pixels are not supported"
+    if image.format == "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        # Pillow turns TIFF files by their tag, unlike all others, and so does OpenCV.
+        return "is a TIFF file with an orientation tag, which programs read differently; save it without the tag"
+    return ""
 
 
 def _decode_with_opencv(path: Path) -> npt.NDArray[Any]:

@@ -164,7 +164,7 @@ def _by_id(folder: Path, suffixes: Sequence[str], key: str) -> dict[str, Path]:
     except OSError as error:
         raise MissingFileError(f"{key}: cannot read {folder}: {error.strerror}") from error
     for path in entries:
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.is_dir():
             image_id = image_id_of(path.name)
             if image_id in paths:
                 twice.append(f"  {image_id}: {paths[image_id].name} and {path.name}")
@@ -191,4 +191,4 @@ def _read_masks_table(path: Path) -> dict[str, tuple[str, ...]]:
 
 def _path_advice(path: Path) -> str:
     parent = next(folder for folder in path.parents if folder.is_dir())
-    return f"{parent} exists; check the rest of the path. Paths in a config.yaml are relative to its folder."
+    return f"{parent.absolute()} exists; check the rest of the path. Paths in a config.yaml are relative to its folder."

@@ -16,11 +16,11 @@ from toolkit.core.metrics import METRICS
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.randomness import derived_seed
 from toolkit.core.sampling import select_images, shuffled_batches
-from toolkit.errors import NothingToLearnError, StorageError, TrainingError
+from toolkit.errors import NothingToLearnError, TrainingError
 from toolkit.files.experiment import Experiment, StageFolder
+from toolkit.files.history import Epoch, read_history, write_history
 from toolkit.files.sources import LabelledImages
-from toolkit.files.tables import format_table, read_table
-from toolkit.files.writing import write_json, write_text
+from toolkit.files.writing import write_json
 from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader, training_batches
 from toolkit.learning.checkpoints import restore_checkpoint, save_checkpoint
@@ -48,18 +48,6 @@ class TrainingData:
     folds: Integers
     augmentation: Augmentation
     reader: SampleReader
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One row of history.csv; `scores` are the metrics on the validation images, the primary one first."""
-
-    number: int
-    learning_rate: float
-    loss: float
-    scores: dict[str, float]
-    images: int
-    seconds: float
 
 
 class Trainer:
@@ -136,11 +124,12 @@ class StageRun:
             if best:
                 self._trainer.network.save_weights(self._folder.best_weights)
             history.append(epoch)
-            save_checkpoint(self._folder.last, self._trainer.network, self._trainer.optimizer, len(history))
+            # The checkpoint comes last: a run that is killed before it repeats the epoch, to the same result.
             write_history(self._folder, history)
+            save_checkpoint(self._folder.last, self._trainer.network, self._trainer.optimizer, len(history))
             _write_tensorboard(writer, epoch)
             progress.say(f"{title} · {_describe(epoch, self._stage.epochs)}{' · best' if best else ''}")
-            overall.advance()
+            overall.advance(1, f"{self._metrics[0]} {_primary(epoch):.4f}")
         writer.close()
         best_epoch = max(history, key=_primary)
         write_json(
@@ -184,7 +173,7 @@ class StageRun:
         self, batches: Sequence[Integers], number: int, draw: Sequence[int], task: Task
     ) -> tuple[float, float]:
         """Mean loss over the images of the epoch, and the learning rate at its end."""
-        total, learning_rate = 0.0, self._lr
+        total, seen, learning_rate = 0.0, 0, self._lr
         tf.random.set_seed(derived_seed("network", *draw))
         loaded = training_batches(
             self._data.reader, self._data.labelled, self._data.augmentation, self._data.ids, batches, *draw
@@ -200,9 +189,9 @@ class StageRun:
                     f"{names}",
                     "Lower lr; finished epochs are kept, so tk fit goes on from the last one.",
                 )
-            total += loss * len(positions)
-            task.advance(len(positions), f"loss {total / sum(map(len, batches[: done + 1])):.4f}")
-        return total / sum(map(len, batches)), learning_rate
+            total, seen = total + loss * len(positions), seen + len(positions)
+            task.advance(len(positions), f"loss {total / seen:.4f}")
+        return total / seen, learning_rate
 
     def _scores(self, task: Task) -> dict[str, float]:
         """Every metric, per image over the validation images as they would be kept and submitted."""
@@ -218,29 +207,6 @@ class StageRun:
             for name in self._metrics:
                 scores[name].append(METRICS[name].of_masks(mask, truth))
         return {name: float(np.mean(values)) for name, values in scores.items()}
-
-
-def read_history(folder: StageFolder) -> list[Epoch]:
-    """The epochs of a stage that are finished."""
-    if not folder.history.is_file():
-        return []
-    columns = folder.history.read_text().partition("\n")[0].split(",")
-    metrics = columns[3:-2]
-    epochs = []
-    for row in read_table(folder.history, len(columns), str(folder.history), StorageError).rows:
-        scores = dict(zip(metrics, map(float, row[3:-2]), strict=True))
-        epochs.append(Epoch(int(row[0]), float(row[1]), float(row[2]), scores, int(row[-2]), float(row[-1])))
-    return epochs
-
-
-def write_history(folder: StageFolder, history: Sequence[Epoch]) -> None:
-    """Write history.csv anew."""
-    columns = ("epoch", "lr", "loss", *history[0].scores, "images", "seconds")
-    rows = [
-        (epoch.number, epoch.learning_rate, epoch.loss, *epoch.scores.values(), epoch.images, round(epoch.seconds, 2))
-        for epoch in history
-    ]
-    write_text(folder.history, format_table(columns, rows))
 
 
 def _training_step(network: Network, optimizer: Any, loss_of: Callable[[Any, Any], Any]) -> Step:

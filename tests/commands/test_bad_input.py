@@ -1,0 +1,674 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.config.loading import load_config, plain_config
+from toolkit.core.arrays import Mask
+from toolkit.core.rle import decode, encode
+from toolkit.errors import (
+    ConfigError,
+    DataError,
+    FoldsError,
+    LockedError,
+    MembersError,
+    MissingFileError,
+    NothingToLearnError,
+    NotReadyError,
+    StorageError,
+    SubmissionError,
+    ToolkitError,
+)
+from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.fold_table import write_folds
+from toolkit.files.resolved import Resolved, write_resolved
+from toolkit.files.store import ProbabilityWriter
+from toolkit.files.writing import write_json, write_text
+
+SIZE = (12, 16)
+TRAINING = [f"t{number}" for number in range(6)]
+TEST = [f"s{number}" for number in range(4)]
+DATA = ("--images", "data/train/images", "--masks", "data/train.csv")
+CONFIG = """\
+data:
+  images: ../../data/train/images
+  masks: ../../data/train.csv
+  test: ../../data/test/images
+  sample_submission: ../../data/sample_submission.csv
+shape: [32, 32, 3]
+lr: 1e-3
+folds_count: 2
+stages:
+  - epochs: 1
+"""
+
+
+def truth_of(image_id: str) -> Mask:
+    """A rectangle that is as wide as the number in the id: t0 and s0 are empty."""
+    mask = np.zeros(SIZE, np.bool_)
+    mask[2:9, 3 : 3 + int(image_id[1:])] = True
+    return mask
+
+
+def draw(path: Path, pixels: np.ndarray | None = None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if pixels is None:
+        pixels = np.random.default_rng(list(path.name.encode())).integers(0, 256, SIZE, np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def write_labels(**changes: str) -> None:
+    """data/train.csv, with some rows changed."""
+    cells = {image_id: encode(truth_of(image_id)) for image_id in TRAINING} | changes
+    rows = "".join(f"{image_id},{cell}\n" for image_id, cell in cells.items())
+    Path("data/train.csv").write_text(f"id,rle_mask\n{rows}")
+
+
+@pytest.fixture(autouse=True)
+def competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working folder: six training and four test images, labels, a sample submission, the new experiment `new`."""
+    monkeypatch.chdir(tmp_path)
+    for folder, ids in (("train", TRAINING), ("test", TEST)):
+        for image_id in ids:
+            draw(Path("data") / folder / "images" / f"{image_id}.png")
+    write_labels()
+    Path("data/sample_submission.csv").write_text("id,rle_mask\n" + "".join(f"{one},1 1\n" for one in reversed(TEST)))
+    begin("new")
+
+
+def begin(name: str, config: str = CONFIG) -> Experiment:
+    experiment = Experiment(Path("experiments") / name)
+    write_text(experiment.config, config)
+    return experiment
+
+
+def finish(name: str, ids: Sequence[str] = TRAINING, test_ids: Sequence[str] = TEST, **changes: Any) -> Experiment:
+    """What fitting leaves behind, but for the weights; everything is predicted well, but somewhat too faint."""
+    experiment = begin(name)
+    config = plain_config(load_config(experiment.config).config, experiment.folder) | changes
+    write_resolved(experiment, Resolved(config, {"training_data": "d", "test_data": "e"}, "float32"))
+    write_folds(experiment.folds, ids, np.arange(len(ids)) % 2)
+    for split, predicted in (("oof", ids), ("test", test_ids)):
+        with ProbabilityWriter(experiment.predictions(split), "uint8", {"weights": name}) as writer:
+            for image_id in predicted:
+                writer.append(image_id, np.where(truth_of(image_id), 0.45, 0.05).astype(np.float32)[..., None])
+    write_json(experiment.score, {"metric": "dice", "folds": [0.5, 0.5], "all": 0.5})
+    return experiment
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of tk; an exception that escapes it is raised."""
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def json_of(*arguments: str) -> Any:
+    code, out, err = run(*arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def everything() -> dict[str, bytes]:
+    found = (path for path in Path().rglob("*") if path.name != ".lock")
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in found}
+
+
+def refused(error: type[ToolkitError], *arguments: str) -> str:
+    """What stderr says where tk refuses with the exit code of this error, prints no result and changes no file."""
+    before = everything()
+    code, out, err = run(*arguments)
+    assert code == error.exit_code, err
+    assert out == ""
+    assert err.count("error: ") == 1
+    assert everything() == before
+    return err
+
+
+# Configurations
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("folds_count: 2", "fold_count: 2", ("config.yaml:8", "'fold_count'", "did you mean 'folds_count'")),
+        ("epochs: 1", "epoch: 1", ("config.yaml:10", "did you mean 'epochs'")),
+        ("lr: 1e-3", "lr: fast", ("config.yaml:7", "lr", "a number", "'fast'")),
+        ("lr: 1e-3", "lr: 1e-3\nlr: 1e-4", ("config.yaml:8", "lr")),
+        ("lr: 1e-3", "lr: [1e-3", ("config.yaml:", "not valid YAML")),
+        ("[32, 32, 3]", "[33, 32, 3]", ("config.yaml:6", "multiples of 32", "[64, 32, 3]")),
+        (CONFIG, "", ("config.yaml:1",)),
+    ],
+    ids=["misspelt key", "misspelt nested key", "wrong type", "key twice", "no YAML", "impossible value", "empty file"],
+)
+def test_a_wrong_configuration_is_told_with_file_and_line(old: str, new: str, words: tuple[str, ...]) -> None:
+    begin("new", CONFIG.replace(old, new))
+    for command in (("fit", "new"), ("config", "show", "new"), ("new", "x", "--extends", "new")):
+        told = refused(ConfigError, *command)
+        for word in words:
+            assert word in told
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("lr=fast", "--set lr=fast: lr: expected a number"),
+        ("folds=3", "did you mean 'folds_count'"),
+        ("stages.7.epochs=1", "it has entries 0 to"),
+        ("stages.0.epochs", "expected KEY=VALUE"),
+        ("=3", "expected KEY=VALUE"),
+        ("lr=[", "not valid YAML"),
+    ],
+)
+def test_a_wrong_override_is_told_with_its_text(override: str, words: str) -> None:
+    for command in (("fit", "new"), ("config", "show", "new"), ("new", "x", *DATA)):
+        told = refused(ConfigError, *command, "--set", override)
+        assert words in told
+        assert override in told
+
+
+@pytest.mark.parametrize("command", ["fit", "tune", "submit", "ensemble"])
+def test_an_unknown_experiment_is_told_with_those_there_are(command: str) -> None:
+    told = refused(MissingFileError, command, "exp042")
+    assert "there is no experiment 'exp042'" in told
+    assert "experiments here: new" in told
+    assert "tk new exp042" in told
+
+
+# New experiments
+
+
+def test_a_second_new_leaves_the_first() -> None:
+    assert run("new", "exp042", *DATA)[0] == 0
+    told = refused(ConfigError, "new", "exp042", *DATA)
+    assert "experiments/exp042 is there already" in told
+    assert "experiments/exp042/config.yaml" in told
+
+
+@pytest.mark.parametrize("name", ["../x", "sub/x", "/x", "a b", ".x", "", "x" * 300])
+def test_a_name_that_cannot_be_one_makes_no_folder(name: str) -> None:
+    assert "cannot be the name of an experiment" in refused(ConfigError, "new", name, *DATA)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("--images", "data/trian/images", MissingFileError),
+        ("--images", "data/train.csv", MissingFileError),
+        ("--images", "data/train", NothingToLearnError),
+        ("--masks", "data/trian.csv", MissingFileError),
+        ("--masks", "data/train", NothingToLearnError),
+        ("--test", "data/tset", MissingFileError),
+        ("--sample-submission", "data/sample.csv", MissingFileError),
+        ("--sample-submission", "data/test/images/s0.png", SubmissionError),
+        ("--extends", "exp041", MissingFileError),
+    ],
+)
+def test_data_that_are_not_there_make_no_folder(option: str, value: str, error: type[ToolkitError]) -> None:
+    told = refused(error, "new", "exp042", *DATA, option, value)
+    assert Path(value).name in told
+    assert option.strip("-").replace("-", "_") in told or option == "--extends"
+
+
+def test_without_data_the_whole_command_is_told() -> None:
+    assert "tk new exp042 --images FOLDER --masks FOLDER_OR_CSV" in refused(ConfigError, "new", "exp042")
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    finish("a")
+    Path("submissions").write_text("a file")
+    assert "submissions/a.csv" in refused(StorageError, "submit", "a", "--threshold", "0.5")
+    Path("elsewhere").mkdir()
+    Path("elsewhere/experiments").write_text("a file")
+    monkeypatch.chdir("elsewhere")
+    options = ("--images", "../data/train/images", "--masks", "../data/train.csv")
+    assert "cannot write experiments/x/config.yaml" in refused(StorageError, "new", "x", *options)
+
+
+# Data, which fitting checks before anything is trained
+
+
+def drop_a_label() -> None:
+    text = Path("data/train.csv").read_text()
+    Path("data/train.csv").write_text("".join(line for line in text.splitlines(True) if not line.startswith("t3")))
+
+
+def masks_as_files() -> None:
+    for image_id in TRAINING:
+        draw(Path("data/masks") / f"{image_id}.png", truth_of(image_id))
+    begin("new", CONFIG.replace("train.csv", "masks"))
+
+
+def shrink_a_mask() -> None:
+    masks_as_files()
+    draw(Path("data/masks/t2.png"), np.ones((16, 12), np.uint8))
+
+
+def truncate_a_jpeg() -> None:
+    path = Path("data/train/images/t1.png")
+    path.unlink()
+    draw(path.with_suffix(".jpg"))
+    content = path.with_suffix(".jpg").read_bytes()
+    path.with_suffix(".jpg").write_bytes(content[: len(content) * 3 // 4])
+
+
+def break_a_test_image() -> None:
+    Path("data/test/images/s2.png").write_text("<html>Please log in</html>")
+
+
+def break_a_link() -> None:
+    Path("data/train/images/t6.png").symlink_to("/nowhere/t6.png")
+    write_labels(t6="1 1")
+
+
+def add_a_second_file_of_an_id() -> None:
+    draw(Path("data/train/images/t1.jpg"))
+
+
+def empty_a_folder() -> None:
+    for path in Path("data/train/images").iterdir():
+        path.unlink()
+
+
+def make_all_images_constant() -> None:
+    for image_id in TRAINING:
+        draw(Path("data/train/images") / f"{image_id}.png", np.full(SIZE, 7, np.uint8))
+
+
+def make_all_masks_empty() -> None:
+    write_labels(**dict.fromkeys(TRAINING, "-1"))
+
+
+def leave_one_positive() -> None:
+    write_labels(**dict.fromkeys(TRAINING[:-1], ""))
+
+
+def repeat_a_row_of_the_sample() -> None:
+    with Path("data/sample_submission.csv").open("a") as file:
+        file.write("s1,\n")
+
+
+def write_folds_of_other_images() -> None:
+    write_folds(Path("experiments/new/folds.csv"), ["t0", "t1", "x"], np.array([0, 1, 0]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "words"),
+    [
+        (drop_a_label, DataError, ("1 of 6 images", "t3: no mask")),
+        (shrink_a_mask, DataError, ("t2: the mask is 16×12, the image 12×16",)),
+        (truncate_a_jpeg, DataError, ("t1.jpg is truncated",)),
+        (lambda: write_labels(t4="190 4"), DataError, ("t4: its RLE does not fit its image of 12×16", "193", "192")),
+        (lambda: write_labels(t4="5 x"), DataError, ("t4", "'5 x'")),
+        (break_a_test_image, DataError, ("data/test/images", "s2.png is not an image")),
+        (break_a_link, DataError, ("t6.png cannot be opened", "No such file")),
+        (add_a_second_file_of_an_id, DataError, ("data.images", "t1.jpg and t1.png")),
+        (empty_a_folder, NothingToLearnError, ("data.images", "data/train/images holds no file")),
+        (make_all_images_constant, NothingToLearnError, ("all 6 images", "constant")),
+        (make_all_masks_empty, NothingToLearnError, ("all 6 masks", "empty", "data.masks")),
+        (leave_one_positive, FoldsError, ("all 1 images with foreground are in one fold",)),
+        (repeat_a_row_of_the_sample, SubmissionError, ("sample_submission.csv", "several rows: s1")),
+        (write_folds_of_other_images, FoldsError, ("experiments/new/folds.csv", "x", "--restart")),
+    ],
+    ids=lambda value: value.__name__ if callable(value) and not isinstance(value, type) else "",
+)
+def test_bad_data_are_told_before_training(
+    damage: Callable[[], None], error: type[ToolkitError], words: tuple[str, ...]
+) -> None:
+    damage()
+    told = refused(error, "fit", "new")
+    for word in words:
+        assert word in told
+
+
+def test_all_bad_images_are_told_at_once() -> None:
+    drop_a_label()
+    truncate_a_jpeg()
+    told = refused(DataError, "fit", "new")
+    assert "2 of 6 images" in told
+    assert "t1.jpg is truncated" in told
+    assert "t3: no mask" in told
+
+
+def test_masks_of_other_names_are_told_with_one_of_them() -> None:
+    masks_as_files()
+    for image_id in TRAINING:
+        (Path("data/masks") / f"{image_id}.png").rename(Path("data/masks") / f"{image_id}_mask.png")
+    told = refused(DataError, "fit", "new")
+    assert "warning: 6 masks have no image" in told
+    assert "t0_mask" in told
+
+
+def test_a_missing_folder_is_told_with_its_key_and_the_part_that_is_there() -> None:
+    begin("new", CONFIG.replace("data/train/images", "data/trian/images"))
+    told = refused(MissingFileError, "fit", "new")
+    assert "data.images: there is no folder" in told
+    assert "data exists; check the rest of the path" in told
+
+
+def test_more_folds_than_images_are_refused() -> None:
+    assert "7 folds need as many images, there are 6" in refused(FoldsError, "fit", "new", "--set", "folds_count=7")
+
+
+# What is not ready, damaged or held by someone else
+
+
+def test_commands_in_the_wrong_order_tell_the_right_one() -> None:
+    assert "Run: tk fit EXPERIMENT" in refused(MissingFileError, "tune")
+    for command in (("tune",), ("submit",), ("submit", "--threshold", "0.5"), ("ensemble", "--name", "x")):
+        assert "Run: tk fit new" in refused(NotReadyError, *command, "new")
+    finish("a")
+    told = refused(NotReadyError, "submit")
+    assert "taking a, which was finished last" in told
+    assert "Run: tk tune a" in told
+    assert "Run: tk fit new" in refused(NotReadyError, "ensemble", "a", "new")
+
+
+def test_what_was_stopped_before_it_was_scored_is_not_submitted() -> None:
+    finish("a").score.unlink()
+    assert "a is not finished" in refused(NotReadyError, "submit", "a", "--threshold", "0.5")
+
+
+def test_without_test_images_there_is_nothing_to_submit() -> None:
+    data = {"images": "../../data/train/images", "masks": "../../data/train.csv"}
+    finish("a", data={**data, "test": None, "sample_submission": None})
+    told = refused(NotReadyError, "submit", "a", "--threshold", "0.5")
+    assert "data.test is not set" in told
+    assert "tk fit a" in told
+
+
+def test_damaged_predictions_are_told_with_their_folder() -> None:
+    manifest = finish("a").predictions("oof") / "manifest.json"
+    finish("b")
+    manifest.write_text(manifest.read_text()[:20])
+    for command in (("tune", "a"), ("submit", "a", "--threshold", "0.5"), ("ensemble", "a", "b")):
+        assert "experiments/a/predictions/oof" in refused(StorageError, *command)
+
+
+@pytest.mark.parametrize(
+    "content", ['{"recipe": {"threshold": 1.5}}', '{"recipe": {"treshold": 0.5}}', '{"recipe": ', "{}"]
+)
+def test_a_recipe_that_was_edited_wrongly_is_told(content: str) -> None:
+    finish("a").tuned.write_text(content)
+    assert "experiments/a/tuned.json is damaged" in refused(StorageError, "submit", "a")
+
+
+@pytest.mark.parametrize("damage", [drop_a_label, lambda: write_labels(t4="190 4"), truncate_a_jpeg])
+def test_data_that_were_damaged_after_fitting_are_told(damage: Callable[[], None]) -> None:
+    finish("a")
+    damage()
+    assert refused(DataError, "tune", "a")
+
+
+def test_an_experiment_that_another_process_works_on_is_left_alone() -> None:
+    finish("a")
+    code = (
+        "import sys; from pathlib import Path; from toolkit.files.locks import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, "experiments/a/.lock"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        for name in ("fit", "tune"):
+            assert "another run is working on experiments/a" in refused(LockedError, name, "a")
+        process.communicate()
+    assert run("tune", "a")[0] == 0
+
+
+# Ensembles
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--weights", "0.6"), "expected 2 numbers above 0"),
+        (("--weights", "0.6,0.4,1"), "expected 2 numbers above 0"),
+        (("--weights", "1,0"), "expected 2 numbers above 0"),
+        (("--weights", "-1,2"), "expected 2 numbers above 0"),
+        (("--weights", "1,nan"), "expected 2 numbers above 0"),
+        (("--weights", "inf,1"), "expected 2 numbers above 0"),
+        (("--weights", "half,half"), "numbers separated by commas"),
+        (("--weights", ""), "numbers separated by commas"),
+        (("--views", "flip"), "allowed: none, hflip, vflip, flips"),
+        (("--views", "hflip", "--tta"), "--tta"),
+        (("--name", "a"), "--name"),
+        (("--name", "../x"), "--name"),
+        (("--name", "sub/x"), "--name"),
+    ],
+)
+def test_wrong_options_make_no_ensemble(options: tuple[str, ...], words: str) -> None:
+    finish("a")
+    finish("b")
+    assert words in refused(ConfigError, "ensemble", "a", "b", *options)
+
+
+def test_members_that_do_not_fit_together_make_no_ensemble() -> None:
+    finish("a")
+    finish("fewer", ids=TRAINING[:4])
+    finish("other", primary_metric="iou")
+    finish("untested")
+    for path in Path("experiments/untested/predictions/test").iterdir():
+        path.unlink()
+    Path("experiments/untested/predictions/test").rmdir()
+    told = refused(MembersError, "ensemble", "a", "fewer")
+    assert "a and fewer were fitted to different images" in told
+    assert "t4, t5" in told
+    assert "dice, iou" in refused(MembersError, "ensemble", "a", "other")
+    assert "tk fit untested" in refused(MembersError, "ensemble", "a", "untested")
+    finish("retested", test_ids=TEST[:3])
+    assert "different test images" in refused(MembersError, "ensemble", "a", "retested")
+
+
+def test_data_that_have_moved_since_fitting_are_told() -> None:
+    finish("a")
+    finish("b")
+    Path("data/train").rename("data/elsewhere")
+    for command in (("tune", "a"), ("ensemble", "a", "b"), ("fit", "a")):
+        assert "data.images: there is no folder" in refused(MissingFileError, *command)
+
+
+def test_a_member_counts_once_however_it_is_spelled() -> None:
+    finish("a")
+    for again in ("a", "experiments/a", "experiments/a/config.yaml", str(Path("experiments/a").absolute())):
+        assert "a is named twice" in refused(MembersError, "ensemble", "a", again)
+
+
+def test_an_ensemble_is_not_fitted_and_takes_no_overrides() -> None:
+    finish("a")
+    finish("b")
+    assert run("ensemble", "a", "b")[0] == 0
+    assert "a+b is an ensemble" in refused(ConfigError, "fit", "a+b")
+    assert "a+b is an ensemble" in refused(ConfigError, "config", "show", "a+b", "--set", "lr=1")
+
+
+def test_views_need_weights_that_are_still_there() -> None:
+    finish("a")
+    finish("b")
+    assert run("ensemble", "a", "b")[0] == 0
+    for members in (("a", "b"), ("a+b", "--name", "x")):
+        told = refused(NotReadyError, "ensemble", *members, "--tta")
+        assert "the weights of fold 0, 1 are gone" in told
+        assert "Run: tk fit a" in told
+
+
+# Submissions
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--threshold", "1.5"), ("threshold", "below 1", "1.5")),
+        (("--threshold", "-0.1"), ("threshold", "at least 0", "-0.1")),
+        (("--threshold", "nan"), ("threshold", "nan")),
+        (("--min-area", "-5"), ("area", "-5")),
+        (("--threshold", "0.5", "--name", "../x"), ("--name", "'../x'")),
+        (("--threshold", "0.5", "--name", "a/b"), ("--name", "'a/b'")),
+        (("--threshold", "0.5", "--name", " "), ("--name", "' '")),
+        (("--threshold", "0.5", "--name", "x" * 300), ("--name",)),
+    ],
+)
+def test_wrong_options_make_no_submission(options: tuple[str, ...], words: tuple[str, ...]) -> None:
+    finish("a")
+    told = refused(SubmissionError, "submit", "a", *options)
+    for word in words:
+        assert word in told
+
+
+def test_a_sample_with_other_ids_makes_no_submission() -> None:
+    finish("a")
+    sample = Path("data/sample_submission.csv")
+    sample.write_text("id,rle_mask\ns0,\ns1.png,\ns9,\n")
+    told = refused(SubmissionError, "submit", "a", "--threshold", "0.5")
+    assert "1 ids without a test image: s9" in told
+    assert str(sample) in told
+    repeat_a_row_of_the_sample()
+    assert "s1" in refused(SubmissionError, "submit", "a", "--threshold", "0.5")
+
+
+def test_test_images_that_the_sample_leaves_out_are_told() -> None:
+    finish("a")
+    Path("data/sample_submission.csv").write_text("id,rle_mask\ns2.png,\ns1.png,\n")
+    code, _, err = run("submit", "a", "--threshold", "0.4")
+    assert code == 0
+    assert "warning: 2 test images are not in" in err
+    assert Path("submissions/a.csv").read_text() == "".join(
+        ["id,rle_mask\n", *(f"{one}.png,{encode(truth_of(one))}\n" for one in ("s2", "s1"))]
+    )
+
+
+@pytest.mark.parametrize(
+    ("submission", "options", "error", "words"),
+    [
+        ("s1,1 1\ns2,1 1\n", ("--metric", "dise"), ConfigError, "allowed: dice, iou, salt_map"),
+        ("s1,1 1\ns3,1 1\n", (), SubmissionError, "s2, s3"),
+        ("s1,1 1\ns2,190 4\n", (), SubmissionError, "s2: the last run ends at pixel 193"),
+        ("s1,1 1\ns2,1 1\ns1,\n", (), SubmissionError, "several rows: s1"),
+        ("s1,1 1\ns2,1 1\n", ("--images", "data/tset"), MissingFileError, "--images"),
+        ("s1,1 1\ns2,1 1\n", ("--images", "data/train/images"), SubmissionError, "s1, s2"),
+        ("s1,1 1\ns2,1 1\n", ("--solution", "nowhere.csv"), MissingFileError, "nowhere.csv"),
+    ],
+)
+def test_what_cannot_be_scored_is_told(
+    submission: str, options: tuple[str, ...], error: type[ToolkitError], words: str
+) -> None:
+    Path("a.csv").write_text(f"id,rle_mask\n{submission}")
+    Path("solution.csv").write_text("id,rle_mask\ns1,1 1\ns2,1 1\n")
+    command = ("score", "a.csv", "--solution", "solution.csv", "--images", "data/test/images", "--metric", "dice")
+    assert words in refused(error, *command, *options)
+
+
+def test_a_demo_does_not_write_among_other_files() -> None:
+    for folder in (".", "data", "data/train.csv"):
+        assert "holds something else than a demo" in refused(DataError, "demo", folder)
+
+
+# The way that leads on
+
+
+def test_from_two_fitted_experiments_to_a_submission() -> None:
+    for name in ("a", "b"):
+        finish(name)
+    averaged = json_of("ensemble", "a", "b", "--weights", "3,1")
+    assert averaged["experiment"] == "a+b"
+    assert [(member["name"], member["weight"]) for member in averaged["members"]] == [("a", 3), ("b", 1)]
+    tuned = json_of("tune")
+    assert tuned["experiment"] == "a+b"
+    assert tuned["untuned"] == pytest.approx(1 / 6)  # at 0.5 every mask is empty, as one of the six is
+    assert tuned["tuned"] == tuned["nested"] == 1
+    made = json_of("submit", "--name", "first.csv")
+    assert made["path"] == "submissions/first.csv"
+    assert made["recipe"] == tuned["recipe"]
+    header, *rows = Path("submissions/first.csv").read_text().splitlines()
+    assert header == "id,rle_mask"
+    assert [row.split(",")[0] for row in rows] == TEST[::-1]
+    for row in rows:
+        image_id, runs = row.split(",")
+        np.testing.assert_array_equal(decode(runs, SIZE), truth_of(image_id))
+    provenance = json.loads(Path("submissions/first.json").read_text())
+    assert list(provenance) == [
+        *("submission", "experiment", "members", "weights", "views", "recipe", "scores", "digests", "versions"),
+        "git_commit",
+    ]
+    assert provenance["submission"] == "first.csv"
+    assert provenance["members"] == ["a", "b"]
+    assert provenance["weights"] == [3, 1]
+    assert provenance["recipe"] == tuned["recipe"]
+    assert provenance["scores"] == {
+        "metric": "dice", "oof": tuned["untuned"], "untuned": tuned["untuned"], "tuned": 1.0, "nested": 1.0,
+    }  # fmt: skip
+    assert set(provenance["digests"]) == {"submission", "test_predictions", "oof_predictions"}
+
+
+def test_every_path_to_an_experiment_makes_the_same_submission() -> None:
+    finish("a")
+    assert run("submit", "a", "--threshold", "0.4")[0] == 0
+    first = Path("submissions/a.csv").read_bytes()
+    for path in ("experiments/a", "experiments/a/", "experiments/a/config.yaml", str(Path("experiments/a").absolute())):
+        Path("submissions/a.csv").unlink()
+        assert json_of("submit", path, "--threshold", "0.4")["experiment"] == "a"
+        assert Path("submissions/a.csv").read_bytes() == first
+
+
+def test_the_list_tells_how_far_each_experiment_is() -> None:
+    finish("a")
+    finish("b")
+    run("ensemble", "a", "b", "--name", "both")
+    run("tune", "a")
+    begun = finish("begun")
+    begun.score.unlink()
+    for fold, complete in ((0, True), (1, False)):
+        stage = begun.stage(fold, 0)
+        write_json(stage.state, {"complete": complete})
+        stage.best_weights.write_text("weights")
+    begin("wrong", "members: 3\n")
+    listed = {entry["name"]: entry for entry in json_of("ls")["experiments"]}
+    states = {name: entry["state"] for name, entry in listed.items() if name != "wrong"}
+    assert states == {
+        "a": "finished", "b": "finished", "begun": "1 of 2 folds trained", "both": "finished", "new": "new",
+    }  # fmt: skip
+    assert listed["wrong"]["state"].startswith("broken: ")
+    assert listed["both"]["kind"] == "ensemble of 2"
+    assert listed["a"]["tuned"] == 1
+    assert listed["b"]["tuned"] is None
+    code, out, _ = run("ls")
+    assert code == 0
+    assert all(name in out for name in listed)
+
+
+# Streams and interruption
+
+
+def test_results_go_to_stdout_and_talk_to_stderr() -> None:
+    finish("a")
+
+    def tk(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "toolkit", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    submitted = tk("submit", "--threshold", "0.4", "--json")
+    assert submitted.returncode == 0
+    assert json.loads(submitted.stdout)["rows"] == 4
+    assert submitted.stderr == "taking a, which was finished last\n"
+    refusal = tk("submit", "new", "--json")
+    assert (refusal.returncode, refusal.stdout) == (NotReadyError.exit_code, "")
+    assert refusal.stderr == "error: experiments/new has not been fitted yet\nRun: tk fit new\n"
+
+
+def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: Workspace) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Workspace, "last_finished", interrupt)
+    code, out, err = run("tune")
+    assert (code, out) == (130, "")
+    assert err.startswith("interrupted")

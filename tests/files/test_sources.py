@@ -1,0 +1,188 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit.errors import DataError, MissingFileError, NothingToLearnError
+from toolkit.files.sources import LabelledImages, find_images, find_training_data, image_id_of
+
+Draw = Callable[..., Path]
+
+
+@pytest.fixture
+def labelled(draw: Draw, tmp_path: Path) -> Callable[..., LabelledImages]:
+    """Images of 2×3 of these names with these masks, given as the bytes of a CSV file."""
+
+    def labelled(table: bytes, names: tuple[str, ...] = ("a.png", "b.png")) -> LabelledImages:
+        for name in names:
+            draw(f"images/{name}", np.zeros((2, 3), np.uint8))
+        (tmp_path / "train.csv").write_bytes(table)
+        return find_training_data(tmp_path / "images", tmp_path / "train.csv")
+
+    return labelled
+
+
+@pytest.mark.parametrize(
+    ("name", "image_id"),
+    [
+        ("a.png", "a"),
+        ("A.JPG", "A"),
+        ("a.b.jpeg", "a.b"),
+        ("1.2.276.0.7230010.png", "1.2.276.0.7230010"),
+        ("1.2.276.0.7230010", "1.2.276.0.7230010"),
+        ("0004d4463b50_01.jpg", "0004d4463b50_01"),
+        ("0002cc93b.jpg_1", "0002cc93b.jpg_1"),
+        ("a", "a"),
+        ("png", "png"),
+        ("NA", "NA"),
+    ],
+)
+def test_an_id_is_the_name_without_the_extension_of_an_image(name: str, image_id: str) -> None:
+    assert image_id_of(name) == image_id
+
+
+def test_ids_are_sorted_in_whatever_order_the_files_were_made(draw: Draw, tmp_path: Path) -> None:
+    for name in ("9", "b", "10", "A", "a-1", "a"):
+        draw(f"images/{name}.png")
+    assert find_images(tmp_path / "images", "data.images").ids == ("10", "9", "A", "a", "a-1", "b")
+
+
+def test_only_images_are_listed(draw: Draw, tmp_path: Path) -> None:
+    draw("images/a.png")
+    draw("images/._a.png")
+    draw("images/folder.png/inner.png")
+    (tmp_path / "images" / "notes.txt").write_text("not an image")
+    assert find_images(tmp_path / "images", "data.images").ids == ("a",)
+
+
+def test_an_id_that_stands_for_two_files_is_refused_with_both(draw: Draw, tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg", "b.png", "c.png", "c.TIF"):
+        draw(f"images/{name}")
+    with pytest.raises(DataError) as told:
+        find_images(tmp_path / "images", "data.images")
+    for word in ("data.images", "a.png", "a.jpg", "c.png", "c.TIF"):
+        assert word in told.value.message
+    assert "b.png" not in told.value.message
+
+
+def test_a_folder_that_is_not_there_is_told_with_the_part_that_is(tmp_path: Path) -> None:
+    missing = tmp_path / "data" / "images"
+    with pytest.raises(MissingFileError, match=r"data\.test") as told:
+        find_images(missing, "data.test")
+    assert str(missing) in told.value.message
+    assert f"{tmp_path} exists" in told.value.advice
+    with pytest.raises(MissingFileError, match="there is no folder"):
+        find_images(Path("nowhere"), "--images")
+
+
+def test_a_file_is_no_folder_of_images(draw: Draw) -> None:
+    with pytest.raises(MissingFileError, match="there is no folder"):
+        find_images(draw("a.png"), "data.images")
+
+
+def test_a_folder_that_must_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(MissingFileError, match="Permission denied"):
+        find_images(tmp_path, "data.images")
+
+
+def test_a_folder_without_images_holds_nothing_to_learn(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not an image")
+    with pytest.raises(NothingToLearnError, match=r"\.png"):
+        find_images(tmp_path, "data.images")
+
+
+def test_a_name_that_is_not_utf8_is_told(draw: Draw, tmp_path: Path) -> None:
+    path = draw("images/a.png")
+    try:
+        path.rename(tmp_path / "images" / os.fsdecode(b"caf\xe9.png"))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    with pytest.raises(DataError, match="not UTF-8") as told:
+        find_images(tmp_path / "images", "data.images")
+    told.value.message.encode()
+
+
+def test_masks_are_files_named_like_the_images_whatever_the_kind(draw: Draw, tmp_path: Path) -> None:
+    mask = np.array([[0, 1, 0], [0, 1, 255]], np.uint8)
+    draw("images/a.jpg", np.zeros((2, 3), np.uint8))
+    draw("masks/a.png", mask)
+    draw("masks/a.jpg", np.zeros((2, 3), np.uint8))
+    data = find_training_data(tmp_path / "images", tmp_path / "masks")
+    np.testing.assert_array_equal(data.read_mask("a"), mask > 0)
+
+
+def test_masks_that_are_not_there_are_told(draw: Draw, tmp_path: Path) -> None:
+    draw("images/a.png")
+    with pytest.raises(MissingFileError, match=r"data\.masks.*train\.csv"):
+        find_training_data(tmp_path / "images", tmp_path / "train.csv")
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(NothingToLearnError, match=r"data\.masks"):
+        find_training_data(tmp_path / "images", tmp_path / "masks")
+
+
+def test_runs_go_down_the_columns_of_an_image_that_is_not_square(labelled: Callable[..., LabelledImages]) -> None:
+    data = labelled(b"id,rle_mask\na,2 2\nb,5 2\n")
+    assert data.read_mask("a").tolist() == [[False, True, False], [True, False, False]]
+    assert data.read_mask("b").tolist() == [[False, False, True], [False, False, True]]
+
+
+def test_several_rows_of_one_image_are_united(labelled: Callable[..., LabelledImages]) -> None:
+    data = labelled(b"id,rle_mask\na,1 1\nb,6 1\na,3 2\na,2 2\n")
+    assert data.read_mask("a").tolist() == [[True, True, False], [True, True, False]]
+    assert data.read_mask("b").sum() == 1
+
+
+@pytest.mark.parametrize("cell", ["", "-1", " -1", " "])
+def test_an_empty_cell_or_minus_one_is_an_empty_mask(labelled: Callable[..., LabelledImages], cell: str) -> None:
+    data = labelled(f"id,rle_mask\na,{cell}\nb,1 2\n".encode())
+    assert data.read_mask("a").shape == (2, 3)
+    assert not data.read_mask("a").any()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        b"\xef\xbb\xbfImageId, EncodedPixels\r\na,1 2\r\nb,-1\r\n",
+        b"ImageId,EncodedPixels\na.png,1 2\nb.png,\n",
+        b"img,rle_mask\nb.jpg,\n a.jpg ,1 2 \n",
+    ],
+    ids=["byte order mark and a space in the header", "ids with extension", "other extension, spaces"],
+)
+def test_tables_of_competitions_are_read_as_they_are(labelled: Callable[..., LabelledImages], table: bytes) -> None:
+    data = labelled(table)
+    assert set(data.masks.ids) == {"a", "b"}
+    assert data.read_mask("a").sum() == 2
+    assert data.read_mask("b").sum() == 0
+
+
+def test_ids_that_look_like_numbers_or_nothing_stay_texts(labelled: Callable[..., LabelledImages]) -> None:
+    names = ("NA.png", "None.png", "007.png", "1e5.png", "nan.png", "1.2.276.0.7230010.png")
+    data = labelled(b"id,rle_mask\nNA,1 1\nNone,1 2\n007,1 3\n1e5,1 4\nnan,1 5\n1.2.276.0.7230010,1 6\n", names)
+    areas = [int(data.read_mask(image_id).sum()) for image_id in data.images.ids]
+    assert dict(zip(data.images.ids, areas, strict=True)) == {
+        "007": 3, "1.2.276.0.7230010": 6, "1e5": 4, "NA": 1, "None": 2, "nan": 5,
+    }  # fmt: skip
+
+
+def test_a_mask_that_does_not_fit_any_more_is_told_with_its_id(
+    labelled: Callable[..., LabelledImages], draw: Draw, tmp_path: Path
+) -> None:
+    data = labelled(b"id,rle_mask\na,6 2\n")
+    with pytest.raises(DataError, match=r"a: its RLE does not fit its image of 2×3"):
+        data.read_mask("a")
+    with pytest.raises(DataError, match="b: no mask"):
+        data.read_mask("b")
+    draw("masks/a.png", np.zeros((3, 2), np.uint8))
+    with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
+        find_training_data(tmp_path / "images", tmp_path / "masks").read_mask("a")
+
+
+def test_a_table_of_other_columns_is_refused(labelled: Callable[..., LabelledImages]) -> None:
+    with pytest.raises(DataError, match=r"train\.csv:1: expected 2 columns, received 3"):
+        labelled(b"id,class,rle\na,1,1 1\n")
