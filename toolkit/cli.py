@@ -158,7 +158,9 @@ def tune(experiment: OptionalName = None, as_json: AsJson = False) -> None:
 def submit(
     experiment: OptionalName = None,
     threshold: Annotated[float | None, typer.Option(help="Threshold; the tuned recipe if left out.")] = None,
-    min_area: Annotated[int | None, typer.Option(help="Masks of fewer pixels are emptied.")] = None,
+    min_area: Annotated[
+        int | None, typer.Option(help="Masks of fewer pixels are emptied; replaces the tuned area.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the file; the experiment's if left out.")] = None,
     as_json: AsJson = False,
 ) -> None:

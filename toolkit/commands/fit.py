@@ -21,7 +21,7 @@ from toolkit.files.locks import locked
 from toolkit.files.resolved import Resolved, changed_keys, read_resolved, write_resolved
 from toolkit.files.sources import Images, LabelledImages, find_images, find_training_data
 from toolkit.files.store import ProbabilityStore
-from toolkit.files.submissions import sample_layout
+from toolkit.files.submissions import sample_layout_for
 from toolkit.files.writing import read_json
 from toolkit.messages import Progress, Table
 
@@ -92,9 +92,9 @@ def fit(
 def _prepare(config: Config, progress: Progress) -> _Prepared:
     """Look at everything that can be wrong with the data before anything is computed."""
     data = find_training_data(config.data.images, config.data.masks)
-    if config.data.sample_submission is not None:
-        sample_layout(config.data.sample_submission)
     test = find_images(config.data.test, "data.test") if config.data.test is not None else None
+    if test is not None and config.data.sample_submission is not None:
+        sample_layout_for(config.data.sample_submission, test.ids, progress)
     index = check_training_data(data, progress)
     digests = {"training_data": index.digest}
     if test is not None:

@@ -15,7 +15,7 @@ from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.resolved import data_of, read_resolved, versions
 from toolkit.files.store import ProbabilityStore, store_digest
-from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout, write_submission
+from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.writing import read_json, write_json
 from toolkit.messages import Progress, Table
 
@@ -71,7 +71,7 @@ def submit(
 ) -> SubmitResult:
     """Write submissions/NAME.csv and NAME.json from the test predictions of an experiment or ensemble.
 
-    Without `threshold` and `minimum_area` the tuned recipe is used.
+    Without `threshold` the tuned recipe is used, with `minimum_area` in place of its own if that is given.
 
     Raises:
         NotReadyError: no test predictions, or neither a threshold nor a tuned recipe.
@@ -108,38 +108,34 @@ def submit(
 
 
 def _recipe(experiment: Experiment, threshold: float | None, minimum_area: int | None) -> Recipe:
-    if threshold is None and minimum_area is None:
-        if not experiment.tuned.is_file():
-            raise NotReadyError(
-                f"{experiment.name} has no tuned recipe yet",
-                f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
-            )
-        try:
-            return Recipe(**read_json(experiment.tuned)["recipe"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise StorageError(f"{experiment.tuned} is damaged: {error}", f"Run: tk tune {experiment.name}") from error
+    """The tuned recipe; a threshold that is given replaces it, a minimum area that is given its minimum area."""
     try:
-        return Recipe(0.5 if threshold is None else threshold, minimum_area or 0)
+        given = Recipe(0.5 if threshold is None else threshold, minimum_area or 0)
     except ValueError as error:
         raise SubmissionError(str(error)) from error
+    if threshold is not None:
+        return given
+    tuned = _tuned_recipe(experiment)
+    return tuned if minimum_area is None else Recipe(tuned.threshold, given.minimum_area)
+
+
+def _tuned_recipe(experiment: Experiment) -> Recipe:
+    if not experiment.tuned.is_file():
+        raise NotReadyError(
+            f"{experiment.name} has no tuned recipe yet",
+            f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
+        )
+    try:
+        return Recipe(**read_json(experiment.tuned)["recipe"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"{experiment.tuned} is damaged: {error}", f"Run: tk tune {experiment.name}") from error
 
 
 def _layout(sample: Path | None, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:
     if sample is None:
         progress.warn("no data.sample_submission: columns are id and rle_mask, rows in the order of the ids")
         return default_layout(store.ids)
-    layout = sample_layout(sample)
-    wanted = {image_id for _, image_id in layout.rows}
-    unknown = sorted(wanted - set(store.ids))
-    if unknown:
-        raise SubmissionError(
-            f"data.sample_submission: {sample} has {len(unknown)} ids without a test image: {', '.join(unknown[:5])}",
-            "Check that data.test and data.sample_submission belong together, then run tk fit again.",
-        )
-    extra = sorted(set(store.ids) - wanted)
-    if extra:
-        progress.warn(f"{len(extra)} test images are not in {sample} and are left out: {', '.join(extra[:5])}")
-    return layout
+    return sample_layout_for(sample, store.ids, progress)
 
 
 def _encode(store: ProbabilityStore, recipe: Recipe, progress: Progress) -> tuple[dict[str, str], MaskSummary]:

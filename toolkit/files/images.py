@@ -114,11 +114,13 @@ def _problem_of(image: PillowImage.Image) -> str:
     if image.format == "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         # Pillow turns TIFF files by their tag, unlike all others, and so does OpenCV.
         return "is a TIFF file with an orientation tag, which programs read differently; save it without the tag"
+    if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
+        return "is a TIFF file of several pages; save each page as a file of its own"
     return ""
 
 
 def _decode_with_opencv(path: Path) -> npt.NDArray[Any]:
-    """The kinds of TIFF that Pillow does not know, such as 16-bit colour."""
+    """The kinds of TIFF that Pillow does not know, such as some compressions."""
     if path.suffix.lower() in (".tif", ".tiff"):
         pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if pixels is not None:

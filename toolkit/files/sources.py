@@ -21,7 +21,8 @@ from toolkit.files.images import (
 from toolkit.files.tables import read_table
 
 _LISTED = 20
-_EMPTY_CELLS = ("", "-1")
+EMPTY_CELLS = ("", "-1")
+"""What stands for an empty mask in place of a run-length encoding."""
 
 
 class MaskSource(Protocol):
@@ -184,7 +185,7 @@ def _read_masks_table(path: Path) -> dict[str, tuple[str, ...]]:
     rows: dict[str, list[str]] = {}
     for cell, text in read_table(path, 2, "data.masks", DataError).rows:
         runs = rows.setdefault(image_id_of(cell.strip()), [])
-        if text.strip() not in _EMPTY_CELLS:
+        if text.strip() not in EMPTY_CELLS:
             runs.append(text)
     return {image_id: tuple(runs) for image_id, runs in rows.items()}
 

@@ -1,13 +1,15 @@
 """Submission files: the sample that says what they look like, writing them, reading them back."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import SubmissionError
-from toolkit.files.sources import image_id_of
+from toolkit.files.sources import EMPTY_CELLS, image_id_of
 from toolkit.files.tables import format_table, read_table
 from toolkit.files.writing import write_text
+from toolkit.messages import Progress
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,25 @@ def sample_layout(path: Path) -> SubmissionLayout:
     return SubmissionLayout((table.columns[0], table.columns[1]), rows)
 
 
+def sample_layout_for(path: Path, test_ids: Iterable[str], progress: Progress) -> SubmissionLayout:
+    """The layout of a sample submission whose images must all be test images; test images it leaves out are told.
+
+    Raises:
+        SubmissionError: as `sample_layout`, or it asks for images that are no test images.
+    """
+    layout = sample_layout(path)
+    wanted, there = {image_id for _, image_id in layout.rows}, set(test_ids)
+    unknown, extra = sorted(wanted - there), sorted(there - wanted)
+    if unknown:
+        raise SubmissionError(
+            f"data.sample_submission: {path} has {len(unknown)} ids without a test image: {', '.join(unknown[:5])}",
+            "Check that data.test and data.sample_submission belong together, then run tk fit again.",
+        )
+    if extra:
+        progress.warn(f"{len(extra)} test images are not in {path} and are left out: {', '.join(extra[:5])}")
+    return layout
+
+
 def default_layout(ids: Iterable[str]) -> SubmissionLayout:
     """The layout where there is no sample submission: columns `id` and `rle_mask`, ids sorted."""
     return SubmissionLayout(("id", "rle_mask"), tuple((image_id, image_id) for image_id in sorted(ids)))
@@ -55,10 +76,11 @@ def read_submission(path: Path) -> dict[str, str]:
     rows = read_table(path, 2, "submission", SubmissionError).rows
     ids = [image_id_of(cell.strip()) for cell, _ in rows]
     _refuse_repeated(ids, path)
-    return dict(zip(ids, (text for _, text in rows), strict=True))
+    texts = ("" if text.strip() in EMPTY_CELLS else text for _, text in rows)
+    return dict(zip(ids, texts, strict=True))
 
 
 def _refuse_repeated(ids: Sequence[str], path: Path) -> None:
-    repeated = sorted({image_id for image_id in ids if ids.count(image_id) > 1}) if len(set(ids)) < len(ids) else []
+    repeated = sorted(image_id for image_id, count in Counter(ids).items() if count > 1)
     if repeated:
         raise SubmissionError(f"{path}: {len(repeated)} ids stand in several rows: {', '.join(repeated[:5])}")

@@ -12,7 +12,7 @@ from toolkit.config.models import Config
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import NetworkError, WeightsError
 from toolkit.files.writing import new_path
-from toolkit.learning.runtime import segmentation_models, tf
+from toolkit.learning.runtime import segmentation_models, talking_on_stderr, tf
 
 ARCHITECTURES: dict[str, Callable[..., Any]] = {
     "Unet": segmentation_models.Unet,
@@ -66,13 +66,14 @@ def build_network(config: Config, *seed: int) -> Network:
     tf.keras.utils.set_random_seed(derived_seed("initial weights", *seed))
     imagenet = config.encoder_weights == "imagenet"
     try:
-        model = ARCHITECTURES[config.architecture](
-            config.backbone,
-            encoder_weights="imagenet" if imagenet else None,
-            classes=config.classes,
-            activation="linear",
-            input_shape=config.shape,
-        )
+        with talking_on_stderr():
+            model = ARCHITECTURES[config.architecture](
+                config.backbone,
+                encoder_weights="imagenet" if imagenet else None,
+                classes=config.classes,
+                activation="linear",
+                input_shape=config.shape,
+            )
     except Exception as error:
         if imagenet and _is_download_failure(error):
             raise _download_error(config.backbone, error) from error

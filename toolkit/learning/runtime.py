@@ -38,6 +38,11 @@ def _quiet() -> Iterator[None]:
             os.close(saved)
 
 
+def talking_on_stderr() -> contextlib.AbstractContextManager[Any]:
+    """Sends what Keras prints while it downloads weights to stderr: stdout is for results."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
 def _import() -> tuple[Any, Any]:
     if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
         raise ToolkitError(
