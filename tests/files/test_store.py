@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,9 +9,9 @@ import pytest
 
 from toolkit.core.arrays import Probability
 from toolkit.core.blend import StoredType, to_probability
-from toolkit.errors import NotReadyError, StorageError
+from toolkit.errors import ChangedError, NotReadyError, StorageError
 from toolkit.files import store as store_module
-from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, store_digest
+from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests, store_digest
 
 SIZES = [(1, 1, 1), (7, 3, 1), (3, 7, 1), (5, 4, 3), (16, 16, 1)]
 STRANGE_IDS = ["z", "a", "NA", "007", "a,b", 'say "no"', "1.2.276.0", "é×字", "two words"]
@@ -214,3 +215,21 @@ def test_the_digest_of_a_store_follows_what_it_was_made_from(tmp_path: Path) -> 
         write(tmp_path / name, maps, made_from=made_from)
     one, two, three = (store_digest(tmp_path / name) for name in ("one", "two", "three"))
     assert one == two != three
+
+
+def test_a_blend_of_predictions_that_have_changed_since_is_refused(tmp_path: Path) -> None:
+    def predict(folder: Path, made_from: dict[str, object]) -> None:
+        with ProbabilityWriter(folder, "uint8", made_from) as writer:
+            writer.append("a", np.zeros((2, 3, 1), np.float32))
+
+    leaf, inner, outer = (tmp_path / name / "predictions" / "oof" for name in ("leaf", "inner", "outer"))
+    predict(leaf, {"weights": ["1"]})
+    predict(inner, {"members": member_digests(inner, [leaf])})
+    predict(outer, {"members": member_digests(outer, [inner])})
+    assert ProbabilityStore(outer).ids == ("a",)
+    predict(leaf, {"weights": ["2"]})
+    for blend in (inner, outer):
+        with pytest.raises(ChangedError, match="have changed since"):
+            ProbabilityStore(blend)
+    shutil.rmtree(tmp_path / "leaf")
+    assert ProbabilityStore(outer).ids == ("a",)

@@ -21,7 +21,7 @@ from toolkit.files.fold_table import read_folds, write_folds
 from toolkit.files.locks import locked
 from toolkit.files.resolved import Resolved, data_of, read_resolved, write_resolved
 from toolkit.files.sources import LabelledImages, find_images, find_training_data
-from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, store_digest
+from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
 from toolkit.files.writing import write_text, writing_to
 from toolkit.messages import Progress, Table
 
@@ -257,12 +257,8 @@ def _blend_members(
 ) -> None:
     """Blend the members' predictions with these views into one store of the ensemble."""
     folders = [_member_predictions(member, split, views, progress) for member in members]
-    made_from = {
-        "members": [store_digest(folder) for folder in folders],
-        "weights": list(config.weights),
-        "views": views,
-    }
     folder = experiment.predictions(split, into)
+    made_from = {"members": member_digests(folder, folders), "weights": list(config.weights), "views": views}
     if is_made_from(folder, made_from):
         return
     stores = [ProbabilityStore(member) for member in folders]

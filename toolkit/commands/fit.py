@@ -16,7 +16,7 @@ from toolkit.core.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, FoldsError
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import read_folds, write_folds
+from toolkit.files.fold_table import folds_digest, read_folds, write_folds
 from toolkit.files.locks import locked
 from toolkit.files.resolved import Resolved, changed_keys, read_resolved, write_resolved
 from toolkit.files.sources import Images, LabelledImages, find_images, find_training_data
@@ -145,7 +145,8 @@ def _train_and_predict(
     config = loaded.config
     check_learning(loaded)
     precision = choose_precision(config.precision)
-    resolved = Resolved(plain_config(config, experiment.folder), prepared.digests, precision)
+    digests = prepared.digests | {"folds": folds_digest(folds)}
+    resolved = Resolved(plain_config(config, experiment.folder), digests, precision)
     if restart:
         experiment.forget_results()
     _refuse_changed(experiment, resolved)
@@ -170,6 +171,8 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
     ]
     if before.digests["training_data"] != resolved.digests["training_data"]:
         changes.append("the training images or masks themselves")
+    if before.digests["folds"] != resolved.digests["folds"]:
+        changes.append("folds.csv: images would be scored by networks that were trained on them")
     if before.precision != resolved.precision:
         changes.append(f"precision on this machine: {before.precision} → {resolved.precision}")
     if changes:

@@ -7,6 +7,7 @@ import numpy as np
 
 from toolkit.core.arrays import Integers
 from toolkit.errors import FoldsError
+from toolkit.files.digests import digest
 from toolkit.files.tables import format_table, read_table
 from toolkit.files.writing import write_text
 
@@ -14,6 +15,11 @@ from toolkit.files.writing import write_text
 def write_folds(path: Path, ids: Sequence[str], folds: Integers) -> None:
     """Write one row an image."""
     write_text(path, format_table(("image_id", "fold"), list(zip(ids, folds.tolist(), strict=True))))
+
+
+def folds_digest(folds: Integers) -> str:
+    """A digest by which other folds are recognised; `folds` in the order of the sorted ids."""
+    return digest(folds.astype(np.int64).tobytes())
 
 
 def read_folds(path: Path, ids: Sequence[str], folds_count: int | None = None) -> Integers:

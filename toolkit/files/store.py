@@ -1,8 +1,9 @@
 """The probability store: one map per image at the image's own size, in flat shards with an index."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ import numpy as np
 
 from toolkit.core.arrays import Probability
 from toolkit.core.blend import Stored, StoredType, to_stored
-from toolkit.errors import MissingFileError, NotReadyError, StorageError
+from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
 from toolkit.files.digests import file_digest, ids_digest
 from toolkit.files.tables import format_table, read_table
 from toolkit.files.writing import read_json, sync, write_json, write_text, writing_to
@@ -120,9 +121,11 @@ class ProbabilityStore:
         Raises:
             NotReadyError: there is none.
             StorageError: it is damaged.
+        ChangedError: it was averaged from predictions that have changed since.
         """
         if not (folder / _MANIFEST).is_file():
             raise NotReadyError(f"there are no predictions in {folder}", f"Run: tk fit {folder.parent.parent}")
+        _refuse_stale(folder)
         manifest = _read_manifest(folder)
         self.folder = folder
         self.made_from: dict[str, Any] = manifest["made_from"]
@@ -178,6 +181,24 @@ def is_made_from(folder: Path, made_from: Mapping[str, Any]) -> bool:
 def store_digest(folder: Path) -> str:
     """A digest of where the maps of a store come from."""
     return file_digest(folder / _MANIFEST)
+
+
+def member_digests(folder: Path, members: Sequence[Path]) -> dict[str, str]:
+    """What a blend in `folder` is made from: the members' folders, relative to it, with their digests."""
+    return {Path(os.path.relpath(member, folder)).as_posix(): store_digest(member) for member in members}
+
+
+def _refuse_stale(folder: Path) -> None:
+    """Refuse a blend whose members were predicted anew since; a member that is gone cannot have changed."""
+    for path, expected in _read_manifest(folder)["made_from"].get("members", {}).items():
+        member = folder / path
+        if (member / _MANIFEST).is_file():
+            if store_digest(member) != expected:
+                raise ChangedError(
+                    f"{folder} was averaged from predictions that have changed since: {member.resolve()}",
+                    f"Make it again: tk ensemble, with --name {folder.parents[1].name}",
+                )
+            _refuse_stale(member)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

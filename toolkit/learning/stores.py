@@ -10,6 +10,7 @@ from toolkit.config.models import Config
 from toolkit.core.arrays import Integers, Probability
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Split
+from toolkit.files.fold_table import folds_digest
 from toolkit.files.images import read_size
 from toolkit.files.resolved import Resolved
 from toolkit.files.sources import Images
@@ -44,7 +45,7 @@ class FittedExperiment:
             "config": digest(repr(self.config.model_dump(include=_PREDICTION_KEYS)).encode()),
             "precision": self.resolved.precision,
             "images": self.resolved.digests["training_data" if split == "oof" else "test_data"],
-            "folds": digest(self.folds.tobytes()) if split == "oof" else "",
+            "folds": folds_digest(self.folds) if split == "oof" else "",
         }
 
     @property
