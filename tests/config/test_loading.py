@@ -384,15 +384,15 @@ def test_overrides_written_into_a_file_say_the_same_as_on_the_command_line(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     path = write(tmp_path / "experiment" / "config.yaml", MINIMAL)
     tree = read_document(path).tree
     overrides = ["stages.0.epochs=3", "data.images=pictures", "data.test=~/test", "encoder_weights=imagenet", "lr=1e-2"]
     expected = load_config(path, overrides).config
     changed = apply_overrides(tree, overrides, path.parent)
     assert load_config(write(path, write_yaml(changed))).config == expected
-    assert changed["data"]["images"] == "../work/pictures"
+    assert changed["data"]["images"] == "../elsewhere/pictures"
     assert tree["stages"][0]["epochs"] == 2
 
 
