@@ -122,7 +122,14 @@ def test_the_demo_does_the_whole_job(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(demo, "_TEST_IMAGES", 8)
     monkeypatch.setattr(demo, "_SETTINGS", [*demo._SETTINGS, "stages=[{epochs: 1}]"])
     result = json.loads(run("demo", str(tmp_path / "demo"), "--json"))
-    assert [row["experiment"] for row in result["rows"]] == ["unet", "pspnet", "unet+pspnet", "unet+pspnet"]
+    assert [row["experiment"] for row in result["rows"]] == [
+        "unet",
+        "pspnet",
+        "unet-hflip",
+        "pspnet-hflip",
+        "unet+pspnet",
+        "unet+pspnet",
+    ]
     assert all(0 <= row["hidden"] <= 1 for row in result["rows"])
     assert Path(result["submission"]).read_text().count("\n") == 9
     assert all(Path(path).is_file() for path in result["overlays"])

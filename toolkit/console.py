@@ -64,7 +64,8 @@ def show_error(error: ToolkitError) -> None:
 def show_interrupted() -> None:
     """Say that nothing finished is lost."""
     Console(stderr=True, highlight=False).print(
-        "interrupted; what was finished is kept, and the same command goes on from there", soft_wrap=True
+        "interrupted; what was finished is kept, and the same command goes on from there, without --restart",
+        soft_wrap=True,
     )
 
 

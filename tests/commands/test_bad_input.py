@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from toolkit.config.loading import load_config, plain_config
 from toolkit.core.arrays import Mask
 from toolkit.core.rle import decode, encode
 from toolkit.errors import (
+    ChangedError,
     ConfigError,
     DataError,
     FoldsError,
@@ -28,7 +30,7 @@ from toolkit.errors import (
     ToolkitError,
 )
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import write_folds
+from toolkit.files.fold_table import folds_digest, write_folds
 from toolkit.files.resolved import Resolved, write_resolved
 from toolkit.files.store import ProbabilityWriter
 from toolkit.files.writing import write_json, write_text
@@ -94,8 +96,10 @@ def finish(name: str, ids: Sequence[str] = TRAINING, test_ids: Sequence[str] = T
     """What fitting leaves behind, but for the weights; everything is predicted well, but somewhat too faint."""
     experiment = begin(name)
     config = plain_config(load_config(experiment.config).config, experiment.folder) | changes
-    write_resolved(experiment, Resolved(config, {"training_data": "d", "test_data": "e"}, "float32"))
-    write_folds(experiment.folds, ids, np.arange(len(ids)) % 2)
+    folds = np.arange(len(ids)) % 2
+    digests = {"training_data": "d", "test_data": "e", "folds": folds_digest(folds)}
+    write_resolved(experiment, Resolved(config, digests, "float32", {"python": "3.11.7"}))
+    write_folds(experiment.folds, ids, folds)
     for split, predicted in (("oof", ids), ("test", test_ids)):
         with ProbabilityWriter(experiment.predictions(split), "uint8", {"weights": name}) as writer:
             for image_id in predicted:
@@ -315,7 +319,7 @@ def write_folds_of_other_images() -> None:
         (empty_a_folder, NothingToLearnError, ("data.images", "data/train/images holds no file")),
         (make_all_images_constant, NothingToLearnError, ("all 6 images", "constant")),
         (make_all_masks_empty, NothingToLearnError, ("all 6 masks", "empty", "data.masks")),
-        (leave_one_positive, FoldsError, ("all 1 images with foreground are in one fold",)),
+        (leave_one_positive, FoldsError, ("all images with foreground are held out", "none to train on")),
         (repeat_a_row_of_the_sample, SubmissionError, ("sample_submission.csv", "several rows: s1")),
         (write_folds_of_other_images, FoldsError, ("experiments/new/folds.csv", "x", "--restart")),
     ],
@@ -672,3 +676,40 @@ def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
     code, out, err = run("tune")
     assert (code, out) == (130, "")
     assert err.startswith("interrupted")
+
+
+def test_a_variation_is_written_as_it_was_checked() -> None:
+    assert run("new", "one", "--extends", "new", "--set", "stages.0.epochs=3")[0] == 0
+    config = load_config(Path("experiments/one/config.yaml")).config
+    assert config.stages[0].epochs == 3
+    assert config.stages[1:] == load_config(Path("experiments/new/config.yaml")).config.stages[1:]
+
+    assert run("new", "two", "--extends", "new", "--set", "augmentation={HorizontalFlip: 0.5}")[0] == 0
+    told = refused(ConfigError, "new", "three", "--extends", "two", "--set", "augmentation={VerticalFlip: 0.5}")
+    assert "not take out of it" in told
+    assert not Path("experiments/three").exists()
+    assert run("new", "three", "--extends", "two", "--set", "augmentation=[{VerticalFlip: 0.5}]")[0] == 0
+
+
+def test_a_recipe_is_not_tuned_over_other_folds_than_those_trained() -> None:
+    experiment = finish("a")
+    write_folds(experiment.folds, TRAINING, 1 - np.arange(len(TRAINING)) % 2)
+    assert "folds.csv has changed" in refused(ChangedError, "tune", "a")
+
+
+def test_an_image_of_another_size_than_predicted_is_told() -> None:
+    finish("a")
+    draw(Path("data/train/images") / f"{TRAINING[0]}.png", np.zeros((20, 16), np.uint8))
+    assert f"{TRAINING[0]} is 20×16 now" in refused(ChangedError, "tune", "a")
+
+
+def test_a_blend_with_views_is_stale_once_a_member_was_trained_again() -> None:
+    members = [finish("a"), finish("b")]
+    for member in members:
+        for split in ("oof", "test"):
+            shutil.copytree(member.predictions(split), member.predictions(split, "flips"))
+    assert run("ensemble", "a", "b")[0] == 0
+    with ProbabilityWriter(members[0].predictions("test"), "uint8", {"weights": "trained again"}) as writer:
+        for image_id in TEST:
+            writer.append(image_id, np.zeros((*SIZE, 1), np.float32))
+    assert "changed since" in refused(ChangedError, "submit", "a+b", "--threshold", "0.5")

@@ -6,7 +6,7 @@ import pytest
 
 from toolkit.errors import ConfigError, NotReadyError, StorageError
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.resolved import Resolved, changed_keys, data_of, read_resolved, write_resolved
+from toolkit.files.resolved import Resolved, changed_keys, data_of, read_resolved, versions, write_resolved
 
 CONFIG: dict[str, Any] = {
     "data": {"images": "../../data/images", "masks": "../../data/train.csv", "test": None, "sample_submission": None},
@@ -17,6 +17,7 @@ CONFIG: dict[str, Any] = {
     "stages": ({"epochs": 2, "negatives": 0.5}, {"epochs": 1, "negatives": "none"}),
     "augmentation": {"HorizontalFlip": 0.5},
 }
+VERSIONS = {"python": "3.11.7", "numpy": "2.4.6"}
 DIGESTS = {"training_data": "0123456789", "test_data": "1e10"}
 
 
@@ -28,13 +29,13 @@ def fitted(tmp_path: Path) -> Experiment:
     experiment = Experiment(tmp_path / "experiments" / "exp042")
     experiment.folder.mkdir(parents=True)
     experiment.config.write_text("data: {}\n")
-    write_resolved(experiment, Resolved(CONFIG, DIGESTS, "float32"))
+    write_resolved(experiment, Resolved(CONFIG, DIGESTS, "float32", VERSIONS))
     return experiment
 
 
 def test_what_was_run_comes_back(fitted: Experiment) -> None:
     resolved = read_resolved(fitted)
-    assert resolved == Resolved(CONFIG, DIGESTS, "float32")
+    assert resolved == Resolved(CONFIG, DIGESTS, "float32", VERSIONS)
     assert resolved.primary_metric == "salt_map"
     assert changed_keys(CONFIG, resolved.config) == []
 
@@ -43,8 +44,12 @@ def test_the_file_tells_its_versions_and_what_to_edit(fitted: Experiment) -> Non
     text = fitted.resolved.read_text()
     assert text.startswith("# What was run in exp042")
     assert "config.yaml" in text.splitlines()[0]
-    for package in ("python: 3.", "tensorflow: 2.", "numpy: 2.", "segmentation-toolkit: "):
-        assert package in text
+    for package, number in VERSIONS.items():
+        assert f"{package}: {number}" in text
+
+
+def test_versions_are_those_of_what_results_depend_on() -> None:
+    assert {"python", "tensorflow", "numpy", "segmentation-toolkit"} <= set(versions())
 
 
 def test_what_was_never_run_is_told_with_the_next_command(tmp_path: Path) -> None:
@@ -86,7 +91,7 @@ def test_data_are_found_from_every_working_folder(
 
 def test_absolute_paths_stay(fitted: Experiment, tmp_path: Path) -> None:
     config = CONFIG | {"data": CONFIG["data"] | {"test": "/elsewhere/test"}}
-    assert data_of(fitted, Resolved(config, DIGESTS, "float32")).test == Path("/elsewhere/test")
+    assert data_of(fitted, Resolved(config, DIGESTS, "float32", VERSIONS)).test == Path("/elsewhere/test")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,10 @@ def test_image_and_mask_move_together(tmp_path: Path) -> None:
     assert np.array_equal(changed_mask, mask[::-1, ::-1])
 
 
+def test_a_transform_that_only_has_advice_is_taken(tmp_path: Path) -> None:
+    Augmentation(load(tmp_path, "augmentation: {ShiftScaleRotate: 0.5}\n"))
+
+
 def test_no_augmentation_changes_nothing(tmp_path: Path) -> None:
     image, mask = sample()
     changed_image, changed_mask = Augmentation(load(tmp_path, ""))(image, mask, 5)
@@ -60,6 +64,8 @@ def test_no_augmentation_changes_nothing(tmp_path: Path) -> None:
         ("augmentation:\n  - HorizontalFlip: 2\n", ["config.yaml:4", "HorizontalFlip", "less than or equal to 1"]),
         ("augmentation:\n  - HorizontalFlip: often\n", ["config.yaml:4", "probability", "often"]),
         ("augmentation:\n  Compose: {transforms: []}\n", ["config.yaml:4", "Compose"]),
+        ("augmentation:\n  RandomCrop: {height: 8, width: 8}\n", ["config.yaml:4", "RandomCrop", "(8, 8"]),
+        ("augmentation:\n  Normalize: 0.5\n", ["config.yaml:4", "Normalize", "float32"]),
     ],
 )
 def test_what_cannot_be_built_is_told_with_file_and_line(tmp_path: Path, text: str, words: list[str]) -> None:

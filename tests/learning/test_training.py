@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.commands.fit import fit
-from toolkit.errors import StorageError, TrainingError
+from toolkit.errors import ChangedError, StorageError, TrainingError
 from toolkit.files.experiment import Experiment, StageFolder, Workspace
 from toolkit.files.history import Epoch, read_history
 from toolkit.files.store import ProbabilityStore
@@ -100,6 +100,29 @@ def test_a_loss_that_is_no_number_stops_with_the_ids(
     monkeypatch.setattr(training, "_training_step", lambda *_: lambda images, masks: float("nan"))
     with pytest.raises(TrainingError, match=r"fold 0, stage 0, epoch 0: the loss became nan on the batch of \d{3}"):
         fit(tiny_competition, "tiny", progress=Silent())
+
+
+def test_folds_that_nothing_tells_the_configuration_of_are_not_taken_over(tiny_competition: Workspace) -> None:
+    experiment = tiny_competition.find("tiny")
+    experiment.stage(0, 0).folder.mkdir(parents=True)
+    with pytest.raises(ChangedError, match="is gone"):
+        fit(tiny_competition, "tiny", progress=Silent())
+
+
+def test_a_changed_configuration_is_told_and_moved_data_are_not(tiny_competition: Workspace) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_competition, "tiny", progress=StopAfter(1))
+    with pytest.raises(ChangedError, match=r"lr: 0.001 → 0.01"):
+        fit(tiny_competition, "tiny", overrides=["lr=0.01"], progress=Silent())
+    moved = tiny_competition.root / "moved"
+    (tiny_competition.root / "data").rename(moved)
+    paths = {"images": "train/images", "masks": "train.csv", "test": "test/images"}
+    overrides = [f"data.{key}={moved / path}" for key, path in paths.items()]
+    overrides.append(f"data.sample_submission={moved / 'sample_submission.csv'}")
+    work = StopAfter(1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_competition, "tiny", overrides=overrides, progress=work)
+    assert len(read_history(tiny_competition.find("tiny").stage(0, 0))) == 2
 
 
 def test_a_damaged_checkpoint_is_told(tiny_competition: Workspace) -> None:

@@ -24,6 +24,7 @@ _SEED = 2018
 _TRAINING_IMAGES = 320
 _TEST_IMAGES = 400
 _METRIC = "salt_map"
+_VIEWS = "hflip"
 _COLUMNS = ("id", "rle_mask")
 _FIRST_STAGE = "{epochs: 12, lr: 2e-3, schedule: one_cycle}"
 _SECOND_STAGE = "{epochs: 4, lr: 5e-4, schedule: cosine, loss: binary_crossentropy+0.5*lovasz_loss}"
@@ -117,7 +118,8 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
             )
     names = [name for name, _ in _EXPERIMENTS]
     fitted = [fit(workspace, name, progress=progress) for name in names]
-    averaged = ensemble(workspace, names, views="hflip", progress=progress)
+    viewed = [ensemble(workspace, [name], views=_VIEWS, name=f"{name}-{_VIEWS}", progress=progress) for name in names]
+    averaged = ensemble(workspace, names, views=_VIEWS, progress=progress)
     tuned = tune(workspace, averaged.experiment, progress)
 
     def hidden_score(name: str, **recipe: Any) -> tuple[str, float]:
@@ -126,15 +128,13 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
         solved = score_submission(path, data / "solution.csv", data / "test" / "images", _METRIC)
         return made.path, solved.score
 
-    rows = [
-        DemoRow(result.experiment, "threshold 0.500", result.all, hidden_score(result.experiment, threshold=0.5)[1])
-        for result in fitted
-    ]
+    scored = [(one.experiment, one.all) for one in fitted] + [(one.experiment, one.all) for one in viewed]
+    rows = [DemoRow(name, "threshold 0.500", oof, hidden_score(name, threshold=0.5)[1]) for name, oof in scored]
+    members = list(rows)
     untuned = hidden_score(averaged.experiment, threshold=0.5, submission_name=f"{averaged.experiment}-untuned")[1]
     rows.append(DemoRow(averaged.experiment, "threshold 0.500", tuned.untuned, untuned))
     submission, score = hidden_score(averaged.experiment)
     rows.append(DemoRow(averaged.experiment, tuned.recipe.describe(), tuned.tuned, score))
-    members = rows[: len(fitted)]
     return DemoResult(
         _METRIC,
         rows,

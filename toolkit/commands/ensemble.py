@@ -19,7 +19,7 @@ from toolkit.errors import ConfigError, MembersError, NotReadyError
 from toolkit.files.experiment import Experiment, Split, Workspace
 from toolkit.files.fold_table import read_folds, write_folds
 from toolkit.files.locks import locked
-from toolkit.files.resolved import Resolved, data_of, read_resolved, write_resolved
+from toolkit.files.resolved import Resolved, data_of, read_resolved, versions, write_resolved
 from toolkit.files.sources import LabelledImages, find_images, find_training_data
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
 from toolkit.files.writing import write_text, writing_to
@@ -101,6 +101,8 @@ def ensemble(
     with locked(experiment.lock):
         _write_config(experiment, config, resolved[0], members[0], progress)
         write_folds(experiment.folds, ids, folds)
+        if "test" not in splits:
+            experiment.forget_predictions("test")
         for split in splits:
             _blend_members(experiment, members, config, split=split, views=views, progress=progress)
         return _score(experiment, members, config, plain, progress)
@@ -155,11 +157,18 @@ def _config(
 def _place(workspace: Workspace, members: Sequence[Experiment], name: str | None) -> Experiment:
     """The folder of a new ensemble, or that of an earlier ensemble of the same name, which is made again."""
     place = workspace.place(name or "+".join(member.name for member in members))
-    if place in members or (place.config.is_file() and not is_ensemble(place.config)):
+    if _is_in(place, members) or (place.config.is_file() and not is_ensemble(place.config)):
         raise ConfigError(
             f"{place.folder} is an experiment of its own", "Choose another name for the ensemble: --name NAME"
         )
     return place
+
+
+def _is_in(experiment: Experiment, members: Sequence[Experiment]) -> bool:
+    """Whether an experiment is one of the members, or of the members of their members."""
+    inner = [_inner(member, load_ensemble(member.config).config) for member in members if is_ensemble(member.config)]
+    same = any(member.folder.resolve() == experiment.folder.resolve() for member in members)
+    return same or any(_is_in(experiment, several) for several in inner)
 
 
 def _write_config(
@@ -174,7 +183,7 @@ def _write_config(
     data = {
         key: None if path is None else Path(os.path.relpath(path, experiment.folder)).as_posix() for key, path in source
     }
-    write_resolved(experiment, Resolved(tree | {"data": data}, first.digests, first.precision))
+    write_resolved(experiment, Resolved(tree | {"data": data}, first.digests, first.precision, versions()))
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -212,12 +221,11 @@ def _refuse_different(
         for image_id in store.ids:
             if store.size(image_id) != stores[0].size(image_id):
                 raise MembersError(f"{image_id} has another size in {member.name} than in {members[0].name}")
-    digests = {entry.digests["training_data"] for entry in resolved}
-    if len(digests) > 1:
-        raise MembersError(
-            "the members were fitted to images or masks with the same ids but different content",
-            "Fit them to the same data folder.",
-        )
+    for key, what in (("training_data", "fitted to images or masks"), ("test_data", "used to predict test images")):
+        if len({entry.digests.get(key) for entry in resolved}) > 1:
+            raise MembersError(
+                f"the members were {what} with the same ids but different content", "Use the same data folders for all."
+            )
 
 
 def _refuse_views(member: Experiment, views: str) -> None:
@@ -258,7 +266,9 @@ def _blend_members(
     """Blend the members' predictions with these views into one store of the ensemble."""
     folders = [_member_predictions(member, split, views, progress) for member in members]
     folder = experiment.predictions(split, into)
-    made_from = {"members": member_digests(folder, folders), "weights": list(config.weights), "views": views}
+    # The plain predictions too: those with views go when a member is trained again, and come back only on demand.
+    sources = [*folders, *(member.predictions(split) for member in members)]
+    made_from = {"members": member_digests(folder, sources), "weights": list(config.weights), "views": views}
     if is_made_from(folder, made_from):
         return
     stores = [ProbabilityStore(member) for member in folders]

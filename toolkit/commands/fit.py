@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import score_stores, write_scores
@@ -13,19 +11,21 @@ from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
 from toolkit.core.folds import assign_folds
 from toolkit.core.postprocess import IDENTITY
+from toolkit.core.sampling import select_images
 from toolkit.errors import ChangedError, ConfigError, FoldsError
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import folds_digest, read_folds, write_folds
 from toolkit.files.locks import locked
-from toolkit.files.resolved import Resolved, changed_keys, read_resolved, write_resolved
+from toolkit.files.resolved import Resolved, changed_keys, read_resolved, versions, write_resolved
 from toolkit.files.sources import Images, LabelledImages, find_images, find_training_data
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.submissions import sample_layout_for
 from toolkit.files.writing import read_json
 from toolkit.messages import Progress, Table
 
-_FREE_TO_CHANGE = ("data.test:", "data.sample_submission:", "metrics")
+# The content of the data and the precision that was chosen are compared themselves.
+_FREE_TO_CHANGE = ("data.", "precision:")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,9 @@ def _prepare(config: Config, progress: Progress) -> _Prepared:
 def _folds(experiment: Experiment, config: Config, index: DataIndex, restart: bool) -> Integers:
     """The folds of folds.csv, drawn and written if there are none."""
     if experiment.folds.is_file():
-        return read_folds(experiment.folds, index.ids, config.folds_count)
+        folds = read_folds(experiment.folds, index.ids, config.folds_count)
+        _refuse_untrainable(config, folds, index)
+        return folds
     if experiment.has_training() and not restart:
         raise FoldsError(
             f"{experiment.folds} is gone, but folds were trained with it",
@@ -114,17 +116,26 @@ def _folds(experiment: Experiment, config: Config, index: DataIndex, restart: bo
     if len(index.ids) < config.folds_count:
         raise FoldsError(f"folds_count: {config.folds_count} folds need as many images, there are {len(index.ids)}")
     folds = assign_folds(index.coverage, config.folds_count, seed=config.seed, stratified=config.stratified)
-    _refuse_empty_training(folds, index)
+    _refuse_untrainable(config, folds, index)
     return folds
 
 
-def _refuse_empty_training(folds: Integers, index: DataIndex) -> None:
-    positives = np.bincount(folds[index.coverage > 0], minlength=int(folds.max()) + 1)
-    if positives.sum() - positives.max() == 0:
-        raise FoldsError(
-            f"all {positives.sum()} images with foreground are in one fold: the others cannot be trained",
-            "More images with foreground are needed, or stratified: true.",
-        )
+def _refuse_untrainable(config: Config, folds: Integers, index: DataIndex) -> None:
+    """Every fold needs foreground to train on, and every stage images to be judged on."""
+    has_foreground = index.coverage > 0
+    for fold in range(config.folds_count):
+        if not has_foreground[folds != fold].any():
+            raise FoldsError(
+                f"fold {fold}: all images with foreground are held out, so that there is none to train on",
+                "More images with foreground are needed, or other folds.",
+            )
+        for number, stage in enumerate(config.stages):
+            rule = stage.validation_negatives
+            if not len(select_images(has_foreground[folds == fold], rule, config.seed, fold)):
+                raise FoldsError(
+                    f"fold {fold}, stages.{number}.validation_negatives: {rule} leaves no image to judge the epochs on",
+                    "Use validation_negatives: real, or fewer folds.",
+                )
 
 
 def _train_and_predict(
@@ -146,10 +157,13 @@ def _train_and_predict(
     check_learning(loaded)
     precision = choose_precision(config.precision)
     digests = prepared.digests | {"folds": folds_digest(folds)}
-    resolved = Resolved(plain_config(config, experiment.folder), digests, precision)
+    resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
     if restart:
         experiment.forget_results()
     _refuse_changed(experiment, resolved)
+    if experiment.has_training():
+        # What was trained was trained with the versions of that day.
+        resolved = replace(resolved, versions=read_resolved(experiment).versions)
     write_resolved(experiment, resolved)
     if not experiment.folds.is_file():
         write_folds(experiment.folds, prepared.index.ids, folds)
@@ -163,18 +177,26 @@ def _train_and_predict(
 
 def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
     """Results of another configuration or other data are never continued."""
-    if not experiment.has_training() or not experiment.resolved.is_file():
+    if not experiment.has_training():
         return
+    if not experiment.resolved.is_file():
+        raise ChangedError(
+            f"{experiment.folder} holds trained folds, but {experiment.resolved.name}, which says of what, is gone",
+            f"Bring it back, or discard the folds: tk fit {experiment.name} --restart",
+        )
     before = read_resolved(experiment)
     changes = [
         change for change in changed_keys(before.config, resolved.config) if not change.startswith(_FREE_TO_CHANGE)
     ]
     if before.digests["training_data"] != resolved.digests["training_data"]:
         changes.append("the training images or masks themselves")
-    if before.digests["folds"] != resolved.digests["folds"]:
+    if before.digests.get("folds") != resolved.digests["folds"]:
         changes.append("folds.csv: images would be scored by networks that were trained on them")
     if before.precision != resolved.precision:
-        changes.append(f"precision on this machine: {before.precision} → {resolved.precision}")
+        changes.append(
+            f"the precision that auto means here: {before.precision} → {resolved.precision}; to go on as before: "
+            f"--set precision={before.precision}"
+        )
     if changes:
         listed = "\n".join(f"  {change}" for change in changes)
         raise ChangedError(

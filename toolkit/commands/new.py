@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.loading import apply_overrides, load_config
+from toolkit.config.loading import apply_overrides, load_config, override_key, read_tree
+from toolkit.config.models import Config
 from toolkit.config.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.experiment import Experiment, Workspace
@@ -102,13 +103,35 @@ def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequ
         if config.data.sample_submission is not None:
             sample_layout(config.data.sample_submission)
         if overrides:
+            tree = _with_inherited_lists(experiment, tree, overrides)
             write_text(experiment.config, header + write_yaml(apply_overrides(tree, overrides, experiment.folder)))
+            _refuse_inexpressible(load_config(experiment.config).config, config)
     except BaseException:
         experiment.config.unlink(missing_ok=True)
         if not before:
             experiment.folder.rmdir()
         raise
     return NewResult(experiment.name, str(experiment.config), len(training.images.ids), len(tests))
+
+
+def _with_inherited_lists(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A file replaces a list as a whole: one of whose entries is changed has to be copied from the other file."""
+    inherited = read_tree(experiment.config)
+    copied = dict(tree)
+    for key in map(override_key, overrides):
+        if any(isinstance(part, int) for part in key) and key[0] not in copied:
+            copied[str(key[0])] = inherited.get(str(key[0]))
+    return copied
+
+
+def _refuse_inexpressible(written: Config, wanted: Config) -> None:
+    """A mapping in a file is merged with the inherited one, so that nothing can be taken out of it."""
+    differing = [key for key in Config.model_fields if getattr(written, key) != getattr(wanted, key)]
+    if differing:
+        raise ConfigError(
+            f"--set {differing[0]}=…: a file that extends another can add to its {differing[0]}, not take out of it",
+            f"Set single keys ({differing[0]}.NAME=VALUE), or give a list: {differing[0]}=[…].",
+        )
 
 
 def _relative(path: Path, experiment: Experiment) -> str:

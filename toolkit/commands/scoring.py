@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Mask
 from toolkit.core.metrics import METRICS
 from toolkit.core.postprocess import Recipe
+from toolkit.errors import ChangedError
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
@@ -56,12 +57,28 @@ def score_stores(
     values = np.zeros((len(stores), len(metrics), len(ids)))
     with progress.task("scoring", len(ids)) as task:
         for image_id in stores[0].ids:
-            truth = data.read_mask(image_id)
+            truth = truth_of(data, stores[0], image_id)
             for number, store in enumerate(stores):
                 mask = recipe.apply(store.read(image_id)[..., 0])
                 values[number, :, rows[image_id]] = [METRICS[name].of_masks(mask, truth) for name in metrics]
             task.advance()
     return [Scores(ids, folds, dict(zip(metrics, scores, strict=True))) for scores in values]
+
+
+def truth_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Mask:
+    """The mask of an image, `bool (height, width)`, of the size that was predicted.
+
+    Raises:
+        ChangedError: the image has another size by now.
+    """
+    truth = data.read_mask(image_id)
+    if truth.shape != store.size(image_id):
+        raise ChangedError(
+            f"{image_id} is {truth.shape[0]}×{truth.shape[1]} now, but {store.folder} predicted it at "
+            f"{store.size(image_id)[0]}×{store.size(image_id)[1]}",
+            "Bring the image back, or fit again with --restart.",
+        )
+    return truth
 
 
 def write_scores(experiment: Experiment, scores: Scores) -> None:

@@ -1,10 +1,8 @@
 """`tk submit`: test predictions and a recipe into a submission file that was checked before it appears."""
 
 import subprocess
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +11,7 @@ from toolkit.core.rle import decode, encode
 from toolkit.errors import NotReadyError, StorageError, SubmissionError, ToolkitError
 from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.resolved import data_of, read_resolved, versions
+from toolkit.files.resolved import Resolved, data_of, read_resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.writing import read_json, write_json
@@ -103,7 +101,7 @@ def submit(
     if path.is_file():
         progress.say(f"{path} is written anew")
     write_submission(path, layout, runs)
-    _write_provenance(path, experiment, recipe, resolved.config)
+    _write_provenance(path, experiment, recipe, resolved)
     return SubmitResult(experiment.name, str(path), len(layout.rows), recipe, test, oof, warnings)
 
 
@@ -187,7 +185,8 @@ def _file_name(name: str) -> str:
     return name.removesuffix(".csv")
 
 
-def _write_provenance(path: Path, experiment: Experiment, recipe: Recipe, config: Mapping[str, Any]) -> None:
+def _write_provenance(path: Path, experiment: Experiment, recipe: Recipe, resolved: Resolved) -> None:
+    config = resolved.config
     tuned = read_json(experiment.tuned) if experiment.tuned.is_file() else None
     score = read_json(experiment.score)
     write_json(
@@ -202,14 +201,19 @@ def _write_provenance(path: Path, experiment: Experiment, recipe: Recipe, config
             "scores": {
                 "metric": score["metric"],
                 "oof": score["all"],
-                **({key: tuned[key] for key in ("untuned", "tuned", "nested")} if tuned else {}),
+                # Those of the tuned recipe say nothing of another one.
+                **(
+                    {key: tuned[key] for key in ("untuned", "tuned", "nested")}
+                    if tuned and tuned["recipe"] == asdict(recipe)
+                    else {}
+                ),
             },
             "digests": {
                 "submission": file_digest(path),
                 "test_predictions": store_digest(experiment.predictions("test")),
                 "oof_predictions": store_digest(experiment.predictions("oof")),
             },
-            "versions": versions(),
+            "versions": dict(resolved.versions),
             "git_commit": _git_commit(experiment.folder),
         },
     )

@@ -5,13 +5,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from toolkit.commands.overlays import write_overlays
-from toolkit.commands.scoring import score_stores
+from toolkit.commands.scoring import score_stores, truth_of
 from toolkit.core.metrics import METRICS
 from toolkit.core.postprocess import IDENTITY, Recipe
 from toolkit.core.search import AreasByThreshold, areas_by_threshold, score_surface
 from toolkit.core.search import tune as search_recipe
+from toolkit.errors import ChangedError
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import read_folds
+from toolkit.files.fold_table import folds_digest, read_folds
 from toolkit.files.locks import locked
 from toolkit.files.resolved import data_of, read_resolved
 from toolkit.files.sources import LabelledImages, find_training_data
@@ -57,6 +58,7 @@ def tune(workspace: Workspace, name: str | None, progress: Progress) -> TuneResu
 
     Raises:
         NotReadyError: it has no out-of-fold predictions yet.
+        ChangedError: folds or images are not those that it was trained with.
     """
     experiment = workspace.find_or_last(name, progress)
     with locked(experiment.lock):
@@ -66,6 +68,11 @@ def tune(workspace: Workspace, name: str | None, progress: Progress) -> TuneResu
         data = find_training_data(source.images, source.masks)
         store = ProbabilityStore(experiment.predictions("oof"))
         folds = read_folds(experiment.folds, data.images.ids)
+        if folds_digest(folds) != resolved.digests.get("folds"):
+            raise ChangedError(
+                f"{experiment.folds} has changed since it was trained with: the nested score would not be honest",
+                f"Bring it back, or make the predictions again: tk fit {experiment.name} --restart",
+            )
         tuned = search_recipe(score_surface(_areas(store, data, progress), folds, metric))
         (scores,) = score_stores([store], data, folds, [metric.name], recipe=tuned.recipe, progress=progress)
         write_overlays(experiment, store, data, scores, tuned.recipe)
@@ -87,7 +94,7 @@ def _areas(store: ProbabilityStore, data: LabelledImages, progress: Progress) ->
     found = {}
     with progress.task("reading out-of-fold predictions", len(store.ids)) as task:
         for image_id, stored in store:
-            found[image_id] = areas_by_threshold(stored[..., 0], data.read_mask(image_id))
+            found[image_id] = areas_by_threshold(stored[..., 0], truth_of(data, store, image_id))
             task.advance()
     intersection, predicted, truth = zip(*(found[image_id] for image_id in data.images.ids), strict=True)
     return AreasByThreshold(np.stack(intersection), np.stack(predicted), np.array(truth, np.int64))

@@ -115,12 +115,17 @@ def _is_replaced(key: KeyPath, child: Any) -> bool:
     return False
 
 
+def read_tree(path: Path) -> dict[str, Any]:
+    """The plain data of a file with all that it extends, not validated."""
+    return _with_parents(path, ()).tree
+
+
 def apply_overrides(tree: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> dict[str, Any]:
     """Plain data with overrides such as `stages.0.epochs=3` written into it; paths relative to `folder`."""
     changed = _with_overrides(Document(dict(tree), {}), overrides).tree
     # A path on the command line is seen from the working folder, in the file from the file's.
     for override in overrides:
-        key = _key_of(override)
+        key = override_key(override)
         parent, value = _find(changed, key)
         if parent is not None and _is_path(key, value):
             seen = os.path.relpath(_seen_from(Path.cwd(), value), folder)
@@ -133,7 +138,7 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
     positions = dict(document.positions)
     for override in overrides:
         source = f"--set {override}"
-        key = _key_of(override)
+        key = override_key(override)
         if key == ("extends",):
             raise ConfigError(f"{source}: a configuration inherits by a line of its own file, extends: FILE")
         tree = _replaced(tree, key, read_value(override.partition("=")[2], source), source)
@@ -144,7 +149,8 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
     return Document(tree, positions)
 
 
-def _key_of(override: str) -> KeyPath:
+def override_key(override: str) -> KeyPath:
+    """The key path of an override such as `stages.0.epochs=3`; numbers are places in a list."""
     dotted, equals, _ = override.partition("=")
     if not equals or not dotted.strip():
         raise ConfigError(f"--set {override}: expected KEY=VALUE, for example --set stages.0.epochs=3")

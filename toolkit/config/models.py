@@ -181,7 +181,7 @@ class Config(_Model):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Arithmetic of the network's convolutions: `bfloat16` is faster on processors that have "
-        "it, and `auto` takes it there. Losses, metrics and outputs stay in float32."
+        "it, and `auto` takes it there. Weights and metrics stay in float32."
     )  # fmt: skip
     stored_probability: StoredType = Field("uint8", description="How predictions are kept: 8 bits, or `float16`.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(0, description="Every random draw derives from it.")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from toolkit.errors import ConfigError, MissingFileError
-from toolkit.files.writing import read_json
+from toolkit.files.writing import read_json, writing_to
 from toolkit.messages import Progress
 
 Split = Literal["oof", "test"]
@@ -127,16 +127,32 @@ class Experiment:
         """The folder of a probability store."""
         return self.folder / "predictions" / (split if views == "none" else f"{split}-{views}")
 
+    def forget_predictions(self, split: Split) -> None:
+        """Delete the predictions of a split, with all views."""
+        with writing_to(self.folder):
+            for folder in (self.predictions(split), *self.folder.glob(f"predictions/{split}-*")):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+
     def has_training(self) -> bool:
         """Whether any fold has been begun."""
         return any(self.folder.glob("fold*/stage*"))
 
     def forget_results(self) -> None:
-        """Delete everything but the configuration and the folds."""
-        for path in (self.resolved, self.score, self.image_scores, self.tuned, self.overlays):
-            path.unlink(missing_ok=True)
-        for folder in (self.folder / "predictions", *self.folder.glob("fold[0-9]*")):
-            shutil.rmtree(folder, ignore_errors=True)
+        """Delete everything but the configuration and the folds.
+
+        What says which configuration the results belong to goes last: a deletion that is interrupted never leaves
+        weights that pass for those of another configuration.
+
+        Raises:
+            StorageError: something cannot be deleted.
+        """
+        with writing_to(self.folder):
+            for folder in (self.folder / "predictions", *sorted(self.folder.glob("fold[0-9]*"))):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+            for path in (self.score, self.image_scores, self.tuned, self.overlays, self.resolved):
+                path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

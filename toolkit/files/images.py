@@ -1,5 +1,6 @@
 """Image and mask files into arrays, and the checks that decoders leave out."""
 
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from toolkit.errors import DataError
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 
+_OPENING = threading.Lock()
 _PIXELS_AT_MOST = 400_000_000
 # Pillow's own limit is for web servers; microscopes go beyond it.
 PillowImage.MAX_IMAGE_PIXELS = None
@@ -91,7 +93,8 @@ def _decode(path: Path, palette_as_index: bool = False) -> npt.NDArray[Any]:
 
 def _open(path: Path) -> PillowImage.Image:
     """Open lazily, refusing what must not be decoded."""
-    with warnings.catch_warnings():
+    # One at a time, because the filters of warnings belong to the whole process; only the header is read here.
+    with _OPENING, warnings.catch_warnings():
         # Damage that Pillow only warns of shows when the pixels are decoded.
         warnings.simplefilter("ignore")
         try:

@@ -21,12 +21,13 @@ class Resolved:
     """What an experiment or ensemble was made with.
 
     `config` is plain data with paths relative to the experiment's folder; that of an ensemble holds the `data` of its
-    members. `digests` are those of the training and test data.
+    members. `digests` are those of the training data, the test data and the folds.
     """
 
     config: Mapping[str, Any]
     digests: Mapping[str, str]
     precision: str
+    versions: Mapping[str, str]
 
     @property
     def primary_metric(self) -> str:
@@ -45,7 +46,7 @@ def write_resolved(experiment: Experiment, resolved: Resolved) -> None:
         "config": dict(resolved.config),
         "digests": dict(resolved.digests),
         "precision": resolved.precision,
-        "versions": versions(),
+        "versions": dict(resolved.versions),
     }
     header = f"# What was run in {experiment.name}; read by later commands. Edit {experiment.config.name}.\n"
     write_text(experiment.resolved, header + write_yaml(tree))
@@ -62,7 +63,7 @@ def read_resolved(experiment: Experiment) -> Resolved:
         raise NotReadyError(f"{experiment.folder} has not been fitted yet", f"Run: tk fit {experiment.name}")
     tree = read_document(experiment.resolved).tree
     try:
-        return Resolved(tree["config"], tree["digests"], tree["precision"])
+        return Resolved(tree["config"], tree["digests"], tree["precision"], tree["versions"])
     except KeyError as error:
         raise StorageError(
             f"{experiment.resolved} is damaged: {error} is missing",

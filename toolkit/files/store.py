@@ -184,7 +184,7 @@ def store_digest(folder: Path) -> str:
 
 
 def member_digests(folder: Path, members: Sequence[Path]) -> dict[str, str]:
-    """What a blend in `folder` is made from: the members' folders, relative to it, with their digests."""
+    """What a blend in `folder` is made from: the stores, relative to it, with their digests."""
     return {Path(os.path.relpath(member, folder)).as_posix(): store_digest(member) for member in members}
 
 

@@ -30,6 +30,7 @@ class Augmentation:
         """
         self._loaded = loaded
         self._on_thread = threading.local()
+        self._building = threading.Lock()
         self._compose()
 
     def __call__(self, image: Image, mask: npt.NDArray[np.uint8], seed: int) -> tuple[Image, npt.NDArray[np.uint8]]:
@@ -42,7 +43,9 @@ class Augmentation:
     def _compose(self) -> Any:
         """This thread's own transforms: shared ones would mix the random numbers of several samples."""
         if not hasattr(self._on_thread, "compose"):
-            self._on_thread.compose = _build(self._loaded)
+            # One at a time, because the filters of warnings belong to the whole process.
+            with self._building:
+                self._on_thread.compose = _build(self._loaded)
         return self._on_thread.compose
 
 
@@ -58,6 +61,7 @@ def _build(loaded: Loaded[Config]) -> Any:
         ((name, parameters),) = pair.items()
         try:
             transforms.append(_transform(name, parameters))
+            _probe(name, parameters, (loaded.config.shape[0], loaded.config.shape[1]))
         except ValueError as error:
             raise ConfigError(f"{loaded.where(*key)}: {error}", "Transforms: https://albumentations.ai/docs") from error
     return albumentations.Compose(transforms, strict=True)
@@ -74,12 +78,35 @@ def _transform(name: str, parameters: Any) -> Any:
     if not isinstance(parameters, dict):
         raise ValueError(f"expected a probability or `parameter: value` pairs, received {parameters!r}")
     with warnings.catch_warnings():
-        # It only warns of arguments that it does not know; they are errors here.
-        warnings.simplefilter("error")
+        # It only warns of arguments that it does not know; they are errors here. What else it has to say is advice.
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", message="Argument.* not valid for transform")
         try:
             return kind(**parameters)
         except (UserWarning, TypeError, ValueError) as error:
             raise ValueError(f"{name}: {_readable(error)}") from error
+
+
+def _probe(name: str, parameters: Any, size: tuple[int, int]) -> None:
+    """Try a transform on an image of noise: what comes out must still be a sample for the network."""
+    certain = {"p": 1.0} if not isinstance(parameters, dict) else {**parameters, "p": 1.0}
+    compose = albumentations.Compose([_transform(name, certain)], strict=True, seed=0)
+    noise = np.random.default_rng(0)
+    image = noise.integers(0, 256, (*size, 3), dtype=np.uint8)
+    mask = noise.integers(0, 2, size, dtype=np.uint8)
+    try:
+        changed = compose(image=image, mask=mask)
+    except Exception as error:
+        raise ValueError(f"{name} cannot be applied to an image and its mask: {_readable(error)}") from error
+    for what, before in (("image", image), ("mask", mask)):
+        after = changed[what]
+        if after.shape != before.shape or after.dtype != np.uint8:
+            raise ValueError(
+                f"{name} turns the {what} {before.dtype} {before.shape} into {after.dtype} {after.shape}; "
+                "size and type have to stay"
+            )
+    if not set(np.unique(changed["mask"])) <= {0, 1}:
+        raise ValueError(f"{name} makes masks with other values than 0 and 1; give it fill_mask: 0")
 
 
 def _readable(error: Exception) -> str:

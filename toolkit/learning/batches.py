@@ -98,7 +98,12 @@ def _loaded(load: Callable[[int], Batch], count: int, types: tuple[Any, ...]) ->
 
     dataset = (
         tf.data.Dataset.range(count)
-        .map(lambda number: tf.numpy_function(guarded, [number], types), tf.data.AUTOTUNE, deterministic=True)
+        # Declared stateless, because TensorFlow would load one batch after the other else; the order is kept anyway.
+        .map(
+            lambda number: tf.numpy_function(guarded, [number], types, stateful=False),
+            tf.data.AUTOTUNE,
+            deterministic=True,
+        )
         .prefetch(2)
     )
     try:

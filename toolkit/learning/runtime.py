@@ -71,12 +71,14 @@ def choose_precision(wanted: Literal["auto", "float32", "bfloat16"]) -> Precisio
 
 
 def configure(precision: Precision) -> None:
-    """Make this process deterministic and set the precision of convolutions on the CPU.
+    """Make this process deterministic, as far as its device can be, and set the precision of its convolutions.
 
-    With bfloat16, oneDNN's graph rewrite computes convolutions in half the bits; weights, losses, metrics and outputs
-    stay in float32.
+    With bfloat16, oneDNN's graph rewrite computes convolutions, and what lies between them, in half the bits; weights,
+    optimizer and metrics stay in float32. On a GPU the gradient of upsampling has no deterministic version, and
+    TensorFlow would refuse to train.
     """
-    tf.config.experimental.enable_op_determinism()
+    if not tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": precision == "bfloat16"})
     for device in tf.config.list_physical_devices("GPU"):
         # Fails only if the device is in use already, when memory is taken as before.

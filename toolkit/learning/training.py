@@ -14,9 +14,8 @@ from toolkit.core.arrays import Integers
 from toolkit.core.blend import to_stored
 from toolkit.core.metrics import METRICS
 from toolkit.core.postprocess import IDENTITY
-from toolkit.core.randomness import derived_seed
 from toolkit.core.sampling import select_images, shuffled_batches
-from toolkit.errors import NothingToLearnError, TrainingError
+from toolkit.errors import TrainingError
 from toolkit.files.experiment import Experiment, StageFolder
 from toolkit.files.history import Epoch, read_history, write_history
 from toolkit.files.sources import LabelledImages
@@ -30,6 +29,8 @@ from toolkit.learning.prediction import predict_images, predictor
 from toolkit.learning.runtime import tf
 from toolkit.learning.schedules import SCHEDULES
 from toolkit.messages import Progress, Task
+
+_LOWER_LR = "Lower lr and train again (tk fit EXPERIMENT --restart), or try it in a new experiment."
 
 Step = Callable[[Any, Any], Any]
 """From a batch of images and masks to the loss, having changed the weights."""
@@ -143,12 +144,6 @@ class StageRun:
         train, valid = np.flatnonzero(~held_out), np.flatnonzero(held_out)
         rule = self._stage.validation_negatives
         chosen = select_images(self._data.has_foreground[valid], rule, self._config.seed, self._fold)
-        if not len(chosen) or not self._data.has_foreground[train].any():
-            what = "validation" if not len(chosen) else "training"
-            raise NothingToLearnError(
-                f"fold {self._fold}, stage {self._number}: no {what} image has foreground",
-                "Use fewer folds, or validation_negatives: real.",
-            )
         return train, valid[chosen]
 
     def _resume(self) -> list[Epoch]:
@@ -165,7 +160,7 @@ class StageRun:
         batches = shuffled_batches(self._train[chosen], self._config.batch, *draw)
         with progress.task(title, len(chosen) + len(self._valid)) as task:
             loss, learning_rate = self._train_on(batches, number, draw, task)
-            scores = self._scores(task)
+            scores = self._scores(number, task)
         images = len(chosen)
         return Epoch(number, learning_rate, loss, scores, images, time.perf_counter() - started)
 
@@ -174,7 +169,6 @@ class StageRun:
     ) -> tuple[float, float]:
         """Mean loss over the images of the epoch, and the learning rate at its end."""
         total, seen, learning_rate = 0.0, 0, self._lr
-        tf.random.set_seed(derived_seed("network", *draw))
         loaded = training_batches(
             self._data.reader, self._data.labelled, self._data.augmentation, self._data.ids, batches, *draw
         )
@@ -184,16 +178,15 @@ class StageRun:
             loss = float(self._step(images, masks))
             if not math.isfinite(loss):
                 names = ", ".join(self._data.ids[position] for position in positions)
-                raise TrainingError(
-                    f"fold {self._fold}, stage {self._number}, epoch {number}: the loss became {loss} on the batch of "
-                    f"{names}",
-                    "Lower lr; finished epochs are kept, so tk fit goes on from the last one.",
-                )
+                raise TrainingError(f"{self._where(number)}: the loss became {loss} on the batch of {names}", _LOWER_LR)
             total, seen = total + loss * len(positions), seen + len(positions)
             task.advance(len(positions), f"loss {total / seen:.4f}")
         return total / seen, learning_rate
 
-    def _scores(self, task: Task) -> dict[str, float]:
+    def _where(self, number: int) -> str:
+        return f"fold {self._fold}, stage {self._number}, epoch {number}"
+
+    def _scores(self, number: int, task: Task) -> dict[str, float]:
         """Every metric, per image over the validation images as they would be kept and submitted."""
         data, config = self._data, self._config
         ids = [data.ids[position] for position in self._valid]
@@ -202,6 +195,8 @@ class StageRun:
             self._trainer.validate, data.reader, data.labelled.images, ids, batch=config.batch, task=task
         )
         for image_id, probability in predictions:
+            if not np.isfinite(probability).all():
+                raise TrainingError(f"{self._where(number)}: the prediction of {image_id} is not a number", _LOWER_LR)
             mask = IDENTITY.apply(to_stored(probability[..., 0], config.stored_probability))
             truth = data.labelled.read_mask(image_id)
             for name in self._metrics:
