@@ -103,8 +103,9 @@ def test_a_loss_that_is_no_number_stops_with_the_ids(
 
 
 def test_folds_that_nothing_tells_the_configuration_of_are_not_taken_over(tiny_competition: Workspace) -> None:
-    experiment = tiny_competition.find("tiny")
-    experiment.stage(0, 0).folder.mkdir(parents=True)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_competition, "tiny", progress=StopAfter(1))
+    tiny_competition.find("tiny").resolved.unlink()
     with pytest.raises(ChangedError, match="is gone"):
         fit(tiny_competition, "tiny", progress=Silent())
 
