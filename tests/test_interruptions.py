@@ -9,12 +9,13 @@ from toolkit.files.history import read_history
 
 pytestmark = pytest.mark.train
 
-FIT = [sys.executable, "-m", "toolkit", "fit", "tiny"]
+# Whoever runs the tests in the background may have made them deaf to interrupts, which is inherited.
+START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from toolkit.cli import main; main()"
+FIT = [sys.executable, "-c", START, "fit", "tiny"]
 
 
 def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(tiny_competition: Workspace) -> None:
     def start() -> subprocess.Popen[str]:
-        # A shell's background job would ignore the interrupt; this one must not.
         return subprocess.Popen(
             FIT, cwd=tiny_competition.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
