@@ -62,7 +62,13 @@ class EnsembleResult:
         """Whether it was worth it, where the pictures are, what to type."""
         best = max(max(member.plain, member.with_views) for member in self.members)
         verdict = "beats" if self.all > best else "does NOT beat"
+        worse = [member.name for member in self.members if member.with_views < member.plain]
+        advice = (
+            f"the views {self.views} lower the score of {', '.join(worse)}: training may not have seen such images; "
+            "compare --views hflip, or none"
+        )
         return [
+            *([advice] if worse else []),
             f"the ensemble {verdict} its best member ({self.all:.4f} against {best:.4f})",
             f"pictures: {self.overlays}",
             f"next: tk tune {self.experiment}",
