@@ -37,7 +37,7 @@ _SETTINGS = (
     f"stages=[{_FIRST_STAGE}, {_SECOND_STAGE}]",
 )
 _EXPERIMENTS = (
-    ("unet", ("architecture=Unet", "backbone=mobilenet", "shape=[64, 64, 3]")),
+    ("unet", ("architecture=Unet", "backbone=mobilenet", "shape=[96, 96, 3]")),
     ("pspnet", ("architecture=PSPNet", "backbone=resnet18", "shape=[96, 96, 3]", "seed=1")),
 )
 
