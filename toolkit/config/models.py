@@ -5,8 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PlainSerializer,
     Strict,
@@ -14,6 +12,7 @@ from pydantic import (
     field_validator,
 )
 
+from toolkit.config.calls import ClosedModel, UnknownNameError
 from toolkit.config.losses import parse_loss
 from toolkit.core.blend import StoredType
 from toolkit.core.metrics import METRICS
@@ -40,15 +39,6 @@ SIDE_MULTIPLES = {"Unet": 32, "FPN": 32, "Linknet": 32, "PSPNet": 48}
 """What both sides of the input must be a multiple of, by architecture."""
 
 
-class UnknownNameError(ValueError):
-    """A word that is none of the allowed ones; carries them, so that the message can suggest the nearest."""
-
-    def __init__(self, received: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(received)
-        self.received = received
-        self.allowed = allowed
-
-
 def _one_of(allowed: tuple[str, ...]) -> AfterValidator:
     def check(name: str) -> str:
         if name not in allowed:
@@ -73,11 +63,7 @@ PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NegativesRule = Annotated[Negatives, Field(union_mode="left_to_right")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DataConfig(_Model):
+class DataConfig(ClosedModel):
     """Where the data lie. Paths are relative to the file that names them."""
 
     images: FilePath = Field(description="Folder of the training images (png, jpg, tif, bmp). The id of an image is "
@@ -92,7 +78,7 @@ class DataConfig(_Model):
     )
 
 
-class StageConfig(_Model):
+class StageConfig(ClosedModel):
     """One leg of a fold's training; what it leaves out is taken from the experiment."""
 
     epochs: PositiveInteger = Field(description="Number of epochs.")
@@ -121,7 +107,7 @@ class StageConfig(_Model):
         return value
 
 
-class Config(_Model):
+class Config(ClosedModel):
     """An experiment: what config.yaml says."""
 
     data: DataConfig = Field(description="Where the data lie.")
@@ -209,7 +195,7 @@ class Config(_Model):
         return value
 
 
-class EnsembleConfig(_Model):
+class EnsembleConfig(ClosedModel):
     """An ensemble: an experiment whose members are experiments."""
 
     members: Annotated[tuple[str, ...], Field(min_length=1)] = Field(

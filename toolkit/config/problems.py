@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from toolkit.config.models import UnknownNameError
+from toolkit.config.calls import ProblemsAtError, UnknownNameError
 from toolkit.config.yaml_files import Document, KeyPath, Position
 
 _EXPECTED = {
@@ -27,19 +27,52 @@ _EXPECTED = {
 
 def describe_problems(error: ValidationError, model: type[BaseModel], document: Document, source: str) -> list[str]:
     """One text for each wrong key, in the order of the lines."""
-    by_key: dict[KeyPath, list[ErrorDetails]] = {}
+    found = []
+    for key, words in _by_key(error, model, document.tree).items():
+        position = _position(key, document, source)
+        found.append((position.source, position.line, f"{position}: {' or '.join(dict.fromkeys(words))}"))
+    return [text for _, _, text in sorted(found)]
+
+
+def _by_key(
+    error: ValidationError, model: type[BaseModel], tree: Any, prefix: KeyPath = ()
+) -> dict[KeyPath, list[str]]:
+    """What is wrong with each key; `prefix` leads to the part of the file that the model describes."""
+    by_key: dict[KeyPath, list[str]] = {}
     for details in error.errors():
-        by_key.setdefault(_key_of(details, document.tree), []).append(details)
+        key = _key_of(details, tree)
+        nested = details.get("ctx", {}).get("error")
+        if isinstance(nested, ProblemsAtError):
+            for other, words in _nested(nested, _value_at(tree, key), (*prefix, *key)).items():
+                by_key.setdefault(other, []).extend(words)
+        else:
+            by_key.setdefault((*prefix, *key), []).append(_describe(details, key, prefix, model))
     for key in list(by_key):
         # A list counts only its sound entries: its length is wrong only if no entry is.
         if any(other[: len(key)] == key for other in by_key if len(other) > len(key)):
             del by_key[key]
-    found = []
-    for key, several in by_key.items():
-        position = _position(key, document, source)
-        words = " or ".join(dict.fromkeys(_describe(details, key, model) for details in several))
-        found.append((position.source, position.line, f"{position}: {words}"))
-    return [text for _, _, text in sorted(found)]
+    return by_key
+
+
+def _nested(error: ProblemsAtError, tree: Any, prefix: KeyPath) -> dict[KeyPath, list[str]]:
+    found: dict[KeyPath, list[str]] = {}
+    for path, problem, model in error.problems:
+        key = (*prefix, *path)
+        if isinstance(problem, ValidationError) and model is not None:
+            found.update(_by_key(problem, model, _value_at(tree, path), key))
+        else:
+            found.setdefault(key, []).append(f"{'.'.join(map(str, key))}: {_describe_error(problem)}")
+    return found
+
+
+def _value_at(tree: Any, path: KeyPath) -> Any:
+    """The part of plain data that a path leads to; an empty mapping where the arguments were left out."""
+    for part in path:
+        inside = part in tree if isinstance(tree, dict) else isinstance(tree, tuple) and part in range(len(tree))
+        if not inside:
+            return {}
+        tree = tree[part]
+    return tree
 
 
 def _key_of(details: ErrorDetails, tree: Any) -> KeyPath:
@@ -63,13 +96,13 @@ def _position(key: KeyPath, document: Document, source: str) -> Position:
     return Position(source, 1)
 
 
-def _describe(details: ErrorDetails, key: KeyPath, model: type[BaseModel]) -> str:
-    name, kind = ".".join(map(str, key)), details["type"]
+def _describe(details: ErrorDetails, key: KeyPath, prefix: KeyPath, model: type[BaseModel]) -> str:
+    name, kind = ".".join(map(str, (*prefix, *key))), details["type"]
     if kind == "missing" and isinstance(details["loc"][-1], str):
         return f"the key {name} is missing"
     if kind == "extra_forbidden":
-        inside = ".".join(map(str, key[:-1]))
-        keys = _keys_at(model, key[:-1])
+        inside = ".".join(map(str, (*prefix, *key[:-1])))
+        keys = [*_keys_at(model, key[:-1]), *(() if len(key) > 1 or prefix else ("extends",))]
         return f"unknown key {str(key[-1])!r}{' in ' + inside if inside else ''}; {_nearest(str(key[-1]), keys)}"
     return f"{name}: {_describe_value(details)}"
 
@@ -80,14 +113,18 @@ def _describe_value(details: ErrorDetails) -> str:
         allowed = [word.strip().strip("'") for word in context["expected"].replace(" or ", ",").split(",")]
         return f"unknown value {details['input']!r}; {_nearest(str(details['input']), allowed)}"
     problem = context.get("error")
-    if isinstance(problem, UnknownNameError):
-        return f"unknown name {problem.received!r}; {_nearest(problem.received, problem.allowed)}"
     if problem is not None:
-        return str(problem)
+        return _describe_error(problem)
     if kind in ("missing", "too_long", "too_short"):
         return "the list has the wrong number of entries"
     expected = _EXPECTED.get(kind, details["msg"].replace("Input should be", "must be"))
     return f"{expected}, received {_received(details['input'])}"
+
+
+def _describe_error(problem: Exception) -> str:
+    if isinstance(problem, UnknownNameError):
+        return f"unknown name {problem.received!r}; {_nearest(problem.received, problem.allowed)}"
+    return str(problem)
 
 
 def _received(value: Any) -> str:
@@ -110,7 +147,7 @@ def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:
             continue
         annotation = model.model_fields[part].annotation
         model = next(kind for kind in _flat(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel))
-    return [*model.model_fields, *(["extends"] if not key else [])]
+    return list(model.model_fields)
 
 
 def _flat(annotation: Any) -> list[Any]:
