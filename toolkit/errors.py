@@ -103,3 +103,9 @@ class StorageError(ToolkitError):
     """The disk is full or refuses to be written, or a stored file is damaged."""
 
     exit_code = 16
+
+
+class OutOfTimeError(ToolkitError):
+    """The time that was given is used up; what is finished is kept, and the same command goes on."""
+
+    exit_code = 17

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from toolkit.core.labels import BINARY
 from toolkit.errors import DataError
-from toolkit.files.images import UnreadableImageError, read_image, read_mask, read_size
+from toolkit.files.images import UnreadableImageError, read_image, read_mask_values, read_size
 
 Draw = Callable[..., Path]
 
@@ -102,7 +103,7 @@ def test_a_tiff_that_decoders_would_turn_is_refused(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(GREY).save(tmp_path / "a.tif", exif=exif)
-    for read in (read_image, read_mask, read_size):
+    for read in (read_image, read_mask_values, read_size):
         with pytest.raises(UnreadableImageError, match="orientation"):
             read(tmp_path / "a.tif")
 
@@ -116,7 +117,7 @@ def test_a_truncated_file_is_refused_wherever_it_is_cut(tmp_path: Path, name: st
     assert read_image(path).shape == (40, 50, 3)
     for share in (0, 0.01, 0.3, 0.6, 0.9):
         path.write_bytes(whole[: int(share * len(whole))])
-        for read in (read_image, read_mask):
+        for read in (read_image, read_mask_values):
             with pytest.raises(UnreadableImageError, match=name):
                 read(path)
 
@@ -133,7 +134,7 @@ def test_a_damaged_byte_in_a_png_is_refused(draw: Draw) -> None:
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.bmp"])
 def test_what_is_no_image_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("<html>Please log in</html>")
-    for read in (read_image, read_mask, read_size):
+    for read in (read_image, read_mask_values, read_size):
         with pytest.raises(UnreadableImageError, match="not an image"):
             read(tmp_path / name)
 
@@ -154,7 +155,7 @@ def test_numbers_that_are_no_levels_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(20001, 20000), (2**31 - 1, 2**31 - 1)])
 def test_a_header_that_claims_a_huge_size_is_refused_before_decoding(tmp_path: Path, size: tuple[int, int]) -> None:
     (tmp_path / "a.png").write_bytes(png_that_claims(*size))
-    for read in (read_image, read_mask, read_size):
+    for read in (read_image, read_mask_values, read_size):
         with pytest.raises(UnreadableImageError, match=f"{size[0]}×{size[1]}"):
             read(tmp_path / "a.png")
 
@@ -196,20 +197,18 @@ MASK = np.array([[0, 1, 1], [0, 0, 1]], np.uint8)
     ids=["0/255", "0/1", "0/3", "1 bit", "0/65535", "16 bits 0/1", "RGB", "RGBA", "LA", "RGBA with no opacity"],
 )
 def test_foreground_is_every_value_above_0_but_alpha(draw: Draw, pixels: np.ndarray) -> None:
-    mask = read_mask(draw("a.png", pixels))
-    assert mask.dtype == np.bool_
-    np.testing.assert_array_equal(mask, MASK.astype(bool))
+    np.testing.assert_array_equal(BINARY.labels(read_mask_values(draw("a.png", pixels))), MASK > 0)
 
 
 def test_in_a_palette_mask_the_index_counts_and_not_the_colour(tmp_path: Path) -> None:
     image = Image.fromarray(MASK, "P")
     image.putpalette(bytes([255, 255, 255, 0, 0, 0]))
     image.save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), MASK.astype(bool))
+    np.testing.assert_array_equal(read_mask_values(tmp_path / "a.png"), MASK)
 
 
 def test_sixteen_bit_and_eight_bit_masks_of_one_folder_are_read_alike(draw: Draw) -> None:
-    positive = read_mask(draw("positive.png", MASK * np.uint16(65535)))
-    empty = read_mask(draw("empty.png", MASK * np.uint8(0)))
+    positive = BINARY.labels(read_mask_values(draw("positive.png", MASK * np.uint16(65535))))
+    empty = BINARY.labels(read_mask_values(draw("empty.png", MASK * np.uint8(0))))
     assert positive.sum() == 3
     assert empty.sum() == 0

@@ -114,7 +114,7 @@ def test_masks_are_files_named_like_the_images_whatever_the_kind(draw: Draw, tmp
     draw("masks/a.png", mask)
     draw("masks/a.jpg", np.zeros((2, 3), np.uint8))
     data = find_training_data(tmp_path / "images", tmp_path / "masks")
-    np.testing.assert_array_equal(data.read_mask("a"), mask > 0)
+    np.testing.assert_array_equal(data.read_labels("a"), mask > 0)
 
 
 def test_masks_that_are_not_there_are_told(draw: Draw, tmp_path: Path) -> None:
@@ -128,21 +128,21 @@ def test_masks_that_are_not_there_are_told(draw: Draw, tmp_path: Path) -> None:
 
 def test_runs_go_down_the_columns_of_an_image_that_is_not_square(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(b"id,rle_mask\na,2 2\nb,5 2\n")
-    assert data.read_mask("a").tolist() == [[False, True, False], [True, False, False]]
-    assert data.read_mask("b").tolist() == [[False, False, True], [False, False, True]]
+    assert data.read_labels("a").tolist() == [[False, True, False], [True, False, False]]
+    assert data.read_labels("b").tolist() == [[False, False, True], [False, False, True]]
 
 
 def test_several_rows_of_one_image_are_united(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(b"id,rle_mask\na,1 1\nb,6 1\na,3 2\na,2 2\n")
-    assert data.read_mask("a").tolist() == [[True, True, False], [True, True, False]]
-    assert data.read_mask("b").sum() == 1
+    assert data.read_labels("a").tolist() == [[True, True, False], [True, True, False]]
+    assert data.read_labels("b").sum() == 1
 
 
 @pytest.mark.parametrize("cell", ["", "-1", " -1", " "])
 def test_an_empty_cell_or_minus_one_is_an_empty_mask(labelled: Callable[..., LabelledImages], cell: str) -> None:
     data = labelled(f"id,rle_mask\na,{cell}\nb,1 2\n".encode())
-    assert data.read_mask("a").shape == (2, 3)
-    assert not data.read_mask("a").any()
+    assert data.read_labels("a").shape == (2, 3)
+    assert not data.read_labels("a").any()
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,14 @@ def test_an_empty_cell_or_minus_one_is_an_empty_mask(labelled: Callable[..., Lab
 def test_tables_of_competitions_are_read_as_they_are(labelled: Callable[..., LabelledImages], table: bytes) -> None:
     data = labelled(table)
     assert set(data.masks.ids) == {"a", "b"}
-    assert data.read_mask("a").sum() == 2
-    assert data.read_mask("b").sum() == 0
+    assert data.read_labels("a").sum() == 2
+    assert data.read_labels("b").sum() == 0
 
 
 def test_ids_that_look_like_numbers_or_nothing_stay_texts(labelled: Callable[..., LabelledImages]) -> None:
     names = ("NA.png", "None.png", "007.png", "1e5.png", "nan.png", "1.2.276.0.7230010.png")
     data = labelled(b"id,rle_mask\nNA,1 1\nNone,1 2\n007,1 3\n1e5,1 4\nnan,1 5\n1.2.276.0.7230010,1 6\n", names)
-    areas = [int(data.read_mask(image_id).sum()) for image_id in data.images.ids]
+    areas = [int(data.read_labels(image_id).sum()) for image_id in data.images.ids]
     assert dict(zip(data.images.ids, areas, strict=True)) == {
         "007": 3, "1.2.276.0.7230010": 6, "1e5": 4, "NA": 1, "None": 2, "nan": 5,
     }  # fmt: skip
@@ -175,12 +175,12 @@ def test_a_mask_that_does_not_fit_any_more_is_told_with_its_id(
 ) -> None:
     data = labelled(b"id,rle_mask\na,6 2\n")
     with pytest.raises(DataError, match=r"a: its RLE does not fit its image of 2×3"):
-        data.read_mask("a")
+        data.read_labels("a")
     with pytest.raises(DataError, match="b: no mask"):
-        data.read_mask("b")
+        data.read_labels("b")
     draw("masks/a.png", np.zeros((3, 2), np.uint8))
     with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
-        find_training_data(tmp_path / "images", tmp_path / "masks").read_mask("a")
+        find_training_data(tmp_path / "images", tmp_path / "masks").read_labels("a")
 
 
 def test_a_table_of_other_columns_is_refused(labelled: Callable[..., LabelledImages]) -> None:

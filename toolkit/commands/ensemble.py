@@ -9,20 +9,23 @@ from typing import Any
 
 from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import Scores, score_stores, write_scores
-from toolkit.config.loading import config_from_plain, is_ensemble, load_ensemble
+from toolkit.config.loading import config_from_plain, is_ensemble, load_ensemble, with_relative_paths
 from toolkit.config.models import EnsembleConfig
 from toolkit.config.yaml_files import write_yaml
 from toolkit.core.blend import to_probability, weighted_mean
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.views import VIEWS
 from toolkit.errors import ConfigError, MembersError, NotReadyError
+from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Split, Workspace
 from toolkit.files.fold_table import read_folds, write_folds
 from toolkit.files.locks import locked
 from toolkit.files.resolved import Resolved, data_of, read_resolved, versions, write_resolved
-from toolkit.files.sources import LabelledImages, find_images, find_training_data
+from toolkit.files.sources import find_images
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
+from toolkit.files.truth import TRUTH_KEYS, truth_of
 from toolkit.files.writing import write_text, writing_to
+from toolkit.learning.plugins import Own
 from toolkit.messages import Progress, Table
 
 
@@ -99,8 +102,7 @@ def ensemble(
     splits = _splits(members)
     for member in members:
         _refuse_views(member, views)
-    source = data_of(members[0], resolved[0])
-    ids = find_training_data(source.images, source.masks).images.ids
+    ids = truth_of(members[0], resolved[0]).labelled.images.ids
     folds = read_folds(members[0].folds, ids)
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)
@@ -143,9 +145,13 @@ def _config(
     weights: Sequence[float] | None,
     views: str,
 ) -> EnsembleConfig:
-    metrics = {entry.primary_metric for entry in resolved}
+    metrics = sorted({entry.primary_metric.label for entry in resolved})
     if len(metrics) > 1:
-        raise MembersError(f"the members were fitted to different metrics: {', '.join(sorted(metrics))}")
+        raise MembersError(f"the members were fitted to different metrics: {', '.join(metrics)}")
+    for key in ("classes", "activation"):
+        if any(entry.config[key] != resolved[0].config[key] for entry in resolved):
+            listed = "; ".join(f"{member.name}: {entry.config[key]}" for member, entry in zip(members, resolved, strict=True))
+            raise MembersError(f"the members differ in {key}: {listed}")
     repeated = {member.name for member in members if members.count(member) > 1}
     if repeated:
         raise MembersError(f"{', '.join(repeated)} is named twice; use --weights to let it count more")
@@ -156,7 +162,7 @@ def _config(
         members=tuple(_relative(member.folder, experiment.folder.parent) for member in members),
         weights=weights,
         views=views,
-        primary_metric=metrics.pop(),
+        primary_metric=resolved[0].config["primary_metric"],
     )
 
 
@@ -185,11 +191,9 @@ def _write_config(
         progress.say(f"{experiment.name} was made with other weights or views; it is made again")
     experiment.score.unlink(missing_ok=True)
     write_text(experiment.config, write_yaml(tree))
-    source = data_of(member, first)
-    data = {
-        key: None if path is None else Path(os.path.relpath(path, experiment.folder)).as_posix() for key, path in source
-    }
-    write_resolved(experiment, Resolved(tree | {"data": data}, first.digests, first.precision, versions()))
+    truth = {"data": data_of(member, first).model_dump()} | {key: first.config[key] for key in TRUTH_KEYS}
+    plain = with_relative_paths(tree | truth, experiment.folder)
+    write_resolved(experiment, Resolved(plain, first.digests, first.precision, versions()))
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -315,12 +319,12 @@ def _predict(member: Experiment, split: Split, views: str, progress: Progress) -
 
     resolved = read_resolved(member)
     config = config_from_plain(resolved.config, member.folder)
-    data = find_training_data(config.data.images, config.data.masks)
-    fitted = FittedExperiment(member, config, resolved, data.images.ids, read_folds(member.folds, data.images.ids))
+    images = find_labelled(config).images
+    fitted = FittedExperiment(member, config, resolved, images.ids, read_folds(member.folds, images.ids))
     if split == "oof":
-        predict_oof(fitted, data.images, views, progress)
+        predict_oof(fitted, images, views, progress)
     elif config.data.test is not None:
-        predict_test(fitted, find_images(config.data.test, "data.test"), views, progress)
+        predict_test(fitted, find_images(config.data.test, "data.test", config.shape[2]), views, progress)
 
 
 def _score(
@@ -330,13 +334,20 @@ def _score(
     plain: Sequence[ProbabilityStore],
     progress: Progress,
 ) -> EnsembleResult:
-    source = data_of(experiment, read_resolved(experiment))
-    data: LabelledImages = find_training_data(source.images, source.masks)
+    truth = truth_of(experiment, read_resolved(experiment))
+    data = truth.labelled
     store = ProbabilityStore(experiment.predictions("oof"))
     viewed = [ProbabilityStore(_member_predictions(member, "oof", config.views, progress)) for member in members]
     folds = read_folds(experiment.folds, data.images.ids)
     scores: list[Scores] = score_stores(
-        [store, *plain, *viewed], data, folds, [config.primary_metric], recipe=IDENTITY, progress=progress
+        [store, *plain, *viewed],
+        data,
+        folds,
+        [truth.metric],
+        recipe=IDENTITY,
+        benchmark=truth.benchmark,
+        own=Own(_first_fitted(members[0]).config),
+        progress=progress,
     )
     write_overlays(experiment, store, data, scores[0], IDENTITY)
     write_scores(experiment, scores[0])
@@ -344,10 +355,17 @@ def _score(
     found = zip(members, config.weights, scores[1 : 1 + count], scores[1 + count :], strict=True)
     return EnsembleResult(
         experiment.name,
-        config.primary_metric,
+        scores[0].metric,
         config.views,
         [MemberScore(member.name, weight, without.all, with_.all) for member, weight, without, with_ in found],
         scores[0].by_fold,
         scores[0].all,
         str(experiment.overlays),
     )
+
+
+def _first_fitted(member: Experiment) -> Experiment:
+    """The experiment itself, or the first inside an ensemble: beside it lies the code of its own metrics."""
+    while is_ensemble(member.config):
+        member = _inner(member, load_ensemble(member.config).config)[0]
+    return member

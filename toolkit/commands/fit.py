@@ -1,105 +1,165 @@
 """`tk fit`: train the folds of an experiment, predict, score."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import score_stores, write_scores
 from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config
 from toolkit.config.models import Config
+from toolkit.config.sampling import parse_negatives
 from toolkit.core.arrays import Integers
 from toolkit.core.folds import assign_folds
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.sampling import select_images
 from toolkit.errors import ChangedError, ConfigError, FoldsError
-from toolkit.files.checking import DataIndex, check_test_data, check_training_data
+from toolkit.files.checking import DataIndex
+from toolkit.files.datasets import Dataset, find_dataset
+from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import folds_digest, read_folds, write_folds
+from toolkit.files.initial_weights import check_initial_weights
 from toolkit.files.locks import locked
 from toolkit.files.resolved import Resolved, changed_keys, read_resolved, versions, write_resolved
-from toolkit.files.sources import Images, LabelledImages, find_images, find_training_data
+from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
-from toolkit.files.submissions import sample_layout_for
 from toolkit.files.writing import read_json
 from toolkit.messages import Progress, Table
 
 # The content of the data and the precision that was chosen are compared themselves.
-_FREE_TO_CHANGE = ("data.", "precision:")
+_FREE_TO_CHANGE = (
+    "data.images",
+    "data.masks",
+    "data.test",
+    "data.sample_submission",
+    "data.external_negatives",
+    "data.extra_train_data",
+    "precision:",
+)
+_CONTENTS = {
+    "training_data": "the training images or masks themselves",
+    "extra_data": "the extra training images or masks themselves",
+    "folds": "folds.csv: images would be scored by networks that were trained on them",
+    "plugins": "plugins.py",
+    "initial_weights": "the weights that a stage starts from",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of the work to do: folds and stages by number, all of them if None, and for how many seconds."""
+
+    folds: Sequence[int] | None = None
+    stages: Sequence[int] | None = None
+    max_seconds: float | None = None
+
+    def check(self, config: Config) -> tuple[list[int], list[int]]:
+        """The numbers of the folds and of the stages.
+
+        Raises:
+            ConfigError: there is no such fold or stage.
+        """
+        return (
+            _numbers("--folds", self.folds, config.folds_count),
+            _numbers("--stages", self.stages, len(config.stages)),
+        )
+
+
+def _numbers(option: str, given: Sequence[int] | None, count: int) -> list[int]:
+    wanted = list(range(count)) if given is None else sorted(set(given))
+    wrong = [number for number in wanted if not 0 <= number < count]
+    if wrong:
+        raise ConfigError(f"{option}: there is no {wrong[0]}; there are 0 to {count - 1}")
+    return wanted
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What `tk fit` has made."""
+    """What `tk fit` has made; without scores as long as a fold is not finished."""
 
     experiment: str
     metric: str
     folds: list[float]
-    all: float
+    all: float | None
+    classes: dict[str, dict[str, float]]
+    stages: list[str]
     seconds: float
     overlays: str
 
     def tables(self) -> list[Table]:
-        """Score per fold and over all."""
-        rows = [(f"fold {number}", f"{score:.4f}") for number, score in enumerate(self.folds)]
-        rows.append(("all out-of-fold images", f"{self.all:.4f}"))
-        return [Table(f"{self.experiment}: {self.metric} at threshold 0.5", ("", self.metric), rows)]
+        """Score per fold, over all and by class; what is trained, as long as there are no scores."""
+        if self.all is None:
+            rows = [(line,) for line in self.stages]
+            return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
+        rows_of_folds = [(f"fold {number}", f"{score:.4f}") for number, score in enumerate(self.folds)]
+        rows_of_folds.append(("all out-of-fold images", f"{self.all:.4f}"))
+        tables = [Table(f"{self.experiment}: {self.metric} at threshold 0.5", ("", self.metric), rows_of_folds)]
+        if self.classes:
+            metrics = list(next(iter(self.classes.values())))
+            rows_of_classes = [
+                (name, *(f"{scores[metric]:.4f}" for metric in metrics)) for name, scores in self.classes.items()
+            ]
+            tables.append(Table(f"{self.experiment}: by class", ("class", *metrics), rows_of_classes))
+        return tables
 
     def next_steps(self) -> list[str]:
         """What to look at and to type."""
+        if self.all is None:
+            return [f"next: tk fit {self.experiment}, which trains what is left and predicts"]
         return [f"pictures: {self.overlays}", f"next: tk tune {self.experiment}"]
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    data: LabelledImages
-    index: DataIndex
-    test: Images | None
-    digests: dict[str, str]
-
-
 def fit(
-    workspace: Workspace, name: str, *, overrides: Sequence[str] = (), restart: bool = False, progress: Progress
+    workspace: Workspace,
+    name: str,
+    *,
+    overrides: Sequence[str] = (),
+    wanted: Wanted = Wanted(),
+    restart: bool = False,
+    progress: Progress,
 ) -> FitResult:
-    """Train all folds of an experiment and predict its training and test images.
+    """Train folds of an experiment and, when all are finished, predict its training and test images.
 
     What is finished is kept: a second call goes on where the first one stopped. With `restart` it begins again.
 
     Raises:
         ToolkitError: bad configuration or data, before any training; another run on the experiment; a configuration
             that differs from the one that earlier results were made with.
+        OutOfTimeError: the time is up.
     """
     started = time.perf_counter()
     experiment = workspace.find(name)
     if is_ensemble(experiment.config):
         raise ConfigError(f"{experiment.name} is an ensemble; its members are fitted", "Run: tk ensemble MEMBER MEMBER")
     loaded = load_config(experiment.config, overrides)
+    wanted.check(loaded.config)
     with locked(experiment.lock):
-        prepared = _prepare(loaded.config, progress)
-        folds = _folds(experiment, loaded.config, prepared.index, restart)
-        anew = _train_and_predict(experiment, loaded, prepared, folds, restart=restart, progress=progress)
-        if anew or not experiment.score.is_file():
-            _score(experiment, loaded.config, prepared.data, folds, progress)
-        else:
-            progress.say(
-                f"{experiment.name} is finished already; to train it again: tk fit {experiment.name} --restart"
-            )
-        score = read_json(experiment.score)
-    seconds = round(time.perf_counter() - started, 1)
-    return FitResult(experiment.name, score["metric"], score["folds"], score["all"], seconds, str(experiment.overlays))
+        dataset = find_dataset(loaded.config, progress)
+        folds = _folds(experiment, loaded.config, dataset.index, restart)
+        finished = _train_predict_score(
+            experiment, loaded, dataset, folds, wanted=wanted, restart=restart, started=started, progress=progress
+        )
+    return _result(experiment, loaded.config, finished, round(time.perf_counter() - started, 1))
 
 
-def _prepare(config: Config, progress: Progress) -> _Prepared:
-    """Look at everything that can be wrong with the data before anything is computed."""
-    data = find_training_data(config.data.images, config.data.masks)
-    test = find_images(config.data.test, "data.test") if config.data.test is not None else None
-    if test is not None and config.data.sample_submission is not None:
-        sample_layout_for(config.data.sample_submission, test.ids, progress)
-    index = check_training_data(data, progress)
-    digests = {"training_data": index.digest}
-    if test is not None:
-        digests["test_data"] = check_test_data(test, progress)
-    return _Prepared(data, index, test, digests)
+def _result(experiment: Experiment, config: Config, finished: bool, seconds: float) -> FitResult:
+    overlays = str(experiment.overlays)
+    if not finished:
+        trained = [str(folder.folder) for folder in experiment.finished_stages()]
+        return FitResult(experiment.name, config.metric_specs[0].label, [], None, {}, trained, seconds, overlays)
+    score = read_json(experiment.score)
+    return FitResult(
+        experiment.name,
+        score["metric"],
+        score["folds"],
+        score["all"],
+        score.get("classes", {}),
+        [],
+        seconds,
+        overlays,
+    )
 
 
 def _folds(experiment: Experiment, config: Config, index: DataIndex, restart: bool) -> Integers:
@@ -130,34 +190,89 @@ def _refuse_untrainable(config: Config, folds: Integers, index: DataIndex) -> No
                 "More images with foreground are needed, or other folds.",
             )
         for number, stage in enumerate(config.stages):
-            rule = stage.validation_negatives
+            rule = parse_negatives(stage.validation_negatives)
             if not len(select_images(has_foreground[folds == fold], rule, config.seed, fold)):
                 raise FoldsError(
-                    f"fold {fold}, stages.{number}.validation_negatives: {rule} leaves no image to judge the epochs on",
+                    f"fold {fold}, stages.{number}.validation_negatives: {stage.validation_negatives} leaves no image to "
+                    "judge the epochs on",
                     "Use validation_negatives: real, or fewer folds.",
                 )
 
 
-def _train_and_predict(
+def _train_predict_score(
     experiment: Experiment,
     loaded: Loaded[Config],
-    prepared: _Prepared,
+    dataset: Dataset,
     folds: Integers,
     *,
+    wanted: Wanted,
     restart: bool,
+    started: float,
     progress: Progress,
 ) -> bool:
-    """Returns whether out-of-fold predictions were made anew."""
+    """Returns whether every fold is finished: only then there is something to predict and to score."""
     # TensorFlow is slow to import: bad input should be told before.
-    from toolkit.learning.fitting import check_learning, fit_folds
+    from toolkit.learning.fitting import Part, fit_folds, is_trained, plan_training
+    from toolkit.learning.plugins import Own
     from toolkit.learning.runtime import choose_precision
     from toolkit.learning.stores import FittedExperiment, predict_oof, predict_test
+    from toolkit.learning.training_data import Deadline
 
     config = loaded.config
-    check_learning(loaded)
+    own = Own(experiment.config)
+    if own.path is not None:
+        progress.say(f"running {own.path}, which defines {', '.join(own)}")
+    fold_numbers, stage_numbers = wanted.check(config)
+    digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(experiment, loaded, dataset, folds)
+    plan = plan_training(loaded, own)
     precision = choose_precision(config.precision)
-    digests = prepared.digests | {"folds": folds_digest(folds)}
-    resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
+    _begin(experiment, config, Resolved(plain_config(config, experiment.folder), digests, precision, versions()), restart)
+    if not experiment.folds.is_file():
+        write_folds(experiment.folds, dataset.index.ids, folds)
+    spent = time.perf_counter() - started
+    deadline = Deadline.after(None if wanted.max_seconds is None else wanted.max_seconds - spent)
+    part = Part(fold_numbers, stage_numbers, deadline)
+    fit_folds(experiment, plan, dataset.pool(folds), part, precision=precision, progress=progress)
+    if not is_trained(experiment, config):
+        return False
+    fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds)
+    anew = predict_oof(fitted, dataset.labelled.images, "none", progress)
+    if dataset.test is not None:
+        predict_test(fitted, dataset.test, "none", progress)
+    if anew or not experiment.score.is_file():
+        _score(experiment, config, dataset.labelled, folds, own, progress)
+    else:
+        progress.say(f"{experiment.name} is finished already; to train it again: tk fit {experiment.name} --restart")
+    return True
+
+
+def _code_and_weights(
+    experiment: Experiment, loaded: Loaded[Config], dataset: Dataset, folds: Integers
+) -> dict[str, str]:
+    """Digests of the user's own code and of the weights that stages start from."""
+    digests = {}
+    if experiment.plugins.is_file():
+        digests["plugins"] = file_digest(experiment.plugins)
+    config = loaded.config
+    given = [(number, stage.initial_weights) for number, stage in enumerate(config.stages) if stage.initial_weights]
+    if given:
+        found = [
+            check_initial_weights(
+                experiment,
+                value,
+                loaded.where("stages", number, "initial_weights"),
+                dataset.index.ids,
+                folds,
+                range(config.folds_count),
+            )
+            for number, value in given
+        ]
+        digests["initial_weights"] = digest(" ".join(found).encode())
+    return digests
+
+
+def _begin(experiment: Experiment, config: Config, resolved: Resolved, restart: bool) -> None:
+    """Write resolved.yaml, unless what is there was made with something else."""
     if restart:
         experiment.forget_results()
     _refuse_changed(experiment, resolved)
@@ -165,14 +280,6 @@ def _train_and_predict(
         # What was trained was trained with the versions of that day.
         resolved = replace(resolved, versions=read_resolved(experiment).versions)
     write_resolved(experiment, resolved)
-    if not experiment.folds.is_file():
-        write_folds(experiment.folds, prepared.index.ids, folds)
-    fit_folds(experiment, loaded, prepared.data, prepared.index.coverage, folds, precision=precision, progress=progress)
-    fitted = FittedExperiment(experiment, config, resolved, prepared.index.ids, folds)
-    anew = predict_oof(fitted, prepared.data.images, "none", progress)
-    if prepared.test is not None:
-        predict_test(fitted, prepared.test, "none", progress)
-    return anew
 
 
 def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
@@ -188,10 +295,9 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
     changes = [
         change for change in changed_keys(before.config, resolved.config) if not change.startswith(_FREE_TO_CHANGE)
     ]
-    if before.digests["training_data"] != resolved.digests["training_data"]:
-        changes.append("the training images or masks themselves")
-    if before.digests.get("folds") != resolved.digests["folds"]:
-        changes.append("folds.csv: images would be scored by networks that were trained on them")
+    changes += [
+        text for name, text in _CONTENTS.items() if before.digests.get(name) != resolved.digests.get(name)
+    ]
     if before.precision != resolved.precision:
         changes.append(
             f"the precision that auto means here: {before.precision} → {resolved.precision}; to go on as before: "
@@ -206,9 +312,27 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
         )
 
 
-def _score(experiment: Experiment, config: Config, data: LabelledImages, folds: Integers, progress: Progress) -> None:
-    metrics = list(dict.fromkeys([config.primary_metric, *config.metrics]))
+def _score(
+    experiment: Experiment,
+    config: Config,
+    data: LabelledImages,
+    folds: Integers,
+    own: Mapping[str, Any],
+    progress: Progress,
+) -> None:
     store = ProbabilityStore(experiment.predictions("oof"))
-    (scores,) = score_stores([store], data, folds, metrics, recipe=IDENTITY, progress=progress)
+    classes = config.task_classes
+    (scores,) = score_stores(
+        [store],
+        data,
+        folds,
+        config.metric_specs,
+        recipe=IDENTITY,
+        progress=progress,
+        activation=classes.activation,
+        classes=classes.names,
+        benchmark=config.benchmark_index,
+        own=own,
+    )
     write_overlays(experiment, store, data, scores, IDENTITY)
     write_scores(experiment, scores)

@@ -44,7 +44,7 @@ def _row(store: ProbabilityStore, data: LabelledImages, scores: Scores, position
     return OverlayRow(
         caption=f"{image_id}  fold {scores.folds[position]}  {scores.metric} {score:.3f}",
         image=data.images.read(image_id),
-        truth=data.read_mask(image_id),
+        truth=data.read_labels(image_id),
         probability=to_probability(stored),
         mask=recipe.apply(stored),
     )

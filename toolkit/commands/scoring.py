@@ -71,7 +71,7 @@ def truth_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Ma
     Raises:
         ChangedError: the image has another size by now.
     """
-    truth = data.read_mask(image_id)
+    truth = data.read_labels(image_id)
     if truth.shape != store.size(image_id):
         raise ChangedError(
             f"{image_id} is {truth.shape[0]}×{truth.shape[1]} now, but {store.folder} predicted it at "

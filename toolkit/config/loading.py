@@ -1,15 +1,17 @@
 """Loading a configuration: inheritance, overrides, validation, and errors that name file, line and key."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from toolkit.config.models import Config, EnsembleConfig
+from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
+from toolkit.config.plugins import PLUGINS, names_defined_beside
 from toolkit.config.problems import describe_problems
+from toolkit.config.stages import is_weight_file
 from toolkit.config.yaml_files import Document, KeyPath, Position, read_document, read_value
 from toolkit.errors import ConfigError
 
@@ -20,8 +22,12 @@ _PATH_KEYS: tuple[KeyPath, ...] = (
     ("data", "masks"),
     ("data", "test"),
     ("data", "sample_submission"),
-    ("encoder_weights",),
+    ("data", "external_negatives"),
+    ("extra_train_data", "images"),
+    ("extra_train_data", "masks"),
+    ("BackgroundReplacer", "path"),
 )
+"""Last two parts of the keys whose values are paths; entries of a list do not count."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Loaded[Config]:
         MissingFileError: the file or one that it extends does not exist.
     """
     document = _with_overrides(_with_parents(path, ()), overrides)
-    return _validate(Config, _anchored(document, Path.cwd()), path)
+    return _validate(Config, _anchored(document, Path.cwd()), path, names_defined_beside(path))
 
 
 def load_ensemble(path: Path) -> Loaded[EnsembleConfig]:
@@ -65,17 +71,25 @@ def is_ensemble(path: Path) -> bool:
 
 def config_from_plain(tree: Mapping[str, Any], folder: Path) -> Config:
     """The inverse of `plain_config`: paths in the tree are relative to `folder`."""
-    return Config.model_validate(_anchored(Document(dict(tree), {}), folder).tree)
+    context = {"own": names_defined_beside(folder / PLUGINS)}
+    return Config.model_validate(with_absolute_paths(tree, folder), context=context)
 
 
 def plain_config(config: BaseModel, relative_to: Path) -> dict[str, Any]:
     """The configuration as plain data for YAML or JSON, its paths relative to a folder."""
-    tree: dict[str, Any] = config.model_dump()
-    for key in _PATH_KEYS:
-        parent, value = _find(tree, key)
-        if parent is not None and _is_path(key, value):
-            parent[str(key[-1])] = Path(os.path.relpath(value, relative_to)).as_posix()
+    return with_relative_paths(config.model_dump(), relative_to)
+
+
+def with_relative_paths(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Plain data with every path relative to a folder."""
+    for key, value in _paths_in(tree):
+        tree = _replaced(tree, key, Path(os.path.relpath(value, folder)).as_posix(), "")
     return tree
+
+
+def with_absolute_paths(tree: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Plain data whose paths are relative to a folder, with every path absolute."""
+    return _anchored(Document(dict(tree), {}), folder).tree
 
 
 def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
@@ -124,10 +138,9 @@ def apply_overrides(tree: Mapping[str, Any], overrides: Sequence[str], folder: P
     """Plain data with overrides such as `stages.0.epochs=3` written into it; paths relative to `folder`."""
     changed = _with_overrides(Document(dict(tree), {}), overrides).tree
     # A path on the command line is seen from the working folder, in the file from the file's.
-    for override in overrides:
-        key = override_key(override)
-        parent, value = _find(changed, key)
-        if parent is not None and _is_path(key, value):
+    keys = [override_key(override) for override in overrides]
+    for key, value in _paths_in(changed):
+        if any(key[: len(overridden)] == overridden for overridden in keys):
             seen = os.path.relpath(_seen_from(Path.cwd(), value), folder)
             changed = _replaced(changed, key, Path(seen).as_posix(), "")
     return changed
@@ -175,16 +188,27 @@ def _replaced(tree: Any, key: KeyPath, value: Any, source: str) -> Any:
 def _anchored(document: Document, folder: Path) -> Document:
     """Make relative paths absolute, seen from the folder of the file that names them."""
     tree = document.tree
-    for key in _PATH_KEYS:
-        value = _find(tree, key)[1]
-        if _is_path(key, value):
-            tree = _replaced(tree, key, str(_seen_from(folder, value)), "")
+    for key, value in _paths_in(tree):
+        tree = _replaced(tree, key, str(_seen_from(folder, value)), "")
     return Document(tree, document.positions)
 
 
-def _is_path(key: KeyPath, value: Any) -> bool:
-    """Whether the value of a key is the path of a file or folder: `imagenet` names the encoder's weights."""
-    return key in _PATH_KEYS and isinstance(value, str) and (key, value) != (("encoder_weights",), "imagenet")
+def _paths_in(tree: Any, key: KeyPath = ()) -> list[tuple[KeyPath, str]]:
+    """Every path of a file or folder in plain data, with its key."""
+    if isinstance(tree, dict):
+        return [found for part, value in tree.items() for found in _paths_in(value, (*key, part))]
+    if isinstance(tree, tuple):
+        return [found for part, value in enumerate(tree) for found in _paths_in(value, (*key, part))]
+    return [(key, tree)] if isinstance(tree, str) and _is_path(key, tree) else []
+
+
+def _is_path(key: KeyPath, value: str) -> bool:
+    """Whether the value of a key is the path of a file or folder: other words may stand in its place."""
+    if key == ("encoder_weights",):
+        return value not in ENCODER_WEIGHTS
+    if key[:1] == ("stages",) and key[2:] == ("initial_weights",):
+        return is_weight_file(value)
+    return tuple(part for part in key if isinstance(part, str))[-2:] in _PATH_KEYS
 
 
 def _seen_from(folder: Path, text: str) -> Path:
@@ -201,16 +225,11 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them
 
 
-def _find(tree: Any, key: KeyPath) -> tuple[dict[str, Any] | None, Any]:
-    """The mapping that holds a key, and its value; None for both where there is none."""
-    for part in key[:-1]:
-        tree = tree.get(part) if isinstance(tree, dict) else None
-    return (tree, tree.get(key[-1])) if isinstance(tree, dict) else (None, None)
-
-
-def _validate(model: type[Model], document: Document, path: Path) -> Loaded[Model]:
+def _validate(
+    model: type[Model], document: Document, path: Path, own: Collection[str] = frozenset()
+) -> Loaded[Model]:
     try:
-        config = model.model_validate(document.tree)
+        config = model.model_validate(document.tree, context={"own": own})
     except ValidationError as error:
         problems = describe_problems(error, model, document, str(path))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

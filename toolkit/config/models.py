@@ -1,130 +1,90 @@
 """The typed models of config.yaml: every key, its default, its meaning."""
 
-from pathlib import Path
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PlainSerializer,
-    Strict,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
-from toolkit.config.calls import ClosedModel, UnknownNameError
-from toolkit.config.losses import parse_loss
+from toolkit.config.augmentation import parse_augmentation
+from toolkit.config.callbacks import CallbackSpec, check_monitors, parse_callbacks
+from toolkit.config.calls import ClosedModel, ProblemsAtError, UnknownNameError
+from toolkit.config.data import DataConfig
+from toolkit.config.fields import (
+    FilePath,
+    Named,
+    PositiveInteger,
+    PositiveNumber,
+    Shape,
+    checked_by,
+    one_of,
+    own_names,
+)
+from toolkit.config.losses import check_loss, needs_presence, parse_loss
+from toolkit.config.metrics import parse_metric, read_metric
+from toolkit.config.networks import BACKBONES, NetworkSpec, check_shape, parse_architecture
+from toolkit.config.sampling import parse_negatives
+from toolkit.config.stages import (
+    AugmentationValue,
+    Averaging,
+    Callbacks,
+    ClassWeights,
+    Loss,
+    Mixing,
+    Optimizer,
+    Schedule,
+    StageConfig,
+)
+from toolkit.config.yaml_files import KeyPath
 from toolkit.core.blend import StoredType
-from toolkit.core.metrics import METRICS
+from toolkit.core.labels import Activation, Classes
+from toolkit.core.metrics import MetricSpec
 from toolkit.core.placement import Resize
-from toolkit.core.sampling import Negatives
 from toolkit.core.views import VIEWS
 
-# fmt: off
-BACKBONES = (
-    "vgg16", "vgg19",
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
-    "seresnet18", "seresnet34", "seresnet50", "seresnet101", "seresnet152",
-    "resnext50", "resnext101", "seresnext50", "seresnext101", "senet154",
-    "densenet121", "densenet169", "densenet201",
-    "inceptionv3", "inceptionresnetv2",
-    "mobilenet", "mobilenetv2",
-    "efficientnetb0", "efficientnetb1", "efficientnetb2", "efficientnetb3",
-    "efficientnetb4", "efficientnetb5", "efficientnetb6", "efficientnetb7",
-)
-# fmt: on
-"""Encoders of segmentation-models 1.0.1."""
+ENCODER_WEIGHTS = ("imagenet", "pascal_voc")
+"""Words for encoder weights that are no files."""
 
-SIDE_MULTIPLES = {"Unet": 32, "FPN": 32, "Linknet": 32, "PSPNet": 48}
-"""What both sides of the input must be a multiple of, by architecture."""
-
-
-def _one_of(allowed: tuple[str, ...]) -> AfterValidator:
-    def check(name: str) -> str:
-        if name not in allowed:
-            raise UnknownNameError(name, allowed)
-        return name
-
-    return AfterValidator(check)
-
-
-def _loss_that_parses(text: str) -> str:
-    parse_loss(text)
-    return text
-
-
-FilePath = Annotated[Path, Strict(False), PlainSerializer(lambda path: path.as_posix(), return_type=str)]
-Backbone = Annotated[str, _one_of(BACKBONES)]
-MetricName = Annotated[str, _one_of(tuple(METRICS))]
-ViewsName = Annotated[str, _one_of(tuple(VIEWS))]
-Loss = Annotated[str, AfterValidator(_loss_that_parses)]
-PositiveInteger = Annotated[int, Field(gt=0)]
-PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NegativesRule = Annotated[Negatives, Field(union_mode="left_to_right")]
-
-
-class DataConfig(ClosedModel):
-    """Where the data lie. Paths are relative to the file that names them."""
-
-    images: FilePath = Field(description="Folder of the training images (png, jpg, tif, bmp). The id of an image is "
-                             "its file name without the extension.")  # fmt: skip
-    masks: FilePath = Field(description="Folder of mask files named like the images (png, tif, bmp; every value above "
-                            "0 is foreground), or a CSV file of run-length encodings: first column the id, second the "
-                            "column-major `start length` pairs, empty or -1 for no mask; several rows of one image are "
-                            "united.")  # fmt: skip
-    test: FilePath | None = Field(None, description="Folder of the test images; without it nothing can be submitted.")
-    sample_submission: FilePath | None = Field(
-        None, description="The competition's sample submission: gives columns, ids and their order."
-    )
-
-
-class StageConfig(ClosedModel):
-    """One leg of a fold's training; what it leaves out is taken from the experiment."""
-
-    epochs: PositiveInteger = Field(description="Number of epochs.")
-    lr: PositiveNumber | None = Field(None, description="Learning rate; the experiment's if left out.")
-    loss: Loss | None = Field(None, description="Loss; the experiment's if left out.")
-    schedule: Literal["constant", "cosine", "one_cycle"] | None = Field(
-        None, description="Learning-rate schedule; the experiment's if left out."
-    )
-    negatives: NegativesRule = Field(
-        "real", description="Images without foreground in training: `none`, `real` (all), or a number of negatives per "
-        "positive, re-drawn every epoch."
-    )  # fmt: skip
-    validation_negatives: NegativesRule = Field(
-        "real", description="The same for the images that the epochs are judged on; a number is drawn once a fold."
-    )
-
-    @field_validator("negatives", "validation_negatives", mode="before")
-    @classmethod
-    def _known_rule(cls, value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError("expected none, real, or a number of negatives per positive")
-        if isinstance(value, str) and value not in ("none", "real"):
-            raise UnknownNameError(value, ("none", "real", "a number per positive"))
-        if not isinstance(value, str) and not 0 < value < 1e6:
-            raise ValueError("a number of negatives per positive is above 0; for no negatives say none")
-        return value
+Backbone = Annotated[str, one_of(BACKBONES)]
+MetricValue = Annotated[str | dict[str, Any], Field(union_mode="left_to_right"), checked_by(parse_metric)]
+ViewsName = Annotated[str, one_of(tuple(VIEWS))]
+ClassNames = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Config(ClosedModel):
     """An experiment: what config.yaml says."""
 
     data: DataConfig = Field(description="Where the data lie.")
-    architecture: Literal["Unet", "FPN", "Linknet", "PSPNet"] = Field(
-        "Unet", description="Segmentation network of segmentation-models."
+    architecture: str = Field(
+        "Unet", description="Segmentation network: Unet, FPN, Linknet, PSPNet, DeepLabV3Plus (or DeepLabV3), "
+        "RefineNet, ModularUnet (without a backbone), or an own one of plugins.py. See docs/networks.md.",
+    )  # fmt: skip
+    architecture_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the architecture, such as `decoder_filters`."
     )
-    backbone: Backbone = Field("resnet34", description=f"Encoder of the network: {', '.join(BACKBONES)}.")
-    encoder_weights: Literal["imagenet"] | FilePath | None = Field(
+    backbone: Backbone | None = Field("resnet34", description=f"Encoder of the network: {', '.join(BACKBONES)}.")
+    encoder_weights: Literal["imagenet", "pascal_voc"] | FilePath | None = Field(
         "imagenet", union_mode="left_to_right",
         description="`imagenet` (downloaded once), `null` for random ones, or the path of a local .h5 file with the "
-        "encoder's weights.",
+        "encoder's weights. `pascal_voc`, a word of other programs, takes imagenet and says so.",
     )  # fmt: skip
-    shape: tuple[PositiveInteger, PositiveInteger, Literal[3]] = Field(
+    freeze_encoder: bool = Field(
+        False, description="Keep the encoder's weights as they are; a stage may change that. Its batch normalisation "
+        "then runs on its stored statistics.",
+    )  # fmt: skip
+    shape: Shape = Field(
         (256, 256, 3),
-        description="Input of the network: height, width, channels. Grey images are repeated to three channels. Sides "
-        "are multiples of 32, of 48 for PSPNet.",
+        description="Input of the network: height, width, channels. With 3 channels grey images are repeated, with 1 "
+        "colours become grey, any other number must be what the files have. Sides are multiples of what the network "
+        "asks for, mostly 32.",
     )
+    first_convolution: Literal["mean", "copy", "zero"] = Field(
+        "mean", description="How pretrained weights of three channels start another number of channels: the `mean` of "
+        "the three in each, a `copy` of them in turn, or the first three as they are and `zero` for the rest.",
+    )  # fmt: skip
+    emptiness_head: bool = Field(
+        False, description="Give the network a second output that tells whether each class occurs in the image; "
+        "`presence_crossentropy` in the loss trains it.",
+    )  # fmt: skip
     batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.9, description="Share of the old value in the running statistics of batch normalisation, at each batch. "
         "Keras says 0.99, which needs some 500 batches before predictions can be trusted."
@@ -132,32 +92,66 @@ class Config(ClosedModel):
     resize: Resize = Field("stretch", description="How images reach the shape: `stretch` both sides, or keep the "
                            "pixels and `pad` with mirrored ones (larger images are scaled down). Predictions are "
                            "brought back to each image's own size.")  # fmt: skip
-    classes: Literal[1] = Field(1, description="Number of classes: 1, foreground against background.")
-    activation: Literal["sigmoid"] = Field("sigmoid", description="What turns the network's logits into probabilities.")
+    classes: Annotated[PositiveInteger | ClassNames, Field(union_mode="left_to_right")] = Field(
+        1, description="Number of classes, or their names. With 1 it is foreground against background."
+    )
+    activation: Activation = Field(
+        default_factory=lambda data: "sigmoid" if _count(data.get("classes", 1)) == 1 else "softmax",
+        description="What turns the network's logits into probabilities: `sigmoid`, each class for itself, or "
+        "`softmax`, one class a pixel, the first of which counts as background. Left out: sigmoid for one class, "
+        "softmax for several.",
+    )
     loss: Loss = Field(
         "binary_crossentropy",
-        description="Sum of weighted terms, for example `binary_crossentropy+0.5*lovasz_loss`. Terms: "
-        "binary_crossentropy, dice_loss, jaccard_loss, lovasz_loss.",
+        description="Sum of weighted terms, for example `binary_crossentropy+0.5*lovasz_loss`. See docs/losses.md.",
     )
-    optimizer: Literal["Adam"] = Field("Adam", description="Optimizer.")
+    class_weights: ClassWeights | None = Field(
+        None, description="Weight of each class in the loss, or `balanced`: by the inverse of its share of the "
+        "training pixels.",
+    )  # fmt: skip
+    optimizer: Optimizer = Field(
+        "Adam", description="Optimizer of Keras: Adam, AdamW, SGD, RMSprop, Nadam, …, or `{SGD: {momentum: 0.9}}`. "
+        "Any takes clipnorm, global_clipnorm or clipvalue.",
+    )  # fmt: skip
     lr: PositiveNumber = Field(1e-3, description="Learning rate.")
-    schedule: Literal["constant", "cosine", "one_cycle"] = Field(
-        "constant", description="Learning rate over the batches of a stage: `constant`, `cosine` down to zero, or "
-        "`one_cycle` (up from a 25th over the first 30 %, then down to nearly zero)."
+    schedule: Schedule = Field(
+        "constant", description="Learning rate over the batches of a stage: `constant`, `cosine` down to zero, "
+        "`one_cycle` (up from a 25th over the first 30 %, then down to nearly zero), and more, also one after the "
+        "other. See docs/schedules.md.",
     )  # fmt: skip
     batch: PositiveInteger = Field(16, description="Images in a batch.")
-    metrics: tuple[MetricName, ...] = Field(
-        (), description="Further metrics to record every epoch, besides the primary one."
-    )
-    primary_metric: MetricName = Field(
-        "dice", description="The competition's metric: chooses the best epoch, scores and tunes. One of dice, iou, "
-        "salt_map, each computed per image and averaged over all images."
+    callbacks: Callbacks = Field(
+        default_factory=dict, description="What watches the epochs: EarlyStopping, ReduceLROnPlateau, TensorBoard, … "
+        "See docs/schedules.md.",
     )  # fmt: skip
-    augmentation: Annotated[tuple[dict[str, Any], ...] | dict[str, Any], Field(union_mode="left_to_right")] = Field(
+    weight_averaging: Averaging = Field(
+        default_factory=dict, description="Averages of weights that are tried at the end of a stage and kept only if "
+        "the metric rises: `{ema: {decay: 0.999}}`, `{swa: {start: 0.75}}`, `{soup: {top: 3}}`, or several.",
+    )  # fmt: skip
+    metrics: tuple[MetricValue, ...] = Field(
+        (), description="Further metrics to record every epoch, besides the primary one. See docs/metrics.md."
+    )
+    primary_metric: MetricValue = Field(
+        "dice", description="The competition's metric: chooses the best epoch, scores and tunes; computed per image "
+        "and averaged where the competition does so. See docs/metrics.md.",
+    )  # fmt: skip
+    benchmark_class: str | None = Field(
+        None, description="Name of the class that alone counts for the primary metric; all of them if left out."
+    )
+    augmentation: AugmentationValue = Field(
         default_factory=dict,
         description="Transforms of albumentations by name, applied in order: `HorizontalFlip: 0.5` gives the "
-        "probability, `Affine: {scale: [0.9, 1.1], p: 0.5}` the parameters; a list of such pairs allows repeats.",
+        "probability, `Affine: {scale: [0.9, 1.1], p: 0.5}` the parameters; a list of such pairs allows repeats, "
+        "`light`, `medium` and `heavy` are ready. See docs/augmentation.md.",
     )
+    transforms: Annotated[Named, checked_by(parse_augmentation)] = Field(
+        default_factory=dict, description="Transforms of the image that are always applied, in training, validation "
+        "and prediction, such as `CLAHE`; nothing random, nothing that moves pixels.",
+    )  # fmt: skip
+    mixing: Mixing = Field(
+        default_factory=dict, description="Mixing of the images of a batch: mixup, cutmix, copy_paste. See "
+        "docs/augmentation.md.",
+    )  # fmt: skip
     folds_count: Annotated[int, Field(ge=2)] = Field(5, description="Number of folds.")
     stratified: bool = Field(
         True, description="Spread images over the folds by foreground coverage, empty ones evenly; otherwise at random."
@@ -165,34 +159,181 @@ class Config(ClosedModel):
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)] = Field(
         description="Stages of each fold, run in order; each starts from the best weights of the one before."
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Arithmetic of the network's convolutions: `bfloat16` is faster on processors that have "
-        "it, and `auto` takes it there. Weights and metrics stay in float32."
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Arithmetic of the network: `bfloat16` is faster on processors and GPUs that have it, "
+        "`float16` on other GPUs, with scaling of the loss; `auto` takes what suits the machine. Weights, loss and "
+        "metrics stay in float32.",
     )  # fmt: skip
     stored_probability: StoredType = Field("uint8", description="How predictions are kept: 8 bits, or `float16`.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(0, description="Every random draw derives from it.")
+    num_seeds: PositiveInteger = Field(
+        1, description="How often each fold is trained, with the seeds seed, seed+1, …; predictions are averaged. The "
+        "folds stay those of the first seed.",
+    )  # fmt: skip
 
-    @field_validator("shape")
-    @classmethod
-    def _sides_the_network_takes(cls, shape: tuple[int, int, int], info: ValidationInfo) -> tuple[int, int, int]:
-        if "architecture" not in info.data:
-            return shape
-        architecture = info.data["architecture"]
-        multiple = SIDE_MULTIPLES[architecture]
-        if any(side % multiple for side in shape[:2]):
-            larger = [-(-side // multiple) * multiple for side in shape[:2]]
-            raise ValueError(
-                f"{architecture} takes sides that are multiples of {multiple}, received {list(shape)}; the next "
-                f"possible shape is {[*larger, shape[2]]}"
-            )
-        return shape
+    @property
+    def task_classes(self) -> Classes:
+        """The classes and how mask files code them."""
+        return task_classes(self.classes, self.activation, self.data)
 
-    @field_validator("augmentation")
-    @classmethod
-    def _pairs(cls, value: Any) -> Any:
-        if isinstance(value, tuple) and any(len(pair) != 1 for pair in value):
-            raise ValueError("each entry of the list must be one `Name: parameters` pair")
-        return value
+    @property
+    def metric_specs(self) -> tuple[MetricSpec, ...]:
+        """Every metric to record, each once, the primary one first."""
+        specs = (read_metric(value) for value in (self.primary_metric, *self.metrics))
+        return tuple(dict.fromkeys(specs))
+
+    @property
+    def benchmark_index(self) -> int | None:
+        """Position of the class that alone counts for the primary metric."""
+        return None if self.benchmark_class is None else self.task_classes.names.index(self.benchmark_class)
+
+    def stage_shape(self, number: int) -> tuple[int, int, int]:
+        """Input of the network in a stage: height, width, channels."""
+        return self.stages[number].shape or self.shape
+
+    @property
+    def prediction_shape(self) -> tuple[int, int, int]:
+        """Input of the network when it predicts: that of the last stage."""
+        return self.stage_shape(len(self.stages) - 1)
+
+    def network_spec(self, shape: tuple[int, int, int] | None = None) -> NetworkSpec:
+        """What the network is built from, for an input of `shape` (height, width, channels)."""
+        return NetworkSpec(
+            architecture=self.architecture,
+            options=self.architecture_options,
+            backbone=self.backbone,
+            encoder_weights=self.encoder_weights,
+            shape=shape or self.shape,
+            classes=_count(self.classes),
+            batch_norm_momentum=self.batch_norm_momentum,
+            first_convolution=self.first_convolution,
+            emptiness_head=self.emptiness_head,
+        )
+
+    @model_validator(mode="after")
+    def _keys_that_fit_together(self, info: ValidationInfo) -> "Config":
+        own = own_names(info)
+        problems = _Problems()
+        problems.check(("classes",), self._check_classes)
+        problems.check(("data", "mask_values"), self._check_mask_values)
+        problems.check(("benchmark_class",), self._check_benchmark_class)
+        problems.check(("class_weights",), self._check_class_weights, self.class_weights)
+        problems.check(("architecture_options",), parse_architecture, self.architecture, self.architecture_options, own)
+        problems.check(("shape",), self._check_shape, self.shape, own)
+        for number, stage in enumerate(self.stages):
+            here: KeyPath = ("stages", number)
+            if stage.shape is not None:
+                problems.check((*here, "shape"), self._check_shape, stage.shape, own)
+            problems.check((*here, "class_weights"), self._check_class_weights, stage.class_weights)
+            at = ("loss",) if stage.loss is None else (*here, "loss")
+            problems.check(at, self._check_loss, self.loss if stage.loss is None else stage.loss, own)
+            problems.check((*here, "callbacks"), self._check_callbacks, number, own)
+            problems.check((*here, "hard_negatives"), self._check_hard_negatives, number)
+        if problems.found:
+            raise ProblemsAtError(problems.found)
+        return self
+
+    def _check_classes(self) -> None:
+        count = _count(self.classes)
+        if self.activation == "softmax" and count == 1:
+            raise ValueError("softmax needs two classes or more, of which the first is background; one class: sigmoid")
+        if count > 254:
+            raise ValueError(f"at most 254 classes, received {count}")
+        if isinstance(self.classes, tuple) and len(set(self.classes)) < count:
+            raise ValueError("two classes have the same name")
+
+    def _check_mask_values(self) -> None:
+        given = self.data.mask_values
+        count = _count(self.classes)
+        if given is None:
+            return
+        if len(given) != count:
+            raise ValueError(f"expected one entry for each of the {count} classes, received {len(given)}")
+        classes = self.task_classes
+        values = [value for values in classes.values or () for value in values] + list(classes.ignore)
+        if len(set(values)) < len(values):
+            raise ValueError("a pixel value stands for two classes, or for a class and void")
+
+    def _check_benchmark_class(self) -> None:
+        if self.benchmark_class is not None and self.benchmark_class not in self.task_classes.names:
+            raise UnknownNameError(self.benchmark_class, self.task_classes.names)
+
+    def _check_class_weights(self, weights: object) -> None:
+        count = _count(self.classes)
+        if isinstance(weights, tuple) and len(weights) != count:
+            raise ValueError(f"expected one weight for each of the {count} classes, received {len(weights)}")
+
+    def _check_shape(self, shape: tuple[int, int, int], own: Collection[str]) -> None:
+        if shape[2] != self.shape[2]:
+            raise ValueError(f"a stage keeps the {self.shape[2]} channels of the experiment, received {shape[2]}")
+        check_shape(self.architecture, self.architecture_options, self.backbone, shape)
+
+    def _check_loss(self, loss: Any, own: Collection[str]) -> None:
+        terms = parse_loss(loss, own)
+        check_loss(terms, self.activation, _count(self.classes))
+        if needs_presence(terms) and not self.emptiness_head:
+            raise ValueError("presence_crossentropy trains the emptiness head; add emptiness_head: true")
+
+    def _check_callbacks(self, number: int, own: Collection[str]) -> None:
+        labels = (parse_metric(metric, own).label for metric in (self.primary_metric, *self.metrics))
+        check_monitors(stage_callbacks(self, number, own), ("loss", "val_loss", *labels))
+
+    def _check_hard_negatives(self, number: int) -> None:
+        stage = self.stages[number]
+        if not stage.hard_negatives:
+            return
+        if number == 0 and stage.initial_weights is None:
+            raise ValueError("the first stage has no weights whose false positives it could look at")
+        if parse_negatives(stage.negatives).kind in ("none", "real"):
+            raise ValueError("hard negatives are drawn more often: negatives must say how many to draw")
+
+
+def task_classes(classes: int | tuple[str, ...], activation: Activation, data: DataConfig) -> Classes:
+    """The classes of a task, with the pixel values that are meant where none are given."""
+    names = classes
+    if isinstance(names, int):
+        names = ("foreground",) if names == 1 else tuple(f"class{number}" for number in range(names))
+    values = data.mask_values
+    if values is None and len(names) > 1:
+        first = 0 if activation == "softmax" else 1
+        values = tuple(range(first, first + len(names)))
+    return Classes(
+        names,
+        activation,
+        None if values is None else tuple(_listed(value) for value in values),
+        () if data.ignore is None else _listed(data.ignore),
+    )
+
+
+def stage_callbacks(config: Config, number: int, own: Collection[str] = ()) -> tuple[CallbackSpec, ...]:
+    """The callbacks of a stage: its own or the experiment's, and its extra ones."""
+    stage = config.stages[number]
+    first = config.callbacks if stage.callbacks is None else stage.callbacks
+    return parse_callbacks(first, own) + parse_callbacks(stage.extra_callbacks or (), own)
+
+
+class _Problems:
+    """Collects what several checks find."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[KeyPath, ValueError, type[BaseModel] | None]] = []
+
+    def check(self, path: KeyPath, check: Callable[..., object], *arguments: Any) -> None:
+        """Call a check; what it raises is about the key at `path`, or further inside."""
+        try:
+            check(*arguments)
+        except ProblemsAtError as error:
+            self.found.extend(((*path, *inner), problem, model) for inner, problem, model in error.problems)
+        except ValueError as error:
+            self.found.append((path, error, None))
+
+
+def _count(classes: int | tuple[str, ...]) -> int:
+    return classes if isinstance(classes, int) else len(classes)
+
+
+def _listed(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 class EnsembleConfig(ClosedModel):
@@ -203,7 +344,7 @@ class EnsembleConfig(ClosedModel):
     )
     weights: tuple[PositiveNumber, ...] = Field(description="Weight of each member.")
     views: ViewsName = Field("none", description="Test-time augmentation of every member.")
-    primary_metric: MetricName = Field(description="The competition's metric.")
+    primary_metric: MetricValue = Field(description="The competition's metric.")
 
     @field_validator("weights")
     @classmethod

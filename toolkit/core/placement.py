@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Image, Mask, Probability
+from toolkit.core.arrays import Image, Probability
+from toolkit.core.labels import Labels
 
 Resize = Literal["stretch", "pad"]
 """`stretch` to the network's shape, or keep the aspect and `pad` with mirrored pixels."""
@@ -30,9 +31,9 @@ class Placement:
         """Bring `uint8 (height, width, channels)` to the network's size."""
         return self._pad(_scale(image, self.scaled, _interpolation(self.original, self.scaled)))
 
-    def mask(self, mask: Mask) -> npt.NDArray[np.uint8]:
-        """Bring `bool (height, width)` to the network's size as `uint8` 0/1."""
-        return self._pad(_scale(mask.view(np.uint8), self.scaled, cv2.INTER_NEAREST_EXACT))
+    def labels(self, labels: Labels) -> Labels:
+        """Bring a label map `uint8 (height, width)` to the network's size."""
+        return self._pad(_scale(labels, self.scaled, cv2.INTER_NEAREST_EXACT))
 
     def undo(self, prediction: Probability) -> Probability:
         """Bring `float32 (height, width, classes)` from the network's size back to the image's own."""

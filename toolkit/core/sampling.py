@@ -1,36 +1,85 @@
-"""Which images an epoch trains on: all positives, and as many negatives as were asked for."""
+"""Which images an epoch trains on: the positives, and as many negatives as were asked for."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Integers
+from toolkit.core.arrays import Floats, Integers
 from toolkit.core.randomness import generator
 
-Negatives = Literal["none", "real"] | float
-"""`none`, `real` (all of them), or a number of negatives per positive."""
+AREA_BINS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Edges of the bins of foreground coverage over which positives can be evened out."""
 
 
-def select_images(has_foreground: npt.NDArray[np.bool_], negatives: Negatives, *draw: int) -> Integers:
-    """Positions of the images to use, ascending: every positive, and the negatives that the rule asks for.
+@dataclass(frozen=True)
+class Negatives:
+    """How many images without any foreground are used.
 
-    With a number r, round(r x positives) negatives are drawn, without repetition as long as there are enough.
+    `none`, `real` (all there are), `per_positive`: a number for each positive, or `positive_share`: so many that the
+    positives are this share of all. The last two go linearly from `start` in the first epoch to `end` in the last.
+    """
+
+    kind: Literal["none", "real", "per_positive", "positive_share"]
+    start: float = 0.0
+    end: float = 0.0
+
+    def count(self, positives: int, available: int, progress: float) -> int:
+        """Number of negatives beside so many positives; `progress` is 0 in the first epoch, 1 in the last."""
+        if self.kind == "none":
+            return 0
+        value = self.start + (self.end - self.start) * progress
+        if self.kind == "per_positive":
+            return round(value * positives)
+        if self.kind == "positive_share":
+            return round(positives * (1 - value) / value)
+        return available
+
+
+NO_NEGATIVES = Negatives("none")
+ALL_NEGATIVES = Negatives("real")
+
+
+def select_images(
+    has_foreground: npt.NDArray[np.bool_],
+    negatives: Negatives,
+    *draw: int,
+    progress: float = 0.0,
+    groups: npt.NDArray[np.bool_] | None = None,
+    weights: Floats | None = None,
+) -> Integers:
+    """Positions of the images to use, ascending: the positives, and the negatives that the rule asks for.
+
+    Negatives are drawn without repetition as long as there are enough; if more are asked for, all are taken as often
+    as they go into the number, and the rest is drawn.
 
     Args:
         has_foreground: `bool (images,)`.
         negatives: the rule.
         draw: what the drawing derives from, for example (seed, fold, stage, epoch).
+        progress: share of the epochs that is done, 0 in the first one, 1 in the last.
+        groups: `bool (images, groups)`, which positive belongs to which groups, such as area bins or classes. As many
+            positives as there are get drawn, equally often from every group that has any; otherwise each is taken once.
+        weights: `float64 (images,)`, above 0: negatives are drawn with probabilities in proportion.
     """
     positives, empties = np.flatnonzero(has_foreground), np.flatnonzero(~has_foreground)
-    if negatives == "none":
-        return positives
-    if negatives == "real" or not len(empties):
-        return np.arange(len(has_foreground))
-    wanted = round(float(negatives) * len(positives))
-    repeats, rest = divmod(wanted, len(empties))
-    drawn = generator("negatives", *draw).permutation(len(empties))[:rest]
+    wanted = negatives.count(len(positives), len(empties), progress) if len(empties) else 0
+    repeats, rest = divmod(wanted, len(empties)) if len(empties) else (0, 0)
+    random = generator("negatives", *draw)
+    if weights is None:
+        drawn = random.permutation(len(empties))[:rest]
+    else:
+        drawn = random.choice(len(empties), rest, replace=False, p=weights[empties] / weights[empties].sum())
+    if groups is not None:
+        positives = _evened_out(positives, groups, *draw)
     return np.sort(np.concatenate([positives, np.tile(empties, repeats), empties[drawn]]))
+
+
+def area_groups(coverage: Floats) -> npt.NDArray[np.bool_]:
+    """Bins of `AREA_BINS` that images fall into by their foreground coverage, `bool (images, bins)`; none if empty."""
+    bins = np.digitize(coverage, AREA_BINS[1:-1], right=True)
+    return (bins[:, None] == np.arange(len(AREA_BINS) - 1)) & (coverage > 0)[:, None]
 
 
 def shuffled_batches(positions: Integers, batch: int, *draw: int) -> list[Integers]:
@@ -40,3 +89,17 @@ def shuffled_batches(positions: Integers, batch: int, *draw: int) -> list[Intege
     """
     shuffled = generator("order", *draw).permutation(positions)
     return np.array_split(shuffled, max(1, -(-len(positions) // batch)))
+
+
+def _evened_out(positives: Integers, groups: npt.NDArray[np.bool_], *draw: int) -> Integers:
+    """As many draws as there are positives, equally many from each group; a group that is used up begins again."""
+    members = [positives[groups[positives, group]] for group in range(groups.shape[1])]
+    members = [group for group in members if len(group)]
+    random = generator("positives", *draw)
+    # The groups that get one draw more than others change from epoch to epoch.
+    shares = np.array([len(part) for part in np.array_split(positives, len(members))])[random.permutation(len(members))]
+    drawn = []
+    for group, share in zip(members, shares, strict=True):
+        repeats, rest = divmod(int(share), len(group))
+        drawn += [np.tile(group, repeats), random.permutation(group)[:rest]]
+    return np.concatenate(drawn)

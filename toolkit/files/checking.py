@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.core.arrays import Floats
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.labels import VOID, pixel_counts
 from toolkit.errors import DataError, NothingToLearnError
 from toolkit.files.digests import digest
 from toolkit.files.images import UnreadableImageError
@@ -22,24 +23,34 @@ _LISTED = 20
 class DataIndex:
     """What checking has found: one entry an image, in the order of the sorted ids.
 
-    `coverage` is the foreground share, `float64 (images,)`, 0–1; `digest` covers ids, images and masks.
+    `coverage` is the foreground share, `float64 (images,)`, 0–1; `pixels` counts those of each class, `int64 (images,
+    classes)`; `digest` covers ids, images, masks and how they are read.
     """
 
     ids: tuple[str, ...]
     coverage: Floats
+    pixels: Integers
     constant: tuple[str, ...]
     digest: str
 
 
-def check_training_data(data: LabelledImages, progress: Progress) -> DataIndex:
+def check_training_data(
+    data: LabelledImages, progress: Progress, title: str = "checking training images", *, extra: bool = False
+) -> DataIndex:
     """Decode every image and mask once and note what training needs to know.
+
+    Args:
+        data: images and masks.
+        progress: told of the work and of what is odd.
+        title: of the work.
+        extra: that they come in addition to others, so that they need not have something to learn by themselves.
 
     Raises:
         DataError: all problems, each with its id.
         NothingToLearnError: no foreground at all, foreground everywhere, or constant images only.
     """
     ids = data.images.ids
-    checked = _in_threads(partial(_check_one, data), ids, "checking training images", progress)
+    checked = _in_threads(partial(_check_one, data), ids, title, progress)
     without_image = sorted(set(data.masks.ids) - set(ids))
     if without_image:
         progress.warn(
@@ -48,10 +59,15 @@ def check_training_data(data: LabelledImages, progress: Progress) -> DataIndex:
     _refuse(checked, data.images.folder)
     coverage = np.array([entry.coverage for entry in checked])
     constant = tuple(image_id for image_id, entry in zip(ids, checked, strict=True) if entry.constant)
-    _refuse_nothing_to_learn(data.images.folder, coverage, constant)
+    pixels = np.array([entry.pixels for entry in checked], np.int64)
+    if not extra:
+        _refuse_nothing_to_learn(data.images.folder, coverage, constant, data.classes.count)
+        absent = [name for name, count in zip(data.classes.names, pixels.sum(axis=0), strict=True) if not count]
+        if absent:
+            progress.warn(f"no mask has a pixel of class {', '.join(absent)}")
     if constant:
         progress.warn(f"{len(constant)} of {len(ids)} images have one value in all pixels: {_some(constant)}")
-    return DataIndex(ids, coverage, constant, _digest(ids, checked))
+    return DataIndex(ids, coverage, pixels, constant, _digest(ids, checked))
 
 
 def check_test_data(images: Images, progress: Progress) -> str:
@@ -77,18 +93,22 @@ def check_test_data(images: Images, progress: Progress) -> str:
 class _Checked:
     problem: str = ""
     coverage: float = 0.0
+    pixels: tuple[int, ...] = ()
     constant: bool = False
     digest: str = ""
 
 
 def _check_one(data: LabelledImages, image_id: str) -> _Checked:
     try:
-        image, mask = data.images.read(image_id), data.read_mask(image_id)
+        image, labels = data.images.read(image_id), data.read_labels(image_id)
     except DataError as error:
         return _Checked(problem=error.message)
     constant = bool((image == image[0, 0]).all())
     content = data.images.paths[image_id].read_bytes() + data.masks.content(image_id)
-    return _Checked("", float(mask.mean()), constant, digest(content))
+    counted = max(1, int((labels != VOID).sum()))
+    coverage = int(((labels > 0) & (labels != VOID)).sum()) / counted
+    pixels = pixel_counts(labels, data.classes.count, data.classes.activation)
+    return _Checked("", coverage, tuple(pixels.tolist()), constant, digest(content))
 
 
 def _in_threads(check: Callable[[str], _Checked], ids: Sequence[str], title: str, progress: Progress) -> list[_Checked]:
@@ -112,16 +132,16 @@ def _refuse(checked: Sequence[_Checked], folder: Path) -> None:
     )
 
 
-def _refuse_nothing_to_learn(folder: Path, coverage: Floats, constant: Sequence[str]) -> None:
+def _refuse_nothing_to_learn(folder: Path, coverage: Floats, constant: Sequence[str], classes: int) -> None:
     if coverage.max() == 0:
         raise NothingToLearnError(
             f"all {len(coverage)} masks of {folder} are empty: there is no foreground to learn",
             "Check that data.masks names the right masks.",
         )
-    if coverage.min() == 1:
+    if coverage.min() == 1 and classes == 1:
         raise NothingToLearnError(
             f"all {len(coverage)} masks of {folder} are full: there is no background to learn",
-            "Masks take every value above 0 as foreground; check how background is coded.",
+            "Masks take every value above 0 as foreground; check how background is coded, and see data.mask_values.",
         )
     if len(constant) == len(coverage):
         raise NothingToLearnError(

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from toolkit.config.plugins import PLUGINS
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.writing import read_json, writing_to
 from toolkit.messages import Progress
@@ -61,6 +62,23 @@ class StageFolder:
         """Event files."""
         return self.folder / "tensorboard"
 
+    @property
+    def negative_weights(self) -> Path:
+        """How often each negative is drawn, where hard ones are preferred."""
+        return self.folder / "negative_weights.csv"
+
+    def snapshot(self, epoch: int) -> Path:
+        """Weights at the end of a cycle of the learning rate."""
+        return self.folder / "snapshots" / f"epoch{epoch:04d}.weights.h5"
+
+    def candidate(self, epoch: int) -> Path:
+        """Weights of one of the best epochs, kept until they are averaged."""
+        return self.folder / "candidates" / f"epoch{epoch:04d}.weights.h5"
+
+    def candidates(self) -> list[Path]:
+        """All of these that are there."""
+        return sorted(self.candidate(0).parent.glob("epoch*.weights.h5"))
+
     def is_complete(self) -> bool:
         """Whether all epochs of the stage are done."""
         return self.state.is_file() and self.best_weights.is_file() and bool(read_json(self.state)["complete"])
@@ -83,6 +101,11 @@ class Experiment:
         json = self.folder / "config.json"
         yaml = self.folder / "config.yaml"
         return json if json.is_file() and not yaml.is_file() else yaml
+
+    @property
+    def plugins(self) -> Path:
+        """The user's own losses, metrics, networks and so on; optional."""
+        return self.folder / PLUGINS
 
     @property
     def resolved(self) -> Path:
@@ -119,9 +142,23 @@ class Experiment:
         """Held by the run that works on the experiment."""
         return self.folder / ".lock"
 
-    def stage(self, fold: int, stage: int) -> StageFolder:
-        """The folder of one stage of one fold."""
-        return StageFolder(self.folder / f"fold{fold}" / f"stage{stage}")
+    def stage(self, fold: int, stage: int, repeat: int = 0) -> StageFolder:
+        """The folder of one stage of one fold; `repeat` counts the trainings of the fold with further seeds."""
+        folder = self.folder / f"fold{fold}" / (f"seed{repeat}" if repeat else "")
+        return StageFolder(folder / f"stage{stage}")
+
+    def finished_stages(self) -> list[StageFolder]:
+        """Every stage of any fold that is complete."""
+        folders = [*self.folder.glob("fold*/stage*"), *self.folder.glob("fold*/seed*/stage*")]
+        return [stage for stage in map(StageFolder, sorted(folders)) if stage.is_complete()]
+
+    def stages_of(self, fold: int) -> list[int]:
+        """Numbers of the stages of a fold that have been begun."""
+        return sorted(int(path.name.removeprefix("stage")) for path in self.folder.glob(f"fold{fold}/stage[0-9]*"))
+
+    def sibling(self, name: str) -> "Experiment":
+        """The experiment of a name in the same workspace."""
+        return Experiment(self.folder.parent / name)
 
     def predictions(self, split: Split, views: str = "none") -> Path:
         """The folder of a probability store."""
@@ -136,7 +173,7 @@ class Experiment:
 
     def has_training(self) -> bool:
         """Whether any fold has been begun."""
-        return any(self.folder.glob("fold*/stage*"))
+        return any(self.folder.glob("fold*/stage*")) or any(self.folder.glob("fold*/seed*/stage*"))
 
     def forget_results(self) -> None:
         """Delete everything but the configuration and the folds.

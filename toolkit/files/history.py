@@ -1,5 +1,6 @@
 """history.csv: one row for each finished epoch of a stage."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ from toolkit.errors import StorageError
 from toolkit.files.experiment import StageFolder
 from toolkit.files.tables import format_table, read_table
 from toolkit.files.writing import write_text
+
+_FIRST, _LAST = ("epoch", "lr", "loss", "val_loss"), ("images", "seconds")
 
 
 @dataclass(frozen=True)
@@ -16,29 +19,47 @@ class Epoch:
     number: int
     learning_rate: float
     loss: float
+    validation_loss: float
     scores: dict[str, float]
     images: int
     seconds: float
+
+    @property
+    def primary(self) -> float:
+        """The primary metric."""
+        return next(iter(self.scores.values()))
+
+    def values(self) -> dict[str, float]:
+        """What can be monitored, by name."""
+        return {"loss": self.loss, "val_loss": self.validation_loss, **self.scores}
 
 
 def read_history(folder: StageFolder) -> list[Epoch]:
     """The epochs of a stage that are finished."""
     if not folder.history.is_file():
         return []
-    columns = folder.history.read_text().partition("\n")[0].split(",")
-    metrics = columns[3:-2]
+    table = read_table(folder.history, None, str(folder.history), StorageError)
     epochs = []
-    for row in read_table(folder.history, len(columns), str(folder.history), StorageError).rows:
-        scores = dict(zip(metrics, map(float, row[3:-2]), strict=True))
-        epochs.append(Epoch(int(row[0]), float(row[1]), float(row[2]), scores, int(row[-2]), float(row[-1])))
+    for row in table.rows:
+        numbers = [float(cell or math.nan) for cell in row]
+        scores = dict(zip(table.columns[len(_FIRST) : -len(_LAST)], numbers[len(_FIRST) : -len(_LAST)], strict=True))
+        epochs.append(Epoch(int(numbers[0]), *numbers[1 : len(_FIRST)], scores, int(numbers[-2]), numbers[-1]))
     return epochs
 
 
 def write_history(folder: StageFolder, history: Sequence[Epoch]) -> None:
     """Write history.csv anew."""
-    columns = ("epoch", "lr", "loss", *history[0].scores, "images", "seconds")
+    columns = (*_FIRST, *history[0].scores, *_LAST)
     rows = [
-        (epoch.number, epoch.learning_rate, epoch.loss, *epoch.scores.values(), epoch.images, round(epoch.seconds, 2))
+        (
+            epoch.number,
+            epoch.learning_rate,
+            epoch.loss,
+            epoch.validation_loss,
+            *epoch.scores.values(),
+            epoch.images,
+            round(epoch.seconds, 2),
+        )
         for epoch in history
     ]
     write_text(folder.history, format_table(columns, rows))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
 
-from toolkit.core.arrays import Image, Mask
+from toolkit.core.arrays import Image
 from toolkit.errors import DataError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -40,29 +40,41 @@ def read_size(path: Path) -> tuple[int, int]:
         return height, width
 
 
-def read_image(path: Path) -> Image:
-    """Read an image as RGB.
+def read_image(path: Path, channels: int = 3) -> Image:
+    """Read an image with a number of channels.
 
-    Grey is repeated to three channels, an alpha channel is dropped, 16-bit values keep their upper 8 bits. Orientation
-    tags are not applied, because masks are drawn on the pixels as they are stored.
+    With three, grey is repeated and an alpha channel is dropped. With one, colours become grey. With any other number
+    the file has to have just these channels. 16-bit values keep their upper 8 bits. Orientation tags are not applied,
+    because masks are drawn on the pixels as they are stored.
 
     Returns:
-        `uint8 (height, width, 3)`.
+        `uint8 (height, width, channels)`.
 
     Raises:
-        UnreadableImageError: not an image, truncated, damaged, of a pixel type that is not supported, or too large.
+        UnreadableImageError: not an image, truncated, damaged, of a pixel type that is not supported, too large, or
+            without so many channels.
     """
     pixels = _to_bytes(_decode(path), path)
     if pixels.ndim == 2:
-        return np.repeat(pixels[:, :, None], 3, axis=2)
-    return np.repeat(pixels[:, :, :1], 3, axis=2) if pixels.shape[2] < 3 else np.ascontiguousarray(pixels[:, :, :3])
+        pixels = pixels[:, :, None]
+    found = pixels.shape[2]
+    if channels == 3:
+        return np.repeat(pixels[:, :, :1], 3, axis=2) if found < 3 else np.ascontiguousarray(pixels[:, :, :3])
+    if channels == 1:
+        grey = (
+            pixels[:, :, 0] if found < 3 else cv2.cvtColor(np.ascontiguousarray(pixels[:, :, :3]), cv2.COLOR_RGB2GRAY)
+        )
+        return np.ascontiguousarray(grey[:, :, None])  # type: ignore[return-value] # OpenCV names no types
+    if found != channels:
+        raise UnreadableImageError(path, f"has {found} channels, but shape asks for {channels}")
+    return np.ascontiguousarray(pixels)
 
 
-def read_mask(path: Path) -> Mask:
-    """Read a mask file: foreground is every pixel above 0, in any channel but alpha; of a palette image, every index.
+def read_mask_values(path: Path) -> npt.NDArray[Any]:
+    """Read the pixel values of a mask file; of a palette image the indices, of several channels the largest but alpha.
 
     Returns:
-        `bool (height, width)`.
+        whole numbers or bool, (height, width).
 
     Raises:
         UnreadableImageError: as `read_image`.
@@ -70,9 +82,9 @@ def read_mask(path: Path) -> Mask:
     values = _decode(path, palette_as_index=True)
     if values.ndim == 3:
         with_alpha = values.shape[2] in (2, 4)
-        values = values[:, :, : values.shape[2] - with_alpha].max(axis=2)
-    foreground: Mask = np.not_equal(values, 0)
-    return foreground
+        largest: npt.NDArray[Any] = values[:, :, : values.shape[2] - with_alpha].max(axis=2)
+        return largest
+    return values
 
 
 def _decode(path: Path, palette_as_index: bool = False) -> npt.NDArray[Any]:

@@ -1,14 +1,16 @@
 """resolved.yaml: what was really run, which later commands read instead of asking the configuration again."""
 
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from toolkit.config.models import DataConfig
+from toolkit.config.data import DataConfig
+from toolkit.config.loading import with_absolute_paths
+from toolkit.config.metrics import read_metric
 from toolkit.config.yaml_files import read_document, write_yaml
+from toolkit.core.metrics import MetricSpec
 from toolkit.errors import NotReadyError, StorageError
 from toolkit.files.experiment import Experiment
 from toolkit.files.writing import write_text
@@ -30,9 +32,9 @@ class Resolved:
     versions: Mapping[str, str]
 
     @property
-    def primary_metric(self) -> str:
+    def primary_metric(self) -> MetricSpec:
         """The competition's metric."""
-        return str(self.config["primary_metric"])
+        return read_metric(self.config["primary_metric"])
 
 
 def versions() -> dict[str, str]:
@@ -73,12 +75,8 @@ def read_resolved(experiment: Experiment) -> Resolved:
 
 def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
     """Where the data of an experiment or ensemble lie, as paths that can be opened."""
-    return DataConfig.model_validate(
-        {
-            key: None if path is None else os.path.normpath(experiment.folder / path)
-            for key, path in resolved.config["data"].items()
-        }
-    )
+    tree = with_absolute_paths({"data": resolved.config["data"]}, experiment.folder)
+    return DataConfig.model_validate(tree["data"])
 
 
 def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -4,18 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from toolkit.core.arrays import Image, Mask
+from toolkit.core.arrays import Image
+from toolkit.core.labels import BINARY, Classes, Labels, UnknownValuesError
 from toolkit.core.rle import RleError, decode
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.images import (
     IMAGE_SUFFIXES,
     MASK_SUFFIXES,
     read_image,
-    read_mask,
+    read_mask_values,
     read_size,
 )
 from toolkit.files.tables import read_table
@@ -32,8 +34,8 @@ class MaskSource(Protocol):
     def ids(self) -> Iterable[str]:
         """Ids that have a mask, which may be empty."""
 
-    def read(self, image_id: str, size: tuple[int, int]) -> Mask:
-        """The mask of an image of (height, width); raises KeyError, UnreadableImageError or RleError."""
+    def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
+        """Pixel values of an image of (height, width), bool or whole; KeyError, UnreadableImageError or RleError."""
 
     def content(self, image_id: str) -> bytes:
         """What the mask is made from, for digests."""
@@ -50,9 +52,9 @@ class MaskFiles:
         """Ids that have a mask file."""
         return self.paths.keys()
 
-    def read(self, image_id: str, size: tuple[int, int]) -> Mask:
+    def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Read one mask; its size is its own, to be compared with `size` by the caller."""
-        return read_mask(self.paths[image_id])
+        return read_mask_values(self.paths[image_id])
 
     def content(self, image_id: str) -> bytes:
         """The bytes of the file."""
@@ -70,7 +72,7 @@ class MaskTable:
         """Ids that have a row."""
         return self.rows.keys()
 
-    def read(self, image_id: str, size: tuple[int, int]) -> Mask:
+    def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Decode and unite the rows of one image."""
         mask = np.zeros(size, np.bool_)
         for text in self.rows[image_id]:
@@ -83,11 +85,27 @@ class MaskTable:
 
 
 @dataclass(frozen=True)
+class EmptyMasks:
+    """Masks of images that show nothing of what is looked for."""
+
+    ids: tuple[str, ...]
+
+    def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
+        """Background everywhere."""
+        return np.zeros(size, np.bool_)
+
+    def content(self, image_id: str) -> bytes:
+        """Nothing."""
+        return b""
+
+
+@dataclass(frozen=True)
 class Images:
     """Images of a folder by id, in the order of the ids."""
 
     folder: Path
     paths: Mapping[str, Path]
+    channels: int = 3
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -95,8 +113,8 @@ class Images:
         return tuple(sorted(self.paths))
 
     def read(self, image_id: str) -> Image:
-        """Read one image as `uint8 (height, width, 3)`; raises UnreadableImageError."""
-        return read_image(self.paths[image_id])
+        """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
+        return read_image(self.paths[image_id], self.channels)
 
 
 @dataclass(frozen=True)
@@ -105,23 +123,27 @@ class LabelledImages:
 
     images: Images
     masks: MaskSource
+    classes: Classes = BINARY
 
-    def read_mask(self, image_id: str) -> Mask:
-        """The mask of one image as `bool (height, width)`.
+    def read_labels(self, image_id: str) -> Labels:
+        """The class of each pixel of one image, `uint8 (height, width)`.
 
         Raises:
-            DataError: there is none, it cannot be read, or it does not fit its image.
+            DataError: there is no mask, it cannot be read, does not fit its image, or has values of no class.
         """
         height, width = size = read_size(self.images.paths[image_id])
         try:
-            mask = self.masks.read(image_id, size)
+            raw = self.masks.read(image_id, size)
         except KeyError as error:
             raise DataError(f"{image_id}: no mask") from error
         except RleError as error:
             raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
-        if mask.shape != size:
-            raise DataError(f"{image_id}: the mask is {mask.shape[0]}×{mask.shape[1]}, the image {height}×{width}")
-        return mask
+        if raw.shape != size:
+            raise DataError(f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, the image {height}×{width}")
+        try:
+            return self.classes.labels(raw)
+        except UnknownValuesError as error:
+            raise DataError(f"{image_id}: its mask has {error}") from error
 
 
 def image_id_of(name: str) -> str:
@@ -130,7 +152,7 @@ def image_id_of(name: str) -> str:
     return stem if dot and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
 
 
-def find_images(folder: Path, key: str) -> Images:
+def find_images(folder: Path, key: str, channels: int = 3) -> Images:
     """List the images of a folder; `key` is the configuration key that names it, for messages.
 
     Raises:
@@ -140,21 +162,36 @@ def find_images(folder: Path, key: str) -> Images:
     """
     if not folder.is_dir():
         raise MissingFileError(f"{key}: there is no folder {folder}", _path_advice(folder))
-    return Images(folder, _by_id(folder, IMAGE_SUFFIXES, key))
+    return Images(folder, _by_id(folder, IMAGE_SUFFIXES, key), channels)
 
 
-def find_training_data(images: Path, masks: Path) -> LabelledImages:
+def find_training_data(
+    images: Path, masks: Path, classes: Classes = BINARY, channels: int = 3, key: str = "data"
+) -> LabelledImages:
     """List training images and the source of their masks; nothing is decoded yet.
 
     Raises:
-        MissingFileError, NothingToLearnError, DataError: as `find_images`, and for a CSV that is no table of masks.
+        MissingFileError, NothingToLearnError, DataError: as `find_images`, for a CSV that is no table of masks, and for
+            one with several classes.
     """
-    found = find_images(images, "data.images")
+    found = find_images(images, f"{key}.images", channels)
     if masks.is_dir():
-        return LabelledImages(found, MaskFiles(_by_id(masks, MASK_SUFFIXES, "data.masks")))
+        return LabelledImages(found, MaskFiles(_by_id(masks, MASK_SUFFIXES, f"{key}.masks")), classes)
     if masks.is_file():
-        return LabelledImages(found, MaskTable(_read_masks_table(masks)))
-    raise MissingFileError(f"data.masks: there is no folder or CSV file {masks}", _path_advice(masks))
+        if classes.count > 1 or classes.values is not None or classes.ignore:
+            raise DataError(
+                f"{key}.masks: {masks} is a table of run-length encodings, which tells one class from background; "
+                f"received classes {', '.join(classes.names)}",
+                "Use a folder of mask images for several classes, mask_values or ignore.",
+            )
+        return LabelledImages(found, MaskTable(_read_masks_table(masks, f"{key}.masks")))
+    raise MissingFileError(f"{key}.masks: there is no folder or CSV file {masks}", _path_advice(masks))
+
+
+def find_negatives(folder: Path, classes: Classes, channels: int, key: str) -> LabelledImages:
+    """List images that show nothing of what is looked for; raises as `find_images`."""
+    found = find_images(folder, key, channels)
+    return LabelledImages(found, EmptyMasks(found.ids), Classes(classes.names, classes.activation))
 
 
 def _by_id(folder: Path, suffixes: Sequence[str], key: str) -> dict[str, Path]:
@@ -181,9 +218,9 @@ def _by_id(folder: Path, suffixes: Sequence[str], key: str) -> dict[str, Path]:
     return paths
 
 
-def _read_masks_table(path: Path) -> dict[str, tuple[str, ...]]:
+def _read_masks_table(path: Path, key: str) -> dict[str, tuple[str, ...]]:
     rows: dict[str, list[str]] = {}
-    for cell, text in read_table(path, 2, "data.masks", DataError).rows:
+    for cell, text in read_table(path, 2, key, DataError).rows:
         runs = rows.setdefault(image_id_of(cell.strip()), [])
         if text.strip() not in EMPTY_CELLS:
             runs.append(text)

@@ -18,12 +18,12 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
 
 
-def read_table(path: Path, columns_count: int, key: str, error: type[ToolkitError]) -> TextTable:
+def read_table(path: Path, columns_count: int | None, key: str, error: type[ToolkitError]) -> TextTable:
     """Read a CSV file in UTF-8, with or without byte order mark; ids such as `NA` or `007` stay texts.
 
     Args:
         path: of the file.
-        columns_count: how many columns it must have.
+        columns_count: how many columns it must have, if that is known.
         key: what names it, for messages.
         error: raised when it is no such table.
     """
@@ -36,7 +36,7 @@ def read_table(path: Path, columns_count: int, key: str, error: type[ToolkitErro
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as damaged:
         raise error(f"{key}: {path} is no CSV table: {str(damaged).strip()}") from damaged
     header = tuple(str(name).strip() for name in cells.iloc[0])
-    if len(header) != columns_count:
+    if columns_count is not None and len(header) != columns_count:
         raise error(f"{key}: {path}:1: expected {columns_count} columns, received {len(header)}: {', '.join(header)}")
     return TextTable(path, header, tuple(cells.iloc[1:].itertuples(index=False, name=None)))
 

@@ -1,81 +1,122 @@
-"""Batches through tf.data: images and masks read, placed and augmented while the network computes."""
+"""Batches through tf.data: images and labels read, placed and augmented while the network computes."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from toolkit.config.augmentation import parse_augmentation
+from toolkit.config.models import Config
+from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Integers
+from toolkit.core.labels import Classes, Labels
 from toolkit.core.placement import Placement, Resize, place
 from toolkit.core.randomness import derived_seed
-from toolkit.files.sources import Images, LabelledImages
-from toolkit.learning.augmentation import Augmentation
+from toolkit.files.pool import Sample
+from toolkit.files.sources import Images
+from toolkit.learning.augmentation import Augmentation, FixedTransforms
+from toolkit.learning.mixing import Mixing
 from toolkit.learning.runtime import tf
 
 Batch = tuple[Any, ...]
+Where = Callable[[KeyPath], str]
+"""From the path of a key to where it stands, for messages."""
 
 
 @dataclass(frozen=True)
 class SampleReader:
-    """Reads samples at the network's size."""
+    """Reads samples at the network's size, with the transforms that every image goes through."""
 
     shape: tuple[int, int]
     resize: Resize
+    classes: Classes
+    transforms: FixedTransforms
 
-    def image(self, images: Images, image_id: str) -> tuple[Image, Placement]:
-        """An image `uint8 (height, width, 3)` at the network's size, and where it was placed."""
-        image = images.read(image_id)
+    def place(self, image: Image) -> tuple[Image, Placement]:
+        """An image `uint8 (height, width, channels)` at the network's size, and where it was placed."""
         placement = place((image.shape[0], image.shape[1]), self.shape, self.resize)
-        return placement.image(image), placement
+        return placement.image(self.transforms(image)), placement
 
-    def pair(self, data: LabelledImages, image_id: str) -> tuple[Image, npt.NDArray[np.uint8]]:
-        """An image and its mask `uint8 (height, width)` of 0/1, both at the network's size."""
-        image, placement = self.image(data.images, image_id)
-        return image, placement.mask(data.read_mask(image_id))
+    def pair(self, sample: Sample) -> tuple[Image, Labels, Placement]:
+        """An image and its labels `uint8 (height, width)`, both at the network's size."""
+        image, placement = self.place(sample.image())
+        return image, placement.labels(sample.labels()), placement
+
+
+def build_reader(config: Config, where: Where, own: Mapping[str, Any]) -> SampleReader:
+    """What brings images to the network, at the size of the last stage.
+
+    Raises:
+        ConfigError: a transform that is not for all images; says where.
+    """
+    height, width, channels = config.prediction_shape
+    transforms = parse_augmentation(config.transforms, own)
+    fixed = FixedTransforms(transforms, lambda key: where(("transforms", *key)), channels, own)
+    return SampleReader((height, width), config.resize, config.task_classes, fixed)
 
 
 def training_batches(
     reader: SampleReader,
-    data: LabelledImages,
+    samples: Sequence[Sample],
     augmentation: Augmentation,
-    ids: Sequence[str],
+    mixing: Mixing,
     batches: Sequence[Integers],
     *draw: int,
 ) -> Iterator[Batch]:
-    """Batches of images `uint8 (batch, height, width, 3)` and targets `uint8 (batch, height, width, 1)`.
+    """Batches of images `uint8 (batch, height, width, channels)` and targets (batch, height, width, classes).
+
+    Targets are `uint8` 0, 1 or 255 where void, or `float32` where mixing makes fractions.
 
     Args:
-        reader, data, augmentation: where samples come from and what happens to them.
-        ids: of all images, sorted.
-        batches: positions in `ids`, batch by batch.
+        reader, samples, augmentation, mixing: where samples come from and what happens to them.
+        batches: positions in `samples`, batch by batch.
         draw: (seed, fold, stage, epoch); with the position they seed the augmentation of each sample. A sample that is
             drawn twice in an epoch differs by its place.
     """
     starts = np.cumsum([0, *map(len, batches)])
+    dtype = np.float32 if mixing.makes_fractions else np.uint8
 
     def load(number: int) -> Batch:
-        pairs = [
-            augmentation(*reader.pair(data, ids[position]), derived_seed("sample", *draw, int(position), int(place_)))
-            for place_, position in enumerate(batches[number], start=int(starts[number]))
-        ]
-        images, masks = zip(*pairs, strict=True)
-        return np.stack(images), np.stack(masks)[..., None]
+        pairs = []
+        for place_, position in enumerate(batches[number], start=int(starts[number])):
+            image, labels, _ = reader.pair(samples[position])
+            pairs.append(augmentation(image, labels, derived_seed("sample", *draw, int(position), int(place_))))
+        images = np.stack([image for image, _ in pairs])
+        targets = np.stack([reader.classes.planes(labels) for _, labels in pairs])
+        images, mixed = mixing(images, targets, derived_seed("mixing", *draw, number))
+        return images, mixed.astype(dtype)
 
-    return _loaded(load, len(batches), (tf.uint8, tf.uint8))
+    return _loaded(load, len(batches), (tf.uint8, tf.as_dtype(dtype)))
+
+
+def validation_batches(
+    reader: SampleReader, samples: Sequence[Sample], batch: int
+) -> Iterator[tuple[Sequence[Sample], Sequence[Placement], Any, Any]]:
+    """Samples, placements, images and targets `uint8 (batch, height, width, classes)`, in the order of `samples`."""
+    parts = [samples[start : start + batch] for start in range(0, len(samples), batch)]
+    placements: dict[int, list[Placement]] = {}
+
+    def load(number: int) -> Batch:
+        triples = [reader.pair(sample) for sample in parts[number]]
+        placements[number] = [placement for _, _, placement in triples]
+        targets = np.stack([reader.classes.planes(labels) for _, labels, _ in triples])
+        return np.stack([image for image, _, _ in triples]), targets
+
+    for number, (images, targets) in enumerate(_loaded(load, len(parts), (tf.uint8, tf.uint8))):
+        yield parts[number], placements.pop(number), images, targets
 
 
 def prediction_batches(
     reader: SampleReader, images: Images, ids: Sequence[str], batch: int
 ) -> Iterator[tuple[Sequence[str], Sequence[Placement], Any]]:
-    """Ids, placements and images `uint8 (batch, height, width, 3)`, in the order of `ids`."""
+    """Ids, placements and images `uint8 (batch, height, width, channels)`, in the order of `ids`."""
     parts = [ids[start : start + batch] for start in range(0, len(ids), batch)]
     placements: dict[int, list[Placement]] = {}
 
     def load(number: int) -> Batch:
-        pairs = [reader.image(images, image_id) for image_id in parts[number]]
+        pairs = [reader.place(images.read(image_id)) for image_id in parts[number]]
         placements[number] = [placement for _, placement in pairs]
         return (np.stack([image for image, _ in pairs]),)
 

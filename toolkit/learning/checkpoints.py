@@ -1,44 +1,70 @@
-"""What a stage needs to go on where it was: weights, optimizer and epoch, in one file that appears whole."""
+"""What a stage needs to go on where it was, in one file that appears whole: arrays, and plain state beside them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from toolkit.errors import StorageError
 from toolkit.files.writing import new_path
-from toolkit.learning.networks import Network
+
+Arrays = Sequence[npt.NDArray[Any]]
 
 
-def save_checkpoint(path: Path, network: Network, optimizer: Any, epochs_done: int) -> None:
-    """Write weights and optimizer as they are after a number of epochs."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """A stage after some epochs.
+
+    `arrays` are lists of arrays by name: weights, optimizer, averages. `state` is plain data: epochs that are done,
+    callbacks, whether the stage was stopped.
+    """
+
+    arrays: Mapping[str, Arrays]
+    state: Mapping[str, Any]
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write it whole or not at all."""
     with new_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["epochs_done"] = epochs_done
-        for group, values in _variables(network, optimizer).items():
-            for number, variable in enumerate(values):
-                file[f"{group}/{number:05d}"] = variable.numpy()
+        file.attrs["state"] = json.dumps(checkpoint.state)
+        for name, arrays in checkpoint.arrays.items():
+            group = file.create_group(name)
+            for number, array in enumerate(arrays):
+                group[f"{number:05d}"] = array
 
 
-def restore_checkpoint(path: Path, network: Network, optimizer: Any) -> int:
-    """Bring weights and optimizer back; returns how many epochs are done.
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read what `write_checkpoint` has written.
 
     Raises:
-        StorageError: the file is damaged or belongs to another network.
+        StorageError: the file is damaged.
     """
     try:
         with h5py.File(path) as file:
-            for group, values in _variables(network, optimizer).items():
-                stored = file[group]
-                if len(stored) != len(values):
-                    raise ValueError(f"{len(stored)} {group}, expected {len(values)}")
-                for number, variable in enumerate(values):
-                    variable.assign(np.asarray(stored[f"{number:05d}"]))
-            return int(file.attrs["epochs_done"])
-    except (OSError, KeyError, ValueError) as error:
-        raise StorageError(f"{path} is damaged: {error}", f"Delete {path}: the stage then starts again.") from error
+            arrays = {name: [group[number][()] for number in sorted(group)] for name, group in file.items()}
+            return Checkpoint(arrays, json.loads(file.attrs["state"]))
+    except (OSError, KeyError, ValueError, AttributeError) as error:
+        raise _damaged(path, str(error)) from error
 
 
-def _variables(network: Network, optimizer: Any) -> dict[str, Sequence[Any]]:
-    return {"weights": network.model.weights, "optimizer": list(optimizer.variables)}
+def assign(variables: Sequence[Any], arrays: Arrays, path: Path) -> None:
+    """Give variables of TensorFlow their values back.
+
+    Raises:
+        StorageError: there are not as many values, or of other shapes: the file belongs to something else.
+    """
+    if len(variables) != len(arrays):
+        raise _damaged(path, f"{len(arrays)} values, expected {len(variables)}")
+    for variable, array in zip(variables, arrays, strict=True):
+        if tuple(variable.shape) != np.shape(array):
+            raise _damaged(path, f"a value of shape {np.shape(array)}, expected {tuple(variable.shape)}")
+        variable.assign(array)
+
+
+def _damaged(path: Path, why: str) -> StorageError:
+    return StorageError(f"{path} is damaged: {why}", f"Delete {path}: the stage then starts again.")

@@ -1,58 +1,156 @@
-"""Fitting an experiment: every fold trained, then every image predicted."""
+"""Fitting an experiment: everything that can fail built beforehand, then the folds trained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from toolkit.config.loading import Loaded
 from toolkit.config.models import Config
-from toolkit.core.arrays import Floats, Integers
+from toolkit.config.settings import Stage, read_stage
+from toolkit.config.yaml_files import KeyPath
+from toolkit.core.measuring import Metric
+from toolkit.core.metrics import build_metrics
+from toolkit.errors import ConfigError, ToolkitError
 from toolkit.files.experiment import Experiment
-from toolkit.files.sources import LabelledImages
+from toolkit.files.pool import Pool
 from toolkit.learning.augmentation import Augmentation
-from toolkit.learning.batches import SampleReader
+from toolkit.learning.batches import SampleReader, Where, build_reader
+from toolkit.learning.callbacks import build_callbacks
+from toolkit.learning.losses import build_loss
+from toolkit.learning.mixing import Mixing
 from toolkit.learning.networks import build_network
+from toolkit.learning.optimizers import build_optimizer
 from toolkit.learning.runtime import Precision, configure
-from toolkit.learning.training import Trainer, TrainingData, train_fold
+from toolkit.learning.schedules import build_schedule
+from toolkit.learning.trainer import Trainer
+from toolkit.learning.training import train_fold
+from toolkit.learning.training_data import Deadline, Run, TrainingData
 from toolkit.messages import Progress
 
+@dataclass(frozen=True)
+class Plan:
+    """How an experiment trains: its stages and what belongs to each, in their order."""
 
-def check_learning(loaded: Loaded[Config]) -> None:
-    """Build what can fail, before hours are spent: transforms and network.
+    config: Config
+    stages: Sequence[Stage]
+    augmentations: Sequence[Augmentation]
+    mixings: Sequence[Mixing]
+    reader: SampleReader
+    metrics: Sequence[Metric]
+    own: Mapping[str, Any]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which folds and stages to train, and until when."""
+
+    folds: Sequence[int]
+    stages: Sequence[int]
+    deadline: Deadline = Deadline()
+
+
+def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
+    """Build what can fail, before hours are spent: transforms, losses, optimizers, callbacks, metrics, network.
 
     Raises:
         ConfigError, NetworkError, WeightsError: with the key at fault.
     """
-    Augmentation(loaded)
-    build_network(loaded.config, loaded.config.seed)
+    config = loaded.config
+
+    def where(key: KeyPath) -> str:
+        return loaded.where(*key)
+
+    stages = [read_stage(config, number, own) for number in range(len(config.stages))]
+    classes = config.task_classes
+    benchmark = config.benchmark_index
+    metrics = build_metrics(config.metric_specs, classes.count, classes.activation, own=own, benchmark=benchmark)
+    for stage in stages:
+        at = ("stages", stage.number)
+        weights = None if isinstance(stage.class_weights, str) else stage.class_weights
+        _checked(where((*at, "loss")), build_loss, stage.loss, config.activation, weights, own)
+        _checked(where((*at, "optimizer")), build_optimizer, stage.optimizer, stage.lr, own)
+        _checked(where((*at, "schedule")), build_schedule, stage.schedule, stage.lr, stage.epochs)
+        _checked(where((*at, "callbacks")), build_callbacks, stage.callbacks, metrics[0].label, own)
+    network = build_network(config.network_spec(), config.seed, own=own)
+    return Plan(
+        config,
+        stages,
+        [_augmentation(config, stage, where, own) for stage in stages],
+        [Mixing(stage.mixing, config.activation) for stage in stages],
+        build_reader(config, where, own),
+        metrics,
+        own,
+        network.notes,
+    )
 
 
 def fit_folds(
-    experiment: Experiment,
-    loaded: Loaded[Config],
-    data: LabelledImages,
-    coverage: Floats,
-    folds: Integers,
-    *,
-    precision: Precision,
-    progress: Progress,
+    experiment: Experiment, plan: Plan, pool: Pool, part: Part, *, precision: Precision, progress: Progress
 ) -> None:
-    """Train all folds; finished ones are left alone, a broken one goes on after its last finished epoch."""
-    configure(precision)
-    config = loaded.config
-    height, width, _ = config.shape
-    shared = TrainingData(
-        data, data.images.ids, coverage > 0, folds, Augmentation(loaded), SampleReader((height, width), config.resize)
-    )
-    epochs = sum(stage.epochs for stage in config.stages)
-    unfinished = [fold for fold in range(config.folds_count) if not _is_finished(experiment, config, fold)]
+    """Train folds; finished ones are left alone, a broken one goes on after its last finished epoch.
+
+    Raises:
+        OutOfTimeError: the deadline is over; what is finished is kept.
+    """
+    config, stages = plan.config, plan.stages
+    wanted = [stages[number] for number in part.stages]
+    runs = [Run(fold, repeat, config.seed + repeat) for fold in part.folds for repeat in range(config.num_seeds)]
+    unfinished = [run for run in runs if not _is_finished(experiment, run, wanted)]
     if not unfinished:
         return
-    trainer = Trainer(config)
-    with progress.task(f"{experiment.name}: {config.folds_count} folds", epochs * config.folds_count) as task:
-        for fold in range(config.folds_count):
-            if fold in unfinished:
-                train_fold(trainer, experiment, shared, fold, progress=progress, overall=task)
+    configure(precision)
+    data = TrainingData(
+        pool,
+        plan.reader,
+        plan.augmentations,
+        plan.mixings,
+        plan.metrics,
+        config.stored_probability,
+        config.seed,
+        plan.own,
+        part.deadline,
+    )
+    for note in plan.notes:
+        progress.say(note)
+    trainer = Trainer(config, plan.own)
+    epochs = sum(stage.epochs for stage in wanted)
+    with progress.task(f"{experiment.name}: {len(runs)} folds", epochs * len(runs)) as task:
+        for run in runs:
+            if run in unfinished:
+                train_fold(
+                    trainer, experiment, stages, data, run, only=part.stages, progress=progress, overall=task
+                )
             else:
-                progress.say(f"fold {fold} is finished already")
+                progress.say(f"{run.title} is finished already")
                 task.advance(epochs)
 
 
-def _is_finished(experiment: Experiment, config: Config, fold: int) -> bool:
-    return all(experiment.stage(fold, number).is_complete() for number in range(len(config.stages)))
+def is_trained(experiment: Experiment, config: Config) -> bool:
+    """Whether every stage of every fold is finished."""
+    return all(
+        experiment.stage(fold, stage, repeat).is_complete()
+        for fold in range(config.folds_count)
+        for repeat in range(config.num_seeds)
+        for stage in range(len(config.stages))
+    )
+
+
+def _augmentation(config: Config, stage: Stage, where: Where, own: Mapping[str, Any]) -> Augmentation:
+    void = 255 if config.data.ignore is not None else 0
+    key = stage.augmentation_key
+    return Augmentation(stage.augmentation, lambda inner: where((*key, *inner)), stage.shape, own, fill_label=void)
+
+
+def _checked(where: str, build: Callable[..., Any], *arguments: Any) -> None:
+    """Build something; an error that is no message for the user yet becomes one."""
+    try:
+        build(*arguments)
+    except ToolkitError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _is_finished(experiment: Experiment, run: Run, stages: Sequence[Stage]) -> bool:
+    return all(experiment.stage(run.fold, stage.number, run.repeat).is_complete() for stage in stages)

@@ -1,31 +1,45 @@
 """From images to probability maps at each image's own size."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from toolkit.core.arrays import Probability
+from toolkit.core.labels import Activation
 from toolkit.core.views import VIEWS
 from toolkit.files.sources import Images
 from toolkit.learning.batches import SampleReader, prediction_batches
 from toolkit.learning.networks import Network
+from toolkit.learning.outputs import Outputs
 from toolkit.learning.runtime import tf
 from toolkit.messages import Task
 
-Predictor = Callable[[Any], Probability]
-"""From images `uint8 (batch, height, width, 3)` to probabilities `float32 (batch, height, width, classes)`."""
 
-
-def predictor(network: Network, views: str) -> Predictor:
+class Predictor:
     """The mean prediction of a network over a set of views, each undone; follows the network's weights."""
 
-    @tf.function(reduce_retracing=True)
-    def predict(images: Any) -> Any:
-        predictions = [
-            view.undo(tf.sigmoid(network.logits(view.apply(images), training=False))) for view in VIEWS[views]
-        ]
-        return tf.add_n(predictions) / len(predictions)
+    def __init__(self, network: Network, views: str, activation: Activation) -> None:
+        activate = tf.sigmoid if activation == "sigmoid" else tf.nn.softmax
 
-    return lambda images: predict(images).numpy()
+        @tf.function(reduce_retracing=True)
+        def predict(images: Any) -> Any:
+            outputs = [network.outputs(view.apply(images), training=False) for view in VIEWS[views]]
+            undone = [view.undo(activate(output.logits)) for view, output in zip(VIEWS[views], outputs, strict=True)]
+            return tf.add_n(undone) / len(undone), outputs[0]
+
+        self._predict = predict
+
+    def __call__(self, images: Any) -> Probability:
+        """Probabilities `float32 (batch, height, width, classes)` of images `uint8 (batch, height, width, channels)`.
+
+        The same graph serves validation and prediction, so that their figures agree to the last bit.
+        """
+        probability: Probability = self._predict(images)[0].numpy()
+        return probability
+
+    def with_outputs(self, images: Any) -> tuple[Probability, Outputs]:
+        """Probabilities as above, and the network's outputs for the first view, which is the image itself."""
+        probability, outputs = self._predict(images)
+        return probability.numpy(), outputs
 
 
 def predict_images(

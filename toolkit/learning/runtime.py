@@ -6,9 +6,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import StorageError, ToolkitError
 
 _ENVIRONMENT = {
     "TF_USE_LEGACY_KERAS": "1",
@@ -58,29 +58,64 @@ def _import() -> tuple[Any, Any]:
 
 tf, segmentation_models = _import()
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
-def choose_precision(wanted: Literal["auto", "float32", "bfloat16"]) -> Precision:
-    """What `auto` means on this machine: bfloat16 where the processor computes in it, float32 elsewhere."""
+def parse_precision(text: str) -> Precision:
+    """A precision as resolved.yaml keeps it."""
+    for known in get_args(Precision):
+        if text == known:
+            return known
+    raise StorageError(f"precision {text!r} in resolved.yaml is none of {', '.join(get_args(Precision))}")
+
+
+def choose_precision(wanted: Literal["auto"] | Precision) -> Precision:
+    """What `auto` means on this machine: half precision where the device computes in it, float32 elsewhere.
+
+    On a GPU bfloat16 from compute capability 8.0, float16 from 7.0; on a processor bfloat16 if it has the instructions.
+    """
     if wanted != "auto":
         return wanted
+    devices = tf.config.list_physical_devices("GPU")
+    if devices:
+        capability = min(
+            tf.config.experimental.get_device_details(device).get("compute_capability", (0, 0)) for device in devices
+        )
+        return "bfloat16" if capability >= (8, 0) else "float16" if capability >= (7, 0) else "float32"
     flags = _CPU_FLAGS.read_text() if _CPU_FLAGS.is_file() else ""
-    native = "avx512_bf16" in flags or "amx_bf16" in flags
-    return "bfloat16" if native and not tf.config.list_physical_devices("GPU") else "float32"
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
 def configure(precision: Precision) -> None:
-    """Make this process deterministic, as far as its device can be, and set the precision of its convolutions.
+    """Make this process deterministic, as far as its device can be, and set the precision of its arithmetic.
 
-    With bfloat16, oneDNN's graph rewrite computes convolutions, and what lies between them, in half the bits; weights,
-    optimizer and metrics stay in float32. On a GPU the gradient of upsampling has no deterministic version, and
-    TensorFlow would refuse to train.
+    On a processor bfloat16 is oneDNN's graph rewrite: convolutions, and what lies between them, in half the bits. On a
+    GPU, and for float16 anywhere, it is the mixed-precision policy of Keras. Weights, optimizer, loss and metrics stay
+    in float32. On a GPU the gradient of upsampling has no deterministic version, and TensorFlow would refuse to train.
     """
-    if not tf.config.list_physical_devices("GPU"):
+    devices = tf.config.list_physical_devices("GPU")
+    if not devices:
         tf.config.experimental.enable_op_determinism()
-    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": precision == "bfloat16"})
-    for device in tf.config.list_physical_devices("GPU"):
+    rewrite = precision == "bfloat16" and not devices
+    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": rewrite})
+    policy = "float32" if rewrite or precision == "float32" else f"mixed_{precision}"
+    tf.keras.mixed_precision.set_global_policy(policy)
+    for device in devices:
         # Fails only if the device is in use already, when memory is taken as before.
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(device, True)
+
+
+def strategy() -> Any:
+    """How steps are spread: over all GPUs, or over the logical devices that one processor was cut into."""
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices]) if len(devices) > 1 else (
+        tf.distribute.get_strategy()
+    )
+
+
+def loss_scaling(optimizer: Any) -> Any:
+    """The optimizer, with scaling of the loss where the policy computes in float16, whose small gradients vanish."""
+    if tf.keras.mixed_precision.global_policy().compute_dtype == "float16":
+        return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+    return optimizer

@@ -1,7 +1,8 @@
 """Probability stores of an experiment: out-of-fold and test predictions, made where they are missing or stale."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,24 @@ from toolkit.files.images import read_size
 from toolkit.files.resolved import Resolved
 from toolkit.files.sources import Images
 from toolkit.files.store import ProbabilityWriter, is_made_from
-from toolkit.learning.batches import SampleReader
+from toolkit.learning.batches import build_reader
 from toolkit.learning.networks import Network, build_network
-from toolkit.learning.prediction import Predictor, predict_images, predictor
-from toolkit.learning.runtime import configure, tf
-from toolkit.messages import Progress
+from toolkit.learning.plugins import Own
+from toolkit.learning.prediction import Predictor, predict_images
+from toolkit.learning.runtime import configure, parse_precision, tf
+from toolkit.messages import Progress, Task
 
 _CHUNK_BYTES = 1 << 28
-_PREDICTION_KEYS = {"architecture", "backbone", "shape", "resize", "classes", "activation", "stored_probability"}
+_PREDICTION_KEYS = {
+    "architecture",
+    "architecture_options",
+    "backbone",
+    "resize",
+    "classes",
+    "activation",
+    "transforms",
+    "stored_probability",
+}
 
 
 @dataclass(frozen=True)
@@ -37,16 +48,22 @@ class FittedExperiment:
 
     def made_from(self, split: Split, views: str) -> dict[str, Any]:
         """Digests by which a stale store is recognised."""
-        last = len(self.config.stages) - 1
-        weights = [file_digest(self.experiment.stage(fold, last).best_weights) for fold in self.fold_numbers]
+        weights = [file_digest(path) for fold in self.fold_numbers for path in self.weights_of(fold)]
+        shape = self.config.prediction_shape
         return {
             "views": views,
             "weights": weights,
-            "config": digest(repr(self.config.model_dump(include=_PREDICTION_KEYS)).encode()),
+            "config": digest(repr((shape, self.config.model_dump(include=_PREDICTION_KEYS))).encode()),
             "precision": self.resolved.precision,
             "images": self.resolved.digests["training_data" if split == "oof" else "test_data"],
             "folds": folds_digest(self.folds) if split == "oof" else "",
         }
+
+    def weights_of(self, fold: int) -> list[Path]:
+        """The best weights of a fold's last stage, one file for each seed that it was trained with."""
+        last = len(self.config.stages) - 1
+        repeats = range(self.config.num_seeds)
+        return [self.experiment.stage(fold, last, repeat).best_weights for repeat in repeats]
 
     @property
     def fold_numbers(self) -> range:
@@ -67,15 +84,14 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str, progress: 
     config = fitted.config
     with (
         ProbabilityWriter(folder, config.stored_probability, made_from) as writer,
-        progress.task(_title(fitted, "training images", views), len(fitted.ids)) as task,
+        progress.task(_title(fitted, "training images", views), len(fitted.ids) * config.num_seeds) as task,
     ):
         for fold in fitted.fold_numbers:
             ids = [fitted.ids[position] for position in np.flatnonzero(fitted.folds == fold)]
-            predict = models.of_fold(fold)
-            for image_id, probability in predict_images(
-                predict, models.reader, images, ids, batch=config.batch, task=task
-            ):
-                writer.append(image_id, probability)
+            for part in _chunks(images, ids, config.task_classes.count):
+                sums = models.summed([fold], images, part, task)
+                for image_id, total in sums.items():
+                    writer.append(image_id, total / np.float32(config.num_seeds))
     return True
 
 
@@ -90,48 +106,53 @@ def predict_test(fitted: FittedExperiment, images: Images, views: str, progress:
         return
     models = _Models(fitted, views)
     config = fitted.config
+    networks = config.folds_count * config.num_seeds
     with (
         ProbabilityWriter(folder, config.stored_probability, made_from) as writer,
-        progress.task(_title(fitted, "test images", views), len(images.ids) * config.folds_count) as task,
+        progress.task(_title(fitted, "test images", views), len(images.ids) * networks) as task,
     ):
-        for ids in _chunks(images, config.classes):
-            sums: dict[str, Probability] = {}
-            for fold in fitted.fold_numbers:
-                predict = models.of_fold(fold)
-                for image_id, probability in predict_images(
-                    predict, models.reader, images, ids, batch=config.batch, task=task
-                ):
-                    sums[image_id] = sums[image_id] + probability if image_id in sums else probability
+        for ids in _chunks(images, images.ids, config.task_classes.count):
+            sums = models.summed(fitted.fold_numbers, images, ids, task)
             for image_id, total in sums.items():
-                writer.append(image_id, total / np.float32(config.folds_count))
+                writer.append(image_id, total / np.float32(networks))
 
 
 class _Models:
     """One network that takes the weights of one fold after the other."""
 
     def __init__(self, fitted: FittedExperiment, views: str) -> None:
-        configure("bfloat16" if fitted.resolved.precision == "bfloat16" else "float32")
+        configure(parse_precision(fitted.resolved.precision))
         tf.keras.backend.clear_session()
+        config = fitted.config
+        own = Own(fitted.experiment.config)
         # Every weight is replaced by a fold's: downloading those of imagenet would be for nothing.
-        bare = fitted.config.model_copy(update={"encoder_weights": None})
+        bare = config.network_spec(config.prediction_shape).without_encoder_weights()
         self._fitted = fitted
-        self._network: Network = build_network(bare, fitted.config.seed)
-        self._predict = predictor(self._network, views)
-        height, width, _ = fitted.config.shape
-        self.reader = SampleReader((height, width), fitted.config.resize)
+        self._network: Network = build_network(bare, config.seed, own=own)
+        self._predict = Predictor(self._network, views, config.activation)
+        self._reader = build_reader(config, lambda key: f"{fitted.experiment.resolved}: {'.'.join(map(str, key))}", own)
 
-    def of_fold(self, fold: int) -> Predictor:
-        """The predictor, with the best weights of a fold's last stage."""
-        last = len(self._fitted.config.stages) - 1
-        self._network.load_weights(self._fitted.experiment.stage(fold, last).best_weights)
-        return self._predict
+    def summed(
+        self, folds: Iterable[int], images: Images, ids: Sequence[str], task: Task
+    ) -> dict[str, Probability]:
+        """Sum of the predictions of folds, by id; a single prediction is the very one."""
+        sums: dict[str, Probability] = {}
+        config = self._fitted.config
+        batch = config.stages[-1].batch or config.batch
+        for fold in folds:
+            for path in self._fitted.weights_of(fold):
+                self._network.load_weights(path)
+                predicted = predict_images(self._predict, self._reader, images, ids, batch=batch, task=task)
+                for image_id, probability in predicted:
+                    sums[image_id] = sums[image_id] + probability if image_id in sums else probability
+        return sums
 
 
-def _chunks(images: Images, classes: int) -> Iterator[Sequence[str]]:
+def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[Sequence[str]]:
     """Cut the ids so that the maps of a chunk take a bounded part of the memory."""
     chunk: list[str] = []
     size = 0
-    for image_id in images.ids:
+    for image_id in ids:
         height, width = read_size(images.paths[image_id])
         needed = height * width * classes * np.dtype(np.float32).itemsize
         if chunk and size + needed > _CHUNK_BYTES:

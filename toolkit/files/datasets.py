@@ -1,0 +1,67 @@
+"""All data that a configuration names, found and checked before anything is computed."""
+
+from dataclasses import dataclass
+
+from toolkit.config.models import Config
+from toolkit.core.arrays import Integers
+from toolkit.files.checking import DataIndex, check_test_data, check_training_data
+from toolkit.files.digests import digest
+from toolkit.files.pool import Pool, make_pool
+from toolkit.files.sources import Images, LabelledImages, find_images, find_negatives, find_training_data
+from toolkit.files.submissions import sample_layout_for
+from toolkit.messages import Progress
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The labelled images of the folds, the extra ones that every fold trains on, and the test images.
+
+    `digests` are those of the training data, the extra data and the test data, as far as there are any.
+    """
+
+    labelled: LabelledImages
+    index: DataIndex
+    extra: tuple[tuple[LabelledImages, DataIndex], ...]
+    test: Images | None
+    digests: dict[str, str]
+
+    def pool(self, folds: Integers) -> Pool:
+        """Everything that training draws from; `folds` in the order of the sorted ids."""
+        return make_pool(self.labelled, self.index, folds, self.extra)
+
+
+def find_labelled(config: Config) -> LabelledImages:
+    """The labelled images of a configuration; nothing is decoded yet. Raises as `find_training_data`."""
+    return find_training_data(config.data.images, config.data.masks, config.task_classes, config.shape[2])
+
+
+def find_dataset(config: Config, progress: Progress) -> Dataset:
+    """Find and check everything.
+
+    Raises:
+        MissingFileError, DataError, NothingToLearnError: what is wrong with it.
+    """
+    labelled = find_labelled(config)
+    extra = _find_extra(config)
+    test = None if config.data.test is None else find_images(config.data.test, "data.test", config.shape[2])
+    if test is not None and config.data.sample_submission is not None:
+        sample_layout_for(config.data.sample_submission, test.ids, progress)
+    index = check_training_data(labelled, progress)
+    digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
+    checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
+    if checked:
+        digests["extra_data"] = digest(" ".join(found.digest for _, found in checked).encode())
+    if test is not None:
+        digests["test_data"] = check_test_data(test, progress)
+    return Dataset(labelled, index, checked, test, digests)
+
+
+def _find_extra(config: Config) -> list[LabelledImages]:
+    classes, channels = config.task_classes, config.shape[2]
+    found = [
+        find_training_data(extra.images, extra.masks, classes, channels, f"data.extra_train_data.{number}")
+        for number, extra in enumerate(config.data.extra_train_data)
+    ]
+    if config.data.external_negatives is not None:
+        found.append(find_negatives(config.data.external_negatives, classes, channels, "data.external_negatives"))
+    return found

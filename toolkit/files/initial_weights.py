@@ -1,0 +1,72 @@
+"""Weights that a stage starts from: a file, or what another experiment has learned on the same folds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from toolkit.config.stages import is_weight_file, weights_of
+from toolkit.core.arrays import Integers
+from toolkit.errors import FoldsError, MissingFileError, NotReadyError
+from toolkit.files.digests import digest, file_digest
+from toolkit.files.experiment import Experiment
+from toolkit.files.fold_table import read_folds
+
+
+def initial_weights_path(experiment: Experiment, value: str | None, fold: int, repeat: int) -> Path | None:
+    """The file that `initial_weights` means for a fold; None if the stage starts from the one before."""
+    if value is None:
+        return None
+    if is_weight_file(value):
+        return Path(value)
+    other = weights_of(value)
+    source = experiment.sibling(other.experiment)
+    stage = source.stages_of(fold)[-1] if other.stage is None else other.stage
+    further = source.stage(fold, stage, repeat)
+    return (further if further.best_weights.is_file() else source.stage(fold, stage)).best_weights
+
+
+def check_initial_weights(
+    experiment: Experiment, value: str, key: str, ids: Sequence[str], folds: Integers, wanted: Sequence[int]
+) -> str:
+    """Whether these weights are there for all folds, and do not know the images that those hold out.
+
+    Args:
+        experiment: that starts from them.
+        value: of `initial_weights`.
+        key: where it stands, for messages.
+        ids: of the training images, sorted.
+        folds: of these images.
+        wanted: numbers of the folds to train.
+
+    Returns:
+        a digest of the weights.
+
+    Raises:
+        MissingFileError: there is no such file or experiment.
+        NotReadyError: the other experiment has not finished a fold.
+        FoldsError: its folds are others, so that its weights would have seen what is held out here.
+    """
+    if is_weight_file(value):
+        if not Path(value).is_file():
+            raise MissingFileError(f"{key}: there is no file {value}", "Paths are relative to the file that names them.")
+        return file_digest(Path(value))
+    other = weights_of(value)
+    source = experiment.sibling(other.experiment)
+    if not source.config.is_file():
+        raise MissingFileError(
+            f"{key}: there is no experiment {other.experiment!r} in {source.folder.parent}, nor is it a file",
+            "Name an experiment, or a weight file by a path with a / in it.",
+        )
+    if not source.folds.is_file():
+        raise NotReadyError(f"{key}: {other.experiment} has not been fitted yet", f"Run: tk fit {other.experiment}")
+    if (read_folds(source.folds, ids) != folds).any():
+        raise FoldsError(
+            f"{key}: {other.experiment} has other folds: its weights have seen images that are held out here",
+            f"Use its folds: copy {source.folds} to {experiment.folds} before the first tk fit.",
+        )
+    for fold in wanted:
+        stages = source.stages_of(fold)
+        missing = not stages if other.stage is None else other.stage not in stages
+        if missing or not source.stage(fold, stages[-1] if other.stage is None else other.stage).is_complete():
+            raise NotReadyError(f"{key}: {value} is not finished for fold {fold}", f"Run: tk fit {other.experiment}")
+    paths = [initial_weights_path(experiment, value, fold, 0) for fold in wanted]
+    return digest("".join(file_digest(path) for path in paths if path is not None).encode())

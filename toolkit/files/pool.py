@@ -1,0 +1,75 @@
+"""All images that training draws from: those of the folds, and extra ones that every fold trains on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Floats, Image, Integers
+from toolkit.core.labels import Labels
+from toolkit.core.measuring import Objects
+from toolkit.files.checking import DataIndex
+from toolkit.files.sources import LabelledImages
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of the pool."""
+
+    source: LabelledImages
+    image_id: str
+
+    def image(self) -> Image:
+        """`uint8 (height, width, channels)`."""
+        return self.source.images.read(self.image_id)
+
+    def labels(self) -> Labels:
+        """`uint8 (height, width)`."""
+        return self.source.read_labels(self.image_id)
+
+    def objects(self) -> Objects | None:
+        """`int32 (height, width)`, where they are known."""
+        return self.source.read_objects(self.image_id)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Samples by position: first those of the folds, in the order of their sorted ids, then the extra ones.
+
+    `coverage` is `float64 (samples,)`, `pixels` of each class `int64 (samples, classes)`, and `folds` `int64 (samples,)`
+    with -1 for extra samples, which no fold holds out.
+    """
+
+    main: LabelledImages
+    samples: Sequence[Sample]
+    coverage: Floats
+    pixels: Integers
+    folds: Integers
+
+    @property
+    def has_foreground(self) -> npt.NDArray[np.bool_]:
+        """`bool (samples,)`."""
+        return self.coverage > 0
+
+    def training_part(self, fold: int) -> Integers:
+        """Positions that a fold trains on."""
+        return np.flatnonzero(self.folds != fold)
+
+    def validation_part(self, fold: int) -> Integers:
+        """Positions that a fold holds out."""
+        return np.flatnonzero(self.folds == fold)
+
+
+def make_pool(
+    main: LabelledImages, index: DataIndex, folds: Integers, extra: Sequence[tuple[LabelledImages, DataIndex]]
+) -> Pool:
+    """Put the images of the folds and extra ones together; `folds` in the order of the sorted ids."""
+    parts = [(main, index), *extra]
+    return Pool(
+        main,
+        [Sample(source, image_id) for source, _ in parts for image_id in source.images.ids],
+        np.concatenate([part.coverage for _, part in parts]),
+        np.concatenate([part.pixels for _, part in parts]),
+        np.concatenate([folds, *(np.full(len(part.ids), -1) for _, part in extra)]),
+    )

@@ -1,0 +1,40 @@
+"""What predictions are scored against, for an experiment and for an ensemble alike."""
+
+from dataclasses import dataclass
+
+from toolkit.config.models import task_classes
+from toolkit.core.labels import Classes
+from toolkit.core.metrics import MetricSpec
+from toolkit.files.experiment import Experiment
+from toolkit.files.resolved import Resolved, data_of
+from toolkit.files.sources import LabelledImages, find_training_data
+
+TRUTH_KEYS = ("classes", "activation", "shape", "benchmark_class")
+"""What resolved.yaml says of it, besides the data and the primary metric."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The labelled images, their classes, the primary metric and the only class that it looks at, if there is one."""
+
+    labelled: LabelledImages
+    metric: MetricSpec
+    benchmark: int | None
+
+    @property
+    def classes(self) -> Classes:
+        """Names, and whether they exclude each other."""
+        return self.labelled.classes
+
+
+def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:
+    """Find the labelled images again.
+
+    Raises:
+        MissingFileError, DataError: they are gone, or no longer what they were.
+    """
+    config, data = resolved.config, data_of(experiment, resolved)
+    classes = task_classes(config["classes"], config["activation"], data)
+    labelled = find_training_data(data.images, data.masks, classes, config["shape"][2])
+    name = config["benchmark_class"]
+    return Truth(labelled, resolved.primary_metric, None if name is None else classes.names.index(name))

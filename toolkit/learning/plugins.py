@@ -1,0 +1,79 @@
+"""The user's own code: plugins.py beside the configuration, and things named by a dotted path."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.config.plugins import PLUGINS, names_defined_beside
+from toolkit.errors import ConfigError
+from toolkit.files.digests import digest
+
+
+class Own(Mapping[str, Any]):
+    """Functions and classes of the user by the names that a configuration gives them.
+
+    Names of plugins.py come as they are, others as `package.module.name`. Modules are run when something of theirs is
+    first asked for.
+    """
+
+    def __init__(self, config: Path) -> None:
+        self._path = config.parent / PLUGINS
+        self._names = names_defined_beside(config)
+        self._module: Any = None
+
+    def __getitem__(self, name: str) -> Any:
+        """The function or class.
+
+        Raises:
+            KeyError: it is neither in plugins.py nor a dotted path.
+            ConfigError: the code cannot be run, or has no such thing.
+        """
+        if name in self._names:
+            if self._module is None:
+                self._module = _run(self._path)
+            return getattr(self._module, name)
+        module, dot, attribute = name.rpartition(".")
+        if not dot:
+            raise KeyError(name)
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"{name} cannot be had: {error}", "A dotted path names something that Python can import."
+            ) from error
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of plugins.py."""
+        return iter(sorted(self._names))
+
+    def __len__(self) -> int:
+        """How many names plugins.py defines."""
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether plugins.py defines it, or it is a dotted path."""
+        return isinstance(name, str) and (name in self._names or "." in name)
+
+    @property
+    def path(self) -> Path | None:
+        """plugins.py, if there is one."""
+        return self._path if self._path.is_file() else None
+
+
+def _run(path: Path) -> Any:
+    # The name tells two experiments' files apart when one process works on both.
+    name = f"toolkit_plugins_{digest(str(path.absolute()).encode())}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path} cannot be read as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and typing look a class's module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ConfigError(f"{path} fails when it is run: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,238 @@
+"""One stage of one fold: its epochs, what is kept of them, and how it goes on after an interruption."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.config.settings import Stage
+from toolkit.core.arrays import Integers
+from toolkit.core.class_weights import balanced_class_weights
+from toolkit.core.randomness import derived_seed
+from toolkit.core.sampling import area_groups, select_images, shuffled_batches
+from toolkit.errors import OutOfTimeError, TrainingError
+from toolkit.files.experiment import StageFolder
+from toolkit.files.history import Epoch, read_history, write_history
+from toolkit.files.writing import write_json
+from toolkit.learning.averaging import reestimate_batch_norm
+from toolkit.learning.batches import training_batches
+from toolkit.learning.callbacks import build_callbacks
+from toolkit.learning.candidates import Candidates
+from toolkit.learning.checkpoints import Checkpoint, assign, read_checkpoint, write_checkpoint
+from toolkit.learning.hard_negatives import weigh_negatives
+from toolkit.learning.schedules import Moment, build_schedule, cycle_ends
+from toolkit.learning.tensorboard import EpochLog
+from toolkit.learning.trainer import Trainer
+from toolkit.learning.training_data import Run, TrainingData
+from toolkit.learning.validation import LOWER_LR, Validation
+from toolkit.messages import Progress, Task
+
+_BATCHES_FOR_STATISTICS = 100
+
+
+class StageRun:
+    """One stage of one fold, from the weights that the network has."""
+
+    def __init__(self, trainer: Trainer, stage: Stage, data: TrainingData, run: Run, folder: StageFolder) -> None:
+        self._stage, self._data, self._run, self._folder = stage, data, run, folder
+        self._draw = (run.seed, run.fold, stage.number)
+        self._title = f"{run.title} · stage {stage.number}"
+        self._train = data.pool.training_part(run.fold)
+        self._equipment = trainer.begin_stage(stage, self._class_weights())
+        self._trainer = trainer
+        self._schedule = build_schedule(stage.schedule, stage.lr, stage.epochs)
+        self._callbacks = build_callbacks(stage.callbacks, data.metrics[0].label, data.own)
+        self._validation = Validation(trainer.predictor, self._equipment.validation_loss, stage, data, run)
+        self._candidates = Candidates(stage, folder, trainer.network, self._equipment.step.average, data.is_better)
+        self._log = EpochLog(folder.tensorboard, stage.callbacks)
+        self._negative_weights = weigh_negatives(trainer.predictor, stage, data, run, folder)
+        self._history: list[Epoch] = []
+        self._stopped = ""
+
+    def run(self, progress: Progress, overall: Task) -> None:
+        """Train the epochs that are not done yet; keep the best weights and everything that resuming needs.
+
+        Raises:
+            TrainingError: the loss or a prediction is no longer a number; the best weights so far are kept.
+            OutOfTimeError: the time is up; what is finished is kept.
+        """
+        self._resume()
+        overall.advance(len(self._history))
+        self._folder.folder.mkdir(parents=True, exist_ok=True)
+        for number in range(len(self._history), self._stage.epochs):
+            if self._stopped:
+                break
+            if self._data.deadline.is_over():
+                raise OutOfTimeError(f"the time is up before {self._where(number)}; all that is finished is kept")
+            self._finish_epoch(self._epoch(number, progress), progress)
+            overall.advance(1, f"{self._data.metrics[0].label} {self._history[-1].primary:.4f}")
+        overall.advance(self._stage.epochs - len(self._history))
+        self._finish(progress)
+
+    def _class_weights(self) -> tuple[float, ...] | None:
+        weights = self._stage.class_weights
+        if weights != "balanced":
+            return weights
+        counts = self._data.pool.pixels[self._train].sum(axis=0)
+        return tuple(balanced_class_weights(counts).tolist())
+
+    def _epoch(self, number: int, progress: Progress) -> Epoch:
+        started = time.perf_counter()
+        stage, draw = self._stage, (*self._draw, number)
+        positions = self._train[self._chosen(number)]
+        batches = shuffled_batches(positions, stage.batch, *draw)
+        title = f"{self._title} · epoch {number + 1}/{stage.epochs}"
+        with progress.task(title, len(positions) + len(self._validation)) as task:
+            loss, learning_rate = self._train_on(batches, number, draw, task)
+            validation_loss, scores = self._validation.run(self._where(number), task, self._log.wants_images(number))
+        seconds = time.perf_counter() - started
+        return Epoch(number, learning_rate, loss, validation_loss, scores, len(positions), seconds)
+
+    def _chosen(self, number: int) -> Integers:
+        stage, pool = self._stage, self._data.pool
+        groups = None
+        if stage.positives == "area_bins":
+            groups = area_groups(pool.coverage[self._train])
+        elif stage.positives == "classes":
+            first = 1 if self._data.reader.classes.activation == "softmax" else 0
+            groups = pool.pixels[self._train, first:] > 0
+        return select_images(
+            pool.has_foreground[self._train],
+            stage.negatives,
+            *self._draw,
+            number,
+            progress=number / max(1, stage.epochs - 1),
+            groups=groups,
+            weights=None if self._negative_weights is None else self._negative_weights[self._train],
+        )
+
+    def _train_on(
+        self, batches: Sequence[Integers], number: int, draw: Sequence[int], task: Task
+    ) -> tuple[float, float]:
+        """Mean loss over the images of the epoch, and the learning rate at its end."""
+        total, seen, learning_rate = 0.0, 0, 0.0
+        step = self._equipment.step
+        for done, (positions, (images, targets)) in enumerate(zip(batches, self._batches(batches, draw), strict=True)):
+            moment = Moment(number, done, len(batches), self._stage.epochs)
+            learning_rate = self._schedule(moment) * math.prod(callback.factor for callback in self._callbacks)
+            step.optimizer.learning_rate.assign(learning_rate)
+            self._trainer.network.draw_dropout(derived_seed("dropout", *draw, done))
+            loss = step(images, targets, moment.progress)
+            if not math.isfinite(loss):
+                names = ", ".join(self._data.pool.samples[position].image_id for position in positions)
+                raise TrainingError(f"{self._where(number)}: the loss became {loss} on the batch of {names}", LOWER_LR)
+            total, seen = total + loss * len(positions), seen + len(positions)
+            task.advance(len(positions), f"loss {total / seen:.4f}")
+        return total / seen, learning_rate
+
+    def _batches(self, batches: Sequence[Integers], draw: Sequence[int]) -> Any:
+        data, number = self._data, self._stage.number
+        return training_batches(
+            data.reader_of(self._stage),
+            data.pool.samples,
+            data.augmentations[number],
+            data.mixings[number],
+            batches,
+            *draw,
+        )
+
+    def _finish_epoch(self, epoch: Epoch, progress: Progress) -> None:
+        """Keep what is worth keeping; the checkpoint comes last.
+
+        A run that is killed before the checkpoint repeats the epoch, to the same result.
+        """
+        best = all(self._data.is_better(epoch.primary, earlier.primary) for earlier in self._history)
+        network = self._trainer.network
+        if best:
+            network.save_weights(self._folder.best_weights)
+        if epoch.number in cycle_ends(self._stage.schedule, self._stage.epochs):
+            network.save_weights(self._folder.snapshot(epoch.number))
+        self._history.append(epoch)
+        self._candidates.after_epoch(self._history)
+        reasons = [callback.epoch_end(epoch.values(), epoch.number) for callback in self._callbacks]
+        self._stopped = "; ".join(reason for reason in reasons if reason)
+        write_history(self._folder, self._history)
+        write_checkpoint(self._folder.last, self._checkpoint())
+        self._candidates.tidy(self._history)
+        self._log.write(epoch, self._validation.examples)
+        progress.say(f"{self._title} · {_describe(epoch, self._stage.epochs)}{' · best' if best else ''}")
+        if self._stopped:
+            progress.say(f"{self._title} · stopped after epoch {epoch.number + 1}: {self._stopped}")
+
+    def _checkpoint(self) -> Checkpoint:
+        step = self._equipment.step
+        arrays = {
+            "weights": self._trainer.network.model.get_weights(),
+            "optimizer": [variable.numpy() for variable in step.optimizer.variables],
+            **self._candidates.arrays(),
+        }
+        state = {
+            "epochs_done": len(self._history),
+            "callbacks": [callback.state() for callback in self._callbacks],
+            "stopped": self._stopped,
+        }
+        return Checkpoint(arrays, state)
+
+    def _resume(self) -> None:
+        """Go on after the last finished epoch, if there is one; a stage without a checkpoint starts again."""
+        path = self._folder.last
+        if not path.is_file():
+            return
+        found = read_checkpoint(path)
+        assign(self._trainer.network.model.weights, found.arrays["weights"], path)
+        assign(self._equipment.step.optimizer.variables, found.arrays["optimizer"], path)
+        self._candidates.restore(found.arrays, path)
+        for callback, state in zip(self._callbacks, found.state["callbacks"], strict=True):
+            callback.restore(state)
+        self._stopped = found.state["stopped"]
+        self._history = read_history(self._folder)[: found.state["epochs_done"]]
+
+    def _finish(self, progress: Progress) -> None:
+        """Try the averages of weights, and say that the stage is complete."""
+        best = self._history[0]
+        for epoch in self._history[1:]:
+            best = epoch if self._data.is_better(epoch.primary, best.primary) else best
+        score, kept, tried = best.primary, "best epoch", {}
+        for name, weights in self._candidates.weights():
+            self._trainer.network.model.set_weights(weights)
+            reestimate_batch_norm(self._trainer.network.model, self._images_without_steps())
+            with progress.task(f"{self._title} · trying {name}", len(self._validation)) as task:
+                _, scores = self._validation.run(f"{self._title}, {name}", task, False)
+            tried[name] = next(iter(scores.values()))
+            if self._data.is_better(tried[name], score):
+                score, kept = tried[name], name
+                self._trainer.network.save_weights(self._folder.best_weights)
+            progress.say(f"{self._title} · {name}: {self._data.metrics[0].label} {tried[name]:.4f}")
+        write_json(
+            self._folder.state,
+            {
+                "complete": True,
+                "metric": self._data.metrics[0].label,
+                "score": score,
+                "weights": kept,
+                "best_epoch": best.number,
+                "tried": tried,
+                "stopped": self._stopped,
+            },
+        )
+        self._candidates.forget()
+        self._folder.last.unlink(missing_ok=True)
+
+    def _images_without_steps(self) -> Iterator[Any]:
+        """Preprocessed training batches, drawn as one more epoch would draw them."""
+        number = self._stage.epochs
+        draw = (*self._draw, number)
+        batches = shuffled_batches(self._train[self._chosen(number - 1)], self._stage.batch, *draw)
+        for images, _ in self._batches(batches[:_BATCHES_FOR_STATISTICS], draw):
+            yield self._trainer.network.preprocessed(images)
+
+    def _where(self, number: int) -> str:
+        return f"{self._title}, epoch {number}"
+
+
+def _describe(epoch: Epoch, epochs: int) -> str:
+    scores = " · ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
+    losses = f"loss {epoch.loss:.4f} · val_loss {epoch.validation_loss:.4f}"
+    return f"epoch {epoch.number + 1}/{epochs} · {losses} · {scores} · {epoch.seconds:.0f} s"

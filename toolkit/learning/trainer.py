@@ -1,0 +1,100 @@
+"""What trains: one network with its optimizers and compiled functions, used for one fold after the other."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.config.models import Config
+from toolkit.config.settings import Stage
+from toolkit.learning.averaging import ExponentialAverage
+from toolkit.learning.losses import build_loss
+from toolkit.learning.networks import Network, build_network
+from toolkit.learning.optimizers import build_optimizer
+from toolkit.learning.prediction import Predictor
+from toolkit.learning.runtime import loss_scaling, strategy, tf
+from toolkit.learning.steps import LossFunction, TrainingStep
+
+
+class Trainer:
+    """A network that takes the weights of one fold after the other.
+
+    Compiling takes longer than many an epoch, and depends on nothing that changes from fold to fold.
+    """
+
+    def __init__(self, config: Config, own: Mapping[str, Any]) -> None:
+        self._config, self._own = config, own
+        self._strategy = strategy()
+        self._shape = config.stage_shape(0)
+        self.network = self._build(self._shape, config.seed)
+        self._equipment: dict[object, Equipment] = {}
+        self._predictor: Predictor | None = None
+
+    def begin_fold(self, fold: int, seed: int) -> None:
+        """Take the initial weights of a fold, which derive from a seed."""
+        self._use_shape(self._config.stage_shape(0))
+        # Not under the strategy: these weights only pass through.
+        fresh = build_network(self._config.network_spec(self._shape), seed, fold, own=self._own)
+        self.network.model.set_weights(fresh.model.get_weights())
+
+    def begin_stage(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "Equipment":
+        """The compiled step of a stage, with an optimizer that knows no past; the network keeps its weights."""
+        self._use_shape(stage.shape)
+        self.network.freeze_encoder(stage.frozen)
+        key = (repr(stage.loss), class_weights, stage.optimizer, stage.weight_averaging.ema, stage.frozen)
+        if key not in self._equipment:
+            self._equipment[key] = self._equip(stage, class_weights)
+        equipment = self._equipment[key]
+        equipment.forget()
+        return equipment
+
+    def load(self, path: Path) -> None:
+        """Take the weights that another run of this configuration has saved."""
+        self.network.load_weights(path)
+
+    @property
+    def predictor(self) -> Predictor:
+        """Predicts with the weights that the network has at the time."""
+        if self._predictor is None:
+            self._predictor = Predictor(self.network, "none", self._config.activation)
+        return self._predictor
+
+    def _build(self, shape: tuple[int, int, int], *seed: int) -> Network:
+        with self._strategy.scope():
+            return build_network(self._config.network_spec(shape), *seed, own=self._own)
+
+    def _use_shape(self, shape: tuple[int, int, int]) -> None:
+        """Networks are built for one input; that of another gets the weights of the one before."""
+        if shape == self._shape:
+            return
+        bare = self._config.network_spec(shape).without_encoder_weights()
+        with self._strategy.scope():
+            network = build_network(bare, self._config.seed, own=self._own)
+        network.model.set_weights(self.network.model.get_weights())
+        self.network, self._shape = network, shape
+        self._equipment.clear()
+        self._predictor = None
+
+    def _equip(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "Equipment":
+        with self._strategy.scope():
+            optimizer = loss_scaling(build_optimizer(stage.optimizer, stage.lr, self._own))
+            optimizer.build(self.network.trainable_variables)
+            ema = stage.weight_averaging.ema
+            average = None if ema is None else ExponentialAverage(self.network.model.weights, ema.decay)
+        loss = build_loss(stage.loss, self._config.activation, class_weights, self._own)
+        return Equipment(TrainingStep(self.network, optimizer, loss, average, self._strategy), loss)
+
+
+class Equipment:
+    """The step of a stage and the loss on its own, for validation."""
+
+    def __init__(self, step: TrainingStep, loss: LossFunction) -> None:
+        self.step = step
+        self.validation_loss = tf.function(loss, reduce_retracing=True)
+        self._fresh = [variable.numpy() for variable in step.optimizer.variables]
+
+    def forget(self) -> None:
+        """Put the optimizer back to where it began."""
+        for variable, value in zip(self.step.optimizer.variables, self._fresh, strict=True):
+            variable.assign(value)
+        if self.step.average is not None:
+            self.step.average.restart()

@@ -1,0 +1,73 @@
+"""What the folds of an experiment share while they are trained."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from toolkit.config.settings import Stage
+from toolkit.core.blend import StoredType
+from toolkit.core.measuring import Metric
+from toolkit.files.pool import Pool
+from toolkit.learning.augmentation import Augmentation
+from toolkit.learning.batches import SampleReader
+from toolkit.learning.mixing import Mixing
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When to stop, by the clock of `time.monotonic`; never, if it is infinite."""
+
+    at: float = float("inf")
+
+    @classmethod
+    def after(cls, seconds: float | None) -> "Deadline":
+        """So many seconds from now; never if None."""
+        return cls() if seconds is None else cls(time.monotonic() + seconds)
+
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self.at
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of one fold; `repeat` counts those with further seeds."""
+
+    fold: int
+    repeat: int
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"fold {self.fold}" + (f" · seed {self.seed}" if self.repeat else "")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Samples, how they are read, augmented and judged.
+
+    `metrics` has the primary one first; `augmentations` and `mixings` have one entry a stage.
+    """
+
+    pool: Pool
+    reader: SampleReader
+    augmentations: Sequence[Augmentation]
+    mixings: Sequence[Mixing]
+    metrics: Sequence[Metric]
+    stored_probability: StoredType
+    seed: int
+    own: Mapping[str, Any] = field(default_factory=dict)
+    deadline: Deadline = Deadline()
+
+    def reader_of(self, stage: Stage) -> SampleReader:
+        """The reader at the size of a stage."""
+        return replace(self.reader, shape=stage.shape[:2])
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether one value of the primary metric beats another; a number beats none."""
+        if math.isnan(value) or math.isnan(other):
+            return math.isnan(other) and not math.isnan(value)
+        return value > other if self.metrics[0].direction == "max" else value < other
