@@ -108,14 +108,60 @@ def new(
 def fit(
     experiment: Name,
     overrides: Overrides = [],  # noqa: B006 # as above
+    folds: Annotated[str | None, typer.Option(help="Only these folds, such as 0,2.")] = None,
+    stages: Annotated[str | None, typer.Option(help="Only these stages, such as 1; earlier ones are done.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(help="Stop between two epochs after this time, such as 8h or 1h30m; goes on next time.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
+    num_seeds: Annotated[int | None, typer.Option(help="The same as --set num_seeds=N.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Discard earlier results and begin again.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the folds of an experiment, predict training and test images, score. Goes on where it was stopped."""
     from toolkit.commands.fit import fit as command
+    from toolkit.commands.fit import parse_wanted
+
+    further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
+    _run(
+        lambda progress: command(
+            _workspace(),
+            experiment,
+            overrides=[*overrides, *further],
+            wanted=parse_wanted(folds, stages, max_time),
+            restart=restart,
+            progress=progress,
+        ),
+        as_json,
+    )
+
+
+@app.command("lr-find")
+def lr_find(
+    experiment: Name,
+    overrides: Overrides = [],  # noqa: B006 # as above
+    low: Annotated[float, typer.Option(help="Lowest learning rate.")] = 1e-7,
+    high: Annotated[float, typer.Option(help="Highest learning rate.")] = 1.0,
+    steps: Annotated[int, typer.Option(help="Number of batches.")] = 120,
+    fold: Annotated[int, typer.Option(help="Fold whose training images are used.")] = 0,
+    stage: Annotated[int, typer.Option(help="Stage whose settings are used.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Try rising learning rates on one fold: a curve, and a suggestion. No weights are kept."""
+    from toolkit.commands.lr_find import find_learning_rate as command
 
     _run(
-        lambda progress: command(_workspace(), experiment, overrides=overrides, restart=restart, progress=progress),
+        lambda progress: command(
+            _workspace(),
+            experiment,
+            overrides=overrides,
+            low=low,
+            high=high,
+            steps=steps,
+            fold=fold,
+            stage=stage,
+            progress=progress,
+        ),
         as_json,
     )
 

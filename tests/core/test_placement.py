@@ -44,7 +44,7 @@ def test_sizes_are_the_networks_and_the_images_again(
     size: tuple[int, int], shape: tuple[int, int], resize: str
 ) -> None:
     placement = place(size, shape, resize)
-    image, mask = placement.image(noise(size)), placement.mask(disc(size))
+    image, mask = placement.image(noise(size)), placement.labels(disc(size).astype(np.uint8))
     assert (image.shape, image.dtype) == ((*shape, 3), np.uint8)
     assert (mask.shape, mask.dtype) == (shape, np.uint8)
     for classes in (1, 2, 5):
@@ -58,7 +58,7 @@ def test_padding_is_undone_to_the_bit(size: tuple[int, int]) -> None:
     image = noise(size)
     assert np.array_equal(placement.undo(placement.image(image).astype(np.float32)), image)
     mask = disc(size)
-    assert np.array_equal(placement.undo(placement.mask(mask)[..., None].astype(np.float32))[..., 0], mask)
+    assert np.array_equal(placement.undo(placement.labels(mask.astype(np.uint8))[..., None].astype(np.float32))[..., 0], mask)
 
 
 @POLICIES
@@ -66,7 +66,7 @@ def test_an_image_of_the_networks_size_stays_as_it_is(resize: str) -> None:
     placement = place((64, 96), (64, 96), resize)
     image = noise((64, 96))
     assert np.array_equal(placement.image(image), image)
-    assert np.array_equal(placement.mask(disc((64, 96))), disc((64, 96)))
+    assert np.array_equal(placement.labels(disc((64, 96)).astype(np.uint8)), disc((64, 96)))
     prediction = np.random.default_rng(0).random((64, 96, 2), np.float32)
     assert np.array_equal(placement.undo(prediction), prediction)
 
@@ -110,9 +110,9 @@ def test_stretch_fills_the_shape(size: tuple[int, int], shape: tuple[int, int]) 
 @PAIRS
 def test_a_mask_is_zeros_and_ones(size: tuple[int, int], shape: tuple[int, int], resize: str) -> None:
     mask = np.random.default_rng(size).random(size) < 0.5
-    assert set(np.unique(place(size, shape, resize).mask(mask))) <= {0, 1}
-    assert place(size, shape, resize).mask(np.ones(size, np.bool_)).all()
-    assert not place(size, shape, resize).mask(np.zeros(size, np.bool_)).any()
+    assert set(np.unique(place(size, shape, resize).labels(mask.astype(np.uint8)))) <= {0, 1}
+    assert place(size, shape, resize).labels(np.ones(size, np.uint8)).all()
+    assert not place(size, shape, resize).labels(np.zeros(size, np.uint8)).any()
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_image_and_mask_stay_aligned_to_the_pixel(size: tuple[int, int], shape: 
     mask = mask[: size[0], : size[1]].astype(np.bool_)
     image = np.repeat(255 * mask[..., None], 3, axis=2).astype(np.uint8)
     placement = place(size, shape, resize)
-    assert np.array_equal(placement.image(image), np.repeat(255 * placement.mask(mask)[..., None], 3, axis=2))
+    assert np.array_equal(placement.image(image), np.repeat(255 * placement.labels(mask.astype(np.uint8))[..., None], 3, axis=2))
 
 
 @POLICIES
@@ -142,7 +142,7 @@ def test_image_and_mask_stay_aligned_at_any_scale(size: tuple[int, int], shape: 
     mask = disc(size)
     image = np.repeat(255 * mask[..., None], 3, axis=2).astype(np.uint8)
     placement = place(size, shape, resize)
-    drawn, placed = placement.image(image)[..., 0] > 127, placement.mask(mask) > 0
+    drawn, placed = placement.image(image)[..., 0] > 127, placement.labels(mask.astype(np.uint8)) > 0
     for axis in (0, 1):
         # Shifting either by half a pixel would show.
         centres = [np.nonzero(found)[axis].mean() for found in (drawn, placed)]
@@ -153,9 +153,9 @@ def test_image_and_mask_stay_aligned_at_any_scale(size: tuple[int, int], shape: 
 def test_a_mask_may_lie_in_memory_in_any_order() -> None:
     mask = disc((20, 30))
     placement = place((20, 30), (64, 32), "stretch")
-    expected = placement.mask(mask)
-    assert np.array_equal(placement.mask(np.asfortranarray(mask)), expected)
-    assert np.array_equal(placement.mask(mask[::-1, ::-1].copy()[::-1, ::-1]), expected)
+    expected = placement.labels(mask.astype(np.uint8))
+    assert np.array_equal(placement.labels(np.asfortranarray(mask).astype(np.uint8)), expected)
+    assert np.array_equal(placement.labels(mask[::-1, ::-1].copy()[::-1, ::-1].astype(np.uint8)), expected)
 
 
 @pytest.mark.parametrize("shape", [(8, 4), (4, 12), (4, 4), (2, 3)])

@@ -3,7 +3,19 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from toolkit.core.sampling import select_images, shuffled_batches
+from toolkit.core.sampling import (
+    ALL_NEGATIVES,
+    NO_NEGATIVES,
+    Negatives,
+    area_groups,
+    select_images,
+    shuffled_batches,
+)
+
+
+def rule(value: str | float) -> Negatives:
+    words = {"none": NO_NEGATIVES, "real": ALL_NEGATIVES}
+    return words[value] if isinstance(value, str) else Negatives("per_positive", value, value)
 
 
 def dataset(positives: int, negatives: int) -> np.ndarray:
@@ -17,11 +29,11 @@ def negatives_in(has_foreground: np.ndarray, selected: np.ndarray) -> Counter[in
 
 def test_none_takes_the_positives_only() -> None:
     has_foreground = np.array([True, False, False, True, True])
-    assert select_images(has_foreground, "none", 0).tolist() == [0, 3, 4]
+    assert select_images(has_foreground, rule("none"), 0).tolist() == [0, 3, 4]
 
 
 def test_real_takes_every_image_once() -> None:
-    assert select_images(dataset(5, 8), "real", 0).tolist() == list(range(13))
+    assert select_images(dataset(5, 8), rule("real"), 0).tolist() == list(range(13))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +41,7 @@ def test_real_takes_every_image_once() -> None:
 )
 def test_a_number_takes_so_many_negatives_per_positive(ratio: float, drawn: int) -> None:
     has_foreground = dataset(20, 45)
-    selected = select_images(has_foreground, ratio, 0, 0)
+    selected = select_images(has_foreground, rule(ratio), 0, 0)
     assert len(selected) == 20 + drawn
     assert len(set(selected.tolist())) == len(selected)
     assert has_foreground[selected].sum() == 20
@@ -40,14 +52,14 @@ def test_a_number_takes_so_many_negatives_per_positive(ratio: float, drawn: int)
 def test_every_positive_is_taken_once_in_every_epoch(negatives: str | float) -> None:
     has_foreground = dataset(12, 9)
     for epoch in range(10):
-        selected = select_images(has_foreground, negatives, 0, 0, 0, epoch)
+        selected = select_images(has_foreground, rule(negatives), 0, 0, 0, epoch)
         taken = Counter(selected[has_foreground[selected]].tolist())
         assert taken == Counter(np.flatnonzero(has_foreground).tolist())
 
 
 def test_negatives_are_drawn_anew_every_epoch() -> None:
     has_foreground = dataset(40, 160)
-    epochs = [tuple(select_images(has_foreground, 0.5, 7, epoch).tolist()) for epoch in range(60)]
+    epochs = [tuple(select_images(has_foreground, rule(0.5), 7, epoch).tolist()) for epoch in range(60)]
     assert len(set(epochs)) == 60
     # In the long run no negative is left out: a fixed subset would show 20 of them.
     assert set().union(*epochs) == set(range(200))
@@ -55,14 +67,14 @@ def test_negatives_are_drawn_anew_every_epoch() -> None:
 
 def test_an_epoch_is_drawn_the_same_in_every_run() -> None:
     has_foreground = dataset(40, 160)
-    later = select_images(has_foreground, 0.5, 7, 3)
-    assert np.array_equal(select_images(has_foreground, 0.5, 7, 3), later)
+    later = select_images(has_foreground, rule(0.5), 7, 3)
+    assert np.array_equal(select_images(has_foreground, rule(0.5), 7, 3), later)
 
 
 @pytest.mark.parametrize("ratio", [1, 1.05, 1.5, 2, 7.25])
 def test_more_negatives_than_there_are_repeat_evenly(ratio: float) -> None:
     has_foreground = dataset(20, 20)
-    counts = negatives_in(has_foreground, select_images(has_foreground, ratio, 0, 0))
+    counts = negatives_in(has_foreground, select_images(has_foreground, rule(ratio), 0, 0))
     assert counts.total() == round(ratio * 20)
     assert len(counts) == 20
     assert max(counts.values()) - min(counts.values()) <= 1
@@ -70,12 +82,12 @@ def test_more_negatives_than_there_are_repeat_evenly(ratio: float) -> None:
 
 @pytest.mark.parametrize("negatives", ["none", "real", 0.5, 3])
 def test_without_negatives_every_rule_takes_all(negatives: str | float) -> None:
-    assert select_images(np.ones(4, np.bool_), negatives, 0).tolist() == [0, 1, 2, 3]
+    assert select_images(np.ones(4, np.bool_), rule(negatives), 0).tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("negatives", "taken"), [("none", 0), (0.5, 0), ("real", 4)])
 def test_without_positives_only_real_takes_any(negatives: str | float, taken: int) -> None:
-    assert len(select_images(np.zeros(4, np.bool_), negatives, 0)) == taken
+    assert len(select_images(np.zeros(4, np.bool_), rule(negatives), 0)) == taken
 
 
 @pytest.mark.parametrize(
@@ -103,3 +115,62 @@ def test_the_order_is_drawn_anew_every_epoch_and_the_same_in_every_run() -> None
     assert len(set(map(tuple, orders))) == 20
     assert np.concatenate(shuffled_batches(positions, 8, 1, 4)).tolist() == orders[4]
     assert positions.tolist() == list(range(50))
+
+
+@pytest.mark.parametrize(("share", "negatives"), [(1.0, 0), (0.8, 5), (0.5, 20), (0.4, 30)])
+def test_a_share_of_positives_gives_the_number_of_negatives(share: float, negatives: int) -> None:
+    has_foreground = dataset(20, 45)
+    selected = select_images(has_foreground, Negatives("positive_share", share, share), 0, 0)
+    assert (~has_foreground[selected]).sum() == negatives
+    assert has_foreground[selected].sum() == 20
+
+
+def test_a_share_goes_from_the_first_epoch_to_the_last() -> None:
+    has_foreground = dataset(40, 200)
+    schedule = Negatives("positive_share", 0.8, 0.4)
+    counts = [
+        int((~has_foreground[select_images(has_foreground, schedule, 0, epoch, progress=epoch / 4)]).sum())
+        for epoch in range(5)
+    ]
+    assert counts == [10, 17, 27, 40, 60]
+
+
+def test_positives_are_drawn_evenly_from_their_groups() -> None:
+    has_foreground = np.ones(30, np.bool_)
+    groups = np.zeros((30, 3), np.bool_)
+    groups[:24, 0] = groups[24:28, 1] = groups[28:, 2] = True
+    selected = select_images(has_foreground, NO_NEGATIVES, 3, groups=groups)
+    taken = [int(groups[selected, group].sum()) for group in range(3)]
+    assert taken == [10, 10, 10]
+    # Within a group none is taken twice before all were taken.
+    assert Counter(selected[selected < 24].tolist()).most_common(1)[0][1] == 1
+    assert sorted(Counter(selected[selected >= 28].tolist()).values()) == [5, 5]
+
+
+def test_groups_without_positives_get_nothing() -> None:
+    groups = np.array([[True, False], [True, False], [True, False]])
+    selected = select_images(np.array([True, True, False]), NO_NEGATIVES, 0, groups=groups)
+    assert selected.tolist() == [0, 1]
+
+
+def test_bins_of_area_hold_every_positive_once() -> None:
+    coverage = np.array([0.0, 0.001, 0.01, 0.02, 0.05, 0.2, 0.9, 1.0])
+    bins = area_groups(coverage)
+    assert bins.sum(axis=1).tolist() == [0, 1, 1, 1, 1, 1, 1, 1]
+    assert np.flatnonzero(bins[:, 0]).tolist() == [1, 2]
+    assert np.flatnonzero(bins[:, -1]).tolist() == [6, 7]
+
+
+def test_heavy_negatives_are_drawn_more_often() -> None:
+    has_foreground = dataset(20, 100)
+    empties = np.flatnonzero(~has_foreground)
+    weights = np.ones(120)
+    weights[empties[:10]] = 20.0
+    counts = Counter()
+    for epoch in range(200):
+        selected = select_images(has_foreground, rule(0.5), epoch, weights=weights)
+        counts.update(negatives_in(has_foreground, selected))
+        assert len(selected) == 30
+    heavy = np.mean([counts[int(position)] for position in empties[:10]])
+    light = np.mean([counts[int(position)] for position in empties[10:]])
+    assert heavy > 5 * light

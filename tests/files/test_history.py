@@ -6,7 +6,7 @@ from toolkit.files.history import Epoch, read_history, write_history
 
 def test_history_reads_back_as_written(tmp_path: Path) -> None:
     folder = StageFolder(tmp_path)
-    history = [Epoch(k, 1e-3 / (k + 1), 0.1 * k, {"salt_map": 1 / (k + 3), "dice": 0.5}, 7, 1.25) for k in range(3)]
+    history = [Epoch(k, 1e-3 / (k + 1), 0.1 * k, 0.2 * k, {"salt_map": 1 / (k + 3), "dice": 0.5}, 7, 1.25) for k in range(3)]
     write_history(folder, history)
     assert read_history(folder) == history
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import score_stores, write_scores
+from toolkit.config.durations import parse_duration
 from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config
 from toolkit.config.models import Config
 from toolkit.config.sampling import parse_negatives
@@ -73,6 +74,35 @@ def _numbers(option: str, given: Sequence[int] | None, count: int) -> list[int]:
     if wrong:
         raise ConfigError(f"{option}: there is no {wrong[0]}; there are 0 to {count - 1}")
     return wanted
+
+
+def parse_wanted(folds: str | None, stages: str | None, max_time: str | None) -> Wanted:
+    """The part of the work as the command line names it: `0,2`, `1`, `8h`.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return Wanted(
+        _listed("--folds", folds),
+        _listed("--stages", stages),
+        None if max_time is None else _duration(max_time),
+    )
+
+
+def _listed(option: str, text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"{option}: expected numbers separated by commas, such as 0,2; received {text!r}")
+    return [int(part) for part in parts]
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"--max-time: {error}") from error
 
 
 @dataclass(frozen=True)

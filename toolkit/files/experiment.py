@@ -138,6 +138,16 @@ class Experiment:
         return self.folder / "overlays.png"
 
     @property
+    def lr_find_curve(self) -> Path:
+        """Loss over the learning rate."""
+        return self.folder / "lr_find.png"
+
+    @property
+    def lr_find_table(self) -> Path:
+        """The same in figures."""
+        return self.folder / "lr_find.csv"
+
+    @property
     def lock(self) -> Path:
         """Held by the run that works on the experiment."""
         return self.folder / ".lock"

@@ -1,7 +1,7 @@
 """Fitting an experiment: everything that can fail built beforehand, then the folds trained."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.config.loading import Loaded
@@ -39,6 +39,10 @@ class Plan:
     metrics: Sequence[Metric]
     own: Mapping[str, Any]
     notes: Sequence[str]
+
+    def reader_of(self, stage: Stage) -> SampleReader:
+        """The reader at the size of a stage."""
+        return replace(self.reader, shape=stage.shape[:2])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,111 @@
+"""`tk lr-find`: the loss over rising learning rates, and which one to take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from toolkit.config.loading import load_config
+from toolkit.core.folds import assign_folds
+from toolkit.core.learning_rates import geometric_rates, suggest
+from toolkit.errors import TrainingError
+from toolkit.files.datasets import find_dataset
+from toolkit.files.experiment import Workspace
+from toolkit.files.fold_table import read_folds
+from toolkit.files.locks import locked
+from toolkit.files.tables import format_table
+from toolkit.files.writing import write_text
+from toolkit.messages import Progress, Table
+
+
+@dataclass(frozen=True)
+class LrFindResult:
+    """What `tk lr-find` has found."""
+
+    experiment: str
+    suggestion: float
+    steepest: float
+    lowest: float
+    diverged_at: float | None
+    picture: str
+    stage: int
+
+    def tables(self) -> list[Table]:
+        """The learning rates that the curve shows."""
+        rows = [
+            ("suggested", f"{self.suggestion:.2e}"),
+            ("steepest fall of the loss", f"{self.steepest:.2e}"),
+            ("lowest loss", f"{self.lowest:.2e}"),
+            ("diverged at", "never" if self.diverged_at is None else f"{self.diverged_at:.2e}"),
+        ]
+        return [Table(f"{self.experiment}: learning rates, stage {self.stage}", ("", "lr"), rows)]
+
+    def next_steps(self) -> list[str]:
+        """Where the curve is, and what to type."""
+        key = "lr" if self.stage == 0 else f"stages.{self.stage}.lr"
+        return [f"curve: {self.picture}", f"next: tk fit {self.experiment} --set {key}={self.suggestion:.1e}"]
+
+
+def find_learning_rate(
+    workspace: Workspace,
+    name: str,
+    *,
+    overrides: Sequence[str] = (),
+    low: float = 1e-7,
+    high: float = 1.0,
+    steps: int = 120,
+    fold: int = 0,
+    stage: int = 0,
+    progress: Progress,
+) -> LrFindResult:
+    """Train a fold's initial weights with a learning rate that rises from batch to batch; nothing of it is kept.
+
+    Raises:
+        ToolkitError: bad configuration or data.
+        TrainingError: the curve says nothing.
+    """
+    experiment = workspace.find(name)
+    loaded = load_config(experiment.config, overrides)
+    config = loaded.config
+    with locked(experiment.lock):
+        dataset = find_dataset(config, progress)
+        from toolkit.learning.fitting import plan_training
+        from toolkit.learning.lr_find import loss_by_learning_rate
+        from toolkit.learning.plugins import Own
+        from toolkit.learning.runtime import choose_precision
+        from toolkit.report.curves import learning_rate_curve
+
+        if experiment.folds.is_file():
+            folds = read_folds(experiment.folds, dataset.index.ids, config.folds_count)
+        else:
+            folds = assign_folds(
+                dataset.index.coverage, config.folds_count, seed=config.seed, stratified=config.stratified
+            )
+        plan = plan_training(loaded, Own(experiment.config))
+        rates = geometric_rates(low, high, steps)
+        losses = loss_by_learning_rate(
+            plan,
+            dataset.pool(folds),
+            rates,
+            fold=fold,
+            stage_number=stage,
+            precision=choose_precision(config.precision),
+            progress=progress,
+        )
+        tried = rates[: len(losses)]
+        write_text(experiment.lr_find_table, format_table(("lr", "loss"), list(zip(tried, losses, strict=True))))
+        try:
+            suggestion = suggest(tried, losses)
+        except ValueError as error:
+            raise TrainingError(
+                f"{experiment.name}: no learning rate can be suggested: {error}",
+                f"The figures are in {experiment.lr_find_table}; try another range: --low, --high, --steps.",
+            ) from error
+        learning_rate_curve(experiment.lr_find_curve, tried, losses, suggestion)
+    return LrFindResult(
+        experiment.name,
+        suggestion.rate,
+        suggestion.steepest,
+        suggestion.lowest,
+        suggestion.diverged_at,
+        str(experiment.lr_find_curve),
+        stage,
+    )
