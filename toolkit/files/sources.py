@@ -1,14 +1,16 @@
 """Training and test data on disk: which images there are and where their masks come from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from toolkit.core.arrays import Image, Mask
+from toolkit.core.labels import Labels
+from toolkit.core.measuring import Objects
 from toolkit.core.rle import RleError, decode
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.images import (
@@ -21,6 +23,7 @@ from toolkit.files.images import (
 from toolkit.files.tables import read_table
 
 _LISTED = 20
+_Read = TypeVar("_Read")
 EMPTY_CELLS = ("", "-1")
 """What stands for an empty mask in place of a run-length encoding."""
 
@@ -34,6 +37,9 @@ class MaskSource(Protocol):
 
     def read(self, image_id: str, size: tuple[int, int]) -> Mask:
         """The mask of an image of (height, width); raises KeyError, UnreadableImageError or RleError."""
+
+    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
+        """The objects of an image of (height, width) where they are known; raises as `read`."""
 
     def content(self, image_id: str) -> bytes:
         """What the mask is made from, for digests."""
@@ -53,6 +59,10 @@ class MaskFiles:
     def read(self, image_id: str, size: tuple[int, int]) -> Mask:
         """Read one mask; its size is its own, to be compared with `size` by the caller."""
         return read_mask(self.paths[image_id])
+
+    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
+        """None: a mask does not tell objects that touch."""
+        return None
 
     def content(self, image_id: str) -> bytes:
         """The bytes of the file."""
@@ -76,6 +86,23 @@ class MaskTable:
         for text in self.rows[image_id]:
             mask |= decode(text, size)
         return mask
+
+    @cached_property
+    def has_objects(self) -> bool:
+        """Whether each row is one object: some image has several."""
+        return any(len(runs) > 1 for runs in self.rows.values())
+
+    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
+        """Number the rows of one image from 1; None if no image has several, as a row may then hold many objects.
+
+        A pixel that several rows claim belongs to the first of them.
+        """
+        if not self.has_objects:
+            return None
+        objects = np.zeros(size, np.int32)
+        for number, text in enumerate(self.rows[image_id], start=1):
+            objects[decode(text, size) & (objects == 0)] = number
+        return objects
 
     def content(self, image_id: str) -> bytes:
         """The texts of the rows."""
@@ -113,15 +140,31 @@ class LabelledImages:
             DataError: there is none, it cannot be read, or it does not fit its image.
         """
         height, width = size = read_size(self.images.paths[image_id])
-        try:
-            mask = self.masks.read(image_id, size)
-        except KeyError as error:
-            raise DataError(f"{image_id}: no mask") from error
-        except RleError as error:
-            raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
+        mask = self._read(self.masks.read, image_id, size)
         if mask.shape != size:
             raise DataError(f"{image_id}: the mask is {mask.shape[0]}×{mask.shape[1]}, the image {height}×{width}")
         return mask
+
+    def read_labels(self, image_id: str) -> Labels:
+        """The mask of one image as a label map, 0 and 1; raises as `read_mask`."""
+        return self.read_mask(image_id).astype(np.uint8)
+
+    def read_objects(self, image_id: str) -> Objects | None:
+        """The objects of one image, `int32 (height, width)`, where the source of the masks knows them.
+
+        Raises:
+            DataError: as `read_mask`.
+        """
+        return self._read(self.masks.read_objects, image_id, read_size(self.images.paths[image_id]))
+
+    def _read(self, read: Callable[[str, tuple[int, int]], _Read], image_id: str, size: tuple[int, int]) -> _Read:
+        try:
+            return read(image_id, size)
+        except KeyError as error:
+            raise DataError(f"{image_id}: no mask") from error
+        except RleError as error:
+            height, width = size
+            raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
 
 
 def image_id_of(name: str) -> str:
