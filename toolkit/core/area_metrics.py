@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Mask
-from toolkit.core.measuring import AREAS, Case, Empty, Metric, PairMetric, Statistics, mean
+from toolkit.core.measuring import AREAS, Case, Empty, Metric, PairMetric, mean
 
 Areas = npt.NDArray[np.int64]
 Numbers = npt.NDArray[Any]
@@ -121,7 +121,7 @@ def salt_map(empty: Empty = "one") -> AreaFormula:
     return AreaFormula("salt_map", _iou, empty, _thresholds_exceeded)
 
 
-def _by_class(statistics: Statistics, classes: int) -> Integers:
+def _by_class(statistics: Floats, classes: int) -> Integers:
     """The areas of statistics (…, 4·classes), `int64 (…, classes, 4)`."""
     return np.asarray(statistics, np.int64).reshape(*statistics.shape[:-1], classes, AREAS)
 
@@ -132,15 +132,15 @@ class AreaMetric(PairMetric):
 
     formula: AreaFormula
 
-    def measure(self, case: Case) -> Integers:
-        """Areas of each class, flat: `int64 (4·classes,)`."""
-        return case.areas.ravel()
+    def measure(self, case: Case) -> Floats:
+        """Areas of each class, flat: (4·classes,)."""
+        return case.areas.ravel().astype(np.float64)
 
     def of_areas(self, areas: Integers) -> Floats:
         """Scores of areas, `int64 (…, 4)`."""
         return self.formula.score(areas[..., 0], areas[..., 1], areas[..., 2])
 
-    def pairs(self, statistics: Statistics) -> Floats:
+    def pairs(self, statistics: Floats) -> Floats:
         """The formula of each image and class."""
         return self.of_areas(_by_class(statistics, self.classes))
 
@@ -149,11 +149,11 @@ class AreaMetric(PairMetric):
 class PooledMetric(AreaMetric):
     """A formula applied to the areas of each class summed over all images; the mean over classes."""
 
-    def score(self, statistics: Statistics) -> float:
+    def score(self, statistics: Floats) -> float:
         """Mean over the classes that are not skipped."""
         return mean(self.taken(self.per_class(statistics)))
 
-    def per_class(self, statistics: Statistics) -> Floats:
+    def per_class(self, statistics: Floats) -> Floats:
         """The formula of the summed areas of each class."""
         return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
 
@@ -170,23 +170,23 @@ class PixelAccuracy(Metric):
     exclusive: bool = False
     empty: Empty = "skip"
 
-    def measure(self, case: Case) -> Integers:
-        """Areas of each class, flat: `int64 (4·classes,)`."""
-        return case.areas.ravel()
+    def measure(self, case: Case) -> Floats:
+        """Areas of each class, flat: (4·classes,)."""
+        return case.areas.ravel().astype(np.float64)
 
     def of_areas(self, areas: Integers) -> Floats:
         """Shares of right pixels, of the areas of single classes `int64 (…, 4)`."""
         return self._share(_right(areas), areas[..., 3])
 
-    def score(self, statistics: Statistics) -> float:
+    def score(self, statistics: Floats) -> float:
         """Right pixels of all images in all their pixels."""
         return float(self._of_classes(_by_class(statistics, self.classes).sum(axis=0)))
 
-    def per_image(self, statistics: Statistics) -> Floats:
+    def per_image(self, statistics: Floats) -> Floats:
         """Right pixels of each image."""
         return self._of_classes(_by_class(statistics, self.classes))
 
-    def per_class(self, statistics: Statistics) -> Floats:
+    def per_class(self, statistics: Floats) -> Floats:
         """Pixels rightly said to be of each class or not."""
         return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Mask
-from toolkit.core.measuring import Case, Empty, Objects, PairMetric, Statistics
+from toolkit.core.measuring import Case, Empty, Objects, PairMetric
 
 _TWENTIETHS = np.arange(10, 20)
 _STATISTICS = len(_TWENTIETHS) + 2
@@ -67,11 +67,11 @@ class InstanceMetric(PairMetric):
         """Yes."""
         return True
 
-    def measure(self, case: Case) -> Integers:
-        """What `matches` counts for each class, flat: `int64 (12·classes,)`."""
-        return np.concatenate([self._of_class(case, index) for index in range(self.classes)])
+    def measure(self, case: Case) -> Floats:
+        """What `matches` counts for each class, flat: (12·classes,)."""
+        return np.concatenate([self._of_class(case, index) for index in range(self.classes)]).astype(np.float64)
 
-    def pairs(self, statistics: Statistics) -> Floats:
+    def pairs(self, statistics: Floats) -> Floats:
         """The mean over thresholds of each image and class."""
         counts = np.asarray(statistics, np.int64).reshape(len(statistics), self.classes, _STATISTICS)
         hits, predicted, truth = counts[..., :-2], counts[..., -2:-1], counts[..., -1:]

@@ -8,7 +8,7 @@ import numpy as np
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.blend import Stored
 from toolkit.core.labels import Activation, Labels
-from toolkit.core.measuring import Metric, Objects, Statistics, case_of
+from toolkit.core.measuring import Metric, Objects, case_of
 from toolkit.core.postprocess import IDENTITY, Recipe, masks_of
 
 
@@ -17,7 +17,7 @@ class Judgement:
     """What several metrics measured on a set of images: for each metric its statistics, (images, k)."""
 
     metrics: tuple[Metric, ...]
-    statistics: tuple[Statistics, ...]
+    statistics: tuple[Floats, ...]
 
     def of(self, positions: Integers) -> "Judgement":
         """That of some of the images, in this order."""
@@ -35,7 +35,7 @@ class Judgement:
         """The score of each class, `float64 (classes,)` by label."""
         return {metric.label: metric.per_class(found) for metric, found in self._pairs()}
 
-    def _pairs(self) -> list[tuple[Metric, Statistics]]:
+    def _pairs(self) -> list[tuple[Metric, Floats]]:
         return list(zip(self.metrics, self.statistics, strict=True))
 
 
@@ -46,7 +46,7 @@ class Judge:
         self._metrics = tuple({metric.label: metric for metric in metrics}.values())
         self._activation: Activation = activation
         self._recipe = recipe
-        self._found: list[list[Statistics]] = [[] for _ in self._metrics]
+        self._found: list[list[Floats]] = [[] for _ in self._metrics]
 
     @property
     def needs_objects(self) -> bool:

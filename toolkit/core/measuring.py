@@ -24,9 +24,6 @@ Direction = Literal["max", "min"]
 Empty = Literal["one", "zero", "skip"]
 """What a pair of masks without any foreground scores: 1, 0, or nothing at all."""
 
-Statistics = Floats | Integers
-"""`float64` or `int64`: (k,) of one image, (images, k) of several."""
-
 AREAS = 4
 """Areas of one class in one image, in pixels that are not void: intersection, prediction, truth, and all of them."""
 
@@ -101,19 +98,19 @@ class Metric(ABC):
     direction: Direction = "max"
 
     @abstractmethod
-    def measure(self, case: Case) -> Statistics:
-        """The statistics of one image, (k,): all that any score of a set with this image depends on."""
+    def measure(self, case: Case) -> Floats:
+        """The statistics of one image, `float64 (k,)`: all that scores of sets with this image need to know of it."""
 
     @abstractmethod
-    def score(self, statistics: Statistics) -> float:
+    def score(self, statistics: Floats) -> float:
         """The score of a set of images, from their statistics (images, k); NaN where none counts."""
 
     @abstractmethod
-    def per_image(self, statistics: Statistics) -> Floats:
+    def per_image(self, statistics: Floats) -> Floats:
         """The score of each image alone, `float64 (images,)`; NaN where it is skipped."""
 
     @abstractmethod
-    def per_class(self, statistics: Statistics) -> Floats:
+    def per_class(self, statistics: Floats) -> Floats:
         """The score of each class over all images, `float64 (classes,)`; NaN for classes without any."""
 
     @property
@@ -147,18 +144,18 @@ class PairMetric(Metric):
     """A mean over pairs of image and class, each scored alone."""
 
     @abstractmethod
-    def pairs(self, statistics: Statistics) -> Floats:
+    def pairs(self, statistics: Floats) -> Floats:
         """The score of each image and class, `float64 (images, classes)`; NaN where it is skipped."""
 
-    def score(self, statistics: Statistics) -> float:
+    def score(self, statistics: Floats) -> float:
         """Mean over all pairs that are not skipped."""
         return mean(self.taken(self.pairs(statistics)).ravel())
 
-    def per_image(self, statistics: Statistics) -> Floats:
+    def per_image(self, statistics: Floats) -> Floats:
         """Mean over the classes of each image."""
         pairs = self.taken(self.pairs(statistics))
         return pairs[:, 0] if pairs.shape[1] == 1 else np.array([mean(row) for row in pairs], np.float64)
 
-    def per_class(self, statistics: Statistics) -> Floats:
+    def per_class(self, statistics: Floats) -> Floats:
         """Mean over the images of each class."""
         return np.array([mean(column) for column in self.pairs(statistics).T], np.float64)

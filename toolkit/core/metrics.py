@@ -13,7 +13,7 @@ from toolkit.core.area_metrics import AreaFormula, AreaMetric, PixelAccuracy, Po
 from toolkit.core.arrays import Floats, Mask
 from toolkit.core.instance_metrics import InstanceMetric
 from toolkit.core.labels import Activation
-from toolkit.core.measuring import Case, Direction, Empty, Metric, Planes, Statistics, case_of, mean
+from toolkit.core.measuring import Case, Direction, Empty, Metric, Planes, case_of, mean
 from toolkit.errors import ConfigError
 
 OwnCallable = Callable[[Planes, Planes, Mask], float]
@@ -169,15 +169,15 @@ class OwnMetric(Metric):
             raise ConfigError(f"the metric {self.label} must return a finite number, it returned {number}")
         return np.array([number])
 
-    def score(self, statistics: Statistics) -> float:
+    def score(self, statistics: Floats) -> float:
         """Mean over the images."""
         return mean(statistics[:, 0])
 
-    def per_image(self, statistics: Statistics) -> Floats:
+    def per_image(self, statistics: Floats) -> Floats:
         """What the callable said of each."""
         return statistics[:, 0]
 
-    def per_class(self, statistics: Statistics) -> Floats:
+    def per_class(self, statistics: Floats) -> Floats:
         """NaN: nobody here knows."""
         return np.full(self.classes, np.nan)
 
