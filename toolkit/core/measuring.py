@@ -46,14 +46,21 @@ class Case:
     @cached_property
     def areas(self) -> Integers:
         """`int64 (classes, 4)`: see `AREAS`."""
-        parts = (self.prediction & self.truth, self.prediction, self.truth)
-        # Summed along contiguous pixels; sums along the first axes of such arrays are an order slower.
-        found = np.empty((self.truth.shape[2], AREAS), np.int64)
-        for column, part in enumerate(parts):
-            for index in range(part.shape[2]):
-                found[index, column] = np.count_nonzero(part[..., index])
-        found[:, 3] = np.count_nonzero(self.valid)
-        return found
+        # Counting is fastest along pixels that lie side by side.
+        prediction, truth = _class_by_class(self.prediction), _class_by_class(self.truth)
+        pixels = np.count_nonzero(self.valid)
+        return np.array(
+            [
+                (np.count_nonzero(ours & true), np.count_nonzero(ours), np.count_nonzero(true), pixels)
+                for ours, true in zip(prediction, truth, strict=True)
+            ],
+            np.int64,
+        )
+
+
+def _class_by_class(masks: Planes) -> npt.NDArray[np.bool_]:
+    """The pixels of each class in a row, `bool (classes, height · width)`."""
+    return np.ascontiguousarray(masks.reshape(-1, masks.shape[2]).T)
 
 
 def case_of(prediction: Planes, labels: Labels, activation: Activation, objects: Objects | None = None) -> Case:
