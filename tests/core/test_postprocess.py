@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.blend import to_stored
-from toolkit.core.postprocess import IDENTITY, Recipe
+from toolkit.core.postprocess import IDENTITY, Recipe, masks_of
 
 
 def test_pixels_above_the_threshold_are_foreground() -> None:
@@ -71,3 +71,33 @@ def test_the_identity_is_one_half_and_no_area() -> None:
 def test_a_recipe_in_words() -> None:
     assert Recipe(0.25).describe() == "threshold 0.250"
     assert Recipe(0.4375, 12).describe() == "threshold 0.438, minimum area 12"
+
+
+def test_independent_classes_each_follow_the_recipe() -> None:
+    random = np.random.default_rng(0)
+    stored = random.integers(0, 256, (6, 7, 3)).astype(np.uint8)
+    for recipe in (IDENTITY, Recipe(0.3, 20)):
+        masks = masks_of(stored, "sigmoid", recipe)
+        assert masks.shape == (6, 7, 3)
+        for index in range(3):
+            assert np.array_equal(masks[..., index], recipe.apply(stored[..., index]))
+
+
+@pytest.mark.parametrize("stored_type", ["uint8", "float16"])
+def test_of_exclusive_classes_each_pixel_gets_the_most_probable_one(stored_type: str) -> None:
+    probability = np.random.default_rng(1).dirichlet(np.ones(4), (5, 6)).astype(np.float32)
+    masks = masks_of(to_stored(probability, stored_type), "softmax")
+    assert (masks.sum(axis=-1) == 1).all()
+    clear = np.ptp(np.sort(probability, axis=-1)[..., -2:], axis=-1) > 1 / 255
+    assert clear.mean() > 0.8
+    assert np.array_equal(masks.argmax(axis=-1)[clear], probability.argmax(axis=-1)[clear])
+
+
+def test_of_equally_probable_classes_the_first_is_taken() -> None:
+    stored = np.array([[[90, 90, 75], [50, 100, 100], [0, 0, 0]]], np.uint8)
+    assert masks_of(stored, "softmax").argmax(axis=-1).tolist() == [[0, 1, 0]]
+
+
+def test_exclusive_classes_take_no_threshold() -> None:
+    with pytest.raises(ValueError, match=r"received threshold 0\.400"):
+        masks_of(np.zeros((2, 2, 3), np.uint8), "softmax", Recipe(0.4))

@@ -3,8 +3,10 @@ import itertools
 import numpy as np
 import pytest
 
+from toolkit.core.area_metrics import AreaFormula, dice, fbeta, iou, precision, recall, salt_map
 from toolkit.core.blend import to_stored
-from toolkit.core.metrics import METRICS
+from toolkit.core.judging import Judge
+from toolkit.core.metrics import MetricSpec, build_metric
 from toolkit.core.postprocess import IDENTITY, Recipe
 from toolkit.core.search import (
     THRESHOLDS,
@@ -12,11 +14,21 @@ from toolkit.core.search import (
     Surface,
     areas_by_threshold,
     candidate_areas,
+    pooled_surface,
     score_surface,
+    surface_of,
     tune,
 )
 
 HALF = 127
+METRICS: dict[str, AreaFormula] = {
+    "dice": dice(),
+    "iou": iou(),
+    "salt_map": salt_map(),
+    "precision": precision(),
+    "recall": recall(),
+    "f2": fbeta(2),
+}
 STORED = pytest.mark.parametrize("stored_type", ["uint8", "float16"])
 
 
@@ -267,3 +279,106 @@ def test_the_nested_score_of_noise_promises_nothing_while_the_tuned_one_does() -
     assert abs(np.mean(nested_gains)) < 3 * spread
     assert np.mean(tuned_gains) > 10 * spread
     assert 40 < kept < 110
+
+
+def pooled_score(recipe: Recipe, maps: list[np.ndarray], truths: list[np.ndarray], spec: MetricSpec) -> float:
+    """What the judge of everything else says of the masks of this recipe."""
+    judge = Judge([build_metric(spec, 1, "sigmoid")], "sigmoid", recipe)
+    for stored, truth in zip(maps, truths, strict=True):
+        judge.add(stored[..., None], truth.astype(np.uint8))
+    return judge.scores()[spec.label]
+
+
+def with_pixels(maps: list[np.ndarray], truths: list[np.ndarray]) -> AreasByThreshold:
+    areas = areas_of(maps, truths)
+    pixels = np.array([truth.size for truth in truths], np.int64)
+    return AreasByThreshold(areas.intersection, areas.predicted, areas.truth, areas.predicted, pixels)
+
+
+SPECS = [
+    MetricSpec("global_dice"),
+    MetricSpec("miou"),
+    MetricSpec("pixel_accuracy"),
+    MetricSpec("dice", (("empty", "skip"),)),
+    MetricSpec("dice", (("empty", "zero"),)),
+    MetricSpec("precision", (("empty", "skip"),)),
+    MetricSpec("recall", (("empty", "skip"),)),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.label)
+def test_surfaces_of_other_metrics_equal_what_the_judge_says(spec: MetricSpec) -> None:
+    maps, truths = random_images(12, 3)
+    folds = np.arange(12) % 3
+    surface = surface_of(with_pixels(maps, truths), folds, build_metric(spec, 1, "sigmoid"))
+    whole, without_first = surface.mean(), surface.mean(np.array([False, True, True]))
+    assert surface.folds_count == 3
+    for row, column in itertools.product(range(0, 255, 21), range(0, len(surface.minimum_areas), 3)):
+        recipe = Recipe(float(THRESHOLDS[row]), int(surface.minimum_areas[column]))
+        expected = pooled_score(recipe, maps, truths, spec)
+        assert whole[row, column] == pytest.approx(expected, abs=1e-12, nan_ok=True)
+        some = [[image for image, fold in zip(images, folds, strict=True) if fold] for images in (maps, truths)]
+        assert without_first[row, column] == pytest.approx(pooled_score(recipe, *some, spec), abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.label)
+def test_the_nested_score_is_that_of_the_masks_that_each_fold_would_get(spec: MetricSpec) -> None:
+    maps, truths = random_images(24, 9)
+    folds = np.arange(24) % 2
+    surface = surface_of(with_pixels(maps, truths), folds, build_metric(spec, 1, "sigmoid"))
+    tuned = tune(surface)
+    assert tuned.untuned == pytest.approx(pooled_score(IDENTITY, maps, truths, spec), abs=1e-12)
+    assert tuned.tuned == pytest.approx(pooled_score(tuned.best, maps, truths, spec), abs=1e-12)
+    judge = Judge([build_metric(spec, 1, "sigmoid")], "sigmoid")
+    for fold in range(2):
+        scores = surface.mean(np.arange(2) != fold)
+        row, column = np.unravel_index(nearest_best(scores), scores.shape)
+        recipe = Recipe(float(THRESHOLDS[row]), int(surface.minimum_areas[column]))
+        for position in np.flatnonzero(folds == fold):
+            mask = recipe.apply(maps[position])
+            judge.add((mask * np.uint8(255))[..., None], truths[position].astype(np.uint8))
+    assert tuned.nested == pytest.approx(judge.scores()[spec.label], abs=1e-12)
+
+
+def nearest_best(scores: np.ndarray) -> int:
+    """The best recipe nearest to the identity, looked for one by one."""
+    best = np.argwhere(scores >= np.nanmax(scores) - 1e-12).tolist()
+    row, column = min(best, key=lambda position: (abs(position[0] - HALF), position[1]))
+    return int(row * scores.shape[1] + column)
+
+
+def test_void_pixels_count_for_the_size_of_a_mask_but_for_no_score() -> None:
+    stored = np.array([[255, 255, 255, 0]], np.uint8)
+    truth = np.array([[True, False, False, True]])
+    valid = np.array([[True, True, False, True]])
+    parts = areas_by_threshold(stored[valid], truth[valid])
+    sizes = areas_by_threshold(stored, truth)[1]
+    areas = AreasByThreshold(parts[0][None], parts[1][None], np.array([parts[2]]), sizes[None], np.array([3]))
+    assert (parts[0][HALF], parts[1][HALF], parts[2]) == (1, 2, 2)
+    assert areas.kept(slice(None), 3)[0, HALF]
+    assert not areas.kept(slice(None), 4)[0, HALF]
+    surface = score_surface(areas, np.array([0]), dice())
+    assert surface.mean()[HALF, 0] == 2 * 1 / (2 + 2)
+
+
+def test_pooling_by_pixels_needs_their_number() -> None:
+    areas = areas_of(*random_images(4, 0))
+    metric = build_metric(MetricSpec("pixel_accuracy"), 1, "sigmoid")
+    with pytest.raises(ValueError, match="how many pixels"):
+        pooled_surface(areas, np.array([0, 1, 0, 1]), metric)
+
+
+def test_metrics_of_objects_have_no_surface() -> None:
+    areas = with_pixels(*random_images(4, 0))
+    with pytest.raises(ValueError, match="instance_map depends on more than areas"):
+        surface_of(areas, np.array([0, 1, 0, 1]), build_metric(MetricSpec("instance_map"), 1, "sigmoid"))
+
+
+def test_a_fold_of_skipped_images_only_leaves_the_choice_to_the_others() -> None:
+    truths = [np.zeros((4, 4), np.bool_), np.eye(4, dtype=np.bool_)]
+    maps = [np.zeros((4, 4), np.uint8), np.where(truths[1], 100, 20).astype(np.uint8)]
+    tuned = tune(score_surface(areas_of(maps, truths), np.array([0, 1]), dice("skip")))
+    assert tuned.untuned == 0
+    assert tuned.tuned == 1
+    assert tuned.nested == 0  # nothing to learn from fold 0, so that fold 1 keeps the identity
+    assert tuned.recipe == IDENTITY

@@ -138,6 +138,48 @@ def test_several_rows_of_one_image_are_united(labelled: Callable[..., LabelledIm
     assert data.read_labels("b").sum() == 1
 
 
+def test_a_label_map_is_the_mask_in_numbers(labelled: Callable[..., LabelledImages]) -> None:
+    labels = labelled(b"id,rle_mask\na,1 1\nb,6 1\n").read_labels("a")
+    assert labels.dtype == np.uint8
+    assert labels.tolist() == [[1, 0, 0], [0, 0, 0]]
+
+
+def test_rows_of_one_image_are_objects_where_any_image_has_several(labelled: Callable[..., LabelledImages]) -> None:
+    data = labelled(b"id,rle_mask\na,1 2\nb,6 1\na,3 1 6 1\na,2 2\n")
+    objects = data.read_objects("a")
+    assert objects is not None
+    assert objects.dtype == np.int32
+    # Pixels are claimed twice: the first row keeps them, and nothing is left of the third.
+    assert objects.tolist() == [[1, 2, 0], [1, 0, 2]]
+    single = data.read_objects("b")
+    assert single is not None
+    assert single.tolist() == [[0, 0, 0], [0, 0, 1]]
+
+
+def test_an_image_without_objects_among_those_with(labelled: Callable[..., LabelledImages]) -> None:
+    data = labelled(b"id,rle_mask\na,1 2\nb,\na,5 1\n")
+    objects = data.read_objects("b")
+    assert objects is not None
+    assert not objects.any()
+
+
+def test_a_row_an_image_tells_no_objects_apart(
+    labelled: Callable[..., LabelledImages], draw: Draw, tmp_path: Path
+) -> None:
+    data = labelled(b"id,rle_mask\na,1 1 5 1\nb,\n")
+    assert data.read_objects("a") is None
+    draw("masks/a.png", np.ones((2, 3), np.uint8))
+    assert find_training_data(tmp_path / "images", tmp_path / "masks").read_objects("a") is None
+
+
+def test_objects_that_do_not_fit_are_told_with_their_image(labelled: Callable[..., LabelledImages]) -> None:
+    data = labelled(b"id,rle_mask\na,1 1\na,6 2\n")
+    with pytest.raises(DataError, match=r"a: its RLE does not fit its image of 2×3"):
+        data.read_objects("a")
+    with pytest.raises(DataError, match="b: no mask"):
+        data.read_objects("b")
+
+
 @pytest.mark.parametrize("cell", ["", "-1", " -1", " "])
 def test_an_empty_cell_or_minus_one_is_an_empty_mask(labelled: Callable[..., LabelledImages], cell: str) -> None:
     data = labelled(f"id,rle_mask\na,{cell}\nb,1 2\n".encode())

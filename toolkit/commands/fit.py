@@ -351,7 +351,6 @@ def _score(
     progress: Progress,
 ) -> None:
     store = ProbabilityStore(experiment.predictions("oof"))
-    classes = config.task_classes
     (scores,) = score_stores(
         [store],
         data,
@@ -359,8 +358,6 @@ def _score(
         config.metric_specs,
         recipe=IDENTITY,
         progress=progress,
-        activation=classes.activation,
-        classes=classes.names,
         benchmark=config.benchmark_index,
         own=own,
     )

@@ -20,7 +20,9 @@ def write_overlays(
 ) -> None:
     """Draw overlays.png: the worst images of all, and the best of those with foreground."""
     values = scores.by_metric[scores.metric]
-    order = np.argsort(values, kind="stable")
+    largest_first = scores.judgement.metrics[0].direction == "min"
+    order = np.argsort(-values if largest_first else values, kind="stable")
+    order = order[~np.isnan(values[order])]  # skipped images are neither the best nor the worst
     worst = [_row(store, data, scores, int(position), recipe) for position in order[:_ROWS]]
     best: list[OverlayRow] = []
     for position in order[::-1]:

@@ -1,13 +1,16 @@
 """`tk score`: a submission against a solution that is known."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from toolkit.core.metrics import METRICS
+from toolkit.config.metrics import parse_metric_text
+from toolkit.core.judging import Judge
+from toolkit.core.metrics import build_metric
 from toolkit.core.rle import RleError, decode
-from toolkit.errors import ConfigError, SubmissionError
+from toolkit.errors import SubmissionError
 from toolkit.files.images import read_size
 from toolkit.files.sources import find_images
 from toolkit.files.submissions import read_submission
@@ -36,12 +39,14 @@ class ScoreResult:
 def score_submission(submission: Path, solution: Path, images: Path, metric: str) -> ScoreResult:
     """Score a submission file against a solution file of the same columns, over the images of a folder.
 
+    `metric` is a YAML value such as `dice` or `{fbeta: {beta: 2}}`. Objects are the connected components of the masks.
+
     Raises:
-        ConfigError: the metric is unknown.
-        SubmissionError: the ids of the two files differ, or a mask cannot be decoded.
+        ConfigError: the metric is unknown, or its arguments are wrong.
+        SubmissionError: the ids of the two files differ, a mask cannot be decoded, or no image counts.
     """
-    if metric not in METRICS:
-        raise ConfigError(f"--metric: unknown name {metric!r}; allowed: {', '.join(METRICS)}")
+    spec = parse_metric_text(metric, "--metric")
+    judge = Judge([build_metric(spec, 1, "sigmoid")], "sigmoid")
     predicted, truth = read_submission(submission), read_submission(solution)
     differing = sorted(set(predicted).symmetric_difference(truth))
     if differing:
@@ -52,12 +57,14 @@ def score_submission(submission: Path, solution: Path, images: Path, metric: str
     unknown = sorted(set(truth) - set(found.ids))
     if unknown:
         raise SubmissionError(f"{len(unknown)} ids have no image in {images}: {', '.join(unknown[:5])}")
-    scores = []
     for image_id in truth:
         size = read_size(found.paths[image_id])
         try:
             prediction, mask = decode(predicted[image_id], size), decode(truth[image_id], size)
         except RleError as error:
             raise SubmissionError(f"{image_id}: {error}") from error
-        scores.append(METRICS[metric].of_masks(prediction, mask))
-    return ScoreResult(str(submission), metric, len(scores), float(np.mean(scores)))
+        judge.add(prediction[..., None] * np.uint8(255), mask.view(np.uint8))
+    score = judge.scores()[spec.label]
+    if math.isnan(score):
+        raise SubmissionError(f"{spec.label} skips all {len(truth)} images: their masks are empty")
+    return ScoreResult(str(submission), spec.label, len(truth), score)

@@ -1,12 +1,17 @@
-"""Scoring out-of-fold predictions: per image, per fold, over all images together."""
+"""Scoring out-of-fold predictions: per image, per fold, per class, over all images together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers, Mask
-from toolkit.core.metrics import METRICS
+from toolkit.config.metrics import parse_metric
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.judging import Judge, Judgement
+from toolkit.core.labels import Labels
+from toolkit.core.metrics import MetricSpec, build_metrics
 from toolkit.core.postprocess import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.experiment import Experiment
@@ -17,73 +22,127 @@ from toolkit.files.writing import write_json, write_text
 from toolkit.messages import Progress
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of all images by metric, the primary one first; each `float64 (images,)` in the order of `ids`."""
+    """What several metrics found on all images, the primary one first; images are in the order of `ids`."""
 
     ids: tuple[str, ...]
     folds: Integers
-    by_metric: Mapping[str, Floats]
+    judgement: Judgement
+    classes: tuple[str, ...]
 
     @property
     def metric(self) -> str:
-        """The primary metric."""
-        return next(iter(self.by_metric))
+        """The label of the primary metric."""
+        return self.judgement.metrics[0].label
 
     @property
     def all(self) -> float:
-        """Mean of the primary metric over all images."""
-        return float(self.by_metric[self.metric].mean())
+        """The primary metric over all images together."""
+        return self.judgement.scores()[self.metric]
 
     @property
     def by_fold(self) -> list[float]:
-        """Mean of the primary metric over the images of each fold."""
-        scores = self.by_metric[self.metric]
-        return [float(scores[self.folds == fold].mean()) for fold in range(int(self.folds.max()) + 1)]
+        """The primary metric over the images of each fold; NaN where none counts."""
+        folds = range(int(self.folds.max()) + 1)
+        return [self.judgement.of(np.flatnonzero(self.folds == fold)).scores()[self.metric] for fold in folds]
+
+    @property
+    def by_metric(self) -> Mapping[str, Floats]:
+        """The scores of each image, `float64 (images,)` by label; NaN where it is skipped."""
+        return self.judgement.per_image()
+
+    @property
+    def per_class(self) -> dict[str, dict[str, float]]:
+        """The scores over all images by class and label; NaN where a metric has none."""
+        found = self.judgement.per_class()
+        return {
+            name: {label: float(scores[index]) for label, scores in found.items()}
+            for index, name in enumerate(self.classes)
+        }
 
 
 def score_stores(
     stores: Sequence[ProbabilityStore],
     data: LabelledImages,
     folds: Integers,
-    metrics: Sequence[str],
+    metrics: Sequence[MetricSpec | str | Mapping[str, Any]],
     *,
     recipe: Recipe,
     progress: Progress,
+    benchmark: int | None = None,
+    own: Mapping[str, Any] | None = None,
 ) -> list[Scores]:
-    """Score several stores over the same images with one recipe; truth is read once for all."""
-    ids = data.images.ids
-    rows = {image_id: row for row, image_id in enumerate(ids)}
-    values = np.zeros((len(stores), len(metrics), len(ids)))
+    """Score several stores over the same images with one recipe; truth is read once for all.
+
+    Args:
+        stores: out-of-fold predictions.
+        data: the images and their truth.
+        folds: fold of each image in the order of the sorted ids.
+        metrics: the primary one first, as the configuration writes them or as they were parsed.
+        recipe: what makes masks of the predictions.
+        progress: to talk to.
+        benchmark: index of the only class that the primary metric looks at.
+        own: the user's metrics by name.
+
+    Raises:
+        ChangedError: an image has another size by now.
+        DataError: a mask cannot be read.
+    """
+    specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, own or {}) for spec in metrics]
+    classes = data.classes
+    built = build_metrics(specs, classes.count, classes.activation, own=own, benchmark=benchmark)
+    judges = [Judge(built, classes.activation, recipe) for _ in stores]
+    ids = stores[0].ids
     with progress.task("scoring", len(ids)) as task:
-        for image_id in stores[0].ids:
-            truth = truth_of(data, stores[0], image_id)
-            for number, store in enumerate(stores):
-                mask = recipe.apply(store.read(image_id)[..., 0])
-                values[number, :, rows[image_id]] = [METRICS[name].of_masks(mask, truth) for name in metrics]
+        for image_id in ids:
+            labels = labels_of(data, stores[0], image_id)
+            objects = data.read_objects(image_id) if judges[0].needs_objects else None
+            for store, judge in zip(stores, judges, strict=True):
+                judge.add(store.read(image_id), labels, objects)
             task.advance()
-    return [Scores(ids, folds, dict(zip(metrics, scores, strict=True))) for scores in values]
+    rows = {image_id: row for row, image_id in enumerate(ids)}
+    order = np.array([rows[image_id] for image_id in data.images.ids])
+    return [Scores(data.images.ids, folds, judge.judgement().of(order), classes.names) for judge in judges]
 
 
-def truth_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Mask:
-    """The mask of an image, `bool (height, width)`, of the size that was predicted.
+def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Labels:
+    """The true labels of an image, `uint8 (height, width)`, of the size that was predicted.
 
     Raises:
         ChangedError: the image has another size by now.
     """
-    truth = data.read_labels(image_id)
-    if truth.shape != store.size(image_id):
+    labels = data.read_labels(image_id)
+    if labels.shape != store.size(image_id):
         raise ChangedError(
-            f"{image_id} is {truth.shape[0]}×{truth.shape[1]} now, but {store.folder} predicted it at "
+            f"{image_id} is {labels.shape[0]}×{labels.shape[1]} now, but {store.folder} predicted it at "
             f"{store.size(image_id)[0]}×{store.size(image_id)[1]}",
             "Bring the image back, or fit again with --restart.",
         )
-    return truth
+    return labels
 
 
 def write_scores(experiment: Experiment, scores: Scores) -> None:
     """Write scores.csv and, last, score.json."""
-    columns = zip(*scores.by_metric.values(), strict=True)
+    by_metric = scores.by_metric
+    columns = zip(*by_metric.values(), strict=True)
     rows = [(image_id, fold, *row) for image_id, fold, row in zip(scores.ids, scores.folds, columns, strict=True)]
-    write_text(experiment.image_scores, format_table(("image_id", "fold", *scores.by_metric), rows))
-    write_json(experiment.score, {"metric": scores.metric, "folds": scores.by_fold, "all": scores.all})
+    write_text(experiment.image_scores, format_table(("image_id", "fold", *by_metric), rows))
+    tree: dict[str, Any] = {
+        "metric": scores.metric,
+        "folds": [_number(score) for score in scores.by_fold],
+        "all": _number(scores.all),
+        "metrics": _numbers(scores.judgement.scores()),
+    }
+    if len(scores.classes) > 1:
+        tree["classes"] = {name: _numbers(found) for name, found in scores.per_class.items()}
+    write_json(experiment.score, tree)
+
+
+def _numbers(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {label: _number(score) for label, score in scores.items()}
+
+
+def _number(score: float) -> float | None:
+    """JSON has no NaN: a score that does not exist is null."""
+    return None if math.isnan(score) else score

@@ -1,65 +1,195 @@
-"""Metrics of one image, from the three areas that they all depend on."""
+"""The metrics by name, and how they are built for the classes of an experiment."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from toolkit.core.arrays import Floats, Integers, Mask
+from toolkit.core import area_metrics
+from toolkit.core.area_metrics import AreaFormula, AreaMetric, PixelAccuracy, PooledMetric
+from toolkit.core.arrays import Floats, Mask
+from toolkit.core.instance_metrics import InstanceMetric
+from toolkit.core.labels import Activation
+from toolkit.core.measuring import Case, Direction, Empty, Metric, Planes, case_of, mean
+from toolkit.errors import ConfigError
 
-Areas = npt.NDArray[np.int64]
+OwnCallable = Callable[[Planes, Planes, Mask], float]
+"""A metric of the user's: prediction and truth `bool (height, width, classes)`, and which pixels are not void."""
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A score per image, higher is better, 0–1.
+class MetricSpec:
+    """A metric as the configuration names it, checked.
 
-    `score` takes three integer arrays of one shape (pixels in the intersection of prediction and truth, in the
-    prediction, in the truth) and returns the scores as float64 of that shape.
+    `name` is one of `METRICS` or that of a metric of the user's own; `arguments` are those that differ from their
+    defaults, and β always, by name.
     """
 
     name: str
-    score: Callable[[Areas, Areas, Areas], Floats]
+    arguments: tuple[tuple[str, Any], ...] = ()
 
-    def of_masks(self, prediction: Mask, truth: Mask) -> float:
-        """Score one predicted mask against the truth, both `bool (height, width)`."""
-        if prediction.shape != truth.shape:
-            raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} differ in size")
-        areas = ((prediction & truth).sum(), prediction.sum(), truth.sum())
-        intersection, predicted, actual = (np.asarray(area, np.int64) for area in areas)
-        return float(self.score(intersection, predicted, actual))
+    @property
+    def label(self) -> str:
+        """The canonical text, such as `dice`, `fbeta(beta=2)` or `fbeta(beta=0.5; empty=skip)`; without commas."""
+        if not self.arguments:
+            return self.name
+        words = "; ".join(f"{key}={_written(value)}" for key, value in self.arguments)
+        return f"{self.name}({words})".replace(",", " ")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the user's own."""
+        return self.name not in METRICS
 
 
-def dice(intersection: Areas, predicted: Areas, truth: Areas) -> Floats:
-    """Dice coefficient, 2·|A∩B| / (|A|+|B|); 1 where both masks are empty.
+def _written(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
-    As in SIIM-ACR Pneumothorax (https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation/overview/evaluation).
+
+@dataclass(frozen=True)
+class MetricKind:
+    """A metric that can be named: its usual empty-mask policy, and what builds it.
+
+    `build` takes the label, the count of classes and the activation, then `empty` and further arguments by name.
     """
-    total = predicted + truth
-    return np.where(total == 0, 1.0, 2.0 * intersection / np.maximum(total, 1))
+
+    empty: Empty
+    build: Callable[..., Metric]
+
+    def of_masks(self, prediction: Mask, truth: Mask, **arguments: Any) -> float:
+        """Score one predicted mask against the truth, both `bool (height, width)`, with no other image."""
+        metric = self.build("", 1, "sigmoid", **{"empty": self.empty, **arguments})
+        return metric.score(metric.measure(case_of(prediction[..., None], truth.view(np.uint8), "sigmoid"))[None])
 
 
-def iou(intersection: Areas, predicted: Areas, truth: Areas) -> Floats:
-    """Intersection over union, |A∩B| / |A∪B|; 1 where both masks are empty."""
-    union = predicted + truth - intersection
-    return np.where(union == 0, 1.0, intersection / np.maximum(union, 1))
+def _per_image(
+    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
+) -> Metric:
+    return AreaMetric(label, classes, formula=formula(**arguments))
 
 
-def salt_map(intersection: Areas, predicted: Areas, truth: Areas) -> Floats:
-    """Share of the thresholds 0.50, 0.55, …, 0.95 that the IoU exceeds; 1 where both masks are empty.
-
-    TGS Salt Identification (https://www.kaggle.com/c/tgs-salt-identification-challenge/overview/evaluation). The
-    comparison is strict and done in whole numbers, so that an IoU of exactly 0.5 never counts by rounding.
-    """
-    union = predicted + truth - intersection
-    twentieths: Integers = np.arange(10, 20)
-    passed = 20 * intersection[..., None] > twentieths * union[..., None]
-    return np.where(union == 0, 1.0, passed.mean(axis=-1))
+def _pooled(
+    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
+) -> Metric:
+    return PooledMetric(label, classes, formula=formula(**arguments))
 
 
-METRICS: dict[str, Metric] = {
-    "dice": Metric("dice", dice),
-    "iou": Metric("iou", iou),
-    "salt_map": Metric("salt_map", salt_map),
+def _accuracy(label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
+    return PixelAccuracy(label, classes, exclusive=activation == "softmax", empty=empty)
+
+
+def _instances(beta: float | None, label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
+    return InstanceMetric(label, classes, beta=beta, empty=empty)
+
+
+def _fbeta(*, empty: Empty, beta: float = 1.0) -> AreaFormula:
+    return area_metrics.fbeta(beta, empty)
+
+
+METRICS: dict[str, MetricKind] = {
+    "dice": MetricKind("one", partial(_per_image, area_metrics.dice)),
+    "iou": MetricKind("one", partial(_per_image, area_metrics.iou)),
+    "precision": MetricKind("one", partial(_per_image, area_metrics.precision)),
+    "recall": MetricKind("one", partial(_per_image, area_metrics.recall)),
+    "fbeta": MetricKind("one", partial(_per_image, _fbeta)),
+    "salt_map": MetricKind("one", partial(_per_image, area_metrics.salt_map)),
+    "instance_map": MetricKind("one", partial(_instances, None)),
+    "airbus_f2": MetricKind("one", partial(_instances, 2.0)),
+    "global_dice": MetricKind("one", partial(_pooled, area_metrics.dice)),
+    "miou": MetricKind("skip", partial(_pooled, area_metrics.iou)),
+    "pixel_accuracy": MetricKind("skip", _accuracy),
 }
+
+
+def build_metric(
+    spec: MetricSpec, classes: int, activation: Activation, own: Mapping[str, Any] | None = None
+) -> Metric:
+    """Build a metric for predictions of so many classes.
+
+    Args:
+        spec: from `toolkit.config.metrics.parse_metric`.
+        classes: how many planes a prediction has.
+        activation: whether they exclude each other.
+        own: the user's metrics by the name that the configuration uses, see `OwnMetric`.
+
+    Raises:
+        ConfigError: a metric of the user's is not there, cannot be called, or has an unknown `direction`.
+    """
+    if spec.is_own:
+        return _own(spec, classes, own or {})
+    kind = METRICS[spec.name]
+    return kind.build(spec.label, classes, activation, **{"empty": kind.empty, **dict(spec.arguments)})
+
+
+def build_metrics(
+    specs: Sequence[MetricSpec],
+    classes: int,
+    activation: Activation,
+    *,
+    own: Mapping[str, Any] | None = None,
+    benchmark: int | None = None,
+) -> tuple[Metric, ...]:
+    """Build several metrics as `build_metric` does, each once; the first is the primary one.
+
+    With `benchmark` the primary one looks at the class of this index only.
+    """
+    metrics = [build_metric(spec, classes, activation, own) for spec in specs]
+    if benchmark is not None:
+        metrics[0] = metrics[0].for_class(benchmark)
+    return tuple({metric.label: metric for metric in metrics}.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnMetric(Metric):
+    """The user's own metric of one image, averaged over the images.
+
+    `call` takes prediction and truth, `bool (height, width, classes)` and False in void pixels, and `bool (height,
+    width)`, False there; it returns a number, NaN for an image that is to be skipped. How it treats classes is its
+    own affair; restricted to one class it gets only that plane.
+    """
+
+    call: OwnCallable
+
+    def measure(self, case: Case) -> Floats:
+        """What the callable says, `float64 (1,)`.
+
+        Raises:
+            ConfigError: that is no number.
+        """
+        only = slice(None) if self.chosen is None else slice(self.chosen, self.chosen + 1)
+        value = self.call(case.prediction[..., only], case.truth[..., only], case.valid)
+        try:
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the metric {self.label} must return a number, it returned {value!r}") from error
+        if math.isinf(number):
+            raise ConfigError(f"the metric {self.label} must return a finite number, it returned {number}")
+        return np.array([number])
+
+    def score(self, statistics: Floats) -> float:
+        """Mean over the images."""
+        return mean(statistics[:, 0])
+
+    def per_image(self, statistics: Floats) -> Floats:
+        """What the callable said of each."""
+        return statistics[:, 0]
+
+    def per_class(self, statistics: Floats) -> Floats:
+        """NaN: nobody here knows."""
+        return np.full(self.classes, np.nan)
+
+
+def _own(spec: MetricSpec, classes: int, own: Mapping[str, Any]) -> Metric:
+    if spec.name not in own:
+        raise ConfigError(f"the metric {spec.name} is the user's own, but it was not loaded")
+    call = own[spec.name]
+    if not callable(call):
+        raise ConfigError(f"the metric {spec.name} must be callable, it is {call!r}")
+    direction = getattr(call, "direction", "max")
+    if direction not in get_args(Direction):
+        raise ConfigError(f"the metric {spec.name} has the direction {direction!r}; allowed: max, min")
+    bound = partial(call, **dict(spec.arguments)) if spec.arguments else call
+    return OwnMetric(spec.label, classes, direction=cast(Direction, direction), call=bound)

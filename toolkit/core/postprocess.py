@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from toolkit.core.arrays import Mask
 from toolkit.core.blend import Stored, to_probability
+from toolkit.core.labels import Activation
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,29 @@ class Recipe:
 
 IDENTITY = Recipe()
 """The untuned rule: above one half."""
+
+
+def masks_of(stored: Stored, activation: Activation, recipe: Recipe = IDENTITY) -> npt.NDArray[np.bool_]:
+    """Turn kept maps of several classes into one mask a class.
+
+    Independent classes (sigmoid) each follow the recipe. Of exclusive ones (softmax) each pixel gets the most probable,
+    the first of several that are equally so; 8-bit maps do have such ties.
+
+    Args:
+        stored: `uint8` 0–255 or `float16` 0–1, (height, width, classes).
+        activation: which of the two.
+        recipe: the identity for exclusive classes.
+
+    Returns:
+        `bool (height, width, classes)`.
+
+    Raises:
+        ValueError: another recipe for exclusive classes.
+    """
+    count = stored.shape[2]
+    if activation == "sigmoid":
+        return np.stack([recipe.apply(stored[..., index]) for index in range(count)], axis=-1)
+    if recipe != IDENTITY:
+        raise ValueError(f"exclusive classes take no threshold or minimum area, received {recipe.describe()}")
+    masks: npt.NDArray[np.bool_] = stored.argmax(axis=-1)[..., None] == np.arange(count)
+    return masks

@@ -1,16 +1,17 @@
 """Training and test data on disk: which images there are and where their masks come from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Image
 from toolkit.core.labels import BINARY, Classes, Labels, UnknownValuesError
+from toolkit.core.measuring import Objects
 from toolkit.core.rle import RleError, decode
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.images import (
@@ -23,6 +24,7 @@ from toolkit.files.images import (
 from toolkit.files.tables import read_table
 
 _LISTED = 20
+_Read = TypeVar("_Read")
 EMPTY_CELLS = ("", "-1")
 """What stands for an empty mask in place of a run-length encoding."""
 
@@ -36,6 +38,9 @@ class MaskSource(Protocol):
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Pixel values of an image of (height, width), bool or whole; KeyError, UnreadableImageError or RleError."""
+
+    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
+        """The objects of an image of (height, width) where they are known; raises as `read`."""
 
     def content(self, image_id: str) -> bytes:
         """What the mask is made from, for digests."""
@@ -55,6 +60,10 @@ class MaskFiles:
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Read one mask; its size is its own, to be compared with `size` by the caller."""
         return read_mask_values(self.paths[image_id])
+
+    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
+        """None: a mask does not tell objects that touch."""
+        return None
 
     def content(self, image_id: str) -> bytes:
         """The bytes of the file."""
@@ -79,6 +88,23 @@ class MaskTable:
             mask |= decode(text, size)
         return mask
 
+    @cached_property
+    def has_objects(self) -> bool:
+        """Whether each row is one object: some image has several."""
+        return any(len(runs) > 1 for runs in self.rows.values())
+
+    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
+        """Number the rows of one image from 1; None if no image has several, as a row may then hold many objects.
+
+        A pixel that several rows claim belongs to the first of them.
+        """
+        if not self.has_objects:
+            return None
+        objects = np.zeros(size, np.int32)
+        for number, text in enumerate(self.rows[image_id], start=1):
+            objects[decode(text, size) & (objects == 0)] = number
+        return objects
+
     def content(self, image_id: str) -> bytes:
         """The texts of the rows."""
         return "\n".join(self.rows[image_id]).encode()
@@ -93,6 +119,10 @@ class EmptyMasks:
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Background everywhere."""
         return np.zeros(size, np.bool_)
+
+    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
+        """No object at all."""
+        return np.zeros(size, np.int32)
 
     def content(self, image_id: str) -> bytes:
         """Nothing."""
@@ -132,18 +162,30 @@ class LabelledImages:
             DataError: there is no mask, it cannot be read, does not fit its image, or has values of no class.
         """
         height, width = size = read_size(self.images.paths[image_id])
-        try:
-            raw = self.masks.read(image_id, size)
-        except KeyError as error:
-            raise DataError(f"{image_id}: no mask") from error
-        except RleError as error:
-            raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
+        raw = self._read(self.masks.read, image_id, size)
         if raw.shape != size:
             raise DataError(f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, the image {height}×{width}")
         try:
             return self.classes.labels(raw)
         except UnknownValuesError as error:
             raise DataError(f"{image_id}: its mask has {error}") from error
+
+    def read_objects(self, image_id: str) -> Objects | None:
+        """The objects of one image, `int32 (height, width)`, where the source of the masks knows them.
+
+        Raises:
+            DataError: as `read_labels`.
+        """
+        return self._read(self.masks.read_objects, image_id, read_size(self.images.paths[image_id]))
+
+    def _read(self, read: Callable[[str, tuple[int, int]], _Read], image_id: str, size: tuple[int, int]) -> _Read:
+        try:
+            return read(image_id, size)
+        except KeyError as error:
+            raise DataError(f"{image_id}: no mask") from error
+        except RleError as error:
+            height, width = size
+            raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
 
 
 def image_id_of(name: str) -> str:

@@ -1,0 +1,122 @@
+import re
+
+import pytest
+
+from toolkit.config.calls import ProblemsAtError
+from toolkit.config.metrics import ARGUMENTS, OTHER_NAMES, parse_metric, parse_metric_text, read_metric
+from toolkit.core.metrics import METRICS, MetricSpec, build_metric
+from toolkit.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        ("dice", "dice"),
+        ("val_iou", "iou"),
+        ("val_binary_accuracy", "pixel_accuracy"),
+        ("accuracy", "pixel_accuracy"),
+        ("fbeta", "fbeta(beta=1)"),
+        ("f1", "fbeta(beta=1)"),
+        ("val_f2", "fbeta(beta=2)"),
+        ("f0.5", "fbeta(beta=0.5)"),
+        ({"fbeta": {"beta": 2}}, "fbeta(beta=2)"),
+        ({"fbeta": {"beta": 0.5, "empty": "skip"}}, "fbeta(beta=0.5; empty=skip)"),
+        ({"f2": {"empty": "zero"}}, "fbeta(beta=2; empty=zero)"),
+        ({"dice": None}, "dice"),
+        ({"dice": {"empty": "one"}}, "dice"),
+        ({"dice": {"empty": "zero"}}, "dice(empty=zero)"),
+        ({"miou": {"empty": "skip"}}, "miou"),
+        ({"miou": {"empty": "one"}}, "miou(empty=one)"),
+        (({"iou": {"empty": "skip"}},), "iou(empty=skip)"),
+        ("fbeta(beta=3; empty=skip)", "fbeta(beta=3; empty=skip)"),
+        ("val_dice( empty = zero )", "dice(empty=zero)"),
+        ("dice()", "dice"),
+    ],
+)
+def test_metrics_and_their_labels(value: object, label: str) -> None:
+    assert parse_metric(value).label == label
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize("empty", ["one", "zero", "skip"])
+def test_a_label_is_read_back_as_the_metric_it_stands_for(name: str, empty: str) -> None:
+    arguments = {"empty": empty} | ({"beta": 1 / 3} if name == "fbeta" else {})
+    spec = parse_metric({name: arguments})
+    assert parse_metric(spec.label) == spec
+    assert (spec.label == name) == (METRICS[name].empty == empty and name != "fbeta")
+    assert build_metric(spec, 2, "sigmoid").label == spec.label
+
+
+def test_every_metric_has_arguments() -> None:
+    assert set(ARGUMENTS) == set(METRICS)
+    assert all(name in METRICS for name, _ in OTHER_NAMES.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("dise", "dise"),
+        ("val_dise", "val_dise"),
+        ({"dise": {"empty": "one"}}, "dise"),
+        ({"fbeta": {"beta": 0}}, "greater than 0"),
+        ({"fbeta": {"beta": "two"}}, "valid number"),
+        ({"fbeta": {"gamma": 2}}, "gamma"),
+        ({"dice": {"empty": "none"}}, "'one', 'zero' or 'skip'"),
+        ({"dice": {"beta": 2}}, "beta"),
+        ({"f2": {"beta": 3}}, "f2 says so already"),
+        ({"dice": 2}, "argument: value"),
+        (("dice", "iou"), "expected one name, received dice, iou"),
+        ({}, "nothing"),
+        (3, "received 3"),
+        (None, "received None"),
+        ("dice(zero)", r"NAME\(argument=value"),
+    ],
+)
+def test_what_is_wrong_is_told(value: object, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        parse_metric(value)
+
+
+def test_an_unknown_name_comes_with_the_allowed_ones_and_its_path() -> None:
+    with pytest.raises(ProblemsAtError) as told:
+        parse_metric({"dise": {}}, ("mine",))
+    ((path, error, _),) = told.value.problems
+    assert path == ("dise",)
+    assert error.allowed == (*METRICS, *OTHER_NAMES, "mine")
+
+
+def test_the_users_own_metrics_are_known_by_name_or_dotted_path() -> None:
+    assert parse_metric("mine", ("mine",)) == MetricSpec("mine")
+    assert parse_metric("val_mine", ("mine",)) == MetricSpec("mine")
+    assert parse_metric({"mine": {"width": 3}}, ("mine",)) == MetricSpec("mine", (("width", 3),))
+    assert parse_metric("package.module.mine") == MetricSpec("package.module.mine")
+    assert parse_metric("mine", ("mine",)).is_own
+    assert not parse_metric("dice", ("dice",)).is_own
+    with pytest.raises(ValueError, match="mine"):
+        parse_metric("mine")
+
+
+def test_what_was_checked_before_is_read_without_knowing_the_users_own() -> None:
+    assert read_metric("mine") == MetricSpec("mine")
+    assert read_metric("val_f2") == parse_metric("f2")
+
+
+def test_the_command_line_gives_yaml() -> None:
+    assert parse_metric_text("dice", "--metric").label == "dice"
+    assert parse_metric_text("{fbeta: {beta: 2, empty: skip}}", "--metric").label == "fbeta(beta=2; empty=skip)"
+    assert parse_metric_text("fbeta(beta=2)", "--metric").label == "fbeta(beta=2)"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dise", "--metric: metric: unknown name 'dise'; did you mean 'dice'? Allowed: dice, iou"),
+        ("{fbeta: {beta: two}}", "--metric: metric.fbeta.beta: expected a number, received 'two' (text)"),
+        ("{fbeta: {bta: 2}}", "--metric: unknown key 'bta' in metric.fbeta; did you mean 'beta'?"),
+        ("[dice, iou]", "--metric: metric: expected one name, received dice, iou"),
+        ("{dice", "--metric:1: this is not valid YAML"),
+    ],
+)
+def test_what_is_wrong_on_the_command_line_is_told_in_words(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        parse_metric_text(text, "--metric")

@@ -1,0 +1,84 @@
+"""Judging predictions: the one way from stored probabilities and true labels to scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.blend import Stored
+from toolkit.core.labels import Activation, Labels
+from toolkit.core.measuring import Metric, Objects, case_of
+from toolkit.core.postprocess import IDENTITY, Recipe, masks_of
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What several metrics measured on a set of images: for each metric its statistics, (images, k)."""
+
+    metrics: tuple[Metric, ...]
+    statistics: tuple[Floats, ...]
+
+    def of(self, positions: Integers) -> "Judgement":
+        """That of some of the images, in this order."""
+        return Judgement(self.metrics, tuple(statistics[positions] for statistics in self.statistics))
+
+    def scores(self) -> dict[str, float]:
+        """The score of all images by label, the first metric first; NaN where no image counts."""
+        return {metric.label: metric.score(found) for metric, found in self._pairs()}
+
+    def per_image(self) -> dict[str, Floats]:
+        """The score of each image, `float64 (images,)` by label."""
+        return {metric.label: metric.per_image(found) for metric, found in self._pairs()}
+
+    def per_class(self) -> dict[str, Floats]:
+        """The score of each class, `float64 (classes,)` by label."""
+        return {metric.label: metric.per_class(found) for metric, found in self._pairs()}
+
+    def _pairs(self) -> list[tuple[Metric, Floats]]:
+        return list(zip(self.metrics, self.statistics, strict=True))
+
+
+class Judge:
+    """Measures one image after the other; images keep the order in which they were added."""
+
+    def __init__(self, metrics: Sequence[Metric], activation: Activation, recipe: Recipe = IDENTITY) -> None:
+        self._metrics = tuple({metric.label: metric for metric in metrics}.values())
+        self._activation: Activation = activation
+        self._recipe = recipe
+        self._found: list[list[Floats]] = [[] for _ in self._metrics]
+
+    @property
+    def needs_objects(self) -> bool:
+        """Whether any metric asks for the true objects, so that they are worth reading."""
+        return any(metric.needs_objects for metric in self._metrics)
+
+    def add(self, stored: Stored, labels: Labels, objects: Objects | None = None) -> None:
+        """Measure one image.
+
+        Args:
+            stored: its prediction as it is kept, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
+            labels: its truth, `uint8 (height, width)`, 255 in void pixels.
+            objects: its true objects, `int32 (height, width)`, where they are known.
+
+        Raises:
+            ValueError: the sizes differ.
+            ConfigError: a metric of the user's returns no number.
+        """
+        case = case_of(masks_of(stored, self._activation, self._recipe), labels, self._activation, objects)
+        for metric, found in zip(self._metrics, self._found, strict=True):
+            found.append(metric.measure(case))
+
+    def judgement(self) -> Judgement:
+        """What was measured so far.
+
+        Raises:
+            ValueError: nothing was.
+        """
+        if not self._found[0]:
+            raise ValueError("no image was added")
+        return Judgement(self._metrics, tuple(np.stack(found) for found in self._found))
+
+    def scores(self) -> dict[str, float]:
+        """The score of all images so far by label, the first metric first; NaN where no image counts."""
+        return self.judgement().scores()
