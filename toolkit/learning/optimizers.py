@@ -1,0 +1,93 @@
+"""Optimizers: from their names and arguments to those of Keras, with all their state in `variables`."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from toolkit.config.optimizers import OptimizerArguments, OptimizerCall
+from toolkit.learning.runtime import tf
+
+NEVER_DECAYED = (r"(^|/)(bias|gamma|beta)(_\d+)?(:\d+)?$",)
+"""Names of variables that weight decay spares: biases, and what normalisation layers scale and shift by."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Nadam(tf.keras.optimizers.Nadam):  # type: ignore[misc] # tf.keras has no types
+    """Nadam (Dozat 2016) as Keras computes it outside of a graph, with the same result inside of one.
+
+    Keras keeps the product of the momentum's schedule in a variable that is not among `variables`, so that no
+    checkpoint holds it, and multiplies it several times a step in a `tf.function`. Here it follows from the number of
+    the step: the factors 1 - 0.96^i / 2 are 1 in float32 once i exceeds some 500.
+    """
+
+    def update_step(self, gradient: Any, variable: Any) -> None:
+        """One step of one variable, for a dense gradient."""
+        dtype, index = variable.dtype, self._index_dict[self._var_key(variable)]
+        momentum, velocity = self._momentums[index], self._velocities[index]
+        now, beyond = self._beta_1_at(1), self._beta_1_at(2)
+        product = self._beta_1_product()
+        momentum.assign_add((gradient - momentum) * (1 - self.beta_1))
+        velocity.assign_add((tf.square(gradient) - velocity) * (1 - self.beta_2))
+        ahead = tf.cast(beyond / (1 - product * beyond), dtype) * momentum
+        ahead += tf.cast((1 - now) / (1 - product), dtype) * gradient
+        spread = velocity / tf.cast(1 - tf.pow(self.beta_2, self._step(1)), dtype)
+        variable.assign_sub(ahead * tf.cast(self.learning_rate, dtype) / (tf.sqrt(spread) + self.epsilon))
+
+    def _step(self, ahead: int) -> Any:
+        return tf.cast(self.iterations + ahead, tf.float32)
+
+    def _beta_1_at(self, ahead: int) -> Any:
+        return self.beta_1 * (1 - 0.5 * tf.pow(0.96, self._step(ahead)))
+
+    def _beta_1_product(self) -> Any:
+        """The product of beta_1 over all steps up to this one, counted from 1."""
+        factors = tf.constant(np.cumprod(1 - 0.5 * 0.96 ** np.arange(1, 513)), tf.float32)
+        return tf.pow(self.beta_1, self._step(1)) * tf.gather(factors, tf.minimum(self.iterations, 511))
+
+
+_KERAS = tf.keras.optimizers
+OPTIMIZERS: dict[str, Any] = {
+    "Adam": _KERAS.Adam,
+    "AdamW": _KERAS.AdamW,
+    "SGD": _KERAS.SGD,
+    "RMSprop": _KERAS.RMSprop,
+    "Nadam": Nadam,
+    "Adadelta": _KERAS.Adadelta,
+    "Adafactor": _KERAS.Adafactor,
+    "Adagrad": _KERAS.Adagrad,
+    "Adamax": _KERAS.Adamax,
+    "Ftrl": _KERAS.Ftrl,
+    "Lion": _KERAS.Lion,
+}
+"""The class of each optimizer that a configuration names."""
+
+
+def build_optimizer(call: OptimizerCall, lr: float, own: Mapping[str, Any] = _NOTHING) -> Any:
+    """A new optimizer (tf.keras.optimizers.Optimizer) at learning rate `lr`, not built yet.
+
+    `own` holds the user's classes or functions by name; they are called with `learning_rate` and their arguments.
+    Once it is built with the trainable variables, `optimizer.variables` is all of its state but the learning rate,
+    which the schedule assigns at every batch.
+
+    Raises:
+        ValueError: what the user's name stands for does not take the arguments or gives no optimizer.
+    """
+    if not isinstance(call.arguments, OptimizerArguments):
+        return _own_optimizer(call.name, call.arguments, lr, own)
+    # Compiling each variable's update needs tools that a GPU without the CUDA toolkit lacks, and gains little.
+    optimizer = OPTIMIZERS[call.name](learning_rate=lr, jit_compile=False, **call.arguments.model_dump())
+    optimizer.exclude_from_weight_decay(var_names=NEVER_DECAYED)
+    return optimizer
+
+
+def _own_optimizer(name: str, arguments: Mapping[str, Any], lr: float, own: Mapping[str, Any]) -> Any:
+    try:
+        optimizer = own[name](learning_rate=lr, **arguments)
+    except TypeError as error:
+        raise ValueError(f"the optimizer {name} could not be made: {error}") from error
+    if not isinstance(optimizer, tf.keras.optimizers.Optimizer):
+        raise ValueError(f"{name} gave {type(optimizer).__name__}, expected a tf.keras.optimizers.Optimizer")
+    return optimizer
