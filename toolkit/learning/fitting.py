@@ -1,7 +1,9 @@
 """Fitting an experiment: every fold trained, then every image predicted."""
 
+from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.loading import Loaded
 from toolkit.config.models import Config
+from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Floats, Integers
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
@@ -19,8 +21,21 @@ def check_learning(loaded: Loaded[Config]) -> None:
     Raises:
         ConfigError, NetworkError, WeightsError: with the key at fault.
     """
-    Augmentation(loaded)
+    build_augmentation(loaded)
     build_network(loaded.config, loaded.config.seed)
+
+
+def build_augmentation(loaded: Loaded[Config]) -> Augmentation:
+    """The augmentation of a configuration.
+
+    Raises:
+        ConfigError: with the key at fault.
+    """
+
+    def where(path: KeyPath) -> str:
+        return loaded.where("augmentation", *path)
+
+    return Augmentation(parse_augmentation(loaded.config.augmentation), where, loaded.config.shape)
 
 
 def fit_folds(
@@ -38,7 +53,12 @@ def fit_folds(
     config = loaded.config
     height, width, _ = config.shape
     shared = TrainingData(
-        data, data.images.ids, coverage > 0, folds, Augmentation(loaded), SampleReader((height, width), config.resize)
+        data,
+        data.images.ids,
+        coverage > 0,
+        folds,
+        build_augmentation(loaded),
+        SampleReader((height, width), config.resize),
     )
     epochs = sum(stage.epochs for stage in config.stages)
     unfinished = [fold for fold in range(config.folds_count) if not _is_finished(experiment, config, fold)]
