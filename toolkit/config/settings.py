@@ -4,14 +4,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from toolkit.config.augmentation import MixingSpec, Transform, parse_augmentation, parse_mixing
-from toolkit.config.averaging import AveragingSpec, parse_averaging
-from toolkit.config.callbacks import CallbackSpec
+from toolkit.config.augmentation import Transform, parse_augmentation
+from toolkit.config.averaging import Averaging, parse_averaging
+from toolkit.config.callbacks import CallbackSpec, schedule_from_callbacks
 from toolkit.config.losses import LossTerm, parse_loss
+from toolkit.config.mixing import MixingSpec, parse_mixing
 from toolkit.config.models import Config, stage_callbacks
-from toolkit.config.optimizers import OptimizerSpec, parse_optimizer
+from toolkit.config.optimizers import OptimizerCall, parse_optimizer
 from toolkit.config.sampling import parse_negatives
-from toolkit.config.schedules import ScheduleSpec, parse_schedule, schedule_from_callbacks
+from toolkit.config.schedules import Schedule, parse_schedule
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.sampling import Negatives
 
@@ -29,8 +30,8 @@ class Stage:
     lr: float
     loss: tuple[LossTerm, ...]
     class_weights: Literal["balanced"] | tuple[float, ...] | None
-    optimizer: OptimizerSpec
-    schedule: ScheduleSpec
+    optimizer: OptimizerCall
+    schedule: Schedule
     batch: int
     shape: tuple[int, int, int]
     augmentation: tuple[Transform, ...]
@@ -41,7 +42,7 @@ class Stage:
     positives: Literal["real", "area_bins", "classes"]
     hard_negatives: float
     callbacks: tuple[CallbackSpec, ...]
-    weight_averaging: AveragingSpec
+    weight_averaging: Averaging
     frozen: bool
     initial_weights: str | None
 

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from toolkit.config.augmentation import parse_augmentation, parse_mixing
+from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.averaging import parse_averaging
 from toolkit.config.callbacks import parse_callbacks
 from toolkit.config.calls import ClosedModel
 from toolkit.config.fields import Named, PositiveInteger, PositiveNumber, Shape, checked_by
 from toolkit.config.losses import parse_loss
+from toolkit.config.mixing import parse_mixing
 from toolkit.config.optimizers import parse_optimizer
 from toolkit.config.sampling import parse_negatives
 from toolkit.config.schedules import parse_schedule

@@ -76,7 +76,7 @@ def training_batches(
             drawn twice in an epoch differs by its place.
     """
     starts = np.cumsum([0, *map(len, batches)])
-    dtype = np.float32 if mixing.makes_fractions else np.uint8
+    
 
     def load(number: int) -> Batch:
         pairs = []
@@ -85,10 +85,9 @@ def training_batches(
             pairs.append(augmentation(image, labels, derived_seed("sample", *draw, int(position), int(place_))))
         images = np.stack([image for image, _ in pairs])
         targets = np.stack([reader.classes.planes(labels) for _, labels in pairs])
-        images, mixed = mixing(images, targets, derived_seed("mixing", *draw, number))
-        return images, mixed.astype(dtype)
+        return mixing(images, targets, derived_seed("mixing", *draw, number))
 
-    return _loaded(load, len(batches), (tf.uint8, tf.as_dtype(dtype)))
+    return _loaded(load, len(batches), (tf.uint8, tf.as_dtype(mixing.target_type)))
 
 
 def validation_batches(

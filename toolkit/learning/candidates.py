@@ -10,7 +10,7 @@ import numpy.typing as npt
 from toolkit.config.settings import Stage
 from toolkit.files.experiment import StageFolder
 from toolkit.files.history import Epoch
-from toolkit.learning.averaging import ExponentialAverage, StochasticAverage, soup
+from toolkit.learning.averaging import ExponentialAverage, StochasticAverage, first_averaged_epoch, soup
 from toolkit.learning.checkpoints import Arrays, assign
 from toolkit.learning.networks import Network
 
@@ -32,11 +32,12 @@ class Candidates:
 
     def after_epoch(self, history: Sequence[Epoch]) -> None:
         """Take the weights of the epoch that has just ended where they count."""
-        done = len(history)
-        if self._stochastic is not None and self._spec.swa is not None and done > self._spec.swa.start * self._epochs:
+        number = history[-1].number
+        swa = self._spec.swa
+        if self._stochastic is not None and swa is not None and number >= first_averaged_epoch(swa.start, self._epochs):
             self._stochastic.add(self._network.model.get_weights())
-        if self._spec.soup is not None and history[-1].number in self._best(history):
-            self._network.save_weights(self._folder.candidate(history[-1].number))
+        if self._spec.soup is not None and number in self._best(history):
+            self._network.save_weights(self._folder.candidate(number))
 
     def tidy(self, history: Sequence[Epoch]) -> None:
         """Delete the weights of epochs that are no longer among the best; only after a checkpoint says so."""
@@ -65,7 +66,7 @@ class Candidates:
             assign(self._moving.variables, arrays["moving_average"], path)
         if self._stochastic is not None:
             *mean, count = arrays["stochastic_average"]
-            self._stochastic = StochasticAverage(mean, int(count))
+            self._stochastic = StochasticAverage(int(count), mean)
 
     def weights(self) -> Iterator[tuple[str, list[npt.NDArray[Any]]]]:
         """Each average by name, as `model.get_weights()` orders them; batch statistics are those of no epoch."""

@@ -8,6 +8,7 @@ from toolkit.config.loading import Loaded
 from toolkit.config.models import Config
 from toolkit.config.settings import Stage, read_stage
 from toolkit.config.yaml_files import KeyPath
+from toolkit.core.labels import VOID
 from toolkit.core.measuring import Metric
 from toolkit.core.metrics import build_metrics
 from toolkit.errors import ConfigError, ToolkitError
@@ -15,7 +16,6 @@ from toolkit.files.experiment import Experiment
 from toolkit.files.pool import Pool
 from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader, Where, build_reader
-from toolkit.learning.callbacks import build_callbacks
 from toolkit.learning.losses import build_loss
 from toolkit.learning.mixing import Mixing
 from toolkit.learning.networks import build_network
@@ -24,7 +24,7 @@ from toolkit.learning.runtime import Precision, configure
 from toolkit.learning.schedules import build_schedule
 from toolkit.learning.trainer import Trainer
 from toolkit.learning.training import train_fold
-from toolkit.learning.training_data import Deadline, Run, TrainingData
+from toolkit.learning.training_data import Deadline, Run, TrainingData, callbacks_of
 from toolkit.messages import Progress
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
         weights = None if isinstance(stage.class_weights, str) else stage.class_weights
         _checked(where((*at, "loss")), build_loss, stage.loss, config.activation, weights, own)
         _checked(where((*at, "optimizer")), build_optimizer, stage.optimizer, stage.lr, own)
-        _checked(where((*at, "schedule")), build_schedule, stage.schedule, stage.lr, stage.epochs)
-        _checked(where((*at, "callbacks")), build_callbacks, stage.callbacks, metrics[0].label, own)
+        _checked(where((*at, "schedule")), build_schedule, stage.schedule, stage.lr, stage.epochs, own)
+        _checked(where((*at, "callbacks")), callbacks_of, stage, metrics, own, 1)
     network = build_network(config.network_spec(), config.seed, own=own)
     return Plan(
         config,
@@ -141,9 +141,15 @@ def is_trained(experiment: Experiment, config: Config) -> bool:
 
 
 def _augmentation(config: Config, stage: Stage, where: Where, own: Mapping[str, Any]) -> Augmentation:
-    void = 255 if config.data.ignore is not None else 0
-    key = stage.augmentation_key
-    return Augmentation(stage.augmentation, lambda inner: where((*key, *inner)), stage.shape, own, fill_label=void)
+    classes, key = config.task_classes, stage.augmentation_key
+    return Augmentation(
+        stage.augmentation,
+        lambda inner: where((*key, *inner)),
+        stage.shape,
+        own,
+        fill_label=VOID if classes.ignore else 0,
+        labels=range(classes.count + (classes.activation == "sigmoid")),
+    )
 
 
 def _checked(where: str, build: Callable[..., Any], *arguments: Any) -> None:

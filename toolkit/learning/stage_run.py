@@ -18,7 +18,6 @@ from toolkit.files.history import Epoch, read_history, write_history
 from toolkit.files.writing import write_json
 from toolkit.learning.averaging import reestimate_batch_norm
 from toolkit.learning.batches import training_batches
-from toolkit.learning.callbacks import build_callbacks
 from toolkit.learning.candidates import Candidates
 from toolkit.learning.checkpoints import Checkpoint, assign, read_checkpoint, write_checkpoint
 from toolkit.learning.hard_negatives import weigh_negatives
@@ -42,12 +41,12 @@ class StageRun:
         self._train = data.pool.training_part(run.fold)
         self._equipment = trainer.begin_stage(stage, self._class_weights())
         self._trainer = trainer
-        self._schedule = build_schedule(stage.schedule, stage.lr, stage.epochs)
-        self._callbacks = build_callbacks(stage.callbacks, data.metrics[0].label, data.own)
+        self._schedule = build_schedule(stage.schedule, stage.lr, stage.epochs, data.own)
         self._validation = Validation(trainer.predictor, self._equipment.validation_loss, stage, data, run)
         self._candidates = Candidates(stage, folder, trainer.network, self._equipment.step.average, data.is_better)
         self._log = EpochLog(folder.tensorboard, stage.callbacks)
         self._negative_weights = weigh_negatives(trainer.predictor, stage, data, run, folder)
+        self._callbacks = data.callbacks_of(stage, -(-len(self._chosen(0)) // stage.batch))
         self._history: list[Epoch] = []
         self._stopped = ""
 
@@ -113,13 +112,14 @@ class StageRun:
     ) -> tuple[float, float]:
         """Mean loss over the images of the epoch, and the learning rate at its end."""
         total, seen, learning_rate = 0.0, 0, 0.0
+        epochs = self._stage.epochs
         step = self._equipment.step
         for done, (positions, (images, targets)) in enumerate(zip(batches, self._batches(batches, draw), strict=True)):
-            moment = Moment(number, done, len(batches), self._stage.epochs)
+            moment = Moment(number, done, len(batches), epochs)
             learning_rate = self._schedule(moment) * math.prod(callback.factor for callback in self._callbacks)
             step.optimizer.learning_rate.assign(learning_rate)
             self._trainer.network.draw_dropout(derived_seed("dropout", *draw, done))
-            loss = step(images, targets, moment.progress)
+            loss = step(images, targets, moment.time / epochs)
             if not math.isfinite(loss):
                 names = ", ".join(self._data.pool.samples[position].image_id for position in positions)
                 raise TrainingError(f"{self._where(number)}: the loss became {loss} on the batch of {names}", LOWER_LR)

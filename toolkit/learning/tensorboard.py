@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.callbacks import CallbackSpec, TensorBoard
+from toolkit.config.callbacks import CallbackSpec, tensorboard_of
 from toolkit.files.history import Epoch
 from toolkit.learning.runtime import tf
 from toolkit.learning.validation import Example
@@ -17,8 +17,7 @@ class EpochLog:
 
     def __init__(self, folder: Path, callbacks: Sequence[CallbackSpec]) -> None:
         self._folder = folder
-        asked = [spec.arguments for spec in callbacks if isinstance(spec.arguments, TensorBoard)]
-        self._asked = asked[-1] if asked else None
+        self._asked = tensorboard_of(callbacks)
         self._writer: Any = None
 
     def wants_images(self, number: int) -> bool:

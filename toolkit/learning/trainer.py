@@ -31,16 +31,16 @@ class Trainer:
 
     def begin_fold(self, fold: int, seed: int) -> None:
         """Take the initial weights of a fold, which derive from a seed."""
-        self._use_shape(self._config.stage_shape(0))
+        self.use_shape(self._config.stage_shape(0))
         # Not under the strategy: these weights only pass through.
         fresh = build_network(self._config.network_spec(self._shape), seed, fold, own=self._own)
         self.network.model.set_weights(fresh.model.get_weights())
 
     def begin_stage(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "Equipment":
         """The compiled step of a stage, with an optimizer that knows no past; the network keeps its weights."""
-        self._use_shape(stage.shape)
+        self.use_shape(stage.shape)
         self.network.freeze_encoder(stage.frozen)
-        key = (repr(stage.loss), class_weights, stage.optimizer, stage.weight_averaging.ema, stage.frozen)
+        key = (repr(stage.loss), class_weights, repr(stage.optimizer), stage.weight_averaging.ema, stage.frozen)
         if key not in self._equipment:
             self._equipment[key] = self._equip(stage, class_weights)
         equipment = self._equipment[key]
@@ -62,8 +62,8 @@ class Trainer:
         with self._strategy.scope():
             return build_network(self._config.network_spec(shape), *seed, own=self._own)
 
-    def _use_shape(self, shape: tuple[int, int, int]) -> None:
-        """Networks are built for one input; that of another gets the weights of the one before."""
+    def use_shape(self, shape: tuple[int, int, int]) -> None:
+        """Change the input that the network is built for, height, width and channels: that of another gets the weights of the one before."""
         if shape == self._shape:
             return
         bare = self._config.network_spec(shape).without_encoder_weights()

@@ -12,6 +12,7 @@ from toolkit.core.measuring import Metric
 from toolkit.files.pool import Pool
 from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader
+from toolkit.learning.callbacks import LOWER_IS_BETTER, Callback, build_callbacks
 from toolkit.learning.mixing import Mixing
 
 
@@ -62,6 +63,10 @@ class TrainingData:
     own: Mapping[str, Any] = field(default_factory=dict)
     deadline: Deadline = Deadline()
 
+    def callbacks_of(self, stage: Stage, batches: int) -> list[Callback]:
+        """New callbacks of a stage whose first epoch has so many batches."""
+        return callbacks_of(stage, self.metrics, self.own, batches)
+
     def reader_of(self, stage: Stage) -> SampleReader:
         """The reader at the size of a stage."""
         return replace(self.reader, shape=stage.shape[:2])
@@ -71,3 +76,15 @@ class TrainingData:
         if math.isnan(value) or math.isnan(other):
             return math.isnan(other) and not math.isnan(value)
         return value > other if self.metrics[0].direction == "max" else value < other
+
+
+def callbacks_of(stage: Stage, metrics: Sequence[Metric], own: Mapping[str, Any], batches: int) -> list[Callback]:
+    """New callbacks of a stage whose first epoch has so many batches.
+
+    Raises:
+        ValueError: a callback of the user's cannot be made.
+    """
+    falling = {*LOWER_IS_BETTER, *(metric.label for metric in metrics if metric.direction == "min")}
+    return build_callbacks(
+        stage.callbacks, metrics[0].label, own, lr=stage.lr, batches=batches, lower_is_better=falling
+    )
