@@ -1,86 +1,145 @@
-"""Losses, each declared to want logits or probabilities, and weighted sums of them."""
+"""Weighted sums of losses, each declared to want logits or probabilities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from toolkit.config.losses import parse_loss
+from toolkit.config.losses import LossTerm
+from toolkit.core.labels import Activation
+from toolkit.errors import ConfigError
+from toolkit.learning.boundary_loss import boundary_loss
+from toolkit.learning.lovasz import lovasz_hinge, lovasz_softmax
+from toolkit.learning.outputs import Outputs
+from toolkit.learning.pixel_losses import (
+    binary_crossentropy,
+    binary_focal,
+    categorical_crossentropy,
+    categorical_focal,
+    mae_loss,
+    mse_loss,
+    presence_crossentropy,
+)
+from toolkit.learning.region_losses import dice_loss, focal_tversky_loss, jaccard_loss, tversky_loss
 from toolkit.learning.runtime import tf
+from toolkit.learning.truth import Tensor, Truth, float32_where, read_truth
 
-Tensor = Any
-"""`tf.Tensor`; TensorFlow has no types that mypy can read."""
+_VOID_LOGIT = -30.0  # of the user's own losses: background, beyond doubt in float32
+
+
+Wants = Literal["logits", "probabilities", "presence"]
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss term: `compute(target, prediction)` on float32 (batch, height, width, classes), giving a scalar.
+    """A loss term: `compute(truth, prediction, arguments)` gives a float32 scalar.
 
-    Targets are 0 or 1. `wants` says what the prediction is.
+    `wants` says what the prediction is: `logits` or `probabilities`, float32 (batch, height, width, classes), or the
+    logits of the emptiness head, float32 (batch, classes).
     """
 
-    wants: Literal["logits", "probabilities"]
-    compute: Callable[[Tensor, Tensor], Tensor]
+    wants: Wants
+    compute: Callable[[Truth, Tensor, Any], Tensor]
 
 
-def _binary_crossentropy(target: Tensor, logits: Tensor) -> Tensor:
-    """Mean over all pixels."""
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=logits))
-
-
-def _dice_loss(target: Tensor, probabilities: Tensor) -> Tensor:
-    """1 - Dice over all pixels of the batch (Milletari et al. 2016, arXiv:1606.04797).
-
-    Pooled over the batch, because the Dice of an empty image has no useful gradient; one pixel is added to both sides
-    of the fraction, so that a batch of empty images is defined.
-    """
-    intersection = tf.reduce_sum(target * probabilities)
-    return 1.0 - (2.0 * intersection + 1.0) / (tf.reduce_sum(target) + tf.reduce_sum(probabilities) + 1.0)
-
-
-def _jaccard_loss(target: Tensor, probabilities: Tensor) -> Tensor:
-    """1 - intersection over union over all pixels of the batch, smoothed as the Dice loss."""
-    intersection = tf.reduce_sum(target * probabilities)
-    union = tf.reduce_sum(target) + tf.reduce_sum(probabilities) - intersection
-    return 1.0 - (intersection + 1.0) / (union + 1.0)
-
-
-def _lovasz_loss(target: Tensor, logits: Tensor) -> Tensor:
-    """Lovász hinge, mean over images (Berman et al. 2018, arXiv:1705.08790).
-
-    The Lovász extension is linear in the hinge errors once their order is known, and the order has no gradient: so the
-    slopes are computed on sorted errors and brought back to the pixels, and gradients never pass through the sort.
-    """
-    count = tf.shape(target)[0]
-    labels = tf.reshape(target, [count, -1])
-    errors = 1.0 - tf.reshape(logits, [count, -1]) * (2.0 * labels - 1.0)
-    order = tf.argsort(errors, axis=1, direction="DESCENDING", stable=True)
-    sorted_labels = tf.gather(labels, order, batch_dims=1)
-    positives = tf.reduce_sum(labels, axis=1, keepdims=True)
-    intersection = positives - tf.cumsum(sorted_labels, axis=1)
-    union = positives + tf.cumsum(1.0 - sorted_labels, axis=1)
-    jaccard = 1.0 - intersection / union
-    slopes = tf.concat([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=1)
-    # One permutation of the whole batch: inverting it is cheaper than sorting the order of each image.
-    pixels = tf.shape(labels)[1]
-    places = tf.math.invert_permutation(tf.reshape(order + pixels * tf.range(count)[:, None], [-1]))
-    slopes = tf.reshape(tf.gather(tf.reshape(slopes, [-1]), places), [count, pixels])
-    return tf.reduce_mean(tf.reduce_sum(tf.nn.relu(errors) * tf.stop_gradient(slopes), axis=1))
-
-
-LOSSES: dict[str, Loss] = {
-    "binary_crossentropy": Loss("logits", _binary_crossentropy),
-    "dice_loss": Loss("probabilities", _dice_loss),
-    "jaccard_loss": Loss("probabilities", _jaccard_loss),
-    "lovasz_loss": Loss("logits", _lovasz_loss),
+_BOTH = {
+    "dice_loss": Loss("probabilities", dice_loss),
+    "jaccard_loss": Loss("probabilities", jaccard_loss),
+    "tversky_loss": Loss("probabilities", tversky_loss),
+    "focal_tversky_loss": Loss("probabilities", focal_tversky_loss),
+    "boundary_loss": Loss("probabilities", boundary_loss),
+    "mse_loss": Loss("probabilities", mse_loss),
+    "mae_loss": Loss("probabilities", mae_loss),
+    "presence_crossentropy": Loss("presence", presence_crossentropy),
 }
 
+LOSSES: dict[Activation, dict[str, Loss]] = {
+    "sigmoid": {
+        "binary_crossentropy": Loss("logits", binary_crossentropy),
+        "focal_loss": Loss("logits", binary_focal),
+        "lovasz_loss": Loss("logits", lovasz_hinge),
+        **_BOTH,
+    },
+    "softmax": {
+        "categorical_crossentropy": Loss("logits", categorical_crossentropy),
+        "focal_loss": Loss("logits", categorical_focal),
+        "lovasz_loss": Loss("probabilities", lovasz_softmax),
+        **_BOTH,
+    },
+}
+"""What the terms of toolkit.config.losses compute, by the activation of the network."""
 
-def build_loss(text: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of a text such as `binary_crossentropy+0.5*lovasz_loss`, from targets and logits to a scalar."""
-    terms = [(term.weight, LOSSES[term.name]) for term in parse_loss(text)]
+TotalLoss = Callable[[Tensor, Outputs, Tensor], Tensor]
+"""`loss(target, outputs, progress)`; `progress` is the float32 share (0–1) of the stage that is done."""
 
-    def total(target: Tensor, logits: Tensor) -> Tensor:
-        predictions = {"logits": logits, "probabilities": tf.sigmoid(logits)}
-        return tf.add_n([weight * loss.compute(target, predictions[loss.wants]) for weight, loss in terms])
+
+def build_loss(
+    terms: Sequence[LossTerm],
+    activation: Activation,
+    class_weights: Sequence[float] | None = None,
+    own: Mapping[str, Any] | None = None,
+) -> TotalLoss:
+    """The weighted sum of loss terms that `toolkit.config.losses.check_loss` has passed.
+
+    It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or VOID in all planes of a pixel, and gives
+    a float32 scalar. Void pixels change neither value nor gradient. Coarse masks, finest first, pass through the same
+    terms: the k-th counts 0.5^k of the network's own mask, and the sum is divided by the sum of these shares.
+
+    Args:
+        terms: what the configuration says.
+        activation: what makes probabilities of the network's logits.
+        class_weights: what each class counts; equally if left out.
+        own: the user's own losses by name: `loss(target, prediction, **arguments)` gives a scalar; the prediction is
+            what its attribute `wants` says, `logits` or `probabilities` (also without the attribute). Void pixels
+            reach it as background that the network got right.
+
+    Raises:
+        ConfigError: an own loss wants something else.
+    """
+    parts = [(term, _loss(term, activation, own or {})) for term in terms]
+
+    def total(target: Tensor, outputs: Outputs, progress: Tensor) -> Tensor:
+        truth = read_truth(target, class_weights)
+        masks = [_predictions(truth, logits, activation) for logits in (outputs.logits, *outputs.auxiliary)]
+        if outputs.presence is not None:
+            masks[0]["presence"] = float32_where(tf.reduce_max(truth.valid, axis=(1, 2)), outputs.presence)
+        values = [term.weight.at(progress) * _value(term, loss, truth, masks) for term, loss in parts]
+        return tf.add_n(values)
 
     return total
+
+
+def _loss(term: LossTerm, activation: Activation, own: Mapping[str, Any]) -> Loss:
+    return LOSSES[activation].get(term.name) or _own_loss(term.name, own[term.name])
+
+
+def _own_loss(name: str, function: Any) -> Loss:
+    wants: Wants = getattr(function, "wants", "probabilities")
+    if wants not in ("logits", "probabilities"):
+        raise ConfigError(f"loss {name}: its attribute wants must be logits or probabilities, received {wants!r}")
+
+    def compute(truth: Truth, prediction: Tensor, arguments: Mapping[str, Any]) -> Tensor:
+        prediction = truth.where_valid(prediction, _VOID_LOGIT if wants == "logits" else 0.0)
+        value = tf.cast(function(truth.target, prediction, **arguments), tf.float32)
+        if value.shape.rank != 0:
+            raise ConfigError(f"loss {name}: it must give a single number, gave a tensor of shape {value.shape}")
+        return value
+
+    return Loss(wants, compute)
+
+
+def _predictions(truth: Truth, logits: Tensor, activation: Activation) -> dict[str, Tensor]:
+    """One mask as the terms want it; in void pixels its logits are 0 and no gradient arrives."""
+    logits = float32_where(truth.valid, logits)
+    # What no term asks for is not computed: TensorFlow leaves it out of the graph.
+    return {"logits": logits, "probabilities": tf.sigmoid(logits) if activation == "sigmoid" else tf.nn.softmax(logits)}
+
+
+def _value(term: LossTerm, loss: Loss, truth: Truth, masks: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    """The mean of a term over the masks that it is applied to, finest first, each counting half of the one before."""
+    if loss.wants == "presence":
+        if "presence" not in masks[0]:
+            raise ConfigError(f"loss: {term.name} needs a network with an emptiness head, and this one has none")
+        masks = masks[:1]
+    shares = [0.5**depth for depth in range(len(masks))]
+    values = [loss.compute(truth, mask[loss.wants], term.arguments) for mask in masks]
+    return tf.add_n([share / sum(shares) * value for share, value in zip(shares, values, strict=True)])

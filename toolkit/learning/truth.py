@@ -1,0 +1,72 @@
+"""What losses compare with: targets without their void pixels, and the means that leave these out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.core.labels import VOID
+from toolkit.learning.runtime import tf
+
+Tensor = Any
+"""`tf.Tensor`; TensorFlow has no types that mypy can read."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Targets of a batch, all float32.
+
+    `target` is (batch, height, width, classes), 0–1, and 0 in void pixels. `valid` is (batch, height, width, 1): 0 in
+    void pixels, 1 elsewhere. `class_weights` is (classes,), or None where all classes count the same.
+    """
+
+    target: Tensor
+    valid: Tensor
+    class_weights: Tensor | None = None
+
+    def where_valid(self, values: Tensor, elsewhere: float = 0.0) -> Tensor:
+        """`values (batch, height, width, …)`, replaced in void pixels, where then no gradient arrives either."""
+        return tf.where(self.valid > 0, values, elsewhere)
+
+    def mean_over_planes(self, values: Tensor) -> Tensor:
+        """Mean of `values (batch, height, width, classes)` over pixels and classes, by class weights."""
+        weights = tf.ones(tf.shape(values)[-1:]) if self.class_weights is None else self.class_weights
+        total = tf.reduce_sum(values * self.valid, axis=(0, 1, 2))
+        return _mean(total * weights, weights * tf.reduce_sum(self.valid))
+
+    def mean_over_pixels(self, values: Tensor) -> Tensor:
+        """Mean of `values (batch, height, width)`, each pixel counting what its class weighs."""
+        weights = self.valid[..., 0]
+        if self.class_weights is not None:
+            weights *= tf.reduce_sum(self.target * self.class_weights, axis=-1)
+        return _mean(values * weights, weights)
+
+    def mean_over_classes(self, values: Tensor, counted: Tensor | None = None) -> Tensor:
+        """Mean of `values (rows, classes)` by class weights; `counted`, of this shape and bool, may leave some out."""
+        weights = tf.ones_like(values)
+        if self.class_weights is not None:
+            weights *= self.class_weights
+        if counted is not None:
+            weights *= tf.cast(counted, tf.float32)
+        return _mean(values * weights, weights)
+
+
+def read_truth(target: Tensor, class_weights: Sequence[float] | None = None) -> Truth:
+    """The truth of targets (batch, height, width, classes), uint8 or floating, with VOID in all planes of a pixel."""
+    target = tf.cast(target, tf.float32)
+    valid = target[..., :1] != VOID
+    weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
+    return Truth(tf.where(valid, target, 0.0), tf.cast(valid, tf.float32), weights)
+
+
+def float32_where(valid: Tensor, logits: Tensor) -> Tensor:
+    """Logits as float32, 0 where `valid`, which broadcasts against them, is 0; no gradient arrives there.
+
+    Done by an operation that the rewrite of graphs to bfloat16 (`toolkit.learning.runtime.configure`) does not know
+    and stops at; with `tf.where`, what lies between here and the network's last layer was computed in 8 bits.
+    """
+    return tf.math.multiply_no_nan(tf.cast(logits, tf.float32), valid)
+
+
+def _mean(weighted: Tensor, weights: Tensor) -> Tensor:
+    """0 where there is nothing to take a mean of, such as a batch of void pixels."""
+    return tf.math.divide_no_nan(tf.reduce_sum(weighted), tf.reduce_sum(weights))
