@@ -1,0 +1,32 @@
+"""The same network with some of its layers replaced."""
+
+from collections.abc import Callable
+from typing import Any
+
+from toolkit.learning.runtime import tf
+
+Layer = Any
+"""`tf.keras.layers.Layer`; TensorFlow has no types that mypy can read."""
+
+
+def rebuilt(model: Any, replace: Callable[[Layer], Layer]) -> Any:
+    """A functional model whose layers are what `replace` gives for each, and share their weights where it gives back
+    the same.
+
+    Layers inside nested functional models are replaced too.
+    """
+
+    def one(layer: Layer) -> Layer:
+        return rebuilt(layer, replace) if _is_functional(layer) else replace(layer)
+
+    return tf.keras.models.clone_model(model, clone_function=one)
+
+
+def all_layers(model: Any) -> list[Layer]:
+    """Every layer of a model, those inside layers and nested models too."""
+    return [module for module in model.submodules if isinstance(module, tf.keras.layers.Layer)]
+
+
+def _is_functional(layer: Layer) -> bool:
+    sequential = isinstance(layer, tf.keras.Sequential)
+    return isinstance(layer, tf.keras.Model) and not sequential and bool(getattr(layer, "_is_graph_network", False))
