@@ -111,7 +111,8 @@ def fit(
     folds: Annotated[str | None, typer.Option(help="Only these folds, such as 0,2.")] = None,
     stages: Annotated[str | None, typer.Option(help="Only these stages, such as 1; earlier ones are done.")] = None,
     max_time: Annotated[
-        str | None, typer.Option(help="Stop between two epochs after this time, such as 8h or 1h30m; goes on next time.")
+        str | None,
+        typer.Option(help="Stop between two epochs after this time, such as 8h or 1h30m."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
     num_seeds: Annotated[int | None, typer.Option(help="The same as --set num_seeds=N.")] = None,

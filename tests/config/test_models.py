@@ -3,7 +3,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from toolkit.config.models import BACKBONES, SIDE_MULTIPLES, Config, DataConfig, EnsembleConfig, StageConfig
+from toolkit.config.data import DataConfig
+from toolkit.config.models import Config, EnsembleConfig
+from toolkit.config.networks import BACKBONES, SIDE_MULTIPLES
+from toolkit.config.stages import StageConfig
 
 DATA = {"images": "train", "masks": "masks"}
 

@@ -150,7 +150,9 @@ def _config(
         raise MembersError(f"the members were fitted to different metrics: {', '.join(metrics)}")
     for key in ("classes", "activation"):
         if any(entry.config[key] != resolved[0].config[key] for entry in resolved):
-            listed = "; ".join(f"{member.name}: {entry.config[key]}" for member, entry in zip(members, resolved, strict=True))
+            listed = "; ".join(
+                f"{member.name}: {entry.config[key]}" for member, entry in zip(members, resolved, strict=True)
+            )
             raise MembersError(f"the members differ in {key}: {listed}")
     repeated = {member.name for member in members if members.count(member) > 1}
     if repeated:

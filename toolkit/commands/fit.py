@@ -76,6 +76,9 @@ def _numbers(option: str, given: Sequence[int] | None, count: int) -> list[int]:
     return wanted
 
 
+EVERYTHING = Wanted()
+
+
 def parse_wanted(folds: str | None, stages: str | None, max_time: str | None) -> Wanted:
     """The part of the work as the command line names it: `0,2`, `1`, `8h`.
 
@@ -146,7 +149,7 @@ def fit(
     name: str,
     *,
     overrides: Sequence[str] = (),
-    wanted: Wanted = Wanted(),
+    wanted: Wanted = EVERYTHING,
     restart: bool = False,
     progress: Progress,
 ) -> FitResult:
@@ -223,8 +226,8 @@ def _refuse_untrainable(config: Config, folds: Integers, index: DataIndex) -> No
             rule = parse_negatives(stage.validation_negatives)
             if not len(select_images(has_foreground[folds == fold], rule, config.seed, fold)):
                 raise FoldsError(
-                    f"fold {fold}, stages.{number}.validation_negatives: {stage.validation_negatives} leaves no image to "
-                    "judge the epochs on",
+                    f"fold {fold}, stages.{number}.validation_negatives: {stage.validation_negatives} leaves no image "
+                    "to judge the epochs on",
                     "Use validation_negatives: real, or fewer folds.",
                 )
 
@@ -256,7 +259,8 @@ def _train_predict_score(
     digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(experiment, loaded, dataset, folds)
     plan = plan_training(loaded, own)
     precision = choose_precision(config.precision)
-    _begin(experiment, config, Resolved(plain_config(config, experiment.folder), digests, precision, versions()), restart)
+    resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
+    _begin(experiment, resolved, restart)
     if not experiment.folds.is_file():
         write_folds(experiment.folds, dataset.index.ids, folds)
     spent = time.perf_counter() - started
@@ -270,7 +274,7 @@ def _train_predict_score(
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)
     if anew or not experiment.score.is_file():
-        _score(experiment, config, dataset.labelled, folds, own, progress)
+        _score(experiment, config, dataset.labelled, folds, own=own, progress=progress)
     else:
         progress.say(f"{experiment.name} is finished already; to train it again: tk fit {experiment.name} --restart")
     return True
@@ -291,9 +295,9 @@ def _code_and_weights(
                 experiment,
                 value,
                 loaded.where("stages", number, "initial_weights"),
-                dataset.index.ids,
-                folds,
-                range(config.folds_count),
+                ids=dataset.index.ids,
+                folds=folds,
+                wanted=range(config.folds_count),
             )
             for number, value in given
         ]
@@ -301,7 +305,7 @@ def _code_and_weights(
     return digests
 
 
-def _begin(experiment: Experiment, config: Config, resolved: Resolved, restart: bool) -> None:
+def _begin(experiment: Experiment, resolved: Resolved, restart: bool) -> None:
     """Write resolved.yaml, unless what is there was made with something else."""
     if restart:
         experiment.forget_results()
@@ -325,9 +329,7 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
     changes = [
         change for change in changed_keys(before.config, resolved.config) if not change.startswith(_FREE_TO_CHANGE)
     ]
-    changes += [
-        text for name, text in _CONTENTS.items() if before.digests.get(name) != resolved.digests.get(name)
-    ]
+    changes += [text for name, text in _CONTENTS.items() if before.digests.get(name) != resolved.digests.get(name)]
     if before.precision != resolved.precision:
         changes.append(
             f"the precision that auto means here: {before.precision} → {resolved.precision}; to go on as before: "
@@ -347,6 +349,7 @@ def _score(
     config: Config,
     data: LabelledImages,
     folds: Integers,
+    *,
     own: Mapping[str, Any],
     progress: Progress,
 ) -> None:

@@ -46,7 +46,7 @@ def _row(store: ProbabilityStore, data: LabelledImages, scores: Scores, position
     return OverlayRow(
         caption=f"{image_id}  fold {scores.folds[position]}  {scores.metric} {score:.3f}",
         image=data.images.read(image_id),
-        truth=data.read_labels(image_id),
+        truth=data.read_labels(image_id) == 1,
         probability=to_probability(stored),
         mask=recipe.apply(stored),
     )

@@ -225,9 +225,7 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them
 
 
-def _validate(
-    model: type[Model], document: Document, path: Path, own: Collection[str] = frozenset()
-) -> Loaded[Model]:
+def _validate(model: type[Model], document: Document, path: Path, own: Collection[str] = frozenset()) -> Loaded[Model]:
     try:
         config = model.model_validate(document.tree, context={"own": own})
     except ValidationError as error:

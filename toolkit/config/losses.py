@@ -196,21 +196,26 @@ def check_loss(
         if exclusive and isinstance(term.arguments, LovaszArguments) and term.arguments.activation == "elu+1":
             raise ValueError("lovasz_loss: elu+1 is for activation: sigmoid; errors of softmax are never negative")
     if class_weights is not None:
-        _check_class_weights(class_weights, classes)
+        check_class_weights(class_weights, classes)
 
 
-def _check_class_weights(weights: Sequence[float] | Literal["balanced"], classes: int) -> None:
+def check_class_weights(weights: Sequence[float] | Literal["balanced"], classes: int) -> None:
+    """Check that class weights fit the number of classes.
+
+    Raises:
+        ValueError: there is but one class, or not one sensible weight for each.
+    """
     if classes == 1:
         raise ValueError(
-            "class_weights: a single class has no other to be weighed against; for rare foreground take dice_loss, "
+            "a single class has no other to be weighed against; for rare foreground take dice_loss, "
             "tversky_loss or focal_loss(alpha=0.75)"
         )
     if weights == "balanced":
         return
     if len(weights) != classes:
-        raise ValueError(f"class_weights: expected {classes} numbers, one for each class, received {len(weights)}")
+        raise ValueError(f"expected {classes} numbers, one for each class, received {len(weights)}")
     if any(isinstance(weight, str) or not 0 <= weight < math.inf for weight in weights) or not any(weights):
-        raise ValueError(f"class_weights: expected finite numbers from 0 up, not all 0, received {list(weights)}")
+        raise ValueError(f"expected finite numbers from 0 up, not all 0, received {list(weights)}")
 
 
 def _from_text(text: str, written: WrittenTerm, own: Collection[str]) -> LossTerm:

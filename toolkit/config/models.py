@@ -19,7 +19,7 @@ from toolkit.config.fields import (
     one_of,
     own_names,
 )
-from toolkit.config.losses import check_loss, needs_presence, parse_loss
+from toolkit.config.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.networks import BACKBONES, NetworkSpec, check_shape, parse_architecture
 from toolkit.config.sampling import parse_negatives
@@ -219,10 +219,11 @@ class Config(ClosedModel):
         problems.check(("benchmark_class",), self._check_benchmark_class)
         problems.check(("class_weights",), self._check_class_weights, self.class_weights)
         problems.check(("architecture_options",), parse_architecture, self.architecture, self.architecture_options, own)
-        problems.check(("shape",), self._check_shape, self.shape, own)
+        if not problems.found:
+            problems.check(("shape",), self._check_shape, self.shape, own)
         for number, stage in enumerate(self.stages):
             here: KeyPath = ("stages", number)
-            if stage.shape is not None:
+            if stage.shape is not None and not problems.found:
                 problems.check((*here, "shape"), self._check_shape, stage.shape, own)
             problems.check((*here, "class_weights"), self._check_class_weights, stage.class_weights)
             at = ("loss",) if stage.loss is None else (*here, "loss")
@@ -258,15 +259,15 @@ class Config(ClosedModel):
         if self.benchmark_class is not None and self.benchmark_class not in self.task_classes.names:
             raise UnknownNameError(self.benchmark_class, self.task_classes.names)
 
-    def _check_class_weights(self, weights: object) -> None:
-        count = _count(self.classes)
-        if isinstance(weights, tuple) and len(weights) != count:
-            raise ValueError(f"expected one weight for each of the {count} classes, received {len(weights)}")
+    def _check_class_weights(self, weights: ClassWeights | None) -> None:
+        if weights is not None:
+            check_class_weights(weights, _count(self.classes))
 
     def _check_shape(self, shape: tuple[int, int, int], own: Collection[str]) -> None:
         if shape[2] != self.shape[2]:
             raise ValueError(f"a stage keeps the {self.shape[2]} channels of the experiment, received {shape[2]}")
-        check_shape(self.architecture, self.architecture_options, self.backbone, shape)
+        options = parse_architecture(self.architecture, self.architecture_options, own)
+        check_shape(self.architecture, options, shape)
 
     def _check_loss(self, loss: Any, own: Collection[str]) -> None:
         terms = parse_loss(loss, own)

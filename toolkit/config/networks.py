@@ -102,7 +102,9 @@ class ResidualUnitOptions(ClosedModel):
 
     units: PositiveInteger = Field(2, description="Residual units on each input of a block.")
     kernel_size: PositiveInteger = Field(3, description="Side of their kernels.")
-    batch_norm: bool = Field(False, description="Whether batch normalisation comes before each ReLU; the paper has none.")
+    batch_norm: bool = Field(
+        False, description="Whether batch normalisation comes before each ReLU; the paper has none."
+    )
 
 
 class FusionOptions(ClosedModel):
@@ -223,9 +225,7 @@ SIDE_MULTIPLES = {
 """What both sides of the input must be a multiple of, by architecture with its default options."""
 
 
-def parse_architecture(
-    name: str, options: Mapping[str, Any], own: Collection[str] = ()
-) -> ArchitectureOptions | None:
+def parse_architecture(name: str, options: Mapping[str, Any], own: Collection[str] = ()) -> ArchitectureOptions | None:
     """Check an architecture's name and options; None for the user's own, whose options nobody here knows.
 
     Raises:

@@ -3,8 +3,11 @@
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from toolkit.config.models import Config, DataConfig, EnsembleConfig, StageConfig
+from toolkit.config.data import DataConfig, ExtraData
+from toolkit.config.models import Config, EnsembleConfig
+from toolkit.config.stages import StageConfig
 from toolkit.config.yaml_files import write_yaml
 
 _INTRODUCTION = """\
@@ -27,7 +30,8 @@ an error that names the file, the line and the nearest key there is.
 def reference() -> str:
     """The page as Markdown."""
     parts = [_INTRODUCTION, "## An experiment\n", _table(Config)]
-    parts += ["## `data`\n", _table(DataConfig), "## Each entry of `stages`\n", _table(StageConfig)]
+    parts += ["## `data`\n", _table(DataConfig), "## Each entry of `data.extra_train_data`\n", _table(ExtraData)]
+    parts += ["## Each entry of `stages`\n", _table(StageConfig)]
     parts += ["## An ensemble\n\nWritten by `tk ensemble`.\n", _table(EnsembleConfig)]
     return "\n".join(parts)
 
@@ -35,9 +39,13 @@ def reference() -> str:
 def _table(model: type[BaseModel]) -> str:
     rows = ["| key | default | meaning |", "|---|---|---|"]
     for name, field in model.model_fields.items():
-        default = "required" if field.is_required() else f"`{_as_yaml(field.get_default(call_default_factory=True))}`"
+        default = "required" if field.is_required() else f"`{_as_yaml(_default_of(field))}`"
         rows.append(f"| `{name}` | {default} | {_with_choices(field.annotation, str(field.description))} |")
     return "\n".join(rows) + "\n"
+
+
+def _default_of(field: FieldInfo) -> Any:
+    return field.get_default(call_default_factory=True, validated_data={})
 
 
 def _as_yaml(value: Any) -> str:

@@ -73,7 +73,8 @@ class Classes:
                 f"pixel values that no class has: {', '.join(map(str, unknown[:10]))}{', …' * (len(unknown) > 10)}; "
                 f"expected {self.describe()}"
             )
-        return found.astype(np.uint8)
+        known: Labels = found.astype(np.uint8)
+        return known
 
     def planes(self, labels: Labels) -> npt.NDArray[np.uint8]:
         """One plane a class, `uint8 (height, width, classes)`; see `planes`."""
@@ -107,9 +108,9 @@ def has_foreground(labels: Labels) -> bool:
 
 def pixel_counts(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[np.int64]:
     """Pixels of each class, `int64 (classes,)`; void ones are not counted."""
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts: npt.NDArray[np.int64] = np.bincount(labels.ravel(), minlength=256).astype(np.int64)
     first = 0 if activation == "softmax" else 1
-    return counts[first : first + classes].astype(np.int64)
+    return counts[first : first + classes]
 
 
 def _listed(values: tuple[int, ...]) -> str:

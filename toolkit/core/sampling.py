@@ -79,7 +79,8 @@ def select_images(
 def area_groups(coverage: Floats) -> npt.NDArray[np.bool_]:
     """Bins of `AREA_BINS` that images fall into by their foreground coverage, `bool (images, bins)`; none if empty."""
     bins = np.digitize(coverage, AREA_BINS[1:-1], right=True)
-    return (bins[:, None] == np.arange(len(AREA_BINS) - 1)) & (coverage > 0)[:, None]
+    groups: npt.NDArray[np.bool_] = (bins[:, None] == np.arange(len(AREA_BINS) - 1)) & (coverage > 0)[:, None]
+    return groups
 
 
 def shuffled_batches(positions: Integers, batch: int, *draw: int) -> list[Integers]:

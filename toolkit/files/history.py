@@ -43,7 +43,8 @@ def read_history(folder: StageFolder) -> list[Epoch]:
     for row in table.rows:
         numbers = [float(cell or math.nan) for cell in row]
         scores = dict(zip(table.columns[len(_FIRST) : -len(_LAST)], numbers[len(_FIRST) : -len(_LAST)], strict=True))
-        epochs.append(Epoch(int(numbers[0]), *numbers[1 : len(_FIRST)], scores, int(numbers[-2]), numbers[-1]))
+        number, rate, loss, validation_loss = numbers[: len(_FIRST)]
+        epochs.append(Epoch(int(number), rate, loss, validation_loss, scores, int(numbers[-2]), numbers[-1]))
     return epochs
 
 

@@ -64,7 +64,7 @@ def read_image(path: Path, channels: int = 3) -> Image:
         grey = (
             pixels[:, :, 0] if found < 3 else cv2.cvtColor(np.ascontiguousarray(pixels[:, :, :3]), cv2.COLOR_RGB2GRAY)
         )
-        return np.ascontiguousarray(grey[:, :, None])  # type: ignore[return-value] # OpenCV names no types
+        return np.ascontiguousarray(grey[:, :, None])
     if found != channels:
         raise UnreadableImageError(path, f"has {found} channels, but shape asks for {channels}")
     return np.ascontiguousarray(pixels)

@@ -25,7 +25,7 @@ def initial_weights_path(experiment: Experiment, value: str | None, fold: int, r
 
 
 def check_initial_weights(
-    experiment: Experiment, value: str, key: str, ids: Sequence[str], folds: Integers, wanted: Sequence[int]
+    experiment: Experiment, value: str, key: str, *, ids: Sequence[str], folds: Integers, wanted: Sequence[int]
 ) -> str:
     """Whether these weights are there for all folds, and do not know the images that those hold out.
 
@@ -47,7 +47,9 @@ def check_initial_weights(
     """
     if is_weight_file(value):
         if not Path(value).is_file():
-            raise MissingFileError(f"{key}: there is no file {value}", "Paths are relative to the file that names them.")
+            raise MissingFileError(
+                f"{key}: there is no file {value}", "Paths are relative to the file that names them."
+            )
         return file_digest(Path(value))
     other = weights_of(value)
     source = experiment.sibling(other.experiment)

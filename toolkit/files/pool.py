@@ -37,8 +37,8 @@ class Sample:
 class Pool:
     """Samples by position: first those of the folds, in the order of their sorted ids, then the extra ones.
 
-    `coverage` is `float64 (samples,)`, `pixels` of each class `int64 (samples, classes)`, and `folds` `int64 (samples,)`
-    with -1 for extra samples, which no fold holds out.
+    `coverage` is `float64 (samples,)`, `pixels` of each class are `int64 (samples, classes)`, and `folds` are `int64
+    (samples,)` with -1 for extra samples, which no fold holds out.
     """
 
     main: LabelledImages

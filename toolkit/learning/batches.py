@@ -76,7 +76,6 @@ def training_batches(
             drawn twice in an epoch differs by its place.
     """
     starts = np.cumsum([0, *map(len, batches)])
-    
 
     def load(number: int) -> Batch:
         pairs = []

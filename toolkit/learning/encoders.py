@@ -3,14 +3,11 @@
 import difflib
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from toolkit.config.networks import FirstConvolution
 from toolkit.errors import NetworkError
 from toolkit.learning.rebuilding import Layer, rebuilt
 from toolkit.learning.runtime import segmentation_models, tf

@@ -24,8 +24,9 @@ from toolkit.learning.runtime import Precision, configure
 from toolkit.learning.schedules import build_schedule
 from toolkit.learning.trainer import Trainer
 from toolkit.learning.training import train_fold
-from toolkit.learning.training_data import Deadline, Run, TrainingData, callbacks_of
+from toolkit.learning.training_data import NEVER, Deadline, Run, TrainingData, callbacks_of
 from toolkit.messages import Progress
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -51,7 +52,7 @@ class Part:
 
     folds: Sequence[int]
     stages: Sequence[int]
-    deadline: Deadline = Deadline()
+    deadline: Deadline = NEVER
 
 
 def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
@@ -122,9 +123,7 @@ def fit_folds(
     with progress.task(f"{experiment.name}: {len(runs)} folds", epochs * len(runs)) as task:
         for run in runs:
             if run in unfinished:
-                train_fold(
-                    trainer, experiment, stages, data, run, only=part.stages, progress=progress, overall=task
-                )
+                train_fold(trainer, experiment, stages, data, run, only=part.stages, progress=progress, overall=task)
             else:
                 progress.say(f"{run.title} is finished already")
                 task.advance(epochs)

@@ -43,6 +43,6 @@ def weigh_negatives(
         false_pixels[negatives[at : at + len(part)]] = found.sum(axis=(1, 2))
         at += len(part)
     weights: Floats = 1 + stage.hard_negatives * false_pixels / max(1.0, false_pixels.max())
-    rows = [(sample.image_id, weight) for sample, weight in zip(pool.samples, weights, strict=True)]
-    write_text(path, format_table(_COLUMNS, rows))
+    table = [(sample.image_id, weight) for sample, weight in zip(pool.samples, weights, strict=True)]
+    write_text(path, format_table(_COLUMNS, table))
     return weights

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from toolkit.errors import StorageError, ToolkitError
 
@@ -63,10 +63,9 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 def parse_precision(text: str) -> Precision:
     """A precision as resolved.yaml keeps it."""
-    for known in get_args(Precision):
-        if text == known:
-            return known
-    raise StorageError(f"precision {text!r} in resolved.yaml is none of {', '.join(get_args(Precision))}")
+    if text not in get_args(Precision):
+        raise StorageError(f"precision {text!r} in resolved.yaml is none of {', '.join(get_args(Precision))}")
+    return cast(Precision, text)
 
 
 def choose_precision(wanted: Literal["auto"] | Precision) -> Precision:
@@ -109,8 +108,10 @@ def configure(precision: Precision) -> None:
 def strategy() -> Any:
     """How steps are spread: over all GPUs, or over the logical devices that one processor was cut into."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices]) if len(devices) > 1 else (
-        tf.distribute.get_strategy()
+    return (
+        tf.distribute.MirroredStrategy([device.name for device in devices])
+        if len(devices) > 1
+        else (tf.distribute.get_strategy())
     )
 
 

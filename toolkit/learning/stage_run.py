@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Integers
 from toolkit.core.class_weights import balanced_class_weights

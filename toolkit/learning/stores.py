@@ -126,15 +126,13 @@ class _Models:
         config = fitted.config
         own = Own(fitted.experiment.config)
         # Every weight is replaced by a fold's: downloading those of imagenet would be for nothing.
-        bare = config.network_spec(config.prediction_shape).without_encoder_weights()
+        bare = config.network_spec(config.prediction_shape).model_copy(update={"encoder_weights": None})
         self._fitted = fitted
         self._network: Network = build_network(bare, config.seed, own=own)
         self._predict = Predictor(self._network, views, config.activation)
         self._reader = build_reader(config, lambda key: f"{fitted.experiment.resolved}: {'.'.join(map(str, key))}", own)
 
-    def summed(
-        self, folds: Iterable[int], images: Images, ids: Sequence[str], task: Task
-    ) -> dict[str, Probability]:
+    def summed(self, folds: Iterable[int], images: Images, ids: Sequence[str], task: Task) -> dict[str, Probability]:
         """Sum of the predictions of folds, by id; a single prediction is the very one."""
         sums: dict[str, Probability] = {}
         config = self._fitted.config

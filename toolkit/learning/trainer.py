@@ -63,10 +63,10 @@ class Trainer:
             return build_network(self._config.network_spec(shape), *seed, own=self._own)
 
     def use_shape(self, shape: tuple[int, int, int]) -> None:
-        """Change the input that the network is built for, height, width and channels: that of another gets the weights of the one before."""
+        """Change the input, height, width and channels, that the network is built for; its weights stay."""
         if shape == self._shape:
             return
-        bare = self._config.network_spec(shape).without_encoder_weights()
+        bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
         with self._strategy.scope():
             network = build_network(bare, self._config.seed, own=self._own)
         network.model.set_weights(self.network.model.get_weights())

@@ -32,6 +32,9 @@ class Deadline:
         return time.monotonic() >= self.at
 
 
+NEVER = Deadline()
+
+
 @dataclass(frozen=True)
 class Run:
     """One training of one fold; `repeat` counts those with further seeds."""
@@ -61,7 +64,7 @@ class TrainingData:
     stored_probability: StoredType
     seed: int
     own: Mapping[str, Any] = field(default_factory=dict)
-    deadline: Deadline = Deadline()
+    deadline: Deadline = NEVER
 
     def callbacks_of(self, stage: Stage, batches: int) -> list[Callback]:
         """New callbacks of a stage whose first epoch has so many batches."""

@@ -39,9 +39,7 @@ class Validation:
     def __init__(self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run) -> None:
         self._predictor, self._loss, self._stage, self._data = predictor, loss, stage, data
         held_out = data.pool.validation_part(run.fold)
-        chosen = select_images(
-            data.pool.has_foreground[held_out], stage.validation_negatives, data.seed, run.fold
-        )
+        chosen = select_images(data.pool.has_foreground[held_out], stage.validation_negatives, data.seed, run.fold)
         self._samples = [data.pool.samples[position] for position in held_out[chosen]]
         self.examples: list[Example] = []
 
@@ -78,4 +76,3 @@ class Validation:
         room = _EXAMPLES_AT_MOST - len(self.examples)
         for image, target, probability in zip(images[:room], targets[:room], probabilities[:room], strict=True):
             self.examples.append(Example(image.numpy(), target.numpy(), probability))
-
