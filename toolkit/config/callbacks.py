@@ -15,6 +15,7 @@ from toolkit.config.calls import (
     is_own,
     read_calls,
 )
+from toolkit.config.metrics import read_metric
 from toolkit.config.schedules import CyclicLR, Schedule, Variations, read_variations
 from toolkit.config.yaml_files import KeyPath
 
@@ -76,6 +77,8 @@ CALLBACKS: dict[str, type[ClosedModel]] = {
 }
 """Every callback by name, but LRVariator, which is a chain of calls."""
 
+_LOSSES = ("loss", "val_loss")
+
 _REFUSED = {
     "ModelCheckpoint": "there is nothing to set: the best and the last weights of every stage are always kept",
     "BackupAndRestore": "there is nothing to set: an interrupted run always goes on where it was",
@@ -128,28 +131,28 @@ def tensorboard_of(specs: Sequence[CallbackSpec]) -> TensorBoard | None:
 
 
 def check_monitors(specs: Sequence[CallbackSpec], names: Collection[str]) -> None:
-    """Check that every monitor is a loss or one of the metrics `names` that the training records.
+    """Check that every monitor is a loss or one of the metrics, by label, that the training records.
 
     Raises:
         ProblemsAtError: with the path of each that is not, and what can be monitored.
     """
-    metrics = [name.removeprefix("val_") for name in names]
-    allowed = ["loss", "val_loss", *metrics, *(f"val_{name}" for name in metrics)]
+    known = (*_LOSSES, *names)
+    allowed = [*known, *(f"val_{name}" for name in names)]
     problems = [
         ((*spec.path, "monitor"), UnknownNameError(spec.arguments.monitor, allowed), None)
         for spec in specs
         if isinstance(spec.arguments, Monitoring)
         and spec.arguments.monitor is not None
-        and spec.arguments.monitor not in allowed
+        and monitored_value(spec.arguments.monitor, "") not in known
     ]
     if problems:
         raise ProblemsAtError(problems)
 
 
 def monitored_value(monitor: str | None, primary_metric: str) -> str:
-    """The key of what is watched: `loss`, `val_loss`, or the metric's name without `val_`."""
+    """The key of what is watched: `loss`, `val_loss`, or the label of a metric, by whatever name it is called."""
     name = monitor if monitor is not None else primary_metric
-    return name if name == "val_loss" else name.removeprefix("val_")
+    return name if name in _LOSSES else read_metric(name).label
 
 
 def _specs(call: Call, own: Collection[str]) -> list[CallbackSpec]:

@@ -221,6 +221,7 @@ class Config(ClosedModel):
         problems.check(("architecture_options",), parse_architecture, self.architecture, self.architecture_options, own)
         if not problems.found:
             problems.check(("shape",), self._check_shape, self.shape, own)
+        problems.check(("callbacks",), self._check_callbacks, self.callbacks, own)
         for number, stage in enumerate(self.stages):
             here: KeyPath = ("stages", number)
             if stage.shape is not None and not problems.found:
@@ -228,7 +229,8 @@ class Config(ClosedModel):
             problems.check((*here, "class_weights"), self._check_class_weights, stage.class_weights)
             at = ("loss",) if stage.loss is None else (*here, "loss")
             problems.check(at, self._check_loss, self.loss if stage.loss is None else stage.loss, own)
-            problems.check((*here, "callbacks"), self._check_callbacks, number, own)
+            for key in ("callbacks", "extra_callbacks"):
+                problems.check((*here, key), self._check_callbacks, getattr(stage, key), own)
             problems.check((*here, "hard_negatives"), self._check_hard_negatives, number)
         if problems.found:
             raise ProblemsAtError(problems.found)
@@ -275,9 +277,9 @@ class Config(ClosedModel):
         if needs_presence(terms) and not self.emptiness_head:
             raise ValueError("presence_crossentropy trains the emptiness head; add emptiness_head: true")
 
-    def _check_callbacks(self, number: int, own: Collection[str]) -> None:
+    def _check_callbacks(self, callbacks: Any, own: Collection[str]) -> None:
         labels = (parse_metric(metric, own).label for metric in (self.primary_metric, *self.metrics))
-        check_monitors(stage_callbacks(self, number, own), ("loss", "val_loss", *labels))
+        check_monitors(parse_callbacks(callbacks, own), tuple(labels))
 
     def _check_hard_negatives(self, number: int) -> None:
         stage = self.stages[number]
