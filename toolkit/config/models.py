@@ -278,8 +278,7 @@ class Config(ClosedModel):
             raise ValueError("presence_crossentropy trains the emptiness head; add emptiness_head: true")
 
     def _check_callbacks(self, callbacks: Any, own: Collection[str]) -> None:
-        labels = (parse_metric(metric, own).label for metric in (self.primary_metric, *self.metrics))
-        check_monitors(parse_callbacks(callbacks, own), tuple(labels))
+        check_monitors(parse_callbacks(callbacks, own), [spec.label for spec in self.metric_specs])
 
     def _check_hard_negatives(self, number: int) -> None:
         stage = self.stages[number]
