@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from toolkit.core.arrays import Floats
 
@@ -47,16 +46,16 @@ def suggest(rates: Sequence[float] | Floats, losses: Sequence[float] | Floats) -
     """Suggest a learning rate from the loss of one batch at each of rising rates (Smith 2015, arXiv:1506.01186).
 
     The losses are smoothed over neighbours. Training has broken down at the first loss that is not finite or exceeds
-    four times the lowest so far, as in fastai; the lowest smoothed loss is looked for before that, the steepest fall
-    before the lowest. The suggestion is the rate of the steepest fall, but at most a tenth of the rate of the lowest
-    loss: both are fastai's rules, and the smaller one trains safely to its end.
+    four times the lowest so far (fastai's rule, here on medians of five). The lowest smoothed loss is looked for before
+    that, the steepest fall before the lowest. The suggestion is the rate of the steepest fall, but at most a tenth of
+    the rate of the lowest loss: both are fastai's rules, and the smaller one trains safely to its end.
 
     Raises:
         ValueError: rates do not rise, there are too few, or the curve says nothing: it is flat or rises at once.
     """
     tried, seen = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
     _check(tried, seen)
-    end = _breakdown(seen)
+    end = _breakdown(seen) if np.isfinite(seen[0]) else 0
     diverged_at = float(tried[end]) if end < len(seen) else None
     if end < FEWEST_POINTS:
         raise ValueError(
@@ -102,16 +101,20 @@ def _check(rates: Floats, losses: Floats) -> None:
 def _breakdown(losses: Floats) -> int:
     """The index of the first loss at which training had broken down; the number of losses if it never did."""
     finite = np.isfinite(losses)
-    floor = np.minimum.accumulate(np.where(finite, losses, np.inf))
+    end = len(losses) if finite.all() else int(np.argmin(finite))
+    # Medians of five: one hard batch, or one without any foreground, is no breakdown.
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(losses[:end], 2, "edge"), 5), axis=1)
+    floor = np.minimum.accumulate(medians)
     # A loss may be negative; what it is measured by is how far it has come down from the first one.
-    high = np.where(floor > 0, _DIVERGED * floor, floor + (_DIVERGED - 1) * np.abs(losses[0] - floor))
-    broken: npt.NDArray[np.bool_] = ~finite | ((losses > high) & (losses > losses[0]))
-    return int(np.argmax(broken)) if broken.any() else len(losses)
+    high = np.where(floor > 0, _DIVERGED * floor, floor + (_DIVERGED - 1) * (medians[0] - floor))
+    broken = np.flatnonzero((medians > high) & (medians > medians[0]))
+    return int(broken[0]) if len(broken) else end
 
 
 def _check_fall(rates: Floats, losses: Floats, smooth: Floats, lowest: int) -> None:
     neighbours = max(5, round(len(losses) * _WINDOW_SHARE))
-    start, noise = float(np.mean(losses[:neighbours])), float(np.std(np.diff(losses))) / np.sqrt(2)
+    # Standard deviation of the noise from the median step, which a few odd batches do not move.
+    start, noise = float(np.mean(losses[:neighbours])), float(np.median(np.abs(np.diff(losses)))) * 1.4826 / np.sqrt(2)
     fall = start - float(smooth[lowest])
     clear = max(_CLEAR_OF_NOISE * noise / np.sqrt(neighbours), _SMALLEST_FALL * abs(start))
     if lowest > 0 and fall > clear:
