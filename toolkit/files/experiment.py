@@ -9,6 +9,7 @@
       score.json scores.csv  per fold and over all; per image
       tuned.json             recipe and its three scores
       overlays.png           the best and the worst out-of-fold images
+      preview.png            training images as augmentation makes them
 
 An ensemble has the same names without foldK/.
 """
@@ -115,6 +116,11 @@ class Experiment:
         return self.folder / "overlays.png"
 
     @property
+    def preview(self) -> Path:
+        """Training images as augmentation makes them."""
+        return self.folder / "preview.png"
+
+    @property
     def lock(self) -> Path:
         """Held by the run that works on the experiment."""
         return self.folder / ".lock"
@@ -139,7 +145,7 @@ class Experiment:
         return any(self.folder.glob("fold*/stage*"))
 
     def forget_results(self) -> None:
-        """Delete everything but the configuration and the folds.
+        """Delete everything but the configuration, its preview and the folds.
 
         What says which configuration the results belong to goes last: a deletion that is interrupted never leaves
         weights that pass for those of another configuration.

@@ -1,10 +1,12 @@
 """Fitting an experiment: every fold trained, then every image predicted."""
 
 from toolkit.config.augmentation import parse_augmentation
+from toolkit.config.calls import ProblemsAtError
 from toolkit.config.loading import Loaded
 from toolkit.config.models import Config
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Floats, Integers
+from toolkit.errors import ConfigError
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
 from toolkit.learning.augmentation import Augmentation
@@ -35,7 +37,11 @@ def build_augmentation(loaded: Loaded[Config]) -> Augmentation:
     def where(path: KeyPath) -> str:
         return loaded.where("augmentation", *path)
 
-    return Augmentation(parse_augmentation(loaded.config.augmentation), where, loaded.config.shape)
+    try:
+        transforms = parse_augmentation(loaded.config.augmentation)
+    except ProblemsAtError as error:
+        raise ConfigError("\n".join(f"{where(path)}: {problem}" for path, problem, _ in error.problems)) from error
+    return Augmentation(transforms, where, loaded.config.shape)
 
 
 def fit_folds(
