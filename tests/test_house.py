@@ -94,7 +94,15 @@ def test_only_one_module_spells_the_names_of_files_in_an_experiment() -> None:
     experiment = Experiment(Path("exp042"))
     stage = experiment.stage(0, 0)
     paths = [experiment.resolved, experiment.folds, experiment.score, experiment.image_scores, experiment.tuned]
-    paths += [experiment.overlays, experiment.lock, stage.best_weights, stage.history, stage.state, stage.last]
+    paths += [
+        experiment.overlays,
+        experiment.preview,
+        experiment.lock,
+        stage.best_weights,
+        stage.history,
+        stage.state,
+        stage.last,
+    ]
     names = {path.name for path in paths}
     for module in modules():
         if module != PACKAGE / "files" / "experiment.py":

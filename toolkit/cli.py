@@ -168,6 +168,25 @@ def lr_find(
 
 
 @app.command()
+def preview(
+    experiment: Name,
+    count: Annotated[int, typer.Option(help="Number of images.", min=1)] = 12,
+    seed: Annotated[int | None, typer.Option(help="Seed of all draws; the experiment's if left out.")] = None,
+    overrides: Overrides = [],  # noqa: B006 # as above
+    as_json: AsJson = False,
+) -> None:
+    """Draw a sheet of training images as augmentation makes them, with their masks."""
+    from toolkit.commands.preview import preview as command
+
+    _run(
+        lambda progress: command(
+            _workspace(), experiment, count=count, seed=seed, overrides=overrides, progress=progress
+        ),
+        as_json,
+    )
+
+
+@app.command()
 def ensemble(
     experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments and ensembles.")],
     weights: Annotated[str | None, typer.Option(help="Weight of each, such as 0.6,0.4; equal if left out.")] = None,

@@ -32,7 +32,7 @@ PRESETS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
                     "rotate": (-15, 15), "border_mode": 2, "p": 0.6}},
         {"RandomBrightnessContrast": {"brightness_limit": (-0.15, 0.15), "contrast_limit": (-0.15, 0.15), "p": 0.5}},
         {"OneOf": {"p": 0.2, "transforms": (
-            {"GaussNoise": {"std_range": (0.01, 0.05), "p": 1.0}},
+            {"GaussNoise": {"std_range": (0.01, 0.05), "per_channel": False, "p": 1.0}},
             {"GaussianBlur": {"sigma_limit": (0.3, 1.2), "p": 1.0}},
         )}},
     ),
@@ -51,7 +51,7 @@ PRESETS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
             {"CLAHE": {"clip_limit": (1.0, 3.0), "p": 0.25}},
         )}},
         {"OneOf": {"p": 0.3, "transforms": (
-            {"GaussNoise": {"std_range": (0.02, 0.08), "p": 1.0}},
+            {"GaussNoise": {"std_range": (0.02, 0.08), "per_channel": False, "p": 1.0}},
             {"GaussianBlur": {"sigma_limit": (0.4, 1.6), "p": 1.0}},
             {"MotionBlur": {"blur_limit": (3, 5), "p": 1.0}},
         )}},
@@ -197,8 +197,10 @@ def _arguments(name: str, value: Any, path: KeyPath) -> Mapping[str, Any]:
         return {}
     if isinstance(value, Mapping):
         return value
-    first = FIRST_ARGUMENTS.get(name) if is_imgaug(name, value) else "p"
-    allowed = (int, float, tuple, list) if first and first != "p" else (int, float)
+    first: str | None = "p"
+    allowed: tuple[type, ...] = (int, float)
+    if is_imgaug(name, value):
+        first, allowed = FIRST_ARGUMENTS.get(name), (int, float, tuple, list)
     if first is None or isinstance(value, bool) or not isinstance(value, allowed):
         raise _problem(path, f"expected a probability or `parameter: value` pairs, received {value!r}")
     return {first: value}

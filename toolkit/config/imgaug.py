@@ -299,7 +299,7 @@ _AUGMENTERS: dict[str, _Augmenter] = {
     "AdditiveGaussianNoise": _Augmenter(("scale", "loc", "per_channel"), _gaussian_noise),
     "Dropout": _Augmenter(("p", "per_channel"), _dropout),
     "CoarseDropout": _Augmenter(
-        ("p", "size_px", "size_percent"),
+        ("size_px", "size_percent"),
         _without_counterpart(
             "albumentations' CoarseDropout takes num_holes_range, hole_height_range, hole_width_range"
         ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -40,7 +40,6 @@ class CopyPaste(ClosedModel):
     objects: Probability = Field(
         0.5, description="Chance of each object, a connected piece of foreground, to be pasted."
     )
-    flip: Probability = Field(0.5, description="Chance that the partner is mirrored left to right before.")
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,10 @@ class MixingSpec:
     copy_paste: CopyPaste | None = None
 
 
-MIXINGS: Mapping[str, type[Mixup] | type[CutMix] | type[CopyPaste]] = {
-    name: next(kind for kind in get_args(annotation) if kind is not type(None))
-    for name, annotation in MixingSpec.__annotations__.items()
+_WAYS: Mapping[str, type[Mixup] | type[CutMix] | type[CopyPaste]] = {
+    "mixup": Mixup,
+    "cutmix": CutMix,
+    "copy_paste": CopyPaste,
 }
 
 
@@ -77,7 +77,7 @@ def parse_mixing(value: Any) -> MixingSpec:
             if not isinstance(arguments, Mapping):
                 text = f"expected a probability or `argument: value` pairs, received {given!r}"
                 raise ProblemsAtError([((name,), ValueError(text), None)])
-            found[name] = checked_call(Call(name, arguments, (name,)), MIXINGS)
+            found[name] = checked_call(Call(name, arguments, (name,)), _WAYS)
         except ProblemsAtError as error:
             problems.extend(error.problems)
     if problems:

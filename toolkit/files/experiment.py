@@ -9,6 +9,7 @@
       score.json scores.csv  per fold and over all; per image
       tuned.json             recipe and its three scores
       overlays.png           the best and the worst out-of-fold images
+      preview.png            training images as augmentation makes them
 
 An ensemble has the same names without foldK/.
 """
@@ -146,6 +147,9 @@ class Experiment:
     def lr_find_table(self) -> Path:
         """The same in figures."""
         return self.folder / "lr_find.csv"
+    def preview(self) -> Path:
+        """Training images as augmentation makes them."""
+        return self.folder / "preview.png"
 
     @property
     def lock(self) -> Path:
@@ -186,7 +190,7 @@ class Experiment:
         return any(self.folder.glob("fold*/stage*")) or any(self.folder.glob("fold*/seed*/stage*"))
 
     def forget_results(self) -> None:
-        """Delete everything but the configuration and the folds.
+        """Delete everything but the configuration, its preview and the folds.
 
         What says which configuration the results belong to goes last: a deletion that is interrupted never leaves
         weights that pass for those of another configuration.

@@ -133,11 +133,12 @@ def _probe(build: Builder, leaf: Transform, shape: tuple[int, int, int], allowed
 
 
 def _probe_fixed(build: Builder, leaf: Transform, channels: int) -> None:
+    # Noise of all values, a ramp and faint noise, large enough for tiles: whatever is drawn shows in one of them.
     noise = np.random.default_rng(0)
-    image = noise.integers(0, 256, (48, 64, channels), dtype=np.uint8)
-    # Smooth as well: with noise alone, some transforms look the same whatever they draw.
-    image[:, 32:] = np.linspace(40, 180, 32, dtype=np.uint8)[None, :, None]
-    labels = noise.integers(0, 2, (48, 64), dtype=np.uint8)
+    image = noise.integers(0, 256, (240, 320, channels), dtype=np.uint8)
+    image[:, 100:200] = np.linspace(40, 180, 100, dtype=np.uint8)[None, :, None]
+    image[:, 200:] = 100 + image[:, 200:] // 8
+    labels = noise.integers(0, 2, image.shape[:2], dtype=np.uint8)
     results = _tried(build, leaf, image, labels, _PROBES_OF_FIXED)
     if any(not np.array_equal(changed, labels) for _, changed in results):
         raise build.error(leaf, f"{leaf.name} changes where things are; transforms may only change pixel values")

@@ -46,26 +46,25 @@ class Mixing:
         random = np.random.default_rng(seed)
         way = self._chosen(random)
         if way is None or len(images) < 2:
-            return images, targets.astype(self.target_type, copy=False)
+            return images, self._typed(targets)
         # A cycle through the batch in random order: nobody is their own partner.
         order = random.permutation(len(images))
         partners = np.empty_like(order)
         partners[order] = np.roll(order, 1)
         if isinstance(way, Mixup):
             return _mixup(images, targets, partners, random.beta(way.alpha, way.alpha, len(images)))
-        images, targets = images.copy(), targets.copy()
         if isinstance(way, CutMix):
-            boxes = [_box(images.shape[1:3], random.beta(way.alpha, way.alpha), random) for _ in images]
-            pasted = _of_boxes(images.shape[:3], boxes)
-            sources = images[partners], targets[partners]
+            shares = random.beta(way.alpha, way.alpha, len(images))
+            pasted = np.stack([_rectangle(images.shape[1:3], share, random) for share in shares])
         else:
-            mirrored = random.random(len(images)) < way.flip
-            sources = tuple(_mirrored(batch[partners], mirrored) for batch in (images, targets))
-            pasted = np.stack([
-                _objects(self._foreground(target), way.objects, random) for target in sources[1]
-            ])  # fmt: skip
-        images[pasted], targets[pasted] = sources[0][pasted], sources[1][pasted]
-        return images, targets.astype(self.target_type, copy=False)
+            pasted = np.stack([_objects(self._foreground(targets[other]), way.objects, random) for other in partners])
+        return (
+            np.where(pasted[..., None], images[partners], images),
+            self._typed(np.where(pasted[..., None], targets[partners], targets)),
+        )
+
+    def _typed(self, targets: npt.NDArray[np.uint8]) -> Targets:
+        return targets.astype(np.float32) if self.target_type is np.float32 else targets
 
     def _chosen(self, random: np.random.Generator) -> Mixup | CutMix | CopyPaste | None:
         chances = np.array([way.p for way in self._ways])
@@ -91,27 +90,16 @@ def _mixup(
     return np.rint(blended).astype(np.uint8), mixed.astype(np.float32)
 
 
-def _box(size: tuple[int, ...], share: float, random: np.random.Generator) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right of a rectangle of `share` of the area around a random centre, cut at the borders."""
-    height, width = size
-    half_height, half_width = height * share**0.5 / 2, width * share**0.5 / 2
-    row, column = random.uniform(0, height), random.uniform(0, width)
-    rows = np.clip(np.rint([row - half_height, row + half_height]), 0, height).astype(int)
-    columns = np.clip(np.rint([column - half_width, column + half_width]), 0, width).astype(int)
-    return int(rows[0]), int(rows[1]), int(columns[0]), int(columns[1])
-
-
-def _of_boxes(shape: tuple[int, ...], boxes: list[tuple[int, int, int, int]]) -> npt.NDArray[np.bool_]:
-    inside = np.zeros(shape, np.bool_)
-    for index, (top, bottom, left, right) in enumerate(boxes):
-        inside[index, top:bottom, left:right] = True
-    return inside
-
-
-def _mirrored(batch: npt.NDArray[np.uint8], which: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    result = batch.copy()
-    result[which] = batch[which, :, ::-1]
-    return result
+def _rectangle(size: tuple[int, ...], share: float, random: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """A rectangle of `share` of the area, shaped like the image, around a random centre and cut at the borders."""
+    inside = []
+    for length in size:
+        half = length * share**0.5 / 2
+        centre = random.uniform(0, length)
+        start, end = np.clip(np.rint([centre - half, centre + half]), 0, length)
+        inside.append((np.arange(length) >= start) & (np.arange(length) < end))
+    rectangle: npt.NDArray[np.bool_] = inside[0][:, None] & inside[1][None, :]
+    return rectangle
 
 
 def _objects(foreground: npt.NDArray[np.bool_], share: float, random: np.random.Generator) -> npt.NDArray[np.bool_]:

@@ -1,19 +1,43 @@
 """The overlay sheet: best and worst images as rows of image, truth, probability, mask and difference."""
 
-import unicodedata
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-Picture = npt.NDArray[np.uint8]
-Plane = npt.NDArray[np.float32]
-Colour = tuple[int, int, int]
+from toolkit.report.drawing import (
+    GROUP_GAP,
+    HEADING_SIZE,
+    INK,
+    LETTERBOX,
+    MARGIN,
+    PAPER,
+    QUIET_INK,
+    ROW_GAP,
+    RULE,
+    SCALE_SIZE,
+    SMALLEST_TILE,
+    TEXT_SIZE,
+    TILE_GAP,
+    TITLE_SIZE,
+    WIDEST_SHEET,
+    WIDEST_TILE,
+    Colour,
+    Picture,
+    Plane,
+    as_bytes,
+    flowed,
+    joined,
+    outline,
+    resized,
+    swatch,
+    text_line,
+    text_width,
+    tinted,
+)
 
 # After the palette of Okabe and Ito, made for colour-blind eyes. The three of the difference tile also differ in
 # lightness, so they survive a black-and-white print; the green is lighter than theirs, for dark images.
@@ -24,18 +48,7 @@ MISS: Colour = (213, 94, 0)
 FALSE_ALARM: Colour = (240, 228, 66)
 TRUTH_STRENGTH, MASK_STRENGTH, HIT_STRENGTH = 0.35, 0.55, 0.7  # 1 hides the image; misses and false alarms do
 
-PAPER: Colour = (255, 255, 255)
-LETTERBOX: Colour = (240, 241, 243)
-INK: Colour = (28, 32, 38)
-QUIET_INK: Colour = (98, 105, 115)
-RULE: Colour = (208, 212, 218)
-
-TITLE_SIZE, HEADING_SIZE, TEXT_SIZE, SCALE_SIZE = 24, 18, 14, 12
 COLUMNS = ("image", "truth", "probability", "mask", "difference")
-MARGIN, TILE_GAP, ROW_GAP, GROUP_GAP = 20, 6, 12, 28
-SMALLEST_TILE = 16
-WIDEST_TILE = 4 / 3  # of the tile height: two groups of such tiles side by side still fit a full HD screen
-WIDEST_SHEET = 1900  # groups that would be wider side by side are stacked
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare rows by
@@ -77,8 +90,8 @@ def overlay_sheet(
     cell = _cell_size([row for _, rows in groups for row in rows], tile_height)
     blocks = [_group(heading, rows, cell, tile_height) for heading, rows in groups]
     side_by_side = len(blocks) * (_group_width(cell) + GROUP_GAP) - GROUP_GAP + 2 * MARGIN <= WIDEST_SHEET
-    body = _joined(blocks, GROUP_GAP, beside=side_by_side)
-    sheet = _joined([_header(title, max(body.width, _group_width(cell))), body], MARGIN, beside=False)
+    body = joined(blocks, GROUP_GAP, beside=side_by_side)
+    sheet = joined([_header(title, max(body.width, _group_width(cell))), body], MARGIN, beside=False)
     return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
 
 
@@ -92,7 +105,7 @@ def _fitted(row: OverlayRow, tile_height: int) -> tuple[int, int]:
 def _cell_size(rows: Sequence[OverlayRow], tile_height: int) -> tuple[int, int]:
     """Width and height that hold every tile of the sheet and every column heading."""
     tiles = [_fitted(row, tile_height) for row in rows] or [(tile_height, tile_height)]
-    heading_width = max(_text_width(column, TEXT_SIZE) for column in COLUMNS)
+    heading_width = max(text_width(column, TEXT_SIZE) for column in COLUMNS)
     return max(heading_width, *(width for width, _ in tiles)), max(height for _, height in tiles)
 
 
@@ -103,13 +116,13 @@ def _group_width(cell: tuple[int, int]) -> int:
 def _group(heading: str, rows: Sequence[OverlayRow], cell: tuple[int, int], tile_height: int) -> Image.Image:
     """Heading, column headings and rows."""
     width = _group_width(cell)
-    top = _text(heading, HEADING_SIZE, (width, 30))
+    top = text_line(heading, HEADING_SIZE, (width, 30))
     ImageDraw.Draw(top).line((0, 29, width, 29), fill=RULE)
     if not rows:
-        return _joined([top, _text("none", TEXT_SIZE, (width, 28), QUIET_INK)], 0, beside=False)
-    columns = [_text(column, TEXT_SIZE, (cell[0], 28), QUIET_INK, centred=True) for column in COLUMNS]
-    strips = _joined([_row(row, cell, tile_height) for row in rows], ROW_GAP, beside=False)
-    return _joined([top, _joined(columns, TILE_GAP, beside=True), strips], 0, beside=False)
+        return joined([top, text_line("none", TEXT_SIZE, (width, 28), QUIET_INK)], 0, beside=False)
+    columns = [text_line(column, TEXT_SIZE, (cell[0], 28), QUIET_INK, centred=True) for column in COLUMNS]
+    strips = joined([_row(row, cell, tile_height) for row in rows], ROW_GAP, beside=False)
+    return joined([top, joined(columns, TILE_GAP, beside=True), strips], 0, beside=False)
 
 
 def _row(row: OverlayRow, cell: tuple[int, int], tile_height: int) -> Image.Image:
@@ -119,89 +132,50 @@ def _row(row: OverlayRow, cell: tuple[int, int], tile_height: int) -> Image.Imag
         cells.append(Image.new("RGB", cell, LETTERBOX))
         height, width = tile.shape[:2]
         cells[-1].paste(Image.fromarray(tile), ((cell[0] - width) // 2, (cell[1] - height) // 2))
-    caption = _text(row.caption, TEXT_SIZE, (_group_width(cell), 22))
-    return _joined([caption, _joined(cells, TILE_GAP, beside=True)], 0, beside=False)
+    caption = text_line(row.caption, TEXT_SIZE, (_group_width(cell), 22))
+    return joined([caption, joined(cells, TILE_GAP, beside=True)], 0, beside=False)
 
 
 def _tiles(row: OverlayRow, size: tuple[int, int]) -> list[Picture]:
     """The five pictures of a row in the order of COLUMNS, each `size` (width, height)."""
-    image = _resized(row.image, size, cv2.INTER_LINEAR)
+    image = resized(row.image, size, cv2.INTER_LINEAR)
     truth, mask, hit, miss, false_alarm = (
-        _resized(part, size, cv2.INTER_NEAREST_EXACT)
+        resized(part, size, cv2.INTER_NEAREST_EXACT)
         for part in (row.truth, row.mask, row.truth & row.mask, row.truth & ~row.mask, row.mask & ~row.truth)
     )
-    probability = np.clip(_resized(row.probability, size, cv2.INTER_LINEAR), 0, 1)
+    probability = np.clip(resized(row.probability, size, cv2.INTER_LINEAR), 0, 1)
     # Grey and dark, so that colour and light in the difference tile come from the comparison alone.
     difference = np.repeat(image.mean(axis=2, keepdims=True) * np.float32(0.55), 3, axis=2)
     for part, colour, strength in ((hit, HIT, HIT_STRENGTH), (miss, MISS, 1.0), (false_alarm, FALSE_ALARM, 1.0)):
-        difference = _tinted(difference, part, colour, strength)
+        difference = tinted(difference, part, colour, strength)
     return [
-        _bytes(image),
-        _bytes(_tinted(_tinted(image, truth, TRUTH, TRUTH_STRENGTH), _outline(truth), TRUTH, 1.0)),
+        as_bytes(image),
+        as_bytes(tinted(tinted(image, truth, TRUTH, TRUTH_STRENGTH), outline(truth), TRUTH, 1.0)),
         _viridis(probability),
-        _bytes(_tinted(image, mask, MASK, MASK_STRENGTH)),
-        _bytes(difference),
+        as_bytes(tinted(image, mask, MASK, MASK_STRENGTH)),
+        as_bytes(difference),
     ]
 
 
-def _resized(plane: npt.NDArray[np.bool_ | np.uint8 | np.float32], size: tuple[int, int], enlarging: int) -> Plane:
-    """Resize to (width, height); shrinking averages, so that a thin structure fades instead of vanishing."""
-    shrinks = size[0] < plane.shape[1] or size[1] < plane.shape[0]
-    how = cv2.INTER_AREA if shrinks else enlarging
-    return np.asarray(cv2.resize(np.ascontiguousarray(plane, np.float32), size, interpolation=how), np.float32)
-
-
-def _tinted(picture: Plane, part: Plane, colour: Colour, strength: float) -> Plane:
-    """Lay a colour over the part (height, width; 0-1) of a picture."""
-    weight = part[..., np.newaxis] * np.float32(strength)
-    return picture * (1 - weight) + np.array(colour, dtype=np.float32) * weight
-
-
-def _outline(part: Plane) -> Plane:
-    """The inner border of the region, two pixels thick, also where it touches the edge of the picture."""
-    inside = (part >= 0.5).astype(np.uint8)
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    core = cv2.erode(inside, cross, iterations=2, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(inside - core, dtype=np.float32)
-
-
 def _viridis(probability: Plane) -> Picture:
-    coloured = cv2.applyColorMap(_bytes(probability * 255), cv2.COLORMAP_VIRIDIS)
+    coloured = cv2.applyColorMap(as_bytes(probability * 255), cv2.COLORMAP_VIRIDIS)
     return np.asarray(cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-
-
-def _bytes(picture: Plane) -> Picture:
-    return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
 
 
 def _header(title: str, width: int) -> Image.Image:
     """Title and legend, the legend on as many lines as it needs."""
-    items = [_swatch("truth with outline", TRUTH, TRUTH_STRENGTH), _swatch("mask", MASK, 1.0), _swatch("hit", HIT, 1.0)]
-    items += [_swatch("miss (false negative)", MISS, 1.0), _swatch("false alarm (false positive)", FALSE_ALARM, 1.0)]
+    items = [swatch("truth with outline", TRUTH, TRUTH_STRENGTH), swatch("mask", MASK, 1.0), swatch("hit", HIT, 1.0)]
+    items += [swatch("miss (false negative)", MISS, 1.0), swatch("false alarm (false positive)", FALSE_ALARM, 1.0)]
     items.append(_scale())
-    lines: list[list[Image.Image]] = [[]]
-    for item in items:
-        if lines[-1] and sum(other.width + MARGIN for other in lines[-1]) + item.width > width:
-            lines.append([])
-        lines[-1].append(item)
-    top = _text(title, TITLE_SIZE, (width, 40))
-    return _joined([top, *(_joined(line, MARGIN, beside=True) for line in lines)], 4, beside=False)
-
-
-def _swatch(label: str, colour: Colour, strength: float) -> Image.Image:
-    """A square in the colour, drawn as in the tiles, its label to the right."""
-    whole = np.ones((14, 14), np.float32)
-    fill = _tinted(np.full((14, 14, 3), PAPER, np.float32), whole, colour, strength)
-    square = ImageOps.expand(Image.fromarray(_bytes(_tinted(fill, _outline(whole), colour, 1.0))), (0, 2), PAPER)
-    return _joined([square, _text(label, TEXT_SIZE, (_text_width(label, TEXT_SIZE), 18))], 6, beside=True)
+    return joined([text_line(title, TITLE_SIZE, (width, 40)), *flowed(items, width)], 4, beside=False)
 
 
 def _scale() -> Image.Image:
     """The colours of the probabilities from 0 to 1 with a mark at 0.5."""
     label, length = "probability", 160
-    left = _text_width(label, TEXT_SIZE) + 12
+    left = text_width(label, TEXT_SIZE) + 12
     item = Image.new("RGB", (left + length + 6, 34), PAPER)
-    item.paste(_text(label, TEXT_SIZE, (left, 18)))
+    item.paste(text_line(label, TEXT_SIZE, (left, 18)))
     ramp = np.tile(np.linspace(0, 1, length, dtype=np.float32), (12, 1))
     item.paste(Image.fromarray(_viridis(ramp)), (left, 3))
     draw = ImageDraw.Draw(item)
@@ -210,40 +184,3 @@ def _scale() -> Image.Image:
         draw.text((where, 26), text, fill=INK, font=ImageFont.load_default(SCALE_SIZE), anchor="mm")
     draw.line((left + length // 2, 3, left + length // 2, 14), fill=PAPER)
     return item
-
-
-def _joined(pictures: Sequence[Image.Image], gap: int, *, beside: bool) -> Image.Image:
-    """Pictures beside or below each other, aligned at the top left."""
-    widths, heights = [picture.width for picture in pictures], [picture.height for picture in pictures]
-    gaps = gap * max(0, len(pictures) - 1)
-    size = (sum(widths) + gaps, max(heights, default=0)) if beside else (max(widths, default=0), sum(heights) + gaps)
-    whole = Image.new("RGB", size, PAPER)
-    at = 0
-    for picture in pictures:
-        whole.paste(picture, (at, 0) if beside else (0, at))
-        at += gap + (picture.width if beside else picture.height)
-    return whole
-
-
-def _text_width(text: str, size: int) -> int:
-    return ceil(ImageFont.load_default(size).getlength(text))
-
-
-def _text(text: str, size: int, box: tuple[int, int], colour: Colour = INK, *, centred: bool = False) -> Image.Image:
-    """One line of text in a box (width, height), shortened with an ellipsis where the box is too narrow."""
-    font = ImageFont.load_default(size)
-    line = _drawable(text)
-    if font.getlength(line) > box[0]:
-        fitting = bisect_right(range(len(line)), box[0], key=lambda length: ceil(font.getlength(line[:length] + "…")))
-        line = line[: max(0, fitting - 1)].rstrip() + "…"
-    picture = Image.new("RGB", box, PAPER)
-    place = (box[0] / 2 if centred else 0, box[1] / 2)
-    ImageDraw.Draw(picture).text(place, line, fill=colour, font=font, anchor="mm" if centred else "lm")
-    return picture
-
-
-def _drawable(text: str) -> str:
-    """The text on one line, in the characters that Pillow's font has: é becomes e, and what has no likeness "?"."""
-    likenesses = unicodedata.normalize("NFKD", text.translate(str.maketrans("–—−×\n\r\t", "---x   ")))
-    letters = (letter for letter in likenesses if not unicodedata.combining(letter))
-    return "".join(letter if " " <= letter <= "~" or letter in "°±·" else "?" for letter in letters)

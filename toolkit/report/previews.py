@@ -1,0 +1,193 @@
+"""The preview sheet: images as they are and as training sees them, the targets drawn over each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageOps
+
+from toolkit.core.labels import VOID, Activation
+from toolkit.report.drawing import (
+    GROUP_GAP,
+    LETTERBOX,
+    MARGIN,
+    PAPER,
+    QUIET_INK,
+    ROW_GAP,
+    RULE,
+    SMALLEST_TILE,
+    TEXT_SIZE,
+    TILE_GAP,
+    TITLE_SIZE,
+    WIDEST_SHEET,
+    WIDEST_TILE,
+    Colour,
+    Picture,
+    Plane,
+    as_bytes,
+    flowed,
+    joined,
+    outline,
+    resized,
+    swatch,
+    text_line,
+    text_width,
+    tinted,
+)
+
+# The first is what the overlay sheet draws the truth in; then Okabe and Ito's, then others that differ from them.
+CLASS_COLOURS: tuple[Colour, ...] = (
+    (0, 190, 138), (230, 159, 0), (86, 180, 233), (204, 121, 167), (240, 228, 66), (213, 94, 0),
+    (0, 114, 178), (170, 68, 153), (153, 221, 85), (255, 160, 160), (136, 204, 238), (140, 110, 60),
+)  # fmt: skip
+VOID_COLOUR: Colour = (150, 155, 162)
+CLASS_STRENGTH, VOID_STRENGTH = 0.3, 0.75
+ORIGINAL_GAP = 16  # between the image as it is and its variants
+STRIPE = 8  # pixels from one stripe over void to the next
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
+class PreviewSample:
+    """An image with its targets.
+
+    `image` is (height, width, channels) uint8; `targets` (height, width, classes) are 0-1 as uint8 or float32, VOID in
+    all planes of void pixels.
+    """
+
+    image: npt.NDArray[np.uint8]
+    targets: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.targets.ndim != 3 or self.image.shape[:2] != self.targets.shape[:2]:
+            raise ValueError(
+                "need an image (height, width, channels) and targets (height, width, classes), got "
+                f"{self.image.shape} and {self.targets.shape}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class PreviewRow:
+    """One image of the sheet: a line of text, the image as it is, and its variants."""
+
+    caption: str
+    original: PreviewSample
+    variants: Sequence[PreviewSample]
+
+
+def preview_sheet(
+    title: str, notes: Sequence[str], rows: Sequence[PreviewRow], activation: Activation, *, tile_height: int = 144
+) -> npt.NDArray[np.uint8]:
+    """Draw rows of an image and its variants under a title, notes and a legend.
+
+    Rows stand in two blocks side by side where the sheet stays narrower than a full HD screen. With softmax the first
+    class counts as background and is not tinted.
+
+    Args:
+        title: one line.
+        notes: short texts, put beside each other on as many lines as they need.
+        rows: at least one, with equally many variants and classes.
+        activation: how the targets are to be read.
+        tile_height: the tiles' at most; they are at most 4/3 of it wide.
+
+    Returns:
+        The sheet as (height, width, 3) uint8 RGB.
+
+    Raises:
+        ValueError: no row, rows that differ, or a tile height under 16.
+    """
+    if tile_height < SMALLEST_TILE:
+        raise ValueError(f"tile_height must be at least {SMALLEST_TILE}, got {tile_height}")
+    if len({(len(row.variants), row.original.targets.shape[2]) for row in rows}) != 1:
+        raise ValueError("need at least one row, and all rows with as many variants and classes")
+    first = 1 if activation == "softmax" else 0
+    strips = [_row(row, tile_height, first) for row in rows]
+    half = -(-len(strips) // 2)
+    block_width = max(strip.width for strip in strips)
+    beside = len(strips) > 1 and 2 * block_width + GROUP_GAP + 2 * MARGIN <= WIDEST_SHEET
+    heading = _headings(rows[0], strips[0].width, tile_height)
+    blocks = [joined([heading, *part], ROW_GAP, beside=False) for part in _parts(strips, half if beside else None)]
+    body = joined(blocks, GROUP_GAP, beside=True)
+    with_void = any((sample.targets == VOID).any() for row in rows for sample in (row.original, *row.variants))
+    legend = _legend(rows[0].original.targets.shape[2], first, with_void)
+    sheet = joined([_header(title, notes, legend, max(body.width, 480)), body], MARGIN, beside=False)
+    return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
+
+
+def _parts(strips: Sequence[Image.Image], size: int | None) -> list[Sequence[Image.Image]]:
+    return [strips] if size is None else [strips[:size], strips[size:]]
+
+
+def _fitted(sample: PreviewSample, tile_height: int) -> tuple[int, int]:
+    """Width and height of a tile."""
+    height, width = sample.image.shape[:2]
+    scale = min(tile_height / height, tile_height * WIDEST_TILE / width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _row(row: PreviewRow, tile_height: int, first: int) -> Image.Image:
+    size = _fitted(row.original, tile_height)
+    tiles = [Image.fromarray(_tile(sample, size, first)) for sample in (row.original, *row.variants)]
+    variants = joined(tiles[1:], TILE_GAP, beside=True)
+    strip = joined([tiles[0], variants], ORIGINAL_GAP, beside=True)
+    return joined([text_line(row.caption, TEXT_SIZE, (strip.width, 22)), strip], 0, beside=False)
+
+
+def _headings(row: PreviewRow, width: int, tile_height: int) -> Image.Image:
+    """What the columns are, above a rule."""
+    tile = _fitted(row.original, tile_height)[0]
+    original = text_line("as it is", TEXT_SIZE, (tile, 24), QUIET_INK)
+    variants = text_line("as training sees it", TEXT_SIZE, (max(1, width - tile - ORIGINAL_GAP), 24), QUIET_INK)
+    line = joined([original, variants], ORIGINAL_GAP, beside=True)
+    ImageDraw.Draw(line).line((0, 23, line.width, 23), fill=RULE)
+    return line
+
+
+def _tile(sample: PreviewSample, size: tuple[int, int], first: int) -> Picture:
+    """The image with its targets, `size` (width, height): each class tinted and outlined, void striped."""
+    picture = resized(_rgb(sample.image), size, cv2.INTER_LINEAR)
+    void = (sample.targets == VOID).all(axis=2)
+    outlines = []
+    for number in range(first, sample.targets.shape[2]):
+        plane = np.where(void, 0, sample.targets[..., number]).astype(np.float32)
+        part = resized(plane, size, cv2.INTER_NEAREST_EXACT)
+        colour = CLASS_COLOURS[(number - first) % len(CLASS_COLOURS)]
+        picture = tinted(picture, part, colour, CLASS_STRENGTH)
+        outlines.append((outline(part, 1), colour))
+    for line, colour in outlines:
+        picture = tinted(picture, line, colour, 1.0)
+    striped = resized(void, size, cv2.INTER_NEAREST_EXACT) * _stripes(size)
+    return as_bytes(tinted(picture, striped, VOID_COLOUR, VOID_STRENGTH))
+
+
+def _stripes(size: tuple[int, int]) -> Plane:
+    """Diagonal stripes as (height, width), 0 or 1."""
+    rows, columns = np.indices((size[1], size[0]))
+    return ((rows + columns) % STRIPE < STRIPE / 2).astype(np.float32)
+
+
+def _rgb(image: Picture) -> Picture:
+    """The first three channels, or the first one as grey."""
+    return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
+
+
+def _header(title: str, notes: Sequence[str], legend: Sequence[Image.Image], width: int) -> Image.Image:
+    described = [text_line(note, TEXT_SIZE, (min(width, text_width(note, TEXT_SIZE)), 20)) for note in notes]
+    top = text_line(title, TITLE_SIZE, (width, 40))
+    return joined([top, *flowed(described, width), *flowed(legend, width)], 4, beside=False)
+
+
+def _legend(classes: int, first: int, with_void: bool) -> list[Image.Image]:
+    names = ["foreground"] if classes - first == 1 else [f"class {number}" for number in range(first, classes)]
+    legend = [
+        swatch(name, CLASS_COLOURS[place % len(CLASS_COLOURS)], CLASS_STRENGTH) for place, name in enumerate(names)
+    ]
+    return [*legend, _void_swatch()] if with_void else legend
+
+
+def _void_swatch() -> Image.Image:
+    grey = tinted(np.full((14, 14, 3), LETTERBOX, np.float32), _stripes((14, 14)), VOID_COLOUR, VOID_STRENGTH)
+    square = ImageOps.expand(Image.fromarray(as_bytes(grey)), (0, 2), PAPER)
+    label = "void: neither learnt nor scored"
+    return joined([square, text_line(label, TEXT_SIZE, (text_width(label, TEXT_SIZE), 18))], 6, beside=True)
