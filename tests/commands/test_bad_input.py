@@ -553,7 +553,7 @@ def test_test_images_that_the_sample_leaves_out_are_told() -> None:
 @pytest.mark.parametrize(
     ("submission", "options", "error", "words"),
     [
-        ("s1,1 1\ns2,1 1\n", ("--metric", "dise"), ConfigError, "allowed: dice, iou, salt_map"),
+        ("s1,1 1\ns2,1 1\n", ("--metric", "dise"), ConfigError, "did you mean 'dice'? Allowed: dice, iou"),
         ("s1,1 1\ns3,1 1\n", (), SubmissionError, "s2, s3"),
         ("s1,1 1\ns2,190 4\n", (), SubmissionError, "s2: the last run ends at pixel 193"),
         ("s1,1 1\ns2,1 1\ns1,\n", (), SubmissionError, "several rows: s1"),
@@ -695,6 +695,48 @@ def test_a_recipe_is_not_tuned_over_other_folds_than_those_trained() -> None:
     experiment = finish("a")
     write_folds(experiment.folds, TRAINING, 1 - np.arange(len(TRAINING)) % 2)
     assert "folds.csv has changed" in refused(ChangedError, "tune", "a")
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        ("instance_map", "its metric instance_map scores objects"),
+        ({"airbus_f2": {"empty": "zero"}}, "its metric airbus_f2(empty=zero) scores objects"),
+        ("mine", "its metric mine is the user's own"),
+    ],
+)
+def test_a_metric_of_more_than_areas_is_not_tuned(metric: object, words: str) -> None:
+    finish("a", primary_metric=metric)
+    told = refused(ToolkitError, "tune", "a")
+    assert words in told
+    assert "dice, iou, precision, recall, fbeta, salt_map, global_dice, miou, pixel_accuracy" in told
+
+
+def test_several_classes_are_not_tuned() -> None:
+    experiment = finish("a")
+    with ProbabilityWriter(experiment.predictions("oof"), "uint8", {}) as writer:
+        for image_id in TRAINING:
+            writer.append(image_id, np.zeros((*SIZE, 3), np.float32))
+    assert "predicts 3 classes: it cannot be tuned yet" in refused(ToolkitError, "tune", "a")
+
+
+@pytest.mark.parametrize(
+    ("metric", "label", "untuned"),
+    [
+        ("global_dice", "global_dice", 0),
+        ({"fbeta": {"beta": 2}}, "fbeta(beta=2)", 1 / 6),
+        ("val_binary_accuracy", "pixel_accuracy", 1 - 15 * 7 / (6 * 12 * 16)),
+        ({"dice": {"empty": "skip"}}, "dice(empty=skip)", 0),
+    ],
+)
+def test_every_metric_of_areas_is_tuned(metric: object, label: str, untuned: float) -> None:
+    """At 0.5 every mask is empty; the faint maps are perfect at lower thresholds."""
+    experiment = finish("a", primary_metric=metric)
+    tuned = json_of("tune", "a")
+    assert tuned["metric"] == label
+    assert tuned["untuned"] == pytest.approx(untuned)
+    assert tuned["tuned"] == tuned["nested"] == 1
+    assert json.loads(experiment.tuned.read_text())["metric"] == label
 
 
 def test_an_image_of_another_size_than_predicted_is_told() -> None:

@@ -299,7 +299,8 @@ def test_metrics_are_built_once_each_and_the_primary_one_for_its_class() -> None
     specs = [MetricSpec("iou"), MetricSpec("dice"), MetricSpec("iou"), MetricSpec("dice")]
     assert [metric.label for metric in build_metrics(specs, 3, "softmax")] == ["iou", "dice"]
     with_benchmark = build_metrics(specs, 3, "softmax", benchmark=2)
-    assert [metric.label for metric in with_benchmark] == ["iou[2]", "dice", "iou"]
+    assert [metric.label for metric in with_benchmark] == ["iou[2]", "iou", "dice"]
+    assert [metric.label for metric in build_metrics(specs, 1, "sigmoid", benchmark=0)] == ["iou", "dice"]
 
 
 def test_labels_have_no_commas() -> None:

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 
 from toolkit.commands.scoring import Scores
+from toolkit.core.arrays import Floats
 from toolkit.core.blend import to_probability
-from toolkit.core.postprocess import Recipe
+from toolkit.core.measuring import case_of
+from toolkit.core.postprocess import IDENTITY, Recipe, masks_of
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
@@ -18,35 +20,57 @@ _ROWS = 6
 def write_overlays(
     experiment: Experiment, store: ProbabilityStore, data: LabelledImages, scores: Scores, recipe: Recipe
 ) -> None:
-    """Draw overlays.png: the worst images of all, and the best of those with foreground."""
-    values = scores.by_metric[scores.metric]
-    largest_first = scores.judgement.metrics[0].direction == "min"
-    order = np.argsort(-values if largest_first else values, kind="stable")
+    """Draw overlays.png: the worst images of all, and the best of those with foreground.
+
+    Of several classes a row shows one: the one with the most wrong pixels of a bad image, with the most true pixels of
+    a good one.
+    """
+    rows = _Rows(store, data, scores, recipe)
+    values = rows.values
+    order = np.argsort(-values if scores.judgement.metrics[0].direction == "min" else values, kind="stable")
     order = order[~np.isnan(values[order])]  # skipped images are neither the best nor the worst
-    worst = [_row(store, data, scores, int(position), recipe) for position in order[:_ROWS]]
+    worst = [rows.of(int(position), "wrong") for position in order[:_ROWS]]
     best: list[OverlayRow] = []
     for position in order[::-1]:
-        row = _row(store, data, scores, int(position), recipe)
+        row = rows.of(int(position), "true")
         # An empty image that was left empty is right, and nothing to look at.
         if row.truth.any():
             best.append(row)
         if len(best) == _ROWS:
             break
-    title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {recipe.describe()}"
+    how = "most probable class" if data.classes.activation == "softmax" else recipe.describe()
+    title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {how}"
     sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)])
     encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]
     with replacing(experiment.overlays) as file:
         file.write(encoded.tobytes())
 
 
-def _row(store: ProbabilityStore, data: LabelledImages, scores: Scores, position: int, recipe: Recipe) -> OverlayRow:
-    image_id = scores.ids[position]
-    stored = store.read(image_id)[..., 0]
-    score = scores.by_metric[scores.metric][position]
-    return OverlayRow(
-        caption=f"{image_id}  fold {scores.folds[position]}  {scores.metric} {score:.3f}",
-        image=data.images.read(image_id),
-        truth=data.read_labels(image_id) == 1,
-        probability=to_probability(stored),
-        mask=recipe.apply(stored),
-    )
+class _Rows:
+    """Makes the row of an image."""
+
+    def __init__(self, store: ProbabilityStore, data: LabelledImages, scores: Scores, recipe: Recipe) -> None:
+        self._store, self._data, self._scores = store, data, scores
+        self._recipe = IDENTITY if data.classes.activation == "softmax" else recipe
+        self.values: Floats = scores.by_metric[scores.metric]
+
+    def of(self, position: int, most: str) -> OverlayRow:
+        """The row of one image, showing the class with the most pixels that are `wrong` or `true`."""
+        scores = self._scores
+        image_id = scores.ids[position]
+        activation = self._data.classes.activation
+        stored = self._store.read(image_id)
+        masks = masks_of(stored, activation, self._recipe)
+        case = case_of(masks, self._data.read_labels(image_id), activation)
+        pixels = (case.prediction ^ case.truth if most == "wrong" else case.truth).sum(axis=(0, 1))
+        if activation == "softmax":
+            pixels[0] = -1  # the background
+        index = int(pixels.argmax())
+        name = f"  {scores.classes[index]}" if len(scores.classes) > 1 else ""
+        return OverlayRow(
+            caption=f"{image_id}{name}  fold {scores.folds[position]}  {scores.metric} {self.values[position]:.3f}",
+            image=self._data.images.read(image_id),
+            truth=case.truth[..., index],
+            probability=to_probability(stored[..., index]),
+            mask=case.prediction[..., index],
+        )

@@ -1,21 +1,24 @@
 """`tk preview`: a sheet of images as training sees them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from toolkit.config.augmentation import Transform, parse_augmentation
+from toolkit.config.augmentation import Transform
 from toolkit.config.loading import Loaded, is_ensemble, load_config
-from toolkit.config.mixing import parse_mixing
 from toolkit.config.models import Config
-from toolkit.core.labels import has_foreground, planes
+from toolkit.config.plugins import names_defined_beside
+from toolkit.config.settings import Stage, read_stage
+from toolkit.core.labels import has_foreground
 from toolkit.core.randomness import derived_seed, generator
 from toolkit.errors import ConfigError
+from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.sources import LabelledImages, find_training_data
+from toolkit.files.pool import Sample
+from toolkit.files.sources import LabelledImages
 from toolkit.files.writing import replacing
 from toolkit.messages import Progress, Table, Task
 from toolkit.report.previews import PreviewRow, PreviewSample, preview_sheet
@@ -58,6 +61,7 @@ def preview(
     *,
     count: int = 12,
     seed: int | None = None,
+    stage: int = 0,
     overrides: Sequence[str] = (),
     progress: Progress,
 ) -> PreviewResult:
@@ -67,6 +71,7 @@ def preview(
         workspace, name: the experiment.
         count: images on the sheet, those with foreground first.
         seed: of the choice and of all draws; the experiment's if left out.
+        stage: number of the stage whose augmentation is shown.
         overrides: as for `tk fit`.
         progress: told of the images.
 
@@ -79,25 +84,32 @@ def preview(
     if count < 1:
         raise ConfigError(f"--count {count}: at least one image is needed")
     loaded = load_config(experiment.config, overrides)
+    if not 0 <= stage < len(loaded.config.stages):
+        raise ConfigError(f"--stage {stage}: there are the stages 0 to {len(loaded.config.stages) - 1}")
     seed = loaded.config.seed if seed is None else seed
-    data = find_training_data(loaded.config.data.images, loaded.config.data.masks)
+    data = find_labelled(loaded.config)
     with progress.task("drawing images", count * (1 + VARIANTS)) as task:
-        rows = _rows(loaded, data, count, seed, task)
+        rows = _rows(loaded, data, count, seed, stage, task)
     title = f"{experiment.name}: {len(rows)} of {len(data.images.ids)} training images, seed {seed}"
-    _write(experiment, preview_sheet(title, _notes(loaded.config), rows, loaded.config.activation))
+    _write(experiment, preview_sheet(title, _notes(read_stage(loaded.config, stage, names_defined_beside(experiment.config))), rows, loaded.config.activation))
     return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, seed)
 
 
-def _rows(loaded: Loaded[Config], data: LabelledImages, count: int, seed: int, task: Task) -> list[PreviewRow]:
+def _rows(
+    loaded: Loaded[Config], data: LabelledImages, count: int, seed: int, stage_number: int, task: Task
+) -> list[PreviewRow]:
     """Reads and augments just as training does: each variant of an image is what an epoch would make of it."""
-    from toolkit.learning.batches import SampleReader
+    from toolkit.learning.batches import build_reader
     from toolkit.learning.fitting import build_augmentation
     from toolkit.learning.mixing import Mixing
+    from toolkit.learning.plugins import Own
 
-    config = loaded.config
-    augmentation = build_augmentation(loaded)
-    mixing = Mixing(_mixing_of(config), config.activation)
-    originals = _originals(SampleReader(config.shape[:2], config.resize), data, count, seed)
+    config, own = loaded.config, Own(loaded.source)
+    stage = read_stage(config, stage_number, own)
+    augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), own)
+    mixing = Mixing(stage.mixing, config.activation)
+    reader = replace(build_reader(config, lambda key: loaded.where(*key), own), shape=stage.shape[:2])
+    originals = _originals(reader, data, count, seed)
     task.advance(len(originals))
     variants = []
     for epoch in range(VARIANTS):
@@ -106,12 +118,12 @@ def _rows(loaded: Loaded[Config], data: LabelledImages, count: int, seed: int, t
             for position, (image, labels) in enumerate(originals.values())
         ]
         images = np.stack([image for image, _ in samples])
-        targets = np.stack([planes(labels, config.classes, config.activation) for _, labels in samples])
+        targets = np.stack([data.classes.planes(labels) for _, labels in samples])
         mixed = mixing(images, targets, derived_seed("mixing", seed, 0, 0, epoch, 0))
         variants.append([PreviewSample(image, target) for image, target in zip(*mixed, strict=True)])
         task.advance(len(samples))
     return [
-        PreviewRow(image_id, PreviewSample(image, planes(labels, config.classes, config.activation)), ways)
+        PreviewRow(image_id, PreviewSample(image, data.classes.planes(labels)), ways)
         for (image_id, (image, labels)), *ways in zip(originals.items(), *variants, strict=True)
     ]
 
@@ -122,7 +134,7 @@ def _originals(reader: "SampleReader", data: LabelledImages, count: int, seed: i
     chosen: dict[str, Pair] = {}
     empty: dict[str, Pair] = {}
     for image_id in order[: count * _LOOKED_AT_MOST]:
-        pair = reader.pair(data, image_id)
+        pair = reader.pair(Sample(data, image_id))[:2]
         (chosen if has_foreground(pair[1]) else empty)[image_id] = pair
         if len(chosen) == count:
             break
@@ -130,14 +142,10 @@ def _originals(reader: "SampleReader", data: LabelledImages, count: int, seed: i
     return dict(sorted(filled.items()))
 
 
-def _mixing_of(config: Config) -> Any:
-    return parse_mixing(getattr(config, "mixing", None))
-
-
-def _notes(config: Config) -> list[str]:
+def _notes(stage: Stage) -> list[str]:
     """What is applied, in order."""
-    notes = [_described(transform) for transform in parse_augmentation(config.augmentation)]
-    mixing = _mixing_of(config)
+    notes = [_described(transform) for transform in stage.augmentation]
+    mixing = stage.mixing
     ways = {"mixup": mixing.mixup, "CutMix": mixing.cutmix, "copy-paste": mixing.copy_paste}
     notes += [f"{name} {way.p:g} of the batches" for name, way in ways.items() if way is not None]
     return notes or ["no augmentation"]

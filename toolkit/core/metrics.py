@@ -134,11 +134,11 @@ def build_metrics(
 ) -> tuple[Metric, ...]:
     """Build several metrics as `build_metric` does, each once; the first is the primary one.
 
-    With `benchmark` the primary one looks at the class of this index only.
+    With `benchmark` the primary one looks at the class of this index only; that of all classes follows it.
     """
     metrics = [build_metric(spec, classes, activation, own) for spec in specs]
-    if benchmark is not None:
-        metrics[0] = metrics[0].for_class(benchmark)
+    if benchmark is not None and classes > 1:
+        metrics.insert(0, metrics[0].for_class(benchmark))
     return tuple({metric.label: metric for metric in metrics}.values())
 
 

@@ -81,7 +81,7 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
     return Plan(
         config,
         stages,
-        [_augmentation(config, stage, where, own) for stage in stages],
+        [build_augmentation(config, stage, where, own) for stage in stages],
         [Mixing(stage.mixing, config.activation) for stage in stages],
         build_reader(config, where, own),
         metrics,
@@ -139,7 +139,8 @@ def is_trained(experiment: Experiment, config: Config) -> bool:
     )
 
 
-def _augmentation(config: Config, stage: Stage, where: Where, own: Mapping[str, Any]) -> Augmentation:
+def build_augmentation(config: Config, stage: Stage, where: Where, own: Mapping[str, Any]) -> Augmentation:
+    """The augmentation of a stage; raises ConfigError, with where the fault is."""
     classes, key = config.task_classes, stage.augmentation_key
     return Augmentation(
         stage.augmentation,
