@@ -172,6 +172,7 @@ def preview(
     experiment: Name,
     count: Annotated[int, typer.Option(help="Number of images.", min=1)] = 12,
     seed: Annotated[int | None, typer.Option(help="Seed of all draws; the experiment's if left out.")] = None,
+    stage: Annotated[int, typer.Option(help="Stage whose augmentation is shown.")] = 0,
     overrides: Overrides = [],  # noqa: B006 # as above
     as_json: AsJson = False,
 ) -> None:
@@ -180,7 +181,7 @@ def preview(
 
     _run(
         lambda progress: command(
-            _workspace(), experiment, count=count, seed=seed, overrides=overrides, progress=progress
+            _workspace(), experiment, count=count, seed=seed, stage=stage, overrides=overrides, progress=progress
         ),
         as_json,
     )

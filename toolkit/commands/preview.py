@@ -84,19 +84,21 @@ def preview(
     if count < 1:
         raise ConfigError(f"--count {count}: at least one image is needed")
     loaded = load_config(experiment.config, overrides)
-    if not 0 <= stage < len(loaded.config.stages):
-        raise ConfigError(f"--stage {stage}: there are the stages 0 to {len(loaded.config.stages) - 1}")
-    seed = loaded.config.seed if seed is None else seed
-    data = find_labelled(loaded.config)
+    config = loaded.config
+    if not 0 <= stage < len(config.stages):
+        raise ConfigError(f"--stage {stage}: there are the stages 0 to {len(config.stages) - 1}")
+    seed = config.seed if seed is None else seed
+    shown = read_stage(config, stage, names_defined_beside(experiment.config))
+    data = find_labelled(config)
     with progress.task("drawing images", count * (1 + VARIANTS)) as task:
-        rows = _rows(loaded, data, count, seed, stage, task)
+        rows = _rows(loaded, shown, data, count, seed=seed, task=task)
     title = f"{experiment.name}: {len(rows)} of {len(data.images.ids)} training images, seed {seed}"
-    _write(experiment, preview_sheet(title, _notes(read_stage(loaded.config, stage, names_defined_beside(experiment.config))), rows, loaded.config.activation))
+    _write(experiment, preview_sheet(title, _notes(shown), rows, config.activation))
     return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, seed)
 
 
 def _rows(
-    loaded: Loaded[Config], data: LabelledImages, count: int, seed: int, stage_number: int, task: Task
+    loaded: Loaded[Config], stage: Stage, data: LabelledImages, count: int, *, seed: int, task: Task
 ) -> list[PreviewRow]:
     """Reads and augments just as training does: each variant of an image is what an epoch would make of it."""
     from toolkit.learning.batches import build_reader
@@ -105,7 +107,6 @@ def _rows(
     from toolkit.learning.plugins import Own
 
     config, own = loaded.config, Own(loaded.source)
-    stage = read_stage(config, stage_number, own)
     augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), own)
     mixing = Mixing(stage.mixing, config.activation)
     reader = replace(build_reader(config, lambda key: loaded.where(*key), own), shape=stage.shape[:2])
@@ -114,12 +115,12 @@ def _rows(
     variants = []
     for epoch in range(VARIANTS):
         samples = [
-            augmentation(image, labels, derived_seed("sample", seed, 0, 0, epoch, position, position))
+            augmentation(image, labels, derived_seed("sample", seed, 0, stage.number, epoch, position, position))
             for position, (image, labels) in enumerate(originals.values())
         ]
         images = np.stack([image for image, _ in samples])
         targets = np.stack([data.classes.planes(labels) for _, labels in samples])
-        mixed = mixing(images, targets, derived_seed("mixing", seed, 0, 0, epoch, 0))
+        mixed = mixing(images, targets, derived_seed("mixing", seed, 0, stage.number, epoch, 0))
         variants.append([PreviewSample(image, target) for image, target in zip(*mixed, strict=True)])
         task.advance(len(samples))
     return [

@@ -147,6 +147,7 @@ class Experiment:
     def lr_find_table(self) -> Path:
         """The same in figures."""
         return self.folder / "lr_find.csv"
+
     @property
     def preview(self) -> Path:
         """Training images as augmentation makes them."""
