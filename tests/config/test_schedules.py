@@ -148,7 +148,7 @@ def with_then(then: Any, **first: Any) -> Any:
     ("value", "path", "text"),
     [
         (with_then(None, style="cosine"), ("LRVariator",), "cosine"),
-        (with_then(None, style=-1), ("LRVariator",), ""),
+        (with_then(None, style=-1), ("LRVariator",), "exponent above 0"),
         (with_then(None, relSize=1), ("LRVariator",), "either relSize"),
         (with_then(None, periodSteps=5, periodEpochs=1), ("LRVariator",), "not both"),
         ({"LRVariator": {"relSize": 1}}, ("LRVariator",), "toVal is missing"),

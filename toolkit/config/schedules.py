@@ -1,10 +1,11 @@
 """What a learning-rate schedule may say: names with arguments, and chains of them."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from toolkit.config.calls import (
     Call,
@@ -153,7 +154,7 @@ class LRVariator(ClosedModel):
     toVal: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(  # noqa: N815 # as above
         None, description="Learning rate at the end; left out only with style const."
     )
-    style: str | Positive = Field(
+    style: str | float = Field(
         "linear", union_mode="left_to_right",
         description="`linear`, `const`, `cos+` (slow, then fast), `sin+` or `sin` (fast, then slow), or a positive "
         "number as exponent; `cos-` (or `cos`) and `sin-` run backwards, from toVal to fromVal.",
@@ -170,10 +171,17 @@ class LRVariator(ClosedModel):
     )
     then: Any = Field(None, description="What follows: another LRVariator or, among the callbacks, ReduceLROnPlateau.")
 
+    @field_validator("style")
+    @classmethod
+    def _known_style(cls, style: str | float) -> str | float:
+        if isinstance(style, str) and style not in STYLES:
+            raise UnknownNameError(style, [*STYLES, "a positive number"])
+        if isinstance(style, float | int) and not 0 < style < math.inf:
+            raise ValueError(f"as a number, style is an exponent above 0, received {style}")
+        return style
+
     @model_validator(mode="after")
     def _sensible(self) -> Self:
-        if isinstance(self.style, str) and self.style not in STYLES:
-            raise UnknownNameError(self.style, [*STYLES, "a positive number"])
         if self.toVal is None and self.style != "const":
             raise ValueError("toVal is missing: the learning rate at the end")
         if (self.relSize is None) == (self.absSize is None):
