@@ -12,6 +12,7 @@ from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.writing import replacing
+from toolkit.report.drawing import as_rgb
 from toolkit.report.overlays import OverlayRow, overlay_sheet
 
 _ROWS = 6
@@ -69,7 +70,7 @@ class _Rows:
         name = f"  {scores.classes[index]}" if len(scores.classes) > 1 else ""
         return OverlayRow(
             caption=f"{image_id}{name}  fold {scores.folds[position]}  {scores.metric} {self.values[position]:.3f}",
-            image=self._data.images.read(image_id),
+            image=as_rgb(self._data.images.read(image_id)),
             truth=case.truth[..., index],
             probability=to_probability(stored[..., index]),
             mask=case.prediction[..., index],

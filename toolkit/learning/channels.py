@@ -47,7 +47,9 @@ def _adapted(
 ) -> npt.NDArray[Any]:
     if array.shape == shape:
         return array
-    kernel = array.ndim == 4 and array.shape[2] == _COLOURS and array.shape[:2] + array.shape[3:] == shape[:2] + shape[3:]
+    kernel = (
+        array.ndim == 4 and array.shape[2] == _COLOURS and array.shape[:2] + array.shape[3:] == shape[:2] + shape[3:]
+    )
     vector = array.shape == (_COLOURS,) and len(shape) == 1
     if not kernel and not vector:
         raise WeightsError(f"encoder_weights: layer {layer} has shape {array.shape}, expected {shape}")

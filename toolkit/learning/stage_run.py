@@ -19,6 +19,7 @@ from toolkit.learning.batches import training_batches
 from toolkit.learning.candidates import Candidates
 from toolkit.learning.checkpoints import Checkpoint, assign, read_checkpoint, write_checkpoint
 from toolkit.learning.hard_negatives import weigh_negatives
+from toolkit.learning.runtime import tf
 from toolkit.learning.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.tensorboard import EpochLog
 from toolkit.learning.trainer import Trainer
@@ -224,7 +225,7 @@ class StageRun:
         draw = (*self._draw, number)
         batches = shuffled_batches(self._train[self._chosen(number - 1)], self._stage.batch, *draw)
         for images, _ in self._batches(batches[:_BATCHES_FOR_STATISTICS], draw):
-            yield self._trainer.network.preprocessed(images)
+            yield self._trainer.network.preprocess(tf.cast(images, tf.float32))
 
     def _where(self, number: int) -> str:
         return f"{self._title}, epoch {number}"

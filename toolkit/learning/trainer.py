@@ -39,7 +39,8 @@ class Trainer:
     def begin_stage(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "Equipment":
         """The compiled step of a stage, with an optimizer that knows no past; the network keeps its weights."""
         self.use_shape(stage.shape)
-        self.network.freeze_encoder(stage.frozen)
+        if stage.frozen or self.network.encoder:
+            self.network.freeze_encoder(stage.frozen)
         key = (repr(stage.loss), class_weights, repr(stage.optimizer), stage.weight_averaging.ema, stage.frozen)
         if key not in self._equipment:
             self._equipment[key] = self._equip(stage, class_weights)

@@ -1,6 +1,5 @@
 """What the folds of an experiment share while they are trained."""
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -75,10 +74,8 @@ class TrainingData:
         return replace(self.reader, shape=stage.shape[:2])
 
     def is_better(self, value: float, other: float) -> bool:
-        """Whether one value of the primary metric beats another; a number beats none."""
-        if math.isnan(value) or math.isnan(other):
-            return math.isnan(other) and not math.isnan(value)
-        return value > other if self.metrics[0].direction == "max" else value < other
+        """Whether one value of the primary metric beats another."""
+        return self.metrics[0].is_better(value, other)
 
 
 def callbacks_of(stage: Stage, metrics: Sequence[Metric], own: Mapping[str, Any], batches: int) -> list[Callback]:

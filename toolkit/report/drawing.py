@@ -40,6 +40,11 @@ def tinted(picture: Plane, part: Plane, colour: Colour, strength: float) -> Plan
     return picture * (1 - weight) + np.array(colour, dtype=np.float32) * weight
 
 
+def as_rgb(image: Picture) -> Picture:
+    """The first three of any number of channels, or the first one as grey."""
+    return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
+
+
 def outline(part: Plane, thickness: int = 2) -> Plane:
     """The inner border of the region, some pixels thick, also where it touches the edge of the picture."""
     inside = (part >= 0.5).astype(np.uint8)

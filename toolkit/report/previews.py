@@ -27,6 +27,7 @@ from toolkit.report.drawing import (
     Picture,
     Plane,
     as_bytes,
+    as_rgb,
     flowed,
     joined,
     outline,
@@ -146,7 +147,7 @@ def _headings(row: PreviewRow, width: int, tile_height: int) -> Image.Image:
 
 def _tile(sample: PreviewSample, size: tuple[int, int], first: int) -> Picture:
     """The image with its targets, `size` (width, height): each class tinted and outlined, void striped."""
-    picture = resized(_rgb(sample.image), size, cv2.INTER_LINEAR)
+    picture = resized(as_rgb(sample.image), size, cv2.INTER_LINEAR)
     void = (sample.targets == VOID).all(axis=2)
     outlines = []
     for number in range(first, sample.targets.shape[2]):
@@ -165,11 +166,6 @@ def _stripes(size: tuple[int, int]) -> Plane:
     """Diagonal stripes as (height, width), 0 or 1."""
     rows, columns = np.indices((size[1], size[0]))
     return ((rows + columns) % STRIPE < STRIPE / 2).astype(np.float32)
-
-
-def _rgb(image: Picture) -> Picture:
-    """The first three channels, or the first one as grey."""
-    return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
 
 
 def _header(title: str, notes: Sequence[str], legend: Sequence[Image.Image], width: int) -> Image.Image:
