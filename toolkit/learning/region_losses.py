@@ -6,7 +6,7 @@ from toolkit.config.losses import FocalTverskyArguments, RegionArguments, Tversk
 from toolkit.learning.runtime import tf
 from toolkit.learning.truth import Tensor, Truth
 
-_SMALLEST_BASE = 1e-7  # of a power whose slope at 0 is infinite
+_STRAIGHT_BELOW = 1e-7  # what float32 tells from 0 in a difference from 1
 
 
 class _Overlap(NamedTuple):
@@ -47,8 +47,7 @@ def focal_tversky_loss(truth: Truth, probabilities: Tensor, arguments: FocalTver
     In that paper alpha weighs the false negatives; here it has the same meaning as in the Tversky loss.
     """
     overlap = _overlap(truth, probabilities, arguments)
-    values = tf.maximum(_tversky(overlap, arguments), _SMALLEST_BASE) ** (1 / arguments.gamma)
-    return _mean(truth, values, overlap, arguments)
+    return _mean(truth, _root(_tversky(overlap, arguments), 1 / arguments.gamma), overlap, arguments)
 
 
 def _overlap(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -> _Overlap:
@@ -63,6 +62,12 @@ def _tversky(overlap: _Overlap, arguments: TverskyArguments) -> Tensor:
     false_positives, false_negatives = overlap.predicted - overlap.both, overlap.target - overlap.both
     wrong = arguments.alpha * false_positives + arguments.beta * false_negatives
     return 1 - (overlap.both + arguments.smooth) / (overlap.both + wrong + arguments.smooth)
+
+
+def _root(values: Tensor, exponent: float) -> Tensor:
+    """`values ** exponent`, which has an infinite slope at 0 for exponents below 1: a straight line close to it."""
+    power = tf.maximum(values, _STRAIGHT_BELOW) ** exponent
+    return tf.where(values > _STRAIGHT_BELOW, power, values * _STRAIGHT_BELOW ** (exponent - 1))
 
 
 def _mean(truth: Truth, values: Tensor, overlap: _Overlap, arguments: RegionArguments) -> Tensor:
