@@ -80,7 +80,10 @@ def _state(experiment: Experiment) -> str:
         return "new"
     config = read_resolved(experiment).config
     stages = len(config["stages"])
-    done = sum(experiment.stage(fold, stages - 1).is_complete() for fold in range(config["folds_count"]))
+    done = sum(
+        all(experiment.stage(fold, stages - 1, repeat).is_complete() for repeat in range(config["num_seeds"]))
+        for fold in range(config["folds_count"])
+    )
     return f"{done} of {config['folds_count']} folds trained"
 
 

@@ -14,6 +14,7 @@ from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.resolved import Resolved, data_of, read_resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
+from toolkit.files.truth import truth_of
 from toolkit.files.writing import read_json, write_json
 from toolkit.messages import Progress, Table
 
@@ -89,6 +90,12 @@ def submit(
         raise NotReadyError(
             f"{experiment.name} is not finished: its last run was stopped before it was scored",
             f"Run the same tk {command} again.",
+        )
+    classes = len(truth_of(experiment, resolved).classes.names)
+    if classes > 1:
+        raise SubmissionError(
+            f"{experiment.name} predicts {classes} classes, but a submission is written for one",
+            f"Its probabilities are in {store.folder}; see docs/metrics.md for its scores.",
         )
     recipe = _recipe(experiment, threshold, minimum_area)
     layout = _layout(source.sample_submission, store, progress)

@@ -1,7 +1,7 @@
 """What trains: one network with its optimizers and compiled functions, used for one fold after the other."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from toolkit.config.models import Config
@@ -18,22 +18,32 @@ from toolkit.learning.steps import LossFunction, TrainingStep
 class Trainer:
     """A network that takes the weights of one fold after the other.
 
-    Compiling takes longer than many an epoch, and depends on nothing that changes from fold to fold.
+    Compiling takes longer than many an epoch, and depends on nothing that changes from fold to fold. Networks are built
+    for one size of input: each size that a stage asks for has its own, and weights go from one to the next.
     """
 
     def __init__(self, config: Config, own: Mapping[str, Any]) -> None:
         self._config, self._own = config, own
         self._strategy = strategy()
-        self._shape = config.stage_shape(0)
-        self.network = self._build(self._shape, config.seed)
-        self._equipment: dict[object, Equipment] = {}
-        self._predictor: Predictor | None = None
+        self._sized: dict[tuple[int, int, int], _Sized] = {}
+        self._current = self._of(config.stage_shape(0))
+
+    @property
+    def network(self) -> Network:
+        """The network at the present size."""
+        return self._current.network
+
+    @property
+    def predictor(self) -> Predictor:
+        """Predicts with the weights that the network has at the time."""
+        return self._current.predictor
 
     def begin_fold(self, fold: int, seed: int) -> None:
         """Take the initial weights of a fold, which derive from a seed."""
-        self.use_shape(self._config.stage_shape(0))
+        shape = self._config.stage_shape(0)
+        self._current = self._of(shape)
         # Not under the strategy: these weights only pass through.
-        fresh = build_network(self._config.network_spec(self._shape), seed, fold, own=self._own)
+        fresh = build_network(self._config.network_spec(shape), seed, fold, own=self._own)
         self.network.model.set_weights(fresh.model.get_weights())
 
     def begin_stage(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "Equipment":
@@ -42,38 +52,26 @@ class Trainer:
         if stage.frozen or self.network.encoder:
             self.network.freeze_encoder(stage.frozen)
         key = (repr(stage.loss), class_weights, repr(stage.optimizer), stage.weight_averaging.ema, stage.frozen)
-        if key not in self._equipment:
-            self._equipment[key] = self._equip(stage, class_weights)
-        equipment = self._equipment[key]
-        equipment.forget()
-        return equipment
-
-    def load(self, path: Path) -> None:
-        """Take the weights that another run of this configuration has saved."""
-        self.network.load_weights(path)
-
-    @property
-    def predictor(self) -> Predictor:
-        """Predicts with the weights that the network has at the time."""
-        if self._predictor is None:
-            self._predictor = Predictor(self.network, "none", self._config.activation)
-        return self._predictor
-
-    def _build(self, shape: tuple[int, int, int], *seed: int) -> Network:
-        with self._strategy.scope():
-            return build_network(self._config.network_spec(shape), *seed, own=self._own)
+        equipment = self._current.equipment
+        if key not in equipment:
+            equipment[key] = self._equip(stage, class_weights)
+        equipment[key].forget()
+        return equipment[key]
 
     def use_shape(self, shape: tuple[int, int, int]) -> None:
         """Change the input, height, width and channels, that the network is built for; its weights stay."""
-        if shape == self._shape:
-            return
-        bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
-        with self._strategy.scope():
-            network = build_network(bare, self._config.seed, own=self._own)
-        network.model.set_weights(self.network.model.get_weights())
-        self.network, self._shape = network, shape
-        self._equipment.clear()
-        self._predictor = None
+        sized = self._of(shape)
+        if sized is not self._current:
+            sized.network.model.set_weights(self.network.model.get_weights())
+            self._current = sized
+
+    def _of(self, shape: tuple[int, int, int]) -> "_Sized":
+        if shape not in self._sized:
+            bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
+            with self._strategy.scope():
+                network = build_network(bare, self._config.seed, own=self._own)
+            self._sized[shape] = _Sized(network, Predictor(network, "none", self._config.activation), {})
+        return self._sized[shape]
 
     def _equip(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "Equipment":
         with self._strategy.scope():
@@ -83,6 +81,15 @@ class Trainer:
             average = None if ema is None else ExponentialAverage(self.network.model.weights, ema.decay)
         loss = build_loss(stage.loss, self._config.activation, class_weights, self._own)
         return Equipment(TrainingStep(self.network, optimizer, loss, average, self._strategy), loss)
+
+
+@dataclass(frozen=True)
+class _Sized:
+    """The network of one size of input, and what was compiled for it."""
+
+    network: Network
+    predictor: Predictor
+    equipment: dict[object, "Equipment"]
 
 
 class Equipment:
