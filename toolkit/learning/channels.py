@@ -47,7 +47,9 @@ def _adapted(
 ) -> npt.NDArray[Any]:
     if array.shape == shape:
         return array
-    kernel = array.ndim == 4 and array.shape[2] == _COLOURS and array.shape[:2] + array.shape[3:] == shape[:2] + shape[3:]
+    kernel = (
+        array.ndim == 4 and array.shape[2] == _COLOURS and array.shape[:2] + array.shape[3:] == shape[:2] + shape[3:]
+    )
     vector = array.shape == (_COLOURS,) and len(shape) == 1
     if not kernel and not vector:
         raise WeightsError(f"encoder_weights: layer {layer} has shape {array.shape}, expected {shape}")
@@ -55,7 +57,7 @@ def _adapted(
     # The encoder's own order of the channels may be blue, green, red.
     shares = _shares(channels, how, response=kernel)[:, _colour_by_colour(backbone)[0]]
     mixed = np.einsum("ck,hwkf->hwcf", shares, array) if kernel else shares @ array
-    return mixed.astype(array.dtype)
+    return np.asarray(mixed, array.dtype)
 
 
 def _shares(channels: int, how: FirstConvolution, *, response: bool) -> npt.NDArray[np.float64]:

@@ -3,14 +3,11 @@
 import difflib
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from toolkit.config.networks import FirstConvolution
 from toolkit.errors import NetworkError
 from toolkit.learning.rebuilding import Layer, rebuilt
 from toolkit.learning.runtime import segmentation_models, tf
@@ -102,7 +99,8 @@ def _layer(encoder: Any, name: str | int) -> Layer:
 
 
 def _stride(encoder: Any, tensor: Tensor) -> int:
-    return round(encoder.input_shape[1] / tensor.shape[1])
+    sides: tuple[int, int] = encoder.input_shape[1], tensor.shape[1]
+    return round(sides[0] / sides[1])
 
 
 def dilated(encoder: Any, output_stride: int) -> Any:
