@@ -118,6 +118,8 @@ def _check_network(config: "Config", found: _Found, own: Collection[str]) -> Non
     except ProblemsAtError as error:
         found.problems.extend(((*at, *inner), problem, model) for inner, problem, model in error.problems)
         return
+    if options is None:
+        _check_nothing_frozen(config, found)
     if has_backbone(config.architecture) and config.backbone is None:
         text = f"{config.architecture} needs one, received null; ModularUnet does without"
         found.problems.append((("backbone",), ValueError(text), None))
@@ -128,6 +130,14 @@ def _check_network(config: "Config", found: _Found, own: Collection[str]) -> Non
         at = ("stages", number, "shape")
         if found.check(at, _check_channels, config.shape[2], stage.shape[2]):
             found.check(at, check_shape, config.architecture, options, stage.shape)
+
+
+def _check_nothing_frozen(config: "Config", found: _Found) -> None:
+    """The user's own architecture has no encoder that could be told from the rest."""
+    text = f"{config.architecture} is your own: set trainable = False on layers where it is built"
+    frozen: list[KeyPath] = [("freeze_encoder",)] if config.freeze_encoder else []
+    frozen += [("stages", number, "freeze_encoder") for number, it in enumerate(config.stages) if it.freeze_encoder]
+    found.problems.extend((key, ValueError(text), None) for key in frozen)
 
 
 def _check_channels(expected: int, received: int) -> None:
