@@ -7,11 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.core.labels import VOID, Classes
 from toolkit.core.rle import decode, encode
-from toolkit.errors import SubmissionError
+from toolkit.errors import DataError, SubmissionError
+from toolkit.files.checking import check_training_data
 from toolkit.files.images import read_image, read_mask_values
 from toolkit.files.sources import find_images, find_training_data
 from toolkit.files.submissions import read_submission, sample_layout
+from toolkit.messages import Silent
 
 pytestmark = pytest.mark.realdata
 
@@ -99,3 +102,49 @@ def test_a_short_run_on_salt_ends_in_a_valid_submission(
     assert [line.split(",")[0] for line in written[1:]] == [line.split(",")[0] for line in kept]
     for line in written[1:]:
         assert decode(line.split(",")[1], (101, 101)).shape == (101, 101)
+
+
+STREET = Classes(
+    ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"),
+    "softmax",
+    tuple((value,) for value in range(11)),
+    (11,),
+)
+
+
+def test_street_scenes_have_eleven_classes_and_void(real_data: Path) -> None:
+    folder = real_data / "camvid" / "train"
+    data = find_training_data(folder / "images", folder / "masks", STREET)
+    index = check_training_data(data, Silent())
+    assert len(index.ids) == 92
+    assert (index.pixels.sum(axis=0) > 0).all()
+    labels = [data.read_labels(image_id) for image_id in index.ids[:5]]
+    assert all(set(np.unique(found)) <= {*range(11), VOID} for found in labels)
+    assert any((found == VOID).any() for found in labels)
+
+
+def test_void_that_is_not_named_is_a_value_of_no_class(real_data: Path) -> None:
+    folder = real_data / "camvid" / "train"
+    unnamed = Classes(STREET.names, "softmax", STREET.values)
+    with pytest.raises(DataError, match="pixel values that no class has: 11"):
+        check_training_data(find_training_data(folder / "images", folder / "masks", unnamed), Silent())
+
+
+def test_membranes_can_be_the_foreground(real_data: Path) -> None:
+    folder = real_data / "membrane" / "train"
+    inside = find_training_data(folder / "images", folder / "masks")
+    membranes = find_training_data(folder / "images", folder / "masks", Classes(values=((0,),)), channels=1)
+    image_id = membranes.images.ids[0]
+    assert membranes.images.read(image_id).shape == (512, 512, 1)
+    assert np.array_equal(membranes.read_labels(image_id), 1 - inside.read_labels(image_id))
+
+
+def test_every_row_of_a_nuclei_table_is_an_object(real_data: Path) -> None:
+    folder = real_data / "nuclei"
+    data = find_training_data(folder / "train" / "images", folder / "train_labels.csv")
+    image_id = data.images.ids[0]
+    objects = data.read_objects(image_id)
+    assert objects is not None
+    rows = sum(line.startswith(image_id) for line in (folder / "train_labels.csv").read_text().splitlines())
+    assert objects.max() == rows
+    assert np.array_equal(objects > 0, data.read_labels(image_id) == 1)

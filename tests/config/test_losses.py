@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -18,7 +19,7 @@ from toolkit.config.losses import (
     parse_loss,
 )
 from toolkit.config.problems import describe_problems
-from toolkit.config.yaml_files import Document, Position
+from toolkit.config.yaml_files import Document, Position, read_value
 
 BINARY = LossTerm(Weight(1.0), "binary_crossentropy", CrossentropyArguments())
 LOVASZ = LossTerm(Weight(0.5), "lovasz_loss", LovaszArguments())
@@ -239,3 +240,19 @@ def test_class_weights_that_fit(weights: Any) -> None:
 def test_class_weights_that_do_not_fit(weights: Any, classes: int, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         check_loss(parse_loss("dice_loss"), "sigmoid", classes, weights)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
+
+
+@pytest.mark.parametrize("example", re.findall(r"^loss: .*$", PAGE, re.MULTILINE))
+def test_the_examples_of_the_page_are_read(example: str) -> None:
+    check_loss(parse_loss(read_value(example.removeprefix("loss: "), "losses.md")), "sigmoid", 1)
+
+
+def test_the_page_names_every_term_and_argument() -> None:
+    assert PAGE.count("\nloss: ") == 7
+    for name, model in LOSSES.items():
+        assert f"`{name}`" in PAGE.split("## Arguments")[0]
+        for argument in model.model_fields:
+            assert f"`{argument}`" in PAGE.split("## Arguments")[1]

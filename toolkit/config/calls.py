@@ -27,13 +27,14 @@ class UnknownNameError(ValueError):
         self.allowed = tuple(allowed)
 
 
+Problem = tuple[KeyPath, ValueError, type[BaseModel] | None]
+"""The key path below a value, what is wrong there, and the model whose keys a `ValidationError` speaks of."""
+
+
 class ProblemsAtError(ValueError):
-    """Problems inside a value: each with the key path below the value, and an error or what pydantic says.
+    """Problems inside a value: each with the key path below the value, and an error or what pydantic says."""
 
-    A `ValidationError` comes with the model whose keys it speaks of.
-    """
-
-    def __init__(self, problems: Sequence[tuple[KeyPath, ValueError, type[BaseModel] | None]]) -> None:
+    def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(f"{'.'.join(map(str, path))}: {error}" for path, error, _ in problems))
         self.problems = tuple(problems)
 

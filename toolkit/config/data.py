@@ -8,7 +8,8 @@ from toolkit.config.calls import ClosedModel
 from toolkit.config.fields import FilePath
 
 PixelValue = Annotated[int, Field(ge=0, lt=65536)]
-PixelValues = Annotated[PixelValue | tuple[PixelValue, ...], Field(union_mode="left_to_right")]
+SeveralValues = Annotated[tuple[PixelValue, ...], Field(min_length=1)]
+PixelValues = Annotated[PixelValue | SeveralValues, Field(union_mode="left_to_right")]
 
 
 class ExtraData(ClosedModel):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainSerializer, Strict, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, ValidationInfo
 
 from toolkit.config.calls import UnknownNameError
 
@@ -22,14 +22,17 @@ def own_names(info: ValidationInfo) -> Collection[str]:
     return names
 
 
-def checked_by(parse: Callable[..., Any]) -> AfterValidator:
-    """Keep plain data as they are if `parse(value, own)` can read them."""
+def checked_by(parse: Callable[..., Any]) -> BeforeValidator:
+    """Keep plain data as they are if `parse(value, own)` can read them.
+
+    It looks before the types do: what it says of a wrong one names the forms that this very key can have.
+    """
 
     def check(value: Any, info: ValidationInfo) -> Any:
         parse(value, own_names(info))
         return value
 
-    return AfterValidator(check)
+    return BeforeValidator(check)
 
 
 def one_of(allowed: tuple[str, ...]) -> AfterValidator:

@@ -12,7 +12,7 @@ from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.plugins import PLUGINS, names_defined_beside
 from toolkit.config.problems import describe_problems
 from toolkit.config.stages import is_weight_file
-from toolkit.config.yaml_files import Document, KeyPath, Position, read_document, read_value
+from toolkit.config.yaml_files import Document, KeyPath, Position, nearest_position, read_document, read_value
 from toolkit.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -39,8 +39,12 @@ class Loaded(Generic[Model]):
     positions: Mapping[KeyPath, Position]
 
     def where(self, *key: str | int) -> str:
-        """`file:line: key`, for an error about a key; the file alone where the key was left out."""
-        position = self.positions.get(key, Position(str(self.source), 0))
+        """`file:line: key`, for an error about a key.
+
+        The line is that of the nearest key around it where it has none of its own, as inside a preset or a value of the
+        command line; the file stands alone where nothing around it was written.
+        """
+        position = nearest_position(self.positions, key) or self.source
         return f"{position}: {'.'.join(map(str, key))}"
 
 
@@ -155,6 +159,7 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
         if key == ("extends",):
             raise ConfigError(f"{source}: a configuration inherits by a line of its own file, extends: FILE")
         tree = _replaced(tree, key, read_value(override.partition("=")[2], source), source)
+        key = _as_in(tree, key)
         positions = {known: position for known, position in positions.items() if known[: len(key)] != key}
         positions[key] = Position(source, 0)
         for length in range(1, len(key)):  # mappings that only this override has made
@@ -170,10 +175,21 @@ def override_key(override: str) -> KeyPath:
     return tuple(int(part) if part.isdecimal() else part for part in dotted.strip().split("."))
 
 
+def _as_in(tree: Any, key: KeyPath) -> KeyPath:
+    """A key path as the tree has it: numbers are places in lists, but names in mappings."""
+    found: KeyPath = ()
+    for part in key:
+        part_here = part if isinstance(tree, tuple) else str(part)
+        found, tree = (*found, part_here), tree[part_here]
+    return found
+
+
 def _replaced(tree: Any, key: KeyPath, value: Any, source: str) -> Any:
     """A copy of the tree with one value set; mappings on the way are made, list entries must exist."""
     if not key:
         return value
+    if tree is not None and not isinstance(tree, dict | tuple):
+        raise ConfigError(f"{source}: {tree!r} is a single value, it has no {key[0]!r} that could be set")
     head, rest = key[0], key[1:]
     if isinstance(tree, tuple):
         if not isinstance(head, int) or head >= len(tree):

@@ -1,13 +1,12 @@
 """The typed models of config.yaml: every key, its default, its meaning."""
 
-from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from toolkit.config.augmentation import parse_augmentation
-from toolkit.config.callbacks import CallbackSpec, check_monitors, parse_callbacks
-from toolkit.config.calls import ClosedModel, ProblemsAtError, UnknownNameError
+from toolkit.config.calls import ClosedModel, ProblemsAtError
+from toolkit.config.consistency import problems_between_keys
 from toolkit.config.data import DataConfig
 from toolkit.config.fields import (
     FilePath,
@@ -19,10 +18,8 @@ from toolkit.config.fields import (
     one_of,
     own_names,
 )
-from toolkit.config.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.metrics import parse_metric, read_metric
-from toolkit.config.networks import BACKBONES, NetworkSpec, check_shape, parse_architecture
-from toolkit.config.sampling import parse_negatives
+from toolkit.config.networks import BACKBONES, NetworkSpec
 from toolkit.config.stages import (
     AugmentationValue,
     Averaging,
@@ -34,7 +31,6 @@ from toolkit.config.stages import (
     Schedule,
     StageConfig,
 )
-from toolkit.config.yaml_files import KeyPath
 from toolkit.core.blend import StoredType
 from toolkit.core.labels import Activation, Classes
 from toolkit.core.metrics import MetricSpec
@@ -102,8 +98,11 @@ class Config(ClosedModel):
         "softmax for several.",
     )
     loss: Loss = Field(
-        "binary_crossentropy",
-        description="Sum of weighted terms, for example `binary_crossentropy+0.5*lovasz_loss`. See docs/losses.md.",
+        default_factory=lambda data: (
+            "categorical_crossentropy" if data.get("activation") == "softmax" else "binary_crossentropy"
+        ),
+        description="Sum of weighted terms, for example `binary_crossentropy+0.5*lovasz_loss`. Left out: "
+        "binary_crossentropy, with softmax categorical_crossentropy. See docs/losses.md.",
     )
     class_weights: ClassWeights | None = Field(
         None, description="Weight of each class in the loss, or `balanced`: by the inverse of its share of the "
@@ -172,6 +171,11 @@ class Config(ClosedModel):
     )  # fmt: skip
 
     @property
+    def class_count(self) -> int:
+        """Number of classes."""
+        return _count(self.classes)
+
+    @property
     def task_classes(self) -> Classes:
         """The classes and how mask files code them."""
         return task_classes(self.classes, self.activation, self.data)
@@ -204,7 +208,7 @@ class Config(ClosedModel):
             backbone=self.backbone,
             encoder_weights=self.encoder_weights,
             shape=shape or self.shape,
-            classes=_count(self.classes),
+            classes=self.class_count,
             batch_norm_momentum=self.batch_norm_momentum,
             first_convolution=self.first_convolution,
             emptiness_head=self.emptiness_head,
@@ -212,82 +216,10 @@ class Config(ClosedModel):
 
     @model_validator(mode="after")
     def _keys_that_fit_together(self, info: ValidationInfo) -> "Config":
-        own = own_names(info)
-        problems = _Problems()
-        problems.check(("classes",), self._check_classes)
-        problems.check(("data", "mask_values"), self._check_mask_values)
-        problems.check(("benchmark_class",), self._check_benchmark_class)
-        problems.check(("class_weights",), self._check_class_weights, self.class_weights)
-        problems.check(("architecture_options",), parse_architecture, self.architecture, self.architecture_options, own)
-        if not problems.found:
-            problems.check(("shape",), self._check_shape, self.shape, own)
-        problems.check(("callbacks",), self._check_callbacks, self.callbacks, own)
-        for number, stage in enumerate(self.stages):
-            here: KeyPath = ("stages", number)
-            if stage.shape is not None and not problems.found:
-                problems.check((*here, "shape"), self._check_shape, stage.shape, own)
-            problems.check((*here, "class_weights"), self._check_class_weights, stage.class_weights)
-            at = ("loss",) if stage.loss is None else (*here, "loss")
-            problems.check(at, self._check_loss, self.loss if stage.loss is None else stage.loss, own)
-            for key in ("callbacks", "extra_callbacks"):
-                problems.check((*here, key), self._check_callbacks, getattr(stage, key), own)
-            problems.check((*here, "hard_negatives"), self._check_hard_negatives, number)
-        if problems.found:
-            raise ProblemsAtError(problems.found)
+        problems = problems_between_keys(self, own_names(info))
+        if problems:
+            raise ProblemsAtError(problems)
         return self
-
-    def _check_classes(self) -> None:
-        count = _count(self.classes)
-        if self.activation == "softmax" and count == 1:
-            raise ValueError("softmax needs two classes or more, of which the first is background; one class: sigmoid")
-        if count > 254:
-            raise ValueError(f"at most 254 classes, received {count}")
-        if isinstance(self.classes, tuple) and len(set(self.classes)) < count:
-            raise ValueError("two classes have the same name")
-
-    def _check_mask_values(self) -> None:
-        given = self.data.mask_values
-        count = _count(self.classes)
-        if given is None:
-            return
-        if len(given) != count:
-            raise ValueError(f"expected one entry for each of the {count} classes, received {len(given)}")
-        classes = self.task_classes
-        values = [value for values in classes.values or () for value in values] + list(classes.ignore)
-        if len(set(values)) < len(values):
-            raise ValueError("a pixel value stands for two classes, or for a class and void")
-
-    def _check_benchmark_class(self) -> None:
-        if self.benchmark_class is not None and self.benchmark_class not in self.task_classes.names:
-            raise UnknownNameError(self.benchmark_class, self.task_classes.names)
-
-    def _check_class_weights(self, weights: ClassWeights | None) -> None:
-        if weights is not None:
-            check_class_weights(weights, _count(self.classes))
-
-    def _check_shape(self, shape: tuple[int, int, int], own: Collection[str]) -> None:
-        if shape[2] != self.shape[2]:
-            raise ValueError(f"a stage keeps the {self.shape[2]} channels of the experiment, received {shape[2]}")
-        options = parse_architecture(self.architecture, self.architecture_options, own)
-        check_shape(self.architecture, options, shape)
-
-    def _check_loss(self, loss: Any, own: Collection[str]) -> None:
-        terms = parse_loss(loss, own)
-        check_loss(terms, self.activation, _count(self.classes))
-        if needs_presence(terms) and not self.emptiness_head:
-            raise ValueError("presence_crossentropy trains the emptiness head; add emptiness_head: true")
-
-    def _check_callbacks(self, callbacks: Any, own: Collection[str]) -> None:
-        check_monitors(parse_callbacks(callbacks, own), [spec.label for spec in self.metric_specs])
-
-    def _check_hard_negatives(self, number: int) -> None:
-        stage = self.stages[number]
-        if not stage.hard_negatives:
-            return
-        if number == 0 and stage.initial_weights is None:
-            raise ValueError("the first stage has no weights whose false positives it could look at")
-        if parse_negatives(stage.negatives).kind in ("none", "real"):
-            raise ValueError("hard negatives are drawn more often: negatives must say how many to draw")
 
 
 def task_classes(classes: int | tuple[str, ...], activation: Activation, data: DataConfig) -> Classes:
@@ -305,29 +237,6 @@ def task_classes(classes: int | tuple[str, ...], activation: Activation, data: D
         None if values is None else tuple(_listed(value) for value in values),
         () if data.ignore is None else _listed(data.ignore),
     )
-
-
-def stage_callbacks(config: Config, number: int, own: Collection[str] = ()) -> tuple[CallbackSpec, ...]:
-    """The callbacks of a stage: its own or the experiment's, and its extra ones."""
-    stage = config.stages[number]
-    first = config.callbacks if stage.callbacks is None else stage.callbacks
-    return parse_callbacks(first, own) + parse_callbacks(stage.extra_callbacks or (), own)
-
-
-class _Problems:
-    """Collects what several checks find."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[KeyPath, ValueError, type[BaseModel] | None]] = []
-
-    def check(self, path: KeyPath, check: Callable[..., object], *arguments: Any) -> None:
-        """Call a check; what it raises is about the key at `path`, or further inside."""
-        try:
-            check(*arguments)
-        except ProblemsAtError as error:
-            self.found.extend(((*path, *inner), problem, model) for inner, problem, model in error.problems)
-        except ValueError as error:
-            self.found.append((path, error, None))
 
 
 def _count(classes: int | tuple[str, ...]) -> int:

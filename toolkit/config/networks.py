@@ -100,28 +100,28 @@ class DeepLabV3PlusOptions(ClosedModel):
 class ResidualUnitOptions(ClosedModel):
     """Residual convolution units (RCU) of RefineNet."""
 
-    units: PositiveInteger = Field(2, description="Residual units on each input of a block.")
-    kernel_size: PositiveInteger = Field(3, description="Side of their kernels.")
+    units: PositiveInteger = Field(default=2, description="Residual units on each input of a block.")
+    kernel_size: PositiveInteger = Field(default=3, description="Side of their kernels.")
     batch_norm: bool = Field(
-        False, description="Whether batch normalisation comes before each ReLU; the paper has none."
+        default=False, description="Whether batch normalisation comes before each ReLU; the paper has none."
     )
 
 
 class FusionOptions(ClosedModel):
     """Multi-resolution fusion (MRF) of RefineNet."""
 
-    kernel_size: PositiveInteger = Field(3, description="Side of the kernels.")
+    kernel_size: PositiveInteger = Field(default=3, description="Side of the kernels.")
     interpolation: Literal["bilinear", "nearest"] = Field(
-        "bilinear", description="How coarse features are brought to the finest resolution of the block."
+        default="bilinear", description="How coarse features are brought to the finest resolution of the block."
     )
 
 
 class PoolingOptions(ClosedModel):
     """Chained residual pooling (CRP) of RefineNet."""
 
-    pools: PositiveInteger = Field(2, description="Poolings in the chain.")
-    pool_size: PositiveInteger = Field(5, description="Side of the pooling windows.")
-    kernel_size: PositiveInteger = Field(3, description="Side of the kernels.")
+    pools: PositiveInteger = Field(default=2, description="Poolings in the chain.")
+    pool_size: PositiveInteger = Field(default=5, description="Side of the pooling windows.")
+    kernel_size: PositiveInteger = Field(default=3, description="Side of the kernels.")
 
 
 RefineNetBlocks = Annotated[
@@ -141,13 +141,13 @@ class RefineNetOptions(ClosedModel):
         4, description="By how much the channels of the features are divided before they are refined, 32 at least."
     )
     rcu_kwargs: ResidualUnitOptions = Field(
-        default_factory=lambda: ResidualUnitOptions(), description="Options of the residual convolution units."
+        default_factory=ResidualUnitOptions, description="Options of the residual convolution units."
     )
     mrf_kwargs: FusionOptions = Field(
-        default_factory=lambda: FusionOptions(), description="Options of the multi-resolution fusion."
+        default_factory=FusionOptions, description="Options of the multi-resolution fusion."
     )
     crp_kwargs: PoolingOptions = Field(
-        default_factory=lambda: PoolingOptions(), description="Options of the chained residual pooling."
+        default_factory=PoolingOptions, description="Options of the chained residual pooling."
     )
     dropout: Rate = Field(0.0, description="Share of the values that a batch drops before the head.")
 
@@ -277,26 +277,28 @@ class NetworkSpec(ClosedModel):
     configuration has both by default.
     """
 
-    architecture: str = Field("Unet", description="Name of an architecture, or of the user's own function.")
+    architecture: str = Field(default="Unet", description="Name of an architecture, or of the user's own function.")
     options: Mapping[str, Any] = Field(default_factory=dict, description="Options of the architecture, as written.")
-    backbone: str | None = Field("resnet34", description="Encoder.")
+    backbone: str | None = Field(default="resnet34", description="Encoder.")
     encoder_weights: Literal["imagenet", "pascal_voc"] | Path | None = Field(
-        None, description="Weights of the encoder: those of imagenet, a file's, or random ones."
+        default=None, description="Weights of the encoder: those of imagenet, a file's, or random ones."
     )
     shape: tuple[PositiveInteger, PositiveInteger, PositiveInteger] = Field(
         description="Input of the network: height, width, channels."
     )
-    classes: PositiveInteger = Field(1, description="Number of classes: channels of the output.")
+    classes: PositiveInteger = Field(default=1, description="Number of classes: channels of the output.")
     batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.9, description="Share of the old value in the running statistics of batch normalisation, at each batch."
+        default=0.9,
+        description="Share of the old value in the running statistics of batch normalisation, at each batch.",
     )
     first_convolution: FirstConvolution = Field(
-        "mean", description="How the first convolution of a pretrained encoder is adapted to another number of "
+        default="mean", description="How the first convolution of a pretrained encoder is adapted to another number of "
         "channels than 3: each gets the `mean` of the three kernels, a `copy` of one in turn, or the first three keep "
         "theirs and further ones begin at `zero`."
     )  # fmt: skip
     emptiness_head: bool = Field(
-        False, description="Whether the network also says, from its deepest features, which classes occur at all."
+        default=False,
+        description="Whether the network also says, from its deepest features, which classes occur at all.",
     )
 
     @model_validator(mode="before")

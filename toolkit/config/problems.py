@@ -8,20 +8,20 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from toolkit.config.calls import ProblemsAtError, UnknownNameError
-from toolkit.config.yaml_files import Document, KeyPath, Position
+from toolkit.config.yaml_files import Document, KeyPath, Position, nearest_position
 
 _EXPECTED = {
-    "bool_type": "expected true or false",
-    "dict_type": "expected `key: value` pairs",
-    "finite_number": "expected a finite number",
-    "float_type": "expected a number",
-    "int_from_float": "expected a whole number",
-    "int_type": "expected a whole number",
-    "model_type": "expected `key: value` pairs",
-    "none_required": "expected null",
-    "path_type": "expected a path",
-    "string_type": "expected text",
-    "tuple_type": "expected a list",
+    "bool_type": "true or false",
+    "dict_type": "`key: value` pairs",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "model_type": "`key: value` pairs",
+    "none_required": "null",
+    "path_type": "a path",
+    "string_type": "text",
+    "tuple_type": "a list",
 }
 
 
@@ -29,8 +29,8 @@ def describe_problems(error: ValidationError, model: type[BaseModel], document: 
     """One text for each wrong key, in the order of the lines."""
     found = []
     for key, words in _by_key(error, model, document.tree).items():
-        position = _position(key, document, source)
-        found.append((position.source, position.line, f"{position}: {' or '.join(dict.fromkeys(words))}"))
+        position = nearest_position(document.positions, key) or Position(source, 1)
+        found.append((position.source, position.line, f"{position}: {'; '.join(dict.fromkeys(words))}"))
     return [text for _, _, text in sorted(found)]
 
 
@@ -39,14 +39,19 @@ def _by_key(
 ) -> dict[KeyPath, list[str]]:
     """What is wrong with each key; `prefix` leads to the part of the file that the model describes."""
     by_key: dict[KeyPath, list[str]] = {}
+    plain: dict[KeyPath, list[ErrorDetails]] = {}
     for details in error.errors():
+        if details["type"] == "default_factory_not_called":
+            continue  # what it would be made from is wrong, and is told
         key = _key_of(details, tree)
         nested = details.get("ctx", {}).get("error")
         if isinstance(nested, ProblemsAtError):
             for other, words in _nested(nested, _value_at(tree, key), (*prefix, *key)).items():
                 by_key.setdefault(other, []).extend(words)
         else:
-            by_key.setdefault((*prefix, *key), []).append(_describe(details, key, prefix, model))
+            plain.setdefault(key, []).append(details)
+    for key, several in plain.items():
+        by_key.setdefault((*prefix, *key), []).append(_describe(several, key, prefix, model))
     for key in list(by_key):
         # A list counts only its sound entries: its length is wrong only if no entry is.
         if any(other[: len(key)] == key for other in by_key if len(other) > len(key)):
@@ -61,8 +66,17 @@ def _nested(error: ProblemsAtError, tree: Any, prefix: KeyPath) -> dict[KeyPath,
         if isinstance(problem, ValidationError) and model is not None:
             found.update(_by_key(problem, model, _value_at(tree, path), key))
         else:
-            found.setdefault(key, []).append(f"{'.'.join(map(str, key))}: {_describe_error(problem)}")
+            found.setdefault(key, []).append(_describe_nested(key, problem))
     return found
+
+
+def _describe_nested(key: KeyPath, problem: ValueError) -> str:
+    """What is wrong with a key, in one sentence with it where the key is the unknown name itself."""
+    *around, last = key or ("",)
+    if isinstance(problem, UnknownNameError) and around and last == problem.received:
+        inside = ".".join(map(str, around))
+        return f"unknown name {problem.received!r} in {inside}; {_nearest(problem.received, problem.allowed)}"
+    return f"{'.'.join(map(str, key))}: {_describe_error(problem)}" if key else _describe_error(problem)
 
 
 def _value_at(tree: Any, path: KeyPath) -> Any:
@@ -88,15 +102,9 @@ def _key_of(details: ErrorDetails, tree: Any) -> KeyPath:
     return key
 
 
-def _position(key: KeyPath, document: Document, source: str) -> Position:
-    while key:
-        if key in document.positions:
-            return document.positions[key]
-        key = key[:-1]
-    return Position(source, 1)
-
-
-def _describe(details: ErrorDetails, key: KeyPath, prefix: KeyPath, model: type[BaseModel]) -> str:
+def _describe(several: Sequence[ErrorDetails], key: KeyPath, prefix: KeyPath, model: type[BaseModel]) -> str:
+    """What is wrong with one key, of which each kind of value that it may have has its own opinion."""
+    details = several[0]
     name, kind = ".".join(map(str, (*prefix, *key))), details["type"]
     if kind == "missing" and isinstance(details["loc"][-1], str):
         return f"the key {name} is missing"
@@ -104,21 +112,44 @@ def _describe(details: ErrorDetails, key: KeyPath, prefix: KeyPath, model: type[
         inside = ".".join(map(str, (*prefix, *key[:-1])))
         keys = [*_keys_at(model, key[:-1]), *(() if len(key) > 1 or prefix else ("extends",))]
         return f"unknown key {str(key[-1])!r}{' in ' + inside if inside else ''}; {_nearest(str(key[-1]), keys)}"
-    return f"{name}: {_describe_value(details)}"
+    return f"{name}: {_describe_value(several)}" if name else _describe_value(several)
 
 
-def _describe_value(details: ErrorDetails) -> str:
+def _describe_value(several: Sequence[ErrorDetails]) -> str:
+    # A kind of value whose type is right has more to say than the others.
+    chosen = [details for details in several if details["type"] not in (*_EXPECTED, "literal_error")] or several
+    details = chosen[0]
     kind, context = details["type"], details.get("ctx", {})
-    if kind == "literal_error":
-        allowed = [word.strip().strip("'") for word in context["expected"].replace(" or ", ",").split(",")]
-        return f"unknown value {details['input']!r}; {_nearest(str(details['input']), allowed)}"
-    problem = context.get("error")
-    if problem is not None:
-        return _describe_error(problem)
+    if "error" in context:
+        return _describe_error(context["error"])
     if kind in ("missing", "too_long", "too_short"):
-        return "the list has the wrong number of entries"
-    expected = _EXPECTED.get(kind, details["msg"].replace("Input should be", "must be"))
-    return f"{expected}, received {_received(details['input'])}"
+        return _describe_length(chosen)
+    if kind not in (*_EXPECTED, "literal_error"):
+        return f"{details['msg'].replace('Input should be', 'must be')}, received {_received(details['input'])}"
+    words = [word for details in chosen if details["type"] == "literal_error" for word in _literals(details)]
+    others = [_EXPECTED[details["type"]] for details in chosen if details["type"] in _EXPECTED]
+    forms = list(dict.fromkeys([*words, *others]))
+    if words and (isinstance(details["input"], str) or not others):
+        return f"unknown value {details['input']!r}; {_nearest(str(details['input']), words, others)}"
+    return f"expected {_either(forms)}, received {_received(details['input'])}"
+
+
+def _describe_length(several: Sequence[ErrorDetails]) -> str:
+    """A list that is too long or too short."""
+    details, context = several[0], several[0].get("ctx", {})
+    if details["type"] == "missing":  # each entry that is not there, of a list with a fixed number
+        return f"expected {int(several[-1]['loc'][-1]) + 1} entries, received {len(details['input'])}"
+    allowed = context.get("min_length", context.get("max_length"))
+    bound = {"too_short": "at least ", "too_long": "at most "}[details["type"]]
+    return f"expected {bound}{allowed} {'entry' if allowed == 1 else 'entries'}, received {context['actual_length']}"
+
+
+def _literals(details: ErrorDetails) -> list[str]:
+    return [word.strip().strip("'") for word in details["ctx"]["expected"].replace(" or ", ",").split(",")]
+
+
+def _either(forms: Sequence[str]) -> str:
+    return f"{', '.join(forms[:-1])} or {forms[-1]}" if len(forms) > 1 else forms[0]
 
 
 def _describe_error(problem: Exception) -> str:
@@ -128,16 +159,18 @@ def _describe_error(problem: Exception) -> str:
 
 
 def _received(value: Any) -> str:
+    if value is None:
+        return "nothing (null)"
     kinds = {str: "text", bool: "true/false", int: "a whole number", float: "a number", tuple: "a list", dict: "pairs"}
     text = repr(list(value) if isinstance(value, tuple) else value)
     kind = kinds.get(type(value))
     return f"{text if len(text) <= 60 else text[:57] + '...'}{f' ({kind})' if kind else ''}"
 
 
-def _nearest(word: str, allowed: Sequence[str]) -> str:
+def _nearest(word: str, allowed: Sequence[str], others: Sequence[str] = ()) -> str:
     near = difflib.get_close_matches(word.lower(), [name.lower() for name in allowed], n=1)
     guess = next((name for name in allowed if near and name.lower() == near[0]), None)
-    return f"{f'did you mean {guess!r}? ' if guess else ''}Allowed: {', '.join(allowed)}"
+    return f"{f'did you mean {guess!r}? ' if guess else ''}Allowed: {', '.join([*allowed, *others])}"
 
 
 def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:

@@ -1,4 +1,4 @@
-"""What config.yaml may say of a stage, and what a stage is once its gaps are filled from the experiment."""
+"""What config.yaml may say of a stage."""
 
 import re
 from dataclasses import dataclass
@@ -29,7 +29,8 @@ NegativesValue = Annotated[
     Field(union_mode="left_to_right"),
     checked_by(lambda value, _: parse_negatives(value)),
 ]
-ClassWeights = Annotated[Literal["balanced"] | tuple[PositiveNumber, ...], Field(union_mode="left_to_right")]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+ClassWeights = Annotated[Literal["balanced"] | tuple[NotNegative, ...], Field(union_mode="left_to_right")]
 
 
 class StageConfig(ClosedModel):
@@ -60,7 +61,7 @@ class StageConfig(ClosedModel):
         "real", description="Images with foreground in training: `real` (each once an epoch), or as many drawn evenly "
         "over bins of their foreground coverage (`area_bins`) or over the classes that they show (`classes`).",
     )  # fmt: skip
-    hard_negatives: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    hard_negatives: NotNegative = Field(
         0.0, description="Draw negatives by the false positives that the weights before this stage make on them: an "
         "image gets the weight 1 + this number × its share of the most false pixels of any. Needs `negatives` to draw.",
     )  # fmt: skip
@@ -80,6 +81,8 @@ class StageConfig(ClosedModel):
     def _one_word_on_freezing(self) -> "StageConfig":
         if self.freeze_encoder is not None and self.unfreeze_encoder is not None:
             raise ValueError("freeze_encoder and unfreeze_encoder say the same: keep one of them")
+        if self.unfreeze_encoder is False:
+            raise ValueError("unfreeze_encoder: false could mean two things; say freeze_encoder: true, or leave it out")
         return self
 
     @field_validator("initial_weights")

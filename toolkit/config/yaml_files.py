@@ -32,6 +32,12 @@ class Position:
         return f"{self.source}:{self.line}" if self.line else self.source
 
 
+def nearest_position(positions: Mapping[KeyPath, Position], key: KeyPath) -> Position | None:
+    """Where a key stands or else the nearest one around it; None if there is none."""
+    around = (positions.get(key[:length]) for length in range(len(key), 0, -1))
+    return next((position for position in around if position is not None), None)
+
+
 @dataclass(frozen=True)
 class Document:
     """Plain data (dict, tuple, str, int, float, bool, None) and the position of every key path in it."""

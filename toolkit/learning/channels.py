@@ -57,7 +57,7 @@ def _adapted(
     # The encoder's own order of the channels may be blue, green, red.
     shares = _shares(channels, how, response=kernel)[:, _colour_by_colour(backbone)[0]]
     mixed = np.einsum("ck,hwkf->hwcf", shares, array) if kernel else shares @ array
-    return mixed.astype(array.dtype)
+    return np.asarray(mixed, array.dtype)
 
 
 def _shares(channels: int, how: FirstConvolution, *, response: bool) -> npt.NDArray[np.float64]:

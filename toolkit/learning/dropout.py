@@ -96,7 +96,7 @@ def _noise_shape(layer: Layer) -> tuple[int | None, ...] | None:
 def _refuse_other_draws(model: Any) -> None:
     for layer in all_layers(model):
         draws = isinstance(layer, tf.keras.__internal__.layers.BaseRandomLayer)
-        if draws and (getattr(layer, "rate", 1) or getattr(layer, "stddev", 0)):
+        if draws and getattr(layer, "rate", None) != 0:
             raise NetworkError(
                 f"the layer {layer.name} ({type(layer).__name__}) draws at random, and no restart could repeat it",
                 "Use tf.keras.layers.Dropout or SpatialDropout2D, as layers of a functional model: they are replaced "

@@ -99,7 +99,8 @@ def _layer(encoder: Any, name: str | int) -> Layer:
 
 
 def _stride(encoder: Any, tensor: Tensor) -> int:
-    return round(encoder.input_shape[1] / tensor.shape[1])
+    sides: tuple[int, int] = encoder.input_shape[1], tensor.shape[1]
+    return round(sides[0] / sides[1])
 
 
 def dilated(encoder: Any, output_stride: int) -> Any:

@@ -117,7 +117,7 @@ def build_network(
         WeightsError: the encoder's weights cannot be had.
     """
     if isinstance(spec, Config):
-        spec = _spec_of(spec)
+        spec = spec.network_spec()
     _begin(seed)
     weights, notes = _published_weights(spec)
     with _explained(spec):
@@ -262,14 +262,3 @@ def _download_error(backbone: str, error: BaseException) -> WeightsError:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _spec_of(config: Config) -> NetworkSpec:
-    return NetworkSpec(
-        architecture=config.architecture,
-        backbone=config.backbone,
-        encoder_weights=config.encoder_weights,
-        shape=config.shape,
-        classes=config.classes,
-        batch_norm_momentum=config.batch_norm_momentum,
-    )

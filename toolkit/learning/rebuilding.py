@@ -17,7 +17,8 @@ def rebuilt(model: Any, replace: Callable[[Layer], Layer]) -> Any:
     """
 
     def one(layer: Layer) -> Layer:
-        return rebuilt(layer, replace) if _is_functional(layer) else replace(layer)
+        nested = isinstance(layer, tf.keras.Model) and (isinstance(layer, tf.keras.Sequential) or bool(layer.inputs))
+        return rebuilt(layer, replace) if nested else replace(layer)
 
     return tf.keras.models.clone_model(model, clone_function=one)
 
@@ -25,8 +26,3 @@ def rebuilt(model: Any, replace: Callable[[Layer], Layer]) -> Any:
 def all_layers(model: Any) -> list[Layer]:
     """Every layer of a model, those inside layers and nested models too."""
     return [module for module in model.submodules if isinstance(module, tf.keras.layers.Layer)]
-
-
-def _is_functional(layer: Layer) -> bool:
-    sequential = isinstance(layer, tf.keras.Sequential)
-    return isinstance(layer, tf.keras.Model) and not sequential and bool(getattr(layer, "_is_graph_network", False))

@@ -30,8 +30,8 @@ class Truth:
     def mean_over_planes(self, values: Tensor) -> Tensor:
         """Mean of `values (batch, height, width, classes)` over pixels and classes, by class weights."""
         weights = tf.ones(tf.shape(values)[-1:]) if self.class_weights is None else self.class_weights
-        total = tf.reduce_sum(values * self.valid, axis=(0, 1, 2))
-        return _mean(total * weights, weights * tf.reduce_sum(self.valid))
+        weights *= self.valid
+        return _mean(values * weights, weights)
 
     def mean_over_pixels(self, values: Tensor) -> Tensor:
         """Mean of `values (batch, height, width)`, each pixel counting what its class weighs."""
