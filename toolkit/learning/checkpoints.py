@@ -48,7 +48,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         with h5py.File(path) as file:
             arrays = {name: [group[number][()] for number in sorted(group)] for name, group in file.items()}
             return Checkpoint(arrays, json.loads(file.attrs["state"]))
-    except (OSError, KeyError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, ValueError, AttributeError, TypeError, RuntimeError) as error:
         raise _damaged(path, str(error)) from error
 
 
