@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -103,6 +103,35 @@ def configure(precision: Precision) -> None:
         # Fails only if the device is in use already, when memory is taken as before.
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(device, True)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors as one graph, whatever the size of their first axis, the batch.
+
+    Left to itself, TensorFlow makes a graph for the first size that it meets and another for all further ones. Which
+    batch runs on which graph would then depend on where a process began, and two graphs of the same function are
+    optimised differently: a run that was broken off would not come back to the same numbers.
+
+    Tensors may come in tuples, with None where there is none; there is one graph for each combination of types.
+    """
+    function = tf.function(function)
+    graphs: dict[Any, Any] = {}
+
+    def call(*arguments: Any) -> Any:
+        specs = tf.nest.map_structure(_of_any_batch, arguments)
+        key = tuple(map(repr, tf.nest.flatten(specs)))
+        if key not in graphs:
+            graphs[key] = function.get_concrete_function(*specs)
+        return graphs[key](*arguments)
+
+    return call
+
+
+def _of_any_batch(tensor: Any) -> Any:
+    if tensor is None:
+        return None
+    shape = tuple(tensor.shape)
+    return tf.TensorSpec((None, *shape[1:]) if shape else (), tensor.dtype)
 
 
 def strategy() -> Any:
