@@ -114,14 +114,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Tensors may come in tuples, with None where there is none; there is one graph for each combination of types.
     """
-    function = tf.function(function)
+    traced: Any = tf.function(function)
     graphs: dict[Any, Any] = {}
 
     def call(*arguments: Any) -> Any:
         specs = tf.nest.map_structure(_of_any_batch, arguments)
         key = tuple(map(repr, tf.nest.flatten(specs)))
         if key not in graphs:
-            graphs[key] = function.get_concrete_function(*specs)
+            graphs[key] = traced.get_concrete_function(*specs)
         return graphs[key](*arguments)
 
     return call

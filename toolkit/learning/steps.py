@@ -17,7 +17,7 @@ class TrainingStep:
     """A compiled step with its optimizer and the moving average of the weights, if there is one.
 
     With several devices each takes its part of the batch, and gradients are summed with the parts' shares: a loss that
-    is a mean over images stays that, however the batch is cut; one over the whole batch becomes the mean over the parts.
+    is a mean over images stays that, however the batch is cut; one over the whole batch becomes a mean over the parts.
     """
 
     def __init__(
