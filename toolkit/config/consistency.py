@@ -23,14 +23,15 @@ def problems_between_keys(config: "Config", own: Collection[str]) -> Sequence[Pr
         own: names that plugins.py defines.
     """
     found = _Found()
-    _check_classes(config, found)
+    one_task = _check_classes(config, found)
     _check_network(config, found, own)
     found.check(("callbacks",), _check_monitors, config, config.callbacks, own)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)
         found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)
-        loss = config.loss if stage.loss is None else stage.loss
-        found.check(stage_key(stage, number, "loss"), _check_loss, config, loss, own)
+        if one_task:  # else the loss is not to blame
+            loss = config.loss if stage.loss is None else stage.loss
+            found.check(stage_key(stage, number, "loss"), _check_loss, config, loss, own)
         for key in ("callbacks", "extra_callbacks"):
             found.check((*here, key), _check_monitors, config, getattr(stage, key), own)
         found.check((*here, "hard_negatives"), _check_hard_negatives, config, number)
@@ -57,12 +58,13 @@ class _Found:
         return False
 
 
-def _check_classes(config: "Config", found: _Found) -> None:
+def _check_classes(config: "Config", found: _Found) -> bool:
+    """Returns whether the activation goes with the classes."""
     found.check(("classes",), _check_names, config)
-    found.check(("activation",), _check_activation, config)
     found.check(("data",), _check_pixel_values, config)
     found.check(("benchmark_class",), _check_benchmark_class, config)
     found.check(("class_weights",), _check_class_weights, config, config.class_weights)
+    return found.check(("activation",), _check_activation, config)
 
 
 def _check_names(config: "Config") -> None:
@@ -116,8 +118,11 @@ def _check_network(config: "Config", found: _Found, own: Collection[str]) -> Non
     except ProblemsAtError as error:
         found.problems.extend(((*at, *inner), problem, model) for inner, problem, model in error.problems)
         return
+    if options is None:
+        _check_nothing_frozen(config, found)
     if has_backbone(config.architecture) and config.backbone is None:
-        found.problems.append((("backbone",), ValueError(f"{config.architecture} is built on one, null is none"), None))
+        text = f"{config.architecture} needs one, received null; ModularUnet does without"
+        found.problems.append((("backbone",), ValueError(text), None))
     found.check(("shape",), check_shape, config.architecture, options, config.shape)
     for number, stage in enumerate(config.stages):
         if stage.shape is None:
@@ -125,6 +130,14 @@ def _check_network(config: "Config", found: _Found, own: Collection[str]) -> Non
         at = ("stages", number, "shape")
         if found.check(at, _check_channels, config.shape[2], stage.shape[2]):
             found.check(at, check_shape, config.architecture, options, stage.shape)
+
+
+def _check_nothing_frozen(config: "Config", found: _Found) -> None:
+    """The user's own architecture has no encoder that could be told from the rest."""
+    text = f"{config.architecture} is your own: set trainable = False on layers where it is built"
+    frozen: list[KeyPath] = [("freeze_encoder",)] if config.freeze_encoder else []
+    frozen += [("stages", number, "freeze_encoder") for number, it in enumerate(config.stages) if it.freeze_encoder]
+    found.problems.extend((key, ValueError(text), None) for key in frozen)
 
 
 def _check_channels(expected: int, received: int) -> None:
@@ -160,5 +173,5 @@ def _check_schedule(config: "Config", number: int, own: Collection[str]) -> None
     try:
         schedule.spans(epochs)
     except ValueError as error:
-        where = "" if at[0] == "stages" else f"in stages.{number}, of {epochs} epoch{'s' * (epochs > 1)}: "
+        where = "" if at[0] == "stages" else f"in stages.{number}: "
         raise ProblemsAtError([(at, ValueError(f"{where}{error}"), None)]) from error

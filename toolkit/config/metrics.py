@@ -63,7 +63,7 @@ def parse_metric(value: Any, own: Collection[str] = ()) -> MetricSpec:
     spec = read_metric(value)
     if spec.is_own and not is_own(spec.name, own):
         call = _call(value)
-        raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*METRICS, *OTHER_NAMES, *own]), None)])
+        raise ProblemsAtError([(call.path, UnknownNameError(spec.name, [*METRICS, *OTHER_NAMES, *own]), None)])
     return spec
 
 

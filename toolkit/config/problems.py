@@ -66,8 +66,17 @@ def _nested(error: ProblemsAtError, tree: Any, prefix: KeyPath) -> dict[KeyPath,
         if isinstance(problem, ValidationError) and model is not None:
             found.update(_by_key(problem, model, _value_at(tree, path), key))
         else:
-            found.setdefault(key, []).append(f"{'.'.join(map(str, key))}: {_describe_error(problem)}")
+            found.setdefault(key, []).append(_describe_nested(key, problem))
     return found
+
+
+def _describe_nested(key: KeyPath, problem: ValueError) -> str:
+    """What is wrong with a key, in one sentence with it where the key is the unknown name itself."""
+    *around, last = key or ("",)
+    if isinstance(problem, UnknownNameError) and around and last == problem.received:
+        inside = ".".join(map(str, around))
+        return f"unknown name {problem.received!r} in {inside}; {_nearest(problem.received, problem.allowed)}"
+    return f"{'.'.join(map(str, key))}: {_describe_error(problem)}" if key else _describe_error(problem)
 
 
 def _value_at(tree: Any, path: KeyPath) -> Any:
@@ -150,6 +159,8 @@ def _describe_error(problem: Exception) -> str:
 
 
 def _received(value: Any) -> str:
+    if value is None:
+        return "nothing (null)"
     kinds = {str: "text", bool: "true/false", int: "a whole number", float: "a number", tuple: "a list", dict: "pairs"}
     text = repr(list(value) if isinstance(value, tuple) else value)
     kind = kinds.get(type(value))

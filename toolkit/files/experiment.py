@@ -80,6 +80,17 @@ class StageFolder:
         """All of these that are there."""
         return sorted(self.candidate(0).parent.glob("epoch*.weights.h5"))
 
+    def forget_progress(self) -> None:
+        """Delete what only a stage that is not complete yet needs.
+
+        Raises:
+            StorageError: something cannot be deleted.
+        """
+        with writing_to(self.folder):
+            for folder in (self.last.parent, self.candidate(0).parent):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+
     def is_complete(self) -> bool:
         """Whether all epochs of the stage are done."""
         return self.state.is_file() and self.best_weights.is_file() and bool(read_json(self.state)["complete"])
@@ -167,10 +178,6 @@ class Experiment:
         """Every stage of any fold that is complete."""
         folders = [*self.folder.glob("fold*/stage*"), *self.folder.glob("fold*/seed*/stage*")]
         return [stage for stage in map(StageFolder, sorted(folders)) if stage.is_complete()]
-
-    def stages_of(self, fold: int) -> list[int]:
-        """Numbers of the stages of a fold that have been begun."""
-        return sorted(int(path.name.removeprefix("stage")) for path in self.folder.glob(f"fold{fold}/stage[0-9]*"))
 
     def sibling(self, name: str) -> "Experiment":
         """The experiment of a name in the same workspace."""

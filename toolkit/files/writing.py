@@ -1,6 +1,7 @@
 """Files that appear whole or not at all: written beside their place, synced and renamed."""
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -71,6 +72,11 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, tree: Any) -> None:
     """Write indented JSON; numbers that are not finite are refused, because JSON has none."""
     write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite_or_none(number: float) -> float | None:
+    """JSON has no NaN: a score that does not exist is null."""
+    return number if math.isfinite(number) else None
 
 
 def read_json(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """Averages of weights that compete with the best epoch of a stage: collected epoch by epoch, restored with it."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,6 @@ class Candidates:
             if path not in kept:
                 path.unlink()
 
-    def forget(self) -> None:
-        """Delete the weights of all epochs."""
-        for path in self._folder.candidates():
-            path.unlink()
-
     def arrays(self) -> dict[str, Arrays]:
         """What a checkpoint has to keep."""
         arrays: dict[str, Arrays] = {}
@@ -90,5 +86,6 @@ class Candidates:
         if self._spec.soup is None:
             return set()
         sign = -1 if self._is_better(1.0, 0.0) else 1
-        ranked = sorted(history, key=lambda epoch: (sign * epoch.primary, epoch.number))
+        counted = [epoch for epoch in history if not math.isnan(epoch.primary)]
+        ranked = sorted(counted, key=lambda epoch: (sign * epoch.primary, epoch.number))
         return {epoch.number for epoch in ranked[: self._spec.soup.top]}

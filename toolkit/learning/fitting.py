@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.config.loading import Loaded
+from toolkit.config.metrics import read_metric
 from toolkit.config.models import Config
-from toolkit.config.settings import Stage, read_stage
+from toolkit.config.settings import Stage, read_stage, stage_key
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.labels import VOID
 from toolkit.core.measuring import Metric
-from toolkit.core.metrics import build_metrics
-from toolkit.errors import ConfigError, ToolkitError
+from toolkit.core.metrics import MetricSpec, build_metrics
+from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
 from toolkit.files.experiment import Experiment
 from toolkit.files.pool import Pool
 from toolkit.learning.augmentation import Augmentation
@@ -20,12 +21,16 @@ from toolkit.learning.losses import build_loss
 from toolkit.learning.mixing import Mixing
 from toolkit.learning.networks import build_network
 from toolkit.learning.optimizers import build_optimizer
+from toolkit.learning.plugins import check_call
 from toolkit.learning.runtime import Precision, configure
 from toolkit.learning.schedules import build_schedule
 from toolkit.learning.trainer import Trainer
 from toolkit.learning.training import train_fold
 from toolkit.learning.training_data import NEVER, Deadline, Run, TrainingData, callbacks_of
 from toolkit.messages import Progress
+
+_BUILT = ("loss", "optimizer", "schedule", "callbacks")
+"""Keys of a stage from which something is built, to see that it can be."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +73,23 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
 
     stages = [read_stage(config, number, own) for number in range(len(config.stages))]
     classes = config.task_classes
+    keys: list[KeyPath] = [("primary_metric",), *(("metrics", number) for number in range(len(config.metrics)))]
+    for key, value in zip(keys, (config.primary_metric, *config.metrics), strict=True):
+        _checked(where(key), _check_metric, read_metric(value), own)
     benchmark = config.benchmark_index
     metrics = build_metrics(config.metric_specs, classes.count, classes.activation, own=own, benchmark=benchmark)
     for stage in stages:
-        at = ("stages", stage.number)
+        at = {key: where(stage_key(config.stages[stage.number], stage.number, key)) for key in _BUILT}
         weights = None if isinstance(stage.class_weights, str) else stage.class_weights
-        _checked(where((*at, "loss")), build_loss, stage.loss, config.activation, weights, own)
-        _checked(where((*at, "optimizer")), build_optimizer, stage.optimizer, stage.lr, own)
-        _checked(where((*at, "schedule")), build_schedule, stage.schedule, stage.lr, stage.epochs, own)
-        _checked(where((*at, "callbacks")), callbacks_of, stage, metrics, own, 1)
-    network = build_network(config.network_spec(), config.seed, own=own)
+        _checked(at["loss"], build_loss, stage.loss, config.activation, weights, own)
+        _checked(at["optimizer"], build_optimizer, stage.optimizer, stage.lr, own)
+        _checked(at["schedule"], build_schedule, stage.schedule, stage.lr, stage.epochs, own)
+        _checked(at["callbacks"], callbacks_of, stage, metrics, own, 1)
+    try:
+        network = build_network(config.network_spec(), config.seed, own=own)
+    except (NetworkError, WeightsError) as error:
+        key, text = _key_at_fault(config, error.message)
+        raise type(error)(f"{where(key)}: {text}", error.advice) from error
     return Plan(
         config,
         stages,
@@ -153,13 +165,28 @@ def build_augmentation(config: Config, stage: Stage, where: Where, own: Mapping[
 
 
 def _checked(where: str, build: Callable[..., Any], *arguments: Any) -> None:
-    """Build something; an error that is no message for the user yet becomes one."""
+    """Build something; an error says where the fault is."""
     try:
         build(*arguments)
-    except ToolkitError:
-        raise
+    except ToolkitError as error:
+        raise type(error)(f"{where}: {error.message}", error.advice) from error
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _check_metric(spec: MetricSpec, own: Mapping[str, Any]) -> None:
+    if spec.is_own:
+        check_call(spec.name, own[spec.name], ("prediction", "truth", "valid"), dict(spec.arguments))
+
+
+def _key_at_fault(config: Config, message: str) -> tuple[KeyPath, str]:
+    """The key that an error of a network begins with, and the rest of it; else it is about the architecture."""
+    word, _, text = message.partition(": ")
+    if word in type(config).model_fields:
+        return (word,), text
+    if word in config.architecture_options:
+        return ("architecture_options", word), text
+    return ("architecture",), message
 
 
 def _is_finished(experiment: Experiment, run: Run, stages: Sequence[Stage]) -> bool:

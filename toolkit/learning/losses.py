@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from toolkit.config.losses import LossTerm
 from toolkit.core.labels import Activation
@@ -19,6 +19,7 @@ from toolkit.learning.pixel_losses import (
     mse_loss,
     presence_crossentropy,
 )
+from toolkit.learning.plugins import check_call
 from toolkit.learning.region_losses import dice_loss, focal_tversky_loss, jaccard_loss, tversky_loss
 from toolkit.learning.runtime import tf
 from toolkit.learning.truth import Tensor, Truth, float32_where, read_truth
@@ -109,11 +110,13 @@ def build_loss(
 
 
 def _loss(term: LossTerm, activation: Activation, own: Mapping[str, Any]) -> Loss:
-    return LOSSES[activation].get(term.name) or _own_loss(term.name, own[term.name])
+    return LOSSES[activation].get(term.name) or _own_loss(term, own[term.name])
 
 
-def _own_loss(name: str, function: Any) -> Loss:
-    wants: Wants = getattr(function, "wants", "probabilities")
+def _own_loss(term: LossTerm, function: Any) -> Loss:
+    name, wants = term.name, cast(Wants, getattr(function, "wants", "probabilities"))
+    if isinstance(term.arguments, Mapping):
+        check_call(name, function, ("target", wants), term.arguments)
     if wants not in ("logits", "probabilities"):
         raise ConfigError(f"loss {name}: its attribute wants must be logits or probabilities, received {wants!r}")
 

@@ -2,8 +2,9 @@
 
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Own(Mapping[str, Any]):
             raise ConfigError(
                 f"{name} cannot be had: {error}", "A dotted path names something that Python can import."
             ) from error
+        except Exception as error:
+            raise ConfigError(f"{module} fails when it is run: {type(error).__name__}: {error}") from error
 
     def __iter__(self) -> Iterator[str]:
         """The names of plugins.py."""
@@ -61,6 +64,29 @@ class Own(Mapping[str, Any]):
     def path(self) -> Path | None:
         """plugins.py, if there is one."""
         return self._path if self._path.is_file() else None
+
+
+def check_call(name: str, function: Any, parameters: Sequence[str], arguments: Mapping[str, Any]) -> None:
+    """Check that the user's own function takes what it will be called with, before hours are spent.
+
+    Args:
+        name: of the function.
+        function: that is called.
+        parameters: what it is given by position.
+        arguments: what it is given by name, from the configuration.
+
+    Raises:
+        ValueError: it takes something else.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # not every callable tells
+        return
+    try:
+        signature.bind(*parameters, **arguments)
+    except TypeError as error:
+        given = ", ".join([*parameters, *(f"{key}={value!r}" for key, value in arguments.items())])
+        raise ValueError(f"{name}{signature} cannot be called with ({given}): {error}") from error
 
 
 def _run(path: Path) -> Any:

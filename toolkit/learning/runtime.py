@@ -53,6 +53,8 @@ def _import() -> tuple[Any, Any]:
     with _quiet():
         import segmentation_models  # noqa: PLC0415 # the environment had to be set first
         import tensorflow as tf  # noqa: PLC0415, TID251 # as above; everybody else takes it from here
+    # Its warnings are for those who write code with it, such as that a function was compiled for another batch size.
+    tf.get_logger().setLevel("ERROR")
     return tf, segmentation_models
 
 

@@ -24,6 +24,7 @@ from toolkit.config.schedules import (
     Variations,
     WarmUp,
 )
+from toolkit.learning.plugins import check_call
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -118,6 +119,7 @@ def _own_schedule(call: OwnSchedule, lr: float, own: Mapping[str, Any]) -> Calla
     function = own[call.name]
     if not callable(function):
         raise ValueError(f"{call.name} cannot be called; a schedule is a function (moment, lr) -> learning rate")
+    check_call(call.name, function, ("moment", "lr"), call.arguments)
 
     def learning_rate(moment: Moment) -> float:
         rate = function(moment, lr, **call.arguments)

@@ -14,7 +14,7 @@ from toolkit.core.sampling import area_groups, select_images, shuffled_batches
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.experiment import StageFolder
 from toolkit.files.history import Epoch, write_history
-from toolkit.files.writing import write_json
+from toolkit.files.writing import finite_or_none, write_json
 from toolkit.learning.averaging import reestimate_batch_norm
 from toolkit.learning.batches import training_batches
 from toolkit.learning.candidates import Candidates
@@ -216,15 +216,14 @@ class StageRun:
             {
                 "complete": True,
                 "metric": self._data.metrics[0].label,
-                "score": score,
+                "score": finite_or_none(score),
                 "weights": kept,
                 "best_epoch": best.number,
-                "tried": tried,
+                "tried": {name: finite_or_none(value) for name, value in tried.items()},
                 "stopped": self._stopped,
             },
         )
-        self._candidates.forget()
-        self._folder.last.unlink(missing_ok=True)
+        self._folder.forget_progress()
 
     def _images_without_steps(self) -> Iterator[Any]:
         """Preprocessed training batches, drawn as one more epoch would draw them."""
