@@ -101,8 +101,12 @@ def configure(precision: Precision) -> None:
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": rewrite})
     policy = "float32" if rewrite or precision == "float32" else f"mixed_{precision}"
     tf.keras.mixed_precision.set_global_policy(policy)
-    for device in devices:
-        # Fails only if the device is in use already, when memory is taken as before.
+    take_memory_by_need()
+
+
+def take_memory_by_need() -> None:
+    """Let GPUs give out their memory by and by; without effect once something has been computed on them."""
+    for device in tf.config.list_physical_devices("GPU"):
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(device, True)
 
@@ -136,14 +140,16 @@ def _of_any_batch(tensor: Any) -> Any:
     return tf.TensorSpec((None, *shape[1:]) if shape else (), tensor.dtype)
 
 
-def strategy() -> Any:
-    """How steps are spread: over all GPUs, or over the logical devices that one processor was cut into."""
+def training_devices() -> list[str]:
+    """Names of the devices that share each batch: all GPUs, or the logical devices that one processor was cut into."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return (
-        tf.distribute.MirroredStrategy([device.name for device in devices])
-        if len(devices) > 1
-        else (tf.distribute.get_strategy())
-    )
+    return [device.name for device in devices]
+
+
+def strategy() -> Any:
+    """How steps are spread over the training devices; TensorFlow's own, which does nothing, for a single one."""
+    devices = training_devices()
+    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
 
 
 def loss_scaling(optimizer: Any) -> Any:
