@@ -314,6 +314,7 @@ def _begin(experiment: Experiment, resolved: Resolved, restart: bool) -> None:
     """Write resolved.yaml, unless what is there was made with something else."""
     if restart:
         experiment.forget_results()
+    experiment.remove_remains()
     _refuse_changed(experiment, resolved)
     if experiment.has_training():
         # What was trained was trained with the versions of that day.

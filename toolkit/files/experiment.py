@@ -23,12 +23,13 @@ from typing import Literal
 
 from toolkit.config.plugins import PLUGINS
 from toolkit.errors import ConfigError, MissingFileError
-from toolkit.files.writing import read_json, writing_to
+from toolkit.files.writing import read_json, remove_unfinished, writing_to
 from toolkit.messages import Progress
 
 Split = Literal["oof", "test"]
 """Which images: the training images, each predicted by the fold that never saw it, or the test images."""
 
+_DISCARDED = ".discarded-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
@@ -202,7 +203,7 @@ class Experiment:
         """Delete everything but the configuration, its preview and the folds.
 
         What says which configuration the results belong to goes last: a deletion that is interrupted never leaves
-        weights that pass for those of another configuration.
+        weights that pass for those of another configuration. A fold goes at once, so that none is left in parts.
 
         Raises:
             StorageError: something cannot be deleted.
@@ -210,9 +211,24 @@ class Experiment:
         with writing_to(self.folder):
             for folder in (self.folder / "predictions", *sorted(self.folder.glob("fold[0-9]*"))):
                 if folder.is_dir():
-                    shutil.rmtree(folder)
+                    discarded = folder.with_name(f"{_DISCARDED}{folder.name}")
+                    shutil.rmtree(discarded, ignore_errors=True)
+                    folder.rename(discarded)
+                    shutil.rmtree(discarded)
             for path in (self.score, self.image_scores, self.tuned, self.overlays, self.resolved):
                 path.unlink(missing_ok=True)
+
+    def remove_remains(self) -> None:
+        """Delete what runs that were killed have left behind; only for who holds the lock.
+
+        Raises:
+            StorageError: something cannot be deleted.
+        """
+        with writing_to(self.folder):
+            for folder in self.folder.glob("fold[0-9]*"):
+                remove_unfinished(folder)
+            for folder in self.folder.glob(f"{_DISCARDED}*"):
+                shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)

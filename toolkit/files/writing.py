@@ -3,12 +3,15 @@
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from toolkit.errors import StorageError
+
+_UNFINISHED = re.compile(r"\.\d+\.")
 
 
 @contextmanager
@@ -52,6 +55,16 @@ def new_path(path: Path) -> Iterator[Path]:
         # Where the folder cannot be made or written, there is nothing to remove.
         with suppress(OSError):
             temporary.unlink()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Delete what processes that were killed while they wrote have left in a folder and below.
+
+    Nobody else may be writing there.
+    """
+    for path in folder.rglob(".*"):
+        if _UNFINISHED.match(path.name) and path.is_file():
+            path.unlink()
 
 
 def sync(path: Path) -> None:
