@@ -52,4 +52,6 @@ class DataConfig(ClosedModel):
     @field_validator("extra_train_data", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict | tuple | list):
+            raise ValueError(f"expected {{images: FOLDER, masks: FOLDER_OR_CSV}} or a list of these, received {value!r}")
         return (value,) if isinstance(value, dict) else value
