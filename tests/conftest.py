@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.core.rle import encode
 from toolkit.core.simulate import simulate_salt
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment import Experiment, Workspace
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -37,6 +37,16 @@ stages:
     loss: binary_crossentropy+0.5*lovasz_loss
 """
 
+PLAIN_CONFIG = """\
+extends: ../tiny/config.yaml
+architecture: ModularUnet
+architecture_options: {depth: 1, convolutions: 1, start_filters: 4}
+backbone: null
+lr: 0.01
+stages: [{epochs: 1}]
+"""
+"""The same with the smallest of networks, for all that does not depend on it."""
+
 
 @pytest.fixture
 def real_data() -> Path:
@@ -45,25 +55,50 @@ def real_data() -> Path:
     return REAL_DATA
 
 
-@pytest.fixture
-def tiny_competition(tmp_path: Path) -> Workspace:
+def make_tiny(root: Path) -> Workspace:
     """Twenty training and six test images of 40×48, with labels, sample submission, and an experiment `tiny`."""
     rows = []
     for index in range(26):
         split = "train" if index < 20 else "test"
-        folder = tmp_path / "data" / split / "images"
+        folder = root / "data" / split / "images"
         folder.mkdir(parents=True, exist_ok=True)
         simulated = simulate_salt(index, seed=3, size=(40, 48))
         cv2.imwrite(str(folder / f"{index:03d}.png"), simulated.image)
         rows.append(f"{index:03d},{encode(simulated.mask)}\n")
-    (tmp_path / "data" / "train.csv").write_text("id,rle_mask\n" + "".join(rows[:20]))
+    (root / "data" / "train.csv").write_text("id,rle_mask\n" + "".join(rows[:20]))
     sample = "".join(f"{index:03d},1 1\n" for index in reversed(range(20, 26)))
-    (tmp_path / "data" / "sample_submission.csv").write_text("id,rle_mask\n" + sample)
-    (tmp_path / "data" / "solution.csv").write_text("id,rle_mask\n" + "".join(rows[20:]))
-    experiment = tmp_path / "experiments" / "tiny"
-    experiment.mkdir(parents=True)
-    (experiment / "config.yaml").write_text(TINY_CONFIG)
-    return Workspace(tmp_path)
+    (root / "data" / "sample_submission.csv").write_text("id,rle_mask\n" + sample)
+    (root / "data" / "solution.csv").write_text("id,rle_mask\n" + "".join(rows[20:]))
+    for name, text in (("tiny", TINY_CONFIG), ("plain", PLAIN_CONFIG)):
+        experiment = root / "experiments" / name
+        experiment.mkdir(parents=True)
+        (experiment / "config.yaml").write_text(text)
+    return Workspace(root)
+
+
+@pytest.fixture
+def tiny_competition(tmp_path: Path) -> Workspace:
+    """A tiny competition for one test."""
+    return make_tiny(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_competition(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The same for all tests of a module, so that what one of them has trained serves others."""
+    return make_tiny(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="session")
+def write_experiment() -> Callable[..., Experiment]:
+    """Writes an experiment that extends another, `plain` if none is named, by further lines of YAML."""
+
+    def write_experiment(workspace: Workspace, name: str, lines: str = "", extends: str = "plain") -> Experiment:
+        folder = workspace.experiments / name
+        folder.mkdir()
+        (folder / "config.yaml").write_text(f"extends: ../{extends}/config.yaml\n{lines}")
+        return workspace.find(name)
+
+    return write_experiment
 
 
 @pytest.fixture

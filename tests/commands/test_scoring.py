@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import Scores, score_stores, write_scores
-from toolkit.core.labels import VOID, Labels, planes
+from toolkit.core.labels import BINARY, VOID, Classes, Labels, planes
 from toolkit.core.measuring import Objects
 from toolkit.core.metrics import MetricSpec
 from toolkit.core.postprocess import IDENTITY, Recipe
@@ -42,7 +42,7 @@ class LabelMaps(LabelledImages):
         return self.objects.get(image_id)
 
 
-def label_maps(tmp_path: Path, values: int) -> LabelMaps:
+def label_maps(tmp_path: Path, values: int, classes: Classes = BINARY) -> LabelMaps:
     """Six grey images with random blocks of labels below `values`, and some void."""
     random = np.random.default_rng(values)
     paths, labels = {}, {}
@@ -51,7 +51,7 @@ def label_maps(tmp_path: Path, values: int) -> LabelMaps:
         Image.fromarray(random.integers(0, 256, SIZE, np.uint8)).save(paths[image_id])
         labels[image_id] = np.repeat(np.repeat(random.integers(0, values, (5, 7), np.uint8), 2, 0), 2, 1)
         labels[image_id][0, :3] = VOID
-    return LabelMaps(Images(tmp_path, paths), MaskTable({}), labels)
+    return LabelMaps(Images(tmp_path, paths), MaskTable({}), classes, labels)
 
 
 def store_of(folder: Path, data: LabelMaps, classes: int, activation: str, seed: int) -> ProbabilityStore:
@@ -67,9 +67,9 @@ def store_of(folder: Path, data: LabelMaps, classes: int, activation: str, seed:
 
 def scored(tmp_path: Path, metrics: list, **options: object) -> Scores:
     """One class, or three under softmax."""
-    classes = options.get("classes", ("foreground",))
-    activation = options.get("activation", "sigmoid")
-    data = label_maps(tmp_path, len(classes) + (activation == "sigmoid"))
+    classes = options.pop("classes", ("foreground",))
+    activation = options.pop("activation", "sigmoid")
+    data = label_maps(tmp_path, len(classes) + (activation == "sigmoid"), Classes(classes, activation))
     store = store_of(tmp_path / "oof", data, len(classes), activation, 0)
     options = {"recipe": IDENTITY, "progress": Silent()} | options
     (scores,) = score_stores([store], data, FOLDS, metrics, **options)
@@ -154,7 +154,7 @@ def test_the_users_own_metric(tmp_path: Path) -> None:
 def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
     data = label_maps(tmp_path, 2)
     objects = {image_id: np.zeros(SIZE, np.int32) for image_id in IDS}
-    known = LabelMaps(data.images, data.masks, data.labels, objects)
+    known = LabelMaps(data.images, data.masks, data.classes, data.labels, objects)
     store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
     for truth, found in ((data, True), (known, False)):
         (scores,) = score_stores([store], truth, FOLDS, ["instance_map", "dice"], recipe=Recipe(0.4), progress=Silent())
@@ -165,7 +165,7 @@ def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
 def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:
     data = label_maps(tmp_path, 2)
     store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
-    changed = LabelMaps(data.images, data.masks, {**data.labels, "i3": np.zeros((3, 4), np.uint8)})
+    changed = LabelMaps(data.images, data.masks, data.classes, {**data.labels, "i3": np.zeros((3, 4), np.uint8)})
     with pytest.raises(ChangedError, match=r"i3 is 3×4 now, but .* predicted it at 10×14"):
         score_stores([store], changed, FOLDS, ["dice"], recipe=IDENTITY, progress=Silent())
 
@@ -204,7 +204,7 @@ def test_scores_that_do_not_exist_are_null(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("classes", "activation"), [(("it",), "sigmoid"), (CLASSES, "softmax"), (CLASSES, "sigmoid")])
 def test_pictures_of_any_classes(tmp_path: Path, classes: tuple[str, ...], activation: str) -> None:
-    data = label_maps(tmp_path, len(classes) + (activation == "sigmoid"))
+    data = label_maps(tmp_path, len(classes) + (activation == "sigmoid"), Classes(classes, activation))
     store = store_of(tmp_path / "oof", data, len(classes), activation, 0)
     experiment = Experiment(tmp_path / "exp")
     sheets = []
@@ -212,8 +212,7 @@ def test_pictures_of_any_classes(tmp_path: Path, classes: tuple[str, ...], activ
         own = {"worse": lambda prediction, truth, valid: float((prediction != truth).mean())}
         own["worse"].direction = "min"
         (scores,) = score_stores(
-            [store], data, FOLDS, [metric], recipe=IDENTITY, progress=Silent(), classes=classes,
-            activation=activation, own=own,
+            [store], data, FOLDS, [metric], recipe=IDENTITY, progress=Silent(), own=own
         )  # fmt: skip
         write_overlays(experiment, store, data, scores, IDENTITY)
         sheets.append(read_image(experiment.overlays))

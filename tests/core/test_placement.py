@@ -58,7 +58,9 @@ def test_padding_is_undone_to_the_bit(size: tuple[int, int]) -> None:
     image = noise(size)
     assert np.array_equal(placement.undo(placement.image(image).astype(np.float32)), image)
     mask = disc(size)
-    assert np.array_equal(placement.undo(placement.labels(mask.astype(np.uint8))[..., None].astype(np.float32))[..., 0], mask)
+    assert np.array_equal(
+        placement.undo(placement.labels(mask.astype(np.uint8))[..., None].astype(np.float32))[..., 0], mask
+    )
 
 
 @POLICIES
@@ -130,7 +132,9 @@ def test_image_and_mask_stay_aligned_to_the_pixel(size: tuple[int, int], shape: 
     mask = mask[: size[0], : size[1]].astype(np.bool_)
     image = np.repeat(255 * mask[..., None], 3, axis=2).astype(np.uint8)
     placement = place(size, shape, resize)
-    assert np.array_equal(placement.image(image), np.repeat(255 * placement.labels(mask.astype(np.uint8))[..., None], 3, axis=2))
+    assert np.array_equal(
+        placement.image(image), np.repeat(255 * placement.labels(mask.astype(np.uint8))[..., None], 3, axis=2)
+    )
 
 
 @POLICIES

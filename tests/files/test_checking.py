@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toolkit.core.labels import Classes
 from toolkit.errors import DataError, NothingToLearnError
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
 from toolkit.files.sources import find_images, find_training_data
@@ -173,3 +174,55 @@ def test_broken_test_images_are_told_at_once(sound: Path, draw: Draw) -> None:
         check_test_data(images, Silent())
     assert "a.png" in told.value.message
     assert "c.png" in told.value.message
+
+
+ROAD = Classes(("sky", "road", "car"), "softmax", ((0,), (1,), (2,)), (9,))
+
+
+@pytest.fixture
+def streets(draw: Draw, tmp_path: Path) -> Path:
+    """Two images of 2×3, label maps of sky, road and void."""
+    for image_id, mask in (("a", [[0, 0, 1], [1, 1, 9]]), ("b", [[0, 0, 0], [0, 0, 0]])):
+        draw(f"images/{image_id}.png", np.random.default_rng(ord(image_id)).integers(0, 256, (2, 3), np.uint8))
+        draw(f"masks/{image_id}.png", np.array(mask, np.uint8))
+    return tmp_path
+
+
+def test_pixels_of_each_class_are_counted_without_void(streets: Path) -> None:
+    index = check_training_data(find_training_data(streets / "images", streets / "masks", ROAD), Silent())
+    assert index.pixels.tolist() == [[2, 3, 0], [6, 0, 0]]
+    assert index.coverage.tolist() == pytest.approx([3 / 5, 0])
+    apart = Classes(("road", "car"), "sigmoid", ((1,), (2,)), (9,))
+    index = check_training_data(find_training_data(streets / "images", streets / "masks", apart), Silent())
+    assert index.pixels.tolist() == [[3, 0], [0, 0]]
+    assert index.coverage.tolist() == pytest.approx([3 / 5, 0])
+
+
+def test_a_class_without_a_pixel_is_warned_of_but_not_in_extra_data(streets: Path) -> None:
+    data = find_training_data(streets / "images", streets / "masks", ROAD)
+    progress = Warned()
+    check_training_data(data, progress)
+    assert progress.warnings == ["no mask has a pixel of class car"]
+    extra = Warned()
+    check_training_data(data, extra, extra=True)
+    assert extra.warnings == []
+
+
+def test_extra_data_may_have_nothing_to_learn_but_have_to_be_sound(streets: Path, draw: Draw) -> None:
+    draw("masks/a.png", np.zeros((2, 3), np.uint8))
+    data = find_training_data(streets / "images", streets / "masks", ROAD)
+    assert check_training_data(data, Silent(), extra=True).coverage.tolist() == [0, 0]
+    with pytest.raises(NothingToLearnError):
+        check_training_data(data, Silent())
+    draw("masks/a.png", np.full((2, 3), 3, np.uint8))
+    with pytest.raises(DataError, match=r"a: its mask has pixel values that no class has: 3"):
+        check_training_data(data, Silent(), extra=True)
+
+
+def test_full_masks_are_nothing_to_learn_for_one_class_only(streets: Path, draw: Draw) -> None:
+    draw("masks/a.png", np.full((2, 3), 1, np.uint8))
+    draw("masks/b.png", np.full((2, 3), 2, np.uint8))
+    data = find_training_data(streets / "images", streets / "masks", ROAD)
+    assert check_training_data(data, Silent()).coverage.tolist() == [1, 1]
+    with pytest.raises(NothingToLearnError, match="full"):
+        check_training_data(find_training_data(streets / "images", streets / "masks"), Silent())

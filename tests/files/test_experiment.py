@@ -182,3 +182,17 @@ def test_results_are_forgotten_and_what_a_person_wrote_is_kept(workspace: Worksp
     experiment.forget_results()
     assert not experiment.has_training()
     assert sorted(path for path in experiment.folder.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_what_only_an_unfinished_stage_needs_can_be_deleted(tmp_path: Path) -> None:
+    stage = Experiment(tmp_path / "exp").stage(0, 1)
+    kept = [stage.best_weights, stage.history, stage.state, stage.snapshot(3), stage.negative_weights]
+    for path in (*kept, stage.last, stage.candidate(2), stage.candidate(0).with_name(".17.epoch0000.weights.h5")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    assert stage.candidates() == [stage.candidate(2)]
+    for _ in range(2):
+        stage.forget_progress()
+        assert sorted(path for path in stage.folder.rglob("*") if path.is_file()) == sorted(kept)
+        assert not stage.last.parent.exists()
+        assert not stage.candidate(0).parent.exists()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from toolkit.core.metrics import MetricSpec
 from toolkit.errors import ConfigError, NotReadyError, StorageError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.resolved import Resolved, changed_keys, data_of, read_resolved, versions, write_resolved
@@ -36,7 +37,7 @@ def fitted(tmp_path: Path) -> Experiment:
 def test_what_was_run_comes_back(fitted: Experiment) -> None:
     resolved = read_resolved(fitted)
     assert resolved == Resolved(CONFIG, DIGESTS, "float32", VERSIONS)
-    assert resolved.primary_metric == "salt_map"
+    assert resolved.primary_metric == MetricSpec("salt_map")
     assert changed_keys(CONFIG, resolved.config) == []
 
 

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from toolkit.core.labels import VOID, Classes
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
-from toolkit.files.sources import LabelledImages, find_images, find_training_data, image_id_of
+from toolkit.files.images import UnreadableImageError
+from toolkit.files.sources import LabelledImages, find_images, find_negatives, find_training_data, image_id_of
 
 Draw = Callable[..., Path]
 
@@ -228,3 +231,111 @@ def test_a_mask_that_does_not_fit_any_more_is_told_with_its_id(
 def test_a_table_of_other_columns_is_refused(labelled: Callable[..., LabelledImages]) -> None:
     with pytest.raises(DataError, match=r"train\.csv:1: expected 2 columns, received 3"):
         labelled(b"id,class,rle\na,1,1 1\n")
+
+
+RAW = np.array([[0, 1, 3], [5, 5, 9]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        (Classes(ignore=(9,)), [[0, 1, 1], [1, 1, VOID]]),
+        (Classes(("it",), values=((5,),)), [[0, 0, 0], [1, 1, 0]]),
+        (Classes(("it",), values=((0, 3),), ignore=(9, 1)), [[1, VOID, 1], [0, 0, VOID]]),
+        (Classes(("a", "b"), "sigmoid", ((3, 5), (1, 9))), [[0, 2, 1], [1, 1, 2]]),
+        (Classes(("a", "b", "c"), "softmax", ((1,), (0,), (5, 3)), (9,)), [[1, 0, 2], [2, 2, VOID]]),
+    ],
+)
+def test_pixel_values_of_masks_are_classes(
+    draw: Draw, tmp_path: Path, classes: Classes, expected: list[list[int]]
+) -> None:
+    draw("images/a.png", np.zeros((2, 3), np.uint8))
+    draw("masks/a.png", RAW)
+    data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
+    labels = data.read_labels("a")
+    assert labels.dtype == np.uint8
+    assert labels.tolist() == expected
+
+
+def test_the_index_of_a_palette_is_the_class_whatever_its_colour(draw: Draw, tmp_path: Path) -> None:
+    draw("images/a.png", np.zeros((2, 3), np.uint8))
+    image = Image.fromarray(np.array([[0, 1, 2], [2, 1, 0]], np.uint8), mode="P")
+    image.putpalette([200, 10, 10, 0, 0, 0, 90, 90, 200])
+    (tmp_path / "masks").mkdir()
+    image.save(tmp_path / "masks" / "a.png")
+    classes = Classes(("sky", "road", "car"), "softmax", ((0,), (1,), (2,)))
+    data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
+    assert data.read_labels("a").tolist() == [[0, 1, 2], [2, 1, 0]]
+
+
+def test_values_of_no_class_are_told_with_the_image_and_what_is_expected(draw: Draw, tmp_path: Path) -> None:
+    draw("images/a.png", np.zeros((2, 3), np.uint8))
+    draw("masks/a.png", RAW)
+    classes = Classes(("sky", "road"), "softmax", ((0,), (1, 5)), (255,))
+    data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
+    with pytest.raises(DataError) as told:
+        data.read_labels("a")
+    expected = "a: its mask has pixel values that no class has: 3, 9; expected sky: 0, road: 1 or 5, void: 255"
+    assert told.value.message == expected
+
+
+@pytest.mark.parametrize(
+    "classes", [Classes(("a", "b"), "softmax", ((0,), (1,))), Classes(values=((0,),)), Classes(ignore=(9,))]
+)
+def test_a_table_of_runs_tells_one_class_only(
+    labelled: Callable[..., LabelledImages], tmp_path: Path, classes: Classes
+) -> None:
+    labelled(b"id,rle\na,1 2\nb,\n")
+    with pytest.raises(DataError, match=r"data\.masks: .* is a table of run-length encodings") as told:
+        find_training_data(tmp_path / "images", tmp_path / "train.csv", classes)
+    assert "folder of mask images" in told.value.advice
+
+
+COLOURS = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4) * 10
+
+
+@pytest.mark.parametrize(
+    ("stored", "channels", "expected"),
+    [
+        (COLOURS[..., 0], 3, COLOURS[..., [0, 0, 0]]),
+        (COLOURS[..., 0], 1, COLOURS[..., :1]),
+        (COLOURS[..., :3], 3, COLOURS[..., :3]),
+        (COLOURS, 3, COLOURS[..., :3]),
+        (COLOURS, 4, COLOURS),
+    ],
+)
+def test_images_have_the_channels_that_are_asked_for(
+    draw: Draw, tmp_path: Path, stored: np.ndarray, channels: int, expected: np.ndarray
+) -> None:
+    draw("images/a.png", stored)
+    assert np.array_equal(find_images(tmp_path / "images", "data.images", channels).read("a"), expected)
+
+
+def test_colours_become_grey_for_one_channel(draw: Draw, tmp_path: Path) -> None:
+    draw("images/a.png", np.full((2, 3, 3), (100, 100, 100), np.uint8))
+    draw("images/b.png", np.full((2, 3, 3), (255, 0, 0), np.uint8))
+    images = find_images(tmp_path / "images", "data.images", 1)
+    assert images.read("a").shape == (2, 3, 1)
+    assert (images.read("a") == 100).all()
+    assert (images.read("b") == 76).all()  # 0.299 of the red
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_other_channels_than_the_file_has_are_told(draw: Draw, tmp_path: Path, channels: int) -> None:
+    draw("images/a.png", COLOURS[..., :3])
+    with pytest.raises(UnreadableImageError, match=f"a.png has 3 channels, but shape asks for {channels}"):
+        find_images(tmp_path / "images", "data.images", channels).read("a")
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_negatives_are_background_without_any_mask(draw: Draw, tmp_path: Path, activation: str) -> None:
+    draw("nothing/a.png")
+    classes = Classes(("a", "b"), activation, ((4,), (7,)), (9,))
+    data = find_negatives(tmp_path / "nothing", classes, 3, "data.external_negatives")
+    assert data.read_labels("a").shape == (6, 9)
+    assert not data.read_labels("a").any()
+    objects = data.read_objects("a")
+    assert objects is not None
+    assert not objects.any()
+    with pytest.raises(MissingFileError, match=r"data\.external_negatives: there is no folder"):
+        find_negatives(tmp_path / "nowhere", classes, 3, "data.external_negatives")

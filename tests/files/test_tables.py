@@ -76,3 +76,12 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_told_with_key_and_path(tmp_p
         with pytest.raises(MissingFileError, match="the key") as told:
             read_table(path, 2, "the key", DataError)
         assert str(path) in told.value.message
+
+
+def test_any_number_of_columns_is_read_where_none_is_expected(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    for columns in (("one",), ("one", "two", "three", "four")):
+        path.write_text(format_table(columns, [columns, columns]))
+        table = read_table(path, None, "history", DataError)
+        assert table.columns == columns
+        assert table.rows == (columns, columns)

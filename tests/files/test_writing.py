@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import StorageError
-from toolkit.files.writing import new_path, read_json, replacing, write_json, write_text
+from toolkit.files.writing import finite_or_none, new_path, read_json, replacing, write_json, write_text
 
 
 def names_in(folder: Path) -> list[str]:
@@ -126,3 +126,11 @@ def test_damaged_json_is_told_with_its_path(tmp_path: Path, content: bytes) -> N
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(StorageError, match=r"a\.json is damaged"):
         read_json(tmp_path / "a.json")
+
+
+def test_json_has_null_for_numbers_that_do_not_exist(tmp_path: Path) -> None:
+    numbers = [0.5, float("nan"), float("inf")]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", numbers)
+    write_json(tmp_path / "a.json", [finite_or_none(number) for number in numbers])
+    assert read_json(tmp_path / "a.json") == [0.5, None, None]

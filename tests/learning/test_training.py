@@ -53,7 +53,10 @@ def weights(folder: StageFolder) -> list[np.ndarray]:
 def outcome(experiment: Experiment) -> tuple[list[list[np.ndarray]], list[list[Epoch]], list[bytes]]:
     stages = [experiment.stage(fold, 0) for fold in (0, 1)]
     timeless = [
-        [Epoch(e.number, e.learning_rate, e.loss, e.validation_loss, e.scores, e.images, 0) for e in read_history(stage)]
+        [
+            Epoch(e.number, e.learning_rate, e.loss, e.validation_loss, e.scores, e.images, 0)
+            for e in read_history(stage)
+        ]
         for stage in stages
     ]
     maps = [stored.tobytes() for _, stored in ProbabilityStore(experiment.predictions("oof"))]

@@ -128,10 +128,12 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
         solved = score_submission(path, data / "solution.csv", data / "test" / "images", _METRIC)
         return made.path, solved.score
 
-    scored = [(one.experiment, one.all) for one in fitted if one.all is not None] + [
-        (one.experiment, one.all) for one in viewed
+    scored = [(one.experiment, one.all) for one in fitted] + [(one.experiment, one.all) for one in viewed]
+    rows = [
+        DemoRow(name, "threshold 0.500", oof, hidden_score(name, threshold=0.5)[1])
+        for name, oof in scored
+        if oof is not None
     ]
-    rows = [DemoRow(name, "threshold 0.500", oof, hidden_score(name, threshold=0.5)[1]) for name, oof in scored]
     members = list(rows)
     untuned = hidden_score(averaged.experiment, threshold=0.5, submission_name=f"{averaged.experiment}-untuned")[1]
     rows.append(DemoRow(averaged.experiment, "threshold 0.500", tuned.untuned, untuned))

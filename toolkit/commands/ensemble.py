@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.commands.overlays import write_overlays
-from toolkit.commands.scoring import Scores, score_stores, write_scores
+from toolkit.commands.scoring import Scores, next_command, score_stores, write_scores, written
 from toolkit.config.loading import config_from_plain, is_ensemble, load_ensemble, with_relative_paths
 from toolkit.config.models import EnsembleConfig
 from toolkit.config.yaml_files import write_yaml
 from toolkit.core.blend import to_probability, weighted_mean
+from toolkit.core.measuring import Direction
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.views import VIEWS
 from toolkit.errors import ConfigError, MembersError, NotReadyError
@@ -24,19 +25,19 @@ from toolkit.files.resolved import Resolved, data_of, read_resolved, versions, w
 from toolkit.files.sources import find_images
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
 from toolkit.files.truth import TRUTH_KEYS, truth_of
-from toolkit.files.writing import write_text, writing_to
+from toolkit.files.writing import finite_or_none, write_text, writing_to
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress, Table
 
 
 @dataclass(frozen=True)
 class MemberScore:
-    """A member's out-of-fold score, plain and with the views of the ensemble."""
+    """A member's out-of-fold score, plain and with the views of the ensemble; None where the metric skips all."""
 
     name: str
     weight: float
-    plain: float
-    with_views: float
+    plain: float | None
+    with_views: float | None
 
 
 @dataclass(frozen=True)
@@ -45,37 +46,45 @@ class EnsembleResult:
 
     experiment: str
     metric: str
+    direction: Direction
+    classes: int
     views: str
     members: list[MemberScore]
-    folds: list[float]
-    all: float
+    folds: list[float | None]
+    all: float | None
     overlays: str
 
     def tables(self) -> list[Table]:
         """Members, with and without views, and the ensemble."""
         rows = [
-            (member.name, f"{member.weight:g}", f"{member.plain:.4f}", f"{member.with_views:.4f}")
+            (member.name, f"{member.weight:g}", written(member.plain), written(member.with_views))
             for member in self.members
         ]
-        rows.append((self.experiment, "", "", f"{self.all:.4f}"))
+        rows.append((self.experiment, "", "", written(self.all)))
         columns = ("", "weight", "no views", f"views: {self.views}")
         return [Table(f"{self.experiment}: out-of-fold {self.metric} at threshold 0.5", columns, rows)]
 
     def next_steps(self) -> list[str]:
         """Whether it was worth it, where the pictures are, what to type."""
-        best = max(max(member.plain, member.with_views) for member in self.members)
-        verdict = "beats" if self.all > best else "does NOT beat"
-        worse = [member.name for member in self.members if member.with_views < member.plain]
+        scores = [score for member in self.members for score in (member.plain, member.with_views) if score is not None]
+        best = (max if self.direction == "max" else min)(scores, default=None)
+        verdict = "beats" if self._is_better(self.all, best) else "does NOT beat"
+        worse = [member.name for member in self.members if self._is_better(member.plain, member.with_views)]
         advice = (
-            f"the views {self.views} lower the score of {', '.join(worse)}: training may not have seen such images; "
+            f"the views {self.views} worsen the score of {', '.join(worse)}: training may not have seen such images; "
             "compare --views hflip, or none"
         )
         return [
             *([advice] if worse else []),
-            f"the ensemble {verdict} its best member ({self.all:.4f} against {best:.4f})",
+            f"the ensemble {verdict} its best member ({written(self.all)} against {written(best)})",
             f"pictures: {self.overlays}",
-            f"next: tk tune {self.experiment}",
+            next_command(self.experiment, several_classes=self.classes > 1),
         ]
+
+    def _is_better(self, score: float | None, other: float | None) -> bool:
+        if score is None or other is None:
+            return score is not None
+        return score > other if self.direction == "max" else score < other
 
 
 def ensemble(
@@ -148,7 +157,7 @@ def _config(
     metrics = sorted({entry.primary_metric.label for entry in resolved})
     if len(metrics) > 1:
         raise MembersError(f"the members were fitted to different metrics: {', '.join(metrics)}")
-    for key in ("classes", "activation"):
+    for key in ("classes", "activation", "benchmark_class"):
         if any(entry.config[key] != resolved[0].config[key] for entry in resolved):
             listed = "; ".join(
                 f"{member.name}: {entry.config[key]}" for member, entry in zip(members, resolved, strict=True)
@@ -358,10 +367,15 @@ def _score(
     return EnsembleResult(
         experiment.name,
         scores[0].metric,
+        scores[0].judgement.metrics[0].direction,
+        data.classes.count,
         config.views,
-        [MemberScore(member.name, weight, without.all, with_.all) for member, weight, without, with_ in found],
-        scores[0].by_fold,
-        scores[0].all,
+        [
+            MemberScore(member.name, weight, finite_or_none(without.all), finite_or_none(with_.all))
+            for member, weight, without, with_ in found
+        ],
+        [finite_or_none(score) for score in scores[0].by_fold],
+        finite_or_none(scores[0].all),
         str(experiment.overlays),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.commands.overlays import write_overlays
-from toolkit.commands.scoring import score_stores, write_scores
+from toolkit.commands.scoring import next_command, score_stores, write_scores, written
 from toolkit.config.durations import parse_duration
 from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config
 from toolkit.config.models import Config
@@ -110,38 +110,42 @@ def _duration(text: str) -> float:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What `tk fit` has made; without scores as long as a fold is not finished."""
+    """What `tk fit` has made; without scores as long as a fold is not finished.
+
+    A score is None where the metric skipped every image.
+    """
 
     experiment: str
+    finished: bool
     metric: str
-    folds: list[float]
+    folds: list[float | None]
     all: float | None
-    classes: dict[str, dict[str, float]]
+    classes: dict[str, dict[str, float | None]]
     stages: list[str]
     seconds: float
     overlays: str
 
     def tables(self) -> list[Table]:
         """Score per fold, over all and by class; what is trained, as long as there are no scores."""
-        if self.all is None:
+        if not self.finished:
             rows = [(line,) for line in self.stages]
             return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
-        rows_of_folds = [(f"fold {number}", f"{score:.4f}") for number, score in enumerate(self.folds)]
-        rows_of_folds.append(("all out-of-fold images", f"{self.all:.4f}"))
+        rows_of_folds = [(f"fold {number}", written(score)) for number, score in enumerate(self.folds)]
+        rows_of_folds.append(("all out-of-fold images", written(self.all)))
         tables = [Table(f"{self.experiment}: {self.metric} at threshold 0.5", ("", self.metric), rows_of_folds)]
         if self.classes:
             metrics = list(next(iter(self.classes.values())))
             rows_of_classes = [
-                (name, *(f"{scores[metric]:.4f}" for metric in metrics)) for name, scores in self.classes.items()
+                (name, *(written(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
             ]
             tables.append(Table(f"{self.experiment}: by class", ("class", *metrics), rows_of_classes))
         return tables
 
     def next_steps(self) -> list[str]:
         """What to look at and to type."""
-        if self.all is None:
+        if not self.finished:
             return [f"next: tk fit {self.experiment}, which trains what is left and predicts"]
-        return [f"pictures: {self.overlays}", f"next: tk tune {self.experiment}"]
+        return [f"pictures: {self.overlays}", next_command(self.experiment, several_classes=bool(self.classes))]
 
 
 def fit(
@@ -181,10 +185,11 @@ def _result(experiment: Experiment, config: Config, finished: bool, seconds: flo
     overlays = str(experiment.overlays)
     if not finished:
         trained = [str(folder.folder) for folder in experiment.finished_stages()]
-        return FitResult(experiment.name, config.metric_specs[0].label, [], None, {}, trained, seconds, overlays)
+        return FitResult(experiment.name, False, config.metric_specs[0].label, [], None, {}, trained, seconds, overlays)
     score = read_json(experiment.score)
     return FitResult(
         experiment.name,
+        True,
         score["metric"],
         score["folds"],
         score["all"],
@@ -309,10 +314,14 @@ def _begin(experiment: Experiment, resolved: Resolved, restart: bool) -> None:
     """Write resolved.yaml, unless what is there was made with something else."""
     if restart:
         experiment.forget_results()
+    experiment.remove_remains()
     _refuse_changed(experiment, resolved)
     if experiment.has_training():
         # What was trained was trained with the versions of that day.
-        resolved = replace(resolved, versions=read_resolved(experiment).versions)
+        before = read_resolved(experiment)
+        resolved = replace(resolved, versions=before.versions)
+        if resolved == before:
+            return
     write_resolved(experiment, resolved)
 
 

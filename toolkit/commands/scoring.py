@@ -1,6 +1,5 @@
 """Scoring out-of-fold predictions: per image, per fold, per class, over all images together."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.tables import format_table
-from toolkit.files.writing import write_json, write_text
+from toolkit.files.writing import finite_or_none, write_json, write_text
 from toolkit.messages import Progress
 
 
@@ -130,8 +129,8 @@ def write_scores(experiment: Experiment, scores: Scores) -> None:
     write_text(experiment.image_scores, format_table(("image_id", "fold", *by_metric), rows))
     tree: dict[str, Any] = {
         "metric": scores.metric,
-        "folds": [_number(score) for score in scores.by_fold],
-        "all": _number(scores.all),
+        "folds": [finite_or_none(score) for score in scores.by_fold],
+        "all": finite_or_none(scores.all),
         "metrics": _numbers(scores.judgement.scores()),
     }
     if len(scores.classes) > 1:
@@ -140,9 +139,14 @@ def write_scores(experiment: Experiment, scores: Scores) -> None:
 
 
 def _numbers(scores: Mapping[str, float]) -> dict[str, float | None]:
-    return {label: _number(score) for label, score in scores.items()}
+    return {label: finite_or_none(score) for label, score in scores.items()}
 
 
-def _number(score: float) -> float | None:
-    """JSON has no NaN: a score that does not exist is null."""
-    return None if math.isnan(score) else score
+def next_command(name: str, *, several_classes: bool) -> str:
+    """What to type once an experiment or ensemble is scored: several classes are neither tuned nor submitted yet."""
+    return f"next: tk ensemble {name} EXPERIMENT, or tk ls to compare" if several_classes else f"next: tk tune {name}"
+
+
+def written(score: float | None) -> str:
+    """A score for the screen; one that does not exist, because the metric skipped every image, is a dash."""
+    return "–" if score is None else f"{score:.4f}"

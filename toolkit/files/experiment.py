@@ -23,12 +23,13 @@ from typing import Literal
 
 from toolkit.config.plugins import PLUGINS
 from toolkit.errors import ConfigError, MissingFileError
-from toolkit.files.writing import read_json, writing_to
+from toolkit.files.writing import read_json, remove_unfinished, writing_to
 from toolkit.messages import Progress
 
 Split = Literal["oof", "test"]
 """Which images: the training images, each predicted by the fold that never saw it, or the test images."""
 
+_DISCARDED = ".discarded-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
@@ -79,6 +80,17 @@ class StageFolder:
     def candidates(self) -> list[Path]:
         """All of these that are there."""
         return sorted(self.candidate(0).parent.glob("epoch*.weights.h5"))
+
+    def forget_progress(self) -> None:
+        """Delete what only a stage that is not complete yet needs.
+
+        Raises:
+            StorageError: something cannot be deleted.
+        """
+        with writing_to(self.folder):
+            for folder in (self.last.parent, self.candidate(0).parent):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
 
     def is_complete(self) -> bool:
         """Whether all epochs of the stage are done."""
@@ -168,10 +180,6 @@ class Experiment:
         folders = [*self.folder.glob("fold*/stage*"), *self.folder.glob("fold*/seed*/stage*")]
         return [stage for stage in map(StageFolder, sorted(folders)) if stage.is_complete()]
 
-    def stages_of(self, fold: int) -> list[int]:
-        """Numbers of the stages of a fold that have been begun."""
-        return sorted(int(path.name.removeprefix("stage")) for path in self.folder.glob(f"fold{fold}/stage[0-9]*"))
-
     def sibling(self, name: str) -> "Experiment":
         """The experiment of a name in the same workspace."""
         return Experiment(self.folder.parent / name)
@@ -195,7 +203,7 @@ class Experiment:
         """Delete everything but the configuration, its preview and the folds.
 
         What says which configuration the results belong to goes last: a deletion that is interrupted never leaves
-        weights that pass for those of another configuration.
+        weights that pass for those of another configuration. A fold goes at once, so that none is left in parts.
 
         Raises:
             StorageError: something cannot be deleted.
@@ -203,9 +211,24 @@ class Experiment:
         with writing_to(self.folder):
             for folder in (self.folder / "predictions", *sorted(self.folder.glob("fold[0-9]*"))):
                 if folder.is_dir():
-                    shutil.rmtree(folder)
+                    discarded = folder.with_name(f"{_DISCARDED}{folder.name}")
+                    shutil.rmtree(discarded, ignore_errors=True)
+                    folder.rename(discarded)
+                    shutil.rmtree(discarded)
             for path in (self.score, self.image_scores, self.tuned, self.overlays, self.resolved):
                 path.unlink(missing_ok=True)
+
+    def remove_remains(self) -> None:
+        """Delete what runs that were killed have left behind; only for who holds the lock.
+
+        Raises:
+            StorageError: something cannot be deleted.
+        """
+        with writing_to(self.folder):
+            for folder in self.folder.glob("fold[0-9]*"):
+                remove_unfinished(folder)
+            for folder in self.folder.glob(f"{_DISCARDED}*"):
+                shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.config.stages import is_weight_file, weights_of
+from toolkit.config.stages import WeightsOf, is_weight_file, weights_of
 from toolkit.core.arrays import Integers
-from toolkit.errors import FoldsError, MissingFileError, NotReadyError
+from toolkit.errors import ConfigError, FoldsError, MissingFileError, NotReadyError
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment
 from toolkit.files.fold_table import read_folds
+from toolkit.files.resolved import read_resolved
 
 
 def initial_weights_path(experiment: Experiment, value: str | None, fold: int, repeat: int) -> Path | None:
@@ -19,9 +20,14 @@ def initial_weights_path(experiment: Experiment, value: str | None, fold: int, r
         return Path(value)
     other = weights_of(value)
     source = experiment.sibling(other.experiment)
-    stage = source.stages_of(fold)[-1] if other.stage is None else other.stage
+    stage = _stage_of(source, other)
     further = source.stage(fold, stage, repeat)
     return (further if further.best_weights.is_file() else source.stage(fold, stage)).best_weights
+
+
+def _stage_of(source: Experiment, other: WeightsOf) -> int:
+    """The number of the stage: the one that is named, or the last of the experiment, begun or not."""
+    return len(read_resolved(source).config["stages"]) - 1 if other.stage is None else other.stage
 
 
 def check_initial_weights(
@@ -42,6 +48,7 @@ def check_initial_weights(
 
     Raises:
         MissingFileError: there is no such file or experiment.
+        ConfigError: it is the experiment itself.
         NotReadyError: the other experiment has not finished a fold.
         FoldsError: its folds are others, so that its weights would have seen what is held out here.
     """
@@ -58,17 +65,28 @@ def check_initial_weights(
             f"{key}: there is no experiment {other.experiment!r} in {source.folder.parent}, nor is it a file",
             "Name an experiment, or a weight file by a path with a / in it.",
         )
+    if source.folder == experiment.folder:
+        raise ConfigError(
+            f"{key}: {value} is this experiment itself",
+            "Leave it out: a stage starts from the best weights of the one before anyway.",
+        )
     if not source.folds.is_file():
         raise NotReadyError(f"{key}: {other.experiment} has not been fitted yet", f"Run: tk fit {other.experiment}")
-    if (read_folds(source.folds, ids) != folds).any():
+    try:
+        same = bool((read_folds(source.folds, ids) == folds).all())
+    except FoldsError as error:
+        raise FoldsError(
+            f"{key}: {other.experiment} was trained on other images: {error.message}",
+            "Its weights may have seen images that are held out here: only experiments over the same images can go on.",
+        ) from error
+    if not same:
         raise FoldsError(
             f"{key}: {other.experiment} has other folds: its weights have seen images that are held out here",
             f"Use its folds: copy {source.folds} to {experiment.folds} before the first tk fit.",
         )
+    stage = _stage_of(source, other)
     for fold in wanted:
-        stages = source.stages_of(fold)
-        missing = not stages if other.stage is None else other.stage not in stages
-        if missing or not source.stage(fold, stages[-1] if other.stage is None else other.stage).is_complete():
+        if not source.stage(fold, stage).is_complete():
             raise NotReadyError(f"{key}: {value} is not finished for fold {fold}", f"Run: tk fit {other.experiment}")
     paths = [initial_weights_path(experiment, value, fold, 0) for fold in wanted]
     return digest("".join(file_digest(path) for path in paths if path is not None).encode())

@@ -1,13 +1,17 @@
 """Files that appear whole or not at all: written beside their place, synced and renamed."""
 
 import json
+import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from toolkit.errors import StorageError
+
+_UNFINISHED = re.compile(r"\.\d+\.")
 
 
 @contextmanager
@@ -53,6 +57,16 @@ def new_path(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Delete what processes that were killed while they wrote have left in a folder and below.
+
+    Nobody else may be writing there.
+    """
+    for path in folder.rglob(".*"):
+        if _UNFINISHED.match(path.name) and path.is_file():
+            path.unlink()
+
+
 def sync(path: Path) -> None:
     """Make sure that a file or folder has reached the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -71,6 +85,11 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, tree: Any) -> None:
     """Write indented JSON; numbers that are not finite are refused, because JSON has none."""
     write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite_or_none(number: float) -> float | None:
+    """JSON has no NaN: a score that does not exist is null."""
+    return number if math.isfinite(number) else None
 
 
 def read_json(path: Path) -> Any:

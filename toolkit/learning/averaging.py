@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.learning.runtime import tf
+from toolkit.learning.runtime import compiled, tf
 
 Weights = list[npt.NDArray[np.float32]]
 """Every weight of a model in the order of `model.get_weights()`."""
@@ -121,7 +121,7 @@ def reestimate_batch_norm(model: Any, batches: Iterable[Any]) -> None:
     statistics = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
     means: Weights = []
     with _set_for(model, layers):
-        run = tf.function(lambda images: model(images, training=True), reduce_retracing=True)
+        run = compiled(lambda images: model(images, training=True))
         for count, images in enumerate(batches, start=1):
             run(images)
             latest = [variable.numpy() for variable in statistics]

@@ -1,5 +1,6 @@
 """Averages of weights that compete with the best epoch of a stage: collected epoch by epoch, restored with it."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,16 +41,11 @@ class Candidates:
             self._network.save_weights(self._folder.candidate(number))
 
     def tidy(self, history: Sequence[Epoch]) -> None:
-        """Delete the weights of epochs that are no longer among the best; only after a checkpoint says so."""
+        """Delete the weights of epochs that are no longer among the best; only after a checkpoint that says so."""
         kept = {self._folder.candidate(number) for number in self._best(history)}
         for path in self._folder.candidates():
             if path not in kept:
                 path.unlink()
-
-    def forget(self) -> None:
-        """Delete the weights of all epochs."""
-        for path in self._folder.candidates():
-            path.unlink()
 
     def arrays(self) -> dict[str, Arrays]:
         """What a checkpoint has to keep."""
@@ -68,17 +64,20 @@ class Candidates:
             *mean, count = arrays["stochastic_average"]
             self._stochastic = StochasticAverage(int(count), mean)
 
-    def weights(self) -> Iterator[tuple[str, list[npt.NDArray[Any]]]]:
-        """Each average by name, as `model.get_weights()` orders them; batch statistics are those of no epoch."""
+    def weights(self, history: Sequence[Epoch]) -> Iterator[tuple[str, list[npt.NDArray[Any]]]]:
+        """Each average by name, as `model.get_weights()` orders them; batch statistics are those of no epoch.
+
+        Only epochs that the history calls the best are in the soup: a run that was killed may have left more files.
+        """
         if self._moving is not None:
             yield "ema", self._moving.weights()
         if self._stochastic is not None and self._stochastic.count:
             yield "swa", list(self._stochastic.mean)
-        paths = self._folder.candidates()
-        if self._spec.soup is not None and len(paths) > 1:
+        best = sorted(self._best(history))
+        if len(best) > 1:
             several = []
-            for path in paths:
-                self._network.load_weights(path)
+            for number in best:
+                self._network.load_weights(self._folder.candidate(number))
                 several.append(self._network.model.get_weights())
             yield "soup", soup(several)
 
@@ -87,5 +86,6 @@ class Candidates:
         if self._spec.soup is None:
             return set()
         sign = -1 if self._is_better(1.0, 0.0) else 1
-        ranked = sorted(history, key=lambda epoch: (sign * epoch.primary, epoch.number))
+        counted = [epoch for epoch in history if not math.isnan(epoch.primary)]
+        ranked = sorted(counted, key=lambda epoch: (sign * epoch.primary, epoch.number))
         return {epoch.number for epoch in ranked[: self._spec.soup.top]}

@@ -20,8 +20,8 @@ Arrays = Sequence[npt.NDArray[Any]]
 class Checkpoint:
     """A stage after some epochs.
 
-    `arrays` are lists of arrays by name: weights, optimizer, averages. `state` is plain data: epochs that are done,
-    callbacks, whether the stage was stopped.
+    `arrays` are lists of arrays by name: weights, optimizer, averages. `state` is plain data: the history, callbacks,
+    whether the stage was stopped.
     """
 
     arrays: Mapping[str, Arrays]
@@ -31,9 +31,10 @@ class Checkpoint:
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write it whole or not at all."""
     with new_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["state"] = json.dumps(checkpoint.state)
+        # Not an attribute: those hold 64 kB, which the history of a few hundred epochs fills.
+        file["state"] = json.dumps(checkpoint.state)
         for name, arrays in checkpoint.arrays.items():
-            group = file.create_group(name)
+            group = file.create_group(f"arrays/{name}")
             for number, array in enumerate(arrays):
                 group[f"{number:05d}"] = array
 
@@ -46,9 +47,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         with h5py.File(path) as file:
-            arrays = {name: [group[number][()] for number in sorted(group)] for name, group in file.items()}
-            return Checkpoint(arrays, json.loads(file.attrs["state"]))
-    except (OSError, KeyError, ValueError, AttributeError) as error:
+            groups = file["arrays"].items()
+            arrays = {name: [group[number][()] for number in sorted(group)] for name, group in groups}
+            return Checkpoint(arrays, json.loads(file["state"][()]))
+    except (OSError, KeyError, ValueError, AttributeError, TypeError, RuntimeError) as error:
         raise _damaged(path, str(error)) from error
 
 

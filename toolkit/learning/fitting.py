@@ -22,15 +22,15 @@ from toolkit.learning.mixing import Mixing
 from toolkit.learning.networks import build_network
 from toolkit.learning.optimizers import build_optimizer
 from toolkit.learning.plugins import check_call
-from toolkit.learning.runtime import Precision, configure
+from toolkit.learning.runtime import Precision, configure, take_memory_by_need, training_devices
 from toolkit.learning.schedules import build_schedule
 from toolkit.learning.trainer import Trainer
 from toolkit.learning.training import train_fold
 from toolkit.learning.training_data import NEVER, Deadline, Run, TrainingData, callbacks_of
 from toolkit.messages import Progress
 
-_BUILT = ("loss", "optimizer", "schedule", "callbacks")
-"""Keys of a stage from which something is built, to see that it can be."""
+_CHECKED = ("loss", "optimizer", "schedule", "callbacks", "batch")
+"""Keys of a stage that only what is built from them, or this machine, can tell to be wrong."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
     Raises:
         ConfigError, NetworkError, WeightsError: with the key at fault.
     """
+    take_memory_by_need()
     config = loaded.config
 
     def where(key: KeyPath) -> str:
@@ -79,12 +80,13 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
     benchmark = config.benchmark_index
     metrics = build_metrics(config.metric_specs, classes.count, classes.activation, own=own, benchmark=benchmark)
     for stage in stages:
-        at = {key: where(stage_key(config.stages[stage.number], stage.number, key)) for key in _BUILT}
+        at = {key: where(stage_key(config.stages[stage.number], stage.number, key)) for key in _CHECKED}
         weights = None if isinstance(stage.class_weights, str) else stage.class_weights
         _checked(at["loss"], build_loss, stage.loss, config.activation, weights, own)
         _checked(at["optimizer"], build_optimizer, stage.optimizer, stage.lr, own)
         _checked(at["schedule"], build_schedule, stage.schedule, stage.lr, stage.epochs, own)
         _checked(at["callbacks"], callbacks_of, stage, metrics, own, 1)
+        _checked(at["batch"], _check_batch, stage.batch)
     try:
         network = build_network(config.network_spec(), config.seed, own=own)
     except (NetworkError, WeightsError) as error:
@@ -187,6 +189,15 @@ def _key_at_fault(config: Config, message: str) -> tuple[KeyPath, str]:
     if word in config.architecture_options:
         return ("architecture_options", word), text
     return ("architecture",), message
+
+
+def _check_batch(batch: int) -> None:
+    devices = len(training_devices())
+    if batch < devices:
+        raise ValueError(
+            f"{devices} devices cannot share a batch of {batch}; use a larger one, or fewer devices, as with "
+            "CUDA_VISIBLE_DEVICES=0"
+        )
 
 
 def _is_finished(experiment: Experiment, run: Run, stages: Sequence[Stage]) -> bool:

@@ -4,6 +4,7 @@ import numpy as np
 
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Floats
+from toolkit.core.labels import VOID
 from toolkit.errors import StorageError
 from toolkit.files.experiment import StageFolder
 from toolkit.files.tables import format_table, read_table
@@ -34,12 +35,13 @@ def weigh_negatives(
     false_pixels = np.zeros(len(pool.samples))
     samples = [pool.samples[position] for position in negatives]
     at = 0
-    for part, _, images, _ in validation_batches(data.reader_of(stage), samples, stage.batch):
+    for part, _, images, targets in validation_batches(data.reader_of(stage), samples, stage.batch):
         probability = predictor(images)
         if data.reader.classes.activation == "softmax":
             found = probability.argmax(axis=-1) > 0
         else:
             found = (probability > 0.5).any(axis=-1)
+        found &= targets[..., 0].numpy() != VOID
         false_pixels[negatives[at : at + len(part)]] = found.sum(axis=(1, 2))
         at += len(part)
     weights: Floats = 1 + stage.hard_negatives * false_pixels / max(1.0, false_pixels.max())

@@ -83,6 +83,15 @@ def build_optimizer(call: OptimizerCall, lr: float, own: Mapping[str, Any] = _NO
     return optimizer
 
 
+def variables_of(optimizer: Any) -> list[Any]:
+    """All state of a built optimizer but its learning rate, that of loss scaling included."""
+    variables = list(optimizer.variables)
+    if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+        # Keras leaves these out, and has no public name for the variable of the scale.
+        variables += [optimizer._loss_scale.current_loss_scale, optimizer.dynamic_counter]
+    return variables
+
+
 def _own_optimizer(name: str, arguments: Mapping[str, Any], lr: float, own: Mapping[str, Any]) -> Any:
     try:
         optimizer = own[name](learning_rate=lr, **arguments)

@@ -45,6 +45,8 @@ class Own(Mapping[str, Any]):
             raise ConfigError(
                 f"{name} cannot be had: {error}", "A dotted path names something that Python can import."
             ) from error
+        except Exception as error:
+            raise ConfigError(f"{module} fails when it is run: {type(error).__name__}: {error}") from error
 
     def __iter__(self) -> Iterator[str]:
         """The names of plugins.py."""

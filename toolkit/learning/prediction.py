@@ -10,7 +10,7 @@ from toolkit.files.sources import Images
 from toolkit.learning.batches import SampleReader, prediction_batches
 from toolkit.learning.networks import Network
 from toolkit.learning.outputs import Outputs
-from toolkit.learning.runtime import tf
+from toolkit.learning.runtime import compiled, tf
 from toolkit.messages import Task
 
 
@@ -20,13 +20,12 @@ class Predictor:
     def __init__(self, network: Network, views: str, activation: Activation) -> None:
         activate = tf.sigmoid if activation == "sigmoid" else tf.nn.softmax
 
-        @tf.function(reduce_retracing=True)
         def predict(images: Any) -> Any:
             outputs = [network.outputs(view.apply(images), training=False) for view in VIEWS[views]]
             undone = [view.undo(activate(output.logits)) for view, output in zip(VIEWS[views], outputs, strict=True)]
             return tf.add_n(undone) / len(undone), outputs[0]
 
-        self._predict = predict
+        self._predict = compiled(predict)
 
     def __call__(self, images: Any) -> Probability:
         """Probabilities `float32 (batch, height, width, classes)` of images `uint8 (batch, height, width, channels)`.

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -53,6 +53,8 @@ def _import() -> tuple[Any, Any]:
     with _quiet():
         import segmentation_models  # noqa: PLC0415 # the environment had to be set first
         import tensorflow as tf  # noqa: PLC0415, TID251 # as above; everybody else takes it from here
+    # Its warnings are for those who write code with it, such as that a function was compiled for another batch size.
+    tf.get_logger().setLevel("ERROR")
     return tf, segmentation_models
 
 
@@ -99,20 +101,55 @@ def configure(precision: Precision) -> None:
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": rewrite})
     policy = "float32" if rewrite or precision == "float32" else f"mixed_{precision}"
     tf.keras.mixed_precision.set_global_policy(policy)
-    for device in devices:
-        # Fails only if the device is in use already, when memory is taken as before.
+    take_memory_by_need()
+
+
+def take_memory_by_need() -> None:
+    """Let GPUs give out their memory by and by; without effect once something has been computed on them."""
+    for device in tf.config.list_physical_devices("GPU"):
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(device, True)
 
 
-def strategy() -> Any:
-    """How steps are spread: over all GPUs, or over the logical devices that one processor was cut into."""
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors as one graph, whatever the size of their first axis, the batch.
+
+    Left to itself, TensorFlow makes a graph for the first size that it meets and another for all further ones. Which
+    batch runs on which graph would then depend on where a process began, and two graphs of the same function are
+    optimised differently: a run that was broken off would not come back to the same numbers.
+
+    Tensors may come in tuples, with None where there is none; there is one graph for each combination of types.
+    """
+    traced: Any = tf.function(function)
+    graphs: dict[Any, Any] = {}
+
+    def call(*arguments: Any) -> Any:
+        specs = tf.nest.map_structure(_of_any_batch, arguments)
+        key = tuple(map(repr, tf.nest.flatten(specs)))
+        if key not in graphs:
+            graphs[key] = traced.get_concrete_function(*specs)
+        return graphs[key](*arguments)
+
+    return call
+
+
+def _of_any_batch(tensor: Any) -> Any:
+    if tensor is None:
+        return None
+    shape = tuple(tensor.shape)
+    return tf.TensorSpec((None, *shape[1:]) if shape else (), tensor.dtype)
+
+
+def training_devices() -> list[str]:
+    """Names of the devices that share each batch: all GPUs, or the logical devices that one processor was cut into."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return (
-        tf.distribute.MirroredStrategy([device.name for device in devices])
-        if len(devices) > 1
-        else (tf.distribute.get_strategy())
-    )
+    return [device.name for device in devices]
+
+
+def strategy() -> Any:
+    """How steps are spread over the training devices; TensorFlow's own, which does nothing, for a single one."""
+    devices = training_devices()
+    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
 
 
 def loss_scaling(optimizer: Any) -> Any:

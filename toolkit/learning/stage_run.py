@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from toolkit.config.settings import Stage
@@ -12,8 +13,8 @@ from toolkit.core.randomness import derived_seed
 from toolkit.core.sampling import area_groups, select_images, shuffled_batches
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.experiment import StageFolder
-from toolkit.files.history import Epoch, read_history, write_history
-from toolkit.files.writing import write_json
+from toolkit.files.history import Epoch, write_history
+from toolkit.files.writing import finite_or_none, write_json
 from toolkit.learning.averaging import reestimate_batch_norm
 from toolkit.learning.batches import training_batches
 from toolkit.learning.candidates import Candidates
@@ -124,6 +125,7 @@ class StageRun:
                 raise TrainingError(f"{self._where(number)}: the loss became {loss} on the batch of {names}", LOWER_LR)
             total, seen = total + loss * len(positions), seen + len(positions)
             task.advance(len(positions), f"loss {total / seen:.4f}")
+        step.settle()
         return total / seen, learning_rate
 
     def _batches(self, batches: Sequence[Integers], draw: Sequence[int]) -> Any:
@@ -138,9 +140,10 @@ class StageRun:
         )
 
     def _finish_epoch(self, epoch: Epoch, progress: Progress) -> None:
-        """Keep what is worth keeping; the checkpoint comes last.
+        """Keep what is worth keeping.
 
-        A run that is killed before the checkpoint repeats the epoch, to the same result.
+        A run that is killed before the checkpoint repeats the epoch, to the same result. What comes after it is made
+        from it again, should the run be killed there.
         """
         best = all(self._data.is_better(epoch.primary, earlier.primary) for earlier in self._history)
         network = self._trainer.network
@@ -152,10 +155,10 @@ class StageRun:
         self._candidates.after_epoch(self._history)
         reasons = [callback.epoch_end(epoch.values(), epoch.number) for callback in self._callbacks]
         self._stopped = "; ".join(reason for reason in reasons if reason)
-        write_history(self._folder, self._history)
-        write_checkpoint(self._folder.last, self._checkpoint())
-        self._candidates.tidy(self._history)
         self._log.write(epoch, self._validation.examples)
+        write_checkpoint(self._folder.last, self._checkpoint())
+        write_history(self._folder, self._history)
+        self._candidates.tidy(self._history)
         progress.say(f"{self._title} · {_describe(epoch, self._stage.epochs)}{' · best' if best else ''}")
         if self._stopped:
             progress.say(f"{self._title} · stopped after epoch {epoch.number + 1}: {self._stopped}")
@@ -164,29 +167,33 @@ class StageRun:
         step = self._equipment.step
         arrays = {
             "weights": self._trainer.network.model.get_weights(),
-            "optimizer": [variable.numpy() for variable in step.optimizer.variables],
+            "optimizer": [variable.numpy() for variable in step.variables],
             **self._candidates.arrays(),
         }
         state = {
-            "epochs_done": len(self._history),
+            "history": [asdict(epoch) for epoch in self._history],
             "callbacks": [callback.state() for callback in self._callbacks],
             "stopped": self._stopped,
         }
         return Checkpoint(arrays, state)
 
     def _resume(self) -> None:
-        """Go on after the last finished epoch, if there is one; a stage without a checkpoint starts again."""
+        """Go on after the last finished epoch, if there is one; a stage without a checkpoint starts again.
+
+        The history is the checkpoint's: that in history.csv may be older, where a run was killed between the two.
+        """
         path = self._folder.last
         if not path.is_file():
             return
         found = read_checkpoint(path)
         assign(self._trainer.network.model.weights, found.arrays["weights"], path)
-        assign(self._equipment.step.optimizer.variables, found.arrays["optimizer"], path)
+        assign(self._equipment.step.variables, found.arrays["optimizer"], path)
         self._candidates.restore(found.arrays, path)
         for callback, state in zip(self._callbacks, found.state["callbacks"], strict=True):
             callback.restore(state)
         self._stopped = found.state["stopped"]
-        self._history = read_history(self._folder)[: found.state["epochs_done"]]
+        self._history = [Epoch(**epoch) for epoch in found.state["history"]]
+        write_history(self._folder, self._history)
 
     def _finish(self, progress: Progress) -> None:
         """Try the averages of weights, and say that the stage is complete."""
@@ -194,7 +201,7 @@ class StageRun:
         for epoch in self._history[1:]:
             best = epoch if self._data.is_better(epoch.primary, best.primary) else best
         score, kept, tried = best.primary, "best epoch", {}
-        for name, weights in self._candidates.weights():
+        for name, weights in self._candidates.weights(self._history):
             self._trainer.network.model.set_weights(weights)
             reestimate_batch_norm(self._trainer.network.model, self._images_without_steps())
             with progress.task(f"{self._title} · trying {name}", len(self._validation)) as task:
@@ -209,15 +216,14 @@ class StageRun:
             {
                 "complete": True,
                 "metric": self._data.metrics[0].label,
-                "score": score,
+                "score": finite_or_none(score),
                 "weights": kept,
                 "best_epoch": best.number,
-                "tried": tried,
+                "tried": {name: finite_or_none(value) for name, value in tried.items()},
                 "stopped": self._stopped,
             },
         )
-        self._candidates.forget()
-        self._folder.last.unlink(missing_ok=True)
+        self._folder.forget_progress()
 
     def _images_without_steps(self) -> Iterator[Any]:
         """Preprocessed training batches, drawn as one more epoch would draw them."""

@@ -1,14 +1,13 @@
 """One step of training: from a batch to changed weights, on one device or several."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from toolkit.learning.averaging import ExponentialAverage
 from toolkit.learning.networks import Network
+from toolkit.learning.optimizers import variables_of
 from toolkit.learning.outputs import Outputs
-from toolkit.learning.runtime import tf
+from toolkit.learning.runtime import compiled, tf
 
 LossFunction = Callable[[Any, Outputs, Any], Any]
 """From targets (batch, height, width, classes), outputs and the share of the stage that is done to a scalar."""
@@ -17,8 +16,8 @@ LossFunction = Callable[[Any, Outputs, Any], Any]
 class TrainingStep:
     """A compiled step with its optimizer and the moving average of the weights, if there is one.
 
-    With several devices each takes its part of the batch, and gradients are summed with the parts' shares: the loss
-    of a batch is the mean over its images, however it is cut.
+    With several devices each takes its part of the batch, and gradients are summed with the parts' shares: a loss that
+    is a mean over images stays that, however the batch is cut; one over the whole batch becomes a mean over the parts.
     """
 
     def __init__(
@@ -27,7 +26,6 @@ class TrainingStep:
         self.network = network
         self.optimizer = optimizer
         self.average = average
-        self._strategy = strategy
         self._replicas = strategy.num_replicas_in_sync
         self._step = _compiled(network, optimizer, loss, average, strategy)
 
@@ -39,24 +37,33 @@ class TrainingStep:
             targets: (batch, height, width, classes), 0–1, 255 where void.
             progress: share of the stage that is done, 0–1.
         """
-        share = tf.constant(progress, tf.float32)
-        if self._replicas == 1:
-            return float(self._step(images, targets, tf.constant(1.0), share))
-        parts = [_part(images, targets, number, self._replicas) for number in range(self._replicas)]
-        return float(self._step(*(self._distributed(values) for values in zip(*parts, strict=True)), share))
+        return float(self._step(tf.convert_to_tensor(images), tf.convert_to_tensor(targets), tf.constant(progress)))
 
-    def _distributed(self, values: Sequence[Any]) -> Any:
-        return self._strategy.experimental_distribute_values_from_function(
-            lambda context: values[context.replica_id_in_sync_group]
-        )
+    @property
+    def variables(self) -> list[Any]:
+        """All state of the optimizer, for the checkpoint."""
+        return variables_of(self.optimizer)
+
+    def settle(self) -> None:
+        """Give all devices the same running statistics, which each has collected on its part of the batches.
+
+        They are stored as their mean: going on from there is the same, whether the run was interrupted or not.
+        """
+        if self._replicas > 1:
+            self.network.model.set_weights(self.network.model.get_weights())
 
 
-def _part(images: Any, targets: Any, number: int, replicas: int) -> tuple[Any, Any, Any]:
-    """A replica's images and targets, and its share of the batch; the first image with share 0 if none is left."""
-    positions = np.array_split(np.arange(len(images)), replicas)[number]
-    share = tf.constant(len(positions) / len(images), tf.float32)
-    chosen = slice(positions[0], positions[-1] + 1) if len(positions) else slice(0, 1)
-    return images[chosen], targets[chosen], share
+def _part(images: Any, targets: Any, replicas: int) -> tuple[Any, Any, Any]:
+    """This replica's images and targets, and its share of the batch; the first image with share 0 if none is left."""
+    if replicas == 1:
+        return images, targets, 1.0
+    number = tf.distribute.get_replica_context().replica_id_in_sync_group
+    count = tf.shape(images)[0]
+    each, rest = count // replicas, count % replicas
+    length = each + tf.cast(number < rest, tf.int32)
+    start = tf.where(length > 0, number * each + tf.minimum(number, rest), 0)
+    chosen = slice(start, start + tf.maximum(length, 1))
+    return images[chosen], targets[chosen], tf.cast(length / count, tf.float32)
 
 
 def _compiled(
@@ -65,7 +72,8 @@ def _compiled(
     variables = network.trainable_variables
     scaled = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
 
-    def replica(images: Any, targets: Any, share: Any, progress: Any) -> Any:
+    def replica(images: Any, targets: Any, progress: Any) -> Any:
+        images, targets, share = _part(images, targets, strategy.num_replicas_in_sync)
         with tf.GradientTape() as tape:
             loss = loss_of(targets, network.outputs(images, training=True), progress) * share
             objective = optimizer.get_scaled_loss(loss) if scaled else loss
@@ -75,11 +83,10 @@ def _compiled(
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
-    @tf.function(reduce_retracing=True)
-    def step(images: Any, targets: Any, share: Any, progress: Any) -> Any:
-        losses = strategy.run(replica, args=(images, targets, share, progress))
+    def step(images: Any, targets: Any, progress: Any) -> Any:
+        losses = strategy.run(replica, args=(images, targets, progress))
         if average is not None:
             average.update()
         return strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
 
-    return step  # type: ignore[no-any-return] # tf.function has no types
+    return compiled(step)

@@ -78,8 +78,9 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str, progress: 
     if is_made_from(folder, made_from):
         return False
     if views == "none":
-        # A recipe belongs to the predictions that it was tuned on.
+        # A recipe belongs to the predictions that it was tuned on, and a score to those that it is of.
         fitted.experiment.tuned.unlink(missing_ok=True)
+        fitted.experiment.score.unlink(missing_ok=True)
     models = _Models(fitted, views)
     config = fitted.config
     with (

@@ -11,7 +11,7 @@ from toolkit.learning.losses import build_loss
 from toolkit.learning.networks import Network, build_network
 from toolkit.learning.optimizers import build_optimizer
 from toolkit.learning.prediction import Predictor
-from toolkit.learning.runtime import loss_scaling, strategy, tf
+from toolkit.learning.runtime import compiled, loss_scaling, strategy
 from toolkit.learning.steps import LossFunction, TrainingStep
 
 
@@ -97,12 +97,12 @@ class Equipment:
 
     def __init__(self, step: TrainingStep, loss: LossFunction) -> None:
         self.step = step
-        self.validation_loss = tf.function(loss, reduce_retracing=True)
-        self._fresh = [variable.numpy() for variable in step.optimizer.variables]
+        self.validation_loss = compiled(loss)
+        self._fresh = [variable.numpy() for variable in step.variables]
 
     def forget(self) -> None:
         """Put the optimizer back to where it began."""
-        for variable, value in zip(self.step.optimizer.variables, self._fresh, strict=True):
+        for variable, value in zip(self.step.variables, self._fresh, strict=True):
             variable.assign(value)
         if self.step.average is not None:
             self.step.average.restart()

@@ -50,6 +50,8 @@ def write_weights(path: Path, model: Any) -> None:
     """Write an HDF5 file in the layout of Keras 2, which its `load_weights(by_name=True)` reads too."""
     with new_path(path) as temporary, h5py.File(temporary, "w") as file:
         layers = weighted_layers(model)
+        file.attrs["keras_version"] = "2"
+        file.attrs["backend"] = "tensorflow"
         _write_names(file, "layer_names", [layer.name for layer in layers])
         for layer in layers:
             group = file.create_group(layer.name)
