@@ -131,7 +131,7 @@ class Checked(ClosedModel):
         (
             {"dice_loss": {"wieght": 2}},
             ("loss", "dice_loss", "wieght"),
-            "unknown name 'wieght' in loss.dice_loss; did you mean 'weight'? Allowed: weight, per, positives_only, smooth",
+            "unknown name 'wieght' in loss.dice_loss; did you mean 'weight'? Allowed: weight, per",
         ),
         (
             ("lovasz_loss", {"dice_loss": {"smooth": "x"}}),
