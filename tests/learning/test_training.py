@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from toolkit.commands.fit import fit
-from toolkit.errors import ChangedError, StorageError, TrainingError
+from toolkit.errors import ChangedError, StorageError
 from toolkit.files.experiment import Experiment, StageFolder, Workspace
 from toolkit.files.history import Epoch, read_history
 from toolkit.files.store import ProbabilityStore
-from toolkit.learning import training
 from toolkit.messages import Silent, Task
 
 pytestmark = pytest.mark.train
@@ -95,14 +94,6 @@ def test_the_best_epoch_is_the_one_that_the_fold_is_scored_by(tiny_competition: 
     for fold, score in enumerate(result.folds):
         history = read_history(experiment.stage(fold, 0))
         assert max(epoch.scores["salt_map"] for epoch in history) == pytest.approx(score, abs=1e-9)
-
-
-def test_a_loss_that_is_no_number_stops_with_the_ids(
-    tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "_training_step", lambda *_: lambda images, masks: float("nan"))
-    with pytest.raises(TrainingError, match=r"fold 0, stage 0, epoch 0: the loss became nan on the batch of \d{3}"):
-        fit(tiny_competition, "tiny", progress=Silent())
 
 
 def test_folds_that_nothing_tells_the_configuration_of_are_not_taken_over(tiny_competition: Workspace) -> None:
