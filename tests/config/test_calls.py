@@ -95,7 +95,7 @@ class Checked(ClosedModel):
         (
             {"callbacks": {"Stoping": None}},
             ("callbacks", "Stoping"),
-            "callbacks.Stoping: unknown name 'Stoping'; did you mean 'Stopping'? Allowed: Stopping",
+            "unknown name 'Stoping' in callbacks; did you mean 'Stopping'? Allowed: Stopping",
         ),
         ({"callbacks": "Stopping"}, ("callbacks",), "the key callbacks.patience is missing"),
     ],

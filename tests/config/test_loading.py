@@ -72,18 +72,27 @@ def test_json_says_the_same(tmp_path: Path) -> None:
         ("batch: true", "config.yaml:6: batch: expected a whole number, received True (true/false)"),
         ("stratified: 1", "config.yaml:6: stratified: expected true or false, received 1 (a whole number)"),
         ("stratified: no", "config.yaml:6: stratified: expected true or false, received 'no' (text)"),
-        ("loss: 3", "config.yaml:6: loss: expected text, received 3 (a whole number)"),
+        ("loss: 3", "config.yaml:6: loss: expected a text such as binary_crossentropy+0.5*lovasz_loss, `name"),
         ("metrics: dice", "config.yaml:6: metrics: expected a list, received 'dice' (text)"),
         ("metrics: [dice, dise]", "config.yaml:6: metrics.1: unknown name 'dise'; did you mean 'dice'? Allowed: dice"),
-        ("architecture: unet", "config.yaml:6: architecture: unknown value 'unet'; did you mean 'Unet'? Allowed: Unet"),
+        ("architecture: unet", "config.yaml:6: architecture: unknown name 'unet'; did you mean 'Unet'? Allowed: Unet"),
         ("backbone: resnet-34", "config.yaml:6: backbone: unknown name 'resnet-34'; did you mean 'resnet34'? Allowed:"),
         ("precision: double", "config.yaml:6: precision: unknown value 'double'; Allowed: auto, float32, bfloat16"),
         ("folds_count: 1", "config.yaml:6: folds_count: must be greater than or equal to 2, received 1"),
         ("lr: 0", "config.yaml:6: lr: must be greater than 0, received 0"),
         ("lr: .inf", "config.yaml:6: lr: expected a finite number, received inf"),
-        ("encoder_weights: 5", "config.yaml:6: encoder_weights: "),
+        ("encoder_weights: 5", "config.yaml:6: encoder_weights: expected imagenet, pascal_voc or a path, received 5"),
         ("augmentation: 5", "config.yaml:6: augmentation: expected "),
-        ("augmentation:\n  - HorizontalFlip: 0.5\n  - Blur", "config.yaml:8: augmentation.1: expected `key: value`"),
+        ("augmentation:\n  - HorizontalFlip: 0.5\n  - blur", "config.yaml:8: augmentation.1: unknown name 'blur'"),
+        ("augmentation:\n  - HorizontalFlip: 0.5\n  - [Blur]", "config.yaml:8: augmentation.1: each entry of the list"),
+        (
+            "callbacks:",
+            "config.yaml:6: callbacks: expected text, `key: value` pairs or a list, received nothing (null)",
+        ),
+        ("class_weights: balancd", "config.yaml:6: class_weights: unknown value 'balancd'; did you mean 'balanced'?"),
+        ("shape: [64, 64]", "config.yaml:6: shape: expected 3 entries, received 2"),
+        ("mixing: {cutmx: 1}", "config.yaml:6: unknown name 'cutmx' in mixing; did you mean 'cutmix'?"),
+        ("primary_metric: val_dise", "config.yaml:6: primary_metric: unknown name 'dise'; did you mean 'dice'?"),
         ("loss: dice_loss+", "config.yaml:6: loss: character 11: expected the name of a loss"),
     ],
 )
@@ -103,12 +112,12 @@ def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, 
             "stages: [{epochs: 1}]\ndata: here",
             "config.yaml:2: data: expected `key: value` pairs, received 'here' (text)",
         ),
-        ("stages: [{epochs: 1}]\ndata:", "config.yaml:2: data: expected `key: value` pairs, received None"),
+        ("stages: [{epochs: 1}]\ndata:", "config.yaml:2: data: expected `key: value` pairs, received nothing"),
         (
             "data: {images: 1, masks: b}\nstages: [{epochs: 1}]",
             "config.yaml:1: data.images: expected a path, received 1",
         ),
-        ("data: {images: a, masks: b}\nstages: []", "config.yaml:2: stages: the list has the wrong number of entries"),
+        ("data: {images: a, masks: b}\nstages: []", "config.yaml:2: stages: expected at least 1 entry, received 0"),
         (
             "data: {images: a, masks: b}\nstages:\n- 3",
             "config.yaml:3: stages.0: expected `key: value` pairs, received 3",
@@ -139,7 +148,7 @@ stages:
   - epochs: 0
   - epochs: 2
     negatives: all
-shape: [100, 256, 3]
+shape: [0, 256, 3]
 bacth: 3
 """
     head, *found = refused(tmp_path, text)
@@ -168,6 +177,23 @@ def test_where_a_key_was_written(tmp_path: Path) -> None:
     assert loaded.where("stages", 0, "epochs") == f"{path}:5: stages.0.epochs"
     assert loaded.where("stages", 0, "lr") == "--set stages.0.lr=0.1: stages.0.lr"
     assert loaded.where("batch") == f"{path}: batch"
+
+
+def test_a_key_without_a_line_of_its_own_has_that_of_the_nearest_around_it(tmp_path: Path) -> None:
+    write(
+        tmp_path / "common.yaml", MINIMAL + "augmentation:\n  - light\n  - OneOf: {transforms: [Blur, {Affine: 1}]}\n"
+    )
+    overrides = ["callbacks={EarlyStopping: {patience: 1}}", "transforms.CLAHE={p: 1}", "callbacks.TerminateOnNaN={}"]
+    loaded = load(tmp_path, "extends: common.yaml\nclasses: 2\n", *overrides)
+    common = tmp_path / "common.yaml"
+    assert loaded.where("augmentation", 0, "OneOf", "p") == f"{common}:7: augmentation.0.OneOf.p"
+    assert loaded.where("augmentation", 1, "OneOf", "transforms", 1, "Affine", "scale").startswith(f"{common}:8: ")
+    assert loaded.where("stages", 0, "shape") == f"{common}:5: stages.0.shape"
+    assert loaded.where("classes", 0) == f"{tmp_path / 'config.yaml'}:2: classes.0"
+    assert loaded.where("callbacks", "EarlyStopping", "patience").startswith(f"--set {overrides[0]}: callbacks.Early")
+    assert loaded.where("callbacks", "TerminateOnNaN", "x").startswith(f"--set {overrides[2]}: ")
+    assert loaded.where("transforms", "CLAHE", "p").startswith(f"--set {overrides[1]}: transforms.CLAHE.p")
+    assert loaded.where("shape", 0) == f"{tmp_path / 'config.yaml'}: shape.0"
 
 
 # --- Inheritance -----------------------------------------------------------------------------------------------------
@@ -338,7 +364,7 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
     ("override", "problem"),
     [
         ("lr=fast", "--set lr=fast: lr: expected a number, received 'fast' (text)"),
-        ("lr=", "--set lr=: lr: expected a number, received None"),
+        ("lr=", "--set lr=: lr: expected a number, received nothing (null)"),
         ("stages.0.epochs=x", "--set stages.0.epochs=x: stages.0.epochs: expected a whole number, received 'x'"),
         ("stages=[{epochs: x}]", "--set stages=[{epochs: x}]: stages.0.epochs: expected a whole number, received 'x'"),
         ("stages=[{lr: 1}]", "--set stages=[{lr: 1}]: the key stages.0.epochs is missing"),
@@ -347,6 +373,39 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
         ("augmention.Blur=1", "--set augmention.Blur=1: unknown key 'augmention'; did you mean 'augmentation'?"),
         ("loss=dice", "--set loss=dice: loss: character 1: unknown loss 'dice'; did you mean 'dice_loss'?"),
         ("shape=[100, 64, 3]", "--set shape=[100, 64, 3]: shape: Unet takes sides that are multiples of 32"),
+        (
+            "callbacks={EarlyStopping: {patience: 1, mod: max}}",
+            "--set callbacks={EarlyStopping: {patience: 1, mod: max}}: unknown key 'mod' in callbacks.EarlyStopping",
+        ),
+        (
+            "callbacks.EarlyStopping.patience=-1",
+            "--set callbacks.EarlyStopping.patience=-1: callbacks.EarlyStopping.patience: must be greater than",
+        ),
+        (
+            "stages.0.optimizer={SDG: {}}",
+            "--set stages.0.optimizer={SDG: {}}: unknown name 'SDG' in stages.0.optimizer",
+        ),
+        ("stages.0.schedule={step: {at: 1}}", "--set stages.0.schedule={step: {at: 1}}: stages.0.schedule.step.at: "),
+        (
+            "stages.0.loss=dice_loss(smoth=1)",
+            "--set stages.0.loss=dice_loss(smoth=1): stages.0.loss: character 11: dice",
+        ),
+        ("loss=[mae_loss, dice]", "--set loss=[mae_loss, dice]: loss.1: character 1: unknown loss 'dice'"),
+        ("mixing.mixup.alpha=0", "--set mixing.mixup.alpha=0: mixing.mixup.alpha: must be greater than 0, received 0"),
+        ("primary_metric={fbeta: {bta: 2}}", "--set primary_metric={fbeta: {bta: 2}}: unknown key 'bta' in primary_"),
+        (
+            "data.extra_train_data={images: a}",
+            "--set data.extra_train_data={images: a}: the key data.extra_train_data.m",
+        ),
+        (
+            "architecture_options.depth=3",
+            "--set architecture_options.depth=3: unknown key 'depth' in architecture_options",
+        ),
+        (
+            "architecture_options.0=3",
+            "--set architecture_options.0=3: unknown key '0' in architecture_options; Allowed: ",
+        ),
+        ("activation=softmax", "--set activation=softmax: activation: softmax needs two classes or more"),
     ],
 )
 def test_an_error_in_a_value_of_the_command_line_names_the_override(
@@ -372,6 +431,7 @@ def test_an_error_in_a_value_of_the_command_line_names_the_override(
         ("stages.².epochs=1", "--set stages.².epochs=1: '²' is not an entry of this list"),
         ("metrics.0=dice", "--set metrics.0=dice: 0 is not an entry of this list; it is empty"),
         ("extends=other.yaml", "--set extends=other.yaml: "),
+        ("stages.0.epochs.x=1", "--set stages.0.epochs.x=1: 2 is a single value, it has no 'x' that could be set"),
     ],
 )
 def test_an_impossible_override_is_refused(tmp_path: Path, override: str, problem: str) -> None:
@@ -399,17 +459,39 @@ def test_overrides_written_into_a_file_say_the_same_as_on_the_command_line(
 # --- Plain data ------------------------------------------------------------------------------------------------------
 
 RICH = (
-    MINIMAL
+    MINIMAL.replace("masks\n", "masks\n  mask_values: [1, [2, 3]]\n  extra_train_data: {images: a, masks: b}\n")
     + """\
     negatives: 0.5
     loss: binary_crossentropy + .5*lovasz_loss
   - epochs: 1
-    negatives: none
-    schedule: cosine
+    negatives: {from: 0.8, to: 0.4}
+    shape: [96, 96, 4]
+    schedule: [{warm_up: {share: 0.2}}, cosine]
+    callbacks: []
+    extra_callbacks: [TensorBoard]
+    initial_weights: weights/best.h5
+    unfreeze_encoder: true
+  - epochs: 1
+    extra_callbacks: {LRVariator: {relSize: 1, toVal: 0.1}}
+    initial_weights: exp041:stage1
+architecture: FPN
+architecture_options: {pyramid_dropout: 0.1}
 encoder_weights: ../weights.h5
-shape: [64, 96, 3]
-metrics: [dice, iou]
+freeze_encoder: true
+shape: [64, 96, 4]
+classes: [a, b]
+activation: sigmoid
+class_weights: [1, 0.5]
+optimizer: {SGD: {momentum: 0.9}}
+callbacks: {ReduceLROnPlateau: {monitor: val_iou}}
+weight_averaging: {ema: {decay: 0.99}}
+metrics: [dice, iou, {fbeta: {beta: 2}}]
+benchmark_class: b
+mixing: {mixup: {alpha: 0.3}}
+transforms: {CLAHE: 1.0}
 augmentation:
+  - light
+  - BackgroundReplacer: {path: ../backgrounds}
   - HorizontalFlip: 0.5
   - Affine: {scale: [0.9, 1.1], p: 0.5}
 stored_probability: float16
@@ -474,7 +556,7 @@ def test_members_tell_an_ensemble_from_an_experiment(tmp_path: Path) -> None:
         (("[1, 2.5]", "[1]"), "config.yaml:2: weights: expected 2 weights, one for each member, received 1"),
         (("[1, 2.5]", "[1, 0]"), "config.yaml:2: weights.1: must be greater than 0, received 0"),
         (("[1, 2.5]", "[1, .inf]"), "config.yaml:2: weights.1: expected a finite number, received inf"),
-        (("[exp042, exp045]", "[]"), "config.yaml:1: members: the list has the wrong number of entries"),
+        (("[exp042, exp045]", "[]"), "config.yaml:1: members: expected at least 1 entry, received 0"),
         (("[exp042, exp045]", "[1, 2]"), "config.yaml:1: members.0: expected text, received 1 (a whole number)"),
         (("dice", "dise"), "config.yaml:3: primary_metric: unknown name 'dise'; did you mean 'dice'?"),
         (("dice\n", "dice\nviews: fips\n"), "config.yaml:4: views: unknown name 'fips'; did you mean 'flips'?"),

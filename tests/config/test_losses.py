@@ -127,11 +127,11 @@ class Checked(ClosedModel):
 @pytest.mark.parametrize(
     ("loss", "key", "text"),
     [
-        ({"dice_los": None}, ("loss", "dice_los"), "loss.dice_los: unknown name 'dice_los'; did you mean 'dice_loss'?"),
+        ({"dice_los": None}, ("loss", "dice_los"), "unknown name 'dice_los' in loss; did you mean 'dice_loss'?"),
         (
             {"dice_loss": {"wieght": 2}},
             ("loss", "dice_loss", "wieght"),
-            "unknown name 'wieght'; did you mean 'weight'? Allowed: weight, per, positives_only, smooth",
+            "unknown name 'wieght' in loss.dice_loss; did you mean 'weight'? Allowed: weight, per",
         ),
         (
             ("lovasz_loss", {"dice_loss": {"smooth": "x"}}),
@@ -152,7 +152,7 @@ class Checked(ClosedModel):
         (
             {"dice_loss": {"weight": {"form": 0, "to": 1}}},
             ("loss", "dice_loss", "weight", "form"),
-            "unknown name 'form'; did you mean 'from'? Allowed: from, to",
+            "unknown name 'form' in loss.dice_loss.weight; did you mean 'from'? Allowed: from, to",
         ),
         (
             {"dice_loss": {"weight": {"from": 0, "to": -1}}},

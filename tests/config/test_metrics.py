@@ -56,7 +56,7 @@ def test_every_metric_has_arguments() -> None:
     ("value", "problem"),
     [
         ("dise", "dise"),
-        ("val_dise", "val_dise"),
+        ("val_dise", "dise"),
         ({"dise": {"empty": "one"}}, "dise"),
         ({"fbeta": {"beta": 0}}, "greater than 0"),
         ({"fbeta": {"beta": "two"}}, "valid number"),

@@ -3,10 +3,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from toolkit.config.calls import ProblemsAtError
 from toolkit.config.data import DataConfig
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.networks import BACKBONES, SIDE_MULTIPLES
 from toolkit.config.stages import StageConfig
+from toolkit.config.yaml_files import KeyPath
 
 DATA = {"images": "train", "masks": "masks"}
 
@@ -15,14 +17,28 @@ def config(**keys: Any) -> Config:
     return Config.model_validate({"data": DATA, "stages": ({"epochs": 1},), **keys})
 
 
+def wrong_keys(**keys: Any) -> list[KeyPath]:
+    """The key of each problem, as deep as it is known."""
+    with pytest.raises(ValidationError) as caught:
+        config(**keys)
+    found: list[KeyPath] = []
+    for error in caught.value.errors():
+        inner = error.get("ctx", {}).get("error")
+        paths = [path for path, _, _ in inner.problems] if isinstance(inner, ProblemsAtError) else [()]
+        found += [(*error["loc"], *path) for path in paths if error["type"] != "default_factory_not_called"]
+    return found
+
+
 def stage(**keys: Any) -> StageConfig:
     return StageConfig.model_validate({"epochs": 1, **keys})
 
 
 @pytest.mark.parametrize("key", ["negatives", "validation_negatives"])
 class TestNegatives:
-    @pytest.mark.parametrize("rule", ["none", "real", 0.5, 0.001, 1, 1.0, 3, 250.5])
-    def test_none_real_and_numbers_above_0_are_rules(self, key: str, rule: str | float) -> None:
+    @pytest.mark.parametrize(
+        "rule", ["none", "real", 0.5, 0.001, 1, 1.0, 3, 250.5, {"positive_share": 0.8}, {"from": 0.8, "to": 1}]
+    )
+    def test_none_real_numbers_above_0_and_shares_are_rules(self, key: str, rule: object) -> None:
         assert getattr(stage(**{key: rule}), key) == rule
 
     @pytest.mark.parametrize(
@@ -34,7 +50,7 @@ class TestNegatives:
 
     @pytest.mark.parametrize("rule", [True, False, None, (), {}, (1,)])
     def test_other_types_are_refused(self, key: str, rule: object) -> None:
-        with pytest.raises(ValidationError, match="expected none, real, or a number of negatives per positive"):
+        with pytest.raises(ValidationError, match="expected none, real, a number of negatives per positive, "):
             stage(**{key: rule})
 
     def test_zero_is_answered_with_the_word_for_it(self, key: str) -> None:
@@ -73,17 +89,19 @@ def test_an_impossible_shape_is_answered_with_the_next_possible_one(
 
 
 def test_a_wrong_architecture_is_not_blamed_on_the_shape() -> None:
-    with pytest.raises(ValidationError) as caught:
-        config(architecture="UNet++", shape=(100, 100, 3))
-    assert [error["loc"] for error in caught.value.errors()] == [("architecture",)]
+    assert wrong_keys(architecture="UNet++", shape=(100, 100, 3)) == [("architecture",)]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
+def test_any_number_of_channels_is_a_shape(channels: int) -> None:
+    assert config(shape=(64, 96, channels)).prediction_shape == (64, 96, channels)
 
 
 @pytest.mark.parametrize(
-    "shape", [(256, 256), (256, 256, 1), (256, 256, 4), (256, 256, 3, 1), (0, 32, 3), (-32, 32, 3)]
+    "shape", [(256, 256), (256, 256, 3, 1), (0, 32, 3), (-32, 32, 3), (32, 32, 0), (32, 32, True), (32, 32.0, 3), 256]
 )
-def test_shapes_are_height_width_and_three_channels(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValidationError, match="shape"):
-        config(shape=shape)
+def test_shapes_are_height_width_and_channels(shape: object) -> None:
+    assert {key[0] for key in wrong_keys(shape=shape)} == {"shape"}
 
 
 @pytest.mark.parametrize(
@@ -122,18 +140,64 @@ def test_each_entry_of_an_augmentation_list_is_one_pair(augmentation: object) ->
         ("seed", -1),
         ("seed", 2**31),
         ("stratified", "yes"),
-        ("classes", 2),
+        ("architecture", "unet"),
+        ("architecture", True),
+        ("architecture_options", {"depth": 3}),
+        ("architecture_options", ("depth",)),
+        ("backbone", 18),
+        ("backbone", None),
+        ("freeze_encoder", 1),
+        ("first_convolution", "sum"),
+        ("emptiness_head", "yes"),
+        ("classes", 0),
+        ("classes", True),
+        ("classes", 255),
+        ("classes", ()),
+        ("classes", ("salt", 2)),
+        ("classes", ("salt", " ")),
+        ("classes", "salt"),
         ("activation", "softmax"),
+        ("activation", "relu"),
+        ("class_weights", "balanced"),
+        ("class_weights", 1),
+        ("optimizer", "adam2"),
+        ("optimizer", True),
+        ("optimizer", {"SGD": {"momentum": 2}}),
+        ("optimizer", {"Adam": None, "SGD": None}),
+        ("callbacks", "EarlyStopping"),
+        ("callbacks", {"EarlyStopping": 3}),
+        ("callbacks", None),
+        ("weight_averaging", {"ema": {"decay": True}}),
+        ("weight_averaging", 0.9),
+        ("mixing", "mixup"),
+        ("mixing", {"mixup": True}),
+        ("transforms", 3),
+        ("augmentation", "lihgt"),
+        ("augmentation", None),
+        ("augmentation", {"HorizontalFlip": True}),
         ("metrics", "dice"),
-        ("metrics", ("dice", "accuracy")),
-        ("primary_metric", "val_dice"),
+        ("metrics", ("dice", "acuracy")),
+        ("metrics", ("dice", 3)),
+        ("primary_metric", "val_dise"),
+        ("primary_metric", {"fbeta": {"beta": True}}),
+        ("benchmark_class", "salt"),
+        ("benchmark_class", 0),
+        ("precision", "mixed"),
+        ("num_seeds", 0),
+        ("num_seeds", True),
+        ("schedule", 3),
+        ("schedule", "linar"),
+        ("schedule", ()),
         ("loss", "binary_crossentropy+"),
         ("loss", ""),
         ("stages", ()),
         ("stages", ({},)),
         ("stages", ({"epochs": 0},)),
         ("stages", ({"epochs": 1, "loss": "lovasz"},)),
-        ("stages", ({"epochs": 1, "schedule": "linear"},)),
+        ("stages", ({"epochs": 1, "schedule": "linar"},)),
+        ("stages", ({"epochs": 1, "positives": "all"},)),
+        ("stages", ({"epochs": 1, "hard_negatives": -1},)),
+        ("stages", ({"epochs": 1, "weights": 1},)),
         ("data", {"images": "a"}),
         ("data", {**DATA, "labels": "b"}),
         ("backbone", "resnet35"),
@@ -143,9 +207,63 @@ def test_each_entry_of_an_augmentation_list_is_one_pair(augmentation: object) ->
     ],
 )
 def test_impossible_values_are_refused_under_their_key(key: str, value: object) -> None:
-    with pytest.raises(ValidationError) as caught:
-        config(**{key: value})
-    assert {error["loc"][0] for error in caught.value.errors()} == {key}
+    assert {found[0] for found in wrong_keys(**{key: value})} == {key}
+
+
+def test_what_is_left_out_follows_from_the_classes() -> None:
+    one, several, named = config(), config(classes=3), config(classes=("a", "b"), activation="sigmoid")
+    assert [one.activation, several.activation, named.activation] == ["sigmoid", "softmax", "sigmoid"]
+    assert one.loss == named.loss == "binary_crossentropy"
+    assert several.loss == "categorical_crossentropy"
+    assert [one.class_count, several.class_count, named.class_count] == [1, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("keys", "names", "values"),
+    [
+        ({}, ("foreground",), None),
+        ({"classes": ("salt",), "data": {**DATA, "mask_values": (0,)}}, ("salt",), ((0,),)),
+        ({"classes": 3}, ("class0", "class1", "class2"), ((0,), (1,), (2,))),
+        ({"classes": 2, "activation": "sigmoid"}, ("class0", "class1"), ((1,), (2,))),
+        ({"classes": 2, "data": {**DATA, "mask_values": (9, (4, 5))}}, ("class0", "class1"), ((9,), (4, 5))),
+    ],
+)
+def test_classes_have_names_and_pixel_values(keys: dict[str, Any], names: object, values: object) -> None:
+    classes = config(**keys).task_classes
+    assert (classes.names, classes.values) == (names, values)
+
+
+def test_the_class_that_alone_counts_is_known_by_its_place() -> None:
+    assert config(classes=("a", "b", "c"), benchmark_class="c").benchmark_index == 2
+    assert config().benchmark_index is None
+
+
+def test_every_metric_is_recorded_once_the_primary_one_first() -> None:
+    specs = config(primary_metric="val_iou", metrics=("dice", "iou", {"iou": {"empty": "zero"}})).metric_specs
+    assert [spec.label for spec in specs] == ["iou", "dice", "iou(empty=zero)"]
+
+
+def test_predictions_have_the_shape_of_the_last_stage() -> None:
+    several = config(shape=(64, 64, 1), stages=({"epochs": 1, "shape": (32, 32, 1)}, {"epochs": 1}))
+    assert [several.stage_shape(number) for number in range(2)] == [(32, 32, 1), (64, 64, 1)]
+    assert several.prediction_shape == (64, 64, 1)
+
+
+def test_a_network_is_built_from_what_the_configuration_says_of_it() -> None:
+    keys = {
+        "architecture": "PSPNet",
+        "architecture_options": {"downsample_factor": 4},
+        "backbone": "vgg16",
+        "encoder_weights": None,
+        "batch_norm_momentum": 0.5,
+        "first_convolution": "zero",
+        "emptiness_head": True,
+    }
+    spec = config(classes=3, shape=(48, 96, 4), **keys).network_spec()
+    assert spec.options == keys.pop("architecture_options")
+    assert spec.model_dump(include=set(keys)) == keys
+    assert (spec.shape, spec.classes) == ((48, 96, 4), 3)
+    assert config().network_spec((32, 64, 3)).shape == (32, 64, 3)
 
 
 @pytest.mark.parametrize("seed", [0, 2**31 - 1])

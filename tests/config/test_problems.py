@@ -1,10 +1,18 @@
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from toolkit.config.calls import ProblemsAtError, UnknownNameError
 from toolkit.config.problems import describe_problems
 from toolkit.config.yaml_files import Document, KeyPath, Position
+
+
+def raised(value: Any) -> Any:
+    """Errors are raised where they stand."""
+    if isinstance(value, ValueError):
+        raise value
+    return value
 
 
 class _Closed(BaseModel):
@@ -23,6 +31,18 @@ class Outer(_Closed):
     several: tuple[Inner, ...] = ()
     pair: tuple[int, int] = (1, 2)
     mixed: Annotated[tuple[dict[str, Any], ...] | dict[str, Any], Field(union_mode="left_to_right")] = ()
+    names: Annotated[tuple[str, ...], Field(min_length=1, max_length=3)] = ("x",)
+    word: Literal["all", "none"] | tuple[int, ...] = "all"
+    count: Annotated[Annotated[int, Field(gt=0)] | tuple[str, ...], Field(union_mode="left_to_right")] = 1
+    title: str = Field(default_factory=lambda data: data["name"])
+    subtitle: str = Field(default_factory=lambda data: data["title"])
+    called: Annotated[Any, AfterValidator(raised)] = None
+
+    @model_validator(mode="after")
+    def _not_forbidden(self) -> "Outer":
+        if self.name == "forbidden":
+            raise ProblemsAtError([(("name",), ValueError("it is forbidden"), None)])
+        return self
 
 
 def problems(tree: dict[str, Any], lines: dict[KeyPath, int] | None = None) -> list[str]:
@@ -72,17 +92,55 @@ def test_a_wrong_entry_of_a_list_is_one_problem_not_two() -> None:
     ]
 
 
-@pytest.mark.parametrize("pair", [(1,), (1, 2, 3), ()])
-def test_the_length_of_a_list_is_told(pair: tuple[int, ...]) -> None:
-    (text,) = problems({"name": "x", "pair": pair}, {("pair",): 5})
-    assert text == "f:5: pair: the list has the wrong number of entries"
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("pair", (1,), "expected 2 entries, received 1"),
+        ("pair", (), "expected 2 entries, received 0"),
+        ("pair", (1, 2, 3), "expected at most 2 entries, received 3"),
+        ("names", (), "expected at least 1 entry, received 0"),
+        ("names", tuple("abcd"), "expected at most 3 entries, received 4"),
+    ],
+)
+def test_the_length_of_a_list_is_told(key: str, value: tuple[object, ...], problem: str) -> None:
+    assert problems({"name": "x", key: value}, {(key,): 5}) == [f"f:5: {key}: {problem}"]
 
 
-def test_a_union_is_one_problem_with_both_expectations() -> None:
+def test_a_union_is_one_problem_with_all_that_is_expected() -> None:
     (text,) = problems({"name": "x", "mixed": 3}, {("mixed",): 5})
-    assert text.count("f:5") == 1
-    assert "expected a list, received 3" in text
-    assert "expected `key: value` pairs, received 3" in text
+    assert text == "f:5: mixed: expected a list or `key: value` pairs, received 3 (a whole number)"
+    (text,) = problems({"name": "x", "word": 3})
+    assert text == "f:1: word: expected all, none or a list, received 3 (a whole number)"
+
+
+def test_a_wrong_word_of_a_union_is_answered_with_the_nearest_one() -> None:
+    (text,) = problems({"name": "x", "word": "al"})
+    assert text == "f:1: word: unknown value 'al'; did you mean 'all'? Allowed: all, none, a list"
+
+
+def test_a_union_speaks_of_the_kind_whose_type_is_right() -> None:
+    (text,) = problems({"name": "x", "count": 0})
+    assert text == "f:1: count: must be greater than 0, received 0 (a whole number)"
+
+
+def test_a_default_that_depends_on_a_wrong_key_is_not_mentioned() -> None:
+    assert problems({"name": 3, "title": None}) == [
+        "f:1: name: expected text, received 3 (a whole number)",
+        "f:1: title: expected text, received nothing (null)",
+    ]
+
+
+def test_problems_inside_a_value_are_told_at_their_keys() -> None:
+    error = UnknownNameError("sise", ("size", "colour"))
+    inside = ProblemsAtError([(("sise",), error, None), ((1, "size"), ValueError("too small"), None)])
+    assert problems({"name": "x", "called": inside}, {("called",): 3, ("called", "sise"): 4}) == [
+        "f:3: called.1.size: too small",
+        "f:4: unknown name 'sise' in called; did you mean 'size'? Allowed: size, colour",
+    ]
+
+
+def test_problems_of_the_whole_are_told_at_the_keys_that_they_name() -> None:
+    assert problems({"name": "forbidden"}, {("name",): 8}) == ["f:8: name: it is forbidden"]
 
 
 def test_a_wrong_entry_in_a_union_is_told_by_its_entry() -> None:

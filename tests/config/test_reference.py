@@ -1,13 +1,16 @@
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from toolkit.config.models import Config, DataConfig, EnsembleConfig, StageConfig
+from toolkit.config.data import DataConfig, ExtraData
+from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.reference import reference
+from toolkit.config.stages import StageConfig
 from toolkit.config.yaml_files import read_value
 
-MODELS = pytest.mark.parametrize("model", [Config, DataConfig, StageConfig, EnsembleConfig])
+MODELS = pytest.mark.parametrize("model", [Config, DataConfig, ExtraData, StageConfig, EnsembleConfig])
 
 
 def rows() -> list[list[str]]:
@@ -20,13 +23,15 @@ def rows() -> list[list[str]]:
 def test_every_key_has_a_row_with_its_default_and_meaning(model: type[BaseModel]) -> None:
     found = {(key.strip("`"), default, meaning) for key, default, meaning in rows()}
     for name, field in model.model_fields.items():
-        if field.is_required():
-            matching = [meaning for key, default, meaning in found if (key, default) == (name, "required")]
+        word = "required" if field.is_required() else "depends" if field.default_factory_takes_validated_data else ""
+        if word:
+            matching = [meaning for key, default, meaning in found if (key, default) == (name, word)]
         else:
             value = field.get_default(call_default_factory=True)
             defaults = [(key, default.strip("`"), meaning) for key, default, meaning in found if key == name]
             matching = [meaning for _, default, meaning in defaults if read_value(default, "page") == value]
-        assert any(meaning.startswith(str(field.description)) for meaning in matching), name
+        plain = [re.sub(r"\[(docs/[a-z]+\.md)\]\([a-z]+\.md\)", r"\1", meaning) for meaning in matching]
+        assert any(meaning.startswith(str(field.description)) for meaning in plain), name
 
 
 def test_no_row_breaks_its_table() -> None:
@@ -36,9 +41,21 @@ def test_no_row_breaks_its_table() -> None:
 
 def test_choices_are_named_once() -> None:
     meanings = {key.strip("`"): meaning for key, _, meaning in rows()}
-    assert meanings["architecture"].endswith(" One of Unet, FPN, Linknet, PSPNet.")
-    assert "One of" not in meanings["resize"]
+    assert not [key for key, meaning in meanings.items() if "One of" in meaning]
     assert meanings["resize"].count("stretch") == 1
+
+
+def test_defaults_that_follow_from_other_keys_are_told_as_such() -> None:
+    depending = {key: meaning for key, default, meaning in rows() if default == "depends"}
+    assert list(depending) == ["`activation`", "`loss`"]
+    assert all(" Left out: " in meaning for meaning in depending.values())
+
+
+def test_links_lead_to_pages() -> None:
+    pages = re.findall(r"\]\(([^)]+)\)", reference())
+    assert {"networks.md", "losses.md", "schedules.md", "metrics.md", "augmentation.md"} <= set(pages)
+    for page in pages:
+        assert (Path(__file__).parents[2] / "docs" / page).is_file(), page
 
 
 def test_the_committed_page_is_what_the_program_says() -> None:

@@ -28,6 +28,18 @@ def test_dilation_gives_the_features_in_between_and_keeps_the_others(backbone: s
     np.testing.assert_allclose(fine[:, offset::2, offset::2] / scale, coarse / scale, atol=1e-5)
 
 
+@pytest.mark.parametrize("backbone", ["vgg16", "resnet18", "seresnet18", "densenet121", "mobilenet", "mobilenetv2"])
+def test_dilation_does_not_depend_on_the_size(backbone: str) -> None:
+    def rates(side: int) -> list[tuple[int, ...]]:
+        tf.keras.backend.reset_uids()
+        model = dilated(build_encoder(backbone, (side, 64, 3), None), 8)
+        assert model.output_shape[1:3] == (side // 8, 8)
+        return [layer.dilation_rate for layer in model.layers if hasattr(layer, "dilation_rate")]
+
+    assert rates(64) == rates(40)
+    assert {(1, 1), (2, 2)} <= set(rates(40))
+
+
 def test_dilation_reaches_an_8th_and_several_outputs() -> None:
     encoder = build_encoder("resnet18", (64, 64, 3), None)
     low = features_by_stride(encoder, "resnet18")[4]

@@ -1,20 +1,26 @@
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
 from toolkit.commands.fit import fit
-from toolkit.errors import ChangedError, StorageError
-from toolkit.files.experiment import Experiment, StageFolder, Workspace
+from toolkit.errors import ChangedError, StorageError, TrainingError
+from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.fold_table import write_folds
 from toolkit.files.history import Epoch, read_history
 from toolkit.files.store import ProbabilityStore
+from toolkit.files.writing import read_json
+from toolkit.learning.prediction import Predictor
+from toolkit.learning.steps import TrainingStep
 from toolkit.messages import Silent, Task
 
 pytestmark = pytest.mark.train
 
-ONE_FOLD_IS_ENOUGH = ["stages=[{epochs: 2, negatives: 0.5}]"]
+THREE_EPOCHS = ["stages=[{epochs: 3}]"]
 
 
 class StopAfter(Silent):
@@ -42,33 +48,24 @@ class Titles(Silent):
             yield task
 
 
-def weights(folder: StageFolder) -> list[np.ndarray]:
-    found: list[np.ndarray] = []
-    with h5py.File(folder.best_weights) as file:
-        file.visititems(lambda _, item: found.append(item[()]) if isinstance(item, h5py.Dataset) else None)
-    return found
+@pytest.fixture
+def without_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs pass, but no weight is changed."""
+    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: 0.5)
 
 
-def outcome(experiment: Experiment) -> tuple[list[list[np.ndarray]], list[list[Epoch]], list[bytes]]:
+def outcome(experiment: Experiment) -> tuple[list[bytes], list[list[Epoch]], list[bytes]]:
     stages = [experiment.stage(fold, 0) for fold in (0, 1)]
-    timeless = [
-        [
-            Epoch(e.number, e.learning_rate, e.loss, e.validation_loss, e.scores, e.images, 0)
-            for e in read_history(stage)
-        ]
-        for stage in stages
-    ]
+    timeless = [[replace(epoch, seconds=0) for epoch in read_history(stage)] for stage in stages]
     maps = [stored.tobytes() for _, stored in ProbabilityStore(experiment.predictions("oof"))]
-    return [weights(stage) for stage in stages], timeless, maps
+    return [stage.best_weights.read_bytes() for stage in stages], timeless, maps
 
 
 def test_an_interrupted_run_comes_back_to_the_same_result(
-    tiny_competition: Workspace, same_arrays: Callable[[list[np.ndarray], list[np.ndarray]], bool]
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
 ) -> None:
     for name in ("straight", "broken"):
-        folder = tiny_competition.experiments / name
-        folder.mkdir()
-        (folder / "config.yaml").write_text("extends: ../tiny/config.yaml\nstages: [{epochs: 2, negatives: 0.5}]\n")
+        write_experiment(tiny_competition, name, "stages: [{epochs: 2, negatives: 0.5}]\n")
     fit(tiny_competition, "straight", progress=Silent())
     for epochs in (1, 2):  # in the middle of fold 0, then between epochs of fold 1
         with pytest.raises(KeyboardInterrupt):
@@ -76,11 +73,7 @@ def test_an_interrupted_run_comes_back_to_the_same_result(
     work = Titles()
     fit(tiny_competition, "broken", progress=work)
     assert not [title for title in work.titles if title.startswith("fold 0")]
-
-    straight, broken = (outcome(tiny_competition.find(name)) for name in ("straight", "broken"))
-    assert all(map(same_arrays, straight[0], broken[0]))
-    assert straight[1] == broken[1]
-    assert straight[2] == broken[2]
+    assert outcome(tiny_competition.find("straight")) == outcome(tiny_competition.find("broken"))
 
     again = Titles()
     result = fit(tiny_competition, "broken", progress=again)
@@ -88,42 +81,105 @@ def test_an_interrupted_run_comes_back_to_the_same_result(
     assert result.all == pytest.approx(np.mean([np.mean(result.folds)]), abs=1e-9)
 
 
-def test_the_best_epoch_is_the_one_that_the_fold_is_scored_by(tiny_competition: Workspace) -> None:
-    result = fit(tiny_competition, "tiny", overrides=["stages=[{epochs: 3, lr: 3e-3}]"], progress=Silent())
-    experiment = tiny_competition.find("tiny")
-    for fold, score in enumerate(result.folds):
-        history = read_history(experiment.stage(fold, 0))
-        assert max(epoch.scores["salt_map"] for epoch in history) == pytest.approx(score, abs=1e-9)
+def test_a_loss_that_is_no_number_stops_with_the_ids_and_the_best_weights_are_kept(
+    tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([0.5] * 4)
+    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: next(losses, float("nan")))
+    told = r"fold 0 · stage 0, epoch 3: the loss became nan on the batch of \d{3}, \d{3}"
+    with pytest.raises(TrainingError, match=told):
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=Silent())
+    stage = tiny_competition.find("plain").stage(0, 0)
+    assert stage.best_weights.is_file()
+    assert not stage.is_complete()
+    assert [epoch.loss for epoch in read_history(stage)] == [0.5, 0.5]
 
 
-def test_folds_that_nothing_tells_the_configuration_of_are_not_taken_over(tiny_competition: Workspace) -> None:
+def test_a_prediction_that_is_no_number_stops_with_its_id(
+    tiny_competition: Workspace, without_steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict = Predictor.with_outputs
+
+    def broken(self: Predictor, images: Any) -> Any:
+        probability, outputs = predict(self, images)
+        probability[-1, 0, 0] = np.nan
+        return probability, outputs
+
+    monkeypatch.setattr(Predictor, "with_outputs", broken)
+    with pytest.raises(TrainingError, match=r"epoch 1: the prediction of \d{3} is not a number"):
+        fit(tiny_competition, "plain", progress=Silent())
+    assert read_history(tiny_competition.find("plain").stage(0, 0)) == []
+
+
+def test_a_fold_without_any_score_crashes_nothing(
+    tiny_competition: Workspace, without_steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The metric skips images where neither truth nor prediction shows anything: all of the third fold."""
+    predict = Predictor.with_outputs
+    monkeypatch.setattr(
+        Predictor, "with_outputs", lambda *arguments: (0 * predict(*arguments)[0], predict(*arguments)[1])
+    )
+    monkeypatch.setattr(Predictor, "__call__", lambda self, images: 0 * predict(self, images)[0])
+    ids = [f"{number:03d}" for number in range(9)]
+    for number in range(9, 20):
+        (tiny_competition.root / "data" / "train" / "images" / f"{number:03d}.png").unlink()
+    rows = "".join(f"{image_id},{'1 9' if image_id in ('000', '001') else ''}\n" for image_id in ids)
+    (tiny_competition.root / "data" / "train.csv").write_text(f"id,rle_mask\n{rows}")
+    experiment = tiny_competition.find("plain")
+    write_folds(experiment.folds, ids, np.arange(9) % 3)
+    overrides = [
+        "primary_metric={dice: {empty: skip}}", "metrics=[]", "weight_averaging={swa: {start: 0.5}, soup: {top: 2}}",
+        "stages=[{epochs: 2}]", "callbacks={EarlyStopping: {patience: 5}}", "folds_count=3",
+    ]  # fmt: skip
+    result = fit(tiny_competition, "plain", overrides=overrides, progress=Silent())
+    assert result.finished
+    assert result.folds == [0, 0, None]
+    assert result.all == 0
+    ((_, *rows_shown),) = [[row[1] for row in table.rows] for table in result.tables()]
+    assert rows_shown == ["0.0000", "–", "0.0000"]
+    state = read_json(experiment.stage(2, 0).state)
+    assert state["score"] is None
+    assert state["tried"] == {"swa": None}
+    assert state["weights"] == "best epoch"
+    history = read_history(experiment.stage(2, 0))
+    assert [math.isnan(epoch.primary) for epoch in history] == [True, True]
+    assert sorted(path.name for path in experiment.stage(2, 0).folder.iterdir()) == [
+        "best.weights.h5", "history.csv", "state.json", "tensorboard",
+    ]  # fmt: skip
+
+
+def test_folds_that_nothing_tells_the_configuration_of_are_not_taken_over(
+    tiny_competition: Workspace, without_steps: None
+) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny_competition, "tiny", progress=StopAfter(1))
-    tiny_competition.find("tiny").resolved.unlink()
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=StopAfter(1))
+    tiny_competition.find("plain").resolved.unlink()
     with pytest.raises(ChangedError, match="is gone"):
-        fit(tiny_competition, "tiny", progress=Silent())
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=Silent())
 
 
-def test_a_changed_configuration_is_told_and_moved_data_are_not(tiny_competition: Workspace) -> None:
+def test_a_changed_configuration_is_told_and_moved_data_are_not(
+    tiny_competition: Workspace, without_steps: None
+) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny_competition, "tiny", progress=StopAfter(1))
-    with pytest.raises(ChangedError, match=r"lr: 0.001 → 0.01"):
-        fit(tiny_competition, "tiny", overrides=["lr=0.01"], progress=Silent())
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=StopAfter(1))
+    with pytest.raises(ChangedError, match=r"lr: 0.01 → 0.02"):
+        fit(tiny_competition, "plain", overrides=[*THREE_EPOCHS, "lr=0.02"], progress=Silent())
     moved = tiny_competition.root / "moved"
     (tiny_competition.root / "data").rename(moved)
     paths = {"images": "train/images", "masks": "train.csv", "test": "test/images"}
-    overrides = [f"data.{key}={moved / path}" for key, path in paths.items()]
+    overrides = [*THREE_EPOCHS, *(f"data.{key}={moved / path}" for key, path in paths.items())]
     overrides.append(f"data.sample_submission={moved / 'sample_submission.csv'}")
     work = StopAfter(1)
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny_competition, "tiny", overrides=overrides, progress=work)
-    assert len(read_history(tiny_competition.find("tiny").stage(0, 0))) == 2
+        fit(tiny_competition, "plain", overrides=overrides, progress=work)
+    assert len(read_history(tiny_competition.find("plain").stage(0, 0))) == 2
 
 
-def test_a_damaged_checkpoint_is_told(tiny_competition: Workspace) -> None:
+def test_a_damaged_checkpoint_is_told(tiny_competition: Workspace, without_steps: None) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny_competition, "tiny", progress=StopAfter(1))
-    checkpoint = tiny_competition.find("tiny").stage(0, 0).last
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=StopAfter(1))
+    checkpoint = tiny_competition.find("plain").stage(0, 0).last
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(StorageError, match="damaged"):
-        fit(tiny_competition, "tiny", progress=Silent())
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=Silent())

@@ -9,7 +9,13 @@ from typing import Any
 
 from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import Scores, next_command, score_stores, write_scores, written
-from toolkit.config.loading import config_from_plain, is_ensemble, load_ensemble, with_relative_paths
+from toolkit.config.loading import (
+    config_from_plain,
+    is_ensemble,
+    load_ensemble,
+    names_defined_beside_members,
+    with_relative_paths,
+)
 from toolkit.config.models import EnsembleConfig
 from toolkit.config.yaml_files import write_yaml
 from toolkit.core.blend import to_probability, weighted_mean
@@ -169,12 +175,13 @@ def _config(
     weights = tuple(weights or [1.0] * len(members))
     if len(weights) != len(members) or not all(0 < weight < math.inf for weight in weights):
         raise ConfigError(f"--weights: expected {len(members)} numbers above 0, one a member, received {list(weights)}")
-    return EnsembleConfig(
-        members=tuple(_relative(member.folder, experiment.folder.parent) for member in members),
-        weights=weights,
-        views=views,
-        primary_metric=resolved[0].config["primary_metric"],
-    )
+    tree = {
+        "members": tuple(_relative(member.folder, experiment.folder.parent) for member in members),
+        "weights": weights,
+        "views": views,
+        "primary_metric": resolved[0].config["primary_metric"],
+    }
+    return EnsembleConfig.model_validate(tree, context={"own": names_defined_beside_members(members[0].config)})
 
 
 def _place(workspace: Workspace, members: Sequence[Experiment], name: str | None) -> Experiment:

@@ -93,7 +93,7 @@ def preview(
     with progress.task("drawing images", count * (1 + VARIANTS)) as task:
         rows = _rows(loaded, shown, data, count, seed=seed, task=task)
     title = f"{experiment.name}: {len(rows)} of {len(data.images.ids)} training images, seed {seed}"
-    _write(experiment, preview_sheet(title, _notes(shown), rows, config.activation))
+    _write(experiment, preview_sheet(title, _notes(shown), rows, config.activation, names=data.classes.names))
     return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, seed)
 
 

@@ -24,10 +24,11 @@ class DataConfig(ClosedModel):
 
     images: FilePath = Field(description="Folder of the training images (png, jpg, tif, bmp). The id of an image is "
                              "its file name without the extension.")  # fmt: skip
-    masks: FilePath = Field(description="Folder of mask files named like the images (png, tif, bmp; every value above "
-                            "0 is foreground), or a CSV file of run-length encodings: first column the id, second the "
-                            "column-major `start length` pairs, empty or -1 for no mask; several rows of one image are "
-                            "united.")  # fmt: skip
+    masks: FilePath = Field(
+        description="Folder of mask files named like the images (png, tif, bmp; every value above 0 is foreground "
+        "unless `mask_values` says otherwise), or a CSV file of run-length encodings: first column the id, second the "
+        "column-major `start length` pairs, empty or -1 for no mask; several rows of one image are united."
+    )
     test: FilePath | None = Field(None, description="Folder of the test images; without it nothing can be submitted.")
     sample_submission: FilePath | None = Field(
         None, description="The competition's sample submission: gives columns, ids and their order."
@@ -52,4 +53,8 @@ class DataConfig(ClosedModel):
     @field_validator("extra_train_data", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict | tuple | list):
+            raise ValueError(
+                f"expected {{images: FOLDER, masks: FOLDER_OR_CSV}} or a list of these, received {value!r}"
+            )
         return (value,) if isinstance(value, dict) else value

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -65,7 +66,19 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Loaded[Config]:
 
 def load_ensemble(path: Path) -> Loaded[EnsembleConfig]:
     """Load an ensemble's config.yaml; raises as `load_config` does."""
-    return _validate(EnsembleConfig, _with_parents(path, ()), path)
+    return _validate(EnsembleConfig, _with_parents(path, ()), path, names_defined_beside_members(path))
+
+
+def names_defined_beside_members(path: Path, seen: tuple[Path, ...] = ()) -> frozenset[str]:
+    """What the plugins.py of an ensemble's members define, and of their members; the metric may be one of these."""
+    names = names_defined_beside(path)
+    if path in seen or not path.is_file():
+        return names
+    with suppress(ConfigError):  # what is wrong with a member is told where the member is used
+        members = read_tree(path).get("members", ())
+        for member in members if isinstance(members, tuple) else ():
+            names |= names_defined_beside_members(path.parent.parent / str(member) / path.name, (*seen, path))
+    return names
 
 
 def is_ensemble(path: Path) -> bool:

@@ -55,7 +55,8 @@ class Config(ClosedModel):
         "RefineNet, ModularUnet (without a backbone), or an own one of plugins.py. See docs/networks.md.",
     )  # fmt: skip
     architecture_options: dict[str, Any] = Field(
-        default_factory=dict, description="Options of the architecture, such as `decoder_filters`."
+        default_factory=dict,
+        description="Options of the architecture, such as `{decoder_block_type: transpose}`. See docs/networks.md.",
     )
     backbone: Backbone | None = Field("resnet34", description=f"Encoder of the network: {', '.join(BACKBONES)}.")
     encoder_weights: Literal["imagenet", "pascal_voc"] | FilePath | None = Field(
@@ -105,34 +106,37 @@ class Config(ClosedModel):
         "binary_crossentropy, with softmax categorical_crossentropy. See docs/losses.md.",
     )
     class_weights: ClassWeights | None = Field(
-        None, description="Weight of each class in the loss, or `balanced`: by the inverse of its share of the "
-        "training pixels.",
+        None, description="Weights of the classes in the loss: a list with one number for each, or `balanced`, by the "
+        "inverse of each one's share of the training pixels.",
     )  # fmt: skip
     optimizer: Optimizer = Field(
         "Adam", description="Optimizer of Keras: Adam, AdamW, SGD, RMSprop, Nadam, …, or `{SGD: {momentum: 0.9}}`. "
-        "Any takes clipnorm, global_clipnorm or clipvalue.",
+        "Any takes weight_decay, and one of clipnorm, global_clipnorm and clipvalue. See docs/schedules.md.",
     )  # fmt: skip
     lr: PositiveNumber = Field(1e-3, description="Learning rate.")
     schedule: Schedule = Field(
         "constant", description="Learning rate over the batches of a stage: `constant`, `cosine` down to zero, "
         "`one_cycle` (up from a 25th over the first 30 %, then down to nearly zero), and more, also one after the "
-        "other. See docs/schedules.md.",
+        "other. CyclicLR or LRVariator among the callbacks take its place. See docs/schedules.md.",
     )  # fmt: skip
     batch: PositiveInteger = Field(16, description="Images in a batch.")
     callbacks: Callbacks = Field(
-        default_factory=dict, description="What watches the epochs: EarlyStopping, ReduceLROnPlateau, TensorBoard, … "
-        "See docs/schedules.md.",
+        default_factory=dict, description="What watches the epochs: `{EarlyStopping: {patience: 10}}`, "
+        "ReduceLROnPlateau, TensorBoard, … See docs/schedules.md.",
     )  # fmt: skip
     weight_averaging: Averaging = Field(
         default_factory=dict, description="Averages of weights that are tried at the end of a stage and kept only if "
-        "the metric rises: `{ema: {decay: 0.999}}`, `{swa: {start: 0.75}}`, `{soup: {top: 3}}`, or several.",
+        "the metric rises: `{ema: {decay: 0.999}}`, `{swa: {start: 0.75}}`, `{soup: {top: 3}}`, or several. See "
+        "docs/schedules.md.",
     )  # fmt: skip
     metrics: tuple[MetricValue, ...] = Field(
-        (), description="Further metrics to record every epoch, besides the primary one. See docs/metrics.md."
+        (),
+        description="Further metrics to record every epoch, besides the primary one: a list of names, or of "
+        "`{fbeta: {beta: 2}}` and the like. See docs/metrics.md.",
     )
     primary_metric: MetricValue = Field(
-        "dice", description="The competition's metric: chooses the best epoch, scores and tunes; computed per image "
-        "and averaged where the competition does so. See docs/metrics.md.",
+        "dice", description="The competition's metric, such as dice, iou, salt_map or miou: it chooses the best epoch, "
+        "scores and tunes. See docs/metrics.md.",
     )  # fmt: skip
     benchmark_class: str | None = Field(
         None, description="Name of the class that alone counts for the primary metric; all of them if left out."
@@ -145,25 +149,26 @@ class Config(ClosedModel):
     )
     transforms: Annotated[Named, checked_by(parse_augmentation)] = Field(
         default_factory=dict, description="Transforms of the image that are always applied, in training, validation "
-        "and prediction, such as `CLAHE`; nothing random, nothing that moves pixels.",
+        "and prediction, such as `CLAHE: 1.0`; nothing random, nothing that moves pixels. See docs/augmentation.md.",
     )  # fmt: skip
     mixing: Mixing = Field(
-        default_factory=dict, description="Mixing of the images of a batch: mixup, cutmix, copy_paste. See "
-        "docs/augmentation.md.",
+        default_factory=dict, description="Mixing of the images of a batch: `{mixup: {alpha: 0.2, p: 0.5}}`, cutmix, "
+        "copy_paste; a number alone is p, the chance of each batch. See docs/augmentation.md.",
     )  # fmt: skip
     folds_count: Annotated[int, Field(ge=2)] = Field(5, description="Number of folds.")
     stratified: bool = Field(
         True, description="Spread images over the folds by foreground coverage, empty ones evenly; otherwise at random."
     )
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)] = Field(
-        description="Stages of each fold, run in order; each starts from the best weights of the one before."
+        description="Stages of each fold, run in order; each starts from the best weights of the one before. See "
+        "docs/training.md."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Arithmetic of the network: `bfloat16` is faster on processors and GPUs that have it, "
         "`float16` on other GPUs, with scaling of the loss; `auto` takes what suits the machine. Weights, loss and "
         "metrics stay in float32.",
     )  # fmt: skip
-    stored_probability: StoredType = Field("uint8", description="How predictions are kept: 8 bits, or `float16`.")
+    stored_probability: StoredType = Field("uint8", description="How predictions are kept: `uint8` or `float16`.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(0, description="Every random draw derives from it.")
     num_seeds: PositiveInteger = Field(
         1, description="How often each fold is trained, with the seeds seed, seed+1, …; predictions are averaged. The "

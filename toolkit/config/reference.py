@@ -1,5 +1,6 @@
 """docs/configuration.md, made from the models' own field texts."""
 
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,7 +25,15 @@ an error that names the file, the line and the nearest key there is.
   replaced.
 - `--set stages.0.epochs=3` on the command line overrides one key; numbers count the entries of a list from 0.
 - Paths are relative to the file that names them, on the command line to the working folder.
+- Things with arguments are a name, `Name: {argument: value}` pairs, or a list of these. Names may be your own:
+  functions and classes of a `plugins.py` beside the file, or dotted paths such as `package.module.name`.
+
+What stands behind the names: [networks](networks.md), [losses](losses.md), [schedules, optimizers and
+callbacks](schedules.md), [augmentation](augmentation.md), [metrics](metrics.md); how a fold trains:
+[training](training.md).
 """
+
+_PAGE = re.compile(r"docs/([a-z-]+\.md)")
 
 
 def reference() -> str:
@@ -39,19 +48,27 @@ def reference() -> str:
 def _table(model: type[BaseModel]) -> str:
     rows = ["| key | default | meaning |", "|---|---|---|"]
     for name, field in model.model_fields.items():
-        default = "required" if field.is_required() else f"`{_as_yaml(_default_of(field))}`"
-        rows.append(f"| `{name}` | {default} | {_with_choices(field.annotation, str(field.description))} |")
+        rows.append(f"| `{name}` | {_default_of(field)} | {_meaning(field)} |")
     return "\n".join(rows) + "\n"
 
 
-def _default_of(field: FieldInfo) -> Any:
-    return field.get_default(call_default_factory=True, validated_data={})
+def _default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if field.default_factory_takes_validated_data:
+        return "depends"
+    return f"`{_as_yaml(field.get_default(call_default_factory=True))}`"
 
 
 def _as_yaml(value: Any) -> str:
     if value == {}:
         return "{}"
     return write_yaml({"key": value}).removeprefix("key:").strip()
+
+
+def _meaning(field: FieldInfo) -> str:
+    """The description, with links to the other pages."""
+    return _PAGE.sub(r"[\g<0>](\g<1>)", _with_choices(field.annotation, str(field.description)))
 
 
 def _with_choices(annotation: Any, description: str) -> str:

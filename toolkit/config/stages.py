@@ -62,8 +62,9 @@ class StageConfig(ClosedModel):
         "over bins of their foreground coverage (`area_bins`) or over the classes that they show (`classes`).",
     )  # fmt: skip
     hard_negatives: NotNegative = Field(
-        0.0, description="Draw negatives by the false positives that the weights before this stage make on them: an "
-        "image gets the weight 1 + this number × its share of the most false pixels of any. Needs `negatives` to draw.",
+        0.0, description="Draw negatives by their false positives under the weights that the stage starts from: the "
+        "image with the most is 1 + this number times as likely as one without any, the others are between. Needs "
+        "`negatives` that are drawn: a number, or shares.",
     )  # fmt: skip
     callbacks: Callbacks | None = Field(None, description="Callbacks instead of the experiment's.")
     extra_callbacks: Callbacks | None = Field(None, description="Callbacks in addition to those.")

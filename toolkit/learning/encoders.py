@@ -113,9 +113,10 @@ def dilated(encoder: Any, output_stride: int) -> Any:
         NetworkError: the result has not the stride that was asked for.
     """
     replaced: list[tuple[Layer, Layer]] = []
+    strides = _strides_before(encoder)
 
     def replace(layer: Layer) -> Layer:
-        changes = _dilation(layer, encoder.input_shape[1], output_stride)
+        changes = _dilation(layer, strides[layer.name], output_stride)
         if not changes:
             return layer
         changed = type(layer).from_config(layer.get_config() | changes)
@@ -131,40 +132,41 @@ def dilated(encoder: Any, output_stride: int) -> Any:
     return model
 
 
-def _dilation(layer: Layer, height: int, output_stride: int) -> dict[str, Any]:
-    """What changes in a layer's configuration, nothing for most."""
-    kinds = tf.keras.layers
-    convolutions = (kinds.Conv2D, kinds.DepthwiseConv2D)
-    if isinstance(layer, kinds.ZeroPadding2D):
+def _strides_before(model: Any) -> dict[str, int]:
+    """How many times the layers before each layer have shrunk the sides, by its name."""
+    strides: dict[str, int] = {}
+    for layer in model.layers:  # in an order in which each comes behind those that it takes
+        before = tf.nest.flatten(layer.inbound_nodes[0].inbound_layers)
+        strides[layer.name] = max((strides[other.name] * _own_stride(other) for other in before), default=1)
+    return strides
+
+
+def _own_stride(layer: Layer) -> int:
+    return max(getattr(layer, "strides", (1,)))
+
+
+def _dilation(layer: Layer, stride: int, output_stride: int) -> dict[str, Any]:
+    """What changes in a layer's configuration, nothing for most; `stride` is what the layers before it come to."""
+    rate = stride // output_stride
+    if rate == 0:
+        return {}
+    if isinstance(layer, tf.keras.layers.ZeroPadding2D):
         convolution = _behind(layer)
-        rate, at_least = _rate(layer, height, output_stride)
-        if not at_least or not isinstance(convolution, convolutions) or convolution.padding != "valid":
+        if not isinstance(convolution, _convolutions()) or convolution.padding != "valid":
             return {}
         sums = [(side - 1) * rate for side in convolution.kernel_size]
         return {"padding": tuple((total // 2, total - total // 2) for total in sums)}
-    if isinstance(layer, convolutions) and (max(layer.kernel_size) > 1 or max(layer.strides) > 1):
-        rate, at_least = _rate(layer, height, output_stride)
-        if not at_least or (rate == 1 and max(layer.strides) == 1):
-            return {}
-        return {"strides": (1, 1), "dilation_rate": (rate, rate) if max(layer.kernel_size) > 1 else (1, 1)}
-    if isinstance(layer, kinds.MaxPooling2D | kinds.AveragePooling2D):
-        _, at_least = _rate(layer, height, output_stride)
-        return {"strides": (1, 1), "padding": "same"} if at_least and max(layer.strides) > 1 else {}
+    if isinstance(layer, _convolutions()):
+        dilation = rate if max(layer.kernel_size) > 1 else 1
+        unchanged = dilation == 1 and max(layer.strides) == 1
+        return {} if unchanged else {"strides": (1, 1), "dilation_rate": (dilation, dilation)}
+    if isinstance(layer, tf.keras.layers.MaxPooling2D | tf.keras.layers.AveragePooling2D):
+        return {"strides": (1, 1), "padding": "same"} if max(layer.strides) > 1 else {}
     return {}
 
 
-def _rate(layer: Layer, height: int, output_stride: int) -> tuple[int, bool]:
-    """How many times the strides before a layer exceed the output stride, and whether they reach it at all."""
-    source = layer
-    while isinstance(_before(source), tf.keras.layers.ZeroPadding2D | tf.keras.layers.Lambda):
-        source = _before(source)
-    stride = round(height / source.input_shape[1])
-    return max(1, stride // output_stride), stride >= output_stride
-
-
-def _before(layer: Layer) -> Layer | None:
-    found = layer.inbound_nodes[0].inbound_layers
-    return None if isinstance(found, list) else found
+def _convolutions() -> Any:
+    return tf.keras.layers.Conv2D, tf.keras.layers.DepthwiseConv2D
 
 
 def _behind(layer: Layer) -> Layer:

@@ -39,6 +39,7 @@ class Own(Mapping[str, Any]):
         module, dot, attribute = name.rpartition(".")
         if not dot:
             raise KeyError(name)
+        _set_up_tensorflow()
         try:
             return getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
@@ -89,12 +90,18 @@ def check_call(name: str, function: Any, parameters: Sequence[str], arguments: M
         raise ValueError(f"{name}{signature} cannot be called with ({given}): {error}") from error
 
 
+def _set_up_tensorflow() -> None:
+    """The user's code may import TensorFlow, even if all that is asked of it is a metric: it has to find ours."""
+    importlib.import_module("toolkit.learning.runtime")
+
+
 def _run(path: Path) -> Any:
     # The name tells two experiments' files apart when one process works on both.
     name = f"toolkit_plugins_{digest(str(path.absolute()).encode())}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} cannot be read as Python")
+    _set_up_tensorflow()
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and typing look a class's module up there
     try:

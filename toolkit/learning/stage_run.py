@@ -234,7 +234,7 @@ class StageRun:
             yield self._trainer.network.preprocess(tf.cast(images, tf.float32))
 
     def _where(self, number: int) -> str:
-        return f"{self._title}, epoch {number}"
+        return f"{self._title}, epoch {number + 1}"
 
 
 def _describe(epoch: Epoch, epochs: int) -> str:

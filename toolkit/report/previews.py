@@ -78,7 +78,13 @@ class PreviewRow:
 
 
 def preview_sheet(
-    title: str, notes: Sequence[str], rows: Sequence[PreviewRow], activation: Activation, *, tile_height: int = 144
+    title: str,
+    notes: Sequence[str],
+    rows: Sequence[PreviewRow],
+    activation: Activation,
+    *,
+    names: Sequence[str] | None = None,
+    tile_height: int = 144,
 ) -> npt.NDArray[np.uint8]:
     """Draw rows of an image and its variants under a title, notes and a legend.
 
@@ -90,6 +96,7 @@ def preview_sheet(
         notes: short texts, put beside each other on as many lines as they need.
         rows: at least one, with equally many variants and classes.
         activation: how the targets are to be read.
+        names: of all classes, for the legend; numbers if left out.
         tile_height: the tiles' at most; they are at most 4/3 of it wide.
 
     Returns:
@@ -111,7 +118,9 @@ def preview_sheet(
     blocks = [joined([heading, *part], ROW_GAP, beside=False) for part in _parts(strips, half if beside else None)]
     body = joined(blocks, GROUP_GAP, beside=True)
     with_void = any((sample.targets == VOID).any() for row in rows for sample in (row.original, *row.variants))
-    legend = _legend(rows[0].original.targets.shape[2], first, with_void)
+    classes = rows[0].original.targets.shape[2]
+    shown = names or (["foreground"] if classes == 1 else [f"class {number}" for number in range(classes)])
+    legend = _legend(shown[first:], with_void)
     sheet = joined([_header(title, notes, legend, max(body.width, 480)), body], MARGIN, beside=False)
     return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
 
@@ -174,8 +183,7 @@ def _header(title: str, notes: Sequence[str], legend: Sequence[Image.Image], wid
     return joined([top, *flowed(described, width), *flowed(legend, width)], 4, beside=False)
 
 
-def _legend(classes: int, first: int, with_void: bool) -> list[Image.Image]:
-    names = ["foreground"] if classes - first == 1 else [f"class {number}" for number in range(first, classes)]
+def _legend(names: Sequence[str], with_void: bool) -> list[Image.Image]:
     legend = [
         swatch(name, CLASS_COLOURS[place % len(CLASS_COLOURS)], CLASS_STRENGTH) for place, name in enumerate(names)
     ]

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+from toolkit.config.networks import NetworkSpec
+from toolkit.core.labels import Activation, Classes
+from toolkit.core.views import VIEWS
+from toolkit.files.experiment import Workspace
+from toolkit.files.sources import Images, find_images
+from toolkit.learning.augmentation import FixedTransforms
+from toolkit.learning.batches import SampleReader
+from toolkit.learning.networks import Network, build_network
+from toolkit.learning.prediction import Predictor, predict_images
+from toolkit.learning.runtime import tf
+from toolkit.messages import Silent
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """Three classes, from 16×32 pixels."""
+    options = {"depth": 1, "convolutions": 1, "start_filters": 4, "normalisation": "none"}
+    return build_network(
+        NetworkSpec(
+            architecture="ModularUnet", options=options, backbone=None, encoder_weights=None, shape=(16, 32, 3),
+            classes=3, batch_norm_momentum=0.9, first_convolution="mean", emptiness_head=False,
+        ),
+        7,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def images(tiny_competition: Workspace) -> Images:
+    return find_images(tiny_competition.root / "data" / "test" / "images", "data.test")
+
+
+def pixels(count: int = 2) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 16, 32, 3), np.uint8)
+
+
+def by_hand(logits: np.ndarray, activation: Activation) -> np.ndarray:
+    if activation == "sigmoid":
+        return 1 / (1 + np.exp(-logits))
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_probabilities_are_the_activation_of_the_logits(network: Network, activation: Activation) -> None:
+    predict = Predictor(network, "none", activation)
+    probability = predict(tf.constant(pixels()))
+    assert probability.shape == (2, 16, 32, 3)
+    assert probability.dtype == np.float32
+    logits = network.logits(tf.constant(pixels()), training=False).numpy()
+    assert logits.std() > 0.01
+    np.testing.assert_allclose(probability, by_hand(logits, activation), atol=1e-5)
+    again, outputs = predict.with_outputs(tf.constant(pixels()))
+    assert np.array_equal(again, probability)
+    np.testing.assert_allclose(outputs.logits, logits, atol=1e-5)
+
+
+def test_classes_that_exclude_each_other_sum_to_one(network: Network) -> None:
+    probability = Predictor(network, "flips", "softmax")(tf.constant(pixels()))
+    np.testing.assert_allclose(probability.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_views_are_undone_before_their_mean(network: Network) -> None:
+    plain = Predictor(network, "none", "softmax")
+    expected = np.mean(
+        [view.undo(plain(tf.constant(np.array(view.apply(pixels()))))) for view in VIEWS["flips"]], axis=0
+    )
+    found, outputs = Predictor(network, "flips", "softmax").with_outputs(tf.constant(pixels()))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found - plain(tf.constant(pixels()))).max() > 1e-4
+    np.testing.assert_allclose(outputs.logits, network.logits(tf.constant(pixels()), training=False), atol=1e-5)
+
+
+def test_a_predictor_follows_the_weights_of_its_network(network: Network) -> None:
+    predict = Predictor(network, "none", "softmax")
+    before = predict(tf.constant(pixels()))
+    kept = network.model.get_weights()
+    network.model.set_weights([np.zeros_like(values) for values in kept])
+    try:
+        np.testing.assert_allclose(predict(tf.constant(pixels())), 1 / 3, atol=1e-6)
+    finally:
+        network.model.set_weights(kept)
+    assert np.array_equal(predict(tf.constant(pixels())), before)
+
+
+@pytest.mark.parametrize("resize", ["stretch", "pad"])
+def test_images_are_predicted_at_their_own_size_in_the_order_of_the_ids(
+    network: Network, images: Images, resize: str
+) -> None:
+    reader = SampleReader((16, 32), resize, Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
+    predict = Predictor(network, "none", "softmax")
+    ids = images.ids[::-1]
+
+    def found(batch: int) -> dict[str, np.ndarray]:
+        with Silent().task("", len(ids)) as task:
+            return dict(predict_images(predict, reader, images, ids, batch=batch, task=task))
+
+    several = found(4)
+    assert list(several) == list(ids)
+    assert {probability.shape for probability in several.values()} == {(40, 48, 3)}
+    assert all(np.abs(probability.sum(axis=-1) - 1).max() < 1e-4 for probability in several.values())
+    for image_id, probability in found(1).items():
+        np.testing.assert_allclose(several[image_id], probability, atol=1e-5)
+    placed, placement = reader.place(images.read(ids[0]))
+    expected = placement.undo(predict(tf.constant(placed[None]))[0])
+    np.testing.assert_allclose(several[ids[0]], expected, atol=1e-5)
+
+
+def test_work_is_told_image_by_image(network: Network, images: Images) -> None:
+    reader = SampleReader((16, 32), "stretch", Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
+    steps: list[int] = []
+
+    class Counting:
+        def advance(self, count: int = 1, status: str = "") -> None:
+            steps.append(count)
+
+    for _ in predict_images(
+        Predictor(network, "none", "softmax"), reader, images, images.ids, batch=4, task=Counting()
+    ):
+        pass
+    assert steps == [4, 2]
