@@ -102,6 +102,9 @@ def test_only_one_module_spells_the_names_of_files_in_an_experiment() -> None:
         stage.history,
         stage.state,
         stage.last,
+        stage.negative_weights,
+        experiment.lr_find_curve,
+        experiment.lr_find_table,
     ]
     names = {path.name for path in paths}
     for module in modules():
@@ -128,6 +131,7 @@ def test_nothing_but_training_and_predicting_imports_tensorflow() -> None:
         "heavy = {'tensorflow', 'pandas', 'albumentations', 'cv2', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "import toolkit.commands.ensemble, toolkit.commands.fit, toolkit.commands.tune, toolkit.commands.submit\n"
+        "import toolkit.commands.lr_find, toolkit.commands.preview, toolkit.commands.score\n"
         "import toolkit.commands.listing, toolkit.commands.new, toolkit.commands.config, toolkit.commands.demo\n"
         "assert not {'tensorflow', 'albumentations'} & set(sys.modules)\n"
     )

@@ -142,7 +142,7 @@ def test_a_fit_with_nothing_but_the_users_own_parts(
     progress = Talk()
     result = fit(shared_competition, "own", progress=progress)
     names = "Watching, agreement, darker, falling, hinge, slow, squares, tiny_net"
-    assert f"running {own.plugins}, which defines {names}" in progress.said
+    assert progress.said.count(f"running {own.plugins}, which defines {names}") == 1
     assert result.metric == "agreement(power=2)"
     assert any("stopped after epoch 2: seen enough" in line for line in progress.said)
     notes = set((own.folder / "notes.txt").read_text().splitlines())

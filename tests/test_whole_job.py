@@ -102,9 +102,9 @@ def check_submission(workspace: Workspace) -> None:
 
 
 def check_ensembles_of_ensembles(workspace: Workspace) -> None:
-    run("ensemble", "exp042", "exp045", "--weights", "0.75,0.25", "--name", "plain")
-    run("ensemble", "plain", "exp042", "--views", "hflip", "--name", "nested")
-    inner = ProbabilityStore(workspace.find("plain").predictions("oof", "hflip"))
+    run("ensemble", "exp042", "exp045", "--weights", "0.75,0.25", "--name", "averaged")
+    run("ensemble", "averaged", "exp042", "--views", "hflip", "--name", "nested")
+    inner = ProbabilityStore(workspace.find("averaged").predictions("oof", "hflip"))
     views = [ProbabilityStore(workspace.find(name).predictions("oof", "hflip")) for name in ("exp042", "exp045")]
     image_id = inner.ids[0]
     expected = 0.75 * views[0].read(image_id).astype(float) + 0.25 * views[1].read(image_id)

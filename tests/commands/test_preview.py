@@ -23,9 +23,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[list[PreviewRow]]:
     found: list[list[PreviewRow]] = []
     draw = module.preview_sheet
 
-    def remembered(title: str, notes: list[str], rows: list[PreviewRow], activation: str) -> np.ndarray:
+    def remembered(
+        title: str, notes: list[str], rows: list[PreviewRow], activation: str, **names: object
+    ) -> np.ndarray:
         found.append(rows)
-        return draw(title, notes, rows, "sigmoid")
+        return draw(title, notes, rows, "sigmoid", **names)
 
     monkeypatch.setattr(module, "preview_sheet", remembered)
     return found

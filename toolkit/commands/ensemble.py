@@ -338,7 +338,8 @@ def _predict(member: Experiment, split: Split, views: str, progress: Progress) -
     resolved = read_resolved(member)
     config = config_from_plain(resolved.config, member.folder)
     images = find_labelled(config).images
-    fitted = FittedExperiment(member, config, resolved, images.ids, read_folds(member.folds, images.ids))
+    own = Own(member.config, progress)
+    fitted = FittedExperiment(member, config, resolved, images.ids, read_folds(member.folds, images.ids), own)
     if split == "oof":
         predict_oof(fitted, images, views, progress)
     elif config.data.test is not None:
@@ -364,7 +365,7 @@ def _score(
         [truth.metric],
         recipe=IDENTITY,
         benchmark=truth.benchmark,
-        own=Own(_first_fitted(members[0]).config),
+        own=Own(_first_fitted(members[0]).config, progress),
         progress=progress,
     )
     write_overlays(experiment, store, data, scores[0], IDENTITY)

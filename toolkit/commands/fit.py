@@ -257,9 +257,7 @@ def _train_predict_score(
     from toolkit.learning.training_data import Deadline
 
     config = loaded.config
-    own = Own(experiment.config)
-    if own.path is not None:
-        progress.say(f"running {own.path}, which defines {', '.join(own)}")
+    own = Own(experiment.config, progress)
     fold_numbers, stage_numbers = wanted.check(config)
     digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(experiment, loaded, dataset, folds)
     plan = plan_training(loaded, own)
@@ -274,7 +272,7 @@ def _train_predict_score(
     fit_folds(experiment, plan, dataset.pool(folds), part, precision=precision, progress=progress)
     if not is_trained(experiment, config):
         return False
-    fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds)
+    fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, own)
     anew = predict_oof(fitted, dataset.labelled.images, "none", progress)
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)

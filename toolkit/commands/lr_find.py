@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from toolkit.config.loading import load_config
 from toolkit.core.folds import assign_folds
 from toolkit.core.learning_rates import geometric_rates, suggest
-from toolkit.errors import TrainingError
+from toolkit.errors import ConfigError, TrainingError
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Workspace
 from toolkit.files.fold_table import read_folds
@@ -59,12 +59,19 @@ def find_learning_rate(
     """Train a fold's initial weights with a learning rate that rises from batch to batch; nothing of it is kept.
 
     Raises:
-        ToolkitError: bad configuration or data.
+        ToolkitError: bad configuration, data or options.
         TrainingError: the curve says nothing.
     """
     experiment = workspace.find(name)
     loaded = load_config(experiment.config, overrides)
     config = loaded.config
+    for option, number, count in (("--fold", fold, config.folds_count), ("--stage", stage, len(config.stages))):
+        if not 0 <= number < count:
+            raise ConfigError(f"{option}: there is no {number}; there are 0 to {count - 1}")
+    try:
+        rates = geometric_rates(low, high, steps)
+    except ValueError as error:
+        raise ConfigError(f"--low, --high, --steps: {error}") from error
     with locked(experiment.lock):
         dataset = find_dataset(config, progress)
         from toolkit.learning.fitting import plan_training
@@ -79,8 +86,7 @@ def find_learning_rate(
             folds = assign_folds(
                 dataset.index.coverage, config.folds_count, seed=config.seed, stratified=config.stratified
             )
-        plan = plan_training(loaded, Own(experiment.config))
-        rates = geometric_rates(low, high, steps)
+        plan = plan_training(loaded, Own(experiment.config, progress))
         losses = loss_by_learning_rate(
             plan,
             dataset.pool(folds),

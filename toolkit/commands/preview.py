@@ -91,14 +91,21 @@ def preview(
     shown = read_stage(config, stage, names_defined_beside(experiment.config))
     data = find_labelled(config)
     with progress.task("drawing images", count * (1 + VARIANTS)) as task:
-        rows = _rows(loaded, shown, data, count, seed=seed, task=task)
+        rows = _rows(loaded, shown, data, count, seed=seed, task=task, progress=progress)
     title = f"{experiment.name}: {len(rows)} of {len(data.images.ids)} training images, seed {seed}"
     _write(experiment, preview_sheet(title, _notes(shown), rows, config.activation, names=data.classes.names))
     return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, seed)
 
 
 def _rows(
-    loaded: Loaded[Config], stage: Stage, data: LabelledImages, count: int, *, seed: int, task: Task
+    loaded: Loaded[Config],
+    stage: Stage,
+    data: LabelledImages,
+    count: int,
+    *,
+    seed: int,
+    task: Task,
+    progress: Progress,
 ) -> list[PreviewRow]:
     """Reads and augments just as training does: each variant of an image is what an epoch would make of it."""
     from toolkit.learning.batches import build_reader
@@ -106,7 +113,7 @@ def _rows(
     from toolkit.learning.mixing import Mixing
     from toolkit.learning.plugins import Own
 
-    config, own = loaded.config, Own(loaded.source)
+    config, own = loaded.config, Own(loaded.source, progress)
     augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), own)
     mixing = Mixing(stage.mixing, config.activation)
     reader = replace(build_reader(config, lambda key: loaded.where(*key), own), shape=stage.shape[:2])

@@ -17,9 +17,8 @@ Named = Annotated[str | dict[str, Any] | tuple[Any, ...], Field(union_mode="left
 
 
 def own_names(info: ValidationInfo) -> Collection[str]:
-    """What the plugins.py beside the configuration defines."""
-    names: Collection[str] = (info.context or {}).get("own", frozenset())
-    return names
+    """What the plugins.py beside the configuration defines, sorted."""
+    return sorted((info.context or {}).get("own", ()))
 
 
 def checked_by(parse: Callable[..., Any]) -> BeforeValidator:

@@ -11,16 +11,18 @@ from typing import Any
 from toolkit.config.plugins import PLUGINS, names_defined_beside
 from toolkit.errors import ConfigError
 from toolkit.files.digests import digest
+from toolkit.messages import Progress, Silent
 
 
 class Own(Mapping[str, Any]):
     """Functions and classes of the user by the names that a configuration gives them.
 
     Names of plugins.py come as they are, others as `package.module.name`. Modules are run when something of theirs is
-    first asked for.
+    first asked for; of plugins.py that is said.
     """
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, progress: Progress | None = None) -> None:
+        self._progress = progress or Silent()
         self._path = config.parent / PLUGINS
         self._names = names_defined_beside(config)
         self._module: Any = None
@@ -34,6 +36,7 @@ class Own(Mapping[str, Any]):
         """
         if name in self._names:
             if self._module is None:
+                self._progress.say(f"running {self._path}, which defines {', '.join(self)}")
                 self._module = _run(self._path)
             return getattr(self._module, name)
         module, dot, attribute = name.rpartition(".")

@@ -1,6 +1,6 @@
 """Probability stores of an experiment: out-of-fold and test predictions, made where they are missing or stale."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from toolkit.files.sources import Images
 from toolkit.files.store import ProbabilityWriter, is_made_from
 from toolkit.learning.batches import build_reader
 from toolkit.learning.networks import Network, build_network
-from toolkit.learning.plugins import Own
 from toolkit.learning.prediction import Predictor, predict_images
 from toolkit.learning.runtime import configure, parse_precision, tf
 from toolkit.messages import Progress, Task
@@ -45,6 +44,7 @@ class FittedExperiment:
     resolved: Resolved
     ids: tuple[str, ...]
     folds: Integers
+    own: Mapping[str, Any]
 
     def made_from(self, split: Split, views: str) -> dict[str, Any]:
         """Digests by which a stale store is recognised."""
@@ -125,7 +125,7 @@ class _Models:
         configure(parse_precision(fitted.resolved.precision))
         tf.keras.backend.clear_session()
         config = fitted.config
-        own = Own(fitted.experiment.config)
+        own = fitted.own
         # Every weight is replaced by a fold's: downloading those of imagenet would be for nothing.
         bare = config.network_spec(config.prediction_shape).model_copy(update={"encoder_weights": None})
         self._fitted = fitted

@@ -1,0 +1,79 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.commands.lr_find import find_learning_rate
+from toolkit.errors import ConfigError, TrainingError
+from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.tables import read_table
+from toolkit.learning.steps import TrainingStep
+from toolkit.messages import Silent
+
+pytestmark = pytest.mark.train
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--fold", "2"), "--fold: there is no 2; there are 0 to 1"),
+        (("--fold", "-1"), "--fold: there is no -1"),
+        (("--stage", "1"), "--stage: there is no 1; there are 0 to 0"),
+        (("--low", "1", "--high", "0.1"), "expected 0 < low < high, received 1.0 and 0.1"),
+        (("--low", "0"), "expected 0 < low < high"),
+        (("--steps", "3"), "at least 10 learning rates, received 3"),
+    ],
+)
+def test_wrong_options_are_told_before_any_work(
+    tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(tiny_competition.root)
+    result = CliRunner().invoke(app, ["lr-find", "plain", *options])
+    assert result.exit_code == ConfigError.exit_code, result.output
+    assert words in result.stderr.replace("\n", " ")
+
+
+def test_the_curve_is_that_of_the_losses_and_nothing_is_kept(
+    tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss that falls while the learning rate rises to 1e-2, and explodes from 1e-1 on."""
+    rates: list[float] = []
+
+    def step(self: TrainingStep, images: object, targets: object, progress: float) -> float:
+        rates.append(float(self.optimizer.learning_rate))
+        return 1 / (1 + 1e3 * rates[-1]) + (1e3 * rates[-1] if rates[-1] > 0.1 else 0)
+
+    monkeypatch.setattr(TrainingStep, "__call__", step)
+    experiment = tiny_competition.find("plain")
+    result = find_learning_rate(tiny_competition, "plain", low=1e-6, high=10, steps=60, progress=Silent())
+    assert rates == pytest.approx(np.geomspace(1e-6, 10, 60)[: len(rates)], rel=1e-4)
+    assert len(rates) < 60
+    assert 1e-4 < result.suggestion < 1e-1
+    assert result.diverged_at == pytest.approx(0.1, rel=0.5)
+    rows = read_table(experiment.lr_find_table, 2, "", ConfigError).rows
+    assert [float(rate) for rate, _ in rows] == pytest.approx(rates, rel=1e-4)
+    assert experiment.lr_find_curve.is_file()
+    assert result.next_steps()[-1] == f"next: tk fit plain --set lr={result.suggestion:.1e}"
+    assert not experiment.has_training()
+    assert not experiment.folds.exists()
+    assert not experiment.resolved.exists()
+
+
+def test_a_curve_that_says_nothing_is_told(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: 0.5)
+    with pytest.raises(TrainingError, match="plain: no learning rate can be suggested") as told:
+        find_learning_rate(tiny_competition, "plain", steps=12, progress=Silent())
+    assert str(tiny_competition.find("plain").lr_find_table) in told.value.advice
+
+
+def test_a_real_step_learns(tiny_competition: Workspace, write_experiment: Callable[..., Experiment]) -> None:
+    write_experiment(tiny_competition, "two", "stages: [{epochs: 1}, {epochs: 1, loss: lovasz_loss, batch: 5}]\n")
+    result = find_learning_rate(tiny_competition, "two", stage=1, fold=1, low=1e-4, high=1, steps=25, progress=Silent())
+    losses = [
+        float(loss) for _, loss in read_table(tiny_competition.find("two").lr_find_table, 2, "", ConfigError).rows
+    ]
+    assert min(losses) < losses[0]
+    assert 1e-4 <= result.suggestion <= 1
+    assert result.next_steps()[-1].startswith("next: tk fit two --set stages.1.lr=")

@@ -1,0 +1,34 @@
+import logging
+
+import pytest
+
+from toolkit.errors import StorageError
+from toolkit.learning.runtime import choose_precision, parse_precision, tf
+
+pytestmark = pytest.mark.train
+
+
+def test_tensorflow_does_not_talk_of_what_only_its_programmers_can_mend(capfd: pytest.CaptureFixture[str]) -> None:
+    @tf.function
+    def twice(values: object) -> object:
+        return values * 2
+
+    for size in range(1, 9):  # it warns from the fifth size on
+        twice(tf.zeros(size))
+    assert capfd.readouterr().err == ""
+    assert logging.getLogger("tensorflow").level == logging.ERROR
+
+
+def test_keras_is_the_legacy_one() -> None:
+    assert tf.keras.Model.__module__.startswith("tf_keras.")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_what_is_wanted_is_taken_and_comes_back_from_resolved_yaml(precision: str) -> None:
+    assert choose_precision(precision) == parse_precision(precision) == precision
+
+
+def test_auto_is_one_of_them() -> None:
+    assert choose_precision("auto") in ("float32", "bfloat16", "float16")
+    with pytest.raises(StorageError, match=r"precision .auto. in resolved\.yaml is none of"):
+        parse_precision("auto")
