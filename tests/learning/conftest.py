@@ -1,6 +1,9 @@
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -9,7 +12,9 @@ from toolkit.config.models import Config
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Integers
 from toolkit.files.datasets import find_dataset
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment import Experiment, StageFolder, Workspace
+from toolkit.files.history import read_history
+from toolkit.files.store import ProbabilityStore
 from toolkit.learning.fitting import plan_training
 from toolkit.learning.plugins import Own
 from toolkit.learning.training_data import TrainingData
@@ -48,3 +53,45 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
         return Lesson(loaded.config, list(plan.stages), data, folds)
 
     return lesson
+
+
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def outcome(experiment: Experiment) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in sorted(experiment.folder.glob("fold*/**/*")):
+        name = str(path.relative_to(experiment.folder))
+        if path.suffix == ".h5":
+            found[name] = {key: array.tobytes() for key, array in arrays_of(path).items()}
+        elif path.name == "history.csv":
+            found[name] = [replace(epoch, seconds=0.0) for epoch in read_history(StageFolder(path.parent))]
+        elif path.is_file() and path.parent.name != "tensorboard":
+            found[name] = path.read_bytes()
+    for split in ("oof", "test"):
+        if experiment.predictions(split).is_dir():
+            found[split] = [(key, stored.tobytes()) for key, stored in ProbabilityStore(experiment.predictions(split))]
+    for path in (experiment.score, experiment.image_scores):
+        found[path.name] = path.read_bytes() if path.is_file() else b""
+    return found
+
+
+@pytest.fixture
+def stored_arrays() -> Callable[[Path], dict[str, np.ndarray]]:
+    """Reads every array of an HDF5 file by its name."""
+    return arrays_of
+
+
+@pytest.fixture
+def different_results() -> Callable[[Experiment, Experiment], list[str]]:
+    """What two experiments have of all that a run leaves, and differently, bit for bit; times are left out."""
+
+    def different(first: Experiment, second: Experiment) -> list[str]:
+        ours, theirs = outcome(first), outcome(second)
+        return sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+
+    return different

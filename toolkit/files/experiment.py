@@ -229,6 +229,8 @@ class Experiment:
                 remove_unfinished(folder)
             for folder in self.folder.glob(f"{_DISCARDED}*"):
                 shutil.rmtree(folder)
+        for stage in self.finished_stages():
+            stage.forget_progress()
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,6 @@ def train_fold(
     for stage in stages[: max(only) + 1]:
         folder = experiment.stage(run.fold, stage.number, run.repeat)
         if folder.is_complete():
-            folder.forget_progress()  # an interruption may have left something of it
             overall.advance(stage.epochs if stage.number in only else 0)
         elif stage.number not in only:
             raise NotReadyError(

@@ -1,0 +1,251 @@
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit.commands.fit import Wanted, fit
+from toolkit.errors import OutOfTimeError, TrainingError
+from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.history import read_history
+from toolkit.learning.checkpoints import read_checkpoint
+from toolkit.messages import Silent
+
+pytestmark = pytest.mark.train
+
+Different = Callable[[Experiment, Experiment], list[str]]
+
+# Fits an experiment and kills itself, in a way that nothing can answer, when something happens for the n-th time.
+KILLED = """
+import contextlib, os, re, signal, sys
+from pathlib import Path
+
+name, pattern, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+def happens(event):
+    global left
+    left -= bool(re.search(pattern, event))
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def telling(method, verb):
+    original = getattr(Path, method)
+    def told(path, target):
+        happens(f"before {verb} {Path(target).name}")
+        result = original(path, target)
+        happens(f"after {verb} {Path(target).name}")
+        return result
+    setattr(Path, method, told)
+
+telling("replace", "writing")
+telling("rename", "moving")
+
+from toolkit.commands.fit import fit
+from toolkit.files.experiment import Workspace
+from toolkit.messages import Silent
+
+class Watched(Silent):
+    @contextlib.contextmanager
+    def task(self, title, total):
+        class Task:
+            def advance(self, steps=1, status=""):
+                happens(title)
+        yield Task()
+
+fit(Workspace(Path.cwd()), name, progress=Watched())
+"""
+
+EVERYTHING = """\
+extends: ../tiny/config.yaml
+architecture: ModularUnet
+architecture_options: {depth: 1, convolutions: 1, start_filters: 4, dropout: 0.3}
+backbone: null
+primary_metric: dice
+metrics: []
+batch: 4
+num_seeds: 2
+weight_averaging: {ema: {decay: 0.9}, swa: {start: 0.5}, soup: {top: 2}}
+stages:
+  - epochs: 3
+    lr: 3e-3
+    negatives: 0.5
+    mixing: {mixup: {p: 0.7}}
+    callbacks: {ReduceLROnPlateau: {patience: 1, monitor: val_loss}, EarlyStopping: {patience: 2}}
+  - epochs: 2
+    lr: 1e-2
+    shape: [48, 48, 3]
+    batch: 3
+    loss: binary_crossentropy+lovasz_loss
+    optimizer: {SGD: {momentum: 0.9}}
+    schedule: {cosine_restarts: {cycles: 2}}
+    negatives: {from: 0.9, to: 0.5}
+    hard_negatives: 2
+"""
+
+KILLS = [
+    ("stage 0 · epoch 2/3", 2),  # training
+    ("stage 0 · epoch 3/3", 5),  # validating
+    ("before writing checkpoint", 1),
+    ("after writing checkpoint", 1),  # before weights that are no longer among the best are deleted
+    ("trying swa", 1),
+    ("after writing state", 1),  # between stages
+    ("before writing best", 1),
+    ("predicting training images", 3),
+]
+"""What happens, and how often until a run is killed; then the next one goes on."""
+
+
+def make(workspace: Workspace, name: str, text: str) -> Experiment:
+    experiment = workspace.place(name)
+    experiment.folder.mkdir()
+    experiment.config.write_text(text)
+    return experiment
+
+
+def fit_killed(workspace: Workspace, name: str, pattern: str, times: int) -> tuple[int, str]:
+    """The exit status, and what was written to stderr."""
+    command = [sys.executable, "-c", KILLED, name, pattern, str(times)]
+    done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, timeout=300, check=False)
+    return done.returncode, done.stderr
+
+
+def test_killed_at_any_moment_a_run_comes_back_to_the_same_result(
+    tiny_competition: Workspace, different_results: Different
+) -> None:
+    straight = make(tiny_competition, "straight", EVERYTHING)
+    broken = make(tiny_competition, "broken", EVERYTHING)
+    fit(tiny_competition, "straight", progress=Silent())
+    with pytest.raises(OutOfTimeError, match="before fold 0 · stage 0, epoch 1"):
+        fit(tiny_competition, "broken", wanted=Wanted(max_seconds=0), progress=Silent())
+    for pattern, times in KILLS:
+        status, said = fit_killed(tiny_competition, "broken", pattern, times)
+        assert status == -signal.SIGKILL, f"{pattern}: {said}"
+        assert not broken.score.is_file()
+    status, said = fit_killed(tiny_competition, "broken", "nothing", 1)
+    assert status == 0, said
+    assert straight.stage(0, 1, 1).snapshot(0).is_file()
+    assert straight.stage(1, 1).negative_weights.is_file()
+    assert different_results(straight, broken) == []
+    before = {path: path.stat().st_mtime_ns for path in broken.folder.rglob("*")}
+    fit(tiny_competition, "broken", progress=Silent())
+    assert {path: path.stat().st_mtime_ns for path in broken.folder.rglob("*")} == before
+
+
+class StopAfter(Silent):
+    """Interrupts the run when it has said this many epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.left = epochs
+
+    def say(self, message: str) -> None:
+        self.left -= "epoch" in message
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+PSPNET = """\
+architecture: PSPNet
+backbone: mobilenet
+architecture_options: {downsample_factor: 8, psp_conv_filters: 8, psp_dropout: 0.4}
+"""
+MODULAR_UNET = """\
+architecture: ModularUnet
+backbone: null
+architecture_options: {depth: 1, convolutions: 1, start_filters: 4, dropout: 0.4}
+"""
+
+
+@pytest.mark.parametrize(("network", "precision"), [(PSPNET, "bfloat16"), (MODULAR_UNET, "float16")])
+def test_networks_with_dropout_in_half_precision_come_back_to_the_same_weights(
+    tiny_competition: Workspace, different_results: Different, network: str, precision: str
+) -> None:
+    text = f"extends: ../tiny/config.yaml\n{network}shape: [48, 48, 3]\nbatch: 4\nprecision: {precision}\n"
+    text += "stages: [{epochs: 2, negatives: {from: 0.9, to: 0.4}}]\n"
+    one_fold = Wanted(folds=[0])
+    straight, broken = (make(tiny_competition, name, text) for name in ("straight", "broken"))
+    fit(tiny_competition, "straight", wanted=one_fold, progress=Silent())
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_competition, "broken", wanted=one_fold, progress=StopAfter(1))
+    assert len(read_history(broken.stage(0, 0))) == 1
+    fit(tiny_competition, "broken", wanted=one_fold, progress=Silent())
+    assert different_results(straight, broken) == []
+
+
+DIVERGING = """\
+extends: ../plain/config.yaml
+batch: 4
+stages: [{epochs: 3, schedule: explode}]
+"""
+
+
+def test_a_run_that_failed_keeps_its_good_weights_and_is_never_taken_for_finished(
+    tiny_competition: Workspace, stored_arrays: Callable[[Path], dict[str, np.ndarray]]
+) -> None:
+    experiment = make(tiny_competition, "diverging", DIVERGING)
+    experiment.plugins.write_text("def explode(moment, lr):\n    return 1e30 if moment.epoch else lr\n")
+    stage, kept = experiment.stage(0, 0), []
+    for _ in range(2):
+        with pytest.raises(TrainingError, match=r"fold 0 · stage 0, epoch 2: .* of \d{3}") as failure:
+            fit(tiny_competition, "diverging", progress=Silent())
+        assert "Lower lr" in failure.value.advice
+        assert [epoch.number for epoch in read_history(stage)] == [0]
+        assert not stage.is_complete()
+        assert not experiment.score.is_file()
+        assert not experiment.predictions("oof").exists()
+        kept.append([array for array in stored_arrays(stage.best_weights).values() if array.dtype == np.float32])
+    assert experiment.finished_stages() == []
+    assert all(np.isfinite(array).all() for array in kept[0])
+    checkpoint = read_checkpoint(stage.last)
+    assert all(map(np.array_equal, kept[0], kept[1]))
+    assert len(kept[0]) == len(checkpoint.arrays["weights"])
+
+
+def test_what_killed_runs_left_is_removed_and_what_others_own_is_not(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path / "exp")
+    stage = experiment.stage(0, 0, 1)
+    kept = [
+        stage.best_weights,
+        stage.last,
+        experiment.folder / ".lock",
+        experiment.folder / f".{os.getpid()}.score.json",
+    ]
+    gone = [stage.folder / ".17.best.weights.h5", stage.last.with_name(".4711.checkpoint.h5")]
+    gone.append(experiment.folder / ".discarded-fold1" / "stage0" / "best.weights.h5")
+    finished = experiment.stage(2, 0)
+    kept += [finished.best_weights, finished.state]
+    gone += [finished.last, finished.candidate(3)]
+    for path in (*kept, *gone):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"complete": true}')
+    experiment.remove_remains()
+    assert sorted(path for path in experiment.folder.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_a_restart_that_was_killed_leaves_folds_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = Experiment(tmp_path / "exp")
+    for fold in (0, 1):
+        for path in (experiment.stage(fold, 0).best_weights, experiment.stage(fold, 0).last):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+
+    def killed(folder: Path, **_: object) -> None:
+        if folder.is_dir():
+            next(path for path in sorted(folder.rglob("*")) if path.is_file()).unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.forget_results()
+    assert not experiment.stage(0, 0).folder.exists()
+    assert experiment.stage(1, 0).best_weights.is_file()
+    assert experiment.stage(1, 0).last.is_file()
+    experiment.forget_results()
+    experiment.remove_remains()
+    assert [path for path in experiment.folder.rglob("*") if path.is_file()] == []
