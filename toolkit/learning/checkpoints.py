@@ -33,8 +33,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     with new_path(path) as temporary, h5py.File(temporary, "w") as file:
         # Not an attribute: those hold 64 kB, which the history of a few hundred epochs fills.
         file["state"] = json.dumps(checkpoint.state)
+        groups = file.create_group("arrays")
         for name, arrays in checkpoint.arrays.items():
-            group = file.create_group(f"arrays/{name}")
+            group = groups.create_group(name)
             for number, array in enumerate(arrays):
                 group[f"{number:05d}"] = array
 
