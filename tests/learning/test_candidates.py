@@ -50,16 +50,16 @@ def fill(network: Network, value: float) -> None:
     network.model.set_weights([np.full(weight.shape, value, np.float32) for weight in network.model.weights])
 
 
+def history_of(epochs: int) -> list[Epoch]:
+    return [Epoch(number, 1e-3, 0, 0, {"dice": SCORES[number]}, 1, 0) for number in range(epochs)]
+
+
 def train(candidates: Candidates, network: Network, epochs: range = range(6)) -> None:
     """Epochs that end with the weights 0, 1, 2, …, and with SCORES."""
     for number in epochs:
         fill(network, number)
-        candidates.after_epoch(history(number + 1))
-        candidates.tidy(history(number + 1))
-
-
-def history(epochs: int = 6) -> list[Epoch]:
-    return [Epoch(number, 1e-3, 0, 0, {"dice": SCORES[number]}, 1, 0) for number in range(epochs)]
+        candidates.after_epoch(history_of(number + 1))
+        candidates.tidy(history_of(number + 1))
 
 
 def values_of(weights: list[np.ndarray]) -> set[float]:
@@ -76,7 +76,7 @@ def test_a_soup_is_the_mean_of_the_best_epochs(
     soup = candidates(f"{{soup: {{top: {top}}}}}", falls=falls)
     train(soup, network)
     assert soup._folder.candidates() == [soup._folder.candidate(number) for number in kept]
-    ((name, weights),) = soup.weights(history())
+    ((name, weights),) = soup.weights(history_of(6))
     assert name == "soup"
     assert values_of(weights) == {round(np.mean(kept), 6)}
 
@@ -86,7 +86,7 @@ def test_the_stochastic_average_is_the_mean_of_the_last_epochs(
 ) -> None:
     swa = candidates("{swa: {start: 0.5}}")
     train(swa, network)
-    ((name, weights),) = swa.weights(history())
+    ((name, weights),) = swa.weights(history_of(6))
     assert name == "swa"
     assert values_of(weights) == {4.0}
 
@@ -110,7 +110,7 @@ def test_averages_go_on_from_a_checkpoint(candidates: Callable[..., Candidates],
         average.update()
     for each in (first, second):
         train(each, network, range(4, 6))
-    expected, found = dict(first.weights(history())), dict(second.weights(history()))
+    expected, found = dict(first.weights(history_of(6))), dict(second.weights(history_of(6)))
     assert list(expected) == list(found) == ["ema", "swa", "soup"]
     for name, weights in expected.items():
         assert all(map(np.array_equal, weights, found[name])), name
@@ -122,7 +122,7 @@ def test_a_stage_without_averages_keeps_nothing(
 ) -> None:
     nothing = candidates("{}")
     train(nothing, network)
-    assert list(nothing.weights(history())) == []
+    assert list(nothing.weights(history_of(6))) == []
     assert nothing.arrays() == {}
     assert not (tmp_path / "stage0").exists()
 
@@ -130,16 +130,13 @@ def test_a_stage_without_averages_keeps_nothing(
 def test_one_epoch_makes_no_soup(candidates: Callable[..., Candidates], network: Network) -> None:
     soup = candidates("{soup: {top: 3}}")
     train(soup, network, range(1))
-    assert list(soup.weights(history(1))) == []
+    assert list(soup.weights(history_of(1))) == []
 
 
-def test_weights_that_a_killed_run_could_not_delete_are_not_in_the_soup(
-    candidates: Callable[..., Candidates], network: Network
-) -> None:
+def test_what_a_killed_run_has_left_is_not_in_the_soup(candidates: Callable[..., Candidates], network: Network) -> None:
     soup = candidates("{soup: {top: 2}}")
-    train(soup, network, range(5))
-    fill(network, 5)
-    soup.after_epoch(history())
-    assert len(soup._folder.candidates()) == 3
-    ((_, weights),) = soup.weights(history())
+    train(soup, network)
+    fill(network, 100)
+    network.save_weights(soup._folder.candidate(4))
+    ((_, weights),) = soup.weights(history_of(6))
     assert values_of(weights) == {3.0}
