@@ -149,7 +149,7 @@ def test_when_the_time_is_up_an_epoch_is_finished_and_the_same_command_goes_on(
 
     def over_after_two(self: Deadline) -> bool:
         asked.append(True)
-        return len(asked) > 2
+        return len(asked) > 1
 
     with monkeypatch.context() as patch:
         patch.setattr(Deadline, "is_over", over_after_two)

@@ -63,9 +63,11 @@ class StageRun:
         for number in range(len(self._history), self._stage.epochs):
             if self._stopped:
                 break
-            if self._data.deadline.is_over():
+            # One epoch in any case: a time that is too short would never get anywhere else.
+            if self._trainer.epochs_trained and self._data.deadline.is_over():
                 raise OutOfTimeError(f"the time is up before {self._where(number)}; all that is finished is kept")
             self._finish_epoch(self._epoch(number, progress), progress)
+            self._trainer.epochs_trained += 1
             overall.advance(1, f"{self._data.metrics[0].label} {self._history[-1].primary:.4f}")
         overall.advance(self._stage.epochs - len(self._history))
         self._finish(progress)

@@ -24,6 +24,7 @@ class Trainer:
 
     def __init__(self, config: Config, own: Mapping[str, Any]) -> None:
         self._config, self._own = config, own
+        self.epochs_trained = 0
         self._strategy = strategy()
         self._sized: dict[tuple[int, int, int], _Sized] = {}
         self._current = self._of(config.stage_shape(0))
