@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from toolkit.commands.overlays import write_overlays
@@ -44,6 +45,7 @@ _CONTENTS = {
     "extra_data": "the extra training images or masks themselves",
     "folds": "folds.csv: images would be scored by networks that were trained on them",
     "plugins": "plugins.py",
+    "encoder_weights": "the file with the encoder's weights itself",
     "initial_weights": "the weights that a stage starts from",
 }
 
@@ -291,6 +293,8 @@ def _code_and_weights(
     if experiment.plugins.is_file():
         digests["plugins"] = file_digest(experiment.plugins)
     config = loaded.config
+    if isinstance(config.encoder_weights, Path) and config.encoder_weights.is_file():
+        digests["encoder_weights"] = file_digest(config.encoder_weights)
     given = [(number, stage.initial_weights) for number, stage in enumerate(config.stages) if stage.initial_weights]
     if given:
         found = [

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.models import Config
 from toolkit.config.networks import NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import NetworkError, ToolkitError, WeightsError
@@ -105,9 +104,7 @@ class Network:
         return load_shared(self.model, _stored(path), path, self.heads)
 
 
-def build_network(
-    spec: NetworkSpec | Config, *seed: int, own: Mapping[str, Callable[..., Any]] | None = None
-) -> Network:
+def build_network(spec: NetworkSpec, *seed: int, own: Mapping[str, Callable[..., Any]] | None = None) -> Network:
     """Build a network with initial weights that derive from `seed`.
 
     `own` has the user's architectures by the names that the configuration uses.
@@ -116,8 +113,6 @@ def build_network(
         NetworkError: this architecture, backbone and shape do not go together.
         WeightsError: the encoder's weights cannot be had.
     """
-    if isinstance(spec, Config):
-        spec = spec.network_spec()
     _begin(seed)
     weights, notes = _published_weights(spec)
     with _explained(spec):

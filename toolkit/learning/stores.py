@@ -27,6 +27,8 @@ _PREDICTION_KEYS = {
     "architecture",
     "architecture_options",
     "backbone",
+    "first_convolution",
+    "emptiness_head",
     "resize",
     "classes",
     "activation",
