@@ -107,6 +107,15 @@ def test_a_stage_needs_the_one_before(shared_competition: Workspace, write_exper
     assert not experiment.has_training()
 
 
+@pytest.mark.parametrize("part", [Wanted(folds=[0]), Wanted(stages=[0])])
+def test_restarting_a_part_would_discard_the_rest(
+    shared_competition: Workspace, straight: FitResult, part: Wanted
+) -> None:
+    with pytest.raises(ConfigError, match="does not go with --folds or --stages"):
+        fit(shared_competition, "straight", wanted=part, restart=True, progress=Silent())
+    assert shared_competition.find("straight").stage(1, 0).is_complete()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -40,6 +40,14 @@ SOUND: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
     ([{"hard_negatives": 1, "negatives": 1, "initial_weights": "exp1"}], {}),
     ([{"class_weights": [0, 1, 1]}], {**SEVERAL, "class_weights": "balanced"}),
     ([], {**SEVERAL, "benchmark_class": "c", "data": {"mask_values": [1, [2, 3], 4], "ignore": [0, 255]}}),
+    (
+        [],
+        {
+            **SEVERAL,
+            "benchmark_class": "b",
+            "callbacks": {"EarlyStopping": {"patience": 1, "monitor": "val_dice[1]"}},
+        },
+    ),
     ([{"shape": [64, 96, 1]}], {"shape": [32, 32, 1]}),
     ([], {"architecture": "ModularUnet", "backbone": None, "architecture_options": {"depth": 2}, "shape": [4, 8, 2]}),
     ([{"schedule": ["cosine"]}, {"epochs": 3, "schedule": [{"warm_up": {"epochs": 2}}, "cosine"]}], {}),
@@ -245,3 +253,8 @@ def test_an_architecture_of_the_users_has_nothing_that_could_be_frozen(tmp_path:
     (tmp_path / "plugins.py").write_text("def mine(shape): ...\n")
     found = problems(tmp_path, {}, {"freeze_encoder": True}, architecture="mine", freeze_encoder=True)
     assert [text.split(": ")[1] for text in found] == ["freeze_encoder", "stages.1.freeze_encoder"]
+
+
+def test_epochs_are_judged_on_the_same_images_throughout(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, {"validation_negatives": {"from": 0.8, "to": 0.4}})
+    assert "stages.0.validation_negatives: epochs are judged on the same images" in told

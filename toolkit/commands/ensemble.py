@@ -27,7 +27,7 @@ from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Split, Workspace
 from toolkit.files.fold_table import read_folds, write_folds
 from toolkit.files.locks import locked
-from toolkit.files.resolved import Resolved, data_of, read_resolved, versions, write_resolved
+from toolkit.files.resolved import Resolved, data_of, read_resolved, refuse_changed_plugins, versions, write_resolved
 from toolkit.files.sources import find_images
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
 from toolkit.files.truth import TRUTH_KEYS, truth_of
@@ -336,6 +336,7 @@ def _predict(member: Experiment, split: Split, views: str, progress: Progress) -
     from toolkit.learning.stores import FittedExperiment, predict_oof, predict_test
 
     resolved = read_resolved(member)
+    refuse_changed_plugins(member, resolved)
     config = config_from_plain(resolved.config, member.folder)
     images = find_labelled(config).images
     own = Own(member.config, progress)

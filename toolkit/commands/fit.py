@@ -18,13 +18,13 @@ from toolkit.core.postprocess import IDENTITY
 from toolkit.core.sampling import select_images
 from toolkit.errors import ChangedError, ConfigError, FoldsError
 from toolkit.files.checking import DataIndex
-from toolkit.files.datasets import Dataset, find_dataset
+from toolkit.files.datasets import Dataset, background_digest, find_dataset
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import folds_digest, read_folds, write_folds
 from toolkit.files.initial_weights import check_initial_weights
 from toolkit.files.locks import locked
-from toolkit.files.resolved import Resolved, changed_keys, read_resolved, versions, write_resolved
+from toolkit.files.resolved import Resolved, changed_keys, plugins_digest, read_resolved, versions, write_resolved
 from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.writing import read_json
@@ -45,6 +45,7 @@ _CONTENTS = {
     "extra_data": "the extra training images or masks themselves",
     "folds": "folds.csv: images would be scored by networks that were trained on them",
     "plugins": "plugins.py",
+    "backgrounds": "the images of a BackgroundReplacer",
     "encoder_weights": "the file with the encoder's weights itself",
     "initial_weights": "the weights that a stage starts from",
 }
@@ -174,6 +175,11 @@ def fit(
         raise ConfigError(f"{experiment.name} is an ensemble; its members are fitted", "Run: tk ensemble MEMBER MEMBER")
     loaded = load_config(experiment.config, overrides)
     wanted.check(loaded.config)
+    if restart and not (wanted.folds is None and wanted.stages is None):
+        raise ConfigError(
+            "--restart discards the results of all folds and stages; it does not go with --folds or --stages",
+            f"Begin again with: tk fit {experiment.name} --restart",
+        )
     with locked(experiment.lock):
         dataset = find_dataset(loaded.config, progress)
         folds = _folds(experiment, loaded.config, dataset.index, restart)
@@ -187,7 +193,7 @@ def _result(experiment: Experiment, config: Config, finished: bool, seconds: flo
     overlays = str(experiment.overlays)
     if not finished:
         trained = [str(folder.folder) for folder in experiment.finished_stages()]
-        return FitResult(experiment.name, False, config.metric_specs[0].label, [], None, {}, trained, seconds, overlays)
+        return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, overlays)
     score = read_json(experiment.score)
     return FitResult(
         experiment.name,
@@ -289,10 +295,11 @@ def _code_and_weights(
     experiment: Experiment, loaded: Loaded[Config], dataset: Dataset, folds: Integers
 ) -> dict[str, str]:
     """Digests of the user's own code and of the weights that stages start from."""
-    digests = {}
-    if experiment.plugins.is_file():
-        digests["plugins"] = file_digest(experiment.plugins)
+    digests = plugins_digest(experiment)
     config = loaded.config
+    backgrounds = background_digest(config)
+    if backgrounds:
+        digests["backgrounds"] = backgrounds
     if isinstance(config.encoder_weights, Path) and config.encoder_weights.is_file():
         digests["encoder_weights"] = file_digest(config.encoder_weights)
     given = [(number, stage.initial_weights) for number, stage in enumerate(config.stages) if stage.initial_weights]

@@ -107,7 +107,7 @@ def _rows(
     task: Task,
     progress: Progress,
 ) -> list[PreviewRow]:
-    """Reads and augments just as training does: each variant of an image is what an epoch would make of it."""
+    """Reads and augments just as training does: each variant is drawn as an epoch draws it."""
     from toolkit.learning.batches import build_reader
     from toolkit.learning.fitting import build_augmentation
     from toolkit.learning.mixing import Mixing

@@ -153,7 +153,9 @@ def _check_loss(config: "Config", loss: Any, own: Collection[str]) -> None:
 
 
 def _check_monitors(config: "Config", callbacks: Any, own: Collection[str]) -> None:
-    check_monitors(parse_callbacks(callbacks, own), [spec.label for spec in config.metric_specs])
+    check_monitors(
+        parse_callbacks(callbacks, own), [config.primary_label, *(spec.label for spec in config.metric_specs)]
+    )
 
 
 def _check_hard_negatives(config: "Config", number: int) -> None:

@@ -192,6 +192,12 @@ class Config(ClosedModel):
         return tuple(dict.fromkeys(specs))
 
     @property
+    def primary_label(self) -> str:
+        """What the primary metric is called in tables and histories; with a benchmark class, its number behind it."""
+        label = self.metric_specs[0].label
+        return label if self.benchmark_index is None else f"{label}[{self.benchmark_index}]"
+
+    @property
     def benchmark_index(self) -> int | None:
         """Position of the class that alone counts for the primary metric."""
         return None if self.benchmark_class is None else self.task_classes.names.index(self.benchmark_class)

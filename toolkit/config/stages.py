@@ -29,6 +29,11 @@ NegativesValue = Annotated[
     Field(union_mode="left_to_right"),
     checked_by(lambda value, _: parse_negatives(value)),
 ]
+ValidationNegatives = Annotated[
+    str | float | dict[str, Any],
+    Field(union_mode="left_to_right"),
+    checked_by(lambda value, _: _constant_negatives(value)),
+]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ClassWeights = Annotated[Literal["balanced"] | tuple[NotNegative, ...], Field(union_mode="left_to_right")]
 
@@ -54,7 +59,7 @@ class StageConfig(ClosedModel):
         "number of negatives per positive, `{positive_share: 0.8}`, or `{from: 0.8, to: 0.4}`: such shares, changing "
         "from the first epoch to the last.",
     )  # fmt: skip
-    validation_negatives: NegativesValue = Field(
+    validation_negatives: ValidationNegatives = Field(
         "real", description="The same for the images that the epochs are judged on; what is drawn is drawn once a fold."
     )
     positives: Literal["real", "area_bins", "classes"] = Field(
@@ -117,3 +122,9 @@ def weights_of(value: str) -> WeightsOf:
     if not name or (colon and not re.fullmatch(r"stage\d+", stage)):
         raise ValueError(f"expected a file, an experiment such as exp041, or exp041:stage1; received {value!r}")
     return WeightsOf(name, int(stage.removeprefix("stage")) if colon else None)
+
+
+def _constant_negatives(value: Any) -> None:
+    rule = parse_negatives(value)
+    if rule.start != rule.end:
+        raise ValueError("epochs are judged on the same images from the first to the last: give one positive_share")

@@ -1,11 +1,15 @@
 """All data that a configuration names, found and checked before anything is computed."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from toolkit.config.augmentation import background_folders
 from toolkit.config.models import Config
+from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Integers
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
-from toolkit.files.digests import digest
+from toolkit.files.digests import digest, file_digest
 from toolkit.files.pool import Pool, make_pool
 from toolkit.files.sources import Images, LabelledImages, find_images, find_negatives, find_training_data
 from toolkit.files.submissions import sample_layout_for
@@ -54,6 +58,21 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     if test is not None:
         digests["test_data"] = check_test_data(test, progress)
     return Dataset(labelled, index, checked, test, digests)
+
+
+def background_digest(config: Config) -> str:
+    """A digest of all images that a BackgroundReplacer may draw; empty if there is none."""
+    values = [config.augmentation, *(stage.augmentation for stage in config.stages if stage.augmentation is not None)]
+    folders = sorted({str(_value_at(value, path)) for value in values for path in background_folders(value)})
+    files = [path for folder in folders if Path(folder).is_dir() for path in sorted(Path(folder).iterdir())]
+    listed = [f"{path.name} {file_digest(path)}" for path in files if path.is_file()]
+    return digest("\n".join(listed).encode()) if folders else ""
+
+
+def _value_at(tree: Any, path: KeyPath) -> Any:
+    for part in path:
+        tree = tree[part]
+    return tree
 
 
 def _find_extra(config: Config) -> list[LabelledImages]:

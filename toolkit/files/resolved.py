@@ -11,7 +11,8 @@ from toolkit.config.loading import with_absolute_paths
 from toolkit.config.metrics import read_metric
 from toolkit.config.yaml_files import read_document, write_yaml
 from toolkit.core.metrics import MetricSpec
-from toolkit.errors import NotReadyError, StorageError
+from toolkit.errors import ChangedError, NotReadyError, StorageError
+from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment
 from toolkit.files.writing import write_text
 
@@ -77,6 +78,24 @@ def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
     """Where the data of an experiment or ensemble lie, as paths that can be opened."""
     tree = with_absolute_paths({"data": resolved.config["data"]}, experiment.folder)
     return DataConfig.model_validate(tree["data"])
+
+
+def plugins_digest(experiment: Experiment) -> dict[str, str]:
+    """The digest of plugins.py under its name; nothing where there is none."""
+    return {"plugins": file_digest(experiment.plugins)} if experiment.plugins.is_file() else {}
+
+
+def refuse_changed_plugins(experiment: Experiment, resolved: Resolved) -> None:
+    """Predict only with the user's code that trained.
+
+    Raises:
+        ChangedError: plugins.py is another one now.
+    """
+    if plugins_digest(experiment).get("plugins") != resolved.digests.get("plugins"):
+        raise ChangedError(
+            f"{experiment.plugins} has changed since {experiment.name} was fitted with it",
+            f"Bring it back, or train again: tk fit {experiment.name} --restart",
+        )
 
 
 def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
