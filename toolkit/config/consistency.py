@@ -153,9 +153,10 @@ def _check_loss(config: "Config", loss: Any, own: Collection[str]) -> None:
 
 
 def _check_monitors(config: "Config", callbacks: Any, own: Collection[str]) -> None:
-    check_monitors(
-        parse_callbacks(callbacks, own), [config.primary_label, *(spec.label for spec in config.metric_specs)]
-    )
+    labels = [spec.label for spec in config.metric_specs]
+    if config.benchmark_class in config.task_classes.names:
+        labels.insert(0, config.primary_label)
+    check_monitors(parse_callbacks(callbacks, own), labels)
 
 
 def _check_hard_negatives(config: "Config", number: int) -> None:
