@@ -68,7 +68,7 @@ class EnsembleResult:
         ]
         rows.append((self.experiment, "", "", written(self.all)))
         columns = ("", "weight", "no views", f"views: {self.views}")
-        return [Table(f"{self.experiment}: out-of-fold {self.metric} at threshold 0.5", columns, rows)]
+        return [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", columns, rows)]
 
     def next_steps(self) -> list[str]:
         """Whether it was worth it, where the pictures are, what to type."""

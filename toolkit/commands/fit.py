@@ -135,7 +135,7 @@ class FitResult:
             return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
         rows_of_folds = [(f"fold {number}", written(score)) for number, score in enumerate(self.folds)]
         rows_of_folds.append(("all out-of-fold images", written(self.all)))
-        tables = [Table(f"{self.experiment}: {self.metric} at threshold 0.5", ("", self.metric), rows_of_folds)]
+        tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
         if self.classes:
             metrics = list(next(iter(self.classes.values())))
             rows_of_classes = [
