@@ -1,18 +1,4 @@
-"""An experiment folder: the names of all files in it.
-
-    experiments/exp042/
-      config.yaml            written by a person, the only input (config.json is accepted too)
-      resolved.yaml          what was really run: inheritance and overrides applied, digests, versions, seed
-      folds.csv              which image is held out in which fold
-      fold0/stage0/          best.weights.h5, history.csv, state.json; last/ for resuming; tensorboard/
-      predictions/oof, test  probability stores; one more per set of views (oof-flips, …)
-      score.json scores.csv  per fold and over all; per image
-      tuned.json             recipe and its three scores
-      overlays.png           the best and the worst out-of-fold images
-      preview.png            training images as augmentation makes them
-
-An ensemble has the same names without foldK/.
-"""
+"""The names of all files in an experiment folder, and nowhere else; docs/house.md shows the tree."""
 
 import os
 import re
