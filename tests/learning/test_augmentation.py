@@ -8,6 +8,7 @@ import pytest
 from toolkit.config.augmentation import PRESETS, parse_augmentation
 from toolkit.config.imgaug import IMGAUG_NAMES
 from toolkit.config.loading import load_config
+from toolkit.config.settings import read_stage
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Image
 from toolkit.core.labels import VOID, Labels
@@ -230,6 +231,12 @@ def test_a_transform_that_cannot_do_the_channels_is_named() -> None:
         augmentation({"ToGray": 0.5}, (24, 40, 5))
 
 
+def augmentation_of(path: Path) -> Augmentation:
+    """That of the first stage of a configuration."""
+    loaded = load_config(path)
+    return build_augmentation(loaded.config, read_stage(loaded.config, 0), lambda key: loaded.where(*key), {})
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -242,7 +249,7 @@ def test_what_cannot_be_built_is_told_with_file_and_line(tmp_path: Path, text: s
     path = tmp_path / "config.yaml"
     path.write_text(MINIMAL + text)
     with pytest.raises(ConfigError) as caught:
-        build_augmentation(load_config(path))
+        augmentation_of(path)
     for word in words:
         assert word in str(caught.value)
 
@@ -250,7 +257,7 @@ def test_what_cannot_be_built_is_told_with_file_and_line(tmp_path: Path, text: s
 def test_the_ancestors_augmentation_works_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(MINIMAL + "augmentation: {Fliplr: 0.5, Flipud: 0.5}\n")
-    augment = build_augmentation(load_config(path))
+    augment = augmentation_of(path)
     image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     assert len({augment(image, image[..., 0] % 2, seed)[0].tobytes() for seed in range(40)}) == 4
 
