@@ -119,7 +119,7 @@ def test_killed_at_any_moment_a_run_comes_back_to_the_same_result(
     straight = make(tiny_competition, "straight", EVERYTHING)
     broken = make(tiny_competition, "broken", EVERYTHING)
     fit(tiny_competition, "straight", progress=Silent())
-    with pytest.raises(OutOfTimeError, match="before fold 0 · stage [01], epoch"):
+    with pytest.raises(OutOfTimeError, match=r"before fold 0 · stage [01], epoch"):
         fit(tiny_competition, "broken", wanted=Wanted(max_seconds=0), progress=Silent())
     for pattern, times in KILLS:
         status, said = fit_killed(tiny_competition, "broken", pattern, times)
