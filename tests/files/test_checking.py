@@ -155,6 +155,22 @@ def test_the_digest_knows_every_image_and_every_mask(sound: Path, draw: Draw) ->
     assert len(set(digests)) == 4
 
 
+def test_pixels_are_known_whatever_file_they_are_read_from(draw: Draw, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6), np.uint8)
+    images = (
+        pixels,
+        np.repeat(pixels[..., None], 3, axis=2),
+        pixels.reshape(6, 4),
+        pixels ^ np.eye(4, 6, dtype=np.uint8),
+    )
+    for image_id, image in zip("abcd", images, strict=True):
+        draw(f"images/{image_id}.png", image)
+        draw(f"masks/{image_id}.png", np.eye(*image.shape[:2], dtype=np.uint8))
+    grey, coloured, turned, altered = check(tmp_path).images
+    assert grey == coloured
+    assert len({grey, turned, altered}) == 3
+
+
 def test_the_digest_knows_every_row_of_a_table(sound: Path) -> None:
     before = check(sound, "train.csv").digest
     (sound / "train.csv").write_text("id,rle\nc,1 72\nb,1 24\na,-1\n")

@@ -60,6 +60,48 @@ def test_extra_images_join_the_training_part_of_every_fold_and_never_validation(
         assert set(pool.validation_part(fold)) == set(np.flatnonzero(folds == fold))
 
 
+def test_extra_images_that_folds_hold_out_are_a_leak(competition: Workspace, write_experiment: WriteExperiment) -> None:
+    write_experiment(competition, "more", EXTRA)
+    data = competition.root / "data"
+    pixels = {number: cv2.imread(str(data / "train" / "images" / f"{number:03d}.png")) for number in (5, 7)}
+    cv2.imwrite(str(data / "more" / "images" / "001.png"), pixels[5])
+    cv2.imwrite(str(data / "negatives" / "003.tif"), pixels[7])
+    (data / "negatives" / "003.png").unlink()
+    with pytest.raises(DataError) as told:
+        find(competition, "more")
+    head, *lines = told.value.message.splitlines()
+    assert head.startswith(f"2 extra images have the same pixels as images of {data / 'train' / 'images'}")
+    assert lines == [f"  001 of {data / 'more' / 'images'} is 005", f"  003 of {data / 'negatives'} is 007"]
+    assert told.value.advice.startswith(f"Remove these images from {data / 'more' / 'images'}, {data / 'negatives'}")
+    with pytest.raises(DataError, match="1 extra images"):
+        find(competition, "more", "data.external_negatives=null")
+    pixels[5][0, 0, 0] ^= 1
+    cv2.imwrite(str(data / "more" / "images" / "001.png"), pixels[5])
+    find(competition, "more", "data.external_negatives=null")
+
+
+def test_a_long_list_of_leaks_is_cut_and_counted(competition: Workspace, write_experiment: WriteExperiment) -> None:
+    write_experiment(competition, "more", EXTRA)
+    images = competition.root / "data" / "train" / "images"
+    for number in range(23):
+        shutil.copy(images / f"{2 + number % 18:03d}.png", competition.root / "data" / "negatives" / f"{number}.png")
+    with pytest.raises(DataError, match="23 extra images") as told:
+        find(competition, "more")
+    lines = told.value.message.splitlines()
+    assert len(lines) == 1 + 20 + 1
+    assert lines[-1] == "  … and 3 more"
+
+
+def test_constant_images_are_no_leak(competition: Workspace, write_experiment: WriteExperiment) -> None:
+    write_experiment(competition, "more", EXTRA)
+    data = competition.root / "data"
+    shutil.copy(data / "train" / "images" / "001.png", data / "negatives" / "003.png")
+    dataset = find(competition, "more")
+    negatives = dataset.extra[1][1]
+    assert (dataset.index.constant, negatives.constant) == (("001",), ("003",))
+    assert dataset.index.images[1] == negatives.images[1]
+
+
 def test_digests_know_what_was_trained_with(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "more", EXTRA)
     plain, more = find(competition, "plain").digests, find(competition, "more").digests

@@ -22,7 +22,7 @@ from toolkit.files.datasets import Dataset, background_digest, find_dataset
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import folds_digest, read_folds, write_folds
-from toolkit.files.initial_weights import check_initial_weights
+from toolkit.files.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.files.locks import locked
 from toolkit.files.resolved import Resolved, changed_keys, plugins_digest, read_resolved, versions, write_resolved
 from toolkit.files.sources import LabelledImages
@@ -301,6 +301,7 @@ def _code_and_weights(
     if backgrounds:
         digests["backgrounds"] = backgrounds
     if isinstance(config.encoder_weights, Path) and config.encoder_weights.is_file():
+        refuse_fold_weights(config.encoder_weights, loaded.where("encoder_weights"))
         digests["encoder_weights"] = file_digest(config.encoder_weights)
     given = [(number, stage.initial_weights) for number, stage in enumerate(config.stages) if stage.initial_weights]
     if given:
@@ -312,6 +313,7 @@ def _code_and_weights(
                 ids=dataset.index.ids,
                 folds=folds,
                 wanted=range(config.folds_count),
+                num_seeds=config.num_seeds,
             )
             for number, value in given
         ]

@@ -24,13 +24,15 @@ class DataIndex:
     """What checking has found: one entry an image, in the order of the sorted ids.
 
     `coverage` is the foreground share, `float64 (images,)`, 0–1; `pixels` counts those of each class, `int64 (images,
-    classes)`; `digest` covers ids, images, masks and how they are read.
+    classes)`; `images` are digests of each image's pixels as they are read, by which the same picture is recognised in
+    another file; `digest` covers ids, images, masks and how they are read.
     """
 
     ids: tuple[str, ...]
     coverage: Floats
     pixels: Integers
     constant: tuple[str, ...]
+    images: tuple[str, ...]
     digest: str
 
 
@@ -67,7 +69,7 @@ def check_training_data(
             progress.warn(f"no mask has a pixel of class {', '.join(absent)}")
     if constant:
         progress.warn(f"{len(constant)} of {len(ids)} images have one value in all pixels: {_some(constant)}")
-    return DataIndex(ids, coverage, pixels, constant, _digest(ids, checked))
+    return DataIndex(ids, coverage, pixels, constant, tuple(entry.image for entry in checked), _digest(ids, checked))
 
 
 def check_test_data(images: Images, progress: Progress) -> str:
@@ -95,6 +97,7 @@ class _Checked:
     coverage: float = 0.0
     pixels: tuple[int, ...] = ()
     constant: bool = False
+    image: str = ""
     digest: str = ""
 
 
@@ -108,7 +111,8 @@ def _check_one(data: LabelledImages, image_id: str) -> _Checked:
     counted = max(1, int((labels != VOID).sum()))
     coverage = int(((labels > 0) & (labels != VOID)).sum()) / counted
     pixels = pixel_counts(labels, data.classes.count, data.classes.activation)
-    return _Checked("", coverage, tuple(pixels.tolist()), constant, digest(content))
+    picture = digest(f"{image.shape}".encode() + image.tobytes())
+    return _Checked("", coverage, tuple(pixels.tolist()), constant, picture, digest(content))
 
 
 def _in_threads(check: Callable[[str], _Checked], ids: Sequence[str], title: str, progress: Progress) -> list[_Checked]:

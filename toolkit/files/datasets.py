@@ -1,5 +1,6 @@
 """All data that a configuration names, found and checked before anything is computed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,15 @@ from toolkit.config.augmentation import background_folders
 from toolkit.config.models import Config
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Integers
+from toolkit.errors import DataError
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.pool import Pool, make_pool
 from toolkit.files.sources import Images, LabelledImages, find_images, find_negatives, find_training_data
 from toolkit.files.submissions import sample_layout_for
 from toolkit.messages import Progress
+
+_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     index = check_training_data(labelled, progress)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
+    _refuse_shared(labelled, index, checked)
     if checked:
         digests["extra_data"] = digest(" ".join(found.digest for _, found in checked).encode())
     if test is not None:
@@ -84,3 +89,34 @@ def _find_extra(config: Config) -> list[LabelledImages]:
     if config.data.external_negatives is not None:
         found.append(find_negatives(config.data.external_negatives, classes, channels, "data.external_negatives"))
     return found
+
+
+def _refuse_shared(
+    labelled: LabelledImages, index: DataIndex, extra: Sequence[tuple[LabelledImages, DataIndex]]
+) -> None:
+    """Every fold trains on all extra images, so none of them may be an image that some fold holds out.
+
+    Constant images are all alike without being the same picture.
+    """
+    constant = set(index.constant)
+    held_out = {
+        image: image_id for image_id, image in zip(index.ids, index.images, strict=True) if image_id not in constant
+    }
+    shared = [
+        (data.images.folder, image_id, held_out[image])
+        for data, found in extra
+        for image_id, image in zip(found.ids, found.images, strict=True)
+        if image in held_out
+    ]
+    if not shared:
+        return
+    lines = [f"{image_id} of {folder} is {other}" for folder, image_id, other in shared[:_LISTED]]
+    if len(shared) > _LISTED:
+        lines.append(f"… and {len(shared) - _LISTED} more")
+    folders = ", ".join(dict.fromkeys(str(folder) for folder, _, _ in shared))
+    raise DataError(
+        f"{len(shared)} extra images have the same pixels as images of {labelled.images.folder}; every fold trains on "
+        "extra images, so that networks would be judged on what they were trained on:\n"
+        + "\n".join(f"  {line}" for line in lines),
+        f"Remove these images from {folders}, then run the command again.",
+    )
