@@ -5,8 +5,9 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.commands.fit import Wanted, fit
 from toolkit.commands.lr_find import find_learning_rate
-from toolkit.errors import ConfigError, TrainingError
+from toolkit.errors import ConfigError, NotReadyError, TrainingError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.tables import read_table
 from toolkit.learning.steps import TrainingStep
@@ -70,6 +71,9 @@ def test_a_curve_that_says_nothing_is_told(tiny_competition: Workspace, monkeypa
 
 def test_a_real_step_learns(tiny_competition: Workspace, write_experiment: Callable[..., Experiment]) -> None:
     write_experiment(tiny_competition, "two", "stages: [{epochs: 1}, {epochs: 1, loss: lovasz_loss, batch: 5}]\n")
+    with pytest.raises(NotReadyError, match="stage 1 starts from the best weights of stage 0, which is not finished"):
+        find_learning_rate(tiny_competition, "two", stage=1, fold=1, progress=Silent())
+    fit(tiny_competition, "two", wanted=Wanted([1], [0]), progress=Silent())
     result = find_learning_rate(tiny_competition, "two", stage=1, fold=1, low=1e-4, high=1, steps=25, progress=Silent())
     losses = [
         float(loss) for _, loss in read_table(tiny_competition.find("two").lr_find_table, 2, "", ConfigError).rows

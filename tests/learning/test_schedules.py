@@ -7,6 +7,7 @@ import pytest
 
 from toolkit.config.schedules import SCHEDULES as KINDS
 from toolkit.config.schedules import Variations, parse_schedule
+from toolkit.errors import ConfigError
 from toolkit.learning.schedules import _RATES, SCHEDULES, Moment, batches_of, build_schedule, cycle_ends, rate_after
 
 
@@ -217,7 +218,7 @@ def test_the_users_own_schedule_is_called() -> None:
 @pytest.mark.parametrize("rate", [float("nan"), -1.0, float("inf"), "high", None, True])
 def test_a_learning_rate_of_the_users_must_be_one(rate: Any) -> None:
     schedule = build_schedule(parse_schedule("mine", ["mine"]), 0.1, 4, {"mine": lambda moment, lr: rate})
-    with pytest.raises(ValueError, match="the schedule mine gave"):
+    with pytest.raises(ConfigError, match="the schedule mine gave"):
         schedule(Moment(0, 0, 5, 4))
 
 

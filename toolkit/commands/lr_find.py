@@ -1,15 +1,20 @@
 """`tk lr-find`: the loss over rising learning rates, and which one to take."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from toolkit.config.loading import load_config
+from toolkit.config.loading import is_ensemble, load_config
+from toolkit.config.models import Config
+from toolkit.config.plugins import names_defined_beside
+from toolkit.config.settings import stage_key, stage_schedule
 from toolkit.core.folds import assign_folds
 from toolkit.core.learning_rates import geometric_rates, suggest
-from toolkit.errors import ConfigError, TrainingError
+from toolkit.errors import ConfigError, NotReadyError, TrainingError
 from toolkit.files.datasets import find_dataset
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_folds
+from toolkit.files.initial_weights import initial_weights_path
 from toolkit.files.locks import locked
 from toolkit.files.tables import format_table
 from toolkit.files.writing import write_text
@@ -27,6 +32,7 @@ class LrFindResult:
     diverged_at: float | None
     picture: str
     stage: int
+    key: str
 
     def tables(self) -> list[Table]:
         """The learning rates that the curve shows."""
@@ -40,8 +46,11 @@ class LrFindResult:
 
     def next_steps(self) -> list[str]:
         """Where the curve is, and what to type."""
-        key = "lr" if self.stage == 0 else f"stages.{self.stage}.lr"
-        return [f"curve: {self.picture}", f"next: tk fit {self.experiment} --set {key}={self.suggestion:.1e}"]
+        set_ = f"next: tk fit {self.experiment} --set {self.key}={self.suggestion:.1e}"
+        return [
+            f"curve: {self.picture}",
+            set_ if self.key else "the learning rate is set by a callback: change it there",
+        ]
 
 
 def find_learning_rate(
@@ -56,13 +65,16 @@ def find_learning_rate(
     stage: int = 0,
     progress: Progress,
 ) -> LrFindResult:
-    """Train a fold's initial weights with a learning rate that rises from batch to batch; nothing of it is kept.
+    """Train with a learning rate that rises from batch to batch, from where the stage starts; nothing of it is kept.
 
     Raises:
         ToolkitError: bad configuration, data or options.
+        NotReadyError: the stage starts from weights that are not there yet.
         TrainingError: the curve says nothing.
     """
     experiment = workspace.find(name)
+    if is_ensemble(experiment.config):
+        raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has a learning rate")
     loaded = load_config(experiment.config, overrides)
     config = loaded.config
     for option, number, count in (("--fold", fold, config.folds_count), ("--stage", stage, len(config.stages))):
@@ -93,6 +105,7 @@ def find_learning_rate(
             rates,
             fold=fold,
             stage_number=stage,
+            start=_start(experiment, config, fold, stage),
             precision=choose_precision(config.precision),
             progress=progress,
         )
@@ -114,4 +127,29 @@ def find_learning_rate(
         suggestion.diverged_at,
         str(experiment.lr_find_curve),
         stage,
+        _deciding_key(config, stage, names_defined_beside(experiment.config)),
     )
+
+
+def _start(experiment: Experiment, config: Config, fold: int, stage: int) -> Path | None:
+    """The weights that a stage of a fold starts from; None for fresh ones."""
+    given = initial_weights_path(experiment, config.stages[stage].initial_weights, fold, 0)
+    if given is not None and not given.is_file():
+        raise NotReadyError(f"stage {stage} starts from {given}, which is not there")
+    if given is not None or stage == 0:
+        return given
+    before = experiment.stage(fold, stage - 1)
+    if not before.is_complete():
+        raise NotReadyError(
+            f"fold {fold}: stage {stage} starts from the best weights of stage {stage - 1}, which is not finished",
+            f"Run first: tk fit {experiment.name} --folds {fold} --stages {','.join(map(str, range(stage)))}",
+        )
+    return before.best_weights
+
+
+def _deciding_key(config: Config, stage: int, own: Collection[str]) -> str:
+    """The key to set for the learning rate of a stage, and no other but the first; empty where a callback sets it."""
+    path, _ = stage_schedule(config, stage, own)
+    if path[-1] != "schedule":
+        return ""
+    return ".".join(map(str, stage_key(config.stages[stage], stage, "lr"))) if stage == 0 else f"stages.{stage}.lr"

@@ -1,5 +1,6 @@
 """Callbacks at the end of epochs: what stops a stage early or lowers its learning rate."""
 
+import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from toolkit.config.callbacks import (
     ReduceLROnPlateau,
     monitored_value,
 )
+from toolkit.errors import ConfigError
 from toolkit.learning.schedules import batches_of, rate_after
 
 LOWER_IS_BETTER = ("mse", "mae", "rmse")
@@ -134,7 +136,10 @@ class LowerOnPlateau:
 
 
 class OwnCallback:
-    """A callback of the user's, which may have only `epoch_end`; one without `state` remembers nothing."""
+    """A callback of the user's, which may have only `epoch_end`; one without `state` remembers nothing.
+
+    What it gives that nobody can use is a ConfigError: training has begun by then.
+    """
 
     def __init__(self, name: str, callback: Any) -> None:
         if not callable(getattr(callback, "epoch_end", None)):
@@ -148,7 +153,7 @@ class OwnCallback:
         """The user's factor; 1 without one."""
         factor = float(getattr(self._callback, "factor", 1.0))
         if not 0 <= factor < math.inf:
-            raise ValueError(
+            raise ConfigError(
                 f"the callback {self._name} has factor {factor}, which no learning rate can be taken times"
             )
         return factor
@@ -157,12 +162,17 @@ class OwnCallback:
         """What the user's callback says."""
         reason = self._callback.epoch_end(values, epoch)
         if reason is not None and not isinstance(reason, str):
-            raise ValueError(f"the callback {self._name} returned {reason!r}, expected a text (to stop) or None")
+            raise ConfigError(f"the callback {self._name} returned {reason!r}, expected a text (to stop) or None")
         return reason
 
     def state(self) -> dict[str, Any]:
         """The user's state; empty without one."""
-        return dict(self._callback.state()) if hasattr(self._callback, "state") else {}
+        state = self._callback.state() if hasattr(self._callback, "state") else {}
+        try:
+            kept: dict[str, Any] = json.loads(json.dumps(dict(state)))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the callback {self._name}: state() must give plain data for JSON: {error}") from error
+        return kept
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Give the user's callback what its `state` gave."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,26 @@ _DIVERGED = 10.0
 
 
 def loss_by_learning_rate(
-    plan: Plan, pool: Pool, rates: Floats, *, fold: int, stage_number: int, precision: Precision, progress: Progress
+    plan: Plan,
+    pool: Pool,
+    rates: Floats,
+    *,
+    fold: int,
+    stage_number: int,
+    start: Path | None,
+    precision: Precision,
+    progress: Progress,
 ) -> list[float]:
-    """The loss at each learning rate, from the initial weights of a fold; shorter once it has grown beyond all bounds.
+    """The loss at each learning rate; shorter once it has grown beyond all bounds.
 
-    Training images are drawn, augmented and mixed as the stage would; nothing is written.
+    Negatives are drawn, images augmented and mixed as in the stage; positives are taken once each and negatives drawn
+    alike, whatever it says of area bins, classes and hard ones. Nothing is written.
 
     Args:
         plan, pool: what is trained, and with what.
         rates: learning rates, rising, `float64 (steps,)`.
         fold, stage_number: whose images and settings are taken.
+        start: file of the weights that the stage starts from; the initial ones of the fold if None.
         precision: of the arithmetic.
         progress: told of the work.
     """
@@ -38,6 +49,9 @@ def loss_by_learning_rate(
     config, stage = plan.config, plan.stages[stage_number]
     trainer = Trainer(config, plan.own)
     trainer.begin_fold(fold, config.seed)
+    if start is not None:
+        trainer.use_shape(stage.shape)
+        trainer.network.load_initial_weights(start)
     part = pool.training_part(fold)
     weights = stage.class_weights
     if weights == "balanced":

@@ -24,6 +24,7 @@ from toolkit.config.schedules import (
     Variations,
     WarmUp,
 )
+from toolkit.errors import ConfigError
 from toolkit.learning.plugins import check_call
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -124,7 +125,7 @@ def _own_schedule(call: OwnSchedule, lr: float, own: Mapping[str, Any]) -> Calla
     def learning_rate(moment: Moment) -> float:
         rate = function(moment, lr, **call.arguments)
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < math.inf:
-            raise ValueError(f"the schedule {call.name} gave {rate!r} as learning rate of {moment}")
+            raise ConfigError(f"the schedule {call.name} gave {rate!r} as learning rate of {moment}")
         return float(rate)
 
     return learning_rate
