@@ -13,7 +13,7 @@ from toolkit import console
 from toolkit.cli import app
 from toolkit.commands.fit import FitResult, Wanted, fit, parse_wanted
 from toolkit.config.loading import load_config
-from toolkit.errors import ChangedError, ConfigError, NotReadyError, OutOfTimeError
+from toolkit.errors import ChangedError, ConfigError, FoldsError, NotReadyError, OutOfTimeError
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_folds
@@ -311,6 +311,20 @@ def test_initial_weights_of_an_experiment_win_over_the_stage_before(
         f"fold 1 · stage 1 starts from {source.stage(1, 1).best_weights}: weights of 8 of 8 layers",
         f"fold 1 · stage 3 starts from {source.stage(1, 0).best_weights}: weights of 8 of 8 layers",
     ]
+
+
+@pytest.mark.parametrize("key", ["encoder_weights", "stages.0.initial_weights"])
+def test_weights_of_one_fold_are_refused_before_anything_is_trained(tiny_competition: Workspace, key: str) -> None:
+    other, experiment = tiny_competition.find("plain"), tiny_competition.find("tiny")
+    given = other.stage(1, 0).best_weights
+    given.parent.mkdir(parents=True)
+    given.write_bytes(b"")
+    other.folds.write_text("")
+    with pytest.raises(FoldsError, match=rf"{key}: {given} was trained in fold1 of plain") as told:
+        fit(tiny_competition, "tiny", overrides=[f"{key}={given}"], progress=Silent())
+    assert "initial_weights: plain" in told.value.advice
+    assert not experiment.resolved.exists()
+    assert not experiment.has_training()
 
 
 # What a stage says itself
