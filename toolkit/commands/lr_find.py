@@ -46,11 +46,9 @@ class LrFindResult:
 
     def next_steps(self) -> list[str]:
         """Where the curve is, and what to type."""
-        set_ = f"next: tk fit {self.experiment} --set {self.key}={self.suggestion:.1e}"
-        return [
-            f"curve: {self.picture}",
-            set_ if self.key else "the learning rate is set by a callback: change it there",
-        ]
+        if not self.key:
+            return [f"curve: {self.picture}", "next: a callback sets the learning rate of this stage: change it there"]
+        return [f"curve: {self.picture}", f"next: tk fit {self.experiment} --set {self.key}={self.suggestion:.1e}"]
 
 
 def find_learning_rate(
