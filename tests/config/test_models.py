@@ -36,7 +36,7 @@ def stage(**keys: Any) -> StageConfig:
 @pytest.mark.parametrize("key", ["negatives", "validation_negatives"])
 class TestNegatives:
     @pytest.mark.parametrize(
-        "rule", ["none", "real", 0.5, 0.001, 1, 1.0, 3, 250.5, {"positive_share": 0.8}, {"from": 0.8, "to": 1}]
+        "rule", ["none", "real", 0.5, 0.001, 1, 1.0, 3, 250.5, {"positive_share": 0.8}, {"from": 0.8, "to": 0.8}]
     )
     def test_none_real_numbers_above_0_and_shares_are_rules(self, key: str, rule: object) -> None:
         assert getattr(stage(**{key: rule}), key) == rule

@@ -88,7 +88,7 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
         _checked(at["callbacks"], callbacks_of, stage, metrics, own, 1)
         _checked(at["batch"], _check_batch, stage.batch)
     try:
-        network = build_network(config.network_spec(), config.seed, own=own)
+        notes = _notes_of_networks(config, own)
     except (NetworkError, WeightsError) as error:
         key, text = _key_at_fault(config, error.message)
         raise type(error)(f"{where(key)}: {text}", error.advice) from error
@@ -100,8 +100,18 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
         build_reader(config, where, own),
         metrics,
         own,
-        network.notes,
+        notes,
     )
+
+
+def _notes_of_networks(config: Config, own: Mapping[str, Any]) -> tuple[str, ...]:
+    """Build the network of each size that a stage asks for; returns what there is to say of the first one's weights."""
+    first, *others = dict.fromkeys(config.stage_shape(number) for number in range(len(config.stages)))
+    notes = build_network(config.network_spec(first), config.seed, own=own).notes
+    for shape in others:
+        bare = config.network_spec(shape).model_copy(update={"encoder_weights": None})
+        build_network(bare, config.seed, own=own)
+    return notes
 
 
 def fit_folds(

@@ -55,6 +55,9 @@ class Trainer:
         key = (repr(stage.loss), class_weights, repr(stage.optimizer), stage.weight_averaging.ema, stage.frozen)
         equipment = self._current.equipment
         if key not in equipment:
+            # Weights by the pixels of a fold are its own: what was compiled for another fold's is of no more use.
+            for other in [other for other in equipment if other[:1] + other[2:] == key[:1] + key[2:]]:
+                del equipment[other]
             equipment[key] = self._equip(stage, class_weights)
         equipment[key].forget()
         return equipment[key]
@@ -90,7 +93,7 @@ class _Sized:
 
     network: Network
     predictor: Predictor
-    equipment: dict[object, "Equipment"]
+    equipment: dict[tuple[object, ...], "Equipment"]
 
 
 class Equipment:
