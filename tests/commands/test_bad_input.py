@@ -707,7 +707,7 @@ def test_a_recipe_is_not_tuned_over_other_folds_than_those_trained() -> None:
 )
 def test_a_metric_of_more_than_areas_is_not_tuned(metric: object, words: str) -> None:
     finish("a", primary_metric=metric)
-    told = refused(ToolkitError, "tune", "a")
+    told = refused(ConfigError, "tune", "a")
     assert words in told
     assert "dice, iou, precision, recall, fbeta, salt_map, global_dice, miou, pixel_accuracy" in told
 
@@ -717,7 +717,7 @@ def test_several_classes_are_not_tuned() -> None:
     with ProbabilityWriter(experiment.predictions("oof"), "uint8", {}) as writer:
         for image_id in TRAINING:
             writer.append(image_id, np.zeros((*SIZE, 3), np.float32))
-    assert "predicts 3 classes: it cannot be tuned yet" in refused(ToolkitError, "tune", "a")
+    assert "predicts 3 classes: it cannot be tuned yet" in refused(ConfigError, "tune", "a")
 
 
 @pytest.mark.parametrize(

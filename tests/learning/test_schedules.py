@@ -1,5 +1,6 @@
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from toolkit.config.schedules import SCHEDULES as KINDS
 from toolkit.config.schedules import Variations, parse_schedule
 from toolkit.errors import ConfigError
-from toolkit.learning.schedules import _RATES, SCHEDULES, Moment, batches_of, build_schedule, cycle_ends, rate_after
+from toolkit.learning.schedules import _RATES, Moment, batches_of, build_schedule, cycle_ends, rate_after
 
 
 def rates(value: Any, lr: float = 1.0, epochs: int = 10, batches: int = 10) -> list[float]:
@@ -22,10 +23,30 @@ def test_every_kind_has_its_formula() -> None:
     assert set(_RATES) == {*KINDS.values(), Variations}
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_schedules_without_arguments_are_what_they_were(name: str) -> None:
-    expected = [0.02 * SCHEDULES[name]((epoch + batch / 7) / 5) for epoch in range(5) for batch in range(7)]
-    assert rates(name, 0.02, 5, 7) == expected
+def factor(name: str, share: float) -> float:
+    """What `lr` is multiplied by when a share of the stage, in thousandths, is done."""
+    return build_schedule(parse_schedule(name), 1.0, 1)(Moment(0, round(1000 * share), 1000, 1))
+
+
+def falling(start: float, end: float, share: float) -> float:
+    """Half a cosine wave."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("constant", lambda _: 1.0),
+        ("cosine", lambda share: falling(1, 0, share)),
+        (
+            "one_cycle",
+            lambda share: falling(1 / 25, 1, share / 0.3) if share < 0.3 else falling(1, 4e-6, (share - 0.3) / 0.7),
+        ),
+    ],
+)
+def test_schedules_without_arguments_follow_their_formulas(name: str, formula: Callable[[float], float]) -> None:
+    expected = [0.02 * formula((epoch + batch / 7) / 5) for epoch in range(5) for batch in range(7)]
+    assert rates(name, 0.02, 5, 7) == pytest.approx(expected)
 
 
 def test_constant_stays() -> None:
@@ -34,7 +55,7 @@ def test_constant_stays() -> None:
 
 
 def test_cosine_falls_from_one_to_zero() -> None:
-    factors = [SCHEDULES["cosine"](progress / 10) for progress in range(11)]
+    factors = [factor("cosine", progress / 10) for progress in range(11)]
     assert factors == sorted(factors, reverse=True)
     assert factors[0] == 1
     assert factors[5] == pytest.approx(0.5)
@@ -43,11 +64,10 @@ def test_cosine_falls_from_one_to_zero() -> None:
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_nearly_nothing() -> None:
-    one_cycle = SCHEDULES["one_cycle"]
-    assert one_cycle(0) == pytest.approx(1 / 25)
-    assert one_cycle(0.3) == pytest.approx(1)
-    assert one_cycle(1) == pytest.approx(4e-6)
-    assert max(one_cycle(progress / 100) for progress in range(101)) == pytest.approx(1)
+    assert factor("one_cycle", 0) == pytest.approx(1 / 25)
+    assert factor("one_cycle", 0.3) == pytest.approx(1)
+    assert factor("one_cycle", 1) == pytest.approx(4e-6)
+    assert max(factor("one_cycle", progress / 100) for progress in range(101)) == pytest.approx(1)
     assert rates({"one_cycle": {"warm_up": 0.5, "start": 0.1}}, 2.0)[::50] == pytest.approx([0.2, 2.0])
 
 

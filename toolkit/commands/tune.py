@@ -15,7 +15,7 @@ from toolkit.core.metrics import METRICS, MetricSpec, build_metric
 from toolkit.core.postprocess import IDENTITY, Recipe
 from toolkit.core.search import AreasByThreshold, areas_by_threshold, surface_of
 from toolkit.core.search import tune as search_recipe
-from toolkit.errors import ChangedError, ToolkitError
+from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import folds_digest, read_folds
 from toolkit.files.locks import locked
@@ -65,7 +65,7 @@ def tune(workspace: Workspace, name: str | None, progress: Progress) -> TuneResu
     Raises:
         NotReadyError: it has no out-of-fold predictions yet.
         ChangedError: folds or images are not those that it was trained with.
-        ToolkitError: it has several classes, or its metric depends on more than areas.
+        ConfigError: it has several classes, or its metric depends on more than areas.
     """
     experiment = workspace.find_or_last(name, progress)
     with locked(experiment.lock):
@@ -100,18 +100,18 @@ def _tunable(experiment: Experiment, spec: MetricSpec, store: ProbabilityStore) 
     """The metric, if a threshold and a minimum area can be searched with it.
 
     Raises:
-        ToolkitError: they cannot.
+        ConfigError: they cannot.
     """
     possible = ", ".join(name for name in METRICS if _is_of_areas(build_metric(MetricSpec(name), 1, "sigmoid")))
-    advice = f"Recipes are tuned for one class and a metric of areas ({possible}); at 0.5 its score stands as it is."
+    advice = f"Recipes are tuned for one class and a metric of areas ({possible}). Its untuned score stands: tk ls"
     classes = store.read(store.ids[0]).shape[2]
     if classes > 1:
-        raise ToolkitError(f"{experiment.name} predicts {classes} classes: it cannot be tuned yet", advice)
+        raise ConfigError(f"{experiment.name} predicts {classes} classes: it cannot be tuned yet", advice)
     if spec.is_own:
-        raise ToolkitError(f"{experiment.name} cannot be tuned: its metric {spec.label} is the user's own", advice)
+        raise ConfigError(f"{experiment.name} cannot be tuned: its metric {spec.label} is the user's own", advice)
     metric = build_metric(spec, 1, "sigmoid")
     if not _is_of_areas(metric):
-        raise ToolkitError(f"{experiment.name} cannot be tuned: its metric {spec.label} scores objects", advice)
+        raise ConfigError(f"{experiment.name} cannot be tuned: its metric {spec.label} scores objects", advice)
     return metric
 
 

@@ -19,7 +19,6 @@ from toolkit.config.schedules import (
     OwnSchedule,
     Polynomial,
     Schedule,
-    ScheduleArguments,
     StepDecay,
     Variations,
     WarmUp,
@@ -215,18 +214,6 @@ _RATES: dict[type, Callable[[Any, _Place], float]] = {
     Variations: _varied,
 }
 """How each kind of leg computes the learning rate."""
-
-
-def _of_share(arguments: ScheduleArguments) -> Callable[[float], float]:
-    return lambda share: _RATES[type(arguments)](arguments, _Place(share, 1.0, 0.0, 1, 1.0))
-
-
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": _of_share(Constant.model_validate({})),
-    "cosine": _of_share(Cosine.model_validate({})),
-    "one_cycle": _of_share(OneCycle.model_validate({})),
-}
-"""Factor of the learning rate by the share of the stage that is done, 0–1."""
 
 
 _CURVES: dict[str, Callable[[float], float]] = {
