@@ -5,7 +5,7 @@ from pathlib import Path
 
 from toolkit.config.loading import config_from_plain, is_ensemble, load_ensemble
 from toolkit.config.models import EnsembleConfig
-from toolkit.core.blend import to_probability, weighted_mean
+from toolkit.core.means import Blender
 from toolkit.errors import MembersError, NotReadyError
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Split
@@ -142,8 +142,8 @@ def blend_members(
         progress.task(title, len(stores[0].ids)) as task,
     ):
         for image_id in stores[0].ids:
-            probabilities = [to_probability(store.read(image_id)) for store in stores]
-            writer.append(image_id, weighted_mean(probabilities, config.weights))
+            maps = {number: store.read(image_id) for number, store in enumerate(stores)}
+            writer.append(image_id, Blender().blend(maps, config.weights, stores[0].stored_type))
             task.advance()
 
 
