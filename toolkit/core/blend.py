@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Probability
+from toolkit.core.arrays import Presence, Probability
 
 StoredType = Literal["uint8", "float16"]
 """How a probability is kept: `uint8` 0–255, or `float16` 0–1."""
