@@ -1,7 +1,9 @@
+import itertools
+
 import numpy as np
 import pytest
 
-from toolkit.core.blend import quantise, to_levels, to_probability, to_stored
+from toolkit.core.blend import quantise, to_levels, to_probability, to_stored, weighted_mean
 from toolkit.core.search import THRESHOLDS
 
 
@@ -65,3 +67,57 @@ def test_levels_of_both_stored_types_agree() -> None:
     levels = np.arange(256, dtype=np.uint8)
     assert np.array_equal(to_levels(levels), levels)
     assert np.array_equal(to_levels(to_stored(to_probability(levels), "float16")), levels)
+
+
+def maps(count: int) -> list[np.ndarray]:
+    return list(np.random.default_rng(1).random((count, 6, 5), np.float32))
+
+
+def test_weighted_mean_by_hand() -> None:
+    first, second = np.array([[0.0, 1.0]], np.float32), np.array([[1.0, 0.5]], np.float32)
+    mean = weighted_mean([first, second], [3, 1])
+    assert mean.dtype == np.float32
+    assert mean.tolist() == [[0.25, 0.875]]
+
+
+def test_equal_weights_give_the_mean() -> None:
+    np.testing.assert_allclose(weighted_mean(maps(5), [1] * 5), np.mean(maps(5), axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [0.01, 0.2, 7, 1e6])
+def test_only_the_ratio_of_weights_matters(factor: float) -> None:
+    weights = [0.5, 1, 2]
+    scaled = [factor * weight for weight in weights]
+    np.testing.assert_allclose(weighted_mean(maps(3), scaled), weighted_mean(maps(3), weights), atol=1e-7)
+
+
+def test_the_order_of_members_does_not_matter() -> None:
+    members, weights = maps(3), [0.2, 1.0, 3.0]
+    expected = weighted_mean(members, weights)
+    for order in itertools.permutations(range(3)):
+        mean = weighted_mean([members[i] for i in order], [weights[i] for i in order])
+        np.testing.assert_allclose(mean, expected, atol=1e-7)
+
+
+def test_a_mean_lies_between_its_members() -> None:
+    mean = weighted_mean(maps(4), [0.1, 5, 2, 0.7])
+    assert (mean >= np.min(maps(4), axis=0)).all()
+    assert (mean <= np.max(maps(4), axis=0)).all()
+
+
+@pytest.mark.parametrize("weight", [0.1, 1, 3])
+def test_one_member_or_equal_members_are_their_own_mean(weight: float) -> None:
+    (member,) = maps(1)
+    assert np.array_equal(weighted_mean([member], [weight]), member)
+    assert np.array_equal(weighted_mean([member] * 3, [weight, 2, 0.3]), member)
+
+
+def test_members_stay_as_they_were() -> None:
+    members = maps(2)
+    weighted_mean(members, [1, 2])
+    assert np.array_equal(members, maps(2))
+
+
+def test_every_member_needs_a_weight() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        weighted_mean(maps(3), [1, 1])

@@ -1,5 +1,6 @@
-"""Probabilities as they are kept: 8 bits or half precision."""
+"""Probabilities as they are kept (8 bits or half precision) and their weighted mean."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -39,3 +40,20 @@ def to_probability(stored: Stored) -> Probability:
 def to_levels(stored: Stored) -> npt.NDArray[np.uint8]:
     """Turn kept values into levels 0–255, as `quantise` does."""
     return stored if stored.dtype == np.uint8 else quantise(stored.astype(np.float32))  # type: ignore[return-value]
+
+
+def weighted_mean(probabilities: Sequence[Probability], weights: Sequence[float]) -> Probability:
+    """Mean of `float32` probabilities of one shape, summed in double precision; the weights need not add up to 1."""
+    total = np.zeros(probabilities[0].shape, np.float64)
+    for probability, weight in zip(probabilities, weights, strict=True):
+        total += weight * probability.astype(np.float64)
+    return (total / sum(weights)).astype(np.float32)
+
+
+def mean_presence(presences: Sequence[Presence | None], weights: Sequence[float]) -> Presence | None:
+    """Weighted mean of what emptiness heads say of one image, over those that say anything; None where none does."""
+    known = [(presence, weight) for presence, weight in zip(presences, weights, strict=True) if presence is not None]
+    if not known:
+        return None
+    found, chosen = zip(*known, strict=True)
+    return weighted_mean(found, chosen)
