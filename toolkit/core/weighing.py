@@ -162,7 +162,7 @@ def _histograms(
     values = [table[plane] for table, plane in zip(tables, levels, strict=True)]
     found = {}
     for weights in candidates:
-        blended = _round(blender.levels(weighted_mean(values, weights)[:, None], weights)[:, 0])
+        blended = _round(blender.levels(mean_of_values(values, weights)[:, None], weights)[:, 0])
         found[weights] = (common + np.bincount(cells + blended, minlength=count)).reshape(images, 2, 256)
     return found
 
@@ -172,7 +172,7 @@ def _round(levels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     return (levels + np.float32(0.4995)).astype(np.uint8)
 
 
-def weighted_mean(values: Sequence[Values], weights: Weights) -> Values:
+def mean_of_values(values: Sequence[Values], weights: Weights) -> Values:
     """The mean of `float32` arrays of one shape.
 
     Sums of levels in whole weights are exact in single precision: ties are rounded alike, whatever the order. Here a
@@ -285,7 +285,7 @@ class JudgedWeighing:
         values = [self._blender.values(member, stored) for member, stored in enumerate(maps)]
         self._folds.append(fold)
         for weights, found in self._found.items():
-            levels = round_levels(self._blender.levels(weighted_mean(values, weights), weights))
+            levels = round_levels(self._blender.levels(mean_of_values(values, weights), weights))
             masks = masks_of(levels, self._blender.activation)
             found.append(self._metric.measure(case_of(masks, labels, self._blender.activation, objects)))
 

@@ -21,7 +21,11 @@ _GAIN = 1e-9
 
 
 def search_weights(
-    evaluate: Evaluate, folds_count: int, direction: Direction, search: Callable[[], Search]
+    evaluate: Evaluate,
+    folds_count: int,
+    direction: Direction,
+    search: Callable[[], Search],
+    further: Sequence[Weights] = (),
 ) -> tuple[dict[Weights, Weighed], Weights, list[Weights]]:
     """Search on all images, and for each fold on the images of the others.
 
@@ -33,6 +37,7 @@ def search_weights(
         folds_count: number of folds.
         direction: of the metric.
         search: begins a search, such as `by_selection`.
+        further: candidates to measure in the first pass too.
 
     Returns:
         all candidates that were measured; the best weights on all images; for each fold the best on the others.
@@ -44,8 +49,9 @@ def search_weights(
     known: dict[Weights, Weighed] = {}
     found: dict[int, Weights] = {}
     while wanted:
-        new = dict.fromkeys(reduced(weights) for asked in wanted.values() for weights in asked)
-        known |= evaluate([weights for weights in new if weights not in known])
+        new = dict.fromkeys(reduced(weights) for asked in (*wanted.values(), further) for weights in asked)
+        unknown = [weights for weights in new if weights not in known]
+        known |= evaluate(unknown) if unknown else {}
         for number, asked in list(wanted.items()):
             scores = {weights: signed(known[reduced(weights)].best(parts[number]), direction) for weights in asked}
             try:
