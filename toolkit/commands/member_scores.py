@@ -43,16 +43,21 @@ class MemberScore:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an ensemble beats its best member: the paired difference of their scores and its standard error."""
+    """Whether an ensemble beats its best member: both scores, their paired difference and its standard error."""
 
     member: str
+    ensemble_score: float | None
+    member_score: float | None
     difference: float | None
     standard_error: float | None
     word: Word
 
     def describe(self) -> str:
         """In a sentence."""
-        figures = f"{written(self.difference, signed=True)} ± {written(self.standard_error)}"
+        figures = (
+            f"{written(self.ensemble_score)} against {written(self.member_score)}, "
+            f"{written(self.difference, signed=True)} ± {written(self.standard_error)}"
+        )
         told = {
             "better": f"the ensemble beats its best member, {self.member}: {figures}",
             "worse": f"the ensemble is worse than its best member, {self.member}: {figures}",
@@ -192,4 +197,11 @@ def _verdict(
         if metric.is_better(scores.all, best.all):
             name, best = other, scores
     found = paired(metric, _statistics(blended), _statistics(best))
-    return Verdict(name, finite_or_none(found.mean), finite_or_none(found.standard_error), found.verdict)
+    return Verdict(
+        name,
+        finite_or_none(blended.all),
+        finite_or_none(best.all),
+        finite_or_none(found.mean),
+        finite_or_none(found.standard_error),
+        found.verdict,
+    )

@@ -40,15 +40,15 @@ class SearchScores:
     low: float | None
     high: float | None
 
-    def cells(self, thresholds: bool) -> list[str]:
-        """For a row of a table under `score_columns`, with the best threshold if there are thresholds."""
+    def rows(self, thresholds: bool) -> list[str]:
+        """For a column of a table, beside `score_names`; the best threshold only where there are thresholds."""
         best = [written(self.best)] if thresholds else []
         return [written(self.untuned), *best, written(self.nested), f"{written(self.low)} – {written(self.high)}"]
 
 
-def score_columns(thresholds: bool) -> list[str]:
-    """What stands above `SearchScores.cells`."""
-    return ["untuned", *(["best threshold"] if thresholds else []), "nested, honest", "95 % interval"]
+def score_names(thresholds: bool) -> list[str]:
+    """What stands before `SearchScores.rows`."""
+    return ["untuned", *(["at the best threshold"] if thresholds else []), "nested, honest", "95 % interval of nested"]
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,18 @@ class WeightSearch:
     @property
     def weights(self) -> list[float]:
         """Those to blend with."""
-        return self.searched if self.gain.taken else self.equal
+        return self.searched if self.gain.taken else [float(weight > 0) for weight in self.equal]
 
     def tables(self) -> list[Table]:
         """Equal and searched weights with their scores."""
-        found = [("equal", self.equal, self.scores_of_equal), ("searched", self.searched, self.scores_of_searched)]
-        rows = [
-            (name, *(f"{weight:g}" for weight in weights), *scores.cells(self.thresholds))
-            for name, weights, scores in found
+        columns = [
+            [*(f"{weight:g}" for weight in weights), *scores.rows(self.thresholds)]
+            for weights, scores in ((self.equal, self.scores_of_equal), (self.searched, self.scores_of_searched))
         ]
-        columns = ("weights", *self.members, *score_columns(self.thresholds))
-        return [Table(f"out-of-fold {self.metric} of weights, {self.tried} tried", columns, rows)]
+        names = [*self.members, *score_names(self.thresholds)]
+        rows = list(zip(names, *columns, strict=True))
+        title = f"weights by out-of-fold {self.metric}, {self.tried} tried"
+        return [Table(title, ("", "equal", "searched"), rows)]
 
     def next_steps(self) -> list[str]:
         """What was taken and why."""
