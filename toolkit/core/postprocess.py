@@ -13,7 +13,7 @@ from toolkit.core.cleaning import closed, largest_objects, opened, without_holes
 from toolkit.core.labels import Activation
 from toolkit.core.measuring import Objects, Planes
 from toolkit.core.objects import components, divided
-from toolkit.core.recipe import ClassRecipe, Emptiness, Recipe, Split, Triplet
+from toolkit.core.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Split, Triplet
 from toolkit.errors import ConfigError
 
 IDENTITY = Recipe()
@@ -56,6 +56,8 @@ def masks_of(
     check_recipe(recipe, count, activation)
     rules = recipe.classes * count if len(recipe.classes) == 1 else recipe.classes
     said: Sequence[float | None] = [None] * count if presence is None else presence.tolist()
+    if len(said) != count:
+        raise ValueError(f"the emptiness head speaks of {len(said)} classes, the map of {count}")
     first = 1 if activation == "softmax" else 0  # the background of exclusive classes has no rule
     empty = [index >= first and is_empty(stored[..., index], rules[index], said[index]) for index in range(count)]
     if activation == "softmax" and recipe.between is None:
@@ -231,14 +233,18 @@ def describe(recipe: Recipe, names: Sequence[str] = ()) -> str:
 def _rule_text(rule: ClassRecipe) -> str:
     words = [f"threshold {rule.threshold:.3f}"]
     if (emptiness := rule.emptiness) is not None:
-        of = f" of {emptiness.pixels} pixels" if emptiness.score == "mean_of_top" else ""
-        words.append(f"{emptiness.score.replace('_', ' ')}{of} above {emptiness.threshold:.3f}")
+        scores = {"maximum": "maximum", "mean_of_top": f"mean of top {emptiness.pixels} pixels", "head": "head"}
+        words.append(f"{scores[emptiness.score]} above {emptiness.threshold:.3f}")
     if (triplet := rule.triplet) is not None:
-        words.append(f"{triplet.minimum_area} pixels above {triplet.threshold:.3f}")
-    numbers = ("opening", "closing", "fill_holes", "minimum_object_size", "keep_largest", "minimum_area")
-    words += [f"{name.replace('_', ' ')} {getattr(rule, name)}" for name in numbers if getattr(rule, name)]
+        words.append(f"at least {triplet.minimum_area} pixels above {triplet.threshold:.3f}")
+    words += _named(rule, "opening", "closing", "fill_holes")
     words += [f"step {name}" for name in rule.steps]
-    return ", ".join(words)
+    words += _named(rule, "minimum_object_size", "keep_largest", "minimum_area")
+    return ", ".join(words).replace(f"fill holes {WHOLE_MASK}", "fill all holes")
+
+
+def _named(rule: ClassRecipe, *names: str) -> list[str]:
+    return [f"{name.replace('_', ' ')} {getattr(rule, name)}" for name in names if getattr(rule, name)]
 
 
 def recipe_to_plain(recipe: Recipe) -> dict[str, Any]:
