@@ -40,7 +40,7 @@ def write_overlays(
             best.append(row)
         if len(best) == _ROWS:
             break
-    how = "most probable class" if data.classes.activation == "softmax" else describe(recipe)
+    how = "most probable class" if data.classes.activation == "softmax" and recipe == IDENTITY else describe(recipe)
     title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {how}"
     sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)])
     encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]
@@ -53,7 +53,7 @@ class _Rows:
 
     def __init__(self, store: ProbabilityStore, data: LabelledImages, scores: Scores, recipe: Recipe) -> None:
         self._store, self._data, self._scores = store, data, scores
-        self._recipe = IDENTITY if data.classes.activation == "softmax" else recipe
+        self._recipe = recipe
         self.values: Floats = scores.by_metric[scores.metric]
 
     def of(self, position: int, most: str) -> OverlayRow:

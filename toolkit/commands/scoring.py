@@ -82,7 +82,7 @@ def score_stores(
         recipe: what makes masks of the predictions.
         progress: to talk to.
         benchmark: index of the only class that the primary metric looks at.
-        own: the user's metrics by name.
+        own: the user's metrics and steps by name.
 
     Raises:
         ChangedError: an image has another size by now.
@@ -91,7 +91,7 @@ def score_stores(
     specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, own or {}) for spec in metrics]
     classes = data.classes
     built = build_metrics(specs, classes.count, classes.activation, own=own, benchmark=benchmark)
-    judges = [Judge(built, classes.activation, recipe) for _ in stores]
+    judges = [Judge(built, classes.activation, recipe, own) for _ in stores]
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:

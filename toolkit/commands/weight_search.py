@@ -17,7 +17,7 @@ from toolkit.core.measuring import Metric, Objects, case_of
 from toolkit.core.packing import Packed, pack
 from toolkit.core.resampling import bootstrap, paired
 from toolkit.core.weighing import Weighed, Weights, has_thresholds, predicted, weigh
-from toolkit.core.weights import Search, by_selection, reduced, search_weights
+from toolkit.core.weights import Search, by_selection, reduced, search_folds
 from toolkit.errors import MembersError
 from toolkit.files.members import Member
 from toolkit.files.sources import LabelledImages
@@ -119,7 +119,7 @@ class Setting:
     progress: Progress
 
 
-def search_member_weights(members: Sequence[Member], sources: Sequence[Source], setting: Setting) -> WeightSearch:
+def search_weights(members: Sequence[Member], sources: Sequence[Source], setting: Setting) -> WeightSearch:
     """Search the weights of members on their out-of-fold predictions.
 
     Raises:
@@ -184,7 +184,7 @@ def search(
         found = weighing.finish()
         return {choice: found[spread(choice)] for choice in candidates}
 
-    known, best, by_fold = search_weights(evaluate, folds_count, metric.direction, begin, [baseline])
+    known, best, by_fold = search_folds(evaluate, folds_count, metric.direction, begin, [baseline])
     plans = [[(spread(one), known[one]) for one in plan] for plan in ([reduced(baseline)] * folds_count, by_fold)]
     nested = _nested(material, plans)
     difference = paired(metric, nested[1], nested[0])
@@ -212,6 +212,7 @@ class Material:
             setting.mean, data.classes.activation, dict(enumerate(sources)), len(sources), setting.progress
         )
         self.folds_count = int(setting.folds.max()) + 1
+        self.all_folds = np.ones(self.folds_count, np.bool_)
         self._sources = sources
         self._folds = dict(zip(data.images.ids, setting.folds.tolist(), strict=True))
         self._truth: dict[str, tuple[Packed, Packed | None]] = {}

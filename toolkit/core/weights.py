@@ -20,7 +20,7 @@ _STEPS = (8, 4, 2)
 _GAIN = 1e-9
 
 
-def search_weights(
+def search_folds(
     evaluate: Evaluate,
     folds_count: int,
     direction: Direction,
@@ -108,6 +108,19 @@ def by_selection(members: int) -> Search:
         fewer = [_moved(best, member, -weight) for member, weight in enumerate(best) if weight]
         candidate, reached = _first_best((yield fewer), fewer)
         if reached < score:
+            break
+        best, score = candidate, reached
+    return best
+
+
+def by_adding(choices: int) -> Search:
+    """Greedy selection of a set: from the first choice alone, add the one that helps most until none helps."""
+    best = _unit(0, choices)
+    _, score = _first_best((yield [best]), [best])
+    while not all(best):
+        grown = [_moved(best, choice, 1) for choice in range(choices) if not best[choice]]
+        candidate, reached = _first_best((yield grown), grown)
+        if reached <= score + _GAIN:
             break
         best, score = candidate, reached
     return best
