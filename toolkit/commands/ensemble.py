@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -160,7 +160,7 @@ def ensemble(
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)
     with locked(experiment.lock):
-        view_search = search_views(members, numbers, choices, setting) if choices else None
+        view_search = search_views(members, numbers, choices, replace(setting, mean="probability")) if choices else None
         views = view_search.views if view_search else views
         viewed = [predict_member(member, "oof", views, progress) for member in members]
         weight_search = None

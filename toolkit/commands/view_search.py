@@ -1,19 +1,31 @@
 """`--views auto`: the views that raise the out-of-fold score, and what they honestly gain."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise, takewhile
 
 from toolkit.commands.blending import sources_of
 from toolkit.commands.members import predict_sets
 from toolkit.commands.scoring import written
-from toolkit.commands.weight_search import Gain, Material, SearchScores, Setting, score_names, search
+from toolkit.commands.weight_search import (
+    Gain,
+    Material,
+    SearchScores,
+    Setting,
+    gain_of,
+    score_folds,
+    score_names,
+    scores_of,
+    search,
+)
 from toolkit.core.views import View, parse_views, views_name
-from toolkit.core.weighing import Weights
-from toolkit.core.weights import by_adding
+from toolkit.core.weighing import Weighed, Weights, has_thresholds
+from toolkit.core.weights import by_adding, indicator
 from toolkit.errors import ConfigError, MembersError
 from toolkit.files.members import Member
+from toolkit.files.writing import finite_or_none
 from toolkit.messages import Table
 
 _AUTO = "auto"
@@ -25,56 +37,56 @@ class ViewScore:
     """The out-of-fold score of the image as it is averaged with one view, and what that gains over none."""
 
     view: str
-    score: float
-    gain: float
+    score: float | None
+    gain: float | None
+
+
+@dataclass(frozen=True)
+class ViewStep:
+    """One more view in the set, with the scores of the set, and what the view gains over the set without it, nested."""
+
+    view: str
+    scores: SearchScores
+    gain: Gain
 
 
 @dataclass(frozen=True)
 class ViewSearch:
     """What the search for views has found.
 
-    `alone` has every view that was tried, added to the image as it is. `thresholds` says whether sets were judged at
-    the best threshold, or at the untuned recipe. `by_fold` are the sets that the other folds chose.
+    `alone` has every view that was tried, added to the image as it is; `steps` those that were added one after the
+    other, of which the first are taken as long as each gains more than its standard error. `thresholds` says whether
+    sets were judged at the best threshold, or at the untuned recipe. `by_fold` are the sets that the other folds chose.
     """
 
     metric: str
     tried: int
     thresholds: bool
     alone: list[ViewScore]
-    chosen: str
-    by_fold: list[str]
     scores_of_none: SearchScores
-    scores_of_chosen: SearchScores
-    gain: Gain
-
-    @property
-    def views(self) -> str:
-        """Those to predict with."""
-        return self.chosen if self.gain.taken else "none"
+    steps: list[ViewStep]
+    by_fold: list[str]
+    views: str
 
     def tables(self) -> list[Table]:
-        """What each view gains, and the chosen ones against none."""
+        """What each view gains, and those that were added one after the other."""
         best = ", at the best threshold" if self.thresholds else ", untuned"
         views = [(found.view, written(found.score), written(found.gain, signed=True)) for found in self.alone]
-        found = zip(
-            score_names(self.thresholds),
-            self.scores_of_none.rows(self.thresholds),
-            self.scores_of_chosen.rows(self.thresholds),
-            strict=True,
-        )
+        rows = [
+            ("none", *self.scores_of_none.cells(self.thresholds), ""),
+            *((f"and {step.view}", *step.scores.cells(self.thresholds), step.gain.describe()) for step in self.steps),
+        ]
+        columns = ("views", *score_names(self.thresholds), "nested gain")
         return [
             Table(f"one view beside the image itself: out-of-fold {self.metric}{best}", ("", "score", "gain"), views),
-            Table(
-                f"views by out-of-fold {self.metric}, {self.tried} sets tried", ("", "none", self.chosen), list(found)
-            ),
+            Table(f"views by out-of-fold {self.metric}, {self.tried} sets tried", columns, rows),
         ]
 
     def next_steps(self) -> list[str]:
         """What was taken and why."""
-        if self.chosen == "none":
-            return ["no view helps: none is taken"]
-        taken = "they are taken" if self.gain.taken else "none is taken"
-        return [f"nested gain of the views {self.chosen}: {self.gain.describe()}; {taken}"]
+        if self.views != "none":
+            return [f"views that gain more than their standard error are taken: {self.views}"]
+        return ["no view gains more than its standard error: none is taken"]
 
 
 def is_search(text: str) -> bool:
@@ -109,7 +121,7 @@ def search_views(
         members: whole experiments or ensembles; their predictions with each view are made where they are missing.
         weights: of the members.
         views: to choose from, the image as it is first.
-        setting: what the choice is judged by; its mean is that of probabilities, as views of one network are averaged.
+        setting: what the choice is judged by.
 
     Raises:
         MembersError: a member is a single fold.
@@ -131,27 +143,43 @@ def search_views(
         """Weights of every member with every view."""
         return tuple(weight * chosen for weight in whole for chosen in choice)
 
-    start = (1, *[0] * (len(views) - 1))
-    found = search(material, lambda: by_adding(len(views)), start, spread)
-    scores = {choice: weighed.best(material.all_folds).score for choice, weighed in found.known.items()}
-    alone = []
-    for number, view in enumerate(views[1:], start=1):
-        score = scores[tuple(int(other in (0, number)) for other in range(len(views)))]
-        alone.append(ViewScore(view.name, score, score - scores[start]))
+    count = len(views)
+    known, order, by_fold = search(material, lambda: by_adding(count), spread)
+    sets = [indicator(order[:length], count) for length in range(1, len(order) + 1)]
+    plans = [[indicator(path[:length], count) for path in by_fold] for length in range(1, len(order) + 1)]
+    nested = score_folds(material, known, spread, plans)
+    scores = [scores_of(material, known[chosen], found) for chosen, found in zip(sets, nested, strict=True)]
+    gains = [gain_of(setting.metric, found, before) for before, found in pairwise(nested)]
+    steps = [
+        ViewStep(views[number].name, of_set, gain)
+        for number, of_set, gain in zip(order[1:], scores[1:], gains, strict=True)
+    ]
+    taken = len(list(takewhile(lambda step: step.gain.taken, steps)))
 
-    def name_of(choice: Weights) -> str:
-        return views_name([view for view, chosen in zip(views, choice, strict=True) if chosen])
+    def name_of(numbers: Sequence[int]) -> str:
+        return views_name([views[number] for number in numbers])
 
     return ViewSearch(
         setting.metric.label,
-        found.tried,
-        found.thresholds,
-        alone,
-        name_of(found.best),
-        [name_of(choice) for choice in found.by_fold],
-        *found.scores,
-        found.gain,
+        len(known),
+        has_thresholds(setting.metric, material.blender),
+        _alone(views, known, material),
+        scores[0],
+        steps,
+        [name_of(path) for path in by_fold],
+        name_of(order[: 1 + taken]),
     )
+
+
+def _alone(views: Sequence[View], known: Mapping[Weights, Weighed], material: Material) -> list[ViewScore]:
+    """The score of each view beside the image as it is, which every search has asked for."""
+    none = known[indicator([0], len(views))].best(material.all_folds).score
+    found = []
+    for number in range(1, len(views)):
+        score = known[indicator([0, number], len(views))].best(material.all_folds).score
+        gain = score - none if material.metric.direction == "max" else none - score
+        found.append(ViewScore(views[number].name, finite_or_none(score), finite_or_none(gain)))
+    return found
 
 
 def _whole(weights: Sequence[float]) -> list[int]:
