@@ -134,7 +134,7 @@ def score_members(
         [finite_or_none(score) for score in blended.by_fold],
         finite_or_none(blended.all),
         _interval(metric, _statistics(blended)),
-        _verdict(metric, blended, members, pairs),
+        _verdict(metric, blended, members, config.weights, pairs),
     )
 
 
@@ -181,13 +181,21 @@ def _interval(metric: Metric, statistics: Floats) -> tuple[float | None, float |
 
 
 def _verdict(
-    metric: Metric, blended: Scores, members: Sequence[Member], pairs: Sequence[tuple[Scores, Scores]]
+    metric: Metric,
+    blended: Scores,
+    members: Sequence[Member],
+    weights: Sequence[float],
+    pairs: Sequence[tuple[Scores, Scores]],
 ) -> Verdict | None:
-    """Against the best member, plain or with views; only those that have all images can be compared."""
+    """Against the best member, plain or with views; only those that have all images can be compared.
+
+    A single member with views is the ensemble itself: it is compared as it is without them.
+    """
+    alone = sum(weight > 0 for weight in weights) == 1
     complete = [
         (member.name, scores)
-        for member, both in zip(members, pairs, strict=True)
-        for scores in both
+        for member, weight, both in zip(members, weights, pairs, strict=True)
+        for scores in (both[:1] if alone and weight else both)
         if len(scores.ids) == len(blended.ids)
     ]
     if not complete:

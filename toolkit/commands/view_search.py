@@ -72,14 +72,15 @@ class ViewSearch:
         """What each view gains, and those that were added one after the other."""
         best = ", at the best threshold" if self.thresholds else ", untuned"
         views = [(found.view, written(found.score), written(found.gain, signed=True)) for found in self.alone]
-        rows = [
-            ("none", *self.scores_of_none.cells(self.thresholds), ""),
-            *((f"and {step.view}", *step.scores.cells(self.thresholds), step.gain.describe()) for step in self.steps),
+        columns = [
+            [*self.scores_of_none.cells(self.thresholds), ""],
+            *([*step.scores.cells(self.thresholds), step.gain.describe()] for step in self.steps),
         ]
-        columns = ("views", *score_names(self.thresholds), "nested gain")
+        rows = list(zip([*score_names(self.thresholds), "nested gain of the last"], *columns, strict=True))
+        heads = ("", "none", *(f"and {step.view}" for step in self.steps))
         return [
             Table(f"one view beside the image itself: out-of-fold {self.metric}{best}", ("", "score", "gain"), views),
-            Table(f"views by out-of-fold {self.metric}, {self.tried} sets tried", columns, rows),
+            Table(f"views by out-of-fold {self.metric}, {self.tried} sets tried", heads, rows),
         ]
 
     def next_steps(self) -> list[str]:
