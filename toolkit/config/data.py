@@ -27,7 +27,9 @@ class DataConfig(ClosedModel):
                              "its file name without the extension.")  # fmt: skip
     masks: FilePath = Field(
         description="Folder of mask files named like the images (png, tif, bmp; every value above 0 is foreground "
-        "unless `mask_values` says otherwise), or a CSV file of run-length encodings: XX"
+        "unless `mask_values` says otherwise), or a CSV file of run-length encodings, which "
+        "`competition` describes. Without one: first column the id, second the column-major `start length` pairs, "
+        "empty or -1 for no mask; several rows of one image are united."
     )
     competition: CompetitionValue = Field(
         None, description="What labels and submissions look like, and the metric: "
