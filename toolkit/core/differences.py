@@ -39,8 +39,8 @@ def differences(trees: Sequence[Mapping[str, Any]]) -> list[KeyDifference]:
 
 def written(value: Any) -> str:
     """A value in one line, as YAML would write it; entries that are null are left out of mappings."""
-    if value is ABSENT:
-        return ABSENT.value
+    if isinstance(value, Absent):
+        return value.value
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping):
