@@ -56,11 +56,6 @@ def confusion_of(prediction: Planes, labels: Labels, activation: Activation) -> 
     return Confusion(np.stack([counted(labels[column]) for column in columns], axis=1), counted(labels))
 
 
-def wrong_pixels(prediction: Planes, truth: Planes) -> int:
-    """How many pixels are wrong in any class; both `bool (height, width, classes)`, False in void pixels."""
-    return int(np.count_nonzero((prediction != truth).any(axis=-1)))
-
-
 def worst_first(scores: Floats, wrong: Integers, direction: Direction) -> Integers:
     """Positions of the images from the worst score to the best; of equal ones that with more wrong pixels comes first.
 
