@@ -92,7 +92,7 @@ def test_scores_of_a_class_by_hand() -> None:
 
 def test_a_class_that_nobody_has_seen_has_no_scores() -> None:
     scores = class_scores(np.array([[0, 0, 0, 9]] * 3, np.int64))
-    assert all(math.isnan(score) for some in (scores.pooled, scores.per_image) for score in vars(some).values())
+    assert all(score is None for some in (scores.pooled, scores.per_image) for score in vars(some).values())
     assert (scores.images, scores.left_empty) == (0, 3)
 
 

@@ -1,23 +1,23 @@
 """`tk compare`: which keys of experiments differ, and whether their scores do."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from toolkit.commands.comparison import Compared, CompareResult, PairedDifference, TrainingTime, table_rows
+from toolkit.commands.differing_keys import differing_keys
+from toolkit.commands.members import first_fitted, members_of
 from toolkit.commands.scoring import Scores, score_stores
-from toolkit.config.loading import is_ensemble, load_config, load_ensemble, plain_config, with_relative_paths
-from toolkit.core.differences import ABSENT, KeyDifference, differences
-from toolkit.core.differences import written as written_value
+from toolkit.config.loading import is_ensemble, load_ensemble
+from toolkit.core.differences import written
 from toolkit.core.measuring import Direction
+from toolkit.core.metrics import build_metric
 from toolkit.core.postprocess import IDENTITY
-from toolkit.core.resampling import Difference, paired
+from toolkit.core.resampling import paired
 from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileError, NotReadyError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_folds
-from toolkit.files.history import read_history
+from toolkit.files.history import Epoch, read_history
 from toolkit.files.resolved import Resolved, read_resolved
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.tables import format_table
@@ -29,17 +29,16 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """An experiment as it lies on disk; `store` is None, and `reason` says why, where there is nothing to score."""
+    """An experiment as it lies on disk.
+
+    `store` is None, and `reason` says why, where its images cannot be compared with those of the baseline.
+    """
 
     name: str
     experiment: Experiment
     resolved: Resolved | None
     store: ProbabilityStore | None
     reason: str = ""
-
-    @property
-    def is_ensemble(self) -> bool:
-        return is_ensemble(self.experiment.config)
 
 
 def compare(
@@ -53,8 +52,8 @@ def compare(
 ) -> CompareResult:
     """Compare experiments and ensembles with the first of them, or with `baseline`.
 
-    All are scored by the baseline's metric where they predict the same images; others keep the scores that they were
-    given when they were made, and have no paired difference.
+    What predicts the same images as the baseline is scored by the baseline's metric; the rest keeps the score that it
+    was given when it was made, and has no paired difference.
 
     Args:
         workspace: where they are.
@@ -69,12 +68,22 @@ def compare(
         MissingFileError: one is not there.
         StorageError: a file is damaged.
     """
-    base, candidates = _candidates(workspace, names, baseline)
-    candidates = [_without_what_differs(candidate, base) for candidate in candidates]
-    scores, candidates = _scored(base, candidates, progress)
-    keys = _keys(workspace, candidates)
-    rows = [_compared(candidate, base, scores, keys) for candidate in candidates]
-    result = CompareResult(base.name, _direction(base, scores), rows, _notes(base, candidates, rows))
+    candidates, place = _candidates(workspace, names, baseline)
+    base = candidates[place]
+    candidates = [candidate if candidate is base else _matched(candidate, base) for candidate in candidates]
+    scores: dict[str, Scores] = {}
+    try:
+        scores = _scores(base, candidates, progress)
+    except (MissingFileError, DataError, ChangedError) as error:
+        candidates = [replace(one, store=None, reason=one.reason or error.message) for one in candidates]
+    keys = differing_keys([candidate.experiment for candidate in candidates], workspace.root)
+    rows = [
+        _compared(
+            candidate, base.name, scores, {difference.key: written(difference.values[index]) for difference in keys}
+        )
+        for index, candidate in enumerate(candidates)
+    ]
+    result = CompareResult(base.name, _direction(base, scores), rows, _notes(candidates, base.name, scores))
     if sort_by is not None:
         result = replace(result, experiments=result.sorted_by(sort_by))
     if csv is not None:
@@ -84,36 +93,32 @@ def compare(
     return result
 
 
-def _candidates(
-    workspace: Workspace, names: Sequence[str], baseline: str | None
-) -> tuple[_Candidate, list[_Candidate]]:
-    """The baseline, and all experiments; a baseline that is not among them becomes the first."""
+def _candidates(workspace: Workspace, names: Sequence[str], baseline: str | None) -> tuple[list[_Candidate], int]:
+    """All experiments and the place of the baseline among them; one that is not named otherwise becomes the first."""
+    given = list(names)
     found = [workspace.find(name) for name in names]
-    first = found[0] if baseline is None else workspace.find(baseline)
-    folders = [experiment.folder.resolve() for experiment in found]
-    if first.folder.resolve() not in folders:
-        found, names = [first, *found], [str(baseline), *names]
-    twice = {experiment.name for experiment in found if found.count(experiment) > 1}
+    place = 0
+    if baseline is not None:
+        first = workspace.find(baseline)
+        if first not in found:
+            found, given = [first, *found], [baseline, *given]
+        place = found.index(first)
+    twice = sorted({experiment.name for experiment in found if found.count(experiment) > 1})
     if twice:
-        raise ConfigError(f"{', '.join(sorted(twice))} is named twice")
+        raise ConfigError(f"{', '.join(twice)} is named twice")
     if len(found) < 2:
         raise ConfigError(
-            f"only {found[0].name} is named: there is nothing to compare it with",
-            f"Name at least two: tk compare {found[0].name} EXPERIMENT",
+            f"{found[0].name} alone cannot be compared", f"Name another one: tk compare {found[0].name} EXPERIMENT"
         )
-    same_name = [experiment.name for experiment in found]
-    labels = [
-        experiment.name if same_name.count(experiment.name) == 1 else given
-        for experiment, given in zip(found, names, strict=True)
-    ]
-    candidates = [_candidate(label, experiment) for label, experiment in zip(labels, found, strict=True)]
-    place = [candidate.experiment.folder.resolve() for candidate in candidates].index(first.folder.resolve())
-    return candidates[place], candidates
+    # Experiments of different folders may have the same name.
+    known = [experiment.name for experiment in found]
+    labels = [name if known.count(name) == 1 else text for name, text in zip(known, given, strict=True)]
+    return [_candidate(label, experiment) for label, experiment in zip(labels, found, strict=True)], place
 
 
 def _candidate(name: str, experiment: Experiment) -> _Candidate:
     if not experiment.resolved.is_file():
-        return _Candidate(name, experiment, None, None, f"it has not been fitted yet: tk fit {experiment.name}")
+        return _Candidate(name, experiment, None, None, "it has not been fitted yet")
     resolved = read_resolved(experiment)
     try:
         return _Candidate(name, experiment, resolved, ProbabilityStore(experiment.predictions("oof")))
@@ -121,82 +126,132 @@ def _candidate(name: str, experiment: Experiment) -> _Candidate:
         return _Candidate(name, experiment, resolved, None, error.message)
 
 
-def _without_what_differs(candidate: _Candidate, base: _Candidate) -> _Candidate:
-    """A candidate whose images are not those of the baseline loses its store, and says why."""
-    if candidate is base or candidate.store is None:
-        return candidate
-    reason = f"{base.name} has nothing to be compared with: {base.reason}" if base.store is None else ""
-    return replace(candidate, store=None, reason=reason) if (reason := reason or _difference(candidate, base)) else candidate
+def _matched(candidate: _Candidate, base: _Candidate) -> _Candidate:
+    """The candidate; without its store if its images are not those of the baseline."""
+    reason = candidate.reason or (base.reason and f"{base.name}: {base.reason}") or _mismatch(candidate, base)
+    return replace(candidate, store=None, reason=reason) if reason else candidate
 
 
-def _difference(candidate: _Candidate, base: _Candidate) -> str:
+def _mismatch(candidate: _Candidate, base: _Candidate) -> str:
     """Why the images of two experiments cannot be compared one by one; nothing if they can."""
-    if candidate.store is None or base.store is None or candidate.resolved is None or base.resolved is None:
-        return "there is nothing to score"
+    ours, theirs = candidate.store, base.store
+    if ours is None or theirs is None or candidate.resolved is None or base.resolved is None:
+        return "there are no predictions"
     for key in ("classes", "activation"):
         one, other = candidate.resolved.config[key], base.resolved.config[key]
         if one != other:
-            return f"its {key} are {written_value(one)}, those of {base.name} {written_value(other)}"
-    differing = sorted(set(candidate.store.ids).symmetric_difference(base.store.ids))
+            return f"{key} is {written(one)}, that of {base.name} {written(other)}"
+    differing = sorted(set(ours.ids).symmetric_difference(theirs.ids))
     if differing:
-        listed = ", ".join(differing[:3])
-        return f"{len(differing)} images are only in it or only in {base.name}, such as {listed}"
-    for image_id in base.store.ids:
-        if candidate.store.size(image_id) != base.store.size(image_id):
-            return f"the image {image_id} has another size than in {base.name}"
+        such_as = ", ".join(differing[:3])
+        return f"{len(differing)} images are only in one of {candidate.name} and {base.name}, such as {such_as}"
+    resized = [image_id for image_id in theirs.ids if ours.size(image_id) != theirs.size(image_id)]
+    if resized:
+        return f"{len(resized)} images have another size than in {base.name}, such as {resized[0]}"
     if candidate.resolved.digests.get("training_data") != base.resolved.digests.get("training_data"):
-        return f"its images or masks have the same names as those of {base.name}, but other content"
+        return f"its images or masks are called like those of {base.name}, but their content differs"
     return ""
 
 
-def _scored(
-    base: _Candidate, candidates: Sequence[_Candidate], progress: Progress
-) -> tuple[dict[str, Scores], list[_Candidate]]:
-    """The scores of all that have a store, by name; without any store where the images cannot be read."""
+def _scores(base: _Candidate, candidates: Sequence[_Candidate], progress: Progress) -> dict[str, Scores]:
+    """The scores, by name, of all that can be compared with the baseline image by image, each by its own folds."""
     if base.store is None or base.resolved is None:
-        return {}, list(candidates)
-    comparable = {candidate.name: candidate for candidate in candidates if candidate.store is not None}
-    try:
-        truth = truth_of(base.experiment, base.resolved)
-        scores = score_stores(
-            [candidate.store for candidate in comparable.values() if candidate.store is not None],
-            truth.labelled,
-            read_folds(base.experiment.folds, truth.labelled.images.ids),
-            [truth.metric],
-            recipe=IDENTITY,
-            benchmark=truth.benchmark,
-            own=Own(_fitted(base.experiment)[0].config, progress),
-            progress=progress,
+        return {}
+    stores = {candidate.name: candidate.store for candidate in candidates if candidate.store is not None}
+    truth = truth_of(base.experiment, base.resolved)
+    ids = truth.labelled.images.ids
+    scores = score_stores(
+        list(stores.values()),
+        truth.labelled,
+        read_folds(base.experiment.folds, ids),
+        [truth.metric],
+        recipe=IDENTITY,
+        benchmark=truth.benchmark,
+        own=Own(first_fitted(base.experiment).config, progress),
+        progress=progress,
+    )
+    folds = {candidate.name: read_folds(candidate.experiment.folds, ids) for candidate in candidates if candidate.store}
+    return {name: replace(found, folds=folds[name]) for name, found in zip(stores, scores, strict=True)}
+
+
+def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
+    if base.name in scores:
+        return scores[base.name].judgement.metrics[0].direction
+    if base.resolved is None:
+        return "max"
+    own = Own(first_fitted(base.experiment).config)
+    return build_metric(base.resolved.primary_metric, 1, "sigmoid", own).direction
+
+
+def _compared(candidate: _Candidate, baseline: str, scores: dict[str, Scores], keys: dict[str, str]) -> Compared:
+    experiment = candidate.experiment
+    if candidate.name in scores:
+        found = scores[candidate.name]
+        metric, folds, everything = (
+            found.metric,
+            [finite_or_none(score) for score in found.by_fold],
+            finite_or_none(found.all),
         )
-    except (MissingFileError, DataError, ChangedError) as error:
-        return {}, [
-            replace(candidate, store=None, reason=candidate.reason or error.message) for candidate in candidates
-        ]
-    own_folds = {
-        name: read_folds(candidate.experiment.folds, truth.labelled.images.ids)
-        for name, candidate in comparable.items()
-    }
-    found = zip(comparable, scores, strict=True)
-    return {name: replace(score, folds=own_folds[name]) for name, score in found}, list(candidates)
+    else:
+        tree = read_json(experiment.score) if experiment.score.is_file() else {}
+        metric, folds, everything = tree.get("metric", ""), tree.get("folds", []), tree.get("all")
+    tuned = read_json(experiment.tuned) if experiment.tuned.is_file() else {}
+    if tuned.get("metric") != metric:
+        tuned = {}
+    return Compared(
+        name=candidate.name,
+        kind="ensemble" if is_ensemble(experiment.config) else "experiment",
+        metric=metric,
+        folds=folds,
+        all=everything,
+        tuned=tuned.get("tuned"),
+        nested=tuned.get("nested"),
+        difference=None
+        if candidate.name == baseline
+        else _difference(scores.get(candidate.name), scores.get(baseline)),
+        unpaired=candidate.reason,
+        time=_time(experiment),
+        keys=keys,
+    )
 
 
-def _direction(base: _Candidate, scores: Mapping[str, Scores]) -> Direction:
-    return scores[base.name].judgement.metrics[0].direction if base.name in scores else "max"
+def _difference(scores: Scores | None, baseline: Scores | None) -> PairedDifference | None:
+    if scores is None or baseline is None:
+        return None
+    ours, theirs = scores.judgement, baseline.judgement
+    found = paired(ours.metrics[0], ours.statistics[0], theirs.statistics[0])
+    mean, low, high = (finite_or_none(number) for number in (found.mean, found.low, found.high))
+    return PairedDifference(mean, low, high, finite_or_none(found.standard_error), found.verdict)
 
 
-def _keys(workspace: Workspace, candidates: Sequence[_Candidate]) -> list[KeyDifference]:
-    """The keys that differ. What only experiments have is compared between experiments, not with ensembles."""
-    trees = [_tree(workspace, candidate) for candidate in candidates]
-    experiments = [not candidate.is_ensemble for candidate in candidates]
-    ensembles_know = {key for tree, is_one in zip(trees, experiments, strict=True) if not is_one for key in tree}
-    everybody = differences([{key: tree[key] for key in tree if key in ensembles_know or not any_ensemble} for tree in trees])
-    return everybody
+def _time(experiment: Experiment) -> TrainingTime | None:
+    """What history.csv says of all folds, seeds and stages; of an ensemble, of all that are inside it."""
+    epochs = [epoch for inner in _fitted(experiment) for epoch in _history(inner)]
+    return TrainingTime(len(epochs), sum(epoch.seconds for epoch in epochs)) if epochs else None
+
+
+def _history(experiment: Experiment) -> list[Epoch]:
+    return [epoch for stage in experiment.begun_stages() for epoch in read_history(stage)]
 
 
 def _fitted(experiment: Experiment) -> list[Experiment]:
-    """The experiment itself, or those inside an ensemble."""
+    """The experiment itself, or each inside an ensemble once."""
     if not is_ensemble(experiment.config):
         return [experiment]
-    members = load_ensemble(experiment.config).config.members
-    inner = [one for member in members for one in _fitted(Experiment(experiment.folder.parent / member))]
-    return list(dict.fromkeys(inner))
+    inner = members_of(experiment, load_ensemble(experiment.config).config)
+    return list(dict.fromkeys(fitted for member in inner for fitted in _fitted(member)))
+
+
+def _notes(candidates: Sequence[_Candidate], baseline: str, scores: dict[str, Scores]) -> list[str]:
+    """What could not be compared, or not quite, and why."""
+    notes = [f"{one.name} is not compared image by image: {one.reason}" for one in candidates if one.reason]
+    for candidate in candidates:
+        found, base = scores.get(candidate.name), scores.get(baseline)
+        if found is None or base is None or candidate.resolved is None:
+            continue
+        if (found.folds != base.folds).any():
+            notes.append(f"{candidate.name} has other folds than {baseline}: only scores of all images compare")
+        label = candidate.resolved.primary_metric.label
+        if not found.metric.startswith(label):
+            notes.append(f"{candidate.name} was fitted for {label}; here it is scored by {found.metric}")
+    return notes

@@ -20,19 +20,22 @@ from toolkit.messages import Progress
 
 def is_in(experiment: Experiment, members: Sequence[Experiment]) -> bool:
     """Whether an experiment is one of the members, or of the members of their members."""
-    inner = [_inner(member, load_ensemble(member.config).config) for member in members if is_ensemble(member.config)]
+    inner = [
+        members_of(member, load_ensemble(member.config).config) for member in members if is_ensemble(member.config)
+    ]
     same = any(member.folder.resolve() == experiment.folder.resolve() for member in members)
     return same or any(is_in(experiment, several) for several in inner)
 
 
-def _inner(member: Experiment, config: EnsembleConfig) -> list[Experiment]:
+def members_of(member: Experiment, config: EnsembleConfig) -> list[Experiment]:
+    """The members of an ensemble."""
     return [Experiment(member.folder.parent / name) for name in config.members]
 
 
 def first_fitted(member: Experiment) -> Experiment:
     """The experiment itself, or the first inside an ensemble: beside it lies the code of its own metrics."""
     while is_ensemble(member.config):
-        member = _inner(member, load_ensemble(member.config).config)[0]
+        member = members_of(member, load_ensemble(member.config).config)[0]
     return member
 
 
@@ -83,7 +86,7 @@ def refuse_views(member: Experiment, views: str) -> None:
         config = load_ensemble(member.config).config
         if config.views not in ("none", views):
             raise MembersError(f"{member.name} is averaged over {config.views} already; --views {views} would mix them")
-        for inner in _inner(member, config) if config.views == "none" else []:
+        for inner in members_of(member, config) if config.views == "none" else []:
             refuse_views(inner, views)
         return
     fitted = read_resolved(member).config
@@ -102,7 +105,7 @@ def member_predictions(member: Experiment, split: Split, views: str, progress: P
         config = load_ensemble(member.config).config
         if views in ("none", config.views):
             return member.predictions(split)
-        inner = _inner(member, config)
+        inner = members_of(member, config)
         with locked(member.lock):
             blend_members(member, inner, config, split=split, views=views, into=views, progress=progress)
     elif views != "none":

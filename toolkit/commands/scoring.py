@@ -98,7 +98,7 @@ def score_stores(
             labels = labels_of(data, stores[0], image_id)
             objects = data.read_objects(image_id) if judges[0].needs_objects else None
             for store, judge in zip(stores, judges, strict=True):
-                judge.add(store.read(image_id), labels, objects)
+                judge.add(store.read(image_id), labels, objects, store.presence(image_id))
             task.advance()
     rows = {image_id: row for row, image_id in enumerate(ids)}
     order = np.array([rows[image_id] for image_id in data.images.ids])

@@ -168,7 +168,7 @@ def _received(value: Any) -> str:
 
 
 def nearest(word: str, allowed: Sequence[str], others: Sequence[str] = ()) -> str:
-    """What to say of an unknown word: the most similar one, and all that are allowed; `others` describe some of them."""
+    """What to say of an unknown word: the most similar one, and all that are allowed; `others` describe more."""
     near = difflib.get_close_matches(word.lower(), [name.lower() for name in allowed], n=1)
     guess = next((name for name in allowed if near and name.lower() == near[0]), None)
     return f"{f'did you mean {guess!r}? ' if guess else ''}Allowed: {', '.join([*allowed, *others])}"

@@ -1,5 +1,6 @@
 """What predictions get right and wrong: confusion, precision and recall of each class, sizes, the worst images."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,12 +69,12 @@ def worst_first(scores: Floats, wrong: Integers, direction: Direction) -> Intege
 
 @dataclass(frozen=True)
 class PixelScores:
-    """Scores of one class; NaN where they have no meaning, as precision without any prediction. F1 is Dice."""
+    """Scores of one class; None where they have no meaning, as precision without any prediction. F1 is Dice."""
 
-    precision: float
-    recall: float
-    f1: float
-    iou: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    iou: float | None
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,10 @@ def class_scores(areas: Integers) -> ClassScores:
     """Score one class by its areas in each image, `int64 (images, 4)`, see `toolkit.core.measuring.AREAS`."""
     predicted, truth = areas[:, 1] > 0, areas[:, 2] > 0
     shown = areas[truth]
-    per_image = PixelScores(*(mean(formula.score(shown[:, 0], shown[:, 1], shown[:, 2])) for formula in _FORMULAS))
+    per_image = (mean(formula.score(shown[:, 0], shown[:, 1], shown[:, 2])) for formula in _FORMULAS)
     return ClassScores(
         pooled=pooled_scores(areas),
-        per_image=per_image,
+        per_image=_scores(*per_image),
         pixels=int(areas[:, 2].sum()),
         predicted_pixels=int(areas[:, 1].sum()),
         images=int(truth.sum()),
@@ -122,7 +123,11 @@ def class_scores(areas: Integers) -> ClassScores:
 def pooled_scores(areas: Integers) -> PixelScores:
     """Scores of the pixels of all entries together, `int64 (…, 4)`."""
     total = areas.reshape(-1, areas.shape[-1]).sum(axis=0)
-    return PixelScores(*(float(formula.score(total[0], total[1], total[2])) for formula in _FORMULAS))
+    return _scores(*(float(formula.score(total[0], total[1], total[2])) for formula in _FORMULAS))
+
+
+def _scores(*values: float) -> PixelScores:
+    return PixelScores(*(None if math.isnan(value) else value for value in values))
 
 
 @dataclass(frozen=True, eq=False)

@@ -138,6 +138,16 @@ class Experiment:
         return self.folder / "overlays.png"
 
     @property
+    def evaluation(self) -> Path:
+        """Precision, recall and so on of each class, the worst images, scores by size."""
+        return self.folder / "evaluation.json"
+
+    @property
+    def confusion(self) -> Path:
+        """The confusion matrix as a picture."""
+        return self.folder / "confusion.png"
+
+    @property
     def lr_find_curve(self) -> Path:
         """Loss over the learning rate."""
         return self.folder / "lr_find.png"
@@ -162,10 +172,17 @@ class Experiment:
         folder = self.folder / f"fold{fold}" / (f"seed{repeat}" if repeat else "")
         return StageFolder(folder / f"stage{stage}")
 
+    def begun_stages(self) -> list[StageFolder]:
+        """Every stage of any fold and seed that is there."""
+        return [
+            StageFolder(folder)
+            for pattern in ("fold*/stage*", "fold*/seed*/stage*")
+            for folder in sorted(self.folder.glob(pattern))
+        ]
+
     def finished_stages(self) -> list[StageFolder]:
         """Every stage of any fold that is complete."""
-        folders = [*self.folder.glob("fold*/stage*"), *self.folder.glob("fold*/seed*/stage*")]
-        return [stage for stage in map(StageFolder, sorted(folders)) if stage.is_complete()]
+        return [stage for stage in self.begun_stages() if stage.is_complete()]
 
     def sibling(self, name: str) -> "Experiment":
         """The experiment of a name in the same workspace."""
@@ -185,7 +202,7 @@ class Experiment:
 
     def has_training(self) -> bool:
         """Whether any fold has been begun."""
-        return any(self.folder.glob("fold*/stage*")) or any(self.folder.glob("fold*/seed*/stage*"))
+        return bool(self.begun_stages())
 
     def forget_results(self) -> None:
         """Delete everything but the configuration, its preview and the folds.
@@ -203,7 +220,8 @@ class Experiment:
                     shutil.rmtree(discarded, ignore_errors=True)
                     folder.rename(discarded)
                     shutil.rmtree(discarded)
-            for path in (self.score, self.image_scores, self.tuned, self.overlays, self.resolved):
+            results = (self.score, self.image_scores, self.tuned, self.overlays, self.evaluation, self.confusion)
+            for path in (*results, self.resolved):
                 path.unlink(missing_ok=True)
 
     def remove_remains(self) -> None:
