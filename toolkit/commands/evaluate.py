@@ -86,8 +86,9 @@ def evaluate(
             experiment.confusion,
             measured.confusion,
             evaluation.confusion.names,
-            f"{experiment.name}: confusion of out-of-fold pixels, % of each true class",
-            f"{evaluation.metric} {written(evaluation.score)}, {evaluation.recipe_text}",
+            f"{experiment.name}: confusion",
+            f"out-of-fold pixels, in % of each true class; {evaluation.metric} {written(evaluation.score)}, "
+            f"{evaluation.recipe_text}",
         )
     if csv is not None:
         write_text(csv, format_table(CLASS_COLUMNS, class_rows(evaluation.classes)))

@@ -94,10 +94,10 @@ class EvaluateResult:
             for name, scores in found.classes.items()
         ]
         if len(rows) > 1:
-            rows.append(("mean of the classes", *_means([scores.pooled for scores in found.classes.values()]), "", ""))
-        title = f"{found.experiment}: out-of-fold {found.metric} {written(found.score)}, {found.recipe_text}; all pixels together"
+            rows.append(("mean", *_means([scores.pooled for scores in found.classes.values()]), "", ""))
+        score = f"out-of-fold {found.metric} {written(found.score)}, {found.recipe_text}"
         columns = ("", "precision", "recall", "F1 = Dice", "IoU", "true pixels", "images with it")
-        return Table(title, columns, rows)
+        return Table(f"{found.experiment}: {score}; all pixels together", columns, rows)
 
     def _per_image(self) -> Table:
         rows = [

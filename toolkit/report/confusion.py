@@ -1,5 +1,6 @@
 """The confusion matrix as a picture."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ _CELL, _ROOM = 0.72, 3.0  # inches
 _LARGEST = 16.0
 _WRITTEN_AT_MOST = 25
 _NAME_LENGTH = 22
+_SUBTITLE_LINES = 4
 
 
 def confusion_picture(path: Path, confusion: Confusion, names: Sequence[str], title: str, subtitle: str) -> None:
@@ -27,7 +29,7 @@ def confusion_picture(path: Path, confusion: Confusion, names: Sequence[str], ti
         confusion: what is drawn.
         names: of its n classes.
         title: above it, shortened to its width.
-        subtitle: below that, in small letters.
+        subtitle: below that, in small letters, on up to four lines.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 # slow, and seldom needed
 
@@ -41,7 +43,8 @@ def confusion_picture(path: Path, confusion: Confusion, names: Sequence[str], ti
         _write_cells(axes, confusion, side / len(names))
     _name(axes, [_shortened(name, _NAME_LENGTH) for name in names], confusion)
     figure.suptitle(_shortened(title, int(7 * width)), x=0.02, ha="left", color=_INK, fontsize=14)
-    axes.set_title(_shortened(subtitle, int(14 * side)), loc="left", color=_QUIET_INK, fontsize=9.5)
+    lines = textwrap.wrap(subtitle, int(14 * side), max_lines=_SUBTITLE_LINES, placeholder=" …")
+    axes.set_title("\n".join(lines), loc="left", color=_QUIET_INK, fontsize=9.5)
     with replacing(path) as file:
         # Without a date or a version in it, the same matrix gives the same file.
         figure.savefig(file, format="png", metadata={"Software": None})
