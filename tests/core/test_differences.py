@@ -93,6 +93,7 @@ def test_another_order_is_a_difference() -> None:
     assert told({"augmentation": {"A": 1, "B": 2}}, {"augmentation": {"B": 2, "A": 1}}) == {
         "augmentation (order)": ("A, B", "B, A")
     }
+    assert told({"lr": 1, "loss": 2}, {"loss": 2, "lr": 1}) == {}  # keys at the top have no order
     assert "augmentation (order)" not in told({"augmentation": {"A": 1, "B": 2}}, {"augmentation": {"C": 0, "B": 2}})
 
 

@@ -1,5 +1,6 @@
 """`tk compare`: which keys of experiments differ, and whether their scores do."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -198,11 +199,14 @@ def _compared(candidate: _Candidate, baseline: str, scores: dict[str, Scores], k
     tuned = read_json(experiment.tuned) if experiment.tuned.is_file() else {}
     if tuned.get("metric") != metric:
         tuned = {}
+    known = [score for score in folds if score is not None]
     return Compared(
         name=candidate.name,
         kind="ensemble" if is_ensemble(experiment.config) else "experiment",
         metric=metric,
         folds=folds,
+        mean=statistics.fmean(known) if known else None,
+        spread=statistics.stdev(known) if len(known) > 1 else None,
         all=everything,
         tuned=tuned.get("tuned"),
         nested=tuned.get("nested"),

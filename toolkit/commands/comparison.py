@@ -1,13 +1,14 @@
 """What `tk compare` has found: scores, differences and times of several experiments, as tables and as one row each."""
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from toolkit.commands.scoring import written
 from toolkit.config.problems import nearest
+from toolkit.core.differences import ABSENT
+from toolkit.core.differences import written as written_value
 from toolkit.core.measuring import Direction
 from toolkit.core.resampling import Verdict
 from toolkit.errors import ConfigError
@@ -37,14 +38,17 @@ class TrainingTime:
 class Compared:
     """One experiment or ensemble; what there is not is None.
 
-    `folds` are out-of-fold scores without a recipe, `all` that of all images together. `keys` are the values of the
-    keys that differ, written out. `unpaired` says why there is no difference to the baseline.
+    `folds` are out-of-fold scores without a recipe, `mean` and `spread` (standard deviation, with n - 1) those of the
+    folds that have a score, `all` the score of all images together. `keys` are the values of the keys that differ,
+    written out. `unpaired` says why there is no difference to the baseline.
     """
 
     name: str
     kind: str
     metric: str
     folds: list[float | None]
+    mean: float | None
+    spread: float | None
     all: float | None
     tuned: float | None
     nested: float | None
@@ -52,21 +56,6 @@ class Compared:
     unpaired: str
     time: TrainingTime | None
     keys: Mapping[str, str]
-
-    @property
-    def mean(self) -> float | None:
-        """Mean over the folds that have a score."""
-        known = self._known
-        return statistics.fmean(known) if known else None
-
-    @property
-    def spread(self) -> float | None:
-        """Standard deviation of the scores of the folds (with n - 1); None for fewer than two."""
-        return statistics.stdev(self._known) if len(self._known) > 1 else None
-
-    @property
-    def _known(self) -> list[float]:
-        return [score for score in self.folds if score is not None]
 
     def row(self) -> dict[str, Any]:
         """Everything by the name of its column."""
@@ -89,7 +78,7 @@ class Compared:
             "epochs": time and time.epochs,
             "seconds_per_epoch": time and round(time.seconds / time.epochs, 2),
             "seconds": time and round(time.seconds, 2),
-            **self.keys,
+            **{key: None if value == written_value(ABSENT) else value for key, value in self.keys.items()},
         }
 
 
@@ -134,7 +123,8 @@ class CompareResult:
 
     def tables(self) -> list[Table]:
         """Keys that differ, scores, differences to the baseline, times."""
-        return [table for table in (self._keys(), self._scores(), self._differences(), self._times()) if table.rows]
+        tables = (self._keys(), self._scores(), self._folds(), self._differences(), self._times())
+        return [table for table in tables if table.rows]
 
     def next_steps(self) -> list[str]:
         """What cannot be compared and why, where the table is, what to type."""
@@ -157,21 +147,25 @@ class CompareResult:
         return Table("keys that differ", ("", *self._names()), rows)
 
     def _scores(self) -> Table:
-        folds = max(len(one.folds) for one in self.experiments)
-        metrics = {one.metric for one in self.experiments}
+        metrics = {one.metric for one in self.experiments if one.metric}
+        several = ["metric"] if len(metrics) > 1 else []
         rows = [
             (
                 one.name,
-                *([one.metric] if len(metrics) > 1 else []),
-                *(written(score) for score in [*one.folds, *[None] * (folds - len(one.folds))]),
+                *([one.metric] if several else []),
                 _with_spread(one),
                 *map(written, (one.all, one.tuned, one.nested)),
             )
             for one in self.experiments
         ]
-        heading = ("", *(["metric"] if len(metrics) > 1 else []), *(f"fold {number}" for number in range(folds)))
-        title = f"out-of-fold {', '.join(sorted(metrics))}{' (smaller is better)' if self.direction == 'min' else ''}"
-        return Table(title, (*heading, "mean ± spread", "all, untuned", "tuned", "nested"), rows)
+        smaller = " (smaller is better)" if self.direction == "min" else ""
+        title = f"out-of-fold {', '.join(sorted(metrics)) or 'scores'}{smaller}"
+        return Table(title, ("", *several, "mean of folds ± spread", "all images", "tuned", "nested"), rows)
+
+    def _folds(self) -> Table:
+        count = max(len(one.folds) for one in self.experiments)
+        rows = [(one.name, *map(written, [*one.folds, *[None] * (count - len(one.folds))])) for one in self.experiments]
+        return Table("fold by fold", ("", *map(str, range(count))), rows if count else [])
 
     def _differences(self) -> Table:
         rows = [

@@ -114,13 +114,16 @@ class EvaluateResult:
 
     def _confusion(self) -> Table:
         found = self.evaluation.confusion
-        few = len(found.names) <= _COUNTS_SHOWN_AT_MOST
-        rows = [
-            (name, *(_cell(*cell, few) for cell in zip(shares, counts, strict=True)), f"{pixels:,}")
-            for name, shares, counts, pixels in zip(found.names, found.shares, found.counts, found.pixels, strict=True)
-        ]
         title = "confusion: of the pixels of each true class (row), per cent predicted as each class"
-        return Table(title, ("", *found.names, "true pixels"), rows)
+        entries = list(zip(found.names, found.shares, found.counts, strict=True))
+        if len(entries) <= _COUNTS_SHOWN_AT_MOST:
+            rows = [(name, *map(_share_and_count, shares, counts)) for name, shares, counts in entries]
+            return Table(f"{title}, and pixels", ("", *found.names), rows)
+        numbered = [
+            (f"{number} {name}", *map(_whole_per_cent, shares, counts))
+            for number, (name, shares, counts) in enumerate(entries)
+        ]
+        return Table(f"{title}; empty where none", ("", *map(str, range(len(entries)))), numbered)
 
     def _sizes(self) -> Table:
         rows = [
@@ -178,7 +181,9 @@ def _means(several: Sequence[PixelScores]) -> list[str]:
     return found
 
 
-def _cell(share: float | None, count: int, with_count: bool) -> str:
-    if share is None:
-        return "–"
-    return f"{100 * share:.1f} ({count:,})" if with_count else f"{100 * share:.1f}"
+def _share_and_count(share: float | None, count: int) -> str:
+    return "–" if share is None else f"{100 * share:.1f} ({count:,})"
+
+
+def _whole_per_cent(share: float | None, count: int) -> str:
+    return "" if share is None or not count else f"{100 * share:.0f}"

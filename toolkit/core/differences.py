@@ -29,7 +29,7 @@ def differences(trees: Sequence[Mapping[str, Any]]) -> list[KeyDifference]:
     A whole number equals the same number with a fraction of 0; otherwise values of different types differ, also true
     and 1. Where a tree has no such key, a mapping or list is one value, not many; what the others have inside is
     compared too. Mappings whose common keys stand in another order differ under `KEY (order)`: for augmentation, say,
-    the order matters.
+    the order matters; that of the trees themselves does not.
 
     Returns:
         In the order in which keys first occur.
@@ -67,9 +67,9 @@ def _differing_mappings(key: str, values: list[Any], present: Sequence[Mapping[s
     everywhere = set(present[0]).intersection(*present)
     orders = [[part for part in value if part in everywhere] for value in present]
     found = []
-    if any(order != orders[0] for order in orders):
+    if key and any(order != orders[0] for order in orders):
         shown = (ABSENT if value is ABSENT else ", ".join(value) for value in values)
-        found = [KeyDifference(f"{key} (order)".strip(), tuple(shown))]
+        found = [KeyDifference(f"{key} (order)", tuple(shown))]
     return found + _differing_parts(key, values)
 
 
