@@ -20,6 +20,7 @@ from toolkit.core.coordinate_search import (
 )
 from toolkit.core.blend import to_levels
 from toolkit.core.evidence import Evidence, of_one_class
+from toolkit.core.object_sizes import ObjectSizeStep
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.search import THRESHOLDS, AreasByThreshold, candidate_areas, recipe_of, sweep_areas
@@ -64,15 +65,16 @@ def steps_of_class(
         wanted = [name for name in wanted if name not in counted]
     if wanted:
         scale = scale_of(evidence.examples)
+        if areas is not None and "minimum_object_size" in wanted:
+            steps.append(ObjectSizeStep(evidence, blocks, np.array([0, *scale.object_sizes], np.int64)))
+            wanted.remove("minimum_object_size")
         coordinate = Coordinate(0, scale, task.has_presence)
         tried = [(name, coordinate.candidates(name)) for name in with_threshold_again(wanted)]
         steps += [AppliedStep(name, candidates, evidence, blocks, tally) for name, candidates in tried]
     return steps
 
 
-def _grids(
-    name: str, task: Task, evidence: Evidence, blocks: Blocks, areas: AreasByThreshold
-) -> Sequence[Sweep]:
+def _grids(name: str, task: Task, evidence: Evidence, blocks: Blocks, areas: AreasByThreshold) -> Sequence[Sweep]:
     tally = Tally(evidence.metric)
     if name == "triplet":
         return [sweep_triplets(areas, blocks, tally)]
@@ -102,7 +104,9 @@ def steps_of_all(task: Task, names: Sequence[str], evidence: Evidence, blocks: B
         for name in rules:
             for index in task.searched:
                 candidates = Coordinate(index, scale, task.has_presence).candidates(name)
-                tried.append((f"{name}[{index}]", _settling(candidates) if task.activation == "softmax" else candidates))
+                tried.append(
+                    (f"{name}[{index}]", _settling(candidates) if task.activation == "softmax" else candidates)
+                )
     if SPLIT in names and task.classes > 1:
         tried.append((SPLIT, splits))
     if BETWEEN in names and task.classes > 1:

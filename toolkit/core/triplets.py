@@ -79,9 +79,7 @@ def mean_of_top(areas: AreasByThreshold, count: int) -> Floats:
     return np.asarray(np.minimum(areas.sizes, taken[:, None]).sum(axis=1) / (255 * taken))
 
 
-def _sweep_score(
-    areas: AreasByThreshold, blocks: Blocks, tally: Tally, emptiness: Emptiness, scores: Floats
-) -> Sweep:
+def _sweep_score(areas: AreasByThreshold, blocks: Blocks, tally: Tally, emptiness: Emptiness, scores: Floats) -> Sweep:
     bottoms = np.arange(255)[_BOTTOMS]
 
     def gates(part: Integers) -> Gates:

@@ -70,7 +70,11 @@ def tune(task: Task, steps: Sequence[str], *, with_surfaces: bool = False) -> Tu
         for index, areas in _areas_by_class(task):
             evidence = evidence_of_class(task, index, areas)
             of_class = search(
-                steps_of_class(task, names, evidence, blocks, areas), evidence, blocks, dict.fromkeys(found, IDENTITY), task.seed
+                steps_of_class(task, names, evidence, blocks, areas),
+                evidence,
+                blocks,
+                dict.fromkeys(found, IDENTITY),
+                task.seed,
             )
             for path, recipe in of_class.recipes.items():
                 found[path][index] = recipe
