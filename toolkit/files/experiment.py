@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from toolkit.config.plugins import PLUGINS
+from toolkit.core.views import views_folder
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.writing import read_json, remove_unfinished, writing_to
 from toolkit.messages import Progress
@@ -171,8 +172,9 @@ class Experiment:
         return Experiment(self.folder.parent / name)
 
     def predictions(self, split: Split, views: str = "none") -> Path:
-        """The folder of a probability store."""
-        return self.folder / "predictions" / (split if views == "none" else f"{split}-{views}")
+        """The folder of a probability store; the same for sets of views that are written differently."""
+        name = views_folder(views)
+        return self.folder / "predictions" / (split if name == "none" else f"{split}-{name}")
 
     def forget_predictions(self, split: Split) -> None:
         """Delete the predictions of a split, with all views."""
