@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
+from toolkit.core.blend import to_levels
 from toolkit.core.coordinate_search import (
+    TRIED_THRESHOLDS,
     AppliedStep,
     Candidates,
     Coordinate,
     CountedStep,
-    SearchStep,
-    TRIED_THRESHOLDS,
     Scale,
+    SearchStep,
     scale_of,
     splits,
     with_threshold_again,
 )
-from toolkit.core.blend import to_levels
 from toolkit.core.evidence import Evidence, of_one_class
 from toolkit.core.object_sizes import ObjectSizeStep
 from toolkit.core.postprocess import IDENTITY
@@ -46,7 +46,7 @@ def evidence_of_class(task: Task, index: int, areas: AreasByThreshold | None) ->
     """What measures the rule of one class; `areas` are counted where the metric is one of areas."""
     examples = of_one_class(task.examples, index, task.classes, task.activation)
     counted = areas if task.in_bytes else None
-    return Evidence(examples, task.images, task.metric_of_one(), "sigmoid", task.own, counted)
+    return Evidence(examples, task.images, task.metric_of_one(), "sigmoid", steps=task.own, areas=counted)
 
 
 def steps_of_class(
@@ -120,7 +120,7 @@ def _settling(candidates: Candidates) -> Candidates:
 
 
 def settled(recipe: Recipe) -> Recipe:
-    """A recipe of exclusive classes: where these have thresholds, the most probable of those that claim a pixel wins."""
+    """A recipe of exclusive classes: where they have thresholds, the most probable of those that claim a pixel wins."""
     thresholds = any(rule.threshold != ClassRecipe().threshold for rule in recipe.classes)
     return replace(recipe, between="most_probable") if thresholds and recipe.between is None else recipe
 

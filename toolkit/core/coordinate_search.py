@@ -63,7 +63,7 @@ class Coordinate:
     has_presence: bool
 
     def candidates(self, name: str) -> Candidates:
-        """What the step of a name could make of a recipe; a name that is none of ours is that of a step of the user's."""
+        """What the step of a name could make of a recipe; a name that is none of ours is one of the user's."""
         if name == "split":
             return splits
         return COORDINATES[name](self) if name in COORDINATES else self.own(name)

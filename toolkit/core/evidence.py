@@ -1,4 +1,4 @@
-"""What recipes score on all out-of-fold images: counted from histograms where that is exact, by applying them elsewhere."""
+"""What recipes score on all out-of-fold images: counted from histograms where that is exact, else by applying them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -70,6 +70,7 @@ class Evidence:
         images: int,
         metric: Metric,
         activation: Activation,
+        *,
         steps: Mapping[str, Step] | None = None,
         areas: AreasByThreshold | None = None,
     ) -> None:
@@ -127,7 +128,8 @@ class Evidence:
     def _statistics(self, recipe: Recipe, example: Example) -> Floats:
         judge = Judge([self.metric], self._activation, recipe, self.steps)
         judge.add(example.stored, example.labels, example.objects, example.presence)
-        return judge.judgement().statistics[0][0]
+        found: Floats = judge.judgement().statistics[0][0]
+        return found
 
 
 def _counted(areas: AreasByThreshold, recipe: Recipe) -> Floats | None:

@@ -50,7 +50,7 @@ class ObjectSizeStep:
         return {current: [self._sweep(rule, totals[rule])] for current, rule in rules.items()}
 
     def _contributions(self, example: Example, tally: Tally) -> tuple[Floats, Floats, Integers]:
-        """What an image adds under every threshold and size, (255, sizes, m), empty, (m,), and how large its mask is."""
+        """What an image adds at every threshold and size, (255, sizes, m), empty, (m,), and how large its mask is."""
         truth, valid = example.labels == 1, example.labels != VOID
         kept = kept_areas(example.stored[..., 0], truth, self.minimum_sizes, None if valid.all() else valid)
         statistics = np.empty((*kept.predicted.shape, AREAS))

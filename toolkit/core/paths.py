@@ -40,10 +40,8 @@ class Tried:
     def reason(self) -> str:
         """Why it was kept or not."""
         if self.kept:
-            return "its gain exceeds its standard error"
-        if self.gain == 0:
-            return "it changes nothing"
-        return "no gain" if self.gain < 0 else "its gain is within its standard error"
+            return "more than its error"
+        return "changes nothing" if self.gain == 0 else "no gain" if not self.gain > 0 else "within its error"
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,9 @@ def search(
 ) -> Found:
     """Search step by step, on all paths at once.
 
-    A step proposes the best recipe that it can make of what was found before. It joins if, over blocks that had no part
-    in the choice, the score with it beats the score without it by more than the standard error of that gain. The searches
-    without a fold decide this without it as well: nothing in them knows the fold.
+    A step proposes the best recipe that it can make of what was found before. It joins if, over blocks that had no
+    part in the choice, the score with it beats the score without it by more than the standard error of that gain. The
+    searches without a fold decide this without it as well: nothing in them knows the fold.
 
     Args:
         steps: in their order.
@@ -87,7 +85,7 @@ def search(
         }
         measured = evidence.measure([*recipes.values(), *proposals.values()], f"judging {step.name}")
         for fold in (None, *range(blocks.folds_count)):
-            judged = _judged(fold, recipes, proposals, measured, evidence, blocks, seed)
+            judged = _judged(fold, recipes, proposals, measured, evidence=evidence, blocks=blocks, seed=seed)
             if fold is None:
                 tried.append(_tried(step.name, proposals[None, None], judged, measured, evidence))
             if judged.helps:
@@ -128,6 +126,7 @@ def _judged(
     recipes: Mapping[Path, Recipe],
     proposals: Mapping[Path, Recipe],
     measured: Mapping[Recipe, Floats],
+    *,
     evidence: Evidence,
     blocks: Blocks,
     seed: int,

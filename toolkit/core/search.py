@@ -32,8 +32,8 @@ class AreasByThreshold:
     """Per image, the areas at all 255 thresholds: all that a metric of areas needs to know of a probability map.
 
     `intersection` and `predicted` are `int32 (images, 255)`, `truth` and `pixels` `int64 (images,)`, all of them in
-    pixels that are not void. `sizes`, `int32 (images, 255)`, are the predicted areas with the void pixels, which minimum
-    areas look at, and `whole`, `int64 (images,)`, counts all pixels.
+    pixels that are not void. `sizes`, `int32 (images, 255)`, are the predicted areas with the void pixels, which
+    minimum areas look at, and `whole`, `int64 (images,)`, counts all pixels.
     """
 
     intersection: Counts

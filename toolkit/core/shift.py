@@ -87,8 +87,8 @@ def distance(first: Sequence[float], second: Sequence[float]) -> float:
 def matched(recipe: Recipe, source: Integers, target: Integers, activation: Activation) -> Recipe:
     """The recipe whose thresholds leave the same share of pixels above them in other predictions.
 
-    The thresholds of masks and of triplets move, each class for itself; of equally good ones the nearest is taken. Where
-    the most probable of exclusive classes wins, there is nothing to move.
+    The thresholds of masks and of triplets move, each class for itself; of equally good ones the nearest is taken.
+    Where simply the most probable of exclusive classes wins, there is nothing to move.
 
     Args:
         recipe: that was tuned.
@@ -144,7 +144,7 @@ def try_matched_share(task: Task, by_fold: Sequence[Recipe], levels: Integers) -
         by_fold: what was chosen without each fold.
         levels: of each fold, `int64 (folds, classes, 256)`.
     """
-    evidence = Evidence(task.examples, task.images, task.metric, task.activation, task.own)
+    evidence = Evidence(task.examples, task.images, task.metric, task.activation, steps=task.own)
     everything = levels.sum(axis=0)
     moved = [
         matched(recipe, everything - own, own, task.activation) for recipe, own in zip(by_fold, levels, strict=True)

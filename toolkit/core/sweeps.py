@@ -56,9 +56,9 @@ def blocks_of(folds: Integers) -> Blocks:
 class Sweep:
     """A grid of recipes, with what the images of each block add to their scores.
 
-    `totals` is `float64 (blocks, …, m)`, summed contributions of `Tally`; the axes between are those of the grid. `away`
-    holds for each of them how far its values are from doing nothing, in the order in which axes break ties. `recipe`
-    makes the recipe of a position in the grid.
+    `totals` is `float64 (blocks, …, m)`, summed contributions of `Tally`; the axes between are those of the grid.
+    `away` holds for each of them how far its values are from doing nothing, in the order in which axes break ties.
+    `recipe` makes the recipe of a position in the grid.
     """
 
     totals: Floats

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from toolkit.core.class_search import Surface, evidence_of_class, settled, steps_of_all, steps_of_class, surface_of
 from toolkit.core.evidence import Evidence, collect_areas
 from toolkit.core.paths import Path, Tried, all_paths, exceeds, search
@@ -12,7 +10,7 @@ from toolkit.core.postprocess import IDENTITY
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.resampling import Interval, bootstrap, paired
 from toolkit.core.search import AreasByThreshold, is_of_areas
-from toolkit.core.sweeps import Blocks, blocks_of
+from toolkit.core.sweeps import blocks_of
 from toolkit.core.tuning_task import Task
 
 _BYTES_OF_AREAS = 1 << 28
@@ -82,14 +80,14 @@ def tune(task: Task, steps: Sequence[str], *, with_surfaces: bool = False) -> Tu
             if with_surfaces:
                 surfaces.append(surface_of(evidence, index, blocks, areas))
         recipes = {path: _whole(task, rules) for path, rules in found.items()}
-    evidence = Evidence(task.examples, task.images, task.metric, task.activation, task.own)
+    evidence = Evidence(task.examples, task.images, task.metric, task.activation, steps=task.own)
     together = search(steps_of_all(task, names, evidence, blocks), evidence, blocks, recipes, task.seed)
     tried += [(None, each) for each in together.tried]
     return _judged(task, evidence, together.recipes, tried, surfaces)
 
 
 def _areas_by_class(task: Task) -> Iterator[tuple[int, AreasByThreshold | None]]:
-    """The searched classes with their areas, some classes a pass, so that memory stays bounded; None for other metrics."""
+    """The searched classes with their areas, some classes a pass to bound memory; with None for metrics of more."""
     if not is_of_areas(task.metric):
         yield from ((index, None) for index in task.searched)
         return

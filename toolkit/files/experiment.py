@@ -133,6 +133,11 @@ class Experiment:
         return self.folder / "tuned.json"
 
     @property
+    def surface(self) -> Path:
+        """The score over thresholds and minimum areas."""
+        return self.folder / "surface.png"
+
+    @property
     def overlays(self) -> Path:
         """The best and the worst out-of-fold images."""
         return self.folder / "overlays.png"
@@ -203,7 +208,7 @@ class Experiment:
                     shutil.rmtree(discarded, ignore_errors=True)
                     folder.rename(discarded)
                     shutil.rmtree(discarded)
-            for path in (self.score, self.image_scores, self.tuned, self.overlays, self.resolved):
+            for path in (self.score, self.image_scores, self.tuned, self.surface, self.overlays, self.resolved):
                 path.unlink(missing_ok=True)
 
     def remove_remains(self) -> None:
