@@ -12,12 +12,14 @@ from typer.testing import CliRunner, Result
 from toolkit.cli import app
 from toolkit.commands.compare import compare
 from toolkit.config.loading import load_config, plain_config
+from toolkit.core.postprocess import IDENTITY
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import write_folds
 from toolkit.files.history import Epoch, write_history
 from toolkit.files.resolved import Resolved, write_resolved
-from toolkit.files.store import ProbabilityWriter
+from toolkit.files.store import ProbabilityWriter, store_digest
+from toolkit.files.tuned import TunedRecipe, write_tuned
 from toolkit.files.writing import write_json
 from toolkit.messages import Silent
 
@@ -213,6 +215,19 @@ def test_times_are_those_of_all_folds_and_members(fitted: Callable[..., Experime
     shown = tk("compare", "a", "b").stdout
     assert "1 min 00 s" in shown
     assert "10.0" in shown
+
+
+def test_tuned_scores_are_those_of_the_predictions_that_are_there(fitted: Callable[..., Experiment]) -> None:
+    for name in ("a", "b", "c"):
+        experiment = fitted(name)
+        digest = store_digest(experiment.predictions("oof")) if name != "b" else "another"
+        metric = "dice" if name != "c" else "iou"
+        tuned = TunedRecipe(metric, IDENTITY, IDENTITY, IDENTITY, 0.5, 0.7, 0.6, (0.5, 0.7), 0.1, 0.1, digest)
+        write_tuned(experiment, tuned)
+    found = compared("a", "b", "c")
+    assert {name: one["nested"] for name, one in found["experiments"].items()} == {"a": 0.6, "b": None, "c": None}
+    assert found["experiments"]["a"]["tuned"] == 0.7
+    assert [note.split(": ")[0] for note in found["notes"]] == ["b has no tuned scores"]
 
 
 def test_spread_is_the_standard_deviation_of_the_folds(fitted: Callable[..., Experiment], tmp_path: Path) -> None:

@@ -10,15 +10,14 @@ from typer.testing import CliRunner, Result
 
 from toolkit.cli import app
 from toolkit.config.loading import load_config, plain_config
-from toolkit.core.postprocess import recipe_to_plain
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Experiment
 from toolkit.files.fold_table import write_folds
 from toolkit.files.images import read_image
 from toolkit.files.resolved import Resolved, write_resolved
-from toolkit.files.store import ProbabilityWriter
-from toolkit.files.writing import write_json
+from toolkit.files.store import ProbabilityWriter, store_digest
+from toolkit.files.tuned import TunedRecipe, write_tuned
 from toolkit.messages import Silent
 
 SIZE = (4, 5)
@@ -123,7 +122,9 @@ def test_the_worst_images_are_those_with_more_wrong_pixels(single: Experiment, t
 def test_the_recipe_can_be_chosen(single: Experiment, tmp_path: Path) -> None:
     assert "has no tuned recipe" in tk(tmp_path, "evaluate", "exp", "--recipe", "tuned", code=10).stderr
     untuned = evaluated(tmp_path)
-    write_json(single.tuned, {"recipe": recipe_to_plain(Recipe((ClassRecipe(threshold=0.3, minimum_area=11),)))})
+    recipe = Recipe((ClassRecipe(threshold=0.3, minimum_area=11),))
+    digest = store_digest(single.predictions("oof"))
+    write_tuned(single, TunedRecipe("dice", recipe, recipe, recipe, 0.5, 0.7, 0.6, (0.5, 0.7), 0.1, 0.1, digest))
     tuned = evaluated(tmp_path)
     assert tuned["recipe_text"] == "threshold 0.300, minimum area 11"
     assert tuned["confusion"]["counts"] != untuned["confusion"]["counts"]

@@ -10,6 +10,7 @@ from toolkit.commands.differing_keys import differing_keys
 from toolkit.commands.members import first_fitted, members_of
 from toolkit.commands.scoring import Scores, score_stores
 from toolkit.config.loading import is_ensemble, load_ensemble
+from toolkit.config.models import task_classes
 from toolkit.core.differences import written
 from toolkit.core.measuring import Direction
 from toolkit.core.metrics import build_metric
@@ -19,10 +20,11 @@ from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileErro
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_folds
 from toolkit.files.history import Epoch, read_history
-from toolkit.files.resolved import Resolved, read_resolved
+from toolkit.files.resolved import Resolved, data_of, read_resolved
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.tables import format_table
 from toolkit.files.truth import truth_of
+from toolkit.files.tuned import TunedRecipe, read_tuned
 from toolkit.files.writing import finite_or_none, read_json, write_text
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
@@ -32,14 +34,17 @@ from toolkit.messages import Progress
 class _Candidate:
     """An experiment as it lies on disk.
 
-    `store` is None, and `reason` says why, where its images cannot be compared with those of the baseline.
+    `store` is None, and `reason` says why, where its images cannot be compared with those of the baseline; `tuned` is
+    None, and `stale` says why, where it was tuned on earlier predictions.
     """
 
     name: str
     experiment: Experiment
     resolved: Resolved | None
     store: ProbabilityStore | None
+    tuned: TunedRecipe | None = None
     reason: str = ""
+    stale: str = ""
 
 
 def compare(
@@ -119,12 +124,25 @@ def _candidates(workspace: Workspace, names: Sequence[str], baseline: str | None
 
 def _candidate(name: str, experiment: Experiment) -> _Candidate:
     if not experiment.resolved.is_file():
-        return _Candidate(name, experiment, None, None, "it has not been fitted yet")
-    resolved = read_resolved(experiment)
+        return _Candidate(name, experiment, None, None, reason="it has not been fitted yet")
+    candidate = _Candidate(name, experiment, read_resolved(experiment), None)
     try:
-        return _Candidate(name, experiment, resolved, ProbabilityStore(experiment.predictions("oof")))
+        candidate = replace(candidate, store=ProbabilityStore(experiment.predictions("oof")))
     except (NotReadyError, ChangedError) as error:
-        return _Candidate(name, experiment, resolved, None, error.message)
+        candidate = replace(candidate, reason=error.message)
+    try:
+        return replace(candidate, tuned=_tuned(candidate))
+    except ChangedError as error:
+        return replace(candidate, stale=error.message)
+
+
+def _tuned(candidate: _Candidate) -> TunedRecipe | None:
+    experiment, resolved = candidate.experiment, candidate.resolved
+    if resolved is None or not experiment.tuned.is_file():
+        return None
+    config = resolved.config
+    classes = task_classes(config["classes"], config["activation"], data_of(experiment, resolved))
+    return read_tuned(experiment, classes.count, classes.activation)
 
 
 def _matched(candidate: _Candidate, base: _Candidate) -> _Candidate:
@@ -196,9 +214,7 @@ def _compared(candidate: _Candidate, baseline: str, scores: dict[str, Scores], k
     else:
         tree = read_json(experiment.score) if experiment.score.is_file() else {}
         metric, folds, everything = tree.get("metric", ""), tree.get("folds", []), tree.get("all")
-    tuned = read_json(experiment.tuned) if experiment.tuned.is_file() else {}
-    if tuned.get("metric") != metric:
-        tuned = {}
+    tuned = candidate.tuned if candidate.tuned is not None and candidate.tuned.metric == metric else None
     known = [score for score in folds if score is not None]
     return Compared(
         name=candidate.name,
@@ -208,8 +224,8 @@ def _compared(candidate: _Candidate, baseline: str, scores: dict[str, Scores], k
         mean=statistics.fmean(known) if known else None,
         spread=statistics.stdev(known) if len(known) > 1 else None,
         all=everything,
-        tuned=tuned.get("tuned"),
-        nested=tuned.get("nested"),
+        tuned=tuned.tuned if tuned else None,
+        nested=tuned.nested if tuned else None,
         difference=None
         if candidate.name == baseline
         else _difference(scores.get(candidate.name), scores.get(baseline)),
@@ -249,6 +265,7 @@ def _fitted(experiment: Experiment) -> list[Experiment]:
 def _notes(candidates: Sequence[_Candidate], baseline: str, scores: dict[str, Scores]) -> list[str]:
     """What could not be compared, or not quite, and why."""
     notes = [f"{one.name} is not compared image by image: {one.reason}" for one in candidates if one.reason]
+    notes += [f"{one.name} has no tuned scores: {one.stale}" for one in candidates if one.stale]
     for candidate in candidates:
         found, base = scores.get(candidate.name), scores.get(baseline)
         if found is None or base is None or candidate.resolved is None:

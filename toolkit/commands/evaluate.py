@@ -28,11 +28,11 @@ from toolkit.core.evaluation import (
     worst_first,
 )
 from toolkit.core.judging import Judge, Judgement
-from toolkit.core.labels import Activation
+from toolkit.core.labels import Activation, Classes
 from toolkit.core.metrics import build_metrics
-from toolkit.core.postprocess import IDENTITY, check_recipe, describe, recipe_from_plain, recipe_to_plain
+from toolkit.core.postprocess import IDENTITY, check_recipe, describe, recipe_to_plain
 from toolkit.core.recipe import Recipe
-from toolkit.errors import ConfigError, NotReadyError, StorageError
+from toolkit.errors import ConfigError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_folds
 from toolkit.files.locks import locked
@@ -40,7 +40,8 @@ from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.tables import format_table
 from toolkit.files.truth import Truth, truth_of
-from toolkit.files.writing import finite_or_none, read_json, write_json, write_text
+from toolkit.files.tuned import read_tuned
+from toolkit.files.writing import finite_or_none, write_json, write_text
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
 from toolkit.report.confusion import confusion_picture
@@ -72,13 +73,14 @@ def evaluate(
     Raises:
         NotReadyError: there are no predictions, or no recipe was tuned.
         ConfigError: the recipe or threshold cannot be.
-        ChangedError, DataError, MissingFileError: the images are not those that were predicted.
+        ChangedError, DataError, MissingFileError: the images are not those that were predicted, or the predictions not
+            those that were tuned on.
     """
     experiment = workspace.find_or_last(name, progress)
     with locked(experiment.lock):
         truth = truth_of(experiment, read_resolved(experiment))
         store = ProbabilityStore(experiment.predictions("oof"))
-        rule = _recipe(experiment, recipe, threshold)
+        rule = _recipe(experiment, truth.classes, recipe, threshold)
         measured = _measure(experiment, truth, store, rule, progress)
         evaluation = _evaluation(experiment, truth, measured, rule, worst)
         write_json(experiment.evaluation, asdict(evaluation))
@@ -105,36 +107,25 @@ class _Measured:
     confusion: Confusion
 
 
-def _recipe(experiment: Experiment, choice: str | None, threshold: float | None) -> Recipe:
+def _recipe(experiment: Experiment, classes: Classes, choice: str | None, threshold: float | None) -> Recipe:
     if choice not in (None, *get_args(RecipeChoice)):
         raise ConfigError(f"--recipe: {choice!r} is none; allowed: {', '.join(get_args(RecipeChoice))}")
     is_tuned = experiment.tuned.is_file() if choice is None else choice == "tuned"
-    recipe = _tuned(experiment) if is_tuned else IDENTITY
+    recipe = read_tuned(experiment, classes.count, classes.activation).recipe if is_tuned else IDENTITY
     if threshold is None:
         return recipe
     try:
-        return replace(recipe, classes=tuple(replace(rule, threshold=threshold) for rule in recipe.classes))
+        changed = replace(recipe, classes=tuple(replace(rule, threshold=threshold) for rule in recipe.classes))
+        check_recipe(changed, classes.count, classes.activation)
     except ValueError as error:
         raise ConfigError(f"--threshold: {error}") from error
-
-
-def _tuned(experiment: Experiment) -> Recipe:
-    if not experiment.tuned.is_file():
-        raise NotReadyError(f"{experiment.name} has no tuned recipe yet", f"Run: tk tune {experiment.name}")
-    try:
-        return recipe_from_plain(read_json(experiment.tuned)["recipe"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"{experiment.tuned} is damaged: {error}", f"Run: tk tune {experiment.name}") from error
+    return changed
 
 
 def _measure(
     experiment: Experiment, truth: Truth, store: ProbabilityStore, recipe: Recipe, progress: Progress
 ) -> _Measured:
     data, classes = truth.labelled, truth.classes
-    try:
-        check_recipe(recipe, classes.count, classes.activation)
-    except ValueError as error:
-        raise ConfigError(f"{experiment.name}: {error}") from error
     own = Own(first_fitted(experiment).config, progress)
     metrics = build_metrics([truth.metric], classes.count, classes.activation, own=own, benchmark=truth.benchmark)
     judge = Judge(metrics[:1], classes.activation, recipe, own)

@@ -1,5 +1,7 @@
 """The overlay sheet of an experiment: its best and worst out-of-fold images."""
 
+from collections.abc import Mapping
+
 import cv2
 
 from toolkit.commands.scoring import Scores
@@ -7,7 +9,7 @@ from toolkit.core.arrays import Floats
 from toolkit.core.blend import to_probability
 from toolkit.core.evaluation import worst_first
 from toolkit.core.measuring import case_of
-from toolkit.core.postprocess import IDENTITY, describe, masks_of
+from toolkit.core.postprocess import IDENTITY, Step, describe, masks_of
 from toolkit.core.recipe import Recipe
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
@@ -20,7 +22,13 @@ _ROWS = 6
 
 
 def write_overlays(
-    experiment: Experiment, store: ProbabilityStore, data: LabelledImages, scores: Scores, recipe: Recipe
+    experiment: Experiment,
+    store: ProbabilityStore,
+    data: LabelledImages,
+    scores: Scores,
+    recipe: Recipe,
+    *,
+    steps: Mapping[str, Step] | None = None,
 ) -> None:
     """Draw overlays.png: the worst images of all, and the best of those with foreground.
 
@@ -29,7 +37,7 @@ def write_overlays(
     Of several classes a row shows one: the one with the most wrong pixels of a bad image, with the most true pixels of
     a good one.
     """
-    rows = _Rows(store, data, scores, recipe)
+    rows = _Rows(store, data, scores, recipe, steps)
     order = worst_first(rows.values, scores.judgement.wrong, scores.judgement.metrics[0].direction)
     worst = [rows.of(int(position), "wrong") for position in order[:_ROWS]]
     best: list[OverlayRow] = []
@@ -52,9 +60,16 @@ def write_overlays(
 class _Rows:
     """Makes the row of an image."""
 
-    def __init__(self, store: ProbabilityStore, data: LabelledImages, scores: Scores, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        store: ProbabilityStore,
+        data: LabelledImages,
+        scores: Scores,
+        recipe: Recipe,
+        steps: Mapping[str, Step] | None,
+    ) -> None:
         self._store, self._data, self._scores = store, data, scores
-        self._recipe = recipe
+        self._recipe, self._steps = recipe, steps
         self.values: Floats = scores.by_metric[scores.metric]
 
     def of(self, position: int, most: str) -> OverlayRow:
@@ -63,7 +78,7 @@ class _Rows:
         image_id = scores.ids[position]
         activation = self._data.classes.activation
         stored = self._store.read(image_id)
-        masks = masks_of(stored, activation, self._recipe)
+        masks = masks_of(stored, activation, self._recipe, self._store.presence(image_id), self._steps)
         case = case_of(masks, self._data.read_labels(image_id), activation)
         pixels = (case.prediction ^ case.truth if most == "wrong" else case.truth).sum(axis=(0, 1))
         if activation == "softmax":

@@ -133,6 +133,11 @@ class Experiment:
         return self.folder / "tuned.json"
 
     @property
+    def surface(self) -> Path:
+        """The score over thresholds and minimum areas."""
+        return self.folder / "surface.png"
+
+    @property
     def overlays(self) -> Path:
         """The best and the worst out-of-fold images."""
         return self.folder / "overlays.png"
@@ -220,8 +225,8 @@ class Experiment:
                     shutil.rmtree(discarded, ignore_errors=True)
                     folder.rename(discarded)
                     shutil.rmtree(discarded)
-            results = (self.score, self.image_scores, self.tuned, self.overlays, self.evaluation, self.confusion)
-            for path in (*results, self.resolved):
+            pictures = (self.surface, self.overlays, self.confusion)
+            for path in (self.score, self.image_scores, self.tuned, self.evaluation, *pictures, self.resolved):
                 path.unlink(missing_ok=True)
 
     def remove_remains(self) -> None:
