@@ -189,22 +189,27 @@ def preview(
 
 @app.command()
 def ensemble(
-    experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments and ensembles.")],
-    weights: Annotated[str | None, typer.Option(help="Weight of each, such as 0.6,0.4; equal if left out.")] = None,
+    experiments: Annotated[
+        list[str],
+        typer.Argument(help="Names or paths of experiments and ensembles, and parts: exp042:fold0, exp042:snapshots."),
+    ],
+    weights: Annotated[str | None, typer.Option(help="equal, search, or one for each, such as 0.6,0.4.")] = None,
+    mean: Annotated[str, typer.Option(help="Of what: probability, logit, rank or vote.")] = "probability",
     tta: Annotated[bool, typer.Option("--tta", help="Flip test-time augmentation: the same as --views flips.")] = False,
     views: Annotated[str | None, typer.Option(help="Test-time augmentation: none, hflip, vflip or flips.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the ensemble; joined by + if left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Average the predictions of experiments and ensembles into a new one."""
+    """Blend the predictions of experiments and ensembles into a new one."""
     from toolkit.commands.ensemble import ensemble as command
-    from toolkit.commands.ensemble import parse_views, parse_weights
+    from toolkit.commands.ensemble import parse_mean, parse_views, parse_weights
 
     _run(
         lambda progress: command(
             _workspace(),
             experiments,
             weights=parse_weights(weights),
+            mean=parse_mean(mean),
             views=parse_views(views, tta),
             name=name,
             progress=progress,

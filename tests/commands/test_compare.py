@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,9 @@ def test_images_that_are_gone_and_experiments_that_were_never_fitted(
     assert found["experiments"]["new"]["all"] is None
     assert found["notes"] == ["new is not compared image by image: it has not been fitted yet"]
     assert compared("new", "base")["notes"][0].startswith("new is not compared")
+    for folder in ("images", "masks"):
+        shutil.copy(workspace.root / folder / "i00.png", workspace.root / folder / "later.png")
+    assert "1 images have no fold (later)" in compared("base", "other")["notes"][0]
     (workspace.root / "images").rename(workspace.root / "elsewhere")
     found = compared("base", "other")
     assert [one["all"] for one in found["experiments"].values()] == [0.6, 0.6]

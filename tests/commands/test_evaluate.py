@@ -175,6 +175,12 @@ def test_without_predictions_there_is_nothing_to_evaluate(single: Experiment, tm
     assert "there is no experiment 'other'" in tk(tmp_path, "evaluate", "other", code=4).stderr
 
 
+def test_images_that_came_later_are_told(single: Experiment, tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder / "e.png").write_bytes((tmp_path / folder / "a.png").read_bytes())
+    assert "1 images have no fold (e)" in tk(tmp_path, "evaluate", "exp", code=7).stderr
+
+
 def test_a_restart_forgets_the_evaluation(single: Experiment, tmp_path: Path) -> None:
     evaluated(tmp_path)
     single.forget_results()

@@ -7,19 +7,19 @@ from pathlib import Path
 
 from toolkit.commands.comparison import Compared, CompareResult, PairedDifference, TrainingTime, table_rows
 from toolkit.commands.differing_keys import differing_keys
-from toolkit.commands.members import first_fitted, members_of
+from toolkit.commands.members import first_fitted
 from toolkit.commands.scoring import Scores, score_stores
-from toolkit.config.loading import is_ensemble, load_ensemble
 from toolkit.config.models import task_classes
 from toolkit.core.differences import written
 from toolkit.core.measuring import Direction
 from toolkit.core.metrics import build_metric
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.resampling import paired
-from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileError, NotReadyError
+from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, MissingFileError, NotReadyError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_folds
 from toolkit.files.history import Epoch, read_history
+from toolkit.files.members import Member, members_of
 from toolkit.files.resolved import Resolved, data_of, read_resolved
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.tables import format_table
@@ -80,7 +80,7 @@ def compare(
     scores: dict[str, Scores] = {}
     try:
         scores = _scores(base, candidates, progress)
-    except (MissingFileError, DataError, ChangedError) as error:
+    except (MissingFileError, DataError, FoldsError, ChangedError) as error:
         candidates = [replace(one, store=None, reason=one.reason or error.message) for one in candidates]
     keys = differing_keys([candidate.experiment for candidate in candidates], workspace.root)
     rows = [
@@ -186,7 +186,7 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], progress: Progre
         [truth.metric],
         recipe=IDENTITY,
         benchmark=truth.benchmark,
-        own=Own(first_fitted(base.experiment).config, progress),
+        own=Own(first_fitted(Member(base.experiment)).config, progress),
         progress=progress,
     )
     folds = {candidate.name: read_folds(candidate.experiment.folds, ids) for candidate in candidates if candidate.store}
@@ -198,7 +198,7 @@ def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
         return scores[base.name].judgement.metrics[0].direction
     if base.resolved is None:
         return "max"
-    own = Own(first_fitted(base.experiment).config)
+    own = Own(first_fitted(Member(base.experiment)).config)
     return build_metric(base.resolved.primary_metric, 1, "sigmoid", own).direction
 
 
@@ -218,7 +218,7 @@ def _compared(candidate: _Candidate, baseline: str, scores: dict[str, Scores], k
     known = [score for score in folds if score is not None]
     return Compared(
         name=candidate.name,
-        kind="ensemble" if is_ensemble(experiment.config) else "experiment",
+        kind="ensemble" if Member(experiment).is_ensemble else "experiment",
         metric=metric,
         folds=folds,
         mean=statistics.fmean(known) if known else None,
@@ -246,7 +246,7 @@ def _difference(scores: Scores | None, baseline: Scores | None) -> PairedDiffere
 
 def _time(experiment: Experiment) -> TrainingTime | None:
     """What history.csv says of all folds, seeds and stages; of an ensemble, of all that are inside it."""
-    epochs = [epoch for inner in _fitted(experiment) for epoch in _history(inner)]
+    epochs = [epoch for inner in _fitted(Member(experiment)) for epoch in _history(inner)]
     return TrainingTime(len(epochs), sum(epoch.seconds for epoch in epochs)) if epochs else None
 
 
@@ -254,12 +254,11 @@ def _history(experiment: Experiment) -> list[Epoch]:
     return [epoch for stage in experiment.begun_stages() for epoch in read_history(stage)]
 
 
-def _fitted(experiment: Experiment) -> list[Experiment]:
-    """The experiment itself, or each inside an ensemble once."""
-    if not is_ensemble(experiment.config):
-        return [experiment]
-    inner = members_of(experiment, load_ensemble(experiment.config).config)
-    return list(dict.fromkeys(fitted for member in inner for fitted in _fitted(member)))
+def _fitted(member: Member) -> list[Experiment]:
+    """The experiment itself, or each inside an ensemble once, also where only a part of it is a member."""
+    if not member.is_ensemble:
+        return [member.experiment]
+    return list(dict.fromkeys(fitted for inner in members_of(member.experiment)[0] for fitted in _fitted(inner)))
 
 
 def _notes(candidates: Sequence[_Candidate], baseline: str, scores: dict[str, Scores]) -> list[str]:

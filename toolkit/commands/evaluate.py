@@ -36,6 +36,7 @@ from toolkit.errors import ConfigError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_folds
 from toolkit.files.locks import locked
+from toolkit.files.members import Member
 from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.tables import format_table
@@ -73,7 +74,7 @@ def evaluate(
     Raises:
         NotReadyError: there are no predictions, or no recipe was tuned.
         ConfigError: the recipe or threshold cannot be.
-        ChangedError, DataError, MissingFileError: the images are not those that were predicted, or the predictions not
+        FoldsError, ChangedError, DataError, MissingFileError: the images are not those that were predicted, or the predictions not
             those that were tuned on.
     """
     experiment = workspace.find_or_last(name, progress)
@@ -81,8 +82,9 @@ def evaluate(
         truth = truth_of(experiment, read_resolved(experiment))
         store = ProbabilityStore(experiment.predictions("oof"))
         rule = _recipe(experiment, truth.classes, recipe, threshold)
+        folds = read_folds(experiment.folds, truth.labelled.images.ids)
         measured = _measure(experiment, truth, store, rule, progress)
-        evaluation = _evaluation(experiment, truth, measured, rule, worst)
+        evaluation = _evaluation(experiment, truth, folds, measured, rule, worst)
         write_json(experiment.evaluation, asdict(evaluation))
         confusion_picture(
             experiment.confusion,
@@ -126,7 +128,7 @@ def _measure(
     experiment: Experiment, truth: Truth, store: ProbabilityStore, recipe: Recipe, progress: Progress
 ) -> _Measured:
     data, classes = truth.labelled, truth.classes
-    own = Own(first_fitted(experiment).config, progress)
+    own = Own(first_fitted(Member(experiment)).config, progress)
     metrics = build_metrics([truth.metric], classes.count, classes.activation, own=own, benchmark=truth.benchmark)
     judge = Judge(metrics[:1], classes.activation, recipe, own)
     areas, confusion = [], _no_confusion(classes.count, classes.activation)
@@ -148,10 +150,11 @@ def _no_confusion(classes: int, activation: Activation) -> Confusion:
     return Confusion(np.zeros((count, count), np.int64), np.zeros(count, np.int64))
 
 
-def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recipe: Recipe, worst: int) -> Evaluation:
+def _evaluation(
+    experiment: Experiment, truth: Truth, folds: Integers, measured: _Measured, recipe: Recipe, worst: int
+) -> Evaluation:
     ids, classes, judgement = truth.labelled.images.ids, truth.classes, measured.judgement
     metric = judgement.metrics[0]
-    folds = read_folds(experiment.folds, ids)
     # Of exclusive classes the first one counts as background.
     foreground = measured.areas[:, 1:] if classes.activation == "softmax" else measured.areas
     true_areas = foreground[:, :, 2].sum(axis=1)

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -59,6 +60,10 @@ class StageFolder:
     def snapshot(self, epoch: int) -> Path:
         """Weights at the end of a cycle of the learning rate."""
         return self.folder / "snapshots" / f"epoch{epoch:04d}.weights.h5"
+
+    def snapshots(self) -> list[Path]:
+        """All of these that are there, in the order of the epochs."""
+        return sorted(self.snapshot(0).parent.glob("epoch*.weights.h5"))
 
     def candidate(self, epoch: int) -> Path:
         """Weights of one of the best epochs, kept until they are averaged."""
@@ -138,6 +143,11 @@ class Experiment:
         return self.folder / "surface.png"
 
     @property
+    def weight_search(self) -> Path:
+        """Which weights of an ensemble's members were tried and what they score."""
+        return self.folder / "weights.json"
+
+    @property
     def overlays(self) -> Path:
         """The best and the worst out-of-fold images."""
         return self.folder / "overlays.png"
@@ -193,10 +203,14 @@ class Experiment:
         """The experiment of a name in the same workspace."""
         return Experiment(self.folder.parent / name)
 
-    def predictions(self, split: Split, views: str = "none") -> Path:
-        """The folder of a probability store; the same for sets of views that are written differently."""
+    def predictions(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
+        """The folder of a probability store; the same for sets of views that are written differently.
+
+        `part` are the words that name a part of the experiment, such as `fold0` and `stage1`.
+        """
         name = views_folder(views)
-        return self.folder / "predictions" / (split if name == "none" else f"{split}-{name}")
+        words = [split, *([".".join(part)] if part else []), *([] if name == "none" else [name])]
+        return self.folder / "predictions" / "-".join(words)
 
     def forget_predictions(self, split: Split) -> None:
         """Delete the predictions of a split, with all views."""
