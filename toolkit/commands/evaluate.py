@@ -74,17 +74,16 @@ def evaluate(
     Raises:
         NotReadyError: there are no predictions, or no recipe was tuned.
         ConfigError: the recipe or threshold cannot be.
-        FoldsError, ChangedError, DataError, MissingFileError: the images are not those that were predicted, or the predictions not
-            those that were tuned on.
+        ChangedError, DataError, FoldsError, MissingFileError: the images are not those that were predicted, or the
+            predictions not those that were tuned on.
     """
     experiment = workspace.find_or_last(name, progress)
     with locked(experiment.lock):
         truth = truth_of(experiment, read_resolved(experiment))
         store = ProbabilityStore(experiment.predictions("oof"))
         rule = _recipe(experiment, truth.classes, recipe, threshold)
-        folds = read_folds(experiment.folds, truth.labelled.images.ids)
         measured = _measure(experiment, truth, store, rule, progress)
-        evaluation = _evaluation(experiment, truth, folds, measured, rule, worst)
+        evaluation = _evaluation(experiment, truth, measured, rule, worst)
         write_json(experiment.evaluation, asdict(evaluation))
         confusion_picture(
             experiment.confusion,
@@ -104,6 +103,7 @@ def evaluate(
 class _Measured:
     """All that is kept of the images, in the order of the sorted ids; `areas` is `int64 (images, classes, 4)`."""
 
+    folds: Integers
     judgement: Judgement
     areas: Integers
     confusion: Confusion
@@ -128,6 +128,7 @@ def _measure(
     experiment: Experiment, truth: Truth, store: ProbabilityStore, recipe: Recipe, progress: Progress
 ) -> _Measured:
     data, classes = truth.labelled, truth.classes
+    folds = read_folds(experiment.folds, data.images.ids)
     own = Own(first_fitted(Member(experiment)).config, progress)
     metrics = build_metrics([truth.metric], classes.count, classes.activation, own=own, benchmark=truth.benchmark)
     judge = Judge(metrics[:1], classes.activation, recipe, own)
@@ -142,7 +143,7 @@ def _measure(
             task.advance()
     rows = {image_id: row for row, image_id in enumerate(store.ids)}
     order = np.array([rows[image_id] for image_id in data.images.ids])
-    return _Measured(judge.judgement().of(order), np.stack(areas)[order], confusion)
+    return _Measured(folds, judge.judgement().of(order), np.stack(areas)[order], confusion)
 
 
 def _no_confusion(classes: int, activation: Activation) -> Confusion:
@@ -150,9 +151,7 @@ def _no_confusion(classes: int, activation: Activation) -> Confusion:
     return Confusion(np.zeros((count, count), np.int64), np.zeros(count, np.int64))
 
 
-def _evaluation(
-    experiment: Experiment, truth: Truth, folds: Integers, measured: _Measured, recipe: Recipe, worst: int
-) -> Evaluation:
+def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recipe: Recipe, worst: int) -> Evaluation:
     ids, classes, judgement = truth.labelled.images.ids, truth.classes, measured.judgement
     metric = judgement.metrics[0]
     # Of exclusive classes the first one counts as background.
@@ -183,7 +182,7 @@ def _evaluation(
             for size in area_bins(true_areas)
         ],
         worst=[
-            BadImage(ids[at], int(folds[at]), float(scores[at]), int(judgement.wrong[at]), int(true_areas[at]))
+            BadImage(ids[at], int(measured.folds[at]), float(scores[at]), int(judgement.wrong[at]), int(true_areas[at]))
             for at in worst_first(scores, judgement.wrong, metric.direction)[:worst]
         ],
         oof_predictions=store_digest(experiment.predictions("oof")),
