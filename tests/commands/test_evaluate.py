@@ -65,6 +65,13 @@ def tk(tmp_path: Path, *words: str, code: int = 0) -> Result:
     return result
 
 
+@pytest.fixture(autouse=True)
+def without_picture(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Drawing is slow: only tests of the picture draw it."""
+    if "picture" not in request.node.name:
+        monkeypatch.setattr("toolkit.commands.evaluate.confusion_picture", lambda *_: None)
+
+
 def evaluated(tmp_path: Path, *words: str) -> dict[str, Any]:
     stdout = tk(tmp_path, "evaluate", "exp", *words, "--json").stdout
     found: dict[str, Any] = json.loads(stdout, parse_constant=pytest.fail)["evaluation"]
@@ -137,7 +144,7 @@ def test_the_recipe_can_be_chosen(single: Experiment, tmp_path: Path) -> None:
     assert "received 1.5" in tk(tmp_path, "evaluate", "exp", "--threshold", "1.5", code=3).stderr
 
 
-def test_tables_and_files(single: Experiment, tmp_path: Path) -> None:
+def test_tables_files_and_picture(single: Experiment, tmp_path: Path) -> None:
     shown = tk(tmp_path, "evaluate", "exp", "--csv", "classes.csv").stdout
     for text in ("0.7143", "0.8333", "0.7692", "16.7 (5)", "83.3 (25)", "2 of 3", "0 of 1"):
         assert text in shown, text
@@ -153,7 +160,7 @@ def test_exclusive_classes_and_void(tmp_path: Path) -> None:
     labels["b"][0] = 255
     maps = {image_id: np.eye(3)[np.where(mask == 255, 2, mask)] for image_id, mask in labels.items()}
     maps["a"][3, :2] = [0.1, 0.2, 0.7]
-    experiment = made(tmp_path, SEVERAL, labels, maps)
+    made(tmp_path, SEVERAL, labels, maps)
     found = evaluated(tmp_path)
     assert found["confusion"]["names"] == ["sky", "road", "car"]
     assert found["confusion"]["counts"] == [[45, 0, 0], [0, 8, 2], [0, 0, 0]]
@@ -165,7 +172,6 @@ def test_exclusive_classes_and_void(tmp_path: Path) -> None:
     assert [(size["high"], size["images"]) for size in found["sizes"]] == [(0, 2), (10, 1)]  # sky is background
     assert found["sizes"][1]["precision"] == 0.8
     assert "│ mean " in tk(tmp_path, "evaluate", "exp").stdout
-    assert experiment.confusion.is_file()
     assert "take no threshold" in tk(tmp_path, "evaluate", "exp", "--threshold", "0.2", code=3).stderr
 
 
@@ -181,7 +187,7 @@ def test_images_that_came_later_are_told(single: Experiment, tmp_path: Path) -> 
     assert "1 images have no fold (e)" in tk(tmp_path, "evaluate", "exp", code=7).stderr
 
 
-def test_a_restart_forgets_the_evaluation(single: Experiment, tmp_path: Path) -> None:
+def test_a_restart_forgets_the_evaluation_and_its_picture(single: Experiment, tmp_path: Path) -> None:
     evaluated(tmp_path)
     single.forget_results()
     assert not single.evaluation.exists()
