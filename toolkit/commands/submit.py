@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.config.data import DataConfig
-from toolkit.core.postprocess import check_recipe, describe, mask_of, recipe_from_plain, recipe_to_plain
+from toolkit.core.postprocess import describe, mask_of, recipe_to_plain
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import decode, encode
-from toolkit.errors import NotReadyError, StorageError, SubmissionError, ToolkitError
+from toolkit.errors import NotReadyError, SubmissionError, ToolkitError
 from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.resolved import Resolved, data_of, read_resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.truth import truth_of
+from toolkit.files.tuned import read_tuned
 from toolkit.files.writing import read_json, write_json
 from toolkit.messages import Progress, Table
 
@@ -136,12 +137,7 @@ def _tuned_recipe(experiment: Experiment) -> Recipe:
             f"{experiment.name} has no tuned recipe yet",
             f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
         )
-    try:
-        recipe = recipe_from_plain(read_json(experiment.tuned)["recipe"])
-        check_recipe(recipe, 1, "sigmoid")
-        return recipe
-    except (KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"{experiment.tuned} is damaged: {error}", f"Run: tk tune {experiment.name}") from error
+    return read_tuned(experiment, 1, "sigmoid").test_recipe
 
 
 def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:
@@ -221,7 +217,7 @@ def _write_provenance(path: Path, experiment: Experiment, recipe: Recipe, resolv
                 # Those of the tuned recipe say nothing of another one.
                 **(
                     {key: tuned[key] for key in ("untuned", "tuned", "nested")}
-                    if tuned and tuned["recipe"] == recipe_to_plain(recipe)
+                    if tuned and tuned["test_recipe"] == recipe_to_plain(recipe)
                     else {}
                 ),
             },
