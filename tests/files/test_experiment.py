@@ -167,6 +167,8 @@ def test_every_set_of_views_has_its_own_predictions(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path)
     names = [experiment.predictions(split, views).name for split in ("oof", "test") for views in ("none", "flips")]
     assert names == ["oof", "oof-flips", "test", "test-flips"]
+    same = {experiment.predictions("oof", views) for views in ("hflip*scales:1,0.5", "scales:0.5,1*hflip")}
+    assert [folder.name for folder in same] == ["oof-hflip_scales=0.5,1"]
 
 
 def test_results_are_forgotten_and_what_a_person_wrote_is_kept(workspace: Workspace) -> None:

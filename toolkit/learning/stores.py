@@ -91,8 +91,8 @@ class FittedExperiment:
 def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> bool:
     """Predict every training image with the fold that never saw it; returns whether there was anything to do.
 
-    Several sets of views each get their store, in one pass: every image is read once, and a view that several sets have
-    is computed once. Of these only the stores that are missing or stale are made.
+    Several sets of views each get their store, in one pass that reads every image once; only those that are missing or
+    stale are made. What is stored for a set does not depend on the others.
 
     Raises:
         ConfigError: two scales of the views come to the same size of the network's input.
