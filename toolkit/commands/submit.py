@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from toolkit.config.data import DataConfig
 from toolkit.core.postprocess import describe, mask_of, recipe_to_plain
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import decode, encode
@@ -99,8 +100,10 @@ def submit(
             f"{experiment.name} predicts {classes} classes, but a submission is written for one",
             f"Its probabilities are in {store.folder}; see docs/metrics.md for its scores.",
         )
+    if source.competition is not None:
+        raise SubmissionError(f"{source.competition.name}: submissions by competition are not written yet")
     recipe = _recipe(experiment, threshold, minimum_area)
-    layout = _layout(source.sample_submission, store, progress)
+    layout = _layout(source, store, progress)
     runs, test = _encode(store, recipe, progress)
     oof = _summary(ProbabilityStore(experiment.predictions("oof")), recipe)
     warnings = _strange(test, oof)
@@ -109,7 +112,7 @@ def submit(
     path = workspace.submissions / f"{_file_name(submission_name or experiment.name)}.csv"
     if path.is_file():
         progress.say(f"{path} is written anew")
-    write_submission(path, layout, runs)
+    write_submission(path, layout, {image_id: (text,) for image_id, text in runs.items()})
     _write_provenance(path, experiment, recipe, resolved)
     return SubmitResult(experiment.name, str(path), len(layout.rows), recipe, test, oof, warnings)
 
@@ -137,11 +140,13 @@ def _tuned_recipe(experiment: Experiment) -> Recipe:
     return read_tuned(experiment, 1, "sigmoid").test_recipe
 
 
-def _layout(sample: Path | None, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:
-    if sample is None:
-        progress.warn("no data.sample_submission: columns are id and rle_mask, rows in the order of the ids")
-        return default_layout(store.ids)
-    return sample_layout_for(sample, store.ids, progress)
+def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:
+    form = source.table_format
+    if source.sample_submission is None:
+        columns = " and ".join(form.columns)
+        progress.warn(f"no data.sample_submission: columns are {columns}, rows in the order of the ids")
+        return default_layout(store.ids, form)
+    return sample_layout_for(source.sample_submission, store.ids, progress, form)
 
 
 def _encode(store: ProbabilityStore, recipe: Recipe, progress: Progress) -> tuple[dict[str, str], MaskSummary]:
