@@ -46,7 +46,8 @@ def surface_picture(path: Path, name: str, tuned: Tuned, metric: Metric, classes
     for axes, surface in zip(panels, surfaces, strict=False):
         label = metric.label if len(surfaces) == 1 else f"{metric.label} of {classes[surface.index]}"
         _draw(axes, surface, metric, tuned.standard_error)
-        axes.set_title(f"{label}: {describe(recipe_of(_rule(tuned.best, surface.index)))}", loc="left", color=_INK)
+        best = tuned.best if len(classes) == 1 else recipe_of(_rule(tuned.best, surface.index))
+        axes.set_title(f"{label}: {describe(best)}", loc="left", color=_INK)
         _mark(axes, surface, tuned)
     for axes in panels[len(surfaces) :]:
         axes.set_visible(False)
