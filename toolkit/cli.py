@@ -200,7 +200,10 @@ def ensemble(
     weights: Annotated[str | None, typer.Option(help="equal, search, or one for each, such as 0.6,0.4.")] = None,
     mean: Annotated[str, typer.Option(help="Of what: probability, logit, rank or vote.")] = "probability",
     tta: Annotated[bool, typer.Option("--tta", help="Flip test-time augmentation: the same as --views flips.")] = False,
-    views: Annotated[str | None, typer.Option(help="Test-time augmentation: none, hflip, vflip or flips.")] = None,
+    views: Annotated[
+        str | None,
+        typer.Option(help="Test-time augmentation: flips, d4, scales:0.75,1, flips*scales:0.75,1 …; auto chooses."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the ensemble; joined by + if left out.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -148,6 +148,11 @@ class Experiment:
         return self.folder / "weights.json"
 
     @property
+    def view_search(self) -> Path:
+        """Which views of an ensemble were tried and what they score."""
+        return self.folder / "views.json"
+
+    @property
     def overlays(self) -> Path:
         """The best and the worst out-of-fold images."""
         return self.folder / "overlays.png"
