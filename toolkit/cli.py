@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
@@ -253,6 +253,20 @@ def list_(as_json: AsJson = False) -> None:
     from toolkit.commands.listing import list_experiments
 
     _run(lambda _: list_experiments(_workspace()), as_json)
+
+
+@app.command("lb")
+def leaderboard(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of a submission that was made.")] = None,
+    score: Annotated[float | None, typer.Argument(metavar="[SCORE]", help="What the leaderboard said of it.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="The score is that of the private part.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show submissions with their leaderboard scores, and how these go with cross-validation; record one."""
+    from toolkit.commands.leaderboard import leaderboard as command
+
+    board: Literal["public", "private"] = "private" if private else "public"
+    _run(lambda progress: command(_workspace(), name, score, board, progress), as_json)
 
 
 @app.command()
