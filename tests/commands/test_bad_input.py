@@ -399,7 +399,14 @@ def test_damaged_predictions_are_told_with_their_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ['{"recipe": {"threshold": 1.5}}', '{"recipe": {"treshold": 0.5}}', '{"recipe": ', "{}"]
+    "content",
+    [
+        '{"recipe": {"classes": [{"threshold": 1.5}]}}',
+        '{"recipe": {"classes": [{"treshold": 0.5}]}}',
+        '{"recipe": {"classes": [{}, {}]}}',
+        '{"recipe": ',
+        "{}",
+    ],
 )
 def test_a_recipe_that_was_edited_wrongly_is_told(content: str) -> None:
     finish("a").tuned.write_text(content)

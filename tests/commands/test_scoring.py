@@ -14,7 +14,8 @@ from toolkit.commands.scoring import Scores, score_stores, write_scores
 from toolkit.core.labels import BINARY, VOID, Classes, Labels, planes
 from toolkit.core.measuring import Objects
 from toolkit.core.metrics import MetricSpec
-from toolkit.core.postprocess import IDENTITY, Recipe
+from toolkit.core.postprocess import IDENTITY
+from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import encode
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
 from toolkit.files.experiment import Experiment
@@ -121,7 +122,7 @@ def test_several_stores_are_scored_like_each_alone(tmp_path: Path) -> None:
 
     assert score(stores) == [*score(stores[:1]), *score(stores[1:])]
     assert len(set(score(stores))) == 2
-    assert score(stores, Recipe(0.9)) != score(stores)
+    assert score(stores, Recipe((ClassRecipe(0.9),))) != score(stores)
 
 
 def test_several_classes(tmp_path: Path) -> None:
@@ -156,8 +157,9 @@ def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
     objects = {image_id: np.zeros(SIZE, np.int32) for image_id in IDS}
     known = LabelMaps(data.images, data.masks, data.classes, data.labels, objects)
     store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
+    recipe = Recipe((ClassRecipe(0.4),))
     for truth, found in ((data, True), (known, False)):
-        (scores,) = score_stores([store], truth, FOLDS, ["instance_map", "dice"], recipe=Recipe(0.4), progress=Silent())
+        (scores,) = score_stores([store], truth, FOLDS, ["instance_map", "dice"], recipe=recipe, progress=Silent())
         assert (scores.judgement.statistics[0][:, 11] > 0).all() == found
         assert scores.judgement.scores()["dice"] > 0.3
 

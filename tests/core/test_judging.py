@@ -3,7 +3,7 @@ import pytest
 
 from toolkit.core.judging import Judge
 from toolkit.core.metrics import MetricSpec, build_metrics
-from toolkit.core.postprocess import Recipe
+from toolkit.core.recipe import ClassRecipe, Recipe
 
 SPECS = [MetricSpec("dice"), MetricSpec("miou"), MetricSpec("instance_map")]
 
@@ -49,8 +49,8 @@ def test_the_recipe_makes_the_masks() -> None:
     labels = np.array([[1, 1, 0]], np.uint8)
     metrics = build_metrics([MetricSpec("dice")], 1, "sigmoid")
     found = []
-    for recipe in (Recipe(), Recipe(0.3), Recipe(0.3, 3)):
-        judge = Judge(metrics, "sigmoid", recipe)
+    for rule in (ClassRecipe(), ClassRecipe(0.3), ClassRecipe(0.3, minimum_area=3)):
+        judge = Judge(metrics, "sigmoid", Recipe((rule,)))
         judge.add(stored, labels)
         found.append(judge.scores()["dice"])
     assert found == [2 / 3, 1, 0]

@@ -12,6 +12,7 @@ from toolkit.commands.new import new
 from toolkit.commands.score import score_submission
 from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
+from toolkit.core.postprocess import describe
 from toolkit.core.rle import encode
 from toolkit.core.simulate import simulate_salt
 from toolkit.errors import DataError
@@ -138,7 +139,7 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
     untuned = hidden_score(averaged.experiment, threshold=0.5, submission_name=f"{averaged.experiment}-untuned")[1]
     rows.append(DemoRow(averaged.experiment, "threshold 0.500", tuned.untuned, untuned))
     submission, score = hidden_score(averaged.experiment)
-    rows.append(DemoRow(averaged.experiment, tuned.recipe.describe(), tuned.tuned, score))
+    rows.append(DemoRow(averaged.experiment, describe(tuned.recipe), tuned.tuned, score))
     return DemoResult(
         _METRIC,
         rows,

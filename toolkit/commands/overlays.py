@@ -7,7 +7,8 @@ from toolkit.commands.scoring import Scores
 from toolkit.core.arrays import Floats
 from toolkit.core.blend import to_probability
 from toolkit.core.measuring import case_of
-from toolkit.core.postprocess import IDENTITY, Recipe, masks_of
+from toolkit.core.postprocess import IDENTITY, describe, masks_of
+from toolkit.core.recipe import Recipe
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
@@ -39,7 +40,7 @@ def write_overlays(
             best.append(row)
         if len(best) == _ROWS:
             break
-    how = "most probable class" if data.classes.activation == "softmax" else recipe.describe()
+    how = "most probable class" if data.classes.activation == "softmax" else describe(recipe)
     title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {how}"
     sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)])
     encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]

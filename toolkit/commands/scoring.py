@@ -11,7 +11,7 @@ from toolkit.core.arrays import Floats, Integers
 from toolkit.core.judging import Judge, Judgement
 from toolkit.core.labels import Labels
 from toolkit.core.metrics import MetricSpec, build_metrics
-from toolkit.core.postprocess import Recipe
+from toolkit.core.recipe import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages

@@ -1,12 +1,13 @@
 """`tk submit`: test predictions and a recipe into a submission file that was checked before it appears."""
 
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from toolkit.core.postprocess import Recipe
+from toolkit.core.postprocess import check_recipe, describe, mask_of, recipe_from_plain, recipe_to_plain
+from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import decode, encode
 from toolkit.errors import NotReadyError, StorageError, SubmissionError, ToolkitError
 from toolkit.files.digests import file_digest
@@ -51,7 +52,7 @@ class SubmitResult:
             ("share of empty masks", f"{self.test.empty_share:.1%}", f"{self.oof.empty_share:.1%}"),
             ("mean area of the others", f"{self.test.mean_coverage:.1%}", f"{self.oof.mean_coverage:.1%}"),
         ]
-        title = f"{self.path}: {self.rows} rows, {self.recipe.describe()}"
+        title = f"{self.path}: {self.rows} rows, {describe(self.recipe)}"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
     def next_steps(self) -> list[str]:
@@ -115,13 +116,15 @@ def submit(
 def _recipe(experiment: Experiment, threshold: float | None, minimum_area: int | None) -> Recipe:
     """The tuned recipe; a threshold that is given replaces it, a minimum area that is given its minimum area."""
     try:
-        given = Recipe(0.5 if threshold is None else threshold, minimum_area or 0)
+        given = ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
     except ValueError as error:
         raise SubmissionError(str(error)) from error
     if threshold is not None:
-        return given
+        return Recipe((given,))
     tuned = _tuned_recipe(experiment)
-    return tuned if minimum_area is None else Recipe(tuned.threshold, given.minimum_area)
+    if minimum_area is None:
+        return tuned
+    return replace(tuned, classes=(replace(tuned.classes[0], minimum_area=minimum_area),))
 
 
 def _tuned_recipe(experiment: Experiment) -> Recipe:
@@ -131,7 +134,9 @@ def _tuned_recipe(experiment: Experiment) -> Recipe:
             f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
         )
     try:
-        return Recipe(**read_json(experiment.tuned)["recipe"])
+        recipe = recipe_from_plain(read_json(experiment.tuned)["recipe"])
+        check_recipe(recipe, 1, "sigmoid")
+        return recipe
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"{experiment.tuned} is damaged: {error}", f"Run: tk tune {experiment.name}") from error
 
@@ -149,7 +154,7 @@ def _encode(store: ProbabilityStore, recipe: Recipe, progress: Progress) -> tupl
     shares = []
     with progress.task("encoding masks", len(store.ids)) as task:
         for image_id, stored in store:
-            mask = recipe.apply(stored[..., 0])
+            mask = mask_of(stored[..., 0], recipe.classes[0])
             runs[image_id] = encode(mask)
             if not np.array_equal(decode(runs[image_id], store.size(image_id)), mask):
                 raise ToolkitError(f"{image_id}: its mask does not survive encoding and decoding; nothing was written")
@@ -159,7 +164,7 @@ def _encode(store: ProbabilityStore, recipe: Recipe, progress: Progress) -> tupl
 
 
 def _summary(store: ProbabilityStore, recipe: Recipe) -> MaskSummary:
-    return _summarise([float(recipe.apply(stored[..., 0]).mean()) for _, stored in store])
+    return _summarise([float(mask_of(stored[..., 0], recipe.classes[0]).mean()) for _, stored in store])
 
 
 def _summarise(shares: list[float]) -> MaskSummary:
@@ -204,14 +209,14 @@ def _write_provenance(path: Path, experiment: Experiment, recipe: Recipe, resolv
             "members": list(config.get("members", [])),
             "weights": list(config.get("weights", [])),
             "views": config.get("views", "none"),
-            "recipe": asdict(recipe),
+            "recipe": recipe_to_plain(recipe),
             "scores": {
                 "metric": score["metric"],
                 "oof": score["all"],
                 # Those of the tuned recipe say nothing of another one.
                 **(
                     {key: tuned[key] for key in ("untuned", "tuned", "nested")}
-                    if tuned and tuned["recipe"] == asdict(recipe)
+                    if tuned and tuned["recipe"] == recipe_to_plain(recipe)
                     else {}
                 ),
             },

@@ -1,6 +1,6 @@
 """`tk tune`: the recipe that out-of-fold predictions choose, and how good it honestly is."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from toolkit.core.blend import Stored
 from toolkit.core.labels import VOID, Labels
 from toolkit.core.measuring import Metric
 from toolkit.core.metrics import METRICS, MetricSpec, build_metric
-from toolkit.core.postprocess import IDENTITY, Recipe
+from toolkit.core.postprocess import IDENTITY, describe, recipe_to_plain
+from toolkit.core.recipe import Recipe
 from toolkit.core.search import AreasByThreshold, areas_by_threshold, surface_of
 from toolkit.core.search import tune as search_recipe
 from toolkit.errors import ChangedError, ConfigError
@@ -43,8 +44,8 @@ class TuneResult:
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe."""
         rows = [
-            ("untuned", f"{self.untuned:.4f}", IDENTITY.describe()),
-            ("tuned, optimistic", f"{self.tuned:.4f}", self.best.describe()),
+            ("untuned", f"{self.untuned:.4f}", describe(IDENTITY)),
+            ("tuned, optimistic", f"{self.tuned:.4f}", describe(self.best)),
             ("nested, honest", f"{self.nested:.4f}", "each fold with what the others chose"),
         ]
         return [Table(f"{self.experiment}: tuned on out-of-fold predictions", ("", self.metric, "recipe"), rows)]
@@ -53,7 +54,7 @@ class TuneResult:
         """What is kept, and what to type."""
         kept = "the tuned recipe is kept" if self.recipe == self.best else "nested does not beat untuned: 0.5 stays"
         return [
-            f"{kept} ({self.recipe.describe()})",
+            f"{kept} ({describe(self.recipe)})",
             f"pictures: {self.overlays}",
             f"next: tk submit {self.experiment}",
         ]
@@ -150,5 +151,5 @@ def _write(experiment: Experiment, metric: str, recipe: Recipe, scores: tuple[fl
     untuned, tuned, nested = scores
     write_json(
         experiment.tuned,
-        {"metric": metric, "recipe": asdict(recipe), "untuned": untuned, "tuned": tuned, "nested": nested},
+        {"metric": metric, "recipe": recipe_to_plain(recipe), "untuned": untuned, "tuned": tuned, "nested": nested},
     )

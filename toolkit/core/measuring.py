@@ -34,7 +34,8 @@ class Case:
 
     `prediction` and `truth` are `bool (height, width, classes)`, False in void pixels; `valid` is
     `bool (height, width)`, False there. `objects` numbers the true objects where they are known. `whole_prediction`
-    is the prediction with its void pixels: an object that void divides is still one object.
+    is the prediction with its void pixels: an object that void divides is still one object. `predicted` numbers the
+    predicted objects of each class, `int32 (height, width, classes)`, where they are more than connected pixels.
     """
 
     prediction: Planes
@@ -42,6 +43,7 @@ class Case:
     valid: Mask
     objects: Objects | None
     whole_prediction: Planes
+    predicted: Objects | None = None
 
     @cached_property
     def areas(self) -> Integers:
@@ -63,7 +65,13 @@ def _class_by_class(masks: Planes) -> npt.NDArray[np.bool_]:
     return np.ascontiguousarray(masks.reshape(-1, masks.shape[2]).T)
 
 
-def case_of(prediction: Planes, labels: Labels, activation: Activation, objects: Objects | None = None) -> Case:
+def case_of(
+    prediction: Planes,
+    labels: Labels,
+    activation: Activation,
+    objects: Objects | None = None,
+    predicted: Objects | None = None,
+) -> Case:
     """Bring prediction and truth of one image together.
 
     Args:
@@ -71,6 +79,8 @@ def case_of(prediction: Planes, labels: Labels, activation: Activation, objects:
         labels: the truth, `uint8 (height, width)`, 255 in void pixels.
         activation: what the labels mean, see `Labels`.
         objects: the true objects, `int32 (height, width)`, where they are known.
+        predicted: the predicted objects of each class, `int32 (height, width, classes)`, where they are not simply the
+            connected pixels.
 
     Raises:
         ValueError: the sizes differ.
@@ -82,7 +92,7 @@ def case_of(prediction: Planes, labels: Labels, activation: Activation, objects:
     valid = labels != VOID
     truth = planes(labels, prediction.shape[2], activation) == 1
     seen = prediction if valid.all() else prediction & valid[..., None]
-    return Case(seen, truth, valid, objects, prediction)
+    return Case(seen, truth, valid, objects, prediction, predicted)
 
 
 def mean(values: Floats) -> float:

@@ -11,7 +11,8 @@ from toolkit.core.area_metrics import AreaFormula, AreaMetric, PixelAccuracy, Po
 from toolkit.core.arrays import Floats, Integers, Mask
 from toolkit.core.blend import Stored, to_levels
 from toolkit.core.measuring import Metric
-from toolkit.core.postprocess import IDENTITY, Recipe
+from toolkit.core.postprocess import IDENTITY
+from toolkit.core.recipe import ClassRecipe, Recipe
 
 THRESHOLDS: Floats = (np.arange(1, 256) - 0.5) / 255
 """All 255 thresholds that an 8-bit map can tell apart; entry 127 is 0.5."""
@@ -238,4 +239,5 @@ def _best(scores: Floats) -> tuple[int, int]:
 
 
 def _recipe(surface: Scored, position: tuple[int, int]) -> Recipe:
-    return Recipe(float(THRESHOLDS[position[0]]), int(surface.minimum_areas[position[1]]))
+    threshold, area = float(THRESHOLDS[position[0]]), int(surface.minimum_areas[position[1]])
+    return Recipe((ClassRecipe(threshold=threshold, minimum_area=area),))
