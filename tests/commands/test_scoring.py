@@ -20,7 +20,8 @@ from toolkit.core.rle import encode
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
 from toolkit.files.experiment import Experiment
 from toolkit.files.images import read_image
-from toolkit.files.sources import Images, LabelledImages, MaskTable
+from toolkit.files.mask_tables import MaskTable
+from toolkit.files.sources import Images, LabelledImages
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter
 from toolkit.messages import Silent
 

@@ -19,7 +19,7 @@ def entry(name: str, digest: str = "d", **values: object) -> LoggedSubmission:
 
 def test_what_is_recorded_is_read(log: SubmissionLog) -> None:
     assert log.read() == []
-    entries = [entry("a", oof=0.1 + 0.2, nested=0.29), entry("b,\n\"c\"", metric="", oof=None)]
+    entries = [entry("a", oof=0.1 + 0.2, nested=0.29), entry('b,\n"c"', metric="", oof=None)]
     for one in entries:
         log.record(one)
     assert log.read() == entries
@@ -61,7 +61,7 @@ def test_promises_are_nested_where_there_is_a_nested_score() -> None:
 
 def test_edits_by_hand_are_taken(log: SubmissionLog) -> None:
     log.record(entry("a", oof=0.5))
-    rows = "\ufeffnote, name ,public\r\n,,\r\n\"good, I think\",a, 0.7 \r\n\r\nx,b,\r\n"
+    rows = '\ufeffnote, name ,public\r\n,,\r\n"good, I think",a, 0.7 \r\n\r\nx,b,\r\n'
     log.path.write_bytes(rows.encode())
     first, second = log.read()
     assert (first.name, first.public, first.oof, first.further) == ("a", 0.7, None, {"note": "good, I think"})

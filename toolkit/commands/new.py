@@ -10,8 +10,9 @@ from toolkit.config.loading import apply_overrides, load_config, override_key, r
 from toolkit.config.models import Config
 from toolkit.config.yaml_files import write_yaml
 from toolkit.errors import ConfigError
+from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.sources import find_images, find_training_data
+from toolkit.files.sources import find_images
 from toolkit.files.submissions import sample_layout
 from toolkit.files.writing import write_text
 from toolkit.messages import Table
@@ -98,10 +99,10 @@ def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequ
     write_text(experiment.config, header + write_yaml(tree))
     try:
         config = load_config(experiment.config, overrides).config
-        training = find_training_data(config.data.images, config.data.masks)
+        training = find_labelled(config)
         tests = find_images(config.data.test, "data.test").ids if config.data.test is not None else ()
         if config.data.sample_submission is not None:
-            sample_layout(config.data.sample_submission)
+            sample_layout(config.data.sample_submission, config.data.table_format)
         if overrides:
             tree = _with_inherited_lists(experiment, tree, overrides)
             write_text(experiment.config, header + write_yaml(apply_overrides(tree, overrides, experiment.folder)))

@@ -153,9 +153,12 @@ def _either(forms: Sequence[str]) -> str:
 
 
 def _describe_error(problem: Exception) -> str:
-    if isinstance(problem, UnknownNameError):
-        return f"unknown name {problem.received!r}; {_nearest(problem.received, problem.allowed)}"
-    return str(problem)
+    return describe_unknown_name(problem) if isinstance(problem, UnknownNameError) else str(problem)
+
+
+def describe_unknown_name(error: UnknownNameError) -> str:
+    """The name, the nearest allowed one, and all of them."""
+    return f"unknown name {error.received!r}; {_nearest(error.received, error.allowed)}"
 
 
 def _received(value: Any) -> str:

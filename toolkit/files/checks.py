@@ -56,11 +56,13 @@ def check_submission(path: Path, expected: Expected, progress: Progress) -> Chec
 def _check_novelty(path: Path, digest: str, expected: Expected, findings: Findings) -> None:
     """Neither the sample itself nor what was submitted before."""
     if expected.sample_path is not None and file_digest(expected.sample_path) == digest:
-        findings.warn("novelty", path.name, "this is the sample submission itself")
+        findings.warn("novelty", "the whole file", "this is the sample submission itself")
     for entry in reversed(expected.earlier):
         if entry.digest == digest:
             score = "" if entry.public is None else f", public score {entry.public:g}"
             uploaded = f", uploaded {entry.uploaded[:10]}" if entry.uploaded else ""
             came = f"it has the same content as {entry.name}{uploaded}{score}"
-            findings.warn("novelty", path.name, came, "", "Submitting it again tells nothing new.")
+            again = bool(entry.uploaded) and entry.competition == expected.upload_to
+            tell = findings.refuse if again else findings.warn
+            tell("novelty", "the whole file", came, "", "Uploading it again would tell nothing new.")
             return

@@ -1,6 +1,6 @@
 """What a submission file is held against: competition, sample, test images, the masks that it is made of."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,20 +18,24 @@ RowKey = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class TestImages:
-    """The images that a submission is about: their ids, and where their sizes (height, width) and pixels come from."""
+    """The images that a submission is about: their ids, and what gives size (height, width) and pixels of one.
+
+    A size that is asked for may be that of an image that is not among them, if it is known all the same.
+    """
 
     __test__ = False  # pytest takes what is called so for tests
 
-    ids: Collection[str]
-    size: Callable[[str], tuple[int, int]]
-    read: Callable[[str], Image]
+    ids: frozenset[str]
+    size: Callable[[str], tuple[int, int] | None]
+    read: Callable[[str], Image] | None = None
 
 
 @dataclass(frozen=True)
 class Expected:
     """What a submission is held against. What is not known is None or empty, and is not checked.
 
-    `masks` are digests of the masks that it was made of, objects united; `earlier` are submissions made before.
+    `masks` are digests of the masks that it was made of, objects united; `earlier` are submissions made before, and
+    `upload_to` is the competition that it is about to be uploaded to.
     """
 
     competition: Competition
@@ -40,6 +44,7 @@ class Expected:
     images: TestImages | None = None
     masks: Mapping[RowKey, str] = field(default_factory=dict)
     earlier: Sequence[LoggedSubmission] = ()
+    upload_to: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -50,8 +55,7 @@ class Expected:
         """(height, width) of the masks of an image, if it is known."""
         if self.competition.output_size is not None:
             return self.competition.output_size
-        known = self.images is not None and image_id in self.images.ids
-        return self.images.size(image_id) if known and self.images is not None else None
+        return None if self.images is None else self.images.size(image_id)
 
     def keys(self) -> dict[RowKey, tuple[str, ...]] | None:
         """The cells before the mask of every row that there should be, in their order; None if that is not known."""

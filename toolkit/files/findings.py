@@ -1,13 +1,16 @@
 """What is wrong or strange about a submission, as a list for people."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from toolkit.errors import SubmissionError
 
 Level = Literal["refuse", "warn"]
 """Whether the competition would not take it or score it wrongly, or it is only strange."""
 
+_LISTED = 20
 _VARYING = re.compile(r"'[^']*'|\d+")
 
 
@@ -60,6 +63,15 @@ class Findings:
 def is_refused(findings: Iterable[Finding]) -> bool:
     """Whether any finding makes the submission wrong."""
     return any(finding.level == "refuse" for finding in findings)
+
+
+def refusal(what: str, findings: Sequence[Finding]) -> SubmissionError:
+    """The error that says what is wrong; `what` begins it, such as `a.csv is not written`."""
+    wrong = [finding for finding in findings if finding.level == "refuse"]
+    lines = [f"  {finding.describe()}" for finding in wrong[:_LISTED]]
+    more = [f"  … and {len(wrong) - _LISTED} more"] if len(wrong) > _LISTED else []
+    advice = next((finding.advice for finding in wrong if finding.advice), "")
+    return SubmissionError("\n".join([f"{what}:", *lines, *more]), advice)
 
 
 def listed(words: Iterable[str], at_most: int = 5) -> str:

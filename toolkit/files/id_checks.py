@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from toolkit.config.competitions import PLAIN, CellReader, cell_reader
+from toolkit.config.competitions import PLAIN, Competition, cell_reader
 from toolkit.files.expectations import Expected, RowKey
 from toolkit.files.findings import Findings, listed
 from toolkit.files.images import image_id_of
@@ -11,6 +11,7 @@ from toolkit.files.mask_rows import MaskRow
 from toolkit.files.raw_rows import RawRows
 
 _PLAIN_ID = "{id}"
+_AS_THE_SAMPLE = "Write ids as the sample submission does."
 
 
 def check_ids(raw: RawRows, expected: Expected, findings: Findings) -> list[MaskRow]:
@@ -60,48 +61,53 @@ def _named(
     findings: Findings,
 ) -> list[MaskRow]:
     """The rows with the images and classes that their ids mean."""
-    competition = expected.competition
-    read = cell_reader(competition, competition.id, len(positions) == 3)
-    by_cells = {cells: key for key, cells in (wanted or {}).items()}
+    reader = _IdReader(expected.competition, len(positions) == 3, wanted, findings)
     *before, last = positions
     rows = []
     for line, values in raw.rows:
         cells = tuple(values[position] for position in before)
-        key = by_cells.get(cells)
-        if key is None:
-            key = _key_of(line, cells, read, competition.id == _PLAIN_ID, wanted, findings)
+        key = reader.key_of(line, cells)
         if key is not None:
             rows.append(MaskRow(line, cells, *key, values[last]))
     return rows
 
 
-def _key_of(
-    line: int,
-    cells: tuple[str, ...],
-    read: CellReader,
-    may_be_file_name: bool,
-    wanted: Mapping[RowKey, tuple[str, ...]] | None,
-    findings: Findings,
-) -> RowKey | None:
-    """What the cells of a row mean that are not just those of the sample; None if no wanted row is meant."""
-    where = f"line {line}"
-    try:
-        image_id, class_name = read([cell.strip() for cell in cells])
-    except ValueError as problem:
-        findings.refuse("ids", where, str(problem), "", "Write ids as the sample submission does.")
-        return None
-    key = (image_id_of(image_id) if may_be_file_name else image_id, class_name)
-    written = ",".join(cells)
-    if wanted is None:
-        if any(cell != cell.strip() for cell in cells):
-            findings.refuse("ids", where, f"spaces around the id {written!r}", "", "Remove them.")
+class _IdReader:
+    """Finds out which image and class the cells before a mask mean, and whether they are written as they should be."""
+
+    def __init__(
+        self,
+        competition: Competition,
+        with_class_column: bool,
+        wanted: Mapping[RowKey, tuple[str, ...]] | None,
+        findings: Findings,
+    ) -> None:
+        self._read = cell_reader(competition, competition.id, with_class_column)
+        self._may_be_file_name = competition.id == _PLAIN_ID
+        self._wanted, self._findings = wanted, findings
+        self._by_cells = {cells: key for key, cells in (wanted or {}).items()}
+
+    def key_of(self, line: int, cells: tuple[str, ...]) -> RowKey | None:
+        """What the cells of a row mean; None if no row that is wanted."""
+        where, written = f"line {line}", ",".join(cells)
+        if cells in self._by_cells:
+            return self._by_cells[cells]
+        try:
+            image_id, class_name = self._read([cell.strip() for cell in cells])
+        except ValueError as problem:
+            self._findings.refuse("ids", where, str(problem), "", _AS_THE_SAMPLE)
+            return None
+        key = (image_id_of(image_id) if self._may_be_file_name else image_id, class_name)
+        if self._wanted is None:
+            if any(cell != cell.strip() for cell in cells):
+                self._findings.refuse("ids", where, f"spaces around the id {written!r}", "", "Remove them.")
+            return key
+        if key not in self._wanted:
+            self._findings.refuse("ids", where, f"the id {written!r} is not asked for", "", "Remove this row.")
+            return None
+        allowed = f"it is written {','.join(self._wanted[key])!r}"
+        self._findings.refuse("ids", where, f"the id {written!r}", allowed, _AS_THE_SAMPLE)
         return key
-    if key not in wanted:
-        findings.refuse("ids", where, f"the id {written!r} is not asked for", "", "Remove this row.")
-        return None
-    came, allowed = f"the id {written!r}", f"it is written {','.join(wanted[key])!r}"
-    findings.refuse("ids", where, came, allowed, "Write ids as the sample submission does.")
-    return key
 
 
 def _check_repeated(rows: Iterable[MaskRow], expected: Expected, findings: Findings) -> None:

@@ -9,7 +9,7 @@ from toolkit.errors import MissingFileError
 from toolkit.files.findings import Findings
 from toolkit.files.tables import numbered_rows
 
-_LARGE_BYTES = 200 * 2**20
+_LARGE_MIB = 200
 _ARCHIVES = {b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip archive", b"7z": "a 7z archive"}
 _BLANK_LINE = re.compile(r"\n\r?\n")
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -34,26 +34,25 @@ def read_raw_rows(path: Path, findings: Findings) -> RawRows | None:
         content = path.read_bytes()
     except OSError as error:
         raise MissingFileError(f"cannot read {path}: {error.strerror}") from error
-    if len(content) > _LARGE_BYTES:
-        findings.warn(
-            "size", path.name, f"{len(content) / 2**20:.0f} MiB", f"sites refuse files over some {_LARGE_BYTES >> 20}",
-            "Remove specks with a minimum object size, or upload it as .zip.",
-        )  # fmt: skip
-    text = _text(path, content, findings)
+    if len(content) > _LARGE_MIB * 2**20:
+        came, allowed = f"{len(content) / 2**20:.0f} MiB", f"sites refuse files of more than some {_LARGE_MIB} MiB"
+        advice = "Remove specks with a minimum object size, or upload it as .zip."
+        findings.warn("size", "the whole file", came, allowed, advice)
+    text = _text(content, findings)
     if text is None:
         return None
-    _check_newlines(path, text, findings)
-    return _rows(path, text, findings)
+    _check_newlines(text, findings)
+    return _rows(text, findings)
 
 
-def _text(path: Path, content: bytes, findings: Findings) -> str | None:
+def _text(content: bytes, findings: Findings) -> str | None:
     archive = next((name for start, name in _ARCHIVES.items() if content.startswith(start)), None)
     if archive is not None:
-        findings.refuse("encoding", path.name, f"this is {archive}", "CSV text in UTF-8", "Unpack it first.")
+        findings.refuse("encoding", "the whole file", f"this is {archive}", "CSV text in UTF-8", "Unpack it first.")
         return None
     if content.startswith(_UTF16_MARKS) or b"\0" in content:
         came = "UTF-16, or bytes that are no text"
-        findings.refuse("encoding", path.name, came, "CSV text in UTF-8", "Save it as UTF-8.")
+        findings.refuse("encoding", "the whole file", came, "CSV text in UTF-8", "Save it as UTF-8.")
         return None
     if content.startswith(_UTF8_MARK):
         came = "it begins with a byte order mark, which some readers take for a part of the first column's name"
@@ -68,31 +67,31 @@ def _text(path: Path, content: bytes, findings: Findings) -> str | None:
         return None
 
 
-def _check_newlines(path: Path, text: str, findings: Findings) -> None:
+def _check_newlines(text: str, findings: Findings) -> None:
     pairs = text.count("\r\n")
     returns, feeds = text.count("\r") - pairs, text.count("\n") - pairs
     advice = "Write it with plain newlines."
     if returns:
-        findings.refuse("newlines", path.name, f"{returns} carriage returns without a newline", r"\n", advice)
+        findings.refuse("newlines", "the whole file", f"{returns} carriage returns without a newline", r"\n", advice)
     if pairs:
         mixed = f", and {feeds} of \\n" if feeds else ""
-        findings.warn("newlines", path.name, f"{pairs} lines end in \\r\\n{mixed}", r"\n", advice)
+        findings.warn("newlines", "the whole file", f"{pairs} lines end in \\r\\n{mixed}", r"\n", advice)
     if text and not text.endswith(("\n", "\r")):
         came = "the last line has no newline at its end"
         findings.warn("newlines", f"line {text.count(chr(10)) + 1}", came, "", "Check that it was not cut short.")
 
 
-def _rows(path: Path, text: str, findings: Findings) -> RawRows | None:
+def _rows(text: str, findings: Findings) -> RawRows | None:
     advice = "Write it with a CSV library, such as pandas' to_csv(index=False)."
     try:
         rows = list(numbered_rows(text))
     except csv.Error as error:
-        findings.refuse("quotes", path.name, str(error), "quotes in pairs, around whole cells", advice)
+        findings.refuse("quotes", "the whole file", str(error), "quotes in pairs, around whole cells", advice)
         return None
     if not rows:
-        findings.refuse("rows", path.name, "the file is empty", "a header and rows", "")
+        findings.refuse("rows", "the whole file", "the file is empty", "a header and rows", "")
         return None
-    (first, header), *others = rows
+    (_, header), *others = rows
     blank = _BLANK_LINE.search(text)
     if blank is not None:
         line = text[: blank.start()].count("\n") + 2
