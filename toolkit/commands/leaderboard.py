@@ -145,25 +145,17 @@ def _chasing(pairs: Sequence[_Pair]) -> list[str]:
     by_cv = max(pairs, key=lambda pair: pair[1])
     if by_board[1] == by_cv[1] or by_board[2] == by_cv[2]:
         return []
-    return [
-        (
-            f"{by_board[0].name} is best on the public leaderboard ({by_board[2]:.4f}, CV {by_board[1]:.4f}), but "
-            f"{by_cv[0].name} is best by CV ({by_cv[1]:.4f}, public {by_cv[2]:.4f}): the public part is a small sample; "
-            "keep the best by CV among your final choices"
-        )
-    ]
+    first = f"{by_board[0].name} is best on the public leaderboard ({by_board[2]:.4f}, CV {by_board[1]:.4f})"
+    second = f"{by_cv[0].name} is best by CV ({by_cv[1]:.4f}, public {by_cv[2]:.4f})"
+    return [f"{first}, but {second}: the public part is a small sample; keep the best by CV among your final choices"]
 
 
 def _disagreement(found: Agreement) -> list[str]:
     if found.points < _ENOUGH_TO_DISAGREE or found.spearman is None or found.spearman > 0.2:
         return []
-    return [
-        (
-            f"{found.points} submissions were scored and their order on the public leaderboard is not that by CV (Spearman "
-            f"{found.spearman:.2f}): choosing by either is guessing; check that folds are like the test images, and stop "
-            "submitting small variations"
-        )
-    ]
+    order = f"their order on the public leaderboard is not that by CV (Spearman {found.spearman:.2f})"
+    advice = "check that folds are like the test images, and stop submitting small variations"
+    return [f"{found.points} submissions were scored and {order}: choosing by either is guessing; {advice}"]
 
 
 def _probing(pairs: Sequence[_Pair]) -> list[str]:
@@ -171,11 +163,9 @@ def _probing(pairs: Sequence[_Pair]) -> list[str]:
     experiment, count = Counter(entry.experiment for entry, _, _ in pairs).most_common(1)[0]
     if count < _ENOUGH_TO_PROBE:
         return []
+    why = "choosing among them by the leaderboard tunes on its public part"
     return [
-        (
-            f"{count} scored submissions are recipes of {experiment}: choosing among them by the leaderboard tunes on its "
-            "public part; tk tune chooses on out-of-fold predictions"
-        )
+        f"{count} scored submissions are recipes of {experiment}: {why}; tk tune chooses on out-of-fold predictions"
     ]
 
 

@@ -1,5 +1,6 @@
 """`tk submit`: test predictions and a recipe into a submission file that was checked before it appears."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from toolkit.config.data import DataConfig
 from toolkit.core.coverage import Coverage, strange_differences
 from toolkit.core.postprocess import Step, check_recipe, describe
 from toolkit.core.recipe import ClassRecipe, Recipe
-from toolkit.errors import NotReadyError, SubmissionError
+from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.checks import Checked, check_submission
 from toolkit.files.expectations import Expected, TestImages
 from toolkit.files.experiment import Experiment, Workspace
@@ -27,6 +28,7 @@ from toolkit.files.writing import new_path
 from toolkit.messages import Progress, Table
 
 _NAME_BYTES = 200
+_COMPETITION = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,24 @@ class UploadOptions:
 
     competition: str
     message: str = ""
+
+
+def upload_options(competition: str | None, message: str | None) -> UploadOptions | None:
+    """What `--upload` and `--message` say.
+
+    Raises:
+        ConfigError: a message without an upload, or no name of a competition.
+    """
+    if competition is None:
+        if message is not None:
+            raise ConfigError("--message goes with an upload", "Add --upload COMPETITION, or leave it out.")
+        return None
+    if not _COMPETITION.fullmatch(competition):
+        raise ConfigError(
+            f"--upload: {competition!r} is no name of a competition",
+            "It is the last part of the competition's address, such as tgs-salt-identification-challenge.",
+        )
+    return UploadOptions(competition, message or "")
 
 
 @dataclass(frozen=True)

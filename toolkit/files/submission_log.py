@@ -134,7 +134,7 @@ class SubmissionLog:
     def _open(self) -> Iterator[list[LoggedSubmission]]:
         """The rows to change; they are written when the block ends well. Nobody else changes them meanwhile."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(self.path.with_name(f".{self.path.name}.lock"), wait=_WAIT_SECONDS):
+        with locked(self.path.with_name(f".{self.path.stem}-lock"), wait=_WAIT_SECONDS):
             rows = self.read()
             yield rows
             self._write(rows)
