@@ -5,7 +5,7 @@ from pathlib import Path
 
 from toolkit.files.digests import file_digest
 from toolkit.files.expectations import Expected
-from toolkit.files.findings import Finding, Findings, is_refused
+from toolkit.files.findings import WHOLE_FILE, Finding, Findings, is_refused
 from toolkit.files.id_checks import check_ids
 from toolkit.files.mask_checks import MaskChecks
 from toolkit.files.mask_rows import MaskRow
@@ -56,7 +56,7 @@ def check_submission(path: Path, expected: Expected, progress: Progress) -> Chec
 def _check_novelty(path: Path, digest: str, expected: Expected, findings: Findings) -> None:
     """Neither the sample itself nor what was submitted before."""
     if expected.sample_path is not None and file_digest(expected.sample_path) == digest:
-        findings.warn("novelty", "the whole file", "this is the sample submission itself")
+        findings.warn("novelty", WHOLE_FILE, "this is the sample submission itself")
     for entry in reversed(expected.earlier):
         if entry.digest == digest:
             score = "" if entry.public is None else f", public score {entry.public:g}"
@@ -64,5 +64,5 @@ def _check_novelty(path: Path, digest: str, expected: Expected, findings: Findin
             came = f"it has the same content as {entry.name}{uploaded}{score}"
             again = bool(entry.uploaded) and entry.competition == expected.upload_to
             tell = findings.refuse if again else findings.warn
-            tell("novelty", "the whole file", came, "", "Uploading it again would tell nothing new.")
+            tell("novelty", WHOLE_FILE, came, "", "Uploading it again would tell nothing new.")
             return

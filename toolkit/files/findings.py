@@ -10,6 +10,9 @@ from toolkit.errors import SubmissionError
 Level = Literal["refuse", "warn"]
 """Whether the competition would not take it or score it wrongly, or it is only strange."""
 
+WHOLE_FILE = "the whole file"
+"""Where something is that no single line shows."""
+
 _LISTED = 20
 _VARYING = re.compile(r"'[^']*'|\d+")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from toolkit.config.competitions import PLAIN, Competition, cell_reader
 from toolkit.files.expectations import Expected, RowKey
-from toolkit.files.findings import Findings, listed
+from toolkit.files.findings import WHOLE_FILE, Findings, listed
 from toolkit.files.images import image_id_of
 from toolkit.files.mask_rows import MaskRow
 from toolkit.files.raw_rows import RawRows
@@ -35,7 +35,7 @@ def _positions(header: tuple[str, ...], expected: Expected, findings: Findings) 
     free = expected.sample is None and expected.competition is PLAIN
     if header == columns or (free and len(header) == len(columns)):
         return list(range(len(header)))
-    came, allowed = ",".join(header), ",".join(columns)
+    came, allowed = ",".join(header), f"expected {','.join(columns)}"
     if len(header) != len(columns):
         separator = next((mark for mark in (";", "\t", "|") if mark in came), None)
         advice = "Write exactly these columns, without an index: to_csv(index=False)."
@@ -105,7 +105,7 @@ class _IdReader:
         if key not in self._wanted:
             self._findings.refuse("ids", where, f"the id {written!r} is not asked for", "", "Remove this row.")
             return None
-        allowed = f"it is written {','.join(self._wanted[key])!r}"
+        allowed = f"the sample has {','.join(self._wanted[key])!r}"
         self._findings.refuse("ids", where, f"the id {written!r}", allowed, _AS_THE_SAMPLE)
         return key
 
@@ -144,11 +144,11 @@ def _check_complete(
     if missing:
         came = f"{len(missing)} ids of {whose} have no row: {listed(missing)}"
         token = f"with the mask {expected.competition.empty!r}" if expected.competition.empty else "with an empty mask"
-        findings.refuse("ids", "the whole file", came, "one for each", f"Images without any object have a row {token}.")
+        findings.refuse("ids", WHOLE_FILE, came, "one for each", f"Images without any object have a row {token}.")
     elif expected.sample is not None and order != list(wanted):
         first = next(place for place, (one, other) in enumerate(zip(order, wanted, strict=True)) if one != other)
         came = f"the ids are in another order than in {whose}, from {','.join(wanted[order[first]])} on"
-        findings.warn("order", "the whole file", came, "", "Most competitions join by id; keep to the order if unsure.")
+        findings.warn("order", WHOLE_FILE, came, "", "Most competitions join by id; keep to the order if unsure.")
 
 
 def _check_test_images(rows: Iterable[MaskRow], expected: Expected, findings: Findings) -> None:
@@ -158,7 +158,7 @@ def _check_test_images(rows: Iterable[MaskRow], expected: Expected, findings: Fi
     unknown, extra = sorted(asked - images), sorted(images - asked)
     if unknown:
         came = f"{len(unknown)} ids have no test image: {listed(unknown)}"
-        findings.warn("test images", "the whole file", came, "", "Do test images and sample belong together?")
+        findings.warn("test images", WHOLE_FILE, came, "", "Do test images and sample belong together?")
     if extra and expected.sample is not None:
         came = f"{len(extra)} test images are not asked for: {listed(extra)}"
-        findings.warn("test images", "the whole file", came, "", "They are left out, as the sample does.")
+        findings.warn("test images", WHOLE_FILE, came, "", "They are left out, as the sample does.")

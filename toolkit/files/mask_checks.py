@@ -9,7 +9,7 @@ from toolkit.core.arrays import Mask
 from toolkit.core.orientation import border_contrast, border_length, evidence, in_other_order
 from toolkit.core.rle import RleError, decode, encode
 from toolkit.files.expectations import Expected, mask_digest
-from toolkit.files.findings import Findings, listed
+from toolkit.files.findings import WHOLE_FILE, Findings, listed
 from toolkit.files.mask_rows import MaskRow
 
 _NOT_A_NUMBER = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "nat", "inf", "-inf"))
@@ -29,7 +29,7 @@ class MaskChecks:
         self._expected, self._findings = expected, findings
         self._form = expected.competition
         self._every = max(1, images // _LOOKED_AT)
-        self._seen = self._pixels = self._looked_at = 0
+        self._seen = self._pixels = self._looked_at = self._broken = self._fit_otherwise = 0
         self._unknown: list[str] = []
         self._borders = np.zeros(2, np.int64)
         self._contrasts: list[tuple[float | None, float | None]] = []
@@ -53,11 +53,17 @@ class MaskChecks:
         if self._unknown:
             came = f"the sizes of {len(self._unknown)} images are not known: {listed(self._unknown)}"
             advice = "Name the folder of the test images: --images FOLDER."
-            self._findings.warn("sizes", "the whole file", came, "", advice)
-        if self.rows and self.empty_rows == self.rows:
-            self._findings.warn("masks", "the whole file", f"all {self.rows} masks are empty", "", "Is that meant?")
-        elif self.rows - self.empty_rows > 1 and len(self._texts) == 1:
-            self._findings.warn("masks", "the whole file", "all masks that are not empty are the same", "", "Why?")
+            self._findings.warn("sizes", WHOLE_FILE, came, "runs beyond an image are not seen then", advice)
+        filled = self.rows - self.empty_rows
+        if self._broken == self._fit_otherwise > filled / 2:
+            kinds = ("relative", "absolute") if self._form.relative else ("absolute", "relative")
+            came = f"all {self._broken} masks that are broken would fit with {kinds[1]} starts"
+            self._findings.refuse("runs", WHOLE_FILE, came, f"starts are {kinds[0]}", "Encode the masks again.")
+        if self.rows and not filled:
+            self._findings.warn("masks", WHOLE_FILE, f"all {self.rows} masks are empty", "", "Is that meant?")
+        elif filled > 1 and len(self._texts) == 1 and not self._broken:
+            advice = "Is this a sample submission?"
+            self._findings.warn("masks", WHOLE_FILE, "all masks that are not empty are the same", "", advice)
         self._check_orientation()
 
     def _decoded(self, rows: Sequence[MaskRow], size: tuple[int, int] | None) -> list[tuple[MaskRow, Mask]]:
@@ -92,7 +98,7 @@ class MaskChecks:
         if text == token or text in _EMPTY_SOMEWHERE:
             # Where no competition is named nobody knows which word it has.
             tell = self._findings.warn if self._form is PLAIN else self._findings.refuse
-            tell("empty masks", where, repr(row.text), allowed, "Write it so.")
+            tell("empty masks", where, f"the cell {row.text!r}", allowed, "Write it so.")
             return True
         return False
 
@@ -103,25 +109,25 @@ class MaskChecks:
         try:
             mask = decode(text, size, order, relative)
         except RleError as error:
-            advice = "Encode the mask again." if self._fits_otherwise(text, size) is None else "Encode it as asked for."
-            other = self._fits_otherwise(text, size) or ""
-            self._findings.refuse("runs", where, f"{error}{other}", "", advice)
+            self._broken += 1
+            self._fit_otherwise += self._fits_otherwise(text, size)
+            self._findings.refuse("runs", where, str(error), "", "Encode the mask again.")
             return None
         if encode(mask, order, relative) != row.text:
             came = "the mask can be written shorter: runs that touch, spaces around it, or zeros before a number"
             self._findings.warn("round trip", where, came, "", "Encode the mask again.")
         return mask
 
-    def _fits_otherwise(self, text: str, size: tuple[int, int]) -> str | None:
-        """What to say if a text that is no mask is one with the other kind of starts."""
+    def _fits_otherwise(self, text: str, size: tuple[int, int]) -> bool:
+        """Whether a text that is no mask is one with the other kind of starts."""
         try:
             decode(text, size, self._form.pixel_order, not self._form.relative)
         except RleError:
-            return None
-        return f"; with {'absolute' if self._form.relative else 'relative'} starts it would fit"
+            return False
+        return True
 
     def _check_overlaps(self, decoded: Sequence[tuple[MaskRow, Mask]]) -> None:
-        if self._form.overlaps or len(decoded) < 2:
+        if self._form.overlaps or self._form.rows == "image" or len(decoded) < 2:
             return
         taken = np.zeros_like(decoded[0][1])
         for row, mask in decoded:
@@ -179,7 +185,7 @@ class MaskChecks:
         else:
             came = f"masks fit {len(self._contrasts)} images better when pixels are not counted {order}"
         advice = "Were the masks encoded transposed? Look at some of them."
-        self._findings.warn("orientation", "the whole file", came, f"{self._form.name} counts {order}", advice)
+        self._findings.warn("orientation", WHOLE_FILE, came, f"{self._form.name} counts {order}", advice)
 
 
 def _pixels_needed(text: str, relative: bool) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import MissingFileError
-from toolkit.files.findings import Findings
+from toolkit.files.findings import WHOLE_FILE, Findings
 from toolkit.files.tables import numbered_rows
 
 _LARGE_MIB = 200
@@ -37,7 +37,7 @@ def read_raw_rows(path: Path, findings: Findings) -> RawRows | None:
     if len(content) > _LARGE_MIB * 2**20:
         came, allowed = f"{len(content) / 2**20:.0f} MiB", f"sites refuse files of more than some {_LARGE_MIB} MiB"
         advice = "Remove specks with a minimum object size, or upload it as .zip."
-        findings.warn("size", "the whole file", came, allowed, advice)
+        findings.warn("size", WHOLE_FILE, came, allowed, advice)
     text = _text(content, findings)
     if text is None:
         return None
@@ -48,22 +48,22 @@ def read_raw_rows(path: Path, findings: Findings) -> RawRows | None:
 def _text(content: bytes, findings: Findings) -> str | None:
     archive = next((name for start, name in _ARCHIVES.items() if content.startswith(start)), None)
     if archive is not None:
-        findings.refuse("encoding", "the whole file", f"this is {archive}", "CSV text in UTF-8", "Unpack it first.")
+        findings.refuse("encoding", WHOLE_FILE, f"this is {archive}", "expected CSV text in UTF-8", "Unpack it first.")
         return None
     if content.startswith(_UTF16_MARKS) or b"\0" in content:
         came = "UTF-16, or bytes that are no text"
-        findings.refuse("encoding", "the whole file", came, "CSV text in UTF-8", "Save it as UTF-8.")
+        findings.refuse("encoding", WHOLE_FILE, came, "expected CSV text in UTF-8", "Save it as UTF-8.")
         return None
     if content.startswith(_UTF8_MARK):
         came = "it begins with a byte order mark, which some readers take for a part of the first column's name"
-        findings.warn("encoding", "line 1", came, "UTF-8 without it", "Save it as UTF-8 without BOM.")
+        findings.warn("encoding", "line 1", came, "", "Save it as UTF-8 without BOM.")
         content = content[len(_UTF8_MARK) :]
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         came = f"the byte 0x{content[error.start]:02x} is not UTF-8"
-        findings.refuse("encoding", f"line {line}", came, "CSV text in UTF-8", "Save it as UTF-8.")
+        findings.refuse("encoding", f"line {line}", came, "expected CSV text in UTF-8", "Save it as UTF-8.")
         return None
 
 
@@ -72,12 +72,12 @@ def _check_newlines(text: str, findings: Findings) -> None:
     returns, feeds = text.count("\r") - pairs, text.count("\n") - pairs
     advice = "Write it with plain newlines."
     if returns:
-        findings.refuse("newlines", "the whole file", f"{returns} carriage returns without a newline", r"\n", advice)
+        findings.refuse("newlines", WHOLE_FILE, f"{returns} carriage returns without a newline", r"expected \n", advice)
     if pairs:
         mixed = f", and {feeds} of \\n" if feeds else ""
-        findings.warn("newlines", "the whole file", f"{pairs} lines end in \\r\\n{mixed}", r"\n", advice)
+        findings.warn("newlines", WHOLE_FILE, f"{pairs} lines end in \\r\\n{mixed}", r"expected \n", advice)
     if text and not text.endswith(("\n", "\r")):
-        came = "the last line has no newline at its end"
+        came = "the last line does not end"
         findings.warn("newlines", f"line {text.count(chr(10)) + 1}", came, "", "Check that it was not cut short.")
 
 
@@ -86,10 +86,10 @@ def _rows(text: str, findings: Findings) -> RawRows | None:
     try:
         rows = list(numbered_rows(text))
     except csv.Error as error:
-        findings.refuse("quotes", "the whole file", str(error), "quotes in pairs, around whole cells", advice)
+        findings.refuse("quotes", WHOLE_FILE, str(error), "quotes stand in pairs around whole cells", advice)
         return None
     if not rows:
-        findings.refuse("rows", "the whole file", "the file is empty", "a header and rows", "")
+        findings.refuse("rows", WHOLE_FILE, "the file is empty", "expected a header and rows", "")
         return None
     (_, header), *others = rows
     blank = _BLANK_LINE.search(text)
@@ -102,5 +102,5 @@ def _rows(text: str, findings: Findings) -> RawRows | None:
             kept.append((line, cells))
         else:
             came = f"{len(cells)} cells"
-            findings.refuse("rows", f"line {line}", came, f"{len(header)}, as the header has", advice)
+            findings.refuse("rows", f"line {line}", came, f"expected {len(header)}, as the header has", advice)
     return RawRows(header, tuple(kept))
