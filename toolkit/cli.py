@@ -87,6 +87,9 @@ def new(
     masks: Annotated[Path | None, typer.Option(help="Folder of mask files, or CSV of run-length encodings.")] = None,
     test: Annotated[Path | None, typer.Option(help="Folder of the test images.")] = None,
     sample_submission: Annotated[Path | None, typer.Option(help="The competition's sample submission.")] = None,
+    competition: Annotated[
+        str | None, typer.Option(metavar="NAME_OR_FILE", help="What labels and submissions look like, and the metric.")
+    ] = None,
     extends: Annotated[str | None, typer.Option(metavar="EXPERIMENT", help="Start from another experiment.")] = None,
     overrides: Overrides = [],  # noqa: B006 # typer reads it, nobody changes it
     as_json: AsJson = False,
@@ -102,6 +105,7 @@ def new(
             masks=masks,
             test=test,
             sample_submission=sample_submission,
+            competition=competition,
             extends=extends,
             overrides=overrides,
         ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.config.competitions import is_competition_file
 from toolkit.config.loading import apply_overrides, load_config, override_key, read_tree
 from toolkit.config.models import Config
 from toolkit.config.yaml_files import write_yaml
@@ -60,6 +61,9 @@ _STARTING_POINT: dict[str, Any] = {
 }
 
 
+_SAID_BY_COMPETITION = ("classes", "activation", "primary_metric")
+
+
 def new(
     workspace: Workspace,
     name: str,
@@ -68,10 +72,13 @@ def new(
     masks: Path | None = None,
     test: Path | None = None,
     sample_submission: Path | None = None,
+    competition: str | None = None,
     extends: str | None = None,
     overrides: Sequence[str] = (),
 ) -> NewResult:
     """Write experiments/NAME/config.yaml, from data folders or as a variation of another experiment.
+
+    `competition` is the name of a preset or the path of a YAML file.
 
     Raises:
         ConfigError: the name is taken or cannot be one, or the values do not fit.
@@ -80,6 +87,9 @@ def new(
     experiment = workspace.new(name)
     given = {"images": images, "masks": masks, "test": test, "sample_submission": sample_submission}
     data = {key: _relative(path, experiment) for key, path in given.items() if path is not None}
+    if competition is not None:
+        is_file = is_competition_file(competition)
+        data["competition"] = _relative(Path(competition), experiment) if is_file else competition
     if extends is None and not {"images", "masks"} <= data.keys():
         raise ConfigError(
             "--images and --masks are missing: where are the training data?",
@@ -87,7 +97,8 @@ def new(
         )
     tree: dict[str, Any] = {"data": data} if data else {}
     if extends is None:
-        tree |= _STARTING_POINT
+        said = _SAID_BY_COMPETITION if competition is not None else ()
+        tree |= {key: value for key, value in _STARTING_POINT.items() if key not in said}
     else:
         tree = {"extends": _relative(workspace.find(extends).config, experiment)} | tree
     return _write_checked(experiment, tree, overrides)

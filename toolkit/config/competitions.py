@@ -42,21 +42,6 @@ _ID, _CLASS = "{id}", "{class}"
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 
 
-class LabelTable(ClosedModel):
-    """How the table of labels differs from a submission."""
-
-    columns: Columns | None = Field(None, description="Names of its columns: id, perhaps class, mask; further ones are "
-                                    "not looked at. Left out: those of a submission.")  # fmt: skip
-    id: str | None = Field(None, description="What its id column holds; left out: as in a submission.")
-    size: Size | None = Field(
-        None, description="Height and width of the masks in it, where they are not those of the images; images of "
-        "another size get their labels scaled.",
-    )  # fmt: skip
-    unlisted: Literal["error", "empty"] = Field(
-        "error", description="What it means that an image has no row: an `error`, or an `empty` mask."
-    )
-
-
 class Competition(ClosedModel):
     """A competition's metric, table of labels and submission."""
 
@@ -81,15 +66,27 @@ class Competition(ClosedModel):
         None, description="Height and width of the masks in a submission, where they are not those of the images."
     )
     overlaps: bool = Field(False, description="Whether classes, or objects, may share pixels.")
-    labels: LabelTable = Field(
-        default_factory=lambda: LabelTable.model_validate({}),
-        description="How the table of labels differs from a submission.",
+    label_columns: Columns | None = Field(
+        None, description="Names of the columns of the table of labels, if others; further ones are not looked at."
+    )
+    label_id: str | None = Field(None, description="What the id column holds there, if something else.")
+    label_size: Size | None = Field(
+        None, description="Height and width of the masks there, where they are not those of the images; images of "
+        "another size get their masks scaled.",
+    )  # fmt: skip
+    unlisted: Literal["error", "empty"] = Field(
+        "error", description="What it means that an image has no row there: an `error`, or an `empty` mask."
     )
 
     @property
     def metric_spec(self) -> MetricSpec:
         """The competition's metric."""
         return parse_metric(self.metric)
+
+    @property
+    def label_form(self) -> tuple[tuple[str, ...], str]:
+        """Columns and id of the table of labels."""
+        return self.label_columns or self.columns, self.label_id or self.id
 
     @property
     def empty_cells(self) -> tuple[str, ...]:
@@ -104,13 +101,11 @@ class Competition(ClosedModel):
     @model_validator(mode="after")
     def _columns_that_fit(self) -> "Competition":
         problems = list(_class_problems(self))
-        formats: list[tuple[tuple[str, ...], Columns, str]] = [((), self.columns, self.id)]
-        if self.labels.columns is not None or self.labels.id is not None:
-            formats.append((("labels",), self.labels.columns or self.columns, self.labels.id or self.id))
-        for at, columns, template in formats:
-            problems += [
-                ((*at, key), ValueError(text), None) for key, text in _format_problems(self, columns, template)
-            ]
+        for prefix, columns, template in (("", self.columns, self.id), ("label_", *self.label_form)):
+            found = _format_problems(self, columns, template)
+            problems += [((prefix + key,), ValueError(text), None) for key, text in found]
+            if found:
+                break
         if problems:
             raise ProblemsAtError(problems)
         return self
@@ -211,12 +206,8 @@ def _read(path: Path, children: tuple[Path, ...]) -> Competition:
 
 
 def _changed(parent: Competition, tree: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a competition with some of them changed; those of its labels one by one."""
-    plain = parent.model_dump()
-    changes = {key: value for key, value in tree.items() if key != "extends"}
-    if isinstance(changes.get("labels"), dict):
-        changes["labels"] = plain["labels"] | changes["labels"]
-    return plain | changes
+    """The keys of a competition with some of them changed."""
+    return parent.model_dump() | {key: value for key, value in tree.items() if key != "extends"}
 
 
 def _resolved(value: Any) -> Any:

@@ -27,13 +27,14 @@ class DataConfig(ClosedModel):
                              "its file name without the extension.")  # fmt: skip
     masks: FilePath = Field(
         description="Folder of mask files named like the images (png, tif, bmp; every value above 0 is foreground "
-        "unless `mask_values` says otherwise), or a CSV file of run-length encodings: first column the id, second the "
-        "column-major `start length` pairs, empty or -1 for no mask; several rows of one image are united."
+        "unless `mask_values` says otherwise), or a CSV file of run-length encodings, which "
+        "`competition` describes. Without one: first column the id, second the column-major `start length` pairs, "
+        "empty or -1 for no mask; several rows of one image are united."
     )
     competition: CompetitionValue = Field(
-        None, description=f"What labels and submissions look like, and the metric: {', '.join(PRESETS)}; `{{extends: "
-        "NAME, empty: \"-1\"}}` with changed keys; or the path of a .yaml file. Left out: one column-major mask an "
-        "image. See docs/competitions.md.",
+        None, description="What labels and submissions look like, and the metric: "
+        f"{', '.join(PRESETS)}; `{{extends: NAME, empty: none}}` with changed keys; or the path of a .yaml file. Left "
+        "out: one column-major mask an image. See docs/competitions.md.",
     )  # fmt: skip
     test: FilePath | None = Field(None, description="Folder of the test images; without it nothing can be submitted.")
     sample_submission: FilePath | None = Field(

@@ -95,9 +95,7 @@ class Config(ClosedModel):
         "the competition, or 1.",
     )
     activation: Activation = Field(
-        default_factory=lambda data: (
-            "sigmoid" if data.get("classes", 1) in (1, _classes_of(data.get("data"))) else "softmax"
-        ),
+        default_factory=lambda data: _activation_for(data.get("classes", 1), data.get("data")),
         description="What turns the network's logits into probabilities: `sigmoid`, each class for itself, or "
         "`softmax`, one class a pixel, the first of which counts as background. Left out: sigmoid for one class and "
         "for those of a competition, else softmax.",
@@ -258,6 +256,10 @@ def task_classes(classes: int | tuple[str, ...], activation: Activation, data: D
 def _classes_of(data: DataConfig | None) -> tuple[str, ...]:
     """The classes of the competition, if it has any; a wrong `data` has none, and is told."""
     return () if data is None else data.table_format.classes
+
+
+def _activation_for(classes: int | tuple[str, ...], data: DataConfig | None) -> Activation:
+    return "sigmoid" if _count(classes) == 1 or classes == _classes_of(data) else "softmax"
 
 
 def _metric_of(data: DataConfig | None) -> str | dict[str, Any]:

@@ -116,18 +116,17 @@ def _numbers(text: str, pixel_count: int) -> Integers:
 
 def _filled_one_by_one(numbers: Integers, pixel_count: int, relative: bool) -> Mask:
     """`bool (pixels,)`, True in the runs. For few of them, because each step costs."""
-    pixels = np.zeros(pixel_count, np.bool_)
+    pixels = np.zeros(pixel_count, np.uint8)
+    view = pixels.data  # half the price of a slice of NumPy's
     found = iter(numbers.tolist())
     end = 0
     for start, length in zip(found, found, strict=True):
         begin = end + start if relative else start - 1
-        if begin < end or length < 1:
+        if begin < end or length < 1 or begin + length > pixel_count:
             _refuse(numbers, pixel_count, relative)
         end = begin + length
-        pixels[begin:end] = True
-    if end > pixel_count:
-        _refuse(numbers, pixel_count, relative)
-    return pixels
+        view[begin:end] = b"\1" * length
+    return pixels.view(np.bool_)
 
 
 def _filled_at_once(numbers: Integers, pixel_count: int, relative: bool) -> Mask:

@@ -52,6 +52,7 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     Raises:
         MissingFileError, DataError, NothingToLearnError: what is wrong with it.
     """
+    _tell_metric(config, progress)
     labelled = find_labelled(config)
     extra = _find_extra(config)
     test = None if config.data.test is None else find_images(config.data.test, "data.test", config.shape[2])
@@ -66,6 +67,17 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     if test is not None:
         digests["test_data"] = check_test_data(test, progress)
     return Dataset(labelled, index, checked, test, digests)
+
+
+def _tell_metric(config: Config, progress: Progress) -> None:
+    """Say where the metric comes from if nobody wrote it down, and if it is not the competition's."""
+    if config.data.competition is None:
+        return
+    name, theirs = config.data.competition.name, config.data.competition.metric_spec
+    if "primary_metric" not in config.model_fields_set:
+        progress.say(f"primary_metric: {theirs.label}, that of {name}")
+    elif config.metric_specs[0] != theirs:
+        progress.warn(f"primary_metric is {config.metric_specs[0].label}, but {name} scores {theirs.label}")
 
 
 def background_digest(config: Config) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.config.competitions import Competition, cell_reader
+from toolkit.config.competitions import PLAIN, Competition, cell_reader
 from toolkit.errors import ToolkitError
 from toolkit.files.images import image_id_of
 from toolkit.files.tables import TextTable, read_table
@@ -60,9 +60,10 @@ def read_mask_rows(path: Path, competition: Competition, key: str, error: type[T
 
 def read_label_rows(path: Path, competition: Competition, key: str, error: type[ToolkitError]) -> MaskRows:
     """Read a table of labels: by the names of its own columns, those of a submission, or else as `read_mask_rows`."""
+    if competition is PLAIN:
+        return read_mask_rows(path, competition, key, error)
     table = read_table(path, None, key, error)
-    own = competition.labels
-    forms = [(own.columns or competition.columns, own.id or competition.id), (competition.columns, competition.id)]
+    forms = [competition.label_form, (competition.columns, competition.id)]
     for columns, template in forms:
         if set(columns) <= set(table.columns):
             return _rows(table, [table.columns.index(name) for name in columns], competition, template)

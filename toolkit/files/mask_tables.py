@@ -30,6 +30,11 @@ class MaskTable:
         """Ids that have a row, or an empty mask without one."""
         return self.rows.keys()
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the masks in the table; None: those of the images."""
+        return self.competition.label_size
+
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
         """Decode and unite the rows of one image: `bool (height, width)`, or one plane a class."""
         names = self.competition.classes
@@ -68,12 +73,12 @@ class MaskTable:
         if self.competition is PLAIN:
             return "\n".join(text for _, text in rows).encode()
         form = self.competition
-        how = [form.pixel_order, str(form.relative), str(form.labels.size), form.rows, *form.classes]
+        how = [form.pixel_order, str(form.relative), str(self.size), form.rows, *form.classes]
         return "\n".join([*how, *(f"{name or ''} {text}" for name, text in rows)]).encode()
 
     def _mask(self, text: str, size: tuple[int, int]) -> Mask:
         form = self.competition
-        return scale_mask(decode(text, form.labels.size or size, form.pixel_order, form.relative), size)
+        return scale_mask(decode(text, self.size or size, form.pixel_order, form.relative), size)
 
 
 def read_mask_table(
@@ -96,7 +101,7 @@ def read_mask_table(
     found = read_label_rows(path, competition, key, DataError)
     found.refuse_problems(key, DataError)
     rows: dict[str, list[tuple[str | None, str]]] = {}
-    if competition.labels.unlisted == "empty":
+    if competition.unlisted == "empty":
         rows = {image_id: [] for image_id in image_ids}
     for row in found.rows:
         runs = runs_of(row.text, competition)

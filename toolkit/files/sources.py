@@ -36,6 +36,10 @@ class MaskSource(Protocol):
     def ids(self) -> Iterable[str]:
         """Ids that have a mask, which may be empty."""
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the masks before they are scaled to their images; None where that need not be done."""
+
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Pixel values of an image of (height, width), bool or whole, or planes, `bool (height, width, classes)`.
 
@@ -55,6 +59,7 @@ class MaskFiles:
     """Masks as image files named like their images."""
 
     paths: Mapping[str, Path]
+    size: None = None
 
     @property
     def ids(self) -> Iterable[str]:
@@ -79,6 +84,7 @@ class EmptyMasks:
     """Masks of images that show nothing of what is looked for."""
 
     ids: tuple[str, ...]
+    size: None = None
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Background everywhere."""
