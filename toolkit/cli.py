@@ -223,11 +223,27 @@ def ensemble(
 
 
 @app.command()
-def tune(experiment: OptionalName = None, as_json: AsJson = False) -> None:
-    """Choose threshold and minimum area on out-of-fold predictions, scored honestly."""
+def tune(
+    experiment: OptionalName = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Metric to tune for, a YAML value; the experiment's if left out.")
+    ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(help="What is searched, such as threshold,minimum_area; what suits the metric if left out."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Draw the score over thresholds and areas, and tell of each step.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose thresholds and post-processing on out-of-fold predictions, scored honestly."""
     from toolkit.commands.tune import tune as command
 
-    _run(lambda progress: command(_workspace(), experiment, progress), as_json)
+    _run(
+        lambda progress: command(_workspace(), experiment, progress, metric=metric, steps=steps, explain=explain),
+        as_json,
+    )
 
 
 @app.command()

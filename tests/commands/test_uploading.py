@@ -1,6 +1,7 @@
 import http.server
 import importlib
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +27,10 @@ class FakeApi:
         self.sent: list[tuple[str, str, str]] = []
 
     def authenticate(self) -> None:
-        print("looking for credentials")
+        sys.stdout.write("looking for credentials")
 
     def competition_submit(self, file_name: str, message: str, competition: str, quiet: bool = False) -> Any:
-        print("uploading")
+        sys.stdout.write("uploading")
         if isinstance(self.answer, BaseException):
             raise self.answer
         self.sent.append((file_name, message, competition))
@@ -126,7 +127,7 @@ class Site(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *arguments: Any) -> None:
+    def log_message(self, *arguments: Any) -> None:
         """Say nothing."""
 
 
@@ -147,7 +148,7 @@ def real_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: http.serv
     for name in ("KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR"):
         monkeypatch.delenv(name, raising=False)
     environment = pytest.importorskip("kagglesdk.kaggle_env")
-    local = {one: f"http://127.0.0.1:{site.server_port}" for one in environment.KaggleEnv}
+    local = dict.fromkeys(environment.KaggleEnv, f"http://127.0.0.1:{site.server_port}")
     monkeypatch.setattr(environment, "_env_to_endpoint", local)
     importlib.import_module(REAL)
 

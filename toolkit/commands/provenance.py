@@ -1,33 +1,24 @@
 """Where a submission comes from: the scores that it promises, and NAME.json beside it."""
 
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from toolkit.commands.members import first_fitted
 from toolkit.commands.scoring import score_stores
-from toolkit.core.postprocess import IDENTITY, recipe_from_plain, recipe_to_plain
+from toolkit.commands.submission_masks import Maker
+from toolkit.core.postprocess import IDENTITY, recipe_to_plain
 from toolkit.core.recipe import Recipe
-from toolkit.errors import StorageError
 from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment
 from toolkit.files.fold_table import read_folds
 from toolkit.files.resolved import Resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.truth import Truth
+from toolkit.files.tuned import TunedRecipe
 from toolkit.files.writing import finite_or_none, read_json, write_json
+from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What tuned.json says: the recipe that was kept, the best one, that for test images, and the scores."""
-
-    recipe: Recipe
-    best: Recipe
-    test_recipe: Recipe
-    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -43,36 +34,18 @@ class Promise:
     nested: float | None
 
 
-def read_tuned(experiment: Experiment) -> Tuned | None:
-    """What `tk tune` has written; None where it has not.
-
-    Raises:
-        StorageError: the file is damaged.
-    """
-    if not experiment.tuned.is_file():
-        return None
-    tree = read_json(experiment.tuned)
-    try:
-        recipe = recipe_from_plain(tree["recipe"])
-        others = {name: recipe_from_plain(tree.get(name, tree["recipe"])) for name in ("best", "test_recipe")}
-        scores = {name: float(tree[name]) for name in ("untuned", "tuned", "nested")}
-    except (KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"{experiment.tuned} is damaged: {error}", f"Run: tk tune {experiment.name}") from error
-    return Tuned(recipe, others["best"], others["test_recipe"], scores)
-
-
 def promise_of(
-    experiment: Experiment, truth: Truth, tuned: Tuned | None, recipe: Recipe, progress: Progress
+    experiment: Experiment, truth: Truth, tuned: TunedRecipe | None, maker: Maker, progress: Progress
 ) -> Promise:
-    """The scores that a submission with this recipe promises; a recipe that nobody scored yet is scored here."""
+    """The scores that a submission promises; a recipe that nobody has scored yet is scored here."""
+    recipe = maker.recipe
+    if tuned is not None and recipe == tuned.test_recipe:
+        if tuned.recipe == tuned.best:
+            return Promise(tuned.metric, tuned.tuned, tuned.nested)
+        return Promise(tuned.metric, tuned.untuned, None)
     score = read_json(experiment.score)
-    if tuned is not None and recipe != IDENTITY and recipe in (tuned.recipe, tuned.test_recipe):
-        return Promise(score["metric"], tuned.scores["tuned"], tuned.scores["nested"])
     if recipe == IDENTITY:
         return Promise(score["metric"], score["all"], None)
-    if truth.metric.is_own:
-        progress.say(f"the out-of-fold score of this recipe is not known: {truth.metric.label} is the user's own")
-        return Promise(score["metric"], None, None)
     (scores,) = score_stores(
         [ProbabilityStore(experiment.predictions("oof"))],
         truth.labelled,
@@ -81,17 +54,26 @@ def promise_of(
         recipe=recipe,
         progress=progress,
         benchmark=truth.benchmark,
+        own=Own(first_fitted(experiment).config, progress) if truth.metric.is_own else None,
+        steps=maker.steps,
     )
     return Promise(score["metric"], finite_or_none(scores.all), None)
 
 
 def write_provenance(
-    path: Path, experiment: Experiment, resolved: Resolved, *, recipe: Recipe, tuned: Tuned | None, promise: Promise
+    path: Path,
+    experiment: Experiment,
+    resolved: Resolved,
+    *,
+    recipe: Recipe,
+    tuned: TunedRecipe | None,
+    promise: Promise,
 ) -> None:
     """Write NAME.json beside a submission."""
     config = resolved.config
     # Those of the tuned recipe say nothing of another one.
-    tuned_scores: Mapping[str, Any] = {} if tuned is None or promise.nested is None else tuned.scores
+    is_tuned = tuned is not None and recipe == tuned.test_recipe
+    tuned_scores = {name: getattr(tuned, name) for name in ("untuned", "tuned", "nested")} if is_tuned else {}
     write_json(
         path.with_suffix(".json"),
         {

@@ -100,7 +100,7 @@ def _ids(predicted: Submission, truth: Submission) -> tuple[str, ...]:
     form = predicted.competition
     ours, theirs = predicted.by_image.keys(), truth.by_image.keys()
     # Where images that a table of labels does not list are empty, it does not list all.
-    differing = sorted(theirs - ours if form.labels.unlisted == "empty" else theirs ^ ours)
+    differing = sorted(theirs - ours if form.unlisted == "empty" else theirs ^ ours)
     if differing:
         raise SubmissionError(
             f"{len(differing)} ids are in only one of {predicted.path} and {truth.path}: {listed(differing)}"

@@ -35,7 +35,8 @@ class Maker:
 
     def planes(self, store: ProbabilityStore, image_id: str) -> Planes:
         """The masks of one image, `bool (height, width, chosen classes)`, at its own size."""
-        masks = masks_of(store.read(image_id), self.activation, self.recipe, steps=self.steps)
+        stored, presence = store.read(image_id), store.presence(image_id)
+        masks = masks_of(stored, self.activation, self.recipe, presence, self.steps)
         return masks[..., list(self.chosen)]
 
 

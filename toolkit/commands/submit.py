@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from toolkit.commands.provenance import Promise, Tuned, promise_of, read_tuned, write_provenance
+from toolkit.commands.members import first_fitted
+from toolkit.commands.provenance import Promise, promise_of, write_provenance
 from toolkit.commands.submission_masks import EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
 from toolkit.commands.uploading import Uploader, kaggle_uploader
 from toolkit.config.data import DataConfig
@@ -24,7 +25,9 @@ from toolkit.files.store import ProbabilityStore
 from toolkit.files.submission_log import LoggedSubmission, SubmissionLog
 from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.truth import Truth, truth_of
+from toolkit.files.tuned import TunedRecipe, read_tuned
 from toolkit.files.writing import new_path
+from toolkit.learning.plugins import Own
 from toolkit.messages import Progress, Table
 
 _NAME_BYTES = 200
@@ -134,11 +137,12 @@ def submit(
     resolved = read_resolved(experiment)
     source = data_of(experiment, resolved)
     store = _test_predictions(experiment, source, is_ensemble="members" in resolved.config)
-    truth, tuned = truth_of(experiment, resolved), read_tuned(experiment)
-    recipe = _recipe(experiment, tuned, threshold, minimum_area)
+    truth = truth_of(experiment, resolved)
+    tuned = _tuned(experiment, truth) if threshold is None else None
+    recipe = _recipe(tuned, threshold, minimum_area)
     maker = _maker(experiment, truth, recipe, source, progress)
     layout = _layout(source, store, progress)
-    promise = promise_of(experiment, truth, tuned, recipe, progress)
+    promise = promise_of(experiment, truth, tuned, maker, progress)
     encoded = encode_masks(store, maker, progress)
     oof = cover_of(ProbabilityStore(experiment.predictions("oof")), maker, progress)
     log = SubmissionLog(workspace.submission_log)
@@ -181,19 +185,23 @@ def _test_predictions(experiment: Experiment, source: DataConfig, *, is_ensemble
     return store
 
 
-def _recipe(experiment: Experiment, tuned: Tuned | None, threshold: float | None, minimum_area: int | None) -> Recipe:
+def _tuned(experiment: Experiment, truth: Truth) -> TunedRecipe:
+    if not experiment.tuned.is_file():
+        raise NotReadyError(
+            f"{experiment.name} has no tuned recipe yet",
+            f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
+        )
+    return read_tuned(experiment, truth.classes.count, truth.classes.activation)
+
+
+def _recipe(tuned: TunedRecipe | None, threshold: float | None, minimum_area: int | None) -> Recipe:
     """The tuned recipe for test images; a threshold that is given replaces it, a minimum area each class's own."""
     try:
         given = ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
     except ValueError as error:
         raise SubmissionError(str(error)) from error
-    if threshold is not None:
-        return Recipe((given,))
     if tuned is None:
-        raise NotReadyError(
-            f"{experiment.name} has no tuned recipe yet",
-            f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
-        )
+        return Recipe((given,))
     if minimum_area is None:
         return tuned.test_recipe
     classes = tuple(replace(rule, minimum_area=minimum_area) for rule in tuned.test_recipe.classes)
@@ -217,9 +225,7 @@ def _steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mappin
     """The user's own steps, if the recipe has any."""
     if not any(rule.steps for rule in recipe.classes):
         return {}
-    from toolkit.learning.plugins import Own
-
-    return Own(experiment.config, progress)
+    return Own(first_fitted(experiment).config, progress)
 
 
 def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.calls import ClosedModel, ProblemsAtError
@@ -35,14 +35,14 @@ from toolkit.core.blend import StoredType
 from toolkit.core.labels import Activation, Classes
 from toolkit.core.metrics import MetricSpec
 from toolkit.core.placement import Resize
-from toolkit.core.views import VIEWS
+from toolkit.core.views import parse_views, views_name
 
 ENCODER_WEIGHTS = ("imagenet", "pascal_voc")
 """Words for encoder weights that are no files."""
 
 Backbone = Annotated[str, one_of(BACKBONES)]
 MetricValue = Annotated[str | dict[str, Any], Field(union_mode="left_to_right"), checked_by(parse_metric)]
-ViewsName = Annotated[str, one_of(tuple(VIEWS))]
+ViewsName = Annotated[str, AfterValidator(lambda text: views_name(parse_views(text)))]
 ClassNames = Annotated[tuple[str, ...], Field(min_length=1)]
 
 

@@ -12,5 +12,8 @@ Mask = npt.NDArray[np.bool_]
 Probability = npt.NDArray[np.float32]
 """Probability of foreground, 0–1."""
 
+Presence = npt.NDArray[np.float32]
+"""Probability of each class to occur in an image at all, `float32 (classes,)`, 0–1: what an emptiness head says."""
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

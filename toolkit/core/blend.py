@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Probability
+from toolkit.core.arrays import Presence, Probability
 
 StoredType = Literal["uint8", "float16"]
 """How a probability is kept: `uint8` 0–255, or `float16` 0–1."""
@@ -48,3 +48,12 @@ def weighted_mean(probabilities: Sequence[Probability], weights: Sequence[float]
     for probability, weight in zip(probabilities, weights, strict=True):
         total += weight * probability.astype(np.float64)
     return (total / sum(weights)).astype(np.float32)
+
+
+def mean_presence(presences: Sequence[Presence | None], weights: Sequence[float]) -> Presence | None:
+    """Weighted mean of what emptiness heads say of one image, over those that say anything; None where none does."""
+    known = [(presence, weight) for presence, weight in zip(presences, weights, strict=True) if presence is not None]
+    if not known:
+        return None
+    found, chosen = zip(*known, strict=True)
+    return weighted_mean(found, chosen)

@@ -101,6 +101,22 @@ def mean(values: Floats) -> float:
     return math.fsum(counted) / len(counted) if counted else math.nan
 
 
+def mean_of_draws(values: Floats, counts: Floats) -> Floats:
+    """Mean of the values that are not NaN in sets of images that hold each image so often.
+
+    Args:
+        values: of each image, (images, k).
+        counts: (sets, images).
+
+    Returns:
+        `float64 (sets,)`; NaN where no value counts.
+    """
+    counted = ~np.isnan(values)
+    totals = counts @ np.where(counted, values, 0).sum(axis=1)
+    numbers = counts @ counted.sum(axis=1)
+    return np.where(numbers == 0, np.nan, totals / np.maximum(numbers, 1))
+
+
 @dataclass(frozen=True)
 class Metric(ABC):
     """A metric of predictions of `classes` classes.
@@ -129,6 +145,10 @@ class Metric(ABC):
     @abstractmethod
     def per_class(self, statistics: Floats) -> Floats:
         """The score of each class over all images, `float64 (classes,)`; NaN for classes without any."""
+
+    @abstractmethod
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """The score of sets that hold each image `counts` times, (sets, images): `float64 (sets,)`, for resampling."""
 
     @property
     def needs_objects(self) -> bool:
@@ -176,3 +196,7 @@ class PairMetric(Metric):
     def per_class(self, statistics: Floats) -> Floats:
         """Mean over the images of each class."""
         return np.array([mean(column) for column in self.pairs(statistics).T], np.float64)
+
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """Mean over all pairs that are not skipped."""
+        return mean_of_draws(self.taken(self.pairs(statistics)), counts)

@@ -35,6 +35,12 @@ class Placement:
         """Bring a label map `uint8 (height, width)` to the network's size."""
         return self._pad(_scale(labels, self.scaled, cv2.INTER_NEAREST_EXACT))
 
+    def at(self, shape: tuple[int, int]) -> "Placement":
+        """The same placement in an input of another size: the image grows or shrinks as the input does."""
+        sides = zip(self.scaled, shape, self.shape, strict=True)
+        height, width = (max(1, round(length * new / old)) for length, new, old in sides)
+        return _centred(self.original, (height, width), shape)
+
     def undo(self, prediction: Probability) -> Probability:
         """Bring `float32 (height, width, classes)` from the network's size back to the image's own."""
         height, width = self.scaled
@@ -60,7 +66,11 @@ def place(original: tuple[int, int], shape: tuple[int, int], resize: Resize) -> 
         return Placement(original, shape, 0, 0, shape)
     scale = min(1.0, shape[0] / original[0], shape[1] / original[1])
     height, width = (min(side, max(1, round(length * scale))) for side, length in zip(shape, original, strict=True))
-    return Placement(original, (height, width), (shape[0] - height) // 2, (shape[1] - width) // 2, shape)
+    return _centred(original, (height, width), shape)
+
+
+def _centred(original: tuple[int, int], scaled: tuple[int, int], shape: tuple[int, int]) -> Placement:
+    return Placement(original, scaled, (shape[0] - scaled[0]) // 2, (shape[1] - scaled[1]) // 2, shape)
 
 
 def scale_mask(mask: Mask, size: tuple[int, int]) -> Mask:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from toolkit.config.plugins import PLUGINS
+from toolkit.core.views import views_folder
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.writing import read_json, remove_unfinished, writing_to
 from toolkit.messages import Progress
@@ -132,6 +133,11 @@ class Experiment:
         return self.folder / "tuned.json"
 
     @property
+    def surface(self) -> Path:
+        """The score over thresholds and minimum areas."""
+        return self.folder / "surface.png"
+
+    @property
     def overlays(self) -> Path:
         """The best and the worst out-of-fold images."""
         return self.folder / "overlays.png"
@@ -171,8 +177,9 @@ class Experiment:
         return Experiment(self.folder.parent / name)
 
     def predictions(self, split: Split, views: str = "none") -> Path:
-        """The folder of a probability store."""
-        return self.folder / "predictions" / (split if views == "none" else f"{split}-{views}")
+        """The folder of a probability store; the same for sets of views that are written differently."""
+        name = views_folder(views)
+        return self.folder / "predictions" / (split if name == "none" else f"{split}-{name}")
 
     def forget_predictions(self, split: Split) -> None:
         """Delete the predictions of a split, with all views."""
@@ -201,7 +208,7 @@ class Experiment:
                     shutil.rmtree(discarded, ignore_errors=True)
                     folder.rename(discarded)
                     shutil.rmtree(discarded)
-            for path in (self.score, self.image_scores, self.tuned, self.overlays, self.resolved):
+            for path in (self.score, self.image_scores, self.tuned, self.surface, self.overlays, self.resolved):
                 path.unlink(missing_ok=True)
 
     def remove_remains(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from toolkit.core.arrays import Probability
+from toolkit.core.arrays import Presence, Probability
 from toolkit.core.blend import Stored, StoredType, to_stored
 from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
 from toolkit.files.digests import file_digest, ids_digest
@@ -21,7 +21,7 @@ from toolkit.files.writing import read_json, sync, write_json, write_text, writi
 _FORMAT = 1
 _SHARD_BYTES = 1 << 28
 _COLUMNS = ("image_id", "shard", "offset", "height", "width", "classes")
-_MANIFEST, _INDEX = "manifest.json", "index.csv"
+_MANIFEST, _INDEX, _PRESENCE = "manifest.json", "index.csv", "presence.csv"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class ProbabilityWriter:
         self._stored_type = stored_type
         self._made_from = dict(made_from)
         self._places: dict[str, MapPlace] = {}
+        self._presence: dict[str, Presence] = {}
         self._shard = -1
         self._file: BinaryIO | None = None
 
@@ -51,8 +52,10 @@ class ProbabilityWriter:
             self._partial.mkdir(parents=True)
         return self
 
-    def append(self, image_id: str, probability: Probability) -> None:
+    def append(self, image_id: str, probability: Probability, presence: Presence | None = None) -> None:
         """Add the map of one image, `float32 (height, width, classes)`, 0–1.
+
+        `presence`, `float32 (classes,)`, 0–1, is what an emptiness head says: of all images of a store or of none.
 
         Raises:
             StorageError: the disk is full.
@@ -60,11 +63,15 @@ class ProbabilityWriter:
         if image_id in self._places:
             raise ValueError(f"{image_id} is in the store already")
         height, width, classes = probability.shape
+        if self._places and (presence is None) == bool(self._presence):
+            raise ValueError(f"{image_id} {'lacks' if presence is None else 'has'} a presence, unlike those before it")
         content = np.ascontiguousarray(to_stored(probability, self._stored_type)).tobytes()
         with writing_to(self._folder):
             file = self._open_shard(len(content))
             self._places[image_id] = MapPlace(self._shard, file.tell(), (height, width, classes))
             file.write(content)
+        if presence is not None:
+            self._presence[image_id] = presence
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -89,6 +96,11 @@ class ProbabilityWriter:
     def _finish(self) -> None:
         rows = [(image_id, place.shard, place.offset, *place.shape) for image_id, place in self._places.items()]
         write_text(self._partial / _INDEX, format_table(_COLUMNS, rows))
+        if self._presence:
+            classes = range(len(next(iter(self._presence.values()))))
+            values = [(image_id, *presence) for image_id, presence in self._presence.items()]
+            columns = ("image_id", *(f"class{number}" for number in classes))
+            write_text(self._partial / _PRESENCE, format_table(columns, values))
         shards = [self._partial / _shard_name(number) for number in range(self._shard + 1)]
         for shard in shards:
             sync(shard)
@@ -101,7 +113,8 @@ class ProbabilityWriter:
                 "ids_digest": ids_digest(self._places),
                 "shard_bytes": [shard.stat().st_size for shard in shards],
                 "made_from": self._made_from,
-            },
+            }
+            | ({"presence": file_digest(self._partial / _PRESENCE)} if self._presence else {}),
         )
         discarded = self._folder.with_name(f".{self._folder.name}.old")
         shutil.rmtree(discarded, ignore_errors=True)
@@ -121,7 +134,7 @@ class ProbabilityStore:
         Raises:
             NotReadyError: there is none.
             StorageError: it is damaged.
-        ChangedError: it was averaged from predictions that have changed since.
+            ChangedError: it was averaged from predictions that have changed since.
         """
         if not (folder / _MANIFEST).is_file():
             raise NotReadyError(f"there are no predictions in {folder}", f"Run: tk fit {folder.parent.parent}")
@@ -135,6 +148,7 @@ class ProbabilityStore:
                 row[0]: MapPlace(int(row[1]), int(row[2]), (int(row[3]), int(row[4]), int(row[5])))
                 for row in read_table(folder / _INDEX, len(_COLUMNS), str(folder), StorageError).rows
             }
+            self._presence = _read_presence(folder, manifest["presence"]) if "presence" in manifest else {}
         except (MissingFileError, StorageError, ValueError) as error:
             raise _damaged(folder) from error
         sizes = [_size_of(folder / _shard_name(number)) for number in range(len(manifest["shard_bytes"]))]
@@ -163,6 +177,13 @@ class ProbabilityStore:
         count = int(np.prod(place.shape))
         values: Stored = np.fromfile(shard, self._type, count, offset=place.offset)
         return values.reshape(place.shape)
+
+    def presence(self, image_id: str) -> Presence | None:
+        """What an emptiness head said of an image, `float32 (classes,)`, 0–1; None in the store of a network without.
+
+        The probability that each class occurs in it at all, averaged as the maps are.
+        """
+        return self._presence.get(image_id)
 
     def __iter__(self) -> Iterator[tuple[str, Stored]]:
         """Ids and maps in the order of the disk."""
@@ -206,6 +227,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _damaged(folder)
     return manifest
+
+
+def _read_presence(folder: Path, expected: str) -> dict[str, Presence]:
+    rows = read_table(folder / _PRESENCE, None, str(folder), StorageError).rows
+    if file_digest(folder / _PRESENCE) != expected:
+        raise _damaged(folder)
+    return {row[0]: np.array(row[1:], np.float32) for row in rows}
 
 
 def _damaged(folder: Path) -> StorageError:

@@ -36,8 +36,13 @@ class SampleReader:
 
     def place(self, image: Image) -> tuple[Image, Placement]:
         """An image `uint8 (height, width, channels)` at the network's size, and where it was placed."""
+        return self.place_at(image, [self.shape])[0]
+
+    def place_at(self, image: Image, shapes: Sequence[tuple[int, int]]) -> list[tuple[Image, Placement]]:
+        """The same at several sizes (height, width), at each as much larger or smaller as that size is."""
         placement = place((image.shape[0], image.shape[1]), self.shape, self.resize)
-        return placement.image(self.transforms(image)), placement
+        transformed = self.transforms(image)
+        return [(there.image(transformed), there) for there in map(placement.at, shapes)]
 
     def pair(self, sample: Sample) -> tuple[Image, Labels, Placement]:
         """An image and its labels `uint8 (height, width)`, both at the network's size."""
@@ -107,18 +112,23 @@ def validation_batches(
 
 
 def prediction_batches(
-    reader: SampleReader, images: Images, ids: Sequence[str], batch: int
-) -> Iterator[tuple[Sequence[str], Sequence[Placement], Any]]:
-    """Ids, placements and images `uint8 (batch, height, width, channels)`, in the order of `ids`."""
+    reader: SampleReader, images: Images, ids: Sequence[str], batch: int, shapes: Sequence[tuple[int, int]]
+) -> Iterator[tuple[Sequence[str], list[list[Placement]], tuple[Any, ...]]]:
+    """Ids, placements and images `uint8 (batch, height, width, channels)`, in the order of `ids`.
+
+    Placements and images come once for each of `shapes`, the sizes (height, width) that networks take; every image is
+    read once for all of them.
+    """
     parts = [ids[start : start + batch] for start in range(0, len(ids), batch)]
-    placements: dict[int, list[Placement]] = {}
+    placements: dict[int, list[list[Placement]]] = {}
 
     def load(number: int) -> Batch:
-        pairs = [reader.place(images.read(image_id)) for image_id in parts[number]]
-        placements[number] = [placement for _, placement in pairs]
-        return (np.stack([image for image, _ in pairs]),)
+        placed = [reader.place_at(images.read(image_id), shapes) for image_id in parts[number]]
+        by_shape = list(zip(*placed, strict=True))
+        placements[number] = [[placement for _, placement in pairs] for pairs in by_shape]
+        return tuple(np.stack([image for image, _ in pairs]) for pairs in by_shape)
 
-    for number, (pixels,) in enumerate(_loaded(load, len(parts), (tf.uint8,))):
+    for number, pixels in enumerate(_loaded(load, len(parts), (tf.uint8,) * len(shapes))):
         yield parts[number], placements.pop(number), pixels
 
 
