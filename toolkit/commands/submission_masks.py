@@ -21,23 +21,27 @@ from toolkit.messages import Progress
 
 
 @dataclass(frozen=True)
-class Maker:
-    """Makes the masks of a submission.
+class Chosen:
+    """The numbers of the classes that go into the submission of a competition, in its order."""
 
-    `chosen` are the numbers of the classes that go into it, in the competition's order.
-    """
+    numbers: tuple[int, ...]
+    competition: Competition
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes the masks of a submission."""
 
     recipe: Recipe
     activation: Activation
-    chosen: tuple[int, ...]
-    competition: Competition
+    chosen: Chosen
     steps: Mapping[str, Step] = field(default_factory=dict)
 
     def planes(self, store: ProbabilityStore, image_id: str) -> Planes:
         """The masks of one image, `bool (height, width, chosen classes)`, at its own size."""
         stored, presence = store.read(image_id), store.presence(image_id)
         masks = masks_of(stored, self.activation, self.recipe, presence, self.steps)
-        return masks[..., list(self.chosen)]
+        return masks[..., list(self.chosen.numbers)]
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ class EncodedMasks:
     coverages: list[Coverage]
 
 
-def chosen_classes(name: str, truth: Truth, competition: Competition, progress: Progress) -> tuple[int, ...]:
-    """The numbers of the classes that go into a submission, in the competition's order; the background never does.
+def chosen_classes(name: str, truth: Truth, competition: Competition, progress: Progress) -> Chosen:
+    """The classes that go into a submission; the background never does.
 
     Raises:
         SubmissionError: the experiment predicts others than the competition wants.
@@ -61,21 +65,17 @@ def chosen_classes(name: str, truth: Truth, competition: Competition, progress: 
     wanted = competition.classes
     if not wanted:
         if len(foreground) == 1:
-            return (first,)
+            return Chosen((first,), competition)
         if truth.benchmark is not None:
             progress.say(f"submitting {names[truth.benchmark]}, the benchmark_class of {name}")
-            return (truth.benchmark,)
+            return Chosen((truth.benchmark,), competition)
         raise SubmissionError(
             f"{name} predicts {len(foreground)} classes ({', '.join(foreground)}), but rows of {competition.name} are "
             "of one",
             "Set data.competition to one with rows: class, or benchmark_class to the class that is submitted.",
         )
     if set(wanted) <= set(foreground):
-        return tuple(names.index(one) for one in wanted)
-    if len(wanted) == len(foreground) and foreground == tuple(f"class{one}" for one in range(first, len(names))):
-        pairs = ", ".join(f"{one} → {other}" for one, other in zip(foreground, wanted, strict=True))
-        progress.say(f"classes have no names, so their order counts: {pairs}")
-        return tuple(range(first, len(names)))
+        return Chosen(tuple(names.index(one) for one in wanted), competition)
     raise SubmissionError(
         f"{competition.name} wants the classes {', '.join(wanted)}, but {name} predicts {', '.join(foreground)}",
         "Name the classes in config.yaml as the competition does.",
@@ -84,10 +84,10 @@ def chosen_classes(name: str, truth: Truth, competition: Competition, progress: 
 
 def encode_masks(store: ProbabilityStore, maker: Maker, progress: Progress) -> EncodedMasks:
     """Make and encode the masks of all test images."""
-    competition = maker.competition
+    competition, numbers = maker.chosen.competition, maker.chosen.numbers
     runs: dict[str, Sequence[str]] = {}
     digests: dict[RowKey, str] = {}
-    shares: list[list[float]] = [[] for _ in maker.chosen]
+    shares: list[list[float]] = [[] for _ in numbers]
     with progress.task("encoding masks", len(store.ids)) as task:
         for image_id in store.ids:
             planes = maker.planes(store, image_id)
@@ -98,7 +98,7 @@ def encode_masks(store: ProbabilityStore, maker: Maker, progress: Progress) -> E
                 if size == store.size(image_id):  # else each object is scaled by itself
                     digests[image_id, None] = mask_digest(planes[..., 0])
             else:
-                scaled = [scale_mask(planes[..., number], size) for number in range(len(maker.chosen))]
+                scaled = [scale_mask(planes[..., number], size) for number in range(len(numbers))]
                 runs[image_id] = encode_image(np.stack(scaled, axis=-1), competition)
                 names = competition.classes or (None,)
                 digests |= {(image_id, name): mask_digest(mask) for name, mask in zip(names, scaled, strict=True)}
@@ -108,7 +108,7 @@ def encode_masks(store: ProbabilityStore, maker: Maker, progress: Progress) -> E
 
 def cover_of(store: ProbabilityStore, maker: Maker, progress: Progress) -> list[Coverage]:
     """How much the masks of other predictions cover, class by class."""
-    shares: list[list[float]] = [[] for _ in maker.chosen]
+    shares: list[list[float]] = [[] for _ in maker.chosen.numbers]
     with progress.task("looking at out-of-fold masks", len(store.ids)) as task:
         for image_id in store.ids:
             _measure(maker.planes(store, image_id), shares)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.commands.members import first_fitted
 from toolkit.commands.provenance import Promise, promise_of, write_provenance
-from toolkit.commands.submission_masks import EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
+from toolkit.commands.submission_masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
 from toolkit.commands.uploading import Uploader, kaggle_uploader
 from toolkit.config.data import DataConfig
 from toolkit.core.coverage import Coverage, strange_differences
@@ -137,32 +137,34 @@ def submit(
     resolved = read_resolved(experiment)
     source = data_of(experiment, resolved)
     store = _test_predictions(experiment, source, is_ensemble="members" in resolved.config)
+    given = _given_rule(threshold, minimum_area)
     truth = truth_of(experiment, resolved)
+    chosen = chosen_classes(experiment.name, truth, source.table_format, progress)
     tuned = _tuned(experiment, truth) if threshold is None else None
-    recipe = _recipe(tuned, threshold, minimum_area)
-    maker = _maker(experiment, truth, recipe, source, progress)
+    maker = _maker(experiment, truth, _recipe(tuned, given, minimum_area), chosen, progress)
     layout = _layout(source, store, progress)
     promise = promise_of(experiment, truth, tuned, maker, progress)
     encoded = encode_masks(store, maker, progress)
     oof = cover_of(ProbabilityStore(experiment.predictions("oof")), maker, progress)
     log = SubmissionLog(workspace.submission_log)
+    sample = source.sample_submission
     expected = Expected(
-        source.table_format, layout, source.sample_submission, _images(source, store), encoded.digests,
+        source.table_format, layout if sample else None, sample, _images(source, store), encoded.digests,
         earlier=[entry for entry in log.read() if entry.name != path.stem or (upload and entry.uploaded)],
         upload_to=upload.competition if upload else None,
     )  # fmt: skip
     if path.is_file():
         progress.say(f"{path} is written anew")
     checked = _write_checked(path, layout, encoded, expected, progress)
-    write_provenance(path, experiment, resolved, recipe=recipe, tuned=tuned, promise=promise)
-    log.record(_entry(path, experiment, promise, recipe, checked))
-    names = [truth.classes.names[number] for number in maker.chosen]
+    write_provenance(path, experiment, resolved, recipe=maker.recipe, tuned=tuned, promise=promise)
+    log.record(_entry(path, experiment, promise, maker.recipe, checked))
+    names = [truth.classes.names[number] for number in chosen.numbers]
     masks = [ClassMasks(*one) for one in zip(names, encoded.coverages, oof, strict=True)]
     warnings = [finding.describe() for finding in checked.findings] + _strange(masks)
     for warning in warnings:
         progress.warn(warning)
     result = SubmitResult(
-        experiment.name, str(path), checked.rows, recipe, promise.metric, promise.oof, promise.nested, masks,
+        experiment.name, str(path), checked.rows, maker.recipe, promise.metric, promise.oof, promise.nested, masks,
         checked.findings, warnings,
     )  # fmt: skip
     if upload is None or uploader is None:
@@ -194,12 +196,16 @@ def _tuned(experiment: Experiment, truth: Truth) -> TunedRecipe:
     return read_tuned(experiment, truth.classes.count, truth.classes.activation)
 
 
-def _recipe(tuned: TunedRecipe | None, threshold: float | None, minimum_area: int | None) -> Recipe:
-    """The tuned recipe for test images; a threshold that is given replaces it, a minimum area each class's own."""
+def _given_rule(threshold: float | None, minimum_area: int | None) -> ClassRecipe:
+    """The rule that `--threshold` and `--min-area` say, checked before anything is read."""
     try:
-        given = ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
+        return ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
     except ValueError as error:
         raise SubmissionError(str(error)) from error
+
+
+def _recipe(tuned: TunedRecipe | None, given: ClassRecipe, minimum_area: int | None) -> Recipe:
+    """The given rule for all classes, or the tuned recipe for test images, with a minimum area that is given."""
     if tuned is None:
         return Recipe((given,))
     if minimum_area is None:
@@ -208,7 +214,7 @@ def _recipe(tuned: TunedRecipe | None, threshold: float | None, minimum_area: in
     return replace(tuned.test_recipe, classes=classes)
 
 
-def _maker(experiment: Experiment, truth: Truth, recipe: Recipe, source: DataConfig, progress: Progress) -> Maker:
+def _maker(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen, progress: Progress) -> Maker:
     classes = truth.classes
     try:
         check_recipe(recipe, classes.count, classes.activation)
@@ -216,9 +222,7 @@ def _maker(experiment: Experiment, truth: Truth, recipe: Recipe, source: DataCon
         raise SubmissionError(
             f"the recipe does not fit {experiment.name}: {error}", f"Run: tk tune {experiment.name}"
         ) from error
-    competition = source.table_format
-    chosen = chosen_classes(experiment.name, truth, competition, progress)
-    return Maker(recipe, classes.activation, chosen, competition, _steps(experiment, recipe, progress))
+    return Maker(recipe, classes.activation, chosen, _steps(experiment, recipe, progress))
 
 
 def _steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mapping[str, Step]:
