@@ -96,14 +96,8 @@ class Classes:
             if shared.any():
                 first, second, *_ = np.flatnonzero(masks[shared][0])
                 names = self.names[-masks.shape[2] :]
-                raise OverlapError(
-                    f"the masks of {names[first]} and {names[second]} share pixels, which "
-                    + (
-                        "exclusive classes cannot"
-                        if self.activation == "softmax"
-                        else f"more than {BITS} classes cannot"
-                    )
-                )
+                who = "exclusive ones" if self.activation == "softmax" else f"more than {BITS}"
+                raise OverlapError(f"the masks of {names[first]} and {names[second]} share pixels; {who} cannot")
         united: Labels = (masks * labels).sum(axis=2, dtype=np.uint8)
         return united
 

@@ -11,7 +11,8 @@ PixelOrder = Literal["column", "row"]
 """How pixels are counted: down the columns from left to right, or along the rows from top to bottom."""
 
 _ALLOWED = b"0123456789 "
-_FEW = 100
+_FEW = 400
+"""Up to so many numbers a loop is faster than arrays."""
 
 
 class RleError(ValueError):
