@@ -5,7 +5,6 @@ from toolkit.core.orientation import border_contrast, border_length, evidence, i
 from toolkit.core.rle import decode, encode
 from toolkit.core.simulate import simulate_salt
 
-
 ORDERS = ("column", "row")
 
 

@@ -208,7 +208,7 @@ def _relations(metric: str, public: Agreement | None, private: Agreement | None)
         row("leaderboard minus CV, spread", "gap_spread"),
     ]
     title = f"CV and leaderboard, {metric}; CV is nested where there is such a score, else OOF"
-    return Table(title, ("", "public", "private"), rows)
+    return Table(title, ("", "public", "private"), [row for row in rows if any(row[1:])])
 
 
 def _is_built_in(label: str) -> bool:
