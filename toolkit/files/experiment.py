@@ -279,6 +279,11 @@ class Workspace:
         """What `tk submit` writes."""
         return self.root / "submissions"
 
+    @property
+    def submission_log(self) -> Path:
+        """Every submission that was made, with its leaderboard scores."""
+        return self.submissions / "log.csv"
+
     def all(self) -> list[Experiment]:
         """Every experiment, by name."""
         if not self.experiments.is_dir():
