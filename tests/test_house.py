@@ -21,7 +21,7 @@ ARROWS = {
     "report": {"report", "files", "config", "core"},
     "commands": {"commands", "learning", "report", "files", "config", "core"},
     "console": set(),
-    "cli": {"console", "commands", "files", "config"},
+    "cli": {"cli", "console", "commands", "files", "config"},
     "__main__": {"cli"},
     "__init__": set(),
     "errors": set(),
