@@ -79,13 +79,14 @@ def check_submission(workspace: Workspace) -> None:
     path = workspace.submissions / "exp042+exp045.csv"
     assert path.read_text().startswith("id,rle_mask\n025,")
     recipe = json.loads(workspace.find("exp042+exp045").tuned.read_text())["recipe"]
+    (rule,) = recipe["classes"]
     provenance = json.loads(path.with_suffix(".json").read_text())
     assert provenance["recipe"] == recipe
     assert provenance["members"] == ["exp042", "exp045"]
     store = ProbabilityStore(workspace.find("exp042+exp045").predictions("test"))
     for image_id, text in read_submission(path).items():
-        above = store.read(image_id)[..., 0] / 255 > recipe["threshold"]
-        expected = above if above.sum() >= recipe["minimum_area"] else np.zeros_like(above)
+        above = store.read(image_id)[..., 0] / 255 > rule["threshold"]
+        expected = above if above.sum() >= rule["minimum_area"] else np.zeros_like(above)
         assert np.array_equal(decode(text, (40, 48)), expected)
     scored = run(
         "score",

@@ -399,7 +399,14 @@ def test_damaged_predictions_are_told_with_their_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ['{"recipe": {"threshold": 1.5}}', '{"recipe": {"treshold": 0.5}}', '{"recipe": ', "{}"]
+    "content",
+    [
+        '{"recipe": {"classes": [{"threshold": 1.5}]}}',
+        '{"recipe": {"classes": [{"treshold": 0.5}]}}',
+        '{"recipe": {"classes": [{}, {}]}}',
+        '{"recipe": ',
+        "{}",
+    ],
 )
 def test_a_recipe_that_was_edited_wrongly_is_told(content: str) -> None:
     finish("a").tuned.write_text(content)
@@ -555,7 +562,7 @@ def test_test_images_that_the_sample_leaves_out_are_told() -> None:
     [
         ("s1,1 1\ns2,1 1\n", ("--metric", "dise"), ConfigError, "did you mean 'dice'? Allowed: dice, iou"),
         ("s1,1 1\ns3,1 1\n", (), SubmissionError, "s2, s3"),
-        ("s1,1 1\ns2,190 4\n", (), SubmissionError, "s2: the last run ends at pixel 193"),
+        ("s1,1 1\ns2,190 4\n", (), SubmissionError, "s2: run 1 ends at pixel 193"),
         ("s1,1 1\ns2,1 1\ns1,\n", (), SubmissionError, "several rows: s1"),
         ("s1,1 1\ns2,1 1\n", ("--images", "data/tset"), MissingFileError, "--images"),
         ("s1,1 1\ns2,1 1\n", ("--images", "data/train/images"), SubmissionError, "s1, s2"),

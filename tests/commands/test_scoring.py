@@ -14,12 +14,14 @@ from toolkit.commands.scoring import Scores, score_stores, write_scores
 from toolkit.core.labels import BINARY, VOID, Classes, Labels, planes
 from toolkit.core.measuring import Objects
 from toolkit.core.metrics import MetricSpec
-from toolkit.core.postprocess import IDENTITY, Recipe
+from toolkit.core.postprocess import IDENTITY
+from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import encode
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
 from toolkit.files.experiment import Experiment
 from toolkit.files.images import read_image
-from toolkit.files.sources import Images, LabelledImages, MaskTable
+from toolkit.files.mask_tables import MaskTable
+from toolkit.files.sources import Images, LabelledImages
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter
 from toolkit.messages import Silent
 
@@ -121,7 +123,7 @@ def test_several_stores_are_scored_like_each_alone(tmp_path: Path) -> None:
 
     assert score(stores) == [*score(stores[:1]), *score(stores[1:])]
     assert len(set(score(stores))) == 2
-    assert score(stores, Recipe(0.9)) != score(stores)
+    assert score(stores, Recipe((ClassRecipe(0.9),))) != score(stores)
 
 
 def test_several_classes(tmp_path: Path) -> None:
@@ -156,8 +158,9 @@ def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
     objects = {image_id: np.zeros(SIZE, np.int32) for image_id in IDS}
     known = LabelMaps(data.images, data.masks, data.classes, data.labels, objects)
     store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
+    recipe = Recipe((ClassRecipe(0.4),))
     for truth, found in ((data, True), (known, False)):
-        (scores,) = score_stores([store], truth, FOLDS, ["instance_map", "dice"], recipe=Recipe(0.4), progress=Silent())
+        (scores,) = score_stores([store], truth, FOLDS, ["instance_map", "dice"], recipe=recipe, progress=Silent())
         assert (scores.judgement.statistics[0][:, 11] > 0).all() == found
         assert scores.judgement.scores()["dice"] > 0.3
 
@@ -217,6 +220,29 @@ def test_pictures_of_any_classes(tmp_path: Path, classes: tuple[str, ...], activ
         write_overlays(experiment, store, data, scores, IDENTITY)
         sheets.append(read_image(experiment.overlays))
     assert all(sheet.shape[0] > 300 for sheet in sheets)
+
+
+def test_of_equally_bad_images_those_with_more_wrong_pixels_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = label_maps(tmp_path, 2)
+    wrong = {image_id: 20 * number for number, image_id in enumerate(IDS)}
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        for image_id in IDS:
+            data.labels[image_id][:] = 0
+            false_alarm = np.arange(SIZE[0] * SIZE[1]).reshape(*SIZE, 1) < wrong[image_id]
+            writer.append(image_id, false_alarm.astype(np.float32))
+    store = ProbabilityStore(tmp_path / "oof")
+    (scores,) = score_stores([store], data, FOLDS, ["dice"], recipe=IDENTITY, progress=Silent())
+    shown: list[str] = []
+
+    def sheet(title: str, groups: list) -> np.ndarray:
+        shown.extend(row.caption.split()[0] for row in groups[0][1])
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr("toolkit.commands.overlays.overlay_sheet", sheet)
+    write_overlays(Experiment(tmp_path / "exp"), store, data, scores, IDENTITY)
+    assert shown == ["i5", "i4", "i3", "i2", "i1", "i0"]
 
 
 # tk score

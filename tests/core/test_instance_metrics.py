@@ -3,10 +3,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from toolkit.core.instance_metrics import components, matches
+from toolkit.core.instance_metrics import matches
 from toolkit.core.labels import VOID
 from toolkit.core.measuring import Metric, case_of
 from toolkit.core.metrics import MetricSpec, build_metric
+from toolkit.core.objects import components
 
 THRESHOLDS = [Fraction(k, 20) for k in range(10, 20)]
 

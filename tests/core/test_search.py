@@ -7,7 +7,8 @@ from toolkit.core.area_metrics import AreaFormula, dice, fbeta, iou, precision, 
 from toolkit.core.blend import to_stored
 from toolkit.core.judging import Judge
 from toolkit.core.metrics import MetricSpec, build_metric
-from toolkit.core.postprocess import IDENTITY, Recipe
+from toolkit.core.postprocess import IDENTITY, mask_of
+from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.search import (
     THRESHOLDS,
     AreasByThreshold,
@@ -30,6 +31,10 @@ METRICS: dict[str, AreaFormula] = {
     "f2": fbeta(2),
 }
 STORED = pytest.mark.parametrize("stored_type", ["uint8", "float16"])
+
+
+def rule(threshold: float = 0.5, minimum_area: int = 0) -> Recipe:
+    return Recipe((ClassRecipe(threshold=threshold, minimum_area=minimum_area),))
 
 
 def random_truth(random: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
@@ -57,7 +62,7 @@ def areas_of(maps: list[np.ndarray], truths: list[np.ndarray]) -> AreasByThresho
 
 
 def mean_score(recipe: Recipe, maps: list[np.ndarray], truths: list[np.ndarray], metric: str) -> float:
-    masks = [recipe.apply(some) for some in maps]
+    masks = [mask_of(some, recipe.classes[0]) for some in maps]
     return float(np.mean(list(map(METRICS[metric].of_masks, masks, truths))))
 
 
@@ -79,7 +84,7 @@ def test_thresholds_lie_between_neighbouring_levels() -> None:
 def test_areas_equal_those_of_the_masks_that_recipes_make(stored_type: str, seed: int) -> None:
     for stored, truth in zip(*random_images(3, seed, stored_type, (11, 6)), strict=True):
         intersection, predicted, area = areas_by_threshold(stored, truth)
-        masks = [Recipe(threshold).apply(stored) for threshold in THRESHOLDS]
+        masks = [mask_of(stored, ClassRecipe(threshold)) for threshold in THRESHOLDS]
         assert intersection.tolist() == [(mask & truth).sum() for mask in masks]
         assert predicted.tolist() == [mask.sum() for mask in masks]
         assert area == truth.sum()
@@ -89,7 +94,7 @@ def test_areas_equal_those_of_the_masks_that_recipes_make(stored_type: str, seed
 def test_areas_of_maps_at_the_very_thresholds(stored_type: str) -> None:
     levels = np.concatenate([np.arange(256) / 255, THRESHOLDS]).astype(np.float32).reshape(7, 73)
     stored, truth = to_stored(levels, stored_type), np.ones((7, 73), np.bool_)
-    masks = [Recipe(threshold).apply(stored) for threshold in THRESHOLDS]
+    masks = [mask_of(stored, ClassRecipe(threshold)) for threshold in THRESHOLDS]
     assert areas_by_threshold(stored, truth)[1].tolist() == [mask.sum() for mask in masks]
 
 
@@ -128,7 +133,7 @@ def test_the_surface_equals_scoring_the_masks_of_every_recipe(metric: str, seed:
     assert whole.shape == (255, len(surface.minimum_areas))
     held_in = folds > 0
     for row, column in itertools.product(range(0, 255, 14), range(len(surface.minimum_areas))):
-        recipe = Recipe(float(THRESHOLDS[row]), int(surface.minimum_areas[column]))
+        recipe = rule(float(THRESHOLDS[row]), int(surface.minimum_areas[column]))
         assert whole[row, column] == pytest.approx(mean_score(recipe, maps, truths, metric), abs=1e-12)
         some = [[image for image, taken in zip(images, held_in, strict=True) if taken] for images in (maps, truths)]
         assert last_two[row, column] == pytest.approx(mean_score(recipe, *some, metric), abs=1e-12)
@@ -169,7 +174,7 @@ def test_a_planted_threshold_is_found() -> None:
     assert tuned.nested > 0.95
     # Of all perfect thresholds the one nearest to one half.
     perfect = THRESHOLDS[faintest > THRESHOLDS]
-    assert tuned.recipe == tuned.best == Recipe(float(perfect.max()), 0)
+    assert tuned.recipe == tuned.best == rule(float(perfect.max()), 0)
 
 
 def test_a_planted_minimum_area_is_found() -> None:
@@ -188,7 +193,7 @@ def test_a_planted_minimum_area_is_found() -> None:
     assert tuned.untuned == 0.5
     assert tuned.tuned == tuned.nested == 1
     candidates = candidate_areas(areas.truth)
-    assert tuned.recipe == Recipe(0.5, int(candidates[candidates > 9].min()))
+    assert tuned.recipe == rule(0.5, int(candidates[candidates > 9].min()))
 
 
 @pytest.mark.parametrize("metric", sorted(METRICS))
@@ -224,7 +229,7 @@ def test_among_equals_the_recipe_nearest_to_the_identity_is_chosen(
     for row, column in equals:
         surface.sums[:, row, column] = 8
     recipe = tune(surface).recipe
-    assert recipe == Recipe(float(THRESHOLDS[chosen[0]]), int(surface.minimum_areas[chosen[1]]))
+    assert recipe == rule(float(THRESHOLDS[chosen[0]]), int(surface.minimum_areas[chosen[1]]))
 
 
 def test_every_fold_is_scored_with_what_the_others_chose() -> None:
@@ -233,7 +238,7 @@ def test_every_fold_is_scored_with_what_the_others_chose() -> None:
     surface.sums[:, 50, 0] = [9.0, 6.0, 6.0]
     surface.sums[:, 200, 0] = [1.0, 7.0, 7.5]
     tuned = tune(surface)
-    assert tuned.best.threshold == THRESHOLDS[50]
+    assert tuned.best.classes[0].threshold == THRESHOLDS[50]
     assert tuned.tuned == pytest.approx(21 / 30)
     # Fold 0 is scored with B; folds 1 and 2 with A.
     assert tuned.nested == pytest.approx((1 + 6 + 6) / 30)
@@ -246,7 +251,7 @@ def test_the_identity_stays_where_the_folds_contradict_each_other() -> None:
     tuned = tune(surface)
     assert (tuned.untuned, tuned.tuned) == (0.5, 0.55)
     assert tuned.nested == 0.2
-    assert tuned.best == Recipe(float(THRESHOLDS[50]), 10)
+    assert tuned.best == rule(float(THRESHOLDS[50]), 10)
     assert tuned.recipe == IDENTITY
 
 
@@ -314,7 +319,7 @@ def test_surfaces_of_other_metrics_equal_what_the_judge_says(spec: MetricSpec) -
     whole, without_first = surface.mean(), surface.mean(np.array([False, True, True]))
     assert surface.folds_count == 3
     for row, column in itertools.product(range(0, 255, 21), range(0, len(surface.minimum_areas), 3)):
-        recipe = Recipe(float(THRESHOLDS[row]), int(surface.minimum_areas[column]))
+        recipe = rule(float(THRESHOLDS[row]), int(surface.minimum_areas[column]))
         expected = pooled_score(recipe, maps, truths, spec)
         assert whole[row, column] == pytest.approx(expected, abs=1e-12, nan_ok=True)
         some = [[image for image, fold in zip(images, folds, strict=True) if fold] for images in (maps, truths)]
@@ -333,9 +338,9 @@ def test_the_nested_score_is_that_of_the_masks_that_each_fold_would_get(spec: Me
     for fold in range(2):
         scores = surface.mean(np.arange(2) != fold)
         row, column = np.unravel_index(nearest_best(scores), scores.shape)
-        recipe = Recipe(float(THRESHOLDS[row]), int(surface.minimum_areas[column]))
+        recipe = rule(float(THRESHOLDS[row]), int(surface.minimum_areas[column]))
         for position in np.flatnonzero(folds == fold):
-            mask = recipe.apply(maps[position])
+            mask = mask_of(maps[position], recipe.classes[0])
             judge.add((mask * np.uint8(255))[..., None], truths[position].astype(np.uint8))
     assert tuned.nested == pytest.approx(judge.scores()[spec.label], abs=1e-12)
 

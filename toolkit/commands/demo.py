@@ -12,6 +12,7 @@ from toolkit.commands.new import new
 from toolkit.commands.score import score_submission
 from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
+from toolkit.core.postprocess import describe
 from toolkit.core.rle import encode
 from toolkit.core.simulate import simulate_salt
 from toolkit.errors import DataError
@@ -136,15 +137,17 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
     ]
     members = list(rows)
     untuned = hidden_score(averaged.experiment, threshold=0.5, submission_name=f"{averaged.experiment}-untuned")[1]
-    rows.append(DemoRow(averaged.experiment, "threshold 0.500", tuned.untuned, untuned))
+    oof_untuned, oof_tuned, nested = (score or 0.0 for score in (tuned.untuned, tuned.tuned, tuned.nested))
+    rows.append(DemoRow(averaged.experiment, "threshold 0.500", oof_untuned, untuned))
     submission, score = hidden_score(averaged.experiment)
-    rows.append(DemoRow(averaged.experiment, tuned.recipe.describe(), tuned.tuned, score))
+    kept = oof_tuned if tuned.recipe == tuned.best else oof_untuned
+    rows.append(DemoRow(averaged.experiment, describe(tuned.recipe), kept, score))
     return DemoResult(
         _METRIC,
         rows,
-        tuned.nested,
-        DemoAnswer(tuned.untuned > max(row.oof for row in members), untuned > max(row.hidden for row in members)),
-        DemoAnswer(tuned.nested > tuned.untuned, score > untuned),
+        nested,
+        DemoAnswer(oof_untuned > max(row.oof for row in members), untuned > max(row.hidden for row in members)),
+        DemoAnswer(nested > oof_untuned, score > untuned),
         [*(result.overlays for result in fitted), tuned.overlays],
         submission,
     )

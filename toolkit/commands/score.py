@@ -9,11 +9,11 @@ import numpy as np
 from toolkit.config.metrics import parse_metric_text
 from toolkit.core.judging import Judge
 from toolkit.core.metrics import build_metric
-from toolkit.core.rle import RleError, decode
+from toolkit.core.rle import RleError
 from toolkit.errors import SubmissionError
 from toolkit.files.images import read_size
 from toolkit.files.sources import find_images
-from toolkit.files.submissions import read_submission
+from toolkit.files.submissions import read_solution, read_submission
 from toolkit.messages import Table
 
 
@@ -47,8 +47,9 @@ def score_submission(submission: Path, solution: Path, images: Path, metric: str
     """
     spec = parse_metric_text(metric, "--metric")
     judge = Judge([build_metric(spec, 1, "sigmoid")], "sigmoid")
-    predicted, truth = read_submission(submission), read_submission(solution)
-    differing = sorted(set(predicted).symmetric_difference(truth))
+    predicted, solved = read_submission(submission), read_solution(solution)
+    truth = solved.by_image
+    differing = sorted(set(predicted.by_image).symmetric_difference(truth))
     if differing:
         raise SubmissionError(
             f"{len(differing)} ids are in only one of {submission} and {solution}: {', '.join(differing[:5])}"
@@ -60,10 +61,10 @@ def score_submission(submission: Path, solution: Path, images: Path, metric: str
     for image_id in truth:
         size = read_size(found.paths[image_id])
         try:
-            prediction, mask = decode(predicted[image_id], size), decode(truth[image_id], size)
+            prediction, mask = predicted.masks(image_id, size), solved.masks(image_id, size)
         except RleError as error:
             raise SubmissionError(f"{image_id}: {error}") from error
-        judge.add(prediction[..., None] * np.uint8(255), mask.view(np.uint8))
+        judge.add(prediction * np.uint8(255), mask[..., 0].view(np.uint8))
     score = judge.scores()[spec.label]
     if math.isnan(score):
         raise SubmissionError(f"{spec.label} skips all {len(truth)} images: their masks are empty")

@@ -11,7 +11,8 @@ from toolkit.core.arrays import Floats, Integers
 from toolkit.core.judging import Judge, Judgement
 from toolkit.core.labels import Labels
 from toolkit.core.metrics import MetricSpec, build_metrics
-from toolkit.core.postprocess import Recipe
+from toolkit.core.postprocess import Step
+from toolkit.core.recipe import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
@@ -71,6 +72,7 @@ def score_stores(
     progress: Progress,
     benchmark: int | None = None,
     own: Mapping[str, Any] | None = None,
+    steps: Mapping[str, Step] | None = None,
 ) -> list[Scores]:
     """Score several stores over the same images with one recipe; truth is read once for all.
 
@@ -83,6 +85,7 @@ def score_stores(
         progress: to talk to.
         benchmark: index of the only class that the primary metric looks at.
         own: the user's metrics by name.
+        steps: the user's steps of the recipe by name.
 
     Raises:
         ChangedError: an image has another size by now.
@@ -91,18 +94,16 @@ def score_stores(
     specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, own or {}) for spec in metrics]
     classes = data.classes
     built = build_metrics(specs, classes.count, classes.activation, own=own, benchmark=benchmark)
-    judges = [Judge(built, classes.activation, recipe) for _ in stores]
-    ids = stores[0].ids
+    judges = [Judge(built, classes.activation, recipe, steps) for _ in stores]
+    ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:
             labels = labels_of(data, stores[0], image_id)
             objects = data.read_objects(image_id) if judges[0].needs_objects else None
             for store, judge in zip(stores, judges, strict=True):
-                judge.add(store.read(image_id), labels, objects)
+                judge.add(store.read(image_id), labels, objects, store.presence(image_id))
             task.advance()
-    rows = {image_id: row for row, image_id in enumerate(ids)}
-    order = np.array([rows[image_id] for image_id in data.images.ids])
-    return [Scores(data.images.ids, folds, judge.judgement().of(order), classes.names) for judge in judges]
+    return [Scores(ids, folds, judge.judgement(), classes.names) for judge in judges]
 
 
 def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Labels:
@@ -147,6 +148,6 @@ def next_command(name: str, *, several_classes: bool) -> str:
     return f"next: tk ensemble {name} EXPERIMENT, or tk ls to compare" if several_classes else f"next: tk tune {name}"
 
 
-def written(score: float | None) -> str:
+def written(score: float | None, *, signed: bool = False) -> str:
     """A score for the screen; one that does not exist, because the metric skipped every image, is a dash."""
-    return "–" if score is None else f"{score:.4f}"
+    return "–" if score is None else f"{score:{'+' if signed else ''}.4f}"

@@ -1,20 +1,23 @@
 """`tk submit`: test predictions and a recipe into a submission file that was checked before it appears."""
 
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from toolkit.core.postprocess import Recipe
+from toolkit.config.data import DataConfig
+from toolkit.core.postprocess import describe, mask_of, recipe_to_plain
+from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import decode, encode
-from toolkit.errors import NotReadyError, StorageError, SubmissionError, ToolkitError
+from toolkit.errors import NotReadyError, SubmissionError, ToolkitError
 from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.resolved import Resolved, data_of, read_resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.truth import truth_of
+from toolkit.files.tuned import read_tuned
 from toolkit.files.writing import read_json, write_json
 from toolkit.messages import Progress, Table
 
@@ -51,7 +54,7 @@ class SubmitResult:
             ("share of empty masks", f"{self.test.empty_share:.1%}", f"{self.oof.empty_share:.1%}"),
             ("mean area of the others", f"{self.test.mean_coverage:.1%}", f"{self.oof.mean_coverage:.1%}"),
         ]
-        title = f"{self.path}: {self.rows} rows, {self.recipe.describe()}"
+        title = f"{self.path}: {self.rows} rows, {describe(self.recipe)}"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
     def next_steps(self) -> list[str]:
@@ -97,8 +100,10 @@ def submit(
             f"{experiment.name} predicts {classes} classes, but a submission is written for one",
             f"Its probabilities are in {store.folder}; see docs/metrics.md for its scores.",
         )
+    if source.competition is not None:
+        raise SubmissionError(f"{source.competition.name}: submissions by competition are not written yet")
     recipe = _recipe(experiment, threshold, minimum_area)
-    layout = _layout(source.sample_submission, store, progress)
+    layout = _layout(source, store, progress)
     runs, test = _encode(store, recipe, progress)
     oof = _summary(ProbabilityStore(experiment.predictions("oof")), recipe)
     warnings = _strange(test, oof)
@@ -107,7 +112,7 @@ def submit(
     path = workspace.submissions / f"{_file_name(submission_name or experiment.name)}.csv"
     if path.is_file():
         progress.say(f"{path} is written anew")
-    write_submission(path, layout, runs)
+    write_submission(path, layout, {image_id: (text,) for image_id, text in runs.items()})
     _write_provenance(path, experiment, recipe, resolved)
     return SubmitResult(experiment.name, str(path), len(layout.rows), recipe, test, oof, warnings)
 
@@ -115,13 +120,15 @@ def submit(
 def _recipe(experiment: Experiment, threshold: float | None, minimum_area: int | None) -> Recipe:
     """The tuned recipe; a threshold that is given replaces it, a minimum area that is given its minimum area."""
     try:
-        given = Recipe(0.5 if threshold is None else threshold, minimum_area or 0)
+        given = ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
     except ValueError as error:
         raise SubmissionError(str(error)) from error
     if threshold is not None:
-        return given
+        return Recipe((given,))
     tuned = _tuned_recipe(experiment)
-    return tuned if minimum_area is None else Recipe(tuned.threshold, given.minimum_area)
+    if minimum_area is None:
+        return tuned
+    return replace(tuned, classes=(replace(tuned.classes[0], minimum_area=minimum_area),))
 
 
 def _tuned_recipe(experiment: Experiment) -> Recipe:
@@ -130,17 +137,16 @@ def _tuned_recipe(experiment: Experiment) -> Recipe:
             f"{experiment.name} has no tuned recipe yet",
             f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
         )
-    try:
-        return Recipe(**read_json(experiment.tuned)["recipe"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"{experiment.tuned} is damaged: {error}", f"Run: tk tune {experiment.name}") from error
+    return read_tuned(experiment, 1, "sigmoid").test_recipe
 
 
-def _layout(sample: Path | None, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:
-    if sample is None:
-        progress.warn("no data.sample_submission: columns are id and rle_mask, rows in the order of the ids")
-        return default_layout(store.ids)
-    return sample_layout_for(sample, store.ids, progress)
+def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:
+    form = source.table_format
+    if source.sample_submission is None:
+        columns = " and ".join(form.columns)
+        progress.warn(f"no data.sample_submission: columns are {columns}, rows in the order of the ids")
+        return default_layout(store.ids, form)
+    return sample_layout_for(source.sample_submission, store.ids, progress, form)
 
 
 def _encode(store: ProbabilityStore, recipe: Recipe, progress: Progress) -> tuple[dict[str, str], MaskSummary]:
@@ -149,7 +155,7 @@ def _encode(store: ProbabilityStore, recipe: Recipe, progress: Progress) -> tupl
     shares = []
     with progress.task("encoding masks", len(store.ids)) as task:
         for image_id, stored in store:
-            mask = recipe.apply(stored[..., 0])
+            mask = mask_of(stored[..., 0], recipe.classes[0])
             runs[image_id] = encode(mask)
             if not np.array_equal(decode(runs[image_id], store.size(image_id)), mask):
                 raise ToolkitError(f"{image_id}: its mask does not survive encoding and decoding; nothing was written")
@@ -159,7 +165,7 @@ def _encode(store: ProbabilityStore, recipe: Recipe, progress: Progress) -> tupl
 
 
 def _summary(store: ProbabilityStore, recipe: Recipe) -> MaskSummary:
-    return _summarise([float(recipe.apply(stored[..., 0]).mean()) for _, stored in store])
+    return _summarise([float(mask_of(stored[..., 0], recipe.classes[0]).mean()) for _, stored in store])
 
 
 def _summarise(shares: list[float]) -> MaskSummary:
@@ -204,14 +210,14 @@ def _write_provenance(path: Path, experiment: Experiment, recipe: Recipe, resolv
             "members": list(config.get("members", [])),
             "weights": list(config.get("weights", [])),
             "views": config.get("views", "none"),
-            "recipe": asdict(recipe),
+            "recipe": recipe_to_plain(recipe),
             "scores": {
                 "metric": score["metric"],
                 "oof": score["all"],
                 # Those of the tuned recipe say nothing of another one.
                 **(
                     {key: tuned[key] for key in ("untuned", "tuned", "nested")}
-                    if tuned and tuned["recipe"] == asdict(recipe)
+                    if tuned and tuned["test_recipe"] == recipe_to_plain(recipe)
                     else {}
                 ),
             },

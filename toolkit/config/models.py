@@ -18,6 +18,7 @@ from toolkit.config.fields import (
     one_of,
     own_names,
 )
+from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.networks import BACKBONES, NetworkSpec
 from toolkit.config.stages import (
@@ -33,6 +34,7 @@ from toolkit.config.stages import (
 )
 from toolkit.core.blend import StoredType
 from toolkit.core.labels import Activation, Classes
+from toolkit.core.means import Mean
 from toolkit.core.metrics import MetricSpec
 from toolkit.core.placement import Resize
 from toolkit.core.views import parse_views, views_name
@@ -43,6 +45,7 @@ ENCODER_WEIGHTS = ("imagenet", "pascal_voc")
 Backbone = Annotated[str, one_of(BACKBONES)]
 MetricValue = Annotated[str | dict[str, Any], Field(union_mode="left_to_right"), checked_by(parse_metric)]
 ViewsName = Annotated[str, AfterValidator(lambda text: views_name(parse_views(text)))]
+Weighting = Literal["equal", "given", "search"]
 ClassNames = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -90,13 +93,15 @@ class Config(ClosedModel):
                            "pixels and `pad` with mirrored ones (larger images are scaled down). Predictions are "
                            "brought back to each image's own size.")  # fmt: skip
     classes: Annotated[PositiveInteger | ClassNames, Field(union_mode="left_to_right")] = Field(
-        1, description="Number of classes, or their names. With 1 it is foreground against background."
+        default_factory=lambda data: _classes_of(data.get("data")) or 1,
+        description="Number of classes, or their names. With 1 it is foreground against background. Left out: those of "
+        "the competition, or 1.",
     )
     activation: Activation = Field(
-        default_factory=lambda data: "sigmoid" if _count(data.get("classes", 1)) == 1 else "softmax",
+        default_factory=lambda data: _activation_for(data.get("classes", 1), data.get("data")),
         description="What turns the network's logits into probabilities: `sigmoid`, each class for itself, or "
-        "`softmax`, one class a pixel, the first of which counts as background. Left out: sigmoid for one class, "
-        "softmax for several.",
+        "`softmax`, one class a pixel, the first of which counts as background. Left out: sigmoid for one class and "
+        "for those of a competition, else softmax.",
     )
     loss: Loss = Field(
         default_factory=lambda data: (
@@ -135,9 +140,10 @@ class Config(ClosedModel):
         "`{fbeta: {beta: 2}}` and the like. See docs/metrics.md.",
     )
     primary_metric: MetricValue = Field(
-        "dice", description="The competition's metric, such as dice, iou, salt_map or miou: it chooses the best epoch, "
-        "scores and tunes. See docs/metrics.md.",
-    )  # fmt: skip
+        default_factory=lambda data: _metric_of(data.get("data")),
+        description="The competition's metric, such as dice, iou, salt_map or miou: it chooses the best epoch, scores "
+        "and tunes. Left out: that of `data.competition`, or dice. See docs/metrics.md.",
+    )
     benchmark_class: str | None = Field(
         None, description="Name of the class that alone counts for the primary metric; all of them if left out."
     )
@@ -250,6 +256,19 @@ def task_classes(classes: int | tuple[str, ...], activation: Activation, data: D
     )
 
 
+def _classes_of(data: DataConfig | None) -> tuple[str, ...]:
+    """The classes of the competition, if it has any; a wrong `data` has none, and is told."""
+    return () if data is None else data.table_format.classes
+
+
+def _activation_for(classes: int | tuple[str, ...], data: DataConfig | None) -> Activation:
+    return "sigmoid" if _count(classes) == 1 or classes == _classes_of(data) else "softmax"
+
+
+def _metric_of(data: DataConfig | None) -> str | dict[str, Any]:
+    return "dice" if data is None else data.table_format.metric
+
+
 def _count(classes: int | tuple[str, ...]) -> int:
     return classes if isinstance(classes, int) else len(classes)
 
@@ -258,13 +277,28 @@ def _listed(value: int | tuple[int, ...]) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+def _known_part(name: str) -> str:
+    parse_member(name)
+    return name
+
+
 class EnsembleConfig(ClosedModel):
     """An ensemble: an experiment whose members are experiments."""
 
-    members: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="Names of the experiments and ensembles, folders beside this one."
+    members: Annotated[tuple[Annotated[str, AfterValidator(_known_part)], ...], Field(min_length=1)] = Field(
+        description="Names of the experiments and ensembles, folders beside this one, and of parts of experiments such "
+        "as `exp042:fold0`, `exp042:stage0` or `exp042:snapshots`. See docs/ensembles.md.",
+    )  # fmt: skip
+    weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
+        description="Weight of each member; 0 is as if it were not there."
     )
-    weights: tuple[PositiveNumber, ...] = Field(description="Weight of each member.")
+    weighting: Weighting = Field(
+        "given", description="Where the weights come from: `equal`, `given` on the command line, or `search`."
+    )
+    mean: Mean = Field(
+        "probability", description="Of what the weighted mean is taken: `probability`, `logit`, `rank` or `vote`. See "
+        "docs/ensembles.md.",
+    )  # fmt: skip
     views: ViewsName = Field("none", description="Test-time augmentation of every member.")
     primary_metric: MetricValue = Field(description="The competition's metric.")
 
@@ -274,4 +308,6 @@ class EnsembleConfig(ClosedModel):
         members = info.data.get("members", weights)
         if len(weights) != len(members):
             raise ValueError(f"expected {len(members)} weights, one for each member, received {len(weights)}")
+        if not any(weights):
+            raise ValueError("all weights are 0: at least one member has to count")
         return weights

@@ -157,6 +157,10 @@ class PooledMetric(AreaMetric):
         """The formula of the summed areas of each class."""
         return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
 
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """Summed, a set of images is scored as one large image is."""
+        return self.per_image(counts @ statistics)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PixelAccuracy(Metric):
@@ -189,6 +193,10 @@ class PixelAccuracy(Metric):
     def per_class(self, statistics: Floats) -> Floats:
         """Pixels rightly said to be of each class or not."""
         return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
+
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """Summed, a set of images is scored as one large image is."""
+        return self.per_image(counts @ statistics)
 
     def _of_classes(self, areas: Integers) -> Floats:
         """Shares of areas (…, classes, 4)."""

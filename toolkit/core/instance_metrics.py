@@ -2,23 +2,14 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers, Mask
+from toolkit.core.arrays import Floats, Integers
 from toolkit.core.measuring import Case, Empty, Objects, PairMetric
+from toolkit.core.objects import components
 
 _TWENTIETHS = np.arange(10, 20)
 _STATISTICS = len(_TWENTIETHS) + 2
-
-
-def components(mask: Mask) -> Objects:
-    """Number the connected components of a mask `bool (height, width)` from 1; pixels that touch at a corner connect.
-
-    So does `skimage.morphology.label`, with which the participants of DSB 2018 and Airbus made objects of masks.
-    """
-    _, numbered = cv2.connectedComponents(np.ascontiguousarray(mask, np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    return np.asarray(numbered, np.int32)
 
 
 def matches(predicted: Objects, truth: Objects) -> Integers:
@@ -85,7 +76,8 @@ class InstanceMetric(PairMetric):
 
     def _of_class(self, case: Case, index: int) -> Integers:
         # Void is taken away after the objects are found: it must not divide one into two.
-        predicted = np.where(case.valid, components(case.whole_prediction[..., index]), 0)
+        ours = components(case.whole_prediction[..., index]) if case.predicted is None else case.predicted[..., index]
+        predicted = np.where(case.valid, ours, 0)
         plane = case.truth[..., index]
         known = components(plane) if case.objects is None else case.objects
         return matches(predicted.astype(np.int32), np.where(plane, known, 0).astype(np.int32))

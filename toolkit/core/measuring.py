@@ -34,7 +34,8 @@ class Case:
 
     `prediction` and `truth` are `bool (height, width, classes)`, False in void pixels; `valid` is
     `bool (height, width)`, False there. `objects` numbers the true objects where they are known. `whole_prediction`
-    is the prediction with its void pixels: an object that void divides is still one object.
+    is the prediction with its void pixels: an object that void divides is still one object. `predicted` numbers the
+    predicted objects of each class, `int32 (height, width, classes)`, where they are more than connected pixels.
     """
 
     prediction: Planes
@@ -42,6 +43,7 @@ class Case:
     valid: Mask
     objects: Objects | None
     whole_prediction: Planes
+    predicted: Objects | None = None
 
     @cached_property
     def areas(self) -> Integers:
@@ -57,13 +59,24 @@ class Case:
             np.int64,
         )
 
+    @cached_property
+    def wrong(self) -> int:
+        """How many pixels are wrong in any class; void ones never are."""
+        return int(np.count_nonzero((self.prediction != self.truth).any(axis=-1)))
+
 
 def _class_by_class(masks: Planes) -> npt.NDArray[np.bool_]:
     """The pixels of each class in a row, `bool (classes, height · width)`."""
     return np.ascontiguousarray(masks.reshape(-1, masks.shape[2]).T)
 
 
-def case_of(prediction: Planes, labels: Labels, activation: Activation, objects: Objects | None = None) -> Case:
+def case_of(
+    prediction: Planes,
+    labels: Labels,
+    activation: Activation,
+    objects: Objects | None = None,
+    predicted: Objects | None = None,
+) -> Case:
     """Bring prediction and truth of one image together.
 
     Args:
@@ -71,6 +84,8 @@ def case_of(prediction: Planes, labels: Labels, activation: Activation, objects:
         labels: the truth, `uint8 (height, width)`, 255 in void pixels.
         activation: what the labels mean, see `Labels`.
         objects: the true objects, `int32 (height, width)`, where they are known.
+        predicted: the predicted objects of each class, `int32 (height, width, classes)`, where they are not simply the
+            connected pixels.
 
     Raises:
         ValueError: the sizes differ.
@@ -82,13 +97,29 @@ def case_of(prediction: Planes, labels: Labels, activation: Activation, objects:
     valid = labels != VOID
     truth = planes(labels, prediction.shape[2], activation) == 1
     seen = prediction if valid.all() else prediction & valid[..., None]
-    return Case(seen, truth, valid, objects, prediction)
+    return Case(seen, truth, valid, objects, prediction, predicted)
 
 
 def mean(values: Floats) -> float:
     """Mean of the values that are not NaN, NaN if there is none; exact, so that their order does not matter."""
     counted = values[~np.isnan(values)].tolist()
     return math.fsum(counted) / len(counted) if counted else math.nan
+
+
+def mean_of_draws(values: Floats, counts: Floats) -> Floats:
+    """Mean of the values that are not NaN in sets of images that hold each image so often.
+
+    Args:
+        values: of each image, (images, k).
+        counts: (sets, images).
+
+    Returns:
+        `float64 (sets,)`; NaN where no value counts.
+    """
+    counted = ~np.isnan(values)
+    totals = counts @ np.where(counted, values, 0).sum(axis=1)
+    numbers = counts @ counted.sum(axis=1)
+    return np.where(numbers == 0, np.nan, totals / np.maximum(numbers, 1))
 
 
 @dataclass(frozen=True)
@@ -119,6 +150,10 @@ class Metric(ABC):
     @abstractmethod
     def per_class(self, statistics: Floats) -> Floats:
         """The score of each class over all images, `float64 (classes,)`; NaN for classes without any."""
+
+    @abstractmethod
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """The score of sets that hold each image `counts` times, (sets, images): `float64 (sets,)`, for resampling."""
 
     @property
     def needs_objects(self) -> bool:
@@ -166,3 +201,7 @@ class PairMetric(Metric):
     def per_class(self, statistics: Floats) -> Floats:
         """Mean over the images of each class."""
         return np.array([mean(column) for column in self.pairs(statistics).T], np.float64)
+
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """Mean over all pairs that are not skipped."""
+        return mean_of_draws(self.taken(self.pairs(statistics)), counts)

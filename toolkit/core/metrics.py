@@ -13,7 +13,7 @@ from toolkit.core.area_metrics import AreaFormula, AreaMetric, PixelAccuracy, Po
 from toolkit.core.arrays import Floats, Mask
 from toolkit.core.instance_metrics import InstanceMetric
 from toolkit.core.labels import Activation
-from toolkit.core.measuring import Case, Direction, Empty, Metric, Planes, case_of, mean
+from toolkit.core.measuring import Case, Direction, Empty, Metric, Planes, case_of, mean, mean_of_draws
 from toolkit.errors import ConfigError
 
 OwnCallable = Callable[[Planes, Planes, Mask], float]
@@ -180,6 +180,10 @@ class OwnMetric(Metric):
     def per_class(self, statistics: Floats) -> Floats:
         """NaN: nobody here knows."""
         return np.full(self.classes, np.nan)
+
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """Mean over the images."""
+        return mean_of_draws(statistics[:, :1], counts)
 
 
 def _own(spec: MetricSpec, classes: int, own: Mapping[str, Any]) -> Metric:

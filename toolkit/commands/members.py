@@ -1,0 +1,199 @@
+"""The members of an ensemble: whether they fit together, and their predictions, made where they are missing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.commands.blending import blend
+from toolkit.config.loading import config_from_plain
+from toolkit.errors import MembersError, NotReadyError
+from toolkit.files.datasets import find_labelled
+from toolkit.files.experiment import Experiment, Split
+from toolkit.files.fold_table import read_folds
+from toolkit.files.locks import locked
+from toolkit.files.members import Member, members_of
+from toolkit.files.resolved import Resolved, read_resolved, refuse_changed_plugins
+from toolkit.files.sources import find_images
+from toolkit.files.store import ProbabilityStore, is_made_from
+from toolkit.learning.plugins import Own
+from toolkit.messages import Progress
+
+if TYPE_CHECKING:
+    from toolkit.learning.stores import FittedExperiment
+
+_SAME_KEYS = ("classes", "activation", "benchmark_class")
+_SAME_DATA = (("training_data", "fitted to images or masks"), ("test_data", "used to predict test images"))
+
+
+def refuse_other_tasks(members: Sequence[Member], resolved: Sequence[Resolved]) -> None:
+    """Refuse members that were fitted to another metric, other classes or other data than the first, or named twice.
+
+    Raises:
+        MembersError: so they were.
+    """
+    metrics = sorted({entry.primary_metric.label for entry in resolved})
+    if len(metrics) > 1:
+        raise MembersError(f"the members were fitted to different metrics: {', '.join(metrics)}")
+    for key in _SAME_KEYS:
+        if any(entry.config[key] != resolved[0].config[key] for entry in resolved):
+            listed = "; ".join(
+                f"{member.name}: {entry.config[key]}" for member, entry in zip(members, resolved, strict=True)
+            )
+            raise MembersError(f"the members differ in {key}: {listed}")
+    repeated = {member.name for member in members if members.count(member) > 1}
+    if repeated:
+        raise MembersError(f"{', '.join(repeated)} is named twice; use --weights to let it count more")
+
+
+def refuse_other_images(members: Sequence[Member], resolved: Sequence[Resolved], plain: Sequence[Path]) -> None:
+    """Refuse members whose out-of-fold predictions, in the folders `plain`, are of other images or sizes.
+
+    Raises:
+        MembersError: so they are, or images are left of which no member has a prediction.
+    """
+    stores = [ProbabilityStore(folder) for folder in plain]
+    whole = [number for number, member in enumerate(members) if member.part.fold is None]
+    for number in whole[1:]:
+        first = whole[0]
+        differing = sorted(set(stores[first].ids).symmetric_difference(stores[number].ids))
+        if differing:
+            raise MembersError(
+                f"{members[first].name} and {members[number].name} were fitted to different images: {len(differing)} "
+                f"ids are in only one of them, such as {', '.join(differing[:5])}",
+                "Only experiments over the same images can be averaged.",
+            )
+    for member, store in zip(members[1:], stores[1:], strict=True):
+        for image_id in set(stores[0].ids).intersection(store.ids):
+            if store.size(image_id) != stores[0].size(image_id):
+                raise MembersError(f"{image_id} has another size in {member.name} than in {members[0].name}")
+    for key, what in _SAME_DATA:
+        if len({entry.digests.get(key) for entry in resolved}) > 1:
+            raise MembersError(
+                f"the members were {what} with the same ids but different content", "Use the same data folders for all."
+            )
+
+
+def refuse_gaps(members: Sequence[Member], ids: Sequence[str]) -> None:
+    """Refuse single folds that leave images without any out-of-fold prediction.
+
+    Raises:
+        MembersError: so they do.
+    """
+    covered = frozenset[str]().union(*(member.images(ids) for member in members))
+    missing = sorted(set(ids) - covered)
+    if missing:
+        raise MembersError(
+            f"{len(missing)} of {len(ids)} training images have no out-of-fold prediction, such as "
+            f"{', '.join(missing[:5])}: {', '.join(member.name for member in members)} hold out other ones",
+            "A fold predicts only what it never saw. Name folds that hold out every image, or a whole experiment too.",
+        )
+
+
+def common_splits(members: Sequence[Member], resolved: Sequence[Resolved]) -> list[Split]:
+    """Test predictions are blended where every member has them.
+
+    Raises:
+        MembersError: some have them, some have not, or of other images.
+    """
+    tested = [
+        "test_data" in entry.digests if member.is_part else member.predictions("test").is_dir()
+        for member, entry in zip(members, resolved, strict=True)
+    ]
+    if any(tested) and not all(tested):
+        having = [member.name for member, has in zip(members, tested, strict=True) if has]
+        without = [member for member, has in zip(members, tested, strict=True) if not has]
+        raise MembersError(
+            f"{', '.join(having)} predicted test images, {', '.join(member.name for member in without)} did not",
+            f"Add data.test to its configuration and run: tk fit {without[0].experiment.name}",
+        )
+    folders = [member.predictions("test") for member in members if not member.is_part]
+    if any(tested) and len({frozenset(ProbabilityStore(folder).ids) for folder in folders}) > 1:
+        raise MembersError(
+            "the members predicted different test images", "Set data.test alike and run tk fit for each."
+        )
+    return ["oof", "test"] if any(tested) else ["oof"]
+
+
+def refuse_views(member: Member, views: str) -> None:
+    """Predictions with views are made anew, which takes the weights and plain members.
+
+    Raises:
+        MembersError: the member is averaged over other views already.
+        NotReadyError: weights are gone.
+    """
+    if views == "none" or member.is_part:  # a part was only found with its weights
+        return
+    if member.is_ensemble:
+        inner, config = members_of(member.experiment)
+        if config.views not in ("none", views):
+            raise MembersError(f"{member.name} is averaged over {config.views} already; --views {views} would mix them")
+        for one in inner if config.views == "none" else []:
+            refuse_views(one, views)
+        return
+    fitted = read_resolved(member.experiment).config
+    last = len(fitted["stages"]) - 1
+    stages = [(fold, member.experiment.stage(fold, last)) for fold in range(fitted["folds_count"])]
+    gone = [fold for fold, stage in stages if not stage.best_weights.is_file()]
+    if gone:
+        raise NotReadyError(
+            f"{member.name} cannot be predicted with {views}: the weights of fold {', '.join(map(str, gone))} are gone",
+            f"Run: tk fit {member.name}",
+        )
+
+
+def predict_member(member: Member, split: Split, views: str, progress: Progress) -> Path:
+    """The folder of a member's predictions with these views, made if they are missing or stale.
+
+    That of a single fold may hold further images, see `Member.images`.
+    """
+    if member.is_ensemble:
+        inner, config = members_of(member.experiment)
+        if views in ("none", config.views):
+            return member.predictions(split)
+        with locked(member.experiment.lock):
+            folders = [predict_member(one, split, views, progress) for one in inner]
+            return blend(
+                member.experiment, inner, config, folders, split=split, views=views, into=views, progress=progress
+            )
+    if views == "none" and not member.is_part:
+        return member.predictions(split)
+    with locked(member.experiment.lock):
+        return _predict(member, split, views, progress)
+
+
+def first_fitted(member: Member) -> Experiment:
+    """The experiment itself, or the first inside an ensemble: beside it lies the code of its own metrics."""
+    while member.is_ensemble:
+        member = members_of(member.experiment)[0][0]
+    return member.experiment
+
+
+def _predict(member: Member, split: Split, views: str, progress: Progress) -> Path:
+    from toolkit.learning.stores import FittedExperiment, predict_oof, predict_test
+
+    experiment = member.experiment
+    resolved = read_resolved(experiment)
+    refuse_changed_plugins(experiment, resolved)
+    config = config_from_plain(resolved.config, experiment.folder)
+    images = find_labelled(config).images
+    if member.part.stage is not None:  # sizes and batches are those of the stage
+        config = config.model_copy(update={"stages": config.stages[: member.part.stage + 1]})
+    folds = read_folds(experiment.folds, images.ids)
+    own = Own(experiment.config, progress)
+    fitted = FittedExperiment(experiment, config, resolved, images.ids, folds, own, member.part)
+    if split == "oof":
+        of_all_folds = replace(fitted, part=replace(member.part, fold=None))
+        if member.part.fold is not None and _is_current(of_all_folds, views):
+            return of_all_folds.predictions(split, views)
+        predict_oof(fitted, images, views, progress)
+    elif config.data.test is not None:
+        predict_test(fitted, find_images(config.data.test, "data.test", config.shape[2]), views, progress)
+    return fitted.predictions(split, views)
+
+
+def _is_current(fitted: "FittedExperiment", views: str) -> bool:
+    """Whether out-of-fold predictions are there, made from the weights that are there."""
+    paths = [path for fold in fitted.fold_numbers for path in fitted.weights_of(fold)]
+    folder = fitted.predictions("oof", views)
+    return all(path.is_file() for path in paths) and is_made_from(folder, fitted.made_from("oof", views))

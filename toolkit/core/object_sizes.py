@@ -1,0 +1,68 @@
+"""Thresholds with minimum object sizes, all at once, from the component table of each image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.components import kept_areas
+from toolkit.core.evidence import Evidence, Example
+from toolkit.core.labels import VOID
+from toolkit.core.measuring import AREAS
+from toolkit.core.postprocess import is_empty
+from toolkit.core.recipe import ClassRecipe, Recipe
+from toolkit.core.search import FROM_UNTUNED, THRESHOLDS, recipe_of
+from toolkit.core.sweeps import Blocks, Sweep
+from toolkit.core.tallies import Tally
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectSizeStep:
+    """The minimum object size of a single class, jointly with its threshold; `minimum_sizes` ascend from 0.
+
+    What may leave an image empty stays as it was found before; a recipe has nothing else by then.
+    """
+
+    evidence: Evidence
+    blocks: Blocks
+    minimum_sizes: Integers
+    name: str = "minimum_object_size"
+
+    def sweeps(self, currents: Sequence[Recipe]) -> Mapping[Recipe, Sequence[Sweep]]:
+        """All thresholds and sizes for each rule about empty images that was found so far."""
+        tally = Tally(self.evidence.metric)
+        rules = {current: replace(current.classes[0], threshold=ClassRecipe().threshold) for current in currents}
+        totals: dict[ClassRecipe, Floats] = {}
+        for example in self.evidence.examples("counting objects at all thresholds"):
+            block = self.blocks.of_image[example.position]
+            found, emptied, sizes = self._contributions(example, tally)
+            for rule in dict.fromkeys(rules.values()):
+                if rule not in totals:
+                    totals[rule] = np.zeros((self.blocks.count, *found.shape))
+                presence = None if example.presence is None else float(example.presence[0])
+                if is_empty(example.stored[..., 0], rule, presence):
+                    totals[rule][block] += emptied
+                elif rule.minimum_area:
+                    totals[rule][block] += np.where((sizes >= rule.minimum_area)[..., None], found, emptied)
+                else:
+                    totals[rule][block] += found
+        return {current: [self._sweep(rule, totals[rule])] for current, rule in rules.items()}
+
+    def _contributions(self, example: Example, tally: Tally) -> tuple[Floats, Floats, Integers]:
+        """What an image adds at every threshold and size, (255, sizes, m), empty, (m,), and how large its mask is."""
+        truth, valid = example.labels == 1, example.labels != VOID
+        kept = kept_areas(example.stored[..., 0], truth, self.minimum_sizes, None if valid.all() else valid)
+        statistics = np.empty((*kept.predicted.shape, AREAS))
+        statistics[..., 0], statistics[..., 1] = kept.intersection, kept.predicted
+        statistics[..., 2], statistics[..., 3] = truth.sum(), valid.sum()
+        emptied = np.array([0, 0, truth.sum(), valid.sum()], np.float64)
+        return tally.contributions(statistics), tally.contributions(emptied[None])[0], kept.sizes
+
+    def _sweep(self, rule: ClassRecipe, totals: Floats) -> Sweep:
+        def recipe(position: tuple[int, ...]) -> Recipe:
+            threshold, size = position
+            least = int(self.minimum_sizes[size])
+            return recipe_of(replace(rule, threshold=float(THRESHOLDS[threshold]), minimum_object_size=least))
+
+        return Sweep(totals, (FROM_UNTUNED, np.arange(len(self.minimum_sizes), dtype=np.float64)), recipe)
