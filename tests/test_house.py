@@ -133,9 +133,10 @@ def test_nothing_but_training_and_predicting_imports_tensorflow() -> None:
         "heavy = {'tensorflow', 'pandas', 'albumentations', 'cv2', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "import toolkit.commands.ensemble, toolkit.commands.fit, toolkit.commands.tune, toolkit.commands.submit\n"
-        "import toolkit.commands.lr_find, toolkit.commands.preview, toolkit.commands.score\n"
+        "import toolkit.commands.lr_find, toolkit.commands.preview, toolkit.commands.score, toolkit.commands.check\n"
         "import toolkit.commands.listing, toolkit.commands.new, toolkit.commands.config, toolkit.commands.demo\n"
         "import toolkit.commands.compare, toolkit.commands.evaluate\n"
+        "import toolkit.commands.leaderboard, toolkit.commands.uploading\n"
         "assert not {'tensorflow', 'albumentations', 'matplotlib'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

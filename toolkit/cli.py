@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
@@ -14,6 +14,7 @@ from toolkit.messages import Progress
 _INTERRUPTED = 130
 
 _Value = TypeVar("_Value")
+_Result = TypeVar("_Result", bound=console.Result)
 
 app = typer.Typer(
     help="Train folds, ensemble, tune on out-of-fold predictions and submit: image-segmentation competitions from one "
@@ -30,6 +31,9 @@ Overrides = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as stages.0.epochs=3; repeatable.")
 ]
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment.")]
+Competition = Annotated[
+    str | None, typer.Option(help="What the file looks like: tgs-salt, airbus, … or the path of a YAML file.")
+]
 OptionalName = Annotated[
     str | None,
     typer.Argument(metavar="[EXPERIMENT]", help="Name or path of an experiment or ensemble; the one finished last."),
@@ -41,12 +45,12 @@ def main() -> None:
     app(prog_name="tk")
 
 
-def _run(command: Callable[[Progress], console.Result], as_json: bool) -> None:
+def _run(command: Callable[[Progress], _Result], as_json: bool) -> _Result:
     """Call a command and show its result."""
-    _guarded(command, lambda result: console.show_result(result, as_json))
+    return _guarded(command, lambda result: console.show_result(result, as_json))
 
 
-def _guarded(command: Callable[[Progress], _Value], show: Callable[[_Value], None]) -> None:
+def _guarded(command: Callable[[Progress], _Value], show: Callable[[_Value], None]) -> _Value:
     """Call a command and show what it returns; errors that a user can mend become one message and an exit code."""
     try:
         with console.progress_on_screen() as progress:
@@ -58,6 +62,7 @@ def _guarded(command: Callable[[Progress], _Value], show: Callable[[_Value], Non
     except KeyboardInterrupt:
         console.show_interrupted()
         raise typer.Exit(_INTERRUPTED) from None
+    return result
 
 
 def _workspace() -> Workspace:
@@ -200,7 +205,10 @@ def ensemble(
     weights: Annotated[str | None, typer.Option(help="equal, search, or one for each, such as 0.6,0.4.")] = None,
     mean: Annotated[str, typer.Option(help="Of what: probability, logit, rank or vote.")] = "probability",
     tta: Annotated[bool, typer.Option("--tta", help="Flip test-time augmentation: the same as --views flips.")] = False,
-    views: Annotated[str | None, typer.Option(help="Test-time augmentation: none, hflip, vflip or flips.")] = None,
+    views: Annotated[
+        str | None,
+        typer.Option(help="Test-time augmentation: flips, d4, scales:0.75,1, flips*scales:0.75,1 …; auto chooses."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the ensemble; joined by + if left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -254,10 +262,18 @@ def submit(
         int | None, typer.Option(help="Masks of fewer pixels are emptied; replaces the tuned area.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the file; the experiment's if left out.")] = None,
+    upload: Annotated[
+        str | None,
+        typer.Option(metavar="COMPETITION", help="Upload it to Kaggle, such as tgs-salt-identification-challenge."),
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", "-m", help="What to say with the upload; recipe and scores if left out.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write submissions/NAME.csv, checked against the sample submission, and NAME.json about where it comes from."""
+    """Write submissions/NAME.csv once it has passed all checks, and NAME.json about where it comes from."""
     from toolkit.commands.submit import submit as command
+    from toolkit.commands.submit import upload_options
 
     _run(
         lambda progress: command(
@@ -266,6 +282,7 @@ def submit(
             threshold=threshold,
             minimum_area=min_area,
             submission_name=name,
+            upload=upload_options(upload, message),
             progress=progress,
         ),
         as_json,
@@ -278,6 +295,40 @@ def list_(as_json: AsJson = False) -> None:
     from toolkit.commands.listing import list_experiments
 
     _run(lambda _: list_experiments(_workspace()), as_json)
+
+
+@app.command("lb")
+def leaderboard(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of a submission that was made.")] = None,
+    score: Annotated[float | None, typer.Argument(metavar="[SCORE]", help="What the leaderboard said of it.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="The score is that of the private part.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show submissions with their leaderboard scores, and how these go with cross-validation; record one."""
+    from toolkit.commands.leaderboard import leaderboard as command
+
+    board: Literal["public", "private"] = "private" if private else "public"
+    _run(lambda progress: command(_workspace(), name, score, board, progress), as_json)
+
+
+@app.command()
+def check(
+    submission: Annotated[Path, typer.Argument(help="Submission file, whoever made it.")],
+    sample: Annotated[Path | None, typer.Option(help="The competition's sample submission.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the test images.")] = None,
+    competition: Competition = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what is wrong with a submission file before it is uploaded."""
+    from toolkit.commands.check import check as command
+
+    result = _run(
+        lambda progress: command(
+            _workspace(), submission, sample=sample, images=images, competition=competition, progress=progress
+        ),
+        as_json,
+    )
+    raise typer.Exit(result.exit_code)
 
 
 @app.command()
@@ -329,15 +380,23 @@ def evaluate(
 @app.command()
 def score(
     submission: Annotated[Path, typer.Argument(help="Submission file.")],
-    solution: Annotated[Path, typer.Option(help="File of the same columns with the true masks.")],
-    images: Annotated[Path, typer.Option(help="Folder of the images, for their sizes.")],
-    metric: Annotated[str, typer.Option(help="dice, iou or salt_map.")],
+    solution: Annotated[Path, typer.Option(help="File with the true masks, such as a table of labels.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Such as dice, or {fbeta: {beta: 2}}; the competition's if left out.")
+    ] = None,
+    competition: Competition = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a submission against a known solution."""
     from toolkit.commands.score import score_submission
 
-    _run(lambda _: score_submission(submission, solution, images, metric), as_json)
+    _run(
+        lambda progress: score_submission(
+            submission, solution, images=images, metric=metric, competition=competition, progress=progress
+        ),
+        as_json,
+    )
 
 
 @app.command()

@@ -615,7 +615,7 @@ def test_from_two_fitted_experiments_to_a_submission() -> None:
     assert provenance["weights"] == [3, 1]
     assert provenance["recipe"] == tuned["recipe"]
     assert provenance["scores"] == {
-        "metric": "dice", "oof": tuned["untuned"], "untuned": tuned["untuned"], "tuned": 1.0, "nested": 1.0,
+        "metric": "dice", "oof": tuned["tuned"], "untuned": tuned["untuned"], "tuned": 1.0, "nested": 1.0,
     }  # fmt: skip
     assert set(provenance["digests"]) == {"submission", "test_predictions", "oof_predictions"}
 
