@@ -15,13 +15,15 @@ import cv2
 import numpy as np
 
 from toolkit.config.loading import load_config, plain_config
+from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import encode
 from toolkit.core.simulate import simulate_salt
 from toolkit.files.experiment import Experiment
 from toolkit.files.fold_table import folds_digest, write_folds
 from toolkit.files.resolved import Resolved, versions, write_resolved
-from toolkit.files.store import ProbabilityWriter
+from toolkit.files.store import ProbabilityWriter, store_digest
 from toolkit.files.tables import format_table
+from toolkit.files.tuned import TunedRecipe, write_tuned
 from toolkit.files.writing import write_json, write_text
 
 DIFFERENT = 200
@@ -34,7 +36,7 @@ shape: [128, 128, 3]
 folds_count: 2
 stages: [{epochs: 1}]
 """
-RECIPE = {"classes": [{"threshold": 0.45, "minimum_object_size": 20, "fill_holes": 30, "minimum_area": 40}]}
+RECIPE = Recipe((ClassRecipe(threshold=0.45, minimum_object_size=20, fill_holes=30, minimum_area=40),))
 
 
 def simulated(count: int, side: int) -> Iterator[tuple[bytes, np.ndarray]]:
@@ -74,8 +76,11 @@ def build(root: Path, count: int, side: int) -> None:
     config = plain_config(load_config(experiment.config).config, experiment.folder)
     write_resolved(experiment, Resolved(config, {"folds": folds_digest(folds)}, "float32", versions()))
     write_json(experiment.score, {"metric": "salt_map", "folds": [0.8, 0.8], "all": 0.8})
-    scores = {"metric": "salt_map", "untuned": 0.8, "tuned": 0.82, "nested": 0.81}
-    write_json(experiment.tuned, {**scores, "recipe": RECIPE})
+    digest = store_digest(experiment.predictions("oof"))
+    recipes = (RECIPE, RECIPE, RECIPE)
+    write_tuned(
+        experiment, TunedRecipe("salt_map", *recipes, 0.8, 0.82, 0.81, (0.8, 0.82), 0.001, 0.01, oof_predictions=digest)
+    )
 
 
 def main(count: int, side: int) -> None:

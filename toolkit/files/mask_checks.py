@@ -1,6 +1,6 @@
 """Checks of a submission's masks: sound runs inside their image, without overlaps, standing the right way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -37,15 +37,28 @@ class MaskChecks:
         self.rows = self.empty_rows = 0
 
     def check_image(self, image_id: str, rows: Sequence[MaskRow]) -> None:
-        """Check all rows of one image."""
+        """Check all rows of one image, one after the other: of objects there may be many."""
         size = self._expected.size(image_id)
         if size is None:
             self._unknown.append(image_id)
-        decoded = self._decoded(rows, size)
+        # Without a size, pixels are counted in one long line.
+        shape = size or (1, max(_pixels_needed(row.text, self._form.relative) for row in rows))
+        if shape[1] > _PIXELS_AT_MOST:
+            came = f"runs that go beyond {_PIXELS_AT_MOST:,} pixels"
+            self._findings.refuse("runs", _place(rows[0]), came, "", "Check these numbers.")
+            return
+        united: dict[str | None, Mask] = {}
+        taken = np.zeros(shape, np.bool_)
+        for row in rows:
+            of_class = united.setdefault(row.class_name, np.zeros(shape, np.bool_))
+            mask = self._mask(row, shape)
+            if mask is not None:
+                self._check_overlap(row, mask, taken)
+                taken |= mask
+                of_class |= mask
         if size is not None:
-            self._check_origin(image_id, decoded, size)
-            self._look_at(image_id, [mask for _, mask in decoded])
-        self._check_overlaps([entry for entry in decoded if entry[1].any()])
+            self._check_origin(image_id, united)
+            self._look_at(image_id, taken)
         self._seen += 1
 
     def finish(self) -> None:
@@ -66,44 +79,14 @@ class MaskChecks:
             self._findings.warn("masks", WHOLE_FILE, "all masks that are not empty are the same", "", advice)
         self._check_orientation()
 
-    def _decoded(self, rows: Sequence[MaskRow], size: tuple[int, int] | None) -> list[tuple[MaskRow, Mask]]:
-        """The rows that are masks, with these. Without a size, pixels are counted in one long line."""
-        shape = size or (1, max((_pixels_needed(row.text, self._form.relative) for row in rows), default=1))
-        decoded = []
-        for row in rows:
-            self.rows += 1
-            where = f"line {row.line}, {','.join(row.cells)}"
-            if shape[1] > _PIXELS_AT_MOST:
-                came = f"runs that go beyond {_PIXELS_AT_MOST:,} pixels"
-                self._findings.refuse("runs", where, came, "", "Check these numbers.")
-            elif self._is_empty(row, where):
-                self.empty_rows += 1
-                decoded.append((row, np.zeros(shape, np.bool_)))
-            elif (mask := self._mask(row, where, shape)) is not None:
-                if len(self._texts) < 2:
-                    self._texts.add(row.text)
-                decoded.append((row, mask))
-        return decoded
-
-    def _is_empty(self, row: MaskRow, where: str) -> bool:
-        """Whether a row has an empty mask; one that is written wrongly counts as such."""
-        text, token = row.text.strip(), self._form.empty
-        allowed = f"an empty mask is {token}" if token else "an empty mask is an empty cell"
-        if row.text == token:
-            return True
-        if text.lower() in _NOT_A_NUMBER:
-            advice = f"Write fillna({token!r}) before to_csv." if token else "Write it with to_csv(na_rep='')."
-            self._findings.refuse("empty masks", where, f"{row.text!r} is no mask", allowed, advice)
-            return True
-        if text == token or text in _EMPTY_SOMEWHERE:
-            # Where no competition is named nobody knows which word it has.
-            tell = self._findings.warn if self._form is PLAIN else self._findings.refuse
-            tell("empty masks", where, f"the cell {row.text!r}", allowed, "Write it so.")
-            return True
-        return False
-
-    def _mask(self, row: MaskRow, where: str, size: tuple[int, int]) -> Mask | None:
-        """The mask of a row that is not empty; None if it has none."""
+    def _mask(self, row: MaskRow, size: tuple[int, int]) -> Mask | None:
+        """The mask of a row; None if it is empty or broken."""
+        self.rows += 1
+        if self._is_empty(row):
+            self.empty_rows += 1
+            return None
+        if len(self._texts) < 2:
+            self._texts.add(row.text)
         order, relative = self._form.pixel_order, self._form.relative
         text = row.text.strip()
         try:
@@ -111,12 +94,29 @@ class MaskChecks:
         except RleError as error:
             self._broken += 1
             self._fit_otherwise += self._fits_otherwise(text, size)
-            self._findings.refuse("runs", where, str(error), "", "Encode the mask again.")
+            self._findings.refuse("runs", _place(row), str(error), "", "Encode the mask again.")
             return None
         if encode(mask, order, relative) != row.text:
             came = "the mask can be written shorter: runs that touch, spaces around it, or zeros before a number"
-            self._findings.warn("round trip", where, came, "", "Encode the mask again.")
+            self._findings.warn("round trip", _place(row), came, "", "Encode the mask again.")
         return mask
+
+    def _is_empty(self, row: MaskRow) -> bool:
+        """Whether a row has an empty mask; one that is written wrongly counts as such."""
+        text, token = row.text.strip(), self._form.empty
+        allowed = f"an empty mask is {token}" if token else "an empty mask is an empty cell"
+        if row.text == token:
+            return True
+        if text.lower() in _NOT_A_NUMBER:
+            advice = f"Write fillna({token!r}) before to_csv." if token else "Write it with to_csv(na_rep='')."
+            self._findings.refuse("empty masks", _place(row), f"{row.text!r} is no mask", allowed, advice)
+            return True
+        if text == token or text in _EMPTY_SOMEWHERE:
+            # Where no competition is named nobody knows which word it has.
+            tell = self._findings.warn if self._form is PLAIN else self._findings.refuse
+            tell("empty masks", _place(row), f"the cell {row.text!r}", allowed, "Write it so.")
+            return True
+        return False
 
     def _fits_otherwise(self, text: str, size: tuple[int, int]) -> bool:
         """Whether a text that is no mask is one with the other kind of starts."""
@@ -126,41 +126,30 @@ class MaskChecks:
             return False
         return True
 
-    def _check_overlaps(self, decoded: Sequence[tuple[MaskRow, Mask]]) -> None:
-        if self._form.overlaps or self._form.rows == "image" or len(decoded) < 2:
+    def _check_overlap(self, row: MaskRow, mask: Mask, taken: Mask) -> None:
+        """No pixel is in an earlier row of the image, where the rules forbid that."""
+        if self._form.overlaps or self._form.rows == "image":
             return
-        taken = np.zeros_like(decoded[0][1])
-        for row, mask in decoded:
-            if shared := np.count_nonzero(taken & mask):
-                what = "objects" if self._form.rows == "object" else "classes"
-                came = f"{shared} pixels belong to an earlier row of the same image too"
-                where = f"line {row.line}, {','.join(row.cells)}"
-                allowed = f"{what} share no pixels in {self._form.name}"
-                self._findings.refuse("overlap", where, came, allowed, "Give each pixel to one of them.")
-            taken |= mask
+        if shared := np.count_nonzero(taken & mask):
+            what = "objects" if self._form.rows == "object" else "classes"
+            came = f"{shared} pixels belong to an earlier row of the same image too"
+            allowed = f"{what} share no pixels in {self._form.name}"
+            self._findings.refuse("overlap", _place(row), came, allowed, "Give each pixel to one of them.")
 
-    def _check_origin(self, image_id: str, decoded: Sequence[tuple[MaskRow, Mask]], size: tuple[int, int]) -> None:
+    def _check_origin(self, image_id: str, united: Mapping[str | None, Mask]) -> None:
         """The masks, decoded, are those that the submission was made of."""
-        for name in self._form.classes or (None,):
+        for name, mask in united.items():
             wanted = self._expected.masks.get((image_id, name))
-            if wanted is None:
-                continue
-            united = np.zeros(size, np.bool_)
-            for row, mask in decoded:
-                if row.class_name == name:
-                    united |= mask
-            if mask_digest(united) != wanted:
+            if wanted is not None and mask_digest(mask) != wanted:
                 where = " ".join(filter(None, (image_id, name)))
                 came = "its mask is another one than it was made of"
-                self._findings.refuse(
-                    "round trip", where, came, "", "This is a fault of the toolkit; please report it."
-                )
+                advice = "This is a fault of the toolkit; please report it."
+                self._findings.refuse("round trip", where, came, "", advice)
 
-    def _look_at(self, image_id: str, masks: Sequence[Mask]) -> None:
-        """Compare a mask with what it would be in the other order, for some of the images."""
+    def _look_at(self, image_id: str, united: Mask) -> None:
+        """Compare all masks of an image with what they would be in the other order, for some of the images."""
         if self._seen % self._every or self._looked_at >= _LOOKED_AT or self._pixels > _PIXELS_LOOKED_AT:
             return
-        united = np.any(masks, axis=0) if masks else np.zeros((1, 1), np.bool_)
         if not united.any() or united.all():
             return
         other = in_other_order(united, self._form.pixel_order)
@@ -186,6 +175,10 @@ class MaskChecks:
             came = f"masks fit {len(self._contrasts)} images better when pixels are not counted {order}"
         advice = "Were the masks encoded transposed? Look at some of them."
         self._findings.warn("orientation", WHOLE_FILE, came, f"{self._form.name} counts {order}", advice)
+
+
+def _place(row: MaskRow) -> str:
+    return f"line {row.line}, {','.join(row.cells)}"
 
 
 def _pixels_needed(text: str, relative: bool) -> int:
