@@ -2,18 +2,30 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.config.competitions import find_competition
 from toolkit.core.labels import VOID, Classes
 from toolkit.core.rle import decode, encode
 from toolkit.errors import DataError, SubmissionError
 from toolkit.files.checking import check_training_data
 from toolkit.files.images import read_image, read_mask_values
+from toolkit.files.mask_rows import runs_of
 from toolkit.files.sources import find_images, find_training_data
-from toolkit.files.submissions import read_submission, sample_layout
+from toolkit.files.submissions import (
+    default_layout,
+    encode_image,
+    encode_objects,
+    read_solution,
+    read_submission,
+    sample_layout,
+    sample_layout_for,
+    write_submission,
+)
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.realdata
@@ -53,21 +65,121 @@ def test_membrane_masks_are_what_lies_above_zero(real_data: Path) -> None:
     assert 0.5 < np.mean([(read_mask_values(path) > 0).mean() for path in masks]) < 0.95
 
 
-def test_real_sample_submissions_give_columns_ids_and_order(real_data: Path) -> None:
-    folder = real_data / "competition_csv"
-    carvana = sample_layout(folder / "carvana_sample_submission_head.csv")
-    assert carvana.columns == ("img", "rle_mask")
-    assert carvana.rows[0] == ("0004d4463b50_01.jpg", "0004d4463b50_01")
-    second = sample_layout(folder / "siim_stage2_sample_submission.csv")
-    assert second.columns == ("ImageId", "EncodedPixels")
-    assert read_submission(folder / "siim_stage2_sample_submission.csv")["ID_0011fe81e"] == ""
-    # Its first stage has several rows for some images, which one row per image cannot answer.
-    with pytest.raises(SubmissionError, match="several rows"):
-        sample_layout(folder / "siim_stage1_sample_submission.csv")
+SAMPLES = {
+    "siim_stage1_sample_submission.csv": ("siim-acr", 1372, 112),
+    "siim_stage2_sample_submission.csv": ("siim-acr", 3205, 0),
+    "severstal_test_pseudo_ImageId_ClassId.csv": ("severstal", 1801, 0),
+    "airbus_sample_submission_v2.csv": ("airbus", 15606, 0),
+    "carvana_sample_submission_head.csv": ("carvana", 500, 0),
+}
 
 
-def test_the_column_names_survive_a_byte_order_mark_and_a_leading_space(real_data: Path) -> None:
-    assert sample_layout(real_data / "competition_csv" / "siim_train_rle_sample.csv").columns == ("fname", "mask")
+@pytest.mark.parametrize("name", SAMPLES)
+def test_real_samples_give_columns_ids_and_order(real_data: Path, tmp_path: Path, name: str) -> None:
+    """What is written for a real sample has its very cells, in its order, and is read back as it was written."""
+    path = real_data / "competition_csv" / name
+    preset, images, repeated = SAMPLES[name]
+    form = find_competition(preset)
+    layout = sample_layout(path, form)
+    assert (len(layout.image_ids), layout.repeated) == (images, repeated)
+    assert layout.columns == form.columns
+    assert not any(image_id.endswith(".jpg") for image_id in layout.image_ids)
+    rows = 2 if form.rows == "object" else max(1, len(form.classes))
+    runs = {image_id: [f"{5 * row + 1} 2" for row in range(rows)] for image_id in layout.image_ids[::2]}
+    empty = [""] * (0 if form.rows == "object" else rows)
+    write_submission(tmp_path / "a.csv", layout, dict.fromkeys(layout.image_ids, empty) | runs)
+    found = read_submission(tmp_path / "a.csv", form)
+    stated = list(dict.fromkeys(row.split(",")[0] for row in path.read_text().splitlines()[1:]))
+    assert list(dict.fromkeys(row.cells[0] for row in found.rows)) == stated
+    first, second = layout.image_ids[:2]
+    assert [row.text for row in found.by_image[first]] == list(runs[first])
+    assert {row.text for row in found.by_image[second]} == {form.empty}
+
+
+def test_the_first_stage_of_siim_names_images_again(real_data: Path) -> None:
+    path = real_data / "competition_csv" / "siim_stage1_sample_submission.csv"
+    with pytest.raises(SubmissionError, match="ids stand in several rows"):
+        read_submission(path, find_competition("siim-acr"))
+
+
+LABELS = {
+    "siim_train_rle_sample.csv": ("siim-acr", (1024, 1024)),
+    "severstal_train_head.csv": ("severstal", (256, 1600)),
+    "severstal_test_pseudo_ImageId_ClassId.csv": ("severstal", (256, 1600)),
+    "airbus_train_ship_segmentations_v2_sample.csv": ("airbus", (768, 768)),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_real_labels_are_written_again_as_they_were(real_data: Path, name: str) -> None:
+    preset, size = LABELS[name]
+    form = find_competition(preset)
+    solution = read_solution(real_data / "competition_csv" / name, form)
+    texts = 0
+    for image_id, rows in list(solution.by_image.items())[:200]:
+        for row, mask in solution.decoded(image_id, size):
+            text = runs_of(row.text, form)
+            assert encode(mask, form.pixel_order, form.relative) == text.strip()
+            texts += bool(text)
+        assert len(solution.decoded(image_id, size)) == len(rows)
+    assert texts > 0
+
+
+def test_ships_become_objects(real_data: Path) -> None:
+    form = find_competition("airbus")
+    solution = read_solution(real_data / "competition_csv" / "airbus_train_ship_segmentations_v2_sample.csv", form)
+    for image_id, rows in solution.by_image.items():
+        objects = solution.objects(image_id, (768, 768))
+        again = encode_objects(objects, form)
+        assert len(again) == sum(bool(row.text) for row in rows)
+        assert again == tuple(row.text.strip() for row in rows if row.text)
+
+
+def test_defects_of_steel_are_read_by_class(real_data: Path, tmp_path: Path) -> None:
+    table = real_data / "competition_csv" / "severstal_train_head.csv"
+    form = find_competition("severstal")
+    solution = read_solution(table, form)
+    (tmp_path / "images").mkdir()
+    for image_id in solution.by_image:
+        cv2.imwrite(str(tmp_path / "images" / f"{image_id}.jpg"), np.zeros((256, 1600), np.uint8))
+    classes = Classes(form.classes, values=((1,), (2,), (3,), (4,)))
+    data = find_training_data(tmp_path / "images", table, classes, competition=form)
+    for image_id in data.images.ids:
+        expected = solution.masks(image_id, (256, 1600))
+        assert np.array_equal(classes.planes(data.read_labels(image_id)) == 1, expected)
+
+
+def test_nuclei_are_written_one_a_row_and_read_back(real_data: Path, tmp_path: Path) -> None:
+    folder, form = real_data / "nuclei", find_competition("dsb2018")
+    data = find_training_data(folder / "train" / "images", folder / "train_labels.csv", competition=form)
+    objects = {}
+    for image_id in data.images.ids[:30]:
+        found = data.read_objects(image_id)
+        assert found is not None
+        objects[image_id] = found
+    runs = {image_id: encode_objects(found, form) for image_id, found in objects.items()}
+    write_submission(tmp_path / "a.csv", default_layout(runs, form), runs)
+    submission = read_submission(tmp_path / "a.csv", form)
+    truth = read_solution(folder / "train_labels.csv", form)
+    for image_id, expected in objects.items():
+        assert np.array_equal(submission.objects(image_id, expected.shape), expected)
+        assert len(submission.by_image[image_id]) == len(truth.by_image[image_id])
+    test = find_images(folder / "test" / "images", "data.test")
+    layout = sample_layout_for(folder / "sample_submission.csv", test.ids, Silent(), form)
+    assert len(layout.rows) == 40
+
+
+def test_salt_has_its_preset(real_data: Path, tmp_path: Path) -> None:
+    salt, form = real_data / "salt", find_competition("tgs-salt")
+    with_preset = find_training_data(salt / "train" / "images", salt / "train.csv", competition=form)
+    without = find_training_data(salt / "train" / "images", salt / "train.csv")
+    masks = {image_id: with_preset.read_labels(image_id) for image_id in with_preset.images.ids[:200]}
+    assert all(np.array_equal(found, without.read_labels(image_id)) for image_id, found in masks.items())
+    runs = {image_id: encode_image(found[..., None] == 1, form) for image_id, found in masks.items()}
+    write_submission(tmp_path / "a.csv", default_layout(runs, form), runs)
+    given = {row.image_id: row.text for row in read_solution(salt / "train.csv", form).rows}
+    assert all(row.text == given[row.image_id] for row in read_submission(tmp_path / "a.csv", form).rows)
+    assert len(sample_layout(salt / "sample_submission.csv", form).rows) == 1000
 
 
 @pytest.mark.train

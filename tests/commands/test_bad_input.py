@@ -587,7 +587,7 @@ def test_test_images_that_the_sample_leaves_out_are_told() -> None:
     [
         ("s1,1 1\ns2,1 1\n", ("--metric", "dise"), ConfigError, "did you mean 'dice'? Allowed: dice, iou"),
         ("s1,1 1\ns3,1 1\n", (), SubmissionError, "s2, s3"),
-        ("s1,1 1\ns2,190 4\n", (), SubmissionError, "s2: the last run ends at pixel 193"),
+        ("s1,1 1\ns2,190 4\n", (), SubmissionError, "s2: run 1 ends at pixel 193"),
         ("s1,1 1\ns2,1 1\ns1,\n", (), SubmissionError, "several rows: s1"),
         ("s1,1 1\ns2,1 1\n", ("--images", "data/tset"), MissingFileError, "--images"),
         ("s1,1 1\ns2,1 1\n", ("--images", "data/train/images"), SubmissionError, "s1, s2"),
@@ -640,7 +640,7 @@ def test_from_two_fitted_experiments_to_a_submission() -> None:
     assert provenance["weights"] == [3, 1]
     assert provenance["recipe"] == tuned["recipe"]
     assert provenance["scores"] == {
-        "metric": "dice", "oof": tuned["untuned"], "untuned": tuned["untuned"], "tuned": 1.0, "nested": 1.0,
+        "metric": "dice", "oof": tuned["tuned"], "untuned": tuned["untuned"], "tuned": 1.0, "nested": 1.0,
     }  # fmt: skip
     assert set(provenance["digests"]) == {"submission", "test_predictions", "oof_predictions"}
 

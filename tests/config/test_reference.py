@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from toolkit.config.competitions import Competition
 from toolkit.config.data import DataConfig, ExtraData
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.reference import reference
 from toolkit.config.stages import StageConfig
 from toolkit.config.yaml_files import read_value
 
-MODELS = pytest.mark.parametrize("model", [Config, DataConfig, ExtraData, StageConfig, EnsembleConfig])
+MODELS = pytest.mark.parametrize("model", [Config, DataConfig, ExtraData, StageConfig, EnsembleConfig, Competition])
 
 
 def rows() -> list[list[str]]:
@@ -47,7 +48,7 @@ def test_choices_are_named_once() -> None:
 
 def test_defaults_that_follow_from_other_keys_are_told_as_such() -> None:
     depending = {key: meaning for key, default, meaning in rows() if default == "depends"}
-    assert list(depending) == ["`activation`", "`loss`"]
+    assert list(depending) == ["`classes`", "`activation`", "`loss`", "`primary_metric`"]
     assert all(" Left out: " in meaning for meaning in depending.values())
 
 

@@ -108,3 +108,13 @@ def test_a_metric_that_is_named_twice_is_measured_once() -> None:
 def test_without_images_there_is_no_judgement() -> None:
     with pytest.raises(ValueError, match="no image was added"):
         judged([]).scores()
+
+
+def test_wrong_pixels_are_counted_once_and_void_ones_never() -> None:
+    judge = Judge(build_metrics([MetricSpec("dice")], 3, "softmax"), "softmax")
+    best = np.eye(3, dtype=np.uint8)
+    for predicted, true in (([0, 1, 2], [0, 1, 255]), ([0, 1, 2], [1, 1, 255]), ([2, 2, 2], [0, 1, 0])):
+        case = judge.add(255 * best[[predicted]], np.array([true], np.uint8))
+        assert case.wrong == judge.judgement().wrong[-1]
+    assert judge.judgement().wrong.tolist() == [0, 1, 3]
+    assert judge.judgement().of(np.array([2, 0])).wrong.tolist() == [3, 0]

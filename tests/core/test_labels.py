@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 
-from toolkit.core.labels import BINARY, VOID, Classes, UnknownValuesError, has_foreground, pixel_counts, planes
+from toolkit.core.labels import (
+    BINARY,
+    BITS,
+    VOID,
+    Activation,
+    Classes,
+    OverlapError,
+    UnknownValuesError,
+    has_foreground,
+    label_count,
+    pixel_counts,
+    planes,
+)
 
 LABELS = np.array([[0, 1], [2, VOID]], np.uint8)
 
@@ -55,3 +67,35 @@ def test_zero_is_background_of_independent_classes() -> None:
 def test_pixels_are_counted_by_class_without_void() -> None:
     assert pixel_counts(LABELS, 3, "softmax").tolist() == [1, 1, 1]
     assert pixel_counts(LABELS, 2, "sigmoid").tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("classes", range(1, BITS + 1))
+def test_independent_classes_share_pixels(classes: int) -> None:
+    masks = np.random.default_rng(classes).random((9, 14, classes)) < 0.5
+    task = Classes(tuple(map(str, range(classes))), "sigmoid")
+    labels = task.labels_of_planes(masks)
+    assert labels.max() < label_count(classes, "sigmoid") < VOID
+    assert np.array_equal(task.planes(labels), masks)
+    assert pixel_counts(labels, classes, "sigmoid").tolist() == masks.sum(axis=(0, 1)).tolist()
+    assert has_foreground(labels) == masks.any()
+
+
+@pytest.mark.parametrize(("count", "activation"), [(4, "softmax"), (BITS + 1, "sigmoid")])
+def test_other_classes_do_not(count: int, activation: Activation) -> None:
+    task = Classes(tuple("abcdefgh"[:count]), activation)
+    numbers = np.random.default_rng(1).integers(0, count + 1, (9, 14))
+    masks = numbers[..., None] == np.arange(1, count + (activation == "sigmoid"))
+    labels = task.labels_of_planes(masks)
+    assert np.array_equal(task.planes(labels)[..., activation == "softmax" :], masks)
+    assert labels.max() < label_count(count, activation)
+    masks[3, 4, [0, 2]] = True
+    with pytest.raises(OverlapError, match=r"the masks of . and . share pixels"):
+        task.labels_of_planes(masks)
+
+
+def test_pixel_values_of_many_independent_classes() -> None:
+    for count in (3, BITS, BITS + 1):
+        task = Classes(tuple("abcdefgh"[:count]), "sigmoid", tuple((value,) for value in range(1, count + 1)))
+        raw = np.random.default_rng(count).integers(0, count + 1, (9, 14))
+        assert np.array_equal(task.planes(task.labels(raw)), raw[..., None] == np.arange(1, count + 1))
+        assert pixel_counts(task.labels(raw), count, "sigmoid").tolist() == np.bincount(raw.ravel())[1:].tolist()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.judging import Judge
-from toolkit.core.labels import VOID, Activation, planes
+from toolkit.core.labels import VOID, Activation, label_count, planes
 from toolkit.core.measuring import AREAS, Metric, case_of, mean
 from toolkit.core.metrics import METRICS, MetricSpec, build_metric, build_metrics
 from toolkit.core.rle import decode
@@ -23,7 +23,7 @@ def random_cases(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Predictions and label maps with void, some without foreground."""
     random = np.random.default_rng(seed)
-    values = classes + (activation == "sigmoid")
+    values = label_count(classes, activation)
     found = []
     for _ in range(count):
         labels = random.integers(0, values, size) * (random.random() < 0.8)
@@ -108,7 +108,7 @@ def test_one_class_alone_is_that_class_among_others(name: str) -> None:
     statistics = statistics_of(metric, cases, "sigmoid")
     for index in range(3):
         alone = [
-            (prediction[..., index : index + 1], np.where(labels == VOID, VOID, labels == index + 1).astype(np.uint8))
+            (prediction[..., index : index + 1], planes(labels, 3, "sigmoid")[..., index])
             for prediction, labels in cases
         ]
         single = build(name)
@@ -265,7 +265,7 @@ class TestOwnMetrics:
         (prediction, labels), *_ = random_cases(1, 3, "sigmoid", 9)
         metric.measure(case_of(prediction, labels, "sigmoid"))
         assert np.array_equal(seen[0][0], (prediction & (labels != VOID)[..., None])[..., 1:2])
-        assert np.array_equal(seen[0][1], (labels == 2)[..., None])
+        assert np.array_equal(seen[0][1], planes(labels, 3, "sigmoid")[..., 1:2] == 1)
         assert np.array_equal(seen[0][2], labels != VOID)
 
     def test_smaller_can_be_better(self) -> None:

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.core.placement import place
+from toolkit.core.placement import place, scale_mask
 
 POLICIES = pytest.mark.parametrize("resize", ["stretch", "pad"])
 # Sizes of images and shapes of networks, (height, width) each.
@@ -213,3 +213,14 @@ def test_in_an_input_of_another_size_an_image_lies_as_it_did(
         assert abs(found - factor * wanted) <= 1.5
     assert there.at(shape).shape == shape
     assert factor != 1 or there == placement
+
+
+def test_a_mask_is_shrunk_by_area_and_enlarged_to_the_nearest() -> None:
+    mask = np.array([[1, 1, 0, 0], [0, 0, 0, 1]], np.bool_)
+    assert scale_mask(mask, (1, 2)).tolist() == [[True, False]]
+    assert np.array_equal(scale_mask(mask, (4, 8)), mask.repeat(2, axis=0).repeat(2, axis=1))
+    assert scale_mask(mask, (2, 4)) is mask
+    for size in ((1, 8), (4, 2), (3, 5)):
+        assert scale_mask(mask, size).shape == size
+        assert scale_mask(np.ones((2, 4), np.bool_), size).all()
+        assert not scale_mask(np.zeros((2, 4), np.bool_), size).any()

@@ -126,7 +126,8 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
     def hidden_score(name: str, **recipe: Any) -> tuple[str, float]:
         made = submit(workspace, name, progress=progress, **recipe)
         path = Path(made.path)
-        solved = score_submission(path, data / "solution.csv", data / "test" / "images", _METRIC)
+        images = data / "test" / "images"
+        solved = score_submission(path, data / "solution.csv", images=images, metric=_METRIC, progress=progress)
         return made.path, solved.score
 
     scored = [(one.experiment, one.all) for one in fitted] + [(one.experiment, one.all) for one in viewed]
@@ -137,15 +138,17 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
     ]
     members = list(rows)
     untuned = hidden_score(averaged.experiment, threshold=0.5, submission_name=f"{averaged.experiment}-untuned")[1]
-    rows.append(DemoRow(averaged.experiment, "threshold 0.500", tuned.untuned, untuned))
+    oof_untuned, oof_tuned, nested = (score or 0.0 for score in (tuned.untuned, tuned.tuned, tuned.nested))
+    rows.append(DemoRow(averaged.experiment, "threshold 0.500", oof_untuned, untuned))
     submission, score = hidden_score(averaged.experiment)
-    rows.append(DemoRow(averaged.experiment, describe(tuned.recipe), tuned.tuned, score))
+    kept = oof_tuned if tuned.recipe == tuned.best else oof_untuned
+    rows.append(DemoRow(averaged.experiment, describe(tuned.recipe), kept, score))
     return DemoResult(
         _METRIC,
         rows,
-        tuned.nested,
-        DemoAnswer(tuned.untuned > max(row.oof for row in members), untuned > max(row.hidden for row in members)),
-        DemoAnswer(tuned.nested > tuned.untuned, score > untuned),
+        nested,
+        DemoAnswer(oof_untuned > max(row.oof for row in members), untuned > max(row.hidden for row in members)),
+        DemoAnswer(nested > oof_untuned, score > untuned),
         [*(result.overlays for result in fitted), tuned.overlays],
         submission,
     )

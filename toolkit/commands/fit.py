@@ -34,6 +34,7 @@ from toolkit.messages import Progress, Table
 _FREE_TO_CHANGE = (
     "data.images",
     "data.masks",
+    "data.competition",
     "data.test",
     "data.sample_submission",
     "data.external_negatives",

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.config.competitions import is_competition_file
 from toolkit.config.loading import apply_overrides, load_config, override_key, read_tree
 from toolkit.config.models import Config
 from toolkit.config.yaml_files import write_yaml
 from toolkit.errors import ConfigError
+from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.sources import find_images, find_training_data
+from toolkit.files.sources import find_images
 from toolkit.files.submissions import sample_layout
 from toolkit.files.writing import write_text
 from toolkit.messages import Table
@@ -59,6 +61,9 @@ _STARTING_POINT: dict[str, Any] = {
 }
 
 
+_SAID_BY_COMPETITION = ("classes", "activation", "primary_metric")
+
+
 def new(
     workspace: Workspace,
     name: str,
@@ -67,10 +72,13 @@ def new(
     masks: Path | None = None,
     test: Path | None = None,
     sample_submission: Path | None = None,
+    competition: str | None = None,
     extends: str | None = None,
     overrides: Sequence[str] = (),
 ) -> NewResult:
     """Write experiments/NAME/config.yaml, from data folders or as a variation of another experiment.
+
+    `competition` is the name of a preset or the path of a YAML file.
 
     Raises:
         ConfigError: the name is taken or cannot be one, or the values do not fit.
@@ -79,6 +87,9 @@ def new(
     experiment = workspace.new(name)
     given = {"images": images, "masks": masks, "test": test, "sample_submission": sample_submission}
     data = {key: _relative(path, experiment) for key, path in given.items() if path is not None}
+    if competition is not None:
+        is_file = is_competition_file(competition)
+        data["competition"] = _relative(Path(competition), experiment) if is_file else competition
     if extends is None and not {"images", "masks"} <= data.keys():
         raise ConfigError(
             "--images and --masks are missing: where are the training data?",
@@ -86,7 +97,8 @@ def new(
         )
     tree: dict[str, Any] = {"data": data} if data else {}
     if extends is None:
-        tree |= _STARTING_POINT
+        said = _SAID_BY_COMPETITION if competition is not None else ()
+        tree |= {key: value for key, value in _STARTING_POINT.items() if key not in said}
     else:
         tree = {"extends": _relative(workspace.find(extends).config, experiment)} | tree
     return _write_checked(experiment, tree, overrides)
@@ -98,10 +110,10 @@ def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequ
     write_text(experiment.config, header + write_yaml(tree))
     try:
         config = load_config(experiment.config, overrides).config
-        training = find_training_data(config.data.images, config.data.masks)
+        training = find_labelled(config)
         tests = find_images(config.data.test, "data.test").ids if config.data.test is not None else ()
         if config.data.sample_submission is not None:
-            sample_layout(config.data.sample_submission)
+            sample_layout(config.data.sample_submission, config.data.table_format)
         if overrides:
             tree = _with_inherited_lists(experiment, tree, overrides)
             write_text(experiment.config, header + write_yaml(apply_overrides(tree, overrides, experiment.folder)))

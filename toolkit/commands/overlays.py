@@ -1,13 +1,15 @@
 """The overlay sheet of an experiment: its best and worst out-of-fold images."""
 
+from collections.abc import Mapping
+
 import cv2
-import numpy as np
 
 from toolkit.commands.scoring import Scores
 from toolkit.core.arrays import Floats
 from toolkit.core.blend import to_probability
+from toolkit.core.evaluation import worst_first
 from toolkit.core.measuring import case_of
-from toolkit.core.postprocess import IDENTITY, describe, masks_of
+from toolkit.core.postprocess import IDENTITY, Step, describe, masks_of
 from toolkit.core.recipe import Recipe
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
@@ -20,17 +22,23 @@ _ROWS = 6
 
 
 def write_overlays(
-    experiment: Experiment, store: ProbabilityStore, data: LabelledImages, scores: Scores, recipe: Recipe
+    experiment: Experiment,
+    store: ProbabilityStore,
+    data: LabelledImages,
+    scores: Scores,
+    recipe: Recipe,
+    *,
+    steps: Mapping[str, Step] | None = None,
 ) -> None:
     """Draw overlays.png: the worst images of all, and the best of those with foreground.
+
+    Of equally bad images those with more wrong pixels are shown, of equally good ones those with fewer.
 
     Of several classes a row shows one: the one with the most wrong pixels of a bad image, with the most true pixels of
     a good one.
     """
-    rows = _Rows(store, data, scores, recipe)
-    values = rows.values
-    order = np.argsort(-values if scores.judgement.metrics[0].direction == "min" else values, kind="stable")
-    order = order[~np.isnan(values[order])]  # skipped images are neither the best nor the worst
+    rows = _Rows(store, data, scores, recipe, steps)
+    order = worst_first(rows.values, scores.judgement.wrong, scores.judgement.metrics[0].direction)
     worst = [rows.of(int(position), "wrong") for position in order[:_ROWS]]
     best: list[OverlayRow] = []
     for position in order[::-1]:
@@ -40,7 +48,8 @@ def write_overlays(
             best.append(row)
         if len(best) == _ROWS:
             break
-    how = "most probable class" if data.classes.activation == "softmax" and recipe == IDENTITY else describe(recipe)
+    plain = data.classes.activation == "softmax" and recipe == IDENTITY
+    how = "most probable class" if plain else describe(recipe, data.classes.names)
     title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {how}"
     sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)])
     encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]
@@ -51,9 +60,16 @@ def write_overlays(
 class _Rows:
     """Makes the row of an image."""
 
-    def __init__(self, store: ProbabilityStore, data: LabelledImages, scores: Scores, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        store: ProbabilityStore,
+        data: LabelledImages,
+        scores: Scores,
+        recipe: Recipe,
+        steps: Mapping[str, Step] | None,
+    ) -> None:
         self._store, self._data, self._scores = store, data, scores
-        self._recipe = recipe
+        self._recipe, self._steps = recipe, steps
         self.values: Floats = scores.by_metric[scores.metric]
 
     def of(self, position: int, most: str) -> OverlayRow:
@@ -62,7 +78,7 @@ class _Rows:
         image_id = scores.ids[position]
         activation = self._data.classes.activation
         stored = self._store.read(image_id)
-        masks = masks_of(stored, activation, self._recipe)
+        masks = masks_of(stored, activation, self._recipe, self._store.presence(image_id), self._steps)
         case = case_of(masks, self._data.read_labels(image_id), activation)
         pixels = (case.prediction ^ case.truth if most == "wrong" else case.truth).sum(axis=(0, 1))
         if activation == "softmax":

@@ -11,6 +11,7 @@ from toolkit.core.arrays import Floats, Integers
 from toolkit.core.judging import Judge, Judgement
 from toolkit.core.labels import Labels
 from toolkit.core.metrics import MetricSpec, build_metrics
+from toolkit.core.postprocess import Step
 from toolkit.core.recipe import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.experiment import Experiment
@@ -71,6 +72,7 @@ def score_stores(
     progress: Progress,
     benchmark: int | None = None,
     own: Mapping[str, Any] | None = None,
+    steps: Mapping[str, Step] | None = None,
 ) -> list[Scores]:
     """Score several stores over the same images with one recipe; truth is read once for all.
 
@@ -82,7 +84,8 @@ def score_stores(
         recipe: what makes masks of the predictions.
         progress: to talk to.
         benchmark: index of the only class that the primary metric looks at.
-        own: the user's metrics and steps by name.
+        own: the user's metrics by name.
+        steps: the user's steps of the recipe by name.
 
     Raises:
         ChangedError: an image has another size by now.
@@ -91,14 +94,14 @@ def score_stores(
     specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, own or {}) for spec in metrics]
     classes = data.classes
     built = build_metrics(specs, classes.count, classes.activation, own=own, benchmark=benchmark)
-    judges = [Judge(built, classes.activation, recipe, own) for _ in stores]
+    judges = [Judge(built, classes.activation, recipe, steps) for _ in stores]
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:
             labels = labels_of(data, stores[0], image_id)
             objects = data.read_objects(image_id) if judges[0].needs_objects else None
             for store, judge in zip(stores, judges, strict=True):
-                judge.add(store.read(image_id), labels, objects)
+                judge.add(store.read(image_id), labels, objects, store.presence(image_id))
             task.advance()
     return [Scores(ids, folds, judge.judgement(), classes.names) for judge in judges]
 

@@ -1,155 +1,230 @@
 """`tk tune`: the recipe that out-of-fold predictions choose, and how good it honestly is."""
 
-from dataclasses import dataclass
+import difflib
+from dataclasses import asdict, replace
 
-import numpy as np
-
+from toolkit.commands.members import first_fitted
+from toolkit.commands.out_of_fold import OutOfFold
 from toolkit.commands.overlays import write_overlays
-from toolkit.commands.scoring import labels_of, score_stores
-from toolkit.core.area_metrics import AreaMetric, PixelAccuracy
-from toolkit.core.arrays import Integers
-from toolkit.core.blend import Stored
-from toolkit.core.labels import VOID, Labels
+from toolkit.commands.scoring import score_stores
+from toolkit.commands.tune_result import ShiftResult, StepResult, TuneResult
+from toolkit.config.metrics import parse_metric_text
+from toolkit.core.labels import Classes
 from toolkit.core.measuring import Metric
-from toolkit.core.metrics import METRICS, MetricSpec, build_metric
-from toolkit.core.postprocess import IDENTITY, describe, recipe_to_plain
+from toolkit.core.metrics import build_metric
+from toolkit.core.paths import Tried
+from toolkit.core.postprocess import IDENTITY, Step, masks_of
 from toolkit.core.recipe import Recipe
-from toolkit.core.search import AreasByThreshold, areas_by_threshold, surface_of
-from toolkit.core.search import tune as search_recipe
+from toolkit.core.shift import Looker, distance, look_at_folds, matched, try_matched_share
+from toolkit.core.tuning import Tuned
+from toolkit.core.tuning import tune as search_recipe
+from toolkit.core.tuning_task import STEPS, Task
 from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import folds_digest, read_folds
 from toolkit.files.locks import locked
-from toolkit.files.resolved import read_resolved
-from toolkit.files.sources import LabelledImages
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.truth import truth_of
-from toolkit.files.writing import write_json
-from toolkit.messages import Progress, Table
+from toolkit.files.members import Member
+from toolkit.files.resolved import Resolved, read_resolved
+from toolkit.files.store import ProbabilityStore, store_digest
+from toolkit.files.truth import Truth, truth_of
+from toolkit.files.tuned import TunedRecipe, write_tuned
+from toolkit.files.writing import finite_or_none
+from toolkit.learning.plugins import Own
+from toolkit.messages import Progress
+from toolkit.report.surface import surface_picture
 
 
-@dataclass(frozen=True)
-class TuneResult:
-    """What `tk tune` has found; `best` is the recipe that scored best, `recipe` the one that is kept."""
+def tune(
+    workspace: Workspace,
+    name: str | None,
+    progress: Progress,
+    *,
+    metric: str | None = None,
+    steps: str | None = None,
+    explain: bool = False,
+) -> TuneResult:
+    """Search the recipe on the out-of-fold predictions of an experiment or ensemble.
 
-    experiment: str
-    metric: str
-    recipe: Recipe
-    best: Recipe
-    untuned: float
-    tuned: float
-    nested: float
-    overlays: str
-
-    def tables(self) -> list[Table]:
-        """The three scores, each with its recipe."""
-        rows = [
-            ("untuned", f"{self.untuned:.4f}", describe(IDENTITY)),
-            ("tuned, optimistic", f"{self.tuned:.4f}", describe(self.best)),
-            ("nested, honest", f"{self.nested:.4f}", "each fold with what the others chose"),
-        ]
-        return [Table(f"{self.experiment}: tuned on out-of-fold predictions", ("", self.metric, "recipe"), rows)]
-
-    def next_steps(self) -> list[str]:
-        """What is kept, and what to type."""
-        kept = "the tuned recipe is kept" if self.recipe == self.best else "nested does not beat untuned: 0.5 stays"
-        return [
-            f"{kept} ({describe(self.recipe)})",
-            f"pictures: {self.overlays}",
-            f"next: tk submit {self.experiment}",
-        ]
-
-
-def tune(workspace: Workspace, name: str | None, progress: Progress) -> TuneResult:
-    """Search threshold and minimum area on the out-of-fold predictions of an experiment or ensemble.
+    Args:
+        workspace: where experiments are.
+        name: of the experiment; the one finished last if it is None.
+        progress: to talk to.
+        metric: another metric than the experiment's, a YAML value.
+        steps: what is searched, names joined by commas; what suits the metric if it is None.
+        explain: whether to draw the surface and to tell of each step.
 
     Raises:
         NotReadyError: it has no out-of-fold predictions yet.
         ChangedError: folds or images are not those that it was trained with.
-        ConfigError: it has several classes, or its metric depends on more than areas.
+        ConfigError: the metric or a step is unknown.
     """
     experiment = workspace.find_or_last(name, progress)
     with locked(experiment.lock):
         resolved = read_resolved(experiment)
         truth = truth_of(experiment, resolved)
-        spec, data = truth.metric, truth.labelled
         store = ProbabilityStore(experiment.predictions("oof"))
-        metric = _tunable(experiment, spec, store)
-        folds = read_folds(experiment.folds, data.images.ids)
-        if folds_digest(folds) != resolved.digests.get("folds"):
-            raise ChangedError(
-                f"{experiment.folds} has changed since it was trained with: the nested score would not be honest",
-                f"Bring it back, or make the predictions again: tk fit {experiment.name} --restart",
-            )
-        tuned = search_recipe(surface_of(_areas(store, data, progress), folds, metric))
-        (scores,) = score_stores([store], data, folds, [spec], recipe=tuned.recipe, progress=progress)
-        write_overlays(experiment, store, data, scores, tuned.recipe)
-        _write(experiment, metric.label, tuned.recipe, (tuned.untuned, tuned.tuned, tuned.nested))
+        spec = truth.metric
+        if metric is not None:
+            spec = parse_metric_text(metric, "--metric", _own(experiment, progress))
+        own = _own(experiment, progress) if spec.is_own else None
+        built = build_metric(spec, truth.classes.count, truth.classes.activation, own)
+        if truth.benchmark is not None and truth.classes.count > 1:
+            built = built.for_class(truth.benchmark)
+        task = _task(experiment, resolved, truth, store, metric=built, progress=progress)
+        wanted = task.usual_steps()
+        if steps is not None:
+            wanted, own_steps = _steps(steps, experiment, progress)
+            task = replace(task, own=own_steps)
+        tuned = search_recipe(task, wanted, with_surfaces=explain)
+        shift, test_recipe = _shift(experiment, task, tuned, progress)
+        write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift))
+        if explain:
+            surface_picture(experiment.surface, experiment.name, tuned, built, truth.classes.names)
+        (scores,) = score_stores(
+            [store], truth.labelled, task.folds, [spec], recipe=tuned.recipe, progress=progress,
+            benchmark=truth.benchmark, own=own, steps=task.own,
+        )  # fmt: skip
+        write_overlays(experiment, store, truth.labelled, scores, tuned.recipe, steps=task.own)
     return TuneResult(
-        experiment.name,
-        metric.label,
-        tuned.recipe,
-        tuned.best,
-        tuned.untuned,
-        tuned.tuned,
-        tuned.nested,
-        str(experiment.overlays),
+        experiment=experiment.name,
+        metric=task.metric.label,
+        recipe=tuned.recipe,
+        best=tuned.best,
+        test_recipe=test_recipe,
+        untuned=finite_or_none(tuned.untuned),
+        tuned=finite_or_none(tuned.tuned),
+        nested=finite_or_none(tuned.nested),
+        interval=(finite_or_none(tuned.interval.low), finite_or_none(tuned.interval.high)),
+        gain=finite_or_none(tuned.gain),
+        standard_error=finite_or_none(tuned.standard_error),
+        gap=finite_or_none(tuned.gap),
+        steps=[_step_result(index, tried, truth.classes) for index, tried in tuned.tried],
+        shift=shift,
+        classes=list(truth.classes.names),
+        overlays=str(experiment.overlays),
+        surface=str(experiment.surface) if explain else None,
     )
 
 
-def _tunable(experiment: Experiment, spec: MetricSpec, store: ProbabilityStore) -> Metric:
-    """The metric, if a threshold and a minimum area can be searched with it.
+def _task(
+    experiment: Experiment,
+    resolved: Resolved,
+    truth: Truth,
+    store: ProbabilityStore,
+    *,
+    metric: Metric,
+    progress: Progress,
+) -> Task:
+    """Images, folds and metric.
 
     Raises:
-        ConfigError: they cannot.
+        ChangedError: they are not those that it was trained with.
     """
-    possible = ", ".join(name for name in METRICS if _is_of_areas(build_metric(MetricSpec(name), 1, "sigmoid")))
-    advice = f"Recipes are tuned for one class and a metric of areas ({possible}). Its untuned score stands: tk ls"
-    classes = store.read(store.ids[0]).shape[2]
-    if classes > 1:
-        raise ConfigError(f"{experiment.name} predicts {classes} classes: it cannot be tuned yet", advice)
-    if spec.is_own:
-        raise ConfigError(f"{experiment.name} cannot be tuned: its metric {spec.label} is the user's own", advice)
-    metric = build_metric(spec, 1, "sigmoid")
-    if not _is_of_areas(metric):
-        raise ConfigError(f"{experiment.name} cannot be tuned: its metric {spec.label} scores objects", advice)
-    return metric
-
-
-def _is_of_areas(metric: Metric) -> bool:
-    return isinstance(metric, AreaMetric | PixelAccuracy)
-
-
-def _areas(store: ProbabilityStore, data: LabelledImages, progress: Progress) -> AreasByThreshold:
-    """Areas of all images at all thresholds, in the order of the sorted ids."""
-    found = {}
-    with progress.task("reading out-of-fold predictions", len(store.ids)) as task:
-        for image_id, stored in store:
-            found[image_id] = _areas_of_image(stored[..., 0], labels_of(data, store, image_id))
-            task.advance()
-    intersection, predicted, truth, sizes, pixels = zip(*(found[image_id] for image_id in data.images.ids), strict=True)
-    return AreasByThreshold(
-        np.stack(intersection),
-        np.stack(predicted),
-        np.array(truth, np.int64),
-        np.stack(sizes),
-        np.array(pixels, np.int64),
+    folds = read_folds(experiment.folds, truth.labelled.images.ids)
+    if folds_digest(folds) != resolved.digests.get("folds"):
+        raise ChangedError(
+            f"{experiment.folds} has changed since it was trained with: the nested score would not be honest",
+            f"Bring it back, or make the predictions again: tk fit {experiment.name} --restart",
+        )
+    planes, classes = store.read(store.ids[0]).shape[2], truth.classes
+    if planes != classes.count:
+        raise ChangedError(
+            f"{store.folder} predicts {planes} classes, but {experiment.name} has {classes.count}",
+            f"Make the predictions again: tk fit {experiment.name} --restart",
+        )
+    return Task(
+        OutOfFold(store, truth.labelled, with_objects=metric.needs_objects, progress=progress).examples,
+        folds,
+        classes.count,
+        classes.activation,
+        metric,
+        in_bytes=store.stored_type == "uint8",
+        has_presence=store.presence(store.ids[0]) is not None,
+        seed=int(resolved.config.get("seed", 0)),
     )
 
 
-def _areas_of_image(stored: Stored, labels: Labels) -> tuple[Integers, Integers, int, Integers, int]:
-    """Areas of the intersection, of the prediction and of the truth without void pixels, with them, and their count."""
-    truth, valid = labels == 1, labels != VOID
-    areas = areas_by_threshold(stored, truth)
-    sizes = areas[1]
-    if not valid.all():
-        areas = areas_by_threshold(stored[valid], truth[valid])
-    return *areas, sizes, int(valid.sum())
+def _own(experiment: Experiment, progress: Progress) -> Own:
+    """The user's own code; it is run when something of it is first asked for, and then TensorFlow starts."""
+    return Own(first_fitted(Member(experiment)).config, progress)
 
 
-def _write(experiment: Experiment, metric: str, recipe: Recipe, scores: tuple[float, float, float]) -> None:
-    untuned, tuned, nested = scores
-    write_json(
-        experiment.tuned,
-        {"metric": metric, "recipe": recipe_to_plain(recipe), "untuned": untuned, "tuned": tuned, "nested": nested},
+def _steps(text: str, experiment: Experiment, progress: Progress) -> tuple[tuple[str, ...], dict[str, Step]]:
+    """The steps that `--steps` names, and those of the user's among them.
+
+    Raises:
+        ConfigError: there is no such step.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in STEPS]
+    own = _own(experiment, progress)
+    allowed = [*STEPS, *own]
+    for name in unknown:
+        if name not in own:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise ConfigError(f"--steps: unknown step {name!r}{hint} Allowed: {', '.join(allowed)}")
+    if not names:
+        raise ConfigError(f"--steps: no step is named. Allowed: {', '.join(allowed)}")
+    return names, {name: own[name] for name in unknown}
+
+
+def _shift(experiment: Experiment, task: Task, tuned: Tuned, progress: Progress) -> tuple[ShiftResult, Recipe]:
+    """How test predictions differ, and the recipe for them: its thresholds are moved if folds say that this helps."""
+    recipe = tuned.recipe
+    oof, levels = look_at_folds(task, recipe)
+    folder = experiment.predictions("test")
+    if not folder.is_dir():
+        return ShiftResult(oof, None, None, None, None, False), recipe
+    by_fold = tuned.by_fold if recipe == tuned.best else (IDENTITY,) * len(tuned.by_fold)
+    shares = try_matched_share(task, by_fold, levels)
+    store = ProbabilityStore(folder)
+    looker = Looker(task.classes, task.activation)
+    with progress.task("looking at test masks", len(store.ids)) as bar:
+        for image_id, stored in store:
+            masks = masks_of(stored, task.activation, recipe, store.presence(image_id), task.own)
+            looker.add(stored, masks)
+            bar.advance()
+    test = looker.look()
+    moved = matched(recipe, levels.sum(axis=0), looker.levels, task.activation) if shares.helps else recipe
+    return ShiftResult(
+        oof,
+        test,
+        distance(oof.histogram, test.histogram),
+        finite_or_none(shares.gain),
+        finite_or_none(shares.standard_error),
+        moved != recipe,
+    ), moved
+
+
+def _written(experiment: Experiment, task: Task, tuned: Tuned, test_recipe: Recipe, shift: ShiftResult) -> TunedRecipe:
+    """What tuned.json says."""
+    return TunedRecipe(
+        metric=task.metric.label,
+        recipe=tuned.recipe,
+        best=tuned.best,
+        test_recipe=test_recipe,
+        untuned=tuned.untuned,
+        tuned=tuned.tuned,
+        nested=tuned.nested,
+        interval=(tuned.interval.low, tuned.interval.high),
+        standard_error=tuned.standard_error,
+        gap=tuned.gap,
+        oof_predictions=store_digest(experiment.predictions("oof")),
+        test_predictions=store_digest(experiment.predictions("test")) if shift.moved else None,
+        shift=asdict(shift),
+    )
+
+
+def _step_result(index: int | None, tried: Tried, classes: Classes) -> StepResult:
+    return StepResult(
+        step=tried.step,
+        name="" if index is None else classes.names[index],
+        recipe=tried.recipe,
+        tuned=finite_or_none(tried.tuned),
+        cross_validated=finite_or_none(tried.cross_validated),
+        gain=finite_or_none(tried.gain),
+        standard_error=finite_or_none(tried.standard_error),
+        kept=tried.kept,
+        reason=tried.reason,
     )

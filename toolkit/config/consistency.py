@@ -61,6 +61,7 @@ class _Found:
 def _check_classes(config: "Config", found: _Found) -> bool:
     """Returns whether the activation goes with the classes."""
     found.check(("classes",), _check_names, config)
+    found.check(("classes",), _check_competition_classes, config)
     found.check(("data",), _check_pixel_values, config)
     found.check(("benchmark_class",), _check_benchmark_class, config)
     found.check(("class_weights",), _check_class_weights, config, config.class_weights)
@@ -75,6 +76,16 @@ def _check_names(config: "Config") -> None:
             raise ProblemsAtError([((position,), ValueError("a class needs a name"), None)])
         if name in config.task_classes.names[:position]:
             raise ProblemsAtError([((position,), ValueError(f"a class before has the name {name!r} too"), None)])
+
+
+def _check_competition_classes(config: "Config") -> None:
+    expected, names = config.data.table_format.classes, config.task_classes.names
+    if expected and expected != (names if config.activation == "sigmoid" else names[1:]):
+        background = "a background and " if config.activation == "softmax" else ""
+        competition = config.data.table_format.name
+        raise ValueError(
+            f"expected {background}the classes of {competition}, {', '.join(expected)}; received {', '.join(names)}"
+        )
 
 
 def _check_activation(config: "Config") -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from toolkit.config.calls import ClosedModel
+from toolkit.config.competitions import PLAIN, PRESETS, Competition, CompetitionValue
 from toolkit.config.fields import FilePath
 
 PixelValue = Annotated[int, Field(ge=0, lt=65536)]
@@ -26,9 +27,15 @@ class DataConfig(ClosedModel):
                              "its file name without the extension.")  # fmt: skip
     masks: FilePath = Field(
         description="Folder of mask files named like the images (png, tif, bmp; every value above 0 is foreground "
-        "unless `mask_values` says otherwise), or a CSV file of run-length encodings: first column the id, second the "
-        "column-major `start length` pairs, empty or -1 for no mask; several rows of one image are united."
+        "unless `mask_values` says otherwise), or a CSV file of run-length encodings, which "
+        "`competition` describes. Without one: first column the id, second the column-major `start length` pairs, "
+        "empty or -1 for no mask; several rows of one image are united."
     )
+    competition: CompetitionValue = Field(
+        None, description="What labels and submissions look like, and the metric: "
+        f"{', '.join(PRESETS)}; `{{extends: NAME, empty: none}}` with changed keys; or the path of a .yaml file. Left "
+        "out: one column-major mask an image. See docs/competitions.md.",
+    )  # fmt: skip
     test: FilePath | None = Field(None, description="Folder of the test images; without it nothing can be submitted.")
     sample_submission: FilePath | None = Field(
         None, description="The competition's sample submission: gives columns, ids and their order."
@@ -49,6 +56,11 @@ class DataConfig(ClosedModel):
         (), description="Further images with masks, `{images: FOLDER, masks: FOLDER_OR_CSV}` or a list of these: they "
         "join the training part of every fold, never validation.",
     )  # fmt: skip
+
+    @property
+    def table_format(self) -> Competition:
+        """How tables of masks and submissions look: as the competition says, or the plain form."""
+        return self.competition or PLAIN
 
     @field_validator("extra_train_data", mode="before")
     @classmethod

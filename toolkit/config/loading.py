@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from toolkit.config.competitions import is_competition_file
 from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.plugins import PLUGINS, names_defined_beside
 from toolkit.config.problems import describe_problems
@@ -236,6 +237,8 @@ def _is_path(key: KeyPath, value: str) -> bool:
     """Whether the value of a key is the path of a file or folder: other words may stand in its place."""
     if key == ("encoder_weights",):
         return value not in ENCODER_WEIGHTS
+    if key in (("data", "competition"), ("data", "competition", "extends")):
+        return is_competition_file(value)
     if key[:1] == ("stages",) and key[2:] == ("initial_weights",):
         return is_weight_file(value)
     return tuple(part for part in key if isinstance(part, str))[-2:] in _PATH_KEYS

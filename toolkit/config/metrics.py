@@ -4,9 +4,10 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from toolkit.config.calls import Call, ClosedModel, ProblemsAtError, UnknownNameError, checked_call, is_own, read_call
+from toolkit.config.fields import own_names
 from toolkit.config.problems import describe_problems
 from toolkit.config.yaml_files import Document, Position, read_value
 from toolkit.core.measuring import Empty
@@ -82,19 +83,23 @@ def read_metric(value: Any) -> MetricSpec:
     return MetricSpec(name, tuple((beta | chosen).items()))
 
 
+def _checked(value: Any, info: ValidationInfo) -> MetricSpec:
+    return parse_metric(value, own_names(info))
+
+
 class _Named(ClosedModel):
-    metric: Annotated[Any, AfterValidator(parse_metric)]
+    metric: Annotated[Any, AfterValidator(_checked)]
 
 
-def parse_metric_text(text: str, source: str) -> MetricSpec:
-    """Read a metric from the command line: a YAML value such as `dice` or `{fbeta: {beta: 2}}`.
+def parse_metric_text(text: str, source: str, own: Collection[str] = ()) -> MetricSpec:
+    """Read a metric from the command line: a YAML value such as `dice` or `{fbeta: {beta: 2}}`; `own` as above.
 
     Raises:
         ConfigError: it is none; the message begins with `source`, the name of the option.
     """
     tree = {"metric": read_value(text, source)}
     try:
-        named = _Named.model_validate(tree)
+        named = _Named.model_validate(tree, context={"own": own})
     except ValidationError as error:
         document = Document(tree, {("metric",): Position(source, 0)})
         raise ConfigError("\n".join(describe_problems(error, _Named, document, source))) from error

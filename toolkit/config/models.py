@@ -93,13 +93,15 @@ class Config(ClosedModel):
                            "pixels and `pad` with mirrored ones (larger images are scaled down). Predictions are "
                            "brought back to each image's own size.")  # fmt: skip
     classes: Annotated[PositiveInteger | ClassNames, Field(union_mode="left_to_right")] = Field(
-        1, description="Number of classes, or their names. With 1 it is foreground against background."
+        default_factory=lambda data: _classes_of(data.get("data")) or 1,
+        description="Number of classes, or their names. With 1 it is foreground against background. Left out: those of "
+        "the competition, or 1.",
     )
     activation: Activation = Field(
-        default_factory=lambda data: "sigmoid" if _count(data.get("classes", 1)) == 1 else "softmax",
+        default_factory=lambda data: _activation_for(data.get("classes", 1), data.get("data")),
         description="What turns the network's logits into probabilities: `sigmoid`, each class for itself, or "
-        "`softmax`, one class a pixel, the first of which counts as background. Left out: sigmoid for one class, "
-        "softmax for several.",
+        "`softmax`, one class a pixel, the first of which counts as background. Left out: sigmoid for one class and "
+        "for those of a competition, else softmax.",
     )
     loss: Loss = Field(
         default_factory=lambda data: (
@@ -138,9 +140,10 @@ class Config(ClosedModel):
         "`{fbeta: {beta: 2}}` and the like. See docs/metrics.md.",
     )
     primary_metric: MetricValue = Field(
-        "dice", description="The competition's metric, such as dice, iou, salt_map or miou: it chooses the best epoch, "
-        "scores and tunes. See docs/metrics.md.",
-    )  # fmt: skip
+        default_factory=lambda data: _metric_of(data.get("data")),
+        description="The competition's metric, such as dice, iou, salt_map or miou: it chooses the best epoch, scores "
+        "and tunes. Left out: that of `data.competition`, or dice. See docs/metrics.md.",
+    )
     benchmark_class: str | None = Field(
         None, description="Name of the class that alone counts for the primary metric; all of them if left out."
     )
@@ -251,6 +254,19 @@ def task_classes(classes: int | tuple[str, ...], activation: Activation, data: D
         None if values is None else tuple(_listed(value) for value in values),
         () if data.ignore is None else _listed(data.ignore),
     )
+
+
+def _classes_of(data: DataConfig | None) -> tuple[str, ...]:
+    """The classes of the competition, if it has any; a wrong `data` has none, and is told."""
+    return () if data is None else data.table_format.classes
+
+
+def _activation_for(classes: int | tuple[str, ...], data: DataConfig | None) -> Activation:
+    return "sigmoid" if _count(classes) == 1 or classes == _classes_of(data) else "softmax"
+
+
+def _metric_of(data: DataConfig | None) -> str | dict[str, Any]:
+    return "dice" if data is None else data.table_format.metric
 
 
 def _count(classes: int | tuple[str, ...]) -> int:

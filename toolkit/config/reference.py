@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from toolkit.config.competitions import Competition
 from toolkit.config.data import DataConfig, ExtraData
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.stages import StageConfig
@@ -30,7 +31,7 @@ an error that names the file, the line and the nearest key there is.
 
 What stands behind the names: [networks](networks.md), [losses](losses.md), [schedules, optimizers and
 callbacks](schedules.md), [augmentation](augmentation.md), [metrics](metrics.md); how a fold trains:
-[training](training.md).
+[training](training.md); labels and submissions: [competitions](competitions.md).
 """
 
 _PAGE = re.compile(r"docs/([a-z-]+\.md)")
@@ -40,6 +41,8 @@ def reference() -> str:
     """The page as Markdown."""
     parts = [_INTRODUCTION, "## An experiment\n", _table(Config)]
     parts += ["## `data`\n", _table(DataConfig), "## Each entry of `data.extra_train_data`\n", _table(ExtraData)]
+    parts += ["## `data.competition`\n\nAll its keys; how to change a few: [competitions](competitions.md).\n"]
+    parts += [_table(Competition)]
     parts += ["## Each entry of `stages`\n", _table(StageConfig)]
     parts += ["## An ensemble\n\nWritten by `tk ensemble`.\n", _table(EnsembleConfig)]
     return "\n".join(parts)

@@ -9,14 +9,23 @@ import numpy.typing as npt
 Labels = npt.NDArray[np.uint8]
 """`uint8 (height, width)`: the class of each pixel, or `VOID`.
 
-With exclusive classes (softmax) 0 … classes-1, where 0 is what counts as background; with independent ones (sigmoid) 0
-is background and k is class k-1, so that a single class has the labels 0 and 1.
+With exclusive classes (softmax) 0 … classes-1, where 0 is what counts as background. With independent ones (sigmoid) 0
+is background and each class is one bit, so that a pixel may be of several, and a single class has the labels 0 and 1;
+of more than `BITS` classes a pixel is of one at most, and k is class k-1.
 """
 
 Activation = Literal["sigmoid", "softmax"]
 
 VOID = 255
 """The label of pixels that neither loss nor metric looks at."""
+
+
+BITS = 7
+"""How many independent classes may share pixels; 255 is none of their labels."""
+
+
+class OverlapError(ValueError):
+    """Masks of classes that share pixels where they must not."""
 
 
 class UnknownValuesError(ValueError):
@@ -62,9 +71,8 @@ class Classes:
             table[:] = 0
         elif self.activation == "sigmoid":
             table[0] = 0
-        first = 0 if self.activation == "softmax" else 1
-        for number, values in enumerate(self.values):
-            table[list(values)] = first + number
+        for label, values in zip(_class_labels(self.count, self.activation).tolist(), self.values, strict=True):
+            table[list(values)] = label
         table[list(self.ignore)] = VOID
         found = table[raw]
         if found.min(initial=0) < 0:
@@ -75,6 +83,23 @@ class Classes:
             )
         known: Labels = found.astype(np.uint8)
         return known
+
+    def labels_of_planes(self, masks: npt.NDArray[np.bool_]) -> Labels:
+        """Labels of the masks of the classes, `bool (height, width, classes)`, with softmax without the background.
+
+        Raises:
+            OverlapError: classes share pixels that must not: exclusive ones, or of more than `BITS`.
+        """
+        labels = _class_labels(self.count, self.activation)[-masks.shape[2] :]
+        if self.activation == "softmax" or self.count > BITS:
+            shared = masks.sum(axis=2) > 1
+            if shared.any():
+                first, second, *_ = np.flatnonzero(masks[shared][0])
+                names = self.names[-masks.shape[2] :]
+                who = "exclusive ones" if self.activation == "softmax" else f"more than {BITS}"
+                raise OverlapError(f"the masks of {names[first]} and {names[second]} share pixels; {who} cannot")
+        united: Labels = (masks * labels).sum(axis=2, dtype=np.uint8)
+        return united
 
     def planes(self, labels: Labels) -> npt.NDArray[np.uint8]:
         """One plane a class, `uint8 (height, width, classes)`; see `planes`."""
@@ -94,11 +119,20 @@ BINARY = Classes()
 
 def planes(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[np.uint8]:
     """One plane a class, `uint8 (height, width, classes)`: 1 where the pixel is of it, 0 elsewhere, VOID where void."""
-    first = 0 if activation == "softmax" else 1
-    numbers = np.arange(first, first + classes, dtype=np.uint8)
-    result: npt.NDArray[np.uint8] = (labels[..., None] == numbers).astype(np.uint8)
+    values = _class_labels(classes, activation)
+    if activation == "sigmoid" and classes <= BITS:
+        result: npt.NDArray[np.uint8] = ((labels[..., None] & values) != 0).astype(np.uint8)
+    else:
+        result = (labels[..., None] == values).astype(np.uint8)
     result[labels == VOID] = VOID
     return result
+
+
+def label_count(classes: int, activation: Activation) -> int:
+    """How many labels there are besides `VOID`: 0, 1, … up to one less than this."""
+    if activation == "softmax":
+        return classes
+    return 2**classes if classes <= BITS else classes + 1
 
 
 def has_foreground(labels: Labels) -> bool:
@@ -109,8 +143,16 @@ def has_foreground(labels: Labels) -> bool:
 def pixel_counts(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[np.int64]:
     """Pixels of each class, `int64 (classes,)`; void ones are not counted."""
     counts: npt.NDArray[np.int64] = np.bincount(labels.ravel(), minlength=256).astype(np.int64)
-    first = 0 if activation == "softmax" else 1
-    return counts[first : first + classes]
+    every = np.arange(label_count(classes, activation), dtype=np.uint8)
+    return counts[: len(every)] @ planes(every, classes, activation).astype(np.int64)
+
+
+def _class_labels(classes: int, activation: Activation) -> npt.NDArray[np.uint8]:
+    """The label of each class, `uint8 (classes,)`."""
+    if activation == "softmax":
+        return np.arange(classes, dtype=np.uint8)
+    numbers = np.arange(classes, dtype=np.uint8)
+    return np.uint8(1) << numbers if classes <= BITS else numbers + np.uint8(1)
 
 
 def _listed(values: tuple[int, ...]) -> str:

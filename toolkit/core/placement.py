@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Image, Probability
+from toolkit.core.arrays import Image, Mask, Probability
 from toolkit.core.labels import Labels
 
 Resize = Literal["stretch", "pad"]
@@ -71,6 +71,19 @@ def place(original: tuple[int, int], shape: tuple[int, int], resize: Resize) -> 
 
 def _centred(original: tuple[int, int], scaled: tuple[int, int], shape: tuple[int, int]) -> Placement:
     return Placement(original, scaled, (shape[0] - scaled[0]) // 2, (shape[1] - scaled[1]) // 2, shape)
+
+
+def scale_mask(mask: Mask, size: tuple[int, int]) -> Mask:
+    """Scale `bool (height, width)` to another size (height, width).
+
+    When both sides shrink, a pixel is foreground if at least half of what it covers is; else it is what the nearest
+    pixel was.
+    """
+    if mask.shape == size:
+        return mask
+    if size[0] > mask.shape[0] or size[1] > mask.shape[1]:
+        return _scale(mask.astype(np.uint8), size, cv2.INTER_NEAREST_EXACT) > 0
+    return _scale(mask.astype(np.float32), size, cv2.INTER_AREA) >= 0.5
 
 
 def _interpolation(original: tuple[int, int], scaled: tuple[int, int]) -> int:

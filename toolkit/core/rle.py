@@ -1,87 +1,169 @@
 """Run-length encoding of masks: the `start length` text of competition CSV files."""
 
-import re
+from typing import Literal, NoReturn
 
+import cv2
 import numpy as np
 
 from toolkit.core.arrays import Integers, Mask
 
-_TEXT = re.compile(r"[0-9]+( [0-9]+)*")
-_DIGITS_AT_MOST = 18
+PixelOrder = Literal["column", "row"]
+"""How pixels are counted: down the columns from left to right, or along the rows from top to bottom."""
+
+_ALLOWED = b"0123456789 "
+_FEW = 400
+"""Up to so many numbers a loop is faster than arrays."""
 
 
 class RleError(ValueError):
     """A text that is not the run-length encoding of a mask of the given size; the message says why."""
 
 
-def encode(mask: Mask) -> str:
-    """Encode a mask as 1-based `start length` pairs in column-major order; an empty mask gives an empty text.
+def encode(mask: Mask, order: PixelOrder = "column", relative: bool = False) -> str:
+    """Encode a mask as pairs of start and length; an empty mask gives an empty text.
 
-    The order of pixels is top to bottom, then left to right, as in TGS Salt, Airbus and Severstal
-    (https://www.kaggle.com/c/tgs-salt-identification-challenge/overview/evaluation).
+    Starts count from 1 (https://www.kaggle.com/c/tgs-salt-identification-challenge/overview/evaluation). Relative ones
+    are the number of pixels since the end of the run before, of the first run since the beginning
+    (https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation/overview/evaluation).
 
     Args:
         mask: `bool (height, width)`.
+        order: of the pixels.
+        relative: whether starts are relative.
     """
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise ValueError(f"expected a bool mask (height, width), received {mask.dtype} {mask.shape}")
-    pixels = np.zeros(mask.size + 2, np.int8)
-    pixels[1:-1] = mask.ravel(order="F")
-    borders = np.flatnonzero(np.diff(pixels))
-    starts, ends = borders[::2], borders[1::2]
-    runs = np.stack([starts + 1, ends - starts], axis=1)
-    return " ".join(map(str, runs.ravel().tolist()))
+    borders = _borders(mask, order)
+    numbers = np.diff(borders, prepend=0) if relative else borders.copy()
+    numbers[1::2] = borders[1::2] - borders[::2]
+    if not relative:
+        numbers[::2] += 1
+    return _text(numbers)
 
 
-def decode(text: str, size: tuple[int, int]) -> Mask:
-    """Decode column-major 1-based `start length` pairs; the inverse of `encode`.
+def decode(text: str, size: tuple[int, int], order: PixelOrder = "column", relative: bool = False) -> Mask:
+    """Decode pairs of start and length; the inverse of `encode`.
 
     Args:
         text: the pairs, separated by single spaces; spaces around them are ignored.
         size: (height, width) of the mask.
+        order: of the pixels.
+        relative: whether starts are relative.
 
     Returns:
         `bool (height, width)`.
 
     Raises:
-        RleError: the text is no list of pairs of whole numbers, a start or length is below 1, runs are unsorted or
+        RleError: the text is no list of pairs of whole numbers, a start or length is too small, runs are unsorted or
             overlap, or the last one leaves the mask.
     """
     height, width = size
-    pixels = np.zeros(height * width, np.bool_)
-    for start, end in _runs(text, height * width):
-        pixels[start:end] = True
-    return pixels.reshape((height, width), order="F")
+    numbers = _numbers(text.strip(" "), height * width)
+    pixels = _filled_one_by_one if len(numbers) < _FEW else _filled_at_once
+    flat = pixels(numbers, height * width, relative)
+    return flat.reshape(size) if order == "row" else flat.reshape((width, height)).T
 
 
-def _runs(text: str, pixel_count: int) -> list[tuple[int, int]]:
-    """Zero-based (start, end) of each run, checked."""
-    text = text.strip(" ")
+def _borders(mask: Mask, order: PixelOrder) -> Integers:
+    """Where runs begin and end, counted from 0, `int64 (2 * runs,)`."""
+    if not mask.size:
+        return np.empty(0, np.int64)
+    pixels = mask.view(np.uint8)
+    if order == "row":
+        flat = pixels.ravel()
+    elif mask.flags.f_contiguous:
+        flat = pixels.T.ravel()
+    else:
+        flat = np.asarray(cv2.transpose(np.ascontiguousarray(pixels)), np.uint8).ravel()
+    inside = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    first = [0] if flat[0] else []
+    last = [flat.size] if flat[-1] else []
+    return np.concatenate([first, inside, last]).astype(np.int64) if first or last else inside
+
+
+def _text(numbers: Integers) -> str:
+    """Numbers from 0 on, separated by spaces."""
+    if len(numbers) < _FEW:
+        return " ".join(map(str, numbers.tolist()))
+    largest = int(numbers.max())
+    rest = numbers.astype(np.uint32 if largest < 2**32 else np.uint64)
+    digits = len(str(largest))
+    letters = np.empty((len(numbers), digits + 1), np.uint8)
+    letters[:, digits] = ord(" ")
+    for place in range(digits - 1, -1, -1):
+        shorter = np.floor_divide(rest, 10)
+        letters[:, place] = (rest - 10 * shorter) + ord("0")
+        if place < digits - 1:
+            letters[rest == 0, place] = 0  # no digit here; zero bytes go in the end
+        rest = shorter
+    return letters.tobytes().translate(None, b"\0")[:-1].decode()
+
+
+def _numbers(text: str, pixel_count: int) -> Integers:
+    """The numbers of a text, an even count of them; refuses what is longer than any mask of so many pixels needs."""
     if not text:
-        return []
+        return np.empty(0, np.int64)
     longest = (pixel_count + 1) // 2 * 2 * (len(str(pixel_count)) + 1)
     if len(text) > longest:
         raise RleError(f"{len(text)} characters are more than any mask of {pixel_count} pixels can need ({longest})")
-    if not _TEXT.fullmatch(text):
+    letters = text.encode(errors="replace")
+    if letters.translate(None, _ALLOWED) or b"  " in letters:
         raise RleError(f"expected whole numbers separated by single spaces, received {_excerpt(text)}")
-    words = text.split(" ")
-    if len(words) % 2:
-        raise RleError(f"expected pairs of start and length, received an odd count of {len(words)} numbers")
-    if max(map(len, words)) > _DIGITS_AT_MOST:
-        raise RleError("a number has more digits than any image has pixels")
-    numbers: Integers = np.array(words, np.int64)
-    starts, lengths = numbers[::2], numbers[1::2]
-    if starts.min() < 1:
-        raise RleError(f"starts count from 1, received {starts.min()}")
-    if lengths.min() < 1:
-        raise RleError(f"lengths are at least 1, received {lengths.min()}")
-    ends = starts + lengths - 1
-    if np.any(starts[1:] <= ends[:-1]):
-        first = int(np.argmax(starts[1:] <= ends[:-1])) + 1
-        raise RleError(f"runs must be sorted and not overlap, but run {first + 1} starts at {starts[first]}")
-    if ends[-1] > pixel_count:
-        raise RleError(f"the last run ends at pixel {ends[-1]}, but the image has {pixel_count}")
-    return list(zip((starts - 1).tolist(), ends.tolist(), strict=True))
+    numbers = np.fromstring(text, np.int64, sep=" ")  # what does not fit becomes the largest number there is
+    if len(numbers) % 2:
+        raise RleError(f"expected pairs of start and length, received an odd count of {len(numbers)} numbers")
+    return numbers
+
+
+def _filled_one_by_one(numbers: Integers, pixel_count: int, relative: bool) -> Mask:
+    """`bool (pixels,)`, True in the runs. For few of them, because each step costs."""
+    pixels = np.zeros(pixel_count, np.uint8)
+    view = pixels.data  # half the price of a slice of NumPy's
+    found = iter(numbers.tolist())
+    end = 0
+    for start, length in zip(found, found, strict=True):
+        begin = end + start if relative else start - 1
+        if begin < end or length < 1 or begin + length > pixel_count:
+            _refuse(numbers, pixel_count, relative)
+        end = begin + length
+        view[begin:end] = b"\1" * length
+    return pixels.view(np.bool_)
+
+
+def _filled_at_once(numbers: Integers, pixel_count: int, relative: bool) -> Mask:
+    """The same for many."""
+    lengths = numbers.copy()  # of background and foreground in turn
+    if numbers.max() > pixel_count:
+        _refuse(numbers, pixel_count, relative)
+    if not relative:
+        ends = numbers[::2] + numbers[1::2] - 1
+        lengths[0] -= 1
+        lengths[2::2] -= 1 + ends[:-1]
+    if lengths[::2].min() < 0 or lengths[1::2].min() < 1 or (end := int(lengths.sum())) > pixel_count:
+        _refuse(numbers, pixel_count, relative)
+    pixels = np.zeros(pixel_count, np.bool_)
+    inside = np.zeros(len(lengths), np.bool_)
+    inside[1::2] = True
+    pixels[:end] = np.repeat(inside, lengths)
+    return pixels
+
+
+def _refuse(numbers: Integers, pixel_count: int, relative: bool) -> NoReturn:
+    """Raise what is wrong with the first bad run."""
+    found = iter(numbers.tolist())
+    end = 0
+    for number, (start, length) in enumerate(zip(found, found, strict=True), start=1):
+        if not relative and start < 1:
+            raise RleError(f"starts count from 1, received {start}")
+        if length < 1:
+            raise RleError(f"lengths are at least 1, received {length}")
+        begin = end + start if relative else start - 1
+        if begin < end:
+            raise RleError(f"runs must be sorted and not overlap, but run {number} starts at {start}")
+        end = begin + length
+        if end > pixel_count:
+            raise RleError(f"run {number} ends at pixel {end}, but the image has {pixel_count}")
+    raise ValueError("these runs are sound")
 
 
 def _excerpt(text: str) -> str:

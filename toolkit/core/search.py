@@ -1,44 +1,99 @@
-"""The search for the recipe: all thresholds and minimum areas at once, from histograms, scored honestly."""
+"""All thresholds and minimum areas at once, from one histogram an image."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.area_metrics import AreaFormula, AreaMetric, PixelAccuracy, PooledMetric
+from toolkit.core.area_metrics import AreaMetric, PixelAccuracy
 from toolkit.core.arrays import Floats, Integers, Mask
 from toolkit.core.blend import Stored, to_levels
-from toolkit.core.measuring import Metric
-from toolkit.core.postprocess import IDENTITY
+from toolkit.core.measuring import AREAS, Metric
 from toolkit.core.recipe import ClassRecipe, Recipe
+from toolkit.core.sweeps import Blocks, Sweep
+from toolkit.core.tallies import Tally
 
 THRESHOLDS: Floats = (np.arange(1, 256) - 0.5) / 255
 """All 255 thresholds that an 8-bit map can tell apart; entry 127 is 0.5."""
 
-_UNTUNED = 127
-_IMAGES_AT_ONCE = 256
+UNTUNED = 127
+"""Where 0.5 stands in `THRESHOLDS`."""
+
+FROM_UNTUNED: Floats = np.abs(np.arange(255) - UNTUNED).astype(np.float64)
+"""How far each threshold is from 0.5."""
+
+IMAGES_AT_ONCE = 256
+
+Counts = npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AreasByThreshold:
     """Per image, the areas at all 255 thresholds: all that a metric of areas needs to know of a probability map.
 
-    `intersection` and `predicted` are `int64 (images, 255)`, `truth` is `int64 (images,)`, all in pixels that are not
-    void. `sizes`, `int64 (images, 255)`, are the predicted areas with the void pixels, which a minimum area looks at,
-    and `pixels`, `int64 (images,)`, count those that are not void; only what needs them asks for them.
+    `intersection` and `predicted` are `int32 (images, 255)`, `truth` and `pixels` `int64 (images,)`, all of them in
+    pixels that are not void. `sizes`, `int32 (images, 255)`, are the predicted areas with the void pixels, which
+    minimum areas look at, and `whole`, `int64 (images,)`, counts all pixels.
     """
 
-    intersection: Integers
-    predicted: Integers
+    intersection: Counts
+    predicted: Counts
     truth: Integers
-    sizes: Integers | None = None
-    pixels: Integers | None = None
+    pixels: Integers
+    sizes: Counts
+    whole: Integers
 
-    def kept(self, part: slice, minimum: int) -> Mask:
-        """Where some images keep their mask, `bool (images, 255)`."""
-        return (self.predicted if self.sizes is None else self.sizes)[part] >= minimum
+    def statistics(self, part: slice | Integers, thresholds: slice = slice(None)) -> tuple[Floats, Floats]:
+        """What a metric of areas measures on some images.
+
+        Returns:
+            at some of the thresholds, all by default, `float64 (n, thresholds, 4)`, and on empty masks, (n, 4).
+        """
+        truth, pixels = self.truth[part], self.pixels[part]
+        intersection = self.intersection[part, thresholds]
+        found = np.empty((*intersection.shape, AREAS))
+        found[..., 0], found[..., 1] = intersection, self.predicted[part, thresholds]
+        found[..., 2], found[..., 3] = truth[:, None], pixels[:, None]
+        emptied = np.zeros((len(truth), AREAS))
+        emptied[:, 2], emptied[:, 3] = truth, pixels
+        return found, emptied
+
+
+class AreasCollector:
+    """Gathers the areas of one class, image by image."""
+
+    def __init__(self, images: int) -> None:
+        self._intersection, self._predicted = (np.zeros((images, 255), np.int32) for _ in range(2))
+        self._truth, self._pixels, self._whole = (np.zeros(images, np.int64) for _ in range(3))
+        self._sizes: Counts | None = None
+
+    def add(self, position: int, stored: Stored, truth: Mask, valid: Mask) -> None:
+        """Count one image.
+
+        Args:
+            position: its place among the images.
+            stored: kept map of (height, width), `uint8` or `float16`.
+            truth: `bool (height, width)`.
+            valid: `bool (height, width)`, False in void pixels.
+        """
+        self._whole[position] = valid.size
+        if valid.all():
+            found = areas_by_threshold(stored, truth)
+            sizes = found[1]
+        else:
+            sizes = areas_by_threshold(stored, truth)[1]
+            found = areas_by_threshold(stored[valid], truth[valid])
+            if self._sizes is None:  # most tasks have no void, and then these are the predicted areas
+                self._sizes = self._predicted.copy()
+        self._intersection[position], self._predicted[position], self._truth[position] = found
+        self._pixels[position] = valid.sum()
+        if self._sizes is not None:
+            self._sizes[position] = sizes
+
+    def areas(self) -> AreasByThreshold:
+        """What was gathered."""
+        sizes = self._predicted if self._sizes is None else self._sizes
+        return AreasByThreshold(self._intersection, self._predicted, self._truth, self._pixels, sizes, self._whole)
 
 
 def areas_by_threshold(stored: Stored, truth: Mask) -> tuple[Integers, Integers, int]:
@@ -55,189 +110,60 @@ def areas_by_threshold(stored: Stored, truth: Mask) -> tuple[Integers, Integers,
     return foreground[1:], (background + foreground)[1:], int(foreground[0])
 
 
-def candidate_areas(truth: Integers) -> Integers:
-    """Minimum areas worth trying, in pixels: none, and 40 steps of equal ratio up to the median non-empty truth."""
+def is_of_areas(metric: Metric) -> bool:
+    """Whether areas are all that a metric needs to know."""
+    return isinstance(metric, AreaMetric | PixelAccuracy)
+
+
+def candidate_areas(truth: Integers, steps: int = 40) -> Integers:
+    """Minimum areas worth trying, in pixels: none, and steps of equal ratio up to the median non-empty truth."""
     positive = truth[truth > 0]
     if not len(positive):
         return np.zeros(1, np.int64)
-    steps = np.geomspace(2, max(2.0, float(np.median(positive))), 40)
-    return np.unique(np.concatenate([[0], np.round(steps)])).astype(np.int64)
+    sizes = np.geomspace(2, max(2.0, float(np.median(positive))), steps)
+    return np.unique(np.concatenate([[0], np.round(sizes)])).astype(np.int64)
 
 
-class Scored(Protocol):
-    """The scores of every threshold and minimum area, over the images of any folds."""
+def sweep_areas(areas: AreasByThreshold, blocks: Blocks, tally: Tally, minimum_areas: Integers) -> Sweep:
+    """Every threshold with every minimum area.
 
-    @property
-    def folds_count(self) -> int:
-        """How many folds there are."""
-
-    @property
-    def minimum_areas(self) -> Integers:
-        """The minimum areas tried, `int64 (areas,)`."""
-
-    def mean(self, folds: npt.NDArray[np.bool_] | None = None) -> Floats:
-        """Score over the images of the given folds (all by default), `float64 (255, areas)`; NaN where none counts."""
-
-    def mixed(self, chosen: Sequence[tuple[int, int]]) -> float:
-        """Score over all images where each fold follows its own threshold and minimum area."""
-
-
-@dataclass(frozen=True)
-class Surface:
-    """Sums of the metric over the images of each fold, for every threshold and minimum area.
-
-    `sums` is `float64 (folds, 255, areas)`, `minimum_areas` the areas tried. `counts` are the images that count:
-    `int64 (folds,)`, or of the shape of `sums` where it depends on the mask whether an image is skipped.
+    An image keeps its mask for the minimum areas up to its size: it is counted once, at the largest of them, and sums
+    over the minimum areas do the rest.
     """
+    cells = (blocks.count, 255, len(minimum_areas))
+    sums: Floats | None = None
+    for start in range(0, len(areas.truth), IMAGES_AT_ONCE):
+        part = slice(start, start + IMAGES_AT_ONCE)
+        found, emptied = (tally.contributions(statistics) for statistics in areas.statistics(part))
+        if sums is None:
+            sums = np.zeros((found.shape[-1], *cells))
+            nothing = np.zeros((blocks.count, found.shape[-1]))
+        largest = np.searchsorted(minimum_areas, areas.sizes[part], side="right") - 1
+        block = blocks.of_image[part]
+        index = np.ravel_multi_index((block[:, None], np.arange(255)[None, :], largest), cells).ravel()
+        for number, (kept, lost) in enumerate(zip(np.moveaxis(found, -1, 0), emptied.T, strict=True)):
+            gained = np.bincount(index, (kept - lost[:, None]).ravel(), sums[number].size)
+            sums[number] += gained.reshape(cells)
+        np.add.at(nothing, block, emptied)
+    if sums is None:
+        raise ValueError("there are no images")
+    totals = np.cumsum(sums[..., ::-1], axis=-1)[..., ::-1]
+    totals = np.moveaxis(totals, 0, -1) + nothing[:, None, None]
 
-    sums: Floats
-    counts: Integers
-    minimum_areas: Integers
+    def recipe(position: tuple[int, ...]) -> Recipe:
+        threshold, minimum = position
+        return recipe_of(ClassRecipe(float(THRESHOLDS[threshold]), minimum_area=int(minimum_areas[minimum])))
 
-    @property
-    def folds_count(self) -> int:
-        """How many folds there are."""
-        return len(self.counts)
-
-    def mean(self, folds: npt.NDArray[np.bool_] | None = None) -> Floats:
-        """Mean score over the images of the given folds (all by default), `float64 (255, areas)`."""
-        chosen = np.ones(len(self.counts), np.bool_) if folds is None else folds
-        return _quotient(self.sums[chosen].sum(axis=0), self.counts[chosen].sum(axis=0))
-
-    def mixed(self, chosen: Sequence[tuple[int, int]]) -> float:
-        """Mean score over all images where each fold follows its own threshold and minimum area."""
-        total, count = 0.0, 0
-        for fold, position in enumerate(chosen):
-            total += self.sums[fold][position]
-            count += int(self.counts[fold] if self.counts.ndim == 1 else self.counts[fold][position])
-        return float(_quotient(np.float64(total), np.int64(count)))
-
-
-def _quotient(sums: Floats | np.float64, counts: Integers | np.int64) -> Floats:
-    return np.where(counts == 0, np.nan, sums / np.maximum(counts, 1))
-
-
-def score_surface(areas: AreasByThreshold, folds: Integers, formula: AreaFormula) -> Surface:
-    """Score every image with every threshold and minimum area, and sum by fold.
-
-    Args:
-        areas: of all out-of-fold images.
-        folds: fold of each image, `int64 (images,)`; every number from 0 to the largest occurs.
-        formula: the competition's metric.
-    """
-    minimum_areas = candidate_areas(areas.truth)
-    images = np.bincount(folds)
-    sums = np.zeros((len(images), 255, len(minimum_areas)))
-    counts = np.zeros_like(sums, np.int64) if formula.empty == "skip" else images
-    for start in range(0, len(folds), _IMAGES_AT_ONCE):
-        part = slice(start, start + _IMAGES_AT_ONCE)
-        truth = areas.truth[part]
-        scores = formula.score(areas.intersection[part], areas.predicted[part], truth[:, None])
-        nothing = np.zeros_like(truth)
-        emptied = formula.score(nothing, nothing, truth)
-        for position, minimum in enumerate(minimum_areas):
-            kept = np.where(areas.kept(part, int(minimum)), scores, emptied[:, None])
-            if formula.empty == "skip":
-                counted = ~np.isnan(kept)
-                kept = np.where(counted, kept, 0)
-                np.add.at(counts[:, :, position], folds[part], counted)
-            np.add.at(sums[:, :, position], folds[part], kept)
-    return Surface(sums, counts, minimum_areas)
+    return Sweep(totals, (FROM_UNTUNED, np.arange(len(minimum_areas), dtype=np.float64)), recipe)
 
 
-@dataclass(frozen=True)
-class PooledSurface:
-    """Areas summed over the images of each fold, for every threshold and minimum area, and the metric of such sums.
-
-    `areas` is `int64 (folds, 255, areas, 4)`, the last axis as in `toolkit.core.measuring.AREAS`.
-    """
-
-    areas: Integers
-    minimum_areas: Integers
-    metric: PooledMetric | PixelAccuracy
-
-    @property
-    def folds_count(self) -> int:
-        """How many folds there are."""
-        return len(self.areas)
-
-    def mean(self, folds: npt.NDArray[np.bool_] | None = None) -> Floats:
-        """Score of all pixels of the given folds (all by default), `float64 (255, areas)`."""
-        chosen = np.ones(len(self.areas), np.bool_) if folds is None else folds
-        return self.metric.of_areas(self.areas[chosen].sum(axis=0))
-
-    def mixed(self, chosen: Sequence[tuple[int, int]]) -> float:
-        """Score of all pixels where each fold follows its own threshold and minimum area."""
-        total = sum((self.areas[fold][position] for fold, position in enumerate(chosen)), np.zeros(4, np.int64))
-        return float(self.metric.of_areas(total))
+def recipe_of(rule: ClassRecipe) -> Recipe:
+    """The recipe of a single class."""
+    return Recipe((rule,))
 
 
-def pooled_surface(areas: AreasByThreshold, folds: Integers, metric: PooledMetric | PixelAccuracy) -> PooledSurface:
-    """Sum the areas of every threshold and minimum area by fold; arguments as for `score_surface`.
-
-    `areas` needs its `pixels`.
-    """
-    if areas.pixels is None:
-        raise ValueError("the areas do not say how many pixels the images have")
-    minimum_areas = candidate_areas(areas.truth)
-    sums = np.zeros((folds.max() + 1, 255, len(minimum_areas), 4), np.int64)
-    np.add.at(sums[..., 2], folds, areas.truth[:, None, None])
-    np.add.at(sums[..., 3], folds, areas.pixels[:, None, None])
-    for position, minimum in enumerate(minimum_areas):
-        kept = areas.kept(slice(None), int(minimum))
-        np.add.at(sums[:, :, position, 0], folds, np.where(kept, areas.intersection, 0))
-        np.add.at(sums[:, :, position, 1], folds, np.where(kept, areas.predicted, 0))
-    return PooledSurface(sums, minimum_areas, metric)
-
-
-def surface_of(areas: AreasByThreshold, folds: Integers, metric: Metric) -> Scored:
-    """The scores of every threshold and minimum area by a metric of a single class.
-
-    Raises:
-        ValueError: it depends on more than areas.
-    """
-    if isinstance(metric, PooledMetric | PixelAccuracy):
-        return pooled_surface(areas, folds, metric)
-    if isinstance(metric, AreaMetric):
-        return score_surface(areas, folds, metric.formula)
-    raise ValueError(f"{metric.label} depends on more than areas")
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """A recipe and its three scores, each over all out-of-fold images.
-
-    `untuned` is the score at 0.5 and no minimum area, `tuned` the best on the very images that it was chosen on, and
-    `nested` the honest one: each fold scored with what the other folds chose. `recipe` is the one to submit with: the
-    tuned one if `nested` beats `untuned`, the identity otherwise; `best` is the tuned one in any case.
-    """
-
-    recipe: Recipe
-    best: Recipe
-    untuned: float
-    tuned: float
-    nested: float
-
-
-def tune(surface: Scored) -> Tuned:
-    """Choose the recipe on out-of-fold scores; the identity stays unless the nested score beats it."""
-    scores = surface.mean()
-    best = _best(scores)
-    folds = np.arange(surface.folds_count)
-    nested = surface.mixed([_best(surface.mean(folds != fold)) for fold in folds])
-    untuned = float(scores[_UNTUNED, 0])
-    recipe = _recipe(surface, best)
-    return Tuned(recipe if nested > untuned else IDENTITY, recipe, untuned, float(scores[best]), nested)
-
-
-def _best(scores: Floats) -> tuple[int, int]:
-    """Position of the best score; among equals the one nearest to the identity, which asks for the least belief."""
-    scores = np.where(np.isnan(scores), -1, scores)
-    rows, columns = np.nonzero(scores >= scores.max() - 1e-12)
-    nearest = np.lexsort((columns, np.abs(rows - _UNTUNED)))[0]
-    return int(rows[nearest]), int(columns[nearest])
-
-
-def _recipe(surface: Scored, position: tuple[int, int]) -> Recipe:
-    threshold, area = float(THRESHOLDS[position[0]]), int(surface.minimum_areas[position[1]])
-    return Recipe((ClassRecipe(threshold=threshold, minimum_area=area),))
+def changed(recipe: Recipe, index: int, **fields: object) -> Recipe:
+    """A recipe with some fields of the rule of one class changed."""
+    rules = list(recipe.classes)
+    rules[index] = replace(rules[index], **fields)  # type: ignore[arg-type] # fields are those of ClassRecipe
+    return replace(recipe, classes=tuple(rules))

@@ -67,6 +67,10 @@ def check_training_data(
         absent = [name for name, count in zip(data.classes.names, pixels.sum(axis=0), strict=True) if not count]
         if absent:
             progress.warn(f"no mask has a pixel of class {', '.join(absent)}")
+    scaled = [image_id for image_id, entry in zip(ids, checked, strict=True) if entry.scaled]
+    if scaled and data.masks.size is not None:
+        height, width = data.masks.size
+        progress.warn(f"{len(scaled)} images are not {height}×{width}: their masks are scaled to them: {_some(scaled)}")
     if constant:
         progress.warn(f"{len(constant)} of {len(ids)} images have one value in all pixels: {_some(constant)}")
     return DataIndex(ids, coverage, pixels, constant, tuple(entry.image for entry in checked), _digest(ids, checked))
@@ -97,6 +101,7 @@ class _Checked:
     coverage: float = 0.0
     pixels: tuple[int, ...] = ()
     constant: bool = False
+    scaled: bool = False
     image: str = ""
     digest: str = ""
 
@@ -111,8 +116,9 @@ def _check_one(data: LabelledImages, image_id: str) -> _Checked:
     counted = max(1, int((labels != VOID).sum()))
     coverage = int(((labels > 0) & (labels != VOID)).sum()) / counted
     pixels = pixel_counts(labels, data.classes.count, data.classes.activation)
+    scaled = data.masks.size not in (None, labels.shape)
     picture = digest(f"{image.shape}".encode() + image.tobytes())
-    return _Checked("", coverage, tuple(pixels.tolist()), constant, picture, digest(content))
+    return _Checked("", coverage, tuple(pixels.tolist()), constant, scaled, picture, digest(content))
 
 
 def _in_threads(check: Callable[[str], _Checked], ids: Sequence[str], title: str, progress: Progress) -> list[_Checked]:

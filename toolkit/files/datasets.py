@@ -40,7 +40,10 @@ class Dataset:
 
 def find_labelled(config: Config) -> LabelledImages:
     """The labelled images of a configuration; nothing is decoded yet. Raises as `find_training_data`."""
-    return find_training_data(config.data.images, config.data.masks, config.task_classes, config.shape[2])
+    data = config.data
+    return find_training_data(
+        data.images, data.masks, config.task_classes, config.shape[2], competition=data.table_format
+    )
 
 
 def find_dataset(config: Config, progress: Progress) -> Dataset:
@@ -49,11 +52,12 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     Raises:
         MissingFileError, DataError, NothingToLearnError: what is wrong with it.
     """
+    _tell_metric(config, progress)
     labelled = find_labelled(config)
     extra = _find_extra(config)
     test = None if config.data.test is None else find_images(config.data.test, "data.test", config.shape[2])
     if test is not None and config.data.sample_submission is not None:
-        sample_layout_for(config.data.sample_submission, test.ids, progress)
+        sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
     index = check_training_data(labelled, progress)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
@@ -63,6 +67,17 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     if test is not None:
         digests["test_data"] = check_test_data(test, progress)
     return Dataset(labelled, index, checked, test, digests)
+
+
+def _tell_metric(config: Config, progress: Progress) -> None:
+    """Say where the metric comes from if nobody wrote it down, and if it is not the competition's."""
+    if config.data.competition is None:
+        return
+    name, theirs = config.data.competition.name, config.data.competition.metric_spec
+    if "primary_metric" not in config.model_fields_set:
+        progress.say(f"primary_metric: {theirs.label}, that of {name}")
+    elif config.metric_specs[0] != theirs:
+        progress.warn(f"primary_metric is {config.metric_specs[0].label}, but {name} scores {theirs.label}")
 
 
 def background_digest(config: Config) -> str:
@@ -83,7 +98,14 @@ def _value_at(tree: Any, path: KeyPath) -> Any:
 def _find_extra(config: Config) -> list[LabelledImages]:
     classes, channels = config.task_classes, config.shape[2]
     found = [
-        find_training_data(extra.images, extra.masks, classes, channels, f"data.extra_train_data.{number}")
+        find_training_data(
+            extra.images,
+            extra.masks,
+            classes,
+            channels,
+            f"data.extra_train_data.{number}",
+            competition=config.data.table_format,
+        )
         for number, extra in enumerate(config.data.extra_train_data)
     ]
     if config.data.external_negatives is not None:

@@ -138,6 +138,11 @@ class Experiment:
         return self.folder / "tuned.json"
 
     @property
+    def surface(self) -> Path:
+        """The score over thresholds and minimum areas."""
+        return self.folder / "surface.png"
+
+    @property
     def weight_search(self) -> Path:
         """Which weights of an ensemble's members were tried and what they score."""
         return self.folder / "weights.json"
@@ -151,6 +156,16 @@ class Experiment:
     def overlays(self) -> Path:
         """The best and the worst out-of-fold images."""
         return self.folder / "overlays.png"
+
+    @property
+    def evaluation(self) -> Path:
+        """Precision, recall and so on of each class, the worst images, scores by size."""
+        return self.folder / "evaluation.json"
+
+    @property
+    def confusion(self) -> Path:
+        """The confusion matrix as a picture."""
+        return self.folder / "confusion.png"
 
     @property
     def lr_find_curve(self) -> Path:
@@ -177,10 +192,17 @@ class Experiment:
         folder = self.folder / f"fold{fold}" / (f"seed{repeat}" if repeat else "")
         return StageFolder(folder / f"stage{stage}")
 
+    def begun_stages(self) -> list[StageFolder]:
+        """Every stage of any fold and seed that is there."""
+        return [
+            StageFolder(folder)
+            for pattern in ("fold*/stage*", "fold*/seed*/stage*")
+            for folder in sorted(self.folder.glob(pattern))
+        ]
+
     def finished_stages(self) -> list[StageFolder]:
         """Every stage of any fold that is complete."""
-        folders = [*self.folder.glob("fold*/stage*"), *self.folder.glob("fold*/seed*/stage*")]
-        return [stage for stage in map(StageFolder, sorted(folders)) if stage.is_complete()]
+        return [stage for stage in self.begun_stages() if stage.is_complete()]
 
     def sibling(self, name: str) -> "Experiment":
         """The experiment of a name in the same workspace."""
@@ -204,7 +226,7 @@ class Experiment:
 
     def has_training(self) -> bool:
         """Whether any fold has been begun."""
-        return any(self.folder.glob("fold*/stage*")) or any(self.folder.glob("fold*/seed*/stage*"))
+        return bool(self.begun_stages())
 
     def forget_results(self) -> None:
         """Delete everything but the configuration, its preview and the folds.
@@ -222,7 +244,8 @@ class Experiment:
                     shutil.rmtree(discarded, ignore_errors=True)
                     folder.rename(discarded)
                     shutil.rmtree(discarded)
-            for path in (self.score, self.image_scores, self.tuned, self.overlays, self.resolved):
+            pictures = (self.surface, self.overlays, self.confusion)
+            for path in (self.score, self.image_scores, self.tuned, self.evaluation, *pictures, self.resolved):
                 path.unlink(missing_ok=True)
 
     def remove_remains(self) -> None:
@@ -255,6 +278,11 @@ class Workspace:
     def submissions(self) -> Path:
         """What `tk submit` writes."""
         return self.root / "submissions"
+
+    @property
+    def submission_log(self) -> Path:
+        """Every submission that was made, with its leaderboard scores."""
+        return self.submissions / "log.csv"
 
     def all(self) -> list[Experiment]:
         """Every experiment, by name."""

@@ -30,6 +30,12 @@ class UnreadableImageError(DataError):
         super().__init__(f"{path} {why}", "Mend or remove this file, then run the command again.")
 
 
+def image_id_of(name: str) -> str:
+    """The id that a file name or a cell of a submission means: without the extension of an image, if it has one."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
+
+
 def read_size(path: Path) -> tuple[int, int]:
     """(height, width) from the header alone."""
     try:

@@ -9,24 +9,24 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.competitions import PLAIN, Competition
 from toolkit.core.arrays import Image
-from toolkit.core.labels import BINARY, Classes, Labels, UnknownValuesError
+from toolkit.core.labels import BINARY, Classes, Labels, OverlapError, UnknownValuesError
 from toolkit.core.measuring import Objects
-from toolkit.core.rle import RleError, decode
+from toolkit.core.rle import RleError
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.images import (
     IMAGE_SUFFIXES,
     MASK_SUFFIXES,
+    image_id_of,
     read_image,
     read_mask_values,
     read_size,
 )
-from toolkit.files.tables import read_table
+from toolkit.files.mask_tables import read_mask_table
 
 _LISTED = 20
 _Read = TypeVar("_Read")
-EMPTY_CELLS = ("", "-1")
-"""What stands for an empty mask in place of a run-length encoding."""
 
 
 class MaskSource(Protocol):
@@ -36,8 +36,16 @@ class MaskSource(Protocol):
     def ids(self) -> Iterable[str]:
         """Ids that have a mask, which may be empty."""
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the masks before they are scaled to their images; None where that need not be done."""
+
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
-        """Pixel values of an image of (height, width), bool or whole; KeyError, UnreadableImageError or RleError."""
+        """Pixel values of an image of (height, width), bool or whole, or planes, `bool (height, width, classes)`.
+
+        Raises:
+            KeyError, UnreadableImageError, RleError: there is no mask, or it cannot be read.
+        """
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """The objects of an image of (height, width) where they are known; raises as `read`."""
@@ -51,6 +59,7 @@ class MaskFiles:
     """Masks as image files named like their images."""
 
     paths: Mapping[str, Path]
+    size: None = None
 
     @property
     def ids(self) -> Iterable[str]:
@@ -71,50 +80,11 @@ class MaskFiles:
 
 
 @dataclass(frozen=True)
-class MaskTable:
-    """Masks as rows of run-length encodings; several rows of one image are united."""
-
-    rows: Mapping[str, tuple[str, ...]]
-
-    @property
-    def ids(self) -> Iterable[str]:
-        """Ids that have a row."""
-        return self.rows.keys()
-
-    def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
-        """Decode and unite the rows of one image."""
-        mask = np.zeros(size, np.bool_)
-        for text in self.rows[image_id]:
-            mask |= decode(text, size)
-        return mask
-
-    @cached_property
-    def has_objects(self) -> bool:
-        """Whether each row is one object: some image has several."""
-        return any(len(runs) > 1 for runs in self.rows.values())
-
-    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
-        """Number the rows of one image from 1; None if no image has several, as a row may then hold many objects.
-
-        A pixel that several rows claim belongs to the first of them.
-        """
-        if not self.has_objects:
-            return None
-        objects = np.zeros(size, np.int32)
-        for number, text in enumerate(self.rows[image_id], start=1):
-            objects[decode(text, size) & (objects == 0)] = number
-        return objects
-
-    def content(self, image_id: str) -> bytes:
-        """The texts of the rows."""
-        return "\n".join(self.rows[image_id]).encode()
-
-
-@dataclass(frozen=True)
 class EmptyMasks:
     """Masks of images that show nothing of what is looked for."""
 
     ids: tuple[str, ...]
+    size: None = None
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
         """Background everywhere."""
@@ -163,12 +133,14 @@ class LabelledImages:
         """
         height, width = size = read_size(self.images.paths[image_id])
         raw = self._read(self.masks.read, image_id, size)
-        if raw.shape != size:
+        if raw.shape[:2] != size:
             raise DataError(f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, the image {height}×{width}")
         try:
-            return self.classes.labels(raw)
+            return self.classes.labels(raw) if raw.ndim == 2 else self.classes.labels_of_planes(raw)
         except UnknownValuesError as error:
             raise DataError(f"{image_id}: its mask has {error}") from error
+        except OverlapError as error:
+            raise DataError(f"{image_id}: {error}", "See docs/competitions.md for what can be done.") from error
 
     def read_objects(self, image_id: str) -> Objects | None:
         """The objects of one image, `int32 (height, width)`, where the source of the masks knows them.
@@ -188,12 +160,6 @@ class LabelledImages:
             raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
 
 
-def image_id_of(name: str) -> str:
-    """The id that a file name or a cell of a submission means: without the extension of an image, if it has one."""
-    stem, dot, suffix = name.rpartition(".")
-    return stem if dot and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
-
-
 def find_images(folder: Path, key: str, channels: int = 3) -> Images:
     """List the images of a folder; `key` is the configuration key that names it, for messages.
 
@@ -208,25 +174,24 @@ def find_images(folder: Path, key: str, channels: int = 3) -> Images:
 
 
 def find_training_data(
-    images: Path, masks: Path, classes: Classes = BINARY, channels: int = 3, key: str = "data"
+    images: Path,
+    masks: Path,
+    classes: Classes = BINARY,
+    channels: int = 3,
+    key: str = "data",
+    *,
+    competition: Competition = PLAIN,
 ) -> LabelledImages:
     """List training images and the source of their masks; nothing is decoded yet.
 
     Raises:
-        MissingFileError, NothingToLearnError, DataError: as `find_images`, for a CSV that is no table of masks, and for
-            one with several classes.
+        MissingFileError, NothingToLearnError, DataError: as `find_images` and `read_mask_table`.
     """
     found = find_images(images, f"{key}.images", channels)
     if masks.is_dir():
         return LabelledImages(found, MaskFiles(_by_id(masks, MASK_SUFFIXES, f"{key}.masks")), classes)
     if masks.is_file():
-        if classes.count > 1 or classes.values is not None or classes.ignore:
-            raise DataError(
-                f"{key}.masks: {masks} is a table of run-length encodings, which tells one class from background; "
-                f"received classes {', '.join(classes.names)}",
-                "Use a folder of mask images for several classes, mask_values or ignore.",
-            )
-        return LabelledImages(found, MaskTable(_read_masks_table(masks, f"{key}.masks")))
+        return LabelledImages(found, read_mask_table(masks, competition, classes, found.ids, f"{key}.masks"), classes)
     raise MissingFileError(f"{key}.masks: there is no folder or CSV file {masks}", _path_advice(masks))
 
 
@@ -258,15 +223,6 @@ def _by_id(folder: Path, suffixes: Sequence[str], key: str) -> dict[str, Path]:
     if not paths:
         raise NothingToLearnError(f"{key}: {folder} holds no file that ends in {', '.join(suffixes)}")
     return paths
-
-
-def _read_masks_table(path: Path, key: str) -> dict[str, tuple[str, ...]]:
-    rows: dict[str, list[str]] = {}
-    for cell, text in read_table(path, 2, key, DataError).rows:
-        runs = rows.setdefault(image_id_of(cell.strip()), [])
-        if text.strip() not in EMPTY_CELLS:
-            runs.append(text)
-    return {image_id: tuple(runs) for image_id, runs in rows.items()}
 
 
 def _path_advice(path: Path) -> str:

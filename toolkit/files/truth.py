@@ -44,6 +44,6 @@ def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:
     """
     config, data = resolved.config, data_of(experiment, resolved)
     classes = task_classes(config["classes"], config["activation"], data)
-    labelled = find_training_data(data.images, data.masks, classes, config["shape"][2])
+    labelled = find_training_data(data.images, data.masks, classes, config["shape"][2], competition=data.table_format)
     name = config["benchmark_class"]
     return Truth(labelled, resolved.primary_metric, None if name is None else classes.names.index(name))

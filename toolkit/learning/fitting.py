@@ -9,7 +9,7 @@ from toolkit.config.metrics import read_metric
 from toolkit.config.models import Config
 from toolkit.config.settings import Stage, read_stage, stage_key
 from toolkit.config.yaml_files import KeyPath
-from toolkit.core.labels import VOID
+from toolkit.core.labels import VOID, label_count
 from toolkit.core.measuring import Metric
 from toolkit.core.metrics import MetricSpec, build_metrics
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
@@ -172,7 +172,7 @@ def build_augmentation(config: Config, stage: Stage, where: Where, own: Mapping[
         stage.shape,
         own,
         fill_label=VOID if classes.ignore else 0,
-        labels=range(classes.count + (classes.activation == "sigmoid")),
+        labels=range(label_count(classes.count, classes.activation)),
     )
 
 

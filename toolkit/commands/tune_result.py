@@ -1,0 +1,140 @@
+"""What `tk tune` tells: the scores, how test predictions differ, and what each step gave."""
+
+from dataclasses import dataclass
+
+from toolkit.commands.scoring import written
+from toolkit.core.postprocess import IDENTITY, describe
+from toolkit.core.recipe import Recipe
+from toolkit.core.shift import Look
+from toolkit.messages import Table
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step of the search gave; `name` is that of a class where each has steps of its own."""
+
+    step: str
+    name: str
+    recipe: Recipe
+    tuned: float | None
+    cross_validated: float | None
+    gain: float | None
+    standard_error: float | None
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class ShiftResult:
+    """How test predictions and their masks differ from out-of-fold ones, and whether thresholds are moved for them.
+
+    `gain` is how much better folds score with thresholds that keep the share of foreground than with the same ones.
+    """
+
+    oof: Look
+    test: Look | None
+    distance: float | None
+    gain: float | None
+    standard_error: float | None
+    moved: bool
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What `tk tune` has found; `best` is the recipe that the search chose, `recipe` the one that is kept.
+
+    `test_recipe` is the one for test predictions. Scores that do not exist are None.
+    """
+
+    experiment: str
+    metric: str
+    recipe: Recipe
+    best: Recipe
+    test_recipe: Recipe
+    untuned: float | None
+    tuned: float | None
+    nested: float | None
+    interval: tuple[float | None, float | None]
+    gain: float | None
+    standard_error: float | None
+    gap: float | None
+    steps: list[StepResult]
+    shift: ShiftResult
+    classes: list[str]
+    overlays: str
+    surface: str | None
+
+    def tables(self) -> list[Table]:
+        """The three scores, each with its recipe; how test predictions differ; and what each step gave if asked for."""
+        low, high = map(written, self.interval)
+        rows = [
+            ("untuned", written(self.untuned), "", self._described(IDENTITY)),
+            ("tuned, optimistic", written(self.tuned), "", self._described(self.best)),
+            ("nested, honest", written(self.nested), f"{low} to {high}", "each fold with what the others chose"),
+        ]
+        columns = ("", self.metric, "95 % interval", "recipe")
+        tables = [Table(f"{self.experiment}: tuned on out-of-fold predictions", columns, rows)]
+        if self.shift.test is not None:
+            tables.append(_shift_table(self.shift.oof, self.shift.test))
+        if self.surface is not None:
+            tables.append(self._steps_table())
+        return tables
+
+    def next_steps(self) -> list[str]:
+        """What is kept and why, and what to type."""
+        gain = f"nested gains {_signed(self.gain)} ± {written(self.standard_error)} over untuned"
+        if self.recipe == IDENTITY:
+            kept = "the search found nothing better" if self.best == IDENTITY else f"{gain}, which may be chance"
+            kept = f"{kept}: the untuned recipe stays ({self._described(IDENTITY)})"
+        else:
+            kept = f"{gain}: the tuned recipe is kept ({self._described(self.recipe)})"
+        pictures = [self.overlays] if self.surface is None else [self.overlays, self.surface]
+        return [
+            kept,
+            *self._shift_lines(),
+            *(f"pictures: {path}" for path in pictures),
+            f"next: tk submit {self.experiment}",
+        ]
+
+    def _shift_lines(self) -> list[str]:
+        shift = self.shift
+        if shift.test is None:
+            return ["there are no test predictions to compare with"]
+        gain = f"gains {_signed(shift.gain)} ± {written(shift.standard_error)} from fold to fold"
+        if shift.moved:
+            moved = "for test predictions thresholds are moved so that the share of foreground stays"
+            return [f"{moved}, which {gain}: {self._described(self.test_recipe)}"]
+        return [f"for test predictions thresholds are not moved: keeping the share of foreground {gain}"]
+
+    def _steps_table(self) -> Table:
+        rows = [
+            (
+                f"{each.step} {each.name}".strip(),
+                written(each.tuned),
+                written(each.cross_validated),
+                f"{_signed(each.gain)} ± {written(each.standard_error)}",
+                f"{'yes' if each.kept else 'no'}: {each.reason}",
+                self._described(each.recipe),
+            )
+            for each in self.steps
+        ]
+        columns = ("step", "tuned", "held out", "gain", "kept", "recipe")
+        return Table("what each step gave, in the search on all images", columns, rows)
+
+    def _described(self, recipe: Recipe) -> str:
+        return describe(recipe, self.classes)
+
+
+def _shift_table(oof: Look, test: Look) -> Table:
+    rows = [
+        ("images", str(oof.images), str(test.images)),
+        ("share of empty masks", f"{oof.empty_share:.1%}", f"{test.empty_share:.1%}"),
+        ("mean coverage of masks", f"{oof.mean_coverage:.2%}", f"{test.mean_coverage:.2%}"),
+    ]
+    for tenth, (ours, theirs) in enumerate(zip(oof.histogram, test.histogram, strict=True)):
+        rows.append((f"probabilities from {tenth / 10:.1f}", f"{ours:.2%}", f"{theirs:.2%}"))
+    return Table("masks of the recipe, and predictions", ("", "out-of-fold", "test"), rows)
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.4f}"

@@ -1,0 +1,119 @@
+"""The score over thresholds and minimum areas as a picture."""
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toolkit.core.arrays import Floats
+from toolkit.core.class_search import Surface
+from toolkit.core.measuring import Metric
+from toolkit.core.postprocess import describe
+from toolkit.core.recipe import ClassRecipe, Recipe
+from toolkit.core.search import recipe_of
+from toolkit.core.tuning import Tuned
+from toolkit.files.writing import replacing
+
+if TYPE_CHECKING:  # slow to import: only where a picture is drawn
+    from matplotlib.axes import Axes
+
+_INK, _QUIET_INK, _PAPER = "#1c2026", "#626973", "white"
+# After the palette of Okabe and Ito, made for colour-blind eyes.
+_TUNED, _UNTUNED = "#d55e00", "#56b4e9"
+_COLUMNS = 3
+_TICKS = 8
+
+
+def surface_picture(path: Path, name: str, tuned: Tuned, metric: Metric, classes: Sequence[str]) -> None:
+    """Write a PNG with one panel for each class that was searched alone: thresholds across, minimum areas up.
+
+    The untuned and the chosen rule are marked, and small what each fold got from the others: where they lie together,
+    the choice can be trusted. Inside the dashed line scores are within the standard error of the gain of the best. The
+    title gives the whole rule: it may have further steps, which the surface does not know. Nothing is written where no
+    class was searched alone.
+    """
+    surfaces = tuned.surfaces
+    if not surfaces:
+        return
+    from matplotlib.figure import Figure  # noqa: PLC0415 # slow, and seldom needed
+
+    columns = min(_COLUMNS, len(surfaces))
+    rows = ceil(len(surfaces) / columns)
+    figure = Figure(figsize=(max(8.5, 6.2 * columns), 5.4 * rows), dpi=120, layout="constrained", facecolor=_PAPER)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, surface in zip(panels, surfaces, strict=False):
+        label = metric.label if len(surfaces) == 1 else f"{metric.label} of {classes[surface.index]}"
+        _draw(axes, surface, metric, tuned.standard_error)
+        best = tuned.best if len(classes) == 1 else recipe_of(_rule(tuned.best, surface.index))
+        axes.set_title(f"{label}: {describe(best)}", loc="left", color=_INK)
+        _mark(axes, surface, tuned)
+    for axes in panels[len(surfaces) :]:
+        axes.set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, labelcolor=_INK)
+    figure.suptitle(f"{name}: out-of-fold score over the threshold", color=_INK, fontsize=13)
+    with replacing(path) as file:
+        # Without a date or a version in it, the same surface gives the same file.
+        figure.savefig(file, format="png", metadata={"Software": None})
+
+
+def _draw(axes: "Axes", surface: Surface, metric: Metric, standard_error: float) -> None:
+    scores = surface.scores.T
+    finite = scores[np.isfinite(scores)]
+    # Most of the surface is far worse than its ridge, which is what there is to see.
+    worst, best = (0.0, 1.0) if not len(finite) else (float(finite.min()), float(finite.max()))
+    middle = float(np.median(finite)) if len(finite) else 0.0
+    low, high = (max(worst, middle - (best - middle)), best)
+    colours = "viridis"
+    if metric.direction == "min":
+        low, high, colours = worst, min(best, middle + (middle - worst)), "viridis_r"
+    drawn = axes.pcolormesh(
+        _edges(surface.thresholds), np.arange(len(scores) + 1) - 0.5, scores, vmin=low, vmax=high, cmap=colours
+    )
+    bar = axes.figure.colorbar(drawn, ax=axes, extend="min" if low > worst else "neither")
+    bar.outline.set_visible(False)
+    ridge = best - standard_error if metric.direction == "max" else worst + standard_error
+    if standard_error > 0 and worst < ridge < best:
+        rows = np.arange(len(scores))
+        axes.contour(surface.thresholds, rows, scores, levels=[ridge], colors=_PAPER, linewidths=1, linestyles="--")
+    axes.set_xlabel("threshold", color=_INK)
+    axes.set_ylabel(f"{surface.minimum.replace('_', ' ')}, pixels", color=_INK)
+    ticks = np.unique(np.linspace(0, len(scores) - 1, min(_TICKS, len(scores))).round().astype(int))
+    axes.set_yticks(ticks, [str(surface.minimums[tick]) for tick in ticks])
+    axes.tick_params(colors=_QUIET_INK)
+    axes.spines[:].set_visible(False)
+
+
+def _mark(axes: "Axes", surface: Surface, tuned: Tuned) -> None:
+    rules = [_rule(recipe, surface.index) for recipe in tuned.by_fold]
+    axes.plot(
+        [rule.threshold for rule in rules],
+        [_height(rule, surface) for rule in rules],
+        "o", color=_PAPER, markersize=5, markeredgecolor=_INK, linestyle="none", clip_on=False, zorder=6,
+        label="chosen without each fold",
+    )  # fmt: skip
+    for rule, marker, colour, size, label in (
+        (ClassRecipe(), "s", _UNTUNED, 10, "untuned"),
+        (_rule(tuned.best, surface.index), "*", _TUNED, 17, "chosen on all images"),
+    ):
+        axes.plot(
+            [rule.threshold], [_height(rule, surface)], marker, color=colour,
+            markersize=size, markeredgecolor=_PAPER, linestyle="none", clip_on=False, zorder=5, label=label,
+        )  # fmt: skip
+
+
+def _rule(recipe: Recipe, index: int) -> ClassRecipe:
+    return recipe.classes[0] if len(recipe.classes) == 1 else recipe.classes[index]
+
+
+def _height(rule: ClassRecipe, surface: Surface) -> float:
+    """Where the minimum of a rule lies on an axis that has one row for each that was tried."""
+    minimums = surface.minimums
+    return float(np.interp(getattr(rule, surface.minimum), minimums, np.arange(len(minimums))))
+
+
+def _edges(centres: Floats) -> Floats:
+    middles = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - middles[0]], middles, [2 * centres[-1] - middles[-1]]])
