@@ -35,10 +35,10 @@ stages: [{epochs: 1}]
 """
 COMMANDS = (
     (),
+    ("--weights", "search"),
     ("--mean", "logit"),
     ("--mean", "rank"),
     ("--mean", "vote"),
-    ("--weights", "search"),
 )
 
 
