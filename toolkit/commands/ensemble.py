@@ -13,6 +13,7 @@ from toolkit.commands.members import (
     common_splits,
     first_fitted,
     predict_member,
+    predict_weighted,
     refuse_gaps,
     refuse_other_images,
     refuse_other_tasks,
@@ -176,7 +177,9 @@ def ensemble(
         if "test" not in splits:
             experiment.forget_predictions("test")
         for split in splits:
-            folders = viewed if split == "oof" else _predict_test(members, config, progress)
+            folders = viewed
+            if split == "test":
+                folders = predict_weighted(members, config.weights, split, views, progress)
             blend(experiment, members, config, folders, split=split, views=views, progress=progress)
         scored = score_members(experiment, members, config, plain, viewed, own=own, progress=progress)
     return EnsembleResult(
@@ -279,14 +282,6 @@ def _config(
     }
     own = names_defined_beside_members(members[0].experiment.config)
     return EnsembleConfig.model_validate(tree, context={"own": own})
-
-
-def _predict_test(members: Sequence[Member], config: EnsembleConfig, progress: Progress) -> list[Path]:
-    """The folders of the members' test predictions; those that have no weight are not made."""
-    return [
-        predict_member(member, "test", config.views, progress) if weight else member.predictions("test", config.views)
-        for member, weight in zip(members, config.weights, strict=True)
-    ]
 
 
 def _place(workspace: Workspace, members: Sequence[Member], name: str | None) -> Experiment:

@@ -142,8 +142,9 @@ def refuse_views(member: Member, views: str) -> None:
         inner, config = members_of(member.experiment)
         if config.views not in ("none", views):
             raise MembersError(f"{member.name} is averaged over {config.views} already; --views {views} would mix them")
-        for one in inner if config.views == "none" else []:
-            refuse_views(one, views)
+        for one, weight in zip(inner, config.weights, strict=True):
+            if weight and config.views == "none":
+                refuse_views(one, views)
         return
     fitted = read_resolved(member.experiment).config
     last = len(fitted["stages"]) - 1
@@ -177,12 +178,22 @@ def predict_sets(member: Member, split: Split, sets: Sequence[str], progress: Pr
     return [folders.get(views, member.predictions(split, views)) for views in sets]
 
 
+def predict_weighted(
+    members: Sequence[Member], weights: Sequence[float], split: Split, views: str, progress: Progress
+) -> list[Path]:
+    """The folders of several members' predictions, see `predict_member`; of those without weight none are made."""
+    return [
+        predict_member(member, split, views, progress) if weight else member.predictions(split, views)
+        for member, weight in zip(members, weights, strict=True)
+    ]
+
+
 def _blended(member: Member, split: Split, views: str, progress: Progress) -> Path:
     inner, config = members_of(member.experiment)
     if views in ("none", config.views):
         return member.predictions(split)
     with locked(member.experiment.lock):
-        folders = [predict_member(one, split, views, progress) for one in inner]
+        folders = predict_weighted(inner, config.weights, split, views, progress)
         return blend(member.experiment, inner, config, folders, split=split, views=views, into=views, progress=progress)
 
 
