@@ -223,3 +223,16 @@ def test_auto_takes_what_the_machine_computes_fast(
     monkeypatch.setattr(runtime, "_CPU_FLAGS", tmp_path / "cpuinfo")
     assert choose_precision("auto") == expected
     assert [choose_precision(word) for word in PRECISIONS] == list(PRECISIONS)
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_the_rewrite_to_bfloat16_leaves_activation_and_mean_of_views_alone(classes: int) -> None:
+    configure("bfloat16")
+    model = network(classes)
+    images, _ = batch(classes)
+    activation = "sigmoid" if classes == 1 else "softmax"
+    singles = [Predictor(model, f"view:{name}", activation)(images) for name in ("identity", "hflip", "vflip", "rot180")]
+    together = Predictor(model, "flips", activation)(images)
+    assert np.abs(together - np.mean(singles, axis=0, dtype=np.float64)).max() < 1e-6
+    logits = Predictor(model, "none", activation).with_outputs(images)[1].logits
+    assert np.array_equal(singles[0], (tf.sigmoid if classes == 1 else tf.nn.softmax)(logits).numpy())
