@@ -234,10 +234,8 @@ def parse_views(views: str | None, tta: bool) -> str:
     """
     if views is None:
         return "flips" if tta else "none"
-    if is_search(views) and not tta:
-        return views
     try:
-        name = views_name(read_views(views))
+        name = views if is_search(views) else views_name(read_views(views))
     except ValueError as error:
         raise ConfigError(f"--views: {error}") from error
     if tta and name != "flips":
