@@ -7,7 +7,8 @@ import pytest
 
 from toolkit.config.schedules import SCHEDULES as KINDS
 from toolkit.config.schedules import Variations, parse_schedule
-from toolkit.learning.schedules import _RATES, SCHEDULES, Moment, batches_of, build_schedule, cycle_ends, rate_after
+from toolkit.errors import ConfigError
+from toolkit.learning.schedules import _RATES, Moment, batches_of, build_schedule, cycle_ends, rate_after
 
 
 def rates(value: Any, lr: float = 1.0, epochs: int = 10, batches: int = 10) -> list[float]:
@@ -21,32 +22,26 @@ def test_every_kind_has_its_formula() -> None:
     assert set(_RATES) == {*KINDS.values(), Variations}
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_schedules_without_arguments_are_what_they_were(name: str) -> None:
-    expected = [0.02 * SCHEDULES[name]((epoch + batch / 7) / 5) for epoch in range(5) for batch in range(7)]
-    assert rates(name, 0.02, 5, 7) == expected
-
-
 def test_constant_stays() -> None:
     assert set(rates("constant", 0.3)) == {0.3}
     assert set(rates({"constant": {"factor": 2}}, 0.3)) == {0.6}
 
 
 def test_cosine_falls_from_one_to_zero() -> None:
-    factors = [SCHEDULES["cosine"](progress / 10) for progress in range(11)]
-    assert factors == sorted(factors, reverse=True)
-    assert factors[0] == 1
-    assert factors[5] == pytest.approx(0.5)
-    assert factors[10] == pytest.approx(0)
+    found = rates("cosine", 2.0)
+    assert found == sorted(found, reverse=True)
+    assert found[0] == 2
+    assert found[50] == pytest.approx(1)
+    assert 0 < found[-1] < 1e-3
     assert rates({"cosine": {"start": 0.5, "end": 0.1}})[::50] == pytest.approx([0.5, 0.3])
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_nearly_nothing() -> None:
-    one_cycle = SCHEDULES["one_cycle"]
-    assert one_cycle(0) == pytest.approx(1 / 25)
-    assert one_cycle(0.3) == pytest.approx(1)
-    assert one_cycle(1) == pytest.approx(4e-6)
-    assert max(one_cycle(progress / 100) for progress in range(101)) == pytest.approx(1)
+    found = rates("one_cycle")
+    assert found[0] == pytest.approx(1 / 25)
+    assert found[30] == pytest.approx(1)
+    assert max(found) == pytest.approx(1)
+    assert 4e-6 < found[-1] < 1e-3
     assert rates({"one_cycle": {"warm_up": 0.5, "start": 0.1}}, 2.0)[::50] == pytest.approx([0.2, 2.0])
 
 
@@ -217,7 +212,7 @@ def test_the_users_own_schedule_is_called() -> None:
 @pytest.mark.parametrize("rate", [float("nan"), -1.0, float("inf"), "high", None, True])
 def test_a_learning_rate_of_the_users_must_be_one(rate: Any) -> None:
     schedule = build_schedule(parse_schedule("mine", ["mine"]), 0.1, 4, {"mine": lambda moment, lr: rate})
-    with pytest.raises(ValueError, match="the schedule mine gave"):
+    with pytest.raises(ConfigError, match="the schedule mine gave"):
         schedule(Moment(0, 0, 5, 4))
 
 

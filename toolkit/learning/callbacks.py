@@ -1,7 +1,9 @@
 """Callbacks at the end of epochs: what stops a stage early or lowers its learning rate."""
 
+import json
 import math
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -12,10 +14,10 @@ from toolkit.config.callbacks import (
     ReduceLROnPlateau,
     monitored_value,
 )
+from toolkit.errors import ConfigError
 from toolkit.learning.schedules import batches_of, rate_after
 
-LOWER_IS_BETTER = ("mse", "mae", "rmse")
-"""Besides all that ends in `loss`: what mode `auto` lets fall."""
+_LOSSES = ("loss", "val_loss")
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -134,7 +136,12 @@ class LowerOnPlateau:
 
 
 class OwnCallback:
-    """A callback of the user's, which may have only `epoch_end`; one without `state` remembers nothing."""
+    """A callback of the user's, which may have only `epoch_end`; one without `state` remembers nothing.
+
+    Raises:
+        ValueError: it lacks a method.
+        ConfigError: later, what it gives is not what training can use.
+    """
 
     def __init__(self, name: str, callback: Any) -> None:
         if not callable(getattr(callback, "epoch_end", None)):
@@ -146,23 +153,35 @@ class OwnCallback:
     @property
     def factor(self) -> float:
         """The user's factor; 1 without one."""
-        factor = float(getattr(self._callback, "factor", 1.0))
-        if not 0 <= factor < math.inf:
-            raise ValueError(
-                f"the callback {self._name} has factor {factor}, which no learning rate can be taken times"
+        factor = getattr(self._callback, "factor", 1.0)
+        if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= float(factor) < math.inf:
+            raise ConfigError(
+                f"the callback {self._name} has factor {factor!r}, which no learning rate can be taken times"
             )
-        return factor
+        return float(factor)
 
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
         """What the user's callback says."""
         reason = self._callback.epoch_end(values, epoch)
         if reason is not None and not isinstance(reason, str):
-            raise ValueError(f"the callback {self._name} returned {reason!r}, expected a text (to stop) or None")
+            raise ConfigError(f"the callback {self._name} returned {reason!r}, expected a text (to stop) or None")
         return reason
 
     def state(self) -> dict[str, Any]:
         """The user's state; empty without one."""
-        return dict(self._callback.state()) if hasattr(self._callback, "state") else {}
+        if not hasattr(self._callback, "state"):
+            return {}
+        state = self._callback.state()
+        if not isinstance(state, Mapping):
+            raise ConfigError(f"the callback {self._name}: state() gave {state!r}, expected a mapping")
+        try:
+            json.dumps(dict(state), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"the callback {self._name}: state() gave what JSON cannot keep: {error}",
+                "Give finite numbers, texts, true, false, None, lists and mappings of them.",
+            ) from error
+        return dict(state)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Give the user's callback what its `state` gave."""
@@ -177,12 +196,12 @@ def build_callbacks(
     *,
     lr: float,
     batches: int,
-    lower_is_better: Collection[str] = LOWER_IS_BETTER,
+    lower_is_better: Collection[str] = (),
 ) -> list[Callback]:
     """The callbacks of a stage, in order; those that are schedules or only logging have no part in it.
 
     `lr` is the stage's learning rate, `batches` the number in its first epoch, `own` holds the user's classes by name,
-    and `lower_is_better` names the metrics that mode `auto` lets fall, besides losses.
+    and `lower_is_better` has the labels of the metrics that mode `auto` lets fall, besides the losses.
 
     Raises:
         ValueError: a class of the user's cannot be made or lacks a method.
@@ -193,7 +212,7 @@ def build_callbacks(
             built.append(OwnCallback(spec.name, _made(spec.name, spec.arguments, own)))
         elif isinstance(spec.arguments, Monitoring):
             monitor, mode = monitored_value(spec.arguments.monitor, primary_metric), spec.arguments.mode
-            falls = mode == "min" or (mode == "auto" and (monitor.endswith("loss") or monitor in lower_is_better))
+            falls = mode == "min" or (mode == "auto" and monitor in (*_LOSSES, *lower_is_better))
             built.append(_watching(spec, monitor, lr, batches, falls=falls))
     return built
 

@@ -19,11 +19,11 @@ from toolkit.config.schedules import (
     OwnSchedule,
     Polynomial,
     Schedule,
-    ScheduleArguments,
     StepDecay,
     Variations,
     WarmUp,
 )
+from toolkit.errors import ConfigError
 from toolkit.learning.plugins import check_call
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -67,6 +67,8 @@ def build_schedule(
     schedule: Schedule, lr: float, epochs: int, own: Mapping[str, Any] = _NOTHING
 ) -> Callable[[Moment], float]:
     """The learning rate of every moment of a stage; `own` holds the user's functions by name.
+
+    A user's function that gives no learning rate ends in a ConfigError when it is asked.
 
     Raises:
         ValueError: the stage is too short, or what the user's name stands for cannot be called.
@@ -124,7 +126,7 @@ def _own_schedule(call: OwnSchedule, lr: float, own: Mapping[str, Any]) -> Calla
     def learning_rate(moment: Moment) -> float:
         rate = function(moment, lr, **call.arguments)
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < math.inf:
-            raise ValueError(f"the schedule {call.name} gave {rate!r} as learning rate of {moment}")
+            raise ConfigError(f"the schedule {call.name} gave {rate!r} as learning rate of {moment}")
         return float(rate)
 
     return learning_rate
@@ -214,18 +216,6 @@ _RATES: dict[type, Callable[[Any, _Place], float]] = {
     Variations: _varied,
 }
 """How each kind of leg computes the learning rate."""
-
-
-def _of_share(arguments: ScheduleArguments) -> Callable[[float], float]:
-    return lambda share: _RATES[type(arguments)](arguments, _Place(share, 1.0, 0.0, 1, 1.0))
-
-
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": _of_share(Constant.model_validate({})),
-    "cosine": _of_share(Cosine.model_validate({})),
-    "one_cycle": _of_share(OneCycle.model_validate({})),
-}
-"""Factor of the learning rate by the share of the stage that is done, 0–1."""
 
 
 _CURVES: dict[str, Callable[[float], float]] = {

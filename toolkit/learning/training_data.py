@@ -11,7 +11,7 @@ from toolkit.core.measuring import Metric
 from toolkit.files.pool import Pool
 from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader
-from toolkit.learning.callbacks import LOWER_IS_BETTER, Callback, build_callbacks
+from toolkit.learning.callbacks import Callback, build_callbacks
 from toolkit.learning.mixing import Mixing
 
 
@@ -84,7 +84,7 @@ def callbacks_of(stage: Stage, metrics: Sequence[Metric], own: Mapping[str, Any]
     Raises:
         ValueError: a callback of the user's cannot be made.
     """
-    falling = {*LOWER_IS_BETTER, *(metric.label for metric in metrics if metric.direction == "min")}
+    falling = {metric.label for metric in metrics if metric.direction == "min"}
     return build_callbacks(
         stage.callbacks, metrics[0].label, own, lr=stage.lr, batches=batches, lower_is_better=falling
     )
