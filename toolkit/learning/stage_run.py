@@ -39,11 +39,11 @@ class StageRun:
         self._draw = (run.seed, run.fold, stage.number)
         self._title = f"{run.title} · stage {stage.number}"
         self._train = data.pool.training_part(run.fold)
-        self._equipment = trainer.begin_stage(stage, self._class_weights())
+        self._compiled = trainer.begin_stage(stage, self._class_weights())
         self._trainer = trainer
         self._schedule = build_schedule(stage.schedule, stage.lr, stage.epochs, data.own)
-        self._validation = Validation(trainer.predictor, self._equipment.validation_loss, stage, data, run)
-        self._candidates = Candidates(stage, folder, trainer.network, self._equipment.step.average, data.is_better)
+        self._validation = Validation(trainer.predictor, self._compiled.validation_loss, stage, data, run)
+        self._candidates = Candidates(stage, folder, trainer.network, self._compiled.step.average, data.is_better)
         self._log = EpochLog(folder.tensorboard, stage.callbacks)
         self._negative_weights = weigh_negatives(trainer.predictor, stage, data, run, folder)
         self._callbacks = data.callbacks_of(stage, -(-len(self._chosen(0)) // stage.batch))
@@ -115,7 +115,7 @@ class StageRun:
         """Mean loss over the images of the epoch, and the learning rate at its end."""
         total, seen, learning_rate = 0.0, 0, 0.0
         epochs = self._stage.epochs
-        step = self._equipment.step
+        step = self._compiled.step
         for done, (positions, (images, targets)) in enumerate(zip(batches, self._batches(batches, draw), strict=True)):
             moment = Moment(number, done, len(batches), epochs)
             learning_rate = self._schedule(moment) * math.prod(callback.factor for callback in self._callbacks)
@@ -166,7 +166,7 @@ class StageRun:
             progress.say(f"{self._title} · stopped after epoch {epoch.number + 1}: {self._stopped}")
 
     def _checkpoint(self) -> Checkpoint:
-        step = self._equipment.step
+        step = self._compiled.step
         arrays = {
             "weights": self._trainer.network.model.get_weights(),
             "optimizer": [variable.numpy() for variable in step.variables],
@@ -189,7 +189,7 @@ class StageRun:
             return
         found = read_checkpoint(path)
         assign(self._trainer.network.model.weights, found.arrays["weights"], path)
-        assign(self._equipment.step.variables, found.arrays["optimizer"], path)
+        assign(self._compiled.step.variables, found.arrays["optimizer"], path)
         self._candidates.restore(found.arrays, path)
         for callback, state in zip(self._callbacks, found.state["callbacks"], strict=True):
             callback.restore(state)
