@@ -1,10 +1,12 @@
 from collections.abc import Callable
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.commands.fit import Wanted, fit
 from toolkit.commands.lr_find import find_learning_rate
 from toolkit.errors import ConfigError, TrainingError
 from toolkit.files.experiment import Experiment, Workspace
@@ -76,4 +78,81 @@ def test_a_real_step_learns(tiny_competition: Workspace, write_experiment: Calla
     ]
     assert min(losses) < losses[0]
     assert 1e-4 <= result.suggestion <= 1
-    assert result.next_steps()[-1].startswith("next: tk fit two --set stages.1.lr=")
+    assert result.next_steps()[-1].startswith("next: tk fit two --set lr=")
+
+
+@pytest.mark.parametrize(
+    ("lines", "step"),
+    [
+        ("stages: [{epochs: 1, lr: 0.1}]", "tk fit one --set stages.0.lr="),
+        ("lr: 0.1", "tk fit one --set lr="),
+        (
+            "callbacks: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}",
+            "CyclicLR at callbacks.CyclicLR sets the learning rate of stage 0, not lr: write ",
+        ),
+        (
+            "stages: [{epochs: 1, schedule: {LRVariator: {relSize: 1, fromVal: 0.1, toVal: 0.01}}}]",
+            "LRVariator at stages.0.schedule sets the learning rate of stage 0, not lr: write ",
+        ),
+    ],
+)
+def test_the_next_step_names_what_decides(
+    tiny_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    monkeypatch: pytest.MonkeyPatch,
+    lines: str,
+    step: str,
+) -> None:
+    write_experiment(tiny_competition, "one", lines + "\n")
+    monkeypatch.setattr(TrainingStep, "__call__", lambda self, *_: 1 / (1 + 1e3 * float(self.optimizer.learning_rate)))
+    result = find_learning_rate(tiny_competition, "one", low=1e-6, high=0.1, steps=20, progress=Silent())
+    assert result.next_steps()[-1].startswith(f"next: {step}")
+
+
+def test_ensembles_have_no_learning_rate(tiny_competition: Workspace) -> None:
+    folder = tiny_competition.experiments / "both"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("members: [tiny, plain]\n")
+    with pytest.raises(ConfigError, match="both is an ensemble; only what is trained has a learning rate"):
+        find_learning_rate(tiny_competition, "both", progress=Silent())
+
+
+class Warned(Silent):
+    """Keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def test_a_later_stage_starts_from_the_weights_of_the_one_before(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = write_experiment(tiny_competition, "two", "stages: [{epochs: 1}, {epochs: 1}]\n")
+    seen: list[list[np.ndarray]] = []
+
+    def step(self: TrainingStep, images: object, targets: object, progress: float) -> float:
+        seen.append(self.network.model.get_weights())
+        return 1 / (1 + 1e3 * float(self.optimizer.learning_rate))
+
+    def weights() -> tuple[list[np.ndarray], list[str]]:
+        seen.clear()
+        progress = Warned()
+        with monkeypatch.context() as patched:
+            patched.setattr(TrainingStep, "__call__", step)
+            find_learning_rate(tiny_competition, "two", stage=1, low=1e-6, high=0.1, steps=12, progress=progress)
+        return seen[0], [warning for warning in progress.warnings if "not trained" in warning]
+
+    fresh, warnings = weights()
+    assert len(warnings) == 1
+    assert warnings[0].startswith("fold 0: stage 0 is not trained yet")
+    fit(tiny_competition, "two", wanted=Wanted(folds=(0,), stages=(0,)), progress=Silent())
+    trained, warnings = weights()
+    assert warnings == []
+    assert not np.array_equal(fresh[0], trained[0])
+    stored: list[bytes] = []
+    with h5py.File(experiment.stage(0, 0).best_weights) as file:
+        file.visititems(lambda _, item: stored.append(item[()].tobytes()) if isinstance(item, h5py.Dataset) else None)
+    assert sorted(stored) == sorted(array.tobytes() for array in trained)

@@ -1,9 +1,13 @@
 """`tk lr-find`: the loss over rising learning rates, and which one to take."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from toolkit.config.loading import load_config
+from toolkit.config.loading import is_ensemble, load_config
+from toolkit.config.models import Config
+from toolkit.config.plugins import names_defined_beside
+from toolkit.config.schedules import CyclicLR, Variations
+from toolkit.config.settings import stage_key, stage_schedule
 from toolkit.core.folds import assign_folds
 from toolkit.core.learning_rates import geometric_rates, suggest
 from toolkit.errors import ConfigError, TrainingError
@@ -15,10 +19,16 @@ from toolkit.files.tables import format_table
 from toolkit.files.writing import write_text
 from toolkit.messages import Progress, Table
 
+_NAMES: dict[type, str] = {CyclicLR: "CyclicLR", Variations: "LRVariator"}
+"""Schedules that give learning rates themselves."""
+
 
 @dataclass(frozen=True)
 class LrFindResult:
-    """What `tk lr-find` has found."""
+    """What `tk lr-find` has found.
+
+    `key` is where the stage's lr stands; `setter` is what gives the learning rate without regard to it, if anything.
+    """
 
     experiment: str
     suggestion: float
@@ -27,6 +37,8 @@ class LrFindResult:
     diverged_at: float | None
     picture: str
     stage: int
+    key: str
+    setter: str | None
 
     def tables(self) -> list[Table]:
         """The learning rates that the curve shows."""
@@ -40,8 +52,11 @@ class LrFindResult:
 
     def next_steps(self) -> list[str]:
         """Where the curve is, and what to type."""
-        key = "lr" if self.stage == 0 else f"stages.{self.stage}.lr"
-        return [f"curve: {self.picture}", f"next: tk fit {self.experiment} --set {key}={self.suggestion:.1e}"]
+        rate = f"{self.suggestion:.1e}"
+        following = f"tk fit {self.experiment} --set {self.key}={rate}"
+        if self.setter is not None:
+            following = f"{self.setter} sets the learning rate of stage {self.stage}, not lr: write {rate} there"
+        return [f"curve: {self.picture}", f"next: {following}"]
 
 
 def find_learning_rate(
@@ -56,13 +71,15 @@ def find_learning_rate(
     stage: int = 0,
     progress: Progress,
 ) -> LrFindResult:
-    """Train a fold's initial weights with a learning rate that rises from batch to batch; nothing of it is kept.
+    """Train a stage of a fold with a learning rate that rises from batch to batch; nothing of it is kept.
 
     Raises:
         ToolkitError: bad configuration, data or options.
         TrainingError: the curve says nothing.
     """
     experiment = workspace.find(name)
+    if is_ensemble(experiment.config):
+        raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has a learning rate")
     loaded = load_config(experiment.config, overrides)
     config = loaded.config
     for option, number, count in (("--fold", fold, config.folds_count), ("--stage", stage, len(config.stages))):
@@ -88,6 +105,7 @@ def find_learning_rate(
             )
         plan = plan_training(loaded, Own(experiment.config, progress))
         losses = loss_by_learning_rate(
+            experiment,
             plan,
             dataset.pool(folds),
             rates,
@@ -114,4 +132,13 @@ def find_learning_rate(
         suggestion.diverged_at,
         str(experiment.lr_find_curve),
         stage,
+        ".".join(map(str, stage_key(config.stages[stage], stage, "lr"))),
+        _setter(config, stage, names_defined_beside(experiment.config)),
     )
+
+
+def _setter(config: Config, stage: int, own: Collection[str]) -> str | None:
+    """The key of what gives learning rates themselves, not shares of lr; None if nothing does."""
+    key, schedule = stage_schedule(config, stage, own)
+    names = [_NAMES[type(leg)] for leg in schedule.legs if type(leg) in _NAMES]
+    return f"{names[0]} at {'.'.join(map(str, key))}" if names else None
