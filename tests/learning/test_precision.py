@@ -17,7 +17,7 @@ from toolkit.learning.outputs import Outputs
 from toolkit.learning.prediction import Predictor
 from toolkit.learning.runtime import Precision, choose_precision, compiled, configure, loss_scaling, tf
 from toolkit.learning.steps import TrainingStep
-from toolkit.learning.trainer import Equipment
+from toolkit.learning.trainer import CompiledStage
 
 pytestmark = pytest.mark.train
 
@@ -140,7 +140,7 @@ def test_an_overflow_lowers_the_scale_of_the_loss_and_stops_nothing() -> None:
     built = network()
     images, targets = batch()
     step = step_of(built, "1000*binary_crossentropy")
-    equipment = Equipment(step, lambda *_: tf.constant(0.0))
+    stage = CompiledStage(step, lambda *_: tf.constant(0.0))
     scale, before = float(step.optimizer.loss_scale), [weight.copy() for weight in parameters(built)]
     losses = [step(images, targets, 0.0)]
     assert float(step.optimizer.loss_scale) == scale / 2
@@ -153,7 +153,7 @@ def test_an_overflow_lowers_the_scale_of_the_loss_and_stops_nothing() -> None:
     assert lowered < scale / 2
 
     kept = [variable.numpy() for variable in step.variables]
-    equipment.forget()
+    stage.forget()
     assert float(step.optimizer.loss_scale) == scale
     assert int(step.optimizer.dynamic_counter) == 0
     for variable, value in zip(step.variables, kept, strict=True):
