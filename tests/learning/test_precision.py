@@ -231,7 +231,9 @@ def test_the_rewrite_to_bfloat16_leaves_activation_and_mean_of_views_alone(class
     model = network(classes)
     images, _ = batch(classes)
     activation = "sigmoid" if classes == 1 else "softmax"
-    singles = [Predictor(model, f"view:{name}", activation)(images) for name in ("identity", "hflip", "vflip", "rot180")]
+    singles = [
+        Predictor(model, f"view:{name}", activation)(images) for name in ("identity", "hflip", "vflip", "rot180")
+    ]
     together = Predictor(model, "flips", activation)(images)
     assert np.abs(together - np.mean(singles, axis=0, dtype=np.float64)).max() < 1e-6
     logits = Predictor(model, "none", activation).with_outputs(images)[1].logits
