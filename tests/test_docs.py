@@ -1,8 +1,10 @@
+import json
 import re
 from pathlib import Path
 
 from toolkit import errors
 from toolkit.config.loading import load_config
+from toolkit.core.postprocess import recipe_from_plain, recipe_to_plain
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,6 +21,13 @@ def test_every_exit_code_is_documented_and_its_own() -> None:
 def test_the_example_experiment_loads() -> None:
     config = load_config(ROOT / "experiments" / "example" / "config.yaml").config
     assert config.stages[0].negatives == 0.5
+
+
+def test_the_recipe_of_the_documentation_spells_out_every_key() -> None:
+    example = re.search(r"```json\n(.*?)```", (ROOT / "docs" / "recipes.md").read_text(), re.DOTALL)
+    assert example is not None
+    tree = json.loads(example[1])
+    assert recipe_to_plain(recipe_from_plain(tree)) == tree
 
 
 def test_links_in_the_readme_lead_somewhere() -> None:

@@ -43,6 +43,20 @@ def show_result(result: Result, as_json: bool) -> None:
         out.print(Text(line), soft_wrap=True)
 
 
+def show_markdown(result: Result) -> None:
+    """Print the tables of a result in Markdown, the lines below them as a list."""
+    for table in result.tables():
+        sys.stdout.write(f"### {_in_markdown(table.title)}\n\n")
+        rows = [table.columns, ["---"] * len(table.columns), *table.rows]
+        sys.stdout.writelines(f"| {' | '.join(map(_in_markdown, row))} |\n" for row in rows)
+        sys.stdout.write("\n")
+    sys.stdout.writelines(f"- {_in_markdown(line)}\n" for line in result.next_steps())
+
+
+def _in_markdown(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in "|*_`[]<\\" else letter for letter in text).replace("\n", " ")
+
+
 def show_json(tree: Any) -> None:
     """Print JSON on stdout."""
     sys.stdout.write(json.dumps(tree, indent=2, ensure_ascii=False, default=str) + "\n")
@@ -100,7 +114,7 @@ def _drawn(table: Table) -> RichTable:
 
 
 def _is_number(cell: str) -> bool:
-    return cell == "" or cell.rstrip("%").replace(".", "", 1).lstrip("-").isdigit()
+    return cell in ("", "–") or cell.rstrip("%").replace(",", "").replace(".", "", 1).lstrip("+-").isdigit()
 
 
 class _Terminal:

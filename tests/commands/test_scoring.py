@@ -222,6 +222,29 @@ def test_pictures_of_any_classes(tmp_path: Path, classes: tuple[str, ...], activ
     assert all(sheet.shape[0] > 300 for sheet in sheets)
 
 
+def test_of_equally_bad_images_those_with_more_wrong_pixels_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = label_maps(tmp_path, 2)
+    wrong = {image_id: 20 * number for number, image_id in enumerate(IDS)}
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        for image_id in IDS:
+            data.labels[image_id][:] = 0
+            false_alarm = np.arange(SIZE[0] * SIZE[1]).reshape(*SIZE, 1) < wrong[image_id]
+            writer.append(image_id, false_alarm.astype(np.float32))
+    store = ProbabilityStore(tmp_path / "oof")
+    (scores,) = score_stores([store], data, FOLDS, ["dice"], recipe=IDENTITY, progress=Silent())
+    shown: list[str] = []
+
+    def sheet(title: str, groups: list) -> np.ndarray:
+        shown.extend(row.caption.split()[0] for row in groups[0][1])
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr("toolkit.commands.overlays.overlay_sheet", sheet)
+    write_overlays(Experiment(tmp_path / "exp"), store, data, scores, IDENTITY)
+    assert shown == ["i5", "i4", "i3", "i2", "i1", "i0"]
+
+
 # tk score
 
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from toolkit.core.blend import quantise, to_levels, to_probability, to_stored, weighted_mean
+from toolkit.core.blend import mean_presence, quantise, to_levels, to_probability, to_stored, weighted_mean
 from toolkit.core.search import THRESHOLDS
 
 
@@ -121,3 +121,12 @@ def test_members_stay_as_they_were() -> None:
 def test_every_member_needs_a_weight() -> None:
     with pytest.raises(ValueError, match="shorter"):
         weighted_mean(maps(3), [1, 1])
+
+
+def test_presence_is_averaged_over_the_members_that_have_a_head() -> None:
+    first, second = np.array([0.2, 1], np.float32), np.array([0.8, 0], np.float32)
+    found = mean_presence([first, None, second], [3, 5, 1])
+    assert found is not None
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [0.35, 0.75])
+    assert mean_presence([None, None], [1, 2]) is None

@@ -3,7 +3,7 @@ import pytest
 
 from toolkit.core.judging import Judge
 from toolkit.core.metrics import MetricSpec, build_metrics
-from toolkit.core.recipe import ClassRecipe, Recipe
+from toolkit.core.recipe import ClassRecipe, Emptiness, Recipe, Split
 
 SPECS = [MetricSpec("dice"), MetricSpec("miou"), MetricSpec("instance_map")]
 
@@ -72,6 +72,32 @@ def test_objects_reach_the_metrics() -> None:
     assert scores == [1, 0]
 
 
+def test_objects_are_those_that_the_recipe_splits() -> None:
+    left, right = np.zeros((2, 20, 40), np.bool_)
+    left[2:18, 2:18] = right[4:16, 20:38] = True
+    right[9:11, 18:20] = True
+    stored = np.where(left | right, 255, 0).astype(np.uint8)[..., None]
+    objects = (left + 2 * right).astype(np.int32)
+    labels = (left | right).astype(np.uint8)
+    void = labels.copy()
+    void[:, 19] = 255
+    for split, expected in ((None, 0), (Split(4), 1)):
+        for truth in (labels, void):
+            judge = Judge(build_metrics([MetricSpec("instance_map")], 1, "sigmoid"), "sigmoid", Recipe(split=split))
+            judge.add(stored, truth, objects)
+            score = judge.scores()["instance_map"]
+            assert score == pytest.approx(expected, abs=0.1) if split else score < 0.5
+
+
+def test_the_recipe_gets_own_steps_and_the_emptiness_head() -> None:
+    metrics = build_metrics([MetricSpec("dice")], 1, "sigmoid")
+    rule = ClassRecipe(emptiness=Emptiness("head", 0.5), steps=("all",))
+    judge = Judge(metrics, "sigmoid", Recipe((rule,)), {"all": lambda mask, probability: np.ones_like(mask)})
+    for presence in (0.4, 0.6):
+        judge.add(np.zeros((2, 3, 1), np.uint8), np.ones((2, 3), np.uint8), presence=np.array([presence], np.float32))
+    assert judge.judgement().per_image()["dice"].tolist() == [0, 1]
+
+
 def test_a_metric_that_is_named_twice_is_measured_once() -> None:
     metrics = build_metrics([MetricSpec("dice")], 1, "sigmoid")
     judge = Judge([*metrics, *metrics], "sigmoid")
@@ -82,3 +108,13 @@ def test_a_metric_that_is_named_twice_is_measured_once() -> None:
 def test_without_images_there_is_no_judgement() -> None:
     with pytest.raises(ValueError, match="no image was added"):
         judged([]).scores()
+
+
+def test_wrong_pixels_are_counted_once_and_void_ones_never() -> None:
+    judge = Judge(build_metrics([MetricSpec("dice")], 3, "softmax"), "softmax")
+    best = np.eye(3, dtype=np.uint8)
+    for predicted, true in (([0, 1, 2], [0, 1, 255]), ([0, 1, 2], [1, 1, 255]), ([2, 2, 2], [0, 1, 0])):
+        case = judge.add(255 * best[[predicted]], np.array([true], np.uint8))
+        assert case.wrong == judge.judgement().wrong[-1]
+    assert judge.judgement().wrong.tolist() == [0, 1, 3]
+    assert judge.judgement().of(np.array([2, 0])).wrong.tolist() == [3, 0]

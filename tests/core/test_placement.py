@@ -195,6 +195,26 @@ def test_a_smooth_picture_comes_back(size: tuple[int, int], shape: tuple[int, in
     assert np.abs(undone - picture).mean() < 1
 
 
+@POLICIES
+@PAIRS
+@pytest.mark.parametrize("factor", [0.5, 0.75, 1, 1.25, 3])
+def test_in_an_input_of_another_size_an_image_lies_as_it_did(
+    size: tuple[int, int], shape: tuple[int, int], resize: str, factor: float
+) -> None:
+    placement = place(size, shape, resize)
+    other = (round(shape[0] * factor), round(shape[1] * factor))
+    there = placement.at(other)
+    assert there.image(noise(size)).shape == (*other, 3)
+    for found, wanted in zip(
+        (*there.scaled, there.top, there.left),
+        (*placement.scaled, placement.top, placement.left),
+        strict=True,
+    ):
+        assert abs(found - factor * wanted) <= 1.5
+    assert there.at(shape).shape == shape
+    assert factor != 1 or there == placement
+
+
 def test_a_mask_is_shrunk_by_area_and_enlarged_to_the_nearest() -> None:
     mask = np.array([[1, 1, 0, 0], [0, 0, 0, 1]], np.bool_)
     assert scale_mask(mask, (1, 2)).tolist() == [[True, False]]

@@ -125,7 +125,7 @@ def test_the_difference_of_a_pooled_score_is_that_of_the_scores() -> None:
 def test_noise_is_rarely_called_better_or_worse() -> None:
     random = np.random.default_rng(0)
     told = [
-        paired(OWN, yes_or_no(random.random(60).tolist()), yes_or_no(random.random(60).tolist()), draws=300).verdict
+        paired(OWN, yes_or_no(random.random(60).tolist()), yes_or_no(random.random(60).tolist()), draws=200).verdict
         for _ in range(200)
     ]
     assert 2 <= sum(verdict != "cannot tell" for verdict in told) <= 22

@@ -167,6 +167,8 @@ def test_every_set_of_views_has_its_own_predictions(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path)
     names = [experiment.predictions(split, views).name for split in ("oof", "test") for views in ("none", "flips")]
     assert names == ["oof", "oof-flips", "test", "test-flips"]
+    same = {experiment.predictions("oof", views) for views in ("hflip*scales:1,0.5", "scales:0.5,1*hflip")}
+    assert [folder.name for folder in same] == ["oof-hflip_scales=0.5,1"]
 
 
 def test_results_are_forgotten_and_what_a_person_wrote_is_kept(workspace: Workspace) -> None:
@@ -174,6 +176,7 @@ def test_results_are_forgotten_and_what_a_person_wrote_is_kept(workspace: Worksp
     kept = [experiment.config, experiment.folds, experiment.folder / "plugins.py"]
     kept += [experiment.folder / "folds drawn by hand" / "folds.csv"]
     made = [experiment.resolved, experiment.score, experiment.image_scores, experiment.tuned, experiment.overlays]
+    made += [experiment.evaluation, experiment.confusion]
     made += [experiment.stage(0, 1).best_weights, experiment.predictions("oof") / "maps"]
     for path in (*kept, *made):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,26 @@ def everything_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def lengthen(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def drop_a_row(path: Path) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def replace_by_another_format(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
+
+
+def replace_by_nothing(path: Path) -> None:
+    path.write_text("{}")
+
+
 @pytest.mark.parametrize("shard_bytes", [1, 100, 1 << 20])
 @pytest.mark.parametrize(("stored_type", "error"), [("uint8", 1 / 510), ("float16", 2**-11)])
 def test_maps_come_back_up_to_rounding(
@@ -91,6 +111,46 @@ def test_an_id_is_written_once(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="a is in the store already"):
             writer.append("a", np.ones((2, 3, 1), np.float32))
     assert ProbabilityStore(tmp_path / "oof").read("a").max() == 0
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_presence_comes_back_as_it_was(tmp_path: Path, classes: int) -> None:
+    found = {image_id: np.random.default_rng(1).random(classes, np.float32) for image_id in STRANGE_IDS}
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        for image_id, presence in found.items():
+            writer.append(image_id, np.zeros((2, 3, classes), np.float32), presence)
+    store = ProbabilityStore(tmp_path / "oof")
+    for image_id, presence in found.items():
+        read = store.presence(image_id)
+        assert read is not None
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(read, presence)
+
+
+def test_a_store_of_a_network_without_emptiness_head_has_no_presence(tmp_path: Path) -> None:
+    store = write(tmp_path / "oof", some_maps())
+    assert {store.presence(image_id) for image_id in store.ids} == {None}
+    assert everything_in(tmp_path / "oof") == ["index.csv", "manifest.json", "maps-00000.bin"]
+    assert "presence" not in json.loads((tmp_path / "oof" / "manifest.json").read_text())
+
+
+@pytest.mark.parametrize("first", [None, np.ones(1, np.float32)], ids=["first without", "first with"])
+def test_all_images_of_a_store_have_a_presence_or_none(tmp_path: Path, first: np.ndarray | None) -> None:
+    other = np.ones(1, np.float32) if first is None else None
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        writer.append("a", np.zeros((2, 3, 1), np.float32), first)
+        with pytest.raises(ValueError, match=r"^b "):
+            writer.append("b", np.zeros((2, 3, 1), np.float32), other)
+
+
+@pytest.mark.parametrize("damage", [cut, drop_a_row, Path.unlink], ids=["cut", "drop a row", "remove"])
+def test_damaged_presence_is_told(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        for image_id in "abc":
+            writer.append(image_id, np.zeros((2, 3, 1), np.float32), np.full(1, 0.123456, np.float32))
+    damage(tmp_path / "oof" / "presence.csv")
+    with pytest.raises(StorageError, match="oof"):
+        ProbabilityStore(tmp_path / "oof")
 
 
 def test_where_nothing_was_written_nothing_is_ready(tmp_path: Path) -> None:
@@ -144,26 +204,6 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "predictions").write_text("a file")
     with pytest.raises(StorageError, match="predictions"):
         write(tmp_path / "predictions" / "oof", some_maps())
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-3])
-
-
-def lengthen(path: Path) -> None:
-    path.write_bytes(path.read_bytes() + b"\0")
-
-
-def drop_a_row(path: Path) -> None:
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-
-
-def replace_by_another_format(path: Path) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-
-
-def replace_by_nothing(path: Path) -> None:
-    path.write_text("{}")
 
 
 @pytest.mark.parametrize(

@@ -3,256 +3,324 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from toolkit.commands.blending import blend, sources_of
+from toolkit.commands.member_scores import MemberScore, Verdict, score_members
 from toolkit.commands.members import (
-    blend_members,
     common_splits,
     first_fitted,
-    is_in,
-    member_predictions,
-    refuse_different,
+    predict_member,
+    refuse_gaps,
+    refuse_other_images,
+    refuse_other_tasks,
     refuse_views,
 )
-from toolkit.commands.overlays import write_overlays
-from toolkit.commands.scoring import Scores, next_command, score_stores, write_scores, written
-from toolkit.config.loading import (
-    is_ensemble,
-    load_ensemble,
-    names_defined_beside_members,
-    with_relative_paths,
-)
-from toolkit.config.models import EnsembleConfig
+from toolkit.commands.scoring import next_command, written
+from toolkit.commands.view_search import ViewSearch, is_search, search_views, views_to_try
+from toolkit.commands.weight_search import Setting, WeightSearch, search_weights
+from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_beside_members, with_relative_paths
+from toolkit.config.models import EnsembleConfig, Weighting
 from toolkit.config.yaml_files import write_yaml
+from toolkit.core.means import MEANS, Mean
 from toolkit.core.measuring import Direction
-from toolkit.core.postprocess import IDENTITY
-from toolkit.core.views import VIEWS
-from toolkit.errors import ConfigError, MembersError
+from toolkit.core.views import parse_views as read_views
+from toolkit.core.views import views_name
+from toolkit.errors import ConfigError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_folds, write_folds
 from toolkit.files.locks import locked
+from toolkit.files.members import Member, find_member, members_of
 from toolkit.files.resolved import Resolved, data_of, read_resolved, versions, write_resolved
-from toolkit.files.store import ProbabilityStore
 from toolkit.files.truth import TRUTH_KEYS, truth_of
-from toolkit.files.writing import finite_or_none, write_text, writing_to
+from toolkit.files.writing import write_json, write_text, writing_to
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress, Table
 
-
-@dataclass(frozen=True)
-class MemberScore:
-    """A member's out-of-fold score, plain and with the views of the ensemble; None where the metric skips all."""
-
-    name: str
-    weight: float
-    plain: float | None
-    with_views: float | None
+WeightsGiven = Sequence[float] | Literal["equal", "search"]
+"""Numbers, or how to find them."""
 
 
 @dataclass(frozen=True)
 class EnsembleResult:
-    """What `tk ensemble` has made."""
+    """What `tk ensemble` has made; `verdict` compares it with its best member, None where none has all images."""
 
     experiment: str
     metric: str
     direction: Direction
     classes: int
     views: str
+    mean: Mean
     members: list[MemberScore]
     folds: list[float | None]
     all: float | None
+    interval: tuple[float | None, float | None]
+    verdict: Verdict | None
+    view_search: ViewSearch | None
+    weight_search: WeightSearch | None
     overlays: str
 
     def tables(self) -> list[Table]:
-        """Members, with and without views, and the ensemble."""
+        """How views and weights were found, if they were searched; members, plain and with views, and the ensemble."""
+        viewed = self.views != "none"
         rows = [
-            (member.name, f"{member.weight:g}", written(member.plain), written(member.with_views))
+            (
+                member.name,
+                f"{member.weight:g}",
+                *([written(member.plain)] if viewed else []),
+                written(member.with_views),
+                _interval(member.interval),
+                *([f"{member.images}"] if self._has_parts else []),
+            )
             for member in self.members
         ]
-        rows.append((self.experiment, "", "", written(self.all)))
-        columns = ("", "weight", "no views", f"views: {self.views}")
-        return [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", columns, rows)]
+        all_images = [""] if self._has_parts else []
+        rows.append(
+            (self.experiment, "", *([""] if viewed else []), written(self.all), _interval(self.interval), *all_images)
+        )
+        scores = ["no views", f"views: {self.views}"] if viewed else [self.metric]
+        columns = ("", "weight", *scores, "95 % interval", *(["images"] if self._has_parts else []))
+        title = f"{self.experiment}: out-of-fold {self.metric}, untuned, mean of {_MEANT[self.mean]}"
+        return [*(table for search in self._searches for table in search.tables()), Table(title, columns, rows)]
 
     def next_steps(self) -> list[str]:
         """Whether it was worth it, where the pictures are, what to type."""
-        scores = [score for member in self.members for score in (member.plain, member.with_views) if score is not None]
-        best = (max if self.direction == "max" else min)(scores, default=None)
-        verdict = "beats" if self._is_better(self.all, best) else "does NOT beat"
-        worse = [member.name for member in self.members if self._is_better(member.plain, member.with_views)]
+        worse = [member.name for member in self.members if _is_better(self.direction, member.plain, member.with_views)]
         advice = (
             f"the views {self.views} worsen the score of {', '.join(worse)}: training may not have seen such images; "
             "compare --views hflip, or none"
         )
         return [
+            *(step for search in self._searches for step in search.next_steps()),
             *([advice] if worse else []),
-            f"the ensemble {verdict} its best member ({written(self.all)} against {written(best)})",
+            *([self.verdict.describe()] if self.verdict else []),
             f"pictures: {self.overlays}",
             next_command(self.experiment, several_classes=self.classes > 1),
         ]
 
-    def _is_better(self, score: float | None, other: float | None) -> bool:
-        if score is None or other is None:
-            return score is not None
-        return score > other if self.direction == "max" else score < other
+    @property
+    def _searches(self) -> list[ViewSearch | WeightSearch]:
+        return [search for search in (self.view_search, self.weight_search) if search is not None]
+
+    @property
+    def _has_parts(self) -> bool:
+        return len({member.images for member in self.members}) > 1
+
+
+_MEANT = {"probability": "probabilities", "logit": "logits", "rank": "ranks", "vote": "votes"}
+
+
+def _interval(bounds: tuple[float | None, float | None]) -> str:
+    return f"{written(bounds[0])} – {written(bounds[1])}"
+
+
+def _is_better(direction: Direction, score: float | None, other: float | None) -> bool:
+    if score is None or other is None:
+        return score is not None and other is None
+    return score > other if direction == "max" else score < other
 
 
 def ensemble(
     workspace: Workspace,
     names: Sequence[str],
     *,
-    weights: Sequence[float] | None = None,
+    weights: WeightsGiven = "equal",
+    mean: Mean = "probability",
     views: str = "none",
     name: str | None = None,
     progress: Progress,
 ) -> EnsembleResult:
-    """Average the predictions of experiments and ensembles; missing predictions with views are made first and kept.
+    """Blend the predictions of experiments, parts of them, and ensembles; what is missing is predicted first and kept.
 
     Raises:
-        MembersError: the members were fitted to different images or metrics.
+        ConfigError: there is no such part of an experiment, or not as many weights as members.
+        MembersError: the members were fitted to different images or metrics, or leave images without a prediction.
         NotReadyError: a member is not fitted.
     """
-    members = [workspace.find(member) for member in names]
-    resolved = [read_resolved(member) for member in members]
+    members = [find_member(workspace, member) for member in names]
+    resolved = [read_resolved(member.experiment) for member in members]
     experiment = _place(workspace, members, name)
-    config = _config(experiment, members, resolved, weights, views)
-    plain = [ProbabilityStore(member.predictions("oof")) for member in members]
-    refuse_different(members, plain, resolved)
-    splits = common_splits(members)
+    refuse_other_tasks(members, resolved)
+    _refuse_count(weights, len(members))
+    choices = views_to_try(views) if is_search(views) else ()
+    splits = common_splits(members, resolved)
     for member in members:
-        refuse_views(member, views)
-    ids = truth_of(members[0], resolved[0]).labelled.images.ids
-    folds = read_folds(members[0].folds, ids)
+        refuse_views(member, views_name(choices) if choices else views)
+    truth = truth_of(members[0].experiment, resolved[0])
+    ids = truth.labelled.images.ids
+    refuse_gaps(members, ids)
+    plain = [predict_member(member, "oof", "none", progress) for member in members]
+    refuse_other_images(members, resolved, plain)
+    folds = read_folds(members[0].experiment.folds, ids)
+    own = Own(first_fitted(members[0]).config, progress)
+    setting = Setting(truth.labelled, folds, truth.build_metric(own), mean, progress)
+    numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)
     with locked(experiment.lock):
+        view_search = search_views(members, numbers, choices, replace(setting, mean="probability")) if choices else None
+        views = view_search.views if view_search else views
+        viewed = [predict_member(member, "oof", views, progress) for member in members]
+        weight_search = None
+        if weights == "search":
+            weight_search = search_weights(members, sources_of(members, viewed, "oof"), setting)
+            numbers = weight_search.weights
+        weighting = weights if isinstance(weights, str) else "given"
+        config = _config(experiment, members, resolved[0], tuple(numbers), weighting=weighting, mean=mean, views=views)
         _write_config(experiment, config, resolved[0], members[0], progress)
+        _write_searches(experiment, view_search, weight_search)
         write_folds(experiment.folds, ids, folds)
         if "test" not in splits:
             experiment.forget_predictions("test")
         for split in splits:
-            blend_members(experiment, members, config, split=split, views=views, progress=progress)
-        return _score(experiment, members, config, plain, progress)
+            folders = viewed if split == "oof" else _predict_test(members, config, progress)
+            blend(experiment, members, config, folders, split=split, views=views, progress=progress)
+        scored = score_members(experiment, members, config, plain, viewed, own=own, progress=progress)
+    return EnsembleResult(
+        experiment.name,
+        scored.metric,
+        scored.direction,
+        truth.classes.count,
+        config.views,
+        config.mean,
+        scored.members,
+        scored.folds,
+        scored.all,
+        scored.interval,
+        scored.verdict,
+        view_search,
+        weight_search,
+        str(experiment.overlays),
+    )
 
 
-def parse_weights(text: str | None) -> list[float] | None:
-    """Weights as given on the command line, such as `0.6,0.4`."""
-    if text is None:
-        return None
+def parse_weights(text: str | None) -> WeightsGiven:
+    """Weights as given on the command line: `equal`, `search`, or numbers such as `0.6,0.4`.
+
+    Raises:
+        ConfigError: something else.
+    """
+    if text in (None, "equal"):
+        return "equal"
+    if text == "search":
+        return "search"
     try:
-        return [float(part) for part in text.split(",")]
+        return [float(part) for part in str(text).split(",")]
     except ValueError as error:
         raise ConfigError(
-            f"--weights: expected numbers separated by commas, such as 0.6,0.4, received {text!r}"
+            f"--weights: expected equal, search, or numbers separated by commas, such as 0.6,0.4, received {text!r}"
         ) from error
 
 
+def parse_mean(text: str) -> Mean:
+    """A mean by its name.
+
+    Raises:
+        ConfigError: there is no such mean.
+    """
+    for mean in MEANS:
+        if text == mean:
+            return mean
+    raise ConfigError(f"--mean: expected one of {', '.join(MEANS)}, received {text!r}")
+
+
 def parse_views(views: str | None, tta: bool) -> str:
-    """The name of a set of views; `--tta` means flips."""
+    """The one name of a set of views, or `auto` and what it chooses from; `--tta` means flips.
+
+    Raises:
+        ConfigError: there is no such set.
+    """
     if views is None:
         return "flips" if tta else "none"
-    if views not in VIEWS or (tta and views != "flips"):
-        allowed = "flips, as --tta says" if tta else ", ".join(VIEWS)
-        raise ConfigError(f"--views: unknown set of views {views!r}; allowed: {allowed}")
-    return views
+    if is_search(views) and not tta:
+        return views
+    try:
+        name = views_name(read_views(views))
+    except ValueError as error:
+        raise ConfigError(f"--views: {error}") from error
+    if tta and name != "flips":
+        raise ConfigError(f"--views: allowed with --tta: flips, as it says; received {views!r}")
+    return name
+
+
+def _refuse_count(weights: WeightsGiven, members: int) -> None:
+    if isinstance(weights, str):
+        return
+    if len(weights) != members or not all(0 < weight < math.inf for weight in weights):
+        raise ConfigError(f"--weights: expected {members} numbers above 0, one a member, received {list(weights)}")
 
 
 def _config(
     experiment: Experiment,
-    members: Sequence[Experiment],
-    resolved: Sequence[Resolved],
-    weights: Sequence[float] | None,
+    members: Sequence[Member],
+    resolved: Resolved,
+    weights: tuple[float, ...],
+    *,
+    weighting: Weighting,
+    mean: Mean,
     views: str,
 ) -> EnsembleConfig:
-    metrics = sorted({entry.primary_metric.label for entry in resolved})
-    if len(metrics) > 1:
-        raise MembersError(f"the members were fitted to different metrics: {', '.join(metrics)}")
-    for key in ("classes", "activation", "benchmark_class"):
-        if any(entry.config[key] != resolved[0].config[key] for entry in resolved):
-            listed = "; ".join(
-                f"{member.name}: {entry.config[key]}" for member, entry in zip(members, resolved, strict=True)
-            )
-            raise MembersError(f"the members differ in {key}: {listed}")
-    repeated = {member.name for member in members if members.count(member) > 1}
-    if repeated:
-        raise MembersError(f"{', '.join(repeated)} is named twice; use --weights to let it count more")
-    weights = tuple(weights or [1.0] * len(members))
-    if len(weights) != len(members) or not all(0 < weight < math.inf for weight in weights):
-        raise ConfigError(f"--weights: expected {len(members)} numbers above 0, one a member, received {list(weights)}")
     tree = {
-        "members": tuple(_relative(member.folder, experiment.folder.parent) for member in members),
+        "members": tuple(_name_in(member, experiment.folder.parent) for member in members),
         "weights": weights,
+        "weighting": weighting,
+        "mean": mean,
         "views": views,
-        "primary_metric": resolved[0].config["primary_metric"],
+        "primary_metric": resolved.config["primary_metric"],
     }
-    return EnsembleConfig.model_validate(tree, context={"own": names_defined_beside_members(members[0].config)})
+    own = names_defined_beside_members(members[0].experiment.config)
+    return EnsembleConfig.model_validate(tree, context={"own": own})
 
 
-def _place(workspace: Workspace, members: Sequence[Experiment], name: str | None) -> Experiment:
+def _predict_test(members: Sequence[Member], config: EnsembleConfig, progress: Progress) -> list[Path]:
+    """The folders of the members' test predictions; those that have no weight are not made."""
+    return [
+        predict_member(member, "test", config.views, progress) if weight else member.predictions("test", config.views)
+        for member, weight in zip(members, config.weights, strict=True)
+    ]
+
+
+def _place(workspace: Workspace, members: Sequence[Member], name: str | None) -> Experiment:
     """The folder of a new ensemble, or that of an earlier ensemble of the same name, which is made again."""
-    place = workspace.place(name or "+".join(member.name for member in members))
-    if is_in(place, members) or (place.config.is_file() and not is_ensemble(place.config)):
+    place = workspace.place(name or "+".join(member.name.replace(":", ".") for member in members))
+    if _is_in(place, members) or (place.config.is_file() and not is_ensemble(place.config)):
         raise ConfigError(
             f"{place.folder} is an experiment of its own", "Choose another name for the ensemble: --name NAME"
         )
     return place
 
 
+def _is_in(experiment: Experiment, members: Sequence[Member]) -> bool:
+    """Whether an experiment is one of the members, or of the members of their members."""
+    inner = [members_of(member.experiment)[0] for member in members if member.is_ensemble]
+    same = any(member.experiment.folder.resolve() == experiment.folder.resolve() for member in members)
+    return same or any(_is_in(experiment, several) for several in inner)
+
+
 def _write_config(
-    experiment: Experiment, config: EnsembleConfig, first: Resolved, member: Experiment, progress: Progress
+    experiment: Experiment, config: EnsembleConfig, first: Resolved, member: Member, progress: Progress
 ) -> None:
     tree: dict[str, Any] = config.model_dump(mode="json")
     if experiment.config.is_file() and load_ensemble(experiment.config).config != config:
-        progress.say(f"{experiment.name} was made with other weights or views; it is made again")
+        progress.say(f"{experiment.name} was made with other members, weights, means or views; it is made again")
     experiment.score.unlink(missing_ok=True)
     write_text(experiment.config, write_yaml(tree))
-    truth = {"data": data_of(member, first).model_dump()} | {key: first.config[key] for key in TRUTH_KEYS}
+    truth = {"data": data_of(member.experiment, first).model_dump()} | {key: first.config[key] for key in TRUTH_KEYS}
     plain = with_relative_paths(tree | truth, experiment.folder)
     write_resolved(experiment, Resolved(plain, first.digests, first.precision, versions()))
 
 
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path, folder)).as_posix()
+def _write_searches(experiment: Experiment, view_search: ViewSearch | None, weight_search: WeightSearch | None) -> None:
+    """What was tried; the files of earlier searches go."""
+    for path, search in ((experiment.view_search, view_search), (experiment.weight_search, weight_search)):
+        if search is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_json(path, asdict(search))
 
 
-def _score(
-    experiment: Experiment,
-    members: Sequence[Experiment],
-    config: EnsembleConfig,
-    plain: Sequence[ProbabilityStore],
-    progress: Progress,
-) -> EnsembleResult:
-    truth = truth_of(experiment, read_resolved(experiment))
-    data = truth.labelled
-    store = ProbabilityStore(experiment.predictions("oof"))
-    viewed = [ProbabilityStore(member_predictions(member, "oof", config.views, progress)) for member in members]
-    folds = read_folds(experiment.folds, data.images.ids)
-    scores: list[Scores] = score_stores(
-        [store, *plain, *viewed],
-        data,
-        folds,
-        [truth.metric],
-        recipe=IDENTITY,
-        benchmark=truth.benchmark,
-        own=Own(first_fitted(members[0]).config, progress),
-        progress=progress,
-    )
-    write_overlays(experiment, store, data, scores[0], IDENTITY)
-    write_scores(experiment, scores[0])
-    count = len(members)
-    found = zip(members, config.weights, scores[1 : 1 + count], scores[1 + count :], strict=True)
-    return EnsembleResult(
-        experiment.name,
-        scores[0].metric,
-        scores[0].judgement.metrics[0].direction,
-        data.classes.count,
-        config.views,
-        [
-            MemberScore(member.name, weight, finite_or_none(without.all), finite_or_none(with_.all))
-            for member, weight, without, with_ in found
-        ],
-        [finite_or_none(score) for score in scores[0].by_fold],
-        finite_or_none(scores[0].all),
-        str(experiment.overlays),
-    )
+def _name_in(member: Member, folder: Path) -> str:
+    path = Path(os.path.relpath(member.experiment.folder, folder)).as_posix()
+    return ":".join((path, *member.part.words))

@@ -1,94 +1,140 @@
 """The members of an ensemble: whether they fit together, and their predictions, made where they are missing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from toolkit.config.loading import config_from_plain, is_ensemble, load_ensemble
-from toolkit.config.models import EnsembleConfig
-from toolkit.core.blend import to_probability, weighted_mean
+from toolkit.commands.blending import blend
+from toolkit.config.loading import config_from_plain
 from toolkit.errors import MembersError, NotReadyError
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Split
 from toolkit.files.fold_table import read_folds
 from toolkit.files.locks import locked
+from toolkit.files.members import Member, members_of
 from toolkit.files.resolved import Resolved, read_resolved, refuse_changed_plugins
 from toolkit.files.sources import find_images
-from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
+from toolkit.files.store import ProbabilityStore, is_made_from
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
 
+if TYPE_CHECKING:
+    from toolkit.learning.stores import FittedExperiment
 
-def is_in(experiment: Experiment, members: Sequence[Experiment]) -> bool:
-    """Whether an experiment is one of the members, or of the members of their members."""
-    inner = [_inner(member, load_ensemble(member.config).config) for member in members if is_ensemble(member.config)]
-    same = any(member.folder.resolve() == experiment.folder.resolve() for member in members)
-    return same or any(is_in(experiment, several) for several in inner)
-
-
-def _inner(member: Experiment, config: EnsembleConfig) -> list[Experiment]:
-    return [Experiment(member.folder.parent / name) for name in config.members]
+_SAME_KEYS = ("classes", "activation", "benchmark_class")
+_SAME_DATA = (("training_data", "fitted to images or masks"), ("test_data", "used to predict test images"))
 
 
-def first_fitted(member: Experiment) -> Experiment:
-    """The experiment itself, or the first inside an ensemble: beside it lies the code of its own metrics."""
-    while is_ensemble(member.config):
-        member = _inner(member, load_ensemble(member.config).config)[0]
-    return member
+def refuse_other_tasks(members: Sequence[Member], resolved: Sequence[Resolved]) -> None:
+    """Refuse members that were fitted to another metric, other classes or other data than the first, or named twice.
+
+    Raises:
+        MembersError: so they were.
+    """
+    metrics = sorted({entry.primary_metric.label for entry in resolved})
+    if len(metrics) > 1:
+        raise MembersError(f"the members were fitted to different metrics: {', '.join(metrics)}")
+    for key in _SAME_KEYS:
+        if any(entry.config[key] != resolved[0].config[key] for entry in resolved):
+            listed = "; ".join(
+                f"{member.name}: {entry.config[key]}" for member, entry in zip(members, resolved, strict=True)
+            )
+            raise MembersError(f"the members differ in {key}: {listed}")
+    repeated = {member.name for member in members if members.count(member) > 1}
+    if repeated:
+        raise MembersError(f"{', '.join(repeated)} is named twice; use --weights to let it count more")
 
 
-def common_splits(members: Sequence[Experiment]) -> list[Split]:
-    """Test predictions are blended where every member has them."""
-    with_test = [member.name for member in members if member.predictions("test").is_dir()]
-    if with_test and len(with_test) < len(members):
-        without = [member.name for member in members if member.name not in with_test]
-        raise MembersError(
-            f"{', '.join(with_test)} predicted test images, {', '.join(without)} did not",
-            f"Add data.test to its configuration and run: tk fit {without[0]}",
-        )
-    if len({frozenset(ProbabilityStore(member.predictions("test")).ids) for member in members if with_test}) > 1:
-        raise MembersError(
-            "the members predicted different test images", "Set data.test alike and run tk fit for each."
-        )
-    return ["oof", "test"] if with_test else ["oof"]
+def refuse_other_images(members: Sequence[Member], resolved: Sequence[Resolved], plain: Sequence[Path]) -> None:
+    """Refuse members whose out-of-fold predictions, in the folders `plain`, are of other images or sizes.
 
-
-def refuse_different(
-    members: Sequence[Experiment], stores: Sequence[ProbabilityStore], resolved: Sequence[Resolved]
-) -> None:
-    """Refuse members that were fitted to other images than the first, or to others of the same name."""
-    first = set(stores[0].ids)
-    for member, store in zip(members[1:], stores[1:], strict=True):
-        differing = sorted(first.symmetric_difference(store.ids))
+    Raises:
+        MembersError: so they are, or images are left of which no member has a prediction.
+    """
+    stores = [ProbabilityStore(folder) for folder in plain]
+    whole = [number for number, member in enumerate(members) if member.part.fold is None]
+    for number in whole[1:]:
+        first = whole[0]
+        differing = sorted(set(stores[first].ids).symmetric_difference(stores[number].ids))
         if differing:
             raise MembersError(
-                f"{members[0].name} and {member.name} were fitted to different images: {len(differing)} ids are in "
-                f"only one of them, such as {', '.join(differing[:5])}",
+                f"{members[first].name} and {members[number].name} were fitted to different images: {len(differing)} "
+                f"ids are in only one of them, such as {', '.join(differing[:5])}",
                 "Only experiments over the same images can be averaged.",
             )
-        for image_id in store.ids:
+    for member, store in zip(members[1:], stores[1:], strict=True):
+        for image_id in set(stores[0].ids).intersection(store.ids):
             if store.size(image_id) != stores[0].size(image_id):
                 raise MembersError(f"{image_id} has another size in {member.name} than in {members[0].name}")
-    for key, what in (("training_data", "fitted to images or masks"), ("test_data", "used to predict test images")):
+    for key, what in _SAME_DATA:
         if len({entry.digests.get(key) for entry in resolved}) > 1:
             raise MembersError(
                 f"the members were {what} with the same ids but different content", "Use the same data folders for all."
             )
 
 
-def refuse_views(member: Experiment, views: str) -> None:
-    """Predictions with views are made anew, which takes the weights and plain members."""
-    if views == "none":
+def refuse_gaps(members: Sequence[Member], ids: Sequence[str]) -> None:
+    """Refuse single folds that leave images without any out-of-fold prediction.
+
+    Raises:
+        MembersError: so they do.
+    """
+    covered = frozenset[str]().union(*(member.images(ids) for member in members))
+    missing = sorted(set(ids) - covered)
+    if missing:
+        raise MembersError(
+            f"{len(missing)} of {len(ids)} training images have no out-of-fold prediction, such as "
+            f"{', '.join(missing[:5])}: {', '.join(member.name for member in members)} hold out other ones",
+            "A fold predicts only what it never saw. Name folds that hold out every image, or a whole experiment too.",
+        )
+
+
+def common_splits(members: Sequence[Member], resolved: Sequence[Resolved]) -> list[Split]:
+    """Test predictions are blended where every member has them.
+
+    Raises:
+        MembersError: some have them, some have not, or of other images.
+    """
+    tested = [
+        "test_data" in entry.digests if member.is_part else member.predictions("test").is_dir()
+        for member, entry in zip(members, resolved, strict=True)
+    ]
+    if any(tested) and not all(tested):
+        having = [member.name for member, has in zip(members, tested, strict=True) if has]
+        without = [member for member, has in zip(members, tested, strict=True) if not has]
+        raise MembersError(
+            f"{', '.join(having)} predicted test images, {', '.join(member.name for member in without)} did not",
+            f"Add data.test to its configuration and run: tk fit {without[0].experiment.name}",
+        )
+    folders = [member.predictions("test") for member in members if not member.is_part]
+    if any(tested) and len({frozenset(ProbabilityStore(folder).ids) for folder in folders}) > 1:
+        raise MembersError(
+            "the members predicted different test images", "Set data.test alike and run tk fit for each."
+        )
+    return ["oof", "test"] if any(tested) else ["oof"]
+
+
+def refuse_views(member: Member, views: str) -> None:
+    """Predictions with views are made anew, which takes the weights and plain members.
+
+    Raises:
+        MembersError: the member is averaged over other views already.
+        NotReadyError: weights are gone.
+    """
+    if views == "none" or member.is_part:  # a part was only found with its weights
         return
-    if is_ensemble(member.config):
-        config = load_ensemble(member.config).config
+    if member.is_ensemble:
+        inner, config = members_of(member.experiment)
         if config.views not in ("none", views):
             raise MembersError(f"{member.name} is averaged over {config.views} already; --views {views} would mix them")
-        for inner in _inner(member, config) if config.views == "none" else []:
-            refuse_views(inner, views)
+        for one in inner if config.views == "none" else []:
+            refuse_views(one, views)
         return
-    fitted = read_resolved(member).config
+    fitted = read_resolved(member.experiment).config
     last = len(fitted["stages"]) - 1
-    gone = [fold for fold in range(fitted["folds_count"]) if not member.stage(fold, last).best_weights.is_file()]
+    stages = [(fold, member.experiment.stage(fold, last)) for fold in range(fitted["folds_count"])]
+    gone = [fold for fold, stage in stages if not stage.best_weights.is_file()]
     if gone:
         raise NotReadyError(
             f"{member.name} cannot be predicted with {views}: the weights of fold {', '.join(map(str, gone))} are gone",
@@ -96,67 +142,68 @@ def refuse_views(member: Experiment, views: str) -> None:
         )
 
 
-def member_predictions(member: Experiment, split: Split, views: str, progress: Progress) -> Path:
-    """The folder of a member's predictions with these views, made if they are missing or stale."""
-    if is_ensemble(member.config):
-        config = load_ensemble(member.config).config
-        if views in ("none", config.views):
-            return member.predictions(split)
-        inner = _inner(member, config)
-        with locked(member.lock):
-            blend_members(member, inner, config, split=split, views=views, into=views, progress=progress)
-    elif views != "none":
-        with locked(member.lock):
-            _predict(member, split, views, progress)
-    return member.predictions(split, views)
+def predict_member(member: Member, split: Split, views: str, progress: Progress) -> Path:
+    """The folder of a member's predictions with these views, made if they are missing or stale.
+
+    That of a single fold may hold further images, see `Member.images`.
+    """
+    (folder,) = predict_sets(member, split, [views], progress)
+    return folder
 
 
-def blend_members(
-    experiment: Experiment,
-    members: Sequence[Experiment],
-    config: EnsembleConfig,
-    *,
-    split: Split,
-    views: str,
-    into: str = "none",
-    progress: Progress,
-) -> None:
-    """Blend the members' predictions with these views into one store of the ensemble."""
-    folders = [member_predictions(member, split, views, progress) for member in members]
-    folder = experiment.predictions(split, into)
-    # The plain predictions too: those with views go when a member is trained again, and come back only on demand.
-    sources = [*folders, *(member.predictions(split) for member in members)]
-    made_from = {"members": member_digests(folder, sources), "weights": list(config.weights), "views": views}
-    if is_made_from(folder, made_from):
-        return
-    stores = [ProbabilityStore(member) for member in folders]
-    if any(set(store.ids) != set(stores[0].ids) for store in stores):
-        everywhere = set(stores[0].ids).intersection(*(store.ids for store in stores))
-        differing = sorted(set(stores[0].ids).union(*(store.ids for store in stores)) - everywhere)
-        raise MembersError(f"the members predicted different {split} images, such as {', '.join(differing[:5])}")
-    if split == "oof" and into == "none":
-        experiment.tuned.unlink(missing_ok=True)
-    title = f"{experiment.name}: averaging {'out-of-fold' if split == 'oof' else 'test'} predictions"
-    with (
-        ProbabilityWriter(folder, stores[0].stored_type, made_from) as writer,
-        progress.task(title, len(stores[0].ids)) as task,
-    ):
-        for image_id in stores[0].ids:
-            probabilities = [to_probability(store.read(image_id)) for store in stores]
-            writer.append(image_id, weighted_mean(probabilities, config.weights))
-            task.advance()
+def predict_sets(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
+    """The folders of a member's predictions with several sets of views, see `predict_member`; in one pass."""
+    if member.is_ensemble:
+        return [_blended(member, split, views, progress) for views in sets]
+    made = [views for views in sets if views != "none" or member.is_part]
+    folders = {}
+    if made:
+        with locked(member.experiment.lock):
+            folders = dict(zip(made, _predict(member, split, made, progress), strict=True))
+    return [folders.get(views, member.predictions(split, views)) for views in sets]
 
 
-def _predict(member: Experiment, split: Split, views: str, progress: Progress) -> None:
+def _blended(member: Member, split: Split, views: str, progress: Progress) -> Path:
+    inner, config = members_of(member.experiment)
+    if views in ("none", config.views):
+        return member.predictions(split)
+    with locked(member.experiment.lock):
+        folders = [predict_member(one, split, views, progress) for one in inner]
+        return blend(member.experiment, inner, config, folders, split=split, views=views, into=views, progress=progress)
+
+
+def first_fitted(member: Member) -> Experiment:
+    """The experiment itself, or the first inside an ensemble: beside it lies the code of its own metrics."""
+    while member.is_ensemble:
+        member = members_of(member.experiment)[0][0]
+    return member.experiment
+
+
+def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
     from toolkit.learning.stores import FittedExperiment, predict_oof, predict_test
 
-    resolved = read_resolved(member)
-    refuse_changed_plugins(member, resolved)
-    config = config_from_plain(resolved.config, member.folder)
+    experiment = member.experiment
+    resolved = read_resolved(experiment)
+    refuse_changed_plugins(experiment, resolved)
+    config = config_from_plain(resolved.config, experiment.folder)
     images = find_labelled(config).images
-    own = Own(member.config, progress)
-    fitted = FittedExperiment(member, config, resolved, images.ids, read_folds(member.folds, images.ids), own)
-    if split == "oof":
-        predict_oof(fitted, images, views, progress)
-    elif config.data.test is not None:
-        predict_test(fitted, find_images(config.data.test, "data.test", config.shape[2]), views, progress)
+    if member.part.stage is not None:  # sizes and batches are those of the stage
+        config = config.model_copy(update={"stages": config.stages[: member.part.stage + 1]})
+    folds = read_folds(experiment.folds, images.ids)
+    own = Own(experiment.config, progress)
+    fitted = FittedExperiment(experiment, config, resolved, images.ids, folds, own, member.part)
+    if split == "test" and config.data.test is not None:
+        predict_test(fitted, find_images(config.data.test, "data.test", config.shape[2]), sets, progress)
+    if split == "test":
+        return [fitted.predictions(split, views) for views in sets]
+    of_all_folds = replace(fitted, part=replace(member.part, fold=None))
+    there = [views for views in sets if member.part.fold is not None and _is_current(of_all_folds, views)]
+    predict_oof(fitted, images, [views for views in sets if views not in there], progress)
+    return [(of_all_folds if views in there else fitted).predictions(split, views) for views in sets]
+
+
+def _is_current(fitted: "FittedExperiment", views: str) -> bool:
+    """Whether out-of-fold predictions are there, made from the weights that are there."""
+    paths = [path for fold in fitted.fold_numbers for path in fitted.weights_of(fold)]
+    folder = fitted.predictions("oof", views)
+    return all(path.is_file() for path in paths) and is_made_from(folder, fitted.made_from("oof", views))

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 import cv2
-import numpy as np
 
 from toolkit.commands.scoring import Scores
 from toolkit.core.arrays import Floats
 from toolkit.core.blend import to_probability
+from toolkit.core.evaluation import worst_first
 from toolkit.core.measuring import case_of
 from toolkit.core.postprocess import IDENTITY, Step, describe, masks_of
 from toolkit.core.recipe import Recipe
@@ -32,13 +32,13 @@ def write_overlays(
 ) -> None:
     """Draw overlays.png: the worst images of all, and the best of those with foreground.
 
+    Of equally bad images those with more wrong pixels are shown, of equally good ones those with fewer.
+
     Of several classes a row shows one: the one with the most wrong pixels of a bad image, with the most true pixels of
     a good one.
     """
     rows = _Rows(store, data, scores, recipe, steps)
-    values = rows.values
-    order = np.argsort(-values if scores.judgement.metrics[0].direction == "min" else values, kind="stable")
-    order = order[~np.isnan(values[order])]  # skipped images are neither the best nor the worst
+    order = worst_first(rows.values, scores.judgement.wrong, scores.judgement.metrics[0].direction)
     worst = [rows.of(int(position), "wrong") for position in order[:_ROWS]]
     best: list[OverlayRow] = []
     for position in order[::-1]:

@@ -12,6 +12,7 @@ from toolkit.core.recipe import Recipe
 from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment
 from toolkit.files.fold_table import read_folds
+from toolkit.files.members import Member
 from toolkit.files.resolved import Resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.truth import Truth
@@ -54,7 +55,7 @@ def promise_of(
         recipe=recipe,
         progress=progress,
         benchmark=truth.benchmark,
-        own=Own(first_fitted(experiment).config, progress) if truth.metric.is_own else None,
+        own=Own(first_fitted(Member(experiment)).config, progress) if truth.metric.is_own else None,
         steps=maker.steps,
     )
     return Promise(score["metric"], finite_or_none(scores.all), None)

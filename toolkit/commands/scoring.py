@@ -95,7 +95,7 @@ def score_stores(
     classes = data.classes
     built = build_metrics(specs, classes.count, classes.activation, own=own, benchmark=benchmark)
     judges = [Judge(built, classes.activation, recipe, steps) for _ in stores]
-    ids = stores[0].ids
+    ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:
             labels = labels_of(data, stores[0], image_id)
@@ -103,9 +103,7 @@ def score_stores(
             for store, judge in zip(stores, judges, strict=True):
                 judge.add(store.read(image_id), labels, objects, store.presence(image_id))
             task.advance()
-    rows = {image_id: row for row, image_id in enumerate(ids)}
-    order = np.array([rows[image_id] for image_id in data.images.ids])
-    return [Scores(data.images.ids, folds, judge.judgement().of(order), classes.names) for judge in judges]
+    return [Scores(ids, folds, judge.judgement(), classes.names) for judge in judges]
 
 
 def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Labels:
@@ -150,6 +148,6 @@ def next_command(name: str, *, several_classes: bool) -> str:
     return f"next: tk ensemble {name} EXPERIMENT, or tk ls to compare" if several_classes else f"next: tk tune {name}"
 
 
-def written(score: float | None) -> str:
+def written(score: float | None, *, signed: bool = False) -> str:
     """A score for the screen; one that does not exist, because the metric skipped every image, is a dash."""
-    return "–" if score is None else f"{score:.4f}"
+    return "–" if score is None else f"{score:{'+' if signed else ''}.4f}"

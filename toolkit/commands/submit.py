@@ -19,6 +19,7 @@ from toolkit.files.checks import Checked, check_submission
 from toolkit.files.expectations import Expected, TestImages
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.findings import Finding, refusal
+from toolkit.files.members import Member
 from toolkit.files.resolved import data_of, read_resolved
 from toolkit.files.sources import find_images
 from toolkit.files.store import ProbabilityStore
@@ -229,7 +230,7 @@ def _steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mappin
     """The user's own steps, if the recipe has any."""
     if not any(rule.steps for rule in recipe.classes):
         return {}
-    return Own(first_fitted(experiment).config, progress)
+    return Own(first_fitted(Member(experiment)).config, progress)
 
 
 def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:

@@ -23,6 +23,7 @@ from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import folds_digest, read_folds
 from toolkit.files.locks import locked
+from toolkit.files.members import Member
 from toolkit.files.resolved import Resolved, read_resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.truth import Truth, truth_of
@@ -145,7 +146,7 @@ def _task(
 
 def _own(experiment: Experiment, progress: Progress) -> Own:
     """The user's own code; it is run when something of it is first asked for, and then TensorFlow starts."""
-    return Own(first_fitted(experiment).config, progress)
+    return Own(first_fitted(Member(experiment)).config, progress)
 
 
 def _steps(text: str, experiment: Experiment, progress: Progress) -> tuple[tuple[str, ...], dict[str, Step]]:

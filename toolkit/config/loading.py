@@ -78,7 +78,8 @@ def names_defined_beside_members(path: Path, seen: tuple[Path, ...] = ()) -> fro
     with suppress(ConfigError):  # what is wrong with a member is told where the member is used
         members = read_tree(path).get("members", ())
         for member in members if isinstance(members, tuple) else ():
-            names |= names_defined_beside_members(path.parent.parent / str(member) / path.name, (*seen, path))
+            folder = str(member).partition(":")[0]  # what follows is a part of the experiment
+            names |= names_defined_beside_members(path.parent.parent / folder / path.name, (*seen, path))
     return names
 
 

@@ -18,6 +18,7 @@ from toolkit.config.fields import (
     one_of,
     own_names,
 )
+from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.networks import BACKBONES, NetworkSpec
 from toolkit.config.stages import (
@@ -33,6 +34,7 @@ from toolkit.config.stages import (
 )
 from toolkit.core.blend import StoredType
 from toolkit.core.labels import Activation, Classes
+from toolkit.core.means import Mean
 from toolkit.core.metrics import MetricSpec
 from toolkit.core.placement import Resize
 from toolkit.core.views import parse_views, views_name
@@ -43,6 +45,7 @@ ENCODER_WEIGHTS = ("imagenet", "pascal_voc")
 Backbone = Annotated[str, one_of(BACKBONES)]
 MetricValue = Annotated[str | dict[str, Any], Field(union_mode="left_to_right"), checked_by(parse_metric)]
 ViewsName = Annotated[str, AfterValidator(lambda text: views_name(parse_views(text)))]
+Weighting = Literal["equal", "given", "search"]
 ClassNames = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -274,13 +277,28 @@ def _listed(value: int | tuple[int, ...]) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+def _known_part(name: str) -> str:
+    parse_member(name)
+    return name
+
+
 class EnsembleConfig(ClosedModel):
     """An ensemble: an experiment whose members are experiments."""
 
-    members: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="Names of the experiments and ensembles, folders beside this one."
+    members: Annotated[tuple[Annotated[str, AfterValidator(_known_part)], ...], Field(min_length=1)] = Field(
+        description="Names of the experiments and ensembles, folders beside this one, and of parts of experiments such "
+        "as `exp042:fold0`, `exp042:stage0` or `exp042:snapshots`. See docs/ensembles.md.",
+    )  # fmt: skip
+    weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
+        description="Weight of each member; 0 is as if it were not there."
     )
-    weights: tuple[PositiveNumber, ...] = Field(description="Weight of each member.")
+    weighting: Weighting = Field(
+        "given", description="Where the weights come from: `equal`, `given` on the command line, or `search`."
+    )
+    mean: Mean = Field(
+        "probability", description="Of what the weighted mean is taken: `probability`, `logit`, `rank` or `vote`. See "
+        "docs/ensembles.md.",
+    )  # fmt: skip
     views: ViewsName = Field("none", description="Test-time augmentation of every member.")
     primary_metric: MetricValue = Field(description="The competition's metric.")
 
@@ -290,4 +308,6 @@ class EnsembleConfig(ClosedModel):
         members = info.data.get("members", weights)
         if len(weights) != len(members):
             raise ValueError(f"expected {len(members)} weights, one for each member, received {len(weights)}")
+        if not any(weights):
+            raise ValueError("all weights are 0: at least one member has to count")
         return weights

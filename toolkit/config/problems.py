@@ -75,7 +75,7 @@ def _describe_nested(key: KeyPath, problem: ValueError) -> str:
     *around, last = key or ("",)
     if isinstance(problem, UnknownNameError) and around and last == problem.received:
         inside = ".".join(map(str, around))
-        return f"unknown name {problem.received!r} in {inside}; {_nearest(problem.received, problem.allowed)}"
+        return f"unknown name {problem.received!r} in {inside}; {nearest(problem.received, problem.allowed)}"
     return f"{'.'.join(map(str, key))}: {_describe_error(problem)}" if key else _describe_error(problem)
 
 
@@ -111,7 +111,7 @@ def _describe(several: Sequence[ErrorDetails], key: KeyPath, prefix: KeyPath, mo
     if kind == "extra_forbidden":
         inside = ".".join(map(str, (*prefix, *key[:-1])))
         keys = [*_keys_at(model, key[:-1]), *(() if len(key) > 1 or prefix else ("extends",))]
-        return f"unknown key {str(key[-1])!r}{' in ' + inside if inside else ''}; {_nearest(str(key[-1]), keys)}"
+        return f"unknown key {str(key[-1])!r}{' in ' + inside if inside else ''}; {nearest(str(key[-1]), keys)}"
     return f"{name}: {_describe_value(several)}" if name else _describe_value(several)
 
 
@@ -130,7 +130,7 @@ def _describe_value(several: Sequence[ErrorDetails]) -> str:
     others = [_EXPECTED[details["type"]] for details in chosen if details["type"] in _EXPECTED]
     forms = list(dict.fromkeys([*words, *others]))
     if words and (isinstance(details["input"], str) or not others):
-        return f"unknown value {details['input']!r}; {_nearest(str(details['input']), words, others)}"
+        return f"unknown value {details['input']!r}; {nearest(str(details['input']), words, others)}"
     return f"expected {_either(forms)}, received {_received(details['input'])}"
 
 
@@ -158,7 +158,7 @@ def _describe_error(problem: Exception) -> str:
 
 def describe_unknown_name(error: UnknownNameError) -> str:
     """The name, the nearest allowed one, and all of them."""
-    return f"unknown name {error.received!r}; {_nearest(error.received, error.allowed)}"
+    return f"unknown name {error.received!r}; {nearest(error.received, error.allowed)}"
 
 
 def _received(value: Any) -> str:
@@ -170,7 +170,8 @@ def _received(value: Any) -> str:
     return f"{text if len(text) <= 60 else text[:57] + '...'}{f' ({kind})' if kind else ''}"
 
 
-def _nearest(word: str, allowed: Sequence[str], others: Sequence[str] = ()) -> str:
+def nearest(word: str, allowed: Sequence[str], others: Sequence[str] = ()) -> str:
+    """What to say of an unknown word: the most similar one, and all that are allowed; `others` describe more."""
     near = difflib.get_close_matches(word.lower(), [name.lower() for name in allowed], n=1)
     guess = next((name for name in allowed if near and name.lower() == near[0]), None)
     return f"{f'did you mean {guess!r}? ' if guess else ''}Allowed: {', '.join([*allowed, *others])}"

@@ -8,19 +8,19 @@ import numpy as np
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.blend import to_levels
 from toolkit.core.coordinate_search import (
+    THRESHOLD_AGAIN,
     TRIED_THRESHOLDS,
     AppliedStep,
     Candidates,
     Coordinate,
     CountedStep,
-    Scale,
     SearchStep,
     scale_of,
     splits,
-    with_threshold_again,
 )
 from toolkit.core.evidence import Evidence, of_one_class
-from toolkit.core.object_sizes import ObjectSizeStep
+from toolkit.core.instance_metrics import InstanceMetric
+from toolkit.core.object_sizes import OBJECT_SIZE, ObjectSizeStep, sweep_objects
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.search import THRESHOLDS, AreasByThreshold, candidate_areas, recipe_of, sweep_areas
@@ -34,11 +34,15 @@ _NO_AREA = np.zeros(1, np.int64)
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """The score of every threshold with every minimum area, `float64 (thresholds, areas)`, and nothing else done."""
+    """The score of every threshold with every minimum area or size of objects, and nothing else done.
+
+    `scores` is `float64 (thresholds, minimums)`; `minimum` names the field of `ClassRecipe` that `minimums` are of.
+    """
 
     index: int
     thresholds: Floats
-    minimum_areas: Integers
+    minimum: str
+    minimums: Integers
     scores: Floats
 
 
@@ -54,24 +58,34 @@ def steps_of_class(
 ) -> list[SearchStep]:
     """The steps for the rule of a class that is searched alone.
 
-    What histograms tell is searched jointly with the threshold, on all of its values; the rest by trying.
+    What can be counted without applying every recipe is searched jointly with the threshold; the rest by trying, and
+    then the threshold once more.
     """
     tally = Tally(evidence.metric)
     wanted = [name for name in names if name != BETWEEN and (name != SPLIT or task.classes == 1)]
-    steps: list[SearchStep] = []
+    counted: dict[str, SearchStep] = {}
     if areas is not None:
-        counted = [name for name in wanted if name in ("threshold", "minimum_area", "triplet", "emptiness")]
-        steps += [CountedStep(name, _grids(name, task, evidence, blocks, areas)) for name in counted]
-        wanted = [name for name in wanted if name not in counted]
-    if wanted:
-        scale = scale_of(evidence.examples)
-        if areas is not None and "minimum_object_size" in wanted:
-            steps.append(ObjectSizeStep(evidence, blocks, np.array([0, *scale.object_sizes], np.int64)))
-            wanted.remove("minimum_object_size")
-        coordinate = Coordinate(0, scale, task.has_presence)
-        tried = [(name, coordinate.candidates(name)) for name in with_threshold_again(wanted)]
-        steps += [AppliedStep(name, candidates, evidence, blocks, tally) for name, candidates in tried]
-    return steps
+        of_areas = [name for name in wanted if name in ("threshold", "minimum_area", "triplet", "emptiness")]
+        counted |= {name: CountedStep(name, _grids(name, task, evidence, blocks, areas)) for name in of_areas}
+    if len(counted) == len(wanted):
+        return list(counted.values())
+    scale = scale_of(evidence.examples)
+    if areas is not None and OBJECT_SIZE in wanted:
+        counted[OBJECT_SIZE] = ObjectSizeStep(evidence, blocks, _from_none(scale.object_sizes))
+    if isinstance(evidence.metric, InstanceMetric):
+        grid = sweep_objects(evidence, blocks, _from_none(scale.object_sizes))
+        grids = {"threshold": grid.without_minimums(), OBJECT_SIZE: grid}
+        counted |= {name: CountedStep(name, [some]) for name, some in grids.items() if name in wanted}
+    tried = [name for name in wanted if name not in counted]
+    if tried and "threshold" in wanted:
+        tried.append(THRESHOLD_AGAIN)
+    coordinate = Coordinate(0, scale, task.has_presence)
+    applied = [AppliedStep(name, coordinate.candidates(name), evidence, blocks, tally) for name in tried]
+    return [*counted.values(), *applied]
+
+
+def _from_none(sizes: Sequence[int]) -> Integers:
+    return np.array([0, *sizes], np.int64)
 
 
 def _grids(name: str, task: Task, evidence: Evidence, blocks: Blocks, areas: AreasByThreshold) -> Sequence[Sweep]:
@@ -100,7 +114,9 @@ def steps_of_all(task: Task, names: Sequence[str], evidence: Evidence, blocks: B
     tried: list[tuple[str, Candidates]] = []
     if not task.is_by_class:
         scale = scale_of(task.examples)
-        rules = with_threshold_again([name for name in names if name not in (SPLIT, BETWEEN)])
+        rules = [name for name in names if name not in (SPLIT, BETWEEN)]
+        if "threshold" in rules and len(rules) > 1:
+            rules.append(THRESHOLD_AGAIN)
         for name in rules:
             for index in task.searched:
                 candidates = Coordinate(index, scale, task.has_presence).candidates(name)
@@ -151,19 +167,20 @@ def _rarest_first(task: Task) -> tuple[int, ...]:
     return tuple(first + int(index) for index in np.argsort(predicted[first:], kind="stable"))
 
 
-def surface_of(
-    evidence: Evidence, index: int, blocks: Blocks, areas: AreasByThreshold | None, scale: Scale | None = None
-) -> Surface:
-    """The scores of thresholds and minimum areas: all of them from histograms, or some by applying them."""
+def surface_of(evidence: Evidence, index: int, blocks: Blocks, areas: AreasByThreshold | None) -> Surface:
+    """The scores of thresholds and minimum areas; of object sizes for metrics of objects; of some for other metrics."""
     tally = Tally(evidence.metric)
     if areas is not None:
-        minimum_areas = candidate_areas(areas.truth)
-        totals = sweep_areas(areas, blocks, tally, minimum_areas).totals.sum(axis=0)
-        return Surface(index, THRESHOLDS, minimum_areas, tally.score(totals))
-    sizes = np.array([0, *(scale or scale_of(evidence.examples)).areas], np.int64)
-    grid = [
-        [recipe_of(ClassRecipe(threshold, minimum_area=int(size))) for size in sizes] for threshold in TRIED_THRESHOLDS
-    ]
+        minimums = candidate_areas(areas.truth)
+        totals = sweep_areas(areas, blocks, tally, minimums).totals.sum(axis=0)
+        return Surface(index, THRESHOLDS, "minimum_area", minimums, tally.score(totals))
+    thresholds, scale = np.array(TRIED_THRESHOLDS), scale_of(evidence.examples)
+    if isinstance(evidence.metric, InstanceMetric):
+        minimums = _from_none(scale.object_sizes)
+        totals = sweep_objects(evidence, blocks, minimums).totals.sum(axis=0)
+        return Surface(index, thresholds, OBJECT_SIZE, minimums, tally.score(totals))
+    minimums = _from_none(scale.areas)
+    grid = [[recipe_of(ClassRecipe(float(one), minimum_area=int(size))) for size in minimums] for one in thresholds]
     measured = evidence.measure((recipe for row in grid for recipe in row), "drawing the surface")
     scores = [[evidence.metric.score(measured[recipe]) for recipe in row] for row in grid]
-    return Surface(index, np.array(TRIED_THRESHOLDS), sizes, np.array(scores))
+    return Surface(index, thresholds, "minimum_area", minimums, np.array(scores))

@@ -48,10 +48,10 @@ def kept_areas(stored: Stored, truth: Mask, minimum_sizes: Integers, valid: Mask
     levels = np.ascontiguousarray(to_levels(stored))
     peaks, heights = _peaks(levels)
     branch_of, joints = _branches(_passes(levels, peaks, len(heights)), heights)
-    branches, count = branch_of[peaks], int(branch_of.max(initial=-1)) + 1
+    count = int(branch_of.max(initial=-1)) + 1
     above_zero = levels > 0  # no threshold is below 0: the other pixels are never in an object
     masks = [above_zero, above_zero & truth] if valid is None else [above_zero, above_zero & truth, above_zero & valid]
-    pixels = [(branches[mask], levels[mask]) for mask in masks]
+    pixels = [(branch_of[peaks[mask]], levels[mask]) for mask in masks]
     kept = np.empty((len(pixels), 255, len(minimum_sizes)), np.int64)
     width = max(1, _CELLS_AT_ONCE // max(1, count * len(pixels)))
     for low in range(1, 256, width):

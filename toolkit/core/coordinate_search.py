@@ -17,6 +17,9 @@ from toolkit.core.tallies import Tally
 TRIED_THRESHOLDS = tuple(number / 20 for number in range(1, 20))
 """Thresholds that are tried by applying them."""
 
+THRESHOLD_AGAIN = "threshold again"
+"""The step that tries the threshold once more, after those that may have moved it."""
+
 _TOPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _EMPTINESS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _TOP_PIXELS = (16, 256)
@@ -66,11 +69,19 @@ class Coordinate:
         """What the step of a name could make of a recipe; a name that is none of ours is one of the user's."""
         if name == "split":
             return splits
+        if name == THRESHOLD_AGAIN:
+            return self.thresholds_nearby
         return COORDINATES[name](self) if name in COORDINATES else self.own(name)
 
     def thresholds(self, recipe: Recipe) -> list[Recipe]:
         """Nineteen thresholds."""
         return [changed(recipe, self.index, threshold=value) for value in TRIED_THRESHOLDS]
+
+    def thresholds_nearby(self, recipe: Recipe) -> list[Recipe]:
+        """The two next lower and higher thresholds."""
+        now = recipe.classes[self.index].threshold
+        near = sorted(TRIED_THRESHOLDS, key=lambda value: abs(value - now))[:5]
+        return [changed(recipe, self.index, threshold=value) for value in near]
 
     def minimum_areas(self, recipe: Recipe) -> list[Recipe]:
         """Minimum areas."""
@@ -130,11 +141,6 @@ COORDINATES: dict[str, Callable[[Coordinate], Candidates]] = {
     "keep_largest": lambda coordinate: coordinate.largest,
 }
 """The steps of one class that can be searched, in the order in which they are."""
-
-
-def with_threshold_again(names: Sequence[str]) -> list[str]:
-    """The steps, with the threshold tried once more after those that may have moved it."""
-    return [*names, "threshold"] if "threshold" in names and len(names) > 1 else list(names)
 
 
 def splits(recipe: Recipe) -> list[Recipe]:

@@ -28,6 +28,32 @@ def matches(predicted: Objects, truth: Objects) -> Integers:
     return np.array([*hits, np.count_nonzero(areas_predicted[1:]), np.count_nonzero(areas_true[1:])], np.int64)
 
 
+def matches_above(predicted: Objects, truth: Objects, sizes: Integers, minimum_sizes: Integers) -> Integers:
+    """What `matches` counts if only those predicted objects are there that are large enough.
+
+    Args:
+        predicted: `int32 (height, width)`.
+        truth: of the same size.
+        sizes: of the predicted objects by number, `int64 (objects,)`; entry 0 is the background's.
+        minimum_sizes: `int64 (n,)`, ascending.
+
+    Returns:
+        `int64 (n, 12)`.
+    """
+    areas_predicted, areas_true = np.bincount(predicted.ravel(), minlength=len(sizes)), np.bincount(truth.ravel())
+    both = (predicted > 0) & (truth > 0)
+    first, second, shared = _overlaps(predicted[both], truth[both], len(areas_true))
+    union = areas_predicted[first] + areas_true[second] - shared
+    counts = np.zeros((len(sizes), _STATISTICS), np.int64)
+    np.add.at(counts, first, np.pad(20 * shared[:, None] > _TWENTIETHS * union[:, None], ((0, 0), (0, 2))))
+    counts[1:, -2] = areas_predicted[1:] > 0
+    large = sizes >= minimum_sizes[:, None]
+    large[:, 0] = False
+    found: Integers = large.astype(np.int64) @ counts
+    found[:, -1] = np.count_nonzero(areas_true[1:])
+    return found
+
+
 def _overlaps(predicted: Objects, truth: Objects, numbers: int) -> tuple[Integers, Integers, Integers]:
     """Pairs of objects that share pixels, and how many; `numbers` is one more than the largest number in `truth`."""
     pairs = predicted.astype(np.int64) * numbers + truth

@@ -5,24 +5,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Presence
 from toolkit.core.blend import Stored
 from toolkit.core.labels import Activation, Labels
-from toolkit.core.measuring import Metric, Objects, case_of
-from toolkit.core.postprocess import IDENTITY, Presence, Step, masks_of, objects_of
+from toolkit.core.measuring import Case, Metric, Objects, case_of
+from toolkit.core.postprocess import IDENTITY, Step, masks_of, objects_of
 from toolkit.core.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What several metrics measured on a set of images: for each metric its statistics, (images, k)."""
+    """What several metrics measured on a set of images: for each metric its statistics, (images, k).
+
+    `wrong`, `int64 (images,)`, counts the pixels that are wrong in any class.
+    """
 
     metrics: tuple[Metric, ...]
     statistics: tuple[Floats, ...]
+    wrong: Integers
 
     def of(self, positions: Integers) -> "Judgement":
         """That of some of the images, in this order."""
-        return Judgement(self.metrics, tuple(statistics[positions] for statistics in self.statistics))
+        statistics = tuple(measured[positions] for measured in self.statistics)
+        return Judgement(self.metrics, statistics, self.wrong[positions])
 
     def scores(self) -> dict[str, float]:
         """The score of all images by label, the first metric first; NaN where no image counts."""
@@ -54,6 +59,7 @@ class Judge:
         self._activation: Activation = activation
         self._recipe, self._steps = recipe, steps
         self._found: list[list[Floats]] = [[] for _ in self._metrics]
+        self._wrong: list[int] = []
 
     @property
     def needs_objects(self) -> bool:
@@ -62,8 +68,8 @@ class Judge:
 
     def add(
         self, stored: Stored, labels: Labels, objects: Objects | None = None, presence: Presence | None = None
-    ) -> None:
-        """Measure one image.
+    ) -> Case:
+        """Measure one image; returns what was measured.
 
         Args:
             stored: its prediction as it is kept, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
@@ -83,6 +89,8 @@ class Judge:
         case = case_of(masks, labels, self._activation, objects, predicted)
         for metric, found in zip(self._metrics, self._found, strict=True):
             found.append(metric.measure(case))
+        self._wrong.append(case.wrong)
+        return case
 
     def judgement(self) -> Judgement:
         """What was measured so far.
@@ -92,7 +100,8 @@ class Judge:
         """
         if not self._found[0]:
             raise ValueError("no image was added")
-        return Judgement(self._metrics, tuple(np.stack(found) for found in self._found))
+        statistics = tuple(np.stack(found) for found in self._found)
+        return Judgement(self._metrics, statistics, np.array(self._wrong, np.int64))
 
     def scores(self) -> dict[str, float]:
         """The score of all images so far by label, the first metric first; NaN where no image counts."""

@@ -59,6 +59,11 @@ class Case:
             np.int64,
         )
 
+    @cached_property
+    def wrong(self) -> int:
+        """How many pixels are wrong in any class; void ones never are."""
+        return int(np.count_nonzero((self.prediction != self.truth).any(axis=-1)))
+
 
 def _class_by_class(masks: Planes) -> npt.NDArray[np.bool_]:
     """The pixels of each class in a row, `bool (classes, height · width)`."""

@@ -7,14 +7,19 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.components import kept_areas
+from toolkit.core.coordinate_search import TRIED_THRESHOLDS
 from toolkit.core.evidence import Evidence, Example
+from toolkit.core.instance_metrics import matches_above
 from toolkit.core.labels import VOID
 from toolkit.core.measuring import AREAS
-from toolkit.core.postprocess import is_empty
+from toolkit.core.objects import components
+from toolkit.core.postprocess import above, is_empty
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.search import FROM_UNTUNED, THRESHOLDS, recipe_of
 from toolkit.core.sweeps import Blocks, Sweep
 from toolkit.core.tallies import Tally
+
+OBJECT_SIZE = "minimum_object_size"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +32,7 @@ class ObjectSizeStep:
     evidence: Evidence
     blocks: Blocks
     minimum_sizes: Integers
-    name: str = "minimum_object_size"
+    name: str = OBJECT_SIZE
 
     def sweeps(self, currents: Sequence[Recipe]) -> Mapping[Recipe, Sequence[Sweep]]:
         """All thresholds and sizes for each rule about empty images that was found so far."""
@@ -66,3 +71,36 @@ class ObjectSizeStep:
             return recipe_of(replace(rule, threshold=float(THRESHOLDS[threshold]), minimum_object_size=least))
 
         return Sweep(totals, (FROM_UNTUNED, np.arange(len(self.minimum_sizes), dtype=np.float64)), recipe)
+
+
+def sweep_objects(evidence: Evidence, blocks: Blocks, minimum_sizes: Integers) -> Sweep:
+    """Thresholds with minimum object sizes for a metric of objects: these are matched once a threshold.
+
+    Args:
+        evidence: of a single class.
+        blocks: of the images.
+        minimum_sizes: in pixels, ascending from 0.
+    """
+    tally = Tally(evidence.metric)
+    totals: Floats | None = None
+    for example in evidence.examples("matching objects"):
+        truth, valid = example.labels == 1, example.labels != VOID
+        known = components(truth) if example.objects is None else np.where(truth, example.objects, 0)
+        counts = []
+        for threshold in TRIED_THRESHOLDS:
+            objects = components(above(example.stored[..., 0], threshold))
+            sizes = np.bincount(objects.ravel())
+            counts.append(matches_above(np.where(valid, objects, 0), known.astype(np.int32), sizes, minimum_sizes))
+        found = tally.contributions(np.array(counts, np.float64))
+        if totals is None:
+            totals = np.zeros((blocks.count, *found.shape))
+        totals[blocks.of_image[example.position]] += found
+    if totals is None:
+        raise ValueError("there are no images")
+
+    def recipe(position: tuple[int, ...]) -> Recipe:
+        threshold, size = position
+        return recipe_of(ClassRecipe(TRIED_THRESHOLDS[threshold], minimum_object_size=int(minimum_sizes[size])))
+
+    away = np.abs(np.array(TRIED_THRESHOLDS) - ClassRecipe().threshold)
+    return Sweep(totals, (away, np.arange(len(minimum_sizes), dtype=np.float64)), recipe)

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Mask, Probability
+from toolkit.core.arrays import Mask, Presence, Probability
 from toolkit.core.blend import Stored, to_probability
 from toolkit.core.cleaning import closed, largest_objects, opened, without_holes, without_small_objects
 from toolkit.core.labels import Activation
 from toolkit.core.measuring import Objects, Planes
 from toolkit.core.objects import components, divided
-from toolkit.core.recipe import ClassRecipe, Emptiness, Recipe, Split, Triplet
+from toolkit.core.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Split, Triplet
 from toolkit.errors import ConfigError
 
 IDENTITY = Recipe()
@@ -21,9 +21,6 @@ IDENTITY = Recipe()
 
 Step = Callable[[Mask, Probability], Mask]
 """The user's own step: from a mask `bool (height, width)` and its `float32` probabilities to another such mask."""
-
-Presence = npt.NDArray[np.float32]
-"""`float32 (classes,)`: how probable the network's emptiness head finds it that each class occurs, 0–1."""
 
 _LEVELS = np.arange(256, dtype=np.uint8)
 
@@ -41,7 +38,7 @@ def masks_of(
         stored: `uint8` 0–255 or `float16` 0–1, (height, width, classes).
         activation: whether classes are independent (sigmoid) or exclusive (softmax). Exclusive masks never leave a
             pixel with two classes or none.
-        recipe: see `Recipe`; it has been checked or is checked here against classes and activation.
+        recipe: see `Recipe`.
         presence: what the emptiness head says; None where there is none.
         steps: the user's own steps by name.
 
@@ -56,22 +53,26 @@ def masks_of(
     check_recipe(recipe, count, activation)
     rules = recipe.classes * count if len(recipe.classes) == 1 else recipe.classes
     said: Sequence[float | None] = [None] * count if presence is None else presence.tolist()
-    first = 1 if activation == "softmax" else 0  # the background of exclusive classes has no rule
-    empty = [index >= first and is_empty(stored[..., index], rules[index], said[index]) for index in range(count)]
-    if activation == "softmax" and recipe.between is None:
-        best = _most_probable(stored, ~np.array(empty))
-        claims: Planes = best[..., None] == np.arange(count)
+    if len(said) != count:
+        raise ValueError(f"the emptiness head speaks of {len(said)} classes, the map of {count}")
+    planes = [stored[..., number] for number in range(count)]
+    exclusive = activation == "softmax"
+    present = [not is_empty(*of_class) for of_class in zip(planes, rules, said, strict=True)]
+    if exclusive:
+        present[0] = True  # the background has no rule
+    if exclusive and recipe.between is None:
+        best = _most_probable(planes, present)
+        claims = [best == number for number in range(count)]
     else:
-        claims = np.stack([above(stored[..., index], rules[index].threshold) for index in range(count)], axis=-1)
-    claims[..., :first] = False
-    for index in range(first, count):
-        plane = claims[..., index]
-        claims[..., index] = not empty[index] and cleaned(plane, stored[..., index], rules[index], steps)
-    if activation == "softmax" or recipe.between in ("most_probable", "priority"):
-        claims = _settled(claims, stored, recipe.priority)
-    if activation == "softmax":
-        claims[..., 0] = ~claims.any(axis=-1)
-    return claims
+        claims = [above(plane, rule.threshold) for plane, rule in zip(planes, rules, strict=True)]
+    nothing = np.zeros(stored.shape[:2], np.bool_)
+    for number in range(count):
+        wanted = present[number] and not (exclusive and number == 0)
+        claims[number] = cleaned(claims[number], planes[number], rules[number], steps) if wanted else nothing
+    claims = _settled(claims, planes, recipe, exclusive=exclusive)
+    if exclusive:
+        claims[0] = ~np.logical_or.reduce(claims)
+    return np.stack(claims, axis=-1)
 
 
 def mask_of(
@@ -180,23 +181,34 @@ def check_recipe(recipe: Recipe, classes: int, activation: Activation) -> None:
         )
 
 
-def _most_probable(stored: Stored, taking_part: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """The most probable of the classes that take part, the first of equals, at each pixel or where each claims it."""
-    signed = stored.astype(np.int16 if stored.dtype == np.uint8 else np.float32)
-    best: npt.NDArray[np.intp] = np.where(taking_part, signed, -1).argmax(axis=-1)
+def _most_probable(planes: Sequence[Stored], taking_part: Sequence[Mask | bool]) -> npt.NDArray[np.int16]:
+    """The number of the most probable class, the first of equals, of those that take part at a pixel or at all."""
+    best = np.zeros(planes[0].shape, np.int16)
+    highest = np.full(planes[0].shape, -1, np.int16 if planes[0].dtype == np.uint8 else np.float32)
+    for number, (plane, part) in enumerate(zip(planes, taking_part, strict=True)):
+        higher = (plane > highest) & part
+        np.copyto(best, np.int16(number), where=higher)
+        np.copyto(highest, plane, where=higher)
     return best
 
 
-def _settled(claims: Planes, stored: Stored, priority: tuple[int, ...]) -> Planes:
-    """Leave each pixel to one of the classes that claim it."""
-    if np.count_nonzero(claims, axis=-1).max(initial=0) <= 1:
+def _settled(claims: list[Mask], planes: Sequence[Stored], recipe: Recipe, *, exclusive: bool) -> list[Mask]:
+    """Leave each pixel to one of the classes that claim it, unless they are independent."""
+    if recipe.between == "priority":
+        settled, free = list(claims), np.ones_like(claims[0])
+        for number in recipe.priority:
+            settled[number] = claims[number] & free
+            free &= ~claims[number]
+        return settled
+    if recipe.between != "most_probable" and not exclusive:
         return claims
-    if priority:
-        order = list(priority)
-        winner = np.asarray(order)[claims[..., order].argmax(axis=-1)]
-    else:
-        winner = _most_probable(stored, claims)
-    return np.asarray(claims & (winner[..., None] == np.arange(claims.shape[2])), np.bool_)
+    claimed = np.zeros_like(claims[0])
+    for claim in claims:
+        if (claimed & claim).any():
+            best = _most_probable(planes, claims)
+            return [claim & (best == number) for number, claim in enumerate(claims)]
+        claimed |= claim
+    return claims
 
 
 def _stepped(mask: Mask, probability: Probability, names: tuple[str, ...], steps: Mapping[str, Step]) -> Mask:
@@ -231,14 +243,18 @@ def describe(recipe: Recipe, names: Sequence[str] = ()) -> str:
 def _rule_text(rule: ClassRecipe) -> str:
     words = [f"threshold {rule.threshold:.3f}"]
     if (emptiness := rule.emptiness) is not None:
-        of = f" of {emptiness.pixels} pixels" if emptiness.score == "mean_of_top" else ""
-        words.append(f"{emptiness.score.replace('_', ' ')}{of} above {emptiness.threshold:.3f}")
+        scores = {"maximum": "maximum", "mean_of_top": f"mean of top {emptiness.pixels} pixels", "head": "head"}
+        words.append(f"{scores[emptiness.score]} above {emptiness.threshold:.3f}")
     if (triplet := rule.triplet) is not None:
-        words.append(f"{triplet.minimum_area} pixels above {triplet.threshold:.3f}")
-    numbers = ("opening", "closing", "fill_holes", "minimum_object_size", "keep_largest", "minimum_area")
-    words += [f"{name.replace('_', ' ')} {getattr(rule, name)}" for name in numbers if getattr(rule, name)]
+        words.append(f"at least {triplet.minimum_area} pixels above {triplet.threshold:.3f}")
+    words += _named(rule, "opening", "closing", "fill_holes")
     words += [f"step {name}" for name in rule.steps]
-    return ", ".join(words)
+    words += _named(rule, "minimum_object_size", "keep_largest", "minimum_area")
+    return ", ".join(words).replace(f"fill holes {WHOLE_MASK}", "fill all holes")
+
+
+def _named(rule: ClassRecipe, *names: str) -> list[str]:
+    return [f"{name.replace('_', ' ')} {getattr(rule, name)}" for name in names if getattr(rule, name)]
 
 
 def recipe_to_plain(recipe: Recipe) -> dict[str, Any]:

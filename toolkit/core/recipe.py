@@ -92,6 +92,8 @@ class ClassRecipe:
         _check_threshold("threshold", self.threshold)
         for name in ("opening", "closing", "fill_holes", "minimum_object_size", "keep_largest", "minimum_area"):
             _check_whole(name, getattr(self, name))
+        if not all(isinstance(name, str) for name in self.steps):
+            raise ValueError(f"steps must be names, received {list(self.steps)}")
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,10 @@ class Sweep:
     away: tuple[Floats, ...]
     recipe: Callable[[tuple[int, ...]], Recipe]
 
+    def without_minimums(self) -> "Sweep":
+        """The first values of the second axis alone, those of doing nothing."""
+        return Sweep(self.totals[:, :, :1], (self.away[0], self.away[1][:1]), self.recipe)
+
     def worth(self, blocks: Mask, tally: Tally) -> Floats:
         """How good each recipe of the grid is over the images of some blocks, `bool (blocks,)`: more is better."""
         return tally.worth(self.totals[blocks].sum(axis=0))

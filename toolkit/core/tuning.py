@@ -79,7 +79,8 @@ def tune(task: Task, steps: Sequence[str], *, with_surfaces: bool = False) -> Tu
             tried += [(index if task.classes > 1 else None, each) for each in of_class.tried]
             if with_surfaces:
                 surfaces.append(surface_of(evidence, index, blocks, areas))
-        recipes = {path: _whole(task, rules) for path, rules in found.items()}
+        # What all classes share is tried on the rules of a whole search: of each block's own there would be too many.
+        recipes = {path: _whole(task, found[path if task.classes == 1 else (path[0], None)]) for path in found}
     evidence = Evidence(task.examples, task.images, task.metric, task.activation, steps=task.own)
     together = search(steps_of_all(task, names, evidence, blocks), evidence, blocks, recipes, task.seed)
     tried += [(None, each) for each in together.tried]

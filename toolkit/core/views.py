@@ -103,10 +103,9 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "flips": _named("identity", "hflip", "vflip", "rot180"),
     "rot180": _named("identity", "rot180"),
     "rot90": _named("identity", "rot180", "rot90", "rot270"),
-    "transpose": _named("identity", "transpose"),
     "d4": tuple(_BY_NAME.values()),
 }
-"""Sets of views by name; the set of a single turn is what it generates."""
+"""Sets of views by name, each a group: `hflip` is what the view of that name generates, `rot90` likewise, and so on."""
 
 _FORMS = f"{', '.join(VIEWS)}, scales:0.75,1,1.25, view:hflip,rot90@0.75, and products such as flips*scales:0.75,1"
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -59,6 +60,10 @@ class StageFolder:
     def snapshot(self, epoch: int) -> Path:
         """Weights at the end of a cycle of the learning rate."""
         return self.folder / "snapshots" / f"epoch{epoch:04d}.weights.h5"
+
+    def snapshots(self) -> list[Path]:
+        """All of these that are there, in the order of the epochs."""
+        return sorted(self.snapshot(0).parent.glob("epoch*.weights.h5"))
 
     def candidate(self, epoch: int) -> Path:
         """Weights of one of the best epochs, kept until they are averaged."""
@@ -138,9 +143,29 @@ class Experiment:
         return self.folder / "surface.png"
 
     @property
+    def weight_search(self) -> Path:
+        """Which weights of an ensemble's members were tried and what they score."""
+        return self.folder / "weights.json"
+
+    @property
+    def view_search(self) -> Path:
+        """Which views of an ensemble were tried and what they score."""
+        return self.folder / "views.json"
+
+    @property
     def overlays(self) -> Path:
         """The best and the worst out-of-fold images."""
         return self.folder / "overlays.png"
+
+    @property
+    def evaluation(self) -> Path:
+        """Precision, recall and so on of each class, the worst images, scores by size."""
+        return self.folder / "evaluation.json"
+
+    @property
+    def confusion(self) -> Path:
+        """The confusion matrix as a picture."""
+        return self.folder / "confusion.png"
 
     @property
     def lr_find_curve(self) -> Path:
@@ -167,19 +192,30 @@ class Experiment:
         folder = self.folder / f"fold{fold}" / (f"seed{repeat}" if repeat else "")
         return StageFolder(folder / f"stage{stage}")
 
+    def begun_stages(self) -> list[StageFolder]:
+        """Every stage of any fold and seed that is there."""
+        return [
+            StageFolder(folder)
+            for pattern in ("fold*/stage*", "fold*/seed*/stage*")
+            for folder in sorted(self.folder.glob(pattern))
+        ]
+
     def finished_stages(self) -> list[StageFolder]:
         """Every stage of any fold that is complete."""
-        folders = [*self.folder.glob("fold*/stage*"), *self.folder.glob("fold*/seed*/stage*")]
-        return [stage for stage in map(StageFolder, sorted(folders)) if stage.is_complete()]
+        return [stage for stage in self.begun_stages() if stage.is_complete()]
 
     def sibling(self, name: str) -> "Experiment":
         """The experiment of a name in the same workspace."""
         return Experiment(self.folder.parent / name)
 
-    def predictions(self, split: Split, views: str = "none") -> Path:
-        """The folder of a probability store; the same for sets of views that are written differently."""
+    def predictions(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
+        """The folder of a probability store; the same for sets of views that are written differently.
+
+        `part` are the words that name a part of the experiment, such as `fold0` and `stage1`.
+        """
         name = views_folder(views)
-        return self.folder / "predictions" / (split if name == "none" else f"{split}-{name}")
+        words = [split, *([".".join(part)] if part else []), *([] if name == "none" else [name])]
+        return self.folder / "predictions" / "-".join(words)
 
     def forget_predictions(self, split: Split) -> None:
         """Delete the predictions of a split, with all views."""
@@ -190,7 +226,7 @@ class Experiment:
 
     def has_training(self) -> bool:
         """Whether any fold has been begun."""
-        return any(self.folder.glob("fold*/stage*")) or any(self.folder.glob("fold*/seed*/stage*"))
+        return bool(self.begun_stages())
 
     def forget_results(self) -> None:
         """Delete everything but the configuration, its preview and the folds.
@@ -208,7 +244,8 @@ class Experiment:
                     shutil.rmtree(discarded, ignore_errors=True)
                     folder.rename(discarded)
                     shutil.rmtree(discarded)
-            for path in (self.score, self.image_scores, self.tuned, self.surface, self.overlays, self.resolved):
+            pictures = (self.surface, self.overlays, self.confusion)
+            for path in (self.score, self.image_scores, self.tuned, self.evaluation, *pictures, self.resolved):
                 path.unlink(missing_ok=True)
 
     def remove_remains(self) -> None:

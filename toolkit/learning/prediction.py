@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from toolkit.core.arrays import Presence, Probability
@@ -19,6 +20,8 @@ from toolkit.messages import Task
 Size = tuple[int, int]
 Views = tuple[View, ...]
 
+_VIEWS_AT_ONCE = 4
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -35,7 +38,7 @@ class Predictor:
     """The mean prediction of a network over a set of views at its own size; follows the network's weights."""
 
     def __init__(self, network: Network, views: str, activation: Activation) -> None:
-        self._predict = _compiled_means([parse_views(views)], lambda view: network, activation)
+        self._predict = _compiled_mean(parse_views(views), lambda view: network, activation)
 
     def __call__(self, images: Any) -> Probability:
         """Probabilities `float32 (batch, height, width, classes)` of images `uint8 (batch, height, width, channels)`.
@@ -46,14 +49,15 @@ class Predictor:
 
     def with_outputs(self, images: Any) -> tuple[Probability, Outputs]:
         """Probabilities as above, and the network's outputs for the first view, which is the image itself."""
-        ((probability, _),), outputs = self._predict(images)
+        probability, _, outputs = self._predict(images)
         return probability.numpy(), outputs
 
 
 class ViewsPredictor:
     """The mean predictions over several sets of views, of any scales, at the images' own sizes.
 
-    A view that several sets have is computed once. Networks follow their weights.
+    Each set has graphs of its own: what is predicted with it does not depend on the other sets. Networks follow their
+    weights.
     """
 
     def __init__(
@@ -72,10 +76,13 @@ class ViewsPredictor:
             activation: of the classes.
         """
         self.shapes = list(shapes.values())
-        self._parts = [[tuple(view for view in views if view.scale == scale) for views in sets] for scale in shapes]
-        self._predict = [
-            _compiled_means(parts, lambda view, size=size: networks[view.size(size)], activation)  # type: ignore[misc]
-            for parts, size in zip(self._parts, self.shapes, strict=True)
+        self._sets = [
+            [
+                _Part(number, len(views), _compiled_mean(views, partial(_at, networks, size), activation))
+                for number, (scale, size) in enumerate(shapes.items())
+                for views in _in_parts([view for view in every if view.scale == scale])
+            ]
+            for every in sets
         ]
 
     def __call__(self, pixels: Sequence[Any], placements: Sequence[Sequence[Placement]]) -> Iterator[list[Predicted]]:
@@ -85,13 +92,9 @@ class ViewsPredictor:
             pixels: images `uint8 (batch, height, width, channels)`, once for each of `shapes`.
             placements: where these images lie in them.
         """
-        means = [predict(images)[0] for predict, images in zip(self._predict, pixels, strict=True)]
-        arrays = tf.nest.map_structure(lambda tensor: tensor if tensor is None else tensor.numpy(), means)
+        found = [[part.arrays(pixels) for part in parts] for parts in self._sets]
         for row, placed in enumerate(zip(*placements, strict=True)):
-            yield [
-                _joined(row, placed, [of_scale[number] for of_scale in arrays], [len(views) for views in parts])
-                for number, parts in enumerate(zip(*self._parts, strict=True))
-            ]
+            yield [_joined(parts, arrays, placed, row) for parts, arrays in zip(self._sets, found, strict=True)]
 
 
 def predict_images(
@@ -111,36 +114,53 @@ def presence_of(outputs: Outputs) -> Any:
     return None if outputs.presence is None else tf.sigmoid(outputs.presence)
 
 
-def _compiled_means(
-    sets: Sequence[Views], network_of: Callable[[View], Network], activation: Activation
-) -> Callable[[Any], tuple[list[tuple[Any, Any]], Outputs]]:
-    """From images to the mean probability and presence of each set of views, and the outputs for the first view.
+@dataclass(frozen=True)
+class _Part:
+    """Some views of a set, all of the scale that has this number."""
 
-    Both are None for a set without views, and presence without an emptiness head.
-    """
+    number: int
+    count: int
+    predict: Callable[[Any], tuple[Any, Any, Outputs]]
+
+    def arrays(self, pixels: Sequence[Any]) -> tuple[Any, Any]:
+        """Mean probability and presence of a batch."""
+        probability, presence, _ = self.predict(pixels[self.number])
+        return probability.numpy(), None if presence is None else presence.numpy()
+
+
+def _in_parts(views: Sequence[View]) -> list[Views]:
+    """Views that are computed together: what a graph runs at the same time takes memory at the same time."""
+    return [tuple(views[start : start + _VIEWS_AT_ONCE]) for start in range(0, len(views), _VIEWS_AT_ONCE)]
+
+
+def _at(networks: Mapping[Size, Network], size: Size, view: View) -> Network:
+    return networks[view.size(size)]
+
+
+def _compiled_mean(
+    views: Views, network_of: Callable[[View], Network], activation: Activation
+) -> Callable[[Any], tuple[Any, Any, Outputs]]:
+    """From images to the mean probability, the mean presence if there is any, and the outputs for the first view."""
     activate = tf.sigmoid if activation == "sigmoid" else tf.nn.softmax
-    every = list(dict.fromkeys(view for views in sets for view in views))
 
     def predict(images: Any) -> Any:
-        outputs = {view: network_of(view).outputs(view.apply(images, tf.transpose), training=False) for view in every}
-        undone = {view: view.undo(activate(outputs[view].logits), tf.transpose) for view in every}
-        presence = {view: presence_of(outputs[view]) for view in every}
-        return [(_mean(undone, views), _mean(presence, views)) for views in sets], outputs[every[0]]
+        outputs = [network_of(view).outputs(view.apply(images, tf.transpose), training=False) for view in views]
+        undone = [view.undo(activate(output.logits), tf.transpose) for view, output in zip(views, outputs, strict=True)]
+        presence = [found for found in map(presence_of, outputs) if found is not None]
+        return _mean(undone), _mean(presence) if presence else None, outputs[0]
 
     return compiled(predict)
 
 
-def _mean(found: Mapping[View, Any], views: Views) -> Any:
-    tensors = [found[view] for view in views if found[view] is not None]
-    return tf.add_n(tensors) / len(tensors) if tensors else None
+def _mean(tensors: Sequence[Any]) -> Any:
+    return tf.add_n(tensors) / len(tensors)
 
 
 def _joined(
-    row: int, placed: Sequence[Placement], means: Sequence[tuple[Any, Any]], counts: Sequence[int]
+    parts: Sequence[_Part], found: Sequence[tuple[Any, Any]], placed: Sequence[Placement], row: int
 ) -> Predicted:
-    """The mean over scales, of one image of a batch; each scale has a mean over so many views of its own."""
-    scales = [index for index, count in enumerate(counts) if count]
-    maps = [placed[scale].undo(means[scale][0][row]) for scale in scales]
-    weights = [counts[scale] for scale in scales]
-    presences = [None if means[scale][1] is None else means[scale][1][row] for scale in scales]
-    return Predicted(maps[0] if len(maps) == 1 else weighted_mean(maps, weights), mean_presence(presences, weights))
+    """The mean over the parts of a set, of one image of a batch."""
+    maps = [placed[part.number].undo(arrays[0][row]) for part, arrays in zip(parts, found, strict=True)]
+    presences = [None if presence is None else presence[row] for _, presence in found]
+    counts = [part.count for part in parts]
+    return Predicted(maps[0] if len(maps) == 1 else weighted_mean(maps, counts), mean_presence(presences, counts))

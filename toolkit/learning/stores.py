@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.config.members import WHOLE, Part
 from toolkit.config.models import Config
 from toolkit.config.view_shapes import view_shapes
 from toolkit.core.arrays import Integers, Presence, Probability
@@ -17,6 +18,7 @@ from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Split
 from toolkit.files.fold_table import folds_digest
 from toolkit.files.images import read_size
+from toolkit.files.members import weights_of
 from toolkit.files.resolved import Resolved
 from toolkit.files.sources import Images
 from toolkit.files.store import ProbabilityWriter, is_made_from
@@ -51,6 +53,11 @@ class FittedExperiment:
     ids: tuple[str, ...]
     folds: Integers
     own: Mapping[str, Any]
+    part: Part = WHOLE
+
+    def predictions(self, split: Split, views: str) -> Path:
+        """The folder of a store."""
+        return self.experiment.predictions(split, views, self.part.words)
 
     def made_from(self, split: Split, views: str) -> dict[str, Any]:
         """Digests by which a stale store is recognised."""
@@ -68,22 +75,24 @@ class FittedExperiment:
         return made_from | ({"presence": True} if self.config.emptiness_head else {})
 
     def weights_of(self, fold: int) -> list[Path]:
-        """The best weights of a fold's last stage, one file for each seed that it was trained with."""
-        last = len(self.config.stages) - 1
-        repeats = range(self.config.num_seeds)
-        return [self.experiment.stage(fold, last, repeat).best_weights for repeat in repeats]
+        """The weights that predict with a fold: of the whole experiment the best of its last stage, for each seed."""
+        return weights_of(self.experiment, self.part, fold, stages=len(self.config.stages), seeds=self.config.num_seeds)
+
+    def networks(self, folds: Sequence[int]) -> int:
+        """How many networks predict with some folds."""
+        return sum(len(self.weights_of(fold)) for fold in folds)
 
     @property
-    def fold_numbers(self) -> range:
-        """0 to the last fold."""
-        return range(self.config.folds_count)
+    def fold_numbers(self) -> Sequence[int]:
+        """0 to the last fold, or the only one that predicts."""
+        return range(self.config.folds_count) if self.part.fold is None else [self.part.fold]
 
 
 def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> bool:
     """Predict every training image with the fold that never saw it; returns whether there was anything to do.
 
-    Several sets of views each get their store, in one pass: every image is read once, and a view that several sets have
-    is computed once. Of these only the stores that are missing or stale are made.
+    Several sets of views each get their store, in one pass that reads every image once; only those that are missing or
+    stale are made. What is stored for a set does not depend on the others.
 
     Raises:
         ConfigError: two scales of the views come to the same size of the network's input.
@@ -92,18 +101,19 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
     missing = _missing(fitted, "oof", views)
     if not missing:
         return False
-    models = _Models(fitted, missing)
-    if "none" in missing:
+    models = _Models(fitted, [*missing])
+    if "none" in missing and fitted.part == WHOLE:
         # A recipe belongs to the predictions that it was tuned on, and a score to those that it is of.
         fitted.experiment.tuned.unlink(missing_ok=True)
         fitted.experiment.score.unlink(missing_ok=True)
-    total = len(fitted.ids) * fitted.config.num_seeds
+    held_out = {fold: np.flatnonzero(fitted.folds == fold) for fold in fitted.fold_numbers}
+    total = sum(len(positions) * fitted.networks([fold]) for fold, positions in held_out.items())
     with (
         _writing(fitted, "oof", missing) as writers,
-        progress.task(_title(fitted, "training images", missing), total) as task,
+        progress.task(_title(fitted, "training images", [*missing]), total) as task,
     ):
-        for fold in fitted.fold_numbers:
-            ids = [fitted.ids[position] for position in np.flatnonzero(fitted.folds == fold)]
+        for fold, positions in held_out.items():
+            ids = [fitted.ids[position] for position in positions]
             for part in models.chunks(images, ids):
                 models.predict([fold], images, part, writers, task)
     return True
@@ -117,11 +127,11 @@ def predict_test(fitted: FittedExperiment, images: Images, views: str | Sequence
     missing = _missing(fitted, "test", views)
     if not missing:
         return
-    models = _Models(fitted, missing)
-    total = len(images.ids) * fitted.config.folds_count * fitted.config.num_seeds
+    models = _Models(fitted, [*missing])
+    total = len(images.ids) * fitted.networks(fitted.fold_numbers)
     with (
         _writing(fitted, "test", missing) as writers,
-        progress.task(_title(fitted, "test images", missing), total) as task,
+        progress.task(_title(fitted, "test images", [*missing]), total) as task,
     ):
         for part in models.chunks(images, images.ids):
             models.predict(fitted.fold_numbers, images, part, writers, task)
@@ -216,33 +226,33 @@ class _Sum:
         return self._probability / count, None if self._presence is None else self._presence / count
 
 
-def _missing(fitted: FittedExperiment, split: Split, views: str | Sequence[str]) -> list[str]:
-    """Those of the sets of views, each by its one name, whose store is not there or is stale."""
+def _missing(fitted: FittedExperiment, split: Split, views: str | Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the stores that are missing or stale are to be made from, by the one name of their set of views."""
     names = dict.fromkeys(views_name(parse_views(text)) for text in ([views] if isinstance(views, str) else views))
-    return [
-        name
-        for name in names
-        if not is_made_from(fitted.experiment.predictions(split, name), fitted.made_from(split, name))
-    ]
+    plain = fitted.made_from(split, "none")  # once: it reads all weights
+    wanted = {name: plain | {"views": name} for name in names}
+    return {
+        name: made_from
+        for name, made_from in wanted.items()
+        if not is_made_from(fitted.predictions(split, name), made_from)
+    }
 
 
 @contextmanager
-def _writing(fitted: FittedExperiment, split: Split, sets: Sequence[str]) -> Iterator[list[ProbabilityWriter]]:
+def _writing(
+    fitted: FittedExperiment, split: Split, missing: Mapping[str, Mapping[str, Any]]
+) -> Iterator[list[ProbabilityWriter]]:
     """One writer for each set of views."""
     stored_type = fitted.config.stored_probability
     with ExitStack() as stack:
         yield [
-            stack.enter_context(
-                ProbabilityWriter(
-                    fitted.experiment.predictions(split, views), stored_type, fitted.made_from(split, views)
-                )
-            )
-            for views in sets
+            stack.enter_context(ProbabilityWriter(fitted.predictions(split, views), stored_type, made_from))
+            for views, made_from in missing.items()
         ]
 
 
 def _title(fitted: FittedExperiment, what: str, sets: Sequence[str]) -> str:
-    title = f"{fitted.experiment.name}: predicting {what}"
+    title = f"{':'.join((fitted.experiment.name, *fitted.part.words))}: predicting {what}"
     if len(sets) > 1:
         return f"{title} with {len(sets)} sets of views"
     return title if sets[0] == "none" else f"{title} with {sets[0]}"

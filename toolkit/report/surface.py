@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats
 from toolkit.core.class_search import Surface
 from toolkit.core.measuring import Metric
 from toolkit.core.postprocess import describe
@@ -46,13 +46,14 @@ def surface_picture(path: Path, name: str, tuned: Tuned, metric: Metric, classes
     for axes, surface in zip(panels, surfaces, strict=False):
         label = metric.label if len(surfaces) == 1 else f"{metric.label} of {classes[surface.index]}"
         _draw(axes, surface, metric, tuned.standard_error)
-        axes.set_title(f"{label}: {describe(recipe_of(_rule(tuned.best, surface.index)))}", loc="left", color=_INK)
+        best = tuned.best if len(classes) == 1 else recipe_of(_rule(tuned.best, surface.index))
+        axes.set_title(f"{label}: {describe(best)}", loc="left", color=_INK)
         _mark(axes, surface, tuned)
     for axes in panels[len(surfaces) :]:
         axes.set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, labelcolor=_INK)
-    figure.suptitle(f"{name}: out-of-fold score of thresholds and minimum areas", color=_INK, fontsize=13)
+    figure.suptitle(f"{name}: out-of-fold score over the threshold", color=_INK, fontsize=13)
     with replacing(path) as file:
         # Without a date or a version in it, the same surface gives the same file.
         figure.savefig(file, format="png", metadata={"Software": None})
@@ -78,9 +79,9 @@ def _draw(axes: "Axes", surface: Surface, metric: Metric, standard_error: float)
         rows = np.arange(len(scores))
         axes.contour(surface.thresholds, rows, scores, levels=[ridge], colors=_PAPER, linewidths=1, linestyles="--")
     axes.set_xlabel("threshold", color=_INK)
-    axes.set_ylabel("minimum area, pixels", color=_INK)
+    axes.set_ylabel(f"{surface.minimum.replace('_', ' ')}, pixels", color=_INK)
     ticks = np.unique(np.linspace(0, len(scores) - 1, min(_TICKS, len(scores))).round().astype(int))
-    axes.set_yticks(ticks, [str(surface.minimum_areas[tick]) for tick in ticks])
+    axes.set_yticks(ticks, [str(surface.minimums[tick]) for tick in ticks])
     axes.tick_params(colors=_QUIET_INK)
     axes.spines[:].set_visible(False)
 
@@ -89,7 +90,7 @@ def _mark(axes: "Axes", surface: Surface, tuned: Tuned) -> None:
     rules = [_rule(recipe, surface.index) for recipe in tuned.by_fold]
     axes.plot(
         [rule.threshold for rule in rules],
-        [_height(rule.minimum_area, surface.minimum_areas) for rule in rules],
+        [_height(rule, surface) for rule in rules],
         "o", color=_PAPER, markersize=5, markeredgecolor=_INK, linestyle="none", clip_on=False, zorder=6,
         label="chosen without each fold",
     )  # fmt: skip
@@ -98,7 +99,7 @@ def _mark(axes: "Axes", surface: Surface, tuned: Tuned) -> None:
         (_rule(tuned.best, surface.index), "*", _TUNED, 17, "chosen on all images"),
     ):
         axes.plot(
-            [rule.threshold], [_height(rule.minimum_area, surface.minimum_areas)], marker, color=colour,
+            [rule.threshold], [_height(rule, surface)], marker, color=colour,
             markersize=size, markeredgecolor=_PAPER, linestyle="none", clip_on=False, zorder=5, label=label,
         )  # fmt: skip
 
@@ -107,9 +108,10 @@ def _rule(recipe: Recipe, index: int) -> ClassRecipe:
     return recipe.classes[0] if len(recipe.classes) == 1 else recipe.classes[index]
 
 
-def _height(area: int, areas: Integers) -> float:
-    """Where a minimum area lies on an axis that has one row for each that was tried."""
-    return float(np.interp(area, areas, np.arange(len(areas))))
+def _height(rule: ClassRecipe, surface: Surface) -> float:
+    """Where the minimum of a rule lies on an axis that has one row for each that was tried."""
+    minimums = surface.minimums
+    return float(np.interp(getattr(rule, surface.minimum), minimums, np.arange(len(minimums))))
 
 
 def _edges(centres: Floats) -> Floats:

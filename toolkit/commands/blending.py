@@ -1,0 +1,132 @@
+"""Blending the predictions of members into one store, image by image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.config.models import EnsembleConfig
+from toolkit.core.arrays import Integers, Presence
+from toolkit.core.blend import StoredType, mean_presence
+from toolkit.core.labels import Activation
+from toolkit.core.means import Blender, Mean, count_levels
+from toolkit.errors import MembersError
+from toolkit.files.experiment import Experiment, Split
+from toolkit.files.members import Member
+from toolkit.files.resolved import read_resolved
+from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
+from toolkit.messages import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The predictions of one member: of a single fold only those of the images that it never saw."""
+
+    store: ProbabilityStore
+    ids: frozenset[str]
+
+    def presence(self, image_id: str) -> Presence | None:
+        """What its emptiness head says; None where it has none, or did not predict the image."""
+        return self.store.presence(image_id) if image_id in self.ids else None
+
+
+def sources_of(members: Sequence[Member], folders: Sequence[Path], split: Split) -> list[Source]:
+    """The predictions of members, in their folders.
+
+    Raises:
+        MembersError: they are of different images.
+    """
+    stores = [ProbabilityStore(folder) for folder in folders]
+    ids = tuple(dict.fromkeys(image_id for store in stores for image_id in store.ids))
+    sources = []
+    for member, store in zip(members, stores, strict=True):
+        expected = member.images(ids) if split == "oof" else frozenset(ids)
+        missing = sorted(expected.difference(store.ids))
+        if missing:
+            raise MembersError(
+                f"the members predicted different {split} images: {member.name} has none of {', '.join(missing[:5])}"
+            )
+        sources.append(Source(store, expected))
+    return sources
+
+
+def blend(
+    experiment: Experiment,
+    members: Sequence[Member],
+    config: EnsembleConfig,
+    folders: Sequence[Path],
+    *,
+    split: Split,
+    views: str,
+    into: str = "none",
+    progress: Progress,
+) -> Path:
+    """Blend the members' predictions with these views, in their folders, into one store of the ensemble.
+
+    What is there already and was made from the very same is kept. Members without a weight are not read.
+
+    Returns:
+        the folder of the store.
+    """
+    folder = experiment.predictions(split, into)
+    counted = [number for number, weight in enumerate(config.weights) if weight]
+    read = [folders[number] for number in counted]
+    # The plain predictions too: those with views go when a member is trained again, and come back only on demand.
+    plain = [members[number].experiment.predictions(split) for number in counted]
+    made_from = {
+        "members": member_digests(folder, [*read, *(path for path in plain if path.is_dir())]),
+        "names": list(config.members),
+        "weights": list(config.weights),
+        "mean": config.mean,
+        "views": views,
+    }
+    if is_made_from(folder, made_from):
+        return folder
+    sources = dict(zip(counted, sources_of([members[number] for number in counted], read, split), strict=True))
+    if split == "oof" and into == "none":
+        experiment.tuned.unlink(missing_ok=True)
+    activation = read_resolved(members[0].experiment).config["activation"]
+    blender = blender_of(config.mean, activation, sources, len(members), progress)
+    ids = tuple(dict.fromkeys(image_id for source in sources.values() for image_id in source.store.ids))
+    ids = tuple(image_id for image_id in ids if any(image_id in source.ids for source in sources.values()))
+    stored_type: StoredType = (
+        "float16" if any(one.store.stored_type == "float16" for one in sources.values()) else "uint8"
+    )
+    present = _presences(sources, config.weights, ids)
+    title = f"{experiment.name}: averaging {'out-of-fold' if split == 'oof' else 'test'} predictions"
+    with ProbabilityWriter(folder, stored_type, made_from) as writer, progress.task(title, len(ids)) as task:
+        for image_id in ids:
+            maps = {number: one.store.read(image_id) for number, one in sources.items() if image_id in one.ids}
+            writer.append(image_id, blender.blend(maps, config.weights, stored_type), present.get(image_id))
+            task.advance()
+    return folder
+
+
+def blender_of(
+    mean: Mean, activation: Activation, sources: Mapping[int, Source], members: int, progress: Progress
+) -> Blender:
+    """The blender of some of so many members, by number; for a mean of ranks all their maps are read once."""
+    if mean != "rank":
+        return Blender(mean, activation)
+    counts: dict[int, Integers] = {}
+    with progress.task("counting levels", sum(len(source.ids) for source in sources.values())) as task:
+        for number, source in sources.items():
+            for image_id in sorted(source.ids):
+                found = count_levels(source.store.read(image_id))
+                counts[number] = counts[number] + found if number in counts else found
+                task.advance()
+    nothing = np.zeros_like(next(iter(counts.values())))
+    return Blender(mean, activation, np.stack([counts.get(number, nothing) for number in range(members)]))
+
+
+def _presences(sources: Mapping[int, Source], weights: Sequence[float], ids: Sequence[str]) -> dict[str, Presence]:
+    """What the members' emptiness heads say of each image, averaged; nothing if they are silent about any."""
+    given = [weights[number] for number in sources]
+    found = {}
+    for image_id in ids:
+        presence = mean_presence([source.presence(image_id) for source in sources.values()], given)
+        if presence is None:
+            return {}
+        found[image_id] = presence
+    return found

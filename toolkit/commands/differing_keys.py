@@ -1,0 +1,83 @@
+"""Which keys differ between experiments and ensembles: of their configurations, and of what they were run with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from toolkit.config.loading import (
+    config_from_plain,
+    is_ensemble,
+    load_config,
+    load_ensemble,
+    plain_config,
+    with_absolute_paths,
+    with_relative_paths,
+)
+from toolkit.core.differences import ABSENT, KeyDifference, differences
+from toolkit.errors import ToolkitError
+from toolkit.files.experiment import Experiment
+from toolkit.files.resolved import Resolved, read_resolved
+
+_RUN = "run"
+_DIGEST_LENGTH = 8
+
+
+def differing_keys(experiments: Sequence[Experiment], root: Path) -> list[KeyDifference]:
+    """Compare what was run, or, of an experiment that was not fitted yet, what its configuration says.
+
+    Defaults are filled in. Keys that only experiments have are compared among these, not with ensembles; what was
+    found out at the start of a run (`run.`: precision, versions, digests of data and code) among those that were run.
+
+    Args:
+        experiments: experiments and ensembles.
+        root: of the workspace; paths are compared and shown as they are seen from there.
+    """
+    trees = [_tree(experiment, root.absolute()) for experiment in experiments]
+    ensembles = [is_ensemble(experiment.config) for experiment in experiments]
+    everywhere = {key for tree, one in zip(trees, ensembles, strict=True) for key in tree if one} - {_RUN}
+    if not everywhere:
+        everywhere = {key for tree in trees for key in tree} - {_RUN}
+    elsewhere = {key for tree in trees for key in tree} - everywhere - {_RUN}
+    return [
+        *_among(trees, everywhere, [True] * len(trees)),
+        *_among(trees, elsewhere, [not one for one in ensembles]),
+        *_among(trees, {_RUN}, [_RUN in tree for tree in trees]),
+    ]
+
+
+def _among(trees: Sequence[dict[str, Any]], keys: set[str], chosen: Sequence[bool]) -> list[KeyDifference]:
+    """The differences between the chosen trees in some of their keys; the others count as having none."""
+    parts = [{key: value for key, value in tree.items() if key in keys} for tree in trees]
+    found = []
+    for difference in differences([part for part, one in zip(parts, chosen, strict=True) if one]):
+        values = iter(difference.values)
+        found.append(KeyDifference(difference.key, tuple(next(values) if one else ABSENT for one in chosen)))
+    return found
+
+
+def _tree(experiment: Experiment, root: Path) -> dict[str, Any]:
+    if not experiment.resolved.is_file():
+        load = load_ensemble if is_ensemble(experiment.config) else load_config
+        return plain_config(load(experiment.config).config, root)
+    resolved = read_resolved(experiment)
+    return _config(experiment, resolved, root) | {_RUN: _run(resolved)}
+
+
+def _config(experiment: Experiment, resolved: Resolved, root: Path) -> dict[str, Any]:
+    """The configuration that was run; keys that came later get their defaults, where it is still understood."""
+    if not is_ensemble(experiment.config):
+        try:
+            return plain_config(config_from_plain(resolved.config, experiment.folder), root)
+        except (ValidationError, ToolkitError):
+            pass  # written by another version, or with plugins that are gone: it is compared as it stands
+    return with_relative_paths(with_absolute_paths(resolved.config, experiment.folder), root)
+
+
+def _run(resolved: Resolved) -> dict[str, Any]:
+    return {
+        "precision": resolved.precision,
+        "versions": dict(resolved.versions),
+        "digests": {name: digest[:_DIGEST_LENGTH] for name, digest in resolved.digests.items()},
+    }

@@ -1,0 +1,98 @@
+"""The confusion matrix as a picture."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.core.evaluation import Confusion
+from toolkit.files.writing import replacing
+
+if TYPE_CHECKING:  # slow to import: only where a picture is drawn
+    from matplotlib.axes import Axes
+
+_INK, _QUIET_INK, _LIGHT_INK, _NOTHING = "#1c2026", "#626973", "#ffffff", "#eceef1"
+_CELL, _ROOM = 0.72, 3.0  # inches
+_LARGEST = 16.0
+_WRITTEN_AT_MOST = 25
+_NAME_LENGTH = 22
+_SUBTITLE_LINES = 4
+
+
+def confusion_picture(path: Path, confusion: Confusion, names: Sequence[str], title: str, subtitle: str) -> None:
+    """Write a PNG of a confusion matrix: the share of each row in colour and as a figure, and the count of pixels.
+
+    Args:
+        path: of the file.
+        confusion: what is drawn.
+        names: of its n classes.
+        title: above it, shortened to its width.
+        subtitle: below that, in small letters, on up to four lines.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415 # slow, and seldom needed
+
+    side = min(_CELL * max(len(names), 4), _LARGEST)
+    width = side + _ROOM
+    figure = Figure(figsize=(width, side + 0.8 * _ROOM), dpi=120, layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    axes.set_facecolor(_NOTHING)
+    axes.imshow(np.ma.masked_invalid(confusion.shares), cmap="Blues", vmin=0, vmax=1)
+    if len(names) <= _WRITTEN_AT_MOST:
+        _write_cells(axes, confusion, side / len(names))
+    _name(axes, [_shortened(name, _NAME_LENGTH) for name in names], confusion)
+    figure.suptitle(_shortened(title, int(7 * width)), x=0.02, ha="left", color=_INK, fontsize=14)
+    lines = textwrap.wrap(subtitle, int(14 * side), max_lines=_SUBTITLE_LINES, placeholder=" …")
+    axes.set_title("\n".join(lines), loc="left", color=_QUIET_INK, fontsize=9.5)
+    with replacing(path) as file:
+        # Without a date or a version in it, the same matrix gives the same file.
+        figure.savefig(file, format="png", metadata={"Software": None})
+
+
+def _name(axes: "Axes", names: Sequence[str], confusion: Confusion) -> None:
+    places = range(len(names))
+    if len(names) <= 3:
+        axes.set_xticks(places, names)
+    else:
+        axes.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor")
+    rows = zip(names, confusion.pixels.tolist(), strict=True)
+    axes.set_yticks(places, [f"{name}\n{_short(pixels)} px" for name, pixels in rows])
+    axes.set_xlabel("predicted", color=_INK)
+    axes.set_ylabel("true", color=_INK)
+    axes.tick_params(colors=_QUIET_INK, length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _write_cells(axes: "Axes", confusion: Confusion, cell: float) -> None:
+    """The share in per cent and, below it, the count, in letters that fit a cell of so many inches."""
+    size = min(12.0, 14.5 * cell)
+    for (row, column), share in np.ndenumerate(confusion.shares):
+        count = int(confusion.counts[row, column])
+        if not count:
+            continue
+        style: dict[str, Any] = {
+            "ha": "center",
+            "textcoords": "offset points",
+            "color": _LIGHT_INK if share > 0.55 else _INK,
+        }
+        axes.annotate(_per_cent(share), (column, row), (0, 0.1 * size), va="bottom", fontsize=size, **style)
+        axes.annotate(
+            _short(count), (column, row), (0, -0.1 * size), va="top", fontsize=0.75 * size, alpha=0.8, **style
+        )
+
+
+def _per_cent(share: float) -> str:
+    return "<0.1" if 0 < share < 0.0005 else f"{100 * share:.1f}"
+
+
+def _short(count: int) -> str:
+    """A count in at most five characters, such as 812, 12.3k, 4.56M."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return str(int(count))
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
