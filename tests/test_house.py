@@ -96,6 +96,8 @@ def test_only_one_module_spells_the_names_of_files_in_an_experiment() -> None:
     paths = [experiment.resolved, experiment.folds, experiment.score, experiment.image_scores, experiment.tuned]
     paths += [
         experiment.overlays,
+        experiment.weight_search,
+        experiment.view_search,
         experiment.preview,
         experiment.lock,
         stage.best_weights,

@@ -141,9 +141,9 @@ def test_a_result_without_scores_can_be_shown() -> None:
     assert table.title == "a+b: out-of-fold m, untuned, mean of logits"
     assert list(table.columns) == ["", "weight", "no views", "views: hflip", "95 % interval", "images"]
     assert [row[1:] for row in table.rows] == [
-        ("1", "–", "–", "– – –", "4"),
+        ("1", "–", "–", "–", "4"),
         ("0", "–", "0.5000", "0.4000 – 0.6000", "2"),
-        ("", "", "–", "– – –", ""),
+        ("", "", "–", "–", ""),
     ]
     steps = result_of(members).next_steps()
     assert steps[0] == "cannot tell whether the ensemble beats its best member, a: – against 0.5000, – ± –"

@@ -16,9 +16,10 @@ from toolkit.commands.members import (
     refuse_gaps,
     refuse_other_images,
     refuse_other_tasks,
+    refuse_single_folds,
     refuse_views,
 )
-from toolkit.commands.scoring import next_command, written
+from toolkit.commands.scoring import next_command, written, written_interval
 from toolkit.commands.view_search import ViewSearch, is_search, search_views, views_to_try
 from toolkit.commands.weight_search import Setting, WeightSearch, search_weights
 from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_beside_members, with_relative_paths
@@ -71,14 +72,21 @@ class EnsembleResult:
                 f"{member.weight:g}",
                 *([written(member.plain)] if viewed else []),
                 written(member.with_views),
-                _interval(member.interval),
+                written_interval(*member.interval),
                 *([f"{member.images}"] if self._has_parts else []),
             )
             for member in self.members
         ]
         all_images = [""] if self._has_parts else []
         rows.append(
-            (self.experiment, "", *([""] if viewed else []), written(self.all), _interval(self.interval), *all_images)
+            (
+                self.experiment,
+                "",
+                *([""] if viewed else []),
+                written(self.all),
+                written_interval(*self.interval),
+                *all_images,
+            )
         )
         scores = ["no views", f"views: {self.views}"] if viewed else [self.metric]
         columns = ("", "weight", *scores, "95 % interval", *(["images"] if self._has_parts else []))
@@ -112,10 +120,6 @@ class EnsembleResult:
 _MEANT = {"probability": "probabilities", "logit": "logits", "rank": "ranks", "vote": "votes"}
 
 
-def _interval(bounds: tuple[float | None, float | None]) -> str:
-    return f"{written(bounds[0])} – {written(bounds[1])}"
-
-
 def _is_better(direction: Direction, score: float | None, other: float | None) -> bool:
     if score is None or other is None:
         return score is not None and other is None
@@ -142,12 +146,9 @@ def ensemble(
     members = [find_member(workspace, member) for member in names]
     resolved = [read_resolved(member.experiment) for member in members]
     experiment = _place(workspace, members, name)
-    refuse_other_tasks(members, resolved)
-    _refuse_count(weights, len(members))
     choices = views_to_try(views) if is_search(views) else ()
+    _refuse(members, resolved, weights, views_name(choices) if choices else views, searching=bool(choices))
     splits = common_splits(members, resolved)
-    for member in members:
-        refuse_views(member, views_name(choices) if choices else views)
     truth = truth_of(members[0].experiment, resolved[0])
     ids = truth.labelled.images.ids
     refuse_gaps(members, ids)
@@ -243,11 +244,19 @@ def parse_views(views: str | None, tta: bool) -> str:
     return name
 
 
-def _refuse_count(weights: WeightsGiven, members: int) -> None:
-    if isinstance(weights, str):
-        return
-    if len(weights) != members or not all(0 < weight < math.inf for weight in weights):
-        raise ConfigError(f"--weights: expected {members} numbers above 0, one a member, received {list(weights)}")
+def _refuse(
+    members: Sequence[Member], resolved: Sequence[Resolved], weights: WeightsGiven, views: str, *, searching: bool
+) -> None:
+    """Refuse what cannot be blended so, before anything is predicted; `searching` says that views are searched."""
+    refuse_other_tasks(members, resolved)
+    for option, asked in (("--weights search", weights == "search"), ("--views auto", searching)):
+        if asked:
+            refuse_single_folds(members, option)
+    count = len(members)
+    if not isinstance(weights, str) and (len(weights) != count or not all(0 < one < math.inf for one in weights)):
+        raise ConfigError(f"--weights: expected {count} numbers above 0, one a member, received {list(weights)}")
+    for member in members:
+        refuse_views(member, views)
 
 
 def _config(

@@ -90,6 +90,20 @@ def refuse_gaps(members: Sequence[Member], ids: Sequence[str]) -> None:
         )
 
 
+def refuse_single_folds(members: Sequence[Member], option: str) -> None:
+    """Refuse single folds where members are compared on the same images.
+
+    Raises:
+        MembersError: there are some.
+    """
+    single = [member.name for member in members if member.part.fold is not None]
+    if single:
+        raise MembersError(
+            f"{option} compares members on the same images, but {', '.join(single)} predicted only what they never saw",
+            "Name whole experiments, or give numbers and views: --weights 0.6,0.4 --views flips",
+        )
+
+
 def common_splits(members: Sequence[Member], resolved: Sequence[Resolved]) -> list[Split]:
     """Test predictions are blended where every member has them.
 

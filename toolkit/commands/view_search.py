@@ -1,9 +1,7 @@
 """`--views auto`: the views that raise the out-of-fold score, and what they honestly gain."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise, takewhile
 
 from toolkit.commands.blending import sources_of
@@ -23,7 +21,7 @@ from toolkit.commands.weight_search import (
 from toolkit.core.views import View, parse_views, views_name
 from toolkit.core.weighing import Weighed, Weights, has_thresholds
 from toolkit.core.weights import by_adding, indicator
-from toolkit.errors import ConfigError, MembersError
+from toolkit.errors import ConfigError
 from toolkit.files.members import Member
 from toolkit.files.writing import finite_or_none
 from toolkit.messages import Table
@@ -119,21 +117,11 @@ def search_views(
     """Choose the views that help the weighted mean of members, starting from the image as it is.
 
     Args:
-        members: whole experiments or ensembles; their predictions with each view are made where they are missing.
+        members: all but single folds; their predictions with each view are made where they are missing.
         weights: of the members.
         views: to choose from, the image as it is first.
         setting: what the choice is judged by.
-
-    Raises:
-        MembersError: a member is a single fold.
     """
-    single = [member.name for member in members if member.part.fold is not None]
-    if single:
-        raise MembersError(
-            f"--views auto: {', '.join(single)} predicted only what they never saw, so that views cannot be compared "
-            "on the same images",
-            "Name whole experiments, or the views: --views flips",
-        )
     names = [views_name([view]) for view in views]
     folders = [predict_sets(member, "oof", names, setting.progress) for member in members]
     each = [member for member in members for _ in views]
@@ -185,6 +173,4 @@ def _alone(views: Sequence[View], known: Mapping[Weights, Weighed], material: Ma
 
 def _whole(weights: Sequence[float]) -> list[int]:
     """The same ratios, to a thousandth of the largest, in whole numbers."""
-    ratios = [Fraction(weight / max(weights)).limit_denominator(1000) for weight in weights]
-    common = math.lcm(*(ratio.denominator for ratio in ratios))
-    return [int(ratio * common) for ratio in ratios]
+    return [max(1, round(1000 * weight / max(weights))) for weight in weights]

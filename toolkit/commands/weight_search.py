@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 
 from toolkit.commands.blending import Source, blender_of
-from toolkit.commands.scoring import labels_of, written
+from toolkit.commands.scoring import labels_of, written, written_interval
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.blend import Stored
 from toolkit.core.labels import Labels
@@ -18,7 +18,6 @@ from toolkit.core.packing import Packed, pack
 from toolkit.core.resampling import bootstrap, paired
 from toolkit.core.weighing import Weighed, Weights, has_thresholds, predicted, weigh
 from toolkit.core.weights import Result, Search, by_selection, reduced, search_folds
-from toolkit.errors import MembersError
 from toolkit.files.members import Member
 from toolkit.files.sources import LabelledImages
 from toolkit.files.writing import finite_or_none
@@ -43,7 +42,7 @@ class SearchScores:
     def cells(self, thresholds: bool) -> list[str]:
         """For a table, under or beside `score_names`; the best threshold only where there are thresholds."""
         best = [written(self.best)] if thresholds else []
-        return [written(self.untuned), *best, written(self.nested), f"{written(self.low)} – {written(self.high)}"]
+        return [written(self.untuned), *best, written(self.nested), written_interval(self.low, self.high)]
 
 
 def score_names(thresholds: bool) -> list[str]:
@@ -120,18 +119,7 @@ class Setting:
 
 
 def search_weights(members: Sequence[Member], sources: Sequence[Source], setting: Setting) -> WeightSearch:
-    """Search the weights of members on their out-of-fold predictions.
-
-    Raises:
-        MembersError: a member is a single fold.
-    """
-    single = [member.name for member in members if member.part.fold is not None]
-    if single:
-        raise MembersError(
-            f"weights cannot be searched for single folds: {', '.join(single)} predicted only what they never saw, so "
-            "that no two weights can be compared on the same images",
-            "Name whole experiments, or give weights: --weights 0.6,0.4",
-        )
+    """Search the weights of members, which have predictions of all images, on these out-of-fold predictions."""
     names = [member.name for member in members]
     material = Material(sources, setting)
     distinct, duplicates = _distinct(material.digests, names)

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from toolkit.core.measuring import Direction
-from toolkit.core.weighing import Choice, Folds, Weighed, Weights
+from toolkit.core.weighing import Choice, Weighed, Weights, parts
 
 Evaluate = Callable[[Sequence[Weights]], Mapping[Weights, Weighed]]
 """Measures candidates, in one pass over the images."""
@@ -45,9 +45,8 @@ def search_folds(
     Returns:
         all candidates that were measured, as `reduced`; the choice on all images; for each fold that of the others.
     """
-    everything = np.ones(folds_count, np.bool_)
-    parts: list[Folds] = [everything, *(np.arange(folds_count) != fold for fold in range(folds_count))]
-    searches = [search() for _ in parts]
+    looked_at = parts(folds_count)
+    searches = [search() for _ in looked_at]
     wanted = {number: next(path) for number, path in enumerate(searches)}
     known: dict[Weights, Weighed] = {}
     found: dict[int, Result] = {}
@@ -56,7 +55,7 @@ def search_folds(
         unknown = [weights for weights in new if weights not in known]
         known |= evaluate(unknown) if unknown else {}
         for number, asked in list(wanted.items()):
-            scores = {weights: signed(known[reduced(weights)].best(parts[number]), direction) for weights in asked}
+            scores = {weights: signed(known[reduced(weights)].best(looked_at[number]), direction) for weights in asked}
             try:
                 wanted[number] = searches[number].send(scores)
             except StopIteration as stop:
