@@ -21,7 +21,7 @@ ARROWS = {
     "report": {"report", "files", "config", "core"},
     "commands": {"commands", "learning", "report", "files", "config", "core"},
     "console": set(),
-    "cli": {"console", "commands", "files", "config"},
+    "cli": {"cli", "console", "commands", "files", "config"},
     "__main__": {"cli"},
     "__init__": set(),
     "errors": set(),
@@ -96,6 +96,8 @@ def test_only_one_module_spells_the_names_of_files_in_an_experiment() -> None:
     paths = [experiment.resolved, experiment.folds, experiment.score, experiment.image_scores, experiment.tuned]
     paths += [
         experiment.overlays,
+        experiment.weight_search,
+        experiment.view_search,
         experiment.preview,
         experiment.lock,
         stage.best_weights,
@@ -133,9 +135,10 @@ def test_nothing_but_training_and_predicting_imports_tensorflow() -> None:
         "heavy = {'tensorflow', 'pandas', 'albumentations', 'cv2', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "import toolkit.commands.ensemble, toolkit.commands.fit, toolkit.commands.tune, toolkit.commands.submit\n"
-        "import toolkit.commands.lr_find, toolkit.commands.preview, toolkit.commands.score\n"
+        "import toolkit.commands.lr_find, toolkit.commands.preview, toolkit.commands.score, toolkit.commands.check\n"
         "import toolkit.commands.listing, toolkit.commands.new, toolkit.commands.config, toolkit.commands.demo\n"
         "import toolkit.commands.compare, toolkit.commands.evaluate\n"
+        "import toolkit.commands.leaderboard, toolkit.commands.uploading\n"
         "assert not {'tensorflow', 'albumentations', 'matplotlib'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

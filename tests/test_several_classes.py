@@ -8,12 +8,12 @@ from toolkit.commands.fit import fit
 from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
 from toolkit.core.labels import VOID
-from toolkit.errors import ToolkitError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.history import read_history
 from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.truth import truth_of
+from toolkit.files.tuned import read_tuned
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
@@ -85,5 +85,7 @@ def test_classes_that_exclude_each_other_with_void_and_external_negatives(
     tuned = tune(tiny_competition, "several", Silent())
     assert tuned.metric == "miou[1]"
     assert tuned.untuned == pytest.approx(result.all)
-    with pytest.raises(ToolkitError, match="classes"):
-        submit(tiny_competition, "several", progress=Silent())
+    made = submit(tiny_competition, "several", progress=Silent())
+    (masks,) = made.masks
+    assert masks.name == "salt"
+    assert read_tuned(experiment, 3, "softmax").test_recipe == made.recipe

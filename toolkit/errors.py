@@ -109,3 +109,9 @@ class OutOfTimeError(ToolkitError):
     """The time that was given is used up; what is finished is kept, and the same command goes on."""
 
     exit_code = 17
+
+
+class UploadError(ToolkitError):
+    """A submission cannot be uploaded: no client, no credentials, or the competition's site refuses it."""
+
+    exit_code = 18

@@ -450,7 +450,12 @@ def test_an_experiment_that_another_process_works_on_is_left_alone() -> None:
         (("--weights", "inf,1"), "expected 2 numbers above 0"),
         (("--weights", "half,half"), "numbers separated by commas"),
         (("--weights", ""), "numbers separated by commas"),
-        (("--views", "flip"), "allowed: none, hflip, vflip, flips"),
+        (("--weights", "serch"), "expected equal, search, or numbers"),
+        (("--mean", "median"), "--mean: expected one of probability, logit, rank, vote"),
+        (("--views", "flpis"), "did you mean 'flips'? Allowed: none, hflip, vflip, flips"),
+        (("--views", "auto:flip"), "--views auto:flip: unknown name 'flip'"),
+        (("--views", "auto:none"), "nothing to choose from"),
+        (("--views", "auto", "--tta"), "--tta"),
         (("--views", "hflip", "--tta"), "--tta"),
         (("--name", "a"), "--name"),
         (("--name", "../x"), "--name"),
@@ -461,6 +466,26 @@ def test_wrong_options_make_no_ensemble(options: tuple[str, ...], words: str) ->
     finish("a")
     finish("b")
     assert words in refused(ConfigError, "ensemble", "a", "b", *options)
+
+
+@pytest.mark.parametrize(
+    ("member", "error", "words"),
+    [
+        ("a:stgae0", ConfigError, "did you mean 'stage0'?"),
+        ("a:", ConfigError, "foldN, stageN, snapshots, snapshotN"),
+        ("a:fold0:fold1", ConfigError, "names two folds"),
+        ("a:fold2", ConfigError, "a has fold0 to fold1"),
+        ("a:stage1", ConfigError, "a has stage0 to stage0"),
+        ("a:fold0", NotReadyError, "Run: tk fit a"),
+        ("b+c:fold0", ConfigError, "b+c is an ensemble"),
+        ("nobody:fold0", MissingFileError, "there is no experiment 'nobody'"),
+    ],
+)
+def test_parts_that_are_not_there_make_no_ensemble(member: str, error: type[ToolkitError], words: str) -> None:
+    for name in "abc":
+        finish(name)
+    assert run("ensemble", "b", "c")[0] == 0
+    assert words in refused(error, "ensemble", "b", member)
 
 
 def test_members_that_do_not_fit_together_make_no_ensemble() -> None:
@@ -615,7 +640,7 @@ def test_from_two_fitted_experiments_to_a_submission() -> None:
     assert provenance["weights"] == [3, 1]
     assert provenance["recipe"] == tuned["recipe"]
     assert provenance["scores"] == {
-        "metric": "dice", "oof": tuned["untuned"], "untuned": tuned["untuned"], "tuned": 1.0, "nested": 1.0,
+        "metric": "dice", "oof": tuned["tuned"], "untuned": tuned["untuned"], "tuned": 1.0, "nested": 1.0,
     }  # fmt: skip
     assert set(provenance["digests"]) == {"submission", "test_predictions", "oof_predictions"}
 

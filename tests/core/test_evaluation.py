@@ -11,7 +11,7 @@ from toolkit.core.evaluation import (
     pooled_scores,
     worst_first,
 )
-from toolkit.core.labels import VOID, planes
+from toolkit.core.labels import VOID, Activation, label_count, planes
 from toolkit.core.measuring import case_of
 
 LABELS = np.array([[0, 0, 1, 1], [2, 2, VOID, 0]], np.uint8)
@@ -30,36 +30,47 @@ def test_a_confusion_counted_by_hand() -> None:
 def test_independent_classes_stand_against_the_background() -> None:
     prediction = masks("..##/....", "#..#/#.#.")
     # rows: background, class of label 1, class of label 2; the pixel that both claim counts for both
-    assert confusion_of(prediction, LABELS, "sigmoid").counts.tolist() == [[2, 0, 1], [0, 2, 1], [1, 0, 1]]
     found = confusion_of(prediction, LABELS, "sigmoid")
+    assert found.counts.tolist() == [[2, 0, 1], [0, 2, 1], [1, 0, 1]]
     assert found.pixels.tolist() == [3, 2, 2]
     assert found.shares[1].tolist() == [0, 1, 1 / 2]
     single = np.array([[0, 1, 1, VOID]], np.uint8)
     assert confusion_of(masks("#.##"), single, "sigmoid").counts.tolist() == [[0, 1], [1, 1]]
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
-def test_a_confusion_holds_the_areas(activation: str) -> None:
+def random_labels(classes: int, activation: Activation) -> np.ndarray:
+    """All labels that there are, and some void."""
     random = np.random.default_rng(0)
-    first = 1 if activation == "sigmoid" else 0
-    labels = random.integers(0, 4 + first, (20, 30), np.uint8)
+    labels = random.integers(0, label_count(classes, activation), (20, 30), np.uint8)
     labels[random.random(labels.shape) < 0.1] = VOID
-    best = random.integers(0, 4 + first, labels.shape, np.uint8)
-    prediction = planes(best, 4, activation) == 1  # type: ignore[arg-type]
-    confusion = confusion_of(prediction, labels, activation)  # type: ignore[arg-type]
-    found = confusion.counts
-    case = case_of(prediction, labels, activation)  # type: ignore[arg-type]
-    assert np.diag(found)[first:].tolist() == case.areas[:, 0].tolist()
-    assert found.sum(axis=0)[first:].tolist() == case.areas[:, 1].tolist()
-    assert found.sum(axis=1)[first:].tolist() == case.areas[:, 2].tolist()
-    assert found.sum() == np.count_nonzero(labels != VOID)
-    assert case.wrong == found.sum() - np.trace(found)
-    brute = [
-        [np.count_nonzero((labels == row) & (best == column)) for column in range(4 + first)]
-        for row in range(4 + first)
-    ]
-    assert found.tolist() == brute
-    assert confusion.pixels.tolist() == found.sum(axis=1).tolist()
+    return labels
+
+
+@pytest.mark.parametrize(("activation", "classes"), [("softmax", 4), ("sigmoid", 1), ("sigmoid", 3), ("sigmoid", 9)])
+def test_a_confusion_counts_every_pair_of_a_true_and_a_predicted_class(activation: Activation, classes: int) -> None:
+    labels = random_labels(classes, activation)
+    prediction = planes(np.roll(labels, 7), classes, activation) == 1
+    case = case_of(prediction, labels, activation)
+    found = confusion_of(prediction, labels, activation)
+    true, ours = ([plane[..., index] for index in range(classes)] for plane in (case.truth, prediction))
+    if activation == "sigmoid":
+        true.insert(0, case.valid & ~case.truth.any(axis=-1))
+        ours.insert(0, ~prediction.any(axis=-1))
+    assert found.counts.tolist() == [[np.count_nonzero(one & other) for other in ours] for one in true]
+    assert found.pixels.tolist() == [np.count_nonzero(one) for one in true]
+    first = 1 if activation == "sigmoid" else 0
+    assert np.diag(found.counts)[first:].tolist() == case.areas[:, 0].tolist()
+    assert found.pixels[first:].tolist() == case.areas[:, 2].tolist()
+
+
+def test_exclusive_classes_are_wrong_off_the_diagonal() -> None:
+    labels = random_labels(4, "softmax")
+    prediction = np.roll(planes(np.where(labels == VOID, 0, labels), 4, "softmax") == 1, 7, axis=0)
+    case = case_of(prediction, labels, "softmax")
+    counts = confusion_of(prediction, labels, "softmax").counts
+    assert counts.sum() == np.count_nonzero(labels != VOID)
+    assert counts.sum(axis=0).tolist() == case.areas[:, 1].tolist()
+    assert case.wrong == counts.sum() - np.trace(counts)
 
 
 def test_void_pixels_are_not_wrong() -> None:

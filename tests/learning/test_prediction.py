@@ -3,30 +3,36 @@ import pytest
 
 from toolkit.config.networks import NetworkSpec
 from toolkit.core.labels import Activation, Classes
-from toolkit.core.views import VIEWS
+from toolkit.core.placement import place
+from toolkit.core.views import VIEWS, View, parse_views
 from toolkit.files.experiment import Workspace
 from toolkit.files.sources import Images, find_images
 from toolkit.learning.augmentation import FixedTransforms
 from toolkit.learning.batches import SampleReader
 from toolkit.learning.networks import Network, build_network
-from toolkit.learning.prediction import Predictor, predict_images
+from toolkit.learning.prediction import Predictor, ViewsPredictor, predict_images
 from toolkit.learning.runtime import tf
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
 
-@pytest.fixture(scope="module")
-def network() -> Network:
-    """Three classes, from 16×32 pixels."""
+def build(size: tuple[int, int] = (16, 32), emptiness_head: bool = False) -> Network:
+    """Three classes, from any even sides; the weights are always the same."""
     options = {"depth": 1, "convolutions": 1, "start_filters": 4, "normalisation": "none"}
     return build_network(
         NetworkSpec(
-            architecture="ModularUnet", options=options, backbone=None, encoder_weights=None, shape=(16, 32, 3),
-            classes=3, batch_norm_momentum=0.9, first_convolution="mean", emptiness_head=False,
+            architecture="ModularUnet", options=options, backbone=None, encoder_weights=None, shape=(*size, 3),
+            classes=3, batch_norm_momentum=0.9, first_convolution="mean", emptiness_head=emptiness_head,
         ),
         7,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """Three classes, from 16×32 pixels."""
+    return build()
 
 
 @pytest.fixture
@@ -92,12 +98,13 @@ def test_images_are_predicted_at_their_own_size_in_the_order_of_the_ids(
     network: Network, images: Images, resize: str
 ) -> None:
     reader = SampleReader((16, 32), resize, Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
-    predict = Predictor(network, "none", "softmax")
+    predict = ViewsPredictor({(16, 32): network}, {1.0: (16, 32)}, [VIEWS["none"]], "softmax")
     ids = images.ids[::-1]
 
     def found(batch: int) -> dict[str, np.ndarray]:
         with Silent().task("", len(ids)) as task:
-            return dict(predict_images(predict, reader, images, ids, batch=batch, task=task))
+            predicted = predict_images(predict, reader, images, ids, batch=batch, task=task)
+            return {image_id: only.probability for image_id, (only,) in predicted}
 
     several = found(4)
     assert list(several) == list(ids)
@@ -106,7 +113,7 @@ def test_images_are_predicted_at_their_own_size_in_the_order_of_the_ids(
     for image_id, probability in found(1).items():
         np.testing.assert_allclose(several[image_id], probability, atol=1e-5)
     placed, placement = reader.place(images.read(ids[0]))
-    expected = placement.undo(predict(tf.constant(placed[None]))[0])
+    expected = placement.undo(Predictor(network, "none", "softmax")(tf.constant(placed[None]))[0])
     np.testing.assert_allclose(several[ids[0]], expected, atol=1e-5)
 
 
@@ -118,8 +125,57 @@ def test_work_is_told_image_by_image(network: Network, images: Images) -> None:
         def advance(self, count: int = 1, status: str = "") -> None:
             steps.append(count)
 
-    for _ in predict_images(
-        Predictor(network, "none", "softmax"), reader, images, images.ids, batch=4, task=Counting()
-    ):
+    predict = ViewsPredictor({(16, 32): network}, {1.0: (16, 32)}, [VIEWS["none"]], "softmax")
+    for _ in predict_images(predict, reader, images, images.ids, batch=4, task=Counting()):
         pass
     assert steps == [4, 2]
+
+
+# Several sets of views, at several scales
+
+SCALED = {0.5: (8, 16), 1.0: (16, 32), 1.5: (24, 48)}
+
+
+def one_view_by_hand(view: View, reader: SampleReader, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probability at the image's own size and presence, with a network that is built for this view alone."""
+    size = SCALED[view.scale]
+    placement = place((image.shape[0], image.shape[1]), reader.shape, reader.resize).at(size)
+    seen = np.ascontiguousarray(view.apply(placement.image(image)[None]))
+    outputs = build(view.size(size), emptiness_head=True).outputs(tf.constant(seen), training=False)
+    probability = view.undo(by_hand(outputs.logits.numpy(), "softmax"))[0]
+    return placement.undo(np.ascontiguousarray(probability)), by_hand(outputs.presence.numpy(), "sigmoid")[0]
+
+
+def test_every_set_gets_the_mean_over_its_views(images: Images) -> None:
+    reader = SampleReader((16, 32), "pad", Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
+    sets = [parse_views(text) for text in ("none", "d4", "view:hflip,rot90@0.5,hflip@1.5")]
+    sizes = [size for shape in SCALED.values() for size in (shape, shape[::-1])]
+    networks = {size: build(size, emptiness_head=True) for size in sizes}
+    predict = ViewsPredictor(networks, SCALED, sets, "softmax")
+    by_view = {
+        view: one_view_by_hand(view, reader, images.read(images.ids[1]))
+        for view in dict.fromkeys(view for views in sets for view in views)
+    }
+    with Silent().task("", 0) as task:
+        predicted = dict(predict_images(predict, reader, images, images.ids[:3], batch=2, task=task))
+    found = predicted[images.ids[1]]
+    for views, ours in zip(sets, found, strict=True):
+        probability, presence = (np.mean(several, axis=0) for several in zip(*map(by_view.get, views), strict=True))
+        assert ours.probability.dtype == np.float32
+        assert ours.presence is not None
+        np.testing.assert_allclose(ours.probability, probability, atol=1e-5)
+        np.testing.assert_allclose(ours.presence, presence, atol=1e-5)
+    assert np.abs(found[0].probability - found[1].probability).max() > 1e-3
+    assert np.abs(found[0].probability - found[2].probability).max() > 1e-3
+
+
+def test_a_set_does_not_depend_on_the_sets_beside_it(network: Network, images: Images) -> None:
+    reader = SampleReader((16, 32), "stretch", Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
+
+    def found(*texts: str) -> np.ndarray:
+        sets = [parse_views(text) for text in texts]
+        predict = ViewsPredictor({(16, 32): network}, {1.0: (16, 32)}, sets, "softmax")
+        with Silent().task("", 0) as task:
+            return next(predict_images(predict, reader, images, images.ids, batch=4, task=task))[1][-1].probability
+
+    assert np.array_equal(found("flips"), found("none", "hflip", "flips"))

@@ -126,7 +126,8 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
     def hidden_score(name: str, **recipe: Any) -> tuple[str, float]:
         made = submit(workspace, name, progress=progress, **recipe)
         path = Path(made.path)
-        solved = score_submission(path, data / "solution.csv", data / "test" / "images", _METRIC)
+        images = data / "test" / "images"
+        solved = score_submission(path, data / "solution.csv", images=images, metric=_METRIC, progress=progress)
         return made.path, solved.score
 
     scored = [(one.experiment, one.all) for one in fitted] + [(one.experiment, one.all) for one in viewed]

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,16 +16,17 @@ from toolkit.commands.members import (
     refuse_gaps,
     refuse_other_images,
     refuse_other_tasks,
+    refuse_single_folds,
     refuse_views,
 )
-from toolkit.commands.scoring import next_command, written
-from toolkit.commands.weight_search import Setting, WeightSearch, search_member_weights
+from toolkit.commands.scoring import next_command, written, written_interval
+from toolkit.commands.view_search import ViewSearch, is_search, search_views, views_to_try
+from toolkit.commands.weight_search import Setting, WeightSearch, search_weights
 from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_beside_members, with_relative_paths
-from toolkit.config.models import EnsembleConfig
+from toolkit.config.models import EnsembleConfig, Weighting
 from toolkit.config.yaml_files import write_yaml
 from toolkit.core.means import MEANS, Mean
 from toolkit.core.measuring import Direction
-from toolkit.core.metrics import build_metrics
 from toolkit.core.views import parse_views as read_views
 from toolkit.core.views import views_name
 from toolkit.errors import ConfigError
@@ -58,11 +59,12 @@ class EnsembleResult:
     all: float | None
     interval: tuple[float | None, float | None]
     verdict: Verdict | None
-    search: WeightSearch | None
+    view_search: ViewSearch | None
+    weight_search: WeightSearch | None
     overlays: str
 
     def tables(self) -> list[Table]:
-        """How the weights were found, if they were searched; members, with and without views, and the ensemble."""
+        """How views and weights were found, if they were searched; members, plain and with views, and the ensemble."""
         viewed = self.views != "none"
         rows = [
             (
@@ -70,19 +72,26 @@ class EnsembleResult:
                 f"{member.weight:g}",
                 *([written(member.plain)] if viewed else []),
                 written(member.with_views),
-                _interval(member.interval),
+                written_interval(*member.interval),
                 *([f"{member.images}"] if self._has_parts else []),
             )
             for member in self.members
         ]
         all_images = [""] if self._has_parts else []
         rows.append(
-            (self.experiment, "", *([""] if viewed else []), written(self.all), _interval(self.interval), *all_images)
+            (
+                self.experiment,
+                "",
+                *([""] if viewed else []),
+                written(self.all),
+                written_interval(*self.interval),
+                *all_images,
+            )
         )
         scores = ["no views", f"views: {self.views}"] if viewed else [self.metric]
         columns = ("", "weight", *scores, "95 % interval", *(["images"] if self._has_parts else []))
         title = f"{self.experiment}: out-of-fold {self.metric}, untuned, mean of {_MEANT[self.mean]}"
-        return [*(self.search.tables() if self.search else []), Table(title, columns, rows)]
+        return [*(table for search in self._searches for table in search.tables()), Table(title, columns, rows)]
 
     def next_steps(self) -> list[str]:
         """Whether it was worth it, where the pictures are, what to type."""
@@ -92,7 +101,7 @@ class EnsembleResult:
             "compare --views hflip, or none"
         )
         return [
-            *(self.search.next_steps() if self.search else []),
+            *(step for search in self._searches for step in search.next_steps()),
             *([advice] if worse else []),
             *([self.verdict.describe()] if self.verdict else []),
             f"pictures: {self.overlays}",
@@ -100,15 +109,15 @@ class EnsembleResult:
         ]
 
     @property
+    def _searches(self) -> list[ViewSearch | WeightSearch]:
+        return [search for search in (self.view_search, self.weight_search) if search is not None]
+
+    @property
     def _has_parts(self) -> bool:
         return len({member.images for member in self.members}) > 1
 
 
 _MEANT = {"probability": "probabilities", "logit": "logits", "rank": "ranks", "vote": "votes"}
-
-
-def _interval(bounds: tuple[float | None, float | None]) -> str:
-    return f"{written(bounds[0])} – {written(bounds[1])}"
 
 
 def _is_better(direction: Direction, score: float | None, other: float | None) -> bool:
@@ -137,11 +146,9 @@ def ensemble(
     members = [find_member(workspace, member) for member in names]
     resolved = [read_resolved(member.experiment) for member in members]
     experiment = _place(workspace, members, name)
-    refuse_other_tasks(members, resolved)
-    _refuse_count(weights, len(members))
+    choices = views_to_try(views) if is_search(views) else ()
+    _refuse(members, resolved, weights, views_name(choices) if choices else views, searching=bool(choices))
     splits = common_splits(members, resolved)
-    for member in members:
-        refuse_views(member, views)
     truth = truth_of(members[0].experiment, resolved[0])
     ids = truth.labelled.images.ids
     refuse_gaps(members, ids)
@@ -149,31 +156,27 @@ def ensemble(
     refuse_other_images(members, resolved, plain)
     folds = read_folds(members[0].experiment.folds, ids)
     own = Own(first_fitted(members[0]).config, progress)
+    setting = Setting(truth.labelled, folds, truth.build_metric(own), mean, progress)
+    numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)
     with locked(experiment.lock):
+        view_search = search_views(members, numbers, choices, replace(setting, mean="probability")) if choices else None
+        views = view_search.views if view_search else views
         viewed = [predict_member(member, "oof", views, progress) for member in members]
-        search = None
+        weight_search = None
         if weights == "search":
-            classes = truth.classes
-            metric, *_ = build_metrics(
-                [truth.metric], classes.count, classes.activation, own=own, benchmark=truth.benchmark
-            )
-            setting = Setting(truth.labelled, folds, metric, mean, progress)
-            search = search_member_weights(members, sources_of(members, viewed, "oof"), setting)
-        config = _config(experiment, members, resolved[0], weights=weights, search=search, mean=mean, views=views)
+            weight_search = search_weights(members, sources_of(members, viewed, "oof"), setting)
+            numbers = weight_search.weights
+        weighting = weights if isinstance(weights, str) else "given"
+        config = _config(experiment, members, resolved[0], tuple(numbers), weighting=weighting, mean=mean, views=views)
         _write_config(experiment, config, resolved[0], members[0], progress)
-        _write_search(experiment, search)
+        _write_searches(experiment, view_search, weight_search)
         write_folds(experiment.folds, ids, folds)
         if "test" not in splits:
             experiment.forget_predictions("test")
         for split in splits:
-            folders = viewed
-            if split == "test":
-                folders = [
-                    predict_member(member, split, views, progress) if weight else member.predictions(split, views)
-                    for member, weight in zip(members, config.weights, strict=True)
-                ]
+            folders = viewed if split == "oof" else _predict_test(members, config, progress)
             blend(experiment, members, config, folders, split=split, views=views, progress=progress)
         scored = score_members(experiment, members, config, plain, viewed, own=own, progress=progress)
     return EnsembleResult(
@@ -188,7 +191,8 @@ def ensemble(
         scored.all,
         scored.interval,
         scored.verdict,
-        search,
+        view_search,
+        weight_search,
         str(experiment.overlays),
     )
 
@@ -224,7 +228,7 @@ def parse_mean(text: str) -> Mean:
 
 
 def parse_views(views: str | None, tta: bool) -> str:
-    """The one name of a set of views; `--tta` means flips.
+    """The one name of a set of views, or `auto` and what it chooses from; `--tta` means flips.
 
     Raises:
         ConfigError: there is no such set.
@@ -232,7 +236,7 @@ def parse_views(views: str | None, tta: bool) -> str:
     if views is None:
         return "flips" if tta else "none"
     try:
-        name = views_name(read_views(views))
+        name = views if is_search(views) else views_name(read_views(views))
     except ValueError as error:
         raise ConfigError(f"--views: {error}") from error
     if tta and name != "flips":
@@ -240,34 +244,49 @@ def parse_views(views: str | None, tta: bool) -> str:
     return name
 
 
-def _refuse_count(weights: WeightsGiven, members: int) -> None:
-    if isinstance(weights, str):
-        return
-    if len(weights) != members or not all(0 < weight < math.inf for weight in weights):
-        raise ConfigError(f"--weights: expected {members} numbers above 0, one a member, received {list(weights)}")
+def _refuse(
+    members: Sequence[Member], resolved: Sequence[Resolved], weights: WeightsGiven, views: str, *, searching: bool
+) -> None:
+    """Refuse what cannot be blended so, before anything is predicted; `searching` says that views are searched."""
+    refuse_other_tasks(members, resolved)
+    for option, asked in (("--weights search", weights == "search"), ("--views auto", searching)):
+        if asked:
+            refuse_single_folds(members, option)
+    count = len(members)
+    if not isinstance(weights, str) and (len(weights) != count or not all(0 < one < math.inf for one in weights)):
+        raise ConfigError(f"--weights: expected {count} numbers above 0, one a member, received {list(weights)}")
+    for member in members:
+        refuse_views(member, views)
 
 
 def _config(
     experiment: Experiment,
     members: Sequence[Member],
     resolved: Resolved,
+    weights: tuple[float, ...],
     *,
-    weights: WeightsGiven,
-    search: WeightSearch | None,
+    weighting: Weighting,
     mean: Mean,
     views: str,
 ) -> EnsembleConfig:
-    numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
     tree = {
         "members": tuple(_name_in(member, experiment.folder.parent) for member in members),
-        "weights": tuple(search.weights if search else numbers),
-        "weighting": weights if isinstance(weights, str) else "given",
+        "weights": weights,
+        "weighting": weighting,
         "mean": mean,
         "views": views,
         "primary_metric": resolved.config["primary_metric"],
     }
     own = names_defined_beside_members(members[0].experiment.config)
     return EnsembleConfig.model_validate(tree, context={"own": own})
+
+
+def _predict_test(members: Sequence[Member], config: EnsembleConfig, progress: Progress) -> list[Path]:
+    """The folders of the members' test predictions; those that have no weight are not made."""
+    return [
+        predict_member(member, "test", config.views, progress) if weight else member.predictions("test", config.views)
+        for member, weight in zip(members, config.weights, strict=True)
+    ]
 
 
 def _place(workspace: Workspace, members: Sequence[Member], name: str | None) -> Experiment:
@@ -300,11 +319,13 @@ def _write_config(
     write_resolved(experiment, Resolved(plain, first.digests, first.precision, versions()))
 
 
-def _write_search(experiment: Experiment, search: WeightSearch | None) -> None:
-    if search is None:
-        experiment.weight_search.unlink(missing_ok=True)
-    else:
-        write_json(experiment.weight_search, asdict(search))
+def _write_searches(experiment: Experiment, view_search: ViewSearch | None, weight_search: WeightSearch | None) -> None:
+    """What was tried; the files of earlier searches go."""
+    for path, search in ((experiment.view_search, view_search), (experiment.weight_search, weight_search)):
+        if search is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_json(path, asdict(search))
 
 
 def _name_in(member: Member, folder: Path) -> str:

@@ -117,7 +117,10 @@ def _recipe(experiment: Experiment, classes: Classes, choice: str | None, thresh
     if threshold is None:
         return recipe
     try:
-        changed = replace(recipe, classes=tuple(replace(rule, threshold=threshold) for rule in recipe.classes))
+        # Of exclusive classes the background has no rule.
+        kept = recipe.classes[:1] if classes.activation == "softmax" and len(recipe.classes) > 1 else ()
+        rules = (replace(rule, threshold=threshold) for rule in recipe.classes[len(kept) :])
+        changed = replace(recipe, classes=(*kept, *rules))
         check_recipe(changed, classes.count, classes.activation)
     except ValueError as error:
         raise ConfigError(f"--threshold: {error}") from error
@@ -169,24 +172,34 @@ def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recip
         recipe_text="most probable class" if plain else describe(recipe, classes.names),
         classes={name: class_scores(measured.areas[:, index]) for index, name in enumerate(classes.names)},
         confusion=_table(names, measured.confusion),
-        sizes=[
-            SizeScores(
-                low=size.low,
-                high=size.high,
-                images=len(size.positions),
-                score=finite_or_none(judgement.of(size.positions).scores()[metric.label]),
-                precision=(pooled := pooled_scores(foreground[size.positions])).precision,
-                recall=pooled.recall,
-                left_empty=int((foreground[size.positions, :, 1].sum(axis=1) == 0).sum()),
-            )
-            for size in area_bins(true_areas)
-        ],
+        sizes=_sizes(judgement, foreground),
         worst=[
             BadImage(ids[at], int(measured.folds[at]), float(scores[at]), int(judgement.wrong[at]), int(true_areas[at]))
             for at in worst_first(scores, judgement.wrong, metric.direction)[:worst]
         ],
         oof_predictions=store_digest(experiment.predictions("oof")),
     )
+
+
+def _sizes(judgement: Judgement, foreground: Integers) -> list[SizeScores]:
+    """Scores of the images by the area of their true foreground; `foreground` holds the areas of its classes."""
+    found = []
+    for size in area_bins(foreground[:, :, 2].sum(axis=1)):
+        areas = foreground[size.positions]
+        score = judgement.of(size.positions).scores()[judgement.metrics[0].label]
+        pooled = pooled_scores(areas)
+        found.append(
+            SizeScores(
+                low=size.low,
+                high=size.high,
+                images=len(size.positions),
+                score=finite_or_none(score),
+                precision=pooled.precision,
+                recall=pooled.recall,
+                left_empty=int((areas[:, :, 1].sum(axis=1) == 0).sum()),
+            )
+        )
+    return found
 
 
 def _table(names: list[str], confusion: Confusion) -> ConfusionTable:

@@ -13,7 +13,7 @@ _COUNTS_SHOWN_AT_MOST = 4
 
 @dataclass(frozen=True)
 class BadImage:
-    """One of the worst images; areas in pixels, `true_area` that of the foreground."""
+    """One of the worst images; areas in pixels, `true_area` that of the foreground, all its classes together."""
 
     image_id: str
     fold: int

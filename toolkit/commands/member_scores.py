@@ -43,16 +43,21 @@ class MemberScore:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an ensemble beats its best member: the paired difference of their scores and its standard error."""
+    """Whether an ensemble beats its best member: both scores, their paired difference and its standard error."""
 
     member: str
+    ensemble_score: float | None
+    member_score: float | None
     difference: float | None
     standard_error: float | None
     word: Word
 
     def describe(self) -> str:
         """In a sentence."""
-        figures = f"{written(self.difference, signed=True)} ± {written(self.standard_error)}"
+        figures = (
+            f"{written(self.ensemble_score)} against {written(self.member_score)}, "
+            f"{written(self.difference, signed=True)} ± {written(self.standard_error)}"
+        )
         told = {
             "better": f"the ensemble beats its best member, {self.member}: {figures}",
             "worse": f"the ensemble is worse than its best member, {self.member}: {figures}",
@@ -129,7 +134,7 @@ def score_members(
         [finite_or_none(score) for score in blended.by_fold],
         finite_or_none(blended.all),
         _interval(metric, _statistics(blended)),
-        _verdict(metric, blended, members, pairs),
+        _verdict(metric, blended, members, config.weights, pairs),
     )
 
 
@@ -176,13 +181,21 @@ def _interval(metric: Metric, statistics: Floats) -> tuple[float | None, float |
 
 
 def _verdict(
-    metric: Metric, blended: Scores, members: Sequence[Member], pairs: Sequence[tuple[Scores, Scores]]
+    metric: Metric,
+    blended: Scores,
+    members: Sequence[Member],
+    weights: Sequence[float],
+    pairs: Sequence[tuple[Scores, Scores]],
 ) -> Verdict | None:
-    """Against the best member, plain or with views; only those that have all images can be compared."""
+    """Against the best member, plain or with views; only those that have all images can be compared.
+
+    A single member with views is the ensemble itself: it is compared as it is without them.
+    """
+    alone = sum(weight > 0 for weight in weights) == 1
     complete = [
         (member.name, scores)
-        for member, both in zip(members, pairs, strict=True)
-        for scores in both
+        for member, weight, both in zip(members, weights, pairs, strict=True)
+        for scores in (both[:1] if alone and weight else both)
         if len(scores.ids) == len(blended.ids)
     ]
     if not complete:
@@ -192,4 +205,11 @@ def _verdict(
         if metric.is_better(scores.all, best.all):
             name, best = other, scores
     found = paired(metric, _statistics(blended), _statistics(best))
-    return Verdict(name, finite_or_none(found.mean), finite_or_none(found.standard_error), found.verdict)
+    return Verdict(
+        name,
+        finite_or_none(blended.all),
+        finite_or_none(best.all),
+        finite_or_none(found.mean),
+        finite_or_none(found.standard_error),
+        found.verdict,
+    )

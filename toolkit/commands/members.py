@@ -90,6 +90,20 @@ def refuse_gaps(members: Sequence[Member], ids: Sequence[str]) -> None:
         )
 
 
+def refuse_single_folds(members: Sequence[Member], option: str) -> None:
+    """Refuse single folds where members are compared on the same images.
+
+    Raises:
+        MembersError: there are some.
+    """
+    single = [member.name for member in members if member.part.fold is not None]
+    if single:
+        raise MembersError(
+            f"{option} compares members on the same images, but {', '.join(single)} predicted only what they never saw",
+            "Name whole experiments, or give numbers and views: --weights 0.6,0.4 --views flips",
+        )
+
+
 def common_splits(members: Sequence[Member], resolved: Sequence[Resolved]) -> list[Split]:
     """Test predictions are blended where every member has them.
 
@@ -147,19 +161,29 @@ def predict_member(member: Member, split: Split, views: str, progress: Progress)
 
     That of a single fold may hold further images, see `Member.images`.
     """
+    (folder,) = predict_sets(member, split, [views], progress)
+    return folder
+
+
+def predict_sets(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
+    """The folders of a member's predictions with several sets of views, see `predict_member`; in one pass."""
     if member.is_ensemble:
-        inner, config = members_of(member.experiment)
-        if views in ("none", config.views):
-            return member.predictions(split)
+        return [_blended(member, split, views, progress) for views in sets]
+    made = [views for views in sets if views != "none" or member.is_part]
+    folders = {}
+    if made:
         with locked(member.experiment.lock):
-            folders = [predict_member(one, split, views, progress) for one in inner]
-            return blend(
-                member.experiment, inner, config, folders, split=split, views=views, into=views, progress=progress
-            )
-    if views == "none" and not member.is_part:
+            folders = dict(zip(made, _predict(member, split, made, progress), strict=True))
+    return [folders.get(views, member.predictions(split, views)) for views in sets]
+
+
+def _blended(member: Member, split: Split, views: str, progress: Progress) -> Path:
+    inner, config = members_of(member.experiment)
+    if views in ("none", config.views):
         return member.predictions(split)
     with locked(member.experiment.lock):
-        return _predict(member, split, views, progress)
+        folders = [predict_member(one, split, views, progress) for one in inner]
+        return blend(member.experiment, inner, config, folders, split=split, views=views, into=views, progress=progress)
 
 
 def first_fitted(member: Member) -> Experiment:
@@ -169,7 +193,7 @@ def first_fitted(member: Member) -> Experiment:
     return member.experiment
 
 
-def _predict(member: Member, split: Split, views: str, progress: Progress) -> Path:
+def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
     from toolkit.learning.stores import FittedExperiment, predict_oof, predict_test
 
     experiment = member.experiment
@@ -182,14 +206,14 @@ def _predict(member: Member, split: Split, views: str, progress: Progress) -> Pa
     folds = read_folds(experiment.folds, images.ids)
     own = Own(experiment.config, progress)
     fitted = FittedExperiment(experiment, config, resolved, images.ids, folds, own, member.part)
-    if split == "oof":
-        of_all_folds = replace(fitted, part=replace(member.part, fold=None))
-        if member.part.fold is not None and _is_current(of_all_folds, views):
-            return of_all_folds.predictions(split, views)
-        predict_oof(fitted, images, views, progress)
-    elif config.data.test is not None:
-        predict_test(fitted, find_images(config.data.test, "data.test", config.shape[2]), views, progress)
-    return fitted.predictions(split, views)
+    if split == "test" and config.data.test is not None:
+        predict_test(fitted, find_images(config.data.test, "data.test", config.shape[2]), sets, progress)
+    if split == "test":
+        return [fitted.predictions(split, views) for views in sets]
+    of_all_folds = replace(fitted, part=replace(member.part, fold=None))
+    there = [views for views in sets if member.part.fold is not None and _is_current(of_all_folds, views)]
+    predict_oof(fitted, images, [views for views in sets if views not in there], progress)
+    return [(of_all_folds if views in there else fitted).predictions(split, views) for views in sets]
 
 
 def _is_current(fitted: "FittedExperiment", views: str) -> bool:

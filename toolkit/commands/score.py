@@ -1,20 +1,24 @@
 """`tk score`: a submission against a solution that is known."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from toolkit.commands.competition import named_competition
+from toolkit.config.competitions import PLAIN, Competition
 from toolkit.config.metrics import parse_metric_text
-from toolkit.core.judging import Judge
-from toolkit.core.metrics import build_metric
+from toolkit.core.measuring import Case
+from toolkit.core.metrics import MetricSpec, build_metric
 from toolkit.core.rle import RleError
-from toolkit.errors import SubmissionError
+from toolkit.errors import ConfigError, SubmissionError
+from toolkit.files.findings import listed
 from toolkit.files.images import read_size
 from toolkit.files.sources import find_images
-from toolkit.files.submissions import read_solution, read_submission
-from toolkit.messages import Table
+from toolkit.files.submissions import Submission, read_solution, read_submission
+from toolkit.messages import Progress, Table
 
 
 @dataclass(frozen=True)
@@ -36,36 +40,94 @@ class ScoreResult:
         return []
 
 
-def score_submission(submission: Path, solution: Path, images: Path, metric: str) -> ScoreResult:
-    """Score a submission file against a solution file of the same columns, over the images of a folder.
+def score_submission(
+    submission: Path,
+    solution: Path,
+    *,
+    images: Path | None = None,
+    metric: str | None = None,
+    competition: str | None = None,
+    progress: Progress,
+) -> ScoreResult:
+    """Score a submission file against a solution file.
 
-    `metric` is a YAML value such as `dice` or `{fbeta: {beta: 2}}`. Objects are the connected components of the masks.
+    Without a competition both hold one mask an image, objects are its connected components, and sizes come from the
+    folder of the images. A competition says how they look, whether a row is an object, and what is scored.
+
+    Args:
+        submission: the file to score.
+        solution: of the same columns, or a table of labels.
+        images: folder of the images; not needed where the competition knows their size.
+        metric: a YAML value such as `dice` or `{fbeta: {beta: 2}}`; that of the competition if left out.
+        competition: its name, or the path of its YAML file.
+        progress: to talk to.
 
     Raises:
-        ConfigError: the metric is unknown, or its arguments are wrong.
+        ConfigError: metric or competition are unknown or not given.
         SubmissionError: the ids of the two files differ, a mask cannot be decoded, or no image counts.
     """
-    spec = parse_metric_text(metric, "--metric")
-    judge = Judge([build_metric(spec, 1, "sigmoid")], "sigmoid")
-    predicted, solved = read_submission(submission), read_solution(solution)
-    truth = solved.by_image
-    differing = sorted(set(predicted.by_image).symmetric_difference(truth))
+    named = named_competition(competition)
+    spec = _metric(metric, named)
+    form = named or PLAIN
+    predicted, truth = read_submission(submission, form), read_solution(solution, form)
+    ids = _ids(predicted, truth)
+    size_of = _sizes(ids, form, images)
+    built = build_metric(spec, max(1, len(form.classes)), "sigmoid")
+    measured = []
+    with progress.task("scoring", len(ids)) as task:
+        for image_id in ids:
+            try:
+                measured.append(built.measure(_case(image_id, predicted, truth, size_of(image_id))))
+            except RleError as error:
+                raise SubmissionError(f"{image_id}: {error}") from error
+            task.advance()
+    score = built.score(np.stack(measured))
+    if math.isnan(score):
+        raise SubmissionError(f"{spec.label} skips all {len(ids)} images: their masks are empty")
+    return ScoreResult(str(submission), spec.label, len(ids), score)
+
+
+def _metric(text: str | None, competition: Competition | None) -> MetricSpec:
+    if text is not None:
+        return parse_metric_text(text, "--metric")
+    if competition is None:
+        raise ConfigError("what is to be scored is not known", "Give --metric, such as dice, or --competition.")
+    return competition.metric_spec
+
+
+def _ids(predicted: Submission, truth: Submission) -> tuple[str, ...]:
+    """The images that are scored: those of both files."""
+    form = predicted.competition
+    ours, theirs = predicted.by_image.keys(), truth.by_image.keys()
+    # Where images that a table of labels does not list are empty, it does not list all.
+    differing = sorted(theirs - ours if form.unlisted == "empty" else theirs ^ ours)
     if differing:
         raise SubmissionError(
-            f"{len(differing)} ids are in only one of {submission} and {solution}: {', '.join(differing[:5])}"
+            f"{len(differing)} ids are in only one of {predicted.path} and {truth.path}: {listed(differing)}"
         )
-    found = find_images(images, "--images")
-    unknown = sorted(set(truth) - set(found.ids))
+    if not ours:
+        raise SubmissionError(f"{predicted.path} has no rows")
+    return tuple(ours)
+
+
+def _sizes(ids: Sequence[str], competition: Competition, folder: Path | None) -> Callable[[str], tuple[int, int]]:
+    """What gives (height, width) of the masks of an image."""
+    size = competition.output_size
+    if size is not None:
+        return lambda _: size
+    if folder is None:
+        raise ConfigError("the sizes of the masks are not known", "Name the folder of the images: --images FOLDER")
+    paths = find_images(folder, "--images").paths
+    unknown = sorted(set(ids) - set(paths))
     if unknown:
-        raise SubmissionError(f"{len(unknown)} ids have no image in {images}: {', '.join(unknown[:5])}")
-    for image_id in truth:
-        size = read_size(found.paths[image_id])
-        try:
-            prediction, mask = predicted.masks(image_id, size), solved.masks(image_id, size)
-        except RleError as error:
-            raise SubmissionError(f"{image_id}: {error}") from error
-        judge.add(prediction * np.uint8(255), mask[..., 0].view(np.uint8))
-    score = judge.scores()[spec.label]
-    if math.isnan(score):
-        raise SubmissionError(f"{spec.label} skips all {len(truth)} images: their masks are empty")
-    return ScoreResult(str(submission), spec.label, len(truth), score)
+        raise SubmissionError(f"{len(unknown)} ids have no image in {folder}: {listed(unknown)}")
+    return lambda image_id: read_size(paths[image_id])
+
+
+def _case(image_id: str, predicted: Submission, truth: Submission, size: tuple[int, int]) -> Case:
+    """One image with the masks and, where rows are objects, the objects of both files."""
+    ours, theirs = predicted.masks(image_id, size), truth.masks(image_id, size)
+    objects, known = None, None
+    if predicted.competition.rows == "object":
+        objects, known = predicted.objects(image_id, size)[..., None], truth.objects(image_id, size)
+    return Case(ours, theirs, np.ones(size, np.bool_), known, ours, objects)

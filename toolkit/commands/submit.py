@@ -1,38 +1,73 @@
 """`tk submit`: test predictions and a recipe into a submission file that was checked before it appears."""
 
-import subprocess
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
+from toolkit.commands.members import first_fitted
+from toolkit.commands.provenance import Promise, promise_of, write_provenance
+from toolkit.commands.submission_masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
+from toolkit.commands.uploading import Uploader, kaggle_uploader
 from toolkit.config.data import DataConfig
-from toolkit.core.postprocess import describe, mask_of, recipe_to_plain
+from toolkit.core.coverage import Coverage, strange_differences
+from toolkit.core.postprocess import Step, check_recipe, describe
 from toolkit.core.recipe import ClassRecipe, Recipe
-from toolkit.core.rle import decode, encode
-from toolkit.errors import NotReadyError, SubmissionError, ToolkitError
-from toolkit.files.digests import file_digest
+from toolkit.errors import ConfigError, NotReadyError, SubmissionError
+from toolkit.files.checks import Checked, check_submission
+from toolkit.files.expectations import Expected, TestImages
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.resolved import Resolved, data_of, read_resolved
-from toolkit.files.store import ProbabilityStore, store_digest
+from toolkit.files.findings import Finding, refusal
+from toolkit.files.members import Member
+from toolkit.files.resolved import data_of, read_resolved
+from toolkit.files.sources import find_images
+from toolkit.files.store import ProbabilityStore
+from toolkit.files.submission_log import LoggedSubmission, SubmissionLog
 from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
-from toolkit.files.truth import truth_of
-from toolkit.files.tuned import read_tuned
-from toolkit.files.writing import read_json, write_json
+from toolkit.files.truth import Truth, truth_of
+from toolkit.files.tuned import TunedRecipe, read_tuned
+from toolkit.files.writing import new_path
+from toolkit.learning.plugins import Own
 from toolkit.messages import Progress, Table
 
-_STRANGE_SHARE = 0.1
-_STRANGE_RATIO = 1.5
 _NAME_BYTES = 200
+_COMPETITION = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
-class MaskSummary:
-    """What masks look like on the whole: share of empty ones, and mean foreground share of the others."""
+class UploadOptions:
+    """To which competition a submission is uploaded, and what to say with it."""
 
-    images: int
-    empty_share: float
-    mean_coverage: float
+    competition: str
+    message: str = ""
+
+
+def upload_options(competition: str | None, message: str | None) -> UploadOptions | None:
+    """What `--upload` and `--message` say.
+
+    Raises:
+        ConfigError: a message without an upload, or no name of a competition.
+    """
+    if competition is None:
+        if message is not None:
+            raise ConfigError("--message goes with an upload", "Add --upload COMPETITION, or leave it out.")
+        return None
+    if not _COMPETITION.fullmatch(competition):
+        raise ConfigError(
+            f"--upload: {competition!r} is no name of a competition",
+            "It is the last part of the competition's address, such as tgs-salt-identification-challenge.",
+        )
+    return UploadOptions(competition, message or "")
+
+
+@dataclass(frozen=True)
+class ClassMasks:
+    """What the masks of one class look like in the submission and out-of-fold, under the same recipe."""
+
+    name: str
+    test: Coverage
+    oof: Coverage
 
 
 @dataclass(frozen=True)
@@ -43,23 +78,35 @@ class SubmitResult:
     path: str
     rows: int
     recipe: Recipe
-    test: MaskSummary
-    oof: MaskSummary
+    metric: str
+    oof: float | None
+    nested: float | None
+    masks: list[ClassMasks]
+    findings: list[Finding]
     warnings: list[str]
+    uploaded: str | None = None
 
     def tables(self) -> list[Table]:
         """The submission beside the out-of-fold masks of the same recipe."""
-        rows = [
-            ("images", f"{self.test.images}", f"{self.oof.images}"),
-            ("share of empty masks", f"{self.test.empty_share:.1%}", f"{self.oof.empty_share:.1%}"),
-            ("mean area of the others", f"{self.test.mean_coverage:.1%}", f"{self.oof.mean_coverage:.1%}"),
-        ]
+        rows = []
+        for one in self.masks:
+            of = f" of {one.name}" if len(self.masks) > 1 else ""
+            rows += [
+                (f"images{of}", f"{one.test.images}", f"{one.oof.images}"),
+                (f"share of empty masks{of}", f"{one.test.empty_share:.1%}", f"{one.oof.empty_share:.1%}"),
+                (f"mean area of the others{of}", f"{one.test.mean_area:.1%}", f"{one.oof.mean_area:.1%}"),
+            ]
+        scores = ((self.metric, self.oof), (f"{self.metric}, nested", self.nested))
+        rows += [(title, "", f"{score:.4f}") for title, score in scores if score is not None]
         title = f"{self.path}: {self.rows} rows, {describe(self.recipe)}"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
     def next_steps(self) -> list[str]:
         """What to do with it."""
-        return [f"next: upload {self.path}"]
+        name = Path(self.path).stem
+        if self.uploaded is not None:
+            return [f"uploaded: {self.uploaded}", f"next: tk lb {name} SCORE, once the leaderboard has given one"]
+        return [f"next: upload {self.path}, then tk lb {name} SCORE"]
 
 
 def submit(
@@ -69,19 +116,64 @@ def submit(
     threshold: float | None = None,
     minimum_area: int | None = None,
     submission_name: str | None = None,
+    upload: UploadOptions | None = None,
+    uploader: Uploader | None = None,
     progress: Progress,
 ) -> SubmitResult:
-    """Write submissions/NAME.csv and NAME.json from the test predictions of an experiment or ensemble.
+    """Write submissions/NAME.csv and NAME.json from the test predictions of an experiment or ensemble, and log them.
 
-    Without `threshold` the tuned recipe is used, with `minimum_area` in place of its own if that is given.
+    Without `threshold` the tuned recipe is used, with `minimum_area` in place of its own if that is given. Both hold
+    for all classes. With `upload` the file is sent once it has passed all checks, by Kaggle's client if no other
+    `uploader` is given.
 
     Raises:
         NotReadyError: no test predictions, or neither a threshold nor a tuned recipe.
-        SubmissionError: the sample submission asks for images that were not predicted.
+        SubmissionError: the submission is not what the competition wants; nothing is written.
+        UploadError: nothing can be uploaded, told before anything is written; or the site refuses what was written.
     """
     experiment = workspace.find_or_last(name, progress)
+    path = workspace.submissions / f"{_file_name(submission_name or experiment.name)}.csv"
+    if upload is not None and uploader is None:
+        uploader = kaggle_uploader()
     resolved = read_resolved(experiment)
     source = data_of(experiment, resolved)
+    store = _test_predictions(experiment, source, is_ensemble="members" in resolved.config)
+    given = _given_rule(threshold, minimum_area)
+    truth = truth_of(experiment, resolved)
+    chosen = chosen_classes(experiment.name, truth, source.table_format, progress)
+    tuned = _tuned(experiment, truth) if threshold is None else None
+    maker = _maker(experiment, truth, _recipe(tuned, given, minimum_area), chosen, progress)
+    layout = _layout(source, store, progress)
+    promise = promise_of(experiment, truth, tuned, maker, progress)
+    encoded = encode_masks(store, maker, progress)
+    oof = cover_of(ProbabilityStore(experiment.predictions("oof")), maker, progress)
+    log = SubmissionLog(workspace.submission_log)
+    sample = source.sample_submission
+    expected = Expected(
+        source.table_format, layout if sample else None, sample, _images(source, store), encoded.digests,
+        earlier=[entry for entry in log.read() if entry.name != path.stem or (upload and entry.uploaded)],
+        upload_to=upload.competition if upload else None,
+    )  # fmt: skip
+    if path.is_file():
+        progress.say(f"{path} is written anew")
+    checked = _write_checked(path, layout, encoded, expected, progress)
+    write_provenance(path, experiment, resolved, recipe=maker.recipe, tuned=tuned, promise=promise)
+    log.record(_entry(path, experiment, promise, maker.recipe, checked))
+    names = [truth.classes.names[number] for number in chosen.numbers]
+    masks = [ClassMasks(*one) for one in zip(names, encoded.coverages, oof, strict=True)]
+    warnings = [finding.describe() for finding in checked.findings] + _strange(masks)
+    for warning in warnings:
+        progress.warn(warning)
+    result = SubmitResult(
+        experiment.name, str(path), checked.rows, maker.recipe, promise.metric, promise.oof, promise.nested, masks,
+        checked.findings, warnings,
+    )  # fmt: skip
+    if upload is None or uploader is None:
+        return result
+    return replace(result, uploaded=_upload(path, uploader, upload, log, result))
+
+
+def _test_predictions(experiment: Experiment, source: DataConfig, *, is_ensemble: bool) -> ProbabilityStore:
     if source.test is None:
         raise NotReadyError(
             f"{experiment.name} has no test images: data.test is not set",
@@ -89,156 +181,131 @@ def submit(
         )
     store = ProbabilityStore(experiment.predictions("test"))
     if not experiment.score.is_file():
-        command = "ensemble" if "members" in resolved.config else "fit"
         raise NotReadyError(
             f"{experiment.name} is not finished: its last run was stopped before it was scored",
-            f"Run the same tk {command} again.",
+            f"Run the same tk {'ensemble' if is_ensemble else 'fit'} again.",
         )
-    classes = len(truth_of(experiment, resolved).classes.names)
-    if classes > 1:
-        raise SubmissionError(
-            f"{experiment.name} predicts {classes} classes, but a submission is written for one",
-            f"Its probabilities are in {store.folder}; see docs/metrics.md for its scores.",
-        )
-    if source.competition is not None:
-        raise SubmissionError(f"{source.competition.name}: submissions by competition are not written yet")
-    recipe = _recipe(experiment, threshold, minimum_area)
-    layout = _layout(source, store, progress)
-    runs, test = _encode(store, recipe, progress)
-    oof = _summary(ProbabilityStore(experiment.predictions("oof")), recipe)
-    warnings = _strange(test, oof)
-    for warning in warnings:
-        progress.warn(warning)
-    path = workspace.submissions / f"{_file_name(submission_name or experiment.name)}.csv"
-    if path.is_file():
-        progress.say(f"{path} is written anew")
-    write_submission(path, layout, {image_id: (text,) for image_id, text in runs.items()})
-    _write_provenance(path, experiment, recipe, resolved)
-    return SubmitResult(experiment.name, str(path), len(layout.rows), recipe, test, oof, warnings)
+    return store
 
 
-def _recipe(experiment: Experiment, threshold: float | None, minimum_area: int | None) -> Recipe:
-    """The tuned recipe; a threshold that is given replaces it, a minimum area that is given its minimum area."""
-    try:
-        given = ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
-    except ValueError as error:
-        raise SubmissionError(str(error)) from error
-    if threshold is not None:
-        return Recipe((given,))
-    tuned = _tuned_recipe(experiment)
-    if minimum_area is None:
-        return tuned
-    return replace(tuned, classes=(replace(tuned.classes[0], minimum_area=minimum_area),))
-
-
-def _tuned_recipe(experiment: Experiment) -> Recipe:
+def _tuned(experiment: Experiment, truth: Truth) -> TunedRecipe:
     if not experiment.tuned.is_file():
         raise NotReadyError(
             f"{experiment.name} has no tuned recipe yet",
             f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
         )
-    return read_tuned(experiment, 1, "sigmoid").test_recipe
+    return read_tuned(experiment, truth.classes.count, truth.classes.activation)
+
+
+def _given_rule(threshold: float | None, minimum_area: int | None) -> ClassRecipe:
+    """The rule that `--threshold` and `--min-area` say, checked before anything is read."""
+    try:
+        return ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
+    except ValueError as error:
+        raise SubmissionError(str(error)) from error
+
+
+def _recipe(tuned: TunedRecipe | None, given: ClassRecipe, minimum_area: int | None) -> Recipe:
+    """The given rule for all classes, or the tuned recipe for test images, with a minimum area that is given."""
+    if tuned is None:
+        return Recipe((given,))
+    if minimum_area is None:
+        return tuned.test_recipe
+    classes = tuple(replace(rule, minimum_area=minimum_area) for rule in tuned.test_recipe.classes)
+    return replace(tuned.test_recipe, classes=classes)
+
+
+def _maker(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen, progress: Progress) -> Maker:
+    classes = truth.classes
+    try:
+        check_recipe(recipe, classes.count, classes.activation)
+    except ValueError as error:
+        raise SubmissionError(
+            f"the recipe does not fit {experiment.name}: {error}", f"Run: tk tune {experiment.name}"
+        ) from error
+    return Maker(recipe, classes.activation, chosen, _steps(experiment, recipe, progress))
+
+
+def _steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mapping[str, Step]:
+    """The user's own steps, if the recipe has any."""
+    if not any(rule.steps for rule in recipe.classes):
+        return {}
+    return Own(first_fitted(Member(experiment)).config, progress)
 
 
 def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:
     form = source.table_format
-    if source.sample_submission is None:
-        columns = " and ".join(form.columns)
-        progress.warn(f"no data.sample_submission: columns are {columns}, rows in the order of the ids")
-        return default_layout(store.ids, form)
-    return sample_layout_for(source.sample_submission, store.ids, progress, form)
+    if source.sample_submission is not None:
+        return sample_layout_for(source.sample_submission, store.ids, progress, form)
+    columns = " and ".join(form.columns)
+    progress.warn(f"no data.sample_submission: columns are {columns}, rows in the order of the ids")
+    return default_layout(store.ids, form)
 
 
-def _encode(store: ProbabilityStore, recipe: Recipe, progress: Progress) -> tuple[dict[str, str], MaskSummary]:
-    """The run-length encoding of every test image, decoded again and compared."""
-    runs: dict[str, str] = {}
-    shares = []
-    with progress.task("encoding masks", len(store.ids)) as task:
-        for image_id, stored in store:
-            mask = mask_of(stored[..., 0], recipe.classes[0])
-            runs[image_id] = encode(mask)
-            if not np.array_equal(decode(runs[image_id], store.size(image_id)), mask):
-                raise ToolkitError(f"{image_id}: its mask does not survive encoding and decoding; nothing was written")
-            shares.append(float(mask.mean()))
-            task.advance()
-    return runs, _summarise(shares)
+def _images(source: DataConfig, store: ProbabilityStore) -> TestImages:
+    """The test images as they are now; where their folder is gone, those that were predicted."""
+    if source.test is None or not source.test.is_dir():
+        return TestImages(frozenset(store.ids), store.size)
+    images = find_images(source.test, "data.test")
+    return TestImages(frozenset(images.ids), store.size, images.read)
 
 
-def _summary(store: ProbabilityStore, recipe: Recipe) -> MaskSummary:
-    return _summarise([float(mask_of(stored[..., 0], recipe.classes[0]).mean()) for _, stored in store])
+def _write_checked(
+    path: Path, layout: SubmissionLayout, encoded: EncodedMasks, expected: Expected, progress: Progress
+) -> Checked:
+    """Write the file beside its place, check it, and bring it there only if nothing is wrong.
+
+    Raises:
+        SubmissionError: something is.
+    """
+    with new_path(path) as temporary:
+        write_submission(temporary, layout, encoded.runs)
+        checked = check_submission(temporary, expected, progress)
+        if checked.is_refused:
+            raise refusal(f"{path} is not written", checked.findings)
+    return checked
 
 
-def _summarise(shares: list[float]) -> MaskSummary:
-    values = np.array(shares)
-    filled = values[values > 0]
-    return MaskSummary(len(values), float((values == 0).mean()), float(filled.mean()) if len(filled) else 0.0)
-
-
-def _strange(test: MaskSummary, oof: MaskSummary) -> list[str]:
-    """Differences between test and out-of-fold masks that chance does not explain."""
-    found = []
-    share = oof.empty_share
-    spread = (share * (1 - share) * (1 / test.images + 1 / oof.images)) ** 0.5
-    if abs(test.empty_share - share) > max(_STRANGE_SHARE, 4 * spread):
-        found.append(
-            f"{test.empty_share:.1%} of the test masks are empty, but {share:.1%} out-of-fold: do test images differ, "
-            "or is the threshold off?"
-        )
-    low, high = sorted((test.mean_coverage, oof.mean_coverage))
-    if test.images >= 50 and high > _STRANGE_RATIO * low:
-        found.append(
-            f"test masks cover {test.mean_coverage:.1%} of their images on average, out-of-fold {oof.mean_coverage:.1%}"
-        )
-    return found
-
-
-def _file_name(name: str) -> str:
-    if Path(name).name != name or name.startswith((".", " ")) or len(name.encode()) > _NAME_BYTES:
-        raise SubmissionError(f"--name: {name!r} cannot be a file name; give a short name without folders")
-    return name.removesuffix(".csv")
-
-
-def _write_provenance(path: Path, experiment: Experiment, recipe: Recipe, resolved: Resolved) -> None:
-    config = resolved.config
-    tuned = read_json(experiment.tuned) if experiment.tuned.is_file() else None
-    score = read_json(experiment.score)
-    write_json(
-        path.with_suffix(".json"),
-        {
-            "submission": path.name,
-            "experiment": experiment.name,
-            "members": list(config.get("members", [])),
-            "weights": list(config.get("weights", [])),
-            "views": config.get("views", "none"),
-            "recipe": recipe_to_plain(recipe),
-            "scores": {
-                "metric": score["metric"],
-                "oof": score["all"],
-                # Those of the tuned recipe say nothing of another one.
-                **(
-                    {key: tuned[key] for key in ("untuned", "tuned", "nested")}
-                    if tuned and tuned["test_recipe"] == recipe_to_plain(recipe)
-                    else {}
-                ),
-            },
-            "digests": {
-                "submission": file_digest(path),
-                "test_predictions": store_digest(experiment.predictions("test")),
-                "oof_predictions": store_digest(experiment.predictions("oof")),
-            },
-            "versions": dict(resolved.versions),
-            "git_commit": _git_commit(experiment.folder),
-        },
+def _entry(path: Path, experiment: Experiment, promise: Promise, recipe: Recipe, checked: Checked) -> LoggedSubmission:
+    return LoggedSubmission(
+        path.stem,
+        _now(),
+        experiment.name,
+        promise.metric,
+        promise.oof,
+        promise.nested,
+        describe(recipe),
+        checked.digest,
     )
 
 
-def _git_commit(folder: Path) -> str | None:
-    """The commit that the experiment's folder is at, with `-dirty` where files differ; None outside a repository."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=folder, capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return described.stdout.strip() or None
+def _strange(masks: list[ClassMasks]) -> list[str]:
+    found = [(one.name, words) for one in masks for words in strange_differences(one.test, one.oof)]
+    return [f"{name}: {words}" if len(masks) > 1 else words for name, words in found]
+
+
+def _upload(path: Path, uploader: Uploader, upload: UploadOptions, log: SubmissionLog, result: SubmitResult) -> str:
+    scores = [("OOF", result.oof), ("nested", result.nested)]
+    cv = "".join(f", {title} {score:.4f}" for title, score in scores if score is not None)
+    message = upload.message or f"{result.experiment}: {describe(result.recipe)}{cv}"
+    answer = uploader.upload(path, upload.competition, message)
+    log.mark_uploaded(path.stem, upload.competition, _now())
+    return answer or upload.competition
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _file_name(name: str) -> str:
+    """The name of a submission.
+
+    Raises:
+        SubmissionError: no file can be called so, or the log is.
+    """
+    short = name.removesuffix(".csv")
+    if Path(name).name != name or name.startswith((".", " ")) or len(name.encode()) > _NAME_BYTES or not short:
+        raise SubmissionError(f"--name: {name!r} cannot be a file name; give a short name without folders")
+    if short == "log":
+        raise SubmissionError("--name: submissions/log.csv is the log of all submissions", "Choose another name.")
+    return short

@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 
 from toolkit.commands.blending import Source, blender_of
-from toolkit.commands.scoring import labels_of, written
+from toolkit.commands.scoring import labels_of, written, written_interval
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.blend import Stored
 from toolkit.core.labels import Labels
@@ -17,8 +17,7 @@ from toolkit.core.measuring import Metric, Objects, case_of
 from toolkit.core.packing import Packed, pack
 from toolkit.core.resampling import bootstrap, paired
 from toolkit.core.weighing import Weighed, Weights, has_thresholds, predicted, weigh
-from toolkit.core.weights import Search, by_selection, reduced, search_weights
-from toolkit.errors import MembersError
+from toolkit.core.weights import Result, Search, by_selection, reduced, search_folds
 from toolkit.files.members import Member
 from toolkit.files.sources import LabelledImages
 from toolkit.files.writing import finite_or_none
@@ -41,14 +40,14 @@ class SearchScores:
     high: float | None
 
     def cells(self, thresholds: bool) -> list[str]:
-        """For a row of a table under `score_columns`, with the best threshold if there are thresholds."""
+        """For a table, under or beside `score_names`; the best threshold only where there are thresholds."""
         best = [written(self.best)] if thresholds else []
-        return [written(self.untuned), *best, written(self.nested), f"{written(self.low)} – {written(self.high)}"]
+        return [written(self.untuned), *best, written(self.nested), written_interval(self.low, self.high)]
 
 
-def score_columns(thresholds: bool) -> list[str]:
-    """What stands above `SearchScores.cells`."""
-    return ["untuned", *(["best threshold"] if thresholds else []), "nested, honest", "95 % interval"]
+def score_names(thresholds: bool) -> list[str]:
+    """What the `SearchScores.cells` are."""
+    return ["untuned", *(["at the best threshold"] if thresholds else []), "nested, honest", "95 % interval"]
 
 
 @dataclass(frozen=True)
@@ -88,17 +87,18 @@ class WeightSearch:
     @property
     def weights(self) -> list[float]:
         """Those to blend with."""
-        return self.searched if self.gain.taken else self.equal
+        return self.searched if self.gain.taken else [float(weight > 0) for weight in self.equal]
 
     def tables(self) -> list[Table]:
         """Equal and searched weights with their scores."""
-        found = [("equal", self.equal, self.scores_of_equal), ("searched", self.searched, self.scores_of_searched)]
-        rows = [
-            (name, *(f"{weight:g}" for weight in weights), *scores.cells(self.thresholds))
-            for name, weights, scores in found
+        columns = [
+            [*(f"{weight:g}" for weight in weights), *scores.cells(self.thresholds)]
+            for weights, scores in ((self.equal, self.scores_of_equal), (self.searched, self.scores_of_searched))
         ]
-        columns = ("weights", *self.members, *score_columns(self.thresholds))
-        return [Table(f"out-of-fold {self.metric} of weights, {self.tried} tried", columns, rows)]
+        names = [*self.members, *score_names(self.thresholds)]
+        rows = list(zip(names, *columns, strict=True))
+        title = f"weights by out-of-fold {self.metric}, {self.tried} tried"
+        return [Table(title, ("", "equal", "searched"), rows)]
 
     def next_steps(self) -> list[str]:
         """What was taken and why."""
@@ -118,19 +118,8 @@ class Setting:
     progress: Progress
 
 
-def search_member_weights(members: Sequence[Member], sources: Sequence[Source], setting: Setting) -> WeightSearch:
-    """Search the weights of members on their out-of-fold predictions.
-
-    Raises:
-        MembersError: a member is a single fold.
-    """
-    single = [member.name for member in members if member.part.fold is not None]
-    if single:
-        raise MembersError(
-            f"weights cannot be searched for single folds: {', '.join(single)} predicted only what they never saw, so "
-            "that no two weights can be compared on the same images",
-            "Name whole experiments, or give weights: --weights 0.6,0.4",
-        )
+def search_weights(members: Sequence[Member], sources: Sequence[Source], setting: Setting) -> WeightSearch:
+    """Search the weights of members, which have predictions of all images, on these out-of-fold predictions."""
     names = [member.name for member in members]
     material = Material(sources, setting)
     distinct, duplicates = _distinct(material.digests, names)
@@ -140,66 +129,46 @@ def search_member_weights(members: Sequence[Member], sources: Sequence[Source], 
         given = dict(zip(distinct, weights, strict=True))
         return tuple(given.get(number, 0) for number in range(len(names)))
 
-    equal = (1,) * len(distinct)
-    found = search(material, lambda: by_selection(len(distinct)), equal, spread)
+    equal = reduced((1,) * len(distinct))
+    known, best, by_fold = search(material, lambda: by_selection(len(distinct)), spread, [equal])
+    nested = score_folds(material, known, spread, [[equal] * material.folds_count, by_fold])
     return WeightSearch(
         setting.metric.label,
         names,
         setting.mean,
-        found.tried,
-        found.thresholds,
+        len(known),
+        has_thresholds(setting.metric, material.blender),
         shares(spread(equal)),
-        shares(spread(found.best)),
-        [shares(spread(weights)) for weights in found.by_fold],
-        *found.scores,
-        found.gain,
+        shares(spread(best)),
+        [shares(spread(weights)) for weights in by_fold],
+        scores_of(material, known[equal], nested[0]),
+        scores_of(material, known[best], nested[1]),
+        gain_of(setting.metric, nested[1], nested[0]),
         duplicates,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What a search has found: the best choice, and for each fold that of the others; scores of baseline and best."""
-
-    best: Weights
-    by_fold: list[Weights]
-    tried: int
-    thresholds: bool
-    known: Mapping[Weights, Weighed]
-    scores: tuple[SearchScores, SearchScores]
-    gain: Gain
+Spread = Callable[[Weights], Weights]
+"""Makes weights of all maps of what a search chooses among."""
 
 
 def search(
-    material: "Material", begin: Callable[[], Search], baseline: Weights, spread: Callable[[Weights], Weights]
-) -> Found:
-    """Run a search, and compare what it chooses with a baseline; `spread` makes weights of all maps of a choice."""
-    metric, folds_count = material.metric, material.folds_count
+    material: "Material",
+    begin: Callable[[], Search[Result]],
+    spread: Spread,
+    further: Sequence[Weights] = (),
+) -> tuple[dict[Weights, Weighed], Result, list[Result]]:
+    """Run a search on all images, and for each fold on those of the others, see `search_folds`."""
 
     def evaluate(candidates: Sequence[Weights]) -> Mapping[Weights, Weighed]:
-        weighing = weigh(metric, material.blender, folds_count, [spread(choice) for choice in candidates])
+        metric, blender = material.metric, material.blender
+        weighing = weigh(metric, blender, material.folds_count, [spread(choice) for choice in candidates])
         for image in material.images(f"trying {len(candidates)} blends"):
             weighing.add(*image)
         found = weighing.finish()
         return {choice: found[spread(choice)] for choice in candidates}
 
-    known, best, by_fold = search_weights(evaluate, folds_count, metric.direction, begin, [baseline])
-    plans = [[(spread(one), known[one]) for one in plan] for plan in ([reduced(baseline)] * folds_count, by_fold)]
-    nested = _nested(material, plans)
-    difference = paired(metric, nested[1], nested[0])
-    gain = difference.mean if metric.direction == "max" else -difference.mean
-    return Found(
-        best,
-        by_fold,
-        len(known),
-        has_thresholds(metric, material.blender),
-        known,
-        (
-            _scores(metric, known[reduced(baseline)], nested[0], folds_count),
-            _scores(metric, known[best], nested[1], folds_count),
-        ),
-        Gain(finite_or_none(gain), finite_or_none(difference.standard_error), bool(gain > difference.standard_error)),
-    )
+    return search_folds(evaluate, material.folds_count, material.metric.direction, begin, further)
 
 
 class Material:
@@ -211,6 +180,7 @@ class Material:
             setting.mean, data.classes.activation, dict(enumerate(sources)), len(sources), setting.progress
         )
         self.folds_count = int(setting.folds.max()) + 1
+        self.all_folds = np.ones(self.folds_count, np.bool_)
         self._sources = sources
         self._folds = dict(zip(data.images.ids, setting.folds.tolist(), strict=True))
         self._truth: dict[str, tuple[Packed, Packed | None]] = {}
@@ -243,24 +213,34 @@ def _distinct(digests: Sequence[str], names: Sequence[str]) -> tuple[list[int], 
     return list(first.values()), same
 
 
-def _nested(material: Material, plans: Sequence[Sequence[tuple[Weights, Weighed]]]) -> list[Floats]:
-    """The statistics of all images for plans of which each has weights for every fold, at the others' thresholds."""
+def score_folds(
+    material: Material, known: Mapping[Weights, Weighed], spread: Spread, plans: Sequence[Sequence[Weights]]
+) -> list[Floats]:
+    """The statistics of all images for plans, each of which has a choice for every fold, at the others' thresholds."""
     metric, blender = material.metric, material.blender
     folds = np.arange(material.folds_count)
-    thresholds = [[known.best(folds != fold).thresholds for fold, (_, known) in enumerate(plan)] for plan in plans]
+    thresholds = [[known[choice].best(folds != fold).thresholds for fold, choice in enumerate(plan)] for plan in plans]
     found: list[list[Floats]] = [[] for _ in plans]
     for fold, maps, labels, objects in material.images("scoring each fold with what the others chose"):
         for plan, chosen, statistics in zip(plans, thresholds, found, strict=True):
-            masks = predicted(blender, maps, plan[fold][0], chosen[fold])
+            masks = predicted(blender, maps, spread(plan[fold]), chosen[fold])
             statistics.append(metric.measure(case_of(masks, labels, blender.activation, objects)))
     return [np.stack(statistics) for statistics in found]
 
 
-def _scores(metric: Metric, known: Weighed, nested: Floats, folds_count: int) -> SearchScores:
-    interval = bootstrap(metric, nested)
-    best = known.best(np.ones(folds_count, np.bool_)).score
-    numbers = (known.untuned(), best, metric.score(nested), interval.low, interval.high)
-    return SearchScores(*map(finite_or_none, numbers))
+def scores_of(material: Material, known: Weighed, nested: Floats) -> SearchScores:
+    """The scores of one choice; `nested` are the statistics of `score_folds`."""
+    interval = bootstrap(material.metric, nested)
+    numbers = (known.untuned(), known.best(material.all_folds).score, material.metric.score(nested))
+    return SearchScores(*map(finite_or_none, (*numbers, interval.low, interval.high)))
+
+
+def gain_of(metric: Metric, nested: Floats, baseline: Floats) -> Gain:
+    """What a choice gains over another, both by the statistics of `score_folds`."""
+    difference = paired(metric, nested, baseline)
+    gain = difference.mean if metric.direction == "max" else -difference.mean
+    taken = bool(gain > difference.standard_error)
+    return Gain(finite_or_none(gain), finite_or_none(difference.standard_error), taken)
 
 
 def shares(weights: Weights) -> list[float]:

@@ -1,5 +1,6 @@
 """Names of an ensemble's members: experiments, and parts of them such as `exp042:fold0` or `exp042:snapshots`."""
 
+import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +50,15 @@ def parse_member(text: str) -> tuple[str, Part]:
     for word in words:
         match = _PART.fullmatch(word)
         if match is None:
-            raise ValueError(f"{text!r}: there is no part {word!r}; allowed after {last}: {_FORMS}")
+            raise ValueError(f"{text!r}: there is no part {word!r}; {_nearest(word)}allowed after {last}: {_FORMS}")
         kind, value = ("snapshot", "all") if match[3] else (match[1], int(match[2]))
         if kind in found:
             raise ValueError(f"{text!r}: names two {kind}s; one member is one {kind}, name several members")
         found[kind] = value  # type: ignore[assignment] # the pattern says which of both it is
     return name, Part(**found)  # type: ignore[arg-type] # as above
+
+
+def _nearest(word: str) -> str:
+    letters = word.rstrip("0123456789")
+    near = difflib.get_close_matches(letters.lower(), ("fold", "stage", "snapshot", "snapshots"), n=1)
+    return f"did you mean {near[0] + word[len(letters) :]!r}? " if near and near[0] != letters else ""

@@ -8,7 +8,7 @@ import numpy as np
 from toolkit.core import area_metrics
 from toolkit.core.area_metrics import AreaFormula
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.labels import VOID, Activation, Labels
+from toolkit.core.labels import VOID, Activation, Labels, label_count, planes
 from toolkit.core.measuring import Direction, Planes, mean
 
 AREA_BINS = 5
@@ -19,8 +19,8 @@ class Confusion:
     """How many pixels of each true class are predicted as each class.
 
     `counts` is `int64 (n, n)` with a row for each true class, `pixels` `int64 (n,)` the pixels of each true class.
-    Independent classes (sigmoid) have the background as a further class, the first: pixels that no class claims. A
-    pixel that several classes claim counts for each of them, so that a row may sum up to more than its pixels.
+    Independent classes (sigmoid) have the background as a further class, the first: pixels of no class. A pixel that
+    is, or is predicted as, several classes counts for each of them, so that a row may sum up to more than its pixels.
     """
 
     counts: Integers
@@ -45,14 +45,18 @@ def confusion_of(prediction: Planes, labels: Labels, activation: Activation) -> 
         labels: the truth, `uint8 (height, width)`.
         activation: what the labels mean.
     """
-    first = 1 if activation == "sigmoid" else 0
-    count = prediction.shape[2] + first
-    claimed = [prediction[..., index] for index in range(prediction.shape[2])]
-    columns = [~prediction.any(axis=-1), *claimed] if first else claimed
+    count = prediction.shape[2]
+    # Each label that there can be, and of which classes it is: of several where independent ones share pixels.
+    labels_known = np.arange(label_count(count, activation), dtype=np.uint8)
+    belongs = planes(labels_known, count, activation).T.astype(np.int64)
+    columns = [prediction[..., index] for index in range(count)]
+    if activation == "sigmoid":
+        belongs = np.concatenate([(labels_known == 0)[None], belongs])
+        columns.insert(0, np.asarray(~prediction.any(axis=-1)))
 
     def counted(some: Labels) -> Integers:
-        # The label of void pixels lies behind those of all classes.
-        return np.bincount(some.ravel(), minlength=VOID + 1)[:count]
+        # The label of void pixels lies behind all others.
+        return np.asarray(belongs @ np.bincount(some.ravel(), minlength=VOID + 1)[: len(labels_known)], np.int64)
 
     return Confusion(np.stack([counted(labels[column]) for column in columns], axis=1), counted(labels))
 

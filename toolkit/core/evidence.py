@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from toolkit.core.arrays import Floats
+from toolkit.core.arrays import Floats, Presence
 from toolkit.core.blend import Stored
 from toolkit.core.judging import Judge
 from toolkit.core.labels import VOID, Activation, Labels, planes
 from toolkit.core.measuring import Metric, Objects
-from toolkit.core.postprocess import Presence, Step
+from toolkit.core.postprocess import Step
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.search import AreasByThreshold, AreasCollector
 

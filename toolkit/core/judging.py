@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Presence
 from toolkit.core.blend import Stored
 from toolkit.core.labels import Activation, Labels
 from toolkit.core.measuring import Case, Metric, Objects, case_of
-from toolkit.core.postprocess import IDENTITY, Presence, Step, masks_of, objects_of
+from toolkit.core.postprocess import IDENTITY, Step, masks_of, objects_of
 from toolkit.core.recipe import Recipe
 
 

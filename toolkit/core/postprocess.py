@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Mask, Probability
+from toolkit.core.arrays import Mask, Presence, Probability
 from toolkit.core.blend import Stored, to_probability
 from toolkit.core.cleaning import closed, largest_objects, opened, without_holes, without_small_objects
 from toolkit.core.labels import Activation
@@ -21,9 +21,6 @@ IDENTITY = Recipe()
 
 Step = Callable[[Mask, Probability], Mask]
 """The user's own step: from a mask `bool (height, width)` and its `float32` probabilities to another such mask."""
-
-Presence = npt.NDArray[np.float32]
-"""`float32 (classes,)`: how probable the network's emptiness head finds it that each class occurs, 0–1."""
 
 _LEVELS = np.arange(256, dtype=np.uint8)
 

@@ -100,7 +100,7 @@ def _text(numbers: Integers) -> str:
 
 
 def _numbers(text: str, pixel_count: int) -> Integers:
-    """The numbers of a text, an even count of them, none larger than the count of pixels."""
+    """The numbers of a text, an even count of them; refuses what is longer than any mask of so many pixels needs."""
     if not text:
         return np.empty(0, np.int64)
     longest = (pixel_count + 1) // 2 * 2 * (len(str(pixel_count)) + 1)

@@ -42,7 +42,7 @@ class Weighed(Protocol):
     """What is known of one candidate."""
 
     def best(self, folds: Folds) -> Choice:
-        """The best score over the images of these folds."""
+        """The best score over the images of these folds, one of `parts`."""
 
     def untuned(self) -> float:
         """The score over all images at the untuned recipe."""
@@ -58,6 +58,11 @@ class Weighing(Protocol):
         """What was found, when all images are added."""
 
 
+def parts(folds: int) -> list[Folds]:
+    """What a search looks at of so many folds: all, and all but each one."""
+    return [np.ones(folds, np.bool_), *(np.arange(folds) != fold for fold in range(folds))]
+
+
 def has_thresholds(metric: Metric, blender: Blender) -> bool:
     """Whether all thresholds can be scored at once: the metric is one of areas, the classes are independent."""
     return isinstance(metric, AreaMetric | PixelAccuracy) and blender.activation == "sigmoid"
@@ -71,7 +76,7 @@ def weigh(metric: Metric, blender: Blender, folds: int, candidates: Sequence[Wei
     """
     if isinstance(metric, AreaMetric | PixelAccuracy) and has_thresholds(metric, blender):
         return AreaWeighing(metric, blender, folds, candidates)
-    return JudgedWeighing(metric, blender, candidates)
+    return JudgedWeighing(metric, blender, folds, candidates)
 
 
 def predicted(
@@ -149,22 +154,23 @@ def _histograms(
     candidates: Sequence[Weights],
 ) -> dict[Weights, Integers]:
     """Pixels by image, truth and level of the blend, `int64 (images, 2, 256)` for each candidate."""
-    levels, groups = pixels
-    tables = [blender.table(member, 1)[0] for member in range(len(levels))]
-    cells = groups * 256
+    tables = [blender.table(member, 1)[0] for member in range(len(pixels[0]))]
     count = images * 2 * 256
-    common = np.zeros(count, np.int64)
-    if blender.mean != "rank":  # there alike levels have different ranks
-        alike = (levels == levels[0]).all(axis=0)
-        level = round_levels(blender.levels(tables[0][:, None], ())[:, 0])
-        common += np.bincount(cells[alike] + level[levels[0, alike]], minlength=count)
-        levels, cells = levels[:, ~alike], cells[~alike]
-    values = [table[plane] for table, plane in zip(tables, levels, strict=True)]
-    found = {}
-    for weights in candidates:
-        blended = _round(blender.levels(mean_of_values(values, weights)[:, None], weights)[:, 0])
-        found[weights] = (common + np.bincount(cells + blended, minlength=count)).reshape(images, 2, 256)
-    return found
+    found = {weights: np.zeros(count, np.int64) for weights in candidates}
+    for start in range(0, len(pixels[1]), _PIXELS_AT_ONCE):
+        levels, groups = (array[..., start : start + _PIXELS_AT_ONCE] for array in pixels)
+        cells = groups * 256
+        common = np.zeros(count, np.int64)
+        if blender.mean != "rank":  # there alike levels have different ranks
+            alike = (levels == levels[0]).all(axis=0)
+            level = round_levels(blender.levels(tables[0][:, None], ())[:, 0])
+            common += np.bincount(cells[alike] + level[levels[0, alike]], minlength=count)
+            levels, cells = levels[:, ~alike], cells[~alike]
+        values = [table[plane] for table, plane in zip(tables, levels, strict=True)]
+        for weights in candidates:
+            blended = _round(blender.levels(mean_of_values(values, weights)[:, None], weights)[:, 0])
+            found[weights] += common + np.bincount(cells + blended, minlength=count)
+    return {weights: counts.reshape(images, 2, 256) for weights, counts in found.items()}
 
 
 def _round(levels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
@@ -274,9 +280,10 @@ def _best_thresholds(scores: Floats) -> tuple[int, ...]:
 class JudgedWeighing:
     """For all other metrics: the masks of every candidate at the untuned recipe, measured as in scoring."""
 
-    def __init__(self, metric: Metric, blender: Blender, candidates: Sequence[Weights]) -> None:
+    def __init__(self, metric: Metric, blender: Blender, folds: int, candidates: Sequence[Weights]) -> None:
         self._metric = metric
         self._blender = blender
+        self._folds_count = folds
         self._folds: list[int] = []
         self._found: Mapping[Weights, list[Floats]] = {weights: [] for weights in candidates}
 
@@ -291,18 +298,24 @@ class JudgedWeighing:
 
     def finish(self) -> dict[Weights, Weighed]:
         """See `Weighing`."""
+        return {weights: self._judged(np.stack(found)) for weights, found in self._found.items()}
+
+    def _judged(self, statistics: Floats) -> "_Judged":
         folds = np.array(self._folds)
-        return {weights: _Judged(self._metric, np.stack(found), folds) for weights, found in self._found.items()}
+        scores = [self._metric.score(statistics[part[folds]]) for part in parts(self._folds_count)]
+        names = [part.tobytes() for part in parts(self._folds_count)]
+        return _Judged(scores[0], dict(zip(names, scores, strict=True)))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _Judged:
-    metric: Metric
-    statistics: Floats
-    folds: Integers
+    """The scores of the `parts`: the statistics of all images and candidates would be too much to keep."""
+
+    score: float
+    of_parts: Mapping[bytes, float]
 
     def best(self, folds: Folds) -> Choice:
-        return Choice(self.metric.score(self.statistics[folds[self.folds]]))
+        return Choice(self.of_parts[folds.tobytes()])
 
     def untuned(self) -> float:
-        return self.metric.score(self.statistics)
+        return self.score

@@ -148,6 +148,11 @@ class Experiment:
         return self.folder / "weights.json"
 
     @property
+    def view_search(self) -> Path:
+        """Which views of an ensemble were tried and what they score."""
+        return self.folder / "views.json"
+
+    @property
     def overlays(self) -> Path:
         """The best and the worst out-of-fold images."""
         return self.folder / "overlays.png"
@@ -273,6 +278,11 @@ class Workspace:
     def submissions(self) -> Path:
         """What `tk submit` writes."""
         return self.root / "submissions"
+
+    @property
+    def submission_log(self) -> Path:
+        """Every submission that was made, with its leaderboard scores."""
+        return self.submissions / "log.csv"
 
     def all(self) -> list[Experiment]:
         """Every experiment, by name."""

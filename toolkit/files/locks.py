@@ -11,14 +11,14 @@ from toolkit.files.writing import writing_to
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, wait: float = 0) -> Iterator[None]:
     """Hold the lock file; the system lets it go when the process ends, however it ends.
 
     Raises:
-        LockedError: another process holds it.
+        LockedError: another process holds it, for longer than `wait` seconds.
         StorageError: its folder cannot be written.
     """
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=wait)
     with writing_to(path):
         try:
             lock.acquire()

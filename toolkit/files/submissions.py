@@ -49,14 +49,15 @@ class SubmissionLayout:
         return tuple(dict.fromkeys(row.image_id for row in self.rows))
 
 
-def sample_layout(path: Path, competition: Competition = PLAIN) -> SubmissionLayout:
-    """Columns, ids and order of a sample submission.
+def sample_layout(
+    path: Path, competition: Competition = PLAIN, key: str = "data.sample_submission"
+) -> SubmissionLayout:
+    """Columns, ids and order of a sample submission; `key` is what names the file, for messages.
 
     Raises:
         SubmissionError: it has another number of columns than the competition, no rows, ids that are not of its form,
             not all classes of an image, or, where no competition is named, an id twice.
     """
-    key = "data.sample_submission"
     found = read_mask_rows(path, competition, key, SubmissionError)
     found.refuse_problems(key, SubmissionError)
     if not found.rows:

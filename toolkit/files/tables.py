@@ -1,12 +1,16 @@
 """CSV tables whose cells stay the texts that they are."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from toolkit.errors import MissingFileError, ToolkitError
+
+_LONGEST_CELL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,22 @@ def read_table(path: Path, columns_count: int | None, key: str, error: type[Tool
     if columns_count is not None and len(header) != columns_count:
         raise error(f"{key}: {path}:1: expected {columns_count} columns, received {len(header)}: {', '.join(header)}")
     return TextTable(path, header, tuple(cells.iloc[1:].itertuples(index=False, name=None)))
+
+
+def numbered_rows(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The rows of CSV text, each with the number of the line that it ends on; blank lines are no rows.
+
+    Raises:
+        csv.Error: quotes are not closed, or text follows a closing one; the message says in which line.
+    """
+    csv.field_size_limit(_LONGEST_CELL)  # of the whole process; its own limit is shorter than masks can be
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for cells in reader:
+            if cells:
+                yield reader.line_num, tuple(cells)
+    except csv.Error as error:
+        raise csv.Error(f"line {reader.line_num}: {error}") from error
 
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -1,10 +1,13 @@
 """What predictions are scored against, for an experiment and for an ensemble alike."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from toolkit.config.models import task_classes
 from toolkit.core.labels import Classes
-from toolkit.core.metrics import MetricSpec
+from toolkit.core.measuring import Metric
+from toolkit.core.metrics import MetricSpec, build_metrics
 from toolkit.files.experiment import Experiment
 from toolkit.files.resolved import Resolved, data_of
 from toolkit.files.sources import LabelledImages, find_training_data
@@ -25,6 +28,12 @@ class Truth:
     def classes(self) -> Classes:
         """Names, and whether they exclude each other."""
         return self.labelled.classes
+
+    def build_metric(self, own: Mapping[str, Any]) -> Metric:
+        """The primary metric, of the class that it looks at; `own` are the user's metrics by name."""
+        classes = self.classes
+        metric, *_ = build_metrics([self.metric], classes.count, classes.activation, own=own, benchmark=self.benchmark)
+        return metric
 
 
 def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:

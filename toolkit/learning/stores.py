@@ -101,7 +101,7 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
     missing = _missing(fitted, "oof", views)
     if not missing:
         return False
-    models = _Models(fitted, missing)
+    models = _Models(fitted, [*missing])
     if "none" in missing and fitted.part == WHOLE:
         # A recipe belongs to the predictions that it was tuned on, and a score to those that it is of.
         fitted.experiment.tuned.unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
     total = sum(len(positions) * fitted.networks([fold]) for fold, positions in held_out.items())
     with (
         _writing(fitted, "oof", missing) as writers,
-        progress.task(_title(fitted, "training images", missing), total) as task,
+        progress.task(_title(fitted, "training images", [*missing]), total) as task,
     ):
         for fold, positions in held_out.items():
             ids = [fitted.ids[position] for position in positions]
@@ -127,11 +127,11 @@ def predict_test(fitted: FittedExperiment, images: Images, views: str | Sequence
     missing = _missing(fitted, "test", views)
     if not missing:
         return
-    models = _Models(fitted, missing)
+    models = _Models(fitted, [*missing])
     total = len(images.ids) * fitted.networks(fitted.fold_numbers)
     with (
         _writing(fitted, "test", missing) as writers,
-        progress.task(_title(fitted, "test images", missing), total) as task,
+        progress.task(_title(fitted, "test images", [*missing]), total) as task,
     ):
         for part in models.chunks(images, images.ids):
             models.predict(fitted.fold_numbers, images, part, writers, task)
@@ -226,22 +226,28 @@ class _Sum:
         return self._probability / count, None if self._presence is None else self._presence / count
 
 
-def _missing(fitted: FittedExperiment, split: Split, views: str | Sequence[str]) -> list[str]:
-    """Those of the sets of views, each by its one name, whose store is not there or is stale."""
+def _missing(fitted: FittedExperiment, split: Split, views: str | Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the stores that are missing or stale are to be made from, by the one name of their set of views."""
     names = dict.fromkeys(views_name(parse_views(text)) for text in ([views] if isinstance(views, str) else views))
-    return [name for name in names if not is_made_from(fitted.predictions(split, name), fitted.made_from(split, name))]
+    plain = fitted.made_from(split, "none")  # once: it reads all weights
+    wanted = {name: plain | {"views": name} for name in names}
+    return {
+        name: made_from
+        for name, made_from in wanted.items()
+        if not is_made_from(fitted.predictions(split, name), made_from)
+    }
 
 
 @contextmanager
-def _writing(fitted: FittedExperiment, split: Split, sets: Sequence[str]) -> Iterator[list[ProbabilityWriter]]:
+def _writing(
+    fitted: FittedExperiment, split: Split, missing: Mapping[str, Mapping[str, Any]]
+) -> Iterator[list[ProbabilityWriter]]:
     """One writer for each set of views."""
     stored_type = fitted.config.stored_probability
     with ExitStack() as stack:
         yield [
-            stack.enter_context(
-                ProbabilityWriter(fitted.predictions(split, views), stored_type, fitted.made_from(split, views))
-            )
-            for views in sets
+            stack.enter_context(ProbabilityWriter(fitted.predictions(split, views), stored_type, made_from))
+            for views, made_from in missing.items()
         ]
 
 

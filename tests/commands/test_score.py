@@ -1,0 +1,104 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.core.rle import encode
+from toolkit.errors import ConfigError, SubmissionError
+
+SIZE = (10, 14)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("images").mkdir()
+    for one in "ab":
+        Image.fromarray(np.zeros(SIZE, np.uint8)).save(f"images/{one}.png")
+
+
+def box(top: int, bottom: int, left: int, right: int) -> np.ndarray:
+    mask = np.zeros(SIZE, np.bool_)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def write(name: str, header: str, rows: list[tuple[str, np.ndarray | None]], **how: Any) -> None:
+    empty = how.pop("empty", "")
+    lines = [f"{cell},{empty if mask is None else encode(mask, **how)}" for cell, mask in rows]
+    Path(name).write_text("\n".join([header, *lines, ""]))
+
+
+def score(*options: str, code: int = 0) -> Any:
+    result = CliRunner().invoke(app, ["score", "mine.csv", "--solution", "truth.csv", *options, "--json"])
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout) if code == 0 else result.stderr
+
+
+def test_objects_that_touch_are_two_where_rows_are_objects() -> None:
+    left, right = box(2, 6, 1, 5), box(2, 6, 5, 9)
+    header = "ImageId,EncodedPixels"
+    write("truth.csv", header, [("a", left), ("a", right), ("b", None)])
+    write("mine.csv", header, [("b", None), ("a", right), ("a", left)])
+    found = score("--competition", "dsb2018", "--images", "images")
+    assert (found["metric"], found["images"], found["score"]) == ("instance_map", 2, 1)
+    write("mine.csv", header, [("a", left | right), ("b", None)])
+    assert score("--competition", "dsb2018", "--images", "images")["score"] == 0.5  # of b
+    assert score("--competition", "dsb2018", "--images", "images", "--metric", "dice")["score"] == 1
+
+
+def test_classes_are_scored_each() -> None:
+    Path("form.yaml").write_text("extends: severstal\noutput_size: [10, 14]\nlabel_size: null\n")
+    one, other = box(0, 4, 0, 4), box(0, 4, 0, 2)
+    header = "ImageId_ClassId,EncodedPixels"
+    rows = [(f"{name}.jpg_{number}", None) for name in "ab" for number in range(1, 5)]
+    write("mine.csv", header, [("a.jpg_1", other), ("a.jpg_2", one), *rows[2:]])
+    Path("truth.csv").write_text(f"ImageId,ClassId,EncodedPixels\na.jpg,1,{encode(one)}\n")
+    found = score("--competition", "form.yaml")
+    # Of eight pairs one is half found, one a false alarm and six rightly empty; b is not listed, so it is empty.
+    assert found["score"] == pytest.approx((2 * 8 / 24 + 0 + 6) / 8)
+    assert found["metric"] == "dice"
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "cell", "how"),
+    [
+        ("siim-acr", "ImageId,EncodedPixels", "{}", {"relative": True, "empty": "-1"}),
+        ("carvana", "img,rle_mask", "{}.jpg", {"order": "row"}),
+        ("contrails", "record_id,encoded_pixels", "{}", {"empty": "-"}),
+    ],
+)
+def test_runs_are_read_as_the_competition_writes_them(name: str, header: str, cell: str, how: dict) -> None:
+    Path("form.yaml").write_text(f"extends: {name}\noutput_size: [10, 14]\nlabel_size: null\n")
+    one, other = box(0, 5, 0, 6), box(2, 9, 3, 13)
+    write("truth.csv", header, [(cell.format("a"), one), (cell.format("b"), other)], **how)
+    write("mine.csv", header, [(cell.format("b"), other), (cell.format("a"), None)], **how)
+    expected = {"global_dice": 2 * 70 / (70 + 100)}
+    found = score("--competition", "form.yaml")
+    assert found["score"] == pytest.approx(expected.get(found["metric"], 0.5))
+
+
+def test_the_old_options_do_without_a_competition() -> None:
+    write("truth.csv", "id,rle_mask", [("a", box(0, 4, 0, 4)), ("b", None)])
+    write("mine.csv", "id,rle_mask", [("a.png", box(0, 4, 0, 4)), ("b.png", box(0, 1, 0, 1))])
+    assert score("--images", "images", "--metric", "dice")["score"] == 0.5
+
+
+def test_what_is_not_known_is_asked_for() -> None:
+    for name in ("truth.csv", "mine.csv"):
+        write(name, "id,rle_mask", [("a", None), ("b", None)])
+    assert "--metric, such as dice, or --competition" in score("--images", "images", code=ConfigError.exit_code)
+    assert "--images FOLDER" in score("--metric", "dice", code=ConfigError.exit_code)
+    assert "did you mean 'airbus'" in score("--competition", "airbas", code=ConfigError.exit_code)
+
+
+def test_an_empty_submission_is_told() -> None:
+    for name in ("truth.csv", "mine.csv"):
+        Path(name).write_text("id,rle_mask\n")
+    told = score("--images", "images", "--metric", "dice", code=SubmissionError.exit_code)
+    assert "mine.csv has no rows" in told

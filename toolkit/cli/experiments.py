@@ -1,0 +1,145 @@
+"""Commands that make, train and list experiments."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.running import AsJson, Name, Overrides, run, workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the experiment.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of the training images.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Folder of mask files, or CSV of run-length encodings.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Folder of the test images.")] = None,
+    sample_submission: Annotated[Path | None, typer.Option(help="The competition's sample submission.")] = None,
+    competition: Annotated[
+        str | None, typer.Option(metavar="NAME_OR_FILE", help="What labels and submissions look like, and the metric.")
+    ] = None,
+    extends: Annotated[str | None, typer.Option(metavar="EXPERIMENT", help="Start from another experiment.")] = None,
+    overrides: Overrides = [],  # noqa: B006 # typer reads it, nobody changes it
+    as_json: AsJson = False,
+) -> None:
+    """Make an experiment: experiments/NAME/config.yaml."""
+    from toolkit.commands.new import new as command
+
+    run(
+        lambda _: command(
+            workspace(),
+            name,
+            images=images,
+            masks=masks,
+            test=test,
+            sample_submission=sample_submission,
+            competition=competition,
+            extends=extends,
+            overrides=overrides,
+        ),
+        as_json,
+    )
+
+
+@app.command()
+def fit(
+    experiment: Name,
+    overrides: Overrides = [],  # noqa: B006 # as above
+    folds: Annotated[str | None, typer.Option(help="Only these folds, such as 0,2.")] = None,
+    stages: Annotated[str | None, typer.Option(help="Only these stages, such as 1; earlier ones are done.")] = None,
+    max_time: Annotated[
+        str | None,
+        typer.Option(help="Stop between two epochs after this time, such as 8h or 1h30m."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
+    num_seeds: Annotated[int | None, typer.Option(help="The same as --set num_seeds=N.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard earlier results and begin again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the folds of an experiment, predict training and test images, score. Goes on where it was stopped."""
+    from toolkit.commands.fit import fit as command
+    from toolkit.commands.fit import parse_wanted
+
+    further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
+    run(
+        lambda progress: command(
+            workspace(),
+            experiment,
+            overrides=[*overrides, *further],
+            wanted=parse_wanted(folds, stages, max_time),
+            restart=restart,
+            progress=progress,
+        ),
+        as_json,
+    )
+
+
+@app.command("lr-find")
+def lr_find(
+    experiment: Name,
+    overrides: Overrides = [],  # noqa: B006 # as above
+    low: Annotated[float, typer.Option(help="Lowest learning rate.")] = 1e-7,
+    high: Annotated[float, typer.Option(help="Highest learning rate.")] = 1.0,
+    steps: Annotated[int, typer.Option(help="Number of batches.")] = 120,
+    fold: Annotated[int, typer.Option(help="Fold whose training images are used.")] = 0,
+    stage: Annotated[int, typer.Option(help="Stage whose settings are used.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Try rising learning rates on one fold: a curve, and a suggestion. No weights are kept."""
+    from toolkit.commands.lr_find import find_learning_rate as command
+
+    run(
+        lambda progress: command(
+            workspace(),
+            experiment,
+            overrides=overrides,
+            low=low,
+            high=high,
+            steps=steps,
+            fold=fold,
+            stage=stage,
+            progress=progress,
+        ),
+        as_json,
+    )
+
+
+@app.command()
+def preview(
+    experiment: Name,
+    count: Annotated[int, typer.Option(help="Number of images.", min=1)] = 12,
+    seed: Annotated[int | None, typer.Option(help="Seed of all draws; the experiment's if left out.")] = None,
+    stage: Annotated[int, typer.Option(help="Stage whose augmentation is shown.")] = 0,
+    overrides: Overrides = [],  # noqa: B006 # as above
+    as_json: AsJson = False,
+) -> None:
+    """Draw a sheet of training images as augmentation makes them, with their masks."""
+    from toolkit.commands.preview import preview as command
+
+    run(
+        lambda progress: command(
+            workspace(), experiment, count=count, seed=seed, stage=stage, overrides=overrides, progress=progress
+        ),
+        as_json,
+    )
+
+
+@app.command("ls")
+def list_(as_json: AsJson = False) -> None:
+    """List experiments with their state and scores."""
+    from toolkit.commands.listing import list_experiments
+
+    run(lambda _: list_experiments(workspace()), as_json)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder to work in; made if it is not there.")] = Path("demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Do the whole job on a competition that it generates: fit, ensemble, tune, submit, score."""
+    from toolkit.commands.demo import demo as command
+
+    run(lambda progress: command(folder, progress), as_json)

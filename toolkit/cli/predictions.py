@@ -1,0 +1,115 @@
+"""Commands that work on out-of-fold predictions."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolkit import console
+from toolkit.cli.running import AsJson, OptionalName, guarded, run, workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def ensemble(
+    experiments: Annotated[
+        list[str],
+        typer.Argument(help="Names or paths of experiments and ensembles, and parts: exp042:fold0, exp042:snapshots."),
+    ],
+    weights: Annotated[str | None, typer.Option(help="equal, search, or one for each, such as 0.6,0.4.")] = None,
+    mean: Annotated[str, typer.Option(help="Of what: probability, logit, rank or vote.")] = "probability",
+    tta: Annotated[bool, typer.Option("--tta", help="Flip test-time augmentation: the same as --views flips.")] = False,
+    views: Annotated[
+        str | None,
+        typer.Option(help="Test-time augmentation: flips, d4, scales:0.75,1, flips*scales:0.75,1 …; auto chooses."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the ensemble; joined by + if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Blend the predictions of experiments and ensembles into a new one."""
+    from toolkit.commands.ensemble import ensemble as command
+    from toolkit.commands.ensemble import parse_mean, parse_views, parse_weights
+
+    run(
+        lambda progress: command(
+            workspace(),
+            experiments,
+            weights=parse_weights(weights),
+            mean=parse_mean(mean),
+            views=parse_views(views, tta),
+            name=name,
+            progress=progress,
+        ),
+        as_json,
+    )
+
+
+@app.command()
+def tune(
+    experiment: OptionalName = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Metric to tune for, a YAML value; the experiment's if left out.")
+    ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(help="What is searched, such as threshold,minimum_area; what suits the metric if left out."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Draw the score over thresholds and areas, and tell of each step.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose thresholds and post-processing on out-of-fold predictions, scored honestly."""
+    from toolkit.commands.tune import tune as command
+
+    run(
+        lambda progress: command(workspace(), experiment, progress, metric=metric, steps=steps, explain=explain),
+        as_json,
+    )
+
+
+@app.command()
+def evaluate(
+    experiment: OptionalName = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="tuned or untuned; the tuned one, where there is one, if left out.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="Replaces the thresholds of the recipe.")] = None,
+    worst: Annotated[int, typer.Option(help="How many of the worst images are listed.", min=0)] = 10,
+    csv: Annotated[Path | None, typer.Option(help="Write one row a class to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show precision, recall, IoU and so on of each class, their confusion, the worst images, scores by size."""
+    from toolkit.commands.evaluate import evaluate as command
+
+    run(
+        lambda progress: command(
+            workspace(), experiment, recipe=recipe, threshold=threshold, worst=worst, csv=csv, progress=progress
+        ),
+        as_json,
+    )
+
+
+@app.command()
+def compare(
+    experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments and ensembles.")],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="EXPERIMENT", help="What the others are compared with; the first if left out.")
+    ] = None,
+    sort_by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="A column of the CSV file, such as all or seconds.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write all figures to this file, one row an experiment.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables in Markdown.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show which keys differ, the scores with their spread, and whether the differences are more than chance."""
+    from toolkit.commands.compare import compare as command
+
+    guarded(
+        lambda progress: command(
+            workspace(), experiments, baseline=baseline, sort_by=sort_by, csv=csv, progress=progress
+        ),
+        console.show_markdown if markdown else lambda result: console.show_result(result, as_json),
+    )

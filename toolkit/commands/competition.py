@@ -1,0 +1,20 @@
+"""Competitions that the command line names."""
+
+from toolkit.config.calls import UnknownNameError
+from toolkit.config.competitions import Competition, find_competition
+from toolkit.config.problems import describe_unknown_name
+from toolkit.errors import ConfigError
+
+
+def named_competition(name: str | None) -> Competition | None:
+    """The competition that `--competition` names: a preset, or the path of a YAML file; None where it is left out.
+
+    Raises:
+        ConfigError, MissingFileError: there is none, or its file is wrong.
+    """
+    if name is None:
+        return None
+    try:
+        return find_competition(name)
+    except UnknownNameError as error:
+        raise ConfigError(f"--competition: {describe_unknown_name(error)}") from error

@@ -1,0 +1,121 @@
+"""The masks of a submission: which classes go into it, what the recipe makes of them, their run-length encoding."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from toolkit.config.competitions import Competition
+from toolkit.core.coverage import Coverage, coverage
+from toolkit.core.labels import Activation
+from toolkit.core.measuring import Planes
+from toolkit.core.placement import scale_mask
+from toolkit.core.postprocess import Step, masks_of, objects_of
+from toolkit.core.recipe import Recipe
+from toolkit.errors import SubmissionError
+from toolkit.files.expectations import RowKey, mask_digest
+from toolkit.files.store import ProbabilityStore
+from toolkit.files.submissions import encode_image, encode_objects
+from toolkit.files.truth import Truth
+from toolkit.messages import Progress
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The numbers of the classes that go into the submission of a competition, in its order."""
+
+    numbers: tuple[int, ...]
+    competition: Competition
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes the masks of a submission."""
+
+    recipe: Recipe
+    activation: Activation
+    chosen: Chosen
+    steps: Mapping[str, Step] = field(default_factory=dict)
+
+    def planes(self, store: ProbabilityStore, image_id: str) -> Planes:
+        """The masks of one image, `bool (height, width, chosen classes)`, at its own size."""
+        stored, presence = store.read(image_id), store.presence(image_id)
+        masks = masks_of(stored, self.activation, self.recipe, presence, self.steps)
+        return masks[..., list(self.chosen.numbers)]
+
+
+@dataclass(frozen=True)
+class EncodedMasks:
+    """The masks of all test images: run-length encodings by image, digests by row, coverage class by class."""
+
+    runs: Mapping[str, Sequence[str]]
+    digests: Mapping[RowKey, str]
+    coverages: list[Coverage]
+
+
+def chosen_classes(name: str, truth: Truth, competition: Competition, progress: Progress) -> Chosen:
+    """The classes that go into a submission; the background never does.
+
+    Raises:
+        SubmissionError: the experiment predicts others than the competition wants.
+    """
+    names = truth.classes.names
+    first = 1 if truth.classes.activation == "softmax" and len(names) > 1 else 0
+    foreground = names[first:]
+    wanted = competition.classes
+    if not wanted:
+        if len(foreground) == 1:
+            return Chosen((first,), competition)
+        if truth.benchmark is not None:
+            progress.say(f"submitting {names[truth.benchmark]}, the benchmark_class of {name}")
+            return Chosen((truth.benchmark,), competition)
+        raise SubmissionError(
+            f"{name} predicts {len(foreground)} classes ({', '.join(foreground)}), but rows of {competition.name} are "
+            "of one",
+            "Set data.competition to one with rows: class, or benchmark_class to the class that is submitted.",
+        )
+    if set(wanted) <= set(foreground):
+        return Chosen(tuple(names.index(one) for one in wanted), competition)
+    raise SubmissionError(
+        f"{competition.name} wants the classes {', '.join(wanted)}, but {name} predicts {', '.join(foreground)}",
+        "Name the classes in config.yaml as the competition does.",
+    )
+
+
+def encode_masks(store: ProbabilityStore, maker: Maker, progress: Progress) -> EncodedMasks:
+    """Make and encode the masks of all test images."""
+    competition, numbers = maker.chosen.competition, maker.chosen.numbers
+    runs: dict[str, Sequence[str]] = {}
+    digests: dict[RowKey, str] = {}
+    shares: list[list[float]] = [[] for _ in numbers]
+    with progress.task("encoding masks", len(store.ids)) as task:
+        for image_id in store.ids:
+            planes = maker.planes(store, image_id)
+            _measure(planes, shares)
+            size = competition.output_size or store.size(image_id)
+            if competition.rows == "object":
+                runs[image_id] = encode_objects(objects_of(planes[..., 0], maker.recipe), competition)
+                if size == store.size(image_id):  # else each object is scaled by itself
+                    digests[image_id, None] = mask_digest(planes[..., 0])
+            else:
+                scaled = [scale_mask(planes[..., number], size) for number in range(len(numbers))]
+                runs[image_id] = encode_image(np.stack(scaled, axis=-1), competition)
+                names = competition.classes or (None,)
+                digests |= {(image_id, name): mask_digest(mask) for name, mask in zip(names, scaled, strict=True)}
+            task.advance()
+    return EncodedMasks(runs, digests, [coverage(found) for found in shares])
+
+
+def cover_of(store: ProbabilityStore, maker: Maker, progress: Progress) -> list[Coverage]:
+    """How much the masks of other predictions cover, class by class."""
+    shares: list[list[float]] = [[] for _ in maker.chosen.numbers]
+    with progress.task("looking at out-of-fold masks", len(store.ids)) as task:
+        for image_id in store.ids:
+            _measure(maker.planes(store, image_id), shares)
+            task.advance()
+    return [coverage(found) for found in shares]
+
+
+def _measure(planes: Planes, shares: Sequence[list[float]]) -> None:
+    for number, found in enumerate(shares):
+        found.append(float(planes[..., number].mean()))

@@ -1,0 +1,98 @@
+"""Uploading a submission through Kaggle's own client, an extra that is installed only by those who want it."""
+
+import importlib
+import io
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, Protocol
+
+from toolkit.errors import UploadError
+
+_MODULE = "kaggle.api.kaggle_api_extended"
+_INSTALL = "pip install 'segmentation-toolkit[kaggle]'"
+_CREDENTIALS = (
+    "Make a token at https://www.kaggle.com/settings and set KAGGLE_API_TOKEN, or put it in ~/.kaggle/access_token; "
+    "kaggle.json with user name and key is taken as well."
+)
+_ADVICE = {
+    401: _CREDENTIALS,
+    403: "Accept the competition's rules on its page, and check that it still takes submissions.",
+    404: "Check the name of the competition: it is the last part of its address, such as "
+    "tgs-salt-identification-challenge.",
+    429: "The competition takes no more submissions for now.",
+}
+
+
+class Uploader(Protocol):
+    """What uploads a file."""
+
+    def upload(self, path: Path, competition: str, message: str) -> str:
+        """Submit a file to a competition, by the last part of its address; returns what the site answers.
+
+        Raises:
+            UploadError: the site refuses, or cannot be reached.
+        """
+
+
+class KaggleClient(Protocol):
+    """The part of `kaggle.KaggleApi` that is used (kaggle 2)."""
+
+    def authenticate(self) -> None:
+        """Find credentials; ends the process where there are none."""
+
+    def competition_submit(self, file_name: str, message: str, competition: str, quiet: bool) -> Any:
+        """Submit a file; returns an answer with a `message`."""
+
+
+class KaggleUploader:
+    """Uploads with a client that has its credentials."""
+
+    def __init__(self, client: KaggleClient) -> None:
+        self._client = client
+
+    def upload(self, path: Path, competition: str, message: str) -> str:
+        """See `Uploader`."""
+        said = io.StringIO()
+        try:
+            with redirect_stdout(said):
+                answer = self._client.competition_submit(str(path), message, competition, quiet=True)
+        except (Exception, SystemExit) as error:
+            # Whatever a foreign client raises: the file stays, and the user can upload it by hand.
+            raise _refused(path, competition, error) from error
+        text = str(getattr(answer, "message", answer) or "").strip()
+        if text == getattr(self._client, "COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE", None):
+            raise UploadError(
+                f"{path} was not uploaded to {competition}: {text}. {said.getvalue().strip()}".rstrip(),
+                f"The file is ready: try again, or upload it at https://www.kaggle.com/competitions/{competition}",
+            )
+        return text
+
+
+def kaggle_uploader() -> Uploader:
+    """Kaggle's client with the user's credentials.
+
+    Raises:
+        UploadError: it is not installed, or there are no credentials.
+    """
+    said = io.StringIO()
+    try:
+        # The client looks for credentials when it is imported, prints what it misses and may end the process.
+        with redirect_stdout(said):
+            client: KaggleClient = importlib.import_module(_MODULE).KaggleApi()
+            client.authenticate()
+    except ImportError as error:
+        raise UploadError(f"--upload needs the kaggle client: {error}", f"Run: {_INSTALL}") from error
+    except SystemExit as error:
+        raise UploadError("--upload: the kaggle client has found no credentials", _CREDENTIALS) from error
+    except Exception as error:
+        raise UploadError(f"--upload: the kaggle client cannot log in: {error}", _CREDENTIALS) from error
+    return KaggleUploader(client)
+
+
+def _refused(path: Path, competition: str, error: BaseException) -> UploadError:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    why = str(error) or type(error).__name__
+    return UploadError(
+        f"{path} was not uploaded to {competition}: {why}",
+        _ADVICE.get(status or 0, "The file is ready: check the connection and try again, or upload it by hand."),
+    )
