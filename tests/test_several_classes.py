@@ -62,7 +62,7 @@ def test_classes_that_exclude_each_other_with_void_and_external_negatives(
     result = fit(tiny_competition, "several", progress=Silent())
     assert result.metric == "miou[1]"
     assert list(result.classes) == ["ground", "salt", "edge"]
-    assert result.next_steps()[-1].startswith("next: tk ensemble several")
+    assert result.next_steps()[-1] == "next: tk tune several"
     truth = truth_of(experiment, read_resolved(experiment))
     assert truth.benchmark == 1
     hits, union = np.zeros(3), np.zeros(3)
@@ -82,7 +82,9 @@ def test_classes_that_exclude_each_other_with_void_and_external_negatives(
         assert list(history[0].scores) == ["miou[1]", "miou", "pixel_accuracy"]
         assert history[1].images > history[0].images
         assert np.isfinite([epoch.loss for epoch in history]).all()
-    tune(tiny_competition, "several", Silent())
+    tuned = tune(tiny_competition, "several", Silent())
+    assert tuned.metric == "miou[1]"
+    assert tuned.untuned == pytest.approx(result.all)
     made = submit(tiny_competition, "several", progress=Silent())
     (masks,) = made.masks
     assert masks.name == "salt"

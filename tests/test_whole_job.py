@@ -9,10 +9,12 @@ from typer.testing import CliRunner
 
 from toolkit.cli import app
 from toolkit.commands import demo
+from toolkit.core.postprocess import masks_of, recipe_from_plain
 from toolkit.core.rle import decode
 from toolkit.files.experiment import Workspace
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.submissions import read_submission
+from toolkit.files.tuned import read_tuned
 
 pytestmark = pytest.mark.train
 
@@ -69,7 +71,7 @@ def check_predictions(workspace: Workspace) -> None:
             assert np.abs(stored - mean).max() <= 1
     score = json.loads(both.score.read_text())
     assert set(score) == {"metric", "folds", "all", "metrics"}
-    assert set(json.loads(both.tuned.read_text())) == {"metric", "recipe", "untuned", "tuned", "nested"}
+    assert read_tuned(both, 1, "sigmoid").untuned is not None
     assert score["all"] == pytest.approx(json.loads(both.tuned.read_text())["untuned"])
     assert all(path.is_file() for path in (plain.overlays, both.overlays, plain.image_scores))
     assert list(plain.stage(0, 0).tensorboard.glob("events*"))
@@ -78,15 +80,13 @@ def check_predictions(workspace: Workspace) -> None:
 def check_submission(workspace: Workspace) -> None:
     path = workspace.submissions / "exp042+exp045.csv"
     assert path.read_text().startswith("id,rle_mask\n025,")
-    recipe = json.loads(workspace.find("exp042+exp045").tuned.read_text())["recipe"]
-    (rule,) = recipe["classes"]
+    recipe = json.loads(workspace.find("exp042+exp045").tuned.read_text())["test_recipe"]
     provenance = json.loads(path.with_suffix(".json").read_text())
     assert provenance["recipe"] == recipe
     assert provenance["members"] == ["exp042", "exp045"]
     store = ProbabilityStore(workspace.find("exp042+exp045").predictions("test"))
     for image_id, text in read_submission(path).items():
-        above = store.read(image_id)[..., 0] / 255 > rule["threshold"]
-        expected = above if above.sum() >= rule["minimum_area"] else np.zeros_like(above)
+        expected = masks_of(store.read(image_id), "sigmoid", recipe_from_plain(recipe))[..., 0]
         assert np.array_equal(decode(text, (40, 48)), expected)
     scored = run(
         "score",

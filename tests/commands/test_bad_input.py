@@ -729,27 +729,41 @@ def test_a_recipe_is_not_tuned_over_other_folds_than_those_trained() -> None:
     assert "folds.csv has changed" in refused(ChangedError, "tune", "a")
 
 
-@pytest.mark.parametrize(
-    ("metric", "words"),
-    [
-        ("instance_map", "its metric instance_map scores objects"),
-        ({"airbus_f2": {"empty": "zero"}}, "its metric airbus_f2(empty=zero) scores objects"),
-        ("mine", "its metric mine is the user's own"),
-    ],
-)
-def test_a_metric_of_more_than_areas_is_not_tuned(metric: object, words: str) -> None:
-    finish("a", primary_metric=metric)
-    told = refused(ConfigError, "tune", "a")
-    assert words in told
-    assert "dice, iou, precision, recall, fbeta, salt_map, global_dice, miou, pixel_accuracy" in told
-
-
-def test_several_classes_are_not_tuned() -> None:
+def test_predictions_of_other_classes_are_not_tuned() -> None:
     experiment = finish("a")
     with ProbabilityWriter(experiment.predictions("oof"), "uint8", {}) as writer:
         for image_id in TRAINING:
             writer.append(image_id, np.zeros((*SIZE, 3), np.float32))
-    assert "predicts 3 classes: it cannot be tuned yet" in refused(ConfigError, "tune", "a")
+    assert "predicts 3 classes, but a has 1" in refused(ChangedError, "tune", "a")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            ("--steps", "treshold"),
+            "unknown step 'treshold'; did you mean 'threshold'? Allowed: threshold, ",
+        ),
+        (("--steps", "threshold,xyz"), "unknown step 'xyz'. Allowed"),
+        (("--steps", " , "), "no step is named"),
+        (("--metric", "dise"), "did you mean 'dice'?"),
+        (("--metric", "{fbeta: {beta: -1}}"), "beta"),
+    ],
+)
+def test_what_cannot_be_searched_is_told(options: tuple[str, ...], words: str) -> None:
+    finish("a")
+    assert words in refused(ConfigError, "tune", "a", *options)
+
+
+def test_a_recipe_of_other_predictions_is_not_submitted() -> None:
+    experiment = finish("a")
+    run("tune", "a")
+    with ProbabilityWriter(experiment.predictions("oof"), "uint8", {"weights": "others"}) as writer:
+        for image_id in TRAINING:
+            writer.append(image_id, np.zeros((*SIZE, 1), np.float32))
+    assert "tuned on other out-of-fold predictions" in refused(ChangedError, "submit", "a")
+    run("tune", "a")
+    assert run("submit", "a")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -759,9 +773,11 @@ def test_several_classes_are_not_tuned() -> None:
         ({"fbeta": {"beta": 2}}, "fbeta(beta=2)", 1 / 6),
         ("val_binary_accuracy", "pixel_accuracy", 1 - 15 * 7 / (6 * 12 * 16)),
         ({"dice": {"empty": "skip"}}, "dice(empty=skip)", 0),
+        ("instance_map", "instance_map", 1 / 6),
+        ("airbus_f2", "airbus_f2", 1 / 6),
     ],
 )
-def test_every_metric_of_areas_is_tuned(metric: object, label: str, untuned: float) -> None:
+def test_every_metric_is_tuned(metric: object, label: str, untuned: float) -> None:
     """At 0.5 every mask is empty; the faint maps are perfect at lower thresholds."""
     experiment = finish("a", primary_metric=metric)
     tuned = json_of("tune", "a")

@@ -158,7 +158,7 @@ def test_views_that_worsen_a_score_are_told(direction: str) -> None:
     members = [MemberScore(name, 1.0, *pair, (0, 1), 4) for name, pair in (("a", scores), ("b", scores[::-1]))]
     steps = result_of(members, direction).next_steps()
     assert steps[0].startswith("the views hflip worsen the score of a:")
-    assert steps[-1] == "next: tk ensemble a+b EXPERIMENT, or tk ls to compare"
+    assert steps[-1] == "next: tk tune a+b"
 
 
 def test_an_ensembles_truth_is_that_of_its_members(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_an_ensembles_truth_is_that_of_its_members(fitted: Callable[..., Experim
     assert result.metric == "miou[1]"
     assert result.all == 1
     assert result.classes == 3
-    assert result.next_steps()[-1] == "next: tk ensemble one+two EXPERIMENT, or tk ls to compare"
+    assert result.next_steps()[-1] == "next: tk tune one+two"
     outer = ensemble(Workspace(tmp_path), ["one+two"], name="outer", progress=Silent())
     assert outer.all == 1
     store = ProbabilityStore(made.predictions("oof"))

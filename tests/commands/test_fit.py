@@ -224,9 +224,9 @@ def test_a_changed_configuration_says_what_changed_and_asks_for_restart(
     assert told.value.advice.endswith("discard the results with: tk fit straight --restart")
 
 
-def test_several_classes_are_not_sent_to_be_tuned() -> None:
+def test_several_classes_are_sent_to_be_tuned() -> None:
     result = FitResult("exp", True, "miou", [0.5], 0.5, {"sky": {"miou": 0.5}, "road": {"miou": None}}, [], 1.0, "x")
-    assert result.next_steps()[-1] == "next: tk ensemble exp EXPERIMENT, or tk ls to compare"
+    assert result.next_steps()[-1] == "next: tk tune exp"
     assert result.tables()[1].rows == [("sky", "0.5000"), ("road", "–")]
     one = dataclasses.replace(result, classes={})
     assert one.next_steps()[-1] == "next: tk tune exp"

@@ -1,5 +1,7 @@
+import shutil
 from collections.abc import Callable
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -7,8 +9,10 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.fit import Wanted, fit
 from toolkit.commands.lr_find import find_learning_rate
-from toolkit.errors import ConfigError, NotReadyError, TrainingError
+from toolkit.errors import ConfigError, FoldsError, NotReadyError, TrainingError
 from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.fold_table import write_folds
+from toolkit.files.resolved import Resolved, write_resolved
 from toolkit.files.tables import read_table
 from toolkit.learning.steps import TrainingStep
 from toolkit.messages import Silent
@@ -81,3 +85,79 @@ def test_a_real_step_learns(tiny_competition: Workspace, write_experiment: Calla
     assert min(losses) < losses[0]
     assert 1e-4 <= result.suggestion <= 1
     assert result.next_steps()[-1].startswith("next: tk fit two --set stages.1.lr=")
+
+
+@pytest.mark.parametrize(
+    ("lines", "step"),
+    [
+        ("stages: [{epochs: 1, lr: 0.1}]", "tk fit one --set stages.0.lr="),
+        ("lr: 0.1", "tk fit one --set lr="),
+        (
+            "callbacks: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}",
+            "CyclicLR at callbacks.CyclicLR sets the learning rate of stage 0, not lr: write ",
+        ),
+        (
+            "stages: [{epochs: 1, schedule: {LRVariator: {relSize: 1, fromVal: 0.1, toVal: 0.01}}}]",
+            "LRVariator at stages.0.schedule sets the learning rate of stage 0, not lr: write ",
+        ),
+    ],
+)
+def test_the_next_step_names_what_decides(
+    tiny_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    monkeypatch: pytest.MonkeyPatch,
+    lines: str,
+    step: str,
+) -> None:
+    write_experiment(tiny_competition, "one", lines + "\n")
+    monkeypatch.setattr(TrainingStep, "__call__", lambda self, *_: 1 / (1 + 1e3 * float(self.optimizer.learning_rate)))
+    result = find_learning_rate(tiny_competition, "one", low=1e-6, high=0.1, steps=20, progress=Silent())
+    assert result.next_steps()[-1].startswith(f"next: {step}")
+
+
+def test_ensembles_have_no_learning_rate(tiny_competition: Workspace) -> None:
+    folder = tiny_competition.experiments / "both"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("members: [tiny, plain]\n")
+    with pytest.raises(ConfigError, match="both is an ensemble; only what is trained has a learning rate"):
+        find_learning_rate(tiny_competition, "both", progress=Silent())
+
+
+def test_a_later_stage_starts_from_the_best_weights_of_the_one_before(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = write_experiment(tiny_competition, "two", "stages: [{epochs: 1}, {epochs: 1}]\n")
+    fit(tiny_competition, "two", wanted=Wanted(folds=[0], stages=[0]), progress=Silent())
+    began: list[list[np.ndarray]] = []
+
+    def step(self: TrainingStep, images: object, targets: object, progress: float) -> float:
+        began.append(self.network.model.get_weights())
+        return 1 / (1 + 1e3 * float(self.optimizer.learning_rate))
+
+    monkeypatch.setattr(TrainingStep, "__call__", step)
+    find_learning_rate(tiny_competition, "two", stage=1, low=1e-6, high=0.1, steps=12, progress=Silent())
+    stored: list[bytes] = []
+    with h5py.File(experiment.stage(0, 0).best_weights) as file:
+        file.visititems(lambda _, item: stored.append(item[()].tobytes()) if isinstance(item, h5py.Dataset) else None)
+    assert sorted(stored) == sorted(array.tobytes() for array in began[0])
+
+
+def test_weights_that_know_what_is_held_out_are_refused(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
+) -> None:
+    """As tk fit does, and as early."""
+    other = tiny_competition.find("plain")
+    fold_weights = other.stage(0, 0).best_weights
+    fold_weights.parent.mkdir(parents=True)
+    fold_weights.touch()
+    write_folds(other.folds, [f"{index:03d}" for index in range(20)], np.arange(20) // 10)
+    write_resolved(other, Resolved({"stages": ({"epochs": 1},)}, {}, "float32", {}))
+    for lines, words in (
+        ("stages: [{epochs: 1, initial_weights: plain}]", "plain has other folds: its weights have seen images"),
+        (f"stages: [{{epochs: 1, initial_weights: {fold_weights}}}]", "was trained in fold0 of plain"),
+        (f"encoder_weights: {fold_weights}", "was trained in fold0 of plain"),
+    ):
+        write_experiment(tiny_competition, "new", f"{lines}\n", extends="tiny")
+        with pytest.raises(FoldsError, match=f"{lines.partition(':')[0]}.*{words}"):
+            find_learning_rate(tiny_competition, "new", progress=Silent())
+        shutil.rmtree(tiny_competition.find("new").folder)

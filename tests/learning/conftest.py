@@ -40,16 +40,7 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
         plan = plan_training(loaded, Own(workspace.find(name).config))
         dataset = find_dataset(loaded.config, Silent())
         folds = np.arange(len(dataset.index.ids)) % 2
-        data = TrainingData(
-            dataset.pool(folds),
-            plan.reader,
-            plan.augmentations,
-            plan.mixings,
-            plan.metrics,
-            loaded.config.stored_probability,
-            loaded.config.seed,
-            plan.own,
-        )
+        data = plan.training_data(dataset.pool(folds))
         return Lesson(loaded.config, list(plan.stages), data, folds)
 
     return lesson

@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.callbacks import parse_callbacks
+from toolkit.errors import ConfigError
 from toolkit.learning.callbacks import Callback, build_callbacks
 from toolkit.learning.runtime import tf
 
@@ -146,7 +148,7 @@ def test_a_callback_watches_the_primary_metric_unless_told_otherwise() -> None:
     assert reason == "dice has not improved for 1 epochs (best: 0.5000 in epoch 1)"
 
 
-@pytest.mark.parametrize(("monitor", "falls"), [("loss", True), ("val_loss", True), ("mse", True), ("val_dice", False)])
+@pytest.mark.parametrize(("monitor", "falls"), [("loss", True), ("val_loss", True), ("val_dice", False)])
 def test_mode_auto_knows_what_falls(monitor: str, falls: bool) -> None:
     callback = built({"EarlyStopping": {"patience": 1, "monitor": monitor}})
     name = "dice" if monitor == "val_dice" else monitor
@@ -221,3 +223,50 @@ def test_what_is_no_callback_is_refused_by_its_name(name: str, text: str) -> Non
     own = {"Nothing": Nothing, "Forgetful": Forgetful, "Counting": Counting}
     with pytest.raises(ValueError, match=f"{name}.*{text}"):
         built(name, own)
+
+
+class Mistaken:
+    """Gives what it is told to give."""
+
+    def __init__(self, factor: Any = 1.0, reason: Any = None, state: Any = None) -> None:
+        self.factor, self._reason, self._state = factor, reason, state
+
+    def epoch_end(self, values: Mapping[str, float], epoch: int) -> Any:
+        return self._reason
+
+    def state(self) -> Any:
+        return self._state
+
+    def restore(self, state: Mapping[str, Any]) -> None: ...
+
+
+@pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf"), "half", True])
+def test_a_factor_of_the_users_must_be_one(factor: Any) -> None:
+    callback = built({"Mistaken": {"factor": factor}}, {"Mistaken": Mistaken})
+    with pytest.raises(ConfigError, match="the callback Mistaken has factor"):
+        callback.factor  # noqa: B018 # reading it is what fails
+
+
+def test_a_reason_of_the_users_must_be_a_text() -> None:
+    callback = built({"Mistaken": {"reason": True}}, {"Mistaken": Mistaken})
+    with pytest.raises(ConfigError, match="the callback Mistaken returned True, expected a text"):
+        callback.epoch_end({"dice": 0.5}, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        ({"best": np.float32(0.5)}, "not JSON serializable"),
+        ({(0, 1): 2}, "keys must be"),
+        (3, "not iterable"),
+    ],
+)
+def test_a_state_of_the_users_must_go_into_the_checkpoint(state: Any, text: str) -> None:
+    callback = built({"Mistaken": {"state": state}}, {"Mistaken": Mistaken})
+    with pytest.raises(ConfigError, match=rf"the callback Mistaken: state\(\).*{text}"):
+        callback.state()
+
+
+def test_a_state_of_the_users_may_hold_what_nothing_has_beaten_yet() -> None:
+    callback = built({"Mistaken": {"state": {"best": -math.inf}}}, {"Mistaken": Mistaken})
+    assert callback.state() == {"best": -math.inf}

@@ -22,22 +22,22 @@ WITH_DROPOUT: list[dict[str, object]] = [
     {"architecture": "ModularUnet", "options": {"depth": 1, "start_filters": 4, "dropout": 0.3}},
 ]
 
+# A processor can only be cut into several devices before TensorFlow has computed anything.
 IN_A_NEW_PROCESS = """
-import numpy as np
-from toolkit.config.networks import NetworkSpec
-from toolkit.learning.networks import build_network
-options = {"depth": 1, "start_filters": 4, "dropout": 0.5}
-spec = NetworkSpec(architecture="ModularUnet", options=options, shape=(8, 8, 3))
-network = build_network(spec, 3)
-network.draw_dropout(2**31 - 1)
-print(network.logits(np.full((2, 8, 8, 3), 200, np.uint8), training=True).numpy().tobytes().hex())
-"""
-
-TWO_REPLICAS = """
 from toolkit.learning.runtime import tf
-from toolkit.learning.dropout import DropoutSeed, SeededDropout
 device = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+import numpy as np
+from toolkit.config.networks import NetworkSpec
+from toolkit.learning.dropout import DropoutSeed, SeededDropout
+from toolkit.learning.networks import build_network
+
+options = {"depth": 1, "start_filters": 4, "dropout": 0.5}
+network = build_network(NetworkSpec(architecture="ModularUnet", options=options, shape=(8, 8, 3)), 3)
+network.draw_dropout(2**31 - 1)
+print(network.logits(np.full((2, 8, 8, 3), 200, np.uint8), training=True).numpy().tobytes().hex())
+
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
     seed = DropoutSeed()
@@ -49,8 +49,17 @@ for drawn in strategy.experimental_local_results(run()):
 """
 
 
-def build(**changes: object) -> Network:
-    return build_network(NetworkSpec.model_validate({"backbone": "resnet18", "shape": (32, 32, 3)} | changes), 0)
+@pytest.fixture(scope="module")
+def new_process() -> list[str]:
+    """What a new process draws: for a network, and for one layer on two devices."""
+    done = subprocess.run([sys.executable, "-c", IN_A_NEW_PROCESS], check=True, capture_output=True, timeout=600)
+    return done.stdout.decode().split()
+
+
+@pytest.fixture(scope="module", params=WITH_DROPOUT, ids=str)
+def network(request: pytest.FixtureRequest) -> Network:
+    """Every network that has dropout, of an architecture or a backbone."""
+    return build_network(NetworkSpec.model_validate({"backbone": "vgg16", "shape": (32, 32, 3)} | request.param), 0)
 
 
 def layer(rate: float, noise_shape: tuple[int | None, ...] | None = None) -> tuple[SeededDropout, DropoutSeed]:
@@ -58,9 +67,7 @@ def layer(rate: float, noise_shape: tuple[int | None, ...] | None = None) -> tup
     return SeededDropout(rate, noise_shape, seed, 0), seed
 
 
-@pytest.mark.parametrize("changes", WITH_DROPOUT, ids=str)
-def test_equal_seeds_give_equal_outputs_and_others_others(changes: dict[str, object]) -> None:
-    network = build(**changes)
+def test_equal_seeds_give_equal_outputs_and_others_others(network: Network) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, *network.model.input_shape[1:]), dtype=np.uint8)
     compiled = tf.function(lambda: network.logits(images, training=True))
     drawn = []
@@ -75,26 +82,20 @@ def test_equal_seeds_give_equal_outputs_and_others_others(changes: dict[str, obj
     np.testing.assert_array_equal(network.logits(images, training=False).numpy(), again)
 
 
-@pytest.mark.parametrize("changes", WITH_DROPOUT, ids=str)
-def test_no_other_layer_draws_at_random(changes: dict[str, object]) -> None:
-    layers = all_layers(build(**changes).model)
+def test_no_other_layer_draws_at_random(network: Network) -> None:
+    layers = all_layers(network.model)
     assert not [each for each in layers if isinstance(each, tf.keras.__internal__.layers.BaseRandomLayer)]
     seeded = [each for each in layers if isinstance(each, SeededDropout)]
     assert seeded
     assert sorted(each.number for each in seeded) == list(range(len(seeded)))
 
 
-def test_a_new_process_draws_the_same() -> None:
-    drawn = [
-        subprocess.run([sys.executable, "-c", IN_A_NEW_PROCESS], check=True, capture_output=True, timeout=120).stdout
-        for _ in range(2)
-    ]
-    assert drawn[0] == drawn[1]
+def test_a_new_process_draws_the_same(new_process: list[str]) -> None:
     options = {"depth": 1, "start_filters": 4, "dropout": 0.5}
     network = build_network(NetworkSpec(architecture="ModularUnet", options=options, shape=(8, 8, 3)), 3)
     network.draw_dropout(2**31 - 1)
     here = network.logits(np.full((2, 8, 8, 3), 200, np.uint8), training=True).numpy()
-    assert bytes.fromhex(drawn[0].decode()) == here.tobytes()
+    assert new_process[0] == here.tobytes().hex()
 
 
 def test_values_are_dropped_at_the_rate_and_kept_on_average() -> None:
@@ -158,9 +159,8 @@ def test_other_random_layers_are_refused() -> None:
         with_seeded_dropout(tf.keras.Model(inputs, tf.keras.layers.GaussianNoise(0.1)(inputs)))
 
 
-def test_replicas_draw_each_their_own_and_the_first_draws_as_if_alone() -> None:
-    ran = subprocess.run([sys.executable, "-c", TWO_REPLICAS], check=True, capture_output=True, timeout=120)
-    first, second = ran.stdout.decode().split()
+def test_replicas_draw_each_their_own_and_the_first_draws_as_if_alone(new_process: list[str]) -> None:
+    _, first, second = new_process
     alone, seed = layer(0.5)
     seed.set(3)
     assert alone(tf.ones((1, 100)), training=True).numpy().tobytes().hex() == first != second

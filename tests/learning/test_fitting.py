@@ -1,10 +1,15 @@
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from toolkit.config.loading import load_config
+from toolkit.config.networks import NetworkSpec
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
+from toolkit.learning import fitting
 from toolkit.learning.fitting import plan_training
+from toolkit.learning.networks import Network, build_network
 from toolkit.learning.plugins import Own
 
 pytestmark = pytest.mark.train
@@ -21,6 +26,12 @@ stages:
 PLUGINS = """\
 def own(first, second, *, size=1):
     return first
+
+def failing(target, prediction):
+    return prediction.no_such_attribute
+
+def eager(target, prediction):
+    return prediction.numpy().mean()
 
 class Callback:
     def __init__(self, steps): ...
@@ -45,6 +56,13 @@ def planned(folder: Path, line: str) -> None:
             ConfigError,
         ),
         ("    loss: {own: {sise: 3}}", "8: stages.1.loss: own(first, second, *, size=1) cannot be", ConfigError),
+        ("loss: own", "8: loss: loss own: it must give a single number, gave a tensor", ConfigError),
+        (
+            "    loss: dice_loss+failing",
+            "8: stages.1.loss: the loss fails when it is called (failing): Attr",
+            ConfigError,
+        ),
+        ("loss: eager", "8: loss: the loss fails when it is called (eager): AttributeError: ", ConfigError),
         ("metrics: [dice, own]", "8: metrics.1: own(first, second, *, size=1) cannot be called with (pre", ConfigError),
         (
             "primary_metric: own",
@@ -93,3 +111,20 @@ def test_what_can_be_built_is_planned_stage_by_stage(tmp_path: Path) -> None:
     assert [stage.lr for stage in plan.stages] == [1e-3, 0.5]
     assert [metric.label for metric in plan.metrics] == ["iou"]
     assert len(plan.augmentations) == len(plan.mixings) == 2
+
+
+def test_the_networks_of_all_sizes_are_built_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+
+    def watched(spec: NetworkSpec, *seed: int, own: Mapping[str, Any]) -> Network:
+        built.append((spec.shape[:2], spec.encoder_weights))
+        return build_network(spec.model_copy(update={"encoder_weights": None}), *seed, own=own)
+
+    monkeypatch.setattr(fitting, "build_network", watched)
+    path = tmp_path / "config.yaml"
+    sizes = (
+        "stages: [{epochs: 1, shape: [64, 64, 3]}, {epochs: 1, shape: [96, 64, 3]}, {epochs: 1, shape: [64, 64, 3]}]\n"
+    )
+    path.write_text(CONFIG[: CONFIG.index("stages")].replace("weights: null", "weights: imagenet") + sizes)
+    plan_training(load_config(path), {})
+    assert built == [((64, 64), "imagenet"), ((96, 64), None)]

@@ -17,7 +17,7 @@ from toolkit.learning.outputs import Outputs
 from toolkit.learning.prediction import Predictor
 from toolkit.learning.runtime import Precision, choose_precision, compiled, configure, loss_scaling, tf
 from toolkit.learning.steps import TrainingStep
-from toolkit.learning.trainer import Equipment
+from toolkit.learning.trainer import CompiledStage
 
 pytestmark = pytest.mark.train
 
@@ -140,7 +140,7 @@ def test_an_overflow_lowers_the_scale_of_the_loss_and_stops_nothing() -> None:
     built = network()
     images, targets = batch()
     step = step_of(built, "1000*binary_crossentropy")
-    equipment = Equipment(step, lambda *_: tf.constant(0.0))
+    stage = CompiledStage(step, lambda *_: tf.constant(0.0))
     scale, before = float(step.optimizer.loss_scale), [weight.copy() for weight in parameters(built)]
     losses = [step(images, targets, 0.0)]
     assert float(step.optimizer.loss_scale) == scale / 2
@@ -153,7 +153,7 @@ def test_an_overflow_lowers_the_scale_of_the_loss_and_stops_nothing() -> None:
     assert lowered < scale / 2
 
     kept = [variable.numpy() for variable in step.variables]
-    equipment.forget()
+    stage.forget()
     assert float(step.optimizer.loss_scale) == scale
     assert int(step.optimizer.dynamic_counter) == 0
     for variable, value in zip(step.variables, kept, strict=True):
@@ -223,3 +223,18 @@ def test_auto_takes_what_the_machine_computes_fast(
     monkeypatch.setattr(runtime, "_CPU_FLAGS", tmp_path / "cpuinfo")
     assert choose_precision("auto") == expected
     assert [choose_precision(word) for word in PRECISIONS] == list(PRECISIONS)
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_the_rewrite_to_bfloat16_leaves_activation_and_mean_of_views_alone(classes: int) -> None:
+    configure("bfloat16")
+    model = network(classes)
+    images, _ = batch(classes)
+    activation = "sigmoid" if classes == 1 else "softmax"
+    singles = [
+        Predictor(model, f"view:{name}", activation)(images) for name in ("identity", "hflip", "vflip", "rot180")
+    ]
+    together = Predictor(model, "flips", activation)(images)
+    assert np.abs(together - np.mean(singles, axis=0, dtype=np.float64)).max() < 1e-6
+    logits = Predictor(model, "none", activation).with_outputs(images)[1].logits
+    assert np.array_equal(singles[0], (tf.sigmoid if classes == 1 else tf.nn.softmax)(logits).numpy())

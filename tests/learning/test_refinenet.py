@@ -16,6 +16,12 @@ def build(options: dict[str, object], **changes: object) -> Network:
     return build_network(NetworkSpec.model_validate(values | changes), 0)
 
 
+@pytest.fixture(scope="module")
+def usual() -> Network:
+    """The network as it is without options."""
+    return build({})
+
+
 def decoder_size(network: Network) -> int:
     layers = [layer for layer in network.model.layers if layer.name not in network.encoder]
     return sum(int(np.prod(weight.shape)) for layer in layers for weight in layer.weights)
@@ -48,8 +54,7 @@ def test_fusion_adds_a_convolution_for_each_input() -> None:
     }  # fmt: skip
 
 
-def test_without_blocks_four_strides_are_refined_one_after_the_other() -> None:
-    usual = build({})
+def test_without_blocks_four_strides_are_refined_one_after_the_other(usual: Network) -> None:
     names = (("relu1",), ("stage4_unit1_relu1",), ("stage3_unit1_relu1",), ("stage2_unit1_relu1",))
     named = build({"refine_net_blocks": names})
     images = np.random.default_rng(0).integers(0, 256, (1, 32, 64, 3), dtype=np.uint8)
@@ -57,14 +62,14 @@ def test_without_blocks_four_strides_are_refined_one_after_the_other() -> None:
 
 
 def test_blocks_of_several_layers_by_the_names_of_keras() -> None:
-    blocks = (("conv5_block3_out", "conv4_block6_out"), ("conv3_block4_out", "conv2_block3_out"))
-    network = build({"refine_net_blocks": blocks, "reduce_channel_scale": 16}, backbone="resnet50", shape=(32, 32, 3))
+    blocks = (("conv5_block2_out", "conv4_block2_out"), ("conv3_block2_out", "conv2_block2_out"))
+    network = build({"refine_net_blocks": blocks, "reduce_channel_scale": 16}, shape=(32, 32, 3))
     assert network.logits(np.zeros((1, 32, 32, 3), np.uint8), training=False).shape == (1, 32, 32, 1)
 
 
-def test_begins_at_a_size_that_can_be_learned_from() -> None:
+def test_begins_at_a_size_that_can_be_learned_from(usual: Network) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3), dtype=np.uint8)
-    assert np.abs(build({}).logits(images, training=True)).max() < 10
+    assert np.abs(usual.logits(images, training=True)).max() < 10
 
 
 def test_an_unknown_layer_is_told() -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from toolkit.learning.runtime import tf
-from toolkit.learning.truth import float32_where, read_truth
+from toolkit.learning.runtime import in_float32, tf
+from toolkit.learning.truth import read_truth
 
 pytestmark = pytest.mark.train
 
@@ -46,8 +46,8 @@ def test_nothing_to_take_a_mean_of_is_zero() -> None:
 def test_nothing_comes_through_where_it_is_not_valid() -> None:
     logits = tf.Variable([[1.0, np.nan, np.inf, -2.0]], dtype=tf.float32)
     with tf.GradientTape() as tape:
-        kept = float32_where(tf.constant([[1.0, 0.0, 0.0, 1.0]]), logits)
+        kept = in_float32(logits, tf.constant([[1.0, 0.0, 0.0, 1.0]]))
         total = tf.reduce_sum(3 * kept)
     assert kept.numpy().tolist() == [[1, 0, 0, -2]]
     assert tape.gradient(total, logits).numpy().tolist() == [[3, 0, 0, 3]]
-    assert float32_where(tf.constant(1.0), tf.constant([1.5], tf.bfloat16)).dtype == tf.float32
+    assert in_float32(tf.constant([1.5], tf.bfloat16)).dtype == tf.float32

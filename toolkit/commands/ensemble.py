@@ -106,7 +106,7 @@ class EnsembleResult:
             *([advice] if worse else []),
             *([self.verdict.describe()] if self.verdict else []),
             f"pictures: {self.overlays}",
-            next_command(self.experiment, several_classes=self.classes > 1),
+            next_command(self.experiment),
         ]
 
     @property

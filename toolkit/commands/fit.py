@@ -149,7 +149,7 @@ class FitResult:
         """What to look at and to type."""
         if not self.finished:
             return [f"next: tk fit {self.experiment}, which trains what is left and predicts"]
-        return [f"pictures: {self.overlays}", next_command(self.experiment, several_classes=bool(self.classes))]
+        return [f"pictures: {self.overlays}", next_command(self.experiment)]
 
 
 def fit(

@@ -4,26 +4,34 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.config.loading import is_ensemble, load_config
+from toolkit.config.loading import Loaded, is_ensemble, load_config
 from toolkit.config.models import Config
 from toolkit.config.plugins import names_defined_beside
+from toolkit.config.schedules import CyclicLR, Variations
 from toolkit.config.settings import stage_key, stage_schedule
+from toolkit.core.arrays import Integers
 from toolkit.core.folds import assign_folds
 from toolkit.core.learning_rates import geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError
-from toolkit.files.datasets import find_dataset
+from toolkit.files.datasets import Dataset, find_dataset
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_folds
-from toolkit.files.initial_weights import initial_weights_path
+from toolkit.files.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.files.locks import locked
 from toolkit.files.tables import format_table
 from toolkit.files.writing import write_text
 from toolkit.messages import Progress, Table
 
+_NAMES: dict[type, str] = {CyclicLR: "CyclicLR", Variations: "LRVariator"}
+"""Schedules that give learning rates themselves."""
+
 
 @dataclass(frozen=True)
 class LrFindResult:
-    """What `tk lr-find` has found."""
+    """What `tk lr-find` has found.
+
+    `key` is to be set for the stage's lr; `setter` is what gives the learning rate without regard to it, if anything.
+    """
 
     experiment: str
     suggestion: float
@@ -33,6 +41,7 @@ class LrFindResult:
     picture: str
     stage: int
     key: str
+    setter: str | None
 
     def tables(self) -> list[Table]:
         """The learning rates that the curve shows."""
@@ -46,9 +55,11 @@ class LrFindResult:
 
     def next_steps(self) -> list[str]:
         """Where the curve is, and what to type."""
-        if not self.key:
-            return [f"curve: {self.picture}", "next: a callback sets the learning rate of this stage: change it there"]
-        return [f"curve: {self.picture}", f"next: tk fit {self.experiment} --set {self.key}={self.suggestion:.1e}"]
+        rate = f"{self.suggestion:.1e}"
+        following = f"tk fit {self.experiment} --set {self.key}={rate}"
+        if self.setter is not None:
+            following = f"{self.setter} sets the learning rate of stage {self.stage}, not lr: write {rate} there"
+        return [f"curve: {self.picture}", f"next: {following}"]
 
 
 def find_learning_rate(
@@ -84,26 +95,28 @@ def find_learning_rate(
         raise ConfigError(f"--low, --high, --steps: {error}") from error
     with locked(experiment.lock):
         dataset = find_dataset(config, progress)
-        from toolkit.learning.fitting import plan_training
-        from toolkit.learning.lr_find import loss_by_learning_rate
-        from toolkit.learning.plugins import Own
-        from toolkit.learning.runtime import choose_precision
-        from toolkit.report.curves import learning_rate_curve
-
         if experiment.folds.is_file():
             folds = read_folds(experiment.folds, dataset.index.ids, config.folds_count)
         else:
             folds = assign_folds(
                 dataset.index.coverage, config.folds_count, seed=config.seed, stratified=config.stratified
             )
+        _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
+        # TensorFlow is slow to import: bad input should be told before.
+        from toolkit.learning.fitting import plan_training
+        from toolkit.learning.lr_find import loss_by_learning_rate
+        from toolkit.learning.plugins import Own
+        from toolkit.learning.runtime import choose_precision
+        from toolkit.report.curves import learning_rate_curve
+
         plan = plan_training(loaded, Own(experiment.config, progress))
         losses = loss_by_learning_rate(
+            experiment,
             plan,
             dataset.pool(folds),
             rates,
             fold=fold,
             stage_number=stage,
-            start=_start(experiment, config, fold, stage),
             precision=choose_precision(config.precision),
             progress=progress,
         )
@@ -125,29 +138,43 @@ def find_learning_rate(
         suggestion.diverged_at,
         str(experiment.lr_find_curve),
         stage,
-        _deciding_key(config, stage, names_defined_beside(experiment.config)),
+        _key(config, stage),
+        _setter(config, stage, names_defined_beside(experiment.config)),
     )
 
 
-def _start(experiment: Experiment, config: Config, fold: int, stage: int) -> Path | None:
-    """The weights that a stage of a fold starts from; None for fresh ones."""
-    given = initial_weights_path(experiment, config.stages[stage].initial_weights, fold, 0)
-    if given is not None and not given.is_file():
-        raise NotReadyError(f"stage {stage} starts from {given}, which is not there")
-    if given is not None or stage == 0:
-        return given
-    before = experiment.stage(fold, stage - 1)
-    if not before.is_complete():
+def _refuse_start(
+    experiment: Experiment, loaded: Loaded[Config], dataset: Dataset, folds: Integers, *, fold: int, stage: int
+) -> None:
+    """Refuse to start from weights that are not there, or that know the images that a fold holds out."""
+    config = loaded.config
+    if isinstance(config.encoder_weights, Path):
+        refuse_fold_weights(config.encoder_weights, loaded.where("encoder_weights"))
+    given = config.stages[stage].initial_weights
+    if given is not None:
+        check_initial_weights(
+            experiment,
+            given,
+            loaded.where("stages", stage, "initial_weights"),
+            ids=dataset.index.ids,
+            folds=folds,
+            wanted=[fold],
+            num_seeds=1,
+        )
+    elif stage and not experiment.stage(fold, stage - 1).is_complete():
         raise NotReadyError(
             f"fold {fold}: stage {stage} starts from the best weights of stage {stage - 1}, which is not finished",
             f"Run first: tk fit {experiment.name} --folds {fold} --stages {','.join(map(str, range(stage)))}",
         )
-    return before.best_weights
 
 
-def _deciding_key(config: Config, stage: int, own: Collection[str]) -> str:
-    """The key to set for the learning rate of a stage, and no other but the first; empty where a callback sets it."""
-    path, _ = stage_schedule(config, stage, own)
-    if path[-1] != "schedule":
-        return ""
-    return ".".join(map(str, stage_key(config.stages[stage], stage, "lr"))) if stage == 0 else f"stages.{stage}.lr"
+def _key(config: Config, stage: int) -> str:
+    """The key to set for the lr of a stage; of a later one always its own, as those before may be trained already."""
+    return f"stages.{stage}.lr" if stage else ".".join(map(str, stage_key(config.stages[0], 0, "lr")))
+
+
+def _setter(config: Config, stage: int, own: Collection[str]) -> str | None:
+    """The key of what gives learning rates themselves, not shares of lr; None if nothing does."""
+    key, schedule = stage_schedule(config, stage, own)
+    names = [_NAMES[type(leg)] for leg in schedule.legs if type(leg) in _NAMES]
+    return f"{names[0]} at {'.'.join(map(str, key))}" if names else None

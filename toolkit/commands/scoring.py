@@ -143,9 +143,9 @@ def _numbers(scores: Mapping[str, float]) -> dict[str, float | None]:
     return {label: finite_or_none(score) for label, score in scores.items()}
 
 
-def next_command(name: str, *, several_classes: bool) -> str:
-    """What to type once an experiment or ensemble is scored: several classes are neither tuned nor submitted yet."""
-    return f"next: tk ensemble {name} EXPERIMENT, or tk ls to compare" if several_classes else f"next: tk tune {name}"
+def next_command(name: str) -> str:
+    """What to type once an experiment or ensemble is scored."""
+    return f"next: tk tune {name}"
 
 
 def written(score: float | None, *, signed: bool = False) -> str:

@@ -77,7 +77,6 @@ def tune(
             task = replace(task, own=own_steps)
         tuned = search_recipe(task, wanted, with_surfaces=explain)
         shift, test_recipe = _shift(experiment, task, tuned, progress)
-        write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift))
         if explain:
             surface_picture(experiment.surface, experiment.name, tuned, built, truth.classes.names)
         (scores,) = score_stores(
@@ -85,6 +84,7 @@ def tune(
             benchmark=truth.benchmark, own=own, steps=task.own,
         )  # fmt: skip
         write_overlays(experiment, store, truth.labelled, scores, tuned.recipe, steps=task.own)
+        write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift))
     return TuneResult(
         experiment=experiment.name,
         metric=task.metric.label,
@@ -102,7 +102,8 @@ def tune(
         shift=shift,
         classes=list(truth.classes.names),
         overlays=str(experiment.overlays),
-        surface=str(experiment.surface) if explain else None,
+        surface=str(experiment.surface) if tuned.surfaces else None,
+        explained=explain,
     )
 
 

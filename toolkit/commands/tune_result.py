@@ -63,6 +63,7 @@ class TuneResult:
     classes: list[str]
     overlays: str
     surface: str | None
+    explained: bool
 
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe; how test predictions differ; and what each step gave if asked for."""
@@ -76,7 +77,7 @@ class TuneResult:
         tables = [Table(f"{self.experiment}: tuned on out-of-fold predictions", columns, rows)]
         if self.shift.test is not None:
             tables.append(_shift_table(self.shift.oof, self.shift.test))
-        if self.surface is not None:
+        if self.explained:
             tables.append(self._steps_table())
         return tables
 
@@ -114,7 +115,7 @@ class TuneResult:
                 written(each.cross_validated),
                 f"{_signed(each.gain)} ± {written(each.standard_error)}",
                 f"{'yes' if each.kept else 'no'}: {each.reason}",
-                self._described(each.recipe),
+                describe(_shared(each.recipe) if not each.name and len(self.classes) > 1 else each.recipe),
             )
             for each in self.steps
         ]
@@ -134,6 +135,11 @@ def _shift_table(oof: Look, test: Look) -> Table:
     for tenth, (ours, theirs) in enumerate(zip(oof.histogram, test.histogram, strict=True)):
         rows.append((f"probabilities from {tenth / 10:.1f}", f"{ours:.2%}", f"{theirs:.2%}"))
     return Table("masks of the recipe, and predictions", ("", "out-of-fold", "test"), rows)
+
+
+def _shared(recipe: Recipe) -> Recipe:
+    """What a recipe of several classes has for all of them: the rules of each stand in rows of their own."""
+    return Recipe(between=recipe.between, priority=recipe.priority, split=recipe.split)
 
 
 def _signed(value: float | None) -> str:

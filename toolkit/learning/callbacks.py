@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -16,8 +17,7 @@ from toolkit.config.callbacks import (
 from toolkit.errors import ConfigError
 from toolkit.learning.schedules import batches_of, rate_after
 
-LOWER_IS_BETTER = ("mse", "mae", "rmse")
-"""Besides all that ends in `loss`: what mode `auto` lets fall."""
+_LOSSES = ("loss", "val_loss")
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -151,12 +151,12 @@ class OwnCallback:
     @property
     def factor(self) -> float:
         """The user's factor; 1 without one."""
-        factor = float(getattr(self._callback, "factor", 1.0))
-        if not 0 <= factor < math.inf:
+        factor = getattr(self._callback, "factor", 1.0)
+        if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= float(factor) < math.inf:
             raise ConfigError(
-                f"the callback {self._name} has factor {factor}, which no learning rate can be taken times"
+                f"the callback {self._name} has factor {factor!r}, which no learning rate can be taken times"
             )
-        return factor
+        return float(factor)
 
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
         """What the user's callback says."""
@@ -187,12 +187,12 @@ def build_callbacks(
     *,
     lr: float,
     batches: int,
-    lower_is_better: Collection[str] = LOWER_IS_BETTER,
+    lower_is_better: Collection[str] = (),
 ) -> list[Callback]:
     """The callbacks of a stage, in order; those that are schedules or only logging have no part in it.
 
     `lr` is the stage's learning rate, `batches` the number in its first epoch, `own` holds the user's classes by name,
-    and `lower_is_better` names the metrics that mode `auto` lets fall, besides losses.
+    and `lower_is_better` has the labels of the metrics that mode `auto` lets fall, besides the losses.
 
     Raises:
         ValueError: a class of the user's cannot be made or lacks a method.
@@ -203,7 +203,7 @@ def build_callbacks(
             built.append(OwnCallback(spec.name, _made(spec.name, spec.arguments, own)))
         elif isinstance(spec.arguments, Monitoring):
             monitor, mode = monitored_value(spec.arguments.monitor, primary_metric), spec.arguments.mode
-            falls = mode == "min" or (mode == "auto" and (monitor.endswith("loss") or monitor in lower_is_better))
+            falls = mode == "min" or (mode == "auto" and monitor in (*_LOSSES, *lower_is_better))
             built.append(_watching(spec, monitor, lr, batches, falls=falls))
     return built
 

@@ -1,7 +1,7 @@
 """Fitting an experiment: everything that can fail built beforehand, then the folds trained."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from toolkit.config.loading import Loaded
@@ -21,8 +21,9 @@ from toolkit.learning.losses import build_loss
 from toolkit.learning.mixing import Mixing
 from toolkit.learning.networks import build_network
 from toolkit.learning.optimizers import build_optimizer
+from toolkit.learning.outputs import Outputs
 from toolkit.learning.plugins import check_call
-from toolkit.learning.runtime import Precision, configure, take_memory_by_need, training_devices
+from toolkit.learning.runtime import Precision, compiled, configure, take_memory_by_need, tf, training_devices
 from toolkit.learning.schedules import build_schedule
 from toolkit.learning.trainer import Trainer
 from toolkit.learning.training import train_fold
@@ -46,9 +47,19 @@ class Plan:
     own: Mapping[str, Any]
     notes: Sequence[str]
 
-    def reader_of(self, stage: Stage) -> SampleReader:
-        """The reader at the size of a stage."""
-        return replace(self.reader, shape=stage.shape[:2])
+    def training_data(self, pool: Pool, deadline: Deadline = NEVER) -> TrainingData:
+        """What the folds share while they are trained on a pool of images."""
+        return TrainingData(
+            pool,
+            self.reader,
+            self.augmentations,
+            self.mixings,
+            self.metrics,
+            self.config.stored_probability,
+            self.config.seed,
+            self.own,
+            deadline,
+        )
 
 
 @dataclass(frozen=True)
@@ -82,16 +93,12 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
     for stage in stages:
         at = {key: where(stage_key(config.stages[stage.number], stage.number, key)) for key in _CHECKED}
         weights = None if isinstance(stage.class_weights, str) else stage.class_weights
-        _checked(at["loss"], build_loss, stage.loss, config.activation, weights, own)
+        _checked(at["loss"], _check_loss, config, stage, weights, own)
         _checked(at["optimizer"], build_optimizer, stage.optimizer, stage.lr, own)
         _checked(at["schedule"], build_schedule, stage.schedule, stage.lr, stage.epochs, own)
         _checked(at["callbacks"], callbacks_of, stage, metrics, own, 1)
         _checked(at["batch"], _check_batch, stage.batch)
-    try:
-        notes = _notes_of_networks(config, own)
-    except (NetworkError, WeightsError) as error:
-        key, text = _key_at_fault(config, error.message)
-        raise type(error)(f"{where(key)}: {text}", error.advice) from error
+    notes = _check_networks(config, where, own)
     return Plan(
         config,
         stages,
@@ -102,16 +109,6 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
         own,
         notes,
     )
-
-
-def _notes_of_networks(config: Config, own: Mapping[str, Any]) -> tuple[str, ...]:
-    """Build the network of each size that a stage asks for; returns what there is to say of the first one's weights."""
-    first, *others = dict.fromkeys(config.stage_shape(number) for number in range(len(config.stages)))
-    notes = build_network(config.network_spec(first), config.seed, own=own).notes
-    for shape in others:
-        bare = config.network_spec(shape).model_copy(update={"encoder_weights": None})
-        build_network(bare, config.seed, own=own)
-    return notes
 
 
 def fit_folds(
@@ -129,17 +126,7 @@ def fit_folds(
     if not unfinished:
         return
     configure(precision)
-    data = TrainingData(
-        pool,
-        plan.reader,
-        plan.augmentations,
-        plan.mixings,
-        plan.metrics,
-        config.stored_probability,
-        config.seed,
-        plan.own,
-        part.deadline,
-    )
+    data = plan.training_data(pool, part.deadline)
     for note in plan.notes:
         progress.say(note)
     trainer = Trainer(config, plan.own)
@@ -184,6 +171,54 @@ def _checked(where: str, build: Callable[..., Any], *arguments: Any) -> None:
         raise type(error)(f"{where}: {error.message}", error.advice) from error
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _check_loss(config: Config, stage: Stage, class_weights: tuple[float, ...] | None, own: Mapping[str, Any]) -> None:
+    """Build the loss of a stage; one of the user's is called too, on its own and as part of a graph, as in training."""
+    loss = build_loss(stage.loss, config.activation, class_weights, own)
+    names = [term.name for term in stage.loss if isinstance(term.arguments, Mapping)]
+    if not names:
+        return
+    shape = (2, *stage.shape[:2], config.class_count)
+    target = tf.one_hot(tf.zeros(shape[:3], tf.uint8), shape[3], dtype=tf.uint8)
+    presence = tf.zeros((shape[0], shape[3])) if config.emptiness_head else None
+    arguments = (target, Outputs(tf.zeros(shape), presence=presence), tf.constant(0.0))
+    try:
+        loss(*arguments)
+        compiled(loss)(*arguments)
+    except ToolkitError:
+        raise
+    except Exception as error:
+        # TensorFlow tells the whole way to the fault; what is wrong comes last.
+        text = (str(error).strip().splitlines() or [""])[-1].strip()
+        raise ConfigError(
+            f"the loss fails when it is called ({', '.join(names)}): {type(error).__name__}: {text}"
+        ) from error
+
+
+def _check_networks(config: Config, where: Where, own: Mapping[str, Any]) -> Sequence[str]:
+    """Build the network for each size that a stage asks for; returns what there is to say about its weights.
+
+    The weights of the encoder do not depend on the size: the first network alone takes them.
+
+    Raises:
+        NetworkError, WeightsError: with the key at fault.
+    """
+    notes: Sequence[str] | None = None
+    shapes = [config.stage_shape(number) for number in range(len(config.stages))]
+    for shape in dict.fromkeys(shapes):
+        spec = config.network_spec(shape)
+        if notes is not None:
+            spec = spec.model_copy(update={"encoder_weights": None})
+        try:
+            network = build_network(spec, config.seed, own=own)
+        except (NetworkError, WeightsError) as error:
+            key, text = _key_at_fault(config, error.message)
+            number = shapes.index(shape)
+            key = stage_key(config.stages[number], number, "shape") if key == ("shape",) else key
+            raise type(error)(f"{where(key)}: {text}", error.advice) from error
+        notes = network.notes if notes is None else notes
+    return notes or ()
 
 
 def _check_metric(spec: MetricSpec, own: Mapping[str, Any]) -> None:

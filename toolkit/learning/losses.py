@@ -21,8 +21,8 @@ from toolkit.learning.pixel_losses import (
 )
 from toolkit.learning.plugins import check_call
 from toolkit.learning.region_losses import dice_loss, focal_tversky_loss, jaccard_loss, tversky_loss
-from toolkit.learning.runtime import tf
-from toolkit.learning.truth import Tensor, Truth, float32_where, read_truth
+from toolkit.learning.runtime import in_float32, tf
+from toolkit.learning.truth import Tensor, Truth, read_truth
 
 _VOID_LOGIT = -30.0  # of the user's own losses: background, beyond doubt in float32
 
@@ -102,7 +102,7 @@ def build_loss(
         truth = read_truth(target, class_weights)
         masks = [_predictions(truth, logits, activation) for logits in (outputs.logits, *outputs.auxiliary)]
         if outputs.presence is not None:
-            masks[0]["presence"] = float32_where(tf.reduce_max(truth.valid, axis=(1, 2)), outputs.presence)
+            masks[0]["presence"] = in_float32(outputs.presence, tf.reduce_max(truth.valid, axis=(1, 2)))
         values = [term.weight.at(progress) * _value(term, loss, truth, masks) for term, loss in parts]
         return tf.add_n(values)
 
@@ -132,7 +132,7 @@ def _own_loss(term: LossTerm, function: Any) -> Loss:
 
 def _predictions(truth: Truth, logits: Tensor, activation: Activation) -> dict[str, Tensor]:
     """One mask as the terms want it; in void pixels its logits are 0 and no gradient arrives."""
-    logits = float32_where(truth.valid, logits)
+    logits = in_float32(logits, truth.valid)
     # What no term asks for is not computed: TensorFlow leaves it out of the graph.
     return {"logits": logits, "probabilities": tf.sigmoid(logits) if activation == "sigmoid" else tf.nn.softmax(logits)}
 

@@ -64,11 +64,6 @@ class Own(Mapping[str, Any]):
         """Whether plugins.py defines it, or it is a dotted path."""
         return isinstance(name, str) and (name in self._names or "." in name)
 
-    @property
-    def path(self) -> Path | None:
-        """plugins.py, if there is one."""
-        return self._path if self._path.is_file() else None
-
 
 def check_call(name: str, function: Any, parameters: Sequence[str], arguments: Mapping[str, Any]) -> None:
     """Check that the user's own function takes what it will be called with, before hours are spent.

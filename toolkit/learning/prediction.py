@@ -14,7 +14,7 @@ from toolkit.files.sources import Images
 from toolkit.learning.batches import SampleReader, prediction_batches
 from toolkit.learning.networks import Network
 from toolkit.learning.outputs import Outputs
-from toolkit.learning.runtime import compiled, tf
+from toolkit.learning.runtime import compiled, in_float32, tf
 from toolkit.messages import Task
 
 Size = tuple[int, int]
@@ -111,7 +111,7 @@ def presence_of(outputs: Outputs) -> Any:
 
     Classes may occur together whatever the activation of the masks.
     """
-    return None if outputs.presence is None else tf.sigmoid(outputs.presence)
+    return None if outputs.presence is None else tf.sigmoid(in_float32(outputs.presence))
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ def _compiled_mean(
 
     def predict(images: Any) -> Any:
         outputs = [network_of(view).outputs(view.apply(images, tf.transpose), training=False) for view in views]
-        undone = [view.undo(activate(output.logits), tf.transpose) for view, output in zip(views, outputs, strict=True)]
+        maps = [activate(in_float32(output.logits)) for output in outputs]
+        undone = [view.undo(found, tf.transpose) for view, found in zip(views, maps, strict=True)]
         presence = [found for found in map(presence_of, outputs) if found is not None]
         return _mean(undone), _mean(presence) if presence else None, outputs[0]
 

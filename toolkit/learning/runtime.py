@@ -104,6 +104,15 @@ def configure(precision: Precision) -> None:
     take_memory_by_need()
 
 
+def in_float32(tensor: Any, mask: Any = 1.0) -> Any:
+    """The tensor in float32, 0 where `mask`, which broadcasts against it, is 0; no gradient arrives there.
+
+    Done by an operation that the rewrite of graphs to bfloat16 does not know and stops at. Without it, whatever lies
+    between here and the network's last layer would be computed in half the bits.
+    """
+    return tf.math.multiply_no_nan(tf.cast(tensor, tf.float32), mask)
+
+
 def take_memory_by_need() -> None:
     """Let GPUs give out their memory by and by; without effect once something has been computed on them."""
     for device in tf.config.list_physical_devices("GPU"):

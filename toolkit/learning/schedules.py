@@ -68,6 +68,8 @@ def build_schedule(
 ) -> Callable[[Moment], float]:
     """The learning rate of every moment of a stage; `own` holds the user's functions by name.
 
+    A user's function that gives no learning rate ends in a ConfigError when it is asked.
+
     Raises:
         ValueError: the stage is too short, or what the user's name stands for cannot be called.
     """

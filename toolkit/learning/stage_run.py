@@ -8,15 +8,13 @@ from typing import Any
 
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Integers
-from toolkit.core.class_weights import balanced_class_weights
 from toolkit.core.randomness import derived_seed
-from toolkit.core.sampling import area_groups, select_images, shuffled_batches
+from toolkit.core.sampling import shuffled_batches
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.experiment import StageFolder
 from toolkit.files.history import Epoch, write_history
 from toolkit.files.writing import finite_or_none, write_json
 from toolkit.learning.averaging import reestimate_batch_norm
-from toolkit.learning.batches import training_batches
 from toolkit.learning.candidates import Candidates
 from toolkit.learning.checkpoints import Checkpoint, assign, read_checkpoint, write_checkpoint
 from toolkit.learning.hard_negatives import weigh_negatives
@@ -36,17 +34,15 @@ class StageRun:
 
     def __init__(self, trainer: Trainer, stage: Stage, data: TrainingData, run: Run, folder: StageFolder) -> None:
         self._stage, self._data, self._run, self._folder = stage, data, run, folder
-        self._draw = (run.seed, run.fold, stage.number)
         self._title = f"{run.title} · stage {stage.number}"
-        self._train = data.pool.training_part(run.fold)
-        self._equipment = trainer.begin_stage(stage, self._class_weights())
+        self._compiled = trainer.begin_stage(stage, data.class_weights(stage, run.fold))
         self._trainer = trainer
         self._schedule = build_schedule(stage.schedule, stage.lr, stage.epochs, data.own)
-        self._validation = Validation(trainer.predictor, self._equipment.validation_loss, stage, data, run)
-        self._candidates = Candidates(stage, folder, trainer.network, self._equipment.step.average, data.is_better)
+        self._validation = Validation(trainer.predictor, self._compiled.validation_loss, stage, data, run)
+        self._candidates = Candidates(stage, folder, trainer.network, self._compiled.step.average, data.is_better)
         self._log = EpochLog(folder.tensorboard, stage.callbacks)
         self._negative_weights = weigh_negatives(trainer.predictor, stage, data, run, folder)
-        self._callbacks = data.callbacks_of(stage, -(-len(self._chosen(0)) // stage.batch))
+        self._callbacks = data.callbacks_of(stage, -(-len(self._positions(0)) // stage.batch))
         self._history: list[Epoch] = []
         self._stopped = ""
 
@@ -72,17 +68,10 @@ class StageRun:
         overall.advance(self._stage.epochs - len(self._history))
         self._finish(progress)
 
-    def _class_weights(self) -> tuple[float, ...] | None:
-        weights = self._stage.class_weights
-        if weights != "balanced":
-            return weights
-        counts = self._data.pool.pixels[self._train].sum(axis=0)
-        return tuple(balanced_class_weights(counts).tolist())
-
     def _epoch(self, number: int, progress: Progress) -> Epoch:
         started = time.perf_counter()
-        stage, draw = self._stage, (*self._draw, number)
-        positions = self._train[self._chosen(number)]
+        stage, draw = self._stage, self._run.draw(self._stage, number)
+        positions = self._positions(number)
         batches = shuffled_batches(positions, stage.batch, *draw)
         title = f"{self._title} · epoch {number + 1}/{stage.epochs}"
         with progress.task(title, len(positions) + len(self._validation)) as task:
@@ -91,23 +80,8 @@ class StageRun:
         seconds = time.perf_counter() - started
         return Epoch(number, learning_rate, loss, validation_loss, scores, len(positions), seconds)
 
-    def _chosen(self, number: int) -> Integers:
-        stage, pool = self._stage, self._data.pool
-        groups = None
-        if stage.positives == "area_bins":
-            groups = area_groups(pool.coverage[self._train])
-        elif stage.positives == "classes":
-            first = 1 if self._data.reader.classes.activation == "softmax" else 0
-            groups = pool.pixels[self._train, first:] > 0
-        return select_images(
-            pool.has_foreground[self._train],
-            stage.negatives,
-            *self._draw,
-            number,
-            progress=number / max(1, stage.epochs - 1),
-            groups=groups,
-            weights=None if self._negative_weights is None else self._negative_weights[self._train],
-        )
+    def _positions(self, number: int) -> Integers:
+        return self._data.positions(self._stage, self._run, number, self._negative_weights)
 
     def _train_on(
         self, batches: Sequence[Integers], number: int, draw: Sequence[int], task: Task
@@ -115,8 +89,10 @@ class StageRun:
         """Mean loss over the images of the epoch, and the learning rate at its end."""
         total, seen, learning_rate = 0.0, 0, 0.0
         epochs = self._stage.epochs
-        step = self._equipment.step
-        for done, (positions, (images, targets)) in enumerate(zip(batches, self._batches(batches, draw), strict=True)):
+        step = self._compiled.step
+        for done, (positions, (images, targets)) in enumerate(
+            zip(batches, self._data.batches(self._stage, batches, draw), strict=True)
+        ):
             moment = Moment(number, done, len(batches), epochs)
             learning_rate = self._schedule(moment) * math.prod(callback.factor for callback in self._callbacks)
             step.optimizer.learning_rate.assign(learning_rate)
@@ -129,17 +105,6 @@ class StageRun:
             task.advance(len(positions), f"loss {total / seen:.4f}")
         step.settle()
         return total / seen, learning_rate
-
-    def _batches(self, batches: Sequence[Integers], draw: Sequence[int]) -> Any:
-        data, number = self._data, self._stage.number
-        return training_batches(
-            data.reader_of(self._stage),
-            data.pool.samples,
-            data.augmentations[number],
-            data.mixings[number],
-            batches,
-            *draw,
-        )
 
     def _finish_epoch(self, epoch: Epoch, progress: Progress) -> None:
         """Keep what is worth keeping.
@@ -166,7 +131,7 @@ class StageRun:
             progress.say(f"{self._title} · stopped after epoch {epoch.number + 1}: {self._stopped}")
 
     def _checkpoint(self) -> Checkpoint:
-        step = self._equipment.step
+        step = self._compiled.step
         arrays = {
             "weights": self._trainer.network.model.get_weights(),
             "optimizer": [variable.numpy() for variable in step.variables],
@@ -189,7 +154,7 @@ class StageRun:
             return
         found = read_checkpoint(path)
         assign(self._trainer.network.model.weights, found.arrays["weights"], path)
-        assign(self._equipment.step.variables, found.arrays["optimizer"], path)
+        assign(self._compiled.step.variables, found.arrays["optimizer"], path)
         self._candidates.restore(found.arrays, path)
         for callback, state in zip(self._callbacks, found.state["callbacks"], strict=True):
             callback.restore(state)
@@ -230,9 +195,9 @@ class StageRun:
     def _images_without_steps(self) -> Iterator[Any]:
         """Preprocessed training batches, drawn as one more epoch would draw them."""
         number = self._stage.epochs
-        draw = (*self._draw, number)
-        batches = shuffled_batches(self._train[self._chosen(number - 1)], self._stage.batch, *draw)
-        for images, _ in self._batches(batches[:_BATCHES_FOR_STATISTICS], draw):
+        draw = self._run.draw(self._stage, number)
+        batches = shuffled_batches(self._positions(number - 1), self._stage.batch, *draw)
+        for images, _ in self._data.batches(self._stage, batches[:_BATCHES_FOR_STATISTICS], draw):
             yield self._trainer.network.preprocess(tf.cast(images, tf.float32))
 
     def _where(self, number: int) -> str:

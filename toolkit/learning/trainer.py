@@ -47,20 +47,20 @@ class Trainer:
         fresh = build_network(self._config.network_spec(shape), seed, fold, own=self._own)
         self.network.model.set_weights(fresh.model.get_weights())
 
-    def begin_stage(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "Equipment":
+    def begin_stage(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":
         """The compiled step of a stage, with an optimizer that knows no past; the network keeps its weights."""
         self.use_shape(stage.shape)
         if stage.frozen or self.network.encoder:
             self.network.freeze_encoder(stage.frozen)
-        key = (repr(stage.loss), class_weights, repr(stage.optimizer), stage.weight_averaging.ema, stage.frozen)
-        equipment = self._current.equipment
-        if key not in equipment:
-            # Weights by the pixels of a fold are its own: what was compiled for another fold's is of no more use.
-            for other in [other for other in equipment if other[:1] + other[2:] == key[:1] + key[2:]]:
-                del equipment[other]
-            equipment[key] = self._equip(stage, class_weights)
-        equipment[key].forget()
-        return equipment[key]
+        ema = stage.weight_averaging.ema
+        key = (repr(stage.loss), stage.class_weights, repr(stage.optimizer), ema, stage.frozen)
+        stages = self._current.stages
+        if key not in stages or stages[key].class_weights != class_weights:
+            # Balanced weights differ from fold to fold: what was compiled with others is freed.
+            stages.pop(key, None)
+            stages[key] = self._compile(stage, class_weights)
+        stages[key].forget()
+        return stages[key]
 
     def use_shape(self, shape: tuple[int, int, int]) -> None:
         """Change the input, height, width and channels, that the network is built for; its weights stay."""
@@ -77,14 +77,14 @@ class Trainer:
             self._sized[shape] = _Sized(network, Predictor(network, "none", self._config.activation), {})
         return self._sized[shape]
 
-    def _equip(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "Equipment":
+    def _compile(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":
         with self._strategy.scope():
             optimizer = loss_scaling(build_optimizer(stage.optimizer, stage.lr, self._own))
             optimizer.build(self.network.trainable_variables)
             ema = stage.weight_averaging.ema
             average = None if ema is None else ExponentialAverage(self.network.model.weights, ema.decay)
         loss = build_loss(stage.loss, self._config.activation, class_weights, self._own)
-        return Equipment(TrainingStep(self.network, optimizer, loss, average, self._strategy), loss)
+        return CompiledStage(TrainingStep(self.network, optimizer, loss, average, self._strategy), loss, class_weights)
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,15 @@ class _Sized:
 
     network: Network
     predictor: Predictor
-    equipment: dict[tuple[object, ...], "Equipment"]
+    stages: dict[object, "CompiledStage"]
 
 
-class Equipment:
-    """The step of a stage and the loss on its own, for validation."""
+class CompiledStage:
+    """The step of a stage and the loss on its own, for validation; `class_weights` are those of its loss."""
 
-    def __init__(self, step: TrainingStep, loss: LossFunction) -> None:
+    def __init__(self, step: TrainingStep, loss: LossFunction, class_weights: tuple[float, ...] | None = None) -> None:
         self.step = step
+        self.class_weights = class_weights
         self.validation_loss = compiled(loss)
         self._fresh = [variable.numpy() for variable in step.variables]
 

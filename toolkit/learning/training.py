@@ -47,11 +47,16 @@ def train_fold(
                 f"Run first: tk fit {experiment.name} --folds {run.fold} --stages {stage.number}",
             )
         else:
-            path = initial_weights_path(experiment, stage.initial_weights, run.fold, run.repeat)
-            if path is not None:
-                trainer.use_shape(stage.shape)
-                note = trainer.network.load_initial_weights(path)
-                progress.say(f"{run.title} · stage {stage.number} starts from {path}: {note}")
+            take_initial_weights(trainer, experiment, stage, run, progress)
             StageRun(trainer, stage, data, run, folder).run(progress, overall)
         trainer.use_shape(stage.shape)
         trainer.network.load_weights(folder.best_weights)
+
+
+def take_initial_weights(trainer: Trainer, experiment: Experiment, stage: Stage, run: Run, progress: Progress) -> None:
+    """Give the network the `initial_weights` of a stage, if it has any, and say so."""
+    path = initial_weights_path(experiment, stage.initial_weights, run.fold, run.repeat)
+    if path is not None:
+        trainer.use_shape(stage.shape)
+        note = trainer.network.load_initial_weights(path)
+        progress.say(f"{run.title} · stage {stage.number} starts from {path}: {note}")

@@ -58,15 +58,6 @@ def read_truth(target: Tensor, class_weights: Sequence[float] | None = None) -> 
     return Truth(tf.where(valid, target, 0.0), tf.cast(valid, tf.float32), weights)
 
 
-def float32_where(valid: Tensor, logits: Tensor) -> Tensor:
-    """Logits as float32, 0 where `valid`, which broadcasts against them, is 0; no gradient arrives there.
-
-    Done by an operation that the rewrite of graphs to bfloat16 (`toolkit.learning.runtime.configure`) does not know
-    and stops at; with `tf.where`, what lies between here and the network's last layer was computed in 8 bits.
-    """
-    return tf.math.multiply_no_nan(tf.cast(logits, tf.float32), valid)
-
-
 def _mean(weighted: Tensor, weights: Tensor) -> Tensor:
     """0 where there is nothing to take a mean of, such as a batch of void pixels."""
     return tf.math.divide_no_nan(tf.reduce_sum(weighted), tf.reduce_sum(weights))

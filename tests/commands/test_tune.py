@@ -1,0 +1,250 @@
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.config.loading import load_config, plain_config
+from toolkit.core.postprocess import IDENTITY, recipe_from_plain
+from toolkit.files.datasets import find_dataset
+from toolkit.files.experiment import Experiment
+from toolkit.files.fold_table import folds_digest, write_folds
+from toolkit.files.resolved import Resolved, write_resolved
+from toolkit.files.store import ProbabilityWriter
+from toolkit.files.tuned import read_tuned
+from toolkit.files.writing import write_json
+from toolkit.messages import Silent
+
+SIZE = (16, 20)
+IDS = [f"i{number:02d}" for number in range(24)]
+TEST = [f"t{number:02d}" for number in range(8)]
+FOLDS = np.arange(24) // 2 % 3
+CONFIG = """\
+data: {images: ../../images, masks: ../../masks, mask_values: VALUES, test: ../../test}
+architecture: ModularUnet
+backbone: null
+shape: [32, 32, 3]
+folds_count: 3
+stages: [{epochs: 1}]
+"""
+
+
+def truth_of(number: int) -> np.ndarray:
+    """A rectangle of class 1 in every other image, of class 2 in all."""
+    labels = np.zeros(SIZE, np.uint8)
+    if number % 2:
+        labels[2:9, 2 : 7 + number % 5] = 1
+    labels[11:15, 4 : 9 + number % 3] = 2
+    return labels
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "160"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def json_of(*arguments: str) -> dict:
+    code, out, err = run(*arguments, "--json")
+    assert code == 0, err
+    return json.loads(out, parse_constant=pytest.fail)
+
+
+Predict = Callable[[int], np.ndarray]
+
+
+@pytest.fixture
+def fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Experiment]:
+    """Makes an experiment as if it had been fitted: predictions of training images, and of test images if given."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    for folder, ids in (("images", IDS), ("test", TEST)):
+        (tmp_path / folder).mkdir()
+        for image_id in ids:
+            cv2.imwrite(str(tmp_path / folder / f"{image_id}.png"), random.integers(0, 256, (*SIZE, 3), np.uint8))
+    (tmp_path / "masks").mkdir()
+
+    def fitted(
+        lines: str, values: Sequence[int], predict: Predict, test: Predict | None = None, plugins: str = ""
+    ) -> Experiment:
+        for number, image_id in enumerate(IDS):
+            labels = truth_of(number)
+            cv2.imwrite(str(tmp_path / "masks" / f"{image_id}.png"), np.where(np.isin(labels, values), labels, 0))
+        experiment = Experiment(Path("experiments/exp"))
+        experiment.folder.mkdir(parents=True)
+        mask_values = values[-1:] if len(values) == 2 else values if "categorical" in lines else values[1:]
+        experiment.config.write_text(CONFIG.replace("VALUES", str(list(mask_values))) + lines)
+        if plugins:
+            experiment.plugins.write_text(plugins)
+        config = load_config(experiment.config).config
+        digests = find_dataset(config, Silent()).digests | {"folds": folds_digest(FOLDS)}
+        write_resolved(experiment, Resolved(plain_config(config, experiment.folder), digests, "float32", {}))
+        write_folds(experiment.folds, IDS, FOLDS)
+        for split, ids, some in (("oof", IDS, predict), ("test", TEST, test)):
+            if some is not None:
+                with ProbabilityWriter(experiment.predictions(split), "uint8", {"from": split}) as writer:
+                    for number, image_id in enumerate(ids):
+                        writer.append(image_id, some(number).astype(np.float32))
+        write_json(experiment.score, {"metric": "dice", "folds": [0.5] * 3, "all": 0.5})
+        return experiment
+
+    return fitted
+
+
+ONE = "primary_metric: dice\n"
+
+
+def faint(number: int) -> np.ndarray:
+    return np.where(truth_of(number) == 1, 0.4, 0.1)[..., None]
+
+
+def test_all_that_is_told_of_one_class(fitted: Callable[..., Experiment]) -> None:
+    experiment = fitted(ONE, (0, 1), faint, lambda number: 0.9 * faint(number))
+    told = json_of("tune", "exp", "--explain")
+    assert told["metric"] == "dice"
+    assert told["untuned"] == pytest.approx(0.5)
+    assert told["tuned"] == told["nested"] == 1
+    assert told["interval"] == [1, 1]
+    assert told["gain"] == pytest.approx(0.5)
+    assert 0 < told["standard_error"] < 0.2
+    assert told["gap"] == 0
+    assert [step["step"] for step in told["steps"]] == ["threshold", "minimum_area", "triplet", "minimum_object_size"]
+    assert [step["kept"] for step in told["steps"]] == [True, False, False, False]
+    assert experiment.surface.is_file()
+    assert experiment.overlays.is_file()
+    shift = told["shift"]
+    assert (shift["oof"]["images"], shift["test"]["images"]) == (24, 8)
+    assert shift["oof"]["empty_share"] == 0.5
+    assert shift["distance"] > 0.05
+    tuned = read_tuned(experiment, 1, "sigmoid")
+    assert 0.1 < tuned.recipe.classes[0].threshold < 0.4
+    assert tuned.best == tuned.recipe == recipe_from_plain(told["recipe"])
+    assert (tuned.untuned, tuned.nested, tuned.interval) == (told["untuned"], 1, (1, 1))
+    assert tuned.shift == shift
+
+
+def test_the_screen_says_what_is_kept_and_why(fitted: Callable[..., Experiment]) -> None:
+    fitted(ONE, (0, 1), faint, faint)
+    code, out, _ = run("tune", "exp", "--explain")
+    assert code == 0
+    for words in (
+        "untuned", "tuned, optimistic", "nested, honest", "95 % interval", "1.0000 to 1.0000", "share of empty masks",
+        "what each step gave", "no: changes nothing", "the tuned recipe is kept (threshold 0.398)",
+        "thresholds are not moved", "pictures: experiments/exp/surface.png",
+    ):  # fmt: skip
+        assert words in out
+    assert out.splitlines()[-1] == "next: tk submit exp"
+    assert "what each step gave" not in run("tune", "exp")[1]
+
+
+def test_the_untuned_recipe_stays_where_it_is_right(fitted: Callable[..., Experiment]) -> None:
+    experiment = fitted(ONE, (0, 1), lambda number: 2 * faint(number))
+    code, out, _ = run("tune", "exp")
+    assert code == 0
+    assert "the search found nothing better: the untuned recipe stays" in out
+    assert "there are no test predictions to compare with" in out
+    assert read_tuned(experiment, 1, "sigmoid").test_recipe == IDENTITY
+
+
+def rough(number: int, scale: float) -> np.ndarray:
+    noise = np.random.default_rng(number).uniform(0, 0.54, SIZE)
+    return scale * np.where(truth_of(number) == 1, 0.46 + noise, noise)[..., None]
+
+
+def test_thresholds_are_moved_for_test_predictions_where_folds_say_that_it_helps(
+    fitted: Callable[..., Experiment],
+) -> None:
+    """The folds are sure of themselves to different degrees, and the test predictions still less."""
+    lines = "primary_metric: global_dice\n"
+    experiment = fitted(
+        lines, (0, 1), lambda number: rough(number, 1 - 0.25 * FOLDS[number]), lambda number: rough(number, 0.3)
+    )
+    told = json_of("tune", "exp", "--steps", "threshold")
+    assert told["shift"]["moved"]
+    assert told["shift"]["gain"] > told["shift"]["standard_error"]
+    tuned = read_tuned(experiment, 1, "sigmoid")
+    assert tuned.test_recipe == recipe_from_plain(told["test_recipe"])
+    assert tuned.test_recipe.classes[0].threshold < tuned.recipe.classes[0].threshold
+    assert tuned.test_predictions is not None
+    assert "thresholds are moved so that the share of foreground stays" in run("tune", "exp")[1]
+
+
+def both(number: int) -> np.ndarray:
+    labels = truth_of(number)
+    return np.stack([np.where(labels == 1, 0.4, 0.1), np.where(labels == 2, 0.9, 0.7)], axis=-1)
+
+
+@pytest.mark.parametrize("metric", ["dice", "miou"])
+def test_independent_classes(metric: str, fitted: Callable[..., Experiment]) -> None:
+    lines = f"primary_metric: {metric}\nclasses: [left, right]\nactivation: sigmoid\n"
+    experiment = fitted(lines, (0, 1, 2), both, both)
+    told = json_of("tune", "exp", "--explain")
+    assert told["nested"] == 1
+    assert {step["name"] for step in told["steps"]} == {"left", "right"}
+    first, second = read_tuned(experiment, 2, "sigmoid").recipe.classes
+    assert 0.1 < first.threshold < 0.4
+    assert 0.69 < second.threshold < 0.9
+    assert "left: threshold" in run("tune", "exp")[1]
+
+
+def exclusive(number: int) -> np.ndarray:
+    """The background is always the most probable, class 1 is 0.35 where it is, class 2 0.4."""
+    labels = truth_of(number)
+    one, two = np.where(labels == 1, 0.35, 0.1), np.where(labels == 2, 0.4, 0.15)
+    return np.stack([1 - one - two, one, two], axis=-1)
+
+
+def test_exclusive_classes(fitted: Callable[..., Experiment]) -> None:
+    lines = "primary_metric: miou\nclasses: [ground, one, two]\nloss: categorical_crossentropy\n"
+    experiment = fitted(lines, (0, 1, 2), exclusive)
+    assert json_of("tune", "exp", "--steps", "threshold,between")["nested"] == 1
+    recipe = read_tuned(experiment, 3, "softmax").recipe
+    assert recipe.between == "most_probable"
+    assert 0.1 < recipe.classes[1].threshold < 0.35
+
+
+def test_another_metric_and_other_steps(fitted: Callable[..., Experiment]) -> None:
+    experiment = fitted(ONE, (0, 1), faint)
+    told = json_of("tune", "exp", "--metric", "{fbeta: {beta: 2}}", "--steps", "minimum_area,fill_holes,opening")
+    assert told["metric"] == "fbeta(beta=2)"
+    assert [step["step"] for step in told["steps"]] == ["minimum_area", "fill_holes", "opening"]
+    assert read_tuned(experiment, 1, "sigmoid").metric == "fbeta(beta=2)"
+
+
+OWN = """\
+import numpy as np
+
+
+def error(prediction, truth, valid):
+    return float((prediction != truth).mean())
+
+
+error.direction = "min"
+
+
+def without_right(mask, probability):
+    mask[:, 12:] = False
+    return mask
+"""
+
+
+@pytest.mark.train  # the user's code may import TensorFlow, so that it is set up before
+def test_metrics_and_steps_of_the_users(fitted: Callable[..., Experiment]) -> None:
+    def dirty(number: int) -> np.ndarray:
+        probability = faint(number) * 2
+        probability[:, 15 + number % 4] = 0.9
+        return probability
+
+    experiment = fitted("primary_metric: error\n", (0, 1), dirty, plugins=OWN)
+    told = json_of("tune", "exp", "--steps", "threshold,without_right", "--explain")
+    assert told["untuned"] == pytest.approx(1 / 20)
+    assert told["nested"] == 0
+    assert told["gain"] == pytest.approx(1 / 20)
+    assert read_tuned(experiment, 1, "sigmoid").recipe.classes[0].steps == ("without_right",)
+    told = json_of("tune", "exp", "--metric", "dice", "--steps", "threshold")
+    assert told["metric"] == "dice"
