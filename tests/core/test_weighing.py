@@ -4,7 +4,7 @@ import pytest
 from toolkit.core import weighing
 from toolkit.core.blend import quantise
 from toolkit.core.judging import Judge
-from toolkit.core.labels import VOID
+from toolkit.core.labels import VOID, Activation, label_count
 from toolkit.core.means import MEANS, Blender, Mean, count_levels
 from toolkit.core.measuring import Metric, case_of
 from toolkit.core.metrics import MetricSpec, build_metric, build_metrics
@@ -15,8 +15,13 @@ CANDIDATES: list[Weights] = [(1, 0, 0), (1, 1, 0), (2, 1, 4)]
 EVERY = np.ones(3, np.bool_)
 
 
-def material(classes: int, void: bool = False) -> tuple[list[list[np.ndarray]], list[np.ndarray]]:
-    """Maps of three members and labels of five images of different sizes; members agree in many pixels."""
+def material(
+    classes: int, activation: Activation = "sigmoid", void: bool = False
+) -> tuple[list[list[np.ndarray]], list[np.ndarray]]:
+    """Maps of three members and labels of five images of different sizes; members agree in many pixels.
+
+    Independent classes share pixels.
+    """
     random = np.random.default_rng(0)
     maps, labels = [], []
     for size in ((4, 5), (6, 3), (1, 1), (8, 8), (5, 5)):
@@ -26,7 +31,7 @@ def material(classes: int, void: bool = False) -> tuple[list[list[np.ndarray]], 
             for _ in range(2)
         ]
         maps.append([first, *others])
-        truth = random.integers(0, classes + 1, size).astype(np.uint8)
+        truth = random.integers(0, label_count(classes, activation), size).astype(np.uint8)
         if void:
             truth[random.random(size) < 0.2] = VOID
         labels.append(truth)
@@ -34,9 +39,9 @@ def material(classes: int, void: bool = False) -> tuple[list[list[np.ndarray]], 
     return maps, labels
 
 
-def blender_of(mean: Mean, maps: list[list[np.ndarray]], activation: str = "sigmoid") -> Blender:
+def blender_of(mean: Mean, maps: list[list[np.ndarray]], activation: Activation = "sigmoid") -> Blender:
     counts = np.stack([sum(count_levels(image[member]) for image in maps) for member in range(3)])
-    return Blender(mean, activation, counts)  # type: ignore[arg-type]
+    return Blender(mean, activation, counts)
 
 
 def weighed(metric: Metric, blender: Blender, maps: list, labels: list) -> dict:
@@ -78,9 +83,10 @@ def test_every_threshold_is_scored_as_it_would_be_alone(mean: Mean, name: str) -
 
 
 @pytest.mark.parametrize("spec", [MetricSpec("dice"), MetricSpec("miou"), MetricSpec("iou", (("empty", "skip"),))])
-def test_each_class_has_its_own_threshold(spec: MetricSpec) -> None:
-    maps, labels = material(2)
-    metric, blender = build_metric(spec, 2, "sigmoid"), blender_of("probability", maps)
+@pytest.mark.parametrize("classes", [2, 3, 9])
+def test_each_class_has_its_own_threshold(spec: MetricSpec, classes: int) -> None:
+    maps, labels = material(classes)
+    metric, blender = build_metric(spec, classes, "sigmoid"), blender_of("probability", maps)
     found = weighed(metric, blender, maps, labels)[2, 1, 4]
     best = found.best(EVERY)
     assert best.thresholds is not None
@@ -126,14 +132,15 @@ def test_how_many_images_are_taken_at_once_does_not_matter(
 
 @pytest.mark.parametrize(("name", "classes", "activation"), [("instance_map", 1, "sigmoid"), ("miou", 3, "softmax")])
 @pytest.mark.parametrize("mean", MEANS)
-def test_other_metrics_are_judged_at_the_untuned_recipe(mean: Mean, name: str, classes: int, activation: str) -> None:
-    maps, labels = material(classes)
-    labels = [np.minimum(truth, classes - 1) if activation == "softmax" else truth for truth in labels]
-    metric = build_metric(MetricSpec(name), classes, activation)  # type: ignore[arg-type]
+def test_other_metrics_are_judged_at_the_untuned_recipe(
+    mean: Mean, name: str, classes: int, activation: Activation
+) -> None:
+    maps, labels = material(classes, activation)
+    metric = build_metric(MetricSpec(name), classes, activation)
     blender = blender_of(mean, maps, activation)
     found = weighed(metric, blender, maps, labels)
     for weights in CANDIDATES:
-        judge = Judge([metric], activation)  # type: ignore[arg-type]
+        judge = Judge([metric], activation)
         for images, truth in zip(maps, labels, strict=True):
             judge.add(quantise(blender.blend(dict(enumerate(images)), weights, "uint8")), truth)
         choice = found[weights].best(EVERY)

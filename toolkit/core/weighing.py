@@ -10,7 +10,7 @@ import numpy.typing as npt
 from toolkit.core.area_metrics import AreaMetric, PixelAccuracy, PooledMetric
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.blend import Stored, quantise, to_levels
-from toolkit.core.labels import VOID, Labels
+from toolkit.core.labels import VOID, Labels, planes
 from toolkit.core.means import Blender, Values, round_levels
 from toolkit.core.measuring import AREAS, Metric, Objects, Planes, case_of
 from toolkit.core.postprocess import masks_of
@@ -105,12 +105,13 @@ class AreaWeighing:
         self._tallies = {weights: make(metric, folds) for weights in candidates}
         self._classes = metric.classes
         self._blenders = [_of_class(blender, index) for index in range(metric.classes)]
-        self._waiting: list[tuple[int, list[npt.NDArray[np.uint8]], Labels]] = []
+        self._waiting: list[tuple[int, list[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]] = []
         self._pixels = 0
 
     def add(self, fold: int, maps: Sequence[Stored], labels: Labels, objects: Objects | None) -> None:
         """See `Weighing`."""
-        self._waiting.append((fold, [to_levels(stored) for stored in maps], labels))
+        truth = planes(labels, self._classes, "sigmoid")
+        self._waiting.append((fold, [to_levels(stored) for stored in maps], truth))
         self._pixels += labels.size
         if self._pixels >= _PIXELS_AT_ONCE:
             self._flush()
@@ -132,13 +133,12 @@ class AreaWeighing:
     def _pixels_of(self, index: int) -> tuple[npt.NDArray[np.uint8], Integers]:
         """The levels of one class in all members, (members, pixels), and 2·image + truth of each pixel, (pixels,)."""
         levels, groups = [], []
-        for number, (_, maps, labels) in enumerate(self._waiting):
-            valid = labels != VOID
-            whole = bool(valid.all())
-            truth = (labels == index + 1).astype(np.int64) + 2 * number
-            groups.append(truth.ravel() if whole else truth[valid])
-            planes = [stored[..., index] for stored in maps]
-            levels.append(np.stack([plane.ravel() if whole else plane[valid] for plane in planes]))
+        for number, (_, maps, truth) in enumerate(self._waiting):
+            plane = truth[..., index]
+            valid = plane != VOID
+            chosen = slice(None) if valid.all() else valid  # all pixels, without the work of choosing them
+            groups.append((plane[chosen] + np.int64(2 * number)).ravel())
+            levels.append(np.stack([stored[..., index][chosen].ravel() for stored in maps]))
         return np.concatenate(levels, axis=1), np.concatenate(groups)
 
 
