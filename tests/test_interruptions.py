@@ -1,48 +1,77 @@
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from toolkit.files.experiment import Workspace
+from toolkit.commands.fit import fit
+from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.history import read_history
+from toolkit.messages import Silent, Task
 
 pytestmark = pytest.mark.train
 
 # Whoever runs the tests in the background may have made them deaf to interrupts, which is inherited.
 START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from toolkit.cli import main; main()"
-FIT = [sys.executable, "-c", START, "fit", "tiny"]
+FIT = [sys.executable, "-c", START, "fit", "held"]
+
+# The second epoch does not begin as long as there is a file `hold`; a file `waits` tells that it waits.
+PLUGINS = """\
+import time
+from pathlib import Path
+
+def held(moment, lr):
+    here = Path(__file__).parent
+    while moment.epoch and (here / "hold").exists():
+        (here / "waits").touch()
+        time.sleep(0.05)
+    return lr
+"""
 
 
-def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(tiny_competition: Workspace) -> None:
-    def start() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            FIT, cwd=tiny_competition.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+class Titles(Silent):
+    """Remembers which work was done."""
 
-    running = start()
-    assert running.stderr is not None
-    said = []
-    for line in running.stderr:
-        said.append(line)
-        if "epoch 1/2" in line:
-            break
-    second = subprocess.run(FIT, cwd=tiny_competition.root, capture_output=True, text=True, timeout=120, check=False)
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        self.titles.append(title)
+        with super().task(title, total) as task:
+            yield task
+
+
+def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
+) -> None:
+    experiment = write_experiment(tiny_competition, "held", "stages: [{epochs: 2, schedule: held}]\n")
+    experiment.plugins.write_text(PLUGINS)
+    hold = experiment.folder / "hold"
+    hold.touch()
+    running = subprocess.Popen(
+        FIT, cwd=tiny_competition.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while running.poll() is None and not (experiment.folder / "waits").exists():
+        time.sleep(0.05)
+    second = subprocess.run(FIT, cwd=tiny_competition.root, capture_output=True, text=True, timeout=600, check=False)
     assert second.returncode == 12, second.stderr
     assert "another run is working on" in second.stderr
     assert "Traceback" not in second.stderr
 
     running.send_signal(signal.SIGINT)
-    _, rest = running.communicate(timeout=120)
-    assert running.returncode == 130, "".join(said) + rest
-    assert "interrupted; what was finished is kept" in rest
-    assert "Traceback" not in rest
-    stage = tiny_competition.find("tiny").stage(0, 0)
-    kept = read_history(stage)
-    assert kept
+    _, said = running.communicate(timeout=600)
+    assert running.returncode == 130, said
+    assert "interrupted; what was finished is kept" in said
+    assert "Traceback" not in said
+    (kept,) = read_history(experiment.stage(0, 0))
 
-    resumed = start()
-    _, talk = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0, talk
-    assert "fold 0 · stage 0 · epoch 1/2" not in talk
-    assert read_history(stage)[: len(kept)] == kept
+    hold.unlink()
+    work = Titles()
+    assert fit(tiny_competition, "held", progress=work).finished
+    assert "fold 0 · stage 0 · epoch 2/2" in work.titles
+    assert "fold 0 · stage 0 · epoch 1/2" not in work.titles
+    assert read_history(experiment.stage(0, 0))[0] == kept

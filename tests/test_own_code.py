@@ -221,4 +221,4 @@ def test_the_users_code_finds_tensorflow_as_it_is_set_up_here(tmp_path: Path) ->
         f"assert Own(Path({str(tmp_path / 'config.yaml')!r}))['version']().startswith('tf_keras.')\n"
         "import toolkit.learning.networks\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)

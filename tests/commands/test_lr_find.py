@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,10 +15,16 @@ from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import write_folds
 from toolkit.files.resolved import Resolved, write_resolved
 from toolkit.files.tables import read_table
+from toolkit.learning import lr_find
 from toolkit.learning.steps import TrainingStep
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
+
+
+def give_losses(monkeypatch: pytest.MonkeyPatch, loss: Callable[[float], float]) -> None:
+    """Nothing is trained: each learning rate has the loss that a function gives."""
+    monkeypatch.setattr(lr_find, "loss_by_learning_rate", lambda _, plan, pool, rates, **__: [loss(r) for r in rates])
 
 
 @pytest.mark.parametrize(
@@ -67,24 +74,37 @@ def test_the_curve_is_that_of_the_losses_and_nothing_is_kept(
 
 
 def test_a_curve_that_says_nothing_is_told(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: 0.5)
+    give_losses(monkeypatch, lambda rate: 0.5)
     with pytest.raises(TrainingError, match="plain: no learning rate can be suggested") as told:
         find_learning_rate(tiny_competition, "plain", steps=12, progress=Silent())
     assert str(tiny_competition.find("plain").lr_find_table) in told.value.advice
 
 
-def test_a_real_step_learns(tiny_competition: Workspace, write_experiment: Callable[..., Experiment]) -> None:
-    write_experiment(tiny_competition, "two", "stages: [{epochs: 1}, {epochs: 1, loss: lovasz_loss, batch: 5}]\n")
+def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = "stages: [{epochs: 1}, {epochs: 1, loss: lovasz_loss, batch: 5}]\n"
+    experiment = write_experiment(tiny_competition, "two", lines)
     with pytest.raises(NotReadyError, match="stage 1 starts from the best weights of stage 0, which is not finished"):
         find_learning_rate(tiny_competition, "two", stage=1, fold=1, progress=Silent())
     fit(tiny_competition, "two", wanted=Wanted([1], [0]), progress=Silent())
+    began: list[list[np.ndarray]] = []
+    trained = TrainingStep.__call__
+
+    def step(self: TrainingStep, *batch: Any) -> float:
+        began.append(self.network.model.get_weights())
+        return trained(self, *batch)
+
+    monkeypatch.setattr(TrainingStep, "__call__", step)
     result = find_learning_rate(tiny_competition, "two", stage=1, fold=1, low=1e-4, high=1, steps=25, progress=Silent())
-    losses = [
-        float(loss) for _, loss in read_table(tiny_competition.find("two").lr_find_table, 2, "", ConfigError).rows
-    ]
+    losses = [float(loss) for _, loss in read_table(experiment.lr_find_table, 2, "", ConfigError).rows]
     assert min(losses) < losses[0]
     assert 1e-4 <= result.suggestion <= 1
     assert result.next_steps()[-1].startswith("next: tk fit two --set stages.1.lr=")
+    stored: list[bytes] = []
+    with h5py.File(experiment.stage(1, 0).best_weights) as file:
+        file.visititems(lambda _, item: stored.append(item[()].tobytes()) if isinstance(item, h5py.Dataset) else None)
+    assert sorted(stored) == sorted(array.tobytes() for array in began[0])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +130,7 @@ def test_the_next_step_names_what_decides(
     step: str,
 ) -> None:
     write_experiment(tiny_competition, "one", lines + "\n")
-    monkeypatch.setattr(TrainingStep, "__call__", lambda self, *_: 1 / (1 + 1e3 * float(self.optimizer.learning_rate)))
+    give_losses(monkeypatch, lambda rate: 1 / (1 + 1e3 * rate))
     result = find_learning_rate(tiny_competition, "one", low=1e-6, high=0.1, steps=20, progress=Silent())
     assert result.next_steps()[-1].startswith(f"next: {step}")
 
@@ -121,25 +141,6 @@ def test_ensembles_have_no_learning_rate(tiny_competition: Workspace) -> None:
     (folder / "config.yaml").write_text("members: [tiny, plain]\n")
     with pytest.raises(ConfigError, match="both is an ensemble; only what is trained has a learning rate"):
         find_learning_rate(tiny_competition, "both", progress=Silent())
-
-
-def test_a_later_stage_starts_from_the_best_weights_of_the_one_before(
-    tiny_competition: Workspace, write_experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    experiment = write_experiment(tiny_competition, "two", "stages: [{epochs: 1}, {epochs: 1}]\n")
-    fit(tiny_competition, "two", wanted=Wanted(folds=[0], stages=[0]), progress=Silent())
-    began: list[list[np.ndarray]] = []
-
-    def step(self: TrainingStep, images: object, targets: object, progress: float) -> float:
-        began.append(self.network.model.get_weights())
-        return 1 / (1 + 1e3 * float(self.optimizer.learning_rate))
-
-    monkeypatch.setattr(TrainingStep, "__call__", step)
-    find_learning_rate(tiny_competition, "two", stage=1, low=1e-6, high=0.1, steps=12, progress=Silent())
-    stored: list[bytes] = []
-    with h5py.File(experiment.stage(0, 0).best_weights) as file:
-        file.visititems(lambda _, item: stored.append(item[()].tobytes()) if isinstance(item, h5py.Dataset) else None)
-    assert sorted(stored) == sorted(array.tobytes() for array in began[0])
 
 
 def test_weights_that_know_what_is_held_out_are_refused(

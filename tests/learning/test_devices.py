@@ -14,30 +14,34 @@ from toolkit.learning.runtime import strategy, tf, training_devices
 
 pytestmark = pytest.mark.train
 
-# A processor can only be cut into several devices before TensorFlow has computed anything.
-ON_DEVICES = """
-import json, sys
+# A processor can only be cut into several devices before TensorFlow has computed anything. First the same steps on one
+# device and on two, then whole runs on two, one of them interrupted after an epoch.
+ON_TWO_DEVICES = """
+import json
 from toolkit.learning.runtime import configure, strategy, tf
 
-count = int(sys.argv[1])
 processor = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * count)
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 configure("float32")
 
 import numpy as np
+from pathlib import Path
+from toolkit.commands.fit import fit
 from toolkit.config.losses import parse_loss
 from toolkit.config.networks import NetworkSpec
 from toolkit.config.optimizers import parse_optimizer
+from toolkit.errors import ConfigError
+from toolkit.files.experiment import Workspace
 from toolkit.learning.losses import build_loss
 from toolkit.learning.networks import build_network
 from toolkit.learning.optimizers import build_optimizer
 from toolkit.learning.prediction import Predictor
 from toolkit.learning.steps import TrainingStep
+from toolkit.messages import Silent
 
-def steps():
+def steps(devices):
     options = {"depth": 1, "convolutions": 1, "start_filters": 4, "normalisation": "group"}
     spec = NetworkSpec(architecture="ModularUnet", options=options, shape=(32, 32, 3))
-    devices = strategy()
     with devices.scope():
         network = build_network(spec, 1)
         optimizer = build_optimizer(parse_optimizer({"SGD": {"momentum": 0.9, "global_clipnorm": 1.0}}), 0.1)
@@ -48,27 +52,15 @@ def steps():
     for size in (8, 7, 3, 1, 5, 8):
         images = random.integers(0, 256, (size, 32, 32, 3), dtype=np.uint8)
         losses.append(step(images, (images[..., :1] > 128).astype(np.uint8), 0.0))
-    return losses, Predictor(network, "none", "sigmoid")(tf.constant(images)).tolist()
-
-losses, probabilities = steps()
-print(json.dumps({"devices": strategy().num_replicas_in_sync, "losses": losses, "probabilities": probabilities}))
-"""
-
-# Whole runs, one of them interrupted after an epoch.
-RUNS = (
-    ON_DEVICES.split("import numpy", maxsplit=1)[0]
-    + """
-from pathlib import Path
-from toolkit.commands.fit import fit
-from toolkit.errors import ConfigError
-from toolkit.files.experiment import Workspace
-from toolkit.messages import Silent
+    probabilities = Predictor(network, "none", "sigmoid")(tf.constant(images)).tolist()
+    return {"devices": devices.num_replicas_in_sync, "losses": losses, "probabilities": probabilities}
 
 class Interrupted(Silent):
     def say(self, message):
         if "epoch" in message:
             raise KeyboardInterrupt
 
+print(json.dumps([steps(tf.distribute.get_strategy()), steps(strategy())]))
 workspace = Workspace(Path.cwd())
 try:
     fit(workspace, "broken", overrides=["batch=1"], progress=Silent())
@@ -80,18 +72,24 @@ try:
 except KeyboardInterrupt:
     fit(workspace, "broken", progress=Silent())
 """
-)
 
 
-def run(script: str, devices: int, workspace: Workspace) -> str:
-    command = [sys.executable, "-c", script, str(devices)]
-    done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, timeout=300, check=False)
+@pytest.fixture(scope="module")
+def said(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> list[str]:
+    """What a process on two devices says, one line of its steps, one of its runs."""
+    text = "batch: 5\nweight_averaging: {ema: {decay: 0.9}, swa: {start: 0}}\nstages: [{epochs: 2, negatives: 0.5}]\n"
+    for name in ("straight", "broken"):
+        write_experiment(shared_competition, name, text)
+    command = [sys.executable, "-c", ON_TWO_DEVICES]
+    done = subprocess.run(
+        command, cwd=shared_competition.root, capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout.splitlines()
 
 
-def test_two_devices_learn_what_one_learns(tiny_competition: Workspace) -> None:
-    one, two = (json.loads(run(ON_DEVICES, devices, tiny_competition)) for devices in (1, 2))
+def test_two_devices_learn_what_one_learns(said: list[str]) -> None:
+    one, two = json.loads(said[0])
     assert (one["devices"], two["devices"]) == (1, 2)
     assert one["losses"][-1] < one["losses"][0] - 0.05
     np.testing.assert_allclose(two["losses"], one["losses"], rtol=1e-4)
@@ -99,16 +97,12 @@ def test_two_devices_learn_what_one_learns(tiny_competition: Workspace) -> None:
 
 
 def test_a_run_on_two_devices_resumes_averages_and_predicts(
-    tiny_competition: Workspace, different_results: Callable[[Experiment, Experiment], list[str]]
+    said: list[str],
+    shared_competition: Workspace,
+    different_results: Callable[[Experiment, Experiment], list[str]],
 ) -> None:
-    text = "extends: ../plain/config.yaml\nbatch: 5\nweight_averaging: {ema: {decay: 0.9}, swa: {start: 0}}\n"
-    text += "stages: [{epochs: 2, negatives: 0.5}]\n"
-    experiments = [tiny_competition.place(name) for name in ("straight", "broken")]
-    for experiment in experiments:
-        experiment.folder.mkdir()
-        experiment.config.write_text(text)
-    said = run(RUNS, 2, tiny_competition)
-    assert "--set batch=1: batch: 2 devices cannot share a batch of 1" in said
+    assert "--set batch=1: batch: 2 devices cannot share a batch of 1" in said[1]
+    experiments = [shared_competition.find(name) for name in ("straight", "broken")]
     assert experiments[0].score.is_file()
     assert different_results(*experiments) == []
 

@@ -20,7 +20,7 @@ PLAIN = {"depth": 1, "start_filters": 2, "convolutions": 1}
 
 def build(*seed: int, **changes: object) -> Network:
     return build_network(
-        NetworkSpec.model_validate({"backbone": "resnet18", "shape": (32, 32, 3)} | changes), *seed or (0,)
+        NetworkSpec.model_validate({"backbone": "vgg16", "shape": (32, 32, 3)} | changes), *seed or (0,)
     )
 
 
@@ -32,8 +32,19 @@ def of(network: Network, layer: str) -> np.ndarray:
     return np.asarray(network.model.get_layer(layer).get_weights()[0])
 
 
+@pytest.fixture(scope="module")
+def encoder_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of an encoder, its first kernel such as no network begins with."""
+    encoder = build_encoder("vgg16", (48, 48, 3), None)
+    kernel, bias = encoder.get_layer("block1_conv1").get_weights()
+    encoder.get_layer("block1_conv1").set_weights([np.full_like(kernel, 0.25), bias])
+    path = tmp_path_factory.mktemp("weights") / "encoder.h5"
+    write_weights(path, encoder)
+    return path
+
+
 def test_loading_undoes_saving(tmp_path: Path, same_arrays: Same) -> None:
-    first, second = build(1), build(2)
+    first, second = plain(1), plain(2)
     first.save_weights(tmp_path / "best.weights.h5")
     second.load_weights(tmp_path / "best.weights.h5")
     assert same_arrays(first.model.get_weights(), second.model.get_weights())
@@ -114,10 +125,10 @@ def test_another_networks_weights_are_a_start_for_what_both_have(tmp_path: Path)
     donor.save_weights(tmp_path / "unet.h5")
     taught = build(2, architecture="FPN")
     report = taught.load_initial_weights(tmp_path / "unet.h5")
-    assert (report.loaded, report.heads) == (len(weighted_layers(build_encoder("resnet18", (32, 32, 3), None))), ())
+    assert (report.loaded, report.heads) == (len(weighted_layers(build_encoder("vgg16", (32, 32, 3), None))), ())
     assert report.layers == report.loaded + len(report.missing) == len(weighted_layers(taught.model))
     assert "head_conv" in report.missing
-    assert np.array_equal(of(taught, "conv0"), of(donor, "conv0"))
+    assert np.array_equal(of(taught, "block5_conv3"), of(donor, "block5_conv3"))
     assert f"{report.loaded} of {report.layers}" in str(report)
 
 
@@ -149,34 +160,34 @@ def test_initial_weights_without_any_layer_of_the_network_are_refused(tmp_path: 
 
 
 @pytest.mark.parametrize("architecture", ["Unet", "PSPNet", "DeepLabV3Plus", "RefineNet"])
-def test_encoder_weights_of_a_file_reach_every_architecture(tmp_path: Path, architecture: str) -> None:
-    donor = build_encoder("resnet18", (48, 48, 3), None)
-    write_weights(tmp_path / "encoder.h5", donor)
+def test_encoder_weights_of_a_file_reach_every_architecture(
+    encoder_file: Path, same_arrays: Same, architecture: str
+) -> None:
     sides = {"PSPNet": 48}.get(architecture, 32)
-    taught = build(8, architecture=architecture, encoder_weights=tmp_path / "encoder.h5", shape=(sides, sides, 3))
+    taught = build(8, architecture=architecture, encoder_weights=encoder_file, shape=(sides, sides, 3))
+    stored = read_weights(encoder_file)
+    assert (of(taught, "block1_conv1") == 0.25).all()
     for name in taught.encoder:
-        expected = donor.get_layer(name).get_weights() if name in {each.name for each in donor.layers} else []
-        assert all(map(np.array_equal, expected, taught.model.get_layer(name).get_weights()))
-    assert not np.array_equal(of(build(8), "conv0"), of(taught, "conv0"))
-    count = len(weighted_layers(donor))
-    assert f"{count} of {count} layers" in taught.notes[0]
+        assert same_arrays(stored.get(name, []), taught.model.get_layer(name).get_weights())
+    assert f"{len(stored)} of {len(stored)} layers" in taught.notes[0]
 
 
 def test_encoder_weights_of_a_whole_network_are_found_by_name(tmp_path: Path) -> None:
     donor = build(7)
     donor.save_weights(tmp_path / "unet.h5")
     taught = build(8, encoder_weights=tmp_path / "unet.h5")
-    assert np.array_equal(of(taught, "stage4_unit2_conv2"), of(donor, "stage4_unit2_conv2"))
+    assert np.array_equal(of(taught, "block5_conv3"), of(donor, "block5_conv3"))
     assert not np.array_equal(of(taught, "final_conv"), of(donor, "final_conv"))
 
 
 def test_encoder_weights_with_other_numbers_in_their_names_fit_in_order(tmp_path: Path) -> None:
-    build_encoder("seresnet18", (32, 32, 3), None)  # counts up the numbers of the layers that have no name
+    tf.keras.layers.Conv2D(1, 1)  # counts up the numbers of the layers that have no name
     donor = build_encoder("seresnet18", (32, 32, 3), None)
     donor.save_weights(tmp_path / "later.h5")
     taught = build(backbone="seresnet18", encoder_weights=tmp_path / "later.h5")
     expected = [array for layer in weighted_layers(donor) for array in layer.get_weights()]
     encoder = [layer for layer in weighted_layers(taught.model) if layer.name in taught.encoder]
+    assert {layer.name for layer in weighted_layers(donor)} != {layer.name for layer in encoder}
     received = {array.tobytes() for layer in encoder for array in layer.get_weights()}
     assert {array.tobytes() for array in expected} == received
 
@@ -192,14 +203,14 @@ def test_encoder_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
         attempt("text.h5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.create_group("another_layer").create_dataset("kernel", data=np.zeros(3))
-    with pytest.raises(WeightsError, match=r"not of resnet18: no layer.*another_layer.*bn_data"):
+    with pytest.raises(WeightsError, match=r"not of vgg16: no layer.*another_layer.*block1_conv1"):
         attempt("other.h5")
     with h5py.File(tmp_path / "few.h5", "w") as file:
-        file.create_group("conv0").create_dataset("kernel", data=np.zeros((7, 7, 3, 64)))
+        file.create_group("block1_conv1").create_dataset("kernel", data=np.zeros((3, 3, 3, 64)))
     with pytest.raises(WeightsError, match="only 1 of its"):
         attempt("few.h5")
-    build(backbone="resnet34", shape=(32, 32, 3)).save_weights(tmp_path / "larger.h5")
-    assert "of" in attempt("larger.h5").notes[0]  # all layers of resnet18 are in resnet34 under the same names
-    write_weights(tmp_path / "deep.h5", build_encoder("resnet50", (32, 32, 3), None))
-    with pytest.raises(WeightsError, match=r"layer stage1_unit1_conv1 has shapes 1×1×64×64, expected 3×3×64×64"):
+    build(backbone="vgg19").save_weights(tmp_path / "larger.h5")
+    assert "of" in attempt("larger.h5").notes[0]  # all layers of vgg16 are in vgg19 under the same names
+    write_weights(tmp_path / "deep.h5", build_encoder("vgg16", (32, 32, 4), None))
+    with pytest.raises(WeightsError, match=r"layer block1_conv1 has shapes 3×3×4×64, 64, expected 3×3×3×64, 64"):
         attempt("deep.h5")
