@@ -9,12 +9,15 @@ from typer.testing import CliRunner
 
 from toolkit.cli import app
 from toolkit.commands import demo
+from toolkit.config.loading import load_config
 from toolkit.core.postprocess import masks_of, recipe_from_plain
 from toolkit.core.rle import decode
 from toolkit.files.experiment import Workspace
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.submissions import read_submission
 from toolkit.files.tuned import read_tuned
+from toolkit.learning import lr_find
+from toolkit.learning.networks import build_network
 
 pytestmark = pytest.mark.train
 
@@ -22,7 +25,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 # What makes the README's experiments small enough for a test; their commands stay as they are written.
 SMALL = {
-    "backbone: resnet34": "backbone: resnet18",
+    "backbone: resnet34": "backbone: vgg16",
     "encoder_weights: imagenet": "encoder_weights: null",
     "shape: [256, 256, 3]": "shape: [32, 32, 3]",
     "folds_count: 5": "folds_count: 2",
@@ -45,6 +48,8 @@ def run(*arguments: str) -> str:
 
 def test_the_readme_does_what_it_says(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_competition.root)
+    # Its 120 steps take long, and have tests of their own.
+    monkeypatch.setattr(lr_find, "loss_by_learning_rate", lambda _, __, ___, rates, **____: list(1 / (1 + 1e3 * rates)))
     for command in readme_commands():
         run(*command[1:])
         if command[:3] == ["tk", "new", "exp042"]:
@@ -54,6 +59,9 @@ def test_the_readme_does_what_it_says(tiny_competition: Workspace, monkeypatch: 
                 assert large in text
                 text = text.replace(large, small)
             config.write_text(text)
+        if command[:3] == ["tk", "new", "exp045"]:
+            with tiny_competition.find("exp045").config.open("a") as file:
+                file.write("stages: [{epochs: 1}]\n")
     check_predictions(tiny_competition)
     check_submission(tiny_competition)
     check_ensembles_of_ensembles(tiny_competition)
@@ -104,9 +112,9 @@ def check_submission(workspace: Workspace) -> None:
 
 def check_ensembles_of_ensembles(workspace: Workspace) -> None:
     run("ensemble", "exp042", "exp045", "--weights", "0.75,0.25", "--name", "averaged")
-    run("ensemble", "averaged", "exp042", "--views", "hflip", "--name", "nested")
-    inner = ProbabilityStore(workspace.find("averaged").predictions("oof", "hflip"))
-    views = [ProbabilityStore(workspace.find(name).predictions("oof", "hflip")) for name in ("exp042", "exp045")]
+    run("ensemble", "averaged", "exp042", "--views", "flips", "--name", "nested")
+    inner = ProbabilityStore(workspace.find("averaged").predictions("oof", "flips"))
+    views = [ProbabilityStore(workspace.find(name).predictions("oof", "flips")) for name in ("exp042", "exp045")]
     image_id = inner.ids[0]
     expected = 0.75 * views[0].read(image_id).astype(float) + 0.25 * views[1].read(image_id)
     assert np.abs(inner.read(image_id) - expected).max() <= 1
@@ -118,7 +126,16 @@ def check_ensembles_of_ensembles(workspace: Workspace) -> None:
     assert listed["tiny"]["state"] == "new"
 
 
-def test_the_demo_does_the_whole_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_does_the_whole_job(
+    tiny_competition: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smallest = (
+        "architecture=ModularUnet", "architecture_options={depth: 1, start_filters: 4}", "backbone=null",
+        "shape=[32, 32, 3]",
+    )  # fmt: skip
+    for _, settings in demo._EXPERIMENTS:
+        build_network(load_config(tiny_competition.find("tiny").config, settings).config.network_spec(), 0)
+    monkeypatch.setattr(demo, "_EXPERIMENTS", [(name, (*smallest, *rest[3:])) for name, rest in demo._EXPERIMENTS])
     monkeypatch.setattr(demo, "_TRAINING_IMAGES", 24)
     monkeypatch.setattr(demo, "_TEST_IMAGES", 8)
     monkeypatch.setattr(demo, "_SETTINGS", [*demo._SETTINGS, "stages=[{epochs: 1}]"])
