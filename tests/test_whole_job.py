@@ -93,9 +93,9 @@ def check_submission(workspace: Workspace) -> None:
     assert provenance["recipe"] == recipe
     assert provenance["members"] == ["exp042", "exp045"]
     store = ProbabilityStore(workspace.find("exp042+exp045").predictions("test"))
-    for image_id, text in read_submission(path).items():
+    for image_id, (row,) in read_submission(path).by_image.items():
         expected = masks_of(store.read(image_id), "sigmoid", recipe_from_plain(recipe))[..., 0]
-        assert np.array_equal(decode(text, (40, 48)), expected)
+        assert np.array_equal(decode(row.text, (40, 48)), expected)
     scored = run(
         "score",
         str(path),

@@ -554,7 +554,7 @@ def test_members_tell_an_ensemble_from_an_experiment(tmp_path: Path) -> None:
     ("change", "problem"),
     [
         (("[1, 2.5]", "[1]"), "config.yaml:2: weights: expected 2 weights, one for each member, received 1"),
-        (("[1, 2.5]", "[1, 0]"), "config.yaml:2: weights.1: must be greater than 0, received 0"),
+        (("[1, 2.5]", "[1, -1]"), "config.yaml:2: weights.1: must be greater than or equal to 0, received -1"),
         (("[1, 2.5]", "[1, .inf]"), "config.yaml:2: weights.1: expected a finite number, received inf"),
         (("[exp042, exp045]", "[]"), "config.yaml:1: members: expected at least 1 entry, received 0"),
         (("[exp042, exp045]", "[1, 2]"), "config.yaml:1: members.0: expected text, received 1 (a whole number)"),

@@ -110,7 +110,7 @@ def test_fixed_transforms_go_through_training_validation_and_prediction(data: La
     expected = 255 - cv2.resize(data.images.read("003"), (32, 32), interpolation=cv2.INTER_AREA).astype(int)
     ((training, _),) = training_batches(inverted, pool, nothing, PLAIN, [np.array([0])], 0, 0, 0, 0)
     ((_, _, validation, _),) = validation_batches(inverted, pool, 4)
-    ((_, _, prediction),) = prediction_batches(inverted, data.images, ["003"], 4)
+    ((_, _, (prediction,)),) = prediction_batches(inverted, data.images, ["003"], 4, [(32, 32)])
     assert np.abs(training.numpy()[0] - expected).mean() < 3
     assert np.array_equal(training, validation)
     assert np.array_equal(training, prediction)
@@ -134,13 +134,16 @@ def test_labels_become_planes_of_classes_and_void(pool: list[Sample], data: Labe
     assert quarters == [[0, 1, 0], [0, 0, 1], [VOID] * 3, [1, 0, 0]]
 
 
-def test_predictions_come_in_the_order_of_the_ids(data: LabelledImages) -> None:
+def test_predictions_come_in_the_order_of_the_ids_once_for_each_shape(data: LabelledImages) -> None:
     ids = data.images.ids[::-1]
     names = []
-    for part, placements, images in prediction_batches(reader_with(), data.images, ids, 8):
+    shapes = [(32, 32), (16, 24)]
+    for part, placements, images in prediction_batches(reader_with(), data.images, ids, 8, shapes):
         names += part
-        assert len(part) == len(placements) == len(images)
-        assert {placement.original for placement in placements} == {(40, 48)}
+        for shape, placed, pixels in zip(shapes, placements, images, strict=True):
+            assert len(placed) == len(part)
+            assert pixels.shape == (len(part), *shape, 3)
+            assert {placement.original for placement in placed} == {(40, 48)}
     assert names == list(ids)
 
 

@@ -14,7 +14,7 @@ from toolkit.files.fold_table import write_folds
 from toolkit.files.history import Epoch, read_history
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.writing import read_json
-from toolkit.learning.prediction import Predictor
+from toolkit.learning.prediction import Predictor, ViewsPredictor
 from toolkit.learning.steps import TrainingStep
 from toolkit.messages import Silent, Task
 
@@ -119,7 +119,15 @@ def test_a_fold_without_any_score_crashes_nothing(
     monkeypatch.setattr(
         Predictor, "with_outputs", lambda *arguments: (0 * predict(*arguments)[0], predict(*arguments)[1])
     )
-    monkeypatch.setattr(Predictor, "__call__", lambda self, images: 0 * predict(self, images)[0])
+    predict_views = ViewsPredictor.__call__
+    monkeypatch.setattr(
+        ViewsPredictor,
+        "__call__",
+        lambda *arguments: (
+            [replace(found, probability=0 * found.probability) for found in every]
+            for every in predict_views(*arguments)
+        ),
+    )
     ids = [f"{number:03d}" for number in range(9)]
     for number in range(9, 20):
         (tiny_competition.root / "data" / "train" / "images" / f"{number:03d}.png").unlink()
