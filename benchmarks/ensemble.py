@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -42,7 +43,7 @@ COMMANDS = (
 )
 
 
-def build(root: Path, count: int, side: int, members: int) -> list[str]:
+def build(root: Path, count: int, side: int, names: list[str]) -> None:
     """Images, masks, and members that look as if they had been fitted: the truth, blurred, with smooth errors."""
     masks = [
         cv2.resize(simulate_salt(index, seed=1).mask.view(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST)
@@ -56,10 +57,11 @@ def build(root: Path, count: int, side: int, members: int) -> list[str]:
     rows = [encode(mask.view(np.bool_)) for mask in masks]
     table = [(image_id, rows[index % len(rows)]) for index, image_id in enumerate(ids)]
     write_text(root / "masks.csv", format_table(("id", "rle_mask"), table))
-    return [_member(root, f"m{number}", ids, masks, number) for number in range(members)]
+    for number, name in enumerate(names):
+        _member(root, name, ids, masks, number)
 
 
-def _member(root: Path, name: str, ids: list[str], masks: list[np.ndarray], seed: int) -> str:
+def _member(root: Path, name: str, ids: list[str], masks: list[np.ndarray], seed: int) -> None:
     random = np.random.default_rng(seed)
     side = len(masks[0])
     experiment = Experiment(root / "experiments" / name)
@@ -77,7 +79,6 @@ def _member(root: Path, name: str, ids: list[str], masks: list[np.ndarray], seed
     with ProbabilityWriter(experiment.predictions("oof"), "uint8", {"seed": seed}) as writer:
         for index, image_id in enumerate(ids):
             writer.append(image_id, maps[index % len(maps)])
-    return name
 
 
 def measure(root: Path, names: list[str], options: tuple[str, ...]) -> tuple[float, float, int]:
@@ -96,7 +97,11 @@ if __name__ == "__main__":
     given = [int(text) for text in sys.argv[1:]]
     images, size, count = [*given, *(18000, 101, 2)[len(given) :]]
     with tempfile.TemporaryDirectory() as folder:
-        names = build(Path(folder), images, size, count)
+        names = [f"m{number}" for number in range(count)]
+        # In a process of its own: what starts a process counts to the peak of that process.
+        building = get_context("spawn").Process(target=build, args=(Path(folder), images, size, names))
+        building.start()
+        building.join()
         print(f"{images} images of {size}×{size}, {count} members")
         for options in COMMANDS:
             seconds, busy, mebibytes = measure(Path(folder), names, options)
