@@ -10,7 +10,6 @@ from toolkit.files.checks import check_submission
 from toolkit.files.expectations import Expected, TestImages
 from toolkit.files.experiment import Workspace
 from toolkit.files.findings import Finding, is_refused
-from toolkit.files.images import read_size
 from toolkit.files.sources import find_images
 from toolkit.files.submission_log import SubmissionLog
 from toolkit.files.submissions import sample_layout
@@ -92,8 +91,9 @@ def check(
 
 def _test_images(folder: Path) -> TestImages:
     images = find_images(folder, "--images")
+    known = frozenset(images.ids)
 
     def size(image_id: str) -> tuple[int, int] | None:
-        return read_size(images.paths[image_id]) if image_id in images.paths else None
+        return images.size(image_id) if image_id in known else None
 
-    return TestImages(frozenset(images.ids), size, images.read)
+    return TestImages(known, size, images.read)

@@ -152,10 +152,9 @@ class _Scorer:
             return
         data = self._truth.labelled
         inside = np.array([image_id in ids for image_id in data.images.ids])
-        images = replace(data.images, paths={name: path for name, path in data.images.paths.items() if name in ids})
         scores = score_stores(
             [ProbabilityStore(folder) for folder in missing],
-            replace(data, images=images),
+            replace(data, images=data.images.only(ids)),
             self._folds[inside],
             [self._truth.metric],
             recipe=IDENTITY,

@@ -15,7 +15,6 @@ from toolkit.core.metrics import MetricSpec, build_metric
 from toolkit.core.rle import RleError
 from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.findings import listed
-from toolkit.files.images import read_size
 from toolkit.files.sources import find_images
 from toolkit.files.submissions import Submission, read_solution, read_submission
 from toolkit.messages import Progress, Table
@@ -117,11 +116,11 @@ def _sizes(ids: Sequence[str], competition: Competition, folder: Path | None) ->
         return lambda _: size
     if folder is None:
         raise ConfigError("the sizes of the masks are not known", "Name the folder of the images: --images FOLDER")
-    paths = find_images(folder, "--images").paths
-    unknown = sorted(set(ids) - set(paths))
+    images = find_images(folder, "--images")
+    unknown = sorted(set(ids) - set(images.ids))
     if unknown:
         raise SubmissionError(f"{len(unknown)} ids have no image in {folder}: {listed(unknown)}")
-    return lambda image_id: read_size(paths[image_id])
+    return images.size
 
 
 def _case(image_id: str, predicted: Submission, truth: Submission, size: tuple[int, int]) -> Case:

@@ -88,7 +88,7 @@ def check_test_data(images: Images, progress: Progress) -> str:
             images.read(image_id)
         except UnreadableImageError as error:
             return _Checked(problem=error.message)
-        return _Checked(digest=digest(images.paths[image_id].read_bytes()))
+        return _Checked(digest=digest(images.content(image_id)))
 
     checked = _in_threads(check, images.ids, "checking test images", progress)
     _refuse(checked, images.folder)
@@ -112,7 +112,7 @@ def _check_one(data: LabelledImages, image_id: str) -> _Checked:
     except DataError as error:
         return _Checked(problem=error.message)
     constant = bool((image == image[0, 0]).all())
-    content = data.images.paths[image_id].read_bytes() + data.masks.content(image_id)
+    content = data.images.content(image_id) + data.masks.content(image_id)
     counted = max(1, int((labels != VOID).sum()))
     coverage = int(((labels > 0) & (labels != VOID)).sum()) / counted
     pixels = pixel_counts(labels, data.classes.count, data.classes.activation)

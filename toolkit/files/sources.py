@@ -1,7 +1,7 @@
 """Training and test data on disk: which images there are and where their masks come from."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -116,6 +116,18 @@ class Images:
         """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
         return read_image(self.paths[image_id], self.channels)
 
+    def size(self, image_id: str) -> tuple[int, int]:
+        """(height, width) of an image, from its header alone; raises UnreadableImageError."""
+        return read_size(self.paths[image_id])
+
+    def content(self, image_id: str) -> bytes:
+        """What the image is made from, for digests."""
+        return self.paths[image_id].read_bytes()
+
+    def only(self, ids: Container[str]) -> "Images":
+        """Those of the images that have one of these ids."""
+        return replace(self, paths={image_id: path for image_id, path in self.paths.items() if image_id in ids})
+
 
 @dataclass(frozen=True)
 class LabelledImages:
@@ -131,7 +143,7 @@ class LabelledImages:
         Raises:
             DataError: there is no mask, it cannot be read, does not fit its image, or has values of no class.
         """
-        height, width = size = read_size(self.images.paths[image_id])
+        height, width = size = self.images.size(image_id)
         raw = self._read(self.masks.read, image_id, size)
         if raw.shape[:2] != size:
             raise DataError(f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, the image {height}×{width}")
@@ -148,7 +160,7 @@ class LabelledImages:
         Raises:
             DataError: as `read_labels`.
         """
-        return self._read(self.masks.read_objects, image_id, read_size(self.images.paths[image_id]))
+        return self._read(self.masks.read_objects, image_id, self.images.size(image_id))
 
     def _read(self, read: Callable[[str, tuple[int, int]], _Read], image_id: str, size: tuple[int, int]) -> _Read:
         try:

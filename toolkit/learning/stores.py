@@ -17,7 +17,6 @@ from toolkit.errors import NetworkError
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Split
 from toolkit.files.fold_table import folds_digest
-from toolkit.files.images import read_size
 from toolkit.files.members import weights_of
 from toolkit.files.resolved import Resolved
 from toolkit.files.sources import Images
@@ -174,7 +173,7 @@ class _Models:
         size = 0
         maps = self._fitted.config.class_count * len(self._sets)
         for image_id in ids:
-            height, width = read_size(images.paths[image_id])
+            height, width = images.size(image_id)
             needed = height * width * maps * np.dtype(np.float32).itemsize
             if chunk and size + needed > _CHUNK_BYTES:
                 yield chunk
