@@ -118,7 +118,7 @@ def test_a_competition_with_a_row_for_each_class_from_labels_to_a_checked_submis
     words = ("--sample", "sample.csv", "--images", "test", "--competition", name, "--json")
     assert json.loads(tk("check", made["path"], *words))["findings"] == []
     rows = read_submission(Path(made["path"]), form)
-    assert len(rows.rows) == 3 * len(form.classes)
+    assert len(rows.rows) == 2 * len(form.classes)
     report = json.loads(tk("evaluate", "exp", "--json"))["evaluation"]["report"]
     supports = {label: row["support"] for label, row in report["classes"].items() if row is not None}
     assert supports == {label: int(masks.sum()) for label, masks in truth.items()}
@@ -144,8 +144,8 @@ def write_class_rows(root: Path, form: Competition) -> dict[str, np.ndarray]:
     columns, template = form.label_form
     tables: dict[str, list[str]] = {"train": [], "test": [], "sample": []}
     truth: dict[str, list[np.ndarray]] = {label: [] for label in names}
-    for index in range(9):
-        split, image_id = "train" if index < 6 else "test", f"{index:03d}"
+    for index in range(6):
+        split, image_id = "train" if index < 4 else "test", f"{index:03d}"
         drawn = simulate_shapes(index, seed=1, size=size)
         (root / split).mkdir(exist_ok=True)
         cv2.imwrite(str(root / split / f"{image_id}.png"), drawn.image)
