@@ -43,7 +43,7 @@ def made(tmp_path: Path, lines: str, labels: dict[str, np.ndarray], maps: dict[s
     for number, (image_id, mask) in enumerate(labels.items()):
         pixels = np.random.default_rng(number).integers(0, 256, (*SIZE, 3), np.uint8)
         for folder, content in (("images", pixels), ("masks", mask)):
-            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(tmp_path / folder / f"{image_id}.png"), content)
     experiment = Experiment(tmp_path / "experiments" / "exp")
     experiment.folder.mkdir(parents=True)
@@ -202,7 +202,6 @@ def test_what_is_predicted_in_void_pixels_changes_nothing(lines: str, tmp_path: 
         for image_id, mask in labels.items():
             maps[image_id][mask == 255] = random.dirichlet([1, 1, 1], np.count_nonzero(mask == 255))[:, :count]
     first, second = (evaluated(tmp_path / name) for name in ("first", "second"))
-    assert first.pop("oof_predictions") != second.pop("oof_predictions")
     assert first == second
 
 

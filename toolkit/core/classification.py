@@ -94,4 +94,5 @@ def _scores(areas: Integers) -> Floats:
 
 
 def _row(scores: Floats, support: int) -> ReportRow:
-    return ReportRow(*scores.tolist(), support=support)
+    precision, recall, f1, iou = scores.tolist()
+    return ReportRow(precision, recall, f1, iou, support)

@@ -91,7 +91,9 @@ def _hot(rng: Random, size: Size) -> Field:
 
 
 def _hot_levels(rng: Random, count: int) -> npt.NDArray[np.float64]:
-    return np.asarray(np.exp(rng.uniform(*np.log(_HOT_LEVELS), count)), np.float64)
+    """Log-uniform: faint ones are as frequent as bright ones."""
+    low, high = _HOT_LEVELS
+    return np.asarray(np.exp(rng.uniform(math.log(low), math.log(high), count)), np.float64)
 
 
 def _clusters(rng: Random, size: Size) -> Field:

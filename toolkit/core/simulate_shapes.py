@@ -23,6 +23,8 @@ _LEFT_VISIBLE = 0.5
 _Points = npt.NDArray[np.float64]
 """Corners (row, column) of a polygon around 0, `float64 (corners, 2)`; the farthest ones at distance 1."""
 
+_Window = tuple[slice, slice]
+
 
 def simulate_shapes(index: int, *, seed: int, size: tuple[int, int] = (128, 128)) -> SimulatedImage:
     """Draw image `index` of the set `seed`, at `size` (height, width).
@@ -39,13 +41,14 @@ def simulate_shapes(index: int, *, seed: int, size: tuple[int, int] = (128, 128)
     areas: list[int] = []
     for _ in range(wanted):
         label = int(rng.integers(1, len(SHAPE_CLASSES)))
-        cover = _free_place(rng, SHAPE_CLASSES[label], objects, areas)
-        if cover is None:
+        found = _free_place(rng, SHAPE_CLASSES[label], objects, areas)
+        if found is None:
             continue
+        window, cover = found
         inside = cover >= 0.5
         areas.append(int(np.count_nonzero(inside)))
-        labels[inside], objects[inside] = label, len(areas)
-        _paint(rng, canvas, cover)
+        labels[window][inside], objects[window][inside] = label, len(areas)
+        _paint(rng, canvas[window], cover)
     noise = rng.uniform(2, 10) * rng.standard_normal(canvas.shape, dtype=np.float32)
     canvas = blurred(canvas, rng.uniform(0.3, 0.8)) + noise
     return SimulatedImage(np.clip(np.rint(canvas), 0, 255).astype(np.uint8), labels, objects)
@@ -59,29 +62,44 @@ def _ground(rng: Random, size: Size) -> Field:
     return np.asarray(np.stack(channels, axis=-1) + rng.uniform(60, 190, 3), np.float32)
 
 
-def _free_place(rng: Random, name: str, objects: npt.NDArray[np.int32], areas: list[int]) -> Field | None:
-    """How much of each pixel a shape covers, 0–1, at a place where it leaves enough of all others; None without one."""
-    shape = objects.shape
+def _free_place(
+    rng: Random, name: str, objects: npt.NDArray[np.int32], areas: list[int]
+) -> tuple[_Window, Field] | None:
+    """A place where a shape leaves enough of all others: where it lies, and how much of each pixel there it covers.
+
+    None if there is no such place.
+    """
+    seen = np.bincount(objects.ravel(), minlength=len(areas) + 1)[1:]
+    outlines = _OUTLINES[name]()
     for _ in range(_TRIES):
-        radius, centre = rng.uniform(*_RADII) * min(shape), rng.uniform((0, 0), shape)
-        cover = _cover(shape, _OUTLINES[name](), centre, radius, rng.uniform(0, 2 * math.pi))
+        radius, centre = rng.uniform(*_RADII) * min(objects.shape), rng.uniform((0, 0), objects.shape)
+        window, cover = _cover(objects.shape, outlines, centre, radius, rng.uniform(0, 2 * math.pi))
         inside = cover >= 0.5
-        seen = np.bincount(objects[~inside], minlength=len(areas) + 1)[1:]
+        left = seen - np.bincount(objects[window][inside], minlength=len(areas) + 1)[1:]
         # Of itself so much must lie in the image that its form can be told.
-        whole = np.count_nonzero(inside) >= _LEFT_VISIBLE * _area(_OUTLINES[name]()) * radius**2
-        if whole and inside.any() and (seen >= _LEFT_VISIBLE * np.array(areas)).all():
-            return cover
+        whole = np.count_nonzero(inside) >= max(1, _LEFT_VISIBLE * _area(outlines) * radius**2)
+        if whole and (left >= _LEFT_VISIBLE * np.array(areas)).all():
+            return window, cover
     return None
 
 
-def _cover(shape: Size, outlines: list[_Points], centre: npt.NDArray[np.float64], radius: float, turn: float) -> Field:
-    """The share of each pixel, 0–1, that lies inside of one outline but not inside of a further one, as in a ring."""
+def _cover(
+    size: Size, outlines: list[_Points], centre: npt.NDArray[np.float64], radius: float, turn: float
+) -> tuple[_Window, Field]:
+    """The part of an image that a shape reaches, and the share of each pixel there that it covers, 0–1.
+
+    What lies inside of one outline is covered, but not what lies inside of two, as in a ring.
+    """
+    starts = np.maximum(0, np.floor(centre - radius)).astype(int)
+    ends = np.minimum(size, np.ceil(centre + radius) + 1).astype(int)
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    fine = np.zeros((shape[0] * _FINER, shape[1] * _FINER), np.uint8)
-    corners = [(points @ rotation * radius + centre) * _FINER for points in outlines]
+    height, width = ends - starts
+    fine = np.zeros((height * _FINER, width * _FINER), np.uint8)
+    corners = [(points @ rotation * radius + centre - starts) * _FINER for points in outlines]
     # OpenCV takes x before y, and fills by the even-odd rule.
     cv2.fillPoly(fine, [np.rint(points[:, ::-1]).astype(np.int32) for points in corners], 255)
-    return np.asarray(cv2.resize(fine, shape[::-1], interpolation=cv2.INTER_AREA), np.float32) / 255
+    cover = cv2.resize(fine.astype(np.float32) / 255, (width, height), interpolation=cv2.INTER_AREA)
+    return (slice(starts[0], ends[0]), slice(starts[1], ends[1])), np.asarray(cover, np.float32)
 
 
 def _area(outlines: list[_Points]) -> float:
@@ -93,7 +111,7 @@ def _area(outlines: list[_Points]) -> float:
 def _paint(rng: Random, canvas: Field, cover: Field) -> None:
     """Colour what a shape covers, in place: a colour that stands out, brighter on one side."""
     covered = cover[..., None]
-    ground = (canvas * covered).sum(axis=(0, 1)) / max(float(cover.sum()), 1e-6)
+    ground = (canvas * covered).sum(axis=(0, 1)) / cover.sum()
     colour = rng.uniform(0, 255, 3)
     while np.abs(colour - ground).max() < 60:
         colour = rng.uniform(0, 255, 3)

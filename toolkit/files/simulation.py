@@ -205,7 +205,7 @@ def _rows(kind: Kind, image_id: str, simulated: SimulatedImage) -> list[tuple[st
     if kind.rows == "class" or simulated.objects is None:
         labels = enumerate(kind.classes, start=1)
         return [(image_id, name, encode(simulated.labels == label)) for label, name in labels]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number in range(1, int(simulated.objects.max()) + 1):
         mask = simulated.objects == number
         rows.append((image_id, kind.classes[int(simulated.labels[mask][0]) - 1], encode(mask)))
