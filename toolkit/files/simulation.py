@@ -152,9 +152,13 @@ def write_simulation(folder: Path, simulation: Simulation, progress: Progress) -
     total = simulation.count + simulation.test_count
     drawn = []
     with progress.task(f"simulating {simulation.kind}", total) as task, ThreadPoolExecutor(os.cpu_count()) as threads:
-        for written in threads.map(lambda index: _write_image(files, simulation, index), range(total)):
-            drawn.append(written)
-            task.advance()
+        try:
+            for written in threads.map(lambda index: _write_image(files, simulation, index), range(total)):
+                drawn.append(written)
+                task.advance()
+        except BaseException:
+            threads.shutdown(cancel_futures=True)  # or an interrupted call would draw all that it has planned
+            raise
     _write_tables(files, simulation, [rows for rows, _ in drawn])
     pixels = np.stack([counts for _, counts in drawn])
     names = ("background", *KINDS[simulation.kind].classes)
