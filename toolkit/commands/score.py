@@ -151,6 +151,6 @@ def _report(areas: Integers, competition: Competition) -> ClassificationReport |
     """The report on classes; with the background where, in both files, no pixel is of two classes."""
     if not competition.classes:
         return None
-    if (areas[:, 1:3].sum(axis=0) == areas[0, 3]).all():
+    if (areas[:, 1:3].sum(axis=0) == areas[0, 3]).all() and BACKGROUND not in competition.classes:
         return classification_report(areas, [BACKGROUND, *competition.classes], "softmax")
     return classification_report(areas[1:], competition.classes, "sigmoid")

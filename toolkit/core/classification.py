@@ -66,7 +66,8 @@ def classification_report(areas: Integers, names: Sequence[str], activation: Act
     if not exclusive and len(names) == 1:
         both, predicted, truth, pixels = areas[0]
         rest = np.array([[pixels - predicted - truth + both, pixels - predicted, pixels - truth, pixels]])
-        areas, names, exclusive = np.concatenate([rest, areas]), [BACKGROUND, *names], True
+        name = BACKGROUND if names != [BACKGROUND] else "foreground"
+        areas, names, exclusive = np.concatenate([rest, areas]), [name, *names], True
     scores = _scores(areas)
     support = areas[:, 2]
     occurs = (areas[:, 1] + support) > 0
