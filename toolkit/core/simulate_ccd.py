@@ -24,8 +24,6 @@ _PEDESTAL, _NOISE = (24.0, 40.0), (5.0, 7.0)  # grey levels: mean and standard d
 _GLOW_SHARE, _GLOW_BRIGHTNESS, _GLOW_VISIBLE = (0.03, 0.11), (50.0, 150.0), 12.0
 _HOT_PIXELS, _HOT_COLUMNS, _HOT_LEVELS = 108.0, 1.0, (24.0, 215.0)
 _CLUSTERS, _CLUSTER_VISIBLE = 3.75, 20.0
-_FORMS = ("spot", "worm", "muon", "alpha")
-_FORM_SHARES = (0.70, 0.20, 0.07, 0.03)
 
 _Points = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Charges: row, column, amplitude in grey levels and width (standard deviation, pixels), each `float64 (points,)`."""
@@ -102,14 +100,8 @@ def _clusters(rng: Random, size: Size) -> Field:
     charge = np.zeros(size, np.float32)
     for _ in range(rng.poisson(_CLUSTERS * height * width / _SIDE**2)):
         place = rng.uniform((0, 0), size)
-        form = rng.choice(_FORMS, p=_FORM_SHARES)
-        if form == "spot":
-            points = _spot(rng)
-        elif form == "alpha":
-            points = _alpha(rng)
-        else:
-            points = _worm(rng) if form == "worm" else _muon(rng)
-        _deposit(charge, (points[0] + place[0], points[1] + place[1], *points[2:]))
+        rows, columns, amplitude, spread = _FORMS[rng.choice(len(_FORMS), p=_FORM_SHARES)](rng)
+        _deposit(charge, (rows + place[0], columns + place[1], amplitude, spread))
     return charge
 
 
@@ -150,6 +142,10 @@ def _muon(rng: Random) -> _Points:
     return along * np.sin(turn), along * np.cos(turn), amplitude, width
 
 
+_FORMS = (_spot, _worm, _muon, _alpha)
+_FORM_SHARES = (0.70, 0.20, 0.07, 0.03)
+
+
 def _deposit(charge: Field, points: _Points) -> None:
     """Add Gaussian charges to an image, in place."""
     rows, columns, amplitude, width = points
@@ -157,8 +153,6 @@ def _deposit(charge: Field, points: _Points) -> None:
     top, left = max(0, math.floor(rows.min() - margin)), max(0, math.floor(columns.min() - margin))
     bottom, right = (math.ceil(edge.max() + margin) + 1 for edge in (rows, columns))
     part = charge[top:bottom, left:right]
-    if not part.size:
-        return
     scale = 2 * width[:, None] ** 2
     down = np.exp(-((np.arange(part.shape[0]) + top - rows[:, None]) ** 2) / scale)
     across = np.exp(-((np.arange(part.shape[1]) + left - columns[:, None]) ** 2) / scale)

@@ -175,7 +175,9 @@ def _record_of(files: SimulatedFiles, wanted: dict[str, Any]) -> dict[str, Any]:
         return {}
     if not files.record.is_file():
         raise DataError(f"{folder} holds something else than a simulation", advice)
-    record: dict[str, Any] = read_json(files.record)
+    record = read_json(files.record)
+    if not isinstance(record, dict):
+        raise DataError(f"{files.record} is no record of a simulation", advice)
     differing = [f"{key} {record.get(key)}, not {value}" for key, value in wanted.items() if record.get(key) != value]
     if differing:
         raise DataError(f"{folder} holds another simulation: {'; '.join(differing)}", advice)
