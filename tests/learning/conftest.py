@@ -40,7 +40,7 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
         plan = plan_training(loaded, Own(workspace.find(name).config))
         dataset = find_dataset(loaded.config, Silent())
         folds = np.arange(len(dataset.index.ids)) % 2
-        data = plan.training_data(dataset.pool(folds))
+        data = plan.training_data(dataset.pool(folds), Silent())
         return Lesson(loaded.config, list(plan.stages), data, folds)
 
     return lesson

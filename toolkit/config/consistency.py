@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.config.callbacks import check_monitors, parse_callbacks
 from toolkit.config.calls import Problem, ProblemsAtError, UnknownNameError
+from toolkit.config.cutting import check_cutting
 from toolkit.config.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.networks import check_shape, has_backbone, parse_architecture
 from toolkit.config.sampling import parse_negatives
@@ -26,6 +27,7 @@ def problems_between_keys(config: "Config", own: Collection[str]) -> Sequence[Pr
     one_task = _check_classes(config, found)
     _check_network(config, found, own)
     found.check(("callbacks",), _check_monitors, config, config.callbacks, own)
+    found.check(("patches" if config.patches is not None else "tiles",), check_cutting, config)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)
         found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)

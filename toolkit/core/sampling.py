@@ -37,6 +37,14 @@ class Negatives:
         return available
 
 
+    def share_of_positives(self, progress: float) -> float | None:
+        """Share of the positives among all, where the rule says one; `progress` as in `count`."""
+        value = self.start + (self.end - self.start) * progress
+        if self.kind == "real":
+            return None
+        return {"none": 1.0, "per_positive": 1 / (1 + value), "positive_share": value}[self.kind]
+
+
 NO_NEGATIVES = Negatives("none")
 ALL_NEGATIVES = Negatives("real")
 

@@ -1,0 +1,83 @@
+"""Parts of images that training draws from: those of a fixed grid, and the cells in which foreground is looked up."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+
+from toolkit.core.patches import LabelCounts, Occupancy, count_labels, edges_of
+from toolkit.core.windows import Window
+from toolkit.files.pool import Pool, Sample
+from toolkit.messages import Progress
+
+_Found = TypeVar("_Found")
+
+
+def cut_pool(pool: Pool, parts: int, progress: Progress) -> Pool:
+    """The pool of the parts of its images, each cut into `parts` × `parts`; a part is in the fold of its image.
+
+    Raises:
+        DataError: a mask cannot be read.
+    """
+
+    def cut(sample: Sample) -> tuple[list[Sample], LabelCounts]:
+        rows, columns = (_cuts(length, parts) for length in sample.size)
+        windows = [
+            Window(top, left, bottom - top, right - left)
+            for top, bottom in pairwise(rows)
+            for left, right in pairwise(columns)
+        ]
+        counts = count_in_grid(sample, rows, columns)
+        return [Sample(sample.source, sample.image_id, window) for window in windows], counts
+
+    found = _in_threads(cut, pool.samples, f"cutting images into {parts}×{parts} parts", progress)
+    counts = [counts for _, counts in found]
+    return Pool(
+        pool.main,
+        [sample for samples, _ in found for sample in samples],
+        np.concatenate([one.coverage.ravel() for one in counts]),
+        np.concatenate([one.pixels.reshape(-1, one.classes) for one in counts]),
+        np.repeat(pool.folds, [len(samples) for samples, _ in found]),
+    )
+
+
+def find_occupancies(samples: Sequence[Sample], cell: int, progress: Progress) -> list[Occupancy]:
+    """Where images have foreground, in cells of `cell` × `cell` pixels; each mask is read once.
+
+    Raises:
+        DataError: a mask cannot be read.
+    """
+
+    def find(sample: Sample) -> Occupancy:
+        size = sample.size
+        counts = count_in_grid(sample, edges_of(size[0], cell), edges_of(size[1], cell))
+        first = 1 if counts.activation == "softmax" else 0
+        return Occupancy(size, cell, counts.pixels[..., first:] > 0, counts.foreground > 0)
+
+    return _in_threads(find, samples, "looking where foreground is", progress)
+
+
+def count_in_grid(sample: Sample, rows: Sequence[int], columns: Sequence[int]) -> LabelCounts:
+    """Count the labels of an image in a grid with these edges, reading band after band."""
+    width = columns[-1]
+    bands = (Sample(sample.source, sample.image_id, Window(top, 0, end - top, width)) for top, end in pairwise(rows))
+    counts = np.stack([count_labels(band.labels(), columns) for band in bands])
+    classes = sample.source.classes
+    return LabelCounts(counts, classes.count, classes.activation)
+
+
+def _cuts(length: int, parts: int) -> list[int]:
+    return [round(number * length / parts) for number in range(parts + 1)]
+
+
+def _in_threads(
+    find: Callable[[Sample], _Found], samples: Sequence[Sample], title: str, progress: Progress
+) -> list[_Found]:
+    found = []
+    with ThreadPoolExecutor() as threads, progress.task(title, len(samples)) as task:
+        for one in threads.map(find, samples):
+            found.append(one)
+            task.advance()
+    return found
