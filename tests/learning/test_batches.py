@@ -14,7 +14,14 @@ from toolkit.files.images import UnreadableImageError
 from toolkit.files.pool import Sample
 from toolkit.files.sources import LabelledImages, find_training_data
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
-from toolkit.learning.batches import SampleReader, prediction_batches, training_batches, validation_batches
+from toolkit.learning.batches import (
+    SampleReader,
+    Tile,
+    prediction_batches,
+    tiles_of,
+    training_batches,
+    validation_batches,
+)
 from toolkit.learning.mixing import Mixing
 
 pytestmark = pytest.mark.train
@@ -110,7 +117,7 @@ def test_fixed_transforms_go_through_training_validation_and_prediction(data: La
     expected = 255 - cv2.resize(data.images.read("003"), (32, 32), interpolation=cv2.INTER_AREA).astype(int)
     ((training, _),) = training_batches(inverted, pool, nothing, PLAIN, [np.array([0])], 0, 0, 0, 0)
     ((_, _, validation, _),) = validation_batches(inverted, pool, 4)
-    ((_, _, (prediction,)),) = prediction_batches(inverted, data.images, ["003"], 4, [(32, 32)])
+    ((_, _, (prediction,)),) = prediction_batches(inverted, data.images, [Tile("003", None)], 4, [(32, 32)])
     assert np.abs(training.numpy()[0] - expected).mean() < 3
     assert np.array_equal(training, validation)
     assert np.array_equal(training, prediction)
@@ -136,10 +143,11 @@ def test_labels_become_planes_of_classes_and_void(pool: list[Sample], data: Labe
 
 def test_predictions_come_in_the_order_of_the_ids_once_for_each_shape(data: LabelledImages) -> None:
     ids = data.images.ids[::-1]
+    tiles = [tile for image_id in ids for tile in tiles_of(reader_with(), data.images, image_id)]
     names = []
     shapes = [(32, 32), (16, 24)]
-    for part, placements, images in prediction_batches(reader_with(), data.images, ids, 8, shapes):
-        names += part
+    for part, placements, images in prediction_batches(reader_with(), data.images, tiles, 8, shapes):
+        names += [tile.image_id for tile in part]
         for shape, placed, pixels in zip(shapes, placements, images, strict=True):
             assert len(placed) == len(part)
             assert pixels.shape == (len(part), *shape, 3)

@@ -42,7 +42,7 @@ class TilesConfig(ClosedModel):
 
 def cutting_of(config: "Config") -> Cutting:
     """How images are cut up when they are predicted."""
-    tiles = config.tiles or TilesConfig()
+    tiles = config.tiles or TilesConfig.model_validate({})
     if config.patches is not None:
         return Cutting("tiles", 1, config.patches.scale, tiles.overlap, tiles.blend)
     if config.crops is not None:

@@ -30,18 +30,22 @@ class LabelCounts:
     def pixels(self) -> Integers:
         """Pixels of each class, `int64 (rows, columns, classes)`."""
         every = np.arange(label_count(self.classes, self.activation), dtype=np.uint8)
-        pixels: Integers = self.counts[..., : len(every)] @ planes(every, self.classes, self.activation).astype(np.int64)
+        pixels: Integers = self.counts[..., : len(every)] @ planes(every, self.classes, self.activation).astype(
+            np.int64
+        )
         return pixels
 
     @property
     def foreground(self) -> Integers:
         """Pixels that are neither background nor void, `int64 (rows, columns)`."""
-        return self.counts[..., 1:VOID].sum(axis=-1)
+        foreground: Integers = self.counts[..., 1:VOID].sum(axis=-1)
+        return foreground
 
     @property
     def coverage(self) -> Floats:
         """The foreground's share of the pixels that are not void, `float64 (rows, columns)`, 0–1."""
-        return self.foreground / np.maximum(1, self.counts[..., :VOID].sum(axis=-1))
+        coverage: Floats = self.foreground / np.maximum(1, self.counts[..., :VOID].sum(axis=-1))
+        return coverage
 
 
 def count_labels(band: Labels, columns: Sequence[int]) -> Integers:
@@ -92,6 +96,10 @@ class HardPlaces:
 
     false_pixels: Sequence[Integers]
     hardness: float
+
+    def of(self, positions: Integers) -> "HardPlaces":
+        """Those of some of the images, in this order."""
+        return HardPlaces([self.false_pixels[place] for place in positions], self.hardness)
 
 
 @dataclass(frozen=True)
@@ -201,9 +209,7 @@ def _empty_places(images: Sequence[Occupancy], rule: PatchRule) -> dict[int, _Em
     """By the position of the image, of those that have any."""
     found: dict[int, _Empties] = {}
     for place, image in enumerate(images):
-        tops, lefts = (
-            _lattice(length, side, image.cell) for length, side in zip(image.size, rule.window, strict=True)
-        )
+        tops, lefts = (_lattice(length, side, image.cell) for length, side in zip(image.size, rule.window, strict=True))
         sums = _integral(image.foreground)
         rows, columns = np.nonzero(_sums_under(sums, image, tops, lefts, rule.window) == 0)
         if not len(rows):
@@ -264,6 +270,4 @@ def _sums_under(sums: Integers, image: Occupancy, tops: Integers, lefts: Integer
         first = np.maximum(starts, 0) // image.cell
         edges.append((first, -(-np.minimum(starts + side, length) // image.cell)))
     (top, bottom), (left, right) = edges
-    return (
-        sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)] + sums[np.ix_(top, left)]
-    )
+    return sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)] + sums[np.ix_(top, left)]

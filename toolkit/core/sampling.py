@@ -36,7 +36,6 @@ class Negatives:
             return round(positives * (1 - value) / value)
         return available
 
-
     def share_of_positives(self, progress: float) -> float | None:
         """Share of the positives among all, where the rule says one; `progress` as in `count`."""
         value = self.start + (self.end - self.start) * progress

@@ -59,10 +59,21 @@ def read_mirrored(
         window: has to meet the image.
         size: (height, width) of the image.
     """
-    inner = window.inside(size)
-    pixels = read(inner)
-    padding = [(inner.top - window.top, window.bottom - inner.bottom)]
-    padding += [(inner.left - window.left, window.right - inner.right)]
+    (top, bottom), (left, right) = (
+        _needed(start, start + side, length)
+        for start, side, length in zip((window.top, window.left), window.size, size, strict=True)
+    )
+    pixels = read(Window(top, left, bottom - top, right - left))
+    padding = [(max(0, -window.top), max(0, window.bottom - size[0]))]
+    padding += [(max(0, -window.left), max(0, window.right - size[1]))]
     if not any(map(any, padding)):
         return pixels
-    return np.pad(pixels, padding + [(0, 0)] * (pixels.ndim - 2), mode="symmetric")
+    padded = np.pad(pixels, padding + [(0, 0)] * (pixels.ndim - 2), mode="symmetric")
+    return padded[max(0, window.top - top) :, max(0, window.left - left) :][: window.height, : window.width]
+
+
+def _needed(start: int, end: int, length: int) -> tuple[int, int]:
+    """From where to where a side is read, so that all that is mirrored is there."""
+    before, after = max(0, -start), max(0, end - length)
+    low, high = max(0, start), min(length, end)
+    return max(0, min(low, length - after)), min(length, max(high, before))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from toolkit.core.patches import LabelCounts, Occupancy, count_labels, edges_of
 from toolkit.core.windows import Window
+from toolkit.errors import DataError
 from toolkit.files.pool import Pool, Sample
 from toolkit.messages import Progress
 
@@ -19,28 +21,42 @@ def cut_pool(pool: Pool, parts: int, progress: Progress) -> Pool:
     """The pool of the parts of its images, each cut into `parts` × `parts`; a part is in the fold of its image.
 
     Raises:
-        DataError: a mask cannot be read.
+        DataError: a mask cannot be read, or an image is too small.
     """
 
-    def cut(sample: Sample) -> tuple[list[Sample], LabelCounts]:
-        rows, columns = (_cuts(length, parts) for length in sample.size)
-        windows = [
-            Window(top, left, bottom - top, right - left)
-            for top, bottom in pairwise(rows)
-            for left, right in pairwise(columns)
-        ]
-        counts = count_in_grid(sample, rows, columns)
-        return [Sample(sample.source, sample.image_id, window) for window in windows], counts
+    def count(sample: Sample) -> LabelCounts:
+        height, width = sample.size
+        return count_in_grid(sample, _cuts(height, parts), _cuts(width, parts))
 
-    found = _in_threads(cut, pool.samples, f"cutting images into {parts}×{parts} parts", progress)
-    counts = [counts for _, counts in found]
+    samples = [part for sample in pool.samples for part in parts_of(sample, parts)]
+    counts = _in_threads(count, pool.samples, f"cutting images into {parts}×{parts} parts", progress)
     return Pool(
         pool.main,
-        [sample for samples, _ in found for sample in samples],
+        samples,
         np.concatenate([one.coverage.ravel() for one in counts]),
         np.concatenate([one.pixels.reshape(-1, one.classes) for one in counts]),
-        np.repeat(pool.folds, [len(samples) for samples, _ in found]),
+        np.repeat(pool.folds, parts * parts),
     )
+
+
+def parts_of(sample: Sample, parts: int) -> list[Sample]:
+    """The `parts` × `parts` of an image, row by row.
+
+    Raises:
+        DataError: it has too few pixels.
+    """
+    height, width = sample.size
+    if min(height, width) < parts:
+        raise DataError(
+            f"crops: {sample.image_id} is {height}×{width}: it cannot be cut into {parts}×{parts} parts",
+            "Ask for fewer crops, or remove this image.",
+        )
+    rows, columns = _cuts(height, parts), _cuts(width, parts)
+    return [
+        replace(sample, window=Window(top, left, bottom - top, right - left))
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(columns)
+    ]
 
 
 def find_occupancies(samples: Sequence[Sample], cell: int, progress: Progress) -> list[Occupancy]:

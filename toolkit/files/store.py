@@ -64,9 +64,7 @@ class ProbabilityWriter:
         """
         self.append_rows(image_id, probability.shape[0], probability, presence)
 
-    def append_rows(
-        self, image_id: str, height: int, rows: Probability, presence: Presence | None = None
-    ) -> None:
+    def append_rows(self, image_id: str, height: int, rows: Probability, presence: Presence | None = None) -> None:
         """Add the next rows, `float32 (rows, width, classes)`, of the map of an image of `height` rows.
 
         One image is finished before the next begins; `presence` comes with the last rows. Raises as `append`.

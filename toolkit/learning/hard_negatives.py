@@ -63,15 +63,15 @@ def _false_pixels(
     path = folder.negative_weights
     if path.is_file():
         for _, *numbers in read_table(path, len(_COLUMNS_OF_PLACES), str(path), StorageError).rows:
-            position, row, column, false = map(int, numbers)
-            counts[position][row, column] = false
+            position, row, column, count = map(int, numbers)
+            counts[position][row, column] = count
         return counts
     pool, reader = data.pool, data.reader_of(stage)
     tiles, owners = [], []
     for position in pool.training_part(run.fold).tolist():
-        found = reader.tiles(pool.samples[position])
-        tiles += found
-        owners += [position] * len(found)
+        of_image = reader.tiles(pool.samples[position])
+        tiles += of_image
+        owners += [position] * len(of_image)
     assemblies = {position: Assembly(reader, pool.samples[position].source.images) for position in set(owners)}
     owner = iter(owners)
     for part, placements, images, _ in validation_batches(reader, tiles, stage.batch):
@@ -82,9 +82,9 @@ def _false_pixels(
                 false = _false_in(rows, pool.samples[position], reader.classes.activation)
                 _count(counts[position], false, rows.top, patches.occupancies[position].cell)
     table = [
-        (pool.samples[position].image_id, position, row, column, count[row, column])
-        for position, count in enumerate(counts)
-        for row, column in np.argwhere(count).tolist()
+        (pool.samples[position].image_id, position, row, column, found[row, column])
+        for position, found in enumerate(counts)
+        for row, column in np.argwhere(found).tolist()
     ]
     write_text(path, format_table(_COLUMNS_OF_PLACES, table))
     return counts
@@ -92,9 +92,8 @@ def _false_pixels(
 
 def _seen(probability: Probability, activation: Activation) -> npt.NDArray[np.bool_]:
     """Where foreground is predicted, without the axis of the classes."""
-    found: npt.NDArray[np.bool_] = (
-        probability.argmax(axis=-1) > 0 if activation == "softmax" else (probability > 0.5).any(axis=-1)
-    )
+    chosen = probability.argmax(axis=-1) > 0 if activation == "softmax" else (probability > 0.5).any(axis=-1)
+    found: npt.NDArray[np.bool_] = np.asarray(chosen)
     return found
 
 
@@ -102,7 +101,8 @@ def _false_in(rows: Rows, sample: Sample, activation: Activation) -> npt.NDArray
     """Where foreground is predicted and background is true, `bool (rows, width)`."""
     probability = rows.probabilities[0]
     labels = Sample(sample.source, sample.image_id, Window(rows.top, 0, *probability.shape[:2])).labels()
-    return _seen(probability, activation) & (labels == 0)
+    false: npt.NDArray[np.bool_] = _seen(probability, activation) & (labels == 0)
+    return false
 
 
 def _count(cells: Integers, false: npt.NDArray[np.bool_], top: int, cell: int) -> None:

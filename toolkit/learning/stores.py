@@ -115,7 +115,7 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
 
 
 def predict_test(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> None:
-    """Predict every test image with the mean over folds, quantised once; several sets of views as `predict_oof` does."""
+    """Predict every test image with the mean over folds, quantised once; several sets of views as `predict_oof`."""
     missing = _missing(fitted, "test", views)
     if not missing:
         return

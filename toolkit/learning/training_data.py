@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Floats, Integers
@@ -137,8 +136,16 @@ class TrainingData:
             groups = pool.pixels[train, first:] > 0
         done = max(0, epoch) / max(1, stage.epochs - 1)
         if self.patches is not None:
-            places = hard if isinstance(hard, HardPlaces) else None
-            return self._draw_patches(self.patches, stage, train, groups, done, places, run.draw(stage, epoch))
+            share = stage.negatives.share_of_positives(done)
+            rule = PatchRule(
+                window_size(stage.shape[:2], self.patches.scale),
+                self.patches.per_image * len(train),
+                self.patches.share if share is None else share,
+                groups,
+                stage.positives == "classes",
+                hard.of(train) if isinstance(hard, HardPlaces) else None,
+            )
+            return self._draw_patches(self.patches, train, rule, run.draw(stage, epoch))
         chosen = select_images(
             pool.has_foreground[train],
             stage.negatives,
@@ -149,25 +156,7 @@ class TrainingData:
         )
         return Drawn(pool.samples, train[chosen])
 
-    def _draw_patches(
-        self,
-        patches: Patches,
-        stage: Stage,
-        train: Integers,
-        groups: npt.NDArray[np.bool_] | None,
-        done: float,
-        hard: HardPlaces | None,
-        draw: Sequence[int],
-    ) -> Drawn:
-        share = stage.negatives.share_of_positives(done)
-        rule = PatchRule(
-            window_size(stage.shape[:2], patches.scale),
-            patches.per_image * len(train),
-            patches.share if share is None else share,
-            groups,
-            stage.positives == "classes",
-            None if hard is None else HardPlaces([hard.false_pixels[place] for place in train], hard.hardness),
-        )
+    def _draw_patches(self, patches: Patches, train: Integers, rule: PatchRule, draw: Sequence[int]) -> Drawn:
         drawn = draw_patches([patches.occupancies[place] for place in train], rule, *draw)
         samples = [replace(self.pool.samples[train[place]], window=window) for place, window in drawn]
         return Drawn(samples, np.arange(len(samples)))

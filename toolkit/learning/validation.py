@@ -28,7 +28,7 @@ _EXAMPLES_AT_MOST = 16
 
 @dataclass(frozen=True)
 class Example:
-    """A validation image, or a tile of one, with the planes of its truth and its prediction, all at the network's size."""
+    """A validation image, or a tile of one, with the planes of its truth and its prediction, at the network's size."""
 
     image: Image
     planes: npt.NDArray[np.uint8]
@@ -88,5 +88,5 @@ class Validation:
 
 def _judge(judge: Judge, maps: Sequence[Stored], sample: Sample) -> None:
     """Measure an image by the rows of its map as they are kept."""
-    stored = maps[0] if len(maps) == 1 else np.concatenate(maps)
+    stored: Any = maps[0] if len(maps) == 1 else np.concatenate(maps)
     judge.add(stored, sample.labels(), sample.objects() if judge.needs_objects else None)
