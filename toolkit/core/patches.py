@@ -192,9 +192,15 @@ class _Empties:
     weights: Floats
     sums: Integers
 
+    @cached_property
+    def summed_weights(self) -> Floats:
+        """Of the first window, of the first two, and so on."""
+        return self.weights.cumsum()
+
     def draw(self, random: np.random.Generator) -> Window:
         """One of them, moved by a part of a cell where that keeps it empty."""
-        top, left = self.starts[random.choice(len(self.starts), p=self.weights / self.weights.sum())].tolist()
+        chosen = np.searchsorted(self.summed_weights, random.random() * self.summed_weights[-1], side="right")
+        top, left = self.starts[chosen].tolist()
         moved = [
             min(start + int(random.integers(self.image.cell)), max(start, length - side))
             for start, length, side in zip((top, left), self.image.size, self.window, strict=True)
@@ -270,4 +276,6 @@ def _sums_under(sums: Integers, image: Occupancy, tops: Integers, lefts: Integer
         first = np.maximum(starts, 0) // image.cell
         edges.append((first, -(-np.minimum(starts + side, length) // image.cell)))
     (top, bottom), (left, right) = edges
-    return sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)] + sums[np.ix_(top, left)]
+    upper, lower = (sums[np.ix_(rows, right)] - sums[np.ix_(rows, left)] for rows in (top, bottom))
+    under: Integers = lower - upper
+    return under

@@ -74,8 +74,8 @@ class ProbabilityWriter:
             if image_id in self._places:
                 raise ValueError(f"{image_id} is in the store already")
             self._begin(image_id, (height, width, classes))
-        place = self._places[image_id]
-        if image_id != self._last or place.shape != (height, width, classes) or count > self._rows_left:
+        shape = self._places[self._last].shape
+        if image_id != self._last or shape != (height, width, classes) or count > self._rows_left:
             raise ValueError(f"rows of {image_id} do not follow those of {self._last}")
         content = np.ascontiguousarray(to_stored(rows, self._stored_type))
         with writing_to(self._folder):

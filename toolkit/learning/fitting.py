@@ -93,8 +93,8 @@ def _refuse_shrunk(pool: Pool, shape: tuple[int, int]) -> None:
         height, width = sample.size
         if height > shape[0] or width > shape[1]:
             raise ConfigError(
-                f"tiles: {sample.image_id} is {height}×{width}, larger than the shape {shape[0]}×{shape[1]}: it would be "
-                "scaled down in training, but not in prediction by tiles",
+                f"tiles: {sample.image_id} is {height}×{width}, larger than the shape {shape[0]}×{shape[1]}: it would "
+                "be scaled down in training, but not in prediction by tiles",
                 "Add patches: {per_image: 8}, or crops; see docs/large-images.md.",
             )
 

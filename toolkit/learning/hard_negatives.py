@@ -1,6 +1,7 @@
 """Which negatives are hard: those that the weights before a stage see foreground in."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from toolkit.files.tables import format_table, read_table
 from toolkit.files.writing import write_text
 from toolkit.learning.batches import validation_batches
 from toolkit.learning.prediction import Assembly, Predicted, Predictor, Rows
-from toolkit.learning.training_data import HardNegatives, Patches, Run, TrainingData
+from toolkit.learning.training_data import HardNegatives, Run, TrainingData
 
 _COLUMNS = ("image_id", "weight")
 _COLUMNS_OF_PLACES = ("image_id", "position", "row", "column", "false_pixels")
@@ -35,7 +36,7 @@ def weigh_negatives(
     if not stage.hard_negatives:
         return None
     if data.patches is not None:
-        return HardPlaces(_false_pixels(predictor, stage, data, data.patches, run, folder), stage.hard_negatives)
+        return HardPlaces(_false_pixels(predictor, stage, data, run, folder.negative_weights), stage.hard_negatives)
     path = folder.negative_weights
     if path.is_file():
         rows = read_table(path, len(_COLUMNS), str(path), StorageError).rows
@@ -55,12 +56,10 @@ def weigh_negatives(
     return weights
 
 
-def _false_pixels(
-    predictor: Predictor, stage: Stage, data: TrainingData, patches: Patches, run: Run, folder: StageFolder
-) -> Sequence[Integers]:
+def _false_pixels(predictor: Predictor, stage: Stage, data: TrainingData, run: Run, path: Path) -> Sequence[Integers]:
     """False pixels in the cells of each image of the pool, `int64 (rows, columns)`; none where it is held out."""
-    counts = [np.zeros(image.foreground.shape, np.int64) for image in patches.occupancies]
-    path = folder.negative_weights
+    occupancies = data.occupancies
+    counts = [np.zeros(image.foreground.shape, np.int64) for image in occupancies]
     if path.is_file():
         for _, *numbers in read_table(path, len(_COLUMNS_OF_PLACES), str(path), StorageError).rows:
             position, row, column, count = map(int, numbers)
@@ -80,7 +79,7 @@ def _false_pixels(
             rows = assemblies[position].add(tile.image_id, [Predicted(placement.undo(probability), None)])
             if rows is not None:
                 false = _false_in(rows, pool.samples[position], reader.classes.activation)
-                _count(counts[position], false, rows.top, patches.occupancies[position].cell)
+                _count(counts[position], false, rows.top, occupancies[position].cell)
     table = [
         (pool.samples[position].image_id, position, row, column, found[row, column])
         for position, found in enumerate(counts)

@@ -8,7 +8,7 @@ from toolkit.core.arrays import Image
 from toolkit.core.labels import Labels
 
 _PROBES = 64
-_FRAME = 4  # pixels; thick enough to be seen when it is shrunk
+_FRAME = 2  # pixels; thick enough not to be torn when it is turned or shrunk
 _SMALLEST = 8
 _SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2)
 """Margins that are tried, as shares of the longer side."""

@@ -93,7 +93,7 @@ class Predicting:
         return sum(len(tiles_of(self._reader, images, image_id)) for image_id in ids)
 
     def _chunks(self, images: Images, ids: Sequence[str]) -> Iterator[list[Tile]]:
-        """Tiles in order, cut so that the maps of a chunk, with all sets of views, take a bounded part of the memory."""
+        """Tiles in order, cut so that the maps of a chunk, of all sets of views, take a bounded part of the memory."""
         chunk: list[Tile] = []
         size = 0
         maps = self._config.class_count * len(self._sets)

@@ -104,8 +104,8 @@ class ViewsPredictor:
 class Rows:
     """Rows of the maps of one image, from row `top` on, for each set of views.
 
-    `size` is (height, width) of the image; `probabilities` are `float32 (rows, width, classes)` each; `presences` come with the last rows, and are of the whole
-    image.
+    `size` is (height, width) of the image; `probabilities` are `float32 (rows, width, classes)` each; `presences` come
+    with the last rows, and are of the whole image.
     """
 
     image_id: str

@@ -110,6 +110,11 @@ class TrainingData:
     patches: Patches | None = None
 
     @property
+    def occupancies(self) -> Sequence[Occupancy]:
+        """Where the images of the pool have foreground; none where no patches are drawn."""
+        return () if self.patches is None else self.patches.occupancies
+
+    @property
     def drawn_from(self) -> Pool:
         """The images, or their parts: what is positive or negative and drawn as such."""
         return self.parts or self.pool
