@@ -92,7 +92,8 @@ def preview(
     data = find_labelled(config)
     with progress.task("drawing images", count * (1 + VARIANTS)) as task:
         rows = _rows(loaded, shown, data, count, seed=seed, task=task, progress=progress)
-    title = f"{experiment.name}: {len(rows)} of {len(data.images.ids)} training images, seed {seed}"
+    what = "parts of" if config.crops else "patches of" if config.patches else "of"
+    title = f"{experiment.name}: {len(rows)} {what} {len(data.images.ids)} training images, seed {seed}"
     _write(experiment, preview_sheet(title, _notes(shown), rows, config.activation, names=data.classes.names))
     return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, seed)
 
