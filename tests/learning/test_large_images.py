@@ -21,6 +21,7 @@ from toolkit.files.experiment import Experiment, StageFolder, Workspace
 from toolkit.files.fold_table import read_folds
 from toolkit.files.history import read_history
 from toolkit.files.resolved import read_resolved
+from toolkit.files.sources import find_images
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.writing import read_json
 from toolkit.learning import predicting, stage_run
@@ -96,7 +97,8 @@ def test_stores_hold_blended_tiles_at_the_images_own_size(patched: Experiment) -
 
 def test_how_tiles_fall_into_chunks_has_no_influence(patched: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     found = opened(patched)
-    images = find_labelled(found.config).images.only({"001", "002"})
+    assert found.config.data.test is not None
+    images = find_images(found.config.data.test, "data.test")
     contents = []
     for size in (2 * 7 * 16 * 16 * 4, 1 << 28):
         monkeypatch.setattr(predicting, "_CHUNK_BYTES", size)
