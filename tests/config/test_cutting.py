@@ -1,8 +1,10 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from toolkit.config.loading import load_config
+from toolkit.config.models import Config
 from toolkit.core.tiles import WHOLE, Cutting
 from toolkit.errors import ConfigError
 
@@ -10,8 +12,8 @@ PLAIN = "data: {images: images, masks: masks}\nstages: [{epochs: 1}]\n"
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> object:
-    def load(text: str) -> object:
+def load(tmp_path: Path) -> Callable[[str], Config]:
+    def load(text: str) -> Config:
         path = tmp_path / "config.yaml"
         path.write_text(PLAIN + text)
         return load_config(path).config
@@ -31,7 +33,7 @@ def load(tmp_path: Path) -> object:
         ("resize: pad\ntiles: {}", Cutting("tiles"), "pad"),
     ],
 )
-def test_what_images_are_cut_into(load, text: str, cutting: Cutting, resize: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_images_are_cut_into(load: Callable[[str], Config], text: str, cutting: Cutting, resize: str) -> None:
     config = load(text)
     assert (config.cutting, config.resize_of_samples) == (cutting, resize)
 
@@ -53,6 +55,19 @@ def test_what_images_are_cut_into(load, text: str, cutting: Cutting, resize: str
         ("resize: strech", "resize"),
     ],
 )
-def test_what_makes_no_sense_is_refused(load, text: str, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_makes_no_sense_is_refused(load: Callable[[str], Config], text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load(text)
+
+
+HARD = "stages: [{epochs: 1}, {epochs: 1, hard_negatives: 2}]\n"
+
+
+def test_patches_say_themselves_how_many_negatives_are_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    for lines in ("", "patches: {positive_share: null}\n"):
+        path.write_text(PLAIN.splitlines()[0] + "\n" + HARD + lines)
+        with pytest.raises(ConfigError, match="negatives must say how many to draw"):
+            load_config(path)
+    path.write_text(PLAIN.splitlines()[0] + "\n" + HARD + "patches: {}\n")
+    assert load_config(path).config.patches is not None

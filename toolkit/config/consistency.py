@@ -178,7 +178,8 @@ def _check_hard_negatives(config: "Config", number: int) -> None:
         return
     if number == 0 and stage.initial_weights is None:
         raise ValueError("the first stage has no weights whose false positives it could look at")
-    if parse_negatives(stage.negatives).kind in ("none", "real"):
+    patches_without = config.patches is not None and config.patches.positive_share is not None
+    if parse_negatives(stage.negatives).kind in (("none",) if patches_without else ("none", "real")):
         raise ValueError("hard negatives are drawn more often: negatives must say how many to draw")
 
 
