@@ -155,6 +155,17 @@ def test_images_of_rare_groups_are_drawn_as_often() -> None:
     assert places == {0: 10, 1: 10, 2: 10, 3: 30}
 
 
+def test_images_are_drawn_in_proportion_to_their_shares() -> None:
+    images = [occupancy(spots((40, 90), 4)) for _ in range(4)]
+    shares = np.array([1.0, 3.0, 0.0, 4.0])
+    for share in (1.0, 0.5, 0.0, None):
+        drawn = draw_patches(images, PatchRule(WINDOW, 160, share, shares=shares), 0)
+        places = Counter(place for place, _ in drawn)
+        assert len(drawn) == 160
+        assert sorted(places) == [0, 1, 3]
+        assert all(abs(places[place] - 20 * shares[place]) <= 2 for place in places)
+
+
 def test_hard_places_are_drawn_more_often() -> None:
     images = [occupancy(np.zeros((32, 32), np.uint8)), occupancy(np.zeros((32, 32), np.uint8))]
     false = [np.zeros((16, 16), np.int64), np.zeros((16, 16), np.int64)]

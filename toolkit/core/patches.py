@@ -109,6 +109,7 @@ class PatchRule:
     `share` of them show foreground and the others none; if None, they lie anywhere. `groups` are `bool (images,
     groups)`: those with foreground are drawn equally often from every group that has any image, and if the groups are
     the classes (`by_class`), around a pixel of that class. Without groups all images with foreground are alike.
+    `shares` say how often images are drawn, in proportion, `float64 (images,)`, from 0; all alike if None.
     """
 
     window: Size
@@ -117,6 +118,7 @@ class PatchRule:
     groups: npt.NDArray[np.bool_] | None = None
     by_class: bool = False
     hard: HardPlaces | None = None
+    shares: Floats | None = None
 
 
 def draw_patches(images: Sequence[Occupancy], rule: PatchRule, *draw: int) -> list[tuple[int, Window]]:
@@ -133,15 +135,17 @@ def draw_patches(images: Sequence[Occupancy], rule: PatchRule, *draw: int) -> li
     """
     random = generator("patches", *draw)
     if rule.share is None:
-        places = _in_turn(np.arange(len(images)), rule.count, random)
+        places = _in_turn(np.arange(len(images)), rule.count, random, rule.shares)
         return [(place, _anywhere(images[place].size, rule.window, random)) for place in places]
     empties = {} if rule.share == 1 else _empty_places(images, rule)
     has_foreground = np.array([image.foreground.any() for image in images])
+    if rule.shares is not None:
+        has_foreground &= rule.shares > 0
     positives = round(rule.count * rule.share) if has_foreground.any() else 0
     if not empties:
         positives = rule.count if has_foreground.any() else 0
     drawn = list(_positives(images, rule, positives, has_foreground, random))
-    return drawn + list(_negatives(empties, rule.count - positives if empties else 0, rule.hard, random))
+    return drawn + list(_negatives(empties, rule.count - positives if empties else 0, rule, random))
 
 
 def _positives(
@@ -154,7 +158,7 @@ def _positives(
     groups = has_foreground[:, None] if rule.groups is None else rule.groups & has_foreground[:, None]
     filled = np.flatnonzero(groups.any(axis=0))
     for group, times in zip(*np.unique(_in_turn(filled, count, random), return_counts=True), strict=True):
-        for place in _in_turn(np.flatnonzero(groups[:, group]), times, random):
+        for place in _in_turn(np.flatnonzero(groups[:, group]), times, random, rule.shares):
             image = images[place]
             label = group if rule.by_class else random.choice(image.present)
             rows, columns = np.nonzero(image.classes[..., label])
@@ -216,6 +220,8 @@ def _empty_places(images: Sequence[Occupancy], rule: PatchRule) -> dict[int, _Em
     found: dict[int, _Empties] = {}
     for place, image in enumerate(images):
         tops, lefts = (_lattice(length, side, image.cell) for length, side in zip(image.size, rule.window, strict=True))
+        if rule.shares is not None and not rule.shares[place]:
+            continue
         sums = _integral(image.foreground)
         rows, columns = np.nonzero(_sums_under(sums, image, tops, lefts, rule.window) == 0)
         if not len(rows):
@@ -233,22 +239,33 @@ def _empty_places(images: Sequence[Occupancy], rule: PatchRule) -> dict[int, _Em
 
 
 def _negatives(
-    empties: dict[int, _Empties], count: int, hard: HardPlaces | None, random: np.random.Generator
+    empties: dict[int, _Empties], count: int, rule: PatchRule, random: np.random.Generator
 ) -> Iterator[tuple[int, Window]]:
     places = np.array([*empties], np.int64)
-    if hard is None:
-        drawn = _in_turn(places, count, random)
+    if rule.hard is None:
+        drawn = _in_turn(places, count, random, rule.shares)
     else:
-        means = np.array([empties[place].weights.mean() for place in places])
-        drawn = random.choice(places, count, p=means / means.sum()) if count else places[:0]
+        means = np.zeros(places.max(initial=0) + 1)
+        means[places] = [empties[place].weights.mean() for place in places]
+        drawn = _in_turn(places, count, random, means if rule.shares is None else means * rule.shares[: len(means)])
     for place in drawn.tolist():
         yield place, empties[place].draw(random)
 
 
-def _in_turn(members: Integers, count: int, random: np.random.Generator) -> Integers:
-    """So many of them, each as often as the others; who comes once more is drawn."""
+def _in_turn(members: Integers, count: int, random: np.random.Generator, shares: Floats | None = None) -> Integers:
+    """So many of them, each as often as the others; who comes once more is drawn.
+
+    With shares, one for each number that a member can be, each comes the whole number of times above or below its part
+    of `count` (systematic sampling).
+    """
     if not len(members):
         return members
+    if shares is not None:
+        order = random.permutation(members)
+        ends = shares[order].cumsum() / shares[order].sum() * count
+        ends[-1] = count
+        times = np.diff(np.floor(ends + random.random()), prepend=0)
+        return np.repeat(order, times.astype(np.int64))
     repeats, rest = divmod(count, len(members))
     return np.concatenate([np.tile(members, repeats), random.permutation(members)[:rest]])
 
