@@ -14,6 +14,7 @@ from toolkit.core.patches import (
     count_labels,
     draw_patches,
     edges_of,
+    group_images,
 )
 from toolkit.core.windows import Window
 
@@ -184,3 +185,16 @@ def test_cells_are_an_eighth_of_the_smallest_window() -> None:
     assert cell_of([(256, 512), (128, 128)]) == 16
     assert cell_of([(4, 4)]) == 1
     assert edges_of(10, 4) == [0, 4, 8, 10]
+
+
+def test_images_are_grouped_so_that_a_group_fits_into_memory() -> None:
+    sizes = [30 << 20] * 50 + [1 << 20] * 50
+    groups = group_images(sizes, 0, 1)
+    assert group_images([101 * 101] * 3000, 0).max() == 0
+    assert np.array_equal(groups, group_images(sizes, 0, 1))
+    assert not np.array_equal(groups, group_images(sizes, 0, 2))
+    members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
+    assert len(members) > 5
+    for group in members[:-1]:
+        assert len(group) >= 8
+        assert len(group) == 8 or sum(sizes[place] for place in group) <= 128 << 20

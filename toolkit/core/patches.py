@@ -16,6 +16,8 @@ Size = tuple[int, int]
 """(height, width)."""
 
 _CELLS_A_WINDOW = 8
+_BYTES_A_GROUP = 1 << 27
+_FEWEST_IN_A_GROUP = 8
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,25 @@ def draw_patches(images: Sequence[Occupancy], rule: PatchRule, *draw: int) -> li
         positives = rule.count if has_foreground.any() else 0
     drawn = list(_positives(images, rule, positives, has_foreground, random))
     return drawn + list(_negatives(empties, rule.count - positives if empties else 0, rule, random))
+
+
+def group_images(sizes: Sequence[int], *draw: int) -> Integers:
+    """Put images, of so many bytes each, into groups that can be kept in memory while their patches are read.
+
+    A file that has to be decoded whole is decoded once for a group, not for each patch. At least eight images are in a
+    group, so that its batches are mixed; which ones derives from `draw`.
+
+    Returns:
+        the group of each image, `int64 (images,)`, counted from 0.
+    """
+    groups = np.zeros(len(sizes), np.int64)
+    group = count = size = 0
+    for place in generator("groups", *draw).permutation(len(sizes)):
+        if count >= _FEWEST_IN_A_GROUP and size + sizes[place] > _BYTES_A_GROUP:
+            group, count, size = group + 1, 0, 0
+        groups[place] = group
+        count, size = count + 1, size + sizes[place]
+    return groups
 
 
 def _positives(

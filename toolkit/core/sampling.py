@@ -90,12 +90,18 @@ def area_groups(coverage: Floats) -> npt.NDArray[np.bool_]:
     return groups
 
 
-def shuffled_batches(positions: Integers, batch: int, *draw: int) -> list[Integers]:
+def shuffled_batches(positions: Integers, batch: int, *draw: int, groups: Integers | None = None) -> list[Integers]:
     """Shuffle positions and cut them into batches of nearly equal size, none larger than `batch`.
 
-    Nearly equal, because a last batch of one or two images would spoil the statistics of batch normalisation.
+    Nearly equal, because a last batch of one or two images would spoil the statistics of batch normalisation. With
+    `groups`, one for each position, those of a group come one after the other.
     """
-    shuffled = generator("order", *draw).permutation(positions)
+    random = generator("order", *draw)
+    order = random.permutation(len(positions))
+    if groups is not None:
+        turn = random.permutation(groups.max(initial=0) + 1)
+        order = order[np.argsort(turn[groups[order]], kind="stable")]
+    shuffled = positions[order]
     return np.array_split(shuffled, max(1, -(-len(positions) // batch)))
 
 

@@ -76,10 +76,9 @@ def find_occupancies(samples: Sequence[Sample], cell: int, progress: Progress) -
 
 
 def count_in_grid(sample: Sample, rows: Sequence[int], columns: Sequence[int]) -> LabelCounts:
-    """Count the labels of an image in a grid with these edges, reading band after band."""
-    width = columns[-1]
-    bands = (Sample(sample.source, sample.image_id, Window(top, 0, end - top, width)) for top, end in pairwise(rows))
-    counts = np.stack([count_labels(band.labels(), columns) for band in bands])
+    """Count the labels of an image in a grid with these edges."""
+    labels = sample.labels()
+    counts = np.stack([count_labels(labels[top:end], columns) for top, end in pairwise(rows)])
     classes = sample.source.classes
     return LabelCounts(counts, classes.count, classes.activation)
 

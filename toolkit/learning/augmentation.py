@@ -85,6 +85,7 @@ class FixedTransforms:
         for leaf in _leaves(certain):
             _probe_fixed(build, leaf, channels)
         self._transforms = Transforms([build(transform) for transform in certain])
+        self.channels = channels
 
     def __call__(self, image: Image) -> Image:
         """Transform `uint8 (height, width, channels)`; the same image gives the same result."""

@@ -1,5 +1,6 @@
 """What the folds of an experiment share while they are trained."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from toolkit.core.arrays import Floats, Integers
 from toolkit.core.blend import StoredType
 from toolkit.core.class_weights import balanced_class_weights
 from toolkit.core.measuring import Metric
-from toolkit.core.patches import HardPlaces, Occupancy, PatchRule, draw_patches
+from toolkit.core.patches import HardPlaces, Occupancy, PatchRule, draw_patches, group_images
 from toolkit.core.sampling import area_groups, select_images, shuffled_batches
 from toolkit.core.tiles import window_size
 from toolkit.files.pool import Pool, Sample
@@ -71,10 +72,14 @@ class Patches:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What an epoch trains on: samples, and ascending positions of those that are taken, some perhaps twice."""
+    """What an epoch trains on: samples, and ascending positions of those that are taken, some perhaps twice.
+
+    Those of the same group, `int64 (positions,)`, are read one after the other, if there are groups.
+    """
 
     samples: Sequence[Sample]
     positions: Integers
+    groups: Integers | None = None
 
     def __len__(self) -> int:
         """How many are taken."""
@@ -82,7 +87,7 @@ class Drawn:
 
     def batches(self, batch: int, *draw: int) -> list[Integers]:
         """Positions batch by batch, in an order that derives from `draw`."""
-        return shuffled_batches(self.positions, batch, *draw)
+        return shuffled_batches(self.positions, batch, *draw, groups=self.groups)
 
 
 HardNegatives = Floats | HardPlaces
@@ -162,9 +167,11 @@ class TrainingData:
         return Drawn(pool.samples, train[chosen])
 
     def _draw_patches(self, patches: Patches, train: Integers, rule: PatchRule, draw: Sequence[int]) -> Drawn:
-        drawn = draw_patches([patches.occupancies[place] for place in train], rule, *draw)
+        images = [patches.occupancies[place] for place in train]
+        drawn = draw_patches(images, rule, *draw)
         samples = [replace(self.pool.samples[train[place]], window=window) for place, window in drawn]
-        return Drawn(samples, np.arange(len(samples)))
+        groups = group_images([math.prod(image.size) * self.reader.transforms.channels for image in images], *draw)
+        return Drawn(samples, np.arange(len(samples)), groups[[place for place, _ in drawn]])
 
     def batches(
         self, stage: Stage, samples: Sequence[Sample], batches: Sequence[Integers], draw: Sequence[int]
