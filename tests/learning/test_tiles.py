@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,8 @@ from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.batches import SampleReader, training_batches, validation_batches
 from toolkit.learning.mixing import Mixing
 from toolkit.learning.outputs import Outputs
-from toolkit.learning.prediction import ViewsPredictor, predict_images
+from toolkit.learning.prediction import Predicted, ViewsPredictor
 from toolkit.learning.runtime import tf
-from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
@@ -58,21 +57,29 @@ def images(tmp_path: Path) -> Images:
     return find_images(tmp_path, "data.test")
 
 
-def predicted(
-    images: Images,
-    network: Identity,
-    cutting: Cutting,
-    *,
-    shape: tuple[int, int] = (32, 32),
-    views: str = "none",
-    batch: int = 5,
-) -> dict[str, np.ndarray]:
-    reader = SampleReader(shape, "stretch", BINARY, NOTHING, cutting)
-    networks: Any = {shape: network, shape[::-1]: network}
-    predict = ViewsPredictor(networks, {1.0: shape}, [parse_views(views)], "sigmoid")
-    with Silent().task("", 0) as task:
-        found = predict_images(predict, reader, images, images.ids, batch=batch, task=task)
+Predict = Callable[..., dict[str, np.ndarray]]
+
+
+@pytest.fixture
+def predicted(predict_images: Callable[..., list[tuple[str, list[Predicted]]]]) -> Predict:
+    """The maps of all images."""
+
+    def predicted(
+        images: Images,
+        network: Identity,
+        cutting: Cutting,
+        *,
+        shape: tuple[int, int] = (32, 32),
+        views: str = "none",
+        batch: int = 5,
+    ) -> dict[str, np.ndarray]:
+        reader = SampleReader(shape, "stretch", BINARY, NOTHING, cutting)
+        networks: Any = {shape: network, shape[::-1]: network}
+        predict = ViewsPredictor(networks, {1.0: shape}, [parse_views(views)], "sigmoid")
+        found = predict_images(predict, reader, images, images.ids, batch=batch)
         return {image_id: only.probability for image_id, (only,) in found}
+
+    return predicted
 
 
 @pytest.mark.parametrize(
@@ -84,7 +91,9 @@ def predicted(
         (Cutting("tiles", overlap=0.9), "none"),
     ],
 )
-def test_of_a_network_that_is_the_identity_the_map_is_the_image(images: Images, cutting: Cutting, views: str) -> None:
+def test_of_a_network_that_is_the_identity_the_map_is_the_image(
+    images: Images, cutting: Cutting, views: str, predicted: Predict
+) -> None:
     found = predicted(images, Identity(), cutting, views=views)
     assert list(found) == list(SIZES)
     for name, probability in found.items():
@@ -93,13 +102,13 @@ def test_of_a_network_that_is_the_identity_the_map_is_the_image(images: Images, 
         assert np.array_equal(quantise(probability)[..., 0], images.read(name)[..., 0])
 
 
-def test_batches_have_no_influence(images: Images) -> None:
+def test_batches_have_no_influence(images: Images, predicted: Predict) -> None:
     one = predicted(images, Blurring(), Cutting("tiles"), batch=1)
     for name, probability in predicted(images, Blurring(), Cutting("tiles"), batch=64).items():
         np.testing.assert_allclose(probability, one[name], atol=1e-6)
 
 
-def test_tile_size_and_overlap_hardly_change_the_result(tmp_path: Path) -> None:
+def test_tile_size_and_overlap_hardly_change_the_result(tmp_path: Path, predicted: Predict) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (192, 192, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), cv2.GaussianBlur(noise, (0, 0), 3) // 2 * 2 + 60)
     images = find_images(tmp_path, "data.test")
@@ -117,7 +126,7 @@ def test_tile_size_and_overlap_hardly_change_the_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cutting", [Cutting("tiles", scale=0.5), Cutting("tiles", scale=2), Cutting("grid", 3)])
-def test_scaled_tiles_and_parts_stay_in_their_places(tmp_path: Path, cutting: Cutting) -> None:
+def test_scaled_tiles_and_parts_stay_in_their_places(tmp_path: Path, cutting: Cutting, predicted: Predict) -> None:
     y, x = np.mgrid[:130, :100]
     picture = 40 + 170 * np.exp(-(((y - 40) / 25) ** 2) - ((x - 60) / 20) ** 2)
     cv2.imwrite(str(tmp_path / "a.png"), np.repeat(picture[..., None].astype(np.uint8), 3, axis=2))

@@ -9,7 +9,7 @@ from toolkit.core.labels import Labels
 
 _PROBES = 64
 _FRAME = 2  # pixels; thick enough not to be torn when it is turned or shrunk
-_SMALLEST = 8
+_SMALLEST = 3  # as good as none
 _SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2)
 """Margins that are tried, as shares of the longer side."""
 
@@ -21,8 +21,7 @@ def margin_of(augment: Callable[[Image, Labels, int], tuple[Image, Labels]], sha
     outside the image comes into view too, because transforms move neighbours together. Half the longer side is the most
     that is tried. 0 where nothing moves in, or where the result has a size of its own, as that of random crops has.
     """
-    found = _enters(augment, shape, _SMALLEST)
-    if found is None or not found:
+    if not _enters(augment, shape, _SMALLEST):
         return 0
     margins = [max(_SMALLEST, round(share * max(shape[:2]))) for share in _SHARES]
     return next((margin for margin in margins if not _enters(augment, shape, margin)), margins[-1])

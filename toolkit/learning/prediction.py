@@ -14,7 +14,7 @@ from toolkit.core.placement import Placement
 from toolkit.core.tiles import WHOLE, Mosaic
 from toolkit.core.views import View, parse_views
 from toolkit.files.sources import Images
-from toolkit.learning.batches import SampleReader, Tile, prediction_batches, tiles_of
+from toolkit.learning.batches import SampleReader, Tile, prediction_batches
 from toolkit.learning.networks import Network
 from toolkit.learning.outputs import Outputs
 from toolkit.learning.runtime import compiled, in_float32, tf
@@ -162,20 +162,6 @@ class Assembly:
         self._mosaics = [Mosaic(grid, classes) for _ in predicted]
         self._presences = [None] * len(predicted)
         self._left, self._top = len(grid.windows), 0
-
-
-def predict_images(
-    predict: ViewsPredictor, reader: SampleReader, images: Images, ids: Sequence[str], *, batch: int, task: Task
-) -> Iterator[tuple[str, list[Predicted]]]:
-    """Ids and what is predicted with each set of views, at each image's own size, in the order of `ids`.
-
-    Images that are cut into tiles are put together; `task` is told of tiles.
-    """
-    tiles = [tile for image_id in ids for tile in tiles_of(reader, images, image_id)]
-    found = predict_tiles(predict, reader, images, tiles, batch=batch, task=task)
-    assembly = Assembly(reader, images)
-    rows = (assembly.add(tile.image_id, one) for tile, one in zip(tiles, found, strict=True))
-    return whole_maps(part for part in rows if part is not None)
 
 
 def whole_maps(parts: Iterable[Rows]) -> Iterator[tuple[str, list[Predicted]]]:
