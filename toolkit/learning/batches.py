@@ -72,9 +72,10 @@ class SampleReader:
         Around a part of an image as many pixels more are read as augmentation may bring into view, so that these are
         what really lies there; of what comes out the middle is taken.
         """
-        margin = augmentation.margin
-        placement = place(sample.size, self.shape, self.resize)
-        if sample.window is None or not margin or placement.scaled != self.shape:
+        margin = 0
+        if sample.window is not None and place(sample.size, self.shape, self.resize).scaled == self.shape:
+            margin = augmentation.margin
+        if sample.window is None or not margin:
             image, labels, _ = self.pair(sample)
             return augmentation(image, labels, seed)
         rows, columns = (-(-margin * side // length) for side, length in zip(sample.size, self.shape, strict=True))
