@@ -123,14 +123,16 @@ def test_fixed_transforms_go_through_training_validation_and_prediction(data: La
     assert np.array_equal(training, prediction)
 
 
-def test_labels_become_planes_of_classes_and_void(pool: list[Sample], data: LabelledImages, tmp_path: Path) -> None:
+def test_labels_become_planes_of_classes_and_void(
+    data: LabelledImages, tiny_competition: Workspace, tmp_path: Path
+) -> None:
     raw = np.zeros((40, 48), np.uint8)
     raw[:20, :24], raw[20:, :24], raw[:20, 24:] = 4, 7, 9
     for image_id in data.images.ids:
         (tmp_path / "masks").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "masks" / f"{image_id}.png"), raw)
     classes = Classes(("sky", "road", "car"), "softmax", ((0,), (4,), (7,)), (9,))
-    coded = find_training_data(data.images.folder, tmp_path / "masks", classes)
+    coded = find_training_data(tiny_competition.root / "data/train/images", tmp_path / "masks", classes)
     reader = replace(reader_with(), classes=classes)
     samples = [Sample(coded, image_id) for image_id in coded.images.ids[:3]]
     ((part, placements, images, targets),) = validation_batches(reader, samples, 8)

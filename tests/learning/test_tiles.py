@@ -16,10 +16,10 @@ from toolkit.core.windows import Window
 from toolkit.files.pool import Sample
 from toolkit.files.sources import Images, LabelledImages, find_images, find_training_data
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
-from toolkit.learning.batches import SampleReader, training_batches, validation_batches
+from toolkit.learning.batches import SampleReader, tiles_of, training_batches, validation_batches
 from toolkit.learning.mixing import Mixing
 from toolkit.learning.outputs import Outputs
-from toolkit.learning.prediction import Predicted, ViewsPredictor
+from toolkit.learning.prediction import Assembly, Predicted, ViewsPredictor
 from toolkit.learning.runtime import tf
 
 pytestmark = pytest.mark.train
@@ -136,6 +136,30 @@ def test_scaled_tiles_and_parts_stay_in_their_places(tmp_path: Path, cutting: Cu
     assert found.shape == (130, 100)
     assert np.abs(found - expected).max() < 0.03
     assert np.abs(found - expected).mean() < 0.005
+
+
+def test_rows_come_as_they_are_finished_and_the_surest_tile_speaks_for_the_image(images: Images) -> None:
+    reader = SampleReader((32, 32), "stretch", BINARY, NOTHING, Cutting("tiles", overlap=0.0))
+    assembly = Assembly(reader, images)
+    found = []
+    for image_id in ("a", "c"):
+        for number, tile in enumerate(tiles_of(reader, images, image_id)):
+            assert tile.window is not None
+            presence = np.array([0.9 if number == 2 else 0.1 * number], np.float32)
+            found.append(assembly.add(image_id, [Predicted(np.ones((32, 32, 1), np.float32), presence)]))
+    rows = [row for row in found if row is not None]
+    assert len(found) == 4 * 3 + 1
+    assert [(row.image_id, row.top, row.is_last) for row in rows] == [
+        ("a", 0, False),
+        ("a", 23, False),
+        ("a", 45, False),
+        ("a", 68, True),
+        ("c", 0, True),
+    ]
+    assert [row.presences[0] is None for row in rows] == [True, True, True, False, False]
+    assert rows[3].presences[0] == pytest.approx(1.1)
+    assert rows[4].presences[0] == 0
+    assert rows[3].size == (100, 70)
 
 
 # Patches in training
