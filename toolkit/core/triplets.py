@@ -114,6 +114,7 @@ def _gated(
         total: Floats | float = 0.0
         for part in parts:
             found, emptied = (tally.contributions(each) for each in areas.statistics(part, _BOTTOMS))
+            # Of few images a block may have none: their number of columns is not to be told from their size.
             passed = gates(part).reshape(len(part), math.prod(shape)).astype(np.float64)
             gained = (found - emptied[:, None]).reshape(len(part), math.prod(found.shape[1:])).T @ passed
             gained = gained.reshape(*found.shape[1:], *shape)
