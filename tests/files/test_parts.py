@@ -8,9 +8,9 @@ from toolkit.core.labels import VOID, Classes
 from toolkit.core.windows import Window
 from toolkit.errors import DataError
 from toolkit.files.checking import check_training_data
+from toolkit.files.finding import find_training_data
 from toolkit.files.parts import cut_pool, find_occupancies, parts_of
 from toolkit.files.pool import Pool, Sample, make_pool
-from toolkit.files.sources import find_training_data
 from toolkit.messages import Silent
 
 SIZES = {"a": (31, 50), "b": (64, 40), "c": (10, 10)}

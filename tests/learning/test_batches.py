@@ -10,9 +10,10 @@ from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.mixing import parse_mixing
 from toolkit.core.labels import BINARY, VOID, Classes
 from toolkit.files.experiment import Workspace
+from toolkit.files.finding import find_training_data
 from toolkit.files.images import UnreadableImageError
 from toolkit.files.pool import Sample
-from toolkit.files.sources import LabelledImages, find_training_data
+from toolkit.files.sources import LabelledImages
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.batches import (
     SampleReader,
@@ -123,16 +124,14 @@ def test_fixed_transforms_go_through_training_validation_and_prediction(data: La
     assert np.array_equal(training, prediction)
 
 
-def test_labels_become_planes_of_classes_and_void(
-    data: LabelledImages, tiny_competition: Workspace, tmp_path: Path
-) -> None:
+def test_labels_become_planes_of_classes_and_void(data: LabelledImages, tmp_path: Path) -> None:
     raw = np.zeros((40, 48), np.uint8)
     raw[:20, :24], raw[20:, :24], raw[:20, 24:] = 4, 7, 9
     for image_id in data.images.ids:
         (tmp_path / "masks").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "masks" / f"{image_id}.png"), raw)
     classes = Classes(("sky", "road", "car"), "softmax", ((0,), (4,), (7,)), (9,))
-    coded = find_training_data(tiny_competition.root / "data/train/images", tmp_path / "masks", classes)
+    coded = find_training_data(Path(data.images.origin), tmp_path / "masks", classes)
     reader = replace(reader_with(), classes=classes)
     samples = [Sample(coded, image_id) for image_id in coded.images.ids[:3]]
     ((part, placements, images, targets),) = validation_batches(reader, samples, 8)

@@ -36,6 +36,7 @@ def cut_pool(pool: Pool, parts: int, progress: Progress) -> Pool:
         np.concatenate([one.coverage.ravel() for one in counts]),
         np.concatenate([one.pixels.reshape(-1, one.classes) for one in counts]),
         np.repeat(pool.folds, parts * parts),
+        None if pool.shares is None else np.repeat(pool.shares, parts * parts),
     )
 
 

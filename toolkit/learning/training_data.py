@@ -144,6 +144,7 @@ class TrainingData:
         elif stage.positives == "classes":
             first = 1 if self.reader.classes.activation == "softmax" else 0
             groups = pool.pixels[train, first:] > 0
+        shares = None if pool.shares is None else pool.shares[train]
         done = max(0, epoch) / max(1, stage.epochs - 1)
         if self.patches is not None:
             share = stage.negatives.share_of_positives(done)
@@ -154,6 +155,7 @@ class TrainingData:
                 groups,
                 stage.positives == "classes",
                 hard.of(train) if isinstance(hard, HardPlaces) else None,
+                shares,
             )
             return self._draw_patches(self.patches, train, rule, run.draw(stage, epoch))
         chosen = select_images(
@@ -163,6 +165,7 @@ class TrainingData:
             progress=done,
             groups=groups,
             weights=hard[train] if isinstance(hard, np.ndarray) else None,
+            shares=shares,
         )
         return Drawn(pool.samples, train[chosen])
 
