@@ -4,7 +4,7 @@ import pytest
 
 from toolkit.core.placement import place, scale_mask
 
-POLICIES = pytest.mark.parametrize("resize", ["stretch", "pad"])
+POLICIES = pytest.mark.parametrize("resize", ["stretch", "pad", "fit"])
 # Sizes of images and shapes of networks, (height, width) each.
 PAIRS = pytest.mark.parametrize(
     ("size", "shape"),
@@ -100,6 +100,37 @@ def test_pad_keeps_pixels_or_at_least_the_aspect(
     placement = place(size, shape, "pad")
     assert placement.scaled == scaled
     assert (placement.top, placement.left) == corner
+
+
+@pytest.mark.parametrize(
+    ("size", "shape", "scaled", "corner"),
+    [
+        ((101, 101), (128, 128), (128, 128), (0, 0)),
+        ((50, 100), (128, 128), (64, 128), (32, 0)),
+        ((480, 360), (256, 256), (256, 192), (0, 32)),
+        ((30, 50), (96, 64), (38, 64), (29, 0)),
+        ((7, 2000), (64, 64), (1, 64), (31, 0)),
+    ],
+)
+def test_fit_scales_up_and_down_until_one_side_fits(
+    size: tuple[int, int], shape: tuple[int, int], scaled: tuple[int, int], corner: tuple[int, int]
+) -> None:
+    placement = place(size, shape, "fit")
+    assert placement.scaled == scaled
+    assert (placement.top, placement.left) == corner
+
+
+@pytest.mark.parametrize(("size", "shape"), [((20, 30), (40, 96)), ((20, 30), (96, 60)), ((16, 48), (64, 96))])
+def test_fitting_to_a_multiple_is_undone_to_the_bit(size: tuple[int, int], shape: tuple[int, int]) -> None:
+    placement = place(size, shape, "fit")
+    factor = placement.scaled[0] // size[0]
+    assert placement.scaled == (factor * size[0], factor * size[1])
+    labels = disc(size).astype(np.uint8)
+    placed = placement.labels(labels)
+    inner = placed[placement.top :, placement.left :][: placement.scaled[0], : placement.scaled[1]]
+    assert np.array_equal(inner[::factor, ::factor], labels)
+    flat = np.full((*size, 1), 0.25, np.float32)
+    assert np.array_equal(placement.undo(np.full((*shape, 1), 0.25, np.float32)), flat)
 
 
 @PAIRS

@@ -179,6 +179,19 @@ def test_heavy_negatives_are_drawn_more_often() -> None:
     assert heavy > 5 * light
 
 
+def test_groups_come_one_after_the_other_in_an_order_of_their_own() -> None:
+    groups = np.arange(60) % 3
+    orders = set()
+    for epoch in range(20):
+        batches = shuffled_batches(np.arange(60), 8, 0, 0, 0, epoch, groups=groups)
+        found = np.concatenate(batches)
+        assert sorted(found) == list(range(60))
+        assert np.count_nonzero(np.diff(groups[found])) == 2
+        assert not np.array_equal(found[:20], np.sort(found[:20]))
+        orders.add(tuple(dict.fromkeys(groups[found].tolist())))
+    assert len(orders) > 3
+
+
 SHARES = np.array([0.0, 1.0, 2.0, 5.0, 0.5, 1.5, 0.0, 3.0])
 
 

@@ -113,6 +113,30 @@ def test_an_id_is_written_once(tmp_path: Path) -> None:
     assert ProbabilityStore(tmp_path / "oof").read("a").max() == 0
 
 
+def test_rows_that_come_by_and_by_make_the_same_store(tmp_path: Path) -> None:
+    maps = some_maps()
+    with ProbabilityWriter(tmp_path / "rows", "uint8", {"weights": "first"}) as writer:
+        for image_id, probability in maps.items():
+            for top in range(0, len(probability), 3):
+                writer.append_rows(image_id, len(probability), probability[top : top + 3])
+    write(tmp_path / "whole", maps)
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "rows" / path.name).read_bytes()
+
+
+def test_an_image_is_finished_before_the_next_begins(tmp_path: Path) -> None:
+    rows = np.zeros((2, 3, 1), np.float32)
+    for wrong in (("b", 4, rows), ("a", 4, np.zeros((2, 4, 1), np.float32)), ("a", 4, np.zeros((3, 3, 1), np.float32))):
+        with ProbabilityWriter(tmp_path / "store", "uint8", {}) as writer:
+            writer.append_rows("a", 4, rows)
+            with pytest.raises(ValueError, match="do not follow"):
+                writer.append_rows(*wrong)
+            writer.append_rows("a", 4, rows)
+    with pytest.raises(ValueError, match="a lacks 2 rows"), ProbabilityWriter(tmp_path / "half", "uint8", {}) as writer:
+        writer.append_rows("a", 4, rows)
+    assert not (tmp_path / "half").exists()
+
+
 @pytest.mark.parametrize("classes", [1, 3])
 def test_presence_comes_back_as_it_was(tmp_path: Path, classes: int) -> None:
     found = {image_id: np.random.default_rng(1).random(classes, np.float32) for image_id in STRANGE_IDS}

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from toolkit.core.arrays import Integers
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Experiment, StageFolder, Workspace
 from toolkit.files.history import read_history
+from toolkit.files.sources import Images
 from toolkit.files.store import ProbabilityStore
+from toolkit.learning.batches import SampleReader, tiles_of
 from toolkit.learning.fitting import plan_training
 from toolkit.learning.plugins import Own
+from toolkit.learning.prediction import Assembly, Predicted, ViewsPredictor, predict_tiles, whole_maps
 from toolkit.learning.training_data import TrainingData
-from toolkit.messages import Silent
+from toolkit.messages import Silent, Task
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,35 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
         plan = plan_training(loaded, Own(workspace.find(name).config))
         dataset = find_dataset(loaded.config, Silent())
         folds = np.arange(len(dataset.index.ids)) % 2
-        data = plan.training_data(dataset.pool(folds))
+        data = plan.training_data(dataset.pool(folds), Silent())
         return Lesson(loaded.config, list(plan.stages), data, folds)
 
     return lesson
+
+
+@pytest.fixture
+def predict_images() -> Callable[..., list[tuple[str, list[Predicted]]]]:
+    """Ids and what is predicted of whole images with each set of views, as `Predicting` does with one network."""
+
+    def predict_images(
+        predict: ViewsPredictor,
+        reader: SampleReader,
+        images: Images,
+        ids: Sequence[str],
+        *,
+        batch: int,
+        task: Task | None = None,
+    ) -> list[tuple[str, list[Predicted]]]:
+        tiles = [tile for image_id in ids for tile in tiles_of(reader, images, image_id)]
+        assembly, parts = Assembly(reader, images), []
+        with Silent().task("", 0) as silent:
+            found = predict_tiles(predict, reader, images, tiles, batch=batch, task=task or silent)
+            for tile, predicted in zip(tiles, found, strict=True):
+                rows = assembly.add(tile.image_id, predicted)
+                parts += [] if rows is None else [rows]
+        return list(whole_maps(parts))
+
+    return predict_images
 
 
 def arrays_of(path: Path) -> dict[str, np.ndarray]:

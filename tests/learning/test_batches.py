@@ -15,7 +15,14 @@ from toolkit.files.images import UnreadableImageError
 from toolkit.files.pool import Sample
 from toolkit.files.sources import LabelledImages
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
-from toolkit.learning.batches import SampleReader, prediction_batches, training_batches, validation_batches
+from toolkit.learning.batches import (
+    SampleReader,
+    Tile,
+    prediction_batches,
+    tiles_of,
+    training_batches,
+    validation_batches,
+)
 from toolkit.learning.mixing import Mixing
 
 pytestmark = pytest.mark.train
@@ -111,13 +118,13 @@ def test_fixed_transforms_go_through_training_validation_and_prediction(data: La
     expected = 255 - cv2.resize(data.images.read("003"), (32, 32), interpolation=cv2.INTER_AREA).astype(int)
     ((training, _),) = training_batches(inverted, pool, nothing, PLAIN, [np.array([0])], 0, 0, 0, 0)
     ((_, _, validation, _),) = validation_batches(inverted, pool, 4)
-    ((_, _, (prediction,)),) = prediction_batches(inverted, data.images, ["003"], 4, [(32, 32)])
+    ((_, _, (prediction,)),) = prediction_batches(inverted, data.images, [Tile("003", None)], 4, [(32, 32)])
     assert np.abs(training.numpy()[0] - expected).mean() < 3
     assert np.array_equal(training, validation)
     assert np.array_equal(training, prediction)
 
 
-def test_labels_become_planes_of_classes_and_void(pool: list[Sample], data: LabelledImages, tmp_path: Path) -> None:
+def test_labels_become_planes_of_classes_and_void(data: LabelledImages, tmp_path: Path) -> None:
     raw = np.zeros((40, 48), np.uint8)
     raw[:20, :24], raw[20:, :24], raw[:20, 24:] = 4, 7, 9
     for image_id in data.images.ids:
@@ -137,10 +144,11 @@ def test_labels_become_planes_of_classes_and_void(pool: list[Sample], data: Labe
 
 def test_predictions_come_in_the_order_of_the_ids_once_for_each_shape(data: LabelledImages) -> None:
     ids = data.images.ids[::-1]
+    tiles = [tile for image_id in ids for tile in tiles_of(reader_with(), data.images, image_id)]
     names = []
     shapes = [(32, 32), (16, 24)]
-    for part, placements, images in prediction_batches(reader_with(), data.images, ids, 8, shapes):
-        names += part
+    for part, placements, images in prediction_batches(reader_with(), data.images, tiles, 8, shapes):
+        names += [tile.image_id for tile in part]
         for shape, placed, pixels in zip(shapes, placements, images, strict=True):
             assert len(placed) == len(part)
             assert pixels.shape == (len(part), *shape, 3)

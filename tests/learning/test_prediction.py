@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -10,11 +12,12 @@ from toolkit.files.sources import Images, find_images
 from toolkit.learning.augmentation import FixedTransforms
 from toolkit.learning.batches import SampleReader
 from toolkit.learning.networks import Network, build_network
-from toolkit.learning.prediction import Predictor, ViewsPredictor, predict_images
+from toolkit.learning.prediction import Predicted, Predictor, ViewsPredictor
 from toolkit.learning.runtime import tf
-from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
+
+PredictImages = Callable[..., list[tuple[str, list[Predicted]]]]
 
 
 def build(size: tuple[int, int] = (16, 32), emptiness_head: bool = False) -> Network:
@@ -95,16 +98,15 @@ def test_a_predictor_follows_the_weights_of_its_network(network: Network) -> Non
 
 @pytest.mark.parametrize("resize", ["stretch", "pad"])
 def test_images_are_predicted_at_their_own_size_in_the_order_of_the_ids(
-    network: Network, images: Images, resize: str
+    network: Network, images: Images, resize: str, predict_images: PredictImages
 ) -> None:
     reader = SampleReader((16, 32), resize, Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
     predict = ViewsPredictor({(16, 32): network}, {1.0: (16, 32)}, [VIEWS["none"]], "softmax")
     ids = images.ids[::-1]
 
     def found(batch: int) -> dict[str, np.ndarray]:
-        with Silent().task("", len(ids)) as task:
-            predicted = predict_images(predict, reader, images, ids, batch=batch, task=task)
-            return {image_id: only.probability for image_id, (only,) in predicted}
+        predicted = predict_images(predict, reader, images, ids, batch=batch)
+        return {image_id: only.probability for image_id, (only,) in predicted}
 
     several = found(4)
     assert list(several) == list(ids)
@@ -117,7 +119,7 @@ def test_images_are_predicted_at_their_own_size_in_the_order_of_the_ids(
     np.testing.assert_allclose(several[ids[0]], expected, atol=1e-5)
 
 
-def test_work_is_told_image_by_image(network: Network, images: Images) -> None:
+def test_work_is_told_image_by_image(network: Network, images: Images, predict_images: PredictImages) -> None:
     reader = SampleReader((16, 32), "stretch", Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
     steps: list[int] = []
 
@@ -126,8 +128,7 @@ def test_work_is_told_image_by_image(network: Network, images: Images) -> None:
             steps.append(count)
 
     predict = ViewsPredictor({(16, 32): network}, {1.0: (16, 32)}, [VIEWS["none"]], "softmax")
-    for _ in predict_images(predict, reader, images, images.ids, batch=4, task=Counting()):
-        pass
+    predict_images(predict, reader, images, images.ids, batch=4, task=Counting())
     assert steps == [4, 2]
 
 
@@ -146,7 +147,7 @@ def one_view_by_hand(view: View, reader: SampleReader, image: np.ndarray) -> tup
     return placement.undo(np.ascontiguousarray(probability)), by_hand(outputs.presence.numpy(), "sigmoid")[0]
 
 
-def test_every_set_gets_the_mean_over_its_views(images: Images) -> None:
+def test_every_set_gets_the_mean_over_its_views(images: Images, predict_images: PredictImages) -> None:
     reader = SampleReader((16, 32), "pad", Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
     sets = [parse_views(text) for text in ("none", "d4", "view:hflip,rot90@0.5,hflip@1.5")]
     sizes = [size for shape in SCALED.values() for size in (shape, shape[::-1])]
@@ -156,8 +157,7 @@ def test_every_set_gets_the_mean_over_its_views(images: Images) -> None:
         view: one_view_by_hand(view, reader, images.read(images.ids[1]))
         for view in dict.fromkeys(view for views in sets for view in views)
     }
-    with Silent().task("", 0) as task:
-        predicted = dict(predict_images(predict, reader, images, images.ids[:3], batch=2, task=task))
+    predicted = dict(predict_images(predict, reader, images, images.ids[:3], batch=2))
     found = predicted[images.ids[1]]
     for views, ours in zip(sets, found, strict=True):
         probability, presence = (np.mean(several, axis=0) for several in zip(*map(by_view.get, views), strict=True))
@@ -169,13 +169,14 @@ def test_every_set_gets_the_mean_over_its_views(images: Images) -> None:
     assert np.abs(found[0].probability - found[2].probability).max() > 1e-3
 
 
-def test_a_set_does_not_depend_on_the_sets_beside_it(network: Network, images: Images) -> None:
+def test_a_set_does_not_depend_on_the_sets_beside_it(
+    network: Network, images: Images, predict_images: PredictImages
+) -> None:
     reader = SampleReader((16, 32), "stretch", Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
 
     def found(*texts: str) -> np.ndarray:
         sets = [parse_views(text) for text in texts]
         predict = ViewsPredictor({(16, 32): network}, {1.0: (16, 32)}, sets, "softmax")
-        with Silent().task("", 0) as task:
-            return next(predict_images(predict, reader, images, images.ids, batch=4, task=task))[1][-1].probability
+        return predict_images(predict, reader, images, images.ids, batch=4)[0][1][-1].probability
 
     assert np.array_equal(found("flips"), found("none", "hflip", "flips"))

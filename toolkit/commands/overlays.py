@@ -1,6 +1,7 @@
 """The overlay sheet of an experiment: its best and worst out-of-fold images."""
 
 from collections.abc import Mapping
+from itertools import islice
 
 import cv2
 
@@ -39,15 +40,10 @@ def write_overlays(
     """
     rows = _Rows(store, data, scores, recipe, steps)
     order = worst_first(rows.values, scores.judgement.wrong, scores.judgement.metrics[0].direction)
-    worst = [rows.of(int(position), "wrong") for position in order[:_ROWS]]
-    best: list[OverlayRow] = []
-    for position in order[::-1]:
-        row = rows.of(int(position), "true")
-        # An empty image that was left empty is right, and nothing to look at.
-        if row.truth.any():
-            best.append(row)
-        if len(best) == _ROWS:
-            break
+    worst = (rows.of(int(position), "wrong") for position in order[:_ROWS])
+    every = (rows.of(int(position), "true") for position in order[::-1])
+    # An empty image that was left empty is right, and nothing to look at.
+    best = islice((row for row in every if row.truth.any()), _ROWS)
     plain = data.classes.activation == "softmax" and recipe == IDENTITY
     how = "most probable class" if plain else describe(recipe, data.classes.names)
     title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {how}"

@@ -13,10 +13,13 @@ from toolkit.config.models import Config
 from toolkit.config.plugins import names_defined_beside
 from toolkit.config.settings import Stage, read_stage
 from toolkit.core.labels import has_foreground
+from toolkit.core.patches import PatchRule, cell_of, draw_patches
 from toolkit.core.randomness import derived_seed, generator
+from toolkit.core.tiles import window_size
 from toolkit.errors import ConfigError
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.parts import find_occupancies, parts_of
 from toolkit.files.pool import Sample
 from toolkit.files.sources import LabelledImages
 from toolkit.files.writing import replacing
@@ -28,9 +31,6 @@ if TYPE_CHECKING:
 
 VARIANTS = 5
 _LOOKED_AT_MOST = 10  # images for each one of the sheet, to find some with foreground
-
-Pair = tuple[Any, Any]
-"""An image and its labels, at the network's size."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def preview(
     data = find_labelled(config)
     with progress.task("drawing images", count * (1 + VARIANTS)) as task:
         rows = _rows(loaded, shown, data, count, seed=seed, task=task, progress=progress)
-    title = f"{experiment.name}: {len(rows)} of {len(data.images.ids)} training images, seed {seed}"
+    what = "parts of" if config.crops else "patches of" if config.patches else "of"
+    title = f"{experiment.name}: {len(rows)} {what} {len(data.images.ids)} training images, seed {seed}"
     _write(experiment, preview_sheet(title, _notes(shown), rows, config.activation, names=data.classes.names))
     return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, seed)
 
@@ -117,37 +118,71 @@ def _rows(
     augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), own)
     mixing = Mixing(stage.mixing, config.activation)
     reader = replace(build_reader(config, lambda key: loaded.where(*key), own), shape=stage.shape[:2])
-    originals = _originals(reader, data, count, seed)
+    samples = _samples(config, stage, reader, data, count, seed=seed, progress=progress)
+    originals = [reader.pair(sample)[:2] for sample in samples]
     task.advance(len(originals))
     variants = []
     for epoch in range(VARIANTS):
-        samples = [
-            augmentation(image, labels, derived_seed("sample", seed, 0, stage.number, epoch, position, position))
-            for position, (image, labels) in enumerate(originals.values())
+        seeds = [derived_seed("sample", seed, 0, stage.number, epoch, place, place) for place in range(len(samples))]
+        pairs = [
+            reader.augmented(sample, augmentation, one) if sample.window else augmentation(*original, one)
+            for sample, original, one in zip(samples, originals, seeds, strict=True)
         ]
-        images = np.stack([image for image, _ in samples])
-        targets = np.stack([data.classes.planes(labels) for _, labels in samples])
+        images = np.stack([image for image, _ in pairs])
+        targets = np.stack([data.classes.planes(labels) for _, labels in pairs])
         mixed = mixing(images, targets, derived_seed("mixing", seed, 0, stage.number, epoch, 0))
         variants.append([PreviewSample(image, target) for image, target in zip(*mixed, strict=True)])
-        task.advance(len(samples))
+        task.advance(len(pairs))
     return [
-        PreviewRow(image_id, PreviewSample(image, data.classes.planes(labels)), ways)
-        for (image_id, (image, labels)), *ways in zip(originals.items(), *variants, strict=True)
+        PreviewRow(_title(sample), PreviewSample(image, data.classes.planes(labels)), ways)
+        for sample, (image, labels), *ways in zip(samples, originals, *variants, strict=True)
     ]
 
 
-def _originals(reader: "SampleReader", data: LabelledImages, count: int, seed: int) -> dict[str, Pair]:
-    """Some images with their labels at the network's size, in the order of their ids; those with foreground first."""
-    order = [data.images.ids[place] for place in generator("preview", seed).permutation(len(data.images.ids))]
-    chosen: dict[str, Pair] = {}
-    empty: dict[str, Pair] = {}
-    for image_id in order[: count * _LOOKED_AT_MOST]:
-        pair = reader.pair(Sample(data, image_id))[:2]
-        (chosen if has_foreground(pair[1]) else empty)[image_id] = pair
+def _samples(
+    config: Config,
+    stage: Stage,
+    reader: "SampleReader",
+    data: LabelledImages,
+    count: int,
+    *,
+    seed: int,
+    progress: Progress,
+) -> list[Sample]:
+    """Some of what training would see, in the order of the ids: images or parts, or patches as an epoch draws them."""
+    every = [Sample(data, image_id) for image_id in data.images.ids]
+    if config.crops is not None:
+        every = [part for sample in every for part in parts_of(sample, config.crops)]
+    order = [every[place] for place in generator("preview", seed).permutation(len(every))]
+    if config.patches is not None:
+        shown = order[:count]
+        window = window_size(stage.shape[:2], config.patches.scale)
+        share = stage.negatives.share_of_positives(0)
+        rule = PatchRule(window, count, config.patches.positive_share if share is None else share)
+        drawn = draw_patches(find_occupancies(shown, cell_of([window]), progress), rule, seed, 0, stage.number, 0)
+        chosen = [replace(shown[place], window=found) for place, found in drawn]
+    else:
+        chosen = _with_foreground_first(reader, order, count)
+    return sorted(chosen, key=lambda sample: (sample.image_id, *_corner(sample)))
+
+
+def _with_foreground_first(reader: "SampleReader", samples: Sequence[Sample], count: int) -> list[Sample]:
+    """So many of the first of them, those with foreground before the others."""
+    chosen: list[Sample] = []
+    empty: list[Sample] = []
+    for sample in samples[: count * _LOOKED_AT_MOST]:
+        (chosen if has_foreground(reader.pair(sample)[1]) else empty).append(sample)
         if len(chosen) == count:
             break
-    filled = chosen | dict(list(empty.items())[: count - len(chosen)])
-    return dict(sorted(filled.items()))
+    return chosen + empty[: count - len(chosen)]
+
+
+def _corner(sample: Sample) -> tuple[int, int]:
+    return (0, 0) if sample.window is None else (sample.window.top, sample.window.left)
+
+
+def _title(sample: Sample) -> str:
+    return sample.image_id if sample.window is None else f"{sample.image_id} {sample.window.top},{sample.window.left}"
 
 
 def _notes(stage: Stage) -> list[str]:

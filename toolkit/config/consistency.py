@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.config.callbacks import check_monitors, parse_callbacks
 from toolkit.config.calls import Problem, ProblemsAtError, UnknownNameError
+from toolkit.config.cutting import check_cutting
 from toolkit.config.data_problems import problems_of_data
 from toolkit.config.folds import problems_of_folds
 from toolkit.config.losses import check_class_weights, check_loss, needs_presence, parse_loss
@@ -30,6 +31,7 @@ def problems_between_keys(config: "Config", own: Collection[str]) -> Sequence[Pr
     _check_network(config, found, own)
     found.problems.extend(problems_of_folds(config))
     found.check(("callbacks",), _check_monitors, config, config.callbacks, own)
+    found.check(("patches" if config.patches is not None else "tiles",), check_cutting, config)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)
         found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)
@@ -166,7 +168,8 @@ def _check_hard_negatives(config: "Config", number: int) -> None:
         return
     if number == 0 and stage.initial_weights is None:
         raise ValueError("the first stage has no weights whose false positives it could look at")
-    if parse_negatives(stage.negatives).kind in ("none", "real"):
+    patches_without = config.patches is not None and config.patches.positive_share is not None
+    if parse_negatives(stage.negatives).kind in (("none",) if patches_without else ("none", "real")):
         raise ValueError("hard negatives are drawn more often: negatives must say how many to draw")
 
 

@@ -8,6 +8,7 @@ from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.calls import ClosedModel, ProblemsAtError
 from toolkit.config.codings import names_in, task_classes
 from toolkit.config.consistency import problems_between_keys
+from toolkit.config.cutting import PatchesConfig, TilesConfig, cutting_of, resize_of
 from toolkit.config.data import DataConfig
 from toolkit.config.fields import (
     FilePath,
@@ -39,6 +40,7 @@ from toolkit.core.labels import Activation, Classes
 from toolkit.core.means import Mean
 from toolkit.core.metrics import MetricSpec
 from toolkit.core.placement import Resize
+from toolkit.core.tiles import Cutting
 from toolkit.core.views import parse_views, views_name
 
 ENCODER_WEIGHTS = ("imagenet", "pascal_voc")
@@ -93,9 +95,24 @@ class Config(ClosedModel):
         0.9, description="Share of the old value in the running statistics of batch normalisation, at each batch. "
         "Keras says 0.99, which needs some 500 batches before predictions can be trusted."
     )  # fmt: skip
-    resize: Resize = Field("stretch", description="How images reach the shape: `stretch` both sides, or keep the "
-                           "pixels and `pad` with mirrored ones (larger images are scaled down). Predictions are "
-                           "brought back to each image's own size.")  # fmt: skip
+    resize: Resize = Field(
+        "stretch", description="How images reach the shape: `stretch` both sides; keep the pixels and `pad` with "
+        "mirrored ones (larger images are scaled down); or `fit`: scale up or down, keeping the aspect, and pad the "
+        "shorter side. Predictions are brought back to each image's own size.",
+    )  # fmt: skip
+    patches: PatchesConfig | None = Field(
+        None, description="Train on windows of the shape, drawn anew every epoch: `{per_image: 8, positive_share: "
+        "0.5, scale: 1}`. Predictions are made by tiles. See docs/large-images.md.",
+    )  # fmt: skip
+    crops: Annotated[int, Field(ge=2, le=100)] | None = Field(
+        None, description="Cut each image into so many times so many parts; each is a sample, brought to the shape by "
+        "`resize`. Predictions are made by tiles of their size. See docs/large-images.md.",
+    )  # fmt: skip
+    tiles: TilesConfig | None = Field(
+        None, description="How tiles overlap in validation and prediction: `{overlap: 0.25, blend: hann}`. Without "
+        "patches or crops it needs `resize: pad`, and images larger than the shape are predicted by tiles. See "
+        "docs/large-images.md.",
+    )  # fmt: skip
     classes: Annotated[PositiveInteger | ClassNames, Field(union_mode="left_to_right")] = Field(
         default_factory=lambda data: _names_in(data.get("data")) or 1,
         description="Number of classes, or their names. With 1 it is foreground against background. Left out: those of "
@@ -247,6 +264,16 @@ class Config(ClosedModel):
     def prediction_shape(self) -> tuple[int, int, int]:
         """Input of the network when it predicts: that of the last stage."""
         return self.stage_shape(len(self.stages) - 1)
+
+    @property
+    def cutting(self) -> Cutting:
+        """How images are cut up when they are predicted."""
+        return cutting_of(self)
+
+    @property
+    def resize_of_samples(self) -> Resize:
+        """How what a network sees reaches its shape: an image, a part or a tile."""
+        return resize_of(self)
 
     def network_spec(self, shape: tuple[int, int, int] | None = None) -> NetworkSpec:
         """What the network is built from, for an input of `shape` (height, width, channels)."""

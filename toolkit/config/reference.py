@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from toolkit.config.competitions import Competition
+from toolkit.config.cutting import PatchesConfig, TilesConfig
 from toolkit.config.data import DataConfig, ExtraData
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.stages import StageConfig
@@ -43,6 +44,7 @@ def reference() -> str:
     parts += ["## `data`\n", _table(DataConfig), "## Each entry of `data.extra_train_data`\n", _table(ExtraData)]
     parts += ["## `data.competition`\n\nAll its keys; how to change a few: [competitions](competitions.md).\n"]
     parts += [_table(Competition)]
+    parts += ["## `patches`\n", _table(PatchesConfig), "## `tiles`\n", _table(TilesConfig)]
     parts += ["## Each entry of `stages`\n", _table(StageConfig)]
     parts += ["## An ensemble\n\nWritten by `tk ensemble`.\n", _table(EnsembleConfig)]
     return "\n".join(parts)

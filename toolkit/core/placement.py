@@ -10,8 +10,9 @@ import numpy.typing as npt
 from toolkit.core.arrays import Image, Mask, Probability
 from toolkit.core.labels import Labels
 
-Resize = Literal["stretch", "pad"]
-"""`stretch` to the network's shape, or keep the aspect and `pad` with mirrored pixels."""
+Resize = Literal["stretch", "pad", "fit"]
+"""`stretch` to the network's shape; or keep the aspect and pad with mirrored pixels, `pad` around images at their own
+size, `fit` around images that are scaled up or down until one side fits."""
 
 
 _Number = TypeVar("_Number", np.uint8, np.float32)
@@ -60,11 +61,13 @@ def place(original: tuple[int, int], shape: tuple[int, int], resize: Resize) -> 
     """Find where an image of size `original` (height, width) goes in a network's input of size `shape`.
 
     `stretch` scales both sides to the shape. `pad` leaves the pixels alone and pads around the centre; only an image
-    larger than the shape is scaled down, keeping its aspect.
+    larger than the shape is scaled down, keeping its aspect. `fit` also scales a smaller one up.
     """
     if resize == "stretch":
         return Placement(original, shape, 0, 0, shape)
-    scale = min(1.0, shape[0] / original[0], shape[1] / original[1])
+    scale = min(shape[0] / original[0], shape[1] / original[1])
+    if resize == "pad":
+        scale = min(1.0, scale)
     height, width = (min(side, max(1, round(length * scale))) for side, length in zip(shape, original, strict=True))
     return _centred(original, (height, width), shape)
 

@@ -36,6 +36,13 @@ class Negatives:
             return round(positives * (1 - value) / value)
         return available
 
+    def share_of_positives(self, progress: float) -> float | None:
+        """Share of the positives among all, where the rule says one; `progress` as in `count`."""
+        value = self.start + (self.end - self.start) * progress
+        if self.kind == "real":
+            return None
+        return {"none": 1.0, "per_positive": 1 / (1 + value), "positive_share": value}[self.kind]
+
 
 NO_NEGATIVES = Negatives("none")
 ALL_NEGATIVES = Negatives("real")
@@ -111,12 +118,18 @@ def in_proportion(positions: Integers, count: int, shares: Floats, *draw: int) -
     return np.sort(np.repeat(order, times))
 
 
-def shuffled_batches(positions: Integers, batch: int, *draw: int) -> list[Integers]:
+def shuffled_batches(positions: Integers, batch: int, *draw: int, groups: Integers | None = None) -> list[Integers]:
     """Shuffle positions and cut them into batches of nearly equal size, none larger than `batch`.
 
-    Nearly equal, because a last batch of one or two images would spoil the statistics of batch normalisation.
+    Nearly equal, because a last batch of one or two images would spoil the statistics of batch normalisation. With
+    `groups`, one for each position, those of a group come one after the other.
     """
-    shuffled = generator("order", *draw).permutation(positions)
+    random = generator("order", *draw)
+    order = random.permutation(len(positions))
+    if groups is not None:
+        turn = random.permutation(groups.max(initial=0) + 1)
+        order = order[np.argsort(turn[groups[order]], kind="stable")]
+    shuffled = positions[order]
     return np.array_split(shuffled, max(1, -(-len(positions) // batch)))
 
 

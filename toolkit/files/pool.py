@@ -10,28 +10,64 @@ from toolkit.core.arrays import Floats, Image, Integers
 from toolkit.core.folds import HOLDOUT, TRAIN
 from toolkit.core.labels import Labels
 from toolkit.core.measuring import Objects
+from toolkit.core.windows import Window, read_mirrored
 from toolkit.files.checking import DataIndex
-from toolkit.files.sources import LabelledImages
+from toolkit.files.sources import Images, LabelledImages
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of the pool."""
+    """One image of the pool, or what a window shows of it: mirrored pixels where it reaches beyond the image."""
 
     source: LabelledImages
     image_id: str
+    window: Window | None = None
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        if self.window is None:
+            return self.image_id
+        return f"{self.image_id} (rows from {self.window.top}, columns from {self.window.left})"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.image_size if self.window is None else self.window.size
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the whole image."""
+        return self.source.images.size(self.image_id)
 
     def image(self) -> Image:
         """`uint8 (height, width, channels)`."""
-        return self.source.images.read(self.image_id)
+        return read_part(self.source.images, self.image_id, self.window)
 
     def labels(self) -> Labels:
         """`uint8 (height, width)`."""
-        return self.source.read_labels(self.image_id)
+        if self.window is None:
+            return self.source.read_labels(self.image_id)
+
+        def read(part: Window) -> Labels:
+            return self.source.window_labels(self.image_id, part.top, part.left, part.height, part.width)
+
+        return read_mirrored(read, self.window, self.image_size)
 
     def objects(self) -> Objects | None:
-        """`int32 (height, width)`, where they are known."""
+        """The objects of the whole image, `int32 (height, width)`, where they are known."""
         return self.source.read_objects(self.image_id)
+
+
+def read_part(images: Images, image_id: str, window: Window | None) -> Image:
+    """What a window shows of an image, `uint8 (height, width, channels)`; all of it if there is none."""
+    if window is None:
+        return images.read(image_id)
+
+    def read(part: Window) -> Image:
+        return images.window(image_id, part.top, part.left, part.height, part.width)
+
+    return read_mirrored(read, window, images.size(image_id))
 
 
 @dataclass(frozen=True)

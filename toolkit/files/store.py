@@ -45,6 +45,8 @@ class ProbabilityWriter:
         self._presence: dict[str, Presence] = {}
         self._shard = -1
         self._file: BinaryIO | None = None
+        self._last = ""
+        self._rows_left = 0
 
     def __enter__(self) -> "ProbabilityWriter":
         with writing_to(self._folder):
@@ -60,18 +62,31 @@ class ProbabilityWriter:
         Raises:
             StorageError: the disk is full.
         """
-        if image_id in self._places:
-            raise ValueError(f"{image_id} is in the store already")
-        height, width, classes = probability.shape
-        if self._places and (presence is None) == bool(self._presence):
-            raise ValueError(f"{image_id} {'lacks' if presence is None else 'has'} a presence, unlike those before it")
-        content = np.ascontiguousarray(to_stored(probability, self._stored_type)).tobytes()
+        self.append_rows(image_id, probability.shape[0], probability, presence)
+
+    def append_rows(self, image_id: str, height: int, rows: Probability, presence: Presence | None = None) -> None:
+        """Add the next rows, `float32 (rows, width, classes)`, of the map of an image of `height` rows.
+
+        One image is finished before the next begins; `presence` comes with the last rows. Raises as `append`.
+        """
+        count, width, classes = rows.shape
+        if not self._rows_left:
+            if image_id in self._places:
+                raise ValueError(f"{image_id} is in the store already")
+            self._begin(image_id, (height, width, classes))
+        shape = self._places[self._last].shape
+        if image_id != self._last or shape != (height, width, classes) or count > self._rows_left:
+            raise ValueError(f"rows of {image_id} do not follow those of {self._last}")
+        content = np.ascontiguousarray(to_stored(rows, self._stored_type))
         with writing_to(self._folder):
-            file = self._open_shard(len(content))
-            self._places[image_id] = MapPlace(self._shard, file.tell(), (height, width, classes))
-            file.write(content)
-        if presence is not None:
-            self._presence[image_id] = presence
+            self._file.write(content.data)  # type: ignore[union-attr] # _begin has opened it
+        self._rows_left -= count
+        if not self._rows_left:
+            if len(self._places) > 1 and (presence is None) == bool(self._presence):
+                word = "lacks" if presence is None else "has"
+                raise ValueError(f"{image_id} {word} a presence, unlike those before it")
+            if presence is not None:
+                self._presence[image_id] = presence
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -85,6 +100,13 @@ class ProbabilityWriter:
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
 
+    def _begin(self, image_id: str, shape: tuple[int, int, int]) -> None:
+        size = int(np.prod(shape)) * np.dtype(self._stored_type).itemsize
+        with writing_to(self._folder):
+            file = self._open_shard(size)
+            self._places[image_id] = MapPlace(self._shard, file.tell(), shape)
+        self._last, self._rows_left = image_id, shape[0]
+
     def _open_shard(self, size: int) -> BinaryIO:
         if self._file is None or self._file.tell() + size > _SHARD_BYTES:
             if self._file is not None:
@@ -94,6 +116,8 @@ class ProbabilityWriter:
         return self._file
 
     def _finish(self) -> None:
+        if self._rows_left:
+            raise ValueError(f"{self._last} lacks {self._rows_left} rows")
         rows = [(image_id, place.shard, place.offset, *place.shape) for image_id, place in self._places.items()]
         write_text(self._partial / _INDEX, format_table(_COLUMNS, rows))
         if self._presence:

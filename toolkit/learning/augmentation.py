@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from toolkit.config.augmentation import BACKGROUND_REPLACER, GROUPS, Transform
 from toolkit.core.arrays import Image
 from toolkit.core.labels import VOID, Labels
 from toolkit.errors import ConfigError
+from toolkit.learning.margins import margin_of
 from toolkit.learning.transforms import ADVICE, Builder, Transforms, Where, readable
 
 _PROBES = 3
@@ -50,10 +52,16 @@ class Augmentation:
         for leaf in _leaves(possible):
             _probe(build, leaf, shape, allowed)
         self._transforms = Transforms([build(transform) for transform in possible])
+        self._moves, self._shape = bool(possible), shape
 
     def __call__(self, image: Image, labels: Labels, seed: int) -> tuple[Image, Labels]:
         """Transform an image `uint8 (height, width, channels)` and its labels `uint8 (height, width)` alike."""
         return self._transforms(image, labels, seed)
+
+    @cached_property
+    def margin(self) -> int:
+        """How many pixels around a sample the transforms may bring into view; see `margin_of`."""
+        return margin_of(self, self._shape) if self._moves else 0
 
 
 class FixedTransforms:
@@ -77,6 +85,7 @@ class FixedTransforms:
         for leaf in _leaves(certain):
             _probe_fixed(build, leaf, channels)
         self._transforms = Transforms([build(transform) for transform in certain])
+        self.channels = channels
 
     def __call__(self, image: Image) -> Image:
         """Transform `uint8 (height, width, channels)`; the same image gives the same result."""

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.models import Config
@@ -14,7 +15,9 @@ from toolkit.core.arrays import Image, Integers
 from toolkit.core.labels import Classes, Labels
 from toolkit.core.placement import Placement, Resize, place
 from toolkit.core.randomness import derived_seed
-from toolkit.files.pool import Sample
+from toolkit.core.tiles import WHOLE, Cutting, TileGrid
+from toolkit.core.windows import Window
+from toolkit.files.pool import Sample, read_part
 from toolkit.files.sources import Images
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.mixing import Mixing
@@ -27,12 +30,26 @@ Where = Callable[[KeyPath], str]
 
 @dataclass(frozen=True)
 class SampleReader:
-    """Reads samples at the network's size, with the transforms that every image goes through."""
+    """Reads samples at the network's size, with the transforms that every image goes through.
+
+    `cutting` says how whole images are cut up into tiles, each of which is then placed as a small image would be.
+    """
 
     shape: tuple[int, int]
     resize: Resize
     classes: Classes
     transforms: FixedTransforms
+    cutting: Cutting = WHOLE
+
+    def grid(self, size: tuple[int, int]) -> TileGrid:
+        """The tiles of an image of (height, width)."""
+        return self.cutting.grid(size, self.shape)
+
+    def tiles(self, sample: Sample) -> list[Sample]:
+        """What the network sees of an image: itself or its tiles, in the order of its grid."""
+        if self.cutting == WHOLE:
+            return [sample]
+        return [replace(sample, window=window) for window in self.grid(sample.size).windows]
 
     def place(self, image: Image) -> tuple[Image, Placement]:
         """An image `uint8 (height, width, channels)` at the network's size, and where it was placed."""
@@ -49,6 +66,31 @@ class SampleReader:
         image, placement = self.place(sample.image())
         return image, placement.labels(sample.labels()), placement
 
+    def augmented(self, sample: Sample, augmentation: Augmentation, seed: int) -> tuple[Image, Labels]:
+        """The same, augmented.
+
+        Around a part of an image as many pixels more are read as augmentation may bring into view, so that these are
+        what really lies there; of what comes out the middle is taken.
+        """
+        margin = 0
+        if sample.window is not None and place(sample.size, self.shape, self.resize).scaled == self.shape:
+            margin = augmentation.margin
+        if sample.window is None or not margin:
+            image, labels, _ = self.pair(sample)
+            return augmentation(image, labels, seed)
+        rows, columns = (-(-margin * side // length) for side, length in zip(sample.size, self.shape, strict=True))
+        shape = (self.shape[0] + 2 * margin, self.shape[1] + 2 * margin)
+        around = replace(sample, window=sample.window.grown(rows, columns))
+        image, labels, _ = replace(self, shape=shape, resize="stretch").pair(around)
+        image, labels = augmentation(image, labels, seed)
+        return _middle(image, self.shape), _middle(labels, self.shape)
+
+
+def _middle(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """The middle of an array (height, width, …), of (height, width)."""
+    top, left = ((length - side) // 2 for length, side in zip(pixels.shape, size, strict=False))
+    return pixels[top : top + size[0], left : left + size[1]]
+
 
 def build_reader(config: Config, where: Where, own: Mapping[str, Any]) -> SampleReader:
     """What brings images to the network, at the size of the last stage.
@@ -59,7 +101,7 @@ def build_reader(config: Config, where: Where, own: Mapping[str, Any]) -> Sample
     height, width, channels = config.prediction_shape
     transforms = parse_augmentation(config.transforms, own)
     fixed = FixedTransforms(transforms, lambda key: where(("transforms", *key)), channels, own)
-    return SampleReader((height, width), config.resize, config.task_classes, fixed)
+    return SampleReader((height, width), config.resize_of_samples, config.task_classes, fixed, config.cutting)
 
 
 def training_batches(
@@ -85,8 +127,8 @@ def training_batches(
     def load(number: int) -> Batch:
         pairs = []
         for place_, position in enumerate(batches[number], start=int(starts[number])):
-            image, labels, _ = reader.pair(samples[position])
-            pairs.append(augmentation(image, labels, derived_seed("sample", *draw, int(position), int(place_))))
+            seed = derived_seed("sample", *draw, int(position), int(place_))
+            pairs.append(reader.augmented(samples[position], augmentation, seed))
         images = np.stack([image for image, _ in pairs])
         targets = np.stack([reader.classes.planes(labels) for _, labels in pairs])
         return mixing(images, targets, derived_seed("mixing", *draw, number))
@@ -111,19 +153,34 @@ def validation_batches(
         yield parts[number], placements.pop(number), images, targets
 
 
-def prediction_batches(
-    reader: SampleReader, images: Images, ids: Sequence[str], batch: int, shapes: Sequence[tuple[int, int]]
-) -> Iterator[tuple[Sequence[str], list[list[Placement]], tuple[Any, ...]]]:
-    """Ids, placements and images `uint8 (batch, height, width, channels)`, in the order of `ids`.
+@dataclass(frozen=True)
+class Tile:
+    """What the network sees of an image at once: all of it, where there is no window."""
 
-    Placements and images come once for each of `shapes`, the sizes (height, width) that networks take; every image is
-    read once for all of them.
+    image_id: str
+    window: Window | None
+
+
+def tiles_of(reader: SampleReader, images: Images, image_id: str) -> list[Tile]:
+    """The tiles of an image, in the order of its grid."""
+    if reader.cutting == WHOLE:
+        return [Tile(image_id, None)]
+    return [Tile(image_id, window) for window in reader.grid(images.size(image_id)).windows]
+
+
+def prediction_batches(
+    reader: SampleReader, images: Images, tiles: Sequence[Tile], batch: int, shapes: Sequence[tuple[int, int]]
+) -> Iterator[tuple[Sequence[Tile], list[list[Placement]], tuple[Any, ...]]]:
+    """Tiles with their placements and pixels `uint8 (batch, height, width, channels)` in each of `shapes`, in order.
+
+    Shapes (height, width) are those of an input of several sizes, at each of which an image has another scale; it is
+    read once for all of them. A batch may hold tiles of several images.
     """
-    parts = [ids[start : start + batch] for start in range(0, len(ids), batch)]
+    parts = [tiles[start : start + batch] for start in range(0, len(tiles), batch)]
     placements: dict[int, list[list[Placement]]] = {}
 
     def load(number: int) -> Batch:
-        placed = [reader.place_at(images.read(image_id), shapes) for image_id in parts[number]]
+        placed = [reader.place_at(read_part(images, tile.image_id, tile.window), shapes) for tile in parts[number]]
         by_shape = list(zip(*placed, strict=True))
         placements[number] = [[placement for _, placement in pairs] for pairs in by_shape]
         return tuple(np.stack([image for image, _ in pairs]) for pairs in by_shape)

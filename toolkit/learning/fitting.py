@@ -12,8 +12,11 @@ from toolkit.config.yaml_files import KeyPath
 from toolkit.core.labels import VOID, label_count
 from toolkit.core.measuring import Metric
 from toolkit.core.metrics import MetricSpec, build_metrics
+from toolkit.core.patches import cell_of
+from toolkit.core.tiles import window_size
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
 from toolkit.files.experiment import Experiment
+from toolkit.files.parts import cut_pool, find_occupancies
 from toolkit.files.pool import Pool
 from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader, Where, build_reader
@@ -27,7 +30,7 @@ from toolkit.learning.runtime import Precision, compiled, configure, take_memory
 from toolkit.learning.schedules import build_schedule
 from toolkit.learning.trainer import Trainer
 from toolkit.learning.training import train_fold
-from toolkit.learning.training_data import NEVER, Deadline, Run, TrainingData, callbacks_of
+from toolkit.learning.training_data import NEVER, Deadline, Patches, Run, TrainingData, callbacks_of
 from toolkit.messages import Progress
 
 _CHECKED = ("loss", "optimizer", "schedule", "callbacks", "batch")
@@ -47,8 +50,14 @@ class Plan:
     own: Mapping[str, Any]
     notes: Sequence[str]
 
-    def training_data(self, pool: Pool, deadline: Deadline = NEVER) -> TrainingData:
-        """What the folds share while they are trained on a pool of images."""
+    def training_data(self, pool: Pool, progress: Progress, deadline: Deadline = NEVER) -> TrainingData:
+        """What the folds share while they are trained on a pool of images.
+
+        Raises:
+            DataError: a mask cannot be read.
+            ConfigError: training images would be scaled down, but tiles keep the size of things.
+        """
+        parts, patches = self._cut(pool, progress)
         return TrainingData(
             pool,
             self.reader,
@@ -59,7 +68,35 @@ class Plan:
             self.config.seed,
             self.own,
             deadline,
+            parts,
+            patches,
         )
+
+    def _cut(self, pool: Pool, progress: Progress) -> tuple[Pool | None, Patches | None]:
+        """The parts of the images, or what patches are drawn by, if training asks for them."""
+        config = self.config
+        if config.crops is not None:
+            return cut_pool(pool, config.crops, progress), None
+        if config.patches is not None:
+            patches = config.patches
+            cell = cell_of([window_size(stage.shape[:2], patches.scale) for stage in self.stages])
+            occupancies = find_occupancies(pool.samples, cell, progress)
+            return None, Patches(occupancies, patches.per_image, patches.positive_share, patches.scale)
+        if config.tiles is not None:
+            for stage in self.stages:
+                _refuse_shrunk(pool, stage.shape[:2])
+        return None, None
+
+
+def _refuse_shrunk(pool: Pool, shape: tuple[int, int]) -> None:
+    for sample in pool.samples:
+        height, width = sample.size
+        if height > shape[0] or width > shape[1]:
+            raise ConfigError(
+                f"tiles: {sample.image_id} is {height}×{width}, larger than the shape {shape[0]}×{shape[1]}: it would "
+                "be scaled down in training, but not in prediction by tiles",
+                "Add patches: {per_image: 8}, or crops; see docs/large-images.md.",
+            )
 
 
 @dataclass(frozen=True)
@@ -126,7 +163,7 @@ def fit_folds(
     if not unfinished:
         return
     configure(precision)
-    data = plan.training_data(pool, part.deadline)
+    data = plan.training_data(pool, progress, part.deadline)
     for note in plan.notes:
         progress.say(note)
     trainer = Trainer(config, plan.own)

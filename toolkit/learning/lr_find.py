@@ -9,7 +9,6 @@ import numpy as np
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Floats
 from toolkit.core.randomness import derived_seed
-from toolkit.core.sampling import shuffled_batches
 from toolkit.files.experiment import Experiment
 from toolkit.files.pool import Pool
 from toolkit.learning.fitting import Plan
@@ -47,7 +46,7 @@ def loss_by_learning_rate(
         progress: told of the work, and of the weights.
     """
     configure(precision)
-    stage, data = plan.stages[stage_number], plan.training_data(pool)
+    stage, data = plan.stages[stage_number], plan.training_data(pool, progress)
     run = Run(fold, 0, plan.config.seed)
     trainer = Trainer(plan.config, plan.own)
     _begin(trainer, experiment, plan, stage, run, progress=progress)
@@ -81,5 +80,6 @@ def _endless_batches(data: TrainingData, stage: Stage, run: Run) -> Iterator[Any
     epoch = -1
     while True:
         draw = run.draw(stage, epoch)
-        yield from data.batches(stage, shuffled_batches(data.positions(stage, run, epoch), stage.batch, *draw), draw)
+        drawn = data.draw(stage, run, epoch)
+        yield from data.batches(stage, drawn.samples, drawn.batches(stage.batch, *draw), draw)
         epoch -= 1

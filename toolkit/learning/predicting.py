@@ -1,6 +1,6 @@
 """Predicting images with the networks of an experiment: the mean over weights, with several sets of views at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from toolkit.core.views import parse_views
 from toolkit.errors import NetworkError
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import Images
-from toolkit.learning.batches import build_reader
+from toolkit.learning.batches import Tile, build_reader, tiles_of
 from toolkit.learning.networks import Network, build_network
-from toolkit.learning.prediction import Predicted, ViewsPredictor, predict_images
+from toolkit.learning.prediction import Assembly, Predicted, Rows, ViewsPredictor, predict_tiles, whole_maps
 from toolkit.learning.runtime import configure, parse_precision, tf
 from toolkit.messages import Task
 
@@ -56,38 +56,57 @@ class Predicting:
     ) -> Iterator[tuple[str, list[Predicted]]]:
         """Ids and the mean prediction of networks with these weights, for each set of views, in the order of `ids`.
 
-        The mean of a single one is the very one. All maps are in memory at once: ids come in `chunks`.
+        The mean of a single one is the very one. Whole maps: of large images, `rows` takes less memory.
 
         Raises:
             NetworkError: a network of the user's own cannot take another size.
             WeightsError: weights do not fit the network.
             DataError: an image cannot be read.
         """
-        configure(self._precision)  # networks of another precision may have been at work in between
-        sums: dict[str, list[_Sum]] = {image_id: [_Sum() for _ in self._sets] for image_id in ids}
-        batch = self._config.stages[-1].batch or self._config.batch
-        for path in weights:
-            self._load(path)
-            for image_id, found in predict_images(self._predict, self._reader, images, ids, batch=batch, task=task):
-                for total, predicted in zip(sums[image_id], found, strict=True):
-                    total.add(predicted)
-        for image_id in ids:
-            yield image_id, [total.mean() for total in sums.pop(image_id)]
+        return whole_maps(self.rows(weights, images, ids, task))
 
-    def chunks(self, images: Images, ids: Sequence[str]) -> Iterator[Sequence[str]]:
-        """Cut the ids so that the maps of a chunk, with all sets of views, take a bounded part of the memory."""
-        chunk: list[str] = []
+    def rows(self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
+        """The same, as rows of one image after the other; raises as `predict`.
+
+        Tiles are predicted in chunks, each by all networks in turn: memory is bounded by the chunk and by the rows of
+        one row of tiles, not by the image. How tiles fall into chunks has no influence on the result.
+        """
+        configure(self._precision)  # networks of another precision may have been at work in between
+        assembly = Assembly(self._reader, images)
+        batch = self._config.stages[-1].batch or self._config.batch
+        for chunk in self._chunks(images, ids):
+            sums = [[_Sum() for _ in self._sets] for _ in chunk]
+            for path in weights:
+                self._load(path)
+                found = predict_tiles(self._predict, self._reader, images, chunk, batch=batch, task=task)
+                for totals, predicted in zip(sums, found, strict=True):
+                    for total, one in zip(totals, predicted, strict=True):
+                        total.add(one)
+            sums.reverse()
+            for tile in chunk:
+                rows = assembly.add(tile.image_id, [total.mean() for total in sums.pop()])
+                if rows is not None:
+                    yield rows
+
+    def count(self, images: Images, ids: Iterable[str]) -> int:
+        """How many tiles the images have: so many steps of a task are each network's."""
+        return sum(len(tiles_of(self._reader, images, image_id)) for image_id in ids)
+
+    def _chunks(self, images: Images, ids: Sequence[str]) -> Iterator[list[Tile]]:
+        """Tiles in order, cut so that the maps of a chunk, of all sets of views, take a bounded part of the memory."""
+        chunk: list[Tile] = []
         size = 0
         maps = self._config.class_count * len(self._sets)
-        for image_id in ids:
-            height, width = images.size(image_id)
+        for tile in (tile for image_id in ids for tile in tiles_of(self._reader, images, image_id)):
+            height, width = images.size(tile.image_id) if tile.window is None else tile.window.size
             needed = height * width * maps * np.dtype(np.float32).itemsize
             if chunk and size + needed > _CHUNK_BYTES:
                 yield chunk
                 chunk, size = [], 0
-            chunk.append(image_id)
+            chunk.append(tile)
             size += needed
-        yield chunk
+        if chunk:
+            yield chunk
 
     def _build(self, shape: tuple[int, int, int]) -> Network:
         # Every weight is replaced by a fold's: downloading those of imagenet would be for nothing.
@@ -111,7 +130,7 @@ class Predicting:
 
 
 class _Sum:
-    """Sum of the predictions of one image; that of a single one is the very one."""
+    """Sum of the predictions of one tile; that of a single one is the very one."""
 
     def __init__(self) -> None:
         self._count = 0

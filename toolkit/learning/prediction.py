@@ -1,17 +1,20 @@
 """From images to probability maps at each image's own size."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.blend import mean_presence, weighted_mean
 from toolkit.core.labels import Activation
 from toolkit.core.placement import Placement
+from toolkit.core.tiles import WHOLE, Mosaic
 from toolkit.core.views import View, parse_views
 from toolkit.files.sources import Images
-from toolkit.learning.batches import SampleReader, prediction_batches
+from toolkit.learning.batches import SampleReader, Tile, prediction_batches
 from toolkit.learning.networks import Network
 from toolkit.learning.outputs import Outputs
 from toolkit.learning.runtime import compiled, in_float32, tf
@@ -97,13 +100,85 @@ class ViewsPredictor:
             yield [_joined(parts, arrays, placed, row) for parts, arrays in zip(self._sets, found, strict=True)]
 
 
-def predict_images(
-    predict: ViewsPredictor, reader: SampleReader, images: Images, ids: Sequence[str], *, batch: int, task: Task
-) -> Iterator[tuple[str, list[Predicted]]]:
-    """Ids and what is predicted with each set of views, at each image's own size, in the order of `ids`."""
-    for names, placements, pixels in prediction_batches(reader, images, ids, batch, predict.shapes):
-        yield from zip(names, predict(pixels, placements), strict=True)
-        task.advance(len(names))
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the maps of one image, from row `top` on, for each set of views.
+
+    `size` is (height, width) of the image; `probabilities` are `float32 (rows, width, classes)` each; `presences` come
+    with the last rows, and are of the whole image.
+    """
+
+    image_id: str
+    size: Size
+    top: int
+    probabilities: Sequence[Probability]
+    presences: Sequence[Presence | None]
+    is_last: bool
+
+
+def predict_tiles(
+    predict: ViewsPredictor, reader: SampleReader, images: Images, tiles: Sequence[Tile], *, batch: int, task: Task
+) -> Iterator[list[Predicted]]:
+    """What is predicted of one tile after the other with each set of views, at the tile's own size."""
+    for part, placements, pixels in prediction_batches(reader, images, tiles, batch, predict.shapes):
+        yield from predict(pixels, placements)
+        task.advance(len(part))
+
+
+class Assembly:
+    """Puts what is predicted of tiles together to rows of their images."""
+
+    def __init__(self, reader: SampleReader, images: Images) -> None:
+        self._reader, self._images = reader, images
+        self._size: Size = (0, 0)
+        self._mosaics: list[Mosaic] = []
+        self._left, self._top = 0, 0
+        self._presences: list[Presence | None] = []
+
+    def add(self, image_id: str, predicted: Sequence[Predicted]) -> Rows | None:
+        """Add the next tile: all of an image, one after the other, then those of the next.
+
+        Returns:
+            The rows that are finished with it, if there are any. What a head says of tiles is true of their image
+            where it is most certain: its presence is the largest.
+        """
+        if not self._left:
+            self._begin(image_id, predicted)
+        self._left -= 1
+        rows = [mosaic.add(one.probability) for mosaic, one in zip(self._mosaics, predicted, strict=True)]
+        found = zip(self._presences, predicted, strict=True)
+        self._presences = [_larger(before, one.presence) for before, one in found]
+        if not len(rows[0]):
+            return None
+        top, is_last = self._top, not self._left
+        self._top += len(rows[0])
+        return Rows(image_id, self._size, top, rows, self._presences if is_last else [None] * len(rows), is_last)
+
+    def _begin(self, image_id: str, predicted: Sequence[Predicted]) -> None:
+        height, width, classes = predicted[0].probability.shape
+        whole = self._reader.cutting == WHOLE
+        self._size = (height, width) if whole else self._images.size(image_id)
+        grid = self._reader.grid(self._size)
+        self._mosaics = [Mosaic(grid, classes) for _ in predicted]
+        self._presences = [None] * len(predicted)
+        self._left, self._top = len(grid.windows), 0
+
+
+def whole_maps(parts: Iterable[Rows]) -> Iterator[tuple[str, list[Predicted]]]:
+    """Ids and whole maps of rows that come one after the other."""
+    collected: list[Rows] = []
+    for part in parts:
+        collected.append(part)
+        if part.is_last:
+            columns = zip(*(one.probabilities for one in collected), strict=True)
+            maps = [rows[0] if len(rows) == 1 else np.concatenate(rows) for rows in columns]
+            found = zip(maps, part.presences, strict=True)
+            yield part.image_id, [Predicted(probability, presence) for probability, presence in found]
+            collected = []
+
+
+def _larger(one: Presence | None, other: Presence | None) -> Presence | None:
+    return other if one is None or other is None else np.maximum(one, other)
 
 
 def presence_of(outputs: Outputs) -> Any:

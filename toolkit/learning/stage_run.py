@@ -7,9 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from toolkit.config.settings import Stage
-from toolkit.core.arrays import Integers
 from toolkit.core.randomness import derived_seed
-from toolkit.core.sampling import shuffled_batches
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.experiment import StageFolder
 from toolkit.files.history import Epoch, write_history
@@ -22,7 +20,7 @@ from toolkit.learning.runtime import tf
 from toolkit.learning.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.tensorboard import EpochLog
 from toolkit.learning.trainer import Trainer
-from toolkit.learning.training_data import Run, TrainingData
+from toolkit.learning.training_data import Drawn, Run, TrainingData
 from toolkit.learning.validation import LOWER_LR, Validation
 from toolkit.messages import Progress, Task
 
@@ -41,8 +39,8 @@ class StageRun:
         self._validation = Validation(trainer.predictor, self._compiled.validation_loss, stage, data, run)
         self._candidates = Candidates(stage, folder, trainer.network, self._compiled.step.average, data.is_better)
         self._log = EpochLog(folder.tensorboard, stage.callbacks)
-        self._negative_weights = weigh_negatives(trainer.predictor, stage, data, run, folder)
-        self._callbacks = data.callbacks_of(stage, -(-len(self._positions(0)) // stage.batch))
+        self._hard_negatives = weigh_negatives(trainer.predictor, stage, data, run, folder)
+        self._callbacks = data.callbacks_of(stage, -(-len(self._draw(0)) // stage.batch))
         self._history: list[Epoch] = []
         self._stopped = ""
 
@@ -71,27 +69,25 @@ class StageRun:
     def _epoch(self, number: int, progress: Progress) -> Epoch:
         started = time.perf_counter()
         stage, draw = self._stage, self._run.draw(self._stage, number)
-        positions = self._positions(number)
-        batches = shuffled_batches(positions, stage.batch, *draw)
+        drawn = self._draw(number)
         title = f"{self._title} · epoch {number + 1}/{stage.epochs}"
-        with progress.task(title, len(positions) + len(self._validation)) as task:
-            loss, learning_rate = self._train_on(batches, number, draw, task)
+        with progress.task(title, len(drawn) + len(self._validation)) as task:
+            loss, learning_rate = self._train_on(drawn, number, draw, task)
             validation_loss, scores = self._validation.run(self._where(number), task, self._log.wants_images(number))
         seconds = time.perf_counter() - started
-        return Epoch(number, learning_rate, loss, validation_loss, scores, len(positions), seconds)
+        return Epoch(number, learning_rate, loss, validation_loss, scores, len(drawn), seconds)
 
-    def _positions(self, number: int) -> Integers:
-        return self._data.positions(self._stage, self._run, number, self._negative_weights)
+    def _draw(self, number: int) -> Drawn:
+        return self._data.draw(self._stage, self._run, number, self._hard_negatives)
 
-    def _train_on(
-        self, batches: Sequence[Integers], number: int, draw: Sequence[int], task: Task
-    ) -> tuple[float, float]:
-        """Mean loss over the images of the epoch, and the learning rate at its end."""
+    def _train_on(self, drawn: Drawn, number: int, draw: Sequence[int], task: Task) -> tuple[float, float]:
+        """Mean loss over the samples of the epoch, and the learning rate at its end."""
+        batches = drawn.batches(self._stage.batch, *draw)
         total, seen, learning_rate = 0.0, 0, 0.0
         epochs = self._stage.epochs
         step = self._compiled.step
         for done, (positions, (images, targets)) in enumerate(
-            zip(batches, self._data.batches(self._stage, batches, draw), strict=True)
+            zip(batches, self._data.batches(self._stage, drawn.samples, batches, draw), strict=True)
         ):
             moment = Moment(number, done, len(batches), epochs)
             learning_rate = self._schedule(moment) * math.prod(callback.factor for callback in self._callbacks)
@@ -99,7 +95,7 @@ class StageRun:
             self._trainer.network.draw_dropout(derived_seed("dropout", *draw, done))
             loss = step(images, targets, moment.time / epochs)
             if not math.isfinite(loss):
-                names = ", ".join(self._data.pool.samples[position].image_id for position in positions)
+                names = ", ".join(drawn.samples[position].title for position in positions)
                 raise TrainingError(f"{self._where(number)}: the loss became {loss} on the batch of {names}", LOWER_LR)
             total, seen = total + loss * len(positions), seen + len(positions)
             task.advance(len(positions), f"loss {total / seen:.4f}")
@@ -196,8 +192,9 @@ class StageRun:
         """Preprocessed training batches, drawn as one more epoch would draw them."""
         number = self._stage.epochs
         draw = self._run.draw(self._stage, number)
-        batches = shuffled_batches(self._positions(number - 1), self._stage.batch, *draw)
-        for images, _ in self._data.batches(self._stage, batches[:_BATCHES_FOR_STATISTICS], draw):
+        drawn = self._draw(number - 1)
+        batches = drawn.batches(self._stage.batch, *draw)[:_BATCHES_FOR_STATISTICS]
+        for images, _ in self._data.batches(self._stage, drawn.samples, batches, draw):
             yield self._trainer.network.preprocess(tf.cast(images, tf.float32))
 
     def _where(self, number: int) -> str:

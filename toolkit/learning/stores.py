@@ -12,6 +12,7 @@ from toolkit.config.members import WHOLE, Part
 from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
 from toolkit.core.folds import HOLDOUT
+from toolkit.core.tiles import WHOLE as UNCUT
 from toolkit.core.views import parse_views, views_name
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Split
@@ -21,7 +22,7 @@ from toolkit.files.resolved import Resolved
 from toolkit.files.sources import Images
 from toolkit.files.store import ProbabilityWriter, is_made_from
 from toolkit.learning.predicting import Predicting
-from toolkit.learning.prediction import Predicted
+from toolkit.learning.prediction import Rows
 from toolkit.messages import Progress
 
 _IMAGES: dict[Split, str] = {"oof": "training", "test": "test", "holdout": "hold-out"}
@@ -67,8 +68,9 @@ class FittedExperiment:
             "images": self.resolved.digests["test_data" if split == "test" else "training_data"],
             "folds": "" if split == "test" else folds_digest(self.folds),
         }
-        # Only where there is a head: stores of networks without one are what they always were.
-        return made_from | ({"presence": True} if self.config.emptiness_head else {})
+        # Only where there is a head, and tiles: stores of others are what they always were.
+        cutting = {} if self.config.cutting == UNCUT else {"cutting": repr(self.config.cutting)}
+        return made_from | cutting | ({"presence": True} if self.config.emptiness_head else {})
 
     def weights_of(self, fold: int) -> list[Path]:
         """The weights that predict with a fold: of the whole experiment the best of its last stage, for each seed."""
@@ -103,23 +105,19 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
         fitted.experiment.tuned.unlink(missing_ok=True)
         fitted.experiment.score.unlink(missing_ok=True)
     held_out = {fold: np.flatnonzero(fitted.folds == fold) for fold in fitted.fold_numbers}
-    total = sum(len(positions) * fitted.networks([fold]) for fold, positions in held_out.items())
+    parts = {fold: [fitted.ids[position] for position in positions] for fold, positions in held_out.items()}
+    total = sum(models.count(images, ids) * fitted.networks([fold]) for fold, ids in parts.items())
     with (
         _writing(fitted, "oof", missing) as writers,
         progress.task(_title(fitted, f"{_IMAGES['oof']} images", [*missing]), total) as task,
     ):
-        for fold, positions in held_out.items():
-            ids = [fitted.ids[position] for position in positions]
-            for part in models.chunks(images, ids):
-                _write(models.predict(fitted.weights_of(fold), images, part, task), writers)
+        for fold, ids in parts.items():
+            _write(models.rows(fitted.weights_of(fold), images, ids, task), writers)
     return True
 
 
 def predict_test(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> None:
-    """Predict every test image with the mean over folds, quantised once; several sets of views as `predict_oof` does.
-
-    Images are taken in chunks, and each chunk is predicted by all folds in turn: memory is bounded by the chunk.
-    """
+    """Predict every test image with the mean over folds, quantised once; several sets of views as `predict_oof`."""
     _predict_by_all(fitted, "test", images, views, progress)
 
 
@@ -144,13 +142,12 @@ def _predict_by_all(
         return False
     models = _predicting(fitted, [*missing])
     weights = [path for fold in fitted.fold_numbers for path in fitted.weights_of(fold)]
-    total = len(images.ids) * len(weights)
+    total = models.count(images, images.ids) * len(weights)
     with (
         _writing(fitted, split, missing) as writers,
         progress.task(_title(fitted, f"{_IMAGES[split]} images", [*missing]), total) as task,
     ):
-        for part in models.chunks(images, images.ids):
-            _write(models.predict(weights, images, part, task), writers)
+        _write(models.rows(weights, images, images.ids, task), writers)
     return True
 
 
@@ -158,11 +155,11 @@ def _predicting(fitted: FittedExperiment, sets: Sequence[str]) -> Predicting:
     return Predicting(fitted.experiment, fitted.config, fitted.resolved.precision, fitted.own, sets)
 
 
-def _write(predicted: Iterable[tuple[str, list[Predicted]]], writers: Sequence[ProbabilityWriter]) -> None:
-    """Write what is predicted of images, with each set of views to its writer."""
-    for image_id, found in predicted:
-        for writer, one in zip(writers, found, strict=True):
-            writer.append(image_id, one.probability, one.presence)
+def _write(predicted: Iterable[Rows], writers: Sequence[ProbabilityWriter]) -> None:
+    """Write rows of maps as they come, with each set of views to its writer."""
+    for rows in predicted:
+        for writer, probability, presence in zip(writers, rows.probabilities, rows.presences, strict=True):
+            writer.append_rows(rows.image_id, rows.size[0], probability, presence)
 
 
 def _missing(fitted: FittedExperiment, split: Split, views: str | Sequence[str]) -> dict[str, dict[str, Any]]:

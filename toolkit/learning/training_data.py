@@ -1,17 +1,22 @@
 """What the folds of an experiment share while they are trained."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.blend import StoredType
 from toolkit.core.class_weights import balanced_class_weights
 from toolkit.core.measuring import Metric
-from toolkit.core.sampling import area_groups, select_images
-from toolkit.files.pool import Pool
+from toolkit.core.patches import HardPlaces, Occupancy, PatchRule, draw_patches, group_images
+from toolkit.core.sampling import area_groups, select_images, shuffled_batches
+from toolkit.core.tiles import window_size
+from toolkit.files.pool import Pool, Sample
 from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader, training_batches
 from toolkit.learning.callbacks import Callback, build_callbacks
@@ -56,10 +61,45 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Patches:
+    """What patches are drawn by: `occupancies` has one entry a sample of the pool, `share` is None for anywhere."""
+
+    occupancies: Sequence[Occupancy]
+    per_image: int
+    share: float | None
+    scale: float
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What an epoch trains on: samples, and ascending positions of those that are taken, some perhaps twice.
+
+    Those of the same group, `int64 (positions,)`, are read one after the other, if there are groups.
+    """
+
+    samples: Sequence[Sample]
+    positions: Integers
+    groups: Integers | None = None
+
+    def __len__(self) -> int:
+        """How many are taken."""
+        return len(self.positions)
+
+    def batches(self, batch: int, *draw: int) -> list[Integers]:
+        """Positions batch by batch, in an order that derives from `draw`."""
+        return shuffled_batches(self.positions, batch, *draw, groups=self.groups)
+
+
+HardNegatives = Floats | HardPlaces
+"""Weights for drawing negatives, `float64 (samples,)`, above 0; of patches, the places that are hard."""
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """Samples, how they are read, augmented and judged.
 
-    `metrics` has the primary one first; `augmentations` and `mixings` have one entry a stage.
+    `pool` has the images, which are judged whole. Epochs draw from `parts` of them, or windows by `patches`, if there
+    are any. `metrics` has the primary one first; `augmentations` and `mixings` have one entry a stage.
     """
 
     pool: Pool
@@ -71,42 +111,77 @@ class TrainingData:
     seed: int
     own: Mapping[str, Any] = field(default_factory=dict)
     deadline: Deadline = NEVER
+    parts: Pool | None = None
+    patches: Patches | None = None
+
+    @property
+    def occupancies(self) -> Sequence[Occupancy]:
+        """Where the images of the pool have foreground; none where no patches are drawn."""
+        return () if self.patches is None else self.patches.occupancies
+
+    @property
+    def drawn_from(self) -> Pool:
+        """The images, or their parts: what is positive or negative and drawn as such."""
+        return self.parts or self.pool
 
     def callbacks_of(self, stage: Stage, batches: int) -> list[Callback]:
         """New callbacks of a stage whose first epoch has so many batches."""
         return callbacks_of(stage, self.metrics, self.own, batches)
 
-    def positions(self, stage: Stage, run: Run, epoch: int, negative_weights: Floats | None = None) -> Integers:
-        """Positions in the pool of the images that an epoch trains on, ascending.
+    def draw(self, stage: Stage, run: Run, epoch: int, hard: HardNegatives | None = None) -> Drawn:
+        """What an epoch trains on.
 
         Args:
             stage, run: of the training.
             epoch: counted from 0; one below 0 is none of the training's, and has as many negatives as the first.
-            negative_weights: for drawing negatives, `float64 (samples,)`, above 0; all alike if left out.
+            hard: the negatives that are drawn more often; all alike if left out.
         """
-        train = self.pool.training_part(run.fold)
+        pool = self.drawn_from
+        train = pool.training_part(run.fold)
         groups = None
         if stage.positives == "area_bins":
-            groups = area_groups(self.pool.coverage[train])
+            groups = area_groups(pool.coverage[train])
         elif stage.positives == "classes":
             first = 1 if self.reader.classes.activation == "softmax" else 0
-            groups = self.pool.pixels[train, first:] > 0
+            groups = pool.pixels[train, first:] > 0
+        shares = None if pool.shares is None else pool.shares[train]
+        done = max(0, epoch) / max(1, stage.epochs - 1)
+        if self.patches is not None:
+            share = stage.negatives.share_of_positives(done)
+            rule = PatchRule(
+                window_size(stage.shape[:2], self.patches.scale),
+                self.patches.per_image * len(train),
+                self.patches.share if share is None else share,
+                groups,
+                stage.positives == "classes",
+                hard.of(train) if isinstance(hard, HardPlaces) else None,
+                shares,
+            )
+            return self._draw_patches(self.patches, train, rule, run.draw(stage, epoch))
         chosen = select_images(
-            self.pool.has_foreground[train],
+            pool.has_foreground[train],
             stage.negatives,
             *run.draw(stage, epoch),
-            progress=max(0, epoch) / max(1, stage.epochs - 1),
+            progress=done,
             groups=groups,
-            weights=None if negative_weights is None else negative_weights[train],
-            shares=None if self.pool.shares is None else self.pool.shares[train],
+            weights=hard[train] if isinstance(hard, np.ndarray) else None,
+            shares=shares,
         )
-        positions: Integers = train[chosen]
-        return positions
+        return Drawn(pool.samples, train[chosen])
 
-    def batches(self, stage: Stage, batches: Sequence[Integers], draw: Sequence[int]) -> Iterator[Any]:
-        """Images and targets of batches of positions, augmented and mixed as the stage wants it."""
+    def _draw_patches(self, patches: Patches, train: Integers, rule: PatchRule, draw: Sequence[int]) -> Drawn:
+        images = [patches.occupancies[place] for place in train]
+        drawn = draw_patches(images, rule, *draw)
+        samples = [replace(self.pool.samples[train[place]], window=window) for place, window in drawn]
+        groups = group_images([math.prod(image.size) * self.reader.transforms.channels for image in images], *draw)
+        return Drawn(samples, np.arange(len(samples)), groups[[place for place, _ in drawn]])
+
+    def batches(
+        self, stage: Stage, samples: Sequence[Sample], batches: Sequence[Integers], draw: Sequence[int]
+    ) -> Iterator[Any]:
+        """Images and targets of batches of positions in `samples`, augmented and mixed as the stage wants it."""
         augmentation, mixing = self.augmentations[stage.number], self.mixings[stage.number]
-        return training_batches(self.reader_of(stage), self.pool.samples, augmentation, mixing, batches, *draw)
+        return training_batches(self.reader_of(stage), samples, augmentation, mixing, batches, *draw)
 
     def class_weights(self, stage: Stage, fold: int) -> tuple[float, ...] | None:
         """What each class counts in the loss of a stage; balanced ones follow the fold's training images."""

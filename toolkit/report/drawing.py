@@ -31,6 +31,8 @@ def resized(plane: npt.NDArray[np.bool_ | np.uint8 | np.float32], size: tuple[in
     """Resize to (width, height); shrinking averages, so that a thin structure fades instead of vanishing."""
     shrinks = size[0] < plane.shape[1] or size[1] < plane.shape[0]
     how = cv2.INTER_AREA if shrinks else enlarging
+    if plane.ndim == 3:  # channel by channel, because all of a large image as numbers would take its memory four times
+        return np.stack([resized(plane[..., channel], size, enlarging) for channel in range(plane.shape[2])], axis=-1)
     return np.asarray(cv2.resize(np.ascontiguousarray(plane, np.float32), size, interpolation=how), np.float32)
 
 

@@ -1,6 +1,6 @@
 """The overlay sheet: best and worst images as rows of image, truth, probability, mask and difference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -76,19 +76,29 @@ class OverlayRow:
             raise ValueError(f"{self.caption!r}: the probability has NaN")
 
 
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A row as it is drawn: its caption and the pictures of COLUMNS."""
+
+    caption: str
+    tiles: Sequence[Picture]
+
+
 def overlay_sheet(
-    title: str, groups: Sequence[tuple[str, Sequence[OverlayRow]]], *, tile_height: int = 128
+    title: str, groups: Sequence[tuple[str, Iterable[OverlayRow]]], *, tile_height: int = 128
 ) -> npt.NDArray[np.uint8]:
     """Draw groups of rows under a title and a legend; each group is a heading with its rows.
 
     Tiles are scaled to at most `tile_height` pixels high and 4/3 of that wide, keeping their aspect. Groups stand side
     by side where the sheet stays narrower than a full HD screen, else below each other; one without rows says "none".
+    Each row is drawn before the next one is asked for, so that images may be large.
     Returns the sheet as (height, width, 3) uint8 RGB. Raises ValueError for a tile height under 16.
     """
     if tile_height < SMALLEST_TILE:
         raise ValueError(f"tile_height must be at least {SMALLEST_TILE}, got {tile_height}")
-    cell = _cell_size([row for _, rows in groups for row in rows], tile_height)
-    blocks = [_group(heading, rows, cell, tile_height) for heading, rows in groups]
+    drawn = [(heading, [_drawn(row, tile_height) for row in rows]) for heading, rows in groups]
+    cell = _cell_size([row for _, rows in drawn for row in rows], tile_height)
+    blocks = [_group(heading, rows, cell) for heading, rows in drawn]
     side_by_side = len(blocks) * (_group_width(cell) + GROUP_GAP) - GROUP_GAP + 2 * MARGIN <= WIDEST_SHEET
     body = joined(blocks, GROUP_GAP, beside=side_by_side)
     sheet = joined([_header(title, max(body.width, _group_width(cell))), body], MARGIN, beside=False)
@@ -102,18 +112,22 @@ def _fitted(row: OverlayRow, tile_height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _cell_size(rows: Sequence[OverlayRow], tile_height: int) -> tuple[int, int]:
+def _drawn(row: OverlayRow, tile_height: int) -> _Drawn:
+    return _Drawn(row.caption, _tiles(row, _fitted(row, tile_height)))
+
+
+def _cell_size(rows: Sequence[_Drawn], tile_height: int) -> tuple[int, int]:
     """Width and height that hold every tile of the sheet and every column heading."""
-    tiles = [_fitted(row, tile_height) for row in rows] or [(tile_height, tile_height)]
+    tiles = [row.tiles[0].shape[:2] for row in rows] or [(tile_height, tile_height)]
     heading_width = max(text_width(column, TEXT_SIZE) for column in COLUMNS)
-    return max(heading_width, *(width for width, _ in tiles)), max(height for _, height in tiles)
+    return max(heading_width, *(width for _, width in tiles)), max(height for height, _ in tiles)
 
 
 def _group_width(cell: tuple[int, int]) -> int:
     return len(COLUMNS) * (cell[0] + TILE_GAP) - TILE_GAP
 
 
-def _group(heading: str, rows: Sequence[OverlayRow], cell: tuple[int, int], tile_height: int) -> Image.Image:
+def _group(heading: str, rows: Sequence[_Drawn], cell: tuple[int, int]) -> Image.Image:
     """Heading, column headings and rows."""
     width = _group_width(cell)
     top = text_line(heading, HEADING_SIZE, (width, 30))
@@ -121,14 +135,14 @@ def _group(heading: str, rows: Sequence[OverlayRow], cell: tuple[int, int], tile
     if not rows:
         return joined([top, text_line("none", TEXT_SIZE, (width, 28), QUIET_INK)], 0, beside=False)
     columns = [text_line(column, TEXT_SIZE, (cell[0], 28), QUIET_INK, centred=True) for column in COLUMNS]
-    strips = joined([_row(row, cell, tile_height) for row in rows], ROW_GAP, beside=False)
+    strips = joined([_row(row, cell) for row in rows], ROW_GAP, beside=False)
     return joined([top, joined(columns, TILE_GAP, beside=True), strips], 0, beside=False)
 
 
-def _row(row: OverlayRow, cell: tuple[int, int], tile_height: int) -> Image.Image:
+def _row(row: _Drawn, cell: tuple[int, int]) -> Image.Image:
     """Caption and five tiles, each in the middle of its cell."""
     cells = []
-    for tile in _tiles(row, _fitted(row, tile_height)):
+    for tile in row.tiles:
         cells.append(Image.new("RGB", cell, LETTERBOX))
         height, width = tile.shape[:2]
         cells[-1].paste(Image.fromarray(tile), ((cell[0] - width) // 2, (cell[1] - height) // 2))

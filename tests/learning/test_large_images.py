@@ -1,0 +1,209 @@
+"""Experiments whose images are cut up, from training to scores."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toolkit.commands.fit import fit
+from toolkit.commands.lr_find import find_learning_rate
+from toolkit.commands.preview import preview
+from toolkit.config.loading import config_from_plain
+from toolkit.core.blend import quantise
+from toolkit.core.labels import has_foreground
+from toolkit.core.tiles import TileGrid
+from toolkit.errors import ConfigError, TrainingError
+from toolkit.files.datasets import find_labelled
+from toolkit.files.experiment import Experiment, StageFolder, Workspace
+from toolkit.files.finding import find_images
+from toolkit.files.fold_table import read_folds
+from toolkit.files.history import read_history
+from toolkit.files.resolved import read_resolved
+from toolkit.files.store import ProbabilityStore
+from toolkit.files.writing import read_json
+from toolkit.learning import predicting, stage_run
+from toolkit.learning.hard_negatives import weigh_negatives
+from toolkit.learning.networks import build_network
+from toolkit.learning.plugins import Own
+from toolkit.learning.runtime import tf
+from toolkit.learning.stores import FittedExperiment, predict_test
+from toolkit.learning.training_data import Run
+from toolkit.messages import Silent
+
+pytestmark = pytest.mark.train
+
+PATCHES = """\
+shape: [16, 16, 3]
+patches: {per_image: 3, positive_share: 0.75}
+tiles: {overlap: 0.5}
+augmentation: {Rotate: {limit: 30, p: 0.5}}
+batch: 16
+stages:
+  - {epochs: 1, shape: [32, 32, 3]}
+  - {epochs: 1, negatives: 1, hard_negatives: 4, positives: area_bins}
+"""
+
+
+@pytest.fixture(scope="module")
+def patched(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> Experiment:
+    experiment = write_experiment(shared_competition, "patched", PATCHES)
+    fit(shared_competition, "patched", progress=Silent())
+    return experiment
+
+
+def opened(experiment: Experiment) -> FittedExperiment:
+    resolved = read_resolved(experiment)
+    config = config_from_plain(resolved.config, experiment.folder)
+    ids = find_labelled(config).images.ids
+    own = Own(experiment.config, Silent())
+    return FittedExperiment(experiment, config, resolved, ids, read_folds(experiment.folds, ids), own)
+
+
+def test_an_epoch_has_so_many_patches_for_each_image(patched: Experiment) -> None:
+    for stage in (0, 1):
+        assert [epoch.images for epoch in read_history(patched.stage(0, stage))] == [30]
+
+
+def test_the_best_epochs_metric_is_the_folds_out_of_fold_score(patched: Experiment) -> None:
+    for fold, score in enumerate(read_json(patched.score)["folds"]):
+        history = read_history(patched.stage(fold, 1))
+        assert history[0].scores["salt_map"] == pytest.approx(score, abs=1e-9)
+
+
+def test_stores_hold_blended_tiles_at_the_images_own_size(patched: Experiment) -> None:
+    found = opened(patched)
+    store = ProbabilityStore(patched.predictions("oof"))
+    images = find_labelled(found.config).images
+    image_id = images.ids[5]
+    network = build_network(found.config.network_spec(), 0)
+    network.load_weights(patched.stage(int(found.folds[5]), 1).best_weights)
+    pixels = images.read(image_id)
+    grid = TileGrid((40, 48), (16, 16), 0.5, "hann")
+    total, weights = np.zeros((40, 48)), np.zeros((40, 48))
+    bell = np.outer(*[np.sin(np.pi * (np.arange(16) + 0.5) / 16) ** 2] * 2)
+    for window in grid.windows:
+        inside = np.s_[window.top : window.bottom, window.left : window.right]
+        logits = network.logits(tf.constant(pixels[inside][None]), training=False).numpy()[0, ..., 0]
+        total[inside] += bell / (1 + np.exp(-logits))
+        weights[inside] += bell
+    assert len(grid.windows) == 4 * 5
+    assert store.size(image_id) == (40, 48)
+    expected = quantise((total / weights)[..., None].astype(np.float32)).astype(int)
+    assert np.abs(store.read(image_id).astype(int) - expected).max() <= 1
+
+
+def test_how_tiles_fall_into_chunks_has_no_influence(patched: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = opened(patched)
+    assert found.config.data.test is not None
+    images = find_images(found.config.data.test, "data.test")
+    contents = []
+    for size in (2 * 7 * 16 * 16 * 4, 1 << 28):
+        monkeypatch.setattr(predicting, "_CHUNK_BYTES", size)
+        found.experiment.forget_predictions("test")
+        predict_test(found, images, ["none", "hflip"], Silent())
+        stores = [ProbabilityStore(patched.predictions("test", views)) for views in ("none", "hflip")]
+        contents.append([(image_id, stored.tobytes()) for store in stores for image_id, stored in store])
+    assert contents[0] == contents[1]
+
+
+def test_a_run_that_was_broken_off_ends_the_same(
+    patched: Experiment,
+    shared_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    different_results: Callable[[Experiment, Experiment], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a stage, after the hard places were found, and in prediction."""
+    broken = write_experiment(shared_competition, "broken", PATCHES)
+    find_hard_places, predict = stage_run.weigh_negatives, predicting.Predicting.rows
+
+    class Killed(BaseException):
+        pass
+
+    def killed_with(function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any) -> Any:
+            found = function(*arguments)
+            if found is None:
+                return found
+            raise Killed
+
+        return called
+
+    for module, name, function in (
+        (stage_run, "weigh_negatives", find_hard_places),
+        (predicting.Predicting, "rows", predict),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, killed_with(function))
+            with pytest.raises(Killed):
+                fit(shared_competition, "broken", progress=Silent())
+    fit(shared_competition, "broken", progress=Silent())
+    assert (broken.stage(0, 1).negative_weights).read_text().startswith("image_id,position,row")
+    assert different_results(patched, broken) == []
+
+
+def test_parts_are_samples_and_rules_apply_to_them(
+    shared_competition: Workspace, write_experiment: Callable[..., Experiment], lesson: Callable[..., Any]
+) -> None:
+    experiment = write_experiment(
+        shared_competition, "parts", "crops: 3\nresize: fit\nstages: [{epochs: 1, negatives: none}]\n"
+    )
+    found = lesson(name="parts", workspace=shared_competition)
+    drawn = found.data.draw(found.stages[0], Run(0, 0, 0), 0)
+    assert all(has_foreground(drawn.samples[place].labels()) for place in drawn.positions)
+    images = {drawn.samples[place].image_id for place in drawn.positions}
+    assert images <= {
+        sample.image_id for sample, fold in zip(found.data.pool.samples, found.folds, strict=True) if fold
+    }
+    fit(shared_competition, "parts", progress=Silent())
+    config = opened(experiment)
+    assert {ProbabilityStore(experiment.predictions("oof")).size(image_id) for image_id in config.ids} == {(40, 48)}
+    history = read_history(experiment.stage(0, 0))
+    assert history[0].images < 10 * 9
+
+
+def test_hard_places_are_where_the_network_is_wrong(lesson: Callable[..., Any], tmp_path: Path) -> None:
+    found = lesson(
+        "patches={per_image: 2}",
+        "shape=[16, 16, 3]",
+        "stages=[{epochs: 1}, {epochs: 1, negatives: 1, hard_negatives: 4}]",
+    )
+    stage, run = found.stages[1], Run(0, 0, 0)
+
+    def bright(images: Any) -> np.ndarray:
+        return (images.numpy()[..., :1] > 130).astype(np.float32)
+
+    places = weigh_negatives(bright, stage, found.data, run, StageFolder(tmp_path))
+    for position, sample in enumerate(found.data.pool.samples):
+        false = (sample.image()[..., 0] > 130) & (sample.labels() == 0)
+        if found.folds[position] == 0:
+            assert places.false_pixels[position].sum() == 0
+        else:
+            assert places.false_pixels[position].sum() == false.sum()
+            assert places.false_pixels[position][0, 0] == false[:2, :2].sum()
+
+    def nobody(images: Any) -> np.ndarray:
+        raise AssertionError("predicted again")
+
+    again = weigh_negatives(nobody, stage, found.data, run, StageFolder(tmp_path))
+    assert all(map(np.array_equal, again.false_pixels, places.false_pixels))
+
+
+def test_training_images_that_would_be_shrunk_are_told(lesson: Callable[..., Any]) -> None:
+    lesson("resize=pad", "tiles={}", "shape=[64, 64, 3]")
+    with pytest.raises(ConfigError, match="000 is 40×48, larger than the shape 32×32"):
+        lesson("resize=pad", "tiles={}")
+
+
+@pytest.mark.parametrize("lines", ["patches: {per_image: 2, scale: 0.5}\n", "crops: 2\n"])
+def test_previews_and_learning_rates_see_the_same_samples(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment], lines: str
+) -> None:
+    write_experiment(tiny_competition, "cut", lines + "augmentation: {HorizontalFlip: 0.5}\n")
+    assert preview(tiny_competition, "cut", count=5, progress=Silent()).images == 5
+    with contextlib.suppress(TrainingError):  # a curve of so few steps may say nothing
+        find_learning_rate(tiny_competition, "cut", low=1e-4, high=1, steps=10, progress=Silent())
+    assert len(tiny_competition.find("cut").lr_find_table.read_text().splitlines()) > 3

@@ -1,0 +1,79 @@
+"""Rectangles of an image, which may reach beyond it, and the pixels that they show."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Window:
+    """`height` × `width` pixels from row `top` and column `left` on, which are below 0 outside the image."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def bottom(self) -> int:
+        """The row after the last."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        """The column after the last."""
+        return self.left + self.width
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.height, self.width
+
+    def inside(self, size: tuple[int, int]) -> "Window":
+        """The part of it that lies in an image of (height, width); the two have to meet."""
+        top, left = max(0, self.top), max(0, self.left)
+        return Window(top, left, min(size[0], self.bottom) - top, min(size[1], self.right) - left)
+
+    def grown(self, rows: int, columns: int) -> "Window":
+        """Larger by so many pixels on each side."""
+        return Window(self.top - rows, self.left - columns, self.height + 2 * rows, self.width + 2 * columns)
+
+
+def whole(size: tuple[int, int]) -> Window:
+    """All of an image of (height, width)."""
+    return Window(0, 0, *size)
+
+
+def read_mirrored(
+    read: Callable[[Window], npt.NDArray[_Number]], window: Window, size: tuple[int, int]
+) -> npt.NDArray[_Number]:
+    """What a window shows, (height, width, …): pixels of the image where there are any, mirrored ones beyond them.
+
+    Args:
+        read: gives the pixels of a window that lies inside the image.
+        window: has to meet the image.
+        size: (height, width) of the image.
+    """
+    (top, bottom), (left, right) = (
+        _needed(start, start + side, length)
+        for start, side, length in zip((window.top, window.left), window.size, size, strict=True)
+    )
+    pixels = read(Window(top, left, bottom - top, right - left))
+    padding = [(max(0, -window.top), max(0, window.bottom - size[0]))]
+    padding += [(max(0, -window.left), max(0, window.right - size[1]))]
+    if not any(map(any, padding)):
+        return pixels
+    padded = np.pad(pixels, padding + [(0, 0)] * (pixels.ndim - 2), mode="symmetric")
+    return padded[max(0, window.top - top) :, max(0, window.left - left) :][: window.height, : window.width]
+
+
+def _needed(start: int, end: int, length: int) -> tuple[int, int]:
+    """From where to where a side is read, so that all that is mirrored is there."""
+    before, after = max(0, -start), max(0, end - length)
+    low, high = max(0, start), min(length, end)
+    return max(0, min(low, length - after)), min(length, max(high, before))
