@@ -109,6 +109,8 @@ def test_only_one_module_spells_the_names_of_files_in_an_experiment() -> None:
         experiment.lr_find_table,
         experiment.evaluation,
         experiment.confusion,
+        experiment.data_findings,
+        experiment.data_samples,
     ]
     names = {path.name for path in paths}
     for module in modules():
@@ -137,7 +139,7 @@ def test_nothing_but_training_and_predicting_imports_tensorflow() -> None:
         "import toolkit.commands.ensemble, toolkit.commands.fit, toolkit.commands.tune, toolkit.commands.submit\n"
         "import toolkit.commands.lr_find, toolkit.commands.preview, toolkit.commands.score, toolkit.commands.check\n"
         "import toolkit.commands.listing, toolkit.commands.new, toolkit.commands.config, toolkit.commands.demo\n"
-        "import toolkit.commands.compare, toolkit.commands.evaluate\n"
+        "import toolkit.commands.compare, toolkit.commands.evaluate, toolkit.commands.init, toolkit.commands.data\n"
         "import toolkit.commands.leaderboard, toolkit.commands.uploading\n"
         "assert not {'tensorflow', 'albumentations', 'matplotlib'} & set(sys.modules)\n"
     )

@@ -63,6 +63,12 @@ def test_images_without_contrast_are_like_none() -> None:
     assert near_duplicate_groups(thumbnails(*flat, noisy(flat[2], 1), noisy(flat[2], 1))) == ()
 
 
+def test_a_streak_alone_makes_no_likeness() -> None:
+    streaks = np.full((2, 100, 100, 1), 30, np.uint8)
+    streaks[0, 97:, 60:] = streaks[1, 98:, 62:] = 250
+    assert near_duplicate_groups(thumbnails(*streaks)) == ()
+
+
 def test_alike_by_way_of_a_third_is_one_group() -> None:
     """Slow video: each picture is like the next, the last is not like the first."""
     whole = scene(3, (128, 400))

@@ -44,6 +44,31 @@ def new(
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder that a competition's files were unpacked to.")],
+    name: Annotated[str, typer.Option(help="Name of the experiment.")] = "baseline",
+    as_json: AsJson = False,
+) -> None:
+    """Recognise what a competition folder holds, and write a config.yaml that says why."""
+    from toolkit.commands.init import init as command
+
+    run(lambda progress: command(workspace(), folder, name=name, progress=progress), as_json)
+
+
+@app.command()
+def data(
+    experiment: Name,
+    overrides: Overrides = [],  # noqa: B006 # as above
+    as_json: AsJson = False,
+) -> None:
+    """Look at all data of an experiment: sizes, classes, duplicates, what is wrong; and a sheet of samples."""
+    from toolkit.commands.data import examine_data as command
+
+    result = run(lambda progress: command(workspace(), experiment, overrides=overrides, progress=progress), as_json)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
 def fit(
     experiment: Name,
     overrides: Overrides = [],  # noqa: B006 # as above

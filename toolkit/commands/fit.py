@@ -23,6 +23,8 @@ from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
 from toolkit.core.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError
+from toolkit.files.checking import duplicate_findings_of
+from toolkit.files.data_findings import warn_of
 from toolkit.files.datasets import Dataset, background_digest, find_dataset
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Split, Workspace
@@ -198,6 +200,7 @@ def fit(
     with locked(experiment.lock):
         dataset = find_dataset(loaded.config, progress)
         table = plan_folds(experiment, loaded.config, dataset, progress, restart=restart)
+        warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
         finished = _train_predict_score(
             experiment, loaded, dataset, table, wanted=wanted, restart=restart, started=started, progress=progress
         )

@@ -1,20 +1,24 @@
 """`tk new`: a new experiment folder with a config.yaml to start from."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands.starting_point import (
+    HEADER,
+    SAID_BY_COMPETITION,
+    STARTING_POINT,
+    check_data,
+    relative_path,
+    written_if_sound,
+)
 from toolkit.config.competitions import is_competition_file
 from toolkit.config.loading import apply_overrides, load_config, override_key, read_tree
 from toolkit.config.models import Config
 from toolkit.config.yaml_files import write_yaml
 from toolkit.errors import ConfigError
-from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.finding import find_test_images
-from toolkit.files.submissions import sample_layout
 from toolkit.files.writing import write_text
 from toolkit.messages import Table
 
@@ -36,32 +40,6 @@ class NewResult:
     def next_steps(self) -> list[str]:
         """What to type."""
         return [f"next: look at {self.config}, then tk fit {self.experiment}"]
-
-
-_STARTING_POINT: dict[str, Any] = {
-    "architecture": "Unet",
-    "backbone": "resnet34",
-    "encoder_weights": "imagenet",
-    "shape": (256, 256, 3),
-    "resize": "stretch",
-    "classes": 1,
-    "activation": "sigmoid",
-    "loss": "binary_crossentropy",
-    "optimizer": "Adam",
-    "lr": 1e-3,
-    "batch": 16,
-    "primary_metric": "dice",
-    "augmentation": {"HorizontalFlip": 0.5},
-    "folds_count": 5,
-    "seed": 0,
-    "stages": (
-        {"epochs": 10, "schedule": "one_cycle"},
-        {"epochs": 10, "lr": 1e-4, "schedule": "cosine", "loss": "binary_crossentropy+lovasz_loss"},
-    ),
-}
-
-
-_SAID_BY_COMPETITION = ("classes", "activation", "primary_metric")
 
 
 def new(
@@ -86,10 +64,10 @@ def new(
     """
     experiment = workspace.new(name)
     given = {"images": images, "masks": masks, "test": test, "sample_submission": sample_submission}
-    data = {key: _relative(path, experiment) for key, path in given.items() if path is not None}
+    data = {key: relative_path(path, experiment) for key, path in given.items() if path is not None}
     if competition is not None:
         is_file = is_competition_file(competition)
-        data["competition"] = _relative(Path(competition), experiment) if is_file else competition
+        data["competition"] = relative_path(Path(competition), experiment) if is_file else competition
     if extends is None and not {"images", "masks"} <= data.keys():
         raise ConfigError(
             "--images and --masks are missing: where are the training data?",
@@ -97,35 +75,22 @@ def new(
         )
     tree: dict[str, Any] = {"data": data} if data else {}
     if extends is None:
-        said = _SAID_BY_COMPETITION if competition is not None else ()
-        tree |= {key: value for key, value in _STARTING_POINT.items() if key not in said}
+        said = SAID_BY_COMPETITION if competition is not None else ()
+        tree |= {key: value for key, value in STARTING_POINT.items() if key not in said}
     else:
-        tree = {"extends": _relative(workspace.find(extends).config, experiment)} | tree
+        tree = {"extends": relative_path(workspace.find(extends).config, experiment)} | tree
     return _write_checked(experiment, tree, overrides)
 
 
 def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> NewResult:
-    header = "# Every key and its default: docs/configuration.md\n"
-    before = experiment.folder.is_dir()
-    write_text(experiment.config, header + write_yaml(tree))
-    try:
+    with written_if_sound(experiment, HEADER + write_yaml(tree)):
         config = load_config(experiment.config, overrides).config
-        training = find_labelled(config)
-        tests = find_test_images(config.data, config.shape[2])
-        if config.data.sample_submission is not None:
-            sample_layout(config.data.sample_submission, config.data.table_format)
+        training, tests = check_data(config)
         if overrides:
             tree = _with_inherited_lists(experiment, tree, overrides)
-            write_text(experiment.config, header + write_yaml(apply_overrides(tree, overrides, experiment.folder)))
+            write_text(experiment.config, HEADER + write_yaml(apply_overrides(tree, overrides, experiment.folder)))
             _refuse_inexpressible(load_config(experiment.config).config, config)
-    except BaseException:
-        experiment.config.unlink(missing_ok=True)
-        if not before:
-            experiment.folder.rmdir()
-        raise
-    return NewResult(
-        experiment.name, str(experiment.config), len(training.images.ids), 0 if tests is None else len(tests.ids)
-    )
+    return NewResult(experiment.name, str(experiment.config), training, tests)
 
 
 def _with_inherited_lists(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -146,7 +111,3 @@ def _refuse_inexpressible(written: Config, wanted: Config) -> None:
             f"--set {differing[0]}=…: a file that extends another can add to its {differing[0]}, not take out of it",
             f"Set single keys ({differing[0]}.NAME=VALUE), or give a list: {differing[0]}=[…].",
         )
-
-
-def _relative(path: Path, experiment: Experiment) -> str:
-    return Path(os.path.relpath(path, experiment.folder)).as_posix()

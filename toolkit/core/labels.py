@@ -29,7 +29,11 @@ class OverlapError(ValueError):
 
 
 class UnknownValuesError(ValueError):
-    """Pixel values of a mask that belong to no class."""
+    """Pixel values of a mask that belong to no class; `values` are those, where they are whole numbers from 0."""
+
+    def __init__(self, message: str, values: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.values = values
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ class Classes:
             unknown = np.unique(raw[found < 0])
             raise UnknownValuesError(
                 f"pixel values that no class has: {', '.join(map(str, unknown[:10]))}{', …' * (len(unknown) > 10)}; "
-                f"expected {self.describe()}"
+                f"expected {self.describe()}",
+                tuple(unknown.tolist()),
             )
         known: Labels = found.astype(np.uint8)
         return known

@@ -1,41 +1,71 @@
 """Whether the data are sound: every image and mask is decoded once, before any training."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.duplicates import Thumbnail, thumbnail
-from toolkit.core.labels import VOID, pixel_counts
-from toolkit.errors import DataError, NothingToLearnError
+from toolkit.core.duplicates import Thumbnail
+from toolkit.files import duplicate_findings, image_findings, label_findings
+from toolkit.files.data_findings import DataFinding, refuse_errors, warn_of
 from toolkit.files.digests import digest
-from toolkit.files.images import UnreadableImageError
-from toolkit.files.sources import Images, LabelledImages
+from toolkit.files.examining import ImageFacts, examine_images, examine_labelled
+from toolkit.files.image_files import ImageFiles
+from toolkit.files.kinds import file_kind
+from toolkit.files.mask_files import MaskFiles
+from toolkit.files.mask_tables import MaskTable
+from toolkit.files.sources import Images, LabelledImages, MaskSource
 from toolkit.messages import Progress
-
-_LISTED = 20
 
 
 @dataclass(frozen=True)
 class DataIndex:
-    """What checking has found: one entry an image, in the order of the sorted ids.
+    """What checking has found: one entry an image, in the order of the sorted ids."""
 
-    `coverage` is the foreground share, `float64 (images,)`, 0–1; `pixels` counts those of each class, `int64 (images,
-    classes)`; `images` are digests of each image's pixels as they are read, by which the same picture is recognised in
-    another file; `thumbnails`, `uint8 (images, 32, 32)`, are what near duplicates are recognised by; `digest` covers
-    ids, images, masks and how they are read.
-    """
+    facts: tuple[ImageFacts, ...]
 
-    ids: tuple[str, ...]
-    coverage: Floats
-    pixels: Integers
-    constant: tuple[str, ...]
-    images: tuple[str, ...]
-    thumbnails: Thumbnail
-    digest: str
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All ids."""
+        return tuple(one.image_id for one in self.facts)
+
+    @cached_property
+    def coverage(self) -> Floats:
+        """Foreground share, `float64 (images,)`, 0–1."""
+        return np.array([one.coverage for one in self.facts])
+
+    @cached_property
+    def pixels(self) -> Integers:
+        """Pixels of each class, `int64 (images, classes)`."""
+        return np.array([one.pixels for one in self.facts], np.int64)
+
+    @property
+    def constant(self) -> tuple[str, ...]:
+        """Ids of images of one value."""
+        return tuple(one.image_id for one in self.facts if one.is_constant)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Digests of the pixels as they are read, by which the same picture is recognised in another file."""
+        return tuple(one.picture for one in self.facts)
+
+    @property
+    def thumbnails(self) -> Thumbnail:
+        """What near duplicates are recognised by, `uint8 (images, 32, 32)`."""
+        return np.stack([one.thumbnail for one in self.facts])
+
+    @property
+    def digest(self) -> str:
+        """Covers ids, images, masks and how they are read."""
+        return content_digest(self.facts)
+
+
+def content_digest(facts: Sequence[ImageFacts]) -> str:
+    """A digest of ids and contents."""
+    return digest("\n".join(f"{one.image_id}:{one.content}" for one in facts).encode())
 
 
 def check_training_data(
@@ -53,121 +83,73 @@ def check_training_data(
         DataError: all problems, each with its id.
         NothingToLearnError: no foreground at all, foreground everywhere, or constant images only.
     """
-    ids = data.images.ids
-    checked = _in_threads(partial(_check_one, data), ids, title, progress)
-    without_image = sorted(set(data.masks.ids) - set(ids))
-    if without_image:
-        progress.warn(
-            f"{len(without_image)} masks have no image in {data.images.origin} and are not used: {_some(without_image)}"
-        )
-    _refuse(checked, data.images.origin)
-    coverage = np.array([entry.coverage for entry in checked])
-    constant = tuple(image_id for image_id, entry in zip(ids, checked, strict=True) if entry.constant)
-    pixels = np.array([entry.pixels for entry in checked], np.int64)
-    if not extra:
-        _refuse_nothing_to_learn(data.images.origin, coverage, constant, data.classes.count)
-        absent = [name for name, count in zip(data.classes.names, pixels.sum(axis=0), strict=True) if not count]
-        if absent:
-            progress.warn(f"no mask has a pixel of class {', '.join(absent)}")
-    scaled = [image_id for image_id, entry in zip(ids, checked, strict=True) if entry.scaled]
-    if scaled and data.masks.size is not None:
-        height, width = data.masks.size
-        progress.warn(f"{len(scaled)} images are not {height}×{width}: their masks are scaled to them: {_some(scaled)}")
-    if constant:
-        progress.warn(f"{len(constant)} of {len(ids)} images have one value in all pixels: {_some(constant)}")
-    images = tuple(entry.image for entry in checked)
-    thumbnails = np.stack([entry.thumbnail for entry in checked])
-    return DataIndex(ids, coverage, pixels, constant, images, thumbnails, _digest(ids, checked))
+    facts = examine_labelled(data, progress, title)
+    findings = training_findings(data, facts, extra=extra)
+    warn_of(findings, progress)
+    refuse_errors(findings)
+    return DataIndex(facts)
 
 
-def check_test_data(images: Images, progress: Progress) -> str:
-    """Decode every test image once; returns the digest of ids and images.
+def check_test_data(images: Images, progress: Progress) -> tuple[ImageFacts, ...]:
+    """Decode every test image once.
 
     Raises:
         DataError: all problems, each with its id.
     """
-
-    def check(image_id: str) -> "_Checked":
-        try:
-            images.read(image_id)
-        except UnreadableImageError as error:
-            return _Checked(problem=error.message)
-        return _Checked(digest=digest(images.content(image_id)))
-
-    checked = _in_threads(check, images.ids, "checking test images", progress)
-    _refuse(checked, images.origin)
-    return _digest(images.ids, checked)
+    facts = examine_images(images, progress, "checking test images")
+    refuse_errors(image_findings.unusable(facts, images.origin))
+    return facts
 
 
-@dataclass(frozen=True, eq=False)
-class _Checked:
-    problem: str = ""
-    coverage: float = 0.0
-    pixels: tuple[int, ...] = ()
-    constant: bool = False
-    scaled: bool = False
-    image: str = ""
-    digest: str = ""
-    thumbnail: Thumbnail = field(default_factory=lambda: np.zeros((32, 32), np.uint8))
+def training_findings(
+    data: LabelledImages, facts: Sequence[ImageFacts], *, extra: bool = False, folds_count: int | None = None
+) -> list[DataFinding]:
+    """All there is to say of training images and their masks but for duplicates."""
+    usable = [one for one in facts if not one.problem]
+    found = [*label_findings.without_image(data), *image_findings.unusable(facts, data.images.origin)]
+    if not usable:
+        return found
+    if not extra:
+        found += label_findings.nothing_to_learn(usable, data.images.origin, data.classes)
+        found += label_findings.absent_classes(usable, data.classes, folds_count)
+        found += label_findings.polarity(usable, data.classes)
+    found += chain(label_findings.scaled(usable, data), image_findings.constant(usable))
+    found += label_findings.empty_masks(usable)
+    if isinstance(data.masks, MaskTable):
+        found += label_findings.pixel_order(usable, data.masks.competition.pixel_order)
+    return [*found, *image_findings.sizes(usable)]
 
 
-def _check_one(data: LabelledImages, image_id: str) -> _Checked:
-    try:
-        image, labels = data.images.read(image_id), data.read_labels(image_id)
-    except DataError as error:
-        return _Checked(problem=error.message)
-    constant = bool((image == image[0, 0]).all())
-    content = data.images.content(image_id) + data.masks.content(image_id)
-    counted = max(1, int((labels != VOID).sum()))
-    coverage = int(((labels > 0) & (labels != VOID)).sum()) / counted
-    pixels = pixel_counts(labels, data.classes.count, data.classes.activation)
-    scaled = data.masks.size not in (None, labels.shape)
-    picture = digest(f"{image.shape}".encode() + image.tobytes())
-    return _Checked("", coverage, tuple(pixels.tolist()), constant, scaled, picture, digest(content), thumbnail(image))
+def test_findings(images: Images, facts: Sequence[ImageFacts]) -> list[DataFinding]:
+    """All there is to say of test images by themselves."""
+    usable = [one for one in facts if not one.problem]
+    found = [*image_findings.unusable(facts, images.origin), *image_findings.constant(usable)]
+    return [*found, *image_findings.sizes(usable)]
 
 
-def _in_threads(check: Callable[[str], _Checked], ids: Sequence[str], title: str, progress: Progress) -> list[_Checked]:
-    checked = []
-    with ThreadPoolExecutor() as pool, progress.task(title, len(ids)) as task:
-        for entry in pool.map(check, ids):
-            checked.append(entry)
-            task.advance()
-    return checked
+def duplicate_findings_of(
+    facts: Sequence[ImageFacts], folds: Integers | None, test: Sequence[ImageFacts]
+) -> list[DataFinding]:
+    """Copies and near copies among training images, and between them and test images.
+
+    Args:
+        facts: of training images that can be used.
+        folds: of these, `int64 (images,)`, if they are known.
+        test: facts of test images that can be used.
+    """
+    found = [*duplicate_findings.copies(facts, folds), *duplicate_findings.near_copies(facts, folds)]
+    return found + list(duplicate_findings.shared_with_test(facts, test) if test else ())
 
 
-def _refuse(checked: Sequence[_Checked], folder: str) -> None:
-    problems = [entry.problem for entry in checked if entry.problem]
-    if not problems:
-        return
-    shown = "\n".join(f"  {problem}" for problem in problems[:_LISTED])
-    more = f"\n  … and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
-    raise DataError(
-        f"{len(problems)} of {len(checked)} images in {folder} cannot be used:\n{shown}{more}",
-        "Mend or remove these files, then run the command again.",
-    )
-
-
-def _refuse_nothing_to_learn(folder: str, coverage: Floats, constant: Sequence[str], classes: int) -> None:
-    if coverage.max() == 0:
-        raise NothingToLearnError(
-            f"all {len(coverage)} masks of {folder} are empty: there is no foreground to learn",
-            "Check that data.masks names the right masks.",
-        )
-    if coverage.min() == 1 and classes == 1:
-        raise NothingToLearnError(
-            f"all {len(coverage)} masks of {folder} are full: there is no background to learn",
-            "Masks take every value above 0 as foreground; check how background is coded, and see data.mask_values.",
-        )
-    if len(constant) == len(coverage):
-        raise NothingToLearnError(
-            f"all {len(coverage)} images of {folder} are constant: one value in all pixels",
-            "Check that data.images names the right images.",
-        )
-
-
-def _digest(ids: Sequence[str], checked: Sequence[_Checked]) -> str:
-    return digest("\n".join(f"{one}:{entry.digest}" for one, entry in zip(ids, checked, strict=True)).encode())
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+def file_findings(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | None = None) -> list[DataFinding]:
+    """What there is to say of the kinds of files, from their headers."""
+    facts = [one for one in facts if not one.problem]
+    ids = [one.image_id for one in facts]
+    found = list(image_findings.grey(facts))
+    if isinstance(images, ImageFiles):
+        of_images = {one: file_kind(images.paths[one]) for one in ids}
+        found += chain(image_findings.kinds(of_images, "images"), image_findings.alpha(of_images))
+    if isinstance(masks, MaskFiles):
+        of_masks = {one: file_kind(masks.paths[one]) for one in ids}
+        found += label_findings.kinds(facts, of_masks) or image_findings.kinds(of_masks, "masks")
+    return found

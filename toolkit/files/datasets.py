@@ -10,9 +10,11 @@ from toolkit.config.models import Config
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Floats, Integers
 from toolkit.errors import DataError
-from toolkit.files.checking import DataIndex, check_test_data, check_training_data
+from toolkit.files.checking import DataIndex, check_test_data, check_training_data, content_digest
+from toolkit.files.data_findings import warn_of
 from toolkit.files.depths import check_depths
 from toolkit.files.digests import digest, file_digest
+from toolkit.files.duplicate_findings import shared_with_test
 from toolkit.files.finding import find_extra_images, find_test_images, find_training_images
 from toolkit.files.own_source import WEIGHT
 from toolkit.files.pool import Pool, make_pool
@@ -64,11 +66,13 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     index = check_training_data(labelled, progress)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
-    _refuse_shared(labelled, index, checked)
+    refuse_shared(labelled, index, checked)
     if checked:
         digests["extra_data"] = digest(" ".join(found.digest for _, found in checked).encode())
     if test is not None:
-        digests["test_data"] = check_test_data(test, progress)
+        shown = check_test_data(test, progress)
+        warn_of(shared_with_test(index.facts, shown), progress)
+        digests["test_data"] = content_digest(shown)
     weights = _weights(config, labelled)
     if weights is not None:
         digests["weights"] = digest(weights.tobytes())
@@ -109,12 +113,15 @@ def _value_at(tree: Any, path: KeyPath) -> Any:
     return tree
 
 
-def _refuse_shared(
+def refuse_shared(
     labelled: LabelledImages, index: DataIndex, extra: Sequence[tuple[LabelledImages, DataIndex]]
 ) -> None:
     """Every fold trains on all extra images, so none of them may be an image that some fold holds out.
 
     Constant images are all alike without being the same picture.
+
+    Raises:
+        DataError: some are.
     """
     constant = set(index.constant)
     held_out = {

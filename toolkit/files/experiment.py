@@ -186,6 +186,16 @@ class Experiment:
         return self.folder / "preview.png"
 
     @property
+    def data_findings(self) -> Path:
+        """What the data are like, and what is wrong with them."""
+        return self.folder / "data.json"
+
+    @property
+    def data_samples(self) -> Path:
+        """Training images beside their masks."""
+        return self.folder / "data.png"
+
+    @property
     def lock(self) -> Path:
         """Held by the run that works on the experiment."""
         return self.folder / ".lock"

@@ -120,7 +120,7 @@ def preview_sheet(
     with_void = any((sample.targets == VOID).any() for row in rows for sample in (row.original, *row.variants))
     classes = rows[0].original.targets.shape[2]
     shown = names or (["foreground"] if classes == 1 else [f"class {number}" for number in range(classes)])
-    legend = _legend(shown[first:], with_void)
+    legend = class_legend(shown[first:], with_void)
     sheet = joined([_header(title, notes, legend, max(body.width, 480)), body], MARGIN, beside=False)
     return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
 
@@ -138,7 +138,7 @@ def _fitted(sample: PreviewSample, tile_height: int) -> tuple[int, int]:
 
 def _row(row: PreviewRow, tile_height: int, first: int) -> Image.Image:
     size = _fitted(row.original, tile_height)
-    tiles = [Image.fromarray(_tile(sample, size, first)) for sample in (row.original, *row.variants)]
+    tiles = [Image.fromarray(class_tile(sample, size, first)) for sample in (row.original, *row.variants)]
     variants = joined(tiles[1:], TILE_GAP, beside=True)
     strip = joined([tiles[0], variants], ORIGINAL_GAP, beside=True)
     return joined([text_line(row.caption, TEXT_SIZE, (strip.width, 22)), strip], 0, beside=False)
@@ -154,7 +154,7 @@ def _headings(row: PreviewRow, width: int, tile_height: int) -> Image.Image:
     return line
 
 
-def _tile(sample: PreviewSample, size: tuple[int, int], first: int) -> Picture:
+def class_tile(sample: PreviewSample, size: tuple[int, int], first: int) -> Picture:
     """The image with its targets, `size` (width, height): each class tinted and outlined, void striped."""
     picture = resized(as_rgb(sample.image), size, cv2.INTER_LINEAR)
     void = (sample.targets == VOID).all(axis=2)
@@ -183,7 +183,8 @@ def _header(title: str, notes: Sequence[str], legend: Sequence[Image.Image], wid
     return joined([top, *flowed(described, width), *flowed(legend, width)], 4, beside=False)
 
 
-def _legend(names: Sequence[str], with_void: bool) -> list[Image.Image]:
+def class_legend(names: Sequence[str], with_void: bool) -> list[Image.Image]:
+    """What the colours of `class_tile` mean: those of all classes but a background, and void."""
     legend = [
         swatch(name, CLASS_COLOURS[place % len(CLASS_COLOURS)], CLASS_STRENGTH) for place, name in enumerate(names)
     ]

@@ -1,0 +1,78 @@
+"""What a new experiment starts with, and writing its config.yaml so that it stays only if it is sound."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from toolkit.config.loading import load_config
+from toolkit.config.models import Config
+from toolkit.files.datasets import find_labelled
+from toolkit.files.experiment import Experiment
+from toolkit.files.finding import find_test_images
+from toolkit.files.submissions import sample_layout
+from toolkit.files.writing import write_text
+
+HEADER = "# Every key and its default: docs/configuration.md\n"
+
+STARTING_POINT: dict[str, Any] = {
+    "architecture": "Unet",
+    "backbone": "resnet34",
+    "encoder_weights": "imagenet",
+    "shape": (256, 256, 3),
+    "resize": "stretch",
+    "classes": 1,
+    "activation": "sigmoid",
+    "loss": "binary_crossentropy",
+    "optimizer": "Adam",
+    "lr": 1e-3,
+    "batch": 16,
+    "primary_metric": "dice",
+    "augmentation": {"HorizontalFlip": 0.5},
+    "folds_count": 5,
+    "seed": 0,
+    "stages": (
+        {"epochs": 10, "schedule": "one_cycle"},
+        {"epochs": 10, "lr": 1e-4, "schedule": "cosine", "loss": "binary_crossentropy+lovasz_loss"},
+    ),
+}
+
+SAID_BY_COMPETITION = ("classes", "activation", "primary_metric")
+"""Keys that are left out where a competition is named, because it says them."""
+
+
+def relative_path(path: Path, experiment: Experiment) -> str:
+    """A path as an experiment's config.yaml spells it."""
+    return Path(os.path.relpath(path, experiment.folder)).as_posix()
+
+
+@contextmanager
+def written_if_sound(experiment: Experiment, text: str) -> Iterator[None]:
+    """Write config.yaml; if the block raises, it is taken away again."""
+    before = experiment.folder.is_dir()
+    write_text(experiment.config, text)
+    try:
+        yield
+    except BaseException:
+        experiment.config.unlink(missing_ok=True)
+        if not before:
+            experiment.folder.rmdir()
+        raise
+
+
+def check_data(config: Config) -> tuple[int, int]:
+    """Numbers of training and of test images; files are found, not decoded.
+
+    Raises:
+        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data are not there.
+    """
+    training, tests = find_labelled(config), find_test_images(config.data, config.shape[2])
+    if config.data.sample_submission is not None:
+        sample_layout(config.data.sample_submission, config.data.table_format)
+    return len(training.images.ids), 0 if tests is None else len(tests.ids)
+
+
+def load_checked(experiment: Experiment) -> tuple[int, int]:
+    """As `check_data`, of an experiment; raises ConfigError too."""
+    return check_data(load_config(experiment.config).config)

@@ -1,0 +1,29 @@
+"""What kind of image a file is, in words, from its header."""
+
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+_WORDS = {
+    "1": "1-bit",
+    "L": "8-bit grey",
+    "LA": "8-bit grey with alpha",
+    "P": "palette",
+    "RGB": "8-bit RGB",
+    "RGBA": "8-bit RGBA",
+    "I": "32-bit grey",
+    "F": "float grey",
+}
+
+
+def file_kind(path: Path) -> str:
+    """Pixels and format, such as `8-bit RGBA PNG` or `16-bit grey TIFF`; the file's ending where Pillow does not know.
+
+    Damage is for those to tell who decode the file.
+    """
+    try:
+        with PillowImage.open(path) as image:
+            words = "16-bit grey" if image.mode.startswith("I;16") else _WORDS.get(image.mode, image.mode)
+            return f"{words} {image.format}"
+    except (OSError, SyntaxError, ValueError):
+        return path.suffix.lower().lstrip(".") or "file"
