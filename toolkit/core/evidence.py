@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 
 from toolkit.core.arrays import Floats, Presence
 from toolkit.core.blend import Stored
-from toolkit.core.judging import Judge
 from toolkit.core.labels import VOID, Activation, Labels, planes
-from toolkit.core.measuring import Metric, Objects
-from toolkit.core.postprocess import Step
-from toolkit.core.recipe import ClassRecipe, Recipe
+from toolkit.core.measuring import Metric, Objects, case_of
+from toolkit.core.objects import Components, Dividable
+from toolkit.core.postprocess import Step, masks_of
+from toolkit.core.recipe import ClassRecipe, Recipe, Split
 from toolkit.core.search import AreasByThreshold, AreasCollector
+
+_BYTES_OF_COMPONENTS = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,23 +115,44 @@ class Evidence:
         """The statistics of every image, (images, k), where each has a recipe of its own."""
         rows: dict[int, Floats] = {}
         for example in self.examples(what):
-            rows[example.position] = self._statistics(recipe_of[example.position], example)
+            recipe = recipe_of[example.position]
+            rows[example.position] = self._statistics([recipe], example)[recipe]
         return np.stack([rows[position] for position in range(self.images)])
 
     def _apply(self, recipes: Sequence[Recipe], what: str) -> dict[Recipe, Floats]:
         found: dict[Recipe, Floats] = {}
         for example in self.examples(what):
-            for recipe in recipes:
-                row = self._statistics(recipe, example)
+            for recipe, row in self._statistics(recipes, example).items():
                 if recipe not in found:
                     found[recipe] = np.empty((self.images, len(row)))
                 found[recipe][example.position] = row
         return found
 
-    def _statistics(self, recipe: Recipe, example: Example) -> Floats:
-        judge = Judge([self.metric], self._activation, recipe, self.steps)
-        judge.add(example.stored, example.labels, example.objects, example.presence)
-        found: Floats = judge.judgement().statistics[0][0]
+    def _statistics(self, recipes: Sequence[Recipe], example: Example) -> dict[Recipe, Floats]:
+        """What `Judge` says of one image under each recipe; equal masks are measured once, and divided once."""
+        by_mask: dict[Recipe, list[Recipe]] = {}
+        for recipe in recipes:
+            by_mask.setdefault(replace(recipe, split=None), []).append(recipe)
+        known: dict[tuple[bytes, Split | None], Floats] = {}
+        pieces: Components = {}
+        found: dict[Recipe, Floats] = {}
+        for plain, group in by_mask.items():
+            masks = masks_of(example.stored, self._activation, plain, example.presence, self.steps)
+            digest = blake2b(np.packbits(masks).data, digest_size=16).digest()
+            dividable: list[Dividable] = []
+            for recipe in group:
+                split = recipe.split if self.metric.needs_objects else None
+                if (digest, split) not in known:
+                    predicted = None
+                    if split is not None:
+                        if not dividable:
+                            dividable = [Dividable(masks[..., index], pieces) for index in range(masks.shape[2])]
+                        predicted = np.stack([each.divided(split.distance) for each in dividable], axis=-1)
+                    case = case_of(masks, example.labels, self._activation, example.objects, predicted)
+                    known[digest, split] = self.metric.measure(case)
+                found[recipe] = known[digest, split]
+            if sum(component.nbytes for component in pieces.values()) > _BYTES_OF_COMPONENTS:
+                pieces.clear()
         return found
 
 
