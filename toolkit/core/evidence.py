@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import cycle
 
 import numpy as np
 
 from toolkit.core.arrays import Floats, Presence
 from toolkit.core.blend import Stored
+from toolkit.core.instance_metrics import InstanceMetric, true_objects
 from toolkit.core.labels import VOID, Activation, Labels, planes
-from toolkit.core.measuring import Metric, Objects, case_of
-from toolkit.core.objects import Components, Dividable
+from toolkit.core.measuring import Metric, Objects, Planes, case_of
+from toolkit.core.object_counts import ObjectCounts
 from toolkit.core.postprocess import Step, masks_of
 from toolkit.core.recipe import ClassRecipe, Recipe, Split
 from toolkit.core.search import AreasByThreshold, AreasCollector
-
-_BYTES_OF_COMPONENTS = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,31 +129,44 @@ class Evidence:
         return found
 
     def _statistics(self, recipes: Sequence[Recipe], example: Example) -> dict[Recipe, Floats]:
-        """What `Judge` says of one image under each recipe; equal masks are measured once, and divided once."""
-        by_mask: dict[Recipe, list[Recipe]] = {}
+        """What `Judge` says of one image under each recipe; equal masks are measured once."""
+        groups: dict[Recipe, list[Split | None]] = {}
         for recipe in recipes:
-            by_mask.setdefault(replace(recipe, split=None), []).append(recipe)
-        known: dict[tuple[bytes, Split | None], Floats] = {}
-        pieces: Components = {}
+            groups.setdefault(replace(recipe, split=None), []).append(recipe.split)
+        measure = _Measure(self.metric, self._activation, example)
         found: dict[Recipe, Floats] = {}
-        for plain, group in by_mask.items():
+        for plain, splits in groups.items():
             masks = masks_of(example.stored, self._activation, plain, example.presence, self.steps)
-            digest = blake2b(np.packbits(masks).data, digest_size=16).digest()
-            dividable: list[Dividable] = []
-            for recipe in group:
-                split = recipe.split if self.metric.needs_objects else None
-                if (digest, split) not in known:
-                    predicted = None
-                    if split is not None:
-                        if not dividable:
-                            dividable = [Dividable(masks[..., index], pieces) for index in range(masks.shape[2])]
-                        predicted = np.stack([each.divided(split.distance) for each in dividable], axis=-1)
-                    case = case_of(masks, example.labels, self._activation, example.objects, predicted)
-                    known[digest, split] = self.metric.measure(case)
-                found[recipe] = known[digest, split]
-            if sum(component.nbytes for component in pieces.values()) > _BYTES_OF_COMPONENTS:
-                pieces.clear()
+            for split, row in measure.rows(masks, splits).items():
+                found[replace(plain, split=split)] = row
         return found
+
+
+class _Measure:
+    """What a metric says of the masks of one image, each measured once."""
+
+    def __init__(self, metric: Metric, activation: Activation, example: Example) -> None:
+        self._metric, self._activation, self._example = metric, activation, example
+        self._known: dict[tuple[bytes, Split | None], Floats] = {}
+        self._objects: list[ObjectCounts] | None = None
+
+    def rows(self, masks: Planes, splits: Sequence[Split | None]) -> dict[Split | None, Floats]:
+        """The statistics of masks whose objects are divided in several ways, if the metric looks at objects."""
+        digest = blake2b(np.packbits(masks).data, digest_size=16).digest()
+        ways = splits if isinstance(self._metric, InstanceMetric) else [None]
+        missing = [way for way in dict.fromkeys(ways) if (digest, way) not in self._known]
+        if missing:
+            self._known |= {(digest, way): row for way, row in zip(missing, self._new(masks, missing), strict=True)}
+        return {split: self._known[digest, way] for split, way in zip(splits, cycle(ways))}
+
+    def _new(self, masks: Planes, ways: Sequence[Split | None]) -> list[Floats]:
+        if self._objects is None:
+            case = case_of(masks, self._example.labels, self._activation, self._example.objects)
+            if not isinstance(self._metric, InstanceMetric):
+                return [self._metric.measure(case)]
+            self._objects = [ObjectCounts(true_objects(case, index), case.valid) for index in range(masks.shape[2])]
+        by_class = [each.of_mask(masks[..., index], ways) for index, each in enumerate(self._objects)]
+        return [np.concatenate(counts).astype(np.float64) for counts in zip(*by_class, strict=True)]
 
 
 def _counted(areas: AreasByThreshold, recipe: Recipe) -> Floats | None:

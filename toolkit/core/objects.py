@@ -1,5 +1,7 @@
 """Objects of a mask: its connected components, and touching ones divided by a watershed."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -7,6 +9,9 @@ from skimage import measure, segmentation
 
 from toolkit.core.arrays import Mask
 from toolkit.core.measuring import Objects
+
+Box = tuple[slice, slice]
+"""Rows and columns."""
 
 
 def components(mask: Mask) -> Objects:
@@ -30,6 +35,8 @@ class Dividable:
     no other one of the component within `distance` rows and columns exceeds; peaks that near to each other are equally
     high, such as those along the middle of a bar, and are flooded as one. What lies outside of the image is no
     background.
+
+    `connected` numbers the components from 1, `int32 (height, width)`.
     """
 
     def __init__(self, mask: Mask, known: "Components | None" = None) -> None:
@@ -37,11 +44,11 @@ class Dividable:
         known = {} if known is None else known
         image = np.ascontiguousarray(mask, np.uint8)
         _, connected, boxes, _ = cv2.connectedComponentsWithStats(image, connectivity=8, ltype=cv2.CV_32S)
-        self._connected = np.asarray(connected, np.int32)
-        self._found: list[tuple[_Box, Component]] = []
+        self.connected = np.asarray(connected, np.int32)
+        self._found: list[tuple[Box, Component]] = []
         for number, (left, top, width, height, _) in enumerate(boxes[1:].tolist(), start=1):
             box = np.s_[top : top + height, left : left + width]
-            own = self._connected[box] == number
+            own = self.connected[box] == number
             inside = (top > 0, top + height < mask.shape[0], left > 0, left + width < mask.shape[1])
             key = (own.shape, inside, np.packbits(own).tobytes())
             if key not in known:
@@ -57,17 +64,24 @@ class Dividable:
         Returns:
             `int32 (height, width)`; each pixel of the mask belongs to one object, and no other.
         """
-        pieces = [component.pieces(distance) for _, component in self._found]
-        counts = [1 if some is None else int(some.max()) for some in pieces]
-        before = np.cumsum([0, *counts], dtype=np.int32)
-        objects = np.concatenate([[0], before[:-1] + 1]).astype(np.int32)[self._connected]
-        for (box, _), some, first in zip(self._found, pieces, before.tolist(), strict=False):
-            if some is not None:
-                np.copyto(objects[box], some + first, where=some > 0)
+        divided = list(self.pieces(distance))
+        counts = np.ones(len(self._found) + 1, np.int32)
+        counts[0] = 0
+        counts[[number for number, _, _ in divided]] = [pieces.max() for _, _, pieces in divided]
+        last = np.cumsum(counts, dtype=np.int32)
+        objects = last[self.connected]
+        for number, box, pieces in divided:
+            np.copyto(objects[box], pieces + last[number - 1], where=pieces > 0)
         return objects
 
+    def pieces(self, distance: int) -> Iterator[tuple[int, Box, Objects]]:
+        """The components that are divided: number, box and, `int32` of its shape, their pieces numbered from 1."""
+        for number, (box, component) in enumerate(self._found, start=1):
+            pieces = component.pieces(distance)
+            if pieces is not None:
+                yield number, box, pieces
 
-_Box = tuple[slice, slice]
+
 _Sides = tuple[bool, bool, bool, bool]
 
 
@@ -103,6 +117,10 @@ class Component:
             self._depth = self._distance_to_background()
         around = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
         peaks = self._own & (self._depth == cv2.dilate(self._depth, around))
+        *_, width, height = cv2.boundingRect(peaks.view(np.uint8))
+        if max(width, height) <= distance + 1:
+            self._whole_from = distance
+            return None
         # Squares of this side around two peaks touch exactly if the peaks are at most `distance` apart.
         near = cv2.dilate(_framed(peaks, (distance,) * 4), np.ones((distance, distance), np.uint8))
         markers = np.where(peaks, components(near > 0)[distance:-distance, distance:-distance], 0)
