@@ -78,6 +78,7 @@ class SubmitResult:
     path: str
     rows: int
     recipe: Recipe
+    recipe_text: str
     metric: str
     oof: float | None
     nested: float | None
@@ -98,7 +99,7 @@ class SubmitResult:
             ]
         scores = ((self.metric, self.oof), (f"{self.metric}, nested", self.nested))
         rows += [(title, "", f"{score:.4f}") for title, score in scores if score is not None]
-        title = f"{self.path}: {self.rows} rows, {describe(self.recipe)}"
+        title = f"{self.path}: {self.rows} rows, {self.recipe_text}"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
     def next_steps(self) -> list[str]:
@@ -156,17 +157,18 @@ def submit(
     )  # fmt: skip
     if path.is_file():
         progress.say(f"{path} is written anew")
+    recipe_text = describe(maker.recipe, truth.classes.names, truth.classes.activation)
     checked = _write_checked(path, layout, encoded, expected, progress)
     write_provenance(path, experiment, resolved, recipe=maker.recipe, tuned=tuned, promise=promise)
-    log.record(_entry(path, experiment, promise, maker.recipe, checked))
+    log.record(_entry(path, experiment, promise, recipe_text, checked))
     names = [truth.classes.names[number] for number in chosen.numbers]
     masks = [ClassMasks(*one) for one in zip(names, encoded.coverages, oof, strict=True)]
     warnings = [finding.describe() for finding in checked.findings] + _strange(masks)
     for warning in warnings:
         progress.warn(warning)
     result = SubmitResult(
-        experiment.name, str(path), checked.rows, maker.recipe, promise.metric, promise.oof, promise.nested, masks,
-        checked.findings, warnings,
+        experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof, promise.nested,
+        masks, checked.findings, warnings,
     )  # fmt: skip
     if upload is None or uploader is None:
         return result
@@ -266,7 +268,7 @@ def _write_checked(
     return checked
 
 
-def _entry(path: Path, experiment: Experiment, promise: Promise, recipe: Recipe, checked: Checked) -> LoggedSubmission:
+def _entry(path: Path, experiment: Experiment, promise: Promise, recipe: str, checked: Checked) -> LoggedSubmission:
     return LoggedSubmission(
         path.stem,
         _now(),
@@ -274,7 +276,7 @@ def _entry(path: Path, experiment: Experiment, promise: Promise, recipe: Recipe,
         promise.metric,
         promise.oof,
         promise.nested,
-        describe(recipe),
+        recipe,
         checked.digest,
     )
 
@@ -287,7 +289,7 @@ def _strange(masks: list[ClassMasks]) -> list[str]:
 def _upload(path: Path, uploader: Uploader, upload: UploadOptions, log: SubmissionLog, result: SubmitResult) -> str:
     scores = [("OOF", result.oof), ("nested", result.nested)]
     cv = "".join(f", {title} {score:.4f}" for title, score in scores if score is not None)
-    message = upload.message or f"{result.experiment}: {describe(result.recipe)}{cv}"
+    message = upload.message or f"{result.experiment}: {result.recipe_text}{cv}"
     answer = uploader.upload(path, upload.competition, message)
     log.mark_uploaded(path.stem, upload.competition, _now())
     return answer or upload.competition
