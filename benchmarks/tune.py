@@ -44,7 +44,9 @@ def main() -> None:
     started = time.process_time()
     tuned = tune(task, task.usual_steps())
     seconds = time.process_time() - started
-    print(f"{count} images of {SIZE[0]}×{SIZE[1]}, {FOLDS} folds, steps {', '.join(task.usual_steps())}: {seconds:.1f} s")
+    print(
+        f"{count} images of {SIZE[0]}×{SIZE[1]}, {FOLDS} folds, steps {', '.join(task.usual_steps())}: {seconds:.1f} s"
+    )
     print(f"untuned {tuned.untuned:.4f}, tuned {tuned.tuned:.4f}, nested {tuned.nested:.4f}")
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.commands.competition import named_competition
 from toolkit.config.calls import UnknownNameError
 from toolkit.config.competitions import PLAIN, PRESETS, Competition, cell_reader, find_competition
 from toolkit.config.loading import config_from_plain, load_config, plain_config
@@ -176,9 +177,17 @@ def test_what_is_wrong_with_a_file_is_told_with_its_line(tmp_path: Path, text: s
     assert problem in refused(tmp_path, "../mine.yaml")
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match=r"nowhere\.yaml"):
-        load(tmp_path, "nowhere.yaml")
+def test_a_file_that_is_not_there_is_told_with_key_and_line(tmp_path: Path) -> None:
+    missing = tmp_path / "exp" / "nowhere.yaml"
+    told = f"config.yaml:4: data.competition: there is no file {missing}"
+    assert told in refused(tmp_path, "nowhere.yaml")
+    told = f"config.yaml:4: data.competition.extends: there is no file {missing}"
+    assert told in refused(tmp_path, "{extends: nowhere.yaml, empty: x}")
+    (tmp_path / "mine.yaml").write_text("empty: x\nextends: nowhere.yaml\n")
+    told = f"mine.yaml:2: extends: there is no file {tmp_path / 'nowhere.yaml'}"
+    assert told in refused(tmp_path, "../mine.yaml").replace("exp/../", "")
+    with pytest.raises(MissingFileError, match=r"--competition: cannot read nowhere\.yaml"):
+        named_competition("nowhere.yaml")
 
 
 @pytest.mark.parametrize(

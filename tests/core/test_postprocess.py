@@ -431,7 +431,9 @@ def test_a_recipe_in_words() -> None:
 
 def test_where_the_most_probable_class_wins_no_threshold_is_named() -> None:
     assert describe(IDENTITY, activation="softmax") == "most probable class"
-    assert describe(Recipe((ClassRecipe(minimum_area=3),)), activation="softmax") == "most probable class; minimum area 3"
+    assert (
+        describe(Recipe((ClassRecipe(minimum_area=3),)), activation="softmax") == "most probable class; minimum area 3"
+    )
     rules = Recipe((ClassRecipe(), ClassRecipe(), ClassRecipe(minimum_area=3)))
     names = ("background", "cat", "dog")
     assert describe(rules, names, "softmax") == "most probable class; dog: minimum area 3"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,7 @@ def score_submission(
     predicted, truth = read_submission(submission, form), read_solution(solution, form)
     ids = _ids(predicted, truth)
     size_of = _sizes(ids, form, images)
+    truth = _at_its_size(truth, ids, size_of, progress)
     built = build_metric(spec, max(1, len(form.classes)), "sigmoid")
     measured = []
     with progress.task("scoring", len(ids)) as task:
@@ -121,6 +122,17 @@ def _sizes(ids: Sequence[str], competition: Competition, folder: Path | None) ->
     if unknown:
         raise SubmissionError(f"{len(unknown)} ids have no image in {folder}: {listed(unknown)}")
     return images.size
+
+
+def _at_its_size(
+    truth: Submission, ids: Sequence[str], size_of: Callable[[str], tuple[int, int]], progress: Progress
+) -> Submission:
+    """The solution: a table of labels may have masks of another size than a submission."""
+    scored = set(ids)
+    found = replace(truth, rows=tuple(row for row in truth.rows if row.image_id in scored)).of_labels(size_of)
+    if found.size is not None:
+        progress.say(f"{truth.path} has masks of {found.size[0]}×{found.size[1]}: they are scaled to the submission's")
+    return found
 
 
 def _case(image_id: str, predicted: Submission, truth: Submission, size: tuple[int, int]) -> Case:

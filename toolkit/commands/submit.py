@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit.commands.members import first_fitted
 from toolkit.commands.provenance import Promise, promise_of, write_provenance
+from toolkit.commands.submission_data import submission_data
 from toolkit.commands.submission_masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
 from toolkit.commands.uploading import Uploader, kaggle_uploader
 from toolkit.config.data import DataConfig
@@ -20,7 +21,7 @@ from toolkit.files.expectations import Expected, TestImages
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.findings import Finding, refusal
 from toolkit.files.members import Member
-from toolkit.files.resolved import data_of, read_resolved
+from toolkit.files.resolved import read_resolved
 from toolkit.files.sources import find_images
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.submission_log import LoggedSubmission, SubmissionLog
@@ -137,7 +138,7 @@ def submit(
     if upload is not None and uploader is None:
         uploader = kaggle_uploader()
     resolved = read_resolved(experiment)
-    source = data_of(experiment, resolved)
+    source = submission_data(experiment, resolved, progress)
     store = _test_predictions(experiment, source, is_ensemble="members" in resolved.config)
     given = _given_rule(threshold, minimum_area)
     truth = truth_of(experiment, resolved)
@@ -167,8 +168,8 @@ def submit(
     for warning in warnings:
         progress.warn(warning)
     result = SubmitResult(
-        experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof, promise.nested,
-        masks, checked.findings, warnings,
+        experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof,
+        promise.nested, masks, checked.findings, warnings,
     )  # fmt: skip
     if upload is None or uploader is None:
         return result

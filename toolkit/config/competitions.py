@@ -196,6 +196,8 @@ def _read(path: Path, children: tuple[Path, ...]) -> Competition:
             raise ConfigError(f"{where}: {error}") from error
         if parent in children:
             raise ConfigError(f"{where}: these files extend each other: {' → '.join(map(str, [*children, path]))}")
+        if not parent.is_file():
+            raise ConfigError(f"{where}: there is no file {parent}")
         tree = _changed(_read(parent, (*children, path)), tree)
     try:
         return Competition.model_validate(tree)
@@ -213,13 +215,21 @@ def _changed(parent: Competition, tree: dict[str, Any]) -> dict[str, Any]:
 def _resolved(value: Any) -> Any:
     """What a name stands for, and a mapping that changes keys of what it `extends`."""
     if isinstance(value, str):
-        return find_competition(value)
+        return _read(_existing(value), ())
     if not isinstance(value, dict) or "extends" not in value:
         return value
     try:
-        return _changed(_read(_file_of(value["extends"]), ()), value)
+        return _changed(_read(_existing(value["extends"]), ()), value)
     except ValueError as error:
         raise ProblemsAtError([(("extends",), error, None)]) from error
+
+
+def _existing(name: Any) -> Path:
+    """The file of a competition that a configuration names; ValueError where there is none, for its key to be told."""
+    path = _file_of(name)
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
 
 
 PLAIN = Competition.model_validate({"name": "plain", "metric": "dice", "columns": ("id", "rle_mask")})

@@ -1,8 +1,9 @@
 """Submission files: the sample that says what they look like, writing them, reading them back."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from toolkit.config.competitions import PLAIN, Competition
 from toolkit.core.arrays import Mask
 from toolkit.core.measuring import Objects
 from toolkit.core.placement import scale_mask
-from toolkit.core.rle import decode, encode
+from toolkit.core.rle import decode, encode, last_pixel
 from toolkit.errors import SubmissionError
 from toolkit.files.mask_rows import MaskRow, MaskRows, read_label_rows, read_mask_rows, runs_of
 from toolkit.files.tables import format_table
@@ -171,12 +172,16 @@ def submission_rows(layout: SubmissionLayout, runs: Mapping[str, Sequence[str]])
 
 @dataclass(frozen=True)
 class Submission:
-    """A submission that was read, or a solution: its rows by image."""
+    """A submission that was read, or a solution: its rows by image.
+
+    `size` is (height, width) of the masks in the file where they are scaled to those that are asked for.
+    """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[MaskRow, ...]
     competition: Competition
+    size: tuple[int, int] | None = None
 
     @cached_property
     def by_image(self) -> Mapping[str, tuple[MaskRow, ...]]:
@@ -219,9 +224,22 @@ class Submission:
         """Every row of one image with its mask, `bool (height, width)`; raises as `masks`."""
         form = self.competition
         return [
-            (row, decode(runs_of(row.text, form), size, form.pixel_order, form.relative))
+            (row, scale_mask(decode(runs_of(row.text, form), self.size or size, form.pixel_order, form.relative), size))
             for row in self.by_image.get(image_id, ())
         ]
+
+    def of_labels(self, size_of: Callable[[str], tuple[int, int]]) -> "Submission":
+        """A solution whose masks have the size of the labels, if they have: if some leave that of a submission.
+
+        Args:
+            size_of: (height, width) that each image's masks have in a submission.
+        """
+        form = self.competition
+        if form.label_size in (None, form.output_size) or all(
+            last_pixel(runs_of(row.text, form), form.relative) <= math.prod(size_of(row.image_id)) for row in self.rows
+        ):
+            return self
+        return replace(self, size=form.label_size)
 
 
 def read_submission(path: Path, competition: Competition = PLAIN) -> Submission:

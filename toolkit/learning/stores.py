@@ -103,7 +103,7 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
     models = _Models(fitted, [*missing])
     if "none" in missing and fitted.part == WHOLE:
         # A recipe belongs to the predictions that it was tuned on, and a score to those that it is of.
-        fitted.experiment.tuned.unlink(missing_ok=True)
+        fitted.experiment.forget_conclusions()
         fitted.experiment.score.unlink(missing_ok=True)
     held_out = {fold: np.flatnonzero(fitted.folds == fold) for fold in fitted.fold_numbers}
     total = sum(len(positions) * fitted.networks([fold]) for fold, positions in held_out.items())
