@@ -102,7 +102,8 @@ def read_mask_table(
         DataError: it is no such table, or not of these classes.
     """
     _refuse_other_classes(path, competition, classes, key)
-    found = read_label_rows(path, competition, key, DataError)
+    image_ids = tuple(image_ids)
+    found = read_label_rows(path, competition, key, DataError, image_ids)
     found.refuse_problems(key, DataError)
     rows: dict[str, list[tuple[str | None, str]]] = {}
     if competition.unlisted == "empty":
