@@ -83,21 +83,6 @@ def test_runs_are_read_as_the_competition_writes_them(name: str, header: str, ce
     assert found["score"] == pytest.approx(expected.get(found["metric"], 0.5))
 
 
-def test_a_table_of_labels_of_another_size_is_scaled() -> None:
-    Path("form.yaml").write_text("extends: clouds\noutput_size: [5, 7]\nlabel_size: [10, 14]\n")
-    names = ("Fish", "Flower", "Gravel", "Sugar")
-    mask = box(2, 6, 0, 4)
-    nothing: list[tuple[str, np.ndarray | None]] = [(f"a.jpg_{name}", None) for name in names[1:]]
-    write("mine.csv", "Image_Label,EncodedPixels", [("a.jpg_Fish", mask[::2, ::2]), *nothing])
-    # As the labels are, and as submissions are.
-    for truth in (mask, mask[::2, ::2]):
-        write("truth.csv", "Image_Label,EncodedPixels", [("a.jpg_Fish", truth), *nothing])
-        assert score("--competition", "form.yaml")["score"] == 1
-    # A submission that leaves its size is refused as ever.
-    write("mine.csv", "Image_Label,EncodedPixels", [("a.jpg_Fish", box(8, 10, 8, 14)), *nothing])
-    assert "the image has 35" in score("--competition", "form.yaml", code=SubmissionError.exit_code)
-
-
 def test_the_old_options_do_without_a_competition() -> None:
     write("truth.csv", "id,rle_mask", [("a", box(0, 4, 0, 4)), ("b", None)])
     write("mine.csv", "id,rle_mask", [("a.png", box(0, 4, 0, 4)), ("b.png", box(0, 1, 0, 1))])

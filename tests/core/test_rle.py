@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from toolkit.core.rle import PixelOrder, RleError, decode, encode, last_pixel
+from toolkit.core.rle import PixelOrder, RleError, decode, encode
 
 SIZES = [(1, 1), (1, 17), (17, 1), (2, 3), (3, 2), (7, 5), (30, 41), (101, 101)]
 DENSITIES = [0.0, 0.03, 0.5, 0.97, 1.0]
@@ -292,14 +292,3 @@ def test_real_encodings_are_the_real_masks(real_data: Path) -> None:
         mask = cv2.imread(file_name, cv2.IMREAD_UNCHANGED) > 0
         assert encode(mask) == row["rle_mask"]
         assert np.array_equal(decode(row["rle_mask"], (101, 101)), mask)
-
-
-@pytest.mark.parametrize("relative", [False, True])
-@pytest.mark.parametrize("order", ["column", "row"])
-def test_the_last_pixel_is_where_the_last_run_ends(relative: bool, order: PixelOrder) -> None:
-    for seed in range(20):
-        mask = np.random.default_rng(seed).random((5, 7)) < 0.1
-        flat = mask.ravel("F" if order == "column" else "C")
-        expected = int(np.flatnonzero(flat)[-1]) + 1 if mask.any() else 0
-        assert last_pixel(encode(mask, order, relative), relative) == expected
-    assert last_pixel("-1") == last_pixel("a b") == last_pixel("") == 0

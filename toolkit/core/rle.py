@@ -64,18 +64,6 @@ def decode(text: str, size: tuple[int, int], order: PixelOrder = "column", relat
     return flat.reshape(size) if order == "row" else flat.reshape((width, height)).T
 
 
-def last_pixel(text: str, relative: bool = False) -> int:
-    """Which pixel, counted from 1, the last run ends at, 0 if there is none: how many pixels its mask has at least.
-
-    What cannot be read counts as none; `decode` says what is wrong with it.
-    """
-    letters = text.strip(" ").encode(errors="replace")
-    if not letters or letters.translate(None, _ALLOWED):
-        return 0
-    numbers = np.fromstring(text, np.int64, sep=" ")
-    return int(numbers.sum() if relative else numbers[-2:].sum() - 1)
-
-
 def _borders(mask: Mask, order: PixelOrder) -> Integers:
     """Where runs begin and end, counted from 0, `int64 (2 * runs,)`."""
     if not mask.size:

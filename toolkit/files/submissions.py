@@ -1,8 +1,8 @@
 """Submission files: the sample that says what they look like, writing them, reading them back."""
 
-import math
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,14 @@ from toolkit.config.competitions import PLAIN, Competition
 from toolkit.core.arrays import Mask
 from toolkit.core.measuring import Objects
 from toolkit.core.placement import scale_mask
-from toolkit.core.rle import decode, encode, last_pixel
+from toolkit.core.rle import decode, encode
 from toolkit.errors import SubmissionError
 from toolkit.files.mask_rows import MaskRow, MaskRows, read_label_rows, read_mask_rows, runs_of
 from toolkit.files.tables import format_table
 from toolkit.files.writing import write_text
 from toolkit.messages import Progress
+
+_LAST_RUN = re.compile(r"\b(\d{1,12}) +(\d{1,12})$")
 
 
 @dataclass(frozen=True)
@@ -174,14 +176,14 @@ def submission_rows(layout: SubmissionLayout, runs: Mapping[str, Sequence[str]])
 class Submission:
     """A submission that was read, or a solution: its rows by image.
 
-    `size` is (height, width) of the masks in the file where they are scaled to those that are asked for.
+    `mask_size` is (height, width) of the masks in the file; None where it is that of the masks that are asked for.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[MaskRow, ...]
     competition: Competition
-    size: tuple[int, int] | None = None
+    mask_size: tuple[int, int] | None = None
 
     @cached_property
     def by_image(self) -> Mapping[str, tuple[MaskRow, ...]]:
@@ -222,24 +224,11 @@ class Submission:
 
     def decoded(self, image_id: str, size: tuple[int, int]) -> list[tuple[MaskRow, Mask]]:
         """Every row of one image with its mask, `bool (height, width)`; raises as `masks`."""
-        form = self.competition
+        form, own_size = self.competition, self.mask_size or size
         return [
-            (row, scale_mask(decode(runs_of(row.text, form), self.size or size, form.pixel_order, form.relative), size))
+            (row, scale_mask(decode(runs_of(row.text, form), own_size, form.pixel_order, form.relative), size))
             for row in self.by_image.get(image_id, ())
         ]
-
-    def of_labels(self, size_of: Callable[[str], tuple[int, int]]) -> "Submission":
-        """A solution whose masks have the size of the labels, if they have: if some leave that of a submission.
-
-        Args:
-            size_of: (height, width) that each image's masks have in a submission.
-        """
-        form = self.competition
-        if form.label_size in (None, form.output_size) or all(
-            last_pixel(runs_of(row.text, form), form.relative) <= math.prod(size_of(row.image_id)) for row in self.rows
-        ):
-            return self
-        return replace(self, size=form.label_size)
 
 
 def read_submission(path: Path, competition: Competition = PLAIN) -> Submission:
@@ -257,7 +246,7 @@ def read_submission(path: Path, competition: Competition = PLAIN) -> Submission:
 
 
 def read_solution(path: Path, competition: Competition = PLAIN) -> Submission:
-    """Read a solution, which may also look like the competition's table of labels.
+    """Read a solution, which may also look like the competition's table of labels, at the size of these.
 
     Raises:
         SubmissionError: columns or ids are not of the competition, or, where none is named, an id stands twice.
@@ -266,7 +255,19 @@ def read_solution(path: Path, competition: Competition = PLAIN) -> Submission:
     found = read_label_rows(path, competition, "solution", SubmissionError)
     if competition is PLAIN:
         _refuse_repeated(found.rows, path)
-    return _checked(found, competition, "solution")
+    checked = _checked(found, competition, "solution")
+    return replace(checked, mask_size=competition.label_size) if _is_at_label_size(checked) else checked
+
+
+def _is_at_label_size(solution: Submission) -> bool:
+    """Whether masks have the size of the labels, where submissions have another: a run ends beyond the latter's."""
+    form = solution.competition
+    if form.label_size is None or form.output_size is None or form.relative:
+        return False
+    pixels = form.output_size[0] * form.output_size[1]
+    # What is no run at all is told when it is decoded.
+    lasts = (_LAST_RUN.search(runs_of(row.text, form)) for row in solution.rows)
+    return any(int(last[1]) + int(last[2]) - 1 > pixels for last in lasts if last is not None)
 
 
 def _checked(found: MaskRows, competition: Competition, key: str) -> Submission:
