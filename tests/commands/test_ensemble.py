@@ -92,8 +92,6 @@ def test_what_was_concluded_from_other_predictions_goes(fitted: Callable[..., Ex
     concluded = [made.tuned, made.surface, made.evaluation, made.confusion]
     for path in concluded:
         path.write_text("{}")
-    make(tmp_path, "good", "bad")
-    assert all(path.is_file() for path in concluded)  # of the same predictions
     make(tmp_path, "good", "bad", weights=[0.9, 0.1])
     assert not any(path.exists() for path in concluded)
 

@@ -31,10 +31,10 @@ def submission_data(experiment: Experiment, resolved: Resolved, progress: Progre
     except (ConfigError, MissingFileError, NotReadyError) as error:
         progress.warn(f"the configuration cannot be read, so that all is as it was fitted: {error.message}")
         return before
-    if now.test not in (None, before.test):
+    if before.test is not None and now.test not in (None, before.test):
         ensemble = f", then tk ensemble again with --name {experiment.name}" if experiment != fitted else ""
         raise ChangedError(
-            f"data.test of {fitted.config} names {now.test}, but images of {before.test or 'no folder'} were predicted",
+            f"data.test of {fitted.config} names {now.test}, but images of {before.test} were predicted",
             f"Nothing is trained again: tk fit {fitted.name}{ensemble}",
         )
     changed = {
