@@ -85,6 +85,17 @@ def test_the_best_member_is_the_one_with_the_highest_score(fitted: Callable[...,
     assert result.next_steps()[-1] == "next: tk tune good+bad"
 
 
+def test_what_was_concluded_from_other_predictions_goes(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
+    for name, probability in (("good", 0.9 * TRUTH), ("bad", 0.2 * HALF_RIGHT)):
+        fitted(name, probability)
+    made = Workspace(tmp_path).find(make(tmp_path, "good", "bad").experiment)
+    concluded = [made.tuned, made.surface, made.evaluation, made.confusion]
+    for path in concluded:
+        path.write_text("{}")
+    make(tmp_path, "good", "bad", weights=[0.9, 0.1])
+    assert not any(path.exists() for path in concluded)
+
+
 ERROR = """\
 def error(prediction, truth, valid):
     return float((prediction != truth).mean())

@@ -515,3 +515,50 @@ def test_predictions_in_half_precision_are_submitted_alike() -> None:
             writer.append(image_id, probability)
     made = submit_module.submit(Workspace(Path()), "a", threshold=0.4, progress=Silent())
     assert Path(made.path).read_bytes() == before
+
+
+# What config.yaml says of submissions by now
+
+
+def rewritten(name: str, data: str = "", more: str = "") -> None:
+    """A person edits config.yaml after the fit."""
+    write_text(Experiment(Path("experiments") / name).config, CONFIG.format(data=data, more=more))
+
+
+def test_a_competition_or_sample_that_is_named_later_is_followed() -> None:
+    finish()
+    tk("submit", "a", "--threshold", "0.4")
+    assert Path("submissions/a.csv").read_text().startswith("id,rle_mask\n")
+    rewritten("a", "competition: contrails")
+    told = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.4"])
+    assert told.exit_code == 0
+    assert "data.competition has changed in experiments/a/config.yaml since the fit" in " ".join(told.stderr.split())
+    assert Path("submissions/a.csv").read_text().startswith("record_id,encoded_pixels\n")
+    write_text(Path("sample.csv"), "image,mask\ns1,\ns0,\n")
+    rewritten("a", "sample_submission: ../../sample.csv")
+    tk("submit", "a", "--threshold", "0.4")
+    with Path("submissions/a.csv").open() as file:
+        assert [row[0] for row in csv.reader(file)] == ["image", "s1", "s0"]
+
+
+def test_what_config_yaml_leaves_out_or_says_in_other_words_has_not_changed() -> None:
+    finish(data="competition: contrails")
+    rewritten("a", "competition: {extends: contrails}")
+    told = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.4"])
+    rewritten("a")
+    again = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.4"])
+    for result in (told, again):
+        assert result.exit_code == 0
+        assert "has changed" not in result.stderr
+    assert Path("submissions/a.csv").read_text().startswith("record_id,encoded_pixels\n")
+
+
+def test_other_test_images_than_those_that_were_predicted_are_told() -> None:
+    experiment = finish()
+    text = experiment.config.read_text()
+    write_text(experiment.config, text.replace("test: ../../data/test", "test: ../../data/other"))
+    assert "but images of" in tk("submit", "a", "--threshold", "0.4", code=ChangedError.exit_code)
+    write_text(experiment.config, text + "nonsense: 3\n")
+    told = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.4"])
+    assert told.exit_code == 0
+    assert "so that all is as it was fitted" in " ".join(told.stderr.split())

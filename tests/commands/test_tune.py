@@ -148,6 +148,7 @@ def test_the_untuned_recipe_stays_where_it_is_right(fitted: Callable[..., Experi
     assert code == 0
     assert "the search found nothing better: the untuned recipe stays" in out
     assert "there are no test predictions to compare with" in out
+    assert out.splitlines()[-1] == "next: tk evaluate exp"
     assert read_tuned(experiment, 1, "sigmoid").test_recipe == IDENTITY
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.commands.competition import named_competition
 from toolkit.config.calls import UnknownNameError
 from toolkit.config.competitions import PLAIN, PRESETS, Competition, cell_reader, find_competition
 from toolkit.config.loading import config_from_plain, load_config, plain_config
@@ -54,6 +55,7 @@ def test_every_preset_stands_in_the_documentation() -> None:
     for form in [*map(find_competition, PRESETS), PLAIN]:
         _, _, metric, kind, columns, cell, order, empty, size, _ = rows[f"`{form.name}`" if form != PLAIN else "(none)"]
         assert metric == form.metric_spec.label
+        assert form.page in page
         assert kind == kinds[form.rows]
         assert columns == ", ".join(form.columns)
         assert cell == f"`{form.id}`"
@@ -71,13 +73,14 @@ def test_the_cells_of_an_image_are_read_as_they_were_written(name: str | None, i
     for class_name in form.classes or (None,):
         cells = form.cells(image_id, class_name)
         assert len(cells) == len(form.columns) - 1
-        assert read(cells) == (image_id, class_name)
+        assert read(cells) == ((image_id, class_name),)
 
 
 def test_real_cells() -> None:
     def read(name: str, *cells: str) -> tuple[str, str | None]:
         form = find_competition(name)
-        return cell_reader(form, form.id, len(form.columns) == 3)(cells)
+        (reading,) = cell_reader(form, form.id, len(form.columns) == 3)(cells)
+        return reading
 
     uid = "1.2.276.0.7230010.3.1.4.8323329.6567.1517875198.951391"
     assert read("siim-acr", uid) == (uid, None)
@@ -96,6 +99,21 @@ def test_real_cells() -> None:
             read(name, *cells)
     with pytest.raises(ValueError, match="expected one of the classes large_bowel, small_bowel, stomach"):
         read("uw-madison", "a", "liver")
+
+
+@pytest.mark.parametrize("template", ["{id}_{class}", "{class}_{id}", "{id}{class}"])
+def test_classes_that_are_parts_of_each_other_are_told_apart_or_all_readings_are_given(template: str) -> None:
+    keys = {"metric": "dice", "rows": "class", "columns": ("id", "rle"), "id": template}
+    form = Competition.model_validate({"name": "x", "classes": ("sky", "night_sky", "sky_night"), **keys})
+    read = cell_reader(form, form.id, False)
+    for image_id in ("a", "a_b", "a_night", "night_a", "sky"):
+        for name in form.classes:
+            readings = read(form.cells(image_id, name))
+            assert (image_id, name) in readings
+            lengths = [len(str(found)) for _, found in readings]
+            assert lengths == sorted(lengths, reverse=True)
+            assert all(form.cells(*reading) == form.cells(image_id, name) for reading in readings)
+    assert read(form.cells("a_b", "sky")) == (("a_b", "sky"),)
 
 
 def test_a_preset_gives_the_metric_and_the_classes(tmp_path: Path) -> None:
@@ -176,9 +194,17 @@ def test_what_is_wrong_with_a_file_is_told_with_its_line(tmp_path: Path, text: s
     assert problem in refused(tmp_path, "../mine.yaml")
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match=r"nowhere\.yaml"):
-        load(tmp_path, "nowhere.yaml")
+def test_a_file_that_is_not_there_is_told_with_key_and_line(tmp_path: Path) -> None:
+    missing = tmp_path / "exp" / "nowhere.yaml"
+    told = f"config.yaml:4: data.competition: there is no file {missing}"
+    assert told in refused(tmp_path, "nowhere.yaml")
+    told = f"config.yaml:4: data.competition.extends: there is no file {missing}"
+    assert told in refused(tmp_path, "{extends: nowhere.yaml, empty: x}")
+    (tmp_path / "mine.yaml").write_text("empty: x\nextends: nowhere.yaml\n")
+    told = f"mine.yaml:2: extends: there is no file {tmp_path / 'nowhere.yaml'}"
+    assert told in refused(tmp_path, "../mine.yaml").replace("exp/../", "")
+    with pytest.raises(MissingFileError, match=r"--competition: cannot read nowhere\.yaml"):
+        named_competition("nowhere.yaml")
 
 
 @pytest.mark.parametrize(

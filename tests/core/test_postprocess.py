@@ -429,6 +429,19 @@ def test_a_recipe_in_words() -> None:
     assert describe(replace(WHOLE, split=None)).endswith("class 1: threshold 0.438, minimum area 12; priority 1, 0")
 
 
+def test_where_the_most_probable_class_wins_no_threshold_is_named() -> None:
+    assert describe(IDENTITY, activation="softmax") == "most probable class"
+    assert (
+        describe(Recipe((ClassRecipe(minimum_area=3),)), activation="softmax") == "most probable class; minimum area 3"
+    )
+    rules = Recipe((ClassRecipe(), ClassRecipe(), ClassRecipe(minimum_area=3)))
+    names = ("background", "cat", "dog")
+    assert describe(rules, names, "softmax") == "most probable class; dog: minimum area 3"
+    assert describe(replace(rules, between="most_probable"), names, "softmax") == (
+        "cat: threshold 0.500; dog: threshold 0.500, minimum area 3; between classes most_probable"
+    )
+
+
 @pytest.mark.parametrize("recipe", [IDENTITY, WHOLE, *exclusive_recipes()])
 def test_plain_values_are_read_back_also_from_json(recipe: Recipe) -> None:
     plain = recipe_to_plain(recipe)

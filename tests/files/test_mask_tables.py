@@ -106,6 +106,59 @@ def test_columns_are_found_by_name_among_others(labelled: Callable[..., Labelled
         labelled(changed("sartorius"), "a", "width,id,annotations", "8,a,1 1")
 
 
+LABELS = [  # as they come from Kaggle, cut to what is looked at
+    ("tgs-salt", "id,rle_mask", "{id},{runs}"),
+    ("siim-acr", "ImageId, EncodedPixels", "{id}, {runs}"),
+    ("severstal", "ImageId_ClassId,EncodedPixels", "{id}.jpg_1,{runs}"),
+    ("severstal", "ImageId,ClassId,EncodedPixels", "{id}.jpg,1,{runs}"),
+    ("clouds", "Image_Label,EncodedPixels", "{id}.jpg_Fish,{runs}"),
+    ("airbus", "ImageId,EncodedPixels", "{id}.jpg,{runs}"),
+    ("dsb2018", "ImageId,EncodedPixels", "{id},{runs}"),
+    ("dsb2018", "ImageId,EncodedPixels,Height,Width,Usage", "{id},{runs},5,8,Public"),  # the solution
+    (
+        "sartorius",
+        "id,annotation,width,height,cell_type,plate_time,sample_date,sample_id,elapsed_timedelta",
+        "{id},{runs},8,5,shsy5y,11h30m00s,2019-06-16,shsy5y[diff],0 days 11:30:00",
+    ),
+    ("carvana", "img,rle_mask", "{id}.jpg,{runs}"),
+    ("hubmap", "id,encoding", "{id},{runs}"),
+    ("uw-madison", "id,class,segmentation", "{id},large_bowel,{runs}"),
+]
+
+
+@pytest.mark.parametrize(("name", "header", "row"), LABELS)
+def test_tables_of_labels_are_read_as_they_come(
+    labelled: Callable[..., LabelledImages], name: str, header: str, row: str
+) -> None:
+    form = changed(name)
+    mask = random_masks(1)[0]
+    runs = encode(mask, form.pixel_order, form.relative)
+    count = len(form.classes)
+    classes = Classes(form.classes, values=tuple((n + 1,) for n in range(count))) if count else BINARY
+    image_id = "case123_day20_slice_0001" if name == "uw-madison" else "0002cc93b"
+    data = labelled(form, image_id, header, row.format(id=image_id, runs=runs), classes=classes)
+    assert np.array_equal(data.read_labels(image_id), mask)
+
+
+def test_a_class_that_ends_like_another_one_is_read_by_the_images_that_there_are(
+    labelled: Callable[..., LabelledImages],
+) -> None:
+    form = changed("severstal", classes=("sky", "night_sky"), id="{id}_{class}", label_columns=None, label_id=None)
+    classes = Classes(form.classes, values=((1,), (2,)))
+    first, second = random_masks(2)
+    form = form.model_copy(update={"columns": ("id", "rle")})
+
+    def read(ids: str, image_id: str) -> LabelledImages:
+        rows = ["id,rle", f"{image_id}_night_sky,{encode(first)}", f"x_sky,{encode(second)}"]
+        return labelled(form, f"{ids} x", *rows, classes=classes)
+
+    assert np.array_equal(read("a", "a").read_labels("a"), 2 * first)
+    assert np.array_equal(read("b_night", "b").read_labels("b_night"), first)
+    told = r"line 2: it could be class night_sky of image c or class sky of image c_night, and there are both images"
+    with pytest.raises(DataError, match=told):
+        read("c c_night", "c")
+
+
 def test_labels_of_another_size_are_scaled_and_told(labelled: Callable[..., LabelledImages]) -> None:
     class Told(Silent):
         text = ""

@@ -88,7 +88,7 @@ def blend(
         return folder
     sources = dict(zip(counted, sources_of([members[number] for number in counted], read, split), strict=True))
     if split == "oof" and into == "none":
-        experiment.tuned.unlink(missing_ok=True)
+        experiment.forget_conclusions()
     activation = read_resolved(members[0].experiment).config["activation"]
     blender = blender_of(config.mean, activation, sources, len(members), progress)
     ids = tuple(dict.fromkeys(image_id for source in sources.values() for image_id in source.store.ids))

@@ -3,7 +3,7 @@
 from toolkit.config.calls import UnknownNameError
 from toolkit.config.competitions import Competition, find_competition
 from toolkit.config.problems import describe_unknown_name
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, MissingFileError
 
 
 def named_competition(name: str | None) -> Competition | None:
@@ -18,3 +18,5 @@ def named_competition(name: str | None) -> Competition | None:
         return find_competition(name)
     except UnknownNameError as error:
         raise ConfigError(f"--competition: {describe_unknown_name(error)}") from error
+    except MissingFileError as error:
+        raise MissingFileError(f"--competition: {error.message}", error.advice) from error

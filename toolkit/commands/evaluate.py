@@ -170,14 +170,13 @@ def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recip
     true_areas = foreground[:, :, 2].sum(axis=1)
     scores = judgement.per_image()[metric.label]
     names = [BACKGROUND, *classes.names] if classes.activation == "sigmoid" else list(classes.names)
-    plain = classes.activation == "softmax" and recipe == IDENTITY
     return Evaluation(
         experiment=experiment.name,
         metric=metric.label,
         score=finite_or_none(judgement.scores()[metric.label]),
         images=len(ids),
         recipe=recipe_to_plain(recipe),
-        recipe_text="most probable class" if plain else describe(recipe, classes.names),
+        recipe_text=describe(recipe, classes.names, classes.activation),
         report=classification_report(measured.areas.sum(axis=0), classes.names, classes.activation),
         classes={name: class_scores(measured.areas[:, index]) for index, name in enumerate(classes.names)},
         confusion=_table(names, measured.confusion),

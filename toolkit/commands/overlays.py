@@ -10,7 +10,7 @@ from toolkit.core.arrays import Floats
 from toolkit.core.blend import to_probability
 from toolkit.core.evaluation import worst_first
 from toolkit.core.measuring import case_of
-from toolkit.core.postprocess import IDENTITY, Step, describe, masks_of
+from toolkit.core.postprocess import Step, describe, masks_of
 from toolkit.core.recipe import Recipe
 from toolkit.files.experiment import Experiment
 from toolkit.files.sources import LabelledImages
@@ -44,8 +44,7 @@ def write_overlays(
     every = (rows.of(int(position), "true") for position in order[::-1])
     # An empty image that was left empty is right, and nothing to look at.
     best = islice((row for row in every if row.truth.any()), _ROWS)
-    plain = data.classes.activation == "softmax" and recipe == IDENTITY
-    how = "most probable class" if plain else describe(recipe, data.classes.names)
+    how = describe(recipe, data.classes.names, data.classes.activation)
     title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {how}"
     sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)])
     encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit.commands.members import first_fitted
 from toolkit.commands.provenance import Promise, promise_of, write_provenance
+from toolkit.commands.submission_data import submission_data
 from toolkit.commands.submission_masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
 from toolkit.commands.uploading import Uploader, kaggle_uploader
 from toolkit.config.data import DataConfig
@@ -21,7 +22,7 @@ from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.finding import find_test_images
 from toolkit.files.findings import Finding, refusal
 from toolkit.files.members import Member
-from toolkit.files.resolved import data_of, read_resolved
+from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.submission_log import LoggedSubmission, SubmissionLog
 from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
@@ -78,6 +79,7 @@ class SubmitResult:
     path: str
     rows: int
     recipe: Recipe
+    recipe_text: str
     metric: str
     oof: float | None
     nested: float | None
@@ -100,7 +102,7 @@ class SubmitResult:
         metric = self.metric
         scores = ((metric, self.oof), (f"{metric}, nested", self.nested), (f"{metric}, hold-out", self.holdout))
         rows += [(title, "", f"{score:.4f}") for title, score in scores if score is not None]
-        title = f"{self.path}: {self.rows} rows, {describe(self.recipe)}"
+        title = f"{self.path}: {self.rows} rows, {self.recipe_text}"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
     def next_steps(self) -> list[str]:
@@ -138,7 +140,7 @@ def submit(
     if upload is not None and uploader is None:
         uploader = kaggle_uploader()
     resolved = read_resolved(experiment)
-    source = data_of(experiment, resolved)
+    source = submission_data(experiment, resolved, progress)
     store = _test_predictions(experiment, source, is_ensemble="members" in resolved.config)
     given = _given_rule(threshold, minimum_area)
     truth = truth_of(experiment, resolved)
@@ -158,17 +160,18 @@ def submit(
     )  # fmt: skip
     if path.is_file():
         progress.say(f"{path} is written anew")
+    recipe_text = describe(maker.recipe, truth.classes.names, truth.classes.activation)
     checked = _write_checked(path, layout, encoded, expected, progress)
     write_provenance(path, experiment, resolved, recipe=maker.recipe, tuned=tuned, promise=promise)
-    log.record(_entry(path, experiment, promise, maker.recipe, checked))
+    log.record(_entry(path, experiment, promise, recipe_text, checked))
     names = [truth.classes.names[number] for number in chosen.numbers]
     masks = [ClassMasks(*one) for one in zip(names, encoded.coverages, oof, strict=True)]
     warnings = [finding.describe() for finding in checked.findings] + _strange(masks)
     for warning in warnings:
         progress.warn(warning)
     result = SubmitResult(
-        experiment.name, str(path), checked.rows, maker.recipe, promise.metric, promise.oof, promise.nested, masks,
-        checked.findings, warnings, holdout=promise.holdout,
+        experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof,
+        promise.nested, masks, checked.findings, warnings, holdout=promise.holdout,
     )  # fmt: skip
     if upload is None or uploader is None:
         return result
@@ -269,7 +272,7 @@ def _write_checked(
     return checked
 
 
-def _entry(path: Path, experiment: Experiment, promise: Promise, recipe: Recipe, checked: Checked) -> LoggedSubmission:
+def _entry(path: Path, experiment: Experiment, promise: Promise, recipe: str, checked: Checked) -> LoggedSubmission:
     return LoggedSubmission(
         path.stem,
         _now(),
@@ -277,7 +280,7 @@ def _entry(path: Path, experiment: Experiment, promise: Promise, recipe: Recipe,
         promise.metric,
         promise.oof,
         promise.nested,
-        describe(recipe),
+        recipe,
         checked.digest,
     )
 
@@ -290,7 +293,7 @@ def _strange(masks: list[ClassMasks]) -> list[str]:
 def _upload(path: Path, uploader: Uploader, upload: UploadOptions, log: SubmissionLog, result: SubmitResult) -> str:
     scores = [("OOF", result.oof), ("nested", result.nested)]
     cv = "".join(f", {title} {score:.4f}" for title, score in scores if score is not None)
-    message = upload.message or f"{result.experiment}: {describe(result.recipe)}{cv}"
+    message = upload.message or f"{result.experiment}: {result.recipe_text}{cv}"
     answer = uploader.upload(path, upload.competition, message)
     log.mark_uploaded(path.stem, upload.competition, _now())
     return answer or upload.competition

@@ -111,6 +111,7 @@ def tune(
         steps=[_step_result(index, tried, truth.classes) for index, tried in tuned.tried],
         shift=shift,
         classes=list(truth.classes.names),
+        activation=truth.classes.activation,
         overlays=str(experiment.overlays),
         surface=str(experiment.surface) if tuned.surfaces else None,
         explained=explain,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from toolkit.commands.scoring import written
+from toolkit.core.labels import Activation
 from toolkit.core.postprocess import IDENTITY, describe
 from toolkit.core.recipe import Recipe
 from toolkit.core.shift import Look
@@ -63,6 +64,7 @@ class TuneResult:
     steps: list[StepResult]
     shift: ShiftResult
     classes: list[str]
+    activation: Activation
     overlays: str
     surface: str | None
     explained: bool
@@ -101,7 +103,8 @@ class TuneResult:
             *self._holdout_lines(),
             *self._shift_lines(),
             *(f"pictures: {path}" for path in pictures),
-            f"next: tk submit {self.experiment}",
+            # Without test predictions there is nothing to submit.
+            f"next: tk {'evaluate' if self.shift.test is None else 'submit'} {self.experiment}",
         ]
 
     def _holdout_rows(self) -> list[tuple[str, str, str, str]]:
@@ -140,15 +143,21 @@ class TuneResult:
                 written(each.cross_validated),
                 f"{_signed(each.gain)} ± {written(each.standard_error)}",
                 f"{'yes' if each.kept else 'no'}: {each.reason}",
-                describe(_shared(each.recipe) if not each.name and len(self.classes) > 1 else each.recipe),
+                self._described_step(each),
             )
             for each in self.steps
         ]
         columns = ("step", "tuned", "held out", "gain", "kept", "recipe")
         return Table("what each step gave, in the search on all images", columns, rows)
 
+    def _described_step(self, step: StepResult) -> str:
+        if step.name:  # of the recipe of one class alone
+            return describe(step.recipe)
+        recipe = _shared(step.recipe) if len(self.classes) > 1 else step.recipe
+        return describe(recipe, activation=self.activation)
+
     def _described(self, recipe: Recipe) -> str:
-        return describe(recipe, self.classes)
+        return describe(recipe, self.classes, self.activation)
 
 
 def _shift_table(oof: Look, test: Look) -> Table:

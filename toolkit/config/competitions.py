@@ -111,25 +111,35 @@ class Competition(ClosedModel):
         return self
 
 
-CellReader = Callable[[Sequence[str]], tuple[str, str | None]]
-"""Cells before the mask to the image's id and the class; ValueError if they are not of their competition."""
+Reading = tuple[str, str | None]
+"""An image's id and, where rows are of classes, the class."""
+
+CellReader = Callable[[Sequence[str]], tuple[Reading, ...]]
+"""Cells before the mask to what they may mean, the longest class first; ValueError if they are not of the competition.
+
+It is one reading but for classes that end (or begin) like another one: with `{id}_{class}` and the classes `sky` and
+`night_sky`, `a_night_sky` may be of the image `a_night` too.
+"""
 
 
 def cell_reader(competition: Competition, template: str, with_class_column: bool) -> CellReader:
     """What reads the cells that `Competition.cells` writes; `template` is that of the id column."""
     pattern = re.escape(template).replace(re.escape(_ID), "(?P<id>.+)")
-    classes = "|".join(map(re.escape, competition.classes))
-    expression = re.compile(pattern.replace(re.escape(_CLASS), f"(?P<class>{classes})"), re.DOTALL)
+    longest_first = sorted(competition.classes, key=len, reverse=True)
+    names: Sequence[str | None] = longest_first if _CLASS in template else [None]
+    expressions = [
+        (name, re.compile(pattern.replace(re.escape(_CLASS), re.escape(name or "")), re.DOTALL)) for name in names
+    ]
     known = ", ".join(competition.classes)
 
-    def read(cells: Sequence[str]) -> tuple[str, str | None]:
-        match = expression.fullmatch(cells[0])
-        if match is None:
+    def read(cells: Sequence[str]) -> tuple[Reading, ...]:
+        matches = [(name, match) for name, expression in expressions if (match := expression.fullmatch(cells[0]))]
+        if not matches:
             where = f", where class is one of {known}" if _CLASS in template else ""
             raise ValueError(f"expected {template}{where}, received {cells[0]!r}")
         if with_class_column and cells[1] not in competition.classes:
             raise ValueError(f"expected one of the classes {known}, received {cells[1]!r}")
-        return match["id"], cells[1] if with_class_column else match.groupdict().get("class")
+        return tuple((match["id"], cells[1] if with_class_column else name) for name, match in matches)
 
     return read
 
@@ -196,6 +206,8 @@ def _read(path: Path, children: tuple[Path, ...]) -> Competition:
             raise ConfigError(f"{where}: {error}") from error
         if parent in children:
             raise ConfigError(f"{where}: these files extend each other: {' → '.join(map(str, [*children, path]))}")
+        if not parent.is_file():
+            raise ConfigError(f"{where}: there is no file {parent}")
         tree = _changed(_read(parent, (*children, path)), tree)
     try:
         return Competition.model_validate(tree)
@@ -213,13 +225,21 @@ def _changed(parent: Competition, tree: dict[str, Any]) -> dict[str, Any]:
 def _resolved(value: Any) -> Any:
     """What a name stands for, and a mapping that changes keys of what it `extends`."""
     if isinstance(value, str):
-        return find_competition(value)
+        return _read(_existing(value), ())
     if not isinstance(value, dict) or "extends" not in value:
         return value
     try:
-        return _changed(_read(_file_of(value["extends"]), ()), value)
+        return _changed(_read(_existing(value["extends"]), ()), value)
     except ValueError as error:
         raise ProblemsAtError([(("extends",), error, None)]) from error
+
+
+def _existing(name: Any) -> Path:
+    """The file of a competition that a configuration names; ValueError where there is none, for its key to be told."""
+    path = _file_of(name)
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
 
 
 PLAIN = Competition.model_validate({"name": "plain", "metric": "dice", "columns": ("id", "rle_mask")})

@@ -29,12 +29,11 @@ def without_holes(mask: Mask, largest: int) -> Mask:
     A hole is background that does not reach the edge of the image. Its pixels connect along rows and columns only, as
     those of objects connect at corners too: a diagonal line keeps the two sides apart.
     """
-    height, width = mask.shape
-    _, holes, boxes, _ = cv2.connectedComponentsWithStats(_as_bytes(~mask), connectivity=4, ltype=cv2.CV_32S)
-    left, top, across, down, sizes = boxes.T
-    inside = (left > 0) & (top > 0) & (left + across < width) & (top + down < height)
-    filled = inside & (sizes <= largest)
+    holes, sizes = _numbered(~mask, connectivity=4)
+    filled = sizes <= largest
     filled[0] = False  # number 0 is the mask itself
+    for side in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        filled[side] = False
     return np.asarray(mask | filled[holes], np.bool_)
 
 
@@ -57,10 +56,11 @@ def largest_objects(mask: Mask, count: int) -> Mask:
     return np.asarray(kept[objects], np.bool_)
 
 
-def _numbered(mask: Mask) -> tuple[npt.NDArray[np.int32], Integers]:
+def _numbered(mask: Mask, connectivity: int = 8) -> tuple[npt.NDArray[np.int32], Integers]:
     """Objects, numbered from 1, and the size of each; entry 0 is the background's."""
-    _, objects, boxes, _ = cv2.connectedComponentsWithStats(_as_bytes(mask), connectivity=8, ltype=cv2.CV_32S)
-    return np.asarray(objects, np.int32), boxes[:, cv2.CC_STAT_AREA].astype(np.int64)
+    # OpenCV's own statistics take six times as long.
+    count, objects = cv2.connectedComponents(_as_bytes(mask), connectivity=connectivity, ltype=cv2.CV_32S)
+    return np.asarray(objects, np.int32), np.bincount(objects.ravel(), minlength=count)
 
 
 def _as_bytes(mask: Mask) -> npt.NDArray[np.uint8]:

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import cycle
 
 import numpy as np
 
 from toolkit.core.arrays import Floats, Presence
 from toolkit.core.blend import Stored
-from toolkit.core.judging import Judge
+from toolkit.core.instance_metrics import InstanceMetric, true_objects
 from toolkit.core.labels import VOID, Activation, Labels, planes
-from toolkit.core.measuring import Metric, Objects
-from toolkit.core.postprocess import Step
-from toolkit.core.recipe import ClassRecipe, Recipe
+from toolkit.core.measuring import Metric, Objects, Planes, case_of
+from toolkit.core.object_counts import ObjectCounts
+from toolkit.core.postprocess import Step, masks_of
+from toolkit.core.recipe import ClassRecipe, Recipe, Split
 from toolkit.core.search import AreasByThreshold, AreasCollector
 
 
@@ -112,24 +115,58 @@ class Evidence:
         """The statistics of every image, (images, k), where each has a recipe of its own."""
         rows: dict[int, Floats] = {}
         for example in self.examples(what):
-            rows[example.position] = self._statistics(recipe_of[example.position], example)
+            recipe = recipe_of[example.position]
+            rows[example.position] = self._statistics([recipe], example)[recipe]
         return np.stack([rows[position] for position in range(self.images)])
 
     def _apply(self, recipes: Sequence[Recipe], what: str) -> dict[Recipe, Floats]:
         found: dict[Recipe, Floats] = {}
         for example in self.examples(what):
-            for recipe in recipes:
-                row = self._statistics(recipe, example)
+            for recipe, row in self._statistics(recipes, example).items():
                 if recipe not in found:
                     found[recipe] = np.empty((self.images, len(row)))
                 found[recipe][example.position] = row
         return found
 
-    def _statistics(self, recipe: Recipe, example: Example) -> Floats:
-        judge = Judge([self.metric], self._activation, recipe, self.steps)
-        judge.add(example.stored, example.labels, example.objects, example.presence)
-        found: Floats = judge.judgement().statistics[0][0]
+    def _statistics(self, recipes: Sequence[Recipe], example: Example) -> dict[Recipe, Floats]:
+        """What `Judge` says of one image under each recipe; equal masks are measured once."""
+        groups: dict[Recipe, list[Split | None]] = {}
+        for recipe in recipes:
+            groups.setdefault(replace(recipe, split=None), []).append(recipe.split)
+        measure = _Measure(self.metric, self._activation, example)
+        found: dict[Recipe, Floats] = {}
+        for plain, splits in groups.items():
+            masks = masks_of(example.stored, self._activation, plain, example.presence, self.steps)
+            for split, row in measure.rows(masks, splits).items():
+                found[replace(plain, split=split)] = row
         return found
+
+
+class _Measure:
+    """What a metric says of the masks of one image, each measured once."""
+
+    def __init__(self, metric: Metric, activation: Activation, example: Example) -> None:
+        self._metric, self._activation, self._example = metric, activation, example
+        self._known: dict[tuple[bytes, Split | None], Floats] = {}
+        self._objects: list[ObjectCounts] | None = None
+
+    def rows(self, masks: Planes, splits: Sequence[Split | None]) -> dict[Split | None, Floats]:
+        """The statistics of masks whose objects are divided in several ways, if the metric looks at objects."""
+        digest = blake2b(np.packbits(masks).data, digest_size=16).digest()
+        ways = splits if isinstance(self._metric, InstanceMetric) else [None]
+        missing = [way for way in dict.fromkeys(ways) if (digest, way) not in self._known]
+        if missing:
+            self._known |= {(digest, way): row for way, row in zip(missing, self._new(masks, missing), strict=True)}
+        return {split: self._known[digest, way] for split, way in zip(splits, cycle(ways))}
+
+    def _new(self, masks: Planes, ways: Sequence[Split | None]) -> list[Floats]:
+        if self._objects is None:
+            case = case_of(masks, self._example.labels, self._activation, self._example.objects)
+            if not isinstance(self._metric, InstanceMetric):
+                return [self._metric.measure(case)]
+            self._objects = [ObjectCounts(true_objects(case, index), case.valid) for index in range(masks.shape[2])]
+        by_class = [each.of_mask(masks[..., index], ways) for index, each in enumerate(self._objects)]
+        return [np.concatenate(counts).astype(np.float64) for counts in zip(*by_class, strict=True)]
 
 
 def _counted(areas: AreasByThreshold, recipe: Recipe) -> Floats | None:

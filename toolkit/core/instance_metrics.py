@@ -20,12 +20,43 @@ def matches(predicted: Objects, truth: Objects) -> Integers:
         count of predicted objects and that of true ones. Above 0.5 no object belongs to two pairs, as objects of one
         map share no pixel; the comparison is strict and in whole numbers.
     """
-    areas_predicted, areas_true = np.bincount(predicted.ravel()), np.bincount(truth.ravel())
-    both = (predicted > 0) & (truth > 0)
-    first, second, shared = _overlaps(predicted[both], truth[both], len(areas_true))
-    union = areas_predicted[first] + areas_true[second] - shared
-    hits = (20 * shared[:, None] > _TWENTIETHS * union[:, None]).sum(axis=0)
-    return np.array([*hits, np.count_nonzero(areas_predicted[1:]), np.count_nonzero(areas_true[1:])], np.int64)
+    areas = np.bincount(truth.ravel())
+    return np.array([*hits_by_object(predicted, truth, areas).sum(axis=0), np.count_nonzero(areas[1:])], np.int64)
+
+
+def hits_by_object(predicted: Objects, truth: Objects, areas: Integers) -> Integers:
+    """What each predicted object adds to the counts of `matches`.
+
+    Args:
+        predicted: `int32 (height, width)`, of an image or a part of one.
+        truth: of the same size.
+        areas: of the true objects by number, in the whole image.
+
+    Returns:
+        `int64 (objects, 11)`: the IoUs that its pair exceeds, and whether there is such an object; entry 0 is the
+        background's.
+    """
+    rows, columns = int(predicted.max(initial=0)) + 1, len(areas)
+    if rows * columns <= max(predicted.size, 1 << 16):
+        # One table of all pairs, the background among them, is the fastest.
+        table = np.bincount((predicted * np.int32(columns) + truth).ravel(), minlength=rows * columns)
+        table = table.reshape(rows, columns)
+        own = table.sum(axis=1)
+        first, second = np.nonzero(table[1:, 1:])
+        first, second = first + 1, second + 1
+        shared = table[first, second]
+    else:
+        own = np.bincount(predicted.ravel())
+        both = (predicted > 0) & (truth > 0)
+        found, shared = np.unique(predicted[both].astype(np.int64) * columns + truth[both], return_counts=True)
+        first, second = found // columns, found % columns
+    union = own[first] + areas[second] - shared
+    counts = np.zeros((rows, _STATISTICS - 1), np.int64)
+    above_half = 2 * shared > union  # of one object not more than once
+    first, shared, union = first[above_half], shared[above_half], union[above_half]
+    counts[first, :-1] = 20 * shared[:, None] > _TWENTIETHS * union[:, None]
+    counts[1:, -1] = own[1:] > 0
+    return counts
 
 
 def matches_above(predicted: Objects, truth: Objects, sizes: Integers, minimum_sizes: Integers) -> Integers:
@@ -40,30 +71,12 @@ def matches_above(predicted: Objects, truth: Objects, sizes: Integers, minimum_s
     Returns:
         `int64 (n, 12)`.
     """
-    areas_predicted, areas_true = np.bincount(predicted.ravel(), minlength=len(sizes)), np.bincount(truth.ravel())
-    both = (predicted > 0) & (truth > 0)
-    first, second, shared = _overlaps(predicted[both], truth[both], len(areas_true))
-    union = areas_predicted[first] + areas_true[second] - shared
-    counts = np.zeros((len(sizes), _STATISTICS), np.int64)
-    np.add.at(counts, first, np.pad(20 * shared[:, None] > _TWENTIETHS * union[:, None], ((0, 0), (0, 2))))
-    counts[1:, -2] = areas_predicted[1:] > 0
-    large = sizes >= minimum_sizes[:, None]
-    large[:, 0] = False
-    found: Integers = large.astype(np.int64) @ counts
-    found[:, -1] = np.count_nonzero(areas_true[1:])
+    areas = np.bincount(truth.ravel())
+    found = np.zeros((len(minimum_sizes), _STATISTICS), np.int64)
+    by_object = hits_by_object(predicted, truth, areas)  # fewer than there are sizes where void covers the last ones
+    found[:, :-1] = (sizes >= minimum_sizes[:, None])[:, : len(by_object)].astype(np.int64) @ by_object
+    found[:, -1] = np.count_nonzero(areas[1:])
     return found
-
-
-def _overlaps(predicted: Objects, truth: Objects, numbers: int) -> tuple[Integers, Integers, Integers]:
-    """Pairs of objects that share pixels, and how many; `numbers` is one more than the largest number in `truth`."""
-    pairs = predicted.astype(np.int64) * numbers + truth
-    if pairs.size and pairs.max() <= 1 << 22:
-        counts = np.bincount(pairs)
-        found = np.flatnonzero(counts)
-        shared = counts[found]
-    else:  # a mask of noise has so many objects that a table of all pairs would not fit
-        found, shared = np.unique(pairs, return_counts=True)
-    return found // numbers, found % numbers, shared.astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +116,12 @@ class InstanceMetric(PairMetric):
     def _of_class(self, case: Case, index: int) -> Integers:
         # Void is taken away after the objects are found: it must not divide one into two.
         ours = components(case.whole_prediction[..., index]) if case.predicted is None else case.predicted[..., index]
-        predicted = np.where(case.valid, ours, 0)
-        plane = case.truth[..., index]
-        known = components(plane) if case.objects is None else case.objects
-        return matches(predicted.astype(np.int32), np.where(plane, known, 0).astype(np.int32))
+        predicted = ours if case.valid.all() else np.where(case.valid, ours, 0)
+        return matches(predicted.astype(np.int32, copy=False), true_objects(case, index))
+
+
+def true_objects(case: Case, index: int) -> Objects:
+    """The true objects of a class: the known ones, or connected pixels; `int32 (height, width)`, 0 in void pixels."""
+    plane = case.truth[..., index]
+    known = components(plane) if case.objects is None else case.objects
+    return np.where(plane, known, 0).astype(np.int32, copy=False)

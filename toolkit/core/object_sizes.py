@@ -90,7 +90,8 @@ def sweep_objects(evidence: Evidence, blocks: Blocks, minimum_sizes: Integers) -
         for threshold in TRIED_THRESHOLDS:
             objects = components(above(example.stored[..., 0], threshold))
             sizes = np.bincount(objects.ravel())
-            counts.append(matches_above(np.where(valid, objects, 0), known.astype(np.int32), sizes, minimum_sizes))
+            seen = objects if valid.all() else np.where(valid, objects, np.int32(0))
+            counts.append(matches_above(seen, known.astype(np.int32, copy=False), sizes, minimum_sizes))
         found = tally.contributions(np.array(counts, np.float64))
         if totals is None:
             totals = np.zeros((blocks.count, *found.shape))

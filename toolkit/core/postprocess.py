@@ -224,24 +224,30 @@ def _stepped(mask: Mask, probability: Probability, names: tuple[str, ...], steps
     return mask
 
 
-def describe(recipe: Recipe, names: Sequence[str] = ()) -> str:
+def describe(recipe: Recipe, names: Sequence[str] = (), activation: Activation = "sigmoid") -> str:
     """The recipe in a few words; `names` are those of the classes, numbers where they are not given."""
+    exclusive = activation == "softmax"
+    # Where the most probable of exclusive classes wins, thresholds have no say.
+    most_probable = exclusive and recipe.between is None
+    parts = ["most probable class"] if most_probable else []
     if len(recipe.classes) == 1:
-        parts = [_rule_text(recipe.classes[0])]
+        parts.append(_rule_text(recipe.classes[0], with_threshold=not most_probable))
     else:
         called = names or [f"class {index}" for index in range(len(recipe.classes))]
-        parts = [f"{name}: {_rule_text(rule)}" for name, rule in zip(called, recipe.classes, strict=True)]
+        rules = list(zip(called, recipe.classes, strict=True))[1 if exclusive else 0 :]  # the background has no rule
+        texts = [(name, _rule_text(rule, with_threshold=not most_probable)) for name, rule in rules]
+        parts += [f"{name}: {text}" for name, text in texts if text]
     if recipe.between == "priority":
         parts.append(f"priority {', '.join(names[index] if names else str(index) for index in recipe.priority)}")
     elif recipe.between is not None:
         parts.append(f"between classes {recipe.between}")
     if recipe.split is not None:
         parts.append(f"split at distance {recipe.split.distance}")
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))
 
 
-def _rule_text(rule: ClassRecipe) -> str:
-    words = [f"threshold {rule.threshold:.3f}"]
+def _rule_text(rule: ClassRecipe, *, with_threshold: bool = True) -> str:
+    words = [f"threshold {rule.threshold:.3f}"] if with_threshold else []
     if (emptiness := rule.emptiness) is not None:
         scores = {"maximum": "maximum", "mean_of_top": f"mean of top {emptiness.pixels} pixels", "head": "head"}
         words.append(f"{scores[emptiness.score]} above {emptiness.threshold:.3f}")

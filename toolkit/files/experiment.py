@@ -237,6 +237,12 @@ class Experiment:
                 if folder.is_dir():
                     shutil.rmtree(folder)
 
+    def forget_conclusions(self) -> None:
+        """Delete what was concluded from out-of-fold predictions that are made anew: recipe, evaluation, pictures."""
+        with writing_to(self.folder):
+            for path in (self.tuned, self.surface, self.evaluation, self.confusion):
+                path.unlink(missing_ok=True)
+
     def has_training(self) -> bool:
         """Whether any fold has been begun."""
         return bool(self.begun_stages())

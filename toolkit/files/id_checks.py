@@ -93,11 +93,12 @@ class _IdReader:
         if cells in self._by_cells:
             return self._by_cells[cells]
         try:
-            image_id, class_name = self._read([cell.strip() for cell in cells])
+            readings = self._read([cell.strip() for cell in cells])
         except ValueError as problem:
             self._findings.refuse("ids", where, str(problem), "", _AS_THE_SAMPLE)
             return None
-        key = (image_id_of(image_id) if self._may_be_file_name else image_id, class_name)
+        keys = [(image_id_of(found) if self._may_be_file_name else found, name) for found, name in readings]
+        key = next((one for one in keys if one in (self._wanted or ())), keys[0])
         if self._wanted is None:
             if any(cell != cell.strip() for cell in cells):
                 self._findings.refuse("ids", where, f"spaces around the id {written!r}", "", "Remove them.")

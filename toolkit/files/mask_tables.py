@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -44,10 +45,10 @@ class MaskTable:
         """Decode and unite the rows of one image: `bool (height, width)`, or one plane a class."""
         names = self.names or self.competition.classes
         if not names:
-            mask = np.zeros(size, np.bool_)
+            mask = np.zeros(size, np.bool_, self._memory_order)
             for _, text in self.rows[image_id]:
                 mask |= self._mask(text, size)
-            return mask
+            return np.ascontiguousarray(mask)
         masks = np.zeros((*size, len(names)), np.bool_)
         for name, text in self.rows[image_id]:
             if name in names:
@@ -71,10 +72,10 @@ class MaskTable:
         """
         if not self.has_objects:
             return None
-        objects = np.zeros(size, np.int32)
+        objects = np.zeros(size, np.int32, self._memory_order)
         for number, (_, text) in enumerate(self.rows[image_id], start=1):
-            objects[self._mask(text, size) & (objects == 0)] = number
-        return objects
+            np.copyto(objects, np.int32(number), where=self._mask(text, size) & (objects == 0))
+        return np.ascontiguousarray(objects)
 
     def content(self, image_id: str) -> bytes:
         """The texts of the rows, and how they are read where that is not the plain way."""
@@ -84,6 +85,11 @@ class MaskTable:
         form = self.competition
         how = [form.pixel_order, str(form.relative), str(self.size), form.rows, *form.classes]
         return "\n".join([*how, *(f"{name or ''} {text}" for name, text in rows)]).encode()
+
+    @property
+    def _memory_order(self) -> Literal["C", "F"]:
+        """That of decoded masks: uniting many is several times as fast where all lie alike."""
+        return "F" if self.competition.pixel_order == "column" else "C"
 
     def _mask(self, text: str, size: tuple[int, int]) -> Mask:
         form = self.competition
@@ -107,7 +113,8 @@ def read_mask_table(
         DataError: it is no such table, or not of these classes.
     """
     _refuse_other_classes(path, competition, classes, key)
-    found = read_label_rows(path, competition, key, DataError)
+    image_ids = tuple(image_ids)
+    found = read_label_rows(path, competition, key, DataError, image_ids)
     found.refuse_problems(key, DataError)
     rows: dict[str, list[tuple[str | None, str]]] = {}
     if competition.unlisted == "empty":

@@ -102,7 +102,7 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
     models = _predicting(fitted, [*missing])
     if "none" in missing and fitted.part == WHOLE:
         # A recipe belongs to the predictions that it was tuned on, and a score to those that it is of.
-        fitted.experiment.tuned.unlink(missing_ok=True)
+        fitted.experiment.forget_conclusions()
         fitted.experiment.score.unlink(missing_ok=True)
     held_out = {fold: np.flatnonzero(fitted.folds == fold) for fold in fitted.fold_numbers}
     parts = {fold: [fitted.ids[position] for position in positions] for fold, positions in held_out.items()}
