@@ -171,10 +171,24 @@ class Experiment:
         )
 
     @overload
-    def predict(self, images: Image, **options: Any) -> Probability: ...
+    def predict(
+        self,
+        images: Image | str | Path,
+        *,
+        folds: Folds = ...,
+        stage: int | None = ...,
+        views: str | None = ...,
+    ) -> Probability: ...
 
     @overload
-    def predict(self, images: Sequence[Image | str | Path], **options: Any) -> list[Probability]: ...
+    def predict(
+        self,
+        images: Sequence[Image | str | Path],
+        *,
+        folds: Folds = ...,
+        stage: int | None = ...,
+        views: str | None = ...,
+    ) -> list[Probability]: ...
 
     def predict(
         self,
@@ -196,14 +210,14 @@ class Experiment:
             `float32 (height, width, classes)`, 0–1, for one image; a list of these for several.
         """
         forecaster = self._of(folds, stage, views)
-        single = isinstance(images, np.ndarray | str | Path)
-        found = as_images([images] if single else images, channels_of(forecaster.fitted))
+        several = [images] if isinstance(images, np.ndarray | str | Path) else images
+        found = as_images(several, channels_of(forecaster.fitted))
         maps = []
         for one in forecaster.forecasts(found, found.ids, f"{self.name}: predicting {len(found.ids)} images"):
             if isinstance(one, Failure):
                 raise DataError(one.reason)
             maps.append(one.probability)
-        return maps[0] if single else maps
+        return maps[0] if isinstance(images, np.ndarray | str | Path) else maps
 
     def predict_in_directory(
         self,
