@@ -19,9 +19,10 @@ from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import encode
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
 from toolkit.files.experiment import Experiment
+from toolkit.files.image_files import ImageFiles
 from toolkit.files.images import read_image
 from toolkit.files.mask_tables import MaskTable
-from toolkit.files.sources import Images, LabelledImages
+from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter
 from toolkit.messages import Silent
 
@@ -53,7 +54,7 @@ def label_maps(tmp_path: Path, values: int, classes: Classes = BINARY) -> LabelM
         Image.fromarray(random.integers(0, 256, SIZE, np.uint8)).save(paths[image_id])
         labels[image_id] = np.repeat(np.repeat(random.integers(0, values, (5, 7), np.uint8), 2, 0), 2, 1)
         labels[image_id][0, :3] = VOID
-    return LabelMaps(Images(tmp_path, paths), MaskTable({}), classes, labels)
+    return LabelMaps(ImageFiles(str(tmp_path), paths), MaskTable({}), classes, labels)
 
 
 def store_of(folder: Path, data: LabelMaps, classes: int, activation: str, seed: int) -> ProbabilityStore:

@@ -339,3 +339,39 @@ def test_negatives_are_background_without_any_mask(draw: Draw, tmp_path: Path, a
     assert not objects.any()
     with pytest.raises(MissingFileError, match=r"data\.external_negatives: there is no folder"):
         find_negatives(tmp_path / "nowhere", classes, 3, "data.external_negatives")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
+def test_parts_of_images_and_labels_join_to_the_whole(draw: Draw, tmp_path: Path, suffix: str) -> None:
+    rng = np.random.default_rng(0)
+    draw(f"images/a.{suffix}", rng.integers(0, 256, (23, 31, 3), np.uint8))
+    draw(f"masks/a.{suffix}", rng.integers(0, 2, (23, 31), np.uint8) * np.uint8(255))
+    runs = "\n".join(["id,rle_mask", "a," + " ".join(f"{start} 3" for start in range(1, 700, 7))])
+    (tmp_path / "train.csv").write_text(runs)
+    for masks in ("masks", "train.csv"):
+        data = find_training_data(tmp_path / "images", tmp_path / masks)
+        image, labels = data.images.read("a"), data.read_labels("a")
+        for top in range(0, 23, 10):
+            for left in range(0, 31, 10):
+                box = (top, left, min(10, 23 - top), min(10, 31 - left))
+                here = (slice(top, top + box[2]), slice(left, left + box[3]))
+                np.testing.assert_array_equal(data.images.window("a", *box), image[here])
+                np.testing.assert_array_equal(data.window_labels("a", *box), labels[here])
+
+
+@pytest.mark.parametrize("box", [(-1, 0, 2, 2), (0, 0, 0, 2), (5, 8, 2, 1), (0, 8, 2, 2)])
+def test_a_part_outside_the_image_is_refused(draw: Draw, tmp_path: Path, box: tuple[int, int, int, int]) -> None:
+    draw("images/a.png")
+    draw("masks/a.png")
+    data = find_training_data(tmp_path / "images", tmp_path / "masks")
+    for window in (data.images.window, data.window_labels):
+        with pytest.raises(ValueError, match=r"not inside an image of 6×9"):
+            window("a", *box)
+
+
+def test_a_part_of_a_mask_of_another_size_is_told(draw: Draw, tmp_path: Path) -> None:
+    draw("images/a.png", np.zeros((2, 3), np.uint8))
+    draw("masks/a.png", np.zeros((3, 2), np.uint8))
+    data = find_training_data(tmp_path / "images", tmp_path / "masks")
+    with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
+        data.window_labels("a", 0, 0, 1, 1)

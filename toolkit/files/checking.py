@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -56,14 +55,14 @@ def check_training_data(
     without_image = sorted(set(data.masks.ids) - set(ids))
     if without_image:
         progress.warn(
-            f"{len(without_image)} masks have no image in {data.images.folder} and are not used: {_some(without_image)}"
+            f"{len(without_image)} masks have no image in {data.images.origin} and are not used: {_some(without_image)}"
         )
-    _refuse(checked, data.images.folder)
+    _refuse(checked, data.images.origin)
     coverage = np.array([entry.coverage for entry in checked])
     constant = tuple(image_id for image_id, entry in zip(ids, checked, strict=True) if entry.constant)
     pixels = np.array([entry.pixels for entry in checked], np.int64)
     if not extra:
-        _refuse_nothing_to_learn(data.images.folder, coverage, constant, data.classes.count)
+        _refuse_nothing_to_learn(data.images.origin, coverage, constant, data.classes.count)
         absent = [name for name, count in zip(data.classes.names, pixels.sum(axis=0), strict=True) if not count]
         if absent:
             progress.warn(f"no mask has a pixel of class {', '.join(absent)}")
@@ -91,7 +90,7 @@ def check_test_data(images: Images, progress: Progress) -> str:
         return _Checked(digest=digest(images.content(image_id)))
 
     checked = _in_threads(check, images.ids, "checking test images", progress)
-    _refuse(checked, images.folder)
+    _refuse(checked, images.origin)
     return _digest(images.ids, checked)
 
 
@@ -130,7 +129,7 @@ def _in_threads(check: Callable[[str], _Checked], ids: Sequence[str], title: str
     return checked
 
 
-def _refuse(checked: Sequence[_Checked], folder: Path) -> None:
+def _refuse(checked: Sequence[_Checked], folder: str) -> None:
     problems = [entry.problem for entry in checked if entry.problem]
     if not problems:
         return
@@ -142,7 +141,7 @@ def _refuse(checked: Sequence[_Checked], folder: Path) -> None:
     )
 
 
-def _refuse_nothing_to_learn(folder: Path, coverage: Floats, constant: Sequence[str], classes: int) -> None:
+def _refuse_nothing_to_learn(folder: str, coverage: Floats, constant: Sequence[str], classes: int) -> None:
     if coverage.max() == 0:
         raise NothingToLearnError(
             f"all {len(coverage)} masks of {folder} are empty: there is no foreground to learn",

@@ -125,7 +125,7 @@ def _refuse_shared(
         image: image_id for image_id, image in zip(index.ids, index.images, strict=True) if image_id not in constant
     }
     shared = [
-        (data.images.folder, image_id, held_out[image])
+        (data.images.origin, image_id, held_out[image])
         for data, found in extra
         for image_id, image in zip(found.ids, found.images, strict=True)
         if image in held_out
@@ -137,7 +137,7 @@ def _refuse_shared(
         lines.append(f"… and {len(shared) - _LISTED} more")
     folders = ", ".join(dict.fromkeys(str(folder) for folder, _, _ in shared))
     raise DataError(
-        f"{len(shared)} extra images have the same pixels as images of {labelled.images.folder}; every fold trains on "
+        f"{len(shared)} extra images have the same pixels as images of {labelled.images.origin}; every fold trains on "
         "extra images, so that networks would be judged on what they were trained on:\n"
         + "\n".join(f"  {line}" for line in lines),
         f"Remove these images from {folders}, then run the command again.",

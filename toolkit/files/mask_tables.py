@@ -16,6 +16,7 @@ from toolkit.core.placement import scale_mask
 from toolkit.core.rle import decode
 from toolkit.errors import DataError
 from toolkit.files.mask_rows import read_label_rows, runs_of
+from toolkit.files.tiff_files import Box
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class MaskTable:
         for name, text in self.rows[image_id]:
             masks[..., names.index(str(name))] |= self._mask(text, size)
         return masks
+
+    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
+        """None: runs lead from the first pixel to the last."""
 
     @cached_property
     def has_objects(self) -> bool:

@@ -1,8 +1,7 @@
 """Training and test data on disk: which images there are and where their masks come from."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,18 +14,49 @@ from toolkit.core.labels import BINARY, Classes, Labels, OverlapError, UnknownVa
 from toolkit.core.measuring import Objects
 from toolkit.core.rle import RleError
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
-from toolkit.files.images import (
-    IMAGE_SUFFIXES,
-    MASK_SUFFIXES,
-    image_id_of,
-    read_image,
-    read_mask_values,
-    read_size,
-)
+from toolkit.files.image_files import ImageFiles
+from toolkit.files.images import IMAGE_SUFFIXES, MASK_SUFFIXES, image_id_of, read_mask_part, read_mask_values, read_size
 from toolkit.files.mask_tables import read_mask_table
+from toolkit.files.recent import RecentArrays
+from toolkit.files.tiff_files import Box
+from toolkit.files.windows import cut, refuse_outside
 
 _LISTED = 20
 _Read = TypeVar("_Read")
+
+
+class Images(Protocol):
+    """Images by id, in the order of the ids."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All ids, sorted."""
+
+    @property
+    def origin(self) -> str:
+        """Where they come from, for messages."""
+
+    def read(self, image_id: str) -> Image:
+        """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
+
+    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
+        """The part `uint8 (height, width, channels)` of an image that begins at a row and column and lies inside it.
+
+        The rest is not read where the file allows that; else what was read last is kept for the next part.
+
+        Raises:
+            UnreadableImageError: as `read`.
+            ValueError: the part is not inside the image.
+        """
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """(height, width) of an image, from its header alone where it has one; raises UnreadableImageError."""
+
+    def content(self, image_id: str) -> bytes:
+        """What the image is made from, for digests."""
+
+    def only(self, ids: Container[str]) -> "Images":
+        """Those of the images that have one of these ids."""
 
 
 class MaskSource(Protocol):
@@ -46,6 +76,9 @@ class MaskSource(Protocol):
         Raises:
             KeyError, UnreadableImageError, RleError: there is no mask, or it cannot be read.
         """
+
+    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any] | None:
+        """The part of what `read` gives, without reading the rest; None where that cannot be. Raises as `read`."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """The objects of an image of (height, width) where they are known; raises as `read`."""
@@ -70,6 +103,11 @@ class MaskFiles:
         """Read one mask; its size is its own, to be compared with `size` by the caller."""
         return read_mask_values(self.paths[image_id])
 
+    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any] | None:
+        """Read a part of one mask; None where the file has no parts, or another size than `size`."""
+        path = self.paths[image_id]
+        return read_mask_part(path, box) if read_size(path) == size else None
+
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """None: a mask does not tell objects that touch."""
         return None
@@ -90,6 +128,10 @@ class EmptyMasks:
         """Background everywhere."""
         return np.zeros(size, np.bool_)
 
+    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any]:
+        """Background everywhere."""
+        return np.zeros(box[2:], np.bool_)
+
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """No object at all."""
         return np.zeros(size, np.int32)
@@ -100,42 +142,13 @@ class EmptyMasks:
 
 
 @dataclass(frozen=True)
-class Images:
-    """Images of a folder by id, in the order of the ids."""
-
-    folder: Path
-    paths: Mapping[str, Path]
-    channels: int = 3
-
-    @cached_property
-    def ids(self) -> tuple[str, ...]:
-        """All ids, sorted."""
-        return tuple(sorted(self.paths))
-
-    def read(self, image_id: str) -> Image:
-        """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
-        return read_image(self.paths[image_id], self.channels)
-
-    def size(self, image_id: str) -> tuple[int, int]:
-        """(height, width) of an image, from its header alone; raises UnreadableImageError."""
-        return read_size(self.paths[image_id])
-
-    def content(self, image_id: str) -> bytes:
-        """What the image is made from, for digests."""
-        return self.paths[image_id].read_bytes()
-
-    def only(self, ids: Container[str]) -> "Images":
-        """Those of the images that have one of these ids."""
-        return replace(self, paths={image_id: path for image_id, path in self.paths.items() if image_id in ids})
-
-
-@dataclass(frozen=True)
 class LabelledImages:
     """Training images with their masks."""
 
     images: Images
     masks: MaskSource
     classes: Classes = BINARY
+    _recent: RecentArrays = field(default_factory=RecentArrays, init=False, repr=False, compare=False)
 
     def read_labels(self, image_id: str) -> Labels:
         """The class of each pixel of one image, `uint8 (height, width)`.
@@ -147,6 +160,25 @@ class LabelledImages:
         raw = self._read(self.masks.read, image_id, size)
         if raw.shape[:2] != size:
             raise DataError(f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, the image {height}×{width}")
+        return self._labels(image_id, raw)
+
+    def window_labels(self, image_id: str, top: int, left: int, height: int, width: int) -> Labels:
+        """The part `uint8 (height, width)` of the labels that begins at a row and column and lies inside the image.
+
+        The rest is not read where the source of the masks allows that; else labels that were read last are kept.
+
+        Raises:
+            DataError: as `read_labels`.
+            ValueError: the part is not inside the image.
+        """
+        size, box = self.images.size(image_id), (top, left, height, width)
+        refuse_outside(box, size)
+        raw = self._read(lambda name, size: self.masks.window(name, size, box), image_id, size)
+        if raw is not None:
+            return self._labels(image_id, raw)
+        return cut(self._recent.get(image_id, lambda: self.read_labels(image_id)), box)
+
+    def _labels(self, image_id: str, raw: npt.NDArray[Any]) -> Labels:
         try:
             return self.classes.labels(raw) if raw.ndim == 2 else self.classes.labels_of_planes(raw)
         except UnknownValuesError as error:
@@ -182,7 +214,7 @@ def find_images(folder: Path, key: str, channels: int = 3) -> Images:
     """
     if not folder.is_dir():
         raise MissingFileError(f"{key}: there is no folder {folder}", _path_advice(folder))
-    return Images(folder, _by_id(folder, IMAGE_SUFFIXES, key), channels)
+    return ImageFiles(str(folder), _by_id(folder, IMAGE_SUFFIXES, key), channels)
 
 
 def find_training_data(

@@ -1,0 +1,125 @@
+"""TIFF files through tifffile: any number of channels, in any layout, and single parts of them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+Box = tuple[int, int, int, int]
+"""Top, left, height, width of a part that lies inside an image."""
+
+TIFF_SUFFIXES = (".tif", ".tiff")
+_BLACK_IS_ZERO, _RGB = 1, 2
+# Without compression, deflate, PackBits: what tifffile decodes by itself.
+_COMPRESSIONS = (1, 8, 32946, 32773)
+
+
+def tiff_size(path: Path) -> tuple[int, int] | None:
+    """(height, width) of a file that `read_tiff` reads; None for any other.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = _plain_page(file)
+            return None if page is None else (page.imagelength, page.imagewidth)
+    except OSError:
+        raise
+    except Exception:  # damaged headers make it raise errors of many kinds
+        return None
+
+
+def read_tiff(path: Path, box: Box | None = None) -> npt.NDArray[Any] | None:
+    """The values of a file, or of a part of it alone: (height, width) or (height, width, channels).
+
+    None for several pages, turned images, palettes, bits, and compressions that need more libraries.
+
+    Raises:
+        OSError, ValueError: the file cannot be opened, is truncated or damaged.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = _plain_page(file)
+            if page is None:
+                return None
+            box = box or (0, 0, page.imagelength, page.imagewidth)
+            part = _of_plain_values(page, box) if page.is_memmappable else _of_segments(page, box)
+            return part[:, :, 0] if part.shape[2] == 1 else part
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # damage makes it raise errors of many kinds
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def has_pages(path: Path) -> bool:
+    """Whether a TIFF file has more than one page."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            return len(file.pages) > 1
+    except OSError:
+        raise
+    except Exception:  # as above
+        return False
+
+
+def _plain_page(file: tifffile.TiffFile) -> Any:
+    """The only page of a file whose values are those of the image, in whatever layout; None if it is another."""
+    if len(file.pages) != 1:
+        return None
+    page = file.pages[0].aspage()
+    orientation = page.tags.get("Orientation")
+    plain = (
+        page.photometric in (_BLACK_IS_ZERO, _RGB)
+        and page.compression in _COMPRESSIONS
+        and page.bitspersample in (8, 16, 32, 64)
+        and page.dtype is not None
+        and page.imagedepth == 1
+        and not page.is_subsampled
+        and (orientation is None or orientation.value == 1)
+    )
+    return page if plain else None
+
+
+def _of_plain_values(page: Any, box: Box) -> npt.NDArray[Any]:
+    """A part of values that lie in the file one after the other."""
+    top, left, height, width = box
+    # One plane a channel or all channels of a pixel side by side: (planes, 1, height, width, channels).
+    stored: npt.NDArray[Any] = page.asarray(out="memmap", squeeze=False)
+    part = stored[:, 0, top : top + height, left : left + width]
+    values: npt.NDArray[Any] = np.moveaxis(part, 0, 2).reshape(height, width, page.samplesperpixel)
+    return values.astype(values.dtype.newbyteorder("="))
+
+
+def _of_segments(page: Any, box: Box) -> npt.NDArray[Any]:
+    """A part put together from the tiles or strips that it touches."""
+    top, left, height, width = box
+    part = np.zeros((height, width, page.samplesperpixel), page.dtype)
+    for segment, (sample, _, row, column, _) in _segments(page, box):
+        first, last = max(row, top), min(row + segment.shape[0], top + height)
+        begin, end = max(column, left), min(column + segment.shape[1], left + width)
+        inner = segment[first - row : last - row, begin - column : end - column]
+        part[first - top : last - top, begin - left : end - left, sample : sample + inner.shape[2]] = inner
+    return part
+
+
+def _segments(page: Any, box: Box) -> Iterator[tuple[npt.NDArray[Any], Sequence[int]]]:
+    """The decoded tiles or strips that a part touches, (height, width, channels), and where each begins."""
+    top, left, height, width = box
+    rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    down, across = -(-page.imagelength // rows), -(-page.imagewidth // columns)
+    wanted = [
+        (plane * down + row) * across + column
+        for plane in range(page.samplesperpixel if page.planarconfig == 2 else 1)
+        for row in range(top // rows, (top + height - 1) // rows + 1)
+        for column in range(left // columns, (left + width - 1) // columns + 1)
+    ]
+    offsets = [page.dataoffsets[index] for index in wanted]
+    counts = [page.databytecounts[index] for index in wanted]
+    for data, index in page.parent.filehandle.read_segments(offsets, counts, wanted):
+        segment, place, _ = page.decode(data, index)
+        if segment is not None:  # one that was left out is all zeros
+            yield segment[0], place
