@@ -229,26 +229,26 @@ def test_a_mean_of_ranks_takes_the_ranks_of_out_of_fold_predictions(
     assert np.array_equal(arrays(tmp_path / "one")[0], arrays(tmp_path / "all")[0])
 
 
-WRONG: list[tuple[str, dict[str, Any], type[ToolkitError], str]] = [
-    ("plain", {"folds": [2]}, ConfigError, "--fold: there is no 2; plain has 0 to 1"),
-    ("plain", {"folds": []}, ConfigError, "--fold: no fold is named"),
-    ("plain:fold0", {"folds": [1]}, ConfigError, "names one already"),
-    ("plain", {"stage": 1}, ConfigError, "--stage: there is no 1"),
-    ("plain", {"views": "flip"}, ConfigError, "--views: unknown name 'flip'; did you mean 'vflip'"),
-    ("both", {"folds": [0]}, ConfigError, "is an ensemble"),
-    ("tiny", {}, NotReadyError, "has not been fitted yet"),
+WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
+    (("plain", {"folds": [2]}), ConfigError, "--fold: there is no 2; plain has 0 to 1"),
+    (("plain", {"folds": []}), ConfigError, "--fold: no fold is named"),
+    (("plain:fold0", {"folds": [1]}), ConfigError, "names one already"),
+    (("plain", {"stage": 1}), ConfigError, "--stage: there is no 1"),
+    (("plain", {"views": "flip"}), ConfigError, "--views: unknown name 'flip'; did you mean 'vflip'"),
+    (("both", {"folds": [0]}), ConfigError, "is an ensemble"),
+    (("tiny", {}), NotReadyError, "has not been fitted yet"),
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "error", "message"), WRONG)
+@pytest.mark.parametrize(("asked", "error", "message"), WRONG)
 def test_what_cannot_be_is_told_before_anything_is_written(
     fitted_competition: Workspace,
     tmp_path: Path,
-    name: str,
-    options: dict[str, Any],
+    asked: tuple[str, dict[str, Any]],
     error: type[ToolkitError],
     message: str,
 ) -> None:
+    name, options = asked
     with pytest.raises(error, match=message):
         run(fitted_competition, name, tmp_path, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()

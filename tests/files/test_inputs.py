@@ -38,9 +38,11 @@ def test_files_that_differ_in_their_ending_keep_it(tmp_path: Path) -> None:
     assert sorted(find_inputs(tmp_path).paths) == ["a.jpg", "a.png", "a.png.png", "b"]
 
 
-@given(st.lists(st.sampled_from(["a", "b"]).flatmap(
-    lambda stem: st.lists(st.sampled_from([".png", ".jpg"]), min_size=1, max_size=3).map(lambda ends: stem + "".join(ends))
-), unique=True, min_size=1))  # fmt: skip
+ENDINGS = st.lists(st.sampled_from([".png", ".jpg"]), min_size=1, max_size=3).map("".join)
+NAMES = st.tuples(st.sampled_from(["a", "b"]), ENDINGS).map("".join)
+
+
+@given(st.lists(NAMES, unique=True, min_size=1))
 def test_every_file_has_a_name_of_its_own(names: list[str]) -> None:
     found = _named(Path("root"), [Path("root") / name for name in names], ())
     assert sorted(path.name for path in found.paths.values()) == sorted(names)

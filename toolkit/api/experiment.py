@@ -171,7 +171,7 @@ class Experiment:
         )
 
     @overload
-    def predict(
+    def predict(  # type: ignore[overload-overlap] # a text is one path
         self,
         images: Image | str | Path,
         *,

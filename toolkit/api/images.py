@@ -8,11 +8,12 @@ import numpy as np
 
 from toolkit.core.arrays import Image
 from toolkit.errors import DataError
+from toolkit.files.image_files import ImageFiles
 from toolkit.files.inputs import ArrayImages
 from toolkit.files.sources import Images
 
 
-def as_images(images: Sequence[Image | str | Path], channels: int) -> Images | ArrayImages:
+def as_images(images: Sequence[Image | str | Path], channels: int) -> Images:
     """Images with a number of channels, whose ids are in the order in which they are given.
 
     Args:
@@ -29,7 +30,7 @@ def as_images(images: Sequence[Image | str | Path], channels: int) -> Images | A
         raise DataError("arrays and paths of images are mixed", "Give either arrays or paths.")
     if not arrays:
         paths = {image_id: Path(str(image)) for image_id, image in zip(ids, images, strict=True)}
-        return Images(Path(), paths, channels)
+        return ImageFiles("Python", paths, channels)
     return ArrayImages({image_id: _with_channels(array, channels) for image_id, array in arrays.items()})
 
 

@@ -20,6 +20,7 @@ from toolkit.errors import ConfigError
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Workspace
 from toolkit.files.fitted import Fitted, channels_of, classes_of, find_fitted
+from toolkit.files.image_files import ImageFiles
 from toolkit.files.inputs import Inputs, find_inputs
 from toolkit.files.members import Member, find_member, members_of
 from toolkit.files.prediction_folder import InputRow, PredictionFolder
@@ -225,7 +226,7 @@ class _Job:
 
 def input_images(inputs: Inputs, fitted: Fitted) -> Images:
     """The images of files, as the networks take them; raises as `channels_of`."""
-    return Images(inputs.root, inputs.paths, channels_of(fitted))
+    return ImageFiles(str(inputs.root), inputs.paths, channels_of(fitted))
 
 
 def _recipe(
