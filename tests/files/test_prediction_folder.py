@@ -43,6 +43,14 @@ def test_files_of_an_image_that_fails_go(tmp_path: Path) -> None:
     assert not folder.was_made("a.png")
 
 
+def test_what_a_killed_run_has_left_half_written_goes(tmp_path: Path) -> None:
+    half = tmp_path / "png" / ".123.a.png"
+    half.parent.mkdir()
+    half.touch()
+    with PredictionFolder(tmp_path).locked():
+        assert not half.exists()
+
+
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     with PredictionFolder(tmp_path).locked(), pytest.raises(LockedError), PredictionFolder(tmp_path).locked():
         pass

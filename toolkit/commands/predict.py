@@ -27,7 +27,7 @@ from toolkit.files.prediction_folder import InputRow, PredictionFolder
 from toolkit.files.sources import Images
 from toolkit.messages import Progress
 
-_SECONDS_BETWEEN_SAVES = 10.0
+_SECONDS_BETWEEN_SAVES = 2.0
 
 
 @dataclass(frozen=True)

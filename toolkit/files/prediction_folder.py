@@ -10,7 +10,7 @@ from toolkit.errors import ChangedError, StorageError
 from toolkit.files.digests import digest
 from toolkit.files.locks import locked
 from toolkit.files.tables import format_table
-from toolkit.files.writing import read_json, replacing, write_json, write_text, writing_to
+from toolkit.files.writing import read_json, remove_unfinished, replacing, write_json, write_text, writing_to
 
 _FORMAT = 1
 _RECORD, _TABLE, _LOCK = "predictions.json", "predictions.csv", ".predicting"
@@ -65,7 +65,7 @@ class PredictionFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs away; makes the folder.
+        """Keep other runs away; makes the folder, and deletes what runs that were killed have left half written.
 
         Raises:
             LockedError: there is another run.
@@ -74,6 +74,7 @@ class PredictionFolder:
         with writing_to(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / _LOCK):
+            remove_unfinished(self.folder)
             yield
 
     def has(self, path: str, key: str) -> bool:
