@@ -43,12 +43,18 @@ def test_files_of_an_image_that_fails_go(tmp_path: Path) -> None:
     assert not folder.was_made("a.png")
 
 
-def test_what_a_killed_run_has_left_half_written_goes(tmp_path: Path) -> None:
-    half = tmp_path / "png" / ".123.a.png"
-    half.parent.mkdir()
-    half.touch()
+def test_what_a_killed_run_has_left_half_written_goes_and_nothing_else(tmp_path: Path) -> None:
+    folder = PredictionFolder(tmp_path)
+    folder.announce(["png/a.png", "png/b.png"])
+    folder.write("png/b.png", b"1", "key")
+    folder.save()
+    names = [".12.a.png", ".12.c.png", ".a.png", "a.png", ".12.b.png"]
+    for name in names:
+        (tmp_path / "png" / name).touch()
+    (tmp_path / ".12.predictions.json").touch()
     with PredictionFolder(tmp_path).locked():
-        assert not half.exists()
+        assert sorted(path.name for path in (tmp_path / "png").iterdir()) == sorted([*names[1:], "b.png"])
+        assert not (tmp_path / ".12.predictions.json").exists()
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:

@@ -150,12 +150,12 @@ class _Job:
 
     def run(self, inputs: Inputs, images: Images) -> tuple[list[InputRow], int]:
         """Rows of all files, in order, and how many images were predicted now."""
-        failures = dict(inputs.unusable)
+        failures: dict[str, str] = {}
         missing = self._missing(inputs, failures)
-        self._tell(inputs, missing)
+        self._tell(len(inputs.paths), len(inputs.paths) - len(missing) - len(failures), missing)
         self._folder.announce([path for paths in missing.values() for path in paths], self._made_from)
         failures |= self._predict(images, missing)
-        rows = [InputRow(name, "", None, reason) for name, reason in inputs.unusable.items()]
+        rows = [InputRow(file, "", None, reason) for file, reason in inputs.unusable.items()]
         for name in sorted(inputs.paths):
             failure = failures.get(name, "")
             rows.append(InputRow(inputs.file(name), name, None if failure else images.size(name), failure))
@@ -180,15 +180,14 @@ class _Job:
                 missing[name] = left
         return missing
 
-    def _tell(self, inputs: Inputs, missing: Mapping[str, Mapping[str, str]]) -> None:
+    def _tell(self, count: int, kept: int, missing: Mapping[str, Mapping[str, str]]) -> None:
         again = sum(any(map(self._folder.was_made, paths)) for paths in missing.values())
         if again:
             self._progress.say(
                 f"{again} images are predicted again: their files were made from other weights, settings or pixels"
             )
-        kept = len(inputs.paths) - len(missing)
         if kept:
-            self._progress.say(f"{kept} of {len(inputs.paths)} images are kept as they are in {self._folder.folder}")
+            self._progress.say(f"{kept} of {count} images are kept as they are in {self._folder.folder}")
 
     def _predict(self, images: Images, missing: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         """Predict and write; returns what could not be predicted, and why."""

@@ -10,7 +10,7 @@ from toolkit.errors import ChangedError, StorageError
 from toolkit.files.digests import digest
 from toolkit.files.locks import locked
 from toolkit.files.tables import format_table
-from toolkit.files.writing import read_json, remove_unfinished, replacing, write_json, write_text, writing_to
+from toolkit.files.writing import UNFINISHED, read_json, replacing, write_json, write_text, writing_to
 
 _FORMAT = 1
 _RECORD, _TABLE, _LOCK = "predictions.json", "predictions.csv", ".predicting"
@@ -45,13 +45,7 @@ class PredictionFolder:
         self.folder = folder
         self._keys: dict[str, str] = {}
         self._made_from: dict[str, Any] = {}
-        if self.record.is_file():
-            tree = read_json(self.record)
-            if not isinstance(tree, dict) or tree.get("format") != _FORMAT or not isinstance(tree.get("files"), dict):
-                raise StorageError(
-                    f"{self.record} is damaged", f"Delete the folder {folder} and run the command again."
-                )
-            self._keys, self._made_from = tree["files"], tree["made_from"]
+        self._read_record()
 
     @property
     def record(self) -> Path:
@@ -74,8 +68,27 @@ class PredictionFolder:
         with writing_to(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / _LOCK):
-            remove_unfinished(self.folder)
+            self._read_record()  # another run may have written it meanwhile
+            self._remove_half_written()
             yield
+
+    def _read_record(self) -> None:
+        if not self.record.is_file():
+            return
+        tree = read_json(self.record)
+        if not isinstance(tree, dict) or tree.get("format") != _FORMAT or not isinstance(tree.get("files"), dict):
+            raise StorageError(f"{self.record} is damaged", f"Delete {self.folder} and run the command again.")
+        self._keys, self._made_from = tree["files"], tree["made_from"]
+
+    def _remove_half_written(self) -> None:
+        """Delete what was being written beside files of ours; nothing else, because the folder may hold anything."""
+        ours = {_RECORD, _TABLE, *(path for path, key in self._keys.items() if key == _ANNOUNCED)}
+        with writing_to(self.folder):
+            for parent in {(self.folder / path).parent for path in ours}:
+                for path in parent.glob(".*") if parent.is_dir() else ():
+                    target = path.with_name(UNFINISHED.sub("", path.name, count=1))
+                    if target != path and target.relative_to(self.folder).as_posix() in ours:
+                        path.unlink()
 
     def has(self, path: str, key: str) -> bool:
         """Whether a file is there that was made with this key."""
