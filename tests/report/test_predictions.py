@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from toolkit.report import predictions
 from toolkit.report.predictions import prediction_picture
 from toolkit.report.previews import CLASS_COLOURS
 
@@ -32,6 +34,20 @@ def test_every_class_has_its_colour_in_image_and_legend() -> None:
 def test_very_many_classes_have_a_legend_of_those_that_occur() -> None:
     few = draw(256, 256, classes=40).shape[0]
     assert few < 256 + 400
+
+
+def test_very_large_images_are_drawn_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1200, 1500, 3), np.uint8)
+    masks = np.zeros((1200, 1500, 1), np.bool_)
+    masks[101:713, 200:1203] = True
+    probability = masks * np.float32(0.8)
+
+    def picture() -> np.ndarray:
+        return prediction_picture(image, probability, masks, name="a", title="exp042", classes=["salt"]).astype(int)
+
+    usual = picture()
+    monkeypatch.setattr(predictions, "_VERY_LARGE", 1)
+    assert np.abs(picture() - usual).max() <= 2
 
 
 def test_any_number_of_channels_is_drawn() -> None:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from toolkit.commands.evaluate import choose_recipe
 from toolkit.commands.members import own_steps
 from toolkit.commands.predict_result import Failed, PredictResult
 from toolkit.commands.predicting import Failure, Forecast, Forecaster, chosen_views
 from toolkit.commands.prediction_files import FORMATS, About, Predicted, parse_formats
 from toolkit.commands.prediction_tables import refuse_other_sizes, write_maps, write_runs
-from toolkit.core.blend import to_stored
+from toolkit.core.arrays import Probability
+from toolkit.core.blend import Stored, StoredType, to_stored
 from toolkit.core.labels import Classes
 from toolkit.core.postprocess import IDENTITY, Step, describe, masks_of, recipe_to_plain
 from toolkit.core.recipe import Recipe
@@ -28,6 +31,7 @@ from toolkit.files.sources import Images
 from toolkit.messages import Progress
 
 _SECONDS_BETWEEN_SAVES = 2.0
+_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,7 @@ class _Job:
         return failures
 
     def _predicted(self, found: Forecast) -> Predicted:
-        stored = to_stored(found.probability, self._fitted.stored_type)
+        stored = _stored(found.probability, self._fitted.stored_type)
         masks = None
         if self._rule is not None:
             masks = masks_of(stored, self.about.classes.activation, self._rule, found.presence, self._steps)
@@ -226,6 +230,14 @@ class _Job:
 def input_images(inputs: Inputs, fitted: Fitted) -> Images:
     """The images of files, as the networks take them; raises as `channels_of`."""
     return ImageFiles(str(inputs.root), inputs.paths, channels_of(fitted))
+
+
+def _stored(probability: Probability, stored_type: StoredType) -> Stored:
+    """A map as stores keep it, some rows after the other: rounding them all at once would take much more memory."""
+    stored: Stored = np.empty(probability.shape, stored_type)
+    for top in range(0, len(stored), _ROWS):
+        stored[top : top + _ROWS] = to_stored(probability[top : top + _ROWS], stored_type)
+    return stored
 
 
 def _recipe(

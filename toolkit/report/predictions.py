@@ -1,6 +1,7 @@
 """The picture of a prediction: the image, the probability, and the masks over the image, with a legend."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from toolkit.report.drawing import (
     TEXT_SIZE,
     TILE_GAP,
     Picture,
+    Plane,
     as_bytes,
     as_rgb,
     flowed,
@@ -29,6 +31,7 @@ from toolkit.report.overlays import probability_scale, viridis
 from toolkit.report.previews import CLASS_COLOURS, CLASS_STRENGTH
 
 _SMALLEST, _LARGEST = 256, 1024
+_VERY_LARGE = 1 << 24  # pixels
 _LEGEND_AT_MOST = 24
 
 
@@ -57,8 +60,9 @@ def prediction_picture(
         `uint8 (height, width, 3)`, RGB.
     """
     size = _drawn_size(image.shape[0], image.shape[1])
-    plain = resized(as_rgb(image), size, cv2.INTER_NEAREST_EXACT)
-    likely = np.clip(resized(probability.max(axis=2), size, cv2.INTER_LINEAR), 0, 1)
+    plain = _drawn(as_rgb(image), size, cv2.INTER_NEAREST_EXACT)
+    largest = probability[..., 0] if len(classes) == 1 else probability.max(axis=2)
+    likely = np.clip(_drawn(largest, size, cv2.INTER_LINEAR), 0, 1)
     tiles = [
         ("image", as_bytes(plain)),
         ("probability" if len(classes) == 1 else "largest probability", viridis(likely)),
@@ -81,13 +85,22 @@ def _drawn_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def _drawn(plane: npt.NDArray[Any], size: tuple[int, int], enlarging: int) -> Plane:
+    """As `resized`, but what is very large shrinks in its own type: `float32` would take four times the memory."""
+    if plane.shape[0] * plane.shape[1] < _VERY_LARGE:
+        return resized(plane, size, enlarging)
+    if plane.dtype == np.bool_:
+        return _drawn(plane.astype(np.uint8) * np.uint8(255), size, enlarging) / np.float32(255)
+    return cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
 def _tinted_masks(picture: npt.NDArray[np.float32], masks: Planes, size: tuple[int, int]) -> Picture:
     outlines = []
     for number in range(masks.shape[2]):
         if not masks[..., number].any():
             continue
         colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
-        part = resized(masks[..., number], size, cv2.INTER_NEAREST_EXACT)
+        part = _drawn(masks[..., number], size, cv2.INTER_NEAREST_EXACT)
         picture = tinted(picture, part, colour, CLASS_STRENGTH)
         outlines.append((outline(part, 1), colour))
     for line, colour in outlines:
