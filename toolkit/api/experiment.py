@@ -18,7 +18,9 @@ from toolkit.commands.submit import SubmitResult, submit
 from toolkit.commands.tune import tune
 from toolkit.commands.tune_result import TuneResult
 from toolkit.config.durations import parse_duration
+from toolkit.config.models import task_classes
 from toolkit.core.arrays import Image, Probability
+from toolkit.core.labels import Classes
 from toolkit.core.recipe import Recipe
 from toolkit.errors import ConfigError, DataError, NotReadyError
 from toolkit.files.experiment import Workspace
@@ -26,7 +28,6 @@ from toolkit.files.fitted import Networks, channels_of, find_fitted
 from toolkit.files.inputs import find_inputs
 from toolkit.files.members import find_member
 from toolkit.files.resolved import data_of, read_resolved
-from toolkit.files.truth import truth_of
 from toolkit.files.tuned import read_tuned
 from toolkit.files.writing import read_json
 from toolkit.messages import Progress, Silent
@@ -79,8 +80,7 @@ class Experiment:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the maps; of exclusive ones the first counts as background."""
-        experiment = self._member.experiment
-        return truth_of(experiment, read_resolved(experiment)).classes.names
+        return self._classes().names
 
     @property
     def scores(self) -> dict[str, Any]:
@@ -103,9 +103,8 @@ class Experiment:
             NotReadyError: it was not tuned.
             ChangedError: it was tuned on other predictions.
         """
-        experiment = self._member.experiment
-        classes = truth_of(experiment, read_resolved(experiment)).classes
-        return read_tuned(experiment, classes.count, classes.activation).recipe
+        classes = self._classes()
+        return read_tuned(self._member.experiment, classes.count, classes.activation).recipe
 
     def fit(
         self,
@@ -324,6 +323,11 @@ class Experiment:
         from toolkit.learning.keras_models import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
 
         return keras_model(fitted, fitted.weights[repeat], self._progress)
+
+    def _classes(self) -> Classes:
+        experiment = self._member.experiment
+        resolved = read_resolved(experiment)
+        return task_classes(resolved.config["classes"], resolved.config["activation"], data_of(experiment, resolved))
 
     def _text(self) -> str:
         return ":".join((str(self.folder.absolute()), *self._member.part.words))
