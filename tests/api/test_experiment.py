@@ -67,8 +67,8 @@ def test_maps_are_those_of_the_stores(fitted_competition: Workspace, images: Pat
 
 
 def test_the_folder_of_the_experiment_is_enough(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(fitted_competition.experiments / "plain", tmp_path / "elsewhere"))
-    experiment = Experiment(folder)
+    experiments = Path(shutil.copytree(fitted_competition.experiments, tmp_path / "elsewhere"))
+    experiment = Experiment(experiments / "plain")
     assert experiment.classes == ("foreground",)
     assert experiment.predict(images / "020.png", folds=0).shape == (40, 48, 1)
 
