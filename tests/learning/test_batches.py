@@ -10,9 +10,10 @@ from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.mixing import parse_mixing
 from toolkit.core.labels import BINARY, VOID, Classes
 from toolkit.files.experiment import Workspace
+from toolkit.files.finding import find_training_data
 from toolkit.files.images import UnreadableImageError
 from toolkit.files.pool import Sample
-from toolkit.files.sources import LabelledImages, find_training_data
+from toolkit.files.sources import LabelledImages
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.batches import SampleReader, prediction_batches, training_batches, validation_batches
 from toolkit.learning.mixing import Mixing
@@ -123,7 +124,7 @@ def test_labels_become_planes_of_classes_and_void(pool: list[Sample], data: Labe
         (tmp_path / "masks").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "masks" / f"{image_id}.png"), raw)
     classes = Classes(("sky", "road", "car"), "softmax", ((0,), (4,), (7,)), (9,))
-    coded = find_training_data(data.images.folder, tmp_path / "masks", classes)
+    coded = find_training_data(Path(data.images.origin), tmp_path / "masks", classes)
     reader = replace(reader_with(), classes=classes)
     samples = [Sample(coded, image_id) for image_id in coded.images.ids[:3]]
     ((part, placements, images, targets),) = validation_batches(reader, samples, 8)

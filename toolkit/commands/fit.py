@@ -39,11 +39,14 @@ _FREE_TO_CHANGE = (
     "data.sample_submission",
     "data.external_negatives",
     "data.extra_train_data",
+    "data.merge",
+    "data.metadata",
     "precision:",
 )
 _CONTENTS = {
     "training_data": "the training images or masks themselves",
     "extra_data": "the extra training images or masks themselves",
+    "weights": "the weights of the images",
     "folds": "folds.csv: images would be scored by networks that were trained on them",
     "plugins": "plugins.py",
     "backgrounds": "the images of a BackgroundReplacer",
