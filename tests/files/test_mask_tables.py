@@ -9,7 +9,8 @@ from toolkit.core.labels import BINARY, Classes
 from toolkit.core.rle import encode
 from toolkit.errors import DataError
 from toolkit.files.checking import check_training_data
-from toolkit.files.sources import LabelledImages, find_training_data
+from toolkit.files.finding import find_training_data
+from toolkit.files.sources import LabelledImages
 from toolkit.messages import Silent
 
 STEEL = Classes(("1", "2", "3", "4"), values=((1,), (2,), (3,), (4,)))

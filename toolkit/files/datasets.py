@@ -12,8 +12,9 @@ from toolkit.core.arrays import Integers
 from toolkit.errors import DataError
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
 from toolkit.files.digests import digest, file_digest
+from toolkit.files.finding import find_extra_images, find_test_images, find_training_images
 from toolkit.files.pool import Pool, make_pool
-from toolkit.files.sources import Images, LabelledImages, find_images, find_negatives, find_training_data
+from toolkit.files.sources import Images, LabelledImages
 from toolkit.files.submissions import sample_layout_for
 from toolkit.messages import Progress
 
@@ -39,11 +40,8 @@ class Dataset:
 
 
 def find_labelled(config: Config) -> LabelledImages:
-    """The labelled images of a configuration; nothing is decoded yet. Raises as `find_training_data`."""
-    data = config.data
-    return find_training_data(
-        data.images, data.masks, config.task_classes, config.shape[2], competition=data.table_format
-    )
+    """The labelled images of a configuration; nothing is decoded yet. Raises as `find_training_images`."""
+    return find_training_images(config.data, config.task_classes, config.shape[2])
 
 
 def find_dataset(config: Config, progress: Progress) -> Dataset:
@@ -54,8 +52,8 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     """
     _tell_metric(config, progress)
     labelled = find_labelled(config)
-    extra = _find_extra(config)
-    test = None if config.data.test is None else find_images(config.data.test, "data.test", config.shape[2])
+    extra = find_extra_images(config.data, config.task_classes, config.shape[2])
+    test = find_test_images(config.data, config.shape[2])
     if test is not None and config.data.sample_submission is not None:
         sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
     index = check_training_data(labelled, progress)
@@ -93,24 +91,6 @@ def _value_at(tree: Any, path: KeyPath) -> Any:
     for part in path:
         tree = tree[part]
     return tree
-
-
-def _find_extra(config: Config) -> list[LabelledImages]:
-    classes, channels = config.task_classes, config.shape[2]
-    found = [
-        find_training_data(
-            extra.images,
-            extra.masks,
-            classes,
-            channels,
-            f"data.extra_train_data.{number}",
-            competition=config.data.table_format,
-        )
-        for number, extra in enumerate(config.data.extra_train_data)
-    ]
-    if config.data.external_negatives is not None:
-        found.append(find_negatives(config.data.external_negatives, classes, channels, "data.external_negatives"))
-    return found
 
 
 def _refuse_shared(

@@ -33,6 +33,18 @@ def tiff_size(path: Path) -> tuple[int, int] | None:
         return None
 
 
+def tiff_depth(path: Path) -> int | None:
+    """How many bits a value has; None for files that are not read here."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = _plain_page(file)
+            return None if page is None else int(page.bitspersample)
+    except OSError:
+        raise
+    except Exception:  # damaged headers make it raise errors of many kinds
+        return None
+
+
 def read_tiff(path: Path, box: Box | None = None) -> npt.NDArray[Any] | None:
     """The values of a file, or of a part of it alone: (height, width) or (height, width, channels).
 
