@@ -81,12 +81,14 @@ def _check_names(config: "Config") -> None:
 
 def _check_competition_classes(config: "Config") -> None:
     expected, names = config.data.table_format.classes, config.task_classes.names
-    known = names if config.activation == "sigmoid" else names[1:]
-    if expected and not (known and set(known) <= set(expected)):
-        background = "a background and " if config.activation == "softmax" else ""
+    background = 1 if config.activation == "softmax" else 0
+    foreground = names[background:]
+    others = not set(foreground) <= set(expected) or set(names[:background]) & set(expected)
+    if expected and (others or not foreground):
         competition = config.data.table_format.name
         raise ValueError(
-            f"expected {background}classes of {competition}, {', '.join(expected)}; received {', '.join(names)}"
+            f"expected {'a background and ' * background}the classes of {competition}, {', '.join(expected)}; received "
+            f"{', '.join(names)}"
         )
 
 

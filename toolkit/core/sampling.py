@@ -1,5 +1,6 @@
 """Which images an epoch trains on: the positives, and as many negatives as were asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +49,7 @@ def select_images(
     progress: float = 0.0,
     groups: npt.NDArray[np.bool_] | None = None,
     weights: Floats | None = None,
+    shares: Floats | None = None,
 ) -> Integers:
     """Positions of the images to use, ascending: the positives, and the negatives that the rule asks for.
 
@@ -62,7 +64,12 @@ def select_images(
         groups: `bool (images, groups)`, which positive belongs to which groups, such as area bins or classes. As many
             positives as there are get drawn, equally often from every group that has any; otherwise each is taken once.
         weights: `float64 (images,)`, above 0: negatives are drawn with probabilities in proportion.
+        shares: `float64 (images,)`, from 0: how often images are drawn, in proportion, see `in_proportion`. It is among
+            the positives, as many as there are, and among the negatives, as many as the rule says; among both together
+            where it says all.
     """
+    if shares is not None:
+        return _weighted(has_foreground, negatives, groups, shares if weights is None else shares * weights, draw, progress)
     positives, empties = np.flatnonzero(has_foreground), np.flatnonzero(~has_foreground)
     wanted = negatives.count(len(positives), len(empties), progress) if len(empties) else 0
     repeats, rest = divmod(wanted, len(empties)) if len(empties) else (0, 0)
@@ -90,6 +97,46 @@ def shuffled_batches(positions: Integers, batch: int, *draw: int) -> list[Intege
     """
     shuffled = generator("order", *draw).permutation(positions)
     return np.array_split(shuffled, max(1, -(-len(positions) // batch)))
+
+
+def _weighted(
+    has_foreground: npt.NDArray[np.bool_],
+    negatives: Negatives,
+    groups: npt.NDArray[np.bool_] | None,
+    shares: Floats,
+    draw: Sequence[int],
+    progress: float,
+) -> Integers:
+    positives, empties = np.flatnonzero(has_foreground), np.flatnonzero(~has_foreground)
+    random = generator("shares", *draw)
+    if negatives.kind == "real" and groups is None:
+        return in_proportion(np.arange(len(has_foreground)), len(has_foreground), shares, random)
+    wanted = negatives.count(len(positives), len(empties), progress) if len(empties) else 0
+    if groups is None:
+        drawn = [in_proportion(positives, len(positives), shares, random)]
+    else:
+        members = [positives[groups[positives, group]] for group in range(groups.shape[1])]
+        members = [group for group in members if shares[group].any()]
+        parts = np.array_split(positives, max(1, len(members)))
+        order = random.permutation(len(members))  # the groups that get one draw more change from epoch to epoch
+        drawn = [in_proportion(members[place], len(part), shares, random) for place, part in zip(order, parts, strict=False)]
+    return np.sort(np.concatenate([*drawn, in_proportion(empties, wanted, shares, random)]))
+
+
+def in_proportion(positions: Integers, count: int, shares: Floats, random: np.random.Generator) -> Integers:
+    """Draw positions so often as their shares say, ascending; none if all shares are 0.
+
+    Each is drawn the whole number of times below or above `count` × its part of all shares, as systematic sampling
+    does (https://en.wikipedia.org/wiki/Systematic_sampling), and on the average just so often.
+    """
+    order = random.permutation(positions[shares[positions] > 0])
+    if not count or not len(order):
+        return positions[:0]
+    total = shares[order].sum()
+    ends = np.cumsum(shares[order]) / total * count
+    ends[-1] = count
+    times = np.diff(np.floor(ends + random.random()), prepend=0).astype(np.int64)
+    return np.sort(np.repeat(order, times))
 
 
 def _evened_out(positives: Integers, groups: npt.NDArray[np.bool_], *draw: int) -> Integers:

@@ -8,11 +8,12 @@ from typing import Any
 from toolkit.config.augmentation import background_folders
 from toolkit.config.models import Config
 from toolkit.config.yaml_files import KeyPath
-from toolkit.core.arrays import Integers
+from toolkit.core.arrays import Floats, Integers
 from toolkit.errors import DataError
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.finding import find_extra_images, find_test_images, find_training_images
+from toolkit.files.own_source import WEIGHT
 from toolkit.files.pool import Pool, make_pool
 from toolkit.files.sources import Images, LabelledImages
 from toolkit.files.submissions import sample_layout_for
@@ -25,7 +26,8 @@ _LISTED = 20
 class Dataset:
     """The labelled images of the folds, the extra ones that every fold trains on, and the test images.
 
-    `digests` are those of the training data, the extra data and the test data, as far as there are any.
+    `weights` say how often the labelled images are drawn, `float64 (images,)`; all alike if None. `digests` are those
+    of the training data, the extra data, the test data and the weights, as far as there are any.
     """
 
     labelled: LabelledImages
@@ -33,10 +35,11 @@ class Dataset:
     extra: tuple[tuple[LabelledImages, DataIndex], ...]
     test: Images | None
     digests: dict[str, str]
+    weights: Floats | None = None
 
     def pool(self, folds: Integers) -> Pool:
         """Everything that training draws from; `folds` in the order of the sorted ids."""
-        return make_pool(self.labelled, self.index, folds, self.extra)
+        return make_pool(self.labelled, self.index, folds, self.extra, self.weights)
 
 
 def find_labelled(config: Config) -> LabelledImages:
@@ -64,7 +67,18 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
         digests["extra_data"] = digest(" ".join(found.digest for _, found in checked).encode())
     if test is not None:
         digests["test_data"] = check_test_data(test, progress)
-    return Dataset(labelled, index, checked, test, digests)
+    weights = _weights(config, labelled)
+    if weights is not None:
+        digests["weights"] = digest(weights.tobytes())
+    return Dataset(labelled, index, checked, test, digests, weights)
+
+
+def _weights(config: Config, labelled: LabelledImages) -> Floats | None:
+    """How often images are drawn: by the column that is named, or as the user's own source says."""
+    column = config.data.weights
+    if column is None and config.data.metadata is None and WEIGHT in labelled.metadata.columns:
+        column = WEIGHT
+    return None if column is None else labelled.metadata.numbers(column)
 
 
 def _tell_metric(config: Config, progress: Progress) -> None:

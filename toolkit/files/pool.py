@@ -38,7 +38,8 @@ class Pool:
     """Samples by position: first those of the folds, in the order of their sorted ids, then the extra ones.
 
     `coverage` is `float64 (samples,)`, `pixels` of each class are `int64 (samples, classes)`, and `folds` are `int64
-    (samples,)` with -1 for extra samples, which no fold holds out.
+    (samples,)` with -1 for extra samples, which no fold holds out. `shares` say how often samples are drawn, in
+    proportion, `float64 (samples,)`; all alike if None.
     """
 
     main: LabelledImages
@@ -46,6 +47,7 @@ class Pool:
     coverage: Floats
     pixels: Integers
     folds: Integers
+    shares: Floats | None = None
 
     @property
     def has_foreground(self) -> npt.NDArray[np.bool_]:
@@ -62,14 +64,25 @@ class Pool:
 
 
 def make_pool(
-    main: LabelledImages, index: DataIndex, folds: Integers, extra: Sequence[tuple[LabelledImages, DataIndex]]
+    main: LabelledImages,
+    index: DataIndex,
+    folds: Integers,
+    extra: Sequence[tuple[LabelledImages, DataIndex]],
+    weights: Floats | None = None,
 ) -> Pool:
-    """Put the images of the folds and extra ones together; `folds` in the order of the sorted ids."""
+    """Put the images of the folds and extra ones together.
+
+    `folds` are in the order of the sorted ids, and so are `weights`, by which images are drawn; extra ones are drawn as
+    often as an image of the mean weight.
+    """
     parts = [(main, index), *extra]
+    count = sum(len(part.ids) for _, part in extra)
+    shares = None if weights is None else np.concatenate([weights, np.full(count, weights.mean())])
     return Pool(
         main,
         [Sample(source, image_id) for source, _ in parts for image_id in source.images.ids],
         np.concatenate([part.coverage for _, part in parts]),
         np.concatenate([part.pixels for _, part in parts]),
         np.concatenate([folds, *(np.full(len(part.ids), -1) for _, part in extra)]),
+        shares,
     )
