@@ -129,7 +129,7 @@ def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, 
         ),
         (
             "data: {images: a, masks: b, maks: c}\nstages: [{epochs: 1}]",
-            "config.yaml:1: unknown key 'maks' in data; did you mean 'masks'? Allowed: images, image_name, value_range, masks, ",
+            "config.yaml:1: unknown key 'maks' in data; did you mean 'masks'? Allowed: images, image_name, ",
         ),
     ],
 )

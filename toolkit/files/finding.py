@@ -27,15 +27,15 @@ def find_training_images(data: DataConfig, classes: Classes, channels: int) -> L
     Raises:
         MissingFileError, NothingToLearnError, DataError, ConfigError: something is not there, or not what it should be.
     """
-    parts: list[tuple[str, LabelledImages]] = []
+    parts = []
     sources: list[tuple[str, str, SourceKeys]] = [("", "data", data)] if data.is_source else []
     sources += [
         (entry.prefix, f"data.merge.{number}", data.completed(entry)) for number, entry in enumerate(data.merge)
     ]
     for prefix, key, keys in sources:
         meant = task_classes(classes.names, classes.activation, keys)
-        parts.append((prefix, find_source(keys, meant, channels, key, competition=data.table_format)))
-    found = parts[0][1] if len(parts) == 1 and not parts[0][0] else merge(parts)
+        parts.append((prefix, key, find_source(keys, meant, channels, key, competition=data.table_format)))
+    found = parts[0][-1] if len(parts) == 1 and not parts[0][0] else merge(parts)
     if data.metadata is None:
         return found
     return replace(found, metadata=read_metadata(data.metadata, data.metadata_id, found.images.ids))

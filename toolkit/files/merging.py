@@ -119,24 +119,24 @@ class MergedData(LabelledImages):
         return self.masks.window(image_id, (0, 0), (top, left, height, width))
 
 
-def merge(parts: Sequence[tuple[str, LabelledImages]]) -> LabelledImages:
-    """Unite sources, each with the prefix of its ids.
+def merge(parts: Sequence[tuple[str, str, LabelledImages]]) -> LabelledImages:
+    """Unite sources, each with the prefix of its ids and the key that names it.
 
     Raises:
         DataError: two of them have the same id.
     """
     members: dict[str, tuple[int, str]] = {}
-    for number, (prefix, part) in enumerate(parts):
+    for number, (prefix, key, part) in enumerate(parts):
         twice = [prefix + name for name in part.images.ids if prefix + name in members]
         if twice:
-            other = parts[members[twice[0]][0]][1].images.origin
+            *_, other = parts[members[twice[0]][0]]
             listed = f"{', '.join(twice[:_LISTED])}{', …' if len(twice) > _LISTED else ''}"
             raise DataError(
-                f"data.merge.{number}: {len(twice)} ids are those of {other} too: {listed}",
+                f"{key}: {len(twice)} ids are those of {other.images.origin} too: {listed}",
                 f"Give the ids of {part.images.origin} a beginning of their own: prefix: {number}_",
             )
         members |= {prefix + name: (number, name) for name in part.images.ids}
-    labelled = tuple(part for _, part in parts)
+    labelled = tuple(part for *_, part in parts)
     images = MergedImages(tuple(part.images for part in labelled), members)
-    masks = MergedMasks(labelled, members, tuple(prefix for prefix, _ in parts))
+    masks = MergedMasks(labelled, members, tuple(prefix for prefix, *_ in parts))
     return MergedData(images, classes=labelled[0].classes, masks=masks)

@@ -263,8 +263,9 @@ def _filled(found: Any, size: tuple[int, int]) -> Mask:
         raise ValueError("expected polygons of three points or more, or a run-length encoding")
     if any(not (np.abs(polygon) <= _FAR * max(size)).all() for polygon in polygons):
         raise ValueError("a point lies far outside the image")
-    encoded = coco_masks.merge(coco_masks.frPyObjects([polygon.tolist() for polygon in polygons], *size))
-    filled: Mask = coco_masks.decode(encoded).astype(np.bool_)
+    filled = np.zeros(size, np.bool_)
+    for encoded in coco_masks.frPyObjects([polygon.tolist() for polygon in polygons], *size):
+        filled |= decode_coco(encoded["counts"], size)
     return filled
 
 

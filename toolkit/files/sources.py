@@ -135,7 +135,7 @@ class LabelledImages:
         try:
             return self.classes.labels(raw) if raw.ndim == 2 else self.classes.labels_of_planes(raw)
         except UnknownValuesError as error:
-            raise DataError(f"{image_id}: its mask has {error}") from error
+            raise _unknown(image_id, error) from error
         except OverlapError as error:
             raise DataError(f"{image_id}: {error}", "See docs/competitions.md for what can be done.") from error
 
@@ -152,9 +152,15 @@ class LabelledImages:
             return read(image_id, size)
         except KeyError as error:
             raise DataError(f"{image_id}: no mask") from error
+        except UnknownValuesError as error:
+            raise _unknown(image_id, error) from error
         except RleError as error:
             height, width = size
             raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
+
+
+def _unknown(image_id: str, error: UnknownValuesError) -> DataError:
+    return DataError(f"{image_id}: its mask has {error}")
 
 
 def find_images(folder: Path, key: str, channels: int = 3, ranges: tuple[ValueRange, ...] = ()) -> Images:
