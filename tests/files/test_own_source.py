@@ -137,7 +137,9 @@ def test_groups_and_weights_are_columns_and_weights_are_used(write: Write) -> No
 def test_several_classes_are_planes_or_numbers(write: Write) -> None:
     data = find_labelled(load_config(write("source: Planes", "classes: [up, down]\nactivation: sigmoid\n")).config)
     assert set(data.read_labels("s1").ravel()) == {0, 1, 2}
-    numbers = find_labelled(load_config(write("source: Squares\n  ignore: 1", "classes: [a, b]\n")).config)
+    numbers = find_labelled(
+        load_config(write("source: Squares\n  mask_values: [0, 7]\n  ignore: 1", "classes: [a, b]\n")).config
+    )
     assert set(numbers.read_labels("s1").ravel()) == {0, 255}
 
 

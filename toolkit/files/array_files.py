@@ -1,6 +1,8 @@
 """Arrays of pixels in .npy and .npz files; objects in them are never unpickled."""
 
 import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,38 +27,44 @@ def read_array(path: Path, names: tuple[str, ...] = ()) -> npt.NDArray[Any]:
     """
     if path.suffix.lower() == ".npy":
         return _channels_last(np.load(path, mmap_mode="r", allow_pickle=False))
-    with _archive(path) as archive:
-        return _channels_last(archive[_name_in(archive, names)])
+    with _member(path, names) as file:
+        return _channels_last(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def array_size(path: Path, names: tuple[str, ...] = ()) -> tuple[int, int]:
     """(height, width), from the header alone; raises as `read_array`."""
     if path.suffix.lower() == ".npy":
         return _size(read_array(path).shape)
-    with _archive(path) as archive, zipfile.ZipFile(path) as members:
-        with members.open(f"{_name_in(archive, names)}.npy") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, _ = read(file)
+    with _member(path, names) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, _ = read(file)
         return _size(shape)
 
 
-def _archive(path: Path) -> Any:
+@contextmanager
+def _member(path: Path, names: tuple[str, ...]) -> Iterator[Any]:
+    """The file in a .npz archive that holds the array that is meant."""
     try:
-        return np.load(path, allow_pickle=False)
+        with (
+            path.open("rb") as file,
+            zipfile.ZipFile(file) as archive,
+            archive.open(_name_in(archive.namelist(), names)) as member,
+        ):
+            yield member
     except zipfile.BadZipFile as error:
         raise ValueError(str(error)) from error
 
 
-def _name_in(archive: Any, names: tuple[str, ...]) -> str:
-    found = list(archive.files)
-    fitting = [name for name in found if name in names]
-    if len(found) == 1:
-        return str(found[0])
+def _name_in(members: Sequence[str], names: tuple[str, ...]) -> str:
+    fitting = [member for member in members if member.removesuffix(".npy") in names]
+    if len(members) == 1:
+        return members[0]
     if len(fitting) != 1:
+        found = ", ".join(member.removesuffix(".npy") for member in members) or "none"
         expected = f", or one called {' or '.join(names)}" if names else ""
-        raise ValueError(f"holds the arrays {', '.join(found) or 'none'}; expected a single one{expected}")
-    return str(fitting[0])
+        raise ValueError(f"holds the arrays {found}; expected a single one{expected}")
+    return fitting[0]
 
 
 def _channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
