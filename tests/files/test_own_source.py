@@ -45,6 +45,9 @@ class Known(Squares):
     def weight(self, index):
         return index
 
+    def foreground(self, index):
+        return np.bool_(index > 3)
+
     def __getitem__(self, index):
         image_id, image, mask = super().__getitem__(index)
         return SimpleNamespace(id=image_id, image=image, mask=mask, objects=mask * np.int64(index))
@@ -126,20 +129,28 @@ def test_groups_and_weights_are_columns_and_weights_are_used(write: Write) -> No
     assert dataset.weights is not None
     assert dataset.weights.tolist() == [0, 1, 2, 3, 4, 5]
     assert "weights" in dataset.digests
-    assert dataset.pool(np.zeros(6, np.int64)).shares is not None
+    pool = dataset.pool(np.zeros(6, np.int64))
+    assert pool.shares is not None
+    assert pool.has_foreground.tolist() == [False] * 4 + [True] * 2
     objects = dataset.labelled.read_objects("s4")
     assert objects is not None
     assert set(objects.ravel()) == {0, 4}
-    with pytest.raises(DataError, match=r"source Known: .*unknown name 'foreground'; .*group, weight"):
-        dataset.labelled.metadata.column("foreground")
+    with pytest.raises(DataError, match=r"source Known: .*unknown name 'fold'; .*foreground, group, weight"):
+        dataset.labelled.metadata.column("fold")
+
+
+def test_columns_of_a_table_stand_beside_those_of_a_source(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,day\n" + "".join(f"s{index},{index % 2}\n" for index in range(6)))
+    data = find_labelled(load_config(write("source: Known\n  metadata: a.csv")).config)
+    assert data.metadata.column("day") == ("0", "1") * 3
+    assert data.metadata.column("group") == ("0", "0", "1", "1", "2", "2")
 
 
 def test_several_classes_are_planes_or_numbers(write: Write) -> None:
     data = find_labelled(load_config(write("source: Planes", "classes: [up, down]\nactivation: sigmoid\n")).config)
     assert set(data.read_labels("s1").ravel()) == {0, 1, 2}
-    numbers = find_labelled(
-        load_config(write("source: Squares\n  mask_values: [0, 7]\n  ignore: 1", "classes: [a, b]\n")).config
-    )
+    path = write("source: Squares\n  mask_values: [0, 7]\n  ignore: 1", "classes: [a, b]\n")
+    numbers = find_labelled(load_config(path).config)
     assert set(numbers.read_labels("s1").ravel()) == {0, 255}
 
 

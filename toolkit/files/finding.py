@@ -38,7 +38,8 @@ def find_training_images(data: DataConfig, classes: Classes, channels: int) -> L
     found = parts[0][-1] if len(parts) == 1 and not parts[0][0] else merge(parts)
     if data.metadata is None:
         return found
-    return replace(found, metadata=read_metadata(data.metadata, data.metadata_id, found.images.ids))
+    table = read_metadata(data.metadata, data.metadata_id, found.images.ids)
+    return replace(found, metadata=table.beside(found.metadata))
 
 
 def find_extra_images(data: DataConfig, classes: Classes, channels: int) -> list[LabelledImages]:
@@ -74,7 +75,8 @@ def find_source(
     if keys.source is not None:
         items = OwnItems(keys.source, f"{key}.source")
         ids = tuple(sorted(items.places))
-        return LabelledImages(OwnImages(items, ids, channels, keys.ranges), OwnMasks(items), classes, items.metadata())
+        own = OwnImages(items, ids, channels, keys.ranges)
+        return LabelledImages(own, OwnMasks(items), classes, items.metadata(), items.positives())
     images = find_image_files(keys.folders, f"{key}.images", channels, pattern=keys.image_name, ranges=keys.ranges)
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)

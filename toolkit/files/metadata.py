@@ -51,6 +51,20 @@ class Metadata:
             values.append(found[0])
         return tuple(values)
 
+    def beside(self, other: "Metadata") -> "Metadata":
+        """The columns of both, of the same images; of columns of one name this one's counts."""
+        if not other.columns:
+            return self
+        added = [place for place, name in enumerate(other.columns) if name not in self.columns]
+        rows = {
+            image_id: [
+                (*ours, *(theirs[place] for place in added)) for ours in several for theirs in other.rows[image_id]
+            ]
+            for image_id, several in self.rows.items()
+        }
+        columns = (*self.columns, *(other.columns[place] for place in added))
+        return Metadata(columns, rows, f"{self.origin} and {other.origin}")
+
     def numbers(self, name: str) -> Floats:
         """The values of a column as numbers from 0, `float64 (images,)`, in the order of the sorted ids.
 

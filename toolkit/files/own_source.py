@@ -75,6 +75,13 @@ class OwnItems:
         }
         return Metadata(tuple(methods), {image_id: (row,) for image_id, row in rows.items()}, f"source {self.title}")
 
+    def positives(self) -> dict[str, bool] | None:
+        """Which images count as having foreground, if the source says so by a method."""
+        method = getattr(self._source, FOREGROUND, None)
+        if not callable(method):
+            return None
+        return {image_id: bool(self._call(method, FOREGROUND, place)) for image_id, place in self.places.items()}
+
     def _make(self, spec: OwnSource) -> Any:
         made = load_dotted(spec.name) if spec.file is None else getattr(load_plugins(spec.file), spec.name, None)
         if made is None:

@@ -48,11 +48,12 @@ class Pool:
     pixels: Integers
     folds: Integers
     shares: Floats | None = None
+    positive: npt.NDArray[np.bool_] | None = None
 
     @property
     def has_foreground(self) -> npt.NDArray[np.bool_]:
-        """`bool (samples,)`."""
-        return self.coverage > 0
+        """`bool (samples,)`; what `positive` says, if it is there."""
+        return self.coverage > 0 if self.positive is None else self.positive
 
     def training_part(self, fold: int) -> Integers:
         """Positions that a fold trains on."""
@@ -85,4 +86,16 @@ def make_pool(
         np.concatenate([part.pixels for _, part in parts]),
         np.concatenate([folds, *(np.full(len(part.ids), -1) for _, part in extra)]),
         shares,
+        _positive(parts),
     )
+
+
+def _positive(parts: Sequence[tuple[LabelledImages, DataIndex]]) -> npt.NDArray[np.bool_] | None:
+    """Which samples count as having foreground, where any source says that itself."""
+    if all(source.positives is None for source, _ in parts):
+        return None
+    found = []
+    for source, index in parts:
+        said = source.positives
+        found.append(index.coverage > 0 if said is None else np.array([said[image_id] for image_id in index.ids]))
+    return np.concatenate(found)

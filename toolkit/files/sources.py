@@ -1,6 +1,6 @@
 """Training and test data on disk: which images there are and where their masks come from."""
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -91,12 +91,16 @@ class MaskSource(Protocol):
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Training images with their masks, and what is known of each besides its pixels."""
+    """Training images with their masks, and what is known of each besides its pixels.
+
+    `positives` says by id which images count as having foreground, where that is not simply those that have some.
+    """
 
     images: Images
     masks: MaskSource
     classes: Classes = BINARY
     metadata: Metadata = field(default_factory=Metadata)
+    positives: Mapping[str, bool] | None = None
     _recent: RecentArrays = field(default_factory=RecentArrays, init=False, repr=False, compare=False)
 
     def read_labels(self, image_id: str) -> Labels:
