@@ -11,6 +11,7 @@ from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Floats, Integers
 from toolkit.errors import DataError
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
+from toolkit.files.depths import check_depths
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.finding import find_extra_images, find_test_images, find_training_images
 from toolkit.files.own_source import WEIGHT
@@ -59,6 +60,7 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     test = find_test_images(config.data, config.shape[2])
     if test is not None and config.data.sample_submission is not None:
         sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
+    check_depths(labelled.images, "data", progress)
     index = check_training_data(labelled, progress)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)

@@ -140,9 +140,7 @@ def stored_depth(path: Path) -> int:
         return 8 * _checked(path, lambda: read_array(path).dtype.itemsize)
     if path.suffix.lower() in TIFF_SUFFIXES:
         return _checked(path, lambda: tiff_depth(path)) or 8
-    if path.suffix.lower() != ".png":
-        return 8
-    return _png_depth(path)
+    return _checked(path, lambda: _png_depth(path)) if path.suffix.lower() == ".png" else 8
 
 
 def stored_channels(path: Path) -> int:
@@ -190,8 +188,9 @@ def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArra
                 return np.asarray(image.convert("RGBA"))
             if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
                 return np.asarray(image.convert("RGB"))
-            if whole_depth and image.format == "PNG" and image.mode in ("RGB", "RGBA") and _png_depth(path) == 16:
-                # Pillow has no colours of 16 bits; that the file is whole, it has just seen.
+            colours = image.mode in ("RGB", "RGBA")
+            # Pillow has no colours of 16 bits, and reads planes of them wrongly; that the file is whole, it has seen.
+            if colours and (whole_depth or image.format == "TIFF") and stored_depth(path) == 16:
                 return _with_opencv(path)
             return np.asarray(image)
     except UnidentifiedImageError:

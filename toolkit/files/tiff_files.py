@@ -34,11 +34,10 @@ def tiff_size(path: Path) -> tuple[int, int] | None:
 
 
 def tiff_depth(path: Path) -> int | None:
-    """How many bits a value has; None for files that are not read here."""
+    """How many bits a value has; None where the header does not say."""
     try:
         with tifffile.TiffFile(path) as file:
-            page = _plain_page(file)
-            return None if page is None else int(page.bitspersample)
+            return int(file.pages[0].aspage().bitspersample)
     except OSError:
         raise
     except Exception:  # damaged headers make it raise errors of many kinds
