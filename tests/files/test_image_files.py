@@ -30,9 +30,8 @@ def test_channels_come_from_several_folders_in_their_order(folders: list[Path]) 
     images = find_image_files(folders, "data.images", 5, ranges=((0, 4095),))
     assert images.ids == ("a", "b")
     assert images.size("a") == (20, 30)
-    parts = [
-        find_image_files([folder], "", channels, ranges=((0, 4095),)) for folder, channels in zip(folders, (3, 1, 1))
-    ]
+    pairs = zip(folders, (3, 1, 1), strict=True)
+    parts = [find_image_files([folder], "", channels, ranges=((0, 4095),)) for folder, channels in pairs]
     expected = np.concatenate([part.read("a") for part in parts], axis=2)
     np.testing.assert_array_equal(images.read("a"), expected)
     np.testing.assert_array_equal(images.window("a", 3, 4, 15, 16), expected[3:18, 4:20])

@@ -42,6 +42,10 @@ def _wide(limits: tuple[float, float]) -> tuple[float, float]:
     return _range(limits)
 
 
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and not any(isinstance(one, tuple | list) for one in value)
+
+
 def _pattern(allowed: tuple[str, ...]) -> AfterValidator:
     def check(text: str) -> str:
         parts = _PATTERN_PARTS.findall(text)
@@ -78,7 +82,11 @@ def _own_source(value: Any, info: ValidationInfo) -> Any:
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Range = Annotated[tuple[Number, Number], AfterValidator(_range)]
-WideRange = Annotated[tuple[Number, Number], AfterValidator(_wide)]
+ValueRanges = Annotated[
+    tuple[Annotated[tuple[Number, Number], AfterValidator(_wide)], ...],
+    Field(min_length=1),
+    BeforeValidator(lambda value: (value,) if _is_pair(value) else value),
+]
 Level = Annotated[int, Field(ge=0, le=255)]
 ColourValue = Annotated[tuple[Level, Level, Level], BeforeValidator(_colour)]
 Folders = Annotated[FilePath | tuple[FilePath, ...], Field(union_mode="left_to_right")]
@@ -98,7 +106,7 @@ class SourceKeys(ClosedModel):
         None, description='How image files are called, `{id}` standing for the id: `"{id}_sat.jpg"`, '
         '`"{id}/images/{id}.png"`; `*` stands for anything.',
     )  # fmt: skip
-    value_range: Annotated[WideRange | tuple[WideRange, ...], Field(union_mode="left_to_right")] | None = Field(
+    value_range: ValueRanges | None = Field(
         None, description="For images of 16 bits, whole or floating-point numbers: the values that become 0 and 255, "
         "`[0, 4095]`, or a list with one pair for each channel. Left out, 16 bits keep their upper 8.",
     )  # fmt: skip
@@ -155,11 +163,7 @@ class SourceKeys(ClosedModel):
     @property
     def ranges(self) -> tuple[tuple[float, float], ...]:
         """`value_range` as one pair or one for each channel; none if it is left out."""
-        given = self.value_range
-        if given is None:
-            return ()
-        first = given[0]
-        return tuple(given) if isinstance(first, tuple) else (given,)  # type: ignore[arg-type,return-value] # pydantic has checked
+        return self.value_range or ()
 
     @property
     def folders(self) -> tuple[Path, ...]:
