@@ -13,9 +13,10 @@ from toolkit.core.labels import VOID, Classes
 from toolkit.core.rle import decode, encode
 from toolkit.errors import DataError, SubmissionError
 from toolkit.files.checking import check_training_data
+from toolkit.files.finding import find_training_data
 from toolkit.files.images import read_image, read_mask_values
 from toolkit.files.mask_rows import runs_of
-from toolkit.files.sources import find_images, find_training_data
+from toolkit.files.sources import find_images
 from toolkit.files.submissions import (
     default_layout,
     encode_image,

@@ -46,9 +46,7 @@ def test_extra_data_are_a_mapping_or_a_list_of_them(value: object, count: int) -
     assert data(extra_train_data=value).extra_train_data == (ExtraData(images="more", masks="more.csv"),) * count
 
 
-@pytest.mark.parametrize(
-    "value", [None, "more", ("more",), {"images": "more"}, {**ONE, "test": "x"}, {**ONE, "images": 3}]
-)
+@pytest.mark.parametrize("value", [None, "more", ("more",), {**ONE, "test": "x"}, {**ONE, "images": 3}])
 def test_extra_data_have_images_and_masks_and_no_more(value: object) -> None:
     with pytest.raises(ValidationError, match="extra_train_data"):
         data(extra_train_data=value)

@@ -115,7 +115,7 @@ def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, 
         ("stages: [{epochs: 1}]\ndata:", "config.yaml:2: data: expected `key: value` pairs, received nothing"),
         (
             "data: {images: 1, masks: b}\nstages: [{epochs: 1}]",
-            "config.yaml:1: data.images: expected a path, received 1",
+            "config.yaml:1: data.images: expected a path or a list, received 1",
         ),
         ("data: {images: a, masks: b}\nstages: []", "config.yaml:2: stages: expected at least 1 entry, received 0"),
         (
@@ -129,7 +129,7 @@ def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, 
         ),
         (
             "data: {images: a, masks: b, maks: c}\nstages: [{epochs: 1}]",
-            "config.yaml:1: unknown key 'maks' in data; did you mean 'masks'? Allowed: images, masks, competition, ",
+            "config.yaml:1: unknown key 'maks' in data; did you mean 'masks'? Allowed: images, image_name, ",
         ),
     ],
 )
@@ -152,9 +152,9 @@ shape: [0, 256, 3]
 bacth: 3
 """
     head, *found = refused(tmp_path, text)
-    assert head == "7 problems in the configuration config.yaml"
-    assert [line.partition(": ")[0] for line in found] == [f"config.yaml:{line}" for line in (1, 2, 4, 6, 8, 9, 10)]
-    for line, word in zip(found, ("lr", "data.masks", "mask", "epochs", "all", "shape", "bacth"), strict=True):
+    assert head == "6 problems in the configuration config.yaml"
+    assert [line.partition(": ")[0] for line in found] == [f"config.yaml:{line}" for line in (1, 4, 6, 8, 9, 10)]
+    for line, word in zip(found, ("lr", "mask", "epochs", "all", "shape", "bacth"), strict=True):
         assert word in line
 
 
@@ -395,7 +395,7 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
         ("primary_metric={fbeta: {bta: 2}}", "--set primary_metric={fbeta: {bta: 2}}: unknown key 'bta' in primary_"),
         (
             "data.extra_train_data={images: a}",
-            "--set data.extra_train_data={images: a}: the key data.extra_train_data.m",
+            "--set data.extra_train_data={images: a}: the key data.extra_train_data.0.m",
         ),
         (
             "architecture_options.depth=3",

@@ -2,12 +2,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from toolkit.core.sampling import (
     ALL_NEGATIVES,
     NO_NEGATIVES,
     Negatives,
     area_groups,
+    in_proportion,
     select_images,
     shuffled_batches,
 )
@@ -174,3 +177,53 @@ def test_heavy_negatives_are_drawn_more_often() -> None:
     heavy = np.mean([counts[int(position)] for position in empties[:10]])
     light = np.mean([counts[int(position)] for position in empties[10:]])
     assert heavy > 5 * light
+
+
+SHARES = np.array([0.0, 1.0, 2.0, 5.0, 0.5, 1.5, 0.0, 3.0])
+
+
+@given(st.integers(0, 40), st.integers(0, 10**6))
+def test_positions_are_drawn_just_so_often_as_their_shares_say(count: int, seed: int) -> None:
+    drawn = in_proportion(np.arange(8), count, SHARES, seed)
+    times = np.bincount(drawn, minlength=8)
+    expected = count * SHARES / SHARES.sum()
+    assert len(drawn) == count
+    assert (np.diff(drawn) >= 0).all()
+    assert (times >= np.floor(expected)).all()
+    assert (times <= np.ceil(expected)).all()
+
+
+def test_the_mean_over_epochs_is_the_share() -> None:
+    epochs = [np.bincount(in_proportion(np.arange(8), 5, SHARES, 0, epoch), minlength=8) for epoch in range(4000)]
+    np.testing.assert_allclose(np.mean(epochs, axis=0), 5 * SHARES / SHARES.sum(), atol=0.04)
+
+
+@pytest.mark.parametrize("rule", [ALL_NEGATIVES, NO_NEGATIVES, Negatives("per_positive", 0.5, 0.5)])
+def test_shares_keep_the_numbers_of_positives_and_negatives(rule: Negatives) -> None:
+    positive = np.array([True, True, True, True, False, False, False, False])
+    drawn = select_images(positive, rule, 3, shares=SHARES)
+    np.testing.assert_array_equal(drawn, select_images(positive, rule, 3, shares=SHARES))
+    assert not {0, 6} & set(drawn.tolist())
+    if rule.kind == "real":
+        assert len(drawn) == 8
+        assert (drawn == 3).sum() in (3, 4)  # 8 · 5 / 13
+    else:
+        assert positive[drawn].sum() == 4
+        assert (~positive[drawn]).sum() == (2 if rule.kind == "per_positive" else 0)
+    assert not np.array_equal(
+        np.concatenate([select_images(positive, rule, 3, epoch, shares=SHARES) for epoch in range(9)]),
+        np.tile(drawn, 9),
+    )
+
+
+def test_shares_count_inside_groups_and_times_the_weights_of_negatives() -> None:
+    positive = np.array([True] * 4 + [False] * 4)
+    groups = np.zeros((8, 2), bool)
+    groups[[0, 1], 0] = groups[[2, 3], 1] = True
+    drawn = select_images(positive, NO_NEGATIVES, 1, groups=groups, shares=SHARES)
+    assert drawn[drawn < 2].tolist() == [1, 1]
+    assert len(drawn) == 4
+    hard = np.array([1, 1, 1, 1, 1, 1, 9.0, 0.001])
+    one_each = Negatives("per_positive", 1, 1)
+    empties = [select_images(positive, one_each, seed, shares=SHARES, weights=hard)[4:] for seed in range(50)]
+    assert np.bincount(np.concatenate(empties), minlength=8)[5] == pytest.approx(150, abs=5)

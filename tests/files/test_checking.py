@@ -7,7 +7,8 @@ import pytest
 from toolkit.core.labels import Classes
 from toolkit.errors import DataError, NothingToLearnError
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
-from toolkit.files.sources import find_images, find_training_data
+from toolkit.files.finding import find_training_data
+from toolkit.files.sources import find_images
 from toolkit.messages import Silent
 
 Draw = Callable[..., Path]

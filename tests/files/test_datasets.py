@@ -152,7 +152,10 @@ def test_extra_data_may_have_nothing_to_learn_by_themselves(
     ("override", "key"),
     [
         ("data.extra_train_data.images=nowhere", r"data\.extra_train_data\.0\.images: there is no folder .*nowhere"),
-        ("data.extra_train_data.masks=nowhere", r"data\.extra_train_data\.0\.masks: there is no folder or CSV"),
+        (
+            "data.extra_train_data.masks=nowhere",
+            r"data\.extra_train_data\.0\.masks: there is no folder, CSV or JSON file",
+        ),
         ("data.external_negatives=nowhere", r"data\.external_negatives: there is no folder .*nowhere"),
     ],
 )

@@ -9,7 +9,8 @@ from toolkit.core.labels import BINARY, Classes
 from toolkit.core.rle import encode
 from toolkit.errors import DataError
 from toolkit.files.checking import check_training_data
-from toolkit.files.sources import LabelledImages, find_training_data
+from toolkit.files.finding import find_training_data
+from toolkit.files.sources import LabelledImages
 from toolkit.messages import Silent
 
 STEEL = Classes(("1", "2", "3", "4"), values=((1,), (2,), (3,), (4,)))
@@ -161,7 +162,7 @@ def test_a_broken_row_is_told_with_its_image(labelled: Callable[..., LabelledIma
     ("name", "classes"),
     [
         ("severstal", BINARY),
-        ("severstal", Classes(("1", "2", "3"), values=((1,), (2,), (3,)))),
+        ("severstal", Classes(("1", "2", "5"), values=((1,), (2,), (3,)))),
         ("severstal", Classes(STEEL.names, values=((2,), (1,), (3,), (4,)))),
         ("tgs-salt", STEEL),
         ("tgs-salt", Classes(ignore=(3,))),

@@ -6,8 +6,9 @@ import pytest
 
 from toolkit.core.labels import BINARY
 from toolkit.files.checking import check_training_data
+from toolkit.files.finding import find_training_data
 from toolkit.files.pool import Pool, make_pool
-from toolkit.files.sources import find_negatives, find_training_data
+from toolkit.files.sources import find_negatives
 from toolkit.messages import Silent
 
 FOLDS = np.array([1, 0, 2, 1])
@@ -32,7 +33,7 @@ def pool(draw: Callable[..., Path], tmp_path: Path) -> Pool:
 
 def test_samples_of_the_folds_come_first_and_extra_ones_after_them(pool: Pool, tmp_path: Path) -> None:
     assert [sample.image_id for sample in pool.samples] == ["a", "b", "c", "d", "a", "n"]
-    assert [sample.source.images.folder.parent.name for sample in pool.samples[:5]] == ["main"] * 4 + ["more"]
+    assert [Path(sample.source.images.origin).parent.name for sample in pool.samples[:5]] == ["main"] * 4 + ["more"]
     assert pool.folds.tolist() == [1, 0, 2, 1, -1, -1]
     assert pool.coverage.tolist() == pytest.approx([0, 6 / 54, 6 / 54, 6 / 54, 6 / 54, 0])
     assert pool.pixels.tolist() == [[0], [6], [6], [6], [6], [0]]

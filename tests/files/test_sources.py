@@ -8,8 +8,9 @@ from PIL import Image
 
 from toolkit.core.labels import VOID, Classes
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
+from toolkit.files.finding import find_training_data
 from toolkit.files.images import UnreadableImageError, image_id_of
-from toolkit.files.sources import LabelledImages, find_images, find_negatives, find_training_data
+from toolkit.files.sources import LabelledImages, find_images, find_negatives
 
 Draw = Callable[..., Path]
 

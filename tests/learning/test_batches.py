@@ -10,9 +10,10 @@ from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.mixing import parse_mixing
 from toolkit.core.labels import BINARY, VOID, Classes
 from toolkit.files.experiment import Workspace
+from toolkit.files.finding import find_training_data
 from toolkit.files.images import UnreadableImageError
 from toolkit.files.pool import Sample
-from toolkit.files.sources import LabelledImages, find_training_data
+from toolkit.files.sources import LabelledImages
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.batches import SampleReader, prediction_batches, training_batches, validation_batches
 from toolkit.learning.mixing import Mixing

@@ -9,7 +9,7 @@ from toolkit.commands.comparison import Compared, CompareResult, PairedDifferenc
 from toolkit.commands.differing_keys import differing_keys
 from toolkit.commands.members import first_fitted
 from toolkit.commands.scoring import Scores, score_stores
-from toolkit.config.models import task_classes
+from toolkit.config.codings import task_classes
 from toolkit.core.differences import written
 from toolkit.core.measuring import Direction
 from toolkit.core.metrics import build_metric

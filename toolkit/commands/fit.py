@@ -44,6 +44,7 @@ _FREE_TO_CHANGE = (
 _CONTENTS = {
     "training_data": "the training images or masks themselves",
     "extra_data": "the extra training images or masks themselves",
+    "weights": "the weights of the images",
     "folds": "folds.csv: images would be scored by networks that were trained on them",
     "plugins": "plugins.py",
     "backgrounds": "the images of a BackgroundReplacer",

@@ -12,11 +12,11 @@ from toolkit.core.recipe import Recipe
 from toolkit.errors import MembersError, NotReadyError
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Split
+from toolkit.files.finding import find_test_images
 from toolkit.files.fold_table import read_folds
 from toolkit.files.locks import locked
 from toolkit.files.members import Member, members_of
 from toolkit.files.resolved import Resolved, read_resolved, refuse_changed_plugins
-from toolkit.files.sources import find_images
 from toolkit.files.store import ProbabilityStore, is_made_from
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
@@ -226,8 +226,9 @@ def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progre
     folds = read_folds(experiment.folds, images.ids)
     own = Own(experiment.config, progress)
     fitted = FittedExperiment(experiment, config, resolved, images.ids, folds, own, member.part)
-    if split == "test" and config.data.test is not None:
-        predict_test(fitted, find_images(config.data.test, "data.test", config.shape[2]), sets, progress)
+    tests = find_test_images(config.data, config.shape[2]) if split == "test" else None
+    if tests is not None:
+        predict_test(fitted, tests, sets, progress)
     if split == "test":
         return [fitted.predictions(split, views) for views in sets]
     of_all_folds = replace(fitted, part=replace(member.part, fold=None))

@@ -13,7 +13,7 @@ from toolkit.config.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.sources import find_images
+from toolkit.files.finding import find_test_images
 from toolkit.files.submissions import sample_layout
 from toolkit.files.writing import write_text
 from toolkit.messages import Table
@@ -111,7 +111,7 @@ def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequ
     try:
         config = load_config(experiment.config, overrides).config
         training = find_labelled(config)
-        tests = find_images(config.data.test, "data.test").ids if config.data.test is not None else ()
+        tests = find_test_images(config.data, config.shape[2])
         if config.data.sample_submission is not None:
             sample_layout(config.data.sample_submission, config.data.table_format)
         if overrides:
@@ -123,7 +123,9 @@ def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequ
         if not before:
             experiment.folder.rmdir()
         raise
-    return NewResult(experiment.name, str(experiment.config), len(training.images.ids), len(tests))
+    return NewResult(
+        experiment.name, str(experiment.config), len(training.images.ids), 0 if tests is None else len(tests.ids)
+    )
 
 
 def _with_inherited_lists(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.checks import Checked, check_submission
 from toolkit.files.expectations import Expected, TestImages
 from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.finding import find_test_images
 from toolkit.files.findings import Finding, refusal
 from toolkit.files.resolved import data_of, read_resolved
-from toolkit.files.sources import find_images
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.submission_log import LoggedSubmission, SubmissionLog
 from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
@@ -145,9 +145,9 @@ def submit(
     encoded = encode_masks(store, maker, progress)
     oof = cover_of(ProbabilityStore(experiment.predictions("oof")), maker, progress)
     log = SubmissionLog(workspace.submission_log)
-    sample = source.sample_submission
+    sample, images = source.sample_submission, _images(source, resolved.config["shape"][2], store)
     expected = Expected(
-        source.table_format, layout if sample else None, sample, _images(source, store), encoded.digests,
+        source.table_format, layout if sample else None, sample, images, encoded.digests,
         earlier=[entry for entry in log.read() if entry.name != path.stem or (upload and entry.uploaded)],
         upload_to=upload.competition if upload else None,
     )  # fmt: skip
@@ -232,11 +232,12 @@ def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> 
     return default_layout(store.ids, form)
 
 
-def _images(source: DataConfig, store: ProbabilityStore) -> TestImages:
+def _images(source: DataConfig, channels: int, store: ProbabilityStore) -> TestImages:
     """The test images as they are now; where their folder is gone, those that were predicted."""
-    if source.test is None or not source.test.is_dir():
+    tests = (source.test,) if isinstance(source.test, Path) else source.test or ()
+    images = find_test_images(source, channels) if all(folder.is_dir() for folder in tests) else None
+    if images is None:
         return TestImages(frozenset(store.ids), store.size)
-    images = find_images(source.test, "data.test")
     return TestImages(frozenset(images.ids), store.size, images.read)
 
 

@@ -27,6 +27,10 @@ class UnknownNameError(ValueError):
         self.allowed = tuple(allowed)
 
 
+class MissingKeyError(ValueError):
+    """A key that is needed is not there; the text, if there is one, says why it is needed."""
+
+
 Problem = tuple[KeyPath, ValueError, type[BaseModel] | None]
 """The key path below a value, what is wrong there, and the model whose keys a `ValidationError` speaks of."""
 

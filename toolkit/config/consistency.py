@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.config.callbacks import check_monitors, parse_callbacks
 from toolkit.config.calls import Problem, ProblemsAtError, UnknownNameError
+from toolkit.config.data_problems import problems_of_data
 from toolkit.config.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.networks import check_shape, has_backbone, parse_architecture
 from toolkit.config.sampling import parse_negatives
@@ -24,6 +25,7 @@ def problems_between_keys(config: "Config", own: Collection[str]) -> Sequence[Pr
     """
     found = _Found()
     one_task = _check_classes(config, found)
+    found.problems.extend(problems_of_data(config))
     _check_network(config, found, own)
     found.check(("callbacks",), _check_monitors, config, config.callbacks, own)
     for number, stage in enumerate(config.stages):
@@ -62,7 +64,6 @@ def _check_classes(config: "Config", found: _Found) -> bool:
     """Returns whether the activation goes with the classes."""
     found.check(("classes",), _check_names, config)
     found.check(("classes",), _check_competition_classes, config)
-    found.check(("data",), _check_pixel_values, config)
     found.check(("benchmark_class",), _check_benchmark_class, config)
     found.check(("class_weights",), _check_class_weights, config, config.class_weights)
     return found.check(("activation",), _check_activation, config)
@@ -80,33 +81,20 @@ def _check_names(config: "Config") -> None:
 
 def _check_competition_classes(config: "Config") -> None:
     expected, names = config.data.table_format.classes, config.task_classes.names
-    if expected and expected != (names if config.activation == "sigmoid" else names[1:]):
-        background = "a background and " if config.activation == "softmax" else ""
+    background = 1 if config.activation == "softmax" else 0
+    foreground = names[background:]
+    others = not set(foreground) <= set(expected) or set(names[:background]) & set(expected)
+    if expected and (others or not foreground):
         competition = config.data.table_format.name
         raise ValueError(
-            f"expected {background}the classes of {competition}, {', '.join(expected)}; received {', '.join(names)}"
+            f"expected {'a background and ' * background}the classes of {competition}, {', '.join(expected)}; received "
+            f"{', '.join(names)}"
         )
 
 
 def _check_activation(config: "Config") -> None:
     if config.activation == "softmax" and config.class_count == 1:
         raise ValueError("softmax needs two classes or more, of which the first is background; one class: sigmoid")
-
-
-def _check_pixel_values(config: "Config") -> None:
-    given, classes = config.data.mask_values, config.task_classes
-    if given is not None and len(given) != classes.count:
-        problem = ValueError(f"expected one entry for each of the {classes.count} classes, received {len(given)}")
-        raise ProblemsAtError([(("mask_values",), problem, None)])
-    owners: dict[int, str] = {}
-    values = list(zip(classes.names, classes.values or (), strict=classes.values is not None))
-    for name, several in [*values, ("void", classes.ignore)]:
-        for value in several:
-            if value in owners:
-                at = "ignore" if name == "void" else "mask_values"
-                problem = ValueError(f"the pixel value {value} stands for {owners[value]} already")
-                raise ProblemsAtError([((at,), problem, None)])
-            owners[value] = name
 
 
 def _check_benchmark_class(config: "Config") -> None:

@@ -27,6 +27,11 @@ _PATH_KEYS: tuple[KeyPath, ...] = (
     ("data", "external_negatives"),
     ("extra_train_data", "images"),
     ("extra_train_data", "masks"),
+    ("merge", "images"),
+    ("merge", "masks"),
+    ("data", "metadata"),
+    ("source", "file"),
+    ("test_source", "file"),
     ("BackgroundReplacer", "path"),
 )
 """Last two parts of the keys whose values are paths; entries of a list do not count."""
@@ -90,8 +95,13 @@ def is_ensemble(path: Path) -> bool:
 
 def config_from_plain(tree: Mapping[str, Any], folder: Path) -> Config:
     """The inverse of `plain_config`: paths in the tree are relative to `folder`."""
-    context = {"own": names_defined_beside(folder / PLUGINS)}
+    plugins = folder / PLUGINS
+    context = {"own": names_defined_beside(plugins), "plugins": _plugins_beside(plugins)}
     return Config.model_validate(with_absolute_paths(tree, folder), context=context)
+
+
+def _plugins_beside(config: Path) -> Path:
+    return _absolute(config.with_name(PLUGINS))
 
 
 def plain_config(config: BaseModel, relative_to: Path) -> dict[str, Any]:
@@ -260,7 +270,8 @@ def _absolute(path: Path) -> Path:
 
 def _validate(model: type[Model], document: Document, path: Path, own: Collection[str] = frozenset()) -> Loaded[Model]:
     try:
-        config = model.model_validate(document.tree, context={"own": own})
+        context = {"own": own, "plugins": _plugins_beside(path)}
+        config = model.model_validate(document.tree, context=context)
     except ValidationError as error:
         problems = describe_problems(error, model, document, str(path))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

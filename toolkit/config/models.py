@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.calls import ClosedModel, ProblemsAtError
+from toolkit.config.codings import names_in, task_classes
 from toolkit.config.consistency import problems_between_keys
 from toolkit.config.data import DataConfig
 from toolkit.config.fields import (
@@ -93,15 +94,16 @@ class Config(ClosedModel):
                            "pixels and `pad` with mirrored ones (larger images are scaled down). Predictions are "
                            "brought back to each image's own size.")  # fmt: skip
     classes: Annotated[PositiveInteger | ClassNames, Field(union_mode="left_to_right")] = Field(
-        default_factory=lambda data: _classes_of(data.get("data")) or 1,
+        default_factory=lambda data: _names_in(data.get("data")) or 1,
         description="Number of classes, or their names. With 1 it is foreground against background. Left out: those of "
-        "the competition, or 1.",
+        "the competition, those that `data` names, or 1. They may be some of those that the masks have: the others are "
+        "background.",
     )
     activation: Activation = Field(
         default_factory=lambda data: _activation_for(data.get("classes", 1), data.get("data")),
         description="What turns the network's logits into probabilities: `sigmoid`, each class for itself, or "
-        "`softmax`, one class a pixel, the first of which counts as background. Left out: sigmoid for one class and "
-        "for those of a competition, else softmax.",
+        "`softmax`, one class a pixel, the first of which counts as background. Left out: sigmoid for one class, "
+        "for those of a competition and for masks of bits or channels, else softmax.",
     )
     loss: Loss = Field(
         default_factory=lambda data: (
@@ -239,30 +241,17 @@ class Config(ClosedModel):
         return self
 
 
-def task_classes(classes: int | tuple[str, ...], activation: Activation, data: DataConfig) -> Classes:
-    """The classes of a task, with the pixel values that are meant where none are given."""
-    names = classes
-    if isinstance(names, int):
-        names = ("foreground",) if names == 1 else tuple(f"class{number}" for number in range(names))
-    values = data.mask_values
-    if values is None and len(names) > 1:
-        first = 0 if activation == "softmax" else 1
-        values = tuple(range(first, first + len(names)))
-    return Classes(
-        names,
-        activation,
-        None if values is None else tuple(_listed(value) for value in values),
-        () if data.ignore is None else _listed(data.ignore),
-    )
-
-
-def _classes_of(data: DataConfig | None) -> tuple[str, ...]:
-    """The classes of the competition, if it has any; a wrong `data` has none, and is told."""
-    return () if data is None else data.table_format.classes
+def _names_in(data: DataConfig | None) -> tuple[str, ...]:
+    """The classes that `data` names; a wrong `data` has none, and is told."""
+    return () if data is None else names_in(data)
 
 
 def _activation_for(classes: int | tuple[str, ...], data: DataConfig | None) -> Activation:
-    return "sigmoid" if _count(classes) == 1 or classes == _classes_of(data) else "softmax"
+    """Classes of a competition, and those of masks that have room for several in a pixel, are independent."""
+    expected = () if data is None else data.table_format.classes
+    of_competition = isinstance(classes, tuple) and set(classes) <= set(expected)
+    shared = data is not None and data.encoding in ("bits", "channels")
+    return "sigmoid" if _count(classes) == 1 or of_competition or shared else "softmax"
 
 
 def _metric_of(data: DataConfig | None) -> str | dict[str, Any]:
@@ -271,10 +260,6 @@ def _metric_of(data: DataConfig | None) -> str | dict[str, Any]:
 
 def _count(classes: int | tuple[str, ...]) -> int:
     return classes if isinstance(classes, int) else len(classes)
-
-
-def _listed(value: int | tuple[int, ...]) -> tuple[int, ...]:
-    return value if isinstance(value, tuple) else (value,)
 
 
 def _known_part(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from toolkit.config.calls import ProblemsAtError, UnknownNameError
+from toolkit.config.calls import MissingKeyError, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml_files import Document, KeyPath, Position, nearest_position
 
 _EXPECTED = {
@@ -72,6 +72,9 @@ def _nested(error: ProblemsAtError, tree: Any, prefix: KeyPath) -> dict[KeyPath,
 
 def _describe_nested(key: KeyPath, problem: ValueError) -> str:
     """What is wrong with a key, in one sentence with it where the key is the unknown name itself."""
+    if isinstance(problem, MissingKeyError):
+        why = str(problem)
+        return f"the key {'.'.join(map(str, key))} is missing{f': {why}' if why else ''}"
     *around, last = key or ("",)
     if isinstance(problem, UnknownNameError) and around and last == problem.received:
         inside = ".".join(map(str, around))

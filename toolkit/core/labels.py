@@ -1,6 +1,6 @@
 """Label maps: one number a pixel for its class, and one plane a class where networks and metrics want them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -37,14 +37,16 @@ class Classes:
     """The classes of a task and how mask files code them.
 
     `values` are the pixel values of each class; None for a single class that every value above 0 belongs to. `ignore`
-    are the values of void pixels. Of independent classes, 0 is background if it is no class's value; of a single class
-    with given values, every other value is.
+    are the values of void pixels, `others` those of classes that the task leaves out: their pixels are background. Of
+    independent classes, 0 is background if it is no class's value; of a single class with given values, every other
+    value is.
     """
 
     names: tuple[str, ...] = ("foreground",)
     activation: Activation = "sigmoid"
     values: tuple[tuple[int, ...], ...] | None = None
     ignore: tuple[int, ...] = ()
+    others: tuple[int, ...] = field(default=(), repr=False)  # what is left out changes no label
 
     @property
     def count(self) -> int:
@@ -65,12 +67,14 @@ class Classes:
                 labels[np.isin(raw, self.ignore)] = VOID
             return labels
         raw = raw.astype(np.int64)
-        largest = max(int(raw.max(initial=0)), *self.ignore, *(value for values in self.values for value in values))
+        named = (value for values in (*self.values, self.ignore, self.others) for value in values)
+        largest = max(int(raw.max(initial=0)), *named)
         table = np.full(largest + 1, -1, np.int16)
         if self.count == 1:
             table[:] = 0
         elif self.activation == "sigmoid":
             table[0] = 0
+        table[list(self.others)] = 0
         for label, values in zip(_class_labels(self.count, self.activation).tolist(), self.values, strict=True):
             table[list(values)] = label
         table[list(self.ignore)] = VOID
@@ -84,12 +88,17 @@ class Classes:
         known: Labels = found.astype(np.uint8)
         return known
 
-    def labels_of_planes(self, masks: npt.NDArray[np.bool_]) -> Labels:
-        """Labels of the masks of the classes, `bool (height, width, classes)`, with softmax without the background.
+    def labels_of_planes(self, masks: npt.NDArray[Any]) -> Labels:
+        """Labels of the masks of the classes, with softmax without the background.
+
+        Args:
+            masks: `bool (height, width, classes)`, or `uint8` with 0, 1 and, in a void pixel, `VOID`.
 
         Raises:
             OverlapError: classes share pixels that must not: exclusive ones, or of more than `BITS`.
         """
+        void = (masks == VOID).any(axis=2) if masks.dtype == np.uint8 else None
+        masks = masks == 1
         labels = _class_labels(self.count, self.activation)[-masks.shape[2] :]
         if self.activation == "softmax" or self.count > BITS:
             shared = masks.sum(axis=2) > 1
@@ -99,6 +108,8 @@ class Classes:
                 who = "exclusive ones" if self.activation == "softmax" else f"more than {BITS}"
                 raise OverlapError(f"the masks of {names[first]} and {names[second]} share pixels; {who} cannot")
         united: Labels = (masks * labels).sum(axis=2, dtype=np.uint8)
+        if void is not None:
+            united[void] = VOID
         return united
 
     def planes(self, labels: Labels) -> npt.NDArray[np.uint8]:

@@ -48,6 +48,7 @@ def select_images(
     progress: float = 0.0,
     groups: npt.NDArray[np.bool_] | None = None,
     weights: Floats | None = None,
+    shares: Floats | None = None,
 ) -> Integers:
     """Positions of the images to use, ascending: the positives, and the negatives that the rule asks for.
 
@@ -62,17 +63,27 @@ def select_images(
         groups: `bool (images, groups)`, which positive belongs to which groups, such as area bins or classes. As many
             positives as there are get drawn, equally often from every group that has any; otherwise each is taken once.
         weights: `float64 (images,)`, above 0: negatives are drawn with probabilities in proportion.
+        shares: `float64 (images,)`, from 0: how often images are drawn, in proportion, see `in_proportion`. It is among
+            the positives, as many as there are, and among the negatives, as many as the rule says; among both together
+            where it says all.
     """
     positives, empties = np.flatnonzero(has_foreground), np.flatnonzero(~has_foreground)
     wanted = negatives.count(len(positives), len(empties), progress) if len(empties) else 0
+    if shares is not None and negatives.kind == "real" and groups is None:
+        return in_proportion(np.arange(len(shares)), len(shares), shares, *draw)
+    if groups is not None:
+        positives = _evened_out(positives, groups, *draw, shares=shares)
+    elif shares is not None:
+        positives = in_proportion(positives, len(positives), shares, *draw)
+    if shares is not None:
+        combined = shares if weights is None else shares * weights
+        return np.sort(np.concatenate([positives, in_proportion(empties, wanted, combined, *draw)]))
     repeats, rest = divmod(wanted, len(empties)) if len(empties) else (0, 0)
     random = generator("negatives", *draw)
     if weights is None:
         drawn = random.permutation(len(empties))[:rest]
     else:
         drawn = random.choice(len(empties), rest, replace=False, p=weights[empties] / weights[empties].sum())
-    if groups is not None:
-        positives = _evened_out(positives, groups, *draw)
     return np.sort(np.concatenate([positives, np.tile(empties, repeats), empties[drawn]]))
 
 
@@ -81,6 +92,23 @@ def area_groups(coverage: Floats) -> npt.NDArray[np.bool_]:
     bins = np.digitize(coverage, AREA_BINS[1:-1], right=True)
     groups: npt.NDArray[np.bool_] = (bins[:, None] == np.arange(len(AREA_BINS) - 1)) & (coverage > 0)[:, None]
     return groups
+
+
+def in_proportion(positions: Integers, count: int, shares: Floats, *draw: int) -> Integers:
+    """Draw positions so often as their shares say, ascending; none if all shares are 0.
+
+    Each is drawn the whole number of times below or above `count` × its part of all shares, as systematic sampling
+    does (https://en.wikipedia.org/wiki/Systematic_sampling), and on the average just so often.
+    """
+    random = generator("shares", *draw)
+    order = random.permutation(positions[shares[positions] > 0])
+    if not count or not len(order):
+        return positions[:0]
+    total = shares[order].sum()
+    ends = np.cumsum(shares[order]) / total * count
+    ends[-1] = count
+    times = np.diff(np.floor(ends + random.random()), prepend=0).astype(np.int64)
+    return np.sort(np.repeat(order, times))
 
 
 def shuffled_batches(positions: Integers, batch: int, *draw: int) -> list[Integers]:
@@ -92,15 +120,25 @@ def shuffled_batches(positions: Integers, batch: int, *draw: int) -> list[Intege
     return np.array_split(shuffled, max(1, -(-len(positions) // batch)))
 
 
-def _evened_out(positives: Integers, groups: npt.NDArray[np.bool_], *draw: int) -> Integers:
-    """As many draws as there are positives, equally many from each group; a group that is used up begins again."""
+def _evened_out(
+    positives: Integers, groups: npt.NDArray[np.bool_], *draw: int, shares: Floats | None = None
+) -> Integers:
+    """As many draws as there are positives, equally many from each group; a group that is used up begins again.
+
+    With shares, images of a group are drawn in proportion to them.
+    """
     members = [positives[groups[positives, group]] for group in range(groups.shape[1])]
-    members = [group for group in members if len(group)]
+    members = [group for group in members if (len(group) if shares is None else shares[group].any())]
+    if not members:
+        return positives[:0]
     random = generator("positives", *draw)
     # The groups that get one draw more than others change from epoch to epoch.
-    shares = np.array([len(part) for part in np.array_split(positives, len(members))])[random.permutation(len(members))]
+    parts = np.array([len(part) for part in np.array_split(positives, len(members))])[random.permutation(len(members))]
     drawn = []
-    for group, share in zip(members, shares, strict=True):
-        repeats, rest = divmod(int(share), len(group))
+    for number, (group, part) in enumerate(zip(members, parts, strict=True)):
+        if shares is not None:
+            drawn.append(in_proportion(group, int(part), shares, *draw, number))
+            continue
+        repeats, rest = divmod(int(part), len(group))
         drawn += [np.tile(group, repeats), random.permutation(group)[:rest]]
     return np.concatenate(drawn)

@@ -8,12 +8,15 @@ from typing import Any
 from toolkit.config.augmentation import background_folders
 from toolkit.config.models import Config
 from toolkit.config.yaml_files import KeyPath
-from toolkit.core.arrays import Integers
+from toolkit.core.arrays import Floats, Integers
 from toolkit.errors import DataError
 from toolkit.files.checking import DataIndex, check_test_data, check_training_data
+from toolkit.files.depths import check_depths
 from toolkit.files.digests import digest, file_digest
+from toolkit.files.finding import find_extra_images, find_test_images, find_training_images
+from toolkit.files.own_source import WEIGHT
 from toolkit.files.pool import Pool, make_pool
-from toolkit.files.sources import Images, LabelledImages, find_images, find_negatives, find_training_data
+from toolkit.files.sources import Images, LabelledImages
 from toolkit.files.submissions import sample_layout_for
 from toolkit.messages import Progress
 
@@ -24,7 +27,8 @@ _LISTED = 20
 class Dataset:
     """The labelled images of the folds, the extra ones that every fold trains on, and the test images.
 
-    `digests` are those of the training data, the extra data and the test data, as far as there are any.
+    `weights` say how often the labelled images are drawn, `float64 (images,)`; all alike if None. `digests` are those
+    of the training data, the extra data, the test data and the weights, as far as there are any.
     """
 
     labelled: LabelledImages
@@ -32,18 +36,16 @@ class Dataset:
     extra: tuple[tuple[LabelledImages, DataIndex], ...]
     test: Images | None
     digests: dict[str, str]
+    weights: Floats | None = None
 
     def pool(self, folds: Integers) -> Pool:
         """Everything that training draws from; `folds` in the order of the sorted ids."""
-        return make_pool(self.labelled, self.index, folds, self.extra)
+        return make_pool(self.labelled, self.index, folds, self.extra, self.weights)
 
 
 def find_labelled(config: Config) -> LabelledImages:
-    """The labelled images of a configuration; nothing is decoded yet. Raises as `find_training_data`."""
-    data = config.data
-    return find_training_data(
-        data.images, data.masks, config.task_classes, config.shape[2], competition=data.table_format
-    )
+    """The labelled images of a configuration; nothing is decoded yet. Raises as `find_training_images`."""
+    return find_training_images(config.data, config.task_classes, config.shape[2])
 
 
 def find_dataset(config: Config, progress: Progress) -> Dataset:
@@ -54,10 +56,11 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     """
     _tell_metric(config, progress)
     labelled = find_labelled(config)
-    extra = _find_extra(config)
-    test = None if config.data.test is None else find_images(config.data.test, "data.test", config.shape[2])
+    extra = find_extra_images(config.data, config.task_classes, config.shape[2])
+    test = find_test_images(config.data, config.shape[2])
     if test is not None and config.data.sample_submission is not None:
         sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
+    check_depths(labelled.images, "data", progress)
     index = check_training_data(labelled, progress)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
@@ -66,7 +69,18 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
         digests["extra_data"] = digest(" ".join(found.digest for _, found in checked).encode())
     if test is not None:
         digests["test_data"] = check_test_data(test, progress)
-    return Dataset(labelled, index, checked, test, digests)
+    weights = _weights(config, labelled)
+    if weights is not None:
+        digests["weights"] = digest(weights.tobytes())
+    return Dataset(labelled, index, checked, test, digests, weights)
+
+
+def _weights(config: Config, labelled: LabelledImages) -> Floats | None:
+    """How often images are drawn: by the column that is named, or as the user's own source says."""
+    column = config.data.weights
+    if column is None and config.data.metadata is None and WEIGHT in labelled.metadata.columns:
+        column = WEIGHT
+    return None if column is None else labelled.metadata.numbers(column)
 
 
 def _tell_metric(config: Config, progress: Progress) -> None:
@@ -93,24 +107,6 @@ def _value_at(tree: Any, path: KeyPath) -> Any:
     for part in path:
         tree = tree[part]
     return tree
-
-
-def _find_extra(config: Config) -> list[LabelledImages]:
-    classes, channels = config.task_classes, config.shape[2]
-    found = [
-        find_training_data(
-            extra.images,
-            extra.masks,
-            classes,
-            channels,
-            f"data.extra_train_data.{number}",
-            competition=config.data.table_format,
-        )
-        for number, extra in enumerate(config.data.extra_train_data)
-    ]
-    if config.data.external_negatives is not None:
-        found.append(find_negatives(config.data.external_negatives, classes, channels, "data.external_negatives"))
-    return found
 
 
 def _refuse_shared(

@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,16 +13,22 @@ from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
 
 from toolkit.core.arrays import Image
+from toolkit.core.pixels import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
 from toolkit.errors import DataError
-from toolkit.files.tiff_files import TIFF_SUFFIXES, Box, has_pages, read_tiff, tiff_size
+from toolkit.files.array_files import ARRAY_SUFFIXES, array_size, read_array
+from toolkit.files.tiff_files import TIFF_SUFFIXES, Box, has_pages, read_tiff, tiff_depth, tiff_size
 from toolkit.files.windows import read_part
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy", ".npz")
+MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".npy", ".npz")
+IMAGE_ARRAYS, MASK_ARRAYS = ("image", "images"), ("mask", "masks", "label", "labels")
+"""What the array of a .npz file that holds several is called."""
 
 _Read = TypeVar("_Read")
 _OPENING = threading.Lock()
 _PIXELS_AT_MOST = 400_000_000
+_NO_IMAGE = "is not an image, truncated, or of a kind that is not supported"
+_MEND = "Mend or remove this file, then run the command again."
 _SEVERAL_PAGES = "is a TIFF file of several pages; save each page as a file of its own"
 # Pillow's own limit is for web servers; microscopes go beyond it.
 PillowImage.MAX_IMAGE_PIXELS = None
@@ -31,8 +37,8 @@ PillowImage.MAX_IMAGE_PIXELS = None
 class UnreadableImageError(DataError):
     """An image file that cannot be decoded whole; the message names it and says why."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"{path} {why}", "Mend or remove this file, then run the command again.")
+    def __init__(self, path: Path | str, why: str, advice: str = _MEND) -> None:
+        super().__init__(f"{path} {why}", advice)
 
 
 def image_id_of(name: str) -> str:
@@ -41,9 +47,9 @@ def image_id_of(name: str) -> str:
     return stem if dot and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
 
 
-def read_size(path: Path) -> tuple[int, int]:
-    """(height, width) from the header alone."""
-    size = _tiff_size(path)
+def read_size(path: Path, arrays: tuple[str, ...] = IMAGE_ARRAYS) -> tuple[int, int]:
+    """(height, width) from the header alone; `arrays` as for `read_stored`."""
+    size = _plain_size(path, arrays)
     if size is not None:
         return size
     try:
@@ -54,12 +60,12 @@ def read_size(path: Path) -> tuple[int, int]:
         return height, width
 
 
-def read_image(path: Path, channels: int = 3) -> Image:
-    """Read an image with a number of channels.
+def read_image(path: Path, channels: int | None = 3, ranges: Sequence[ValueRange] = ()) -> Image:
+    """Read an image with a number of channels; None for those that the file has.
 
     With three, grey is repeated and an alpha channel is dropped. With one, colours become grey. With any other number
-    the file has to have just these channels. 16-bit values keep their upper 8 bits. Orientation tags are not applied,
-    because masks are drawn on the pixels as they are stored.
+    the file has to have just these channels. Values of more than 8 bits are scaled by `ranges`, see `to_bytes`.
+    Orientation tags are not applied, because masks are drawn on the pixels as they are stored.
 
     Returns:
         `uint8 (height, width, channels)`.
@@ -68,54 +74,26 @@ def read_image(path: Path, channels: int = 3) -> Image:
         UnreadableImageError: not an image, truncated, damaged, of a pixel type that is not supported, too large, or
             without so many channels.
     """
-    return _with_channels(_to_bytes(_decode(path), path), channels, path)
+    return _converted(read_stored(path, whole_depth=bool(ranges)), channels, ranges, path)
 
 
-def read_image_part(path: Path, channels: int, box: Box) -> Image | None:
+def read_image_part(path: Path, channels: int | None, box: Box, ranges: Sequence[ValueRange] = ()) -> Image | None:
     """The part of an image that `read_image` would give, without reading the rest; None where the file has no parts.
 
     Raises:
         UnreadableImageError: as `read_image`.
     """
     pixels = _checked(path, lambda: read_part(path, box))
-    return None if pixels is None else _with_channels(_to_bytes(pixels, path), channels, path)
+    return None if pixels is None else _converted(pixels, channels, ranges, path)
 
 
-def read_mask_part(path: Path, box: Box) -> npt.NDArray[Any] | None:
-    """The part of a mask that `read_mask_values` would give; None where the file has no parts.
+def read_stored_part(path: Path, box: Box) -> npt.NDArray[Any] | None:
+    """The part of what `read_stored` would give; None where the file has no parts.
 
     Raises:
         UnreadableImageError: as `read_image`.
     """
-    values = _checked(path, lambda: read_part(path, box))
-    return None if values is None else _largest(values)
-
-
-def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
-    """What `read` gives; what it raises says which file it is."""
-    try:
-        return read()
-    except FileNotFoundError as error:
-        raise UnreadableImageError(path, f"cannot be opened ({error})") from error
-    except (OSError, ValueError) as error:
-        raise UnreadableImageError(path, f"is truncated or damaged ({error})") from error
-
-
-def _with_channels(pixels: npt.NDArray[np.uint8], channels: int, path: Path) -> Image:
-    """(height, width) or (height, width, channels) as the number of channels that is asked for."""
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    found = pixels.shape[2]
-    if channels == 3:
-        return np.repeat(pixels[:, :, :1], 3, axis=2) if found < 3 else np.ascontiguousarray(pixels[:, :, :3])
-    if channels == 1:
-        grey = (
-            pixels[:, :, 0] if found < 3 else cv2.cvtColor(np.ascontiguousarray(pixels[:, :, :3]), cv2.COLOR_RGB2GRAY)
-        )
-        return np.ascontiguousarray(grey[:, :, None])
-    if found != channels:
-        raise UnreadableImageError(path, f"has {found} channels, but shape asks for {channels}")
-    return np.ascontiguousarray(pixels)
+    return _checked(path, lambda: read_part(path, box))
 
 
 def read_mask_values(path: Path) -> npt.NDArray[Any]:
@@ -127,23 +105,81 @@ def read_mask_values(path: Path) -> npt.NDArray[Any]:
     Raises:
         UnreadableImageError: as `read_image`.
     """
-    return _largest(_decode(path, palette_as_index=True))
+    return largest_channel(read_stored(path, palette_as_index=True, arrays=MASK_ARRAYS))
 
 
-def _largest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The largest value of the channels of each pixel; alpha is none of them."""
-    if values.ndim == 2:
-        return values
-    with_alpha = values.shape[2] in (2, 4)
-    largest: npt.NDArray[Any] = values[:, :, : values.shape[2] - with_alpha].max(axis=2)
-    return largest
+def read_stored(
+    path: Path,
+    *,
+    palette_as_index: bool = False,
+    whole_depth: bool = False,
+    arrays: tuple[str, ...] = IMAGE_ARRAYS,
+) -> npt.NDArray[Any]:
+    """The pixels of a file as they are stored, (height, width) or (height, width, channels).
 
+    Args:
+        path: of the file.
+        palette_as_index: give the indices of a palette image instead of its colours.
+        whole_depth: give 16 bits where there are 16, also of colours in PNG files.
+        arrays: names for the array that is meant, where a .npz file holds several.
 
-def _decode(path: Path, palette_as_index: bool = False) -> npt.NDArray[Any]:
+    Raises:
+        UnreadableImageError: not an image, truncated, damaged, or too large.
+    """
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        _plain_size(path, arrays)
+        return _checked(path, lambda: np.asarray(read_array(path, arrays)))
     # Pillow reads some kinds of TIFF wrongly, without a word: planes of 16 bits.
-    values = None if _tiff_size(path) is None else _checked(path, lambda: read_tiff(path))
-    if values is not None:
-        return values
+    values = None if _plain_size(path, arrays) is None else _checked(path, lambda: read_tiff(path))
+    return _decode(path, palette_as_index, whole_depth) if values is None else values
+
+
+def stored_depth(path: Path) -> int:
+    """How many bits a value of an image has, from the header alone; 8 where the file does not say."""
+    if path.suffix.lower() == ".npy":
+        return 8 * _checked(path, lambda: read_array(path).dtype.itemsize)
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        return _checked(path, lambda: tiff_depth(path)) or 8
+    return _checked(path, lambda: _png_depth(path)) if path.suffix.lower() == ".png" else 8
+
+
+def stored_channels(path: Path) -> int:
+    """How many channels a file has."""
+    stored = read_stored(path)
+    return 1 if stored.ndim == 2 else stored.shape[2]
+
+
+def orientation_of(path: Path) -> int:
+    """The orientation tag of an image, 1 to 8; 1, as it is stored, where there is none."""
+    if path.suffix.lower() in (*ARRAY_SUFFIXES, *TIFF_SUFFIXES):
+        return 1
+    try:
+        with _open(path) as image:
+            return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except (UnidentifiedImageError, TypeError, ValueError):
+        return 1
+
+
+def _converted(pixels: npt.NDArray[Any], channels: int | None, ranges: Sequence[ValueRange], path: Path) -> Image:
+    try:
+        return with_channels(to_bytes(pixels, ranges), channels)
+    except UnknownRangeError as error:
+        raise UnreadableImageError(path, str(error), "See docs/data.md for images of more than 8 bits.") from error
+    except ValueError as error:
+        raise UnreadableImageError(path, str(error)) from error
+
+
+def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
+    """What `read` gives; what it raises says which file it is."""
+    try:
+        return read()
+    except FileNotFoundError as error:
+        raise UnreadableImageError(path, f"cannot be opened ({error})") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise UnreadableImageError(path, f"is truncated or damaged ({error})") from error
+
+
+def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArray[Any]:
     try:
         with _open(path) as image:
             image.load()
@@ -152,11 +188,21 @@ def _decode(path: Path, palette_as_index: bool = False) -> npt.NDArray[Any]:
                 return np.asarray(image.convert("RGBA"))
             if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
                 return np.asarray(image.convert("RGB"))
+            colours = image.mode in ("RGB", "RGBA")
+            # Pillow has no colours of 16 bits, and reads planes of them wrongly; that the file is whole, it has seen.
+            if colours and (whole_depth or image.format == "TIFF") and stored_depth(path) == 16:
+                return _with_opencv(path)
             return np.asarray(image)
     except UnidentifiedImageError:
         return _decode_with_opencv(path)
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise UnreadableImageError(path, f"is truncated or damaged ({error})") from error
+
+
+def _png_depth(path: Path) -> int:
+    with path.open("rb") as file:
+        header = file.read(25)
+    return header[24] if len(header) == 25 and header[12:16] == b"IHDR" else 8
 
 
 def _open(path: Path) -> PillowImage.Image:
@@ -187,6 +233,8 @@ def _problem_of(image: PillowImage.Image) -> str:
         return "is a TIFF file with an orientation tag, which programs read differently; save it without the tag"
     if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
         return _SEVERAL_PAGES
+    if image.format in ("GIF", "WEBP") and getattr(image, "n_frames", 1) > 1:
+        return "is animated; save one frame as a file of its own"
     return ""
 
 
@@ -194,11 +242,14 @@ def _too_large(height: int, width: int) -> str:
     return f"is {height}×{width}: more than {_PIXELS_AT_MOST:,} pixels are not supported"
 
 
-def _tiff_size(path: Path) -> tuple[int, int] | None:
-    """(height, width) of a TIFF file that tifffile reads; None for other files."""
-    if path.suffix.lower() not in TIFF_SUFFIXES:
+def _plain_size(path: Path, arrays: tuple[str, ...]) -> tuple[int, int] | None:
+    """(height, width) of an array or a TIFF file that tifffile reads; None for other files."""
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        size: tuple[int, int] | None = _checked(path, lambda: array_size(path, arrays))
+    elif path.suffix.lower() in TIFF_SUFFIXES:
+        size = _checked(path, lambda: tiff_size(path))
+    else:
         return None
-    size = _checked(path, lambda: tiff_size(path))
     if size is not None and size[0] * size[1] > _PIXELS_AT_MOST:
         raise UnreadableImageError(path, _too_large(*size))
     return size
@@ -209,17 +260,12 @@ def _decode_with_opencv(path: Path) -> npt.NDArray[Any]:
     if path.suffix.lower() in TIFF_SUFFIXES:
         if _checked(path, lambda: has_pages(path)):
             raise UnreadableImageError(path, _SEVERAL_PAGES)
-        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if pixels is not None:
-            return pixels if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]
-    raise UnreadableImageError(path, "is not an image, truncated, or of a kind that is not supported")
+        return _with_opencv(path)
+    raise UnreadableImageError(path, _NO_IMAGE)
 
 
-def _to_bytes(pixels: npt.NDArray[Any], path: Path) -> npt.NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype == np.bool_:
-        return pixels.astype(np.uint8) * np.uint8(255)
-    if pixels.dtype.kind == "u" and pixels.dtype.itemsize == 2:
-        return (pixels.astype(np.uint16) >> 8).astype(np.uint8)
-    raise UnreadableImageError(path, f"has pixels of type {pixels.dtype}; 1, 8 and 16 bits are supported")
+def _with_opencv(path: Path) -> npt.NDArray[Any]:
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise UnreadableImageError(path, _NO_IMAGE)
+    return pixels if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]

@@ -21,10 +21,14 @@ from toolkit.files.tiff_files import Box
 
 @dataclass(frozen=True)
 class MaskTable:
-    """The rows of each image: class, or None where rows are of no class, and the run-length encoding of its mask."""
+    """The rows of each image: class, or None where rows are of no class, and the run-length encoding of its mask.
+
+    `names` are the classes whose planes are wanted; all of the competition if there are none.
+    """
 
     rows: Mapping[str, tuple[tuple[str | None, str], ...]]
     competition: Competition = PLAIN
+    names: tuple[str, ...] = ()
 
     @property
     def ids(self) -> Iterable[str]:
@@ -38,7 +42,7 @@ class MaskTable:
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
         """Decode and unite the rows of one image: `bool (height, width)`, or one plane a class."""
-        names = self.competition.classes
+        names = self.names or self.competition.classes
         if not names:
             mask = np.zeros(size, np.bool_)
             for _, text in self.rows[image_id]:
@@ -46,7 +50,8 @@ class MaskTable:
             return mask
         masks = np.zeros((*size, len(names)), np.bool_)
         for name, text in self.rows[image_id]:
-            masks[..., names.index(str(name))] |= self._mask(text, size)
+            if name in names:
+                masks[..., names.index(str(name))] |= self._mask(text, size)
         return masks
 
     def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
@@ -110,7 +115,9 @@ def read_mask_table(
     for row in found.rows:
         runs = runs_of(row.text, competition)
         rows.setdefault(row.image_id, []).extend([(row.class_name, runs)] if runs else [])
-    return MaskTable({image_id: tuple(several) for image_id, several in rows.items()}, competition)
+    chosen = classes.names[1:] if classes.activation == "softmax" else classes.names
+    names = chosen if competition.classes else ()
+    return MaskTable({image_id: tuple(several) for image_id, several in rows.items()}, competition, names)
 
 
 def _refuse_other_classes(path: Path, competition: Competition, classes: Classes, key: str) -> None:
@@ -119,7 +126,7 @@ def _refuse_other_classes(path: Path, competition: Competition, classes: Classes
     if competition.classes:
         counted = range(classes.count) if classes.activation == "softmax" else range(1, classes.count + 1)
         coded = classes.values is not None and classes.count > 1 and classes.values != tuple((n,) for n in counted)
-        if names == competition.classes and not classes.ignore and not coded:
+        if names and set(names) <= set(competition.classes) and not classes.ignore and not coded:
             return
     elif classes.count == 1 and classes.values is None and not classes.ignore:
         return

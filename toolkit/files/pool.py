@@ -38,7 +38,8 @@ class Pool:
     """Samples by position: first those of the folds, in the order of their sorted ids, then the extra ones.
 
     `coverage` is `float64 (samples,)`, `pixels` of each class are `int64 (samples, classes)`, and `folds` are `int64
-    (samples,)` with -1 for extra samples, which no fold holds out.
+    (samples,)` with -1 for extra samples, which no fold holds out. `shares` say how often samples are drawn, in
+    proportion, `float64 (samples,)`; all alike if None.
     """
 
     main: LabelledImages
@@ -46,11 +47,13 @@ class Pool:
     coverage: Floats
     pixels: Integers
     folds: Integers
+    shares: Floats | None = None
+    positive: npt.NDArray[np.bool_] | None = None
 
     @property
     def has_foreground(self) -> npt.NDArray[np.bool_]:
-        """`bool (samples,)`."""
-        return self.coverage > 0
+        """`bool (samples,)`; what `positive` says, if it is there."""
+        return self.coverage > 0 if self.positive is None else self.positive
 
     def training_part(self, fold: int) -> Integers:
         """Positions that a fold trains on."""
@@ -62,14 +65,37 @@ class Pool:
 
 
 def make_pool(
-    main: LabelledImages, index: DataIndex, folds: Integers, extra: Sequence[tuple[LabelledImages, DataIndex]]
+    main: LabelledImages,
+    index: DataIndex,
+    folds: Integers,
+    extra: Sequence[tuple[LabelledImages, DataIndex]],
+    weights: Floats | None = None,
 ) -> Pool:
-    """Put the images of the folds and extra ones together; `folds` in the order of the sorted ids."""
+    """Put the images of the folds and extra ones together.
+
+    `folds` are in the order of the sorted ids, and so are `weights`, by which images are drawn; extra ones are drawn as
+    often as an image of the mean weight.
+    """
     parts = [(main, index), *extra]
+    count = sum(len(part.ids) for _, part in extra)
+    shares = None if weights is None else np.concatenate([weights, np.full(count, weights.mean())])
     return Pool(
         main,
         [Sample(source, image_id) for source, _ in parts for image_id in source.images.ids],
         np.concatenate([part.coverage for _, part in parts]),
         np.concatenate([part.pixels for _, part in parts]),
         np.concatenate([folds, *(np.full(len(part.ids), -1) for _, part in extra)]),
+        shares,
+        _positive(parts),
     )
+
+
+def _positive(parts: Sequence[tuple[LabelledImages, DataIndex]]) -> npt.NDArray[np.bool_] | None:
+    """Which samples count as having foreground, where any source says that itself."""
+    if all(source.positives is None for source, _ in parts):
+        return None
+    found = []
+    for source, index in parts:
+        said = source.positives
+        found.append(index.coverage > 0 if said is None else np.array([said[image_id] for image_id in index.ids]))
+    return np.concatenate(found)

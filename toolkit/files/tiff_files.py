@@ -33,6 +33,17 @@ def tiff_size(path: Path) -> tuple[int, int] | None:
         return None
 
 
+def tiff_depth(path: Path) -> int | None:
+    """How many bits a value has; None where the header does not say."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            return int(file.pages[0].aspage().bitspersample)
+    except OSError:
+        raise
+    except Exception:  # damaged headers make it raise errors of many kinds
+        return None
+
+
 def read_tiff(path: Path, box: Box | None = None) -> npt.NDArray[Any] | None:
     """The values of a file, or of a part of it alone: (height, width) or (height, width, channels).
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.config.models import task_classes
+from toolkit.config.codings import task_classes
 from toolkit.core.labels import Classes
 from toolkit.core.measuring import Metric
 from toolkit.core.metrics import MetricSpec, build_metrics
 from toolkit.files.experiment import Experiment
+from toolkit.files.finding import find_training_images
 from toolkit.files.resolved import Resolved, data_of
-from toolkit.files.sources import LabelledImages, find_training_data
+from toolkit.files.sources import LabelledImages
 
 TRUTH_KEYS = ("classes", "activation", "shape", "benchmark_class")
 """What resolved.yaml says of it, besides the data and the primary metric."""
@@ -44,6 +45,6 @@ def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:
     """
     config, data = resolved.config, data_of(experiment, resolved)
     classes = task_classes(config["classes"], config["activation"], data)
-    labelled = find_training_data(data.images, data.masks, classes, config["shape"][2], competition=data.table_format)
+    labelled = find_training_images(data, classes, config["shape"][2])
     name = config["benchmark_class"]
     return Truth(labelled, resolved.primary_metric, None if name is None else classes.names.index(name))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.files.array_files import read_array
 from toolkit.files.tiff_files import TIFF_SUFFIXES, Box, read_tiff
 
 
@@ -16,7 +17,7 @@ def read_part(path: Path, box: Box) -> npt.NDArray[Any] | None:
         OSError, ValueError: the file is truncated or damaged.
     """
     if path.suffix.lower() == ".npy":
-        return cut(np.load(path, mmap_mode="r", allow_pickle=False), box)
+        return cut(read_array(path), box)
     if path.suffix.lower() in TIFF_SUFFIXES:
         return read_tiff(path, box)
     return None

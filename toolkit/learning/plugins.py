@@ -1,16 +1,13 @@
 """The user's own code: plugins.py beside the configuration, and things named by a dotted path."""
 
 import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from toolkit.config.plugins import PLUGINS, names_defined_beside
-from toolkit.errors import ConfigError
-from toolkit.files.digests import digest
+from toolkit.files.own_code import load_dotted, load_plugins
 from toolkit.messages import Progress, Silent
 
 
@@ -37,20 +34,13 @@ class Own(Mapping[str, Any]):
         if name in self._names:
             if self._module is None:
                 self._progress.say(f"running {self._path}, which defines {', '.join(self)}")
-                self._module = _run(self._path)
+                _set_up_tensorflow()
+                self._module = load_plugins(self._path)
             return getattr(self._module, name)
-        module, dot, attribute = name.rpartition(".")
-        if not dot:
+        if "." not in name:
             raise KeyError(name)
         _set_up_tensorflow()
-        try:
-            return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(
-                f"{name} cannot be had: {error}", "A dotted path names something that Python can import."
-            ) from error
-        except Exception as error:
-            raise ConfigError(f"{module} fails when it is run: {type(error).__name__}: {error}") from error
+        return load_dotted(name)
 
     def __iter__(self) -> Iterator[str]:
         """The names of plugins.py."""
@@ -91,20 +81,3 @@ def check_call(name: str, function: Any, parameters: Sequence[str], arguments: M
 def _set_up_tensorflow() -> None:
     """The user's code may import TensorFlow, even if all that is asked of it is a metric: it has to find ours."""
     importlib.import_module("toolkit.learning.runtime")
-
-
-def _run(path: Path) -> Any:
-    # The name tells two experiments' files apart when one process works on both.
-    name = f"toolkit_plugins_{digest(str(path.absolute()).encode())}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"{path} cannot be read as Python")
-    _set_up_tensorflow()
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and typing look a class's module up there
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise ConfigError(f"{path} fails when it is run: {type(error).__name__}: {error}") from error
-    return module

@@ -9,13 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from toolkit.errors import StorageError, ToolkitError
+from toolkit.files.own_code import TENSORFLOW_SETTINGS
 
-_ENVIRONMENT = {
-    "TF_USE_LEGACY_KERAS": "1",
-    "SM_FRAMEWORK": "tf.keras",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "NO_ALBUMENTATIONS_UPDATE": "1",
-}
 _CPU_FLAGS = Path("/proc/cpuinfo")
 
 
@@ -49,7 +44,7 @@ def _import() -> tuple[Any, Any]:
             "this process imported TensorFlow before the toolkit could choose legacy Keras",
             "Import toolkit.learning first, or set TF_USE_LEGACY_KERAS=1 and SM_FRAMEWORK=tf.keras beforehand.",
         )
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(TENSORFLOW_SETTINGS)
     with _quiet():
         import segmentation_models  # noqa: PLC0415 # the environment had to be set first
         import tensorflow as tf  # noqa: PLC0415, TID251 # as above; everybody else takes it from here

@@ -98,6 +98,7 @@ class TrainingData:
             progress=max(0, epoch) / max(1, stage.epochs - 1),
             groups=groups,
             weights=None if negative_weights is None else negative_weights[train],
+            shares=None if self.pool.shares is None else self.pool.shares[train],
         )
         positions: Integers = train[chosen]
         return positions

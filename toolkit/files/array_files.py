@@ -1,0 +1,84 @@
+"""Arrays of pixels in .npy and .npz files; objects in them are never unpickled."""
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ARRAY_SUFFIXES = (".npy", ".npz")
+_CHANNELS_AT_MOST = 64
+
+
+def read_array(path: Path, names: tuple[str, ...] = ()) -> npt.NDArray[Any]:
+    """The array of a file, (height, width) or (height, width, channels); that of a .npy is not read before it is used.
+
+    Channels may stand first in the file: where the first side is at most 64 and the last is longer.
+
+    Args:
+        path: of a .npy file, or a .npz file with one array, or several of which one has one of these `names`.
+        names: of the array that is meant.
+
+    Raises:
+        OSError, ValueError: it cannot be opened, is damaged, or holds something else.
+    """
+    if path.suffix.lower() == ".npy":
+        return _channels_last(np.load(path, mmap_mode="r", allow_pickle=False))
+    with _member(path, names) as file:
+        return _channels_last(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def array_size(path: Path, names: tuple[str, ...] = ()) -> tuple[int, int]:
+    """(height, width), from the header alone; raises as `read_array`."""
+    if path.suffix.lower() == ".npy":
+        return _size(read_array(path).shape)
+    with _member(path, names) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, _ = read(file)
+        return _size(shape)
+
+
+@contextmanager
+def _member(path: Path, names: tuple[str, ...]) -> Iterator[Any]:
+    """The file in a .npz archive that holds the array that is meant."""
+    try:
+        with (
+            path.open("rb") as file,
+            zipfile.ZipFile(file) as archive,
+            archive.open(_name_in(archive.namelist(), names)) as member,
+        ):
+            yield member
+    except zipfile.BadZipFile as error:
+        raise ValueError(str(error)) from error
+
+
+def _name_in(members: Sequence[str], names: tuple[str, ...]) -> str:
+    fitting = [member for member in members if member.removesuffix(".npy") in names]
+    if len(members) == 1:
+        return members[0]
+    if len(fitting) != 1:
+        found = ", ".join(member.removesuffix(".npy") for member in members) or "none"
+        expected = f", or one called {' or '.join(names)}" if names else ""
+        raise ValueError(f"holds the arrays {found}; expected a single one{expected}")
+    return fitting[0]
+
+
+def _channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    _size(array.shape)
+    if array.ndim == 3 and _is_first(array.shape):
+        return np.moveaxis(array, 0, 2)
+    return array
+
+
+def _size(shape: tuple[int, ...]) -> tuple[int, int]:
+    if len(shape) not in (2, 3) or not all(shape):
+        raise ValueError(f"holds an array of {shape}; expected (height, width) or (height, width, channels)")
+    return (shape[1], shape[2]) if len(shape) == 3 and _is_first(shape) else (shape[0], shape[1])
+
+
+def _is_first(shape: tuple[int, ...]) -> bool:
+    return shape[0] <= _CHANNELS_AT_MOST < shape[2]

@@ -1,0 +1,65 @@
+"""Images of more than 8 bits whose range nobody has named: refused where it is needed, told where it helps."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.errors import DataError
+from toolkit.files.image_files import ImageFiles, StackedImages
+from toolkit.files.images import stored_depth
+from toolkit.files.sources import Images
+from toolkit.messages import Progress
+
+_LEVELS = 64
+"""So few of 256 levels, or fewer, are a small part of them."""
+
+
+@dataclass(frozen=True)
+class _Limits:
+    kind: str
+    low: float
+    high: float
+
+
+def check_depths(images: Images, key: str, progress: Progress) -> None:
+    """Look at the values of files of more than 8 bits; `key` leads to the source that they belong to.
+
+    Raises:
+        DataError: they are of a type that says nothing of its range; names the range that all images have together.
+        UnreadableImageError: an image cannot be read.
+    """
+    parts = images.parts if isinstance(images, StackedImages) else [images]
+    for part in parts:
+        if not isinstance(part, ImageFiles) or part.ranges or (isinstance(images, StackedImages) and images.ranges):
+            continue
+        deep = [image_id for image_id in part.ids if stored_depth(part.paths[image_id]) > 8]
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(lambda image_id, part=part: _limits(part, image_id), deep))
+        if found:
+            _judge(part, found, key, progress)
+
+
+def _judge(images: ImageFiles, found: list[_Limits], key: str, progress: Progress) -> None:
+    low, high = min(one.low for one in found), max(one.high for one in found)
+    kinds = sorted({one.kind for one in found})
+    line = f"value_range: [{low:g}, {high:g}]"
+    if kinds != ["uint16"]:
+        raise DataError(
+            f"{key}.images: {len(found)} images of {images.origin} have pixels of type {', '.join(kinds)}, from "
+            f"{low:g} to {high:g}: which become black and white?",
+            f"Add under {key}: {line}",
+        )
+    if high < _LEVELS * 256:
+        progress.warn(
+            f"{len(found)} images of {images.origin} have 16 bits but no value above {high:g}: their upper 8 bits have "
+            f"only {int(high) // 256 + 1} levels. Add under {key}: {line}"
+        )
+
+
+def _limits(images: ImageFiles, image_id: str) -> _Limits:
+    stored = images.stored(image_id)
+    values = stored[np.isfinite(stored)] if stored.dtype.kind == "f" else stored
+    if not values.size:
+        return _Limits(str(stored.dtype), 0.0, 0.0)
+    return _Limits(str(stored.dtype), float(values.min()), float(values.max()))
