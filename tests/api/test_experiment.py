@@ -66,6 +66,13 @@ def test_maps_are_those_of_the_stores(fitted_competition: Workspace, images: Pat
                 assert np.array_equal(quantise(probability), store.read(path.stem))
 
 
+def test_the_folder_of_the_experiment_is_enough(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    experiments = Path(shutil.copytree(fitted_competition.experiments, tmp_path / "elsewhere"))
+    experiment = Experiment(experiments / "plain")
+    assert experiment.classes == ("foreground",)
+    assert experiment.predict(images / "020.png", folds=0).shape == (40, 48, 1)
+
+
 def test_networks_are_built_anew_only_for_something_else(plain: Experiment, images: Path) -> None:
     path = images / "020.png"
     first, kept = plain.predict(path, folds=0), plain._forecaster
