@@ -22,7 +22,12 @@ Overrides = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment.")]
 Competition = Annotated[
-    str | None, typer.Option(help="What the file looks like: tgs-salt, airbus, … or the path of a YAML file.")
+    str | None,
+    typer.Option(
+        "--competition",
+        "--preset",
+        help="What the file looks like: tgs-salt, airbus, … or the path of a YAML file.",
+    ),
 ]
 OptionalName = Annotated[
     str | None,
