@@ -396,3 +396,46 @@ def test_runs_of_several_classes_may_be_read_for_some_of_them(find: Find, tmp_pa
     form = "competition: {extends: clouds, label_size: null, output_size: null}"
     data = find(f"images: images\nmasks: train.csv\n{form}", "classes: [Sugar]\n")
     np.testing.assert_array_equal(data.read_labels("a"), labels_of("a") == 2)
+
+
+def test_several_files_of_an_image_have_no_other_coding(find: Find) -> None:
+    def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
+        for number in (1, 2):
+            save(folder / f"{image_id}_{number}.png", (labels == number).astype(np.uint8) * 255)
+
+    lines = 'images: images\nmasks: masks\nmask_name: "{id}_*.png"'
+    np.testing.assert_array_equal(find(lines, "", write).read_labels("a"), labels_of("a") > 0)
+    with pytest.raises(DataError, match="several of one image, which are united, of which mask_values says nothing"):
+        find(f"{lines}\nmask_values: [255]", "", write)
+    with pytest.raises(DataError, match=r"do not say which of the classes salt, rock they show"):
+        find(lines, EXCLUSIVE, write)
+    with pytest.raises(DataError, match=r"none is of class rock; there are 1, 2"):
+        find(lines.replace("*", "{class}"), "classes: ['1', rock]\nactivation: sigmoid\n", write)
+
+
+def test_a_wildcard_for_one_file_an_image_reads_it_in_any_way(find: Find) -> None:
+    def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
+        save(folder / f"{image_id}_{IDS.index(image_id)}.png", labels + 100)
+
+    lines = 'images: images\nmasks: masks\nmask_name: "{id}_*.png"\nmask_values: [100, 101, 102]'
+    np.testing.assert_array_equal(find(lines, "classes: 3\n", write).read_labels("NA"), labels_of("NA"))
+
+
+def test_sources_of_other_forms_are_united_with_files(find: Find, tmp_path: Path) -> None:
+    def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
+        save(folder / f"{image_id}_l.png", labels)
+        labelme(folder.parent / "shapes", image_id, labels)
+
+    (tmp_path / "shapes").mkdir()
+    (tmp_path / "coco.json").write_text(json.dumps(coco_tree(with_rle=False)))
+    lines = """\
+images: images
+masks: masks
+mask_name: "{id}_l.png"
+mask_values: {none: 0, salt: 1, rock: 2}
+merge:
+  - {images: images, masks: coco.json, prefix: c_}
+  - {images: images, masks: shapes, mask_name: "{id}.json", prefix: l_}"""
+    data = find(lines, EXCLUSIVE, write)
+    for prefix in ("", "c_", "l_"):
+        np.testing.assert_array_equal(data.read_labels(f"{prefix}a"), labels_of("a"))

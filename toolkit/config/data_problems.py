@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.config.calls import MissingKeyError, Problem, UnknownNameError
 from toolkit.config.codings import task_classes
-from toolkit.config.data import VOID_NAMES, SourceKeys
+from toolkit.config.data import TABLE_SUFFIXES, VOID_NAMES, SourceKeys
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.codings import overlap
 
 if TYPE_CHECKING:  # a Config is checked while it is made
     from toolkit.config.models import Config
 
-_TABLES = (".csv", ".json")
 _OF_MASK_FILES = ("mask_name", "mask_encoding", "colors", "value_ranges")
 
 _Found = Iterator[tuple[KeyPath, ValueError]]
@@ -63,8 +62,8 @@ def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
         yield ("masks",), MissingKeyError()
     if entry.masks is None and entry.mask_name is not None:
         yield ("mask_name",), ValueError("there are no masks whose files could be called so")
-    if entry.masks is not None and entry.masks.suffix.lower() in _TABLES:
-        for key in (*_OF_MASK_FILES, *(("mask_values",) if entry.masks.suffix.lower() == ".json" else ())):
+    if entry.masks is not None and entry.masks.suffix.lower() in TABLE_SUFFIXES:
+        for key in (*_OF_MASK_FILES, *(("mask_values", "ignore") if entry.masks.suffix.lower() == ".json" else ())):
             if getattr(entry, key) is not None:
                 yield (key,), ValueError(f"{entry.masks.name} has no mask files that this could be said of")
     yield from _of_coding(whole)
