@@ -126,7 +126,11 @@ IN_EVERY_WAY: dict[str, tuple[Writer, str, str]] = {
     "colours": (coloured, 'colors: {none: "#000000", salt: [255, 0, 0], rock: "#0080FF"}', ""),
     "colours without a background": (coloured, "colors: {salt: [255, 0, 0], rock: [0, 128, 255]}", EXCLUSIVE),
     "colours of a palette": (palette, 'colors: {none: "#000000", salt: [255, 0, 0], rock: "#0080ff"}', ""),
-    "a file for each class": (one_file_a_class, 'mask_name: "{class}/{id}.png"', EXCLUSIVE),
+    "a file for each class": (
+        one_file_a_class,
+        'mask_name: "{class}/{id}.png"',
+        EXCLUSIVE + "activation: softmax\n",
+    ),
     "bits": (bits, "mask_encoding: bits", EXCLUSIVE + "activation: softmax\n"),
     "channels": (channels, "mask_encoding: channels", EXCLUSIVE + "activation: softmax\n"),
     "named channels": (
@@ -439,3 +443,17 @@ merge:
     data = find(lines, EXCLUSIVE, write)
     for prefix in ("", "c_", "l_"):
         np.testing.assert_array_equal(data.read_labels(f"{prefix}a"), labels_of("a"))
+
+
+@pytest.mark.parametrize(
+    ("write", "lines"), [(one_file_a_class, 'mask_name: "{class}/{id}.png"'), (labelme, ""), (None, "coco")]
+)
+def test_a_class_that_would_be_background_unawares_is_refused(
+    find: Find, tmp_path: Path, write: Writer | None, lines: str
+) -> None:
+    more = "classes: [salt, rock]\nactivation: softmax\n"
+    (tmp_path / "coco.json").write_text(json.dumps(coco_tree(with_rle=False)))
+    masks = "masks: coco.json" if lines == "coco" else f"masks: masks\n{lines}"
+    with pytest.raises(DataError, match="of salt would be background") as told:
+        find(f"images: images\n{masks}", more, write).read_labels("a")
+    assert "activation: sigmoid" in told.value.advice

@@ -107,6 +107,21 @@ def _of_classes(keys: SourceKeys, config: "Config") -> _Found:
         elif missing:
             yield (key,), UnknownNameError(missing[0], tuple(named))
             return
+        dropped = [name for name in named if name not in names and name not in VOID_NAMES]
+        if (
+            exclusive
+            and names[0] in named
+            and (dropped or key == "value_ranges")
+            and not _has_zero(key, named[names[0]])
+        ):
+            rest = f"pixels of {', '.join(dropped)}" if dropped else "values of no range"
+            yield (
+                (key,),
+                ValueError(
+                    f"{rest} would count as {names[0]}, the first of the classes, which softmax takes as background: "
+                    "put a background before it, or set activation: sigmoid"
+                ),
+            )
     yield from _of_numbers(keys, config)
     if keys.value_ranges is not None:
         yield from _of_ranges(keys.value_ranges, names, exclusive)
@@ -116,6 +131,15 @@ def _of_classes(keys: SourceKeys, config: "Config") -> _Found:
             if colour in seen:
                 yield ("colors", name), ValueError(f"{list(colour)} is the colour of {seen[colour]} already")
             seen[colour] = name
+
+
+def _has_zero(key: str, value: Any) -> bool:
+    """Whether 0 is among a class's values or in its range, or its colour is black: what backgrounds mostly have."""
+    if key == "colors":
+        return not any(value)
+    if key == "value_ranges":
+        return bool(value[0] <= 0)
+    return 0 in (value if isinstance(value, tuple) else (value,))
 
 
 def _of_numbers(keys: SourceKeys, config: "Config") -> _Found:

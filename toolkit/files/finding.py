@@ -17,7 +17,7 @@ from toolkit.files.mask_tables import read_mask_table
 from toolkit.files.merging import merge
 from toolkit.files.metadata import read_metadata
 from toolkit.files.own_source import OwnImages, OwnItems, OwnMasks
-from toolkit.files.shapes import LabelmeFiles, ShapeError, Shapes, read_coco
+from toolkit.files.shapes import BACKGROUND, BACKGROUND_FIRST, LabelmeFiles, ShapeError, Shapes, read_coco
 from toolkit.files.sources import Images, LabelledImages, MaskSource, find_negatives
 
 
@@ -139,6 +139,11 @@ def _of_several(keys: SourceKeys, found: Named, classes: Classes, which: str) ->
                 f"{which} are several of one image, and do not say which of the classes {', '.join(names)} they show",
                 'Name the classes in the file names, mask_name: "{id}_{class}.png", or use one file an image.',
             )
+    first = classes.names[0]
+    if classes.activation == "softmax" and first in there and BACKGROUND not in first.lower():
+        raise DataError(
+            f"{which}: those of {first} would be background, which the first of exclusive classes is", BACKGROUND_FIRST
+        )
     missing = [name for name in names if there and name not in there]
     if missing:
         raise DataError(

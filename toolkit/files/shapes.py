@@ -24,6 +24,8 @@ from toolkit.errors import DataError, MissingFileError
 from toolkit.files.images import image_id_of
 from toolkit.files.tiff_files import Box
 
+BACKGROUND = "background"
+BACKGROUND_FIRST = "Put a background before it in classes, or set activation: sigmoid."
 _FAR = 10  # times the longer side
 
 
@@ -87,6 +89,11 @@ class Shapes:
                 continue
             mask = draw()
             if self.classes.activation == "softmax":
+                if name == self.classes.names[0] and BACKGROUND not in name.lower():
+                    raise ShapeError(
+                        f"{image_id}: its shapes of {name} would be background, which the first of exclusive classes is",
+                        BACKGROUND_FIRST,
+                    )
                 planes[mask] = 0
             if place is not None:
                 planes[:, :, place][mask] = 1
