@@ -66,7 +66,7 @@ TWO = "classes: [none, rock]\n"
         (
             f"{FILES}, value_ranges: {{b: [1, 3], c: [5, 9]}}",
             "classes: [b, c]\n",
-            "values of no range would count as b",
+            "no range would count as b",
         ),
         (f"{FILES}, metadata_id: x", "", "data.metadata_id: there is no metadata"),
         (f"{FILES}, weights: x", "", "data.weights: there is no metadata"),
@@ -117,14 +117,10 @@ def test_classes_that_are_left_out_are_those_that_data_names(
 
 
 def test_the_first_class_may_be_background_where_it_has_0(tmp_path: Path) -> None:
-    for data in (
-        "mask_values: {a: 0, b: 1, c: 2}",
-        "colors: {a: '#000000', b: '#010203'}",
-        "value_ranges: {a: [0, 3]}",
-    ):
-        assert (
-            load(tmp_path, f"{FILES}, {data}", "classes: [a, b]\n" if "b" in data else "").task_classes.names[0] == "a"
-        )
+    for key in ("mask_values: {a: 0, b: 1, c: 2}", "colors: {a: '#000000', b: '#010203', c: '#000001'}"):
+        assert load(tmp_path, f"{FILES}, {key}", "classes: [a, b]\n").task_classes.names == ("a", "b")
+    config = load(tmp_path, f"{FILES}, value_ranges: {{a: [0, 3], b: [5, 9]}}", "classes: [a, b]\n")
+    assert config.task_classes.names == ("a", "b")
 
 
 def test_some_classes_of_a_competition_may_be_chosen(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ class Shapes:
             if self.classes.activation == "softmax":
                 if name == self.classes.names[0] and BACKGROUND not in name.lower():
                     raise ShapeError(
-                        f"{image_id}: its shapes of {name} would be background, which the first of exclusive classes is",
+                        f"{image_id}: its shapes of {name} would be background, as the first exclusive class is",
                         BACKGROUND_FIRST,
                     )
                 planes[mask] = 0
