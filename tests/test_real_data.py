@@ -5,15 +5,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.config.codings import task_classes
 from toolkit.config.competitions import find_competition
+from toolkit.config.data import SourceKeys
 from toolkit.core.labels import VOID, Classes
 from toolkit.core.rle import decode, encode
 from toolkit.errors import DataError, SubmissionError
 from toolkit.files.checking import check_training_data
-from toolkit.files.finding import find_training_data
+from toolkit.files.finding import find_source, find_training_data
 from toolkit.files.images import read_image, read_mask_values
 from toolkit.files.mask_rows import runs_of
 from toolkit.files.sources import find_images
@@ -261,3 +264,35 @@ def test_every_row_of_a_nuclei_table_is_an_object(real_data: Path) -> None:
     rows = sum(line.startswith(image_id) for line in (folder / "train_labels.csv").read_text().splitlines())
     assert objects.max() == rows
     assert np.array_equal(objects > 0, data.read_labels(image_id) == 1)
+
+
+def test_real_masks_written_in_other_ways_read_back_equal(real_data: Path, tmp_path: Path) -> None:
+    nuclei = find_training_data(real_data / "nuclei" / "train" / "images", real_data / "nuclei" / "train_labels.csv")
+    camvid = find_training_data(
+        real_data / "camvid" / "train" / "images",
+        real_data / "camvid" / "train" / "masks",
+        Classes(tuple(map(str, range(11))), "softmax", tuple((value,) for value in range(11)), (11,)),
+    )
+    for name in ("objects", "colours"):
+        (tmp_path / name).mkdir()
+    palette = np.random.default_rng(0).permutation(256**3)[:256]
+    colours = np.stack([palette >> 16, palette >> 8 & 255, palette & 255], axis=1).astype(np.uint8)
+    for image_id in nuclei.images.ids[:5]:
+        objects = nuclei.read_objects(image_id)
+        assert objects is not None
+        Image.fromarray(objects.astype(np.uint16)).save(tmp_path / "objects" / f"{image_id}_x.png")
+    for image_id in camvid.images.ids[:5]:
+        Image.fromarray(colours[camvid.read_labels(image_id)]).save(tmp_path / "colours" / f"{image_id}_x.png")
+    named = {str(number): colours[number].tolist() for number in range(11)} | {"void": colours[255].tolist()}
+    for labelled, folder, keys, classes in (
+        (nuclei, "objects", {"mask_encoding": "instances"}, 1),
+        (camvid, "colours", {"colors": {name: tuple(colour) for name, colour in named.items()}}, camvid.classes.names),
+    ):
+        images = real_data / ("nuclei" if folder == "objects" else "camvid") / "train" / "images"
+        source = SourceKeys(images=images, masks=tmp_path / folder, mask_name="{id}_x.png", **keys)
+        activation = labelled.classes.activation
+        written = find_source(source, task_classes(classes, activation, source), 3, "data")
+        for image_id in labelled.images.ids[:5]:
+            np.testing.assert_array_equal(written.read_labels(image_id), labelled.read_labels(image_id))
+            if folder == "objects":
+                np.testing.assert_array_equal(written.read_objects(image_id), labelled.read_objects(image_id))

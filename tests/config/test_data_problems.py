@@ -61,6 +61,13 @@ TWO = "classes: [none, rock]\n"
             "each class has a file: every value above",
         ),
         (f"{FILES}, mask_name: '{{class}}/{{id}}.png', mask_encoding: bits", "", "each class has a file, not bits"),
+        (f"{FILES}, mask_values: {{a: 0, b: 1, c: 2}}", "classes: [b, c]\n", "pixels of a would count as b, the first"),
+        (f"{FILES}, colors: {{a: '#000000', b: '#010203', c: '#000001'}}", "classes: [b, c]\n", "would count as b"),
+        (
+            f"{FILES}, value_ranges: {{b: [1, 3], c: [5, 9]}}",
+            "classes: [b, c]\n",
+            "no range would count as b",
+        ),
         (f"{FILES}, metadata_id: x", "", "data.metadata_id: there is no metadata"),
         (f"{FILES}, weights: x", "", "data.weights: there is no metadata"),
         ("merge: [{images: a, masks: b}]", "", "data.merge: one source alone has nothing to be united with"),
@@ -98,6 +105,7 @@ def test_keys_that_do_not_fit_together_are_told(tmp_path: Path, data: str, more:
         ("mask_encoding: channels, mask_values: {a: 1, b: 0}", ("a", "b"), "sigmoid"),
         ("competition: severstal", ("1", "2", "3", "4"), "sigmoid"),
         ("mask_encoding: instances", ("foreground",), "sigmoid"),
+        ("mask_name: '{class}/{id}.png'", ("foreground",), "sigmoid"),
     ],
 )
 def test_classes_that_are_left_out_are_those_that_data_names(
@@ -106,6 +114,13 @@ def test_classes_that_are_left_out_are_those_that_data_names(
     config = load(tmp_path, f"{FILES}, {data}")
     assert config.task_classes.names == names
     assert config.activation == activation
+
+
+def test_the_first_class_may_be_background_where_it_has_0(tmp_path: Path) -> None:
+    for key in ("mask_values: {a: 0, b: 1, c: 2}", "colors: {a: '#000000', b: '#010203', c: '#000001'}"):
+        assert load(tmp_path, f"{FILES}, {key}", "classes: [a, b]\n").task_classes.names == ("a", "b")
+    config = load(tmp_path, f"{FILES}, value_ranges: {{a: [0, 3], b: [5, 9]}}", "classes: [a, b]\n")
+    assert config.task_classes.names == ("a", "b")
 
 
 def test_some_classes_of_a_competition_may_be_chosen(tmp_path: Path) -> None:

@@ -126,7 +126,11 @@ IN_EVERY_WAY: dict[str, tuple[Writer, str, str]] = {
     "colours": (coloured, 'colors: {none: "#000000", salt: [255, 0, 0], rock: "#0080FF"}', ""),
     "colours without a background": (coloured, "colors: {salt: [255, 0, 0], rock: [0, 128, 255]}", EXCLUSIVE),
     "colours of a palette": (palette, 'colors: {none: "#000000", salt: [255, 0, 0], rock: "#0080ff"}', ""),
-    "a file for each class": (one_file_a_class, 'mask_name: "{class}/{id}.png"', EXCLUSIVE),
+    "a file for each class": (
+        one_file_a_class,
+        'mask_name: "{class}/{id}.png"',
+        EXCLUSIVE + "activation: softmax\n",
+    ),
     "bits": (bits, "mask_encoding: bits", EXCLUSIVE + "activation: softmax\n"),
     "channels": (channels, "mask_encoding: channels", EXCLUSIVE + "activation: softmax\n"),
     "named channels": (
@@ -396,3 +400,60 @@ def test_runs_of_several_classes_may_be_read_for_some_of_them(find: Find, tmp_pa
     form = "competition: {extends: clouds, label_size: null, output_size: null}"
     data = find(f"images: images\nmasks: train.csv\n{form}", "classes: [Sugar]\n")
     np.testing.assert_array_equal(data.read_labels("a"), labels_of("a") == 2)
+
+
+def test_several_files_of_an_image_have_no_other_coding(find: Find) -> None:
+    def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
+        for number in (1, 2):
+            save(folder / f"{image_id}_{number}.png", (labels == number).astype(np.uint8) * 255)
+
+    lines = 'images: images\nmasks: masks\nmask_name: "{id}_*.png"'
+    np.testing.assert_array_equal(find(lines, "", write).read_labels("a"), labels_of("a") > 0)
+    with pytest.raises(DataError, match="several of one image, which are united, of which mask_values says nothing"):
+        find(f"{lines}\nmask_values: [255]", "", write)
+    with pytest.raises(DataError, match=r"do not say which of the classes salt, rock they show"):
+        find(lines, EXCLUSIVE, write)
+    with pytest.raises(DataError, match=r"none is of class rock; there are 1, 2"):
+        find(lines.replace("*", "{class}"), "classes: ['1', rock]\nactivation: sigmoid\n", write)
+
+
+def test_a_wildcard_for_one_file_an_image_reads_it_in_any_way(find: Find) -> None:
+    def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
+        save(folder / f"{image_id}_{IDS.index(image_id)}.png", labels + 100)
+
+    lines = 'images: images\nmasks: masks\nmask_name: "{id}_*.png"\nmask_values: [100, 101, 102]'
+    np.testing.assert_array_equal(find(lines, "classes: 3\n", write).read_labels("NA"), labels_of("NA"))
+
+
+def test_sources_of_other_forms_are_united_with_files(find: Find, tmp_path: Path) -> None:
+    def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
+        save(folder / f"{image_id}_l.png", labels)
+        labelme(folder.parent / "shapes", image_id, labels)
+
+    (tmp_path / "shapes").mkdir()
+    (tmp_path / "coco.json").write_text(json.dumps(coco_tree(with_rle=False)))
+    lines = """\
+images: images
+masks: masks
+mask_name: "{id}_l.png"
+mask_values: {none: 0, salt: 1, rock: 2}
+merge:
+  - {images: images, masks: coco.json, prefix: c_}
+  - {images: images, masks: shapes, mask_name: "{id}.json", prefix: l_}"""
+    data = find(lines, EXCLUSIVE, write)
+    for prefix in ("", "c_", "l_"):
+        np.testing.assert_array_equal(data.read_labels(f"{prefix}a"), labels_of("a"))
+
+
+@pytest.mark.parametrize(
+    ("write", "lines"), [(one_file_a_class, 'mask_name: "{class}/{id}.png"'), (labelme, ""), (None, "coco")]
+)
+def test_a_class_that_would_be_background_unawares_is_refused(
+    find: Find, tmp_path: Path, write: Writer | None, lines: str
+) -> None:
+    more = "classes: [salt, rock]\nactivation: softmax\n"
+    (tmp_path / "coco.json").write_text(json.dumps(coco_tree(with_rle=False)))
+    masks = "masks: coco.json" if lines == "coco" else f"masks: masks\n{lines}"
+    with pytest.raises(DataError, match="of salt would be background") as told:
+        find(f"images: images\n{masks}", more, write).read_labels("a")
+    assert "activation: sigmoid" in told.value.advice

@@ -102,3 +102,18 @@ def test_parts_of_any_image_join_to_the_whole(tmp_path: Path) -> None:
             tmp_path / "a.tif", 3, (top, left, height, width)
         )
     np.testing.assert_array_equal(joined, pixels)
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome"])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_pages_are_channels_where_the_file_says_so(tmp_path: Path, kind: str, depth: type) -> None:
+    path = tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif")
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(depth).max + 1, (5, 40, 30), depth)
+    tifffile.imwrite(path, pixels, imagej=kind == "imagej", ome=kind == "ome", metadata={"axes": "CYX"})
+    expected = np.moveaxis(pixels >> 8 if depth == np.uint16 else pixels, 0, 2).astype(np.uint8)
+    assert read_size(path) == (40, 30)
+    np.testing.assert_array_equal(read_image(path, 5), expected)
+    np.testing.assert_array_equal(read_image_part(path, 5, (3, 4, 10, 20)), expected[3:13, 4:24])
+    tifffile.imwrite(path, pixels, imagej=kind == "imagej", ome=kind == "ome", metadata={"axes": "ZYX"})
+    with pytest.raises(UnreadableImageError, match="several pages"):
+        read_image(path, 5)

@@ -39,6 +39,8 @@ _FREE_TO_CHANGE = (
     "data.sample_submission",
     "data.external_negatives",
     "data.extra_train_data",
+    "data.merge",
+    "data.metadata",
     "precision:",
 )
 _CONTENTS = {

@@ -235,9 +235,12 @@ class DataConfig(SourceKeys):
 
     def completed(self, entry: SourceKeys) -> SourceKeys:
         """One of the further sources, with what it leaves out taken from here."""
-        keys: tuple[str, ...] = ("image_name", "mask_name", "value_range")
-        if all(getattr(entry, key) is None for key in CODING_KEYS):
-            keys += CODING_KEYS
+        keys: tuple[str, ...] = ("image_name", "value_range")
+        if entry.masks is None or entry.masks.suffix.lower() not in TABLE_SUFFIXES:
+            keys += ("mask_name",)
+            shapes = (entry.mask_name or "").lower().endswith(".json")
+            if not shapes and all(getattr(entry, key) is None for key in CODING_KEYS):
+                keys += CODING_KEYS
         missing = {key: getattr(self, key) for key in keys if getattr(entry, key) is None}
         return entry.model_copy(update=missing)
 
@@ -250,6 +253,9 @@ class DataConfig(SourceKeys):
             )
         return (value,) if isinstance(value, dict) else value
 
+
+TABLE_SUFFIXES = (".csv", ".json")
+"""Of files that hold the masks of all images."""
 
 CODING_KEYS = ("mask_encoding", "mask_values", "colors", "value_ranges", "ignore")
 """Keys that say what the pixels of masks mean; they belong together."""

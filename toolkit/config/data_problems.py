@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.config.calls import MissingKeyError, Problem, UnknownNameError
 from toolkit.config.codings import task_classes
-from toolkit.config.data import VOID_NAMES, SourceKeys
+from toolkit.config.data import TABLE_SUFFIXES, VOID_NAMES, SourceKeys
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.codings import overlap
 
 if TYPE_CHECKING:  # a Config is checked while it is made
     from toolkit.config.models import Config
 
-_TABLES = (".csv", ".json")
 _OF_MASK_FILES = ("mask_name", "mask_encoding", "colors", "value_ranges")
 
 _Found = Iterator[tuple[KeyPath, ValueError]]
@@ -63,8 +62,8 @@ def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
         yield ("masks",), MissingKeyError()
     if entry.masks is None and entry.mask_name is not None:
         yield ("mask_name",), ValueError("there are no masks whose files could be called so")
-    if entry.masks is not None and entry.masks.suffix.lower() in _TABLES:
-        for key in (*_OF_MASK_FILES, *(("mask_values",) if entry.masks.suffix.lower() == ".json" else ())):
+    if entry.masks is not None and entry.masks.suffix.lower() in TABLE_SUFFIXES:
+        for key in (*_OF_MASK_FILES, *(("mask_values", "ignore") if entry.masks.suffix.lower() == ".json" else ())):
             if getattr(entry, key) is not None:
                 yield (key,), ValueError(f"{entry.masks.name} has no mask files that this could be said of")
     yield from _of_coding(whole)
@@ -108,6 +107,21 @@ def _of_classes(keys: SourceKeys, config: "Config") -> _Found:
         elif missing:
             yield (key,), UnknownNameError(missing[0], tuple(named))
             return
+        dropped = [name for name in named if name not in names and name not in VOID_NAMES]
+        if (
+            exclusive
+            and names[0] in named
+            and (dropped or key == "value_ranges")
+            and not _has_zero(key, named[names[0]])
+        ):
+            rest = f"pixels of {', '.join(dropped)}" if dropped else "values of no range"
+            yield (
+                (key,),
+                ValueError(
+                    f"{rest} would count as {names[0]}, the first of the classes, which softmax takes as background: "
+                    "put a background before it, or set activation: sigmoid"
+                ),
+            )
     yield from _of_numbers(keys, config)
     if keys.value_ranges is not None:
         yield from _of_ranges(keys.value_ranges, names, exclusive)
@@ -117,6 +131,15 @@ def _of_classes(keys: SourceKeys, config: "Config") -> _Found:
             if colour in seen:
                 yield ("colors", name), ValueError(f"{list(colour)} is the colour of {seen[colour]} already")
             seen[colour] = name
+
+
+def _has_zero(key: str, value: Any) -> bool:
+    """Whether 0 is among a class's values or in its range, or its colour is black: what backgrounds mostly have."""
+    if key == "colors":
+        return not any(value)
+    if key == "value_ranges":
+        return bool(value[0] <= 0)
+    return 0 in (value if isinstance(value, tuple) else (value,))
 
 
 def _of_numbers(keys: SourceKeys, config: "Config") -> _Found:

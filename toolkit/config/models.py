@@ -103,7 +103,7 @@ class Config(ClosedModel):
         default_factory=lambda data: _activation_for(data.get("classes", 1), data.get("data")),
         description="What turns the network's logits into probabilities: `sigmoid`, each class for itself, or "
         "`softmax`, one class a pixel, the first of which counts as background. Left out: sigmoid for one class, "
-        "for those of a competition and for masks of bits or channels, else softmax.",
+        "for those of a competition and for masks of bits, channels or one file a class, else softmax.",
     )
     loss: Loss = Field(
         default_factory=lambda data: (
@@ -250,7 +250,7 @@ def _activation_for(classes: int | tuple[str, ...], data: DataConfig | None) -> 
     """Classes of a competition, and those of masks that have room for several in a pixel, are independent."""
     expected = () if data is None else data.table_format.classes
     of_competition = isinstance(classes, tuple) and set(classes) <= set(expected)
-    shared = data is not None and data.encoding in ("bits", "channels")
+    shared = data is not None and (data.encoding in ("bits", "channels") or "{class}" in (data.mask_name or ""))
     return "sigmoid" if _count(classes) == 1 or of_competition or shared else "softmax"
 
 

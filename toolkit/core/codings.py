@@ -35,9 +35,6 @@ class Coding(Protocol):
             UnknownValuesError: pixels of no class.
         """
 
-    def objects(self, stored: npt.NDArray[Any]) -> Objects | None:
-        """The objects of the stored pixels, `int32 (height, width)`, where they tell them apart."""
-
 
 @dataclass(frozen=True)
 class ByValue:
@@ -48,9 +45,6 @@ class ByValue:
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The values, bool or whole."""
         return whole_numbers(largest_channel(stored))
-
-    def objects(self, stored: npt.NDArray[Any]) -> None:
-        """None: a value does not tell objects that touch."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class ByColour:
     black_is_background: bool = False
     wants_colours: bool = True
 
-    def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
         """The number of the colour of each pixel."""
         if stored.dtype not in (np.uint8, np.bool_):
             raise UnknownValuesError(f"pixels of type {stored.dtype}; colours have 8 bits a channel")
@@ -82,12 +76,8 @@ class ByColour:
         if not self.rest_is_background:
             unknown = packed[~known]
             self._refuse(unknown[unknown != 0] if self.black_is_background else unknown)
-        numbers = (order + 1).astype(np.uint8)
-        result: npt.NDArray[np.uint8] = np.where(known, numbers[place], np.uint8(0))
+        result: npt.NDArray[np.uint16] = np.where(known, order[place] + 1, 0).astype(np.uint16)
         return result
-
-    def objects(self, stored: npt.NDArray[Any]) -> None:
-        """None: a colour does not tell objects that touch."""
 
     def _refuse(self, packed: npt.NDArray[np.uint32]) -> None:
         found, counts = np.unique(packed, return_counts=True)
@@ -131,9 +121,6 @@ class ByRange:
         numbers[void] = len(self.ranges) + 1
         return numbers
 
-    def objects(self, stored: npt.NDArray[Any]) -> None:
-        """None: values do not tell objects that touch."""
-
 
 @dataclass(frozen=True)
 class ByBit:
@@ -154,9 +141,6 @@ class ByBit:
             planes[(values >> bit) & 1 == 1] = VOID
         return planes
 
-    def objects(self, stored: npt.NDArray[Any]) -> None:
-        """None: a bit does not tell objects that touch."""
-
 
 @dataclass(frozen=True)
 class ByChannel:
@@ -176,9 +160,6 @@ class ByChannel:
         for channel in self.void:
             planes[values[:, :, channel] > 0] = VOID
         return planes
-
-    def objects(self, stored: npt.NDArray[Any]) -> None:
-        """None: a channel does not tell objects that touch."""
 
 
 @dataclass(frozen=True)

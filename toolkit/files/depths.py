@@ -8,6 +8,7 @@ import numpy as np
 from toolkit.errors import DataError
 from toolkit.files.image_files import ImageFiles, StackedImages
 from toolkit.files.images import stored_depth
+from toolkit.files.merging import MergedImages
 from toolkit.files.sources import Images
 from toolkit.messages import Progress
 
@@ -29,15 +30,21 @@ def check_depths(images: Images, key: str, progress: Progress) -> None:
         DataError: they are of a type that says nothing of its range; names the range that all images have together.
         UnreadableImageError: an image cannot be read.
     """
-    parts = images.parts if isinstance(images, StackedImages) else [images]
-    for part in parts:
-        if not isinstance(part, ImageFiles) or part.ranges or (isinstance(images, StackedImages) and images.ranges):
-            continue
+    for part in _files(images):
         deep = [image_id for image_id in part.ids if stored_depth(part.paths[image_id]) > 8]
         with ThreadPoolExecutor() as pool:
             found = list(pool.map(lambda image_id, part=part: _limits(part, image_id), deep))
         if found:
             _judge(part, found, key, progress)
+
+
+def _files(images: Images) -> list[ImageFiles]:
+    """The folders of images that no range is named for."""
+    if isinstance(images, MergedImages):
+        return [part for one in images.parts for part in _files(one)]
+    if isinstance(images, StackedImages):
+        return [] if images.ranges else [part for part in images.parts if not part.ranges]
+    return [images] if isinstance(images, ImageFiles) and not images.ranges else []
 
 
 def _judge(images: ImageFiles, found: list[_Limits], key: str, progress: Progress) -> None:

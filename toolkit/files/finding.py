@@ -17,7 +17,7 @@ from toolkit.files.mask_tables import read_mask_table
 from toolkit.files.merging import merge
 from toolkit.files.metadata import read_metadata
 from toolkit.files.own_source import OwnImages, OwnItems, OwnMasks
-from toolkit.files.shapes import LabelmeFiles, ShapeError, Shapes, read_coco
+from toolkit.files.shapes import BACKGROUND, BACKGROUND_FIRST, LabelmeFiles, ShapeError, Shapes, read_coco
 from toolkit.files.sources import Images, LabelledImages, MaskSource, find_negatives
 
 
@@ -86,7 +86,7 @@ def find_source(
         raise MissingFileError(
             f"{key}.masks: there is no folder, CSV or JSON file {keys.masks}", path_advice(keys.masks)
         )
-    masks = _of_folder(keys, classes, images, f"{key}.masks")
+    masks = _of_folder(keys, keys.masks, classes, images, f"{key}.masks")
     return LabelledImages(_without_masks(images, masks), masks, classes)
 
 
@@ -109,23 +109,16 @@ def _of_table(path: Path, competition: Competition, images: Images, classes: Cla
     return Shapes(read_coco(path, key, images.ids, wanted), classes, _refuse_turned(images))
 
 
-def _of_folder(keys: SourceKeys, classes: Classes, images: Images, key: str) -> MaskSource:
-    folder, pattern = Path(str(keys.masks)), keys.mask_name
+def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images, key: str) -> MaskSource:
+    pattern = keys.mask_name
     if (pattern or "").lower().endswith(".json") or (pattern is None and _holds_only_json(folder, images)):
-        _refuse_coding(keys, folder, key)
+        _refuse_coding(keys, f"{key}: {folder} holds shapes in JSON files", CODING_KEYS)
         files = files_by_id(folder, (".json",), key, pattern or "{id}.json")
         return Shapes(LabelmeFiles(files), classes, _refuse_turned(images))
     if pattern is not None and (CLASS in pattern or ANYTHING in pattern):
-        names = classes.names[1:] if classes.activation == "softmax" else classes.names
-        if CLASS not in pattern and len(names) > 1:
-            raise DataError(
-                f"{key}: files called {pattern} do not say which of the classes {', '.join(names)} they show",
-                'Name the classes in the file names, mask_name: "{id}_{class}.png", or use one file an image.',
-            )
         found = named_files(folder, MASK_SUFFIXES, key, pattern)
-        _refuse_no_class(found, names, key, folder)
-        with_objects = keys.encoding == "instances"
-        return SeveralMaskFiles(found, names, with_objects, classes.ignore)
+        if CLASS in pattern or any(len(files) > 1 for files in found.values()):
+            return _of_several(keys, found, classes, f"{key}: the files called {pattern} in {folder}")
     paths = files_by_id(folder, MASK_SUFFIXES, key, pattern)
     if isinstance(images, ImageFiles) and pattern is None and set(paths.values()) & set(images.paths.values()):
         raise DataError(
@@ -135,23 +128,35 @@ def _of_folder(keys: SourceKeys, classes: Classes, images: Images, key: str) -> 
     return MaskFiles(paths, coding_of(classes, keys))
 
 
-def _refuse_no_class(found: Named, names: Sequence[str], key: str, folder: Path) -> None:
-    """A class none of whose files is there is misspelt."""
+def _of_several(keys: SourceKeys, found: Named, classes: Classes, which: str) -> SeveralMaskFiles:
+    """Several files an image, of classes that stand in their names; a class without any file is misspelt."""
+    names = classes.names[1:] if classes.activation == "softmax" else classes.names
     there = {name for files in found.values() for name, _ in files if name}
+    if not there:
+        _refuse_coding(keys, f"{which} are several of one image, which are united", (*CODING_KEYS[1:-1],))
+        if keys.encoding not in ("values", "instances") or len(names) > 1:
+            raise DataError(
+                f"{which} are several of one image, and do not say which of the classes {', '.join(names)} they show",
+                'Name the classes in the file names, mask_name: "{id}_{class}.png", or use one file an image.',
+            )
+    first = classes.names[0]
+    if classes.activation == "softmax" and first in there and BACKGROUND not in first.lower():
+        raise DataError(
+            f"{which}: those of {first} would be background, which the first of exclusive classes is", BACKGROUND_FIRST
+        )
     missing = [name for name in names if there and name not in there]
     if missing:
         raise DataError(
-            f"{key}: no file in {folder} is of class {', '.join(missing)}; there are {', '.join(sorted(there))}",
+            f"{which}: none is of class {', '.join(missing)}; there are {', '.join(sorted(there))}",
             "Name classes as the files do.",
         )
+    return SeveralMaskFiles(found, names, keys.encoding == "instances", classes.ignore)
 
 
-def _refuse_coding(keys: SourceKeys, folder: Path, key: str) -> None:
-    given = [name for name in CODING_KEYS if getattr(keys, name) is not None]
+def _refuse_coding(keys: SourceKeys, what: str, unused: Sequence[str]) -> None:
+    given = [name for name in unused if getattr(keys, name) is not None]
     if given:
-        raise DataError(
-            f"{key}: {folder} holds shapes in JSON files, of which {given[0]} says nothing", f"Leave out {given[0]}."
-        )
+        raise DataError(f"{what}, of which {given[0]} says nothing", f"Leave out {given[0]}.")
 
 
 def _holds_only_json(folder: Path, images: Images) -> bool:

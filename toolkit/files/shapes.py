@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ from toolkit.errors import DataError, MissingFileError
 from toolkit.files.images import image_id_of
 from toolkit.files.tiff_files import Box
 
+BACKGROUND = "background"
+BACKGROUND_FIRST = "Put a background before it in classes, or set activation: sigmoid."
 _FAR = 10  # times the longer side
 
 
@@ -42,6 +44,20 @@ class Drawing:
     shapes: Sequence[tuple[str, Any, Callable[[], Mask]]]
 
 
+class Drawings(Protocol):
+    """Where drawings come from."""
+
+    @property
+    def ids(self) -> Iterable[str]:
+        """Ids of the images that were drawn on."""
+
+    def read(self, image_id: str) -> Drawing:
+        """The shapes of one image; raises KeyError if there are none, ShapeError if they cannot be read."""
+
+    def content(self, image_id: str) -> bytes:
+        """What the shapes are made from, for digests."""
+
+
 @dataclass(frozen=True)
 class Shapes:
     """Masks of shapes of named classes.
@@ -50,7 +66,7 @@ class Shapes:
     void. Of exclusive classes, what is drawn later lies on top.
     """
 
-    drawings: "DrawingSource"
+    drawings: Drawings
     classes: Classes
     refuse_turned: Callable[[str], None]
     size: None = None
@@ -68,15 +84,20 @@ class Shapes:
         planes = np.zeros((*drawing.size, len(names)), np.uint8)
         void = np.zeros(drawing.size, np.bool_)
         for name, _, draw in drawing.shapes:
-            place = self._place(name, names)
-            if place is None and name not in VOID_NAMES and self.classes.activation == "sigmoid":
+            place, is_void = self._place(name, names), name in VOID_NAMES and name not in self.classes.names
+            if place is None and not is_void and self.classes.activation == "sigmoid":
                 continue
             mask = draw()
             if self.classes.activation == "softmax":
+                if name == self.classes.names[0] and BACKGROUND not in name.lower():
+                    raise ShapeError(
+                        f"{image_id}: its shapes of {name} would be background, as the first exclusive class is",
+                        BACKGROUND_FIRST,
+                    )
                 planes[mask] = 0
             if place is not None:
                 planes[:, :, place][mask] = 1
-            void = void & ~mask if name not in VOID_NAMES or name in names else void | mask
+            void[mask] = is_void
         planes[void] = VOID
         return planes
 
@@ -110,25 +131,8 @@ class Shapes:
         return names.index(name) if name in names else None
 
 
-class DrawingSource:
-    """Where drawings come from."""
-
-    @property
-    def ids(self) -> Iterable[str]:
-        """Ids of the images that were drawn on."""
-        raise NotImplementedError
-
-    def read(self, image_id: str) -> Drawing:
-        """The shapes of one image; raises KeyError if there are none, ShapeError if they cannot be read."""
-        raise NotImplementedError
-
-    def content(self, image_id: str) -> bytes:
-        """What the shapes are made from, for digests."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
-class LabelmeFiles(DrawingSource):
+class LabelmeFiles:
     """JSON files of labelme (https://github.com/wkentaro/labelme), one for each image; drawn as labelme draws them."""
 
     paths: Mapping[str, Path]
@@ -212,7 +216,7 @@ def _pasted(where: str, encoded: Any, points: Sequence[tuple[float, float]], siz
 
 
 @dataclass(frozen=True)
-class CocoFile(DrawingSource):
+class CocoFile:
     """The annotations of a COCO file (https://cocodataset.org/#format-data), drawn as its own tools draw them.
 
     `sizes` are those of the images, `annotations` have the name of their category with them.

@@ -25,8 +25,8 @@ def tiff_size(path: Path) -> tuple[int, int] | None:
     """
     try:
         with tifffile.TiffFile(path) as file:
-            page = _plain_page(file)
-            return None if page is None else (page.imagelength, page.imagewidth)
+            pages = _plain_pages(file)
+            return (pages[0].imagelength, pages[0].imagewidth) if pages else None
     except OSError:
         raise
     except Exception:  # damaged headers make it raise errors of many kinds
@@ -47,18 +47,20 @@ def tiff_depth(path: Path) -> int | None:
 def read_tiff(path: Path, box: Box | None = None) -> npt.NDArray[Any] | None:
     """The values of a file, or of a part of it alone: (height, width) or (height, width, channels).
 
-    None for several pages, turned images, palettes, bits, and compressions that need more libraries.
+    Several pages are channels where the file says so, as ImageJ and OME do. None for other pages, turned images,
+    palettes, bits, and compressions that need more libraries.
 
     Raises:
         OSError, ValueError: the file cannot be opened, is truncated or damaged.
     """
     try:
         with tifffile.TiffFile(path) as file:
-            page = _plain_page(file)
-            if page is None:
+            pages = _plain_pages(file)
+            if not pages:
                 return None
-            box = box or (0, 0, page.imagelength, page.imagewidth)
-            part = _of_plain_values(page, box) if page.is_memmappable else _of_segments(page, box)
+            box = box or (0, 0, pages[0].imagelength, pages[0].imagewidth)
+            parts = [_of_plain_values(page, box) if page.is_memmappable else _of_segments(page, box) for page in pages]
+            part = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
             return part[:, :, 0] if part.shape[2] == 1 else part
     except (OSError, ValueError):
         raise
@@ -77,13 +79,18 @@ def has_pages(path: Path) -> bool:
         return False
 
 
-def _plain_page(file: tifffile.TiffFile) -> Any:
-    """The only page of a file whose values are those of the image, in whatever layout; None if it is another."""
-    if len(file.pages) != 1:
-        return None
-    page = file.pages[0].aspage()
+def _plain_pages(file: tifffile.TiffFile) -> list[Any]:
+    """The only page of a file, or those of its channels; none if they are others, or their values not the image's."""
+    if len(file.pages) != 1 and (len(file.series) != 1 or file.series[0].axes != "CYX"):
+        return []
+    pages = [page.aspage() for page in file.pages]
+    return pages if all(map(_is_plain, pages)) else []
+
+
+def _is_plain(page: Any) -> bool:
+    """Whether the values of a page are those of the image, in whatever layout."""
     orientation = page.tags.get("Orientation")
-    plain = (
+    return (
         page.photometric in (_BLACK_IS_ZERO, _RGB)
         and page.compression in _COMPRESSIONS
         and page.bitspersample in (8, 16, 32, 64)
@@ -92,7 +99,6 @@ def _plain_page(file: tifffile.TiffFile) -> Any:
         and not page.is_subsampled
         and (orientation is None or orientation.value == 1)
     )
-    return page if plain else None
 
 
 def _of_plain_values(page: Any, box: Box) -> npt.NDArray[Any]:
