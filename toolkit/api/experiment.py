@@ -20,8 +20,7 @@ from toolkit.commands.tune import tune
 from toolkit.commands.tune_result import TuneResult
 from toolkit.config.codings import task_classes
 from toolkit.config.durations import parse_duration
-from toolkit.config.models import task_classes
-from toolkit.core.arrays import Image, Probability
+from toolkit.core.arrays import Probability
 from toolkit.core.labels import Classes
 from toolkit.core.recipe import Recipe
 from toolkit.errors import ConfigError, DataError, NotReadyError
