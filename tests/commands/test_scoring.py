@@ -54,7 +54,7 @@ def label_maps(tmp_path: Path, values: int, classes: Classes = BINARY) -> LabelM
         Image.fromarray(random.integers(0, 256, SIZE, np.uint8)).save(paths[image_id])
         labels[image_id] = np.repeat(np.repeat(random.integers(0, values, (5, 7), np.uint8), 2, 0), 2, 1)
         labels[image_id][0, :3] = VOID
-    return LabelMaps(ImageFiles(str(tmp_path), paths), MaskTable({}), classes, labels=labels)
+    return LabelMaps(ImageFiles(str(tmp_path), paths), MaskTable({}), classes, labels)
 
 
 def store_of(folder: Path, data: LabelMaps, classes: int, activation: str, seed: int) -> ProbabilityStore:
