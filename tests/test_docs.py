@@ -5,6 +5,10 @@ from pathlib import Path
 from toolkit import errors
 from toolkit.config.loading import load_config
 from toolkit.core.postprocess import recipe_from_plain, recipe_to_plain
+from toolkit.core.simulate_ccd import CCD_CLASSES
+from toolkit.files.datasets import find_labelled
+from toolkit.files.simulation import Simulation, write_simulation
+from toolkit.messages import Silent
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +25,18 @@ def test_every_exit_code_is_documented_and_its_own() -> None:
 def test_the_example_experiment_loads() -> None:
     config = load_config(ROOT / "experiments" / "example" / "config.yaml").config
     assert config.stages[0].negatives == 0.5
+
+
+def test_the_example_of_several_classes_loads_with_what_is_simulated(tmp_path: Path) -> None:
+    example = re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / "multi-class.md").read_text(), re.DOTALL)
+    assert example is not None
+    write_simulation(tmp_path / "data" / "ccd", Simulation("ccd", 0, 2, 1, (128, 128)), Silent())
+    path = tmp_path / "experiments" / "ccd" / "config.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(example[1])
+    config = load_config(path).config
+    assert config.task_classes.names == CCD_CLASSES
+    assert find_labelled(config).read_labels("00001").max() < len(CCD_CLASSES)
 
 
 def test_the_recipe_of_the_documentation_spells_out_every_key() -> None:

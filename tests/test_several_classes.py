@@ -1,17 +1,26 @@
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from toolkit.cli import app
 from toolkit.commands.fit import fit
 from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
+from toolkit.config.competitions import Competition, find_competition
 from toolkit.core.labels import VOID
+from toolkit.core.placement import scale_mask
+from toolkit.core.rle import encode
+from toolkit.core.simulate_shapes import simulate_shapes
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.history import read_history
 from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore
+from toolkit.files.submissions import read_submission
 from toolkit.files.truth import truth_of
 from toolkit.files.tuned import read_tuned
 from toolkit.messages import Silent
@@ -89,3 +98,75 @@ def test_classes_that_exclude_each_other_with_void_and_external_negatives(
     (masks,) = made.masks
     assert masks.name == "salt"
     assert read_tuned(experiment, 3, "softmax").test_recipe == made.recipe
+
+
+@pytest.mark.parametrize("name", ["severstal", "clouds", "uw-madison"])
+def test_a_competition_with_a_row_for_each_class_from_labels_to_a_checked_submission(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = find_competition(name)
+    truth = write_class_rows(tmp_path, form)
+    monkeypatch.chdir(tmp_path)
+    tk("new", "exp", "--images", "train", "--masks", "train.csv", "--test", "test", "--sample-submission", "sample.csv",
+       "--competition", name, *(f"--set={line}" for line in SMALLEST))  # fmt: skip
+    fitted = json.loads(tk("fit", "exp", "--json"))
+    assert fitted["metric"] == "dice"
+    assert list(fitted["classes"]) == list(form.classes)
+    tuned = json.loads(tk("tune", "exp", "--json"))
+    assert len(tuned["best"]["classes"]) in (1, len(form.classes))
+    made = json.loads(tk("submit", "exp", "--json"))
+    words = ("--sample", "sample.csv", "--images", "test", "--competition", name, "--json")
+    assert json.loads(tk("check", made["path"], *words))["findings"] == []
+    rows = read_submission(Path(made["path"]), form)
+    assert len(rows.rows) == 2 * len(form.classes)
+    report = json.loads(tk("evaluate", "exp", "--json"))["evaluation"]["report"]
+    supports = {label: row["support"] for label, row in report["classes"].items() if row is not None}
+    assert supports == {label: int(masks.sum()) for label, masks in truth.items()}
+    assert (report["accuracy"], report["micro"]["support"]) == (None, sum(supports.values()))
+    words = ("--solution", "solution.csv", "--images", "test", "--competition", name, "--json")
+    scored = json.loads(tk("score", made["path"], *words))
+    assert 0 <= scored["score"] <= 1
+    assert list(scored["report"]["classes"]) == list(form.classes)
+
+
+SMALLEST = (
+    "architecture=ModularUnet", "architecture_options={depth: 1, convolutions: 1, start_filters: 4}", "backbone=null",
+    "shape=[32, 32, 3]", "folds_count=2", "precision=float32", "stages=[{epochs: 1, positives: classes}]",
+)  # fmt: skip
+
+
+def write_class_rows(root: Path, form: Competition) -> dict[str, np.ndarray]:
+    """Images of shapes whose first two classes share pixels, with tables as the competition has them.
+
+    Gives the masks of each class in the training images, at the size of the images.
+    """
+    size, names = (32, 48), form.classes
+    columns, template = form.label_form
+    tables: dict[str, list[str]] = {"train": [], "test": [], "sample": []}
+    truth: dict[str, list[np.ndarray]] = {label: [] for label in names}
+    for index in range(6):
+        split, image_id = "train" if index < 4 else "test", f"{index:03d}"
+        drawn = simulate_shapes(index, seed=1, size=size)
+        (root / split).mkdir(exist_ok=True)
+        cv2.imwrite(str(root / split / f"{image_id}.png"), drawn.image)
+        for number, label in enumerate(names):
+            mask = (drawn.labels % len(names) == number) & drawn.mask
+            mask |= (number == 0) & (drawn.labels % len(names) == 1)
+            large = scale_mask(mask, form.label_size or size)
+            cells = [template.replace("{id}", image_id).replace("{class}", label), *[label] * (len(columns) == 3)]
+            if mask.any() or form.unlisted == "error":
+                tables[split].append(",".join([*cells, encode(large, form.pixel_order)]))
+            if split == "test":
+                tables["sample"].append(",".join([*form.cells(image_id, label), ""]))
+            else:
+                truth[label].append(scale_mask(large, size))
+    heads = {"train": columns, "test": columns, "sample": form.columns}
+    for split, name in (("train", "train.csv"), ("test", "solution.csv"), ("sample", "sample.csv")):
+        (root / name).write_text("\n".join([",".join(heads[split]), *tables[split]]) + "\n")
+    return {label: np.stack(masks) for label, masks in truth.items()}
+
+
+def tk(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == 0, f"{words}: {result.output}{result.exception!r}"
+    return result.stdout

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def made(tmp_path: Path, lines: str, labels: dict[str, np.ndarray], maps: dict[s
     for number, (image_id, mask) in enumerate(labels.items()):
         pixels = np.random.default_rng(number).integers(0, 256, (*SIZE, 3), np.uint8)
         for folder, content in (("images", pixels), ("masks", mask)):
-            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(tmp_path / folder / f"{image_id}.png"), content)
     experiment = Experiment(tmp_path / "experiments" / "exp")
     experiment.folder.mkdir(parents=True)
@@ -109,6 +110,9 @@ def test_one_class_by_hand(single: Experiment, tmp_path: Path) -> None:
     assert found["confusion"]["names"] == ["background", "foreground"]
     assert found["confusion"]["counts"] == [[40, 10], [5, 25]]
     assert found["score"] == pytest.approx((0 + 0 + 4 / 5 + 1) / 4)
+    assert list(found["report"]["classes"]) == ["background", "foreground"]
+    assert found["report"]["classes"]["background"]["precision"] == pytest.approx(40 / 45)
+    assert found["report"]["accuracy"] == pytest.approx(65 / 80)
     assert [(size["low"], size["high"], size["images"]) for size in found["sizes"]] == [
         (0, 0, 1), (5, 5, 1), (10, 10, 1), (15, 15, 1),
     ]  # fmt: skip
@@ -171,8 +175,34 @@ def test_exclusive_classes_and_void(tmp_path: Path) -> None:
     assert found["worst"][0]["wrong_pixels"] == 2
     assert [(size["high"], size["images"]) for size in found["sizes"]] == [(0, 2), (10, 1)]  # sky is background
     assert found["sizes"][1]["precision"] == 0.8
-    assert "│ mean " in tk(tmp_path, "evaluate", "exp").stdout
+    report = found["report"]
+    assert report["classes"]["road"] == pytest.approx(
+        {"precision": 1, "recall": 0.8, "f1": 16 / 18, "iou": 0.8, "support": 10}
+    )
+    assert report["classes"]["car"] == {"precision": 0, "recall": 0, "f1": 0, "iou": 0, "support": 0}
+    assert report["accuracy"] == pytest.approx(53 / 55)
+    assert report["macro"]["recall"] == pytest.approx((1 + 0.8 + 0) / 3)
+    assert report["weighted"]["recall"] == pytest.approx((45 + 0.8 * 10) / 55)
+    shown = tk(tmp_path, "evaluate", "exp").stdout
+    for row in (r"sky +│ +1.0000 │ 1.0000 │ +1.0000 │ 1.0000 │ +45", r"accuracy +│ +│ +│ +0.9636 │ +│ +55"):
+        assert re.search(row, shown), row
+    assert "macro avg" in shown
+    assert "weighted avg" in shown
     assert "take no threshold" in tk(tmp_path, "evaluate", "exp", "--threshold", "0.2", code=3).stderr
+
+
+@pytest.mark.parametrize("lines", [SINGLE, SEVERAL, SEVERAL.replace("softmax", "sigmoid")])
+def test_what_is_predicted_in_void_pixels_changes_nothing(lines: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    count = 3 if "classes" in lines else 1
+    labels = {image_id: random.choice([0, 1, 255], SIZE).astype(np.uint8) for image_id in ("a", "b", "c")}
+    maps = {image_id: random.dirichlet([1, 1, 1], SIZE)[..., :count] for image_id in labels}
+    for name in ("first", "second"):
+        made(tmp_path / name, lines, labels, maps)
+        for image_id, mask in labels.items():
+            maps[image_id][mask == 255] = random.dirichlet([1, 1, 1], np.count_nonzero(mask == 255))[:, :count]
+    first, second = (evaluated(tmp_path / name) for name in ("first", "second"))
+    assert first == second
 
 
 def test_without_predictions_there_is_nothing_to_evaluate(single: Experiment, tmp_path: Path) -> None:

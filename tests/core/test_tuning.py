@@ -364,6 +364,15 @@ def test_nothing_that_counts_gives_no_recipe(task_of: Callable) -> None:
     assert tuned.recipe == IDENTITY
 
 
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize(("metric", "steps"), [("dice", (*OF_AREAS, "emptiness")), ("instance_map", OF_AREAS[::3])])
+def test_fewer_images_than_blocks_are_tuned_too(
+    count: int, metric: str, steps: tuple[str, ...], task_of: Callable
+) -> None:
+    task = task_of(*faint(count), np.arange(count) % 2, metric)
+    check_scores(task, tune(task, steps))
+
+
 # What a fold gets does not depend on it
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.competitions import PLAIN, PRESETS, Competition, find_competition
-from toolkit.core.rle import RleError
+from toolkit.core.rle import RleError, encode
 from toolkit.errors import MissingFileError, SubmissionError
 from toolkit.files.submissions import (
     default_layout,
@@ -267,6 +267,19 @@ def test_an_id_and_class_in_two_rows_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "s.csv", "id,class,predicted", "x,stomach,", "x,large_bowel,", "x,stomach,1 1")
     with pytest.raises(SubmissionError, match="1 ids stand in several rows: x stomach"):
         read_submission(path, form)
+
+
+def test_a_solution_may_have_the_size_of_the_labels(tmp_path: Path) -> None:
+    """Labels of Clouds are 1400×2100, submissions 350×525: a row of four pixels of the one is a pixel of the other."""
+    form, path = find_competition("clouds"), tmp_path / "solution.csv"
+    large, small = np.zeros((1400, 2100), np.bool_), np.zeros((350, 525), np.bool_)
+    large[:, 1000:1200] = small[:, 250:300] = True
+    for mask in (large, small):
+        path.write_text(f"Image_Label,EncodedPixels\nx.jpg_Fish,{encode(mask)}\nx.jpg_Sugar,\n")
+        assert np.array_equal(read_solution(path, form).masks("x", (350, 525))[..., 0], small)
+    path.write_text("Image_Label,EncodedPixels\nx.jpg_Fish,no runs\n")
+    with pytest.raises(RleError):
+        read_solution(path, form).masks("x", (350, 525))
 
 
 def test_a_solution_may_look_like_the_labels(tmp_path: Path) -> None:

@@ -143,3 +143,26 @@ def demo(
     from toolkit.commands.demo import demo as command
 
     run(lambda progress: command(folder, progress), as_json)
+
+
+@app.command()
+def simulate(
+    kind: Annotated[str, typer.Argument(help="What: salt, ccd or shapes.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, a new one.")],
+    count: Annotated[int, typer.Option(help="Number of training images.")] = 200,
+    test_count: Annotated[
+        int | None, typer.Option(help="Number of test images; a quarter of --count if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="What all images derive from.")] = 0,
+    size: Annotated[str | None, typer.Option(help="Sides in pixels, such as 128 or 96x160, height first.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a competition folder of simulated images whose labels are known exactly: salt, ccd or shapes."""
+    from toolkit.commands.simulate import simulate as command
+
+    run(
+        lambda progress: command(
+            kind, out, count=count, seed=seed, size=size, test_count=test_count, progress=progress
+        ),
+        as_json,
+    )

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from toolkit.commands.ensemble import ensemble
 from toolkit.commands.fit import fit
 from toolkit.commands.new import new
@@ -13,12 +11,9 @@ from toolkit.commands.score import score_submission
 from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
 from toolkit.core.postprocess import describe
-from toolkit.core.rle import encode
-from toolkit.core.simulate import simulate_salt
 from toolkit.errors import DataError
 from toolkit.files.experiment import Workspace
-from toolkit.files.tables import format_table
-from toolkit.files.writing import replacing, write_text
+from toolkit.files.simulation import KINDS, SimulatedFiles, Simulation, write_simulation
 from toolkit.messages import Progress, Table
 
 _SEED = 2018
@@ -26,7 +21,6 @@ _TRAINING_IMAGES = 320
 _TEST_IMAGES = 400
 _METRIC = "salt_map"
 _VIEWS = "hflip"
-_COLUMNS = ("id", "rle_mask")
 _FIRST_STAGE = "{epochs: 12, lr: 2e-3, schedule: one_cycle}"
 _SECOND_STAGE = "{epochs: 4, lr: 5e-4, schedule: cosine, loss: binary_crossentropy+0.5*lovasz_loss}"
 _SETTINGS = (
@@ -104,6 +98,7 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
         DataError: the folder holds something else.
     """
     data = folder / "data"
+    files = SimulatedFiles(data)
     _write_competition(folder, data, progress)
     workspace = Workspace(folder)
     for name, settings in _EXPERIMENTS:
@@ -111,10 +106,10 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
             new(
                 workspace,
                 name,
-                images=data / "train" / "images",
-                masks=data / "train.csv",
-                test=data / "test" / "images",
-                sample_submission=data / "sample_submission.csv",
+                images=files.images,
+                masks=files.table,
+                test=files.test_images,
+                sample_submission=files.sample_submission,
                 overrides=[*_SETTINGS, *settings],
             )
     names = [name for name, _ in _EXPERIMENTS]
@@ -126,8 +121,7 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
     def hidden_score(name: str, **recipe: Any) -> tuple[str, float]:
         made = submit(workspace, name, progress=progress, **recipe)
         path = Path(made.path)
-        images = data / "test" / "images"
-        solved = score_submission(path, data / "solution.csv", images=images, metric=_METRIC, progress=progress)
+        solved = score_submission(path, files.solution, images=files.test_images, metric=_METRIC, progress=progress)
         return made.path, solved.score
 
     scored = [(one.experiment, one.all) for one in fitted] + [(one.experiment, one.all) for one in viewed]
@@ -155,26 +149,13 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
 
 
 def _write_competition(folder: Path, data: Path, progress: Progress) -> None:
-    """Images, labels, sample submission and hidden solution; the solution is written last."""
-    if (data / "solution.csv").is_file():
+    """Images, labels, sample submission and hidden solution, unless they are there."""
+    if SimulatedFiles(data).solution.is_file():
         return
     if folder.is_file() or any(path.name != "data" for path in folder.glob("*")):
         raise DataError(f"{folder} holds something else than a demo", "Name a new folder: tk demo FOLDER")
-    runs = []
-    total = _TRAINING_IMAGES + _TEST_IMAGES
-    with progress.task("generating the competition", total) as task:
-        for index in range(total):
-            simulated = simulate_salt(index, seed=_SEED)
-            image_id = f"{index:05d}"
-            split = "train" if index < _TRAINING_IMAGES else "test"
-            with replacing(data / split / "images" / f"{image_id}.png") as file:
-                file.write(cv2.imencode(".png", simulated.image)[1].tobytes())
-            runs.append((image_id, encode(simulated.mask)))
-            task.advance()
-    write_text(data / "train.csv", format_table(_COLUMNS, runs[:_TRAINING_IMAGES]))
-    sample = [(image_id, "1 1") for image_id, _ in runs[_TRAINING_IMAGES:]]
-    write_text(data / "sample_submission.csv", format_table(_COLUMNS, sample))
-    write_text(data / "solution.csv", format_table(_COLUMNS, runs[_TRAINING_IMAGES:]))
+    simulation = Simulation("salt", _SEED, _TRAINING_IMAGES, _TEST_IMAGES, KINDS["salt"].size)
+    write_simulation(data, simulation, progress)
 
 
 def _yes(answer: bool) -> str:

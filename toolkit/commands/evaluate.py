@@ -19,6 +19,7 @@ from toolkit.commands.evaluation import (
 from toolkit.commands.members import first_fitted
 from toolkit.commands.scoring import labels_of, written
 from toolkit.core.arrays import Integers
+from toolkit.core.classification import BACKGROUND, classification_report
 from toolkit.core.evaluation import (
     Confusion,
     area_bins,
@@ -161,7 +162,7 @@ def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recip
     foreground = measured.areas[:, 1:] if classes.activation == "softmax" else measured.areas
     true_areas = foreground[:, :, 2].sum(axis=1)
     scores = judgement.per_image()[metric.label]
-    names = ["background", *classes.names] if classes.activation == "sigmoid" else list(classes.names)
+    names = [BACKGROUND, *classes.names] if classes.activation == "sigmoid" else list(classes.names)
     plain = classes.activation == "softmax" and recipe == IDENTITY
     return Evaluation(
         experiment=experiment.name,
@@ -170,6 +171,7 @@ def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recip
         images=len(ids),
         recipe=recipe_to_plain(recipe),
         recipe_text="most probable class" if plain else describe(recipe, classes.names),
+        report=classification_report(measured.areas.sum(axis=0), classes.names, classes.activation),
         classes={name: class_scores(measured.areas[:, index]) for index, name in enumerate(classes.names)},
         confusion=_table(names, measured.confusion),
         sizes=_sizes(judgement, foreground),

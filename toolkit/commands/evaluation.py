@@ -1,10 +1,12 @@
 """What `tk evaluate` has found: scores of each class, confusion, scores by size, the worst images, as tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.commands.report_table import report_table
 from toolkit.commands.scoring import written
+from toolkit.core.classification import ClassificationReport
 from toolkit.core.evaluation import ClassScores, PixelScores
 from toolkit.messages import Table
 
@@ -61,6 +63,7 @@ class Evaluation:
     images: int
     recipe: Mapping[str, Any]
     recipe_text: str
+    report: ClassificationReport
     classes: dict[str, ClassScores]
     confusion: ConfusionTable
     sizes: list[SizeScores]
@@ -79,7 +82,7 @@ class EvaluateResult:
 
     def tables(self) -> list[Table]:
         """Classes, confusion, sizes, the worst images."""
-        return [self._pooled(), self._per_image(), self._confusion(), self._sizes(), self._worst()]
+        return [self._report(), self._per_image(), self._confusion(), self._sizes(), self._worst()]
 
     def next_steps(self) -> list[str]:
         """Where files are, what to type."""
@@ -87,17 +90,10 @@ class EvaluateResult:
         files = [f"figures: {self.file}", f"confusion matrix: {self.picture}"]
         return [*csv, *files, f"next: tk compare {self.evaluation.experiment} EXPERIMENT"]
 
-    def _pooled(self) -> Table:
+    def _report(self) -> Table:
         found = self.evaluation
-        rows = [
-            (name, *_scores(scores.pooled), f"{scores.pixels:,}", f"{scores.images:,}")
-            for name, scores in found.classes.items()
-        ]
-        if len(rows) > 1:
-            rows.append(("mean", *_means([scores.pooled for scores in found.classes.values()]), "", ""))
         score = f"out-of-fold {found.metric} {written(found.score)}, {found.recipe_text}"
-        columns = ("", "precision", "recall", "F1 = Dice", "IoU", "true pixels", "images with it")
-        return Table(f"{found.experiment}: {score}; all pixels together", columns, rows)
+        return report_table(f"{found.experiment}: {score}; all pixels together", found.report)
 
     def _per_image(self) -> Table:
         rows = [
@@ -170,15 +166,6 @@ def class_rows(classes: Mapping[str, ClassScores]) -> list[list[Any]]:
 
 def _scores(scores: PixelScores) -> list[str]:
     return [written(score) for score in (scores.precision, scores.recall, scores.f1, scores.iou)]
-
-
-def _means(several: Sequence[PixelScores]) -> list[str]:
-    """The mean of each score over the classes that have it."""
-    found = []
-    for name in ("precision", "recall", "f1", "iou"):
-        known = [score for scores in several if (score := getattr(scores, name)) is not None]
-        found.append(written(sum(known) / len(known) if known else None))
-    return found
 
 
 def _share_and_count(share: float | None, count: int) -> str:

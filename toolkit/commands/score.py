@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from toolkit.commands.competition import named_competition
+from toolkit.commands.report_table import report_table
 from toolkit.config.competitions import PLAIN, Competition
 from toolkit.config.metrics import parse_metric_text
+from toolkit.core.arrays import Integers
+from toolkit.core.classification import BACKGROUND, ClassificationReport, classification_report
 from toolkit.core.measuring import Case
 from toolkit.core.metrics import MetricSpec, build_metric
 from toolkit.core.rle import RleError
@@ -22,17 +25,19 @@ from toolkit.messages import Progress, Table
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """The score of a submission."""
+    """The score of a submission, and the classification report where rows are of classes."""
 
     submission: str
     metric: str
     images: int
     score: float
+    report: ClassificationReport | None = None
 
     def tables(self) -> list[Table]:
-        """One row."""
+        """One row, and the report."""
         row = (self.submission, str(self.images), f"{self.score:.4f}")
-        return [Table("score against the solution", ("submission", "images", self.metric), [row])]
+        score = Table("score against the solution", ("submission", "images", self.metric), [row])
+        return [score] if self.report is None else [score, report_table("all pixels together", self.report)]
 
     def next_steps(self) -> list[str]:
         """Nothing."""
@@ -72,18 +77,20 @@ def score_submission(
     ids = _ids(predicted, truth)
     size_of = _sizes(ids, form, images)
     built = build_metric(spec, max(1, len(form.classes)), "sigmoid")
-    measured = []
+    measured, areas = [], []
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:
             try:
-                measured.append(built.measure(_case(image_id, predicted, truth, size_of(image_id))))
+                case = _case(image_id, predicted, truth, size_of(image_id))
+                measured.append(built.measure(case))
+                areas.append(_with_background(case).areas if form.classes else case.areas)
             except RleError as error:
                 raise SubmissionError(f"{image_id}: {error}") from error
             task.advance()
     score = built.score(np.stack(measured))
     if math.isnan(score):
         raise SubmissionError(f"{spec.label} skips all {len(ids)} images: their masks are empty")
-    return ScoreResult(str(submission), spec.label, len(ids), score)
+    return ScoreResult(str(submission), spec.label, len(ids), score, _report(np.sum(areas, axis=0), form))
 
 
 def _metric(text: str | None, competition: Competition | None) -> MetricSpec:
@@ -130,3 +137,20 @@ def _case(image_id: str, predicted: Submission, truth: Submission, size: tuple[i
     if predicted.competition.rows == "object":
         objects, known = predicted.objects(image_id, size)[..., None], truth.objects(image_id, size)
     return Case(ours, theirs, np.ones(size, np.bool_), known, ours, objects)
+
+
+def _with_background(case: Case) -> Case:
+    """The same with the background, pixels of no class, as the first class."""
+    ours, theirs = (
+        np.concatenate([~masks.any(axis=-1, keepdims=True), masks], axis=-1) for masks in (case.prediction, case.truth)
+    )
+    return replace(case, prediction=ours, truth=theirs, whole_prediction=ours)
+
+
+def _report(areas: Integers, competition: Competition) -> ClassificationReport | None:
+    """The report on classes; with the background where, in both files, no pixel is of two classes."""
+    if not competition.classes:
+        return None
+    if (areas[:, 1:3].sum(axis=0) == areas[0, 3]).all() and BACKGROUND not in competition.classes:
+        return classification_report(areas, [BACKGROUND, *competition.classes], "softmax")
+    return classification_report(areas[1:], competition.classes, "sigmoid")

@@ -1,5 +1,6 @@
 """What leaves a whole image empty, at all its thresholds at once: the triplet and emptiness scores, from histograms."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -113,8 +114,9 @@ def _gated(
         total: Floats | float = 0.0
         for part in parts:
             found, emptied = (tally.contributions(each) for each in areas.statistics(part, _BOTTOMS))
-            passed = gates(part).reshape(len(part), -1).astype(np.float64)
-            gained = (found - emptied[:, None]).reshape(len(part), -1).T @ passed
+            # Of few images a block may have none: their number of columns is not to be told from their size.
+            passed = gates(part).reshape(len(part), math.prod(shape)).astype(np.float64)
+            gained = (found - emptied[:, None]).reshape(len(part), math.prod(found.shape[1:])).T @ passed
             gained = gained.reshape(*found.shape[1:], *shape)
             total = total + np.moveaxis(gained, 1, -1) + emptied.sum(axis=0)
         totals.append(total)

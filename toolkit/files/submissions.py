@@ -1,8 +1,9 @@
 """Submission files: the sample that says what they look like, writing them, reading them back."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from toolkit.files.mask_rows import MaskRow, MaskRows, read_label_rows, read_mas
 from toolkit.files.tables import format_table
 from toolkit.files.writing import write_text
 from toolkit.messages import Progress
+
+_LAST_RUN = re.compile(r"\b(\d{1,12}) +(\d{1,12})$")
 
 
 @dataclass(frozen=True)
@@ -171,12 +174,16 @@ def submission_rows(layout: SubmissionLayout, runs: Mapping[str, Sequence[str]])
 
 @dataclass(frozen=True)
 class Submission:
-    """A submission that was read, or a solution: its rows by image."""
+    """A submission that was read, or a solution: its rows by image.
+
+    `mask_size` is (height, width) of the masks in the file; None where it is that of the masks that are asked for.
+    """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[MaskRow, ...]
     competition: Competition
+    mask_size: tuple[int, int] | None = None
 
     @cached_property
     def by_image(self) -> Mapping[str, tuple[MaskRow, ...]]:
@@ -217,9 +224,9 @@ class Submission:
 
     def decoded(self, image_id: str, size: tuple[int, int]) -> list[tuple[MaskRow, Mask]]:
         """Every row of one image with its mask, `bool (height, width)`; raises as `masks`."""
-        form = self.competition
+        form, own_size = self.competition, self.mask_size or size
         return [
-            (row, decode(runs_of(row.text, form), size, form.pixel_order, form.relative))
+            (row, scale_mask(decode(runs_of(row.text, form), own_size, form.pixel_order, form.relative), size))
             for row in self.by_image.get(image_id, ())
         ]
 
@@ -239,7 +246,7 @@ def read_submission(path: Path, competition: Competition = PLAIN) -> Submission:
 
 
 def read_solution(path: Path, competition: Competition = PLAIN) -> Submission:
-    """Read a solution, which may also look like the competition's table of labels.
+    """Read a solution, which may also look like the competition's table of labels, at the size of these.
 
     Raises:
         SubmissionError: columns or ids are not of the competition, or, where none is named, an id stands twice.
@@ -248,7 +255,19 @@ def read_solution(path: Path, competition: Competition = PLAIN) -> Submission:
     found = read_label_rows(path, competition, "solution", SubmissionError)
     if competition is PLAIN:
         _refuse_repeated(found.rows, path)
-    return _checked(found, competition, "solution")
+    checked = _checked(found, competition, "solution")
+    return replace(checked, mask_size=competition.label_size) if _is_at_label_size(checked) else checked
+
+
+def _is_at_label_size(solution: Submission) -> bool:
+    """Whether masks have the size of the labels, where submissions have another: a run ends beyond the latter's."""
+    form = solution.competition
+    if form.label_size is None or form.output_size is None or form.relative:
+        return False
+    pixels = form.output_size[0] * form.output_size[1]
+    # What is no run at all is told when it is decoded.
+    lasts = (_LAST_RUN.search(runs_of(row.text, form)) for row in solution.rows)
+    return any(int(last[1]) + int(last[2]) - 1 > pixels for last in lasts if last is not None)
 
 
 def _checked(found: MaskRows, competition: Competition, key: str) -> Submission:

@@ -1,0 +1,66 @@
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from toolkit.cli import app
+from toolkit.files.simulation import KINDS
+
+
+def tk(*words: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_next_step_makes_an_experiment_of_what_was_simulated(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = tk("simulate", kind, "--count", "8", "--size", "32x48", "--out", f"data/{kind}").stdout
+    assert f"data/{kind}: 8 training and 2 test images of 32×48" in shown
+    assert f"hidden solution: data/{kind}/solution.csv" in shown
+    _, _, command = shown.splitlines()[-1].partition("next: tk ")
+    made = json.loads(tk(*shlex.split(command), "--json").stdout)
+    assert (made["training_images"], made["test_images"]) == (8, 2)
+    # A perfect submission is the solution itself.
+    form = "tgs-salt" if kind == "salt" else f"data/{kind}/competition.yaml"
+    solution = f"data/{kind}/solution.csv"
+    if kind != "shapes":
+        words = ("--solution", solution, "--images", f"data/{kind}/test/images", "--competition", form)
+        assert json.loads(tk("score", solution, *words, "--json").stdout)["score"] == 1
+
+
+def test_counts_of_the_classes(tmp_path: Path) -> None:
+    words = ("simulate", "ccd", "--count", "2", "--test-count", "0", "--size", "64", "--out", str(tmp_path / "ccd"))
+    result = json.loads(tk(*words, "--json").stdout)
+    assert [each["name"] for each in result["classes"]] == ["background", "glowing", "hot_pixel", "cluster"]
+    assert sum(each["pixels"] for each in result["classes"]) == 2 * 64 * 64
+    assert "hidden solution" not in tk(*words).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("pepper",), "'pepper' cannot be simulated; allowed: salt, ccd, shapes"),
+        (("salt", "--count", "0"), "--count: expected a whole number from 1 up, received 0"),
+        (("salt", "--test-count", "-1"), "--test-count: expected a whole number from 0 up, received -1"),
+        (("salt", "--seed", "-1"), "--seed"),
+        (("salt", "--size", "12"), "sides from 16 to 16384 pixels, received '12'"),
+        (("salt", "--size", "64x"), "expected SIDE or HEIGHTxWIDTH"),
+        (("salt", "--size", "64.5"), "expected SIDE or HEIGHTxWIDTH"),
+    ],
+)
+def test_what_cannot_be_is_told(words: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert told in " ".join(tk("simulate", *words, "--out", str(out), code=3).stderr.split())
+    assert not out.exists()
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert "something else" in tk("simulate", "salt", "--out", str(tmp_path), code=5).stderr
+    assert "something else" in tk("simulate", "salt", "--out", str(tmp_path / "notes.txt"), code=5).stderr

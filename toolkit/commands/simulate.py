@@ -1,0 +1,89 @@
+"""`tk simulate`: a competition folder with simulated images whose labels are known exactly."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import ConfigError
+from toolkit.files.simulation import KINDS, ClassCount, SimulatedFiles, Simulation, write_simulation
+from toolkit.messages import Progress, Table
+
+_SIDE_AT_LEAST, _SIDE_AT_MOST = 16, 16384
+
+
+@dataclass(frozen=True)
+class SimulateResult:
+    """What `tk simulate` has written; `classes` counts all images, the test images too."""
+
+    simulation: Simulation
+    folder: str
+    classes: list[ClassCount]
+
+    def tables(self) -> list[Table]:
+        """How much there is of each class."""
+        made = self.simulation
+        total = sum(counted.pixels for counted in self.classes)
+        rows = [
+            (counted.name, f"{counted.pixels:,}", f"{100 * counted.pixels / total:.3f} %", f"{counted.images:,}")
+            for counted in self.classes
+        ]
+        height, width = made.size
+        title = f"{self.folder}: {made.count} training and {made.test_count} test images of {height}×{width}"
+        return [Table(title, ("class", "pixels", "share", "images with it"), rows)]
+
+    def next_steps(self) -> list[str]:
+        """Where the solution is, and the experiment to start with."""
+        files, made = SimulatedFiles(Path(self.folder)), self.simulation
+        kind = KINDS[made.kind]
+        masks = files.masks if kind.label_masks else files.table
+        words = [f"tk new {made.kind} --images {files.images} --masks {masks}"]
+        if made.test_count:
+            words.append(f"--test {files.test_images} --sample-submission {files.sample_submission}")
+        words.append(f"--competition {'tgs-salt' if kind.rows == 'image' else files.competition}")
+        hidden = [f"hidden solution: {files.solution}"] if made.test_count else []
+        return [*hidden, f"next: {' '.join(words)}"]
+
+
+def simulate(
+    kind: str,
+    folder: Path,
+    *,
+    count: int,
+    seed: int = 0,
+    size: str | None = None,
+    test_count: int | None = None,
+    progress: Progress,
+) -> SimulateResult:
+    """Write a simulated competition into a folder of its own.
+
+    Args:
+        kind: what is simulated, see `toolkit.files.simulation.KINDS`.
+        folder: where to.
+        count: number of training images.
+        seed: what all images derive from.
+        size: `SIDE` or `HEIGHTxWIDTH` in pixels; the usual one of the kind if it is None.
+        test_count: number of test images; a quarter of `count` if it is None.
+        progress: to talk to.
+
+    Raises:
+        ConfigError: a value cannot be.
+        DataError: the folder holds something else.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"{kind!r} cannot be simulated; allowed: {', '.join(KINDS)}")
+    tests = count // 4 if test_count is None else test_count
+    for option, value, least in (("--count", count, 1), ("--test-count", tests, 0), ("--seed", seed, 0)):
+        if value < least:
+            raise ConfigError(f"{option}: expected a whole number from {least} up, received {value}")
+    simulation = Simulation(kind, seed, count, tests, KINDS[kind].size if size is None else _parse_size(size))
+    return SimulateResult(simulation, str(folder), write_simulation(folder, simulation, progress))
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    sides = [int(side) for side in re.split("[x×]", text)] if re.fullmatch(r"\d+([x×]\d+)?", text) else []
+    if not sides or not all(_SIDE_AT_LEAST <= side <= _SIDE_AT_MOST for side in sides):
+        raise ConfigError(
+            f"--size: expected SIDE or HEIGHTxWIDTH, sides from {_SIDE_AT_LEAST} to {_SIDE_AT_MOST} pixels, "
+            f"received {text!r}"
+        )
+    return sides[0], sides[-1]
