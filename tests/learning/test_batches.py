@@ -124,7 +124,7 @@ def test_labels_become_planes_of_classes_and_void(pool: list[Sample], data: Labe
         (tmp_path / "masks").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "masks" / f"{image_id}.png"), raw)
     classes = Classes(("sky", "road", "car"), "softmax", ((0,), (4,), (7,)), (9,))
-    coded = find_training_data(data.images.folder, tmp_path / "masks", classes)
+    coded = find_training_data(Path(data.images.origin), tmp_path / "masks", classes)
     reader = replace(reader_with(), classes=classes)
     samples = [Sample(coded, image_id) for image_id in coded.images.ids[:3]]
     ((part, placements, images, targets),) = validation_batches(reader, samples, 8)

@@ -76,7 +76,7 @@ def find_source(
         items = OwnItems(keys.source, f"{key}.source")
         ids = tuple(sorted(items.places))
         own = OwnImages(items, ids, channels, keys.ranges)
-        return LabelledImages(own, OwnMasks(items), classes, items.metadata(), items.positives())
+        return LabelledImages(own, OwnMasks(items), classes, metadata=items.metadata(), positives=items.positives())
     images = find_image_files(keys.folders, f"{key}.images", channels, pattern=keys.image_name, ranges=keys.ranges)
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)

@@ -99,8 +99,8 @@ class LabelledImages:
     images: Images
     masks: MaskSource
     classes: Classes = BINARY
-    metadata: Metadata = field(default_factory=Metadata)
-    positives: Mapping[str, bool] | None = None
+    metadata: Metadata = field(default_factory=Metadata, kw_only=True)
+    positives: Mapping[str, bool] | None = field(default=None, kw_only=True)
     _recent: RecentArrays = field(default_factory=RecentArrays, init=False, repr=False, compare=False)
 
     def read_labels(self, image_id: str) -> Labels:
