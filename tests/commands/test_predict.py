@@ -51,7 +51,7 @@ def images(fitted_competition: Workspace, tmp_path: Path) -> Path:
 def run(workspace: Workspace, name: str, path: Path, out: Path, *formats: str, **options: Any) -> PredictResult:
     further = {key: options.pop(key) for key in ("recursive", "progress") if key in options}
     return predict(
-        workspace, name, path, out=out, formats=formats or ("png",), options=Options(**options),
+        workspace, name, [path], out=out, formats=formats or ("png",), options=Options(**options),
         **{"progress": Silent()} | further,
     )  # fmt: skip
 

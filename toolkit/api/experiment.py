@@ -6,32 +6,34 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
 from toolkit.api.images import as_images
 from toolkit.commands.fit import FitResult, Wanted, fit
-from toolkit.commands.predict import Options, input_images, predict
+from toolkit.commands.predict import Options, predict
 from toolkit.commands.predict_result import PredictResult
 from toolkit.commands.predicting import Failure, Forecaster, chosen_views
 from toolkit.commands.score import ScoreResult, score_submission
 from toolkit.commands.submit import SubmitResult, submit
 from toolkit.commands.tune import tune
 from toolkit.commands.tune_result import TuneResult
+from toolkit.config.codings import task_classes
 from toolkit.config.durations import parse_duration
-from toolkit.config.models import task_classes
-from toolkit.core.arrays import Image, Probability
+from toolkit.core.arrays import Probability
 from toolkit.core.labels import Classes
 from toolkit.core.recipe import Recipe
 from toolkit.errors import ConfigError, DataError, NotReadyError
 from toolkit.files.experiment import Workspace
-from toolkit.files.fitted import Networks, channels_of, find_fitted
-from toolkit.files.inputs import find_inputs
+from toolkit.files.fitted import Networks, find_fitted, first_networks
+from toolkit.files.inputs import find_inputs, images_of
 from toolkit.files.members import find_member
 from toolkit.files.resolved import data_of, read_resolved
 from toolkit.files.tuned import read_tuned
 from toolkit.files.writing import read_json
 from toolkit.messages import Progress, Silent
 
+Array = npt.NDArray[Any]
 Folds = int | Sequence[int] | None
 """One fold, several, or all of them."""
 
@@ -163,7 +165,7 @@ class Experiment:
         return score_submission(
             self._workspace.submissions / f"{experiment.name}.csv" if submission is None else Path(submission),
             Path(solution),
-            images=data.test,
+            images=data.test[0] if isinstance(data.test, tuple) else data.test,
             metric=metric or json.dumps(resolved.config["primary_metric"]),
             competition=data.competition,
             progress=self._progress,
@@ -172,7 +174,7 @@ class Experiment:
     @overload
     def predict(  # type: ignore[overload-overlap] # a text is one path
         self,
-        images: Image | str | Path,
+        images: Array | str | Path,
         *,
         folds: Folds = ...,
         stage: int | None = ...,
@@ -182,7 +184,7 @@ class Experiment:
     @overload
     def predict(
         self,
-        images: Sequence[Image | str | Path],
+        images: Sequence[Array | str | Path],
         *,
         folds: Folds = ...,
         stage: int | None = ...,
@@ -191,7 +193,7 @@ class Experiment:
 
     def predict(
         self,
-        images: Image | str | Path | Sequence[Image | str | Path],
+        images: Array | str | Path | Sequence[Array | str | Path],
         *,
         folds: Folds = None,
         stage: int | None = None,
@@ -200,7 +202,8 @@ class Experiment:
         """Predict images of any size.
 
         Args:
-            images: one or several: arrays `uint8 (height, width)` or `(height, width, channels)`, or paths of files.
+            images: one or several: arrays (height, width) or (height, width, channels) with values as in files, mostly
+                `uint8`; or paths of files.
             folds: whose networks predict; the mean of all if left out.
             stage: whose best weights predict; the last if left out.
             views: test-time augmentation, such as `flips`; an ensemble's own if left out.
@@ -210,7 +213,7 @@ class Experiment:
         """
         forecaster = self._of(folds, stage, views)
         several = [images] if isinstance(images, np.ndarray | str | Path) else images
-        found = as_images(several, channels_of(forecaster.fitted))
+        found = as_images(several, first_networks(forecaster.fitted))
         maps = []
         for one in forecaster.forecasts(found, found.ids, f"{self.name}: predicting {len(found.ids)} images"):
             if isinstance(one, Failure):
@@ -250,9 +253,9 @@ class Experiment:
         if ttflips and views not in (None, "flips"):
             raise ConfigError(f"views: ttflips means flips, received {views!r} too")
         forecaster = self._of(folds, stage, "flips" if ttflips else views)
-        inputs = find_inputs(Path(directory), recursive=recursive)
+        inputs = find_inputs([Path(directory)], recursive=recursive)
         failures = dict(inputs.unusable)
-        found = input_images(inputs, forecaster.fitted)
+        found = images_of(inputs, first_networks(forecaster.fitted))
         title = f"{self.name}: predicting {len(found.ids)} images"
         for one in forecaster.forecasts(found, found.ids, title):
             if isinstance(one, Failure):
@@ -264,7 +267,7 @@ class Experiment:
 
     def predict_to(
         self,
-        path: str | Path,
+        path: str | Path | Sequence[str | Path],
         out: str | Path,
         formats: Sequence[str] = ("png",),
         *,
@@ -279,7 +282,7 @@ class Experiment:
         return predict(
             self._workspace,
             self._text(),
-            Path(path),
+            [Path(one) for one in ([path] if isinstance(path, str | Path) else path)],
             out=Path(out),
             formats=formats,
             options=Options(_numbers(folds), stage, views, recipe, threshold),

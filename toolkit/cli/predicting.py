@@ -15,7 +15,12 @@ def predict(
     experiment: Annotated[
         str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment, an ensemble, or a part.")
     ],
-    path: Annotated[Path, typer.Argument(metavar="FOLDER_OR_FILE", help="Folder of images, or one image.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FOLDER_OR_FILE", help="Folder of images, or one image; several where these hold its channels."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write to; made if it is not there.")],
     formats: Annotated[
         list[str],
@@ -44,7 +49,7 @@ def predict(
         lambda progress: command(
             workspace(),
             experiment,
-            path,
+            paths,
             out=out,
             formats=formats,
             options=Options(parse_folds(fold), stage, views, recipe, threshold),

@@ -22,9 +22,8 @@ from toolkit.core.recipe import Recipe
 from toolkit.errors import ConfigError
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Workspace
-from toolkit.files.fitted import Fitted, channels_of, classes_of, find_fitted
-from toolkit.files.image_files import ImageFiles
-from toolkit.files.inputs import Inputs, find_inputs
+from toolkit.files.fitted import Fitted, classes_of, find_fitted, first_networks
+from toolkit.files.inputs import Inputs, find_inputs, images_of
 from toolkit.files.members import Member, find_member, members_of
 from toolkit.files.prediction_folder import InputRow, PredictionFolder
 from toolkit.files.sources import Images
@@ -62,7 +61,7 @@ def parse_folds(text: str | None) -> list[int] | None:
 def predict(
     workspace: Workspace,
     name: str,
-    path: Path,
+    paths: Sequence[Path],
     *,
     out: Path,
     formats: Sequence[str] = ("png",),
@@ -78,7 +77,7 @@ def predict(
     Args:
         workspace: where the experiment is.
         name: of an experiment, an ensemble or a part.
-        path: of a folder of images, or of one image.
+        paths: of a folder of images, or of one image; of several where images have their channels in several folders.
         out: the folder to write to.
         formats: see `prediction_files.FORMATS` and `MADE_OF`.
         options: what predicts, and how.
@@ -94,8 +93,8 @@ def predict(
     views = chosen_views(options.views)
     fitted = find_fitted(member, folds=options.folds, stage=options.stage, views=views)
     rule = _recipe(member, fitted, wanted, options, progress)
-    inputs = find_inputs(path, recursive=recursive, leave_out=out)
-    images = input_images(inputs, fitted)
+    inputs = find_inputs(paths, recursive=recursive, leave_out=out)
+    images = images_of(inputs, first_networks(fitted))
     if inputs.left_out:
         progress.warn(f"{len(inputs.left_out)} files are no images by their ending: {_some(inputs.left_out)}")
     if "maps" in wanted:
@@ -170,7 +169,7 @@ class _Job:
         missing: dict[str, dict[str, str]] = {}
         for name in sorted(inputs.paths):
             try:
-                content = file_digest(inputs.paths[name])
+                content = " ".join(map(file_digest, inputs.files(name)))
             except OSError as error:
                 failures[name] = f"{inputs.paths[name]} cannot be opened ({error.strerror})"
                 continue
@@ -225,11 +224,6 @@ class _Job:
             if keys.keys() & set(paths):
                 for path, content in zip(paths, kind.contents(self.about, predicted), strict=True):
                     self._folder.write(path, content, keys.get(path, ""))
-
-
-def input_images(inputs: Inputs, fitted: Fitted) -> Images:
-    """The images of files, as the networks take them; raises as `channels_of`."""
-    return ImageFiles(str(inputs.root), inputs.paths, channels_of(fitted))
 
 
 def _stored(probability: Probability, stored_type: StoredType) -> Stored:

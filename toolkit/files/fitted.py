@@ -99,20 +99,21 @@ def classes_of(fitted: Fitted) -> Classes:
     return next(fitted.leaves()).config.task_classes
 
 
-def channels_of(fitted: Fitted) -> int:
-    """How many channels images must have.
+def first_networks(fitted: Fitted) -> Networks:
+    """The networks of the first experiment: images are read as they take them, for all.
 
     Raises:
-        ConfigError: members of an ensemble differ in it.
+        ConfigError: members of an ensemble take images of different channels.
     """
-    channels = {networks.config.shape[2] for networks in fitted.leaves()}
+    found = list(fitted.leaves())
+    channels = {networks.config.shape[2] for networks in found}
     if len(channels) > 1:
         listed = " and ".join(map(str, sorted(channels)))
         raise ConfigError(
             f"some members take images of {listed} channels: no image can be read for all of them",
             "Predict with each member, or with an ensemble of members with the same number of channels.",
         )
-    return channels.pop()
+    return found[0]
 
 
 def find_fitted(

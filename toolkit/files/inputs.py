@@ -1,13 +1,16 @@
 """Images that are to be predicted: the files of a folder under names of their own, or arrays."""
 
 import os
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.core.arrays import Image
-from toolkit.errors import DataError, MissingFileError
+from toolkit.errors import ConfigError, DataError, MissingFileError
+from toolkit.files.fitted import Networks
+from toolkit.files.image_files import ImageFiles, StackedImages
 from toolkit.files.images import IMAGE_SUFFIXES, image_id_of
+from toolkit.files.sources import Images
 
 _LONGEST_NAME = 200
 """Bytes of one part of a path: endings and the marks of unfinished files come on top of it."""
@@ -19,20 +22,52 @@ class Inputs:
 
     `paths` has them by a name that no other has: the path below `root` without the ending, with it where two files
     would have the same name else. `unusable` are files that cannot be given a name, with the reason; `left_out` those
-    that are no images by their ending. Both are written as paths below `root`.
+    that are no images by their ending. Both are written as paths below `root`. `beside` are the files of further
+    folders, whose pixels are further channels of the images, by the same names.
     """
 
     root: Path
     paths: Mapping[str, Path]
     unusable: Mapping[str, str]
     left_out: tuple[str, ...]
+    beside: tuple["Inputs", ...] = ()
+
+    def files(self, name: str) -> list[Path]:
+        """The files of an image: one for each folder."""
+        return [one.paths[name] for one in (self, *self.beside)]
+
+    def only(self, names: Container[str]) -> "Inputs":
+        """Those of the images that have one of these names."""
+        return replace(self, paths={name: path for name, path in self.paths.items() if name in names})
 
     def file(self, name: str) -> str:
         """The path of an image below `root`, as a person writes it."""
         return self.paths[name].relative_to(self.root).as_posix()
 
 
-def find_inputs(path: Path, *, recursive: bool = False, leave_out: Path | None = None) -> Inputs:
+def find_inputs(paths: Sequence[Path], *, recursive: bool = False, leave_out: Path | None = None) -> Inputs:
+    """List the images of a folder or one file, or of several, whose images are the channels of one.
+
+    Files that lack one of the same name in another folder are unusable. Raises as `inputs_of`.
+    """
+    found = [inputs_of(path, recursive=recursive, leave_out=leave_out) for path in paths]
+    first, *others = found
+    if not others:
+        return first
+    common = set(first.paths).intersection(*(one.paths for one in others))
+    unusable, left_out = dict(first.unusable), list(first.left_out)
+    for one in found:
+        for name in sorted(set(one.paths) - common):
+            lacking = [str(other.root) for other in found if name not in other.paths]
+            unusable[one.paths[name].as_posix()] = f"has no file of the same name in {', '.join(lacking)}"
+        if one is not first:
+            unusable |= {(one.root / file).as_posix(): reason for file, reason in one.unusable.items()}
+            left_out += [(one.root / file).as_posix() for file in one.left_out]
+    beside = tuple(one.only(common) for one in others)
+    return replace(first.only(common), unusable=unusable, left_out=tuple(left_out), beside=beside)
+
+
+def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = None) -> Inputs:
     """List the images of a folder, or one file, whatever its ending is.
 
     Hidden files are no inputs. Links to folders are not followed.
@@ -96,6 +131,29 @@ def _named(root: Path, files: list[Path], left_out: tuple[str, ...]) -> Inputs:
 def _shown(path: Path) -> str:
     """A path as UTF-8 text, with a question mark for what is none."""
     return os.fsencode(path.as_posix()).decode("utf-8", "replace").replace("\ufffd", "?")
+
+
+def images_of(inputs: Inputs, networks: Networks) -> Images:
+    """The images of files as an experiment's networks take them: channels, and the range of values.
+
+    Raises:
+        ConfigError: the experiment takes its channels from another number of folders.
+    """
+    data, channels = networks.config.data, networks.config.shape[2]
+    expected, given = max(1, len(data.folders)), 1 + len(inputs.beside)
+    if expected != given:
+        folders = ", ".join(map(str, data.folders)) or "one"
+        raise ConfigError(
+            f"{networks.experiment.name} takes the channels of an image from {expected} folders ({folders}), received "
+            f"{given}",
+            "Name as many folders, in this order.",
+        )
+    ranges = data.ranges
+    if given == 1:
+        return ImageFiles(str(inputs.root), inputs.paths, channels, ranges)
+    several = len(ranges) > 1
+    parts = [ImageFiles(str(one.root), one.paths, None, () if several else ranges) for one in (inputs, *inputs.beside)]
+    return StackedImages(tuple(parts), channels, ranges if several else ())
 
 
 @dataclass(frozen=True)
