@@ -360,7 +360,7 @@ def test_a_missing_folder_is_told_with_its_key_and_the_part_that_is_there() -> N
 
 
 def test_more_folds_than_images_are_refused() -> None:
-    assert "7 folds need as many images, there are 6" in refused(FoldsError, "fit", "new", "--set", "folds_count=7")
+    assert "7 folds need 7 images or more, there are 6" in refused(FoldsError, "fit", "new", "--set", "folds_count=7")
 
 
 # What is not ready, damaged or held by someone else

@@ -18,6 +18,8 @@ from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
 from toolkit.messages import Progress
 
+_PREDICTIONS: dict[Split, str] = {"oof": "out-of-fold", "test": "test", "holdout": "hold-out"}
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -38,10 +40,11 @@ def sources_of(members: Sequence[Member], folders: Sequence[Path], split: Split)
         MembersError: they are of different images.
     """
     stores = [ProbabilityStore(folder) for folder in folders]
-    ids = tuple(dict.fromkeys(image_id for store in stores for image_id in store.ids))
+    ids = frozenset(image_id for store in stores for image_id in store.ids)
     sources = []
     for member, store in zip(members, stores, strict=True):
-        expected = member.images(ids) if split == "oof" else frozenset(ids)
+        whole = split != "oof" or member.part.fold is None
+        expected = ids if whole else member.images()
         missing = sorted(expected.difference(store.ids))
         if missing:
             raise MembersError(
@@ -94,7 +97,7 @@ def blend(
         "float16" if any(one.store.stored_type == "float16" for one in sources.values()) else "uint8"
     )
     present = _presences(sources, config.weights, ids)
-    title = f"{experiment.name}: averaging {'out-of-fold' if split == 'oof' else 'test'} predictions"
+    title = f"{experiment.name}: averaging {_PREDICTIONS[split]} predictions"
     with ProbabilityWriter(folder, stored_type, made_from) as writer, progress.task(title, len(ids)) as task:
         for image_id in ids:
             maps = {number: one.store.read(image_id) for number, one in sources.items() if image_id in one.ids}

@@ -1,14 +1,15 @@
 """`tk compare`: which keys of experiments differ, and whether their scores do."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from toolkit.commands.comparison import Compared, CompareResult, PairedDifference, TrainingTime, table_rows
 from toolkit.commands.differing_keys import differing_keys
 from toolkit.commands.members import first_fitted
-from toolkit.commands.scoring import Scores, score_stores
+from toolkit.commands.scoring import Scores, read_holdout, score_stores
 from toolkit.config.codings import task_classes
 from toolkit.core.differences import written
 from toolkit.core.measuring import Direction
@@ -16,8 +17,8 @@ from toolkit.core.metrics import build_metric
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.resampling import paired
 from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, MissingFileError, NotReadyError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import read_folds
+from toolkit.files.experiment import Experiment, Split, Workspace
+from toolkit.files.fold_table import read_fold_table
 from toolkit.files.history import Epoch, read_history
 from toolkit.files.members import Member, members_of
 from toolkit.files.resolved import Resolved, data_of, read_resolved
@@ -35,7 +36,8 @@ class _Candidate:
     """An experiment as it lies on disk.
 
     `store` is None, and `reason` says why, where its images cannot be compared with those of the baseline; `tuned` is
-    None, and `stale` says why, where it was tuned on earlier predictions.
+    None, and `stale` says why, where it was tuned on earlier predictions. `holdout` is None where it has none, or not
+    that of the baseline, for which there is `holdout_reason` if both have one.
     """
 
     name: str
@@ -45,6 +47,8 @@ class _Candidate:
     tuned: TunedRecipe | None = None
     reason: str = ""
     stale: str = ""
+    holdout: ProbabilityStore | None = None
+    holdout_reason: str = ""
 
 
 def compare(
@@ -78,14 +82,20 @@ def compare(
     base = candidates[place]
     candidates = [candidate if candidate is base else _matched(candidate, base) for candidate in candidates]
     scores: dict[str, Scores] = {}
+    outside: dict[str, Scores] = {}
     try:
-        scores = _scores(base, candidates, progress)
+        scores = _scores(base, candidates, "oof", progress)
+        outside = _scores(base, candidates, "holdout", progress)
     except (MissingFileError, DataError, FoldsError, ChangedError) as error:
         candidates = [replace(one, store=None, reason=one.reason or error.message) for one in candidates]
     keys = differing_keys([candidate.experiment for candidate in candidates], workspace.root)
     rows = [
         _compared(
-            candidate, base.name, scores, {difference.key: written(difference.values[index]) for difference in keys}
+            candidate,
+            base.name,
+            scores,
+            outside,
+            {difference.key: written(difference.values[index]) for difference in keys},
         )
         for index, candidate in enumerate(candidates)
     ]
@@ -128,6 +138,8 @@ def _candidate(name: str, experiment: Experiment) -> _Candidate:
     candidate = _Candidate(name, experiment, read_resolved(experiment), None)
     try:
         candidate = replace(candidate, store=ProbabilityStore(experiment.predictions("oof")))
+        if experiment.predictions("holdout").is_dir():
+            candidate = replace(candidate, holdout=ProbabilityStore(experiment.predictions("holdout")))
     except (NotReadyError, ChangedError) as error:
         candidate = replace(candidate, reason=error.message)
     try:
@@ -146,20 +158,34 @@ def _tuned(candidate: _Candidate) -> TunedRecipe | None:
 
 
 def _matched(candidate: _Candidate, base: _Candidate) -> _Candidate:
-    """The candidate; without its store if its images are not those of the baseline."""
-    reason = candidate.reason or (base.reason and f"{base.name}: {base.reason}") or _mismatch(candidate, base)
-    return replace(candidate, store=None, reason=reason) if reason else candidate
+    """The candidate; without its stores if their images are not those of the baseline."""
+    unfit = candidate.reason or (base.reason and f"{base.name}: {base.reason}") or _other_task(candidate, base)
+    reason = unfit or _other_images(candidate, base, candidate.store, base.store)
+    if reason:
+        candidate = replace(candidate, store=None, reason=reason)
+    if candidate.holdout is None or base.holdout is None:
+        return replace(candidate, holdout=None)
+    reason = unfit or _other_images(candidate, base, candidate.holdout, base.holdout)
+    return replace(candidate, holdout=None, holdout_reason=reason) if reason else candidate
 
 
-def _mismatch(candidate: _Candidate, base: _Candidate) -> str:
-    """Why the images of two experiments cannot be compared one by one; nothing if they can."""
-    ours, theirs = candidate.store, base.store
-    if ours is None or theirs is None or candidate.resolved is None or base.resolved is None:
+def _other_task(candidate: _Candidate, base: _Candidate) -> str:
+    """Why the predictions of two experiments cannot be compared; nothing if they can."""
+    if candidate.resolved is None or base.resolved is None:
         return "there are no predictions"
     for key in ("classes", "activation"):
         one, other = candidate.resolved.config[key], base.resolved.config[key]
         if one != other:
             return f"{key} is {written(one)}, that of {base.name} {written(other)}"
+    return ""
+
+
+def _other_images(
+    candidate: _Candidate, base: _Candidate, ours: ProbabilityStore | None, theirs: ProbabilityStore | None
+) -> str:
+    """Why the images of two experiments cannot be compared one by one; nothing if they can."""
+    if ours is None or theirs is None or candidate.resolved is None or base.resolved is None:
+        return "there are no predictions"
     differing = sorted(set(ours.ids).symmetric_difference(theirs.ids))
     if differing:
         such_as = ", ".join(differing[:3])
@@ -172,25 +198,28 @@ def _mismatch(candidate: _Candidate, base: _Candidate) -> str:
     return ""
 
 
-def _scores(base: _Candidate, candidates: Sequence[_Candidate], progress: Progress) -> dict[str, Scores]:
+def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, progress: Progress) -> dict[str, Scores]:
     """The scores, by name, of all that can be compared with the baseline image by image, each by its own folds."""
-    if base.store is None or base.resolved is None:
+    found = {one.name: one.store if split == "oof" else one.holdout for one in candidates}
+    stores = {name: store for name, store in found.items() if store is not None}
+    if base.name not in stores or base.resolved is None:
         return {}
-    stores = {candidate.name: candidate.store for candidate in candidates if candidate.store is not None}
     truth = truth_of(base.experiment, base.resolved)
     ids = truth.labelled.images.ids
+    tables = {one.name: read_fold_table(one.experiment.folds, ids) for one in candidates if one.name in stores}
+    parts = {name: table.out_of_fold if split == "oof" else table.holdout for name, table in tables.items()}
+    truth = truth.only(parts[base.name].ids)
     scores = score_stores(
         list(stores.values()),
         truth.labelled,
-        read_folds(base.experiment.folds, ids),
+        parts[base.name].folds,
         [truth.metric],
         recipe=IDENTITY,
         benchmark=truth.benchmark,
         own=Own(first_fitted(Member(base.experiment)).config, progress),
         progress=progress,
     )
-    folds = {candidate.name: read_folds(candidate.experiment.folds, ids) for candidate in candidates if candidate.store}
-    return {name: replace(found, folds=folds[name]) for name, found in zip(stores, scores, strict=True)}
+    return {name: replace(found, folds=parts[name].folds) for name, found in zip(stores, scores, strict=True)}
 
 
 def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
@@ -202,8 +231,15 @@ def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
     return build_metric(base.resolved.primary_metric, 1, "sigmoid", own).direction
 
 
-def _compared(candidate: _Candidate, baseline: str, scores: dict[str, Scores], keys: dict[str, str]) -> Compared:
+def _compared(
+    candidate: _Candidate,
+    baseline: str,
+    scores: dict[str, Scores],
+    outside: dict[str, Scores],
+    keys: dict[str, str],
+) -> Compared:
     experiment = candidate.experiment
+    tree = read_json(experiment.score) if experiment.score.is_file() else {}
     if candidate.name in scores:
         found = scores[candidate.name]
         metric, folds, everything = (
@@ -212,7 +248,6 @@ def _compared(candidate: _Candidate, baseline: str, scores: dict[str, Scores], k
             finite_or_none(found.all),
         )
     else:
-        tree = read_json(experiment.score) if experiment.score.is_file() else {}
         metric, folds, everything = tree.get("metric", ""), tree.get("folds", []), tree.get("all")
     tuned = candidate.tuned if candidate.tuned is not None and candidate.tuned.metric == metric else None
     known = [score for score in folds if score is not None]
@@ -226,19 +261,35 @@ def _compared(candidate: _Candidate, baseline: str, scores: dict[str, Scores], k
         all=everything,
         tuned=tuned.tuned if tuned else None,
         nested=tuned.nested if tuned else None,
-        difference=None
-        if candidate.name == baseline
-        else _difference(scores.get(candidate.name), scores.get(baseline)),
+        difference=_difference(candidate.name, baseline, scores),
         unpaired=candidate.reason,
         time=_time(experiment),
         keys=keys,
+        holdout=_holdout_score(candidate.name, metric, outside, tree),
+        holdout_tuned=_tuned_on_holdout(
+            candidate, outside[candidate.name].metric if candidate.name in outside else metric
+        ),
+        holdout_difference=_difference(candidate.name, baseline, outside),
     )
 
 
-def _difference(scores: Scores | None, baseline: Scores | None) -> PairedDifference | None:
-    if scores is None or baseline is None:
+def _holdout_score(name: str, metric: str, outside: dict[str, Scores], tree: Mapping[str, Any]) -> float | None:
+    """The score of the hold-out by a metric: as scored here, or the one that was given when it was made."""
+    if name in outside:
+        return finite_or_none(outside[name].all)
+    known = read_holdout(tree)
+    return known.score if known is not None and tree["metric"] == metric else None
+
+
+def _tuned_on_holdout(candidate: _Candidate, metric: str) -> float | None:
+    tuned = candidate.tuned
+    return tuned.holdout.tuned if tuned and tuned.holdout and tuned.metric == metric else None
+
+
+def _difference(name: str, baseline: str, scores: dict[str, Scores]) -> PairedDifference | None:
+    if name == baseline or name not in scores or baseline not in scores:
         return None
-    ours, theirs = scores.judgement, baseline.judgement
+    ours, theirs = scores[name].judgement, scores[baseline].judgement
     found = paired(ours.metrics[0], ours.statistics[0], theirs.statistics[0])
     mean, low, high = (finite_or_none(number) for number in (found.mean, found.low, found.high))
     return PairedDifference(mean, low, high, finite_or_none(found.standard_error), found.verdict)
@@ -265,6 +316,11 @@ def _notes(candidates: Sequence[_Candidate], baseline: str, scores: dict[str, Sc
     """What could not be compared, or not quite, and why."""
     notes = [f"{one.name} is not compared image by image: {one.reason}" for one in candidates if one.reason]
     notes += [f"{one.name} has no tuned scores: {one.stale}" for one in candidates if one.stale]
+    notes += [
+        f"the hold-out of {one.name} is not that of {baseline}: {one.holdout_reason}"
+        for one in candidates
+        if one.holdout_reason and one.holdout_reason != one.reason
+    ]
     for candidate in candidates:
         found, base = scores.get(candidate.name), scores.get(baseline)
         if found is None or base is None or candidate.resolved is None:

@@ -40,7 +40,8 @@ class Compared:
 
     `folds` are out-of-fold scores without a recipe, `mean` and `spread` (standard deviation, with n - 1) those of the
     folds that have a score, `all` the score of all images together. `keys` are the values of the keys that differ,
-    written out. `unpaired` says why there is no difference to the baseline.
+    written out. `unpaired` says why there is no difference to the baseline. `holdout` is the score of the hold-out
+    without a recipe, `holdout_tuned` with the tuned one.
     """
 
     name: str
@@ -56,10 +57,13 @@ class Compared:
     unpaired: str
     time: TrainingTime | None
     keys: Mapping[str, str]
+    holdout: float | None = None
+    holdout_tuned: float | None = None
+    holdout_difference: PairedDifference | None = None
 
     def row(self) -> dict[str, Any]:
         """Everything by the name of its column."""
-        difference, time = self.difference, self.time
+        difference, outside, time = self.difference, self.holdout_difference, self.time
         return {
             "experiment": self.name,
             "kind": self.kind,
@@ -75,6 +79,11 @@ class Compared:
             "high": difference and difference.high,
             "standard_error": difference and difference.standard_error,
             "verdict": difference and difference.verdict,
+            "holdout": self.holdout,
+            "holdout_tuned": self.holdout_tuned,
+            "holdout_difference": outside and outside.mean,
+            "holdout_standard_error": outside and outside.standard_error,
+            "holdout_verdict": outside and outside.verdict,
             "epochs": time and time.epochs,
             "seconds_per_epoch": time and round(time.seconds / time.epochs, 2),
             "seconds": time and round(time.seconds, 2),
@@ -82,7 +91,9 @@ class Compared:
         }
 
 
-_SCORES = ("mean", "all", "tuned", "nested", "difference", "low", "high")
+_SCORES = (
+    "mean", "all", "tuned", "nested", "difference", "low", "high", "holdout", "holdout_tuned", "holdout_difference"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -123,7 +134,7 @@ class CompareResult:
 
     def tables(self) -> list[Table]:
         """Keys that differ, scores, differences to the baseline, times."""
-        tables = (self._keys(), self._scores(), self._folds(), self._differences(), self._times())
+        tables = (self._keys(), self._scores(), self._folds(), self._differences(), self._holdouts(), self._times())
         return [table for table in tables if table.rows]
 
     def next_steps(self) -> list[str]:
@@ -168,13 +179,22 @@ class CompareResult:
         return Table("fold by fold", ("", *map(str, range(count))), rows if count else [])
 
     def _differences(self) -> Table:
-        rows = [
-            (one.name, f"{_signed(found.mean)}", f"{_signed(found.low)} … {_signed(found.high)}", found.verdict)
-            for one in self.experiments
-            if (found := one.difference) is not None
-        ]
+        rows = [(one.name, *_cells(found)) for one in self.experiments if (found := one.difference) is not None]
         title = f"against {self.baseline}, image by image, untuned"
         return Table(title, ("", "difference", "95 % interval", "verdict"), rows)
+
+    def _holdouts(self) -> Table:
+        rows = [
+            (
+                one.name,
+                *map(written, (one.holdout, one.holdout_tuned)),
+                *(("", "", "") if (found := one.holdout_difference) is None else _cells(found)),
+            )
+            for one in self.experiments
+            if one.holdout is not None
+        ]
+        columns = ("", "untuned", "tuned", f"untuned against {self.baseline}", "95 % interval", "verdict")
+        return Table("hold-out, which no fold and no recipe knows", columns, rows)
 
     def _times(self) -> Table:
         rows = [
@@ -203,6 +223,10 @@ def table_rows(experiments: Sequence[Compared], columns: Sequence[str]) -> list[
 
 def _with_spread(one: Compared) -> str:
     return written(one.mean) if one.spread is None else f"{written(one.mean)} ± {one.spread:.4f}"
+
+
+def _cells(found: PairedDifference) -> tuple[str, str, str]:
+    return _signed(found.mean), f"{_signed(found.low)} … {_signed(found.high)}", found.verdict
 
 
 def _signed(number: float | None) -> str:

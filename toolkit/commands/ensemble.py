@@ -15,24 +15,26 @@ from toolkit.commands.members import (
     predict_member,
     predict_weighted,
     refuse_gaps,
+    refuse_other_holdouts,
     refuse_other_images,
     refuse_other_tasks,
     refuse_single_folds,
     refuse_views,
 )
-from toolkit.commands.scoring import next_command, written, written_interval
+from toolkit.commands.scoring import HoldoutScore, next_command, written, written_interval
 from toolkit.commands.view_search import ViewSearch, is_search, search_views, views_to_try
 from toolkit.commands.weight_search import Setting, WeightSearch, search_weights
 from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_beside_members, with_relative_paths
 from toolkit.config.models import EnsembleConfig, Weighting
 from toolkit.config.yaml_files import write_yaml
+from toolkit.core.arrays import Integers
 from toolkit.core.means import MEANS, Mean
 from toolkit.core.measuring import Direction
 from toolkit.core.views import parse_views as read_views
 from toolkit.core.views import views_name
 from toolkit.errors import ConfigError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import read_folds, write_folds
+from toolkit.files.experiment import ALL_SPLITS, Experiment, Workspace
+from toolkit.files.fold_table import FoldTable, read_fold_table, write_folds
 from toolkit.files.locks import locked
 from toolkit.files.members import Member, find_member, members_of
 from toolkit.files.resolved import Resolved, data_of, read_resolved, versions, write_resolved
@@ -63,6 +65,8 @@ class EnsembleResult:
     view_search: ViewSearch | None
     weight_search: WeightSearch | None
     overlays: str
+    holdout: HoldoutScore | None = None
+    holdout_verdict: Verdict | None = None
 
     def tables(self) -> list[Table]:
         """How views and weights were found, if they were searched; members, plain and with views, and the ensemble."""
@@ -75,6 +79,7 @@ class EnsembleResult:
                 written(member.with_views),
                 written_interval(*member.interval),
                 *([f"{member.images}"] if self._has_parts else []),
+                *([written(member.holdout)] if self.holdout else []),
             )
             for member in self.members
         ]
@@ -87,10 +92,12 @@ class EnsembleResult:
                 written(self.all),
                 written_interval(*self.interval),
                 *all_images,
+                *([written(self.holdout.score)] if self.holdout else []),
             )
         )
         scores = ["no views", f"views: {self.views}"] if viewed else [self.metric]
-        columns = ("", "weight", *scores, "95 % interval", *(["images"] if self._has_parts else []))
+        further = [*(["images"] if self._has_parts else []), *(["hold-out"] if self.holdout else [])]
+        columns = ("", "weight", *scores, "95 % interval", *further)
         title = f"{self.experiment}: out-of-fold {self.metric}, untuned, mean of {_MEANT[self.mean]}"
         return [*(table for search in self._searches for table in search.tables()), Table(title, columns, rows)]
 
@@ -105,6 +112,7 @@ class EnsembleResult:
             *(step for search in self._searches for step in search.next_steps()),
             *([advice] if worse else []),
             *([self.verdict.describe()] if self.verdict else []),
+            *([f"on the hold-out: {self.holdout_verdict.describe()}"] if self.holdout_verdict else []),
             f"pictures: {self.overlays}",
             next_command(self.experiment),
         ]
@@ -152,12 +160,15 @@ def ensemble(
     splits = common_splits(members, resolved)
     truth = truth_of(members[0].experiment, resolved[0])
     ids = truth.labelled.images.ids
+    refuse_other_holdouts(members)
     refuse_gaps(members, ids)
     plain = [predict_member(member, "oof", "none", progress) for member in members]
     refuse_other_images(members, resolved, plain)
-    folds = read_folds(members[0].experiment.folds, ids)
+    table = read_fold_table(members[0].experiment.folds, ids)
     own = Own(first_fitted(members[0]).config, progress)
-    setting = Setting(truth.labelled, folds, truth.build_metric(own), mean, progress)
+    labelled = truth.only(table.out_of_fold.ids).labelled
+    parts = _parts(table, progress) if choices or weights == "search" else table.out_of_fold.folds
+    setting = Setting(labelled, parts, truth.build_metric(own), mean, progress)
     numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)
@@ -173,15 +184,18 @@ def ensemble(
         config = _config(experiment, members, resolved[0], tuple(numbers), weighting=weighting, mean=mean, views=views)
         _write_config(experiment, config, resolved[0], members[0], progress)
         _write_searches(experiment, view_search, weight_search)
-        write_folds(experiment.folds, ids, folds)
-        if "test" not in splits:
-            experiment.forget_predictions("test")
-        for split in splits:
-            folders = viewed
-            if split == "test":
-                folders = predict_weighted(members, config.weights, split, views, progress)
-            blend(experiment, members, config, folders, split=split, views=views, progress=progress)
-        scored = score_members(experiment, members, config, plain, viewed, own=own, progress=progress)
+        write_folds(experiment.folds, table.ids, table.folds, table.groups)
+        folders = {"oof": viewed}
+        for split in ALL_SPLITS:
+            if split not in splits:
+                experiment.forget_predictions(split)
+                continue
+            if split != "oof":
+                folders[split] = predict_weighted(members, config.weights, split, views, progress)
+            blend(experiment, members, config, folders[split], split=split, views=views, progress=progress)
+        scored = score_members(
+            experiment, members, config, plain, viewed, held_out=folders.get("holdout", ()), own=own, progress=progress
+        )
     return EnsembleResult(
         experiment.name,
         scored.metric,
@@ -197,7 +211,17 @@ def ensemble(
         view_search,
         weight_search,
         str(experiment.overlays),
+        scored.holdout,
+        scored.holdout_verdict,
     )
+
+
+def _parts(table: FoldTable, progress: Progress) -> Integers:
+    """What searches are judged by, part by part: folds, or random parts of the only one."""
+    parts = table.parts("a search")
+    if table.folds_count == 1:
+        progress.say(f"there is one fold: nested scores are of {int(parts.max()) + 1} random parts of it")
+    return parts
 
 
 def parse_weights(text: str | None) -> WeightsGiven:

@@ -35,7 +35,7 @@ from toolkit.core.postprocess import IDENTITY, check_recipe, describe, recipe_to
 from toolkit.core.recipe import Recipe
 from toolkit.errors import ConfigError
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import read_folds
+from toolkit.files.fold_table import read_fold_table
 from toolkit.files.locks import locked
 from toolkit.files.members import Member
 from toolkit.files.resolved import read_resolved
@@ -81,9 +81,11 @@ def evaluate(
     experiment = workspace.find_or_last(name, progress)
     with locked(experiment.lock):
         truth = truth_of(experiment, read_resolved(experiment))
+        held_out = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
+        truth = truth.only(held_out.ids)
         store = ProbabilityStore(experiment.predictions("oof"))
         rule = choose_recipe(experiment, truth.classes, recipe, threshold)
-        measured = _measure(experiment, truth, store, rule, progress)
+        measured = _measure(experiment, truth, held_out.folds, store, recipe=rule, progress=progress)
         evaluation = _evaluation(experiment, truth, measured, rule, worst)
         write_json(experiment.evaluation, asdict(evaluation))
         confusion_picture(
@@ -136,10 +138,15 @@ def choose_recipe(experiment: Experiment, classes: Classes, choice: str | None, 
 
 
 def _measure(
-    experiment: Experiment, truth: Truth, store: ProbabilityStore, recipe: Recipe, progress: Progress
+    experiment: Experiment,
+    truth: Truth,
+    folds: Integers,
+    store: ProbabilityStore,
+    *,
+    recipe: Recipe,
+    progress: Progress,
 ) -> _Measured:
     data, classes = truth.labelled, truth.classes
-    folds = read_folds(experiment.folds, data.images.ids)
     own = Own(first_fitted(Member(experiment)).config, progress)
     metrics = build_metrics([truth.metric], classes.count, classes.activation, own=own, benchmark=truth.benchmark)
     judge = Judge(metrics[:1], classes.activation, recipe, own)

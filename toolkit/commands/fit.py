@@ -6,27 +6,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands.fold_plan import plan_folds
 from toolkit.commands.overlays import write_overlays
-from toolkit.commands.scoring import next_command, score_stores, write_scores, written
+from toolkit.commands.scoring import (
+    HoldoutScore,
+    Scores,
+    next_command,
+    read_holdout,
+    score_stores,
+    write_scores,
+    written,
+)
 from toolkit.config.durations import parse_duration
-from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config
+from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config, with_defaults
 from toolkit.config.models import Config
-from toolkit.config.sampling import parse_negatives
 from toolkit.core.arrays import Integers
-from toolkit.core.folds import assign_folds
 from toolkit.core.postprocess import IDENTITY
-from toolkit.core.sampling import select_images
-from toolkit.errors import ChangedError, ConfigError, FoldsError
-from toolkit.files.checking import DataIndex
+from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.datasets import Dataset, background_digest, find_dataset
 from toolkit.files.digests import digest, file_digest
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import folds_digest, read_folds, write_folds
+from toolkit.files.experiment import Experiment, Split, Workspace
+from toolkit.files.fold_table import FoldTable, folds_digest, write_folds
 from toolkit.files.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.files.locks import locked
 from toolkit.files.resolved import Resolved, changed_keys, plugins_digest, read_resolved, versions, write_resolved
 from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
+from toolkit.files.truth import only
 from toolkit.files.writing import read_json
 from toolkit.messages import Progress, Table
 
@@ -41,13 +47,14 @@ _FREE_TO_CHANGE = (
     "data.extra_train_data",
     "data.merge",
     "data.metadata",
+    "folds:",
     "precision:",
 )
 _CONTENTS = {
     "training_data": "the training images or masks themselves",
     "extra_data": "the extra training images or masks themselves",
     "weights": "the weights of the images",
-    "folds": "folds.csv: images would be scored by networks that were trained on them",
+    "folds": "the folds: images would be scored by networks that were trained on them",
     "plugins": "plugins.py",
     "backgrounds": "the images of a BackgroundReplacer",
     "encoder_weights": "the file with the encoder's weights itself",
@@ -131,6 +138,7 @@ class FitResult:
     stages: list[str]
     seconds: float
     overlays: str
+    holdout: HoldoutScore | None = None
 
     def tables(self) -> list[Table]:
         """Score per fold, over all and by class; what is trained, as long as there are no scores."""
@@ -138,7 +146,10 @@ class FitResult:
             rows = [(line,) for line in self.stages]
             return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
         rows_of_folds = [(f"fold {number}", written(score)) for number, score in enumerate(self.folds)]
-        rows_of_folds.append(("all out-of-fold images", written(self.all)))
+        if len(self.folds) > 1:
+            rows_of_folds.append(("all out-of-fold images", written(self.all)))
+        if self.holdout is not None:
+            rows_of_folds.append((self.holdout.title(len(self.folds)), written(self.holdout.score)))
         tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
         if self.classes:
             metrics = list(next(iter(self.classes.values())))
@@ -186,9 +197,9 @@ def fit(
         )
     with locked(experiment.lock):
         dataset = find_dataset(loaded.config, progress)
-        folds = _folds(experiment, loaded.config, dataset.index, restart)
+        table = plan_folds(experiment, loaded.config, dataset, progress, restart=restart)
         finished = _train_predict_score(
-            experiment, loaded, dataset, folds, wanted=wanted, restart=restart, started=started, progress=progress
+            experiment, loaded, dataset, table, wanted=wanted, restart=restart, started=started, progress=progress
         )
     return _result(experiment, loaded.config, finished, round(time.perf_counter() - started, 1))
 
@@ -209,51 +220,15 @@ def _result(experiment: Experiment, config: Config, finished: bool, seconds: flo
         [],
         seconds,
         overlays,
+        read_holdout(score),
     )
-
-
-def _folds(experiment: Experiment, config: Config, index: DataIndex, restart: bool) -> Integers:
-    """The folds of folds.csv, drawn and written if there are none."""
-    if experiment.folds.is_file():
-        folds = read_folds(experiment.folds, index.ids, config.folds_count)
-        _refuse_untrainable(config, folds, index)
-        return folds
-    if experiment.has_training() and not restart:
-        raise FoldsError(
-            f"{experiment.folds} is gone, but folds were trained with it",
-            f"Bring it back, or train again: tk fit {experiment.name} --restart",
-        )
-    if len(index.ids) < config.folds_count:
-        raise FoldsError(f"folds_count: {config.folds_count} folds need as many images, there are {len(index.ids)}")
-    folds = assign_folds(index.coverage, config.folds_count, seed=config.seed, stratified=config.stratified)
-    _refuse_untrainable(config, folds, index)
-    return folds
-
-
-def _refuse_untrainable(config: Config, folds: Integers, index: DataIndex) -> None:
-    """Every fold needs foreground to train on, and every stage images to be judged on."""
-    has_foreground = index.coverage > 0
-    for fold in range(config.folds_count):
-        if not has_foreground[folds != fold].any():
-            raise FoldsError(
-                f"fold {fold}: all images with foreground are held out, so that there is none to train on",
-                "More images with foreground are needed, or other folds.",
-            )
-        for number, stage in enumerate(config.stages):
-            rule = parse_negatives(stage.validation_negatives)
-            if not len(select_images(has_foreground[folds == fold], rule, config.seed, fold)):
-                raise FoldsError(
-                    f"fold {fold}, stages.{number}.validation_negatives: {stage.validation_negatives} leaves no image "
-                    "to judge the epochs on",
-                    "Use validation_negatives: real, or fewer folds.",
-                )
 
 
 def _train_predict_score(
     experiment: Experiment,
     loaded: Loaded[Config],
     dataset: Dataset,
-    folds: Integers,
+    table: FoldTable,
     *,
     wanted: Wanted,
     restart: bool,
@@ -265,10 +240,10 @@ def _train_predict_score(
     from toolkit.learning.fitting import Part, fit_folds, is_trained, plan_training
     from toolkit.learning.plugins import Own
     from toolkit.learning.runtime import choose_precision
-    from toolkit.learning.stores import FittedExperiment, predict_oof, predict_test
+    from toolkit.learning.stores import FittedExperiment, predict_holdout, predict_oof, predict_test
     from toolkit.learning.training_data import Deadline
 
-    config = loaded.config
+    config, folds = loaded.config, table.folds
     own = Own(experiment.config, progress)
     fold_numbers, stage_numbers = wanted.check(config)
     digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(experiment, loaded, dataset, folds)
@@ -276,8 +251,9 @@ def _train_predict_score(
     precision = choose_precision(config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
     _begin(experiment, resolved, restart)
-    if not experiment.folds.is_file():
-        write_folds(experiment.folds, dataset.index.ids, folds)
+    # What a user put there is left as it is, as long as it says everything.
+    if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:
+        write_folds(experiment.folds, table.ids, table.folds, table.groups)
     spent = time.perf_counter() - started
     deadline = Deadline.after(None if wanted.max_seconds is None else wanted.max_seconds - spent)
     part = Part(fold_numbers, stage_numbers, deadline)
@@ -285,11 +261,14 @@ def _train_predict_score(
     if not is_trained(experiment, config):
         return False
     fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, own)
-    anew = predict_oof(fitted, dataset.labelled.images, "none", progress)
+    images = dataset.labelled.images
+    anew = predict_oof(fitted, images, "none", progress)
+    if table.holdout.ids:
+        anew |= predict_holdout(fitted, images, "none", progress)
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)
     if anew or not experiment.score.is_file():
-        _score(experiment, config, dataset.labelled, folds, own=own, progress=progress)
+        _score(experiment, config, dataset.labelled, table, own=own, progress=progress)
     else:
         progress.say(f"{experiment.name} is finished already; to train it again: tk fit {experiment.name} --restart")
     return True
@@ -350,9 +329,8 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
             f"Bring it back, or discard the folds: tk fit {experiment.name} --restart",
         )
     before = read_resolved(experiment)
-    changes = [
-        change for change in changed_keys(before.config, resolved.config) if not change.startswith(_FREE_TO_CHANGE)
-    ]
+    changes = changed_keys(with_defaults(before.config), resolved.config)
+    changes = [change for change in changes if not change.startswith(_FREE_TO_CHANGE)]
     changes += [text for name, text in _CONTENTS.items() if before.digests.get(name) != resolved.digests.get(name)]
     if before.precision != resolved.precision:
         changes.append(
@@ -372,21 +350,28 @@ def _score(
     experiment: Experiment,
     config: Config,
     data: LabelledImages,
-    folds: Integers,
+    table: FoldTable,
     *,
     own: Mapping[str, Any],
     progress: Progress,
 ) -> None:
+    """Score the out-of-fold predictions and those of the hold-out, if there is one."""
+
+    def scored(split: Split, part: FoldTable) -> Scores:
+        (found,) = score_stores(
+            [ProbabilityStore(experiment.predictions(split))],
+            only(data, part.ids),
+            part.folds,
+            config.metric_specs,
+            recipe=IDENTITY,
+            progress=progress,
+            benchmark=config.benchmark_index,
+            own=own,
+        )
+        return found
+
+    scores = scored("oof", table.out_of_fold)
+    holdout = scored("holdout", table.holdout) if table.holdout.ids else None
     store = ProbabilityStore(experiment.predictions("oof"))
-    (scores,) = score_stores(
-        [store],
-        data,
-        folds,
-        config.metric_specs,
-        recipe=IDENTITY,
-        progress=progress,
-        benchmark=config.benchmark_index,
-        own=own,
-    )
-    write_overlays(experiment, store, data, scores, IDENTITY)
-    write_scores(experiment, scores)
+    write_overlays(experiment, store, only(data, scores.ids), scores, IDENTITY)
+    write_scores(experiment, scores, holdout)

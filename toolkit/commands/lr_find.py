@@ -4,18 +4,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.fold_plan import find_folds
 from toolkit.config.loading import Loaded, is_ensemble, load_config
 from toolkit.config.models import Config
 from toolkit.config.plugins import names_defined_beside
 from toolkit.config.schedules import CyclicLR, Variations
 from toolkit.config.settings import stage_key, stage_schedule
 from toolkit.core.arrays import Integers
-from toolkit.core.folds import assign_folds
 from toolkit.core.learning_rates import geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError
 from toolkit.files.datasets import Dataset, find_dataset
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import read_folds
 from toolkit.files.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.files.locks import locked
 from toolkit.files.tables import format_table
@@ -95,12 +94,7 @@ def find_learning_rate(
         raise ConfigError(f"--low, --high, --steps: {error}") from error
     with locked(experiment.lock):
         dataset = find_dataset(config, progress)
-        if experiment.folds.is_file():
-            folds = read_folds(experiment.folds, dataset.index.ids, config.folds_count)
-        else:
-            folds = assign_folds(
-                dataset.index.coverage, config.folds_count, seed=config.seed, stratified=config.stratified
-            )
+        folds = find_folds(experiment, config, dataset, progress).folds
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
         # TensorFlow is slow to import: bad input should be told before.
         from toolkit.learning.fitting import plan_training

@@ -1,14 +1,14 @@
 """Scores of an ensemble and of its members, and whether it beats the best of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from toolkit.commands.overlays import write_overlays
-from toolkit.commands.scoring import Scores, score_stores, write_scores, written
+from toolkit.commands.scoring import HoldoutScore, Scores, score_stores, write_scores, written
 from toolkit.config.models import EnsembleConfig
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.measuring import Direction, Metric
@@ -16,11 +16,11 @@ from toolkit.core.postprocess import IDENTITY
 from toolkit.core.resampling import Verdict as Word
 from toolkit.core.resampling import bootstrap, paired
 from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import read_folds
+from toolkit.files.fold_table import read_fold_table
 from toolkit.files.members import Member
 from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore
-from toolkit.files.truth import Truth, truth_of
+from toolkit.files.truth import Truth, only, truth_of
 from toolkit.files.writing import finite_or_none
 from toolkit.messages import Progress
 
@@ -30,7 +30,7 @@ class MemberScore:
     """A member's out-of-fold score, plain and with the views of the ensemble; None where the metric skips all.
 
     `interval` is the 95 % bootstrap interval of the score with views. `images` are those that it has out-of-fold
-    predictions of: a single fold only what it never saw.
+    predictions of: a single fold only what it never saw. `holdout` is the score of the hold-out with views.
     """
 
     name: str
@@ -39,6 +39,7 @@ class MemberScore:
     with_views: float | None
     interval: tuple[float | None, float | None]
     images: int
+    holdout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class EnsembleScores:
-    """What the ensemble and its members score out of fold, untuned."""
+    """What the ensemble and its members score out of fold, untuned.
+
+    `holdout` is the ensemble's score of the hold-out, if there is one, and `holdout_verdict` compares it there with the
+    member that is best out of fold.
+    """
 
     metric: str
     direction: Direction
@@ -77,6 +82,8 @@ class EnsembleScores:
     all: float | None
     interval: tuple[float | None, float | None]
     verdict: Verdict | None
+    holdout: HoldoutScore | None = None
+    holdout_verdict: Verdict | None = None
 
 
 def score_members(
@@ -86,6 +93,7 @@ def score_members(
     plain: Sequence[Path],
     viewed: Sequence[Path],
     *,
+    held_out: Sequence[Path] = (),
     own: Mapping[str, Any],
     progress: Progress,
 ) -> EnsembleScores:
@@ -97,21 +105,28 @@ def score_members(
         config: of it.
         plain: the folders of the members' out-of-fold predictions without views.
         viewed: those with the views of the ensemble, the same ones if it has none.
+        held_out: those of the hold-out with these views; of members without weight there may be none.
         own: the user's metrics by name.
         progress: to talk to.
     """
     truth = truth_of(experiment, read_resolved(experiment))
-    folds = read_folds(experiment.folds, truth.labelled.images.ids)
-    scorer = _Scorer(truth, folds, own, progress)
-    every = frozenset(truth.labelled.images.ids)
-    seen = [member.images(truth.labelled.images.ids) for member in members]
+    labelled = truth.labelled.images.ids
+    table = read_fold_table(experiment.folds, labelled)
+    scorer = _Scorer(truth, table.folds, own, progress)
+    every, outside = frozenset(table.out_of_fold.ids), frozenset(table.holdout.ids)
+    seen = [member.images(labelled) for member in members]
     own_folder = experiment.predictions("oof")
     scorer.score([own_folder, *_of_all(plain, seen, every), *_of_all(viewed, seen, every)], every)
     for folder, ids in zip([*plain, *viewed], [*seen, *seen], strict=True):
         scorer.score([folder], ids)
     blended = scorer.found[own_folder, every]
-    write_overlays(experiment, ProbabilityStore(own_folder), truth.labelled, blended, IDENTITY)
-    write_scores(experiment, blended)
+    write_overlays(experiment, ProbabilityStore(own_folder), only(truth.labelled, every), blended, IDENTITY)
+    if held_out:
+        counted = [folder for folder, weight in zip(held_out, config.weights, strict=True) if weight]
+        scorer.score([experiment.predictions("holdout"), *counted], outside)
+    theirs = [scorer.found.get((folder, outside)) for folder in held_out] or [None] * len(members)
+    ours = scorer.found.get((experiment.predictions("holdout"), outside))
+    write_scores(experiment, blended, ours)
     metric = blended.judgement.metrics[0]
     pairs = [
         (scorer.found[one, ids], scorer.found[other, ids]) for one, other, ids in zip(plain, viewed, seen, strict=True)
@@ -124,9 +139,18 @@ def score_members(
             finite_or_none(with_views.all),
             _interval(metric, _statistics(with_views)),
             len(with_views.ids),
+            None if outside_scores is None else finite_or_none(outside_scores.all),
         )
-        for member, weight, (without, with_views) in zip(members, config.weights, pairs, strict=True)
+        for member, weight, (without, with_views), outside_scores in zip(
+            members, config.weights, pairs, theirs, strict=True
+        )
     ]
+    best = _best(metric, len(every), config.weights, pairs)
+    verdict, on_holdout = None, None
+    if best is not None:
+        number, scores = best
+        verdict = _verdict(metric, members[number].name, blended, scores)
+        on_holdout = _verdict(metric, members[number].name, ours, theirs[number])
     return EnsembleScores(
         blended.metric,
         metric.direction,
@@ -134,7 +158,9 @@ def score_members(
         [finite_or_none(score) for score in blended.by_fold],
         finite_or_none(blended.all),
         _interval(metric, _statistics(blended)),
-        _verdict(metric, blended, members, config.weights, pairs),
+        verdict,
+        None if ours is None else HoldoutScore(len(ours.ids), finite_or_none(ours.all)),
+        None if _is_alone(config.weights) else on_holdout,
     )
 
 
@@ -154,7 +180,7 @@ class _Scorer:
         inside = np.array([image_id in ids for image_id in data.images.ids])
         scores = score_stores(
             [ProbabilityStore(folder) for folder in missing],
-            replace(data, images=data.images.only(ids)),
+            only(data, ids),
             self._folds[inside],
             [self._truth.metric],
             recipe=IDENTITY,
@@ -179,35 +205,41 @@ def _interval(metric: Metric, statistics: Floats) -> tuple[float | None, float |
     return finite_or_none(found.low), finite_or_none(found.high)
 
 
-def _verdict(
-    metric: Metric,
-    blended: Scores,
-    members: Sequence[Member],
-    weights: Sequence[float],
-    pairs: Sequence[tuple[Scores, Scores]],
-) -> Verdict | None:
-    """Against the best member, plain or with views; only those that have all images can be compared.
+def _is_alone(weights: Sequence[float]) -> bool:
+    return sum(weight > 0 for weight in weights) == 1
+
+
+def _best(
+    metric: Metric, images: int, weights: Sequence[float], pairs: Sequence[tuple[Scores, Scores]]
+) -> tuple[int, Scores] | None:
+    """The number of the best member with its scores, plain or with views; only those of all images can be compared.
 
     A single member with views is the ensemble itself: it is compared as it is without them.
     """
-    alone = sum(weight > 0 for weight in weights) == 1
     complete = [
-        (member.name, scores)
-        for member, weight, both in zip(members, weights, pairs, strict=True)
-        for scores in (both[:1] if alone and weight else both)
-        if len(scores.ids) == len(blended.ids)
+        (number, scores)
+        for number, (weight, both) in enumerate(zip(weights, pairs, strict=True))
+        for scores in (both[:1] if _is_alone(weights) and weight else both)
+        if len(scores.ids) == images
     ]
     if not complete:
         return None
-    name, best = complete[0]
-    for other, scores in complete[1:]:
-        if metric.is_better(scores.all, best.all):
-            name, best = other, scores
-    found = paired(metric, _statistics(blended), _statistics(best))
+    best = complete[0]
+    for other in complete[1:]:
+        if metric.is_better(other[1].all, best[1].all):
+            best = other
+    return best
+
+
+def _verdict(metric: Metric, name: str, ours: Scores | None, theirs: Scores | None) -> Verdict | None:
+    """How the ensemble compares with a member, on the images that both were scored on."""
+    if ours is None or theirs is None:
+        return None
+    found = paired(metric, _statistics(ours), _statistics(theirs))
     return Verdict(
         name,
-        finite_or_none(blended.all),
-        finite_or_none(best.all),
+        finite_or_none(ours.all),
+        finite_or_none(theirs.all),
         finite_or_none(found.mean),
         finite_or_none(found.standard_error),
         found.verdict,

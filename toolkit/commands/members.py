@@ -77,19 +77,37 @@ def refuse_other_images(members: Sequence[Member], resolved: Sequence[Resolved],
 
 
 def refuse_gaps(members: Sequence[Member], ids: Sequence[str]) -> None:
-    """Refuse single folds that leave images without any out-of-fold prediction.
+    """Refuse single folds that leave images without any out-of-fold prediction; `ids` are those of all labelled images.
 
     Raises:
         MembersError: so they do.
     """
-    covered = frozenset[str]().union(*(member.images(ids) for member in members))
-    missing = sorted(set(ids) - covered)
+    covered = frozenset[str]().union(*(member.images(None if member.part.fold is None else ids) for member in members))
+    expected = members[0].fold_table().out_of_fold.ids
+    missing = sorted(set(expected) - covered)
     if missing:
         raise MembersError(
-            f"{len(missing)} of {len(ids)} training images have no out-of-fold prediction, such as "
+            f"{len(missing)} of {len(expected)} training images have no out-of-fold prediction, such as "
             f"{', '.join(missing[:5])}: {', '.join(member.name for member in members)} hold out other ones",
             "A fold predicts only what it never saw. Name folds that hold out every image, or a whole experiment too.",
         )
+
+
+def refuse_other_holdouts(members: Sequence[Member]) -> None:
+    """Refuse members of which some trained on, or were judged by, what others hold out for the end.
+
+    Raises:
+        MembersError: so they did.
+    """
+    first = frozenset(members[0].fold_table().holdout.ids)
+    for member in members[1:]:
+        differing = sorted(first.symmetric_difference(member.fold_table().holdout.ids))
+        if differing:
+            raise MembersError(
+                f"{members[0].name} and {member.name} have different hold-outs: {len(differing)} images are in only "
+                f"one of them, such as {', '.join(differing[:5])}; an average would know what it is judged by",
+                f"Fit them with the same folds, as with folds: ../{members[0].experiment.name}/folds.csv",
+            )
 
 
 def refuse_single_folds(members: Sequence[Member], option: str) -> None:
@@ -107,7 +125,7 @@ def refuse_single_folds(members: Sequence[Member], option: str) -> None:
 
 
 def common_splits(members: Sequence[Member], resolved: Sequence[Resolved]) -> list[Split]:
-    """Test predictions are blended where every member has them.
+    """Test predictions are blended where every member has them, those of the hold-out where there is one.
 
     Raises:
         MembersError: some have them, some have not, or of other images.
@@ -128,7 +146,8 @@ def common_splits(members: Sequence[Member], resolved: Sequence[Resolved]) -> li
         raise MembersError(
             "the members predicted different test images", "Set data.test alike and run tk fit for each."
         )
-    return ["oof", "test"] if any(tested) else ["oof"]
+    splits: list[Split] = ["oof", "test"] if any(tested) else ["oof"]
+    return [*splits, "holdout"] if members[0].fold_table().holdout.ids else splits
 
 
 def refuse_views(member: Member, views: str) -> None:
@@ -214,7 +233,7 @@ def own_steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Map
 
 
 def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
-    from toolkit.learning.stores import FittedExperiment, predict_oof, predict_test
+    from toolkit.learning.stores import FittedExperiment, predict_holdout, predict_oof, predict_test
 
     experiment = member.experiment
     resolved = read_resolved(experiment)
@@ -229,7 +248,9 @@ def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progre
     tests = find_test_images(config.data, config.shape[2]) if split == "test" else None
     if tests is not None:
         predict_test(fitted, tests, sets, progress)
-    if split == "test":
+    if split == "holdout":
+        predict_holdout(fitted, images, sets, progress)
+    if split != "oof":
         return [fitted.predictions(split, views) for views in sets]
     of_all_folds = replace(fitted, part=replace(member.part, fold=None))
     there = [views for views in sets if member.part.fold is not None and _is_current(of_all_folds, views)]

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.members import first_fitted
-from toolkit.commands.scoring import score_stores
+from toolkit.commands.scoring import read_holdout, score_stores
 from toolkit.commands.submission_masks import Maker
 from toolkit.core.postprocess import IDENTITY, recipe_to_plain
 from toolkit.core.recipe import Recipe
 from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import read_folds
+from toolkit.files.fold_table import read_fold_table
 from toolkit.files.members import Member
 from toolkit.files.resolved import Resolved
 from toolkit.files.store import ProbabilityStore, store_digest
@@ -27,12 +27,13 @@ class Promise:
     """What cross-validation promises of a submission.
 
     `oof` is the score of the out-of-fold predictions under its recipe, `nested` the honest one where that recipe was
-    tuned on them. None where there is no such score.
+    tuned on them, `holdout` that of the hold-out. None where there is no such score.
     """
 
     metric: str
     oof: float | None
     nested: float | None
+    holdout: float | None = None
 
 
 def promise_of(
@@ -41,16 +42,19 @@ def promise_of(
     """The scores that a submission promises; a recipe that nobody has scored yet is scored here."""
     recipe = maker.recipe
     if tuned is not None and recipe == tuned.test_recipe:
+        outside = None if tuned.holdout is None else tuned.holdout.submitted
         if tuned.recipe == tuned.best:
-            return Promise(tuned.metric, tuned.tuned, tuned.nested)
-        return Promise(tuned.metric, tuned.untuned, None)
+            return Promise(tuned.metric, tuned.tuned, tuned.nested, outside)
+        return Promise(tuned.metric, tuned.untuned, None, outside)
     score = read_json(experiment.score)
     if recipe == IDENTITY:
-        return Promise(score["metric"], score["all"], None)
+        known = read_holdout(score)
+        return Promise(score["metric"], score["all"], None, None if known is None else known.score)
+    table = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
     (scores,) = score_stores(
         [ProbabilityStore(experiment.predictions("oof"))],
-        truth.labelled,
-        read_folds(experiment.folds, truth.labelled.images.ids),
+        truth.only(table.ids).labelled,
+        table.folds,
         [truth.metric],
         recipe=recipe,
         progress=progress,
@@ -75,6 +79,7 @@ def write_provenance(
     # Those of the tuned recipe say nothing of another one.
     is_tuned = tuned is not None and recipe == tuned.test_recipe
     tuned_scores = {name: getattr(tuned, name) for name in ("untuned", "tuned", "nested")} if is_tuned else {}
+    holdout = {} if promise.holdout is None else {"holdout": promise.holdout}
     write_json(
         path.with_suffix(".json"),
         {
@@ -84,7 +89,7 @@ def write_provenance(
             "weights": list(config.get("weights", [])),
             "views": config.get("views", "none"),
             "recipe": recipe_to_plain(recipe),
-            "scores": {"metric": promise.metric, "oof": promise.oof, **tuned_scores},
+            "scores": {"metric": promise.metric, "oof": promise.oof, **holdout, **tuned_scores},
             "digests": {
                 "submission": file_digest(path),
                 "test_predictions": store_digest(experiment.predictions("test")),

@@ -62,6 +62,18 @@ class Scores:
         }
 
 
+@dataclass(frozen=True)
+class HoldoutScore:
+    """The primary metric over the images that no fold has anything to do with; None where it skips them all."""
+
+    images: int
+    score: float | None
+
+    def title(self, folds: int) -> str:
+        """What it is called in a table."""
+        return f"hold-out, {self.images} images{', mean of all folds' if folds > 1 else ''}"
+
+
 def score_stores(
     stores: Sequence[ProbabilityStore],
     data: LabelledImages,
@@ -122,21 +134,39 @@ def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> L
     return labels
 
 
-def write_scores(experiment: Experiment, scores: Scores) -> None:
-    """Write scores.csv and, last, score.json."""
-    by_metric = scores.by_metric
-    columns = zip(*by_metric.values(), strict=True)
-    rows = [(image_id, fold, *row) for image_id, fold, row in zip(scores.ids, scores.folds, columns, strict=True)]
-    write_text(experiment.image_scores, format_table(("image_id", "fold", *by_metric), rows))
+def write_scores(experiment: Experiment, scores: Scores, holdout: Scores | None = None) -> None:
+    """Write scores.csv and, last, score.json: of the out-of-fold images, and of the hold-out if there is one."""
+    rows = _rows(scores, scores.folds.tolist())
+    if holdout is not None:
+        rows += _rows(holdout, ["holdout"] * len(holdout.ids))
+    write_text(experiment.image_scores, format_table(("image_id", "fold", *scores.by_metric), rows))
     tree: dict[str, Any] = {
         "metric": scores.metric,
         "folds": [finite_or_none(score) for score in scores.by_fold],
-        "all": finite_or_none(scores.all),
-        "metrics": _numbers(scores.judgement.scores()),
+        **_over_all(scores),
     }
+    if holdout is not None:
+        tree["holdout"] = {"images": len(holdout.ids), **_over_all(holdout)}
+    write_json(experiment.score, tree)
+
+
+def read_holdout(tree: Mapping[str, Any]) -> HoldoutScore | None:
+    """The score of the hold-out that score.json says, if there is one."""
+    found = tree.get("holdout")
+    return None if found is None else HoldoutScore(found["images"], found["all"])
+
+
+def _over_all(scores: Scores) -> dict[str, Any]:
+    tree: dict[str, Any] = {"all": finite_or_none(scores.all), "metrics": _numbers(scores.judgement.scores())}
     if len(scores.classes) > 1:
         tree["classes"] = {name: _numbers(found) for name, found in scores.per_class.items()}
-    write_json(experiment.score, tree)
+    return tree
+
+
+def _rows(scores: Scores, folds: Sequence[int | str]) -> list[tuple[object, ...]]:
+    """A row an image: its id, its fold and what every metric says of it."""
+    columns = zip(*scores.by_metric.values(), strict=True)
+    return [(image_id, fold, *row) for image_id, fold, row in zip(scores.ids, folds, columns, strict=True)]
 
 
 def _numbers(scores: Mapping[str, float]) -> dict[str, float | None]:

@@ -82,6 +82,7 @@ class SubmitResult:
     findings: list[Finding]
     warnings: list[str]
     uploaded: str | None = None
+    holdout: float | None = None
 
     def tables(self) -> list[Table]:
         """The submission beside the out-of-fold masks of the same recipe."""
@@ -93,7 +94,8 @@ class SubmitResult:
                 (f"share of empty masks{of}", f"{one.test.empty_share:.1%}", f"{one.oof.empty_share:.1%}"),
                 (f"mean area of the others{of}", f"{one.test.mean_area:.1%}", f"{one.oof.mean_area:.1%}"),
             ]
-        scores = ((self.metric, self.oof), (f"{self.metric}, nested", self.nested))
+        metric = self.metric
+        scores = ((metric, self.oof), (f"{metric}, nested", self.nested), (f"{metric}, hold-out", self.holdout))
         rows += [(title, "", f"{score:.4f}") for title, score in scores if score is not None]
         title = f"{self.path}: {self.rows} rows, {describe(self.recipe)}"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
@@ -163,7 +165,7 @@ def submit(
         progress.warn(warning)
     result = SubmitResult(
         experiment.name, str(path), checked.rows, maker.recipe, promise.metric, promise.oof, promise.nested, masks,
-        checked.findings, warnings,
+        checked.findings, warnings, holdout=promise.holdout,
     )  # fmt: skip
     if upload is None or uploader is None:
         return result

@@ -9,25 +9,29 @@ from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import score_stores
 from toolkit.commands.tune_result import ShiftResult, StepResult, TuneResult
 from toolkit.config.metrics import parse_metric_text
+from toolkit.core.arrays import Integers
+from toolkit.core.evidence import Evidence
 from toolkit.core.labels import Classes
 from toolkit.core.measuring import Metric
 from toolkit.core.metrics import build_metric
 from toolkit.core.paths import Tried
 from toolkit.core.postprocess import IDENTITY, Step, masks_of
 from toolkit.core.recipe import Recipe
+from toolkit.core.resampling import paired
 from toolkit.core.shift import Looker, distance, look_at_folds, matched, try_matched_share
 from toolkit.core.tuning import Tuned
 from toolkit.core.tuning import tune as search_recipe
 from toolkit.core.tuning_task import STEPS, Task
 from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import folds_digest, read_folds
+from toolkit.files.fold_table import FoldTable, folds_digest, read_fold_table
 from toolkit.files.locks import locked
 from toolkit.files.members import Member
 from toolkit.files.resolved import Resolved, read_resolved
+from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.truth import Truth, truth_of
-from toolkit.files.tuned import TunedRecipe, write_tuned
+from toolkit.files.tuned import HoldoutScores, TunedRecipe, write_tuned
 from toolkit.files.writing import finite_or_none
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
@@ -61,7 +65,9 @@ def tune(
     experiment = workspace.find_or_last(name, progress)
     with locked(experiment.lock):
         resolved = read_resolved(experiment)
-        truth = truth_of(experiment, resolved)
+        everything = truth_of(experiment, resolved)
+        table = _fold_table(experiment, resolved, everything)
+        truth = everything.only(table.out_of_fold.ids)
         store = ProbabilityStore(experiment.predictions("oof"))
         spec = truth.metric
         if metric is not None:
@@ -70,21 +76,25 @@ def tune(
         built = build_metric(spec, truth.classes.count, truth.classes.activation, own)
         if truth.benchmark is not None and truth.classes.count > 1:
             built = built.for_class(truth.benchmark)
-        task = _task(experiment, resolved, truth, store, metric=built, progress=progress)
+        task = _task(experiment, resolved, truth, store, parts=table.parts("tk tune"), metric=built, progress=progress)
         wanted = task.usual_steps()
         if steps is not None:
             wanted, own_steps = _steps(steps, experiment, progress)
             task = replace(task, own=own_steps)
         tuned = search_recipe(task, wanted, with_surfaces=explain)
-        shift, test_recipe = _shift(experiment, task, tuned, progress)
+        shift, test_recipe = _shift(experiment, task, tuned, progress, several=table.folds_count > 1)
+        holdout = None
+        if table.holdout.ids:
+            labelled = everything.only(table.holdout.ids).labelled
+            holdout = _score_holdout(experiment, labelled, task, tuned.best, test_recipe=test_recipe, progress=progress)
         if explain:
             surface_picture(experiment.surface, experiment.name, tuned, built, truth.classes.names)
         (scores,) = score_stores(
-            [store], truth.labelled, task.folds, [spec], recipe=tuned.recipe, progress=progress,
+            [store], truth.labelled, table.out_of_fold.folds, [spec], recipe=tuned.recipe, progress=progress,
             benchmark=truth.benchmark, own=own, steps=task.own,
         )  # fmt: skip
         write_overlays(experiment, store, truth.labelled, scores, tuned.recipe, steps=task.own)
-        write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift))
+        write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift=shift, holdout=holdout))
     return TuneResult(
         experiment=experiment.name,
         metric=task.metric.label,
@@ -104,7 +114,24 @@ def tune(
         overlays=str(experiment.overlays),
         surface=str(experiment.surface) if tuned.surfaces else None,
         explained=explain,
+        parts=None if table.folds_count > 1 else int(task.folds.max()) + 1,
+        holdout=holdout,
     )
+
+
+def _fold_table(experiment: Experiment, resolved: Resolved, truth: Truth) -> FoldTable:
+    """The folds.
+
+    Raises:
+        ChangedError: they are not those that it was trained with.
+    """
+    table = read_fold_table(experiment.folds, truth.labelled.images.ids)
+    if folds_digest(table.folds) != resolved.digests.get("folds"):
+        raise ChangedError(
+            f"{experiment.folds} has changed since it was trained with: the nested score would not be honest",
+            f"Bring it back, or make the predictions again: tk fit {experiment.name} --restart",
+        )
+    return table
 
 
 def _task(
@@ -113,20 +140,15 @@ def _task(
     truth: Truth,
     store: ProbabilityStore,
     *,
+    parts: Integers,
     metric: Metric,
     progress: Progress,
 ) -> Task:
-    """Images, folds and metric.
+    """The out-of-fold images, the parts that are judged by what the others choose, and the metric.
 
     Raises:
-        ChangedError: they are not those that it was trained with.
+        ChangedError: the classes are not those that were predicted.
     """
-    folds = read_folds(experiment.folds, truth.labelled.images.ids)
-    if folds_digest(folds) != resolved.digests.get("folds"):
-        raise ChangedError(
-            f"{experiment.folds} has changed since it was trained with: the nested score would not be honest",
-            f"Bring it back, or make the predictions again: tk fit {experiment.name} --restart",
-        )
     planes, classes = store.read(store.ids[0]).shape[2], truth.classes
     if planes != classes.count:
         raise ChangedError(
@@ -135,7 +157,7 @@ def _task(
         )
     return Task(
         OutOfFold(store, truth.labelled, with_objects=metric.needs_objects, progress=progress).examples,
-        folds,
+        parts,
         classes.count,
         classes.activation,
         metric,
@@ -170,15 +192,20 @@ def _steps(text: str, experiment: Experiment, progress: Progress) -> tuple[tuple
     return names, {name: own[name] for name in unknown}
 
 
-def _shift(experiment: Experiment, task: Task, tuned: Tuned, progress: Progress) -> tuple[ShiftResult, Recipe]:
-    """How test predictions differ, and the recipe for them: its thresholds are moved if folds say that this helps."""
+def _shift(
+    experiment: Experiment, task: Task, tuned: Tuned, progress: Progress, *, several: bool
+) -> tuple[ShiftResult, Recipe]:
+    """How test predictions differ, and the recipe for them: its thresholds are moved if folds say that this helps.
+
+    Without `several` folds nothing can say it: no images stand in for those of another network.
+    """
     recipe = tuned.recipe
     oof, levels = look_at_folds(task, recipe)
     folder = experiment.predictions("test")
     if not folder.is_dir():
         return ShiftResult(oof, None, None, None, None, False), recipe
     by_fold = tuned.by_fold if recipe == tuned.best else (IDENTITY,) * len(tuned.by_fold)
-    shares = try_matched_share(task, by_fold, levels)
+    shares = try_matched_share(task, by_fold, levels) if several else None
     store = ProbabilityStore(folder)
     looker = Looker(task.classes, task.activation)
     with progress.task("looking at test masks", len(store.ids)) as bar:
@@ -187,18 +214,54 @@ def _shift(experiment: Experiment, task: Task, tuned: Tuned, progress: Progress)
             looker.add(stored, masks)
             bar.advance()
     test = looker.look()
-    moved = matched(recipe, levels.sum(axis=0), looker.levels, task.activation) if shares.helps else recipe
+    helps = shares is not None and shares.helps
+    moved = matched(recipe, levels.sum(axis=0), looker.levels, task.activation) if helps else recipe
     return ShiftResult(
         oof,
         test,
         distance(oof.histogram, test.histogram),
-        finite_or_none(shares.gain),
-        finite_or_none(shares.standard_error),
+        None if shares is None else finite_or_none(shares.gain),
+        None if shares is None else finite_or_none(shares.standard_error),
         moved != recipe,
     ), moved
 
 
-def _written(experiment: Experiment, task: Task, tuned: Tuned, test_recipe: Recipe, shift: ShiftResult) -> TunedRecipe:
+def _score_holdout(
+    experiment: Experiment,
+    labelled: LabelledImages,
+    task: Task,
+    best: Recipe,
+    *,
+    test_recipe: Recipe,
+    progress: Progress,
+) -> HoldoutScores:
+    """What the recipes are worth on the hold-out, which had no part in the search."""
+    store = ProbabilityStore(experiment.predictions("holdout"))
+    images = OutOfFold(store, labelled, with_objects=task.metric.needs_objects, progress=progress)
+    evidence = Evidence(images.examples, len(store.ids), task.metric, task.activation, steps=task.own)
+    found = evidence.measure([IDENTITY, best, test_recipe], "scoring the hold-out")
+    difference = paired(task.metric, found[best], found[IDENTITY], seed=task.seed)
+    sign = 1 if task.metric.direction == "max" else -1
+    scores = {recipe: finite_or_none(task.metric.score(statistics)) for recipe, statistics in found.items()}
+    return HoldoutScores(
+        len(store.ids),
+        scores[IDENTITY],
+        scores[best],
+        scores[test_recipe],
+        finite_or_none(sign * difference.mean),
+        finite_or_none(difference.standard_error),
+    )
+
+
+def _written(
+    experiment: Experiment,
+    task: Task,
+    tuned: Tuned,
+    test_recipe: Recipe,
+    *,
+    shift: ShiftResult,
+    holdout: HoldoutScores | None,
+) -> TunedRecipe:
     """What tuned.json says."""
     return TunedRecipe(
         metric=task.metric.label,
@@ -214,6 +277,7 @@ def _written(experiment: Experiment, task: Task, tuned: Tuned, test_recipe: Reci
         oof_predictions=store_digest(experiment.predictions("oof")),
         test_predictions=store_digest(experiment.predictions("test")) if shift.moved else None,
         shift=asdict(shift),
+        holdout=holdout,
     )
 
 

@@ -6,6 +6,7 @@ from toolkit.commands.scoring import written
 from toolkit.core.postprocess import IDENTITY, describe
 from toolkit.core.recipe import Recipe
 from toolkit.core.shift import Look
+from toolkit.files.tuned import HoldoutScores
 from toolkit.messages import Table
 
 
@@ -43,7 +44,8 @@ class ShiftResult:
 class TuneResult:
     """What `tk tune` has found; `best` is the recipe that the search chose, `recipe` the one that is kept.
 
-    `test_recipe` is the one for test predictions. Scores that do not exist are None.
+    `test_recipe` is the one for test predictions. Scores that do not exist are None. `parts` counts the random parts of
+    a single fold that stand for several folds.
     """
 
     experiment: str
@@ -64,14 +66,18 @@ class TuneResult:
     overlays: str
     surface: str | None
     explained: bool
+    parts: int | None = None
+    holdout: HoldoutScores | None = None
 
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe; how test predictions differ; and what each step gave if asked for."""
         low, high = map(written, self.interval)
+        each = "each fold" if self.parts is None else f"each of {self.parts} random parts of the only fold"
         rows = [
             ("untuned", written(self.untuned), "", self._described(IDENTITY)),
             ("tuned, optimistic", written(self.tuned), "", self._described(self.best)),
-            ("nested, honest", written(self.nested), f"{low} to {high}", "each fold with what the others chose"),
+            ("nested, honest", written(self.nested), f"{low} to {high}", f"{each} with what the others chose"),
+            *self._holdout_rows(),
         ]
         columns = ("", self.metric, "95 % interval", "recipe")
         tables = [Table(f"{self.experiment}: tuned on out-of-fold predictions", columns, rows)]
@@ -92,15 +98,34 @@ class TuneResult:
         pictures = [self.overlays] if self.surface is None else [self.overlays, self.surface]
         return [
             kept,
+            *self._holdout_lines(),
             *self._shift_lines(),
             *(f"pictures: {path}" for path in pictures),
             f"next: tk submit {self.experiment}",
         ]
 
+    def _holdout_rows(self) -> list[tuple[str, str, str, str]]:
+        found = self.holdout
+        if found is None:
+            return []
+        rows = [("untuned", found.untuned, IDENTITY), ("tuned", found.tuned, self.best)]
+        if self.test_recipe not in (IDENTITY, self.best):
+            rows.append(("as submitted", found.submitted, self.test_recipe))
+        return [(f"hold-out, {what}", written(score), "", self._described(recipe)) for what, score, recipe in rows]
+
+    def _holdout_lines(self) -> list[str]:
+        found = self.holdout
+        if found is None or self.best == IDENTITY:
+            return []
+        gain = f"{_signed(found.gain)} ± {written(found.standard_error)}"
+        return [f"on the {found.images} images of the hold-out, which chose nothing, tuned gains {gain} over untuned"]
+
     def _shift_lines(self) -> list[str]:
         shift = self.shift
         if shift.test is None:
             return ["there are no test predictions to compare with"]
+        if self.parts is not None:
+            return ["for test predictions thresholds are not moved: with one fold nothing tells whether that helps"]
         gain = f"gains {_signed(shift.gain)} ± {written(shift.standard_error)} from fold to fold"
         if shift.moved:
             moved = "for test predictions thresholds are moved so that the share of foreground stays"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from toolkit.config.callbacks import check_monitors, parse_callbacks
 from toolkit.config.calls import Problem, ProblemsAtError, UnknownNameError
 from toolkit.config.data_problems import problems_of_data
+from toolkit.config.folds import problems_of_folds
 from toolkit.config.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.networks import check_shape, has_backbone, parse_architecture
 from toolkit.config.sampling import parse_negatives
@@ -27,6 +28,7 @@ def problems_between_keys(config: "Config", own: Collection[str]) -> Sequence[Pr
     one_task = _check_classes(config, found)
     found.problems.extend(problems_of_data(config))
     _check_network(config, found, own)
+    found.problems.extend(problems_of_folds(config))
     found.check(("callbacks",), _check_monitors, config, config.callbacks, own)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined
 
 from toolkit.config.competitions import is_competition_file
+from toolkit.config.data import DataConfig
 from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.plugins import PLUGINS, names_defined_beside
 from toolkit.config.problems import describe_problems
@@ -107,6 +109,17 @@ def _plugins_beside(config: Path) -> Path:
 def plain_config(config: BaseModel, relative_to: Path) -> dict[str, Any]:
     """The configuration as plain data for YAML or JSON, its paths relative to a folder."""
     return with_relative_paths(config.model_dump(), relative_to)
+
+
+def with_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data of an experiment that an earlier version of the program wrote, with the keys that are new since."""
+    return _defaults(Config) | dict(tree) | {"data": _defaults(DataConfig) | dict(tree["data"])}
+
+
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    """Those of the keys whose default depends on nothing else."""
+    fixed = {key: field.default for key, field in model.model_fields.items() if field.default_factory is None}
+    return {key: default for key, default in fixed.items() if default is not PydanticUndefined}
 
 
 def with_relative_paths(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -245,6 +258,8 @@ def _paths_in(tree: Any, key: KeyPath = ()) -> list[tuple[KeyPath, str]]:
 
 def _is_path(key: KeyPath, value: str) -> bool:
     """Whether the value of a key is the path of a file or folder: other words may stand in its place."""
+    if key == ("folds",):
+        return True
     if key == ("encoder_weights",):
         return value not in ENCODER_WEIGHTS
     if key in (("data", "competition"), ("data", "competition", "extends")):

@@ -19,6 +19,7 @@ from toolkit.config.fields import (
     one_of,
     own_names,
 )
+from toolkit.config.folds import FoldsFile, Groups, Stratified
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.networks import BACKBONES, NetworkSpec
@@ -48,6 +49,8 @@ MetricValue = Annotated[str | dict[str, Any], Field(union_mode="left_to_right"),
 ViewsName = Annotated[str, AfterValidator(lambda text: views_name(parse_views(text)))]
 Weighting = Literal["equal", "given", "search"]
 ClassNames = Annotated[tuple[str, ...], Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Config(ClosedModel):
@@ -163,10 +166,36 @@ class Config(ClosedModel):
         default_factory=dict, description="Mixing of the images of a batch: `{mixup: {alpha: 0.2, p: 0.5}}`, cutmix, "
         "copy_paste; a number alone is p, the chance of each batch. See docs/augmentation.md.",
     )  # fmt: skip
-    folds_count: Annotated[int, Field(ge=2)] = Field(5, description="Number of folds.")
-    stratified: bool = Field(
-        True, description="Spread images over the folds by foreground coverage, empty ones evenly; otherwise at random."
+    folds_count: PositiveInteger = Field(
+        5, description="Number of folds; 1 goes with `validationSplit`. See docs/folds.md."
     )
+    stratified: Stratified = Field(
+        True, description="What is spread evenly over the folds: `true`, foreground coverage, empty images apart; "
+        "`classes`, which classes occur; a column of `data.metadata`; a list of `coverage`, `classes` and columns; "
+        "`false`, nothing.",
+    )  # fmt: skip
+    groups: Groups | None = Field(
+        None, union_mode="left_to_right",
+        description="Images that must not be divided over folds: a column of `data.metadata`, such as the patient, or "
+        "`{pattern: \"(.+)_\\d+\"}`, a regular expression for ids, whose part in parentheses names the group.",
+    )  # fmt: skip
+    group_near_duplicates: bool = Field(
+        False, description="Images that look the same but for encoding, size, brightness or slight noise are a group."
+    )
+    validationSplit: Share | None = Field(  # noqa: N815 # as other programs call it
+        None, description="With `folds_count: 1`: share of the images that the only fold holds out."
+    )
+    testSplit: Share | None = Field(  # noqa: N815
+        None, description="Share of all labelled images that no fold trains on or is judged by: a hold-out, which the "
+        "mean of all folds predicts, with scores of its own.",
+    )  # fmt: skip
+    testSplitSeed: Seed | None = Field(  # noqa: N815
+        None, description="Seed of the hold-out. Left out: 0, whatever `seed` is, so that experiments can be averaged."
+    )
+    folds: FoldsFile | None = Field(
+        None, description="CSV file with the columns image_id and fold (a number, `train` or `holdout`), such as the "
+        "folds.csv of another experiment, instead of folds that are drawn.",
+    )  # fmt: skip
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)] = Field(
         description="Stages of each fold, run in order; each starts from the best weights of the one before. See "
         "docs/training.md."
@@ -177,7 +206,7 @@ class Config(ClosedModel):
         "metrics stay in float32.",
     )  # fmt: skip
     stored_probability: StoredType = Field("uint8", description="How predictions are kept: `uint8` or `float16`.")
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(0, description="Every random draw derives from it.")
+    seed: Seed = Field(0, description="Every random draw derives from it.")
     num_seeds: PositiveInteger = Field(
         1, description="How often each fold is trained, with the seeds seed, seed+1, …; predictions are averaged. The "
         "folds stay those of the first seed.",

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
+from toolkit.core.duplicates import Thumbnail, thumbnail
 from toolkit.core.labels import VOID, pixel_counts
 from toolkit.errors import DataError, NothingToLearnError
 from toolkit.files.digests import digest
@@ -24,7 +25,8 @@ class DataIndex:
 
     `coverage` is the foreground share, `float64 (images,)`, 0–1; `pixels` counts those of each class, `int64 (images,
     classes)`; `images` are digests of each image's pixels as they are read, by which the same picture is recognised in
-    another file; `digest` covers ids, images, masks and how they are read.
+    another file; `thumbnails`, `uint8 (images, 32, 32)`, are what near duplicates are recognised by; `digest` covers
+    ids, images, masks and how they are read.
     """
 
     ids: tuple[str, ...]
@@ -32,6 +34,7 @@ class DataIndex:
     pixels: Integers
     constant: tuple[str, ...]
     images: tuple[str, ...]
+    thumbnails: Thumbnail
     digest: str
 
 
@@ -72,7 +75,9 @@ def check_training_data(
         progress.warn(f"{len(scaled)} images are not {height}×{width}: their masks are scaled to them: {_some(scaled)}")
     if constant:
         progress.warn(f"{len(constant)} of {len(ids)} images have one value in all pixels: {_some(constant)}")
-    return DataIndex(ids, coverage, pixels, constant, tuple(entry.image for entry in checked), _digest(ids, checked))
+    images = tuple(entry.image for entry in checked)
+    thumbnails = np.stack([entry.thumbnail for entry in checked])
+    return DataIndex(ids, coverage, pixels, constant, images, thumbnails, _digest(ids, checked))
 
 
 def check_test_data(images: Images, progress: Progress) -> str:
@@ -94,7 +99,7 @@ def check_test_data(images: Images, progress: Progress) -> str:
     return _digest(images.ids, checked)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Checked:
     problem: str = ""
     coverage: float = 0.0
@@ -103,6 +108,7 @@ class _Checked:
     scaled: bool = False
     image: str = ""
     digest: str = ""
+    thumbnail: Thumbnail = field(default_factory=lambda: np.zeros((32, 32), np.uint8))
 
 
 def _check_one(data: LabelledImages, image_id: str) -> _Checked:
@@ -117,7 +123,7 @@ def _check_one(data: LabelledImages, image_id: str) -> _Checked:
     pixels = pixel_counts(labels, data.classes.count, data.classes.activation)
     scaled = data.masks.size not in (None, labels.shape)
     picture = digest(f"{image.shape}".encode() + image.tobytes())
-    return _Checked("", coverage, tuple(pixels.tolist()), constant, scaled, picture, digest(content))
+    return _Checked("", coverage, tuple(pixels.tolist()), constant, scaled, picture, digest(content), thumbnail(image))
 
 
 def _in_threads(check: Callable[[str], _Checked], ids: Sequence[str], title: str, progress: Progress) -> list[_Checked]:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from toolkit.config.plugins import PLUGINS
 from toolkit.core.views import views_folder
@@ -14,8 +14,11 @@ from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.writing import read_json, remove_unfinished, writing_to
 from toolkit.messages import Progress
 
-Split = Literal["oof", "test"]
-"""Which images: the training images, each predicted by the fold that never saw it, or the test images."""
+Split = Literal["oof", "test", "holdout"]
+"""Which images: the training images, each predicted by the fold that never saw it, the test images, or the labelled
+images of the hold-out; the last two are predicted by all folds."""
+
+ALL_SPLITS: tuple[Split, ...] = get_args(Split)
 
 _DISCARDED = ".discarded-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")

@@ -150,5 +150,5 @@ def _refuse_other_folds(
     if not same:
         raise FoldsError(
             f"{key}: {source.name} has other folds: its weights have seen images that are held out here",
-            f"Use its folds: copy {source.folds} to {experiment.folds} before the first tk fit.",
+            f"Use its folds: write folds: ../{source.name}/folds.csv into {experiment.config.name}.",
         )

@@ -12,7 +12,7 @@ from toolkit.config.members import WHOLE, Part, parse_member
 from toolkit.config.models import EnsembleConfig
 from toolkit.errors import ConfigError, FoldsError, MembersError, NotReadyError
 from toolkit.files.experiment import Experiment, Split, StageFolder, Workspace
-from toolkit.files.fold_table import read_folds
+from toolkit.files.fold_table import FoldTable, read_fold_table
 from toolkit.files.resolved import read_resolved
 
 
@@ -42,19 +42,26 @@ class Member:
         """The folder of its probability store."""
         return self.experiment.predictions(split, views, self.part.words)
 
-    def images(self, ids: Sequence[str]) -> frozenset[str]:
-        """Those of the training images that it has out-of-fold predictions of: a fold only of what it never saw.
+    def images(self, ids: Sequence[str] | None = None) -> frozenset[str]:
+        """The images that it has out-of-fold predictions of: a fold only of what it holds out.
+
+        Args:
+            ids: of all labelled images, if it is to be checked that these are what it was fitted to.
 
         Raises:
             MembersError: it was fitted to other images.
         """
+        table = self.fold_table(ids).out_of_fold
         if self.part.fold is None:
-            return frozenset(ids)
+            return frozenset(table.ids)
+        return frozenset(np.asarray(table.ids, object)[table.folds == self.part.fold])
+
+    def fold_table(self, ids: Sequence[str] | None = None) -> FoldTable:
+        """Its folds; raises as `images`."""
         try:
-            folds = read_folds(self.experiment.folds, ids)
+            return read_fold_table(self.experiment.folds, ids)
         except FoldsError as error:
             raise MembersError(f"{self.name} was fitted to other images: {error.message}") from error
-        return frozenset(np.asarray(ids, object)[folds == self.part.fold])
 
 
 def find_member(workspace: Workspace, text: str) -> Member:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Image, Integers
+from toolkit.core.folds import HOLDOUT, TRAIN
 from toolkit.core.labels import Labels
 from toolkit.core.measuring import Objects
 from toolkit.files.checking import DataIndex
@@ -38,7 +39,7 @@ class Pool:
     """Samples by position: first those of the folds, in the order of their sorted ids, then the extra ones.
 
     `coverage` is `float64 (samples,)`, `pixels` of each class are `int64 (samples, classes)`, and `folds` are `int64
-    (samples,)` with -1 for extra samples, which no fold holds out. `shares` say how often samples are drawn, in
+    (samples,)`, TRAIN for extra samples, which no fold holds out. `shares` say how often samples are drawn, in
     proportion, `float64 (samples,)`; all alike if None.
     """
 
@@ -57,7 +58,7 @@ class Pool:
 
     def training_part(self, fold: int) -> Integers:
         """Positions that a fold trains on."""
-        return np.flatnonzero(self.folds != fold)
+        return np.flatnonzero((self.folds != fold) & (self.folds != HOLDOUT))
 
     def validation_part(self, fold: int) -> Integers:
         """Positions that a fold holds out."""
@@ -84,7 +85,7 @@ def make_pool(
         [Sample(source, image_id) for source, _ in parts for image_id in source.images.ids],
         np.concatenate([part.coverage for _, part in parts]),
         np.concatenate([part.pixels for _, part in parts]),
-        np.concatenate([folds, *(np.full(len(part.ids), -1) for _, part in extra)]),
+        np.concatenate([folds, *(np.full(len(part.ids), TRAIN) for _, part in extra)]),
         shares,
         _positive(parts),
     )

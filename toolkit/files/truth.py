@@ -1,7 +1,7 @@
 """What predictions are scored against, for an experiment and for an ensemble alike."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.config.codings import task_classes
@@ -30,11 +30,21 @@ class Truth:
         """Names, and whether they exclude each other."""
         return self.labelled.classes
 
+    def only(self, ids: Collection[str]) -> "Truth":
+        """The same of some of the images."""
+        return replace(self, labelled=only(self.labelled, ids))
+
     def build_metric(self, own: Mapping[str, Any]) -> Metric:
         """The primary metric, of the class that it looks at; `own` are the user's metrics by name."""
         classes = self.classes
         metric, *_ = build_metrics([self.metric], classes.count, classes.activation, own=own, benchmark=self.benchmark)
         return metric
+
+
+def only(labelled: LabelledImages, ids: Collection[str]) -> LabelledImages:
+    """Those of the labelled images that have one of these ids."""
+    chosen = frozenset(ids)
+    return replace(labelled, images=labelled.images.only(chosen))
 
 
 def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:

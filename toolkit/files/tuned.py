@@ -1,7 +1,7 @@
 """tuned.json: the recipe that out-of-fold predictions chose, and what it is worth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from toolkit.core.labels import Activation
@@ -17,14 +17,31 @@ _SCORES = ("untuned", "tuned", "nested", "standard_error", "gap")
 
 
 @dataclass(frozen=True)
+class HoldoutScores:
+    """What recipes score on the hold-out, which had no part in choosing them; scores that do not exist are None.
+
+    `untuned` is without a recipe, `tuned` with the best one that was found, `submitted` with the one for test images.
+    `gain` is how much better `tuned` is than `untuned`, image by image.
+    """
+
+    images: int
+    untuned: float | None
+    tuned: float | None
+    submitted: float | None
+    gain: float | None
+    standard_error: float | None
+
+
+@dataclass(frozen=True)
 class TunedRecipe:
     """What tuned.json says; scores that do not exist are None.
 
     `recipe` is what was chosen, `best` what the search found best whether it was chosen or not, and `test_recipe` what
     test predictions are submitted with: the same, unless thresholds are moved for them. `interval` holds nested with
     95 percent, `standard_error` is that of the gain over untuned, and `gap` how much too good the tuned score looks.
-    `shift` tells how test predictions differ, in plain data. `oof_predictions` is the digest of the predictions that
-    were tuned on, and `test_predictions` of those that `test_recipe` was made for, None where it is for any.
+    `shift` tells how test predictions differ, in plain data; `holdout` is None where there is none. `oof_predictions`
+    is the digest of the predictions that were tuned on, and `test_predictions` of those that `test_recipe` was made
+    for, None where it is for any.
     """
 
     metric: str
@@ -40,6 +57,7 @@ class TunedRecipe:
     oof_predictions: str
     test_predictions: str | None = None
     shift: Mapping[str, Any] = field(default_factory=dict)
+    holdout: HoldoutScores | None = None
 
 
 def write_tuned(experiment: Experiment, tuned: TunedRecipe) -> None:
@@ -49,6 +67,8 @@ def write_tuned(experiment: Experiment, tuned: TunedRecipe) -> None:
     tree |= {name: _number(getattr(tuned, name)) for name in _SCORES}
     tree["interval"] = [_number(end) for end in tuned.interval]
     tree["shift"] = dict(tuned.shift)
+    if tuned.holdout is not None:
+        tree["holdout"] = asdict(tuned.holdout)
     tree["oof_predictions"], tree["test_predictions"] = tuned.oof_predictions, tuned.test_predictions
     write_json(experiment.tuned, tree)
 
@@ -98,6 +118,7 @@ def _from_plain(tree: Any) -> TunedRecipe:
         standard_error=_score(tree["standard_error"]),
         gap=_score(tree["gap"]),
         shift=tree["shift"],
+        holdout=HoldoutScores(**tree["holdout"]) if "holdout" in tree else None,
         oof_predictions=_text(tree["oof_predictions"]),
         test_predictions=None if tree["test_predictions"] is None else _text(tree["test_predictions"]),
     )
@@ -106,7 +127,7 @@ def _from_plain(tree: Any) -> TunedRecipe:
 def _refuse_stale(experiment: Experiment, split: Split, expected: str) -> None:
     folder = experiment.predictions(split)
     if folder.is_dir() and store_digest(folder) != expected:
-        which = {"oof": "out-of-fold", "test": "test"}[split]
+        which = {"oof": "out-of-fold", "test": "test", "holdout": "hold-out"}[split]
         raise ChangedError(
             f"{experiment.tuned} was tuned on other {which} predictions than those in {folder}",
             f"Run: tk tune {experiment.name}",

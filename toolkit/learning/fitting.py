@@ -131,7 +131,8 @@ def fit_folds(
         progress.say(note)
     trainer = Trainer(config, plan.own)
     epochs = sum(stage.epochs for stage in wanted)
-    with progress.task(f"{experiment.name}: {len(runs)} folds", epochs * len(runs)) as task:
+    what = "1 fold" if len(runs) == 1 else f"{len(runs)} folds"
+    with progress.task(f"{experiment.name}: {what}", epochs * len(runs)) as task:
         for run in runs:
             if run in unfinished:
                 train_fold(trainer, experiment, stages, data, run, only=part.stages, progress=progress, overall=task)

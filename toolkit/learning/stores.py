@@ -11,6 +11,7 @@ import numpy as np
 from toolkit.config.members import WHOLE, Part
 from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
+from toolkit.core.folds import HOLDOUT
 from toolkit.core.views import parse_views, views_name
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Split
@@ -23,6 +24,7 @@ from toolkit.learning.predicting import Predicting
 from toolkit.learning.prediction import Predicted
 from toolkit.messages import Progress
 
+_IMAGES: dict[Split, str] = {"oof": "training", "test": "test", "holdout": "hold-out"}
 _PREDICTION_KEYS = {
     "architecture",
     "architecture_options",
@@ -62,8 +64,8 @@ class FittedExperiment:
             "weights": weights,
             "config": digest(repr((shape, self.config.model_dump(include=_PREDICTION_KEYS))).encode()),
             "precision": self.resolved.precision,
-            "images": self.resolved.digests["training_data" if split == "oof" else "test_data"],
-            "folds": folds_digest(self.folds) if split == "oof" else "",
+            "images": self.resolved.digests["test_data" if split == "test" else "training_data"],
+            "folds": "" if split == "test" else folds_digest(self.folds),
         }
         # Only where there is a head: stores of networks without one are what they always were.
         return made_from | ({"presence": True} if self.config.emptiness_head else {})
@@ -104,7 +106,7 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
     total = sum(len(positions) * fitted.networks([fold]) for fold, positions in held_out.items())
     with (
         _writing(fitted, "oof", missing) as writers,
-        progress.task(_title(fitted, "training images", [*missing]), total) as task,
+        progress.task(_title(fitted, f"{_IMAGES['oof']} images", [*missing]), total) as task,
     ):
         for fold, positions in held_out.items():
             ids = [fitted.ids[position] for position in positions]
@@ -118,18 +120,38 @@ def predict_test(fitted: FittedExperiment, images: Images, views: str | Sequence
 
     Images are taken in chunks, and each chunk is predicted by all folds in turn: memory is bounded by the chunk.
     """
-    missing = _missing(fitted, "test", views)
+    _predict_by_all(fitted, "test", images, views, progress)
+
+
+def predict_holdout(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> bool:
+    """Predict the hold-out as test images are predicted; returns whether there was anything to do.
+
+    Args:
+        fitted: the experiment.
+        images: all labelled images, of which its folds tell the hold-out.
+        views: one set of views, or several.
+        progress: to talk to.
+    """
+    ids = frozenset(fitted.ids[position] for position in np.flatnonzero(fitted.folds == HOLDOUT))
+    return _predict_by_all(fitted, "holdout", images.only(ids), views, progress)
+
+
+def _predict_by_all(
+    fitted: FittedExperiment, split: Split, images: Images, views: str | Sequence[str], progress: Progress
+) -> bool:
+    missing = _missing(fitted, split, views)
     if not missing:
-        return
+        return False
     models = _predicting(fitted, [*missing])
     weights = [path for fold in fitted.fold_numbers for path in fitted.weights_of(fold)]
     total = len(images.ids) * len(weights)
     with (
-        _writing(fitted, "test", missing) as writers,
-        progress.task(_title(fitted, "test images", [*missing]), total) as task,
+        _writing(fitted, split, missing) as writers,
+        progress.task(_title(fitted, f"{_IMAGES[split]} images", [*missing]), total) as task,
     ):
         for part in models.chunks(images, images.ids):
             _write(models.predict(weights, images, part, task), writers)
+    return True
 
 
 def _predicting(fitted: FittedExperiment, sets: Sequence[str]) -> Predicting:

@@ -1,0 +1,205 @@
+"""What every command makes of images that no fold holds out: a hold-out, or a single fold."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from toolkit.commands.compare import compare
+from toolkit.commands.ensemble import ensemble
+from toolkit.commands.evaluate import evaluate
+from toolkit.commands.fit import fit
+from toolkit.commands.submit import submit
+from toolkit.commands.tune import tune
+from toolkit.config.loading import load_config, plain_config
+from toolkit.core.folds import HOLDOUT, TRAIN
+from toolkit.errors import FoldsError, MembersError
+from toolkit.files.datasets import find_dataset
+from toolkit.files.experiment import Experiment, Split, Workspace
+from toolkit.files.fold_table import folds_digest, read_fold_table, write_folds
+from toolkit.files.resolved import Resolved, write_resolved
+from toolkit.files.store import ProbabilityStore, ProbabilityWriter
+from toolkit.files.tables import read_table
+from toolkit.messages import Silent
+
+IDS = tuple(f"{number:02}" for number in range(24))
+SIZE = (8, 10)
+CONFIG = """\
+data: {images: ../../images, masks: ../../masks, test: ../../test}
+architecture: ModularUnet
+backbone: null
+shape: [32, 32, 3]
+stages: [{epochs: 1}]
+"""
+SEVERAL = "folds_count: 3\ntestSplit: 0.25\n"
+SINGLE = "folds_count: 1\nvalidationSplit: 0.5\ntestSplit: 0.25\n"
+OF_SEVERAL = np.array([0, 1, 2, HOLDOUT] * 6)
+OF_SINGLE = np.array([0, TRAIN, 0, HOLDOUT] * 6)
+
+Fitted = Callable[..., Experiment]
+
+
+def masks() -> np.ndarray:
+    """A rectangle in each image, of another size each time."""
+    found = np.zeros((len(IDS), *SIZE, 1), np.float32)
+    for number in range(len(IDS)):
+        found[number, : 2 + number % 5, : 3 + number % 6] = 1
+    return found
+
+
+@pytest.fixture
+def fitted(tmp_path: Path) -> Fitted:
+    """Makes an experiment as if it had been fitted; `level` is the probability of foreground, that of background 0."""
+    random = np.random.default_rng(0)
+    for folder, names in (("images", IDS), ("test", ("t0", "t1")), ("masks", IDS)):
+        (tmp_path / folder).mkdir()
+        for number, name in enumerate(names):
+            pixels = random.integers(0, 256, (*SIZE, 3), np.uint8)
+            cv2.imwrite(str(tmp_path / folder / f"{name}.png"), masks()[number] if folder == "masks" else pixels)
+
+    def fitted(name: str, level: float, folds: np.ndarray = OF_SEVERAL, lines: str = SEVERAL) -> Experiment:
+        experiment = Experiment(tmp_path / "experiments" / name)
+        experiment.folder.mkdir(parents=True)
+        experiment.config.write_text(CONFIG + lines)
+        config = load_config(experiment.config).config
+        digests = find_dataset(config, Silent()).digests | {"folds": folds_digest(folds)}
+        write_resolved(experiment, Resolved(plain_config(config, experiment.folder), digests, "float32", {}))
+        write_folds(experiment.folds, IDS, folds)
+        chosen: dict[Split, np.ndarray] = {
+            "oof": np.flatnonzero(folds >= 0),
+            "holdout": np.flatnonzero(folds == HOLDOUT),
+        }
+        for split, places in chosen.items():
+            with ProbabilityWriter(experiment.predictions(split), "uint8", {"from": name}) as writer:
+                for place in places:
+                    writer.append(IDS[place], level * masks()[place])
+        with ProbabilityWriter(experiment.predictions("test"), "uint8", {"from": name}) as writer:
+            for image_id in ("t0", "t1"):
+                writer.append(image_id, level * masks()[0])
+        return experiment
+
+    return fitted
+
+
+def test_the_recipe_is_scored_on_the_hold_out_and_chosen_without_it(fitted: Fitted, tmp_path: Path) -> None:
+    experiment = fitted("exp", 0.4)
+    found = tune(Workspace(tmp_path), "exp", Silent())
+    assert (found.untuned, found.nested) == (0, 1)
+    assert found.holdout is not None
+    assert (found.holdout.images, found.holdout.untuned, found.holdout.tuned, found.holdout.gain) == (6, 0, 1, 1)
+    rows = found.tables()[0].rows
+    assert [row[:2] for row in rows[3:]] == [("hold-out, untuned", "0.0000"), ("hold-out, tuned", "1.0000")]
+    told = "on the 6 images of the hold-out, which chose nothing, tuned gains +1.0000 ± 0.0000 over untuned"
+    assert told in found.next_steps()
+    assert json.loads(experiment.tuned.read_text())["holdout"] == asdict(found.holdout)
+    before = found.best
+    with ProbabilityWriter(experiment.predictions("holdout"), "uint8", {}) as writer:
+        for image_id, folds in zip(IDS, OF_SEVERAL, strict=True):
+            if folds == HOLDOUT:
+                writer.append(image_id, np.ones((*SIZE, 1), np.float32))
+    assert tune(Workspace(tmp_path), "exp", Silent()).best == before
+
+
+def test_a_single_fold_is_tuned_over_random_parts(fitted: Fitted, tmp_path: Path) -> None:
+    fitted("exp", 0.4, OF_SINGLE, SINGLE)
+    found = tune(Workspace(tmp_path), "exp", Silent())
+    assert (found.parts, found.untuned, found.nested) == (5, 0, 1)
+    assert found.tables()[0].rows[2][3] == "each of 5 random parts of the only fold with what the others chose"
+    assert found.shift.test is not None
+    assert (found.shift.gain, found.shift.moved) == (None, False)
+    told = "for test predictions thresholds are not moved: with one fold nothing tells whether that helps"
+    assert told in found.next_steps()
+
+
+def test_a_single_group_cannot_be_tuned_on(fitted: Fitted, tmp_path: Path) -> None:
+    experiment = fitted("exp", 0.4, OF_SINGLE, SINGLE)
+    write_folds(experiment.folds, IDS, OF_SINGLE, [str(fold) for fold in OF_SINGLE])
+    with pytest.raises(FoldsError, match="tk tune needs several images or groups in the validation part"):
+        tune(Workspace(tmp_path), "exp", Silent())
+
+
+@pytest.mark.parametrize(("folds", "lines"), [(OF_SEVERAL, SEVERAL), (OF_SINGLE, SINGLE)])
+def test_an_ensemble_has_a_hold_out_too(fitted: Fitted, tmp_path: Path, folds: np.ndarray, lines: str) -> None:
+    fitted("good", 0.9, folds, lines)
+    fitted("bad", 0.4, folds, lines)
+    found = ensemble(Workspace(tmp_path), ["good", "bad"], weights="search", name="both", progress=Silent())
+    assert [member.holdout for member in found.members] == [1, 0]
+    assert found.holdout is not None
+    assert (found.holdout.images, found.holdout.score, found.all) == (6, 1, 1)
+    assert found.holdout_verdict is not None
+    assert any(step.startswith("on the hold-out: cannot tell whether") for step in found.next_steps())
+    assert found.tables()[-1].columns[-1] == "hold-out"
+    made = Experiment(tmp_path / "experiments" / "both")
+    assert read_fold_table(made.folds, IDS).folds.tolist() == folds.tolist()
+    assert set(ProbabilityStore(made.predictions("oof")).ids) == {IDS[place] for place in np.flatnonzero(folds >= 0)}
+    assert json.loads(made.score.read_text())["holdout"]["all"] == 1
+    tuned = tune(Workspace(tmp_path), "both", Silent())
+    assert tuned.holdout is not None
+    assert tuned.holdout.tuned == 1
+
+
+def test_members_that_know_the_hold_out_of_others_are_refused(fitted: Fitted, tmp_path: Path) -> None:
+    fitted("one", 0.9)
+    fitted("two", 0.9, np.roll(OF_SEVERAL, 1))
+    fitted("none", 0.9, np.arange(24) % 3, "folds_count: 3\n")
+    for other, count in (("two", 12), ("none", 6)):
+        with pytest.raises(MembersError, match=f"have different hold-outs: {count} images are in only one") as told:
+            ensemble(Workspace(tmp_path), ["one", other], progress=Silent())
+        assert told.value.advice == "Fit them with the same folds, as with folds: ../one/folds.csv"
+
+
+def test_experiments_are_compared_on_the_hold_out_even_where_folds_differ(fitted: Fitted, tmp_path: Path) -> None:
+    fitted("base", 0.9)
+    fitted("single", 0.4, OF_SINGLE, SINGLE)
+    fitted("other", 0.9, np.roll(OF_SEVERAL, 1))
+    tune(Workspace(tmp_path), "single", Silent())
+    found = compare(Workspace(tmp_path), ["base", "single", "other"], progress=Silent())
+    base, single, other = found.experiments
+    assert (base.holdout, single.holdout, other.holdout) == (1, 0, None)  # the last one was not scored yet
+    assert single.holdout_tuned == 1
+    assert single.difference is None
+    assert single.holdout_difference is not None
+    assert (single.holdout_difference.mean, single.holdout_difference.verdict) == (-1, "worse")
+    titles = [table.title for table in found.tables()]
+    assert "hold-out, which no fold and no recipe knows" in titles
+    assert any(note.startswith("other is not compared image by image") for note in found.notes)
+
+
+def test_out_of_fold_images_alone_are_evaluated(fitted: Fitted, tmp_path: Path) -> None:
+    fitted("exp", 0.9, OF_SINGLE, SINGLE)
+    found = evaluate(Workspace(tmp_path), "exp", progress=Silent()).evaluation
+    assert (found.images, found.score) == (12, 1)
+    assert {image.fold for image in found.worst} == {0}
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("lines", [SINGLE, SEVERAL], ids=["single fold", "several folds"])
+def test_the_whole_job(tiny_competition: Workspace, lines: str) -> None:
+    experiment = tiny_competition.place("exp")
+    experiment.folder.mkdir()
+    experiment.config.write_text("extends: ../plain/config.yaml\n" + lines)
+    found = fit(tiny_competition, "exp", progress=Silent())
+    table = read_fold_table(experiment.folds)
+    assert found.holdout is not None
+    assert found.holdout.images == len(table.holdout.ids) == 5
+    folds = 1 if lines == SINGLE else 3
+    assert len(found.folds) == folds
+    assert [row[0] for row in found.tables()[0].rows][-1].startswith("hold-out, 5 images")
+    assert set(ProbabilityStore(experiment.predictions("oof")).ids) == set(table.out_of_fold.ids)
+    assert set(ProbabilityStore(experiment.predictions("holdout")).ids) == set(table.holdout.ids)
+    scored = {row[0]: row[1] for row in read_table(experiment.image_scores, None, "", FoldsError).rows}
+    assert {image_id for image_id, fold in scored.items() if fold == "holdout"} == set(table.holdout.ids)
+    assert json.loads(experiment.score.read_text())["holdout"]["images"] == 5
+    before = experiment.score.stat().st_mtime_ns
+    assert fit(tiny_competition, "exp", progress=Silent()).holdout == found.holdout
+    assert experiment.score.stat().st_mtime_ns == before
+    tune(tiny_competition, "exp", Silent())
+    assert submit(tiny_competition, "exp", progress=Silent()).rows == 6
+    viewed = ensemble(tiny_competition, ["exp"], views="hflip", name="viewed", progress=Silent())
+    assert viewed.holdout is not None
+    assert viewed.holdout.images == 5
+    assert evaluate(tiny_competition, "viewed", progress=Silent()).evaluation.images == len(table.out_of_fold.ids)

@@ -1,0 +1,301 @@
+"""Which image is held out in which fold: read from folds.csv or another file, or drawn as the configuration says."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from toolkit.config.folds import CLASSES, COVERAGE, GroupPattern, spread
+from toolkit.config.loading import plain_config, with_defaults
+from toolkit.config.models import Config
+from toolkit.config.sampling import parse_negatives
+from toolkit.core.arrays import Integers
+from toolkit.core.duplicates import equal_groups, near_duplicate_groups, thumbnail
+from toolkit.core.folds import FoldRules, draw_folds
+from toolkit.core.sampling import select_images
+from toolkit.core.strata import (
+    Strata,
+    by_column,
+    by_coverage,
+    groups_of_names,
+    groups_of_positions,
+    together,
+    united,
+)
+from toolkit.errors import ChangedError, DataError, FoldsError
+from toolkit.files.datasets import Dataset
+from toolkit.files.experiment import Experiment
+from toolkit.files.findings import listed
+from toolkit.files.fold_table import FoldTable, read_fold_table, read_folds, read_given_folds
+from toolkit.files.own_source import GROUP
+from toolkit.files.pool import Pool
+from toolkit.files.resolved import changed_keys, read_resolved
+from toolkit.messages import Progress
+
+FOLD_KEYS = (
+    "folds_count",
+    "stratified",
+    "groups",
+    "group_near_duplicates",
+    "validationSplit",
+    "testSplit",
+    "testSplitSeed",
+)
+"""Keys that folds are drawn by, besides the seed."""
+
+_UNEVEN = 1.2
+
+
+def plan_folds(
+    experiment: Experiment, config: Config, dataset: Dataset, progress: Progress, *, restart: bool
+) -> FoldTable:
+    """The folds to train, see `find_folds`; refused where they cannot be those of what is there.
+
+    Raises:
+        FoldsError: folds.csv is gone or was made by other keys, or a fold has nothing to train on or to be judged by.
+        ChangedError: the keys have changed since folds were trained.
+    """
+    changes = _changes(experiment, config)
+    if changes and experiment.has_training() and not restart:
+        raise ChangedError(
+            f"{experiment.folder} holds networks that were trained with other folds; changed since:\n"
+            + "\n".join(f"  {change}" for change in changes),
+            f"Undo the change, make a new experiment (tk new NAME --extends {experiment.name}), or discard the "
+            f"results: delete {experiment.folds} and run: tk fit {experiment.name} --restart",
+        )
+    if changes and experiment.folds.is_file() and config.folds is None:
+        raise FoldsError(
+            f"{experiment.folds} was made with other keys: {'; '.join(changes)}",
+            f"To have it drawn anew, delete {experiment.folds} and run: tk fit {experiment.name} --restart",
+        )
+    if experiment.has_training() and not restart and not experiment.folds.is_file():
+        raise FoldsError(
+            f"{experiment.folds} is gone, but folds were trained with it",
+            f"Bring it back, or train again: tk fit {experiment.name} --restart",
+        )
+    table = find_folds(experiment, config, dataset, progress)
+    if config.folds is not None and experiment.has_training() and not restart:
+        _refuse_other_file(experiment, config, table)
+    _refuse_untrainable(config, dataset.pool(table.folds))
+    if not experiment.folds.is_file():
+        _tell(table, progress)
+    return table
+
+
+def find_folds(experiment: Experiment, config: Config, dataset: Dataset, progress: Progress) -> FoldTable:
+    """The folds of the file that the configuration names, else those of folds.csv, else newly drawn ones.
+
+    Nothing is written.
+
+    Raises:
+        FoldsError: the file does not fit the data or divides a group, or there are too few images or groups.
+        DataError: a group or stratum is not known for every image.
+    """
+    ids = dataset.index.ids
+    groups = find_groups(config, dataset, progress)
+    if config.folds is not None:
+        table = read_given_folds(config.folds, "folds", ids, config.folds_count)
+    elif experiment.folds.is_file():
+        table = read_fold_table(experiment.folds, ids, config.folds_count)
+        _refuse_other_kind(experiment, config, table)
+    else:
+        return _draw(config, dataset, groups, progress)
+    if groups is None:
+        return table
+    numbers = groups_of_names(groups)
+    divided = table.straddling(numbers)
+    if divided:
+        path = config.folds or experiment.folds
+        names = [groups[int(np.flatnonzero(numbers == number)[0])] for number in divided]
+        anew = "leave out the key folds" if config.folds is not None else f"delete {path}"
+        raise FoldsError(
+            f"{path}: the images of {len(divided)} groups are divided: {listed(names)}",
+            f"Mend it, or to have folds drawn, {anew} and run: tk fit {experiment.name} --restart",
+        )
+    return FoldTable(table.ids, table.folds, groups)
+
+
+def find_groups(config: Config, dataset: Dataset, progress: Progress) -> tuple[str, ...] | None:
+    """The name of each image's group, in the order of the sorted ids; None where every image is for itself.
+
+    Groups of `groups` that share near duplicates are one, named like that of the first image.
+
+    Raises:
+        DataError: an image has no group.
+    """
+    ids = dataset.index.ids
+    names, kinds = ids, []
+    groups = config.groups
+    if groups is None and config.data.metadata is None and GROUP in dataset.labelled.metadata.columns:
+        groups = GROUP  # as the user's own source says
+    if isinstance(groups, GroupPattern):
+        names = _names_by_pattern(groups.pattern, ids)
+    elif groups is not None:
+        names = _names_by_column(dataset, groups)
+    if groups is not None:
+        kinds.append(groups_of_names(names))
+    if config.group_near_duplicates:
+        kinds += _duplicates(dataset, progress)
+    if not kinds:
+        return None
+    numbers = united(kinds)
+    first = np.unique(numbers, return_index=True)[1]
+    return tuple(names[first[number]] for number in numbers)
+
+
+def find_strata(config: Config, dataset: Dataset, progress: Progress) -> Strata:
+    """What is spread evenly over the folds.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    found = []
+    for name in spread(config.stratified):
+        if name == COVERAGE:
+            found.append(by_coverage(dataset.index.coverage))
+        elif name == CLASSES:
+            first = 1 if config.activation == "softmax" else 0
+            found.append(Strata(labels=dataset.index.pixels[:, first:] > 0))
+        else:
+            values = _column(dataset, "stratified", name)
+            if len(set(values)) > len(values) / 2 and by_column(values).number is None:
+                progress.warn(
+                    f"stratified: {len(set(values))} of {len(values)} images differ in {name}: it spreads little"
+                )
+            found.append(by_column(values))
+    return together(found)
+
+
+def _changes(experiment: Experiment, config: Config) -> list[str]:
+    """`key: before → after` for the keys of folds that differ from those of what was run last."""
+    if not experiment.resolved.is_file():
+        return []
+    trees = (with_defaults(read_resolved(experiment).config), plain_config(config, experiment.folder))
+    before, after = ({key: tree[key] for key in FOLD_KEYS} for tree in trees)
+    return changed_keys(before, after)
+
+
+def _refuse_other_file(experiment: Experiment, config: Config, table: FoldTable) -> None:
+    """Later commands read folds.csv: it has to be what the file says that the configuration names."""
+    known = read_folds(experiment.folds, table.ids)
+    differing = [image_id for image_id, one, other in zip(table.ids, known, table.folds, strict=True) if one != other]
+    if differing:
+        raise ChangedError(
+            f"{config.folds} and {experiment.folds} differ in {len(differing)} images: {listed(differing)}; folds were "
+            "trained already",
+            f"Bring {config.folds} back as it was, or train again with it: tk fit {experiment.name} --restart",
+        )
+
+
+def _refuse_other_kind(experiment: Experiment, config: Config, table: FoldTable) -> None:
+    """A folds.csv that was not drawn here may still not be what the configuration says."""
+    held_out, wanted = len(table.holdout.ids), config.testSplit is not None
+    if bool(held_out) != wanted:
+        has = f"a hold-out of {held_out} images, but testSplit is not set" if held_out else "no hold-out"
+        raise FoldsError(
+            f"{experiment.folds} has {has}" + (f", but testSplit is {config.testSplit}" if wanted else ""),
+            f"To take it as it is, move it elsewhere and name it: folds: FILE.csv. To have it drawn anew, delete "
+            f"{experiment.folds} and run: tk fit {experiment.name} --restart",
+        )
+
+
+def _draw(config: Config, dataset: Dataset, groups: Sequence[str] | None, progress: Progress) -> FoldTable:
+    ids = dataset.index.ids
+    numbers = np.arange(len(ids)) if groups is None else united([groups_of_names(groups)])
+    rules = FoldRules(
+        config.folds_count, config.seed, config.validationSplit, config.testSplit or 0, config.testSplitSeed or 0
+    )
+    needed = max(2, config.folds_count) + (config.testSplit is not None)
+    available = len(np.unique(numbers))
+    if available < needed:
+        what = "images" if groups is None else "groups"
+        hold_out = " and a hold-out" if config.testSplit is not None else ""
+        wanted = "a validation part" if config.folds_count == 1 else f"{config.folds_count} folds"
+        raise FoldsError(
+            f"folds_count: {wanted}{hold_out} need {needed} {what} or more, there are {available}",
+            f"Use fewer folds{'' if groups is None else ', or other groups'}.",
+        )
+    try:
+        folds = draw_folds(rules, find_strata(config, dataset, progress), numbers)
+    except ValueError as error:  # the hold-out took so many groups that too few are left
+        raise FoldsError(f"testSplit: {error}", "Use a smaller testSplit, or fewer folds.") from error
+    return FoldTable(ids, folds, None if groups is None else tuple(groups))
+
+
+def _names_by_pattern(pattern: str, ids: Sequence[str]) -> tuple[str, ...]:
+    matches = [re.fullmatch(pattern, image_id) for image_id in ids]
+    missing = [image_id for image_id, match in zip(ids, matches, strict=True) if match is None]
+    if missing:
+        raise DataError(
+            f"groups: {len(missing)} of {len(ids)} ids do not look like {pattern!r}: {listed(missing)}",
+            'The pattern has to fit every whole id; what may be missing is written (…)?, as in "(.+?)(?:_\\d+)?".',
+        )
+    return tuple("/".join(part or "" for part in match.groups()) for match in matches if match is not None)
+
+
+def _names_by_column(dataset: Dataset, column: str) -> tuple[str, ...]:
+    ids = dataset.index.ids
+    names = tuple(name.strip() for name in _column(dataset, "groups", column))
+    missing = [image_id for image_id, name in zip(ids, names, strict=True) if not name]
+    if missing:
+        raise DataError(
+            f"groups: {len(missing)} of {len(ids)} images have no {column}: {listed(missing)}",
+            "Give each of them a group; an image that belongs to no other can have its own id.",
+        )
+    return names
+
+
+def _column(dataset: Dataset, key: str, name: str) -> Sequence[str]:
+    """The values of a column of the metadata, in the order of the sorted ids."""
+    try:
+        return dataset.labelled.metadata.column(name)
+    except DataError as error:
+        raise DataError(f"{key}: {error.message}", error.advice) from error
+
+
+def _duplicates(dataset: Dataset, progress: Progress) -> list[Integers]:
+    """Groups of exact and of near duplicates."""
+    index, images = dataset.index, dataset.labelled.images
+    thumbnails = []
+    with progress.task("looking for near duplicates", len(index.ids)) as task:
+        for image_id in index.ids:
+            thumbnails.append(thumbnail(images.read(image_id)))
+            task.advance()
+    constant = np.isin(index.ids, index.constant)
+    found = (equal_groups(index.images, constant), near_duplicate_groups(np.stack(thumbnails)))
+    return [groups_of_positions(len(index.ids), groups) for groups in found]
+
+
+def _refuse_untrainable(config: Config, pool: Pool) -> None:
+    """Every fold needs foreground to train on, and every stage images to be judged on."""
+    for fold in range(config.folds_count):
+        if not pool.has_foreground[pool.training_part(fold)].any():
+            raise FoldsError(
+                f"fold {fold}: all images with foreground are held out, so that there is none to train on",
+                "More images with foreground are needed, or other folds.",
+            )
+        for number, stage in enumerate(config.stages):
+            rule = parse_negatives(stage.validation_negatives)
+            if not len(select_images(pool.has_foreground[pool.validation_part(fold)], rule, config.seed, fold)):
+                raise FoldsError(
+                    f"fold {fold}, stages.{number}.validation_negatives: {stage.validation_negatives} leaves no image "
+                    "to judge the epochs on",
+                    "Use validation_negatives: real, or fewer folds.",
+                )
+
+
+def _tell(table: FoldTable, progress: Progress) -> None:
+    """Say what cannot be seen in the configuration: what groups make of the sizes of folds."""
+    parts = [table.out_of_fold.folds == fold for fold in range(table.folds_count)]
+    sizes = [int(part.sum()) for part in parts]
+    if table.groups is None:
+        return
+    counts = Counter(table.groups)
+    largest, images = counts.most_common(1)[0]
+    progress.say(
+        f"{len(table.ids)} images are {len(counts)} groups, the largest of {images} ({largest}); "
+        f"folds hold out {min(sizes)} to {max(sizes)} images"
+    )
+    if max(sizes) > _UNEVEN * sum(sizes) / len(sizes):
+        progress.warn(f"folds are of different sizes, as groups are not divided: {', '.join(map(str, sizes))} images")
