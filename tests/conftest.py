@@ -5,9 +5,12 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.commands.ensemble import ensemble
+from toolkit.commands.fit import fit
 from toolkit.core.rle import encode
 from toolkit.core.simulate import simulate_salt
 from toolkit.files.experiment import Experiment, Workspace
+from toolkit.messages import Silent
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -107,3 +110,16 @@ def same_arrays() -> Callable[[list[np.ndarray], list[np.ndarray]], bool]:
         return len(first) == len(second) and all(map(np.array_equal, first, second))
 
     return same
+
+
+@pytest.fixture(scope="session")
+def fitted_competition(
+    tmp_path_factory: pytest.TempPathFactory, write_experiment: Callable[..., Experiment]
+) -> Workspace:
+    """A tiny competition with `plain` and `other`, which are fitted, and their ensemble `both`; to be read only."""
+    workspace = make_tiny(tmp_path_factory.mktemp("fitted"))
+    write_experiment(workspace, "other", "seed: 1\n")
+    for name in ("plain", "other"):
+        fit(workspace, name, progress=Silent())
+    ensemble(workspace, ["plain", "other"], name="both", weights=[0.75, 0.25], progress=Silent())
+    return workspace

@@ -20,10 +20,11 @@ ARROWS = {
     "learning": {"learning", "files", "config", "core"},
     "report": {"report", "files", "config", "core"},
     "commands": {"commands", "learning", "report", "files", "config", "core"},
+    "api": {"api", "commands", "learning", "report", "files", "config", "core"},
     "console": set(),
     "cli": {"cli", "console", "commands", "files", "config"},
     "__main__": {"cli"},
-    "__init__": set(),
+    "__init__": {"api"},
     "errors": set(),
     "messages": set(),
 }
@@ -126,7 +127,8 @@ def test_files_stay_small_and_say_what_lives_there() -> None:
 
 
 def test_no_code_is_read_from_data() -> None:
-    forbidden = re.compile(r"\b(pickle|eval|exec|load_model|marshal|shelve|joblib)\b\s*[.(]|allow_pickle=True")
+    # Keras' own load_model runs code from a file; ours, for users, is only defined.
+    forbidden = re.compile(r"(?<!def )\b(pickle|eval|exec|load_model|marshal|shelve|joblib)\b\s*[.(]|allow_pickle=True")
     assert not [module for module in modules() if forbidden.search(module.read_text())]
 
 
@@ -141,6 +143,7 @@ def test_nothing_but_training_and_predicting_imports_tensorflow() -> None:
         "import toolkit.commands.listing, toolkit.commands.new, toolkit.commands.config, toolkit.commands.demo\n"
         "import toolkit.commands.compare, toolkit.commands.evaluate, toolkit.commands.init, toolkit.commands.data\n"
         "import toolkit.commands.leaderboard, toolkit.commands.uploading\n"
+        "import toolkit.commands.predict, toolkit.api.experiment\n"
         "assert not {'tensorflow', 'albumentations', 'matplotlib'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli import configuration, experiments, predictions, submissions
+from toolkit.cli import configuration, experiments, predicting, predictions, submissions
 
 app = typer.Typer(
     help="Train folds, ensemble, tune on out-of-fold predictions and submit: image-segmentation competitions from one "
@@ -14,7 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (experiments, predictions, submissions):
+for commands in (experiments, predicting, predictions, submissions):
     app.add_typer(commands.app)
 app.add_typer(configuration.app, name="config")
 

@@ -84,7 +84,7 @@ def evaluate(
         held_out = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
         truth = truth.only(held_out.ids)
         store = ProbabilityStore(experiment.predictions("oof"))
-        rule = _recipe(experiment, truth.classes, recipe, threshold)
+        rule = choose_recipe(experiment, truth.classes, recipe, threshold)
         measured = _measure(experiment, truth, held_out.folds, store, recipe=rule, progress=progress)
         evaluation = _evaluation(experiment, truth, measured, rule, worst)
         write_json(experiment.evaluation, asdict(evaluation))
@@ -112,7 +112,14 @@ class _Measured:
     confusion: Confusion
 
 
-def _recipe(experiment: Experiment, classes: Classes, choice: str | None, threshold: float | None) -> Recipe:
+def choose_recipe(experiment: Experiment, classes: Classes, choice: str | None, threshold: float | None) -> Recipe:
+    """The recipe that `--recipe` and `--threshold` name; without either the tuned one, where there is one.
+
+    Raises:
+        ConfigError: there is no such recipe, or the threshold cannot be.
+        NotReadyError: no recipe was tuned.
+        ChangedError: it was tuned on other predictions.
+    """
     if choice not in (None, *get_args(RecipeChoice)):
         raise ConfigError(f"--recipe: {choice!r} is none; allowed: {', '.join(get_args(RecipeChoice))}")
     is_tuned = experiment.tuned.is_file() if choice is None else choice == "tuned"

@@ -1,12 +1,14 @@
 """The members of an ensemble: whether they fit together, and their predictions, made where they are missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.commands.blending import blend
 from toolkit.config.loading import config_from_plain
+from toolkit.core.postprocess import Step
+from toolkit.core.recipe import Recipe
 from toolkit.errors import MembersError, NotReadyError
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Split
@@ -221,6 +223,13 @@ def first_fitted(member: Member) -> Experiment:
     while member.is_ensemble:
         member = members_of(member.experiment)[0][0]
     return member.experiment
+
+
+def own_steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mapping[str, Step]:
+    """The user's own steps, if the recipe has any."""
+    if not any(rule.steps for rule in recipe.classes):
+        return {}
+    return Own(first_fitted(Member(experiment)).config, progress)
 
 
 def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:

@@ -50,7 +50,7 @@ def score_submission(
     *,
     images: Path | None = None,
     metric: str | None = None,
-    competition: str | None = None,
+    competition: str | Competition | None = None,
     progress: Progress,
 ) -> ScoreResult:
     """Score a submission file against a solution file.
@@ -63,14 +63,14 @@ def score_submission(
         solution: of the same columns, or a table of labels.
         images: folder of the images; not needed where the competition knows their size.
         metric: a YAML value such as `dice` or `{fbeta: {beta: 2}}`; that of the competition if left out.
-        competition: its name, or the path of its YAML file.
+        competition: itself, its name, or the path of its YAML file.
         progress: to talk to.
 
     Raises:
         ConfigError: metric or competition are unknown or not given.
         SubmissionError: the ids of the two files differ, a mask cannot be decoded, or no image counts.
     """
-    named = named_competition(competition)
+    named = competition if isinstance(competition, Competition) else named_competition(competition)
     spec = _metric(metric, named)
     form = named or PLAIN
     predicted, truth = read_submission(submission, form), read_solution(solution, form)

@@ -1,19 +1,18 @@
 """`tk submit`: test predictions and a recipe into a submission file that was checked before it appears."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from toolkit.commands.members import first_fitted
+from toolkit.commands.members import own_steps
 from toolkit.commands.provenance import Promise, promise_of, write_provenance
 from toolkit.commands.submission_data import submission_data
 from toolkit.commands.submission_masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
 from toolkit.commands.uploading import Uploader, kaggle_uploader
 from toolkit.config.data import DataConfig
 from toolkit.core.coverage import Coverage, strange_differences
-from toolkit.core.postprocess import Step, check_recipe, describe
+from toolkit.core.postprocess import check_recipe, describe
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.checks import Checked, check_submission
@@ -21,7 +20,6 @@ from toolkit.files.expectations import Expected, TestImages
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.finding import find_test_images
 from toolkit.files.findings import Finding, refusal
-from toolkit.files.members import Member
 from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.submission_log import LoggedSubmission, SubmissionLog
@@ -29,7 +27,6 @@ from toolkit.files.submissions import SubmissionLayout, default_layout, sample_l
 from toolkit.files.truth import Truth, truth_of
 from toolkit.files.tuned import TunedRecipe, read_tuned
 from toolkit.files.writing import new_path
-from toolkit.learning.plugins import Own
 from toolkit.messages import Progress, Table
 
 _NAME_BYTES = 200
@@ -228,14 +225,7 @@ def _maker(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen,
         raise SubmissionError(
             f"the recipe does not fit {experiment.name}: {error}", f"Run: tk tune {experiment.name}"
         ) from error
-    return Maker(recipe, classes.activation, chosen, _steps(experiment, recipe, progress))
-
-
-def _steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mapping[str, Step]:
-    """The user's own steps, if the recipe has any."""
-    if not any(rule.steps for rule in recipe.classes):
-        return {}
-    return Own(first_fitted(Member(experiment)).config, progress)
+    return Maker(recipe, classes.activation, chosen, own_steps(experiment, recipe, progress))
 
 
 def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 
 from toolkit.errors import StorageError
 
-_UNFINISHED = re.compile(r"\.\d+\.")
+UNFINISHED = re.compile(r"\.\d+\.")
+"""What the name of a file begins with that is being written."""
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def remove_unfinished(folder: Path) -> None:
     Nobody else may be writing there.
     """
     for path in folder.rglob(".*"):
-        if _UNFINISHED.match(path.name) and path.is_file():
+        if UNFINISHED.match(path.name) and path.is_file():
             path.unlink()
 
 

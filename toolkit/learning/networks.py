@@ -45,8 +45,11 @@ class Network:
     auxiliary: int = 0
     notes: tuple[str, ...] = ()
 
-    def outputs(self, images: Any, training: bool) -> Outputs:
-        """What the network gives for images `uint8 (batch, height, width, channels)`."""
+    def outputs(self, images: Any, training: bool | None = None) -> Outputs:
+        """What the network gives for images `uint8 (batch, height, width, channels)`.
+
+        Without `training` it is for Keras to say, where the outputs become those of a model.
+        """
         tensors = tf.nest.flatten(self.model(self.preprocess(tf.cast(images, tf.float32)), training=training))
         masks, rest = tensors[: 1 + self.auxiliary], tensors[1 + self.auxiliary :]
         return Outputs(masks[0], tuple(masks[1:]), rest[0] if rest else None)

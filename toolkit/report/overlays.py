@@ -165,13 +165,14 @@ def _tiles(row: OverlayRow, size: tuple[int, int]) -> list[Picture]:
     return [
         as_bytes(image),
         as_bytes(tinted(tinted(image, truth, TRUTH, TRUTH_STRENGTH), outline(truth), TRUTH, 1.0)),
-        _viridis(probability),
+        viridis(probability),
         as_bytes(tinted(image, mask, MASK, MASK_STRENGTH)),
         as_bytes(difference),
     ]
 
 
-def _viridis(probability: Plane) -> Picture:
+def viridis(probability: Plane) -> Picture:
+    """Probabilities `float32 (height, width)`, 0–1, in colours."""
     coloured = cv2.applyColorMap(as_bytes(probability * 255), cv2.COLORMAP_VIRIDIS)
     return np.asarray(cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
@@ -180,18 +181,18 @@ def _header(title: str, width: int) -> Image.Image:
     """Title and legend, the legend on as many lines as it needs."""
     items = [swatch("truth with outline", TRUTH, TRUTH_STRENGTH), swatch("mask", MASK, 1.0), swatch("hit", HIT, 1.0)]
     items += [swatch("miss (false negative)", MISS, 1.0), swatch("false alarm (false positive)", FALSE_ALARM, 1.0)]
-    items.append(_scale())
+    items.append(probability_scale())
     return joined([text_line(title, TITLE_SIZE, (width, 40)), *flowed(items, width)], 4, beside=False)
 
 
-def _scale() -> Image.Image:
+def probability_scale() -> Image.Image:
     """The colours of the probabilities from 0 to 1 with a mark at 0.5."""
     label, length = "probability", 160
     left = text_width(label, TEXT_SIZE) + 12
     item = Image.new("RGB", (left + length + 6, 34), PAPER)
     item.paste(text_line(label, TEXT_SIZE, (left, 18)))
     ramp = np.tile(np.linspace(0, 1, length, dtype=np.float32), (12, 1))
-    item.paste(Image.fromarray(_viridis(ramp)), (left, 3))
+    item.paste(Image.fromarray(viridis(ramp)), (left, 3))
     draw = ImageDraw.Draw(item)
     for text, where in (("0", left), ("0.5", left + length // 2), ("1", left + length - 1)):
         draw.line((where, 15, where, 19), fill=INK)

@@ -1,0 +1,181 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toolkit import Experiment, ToolkitError
+from toolkit.api.batches import PredictedMap
+from toolkit.core.blend import quantise
+from toolkit.core.labels import VOID
+from toolkit.errors import ConfigError, DataError, MissingFileError, NotReadyError
+from toolkit.files.experiment import Workspace
+from toolkit.files.fold_table import read_folds
+from toolkit.files.images import read_image
+from toolkit.files.store import ProbabilityStore
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def plain(fitted_competition: Workspace) -> Experiment:
+    return Experiment(fitted_competition.experiments / "plain")
+
+
+@pytest.fixture
+def images(fitted_competition: Workspace, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(fitted_competition.root / "data" / "test" / "images", tmp_path / "images"))
+
+
+def collect(file_name: str, img: PredictedMap, data: dict[str, np.ndarray]) -> None:
+    data[file_name] = img.arr
+
+
+def test_it_is_found_by_folder_file_part_and_from_anywhere(
+    fitted_competition: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = fitted_competition.experiments / "plain"
+    for path in (folder, str(folder), folder / "config.yaml"):
+        assert Experiment(path).name == "plain"
+    assert Experiment(f"{folder}:fold1").name == "plain:fold1"
+    monkeypatch.chdir(fitted_competition.root)
+    experiment = Experiment("experiments/plain")
+    assert experiment.folder.samefile(folder)
+    assert (experiment.scores["metric"], experiment.classes) == ("salt_map", ("foreground",))
+    with pytest.raises(MissingFileError, match="there is no experiment"):
+        Experiment("experiments/none")
+    with pytest.raises(ConfigError, match="there is no part 'folds'"):
+        Experiment("experiments/plain:folds")
+
+
+def test_maps_are_those_of_the_stores(fitted_competition: Workspace, images: Path) -> None:
+    for name in ("plain", "both"):
+        experiment = Experiment(fitted_competition.experiments / name)
+        store = ProbabilityStore(experiment.folder / "predictions" / "test")
+        paths = sorted(images.iterdir())
+        arrays = [read_image(path) for path in paths]
+        for found in (
+            experiment.predict(paths),
+            experiment.predict(arrays),
+            [experiment.predict(one) for one in arrays],
+        ):
+            for path, probability in zip(paths, found, strict=True):
+                assert probability.dtype == np.float32
+                assert np.array_equal(quantise(probability), store.read(path.stem))
+
+
+def test_the_folder_of_the_experiment_is_enough(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    experiments = Path(shutil.copytree(fitted_competition.experiments, tmp_path / "elsewhere"))
+    experiment = Experiment(experiments / "plain")
+    assert experiment.classes == ("foreground",)
+    assert experiment.predict(images / "020.png", folds=0).shape == (40, 48, 1)
+
+
+def test_networks_are_built_anew_only_for_something_else(plain: Experiment, images: Path) -> None:
+    path = images / "020.png"
+    first, kept = plain.predict(path, folds=0), plain._forecaster
+    assert np.array_equal(plain.predict(path, folds=[0]), first)
+    assert plain._forecaster is kept
+    assert not np.array_equal(plain.predict(path, folds=1), first)
+    assert np.array_equal(plain.predict(path, folds=0), first)
+    assert not np.array_equal(plain.predict(path, folds=0, views="flips"), first)
+
+
+def test_a_callback_gets_every_image(plain: Experiment, images: Path) -> None:
+    found: dict[str, np.ndarray] = {}
+    plain.predict_in_directory(images, [0, 1], collect, found, ttflips=True)
+    assert list(found) == [f"{number:03d}.png" for number in range(20, 26)]
+    assert np.array_equal(found["021.png"], plain.predict(images / "021.png", views="flips"))
+    one: dict[str, np.ndarray] = {}
+    plain.predict_in_directory(str(images), 1, collect, one)
+    assert np.array_equal(one["021.png"], plain.predict(images / "021.png", folds=1))
+    assert one["021.png"].shape == (40, 48, 1)
+    with pytest.raises(ConfigError, match="ttflips means flips"):
+        plain.predict_in_directory(images, 0, collect, one, ttflips=True, views="d4")
+
+
+def test_failures_are_told_when_all_others_are_done(plain: Experiment, images: Path) -> None:
+    (images / "021.png").write_bytes(b"no image")
+    found: dict[str, np.ndarray] = {}
+    with pytest.raises(DataError, match=r"1 of 6 images .* could not be predicted, all others were:\n  021\.png"):
+        plain.predict_in_directory(images, None, collect, found)
+    assert len(found) == 5
+    with pytest.raises(ToolkitError, match=r"021\.png"):
+        plain.predict(images / "021.png")
+
+
+def test_predictions_go_into_files(plain: Experiment, images: Path, tmp_path: Path) -> None:
+    result = plain.predict_to(images, tmp_path / "out", ["npy"], folds=0)
+    assert (result.predicted, result.networks) == (6, 1)
+    found = np.load(tmp_path / "out" / "npy" / "020.npy")
+    assert np.array_equal(found, plain.predict(images / "020.png", folds=0))
+
+
+def test_batches_have_the_truth_and_what_networks_predict_that_never_saw_it(
+    fitted_competition: Workspace, plain: Experiment
+) -> None:
+    store = ProbabilityStore(plain.folder / "predictions" / "oof")
+    folds = read_folds(plain.folder / "folds.csv", sorted(store.ids))
+    batches = list(plain.evaluate_all(1, batch=3))
+    assert [len(batch) for batch in batches] == [3, 3, 3, 1]
+    ids = [image_id for batch in batches for image_id in batch.data]
+    assert ids == [image_id for image_id, fold in zip(sorted(store.ids), folds, strict=True) if fold == 1]
+    batch = batches[0]
+    assert np.array_equal(quantise(batch.probabilities[2]), store.read(batch.data[2]))
+    assert batch.truth[0].shape == (40, 48, 1)
+    assert set(np.unique(batch.truth[0])) <= {0, 1, VOID}
+    assert batch.images[0].shape == (40, 48, 3)
+    every = [image_id for batch in plain.evaluate_all() for image_id in batch.data]
+    assert sorted(every) == sorted(store.ids)
+    part = [one for batch in Experiment(f"{plain.folder}:fold1").evaluate_all() for one in batch.data]
+    assert part == ids
+    with pytest.raises(ConfigError, match="fold: there is no 2; plain has 0 to 1"):
+        next(plain.evaluate_all(2))
+
+
+def test_a_model_predicts_what_the_experiment_does(fitted_competition: Workspace, plain: Experiment) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    expected = plain.predict(list(image), folds=1)
+    model = plain.load_model(1)
+    assert np.array_equal(model.predict(image, verbose=0), np.stack(expected))
+    assert model.input_shape == (None, 32, 32, 3)
+    with pytest.raises(ConfigError, match="--fold: there is no 5"):
+        plain.load_model(5)
+    with pytest.raises(ConfigError, match="repeat: there is no 1"):
+        plain.load_model(0, repeat=1)
+    with pytest.raises(ConfigError, match="is an ensemble"):
+        Experiment(fitted_competition.experiments / "both").load_model(0)
+
+
+def test_the_whole_job_from_python(fitted_competition: Workspace, tmp_path: Path, monkeypatch: Any) -> None:
+    root = Path(shutil.copytree(fitted_competition.root, tmp_path / "work"))
+    experiment = Experiment(root / "experiments" / "tiny")
+    with pytest.raises(NotReadyError, match="not finished"):
+        _ = experiment.scores
+    with pytest.raises(NotReadyError, match="has not been fitted yet"):
+        experiment.predict(np.zeros((8, 8), np.uint8))
+    plain = Experiment(root / "experiments" / "plain")
+    assert plain.fit().finished
+    with pytest.raises(ConfigError, match="max_time"):
+        plain.fit(max_time="soon")
+    with pytest.raises(NotReadyError, match="no tuned recipe"):
+        _ = plain.recipe
+    plain.tune()
+    assert plain.recipe.classes
+    plain.submit()
+    assert (root / "submissions" / "plain.csv").is_file()
+    solution = root / "data" / "solution.csv"
+    assert plain.score(solution).metric == "salt_map"
+    perfect = plain.score(solution, submission=solution, metric="dice")
+    assert (perfect.score, perfect.metric) == (1.0, "dice")
+
+
+def test_what_was_tuned_makes_the_masks(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(fitted_competition.root, tmp_path / "work"))
+    plain = Experiment(root / "experiments" / "plain")
+    plain.tune()
+    result = plain.predict_to(images, tmp_path / "out", ["mask"])
+    assert result.recipe is not None
+    assert f"{plain.recipe.classes[0].threshold:.3f}" in result.recipe

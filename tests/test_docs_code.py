@@ -1,0 +1,50 @@
+"""The code and the commands of the pages about predicting, as they stand."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.files.experiment import Workspace
+
+pytestmark = pytest.mark.train
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture
+def workspace(fitted_competition: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy in which experiments and folders are called as the pages call them; it is the working folder."""
+    root = Path(shutil.copytree(fitted_competition.root, tmp_path / "work"))
+    experiments = root / "experiments"
+    for name, other in (("plain", "exp042"), ("other", "exp045"), ("both", "exp042+exp045")):
+        shutil.copytree(experiments / name, experiments / other)
+    config = experiments / "exp042+exp045" / "config.yaml"
+    config.write_text(config.read_text().replace("plain", "exp042").replace("other", "exp045"))
+    (root / "photos").mkdir()
+    for name, image in (("a", "020"), ("b", "021")):
+        shutil.copy(root / "data" / "test" / "images" / f"{image}.png", root / "photos" / f"{name}.png")
+    monkeypatch.chdir(root)
+    return Workspace(root)
+
+
+def test_the_code_for_python_runs(workspace: Workspace) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "python.md", "exec"), namespace)
+    assert (workspace.root / "baseline_submission.csv").read_text().startswith("image,rle_mask\na,")
+    assert (workspace.root / "submissions" / "exp042.csv").is_file()
+
+
+def test_the_commands_for_predicting_run(workspace: Workspace) -> None:
+    commands = re.findall(r"^    tk (predict .*)$", (DOCS / "predicting.md").read_text(), re.MULTILINE)
+    assert len(commands) == 4
+    for command in (command for command in commands if "infrared" not in command):  # that asks for another experiment
+        found = CliRunner().invoke(app, shlex.split(command))
+        assert found.exit_code == 0, found.output
+    assert (workspace.root / "masks" / "overlay" / "b.png").is_file()

@@ -1,0 +1,358 @@
+"""An experiment or ensemble from Python: what the commands do, and predictions as arrays."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
+from toolkit.api.images import as_images
+from toolkit.commands.fit import FitResult, Wanted, fit
+from toolkit.commands.predict import Options, predict
+from toolkit.commands.predict_result import PredictResult
+from toolkit.commands.predicting import Failure, Forecaster, chosen_views
+from toolkit.commands.score import ScoreResult, score_submission
+from toolkit.commands.submit import SubmitResult, submit
+from toolkit.commands.tune import tune
+from toolkit.commands.tune_result import TuneResult
+from toolkit.config.codings import task_classes
+from toolkit.config.durations import parse_duration
+from toolkit.core.arrays import Probability
+from toolkit.core.labels import Classes
+from toolkit.core.recipe import Recipe
+from toolkit.errors import ConfigError, DataError, NotReadyError
+from toolkit.files.experiment import Workspace
+from toolkit.files.fitted import Networks, find_fitted, first_networks
+from toolkit.files.inputs import find_inputs, images_of
+from toolkit.files.members import find_member
+from toolkit.files.resolved import data_of, read_resolved
+from toolkit.files.tuned import read_tuned
+from toolkit.files.writing import read_json
+from toolkit.messages import Progress, Silent
+
+Array = npt.NDArray[Any]
+Folds = int | Sequence[int] | None
+"""One fold, several, or all of them."""
+
+_LISTED = 5
+
+
+class Experiment:
+    """An experiment or ensemble by its folder, or a part such as `experiments/exp042:fold0`.
+
+    Every method raises a `ToolkitError` whose message says what is wrong and whose `advice` what to do about it.
+    """
+
+    def __init__(self, path: str | Path, progress: Progress | None = None) -> None:
+        """Find it.
+
+        Args:
+            path: of its folder, or of its config.yaml.
+            progress: what long work talks to; nothing is shown without it. See docs/python.md.
+
+        Raises:
+            MissingFileError: there is none.
+            ConfigError: it has no such part.
+        """
+        self._progress = progress or Silent()
+        folder = Path(path).parent if Path(path).suffix in (".yaml", ".json") else Path(path)
+        # Submissions go beside the folder of all experiments, wherever Python runs.
+        inside = folder.absolute().parent
+        self._workspace = Workspace(inside.parent if inside.name == Workspace(Path()).experiments.name else Path())
+        self._member = find_member(self._workspace, str(folder.absolute()))
+        self._forecaster: Forecaster | None = None
+
+    def __repr__(self) -> str:
+        """Such as `Experiment('experiments/exp042')`."""
+        return f"{type(self).__name__}({str(self.folder)!r})"
+
+    @property
+    def name(self) -> str:
+        """Such as `exp042`, or `exp042:fold0`."""
+        return self._member.name
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._member.experiment.folder
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the maps; of exclusive ones the first counts as background."""
+        return self._classes().names
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The out-of-fold scores: `metric`, `folds`, `all`, and so on, as score.json has them.
+
+        Raises:
+            NotReadyError: it is not finished.
+        """
+        file = self._member.experiment.score
+        if not file.is_file():
+            raise NotReadyError(f"{self.name} is not finished: there is no {file}", f"Run: tk fit {self.name}")
+        found: dict[str, Any] = read_json(file)
+        return found
+
+    @property
+    def recipe(self) -> Recipe:
+        """The tuned recipe; `toolkit.core.postprocess.masks_of` applies it.
+
+        Raises:
+            NotReadyError: it was not tuned.
+            ChangedError: it was tuned on other predictions.
+        """
+        classes = self._classes()
+        return read_tuned(self._member.experiment, classes.count, classes.activation).recipe
+
+    def fit(
+        self,
+        *,
+        overrides: Sequence[str] = (),
+        folds: Folds = None,
+        stages: Folds = None,
+        max_time: str | None = None,
+        restart: bool = False,
+    ) -> FitResult:
+        """Train, predict and score as `tk fit` does, and go on where an earlier run was stopped.
+
+        Args:
+            overrides: such as `stages.0.epochs=3`.
+            folds: only these.
+            stages: only these.
+            max_time: such as `8h` or `1h30m`.
+            restart: discard earlier results.
+        """
+        try:
+            seconds = None if max_time is None else parse_duration(max_time)
+        except ValueError as error:
+            raise ConfigError(f"max_time: {error}") from error
+        wanted = Wanted(_numbers(folds), _numbers(stages), seconds)
+        return fit(
+            self._workspace, str(self.folder), overrides=overrides, wanted=wanted, restart=restart,
+            progress=self._progress,
+        )  # fmt: skip
+
+    def tune(self, *, metric: str | None = None, steps: str | None = None, explain: bool = False) -> TuneResult:
+        """Choose thresholds and post-processing on out-of-fold predictions, as `tk tune` does."""
+        return tune(self._workspace, str(self.folder), self._progress, metric=metric, steps=steps, explain=explain)
+
+    def submit(
+        self, *, threshold: float | None = None, minimum_area: int | None = None, name: str | None = None
+    ) -> SubmitResult:
+        """Write submissions/NAME.csv as `tk submit` does."""
+        return submit(
+            self._workspace, str(self.folder), threshold=threshold, minimum_area=minimum_area, submission_name=name,
+            progress=self._progress,
+        )  # fmt: skip
+
+    def score(
+        self, solution: str | Path, *, submission: str | Path | None = None, metric: str | None = None
+    ) -> ScoreResult:
+        """Score a submission against a solution, as `tk score` does.
+
+        Args:
+            solution: a file with the true masks.
+            submission: a file; submissions/NAME.csv if left out.
+            metric: a YAML value such as `dice`; the experiment's if left out.
+        """
+        experiment = self._member.experiment
+        resolved = read_resolved(experiment)
+        data = data_of(experiment, resolved)
+        return score_submission(
+            self._workspace.submissions / f"{experiment.name}.csv" if submission is None else Path(submission),
+            Path(solution),
+            images=data.test[0] if isinstance(data.test, tuple) else data.test,
+            metric=metric or json.dumps(resolved.config["primary_metric"]),
+            competition=data.competition,
+            progress=self._progress,
+        )
+
+    @overload
+    def predict(  # type: ignore[overload-overlap] # a text is one path
+        self,
+        images: Array | str | Path,
+        *,
+        folds: Folds = ...,
+        stage: int | None = ...,
+        views: str | None = ...,
+    ) -> Probability: ...
+
+    @overload
+    def predict(
+        self,
+        images: Sequence[Array | str | Path],
+        *,
+        folds: Folds = ...,
+        stage: int | None = ...,
+        views: str | None = ...,
+    ) -> list[Probability]: ...
+
+    def predict(
+        self,
+        images: Array | str | Path | Sequence[Array | str | Path],
+        *,
+        folds: Folds = None,
+        stage: int | None = None,
+        views: str | None = None,
+    ) -> Probability | list[Probability]:
+        """Predict images of any size.
+
+        Args:
+            images: one or several: arrays (height, width) or (height, width, channels) with values as in files, mostly
+                `uint8`; or paths of files.
+            folds: whose networks predict; the mean of all if left out.
+            stage: whose best weights predict; the last if left out.
+            views: test-time augmentation, such as `flips`; an ensemble's own if left out.
+
+        Returns:
+            `float32 (height, width, classes)`, 0–1, for one image; a list of these for several.
+        """
+        forecaster = self._of(folds, stage, views)
+        several = [images] if isinstance(images, np.ndarray | str | Path) else images
+        found = as_images(several, first_networks(forecaster.fitted))
+        maps = []
+        for one in forecaster.forecasts(found, found.ids, f"{self.name}: predicting {len(found.ids)} images"):
+            if isinstance(one, Failure):
+                raise DataError(one.reason)
+            maps.append(one.probability)
+        return maps[0] if isinstance(images, np.ndarray | str | Path) else maps
+
+    def predict_in_directory(
+        self,
+        directory: str | Path,
+        folds: Folds,
+        callback: Callable[[str, PredictedMap, Any], object],
+        data: Any = None,
+        *,
+        ttflips: bool = False,
+        stage: int | None = None,
+        views: str | None = None,
+        recursive: bool = False,
+    ) -> None:
+        """Predict every image of a folder and call `callback(file_name, img, data)` for each, in the order of names.
+
+        `img.arr` is the probability map, `float32 (height, width, classes)`, 0–1, at the image's own size.
+
+        Args:
+            directory: the folder.
+            folds: whose networks predict, one or a list; the mean of all if None.
+            callback: is given the name of the file, the map and `data`; what it returns does not matter.
+            data: whatever the callback wants.
+            ttflips: test-time augmentation by flips, the same as `views="flips"`.
+            stage: whose best weights predict; the last if left out.
+            views: other test-time augmentation.
+            recursive: whether folders in the folder count too; file names are paths then.
+
+        Raises:
+            DataError: files could not be predicted; the callback was called for all others before.
+        """
+        if ttflips and views not in (None, "flips"):
+            raise ConfigError(f"views: ttflips means flips, received {views!r} too")
+        forecaster = self._of(folds, stage, "flips" if ttflips else views)
+        inputs = find_inputs([Path(directory)], recursive=recursive)
+        failures = dict(inputs.unusable)
+        found = images_of(inputs, first_networks(forecaster.fitted))
+        title = f"{self.name}: predicting {len(found.ids)} images"
+        for one in forecaster.forecasts(found, found.ids, title):
+            if isinstance(one, Failure):
+                failures[inputs.file(one.image_id)] = one.reason
+            else:
+                image = PredictedMap(one.probability, one.image, one.presence)
+                callback(inputs.file(one.image_id), image, data)
+        _refuse_failures(failures, len(inputs.paths) + len(inputs.unusable), Path(directory))
+
+    def predict_to(
+        self,
+        path: str | Path | Sequence[str | Path],
+        out: str | Path,
+        formats: Sequence[str] = ("png",),
+        *,
+        folds: Folds = None,
+        stage: int | None = None,
+        views: str | None = None,
+        recipe: str | None = None,
+        threshold: float | None = None,
+        recursive: bool = False,
+    ) -> PredictResult:
+        """Predict the images of a folder into files of another, as `tk predict` does; `failed` lists what it cannot."""
+        return predict(
+            self._workspace,
+            self._text(),
+            [Path(one) for one in ([path] if isinstance(path, str | Path) else path)],
+            out=Path(out),
+            formats=formats,
+            options=Options(_numbers(folds), stage, views, recipe, threshold),
+            recursive=recursive,
+            progress=self._progress,
+        )
+
+    def evaluate_all(
+        self, fold: int | None = None, *, stage: int | None = None, views: str = "none", batch: int = 16
+    ) -> Iterator[EvaluatedBatch]:
+        """Batches of training images with their truth and the prediction of networks that never saw them.
+
+        Predictions are kept in the experiment, so that a second time is quick; they have 8 bits, unless the
+        configuration says otherwise.
+
+        Args:
+            fold: the images that it holds out; those of all folds, one after the other, if left out.
+            stage: whose best weights predict; the last if left out.
+            views: test-time augmentation, such as `flips`.
+            batch: how many images at a time.
+        """
+        member = self._member if stage is None else find_member(self._workspace, f"{self._text()}:stage{stage}")
+        return evaluated_batches(member, fold, chosen_views(views) or "none", batch, self._progress)
+
+    def load_model(self, fold: int, stage: int | None = None, *, repeat: int = 0) -> Any:
+        """The Keras model of a fold with its best weights, built from the configuration: no pickled code is read.
+
+        It takes pixel values, (batch, height, width, channels), 0–255, at the size of the network's input, and gives
+        probabilities `float32 (batch, height, width, classes)`; with an emptiness head also (batch, classes).
+
+        Args:
+            fold: of the experiment.
+            stage: of the fold; the last if left out.
+            repeat: which of the seeds, where `num_seeds` is more than 1.
+        """
+        fitted = find_fitted(self._member, folds=[fold], stage=stage)
+        if not isinstance(fitted, Networks):
+            raise ConfigError(f"{self.name} is an ensemble, which has no model of its own")
+        if not 0 <= repeat < fitted.count:
+            raise ConfigError(f"repeat: there is no {repeat}; a fold of {self.name} has 0 to {fitted.count - 1}")
+        from toolkit.learning.keras_models import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
+
+        return keras_model(fitted, fitted.weights[repeat], self._progress)
+
+    def _classes(self) -> Classes:
+        experiment = self._member.experiment
+        resolved = read_resolved(experiment)
+        return task_classes(resolved.config["classes"], resolved.config["activation"], data_of(experiment, resolved))
+
+    def _text(self) -> str:
+        return ":".join((str(self.folder.absolute()), *self._member.part.words))
+
+    def _of(self, folds: Folds, stage: int | None, views: str | None) -> Forecaster:
+        """What predicts, with its networks kept from one call to the next."""
+        fitted = find_fitted(self._member, folds=_numbers(folds), stage=stage, views=chosen_views(views))
+        if self._forecaster is None or self._forecaster.fitted != fitted:
+            self._forecaster = Forecaster(fitted, self._progress)
+        return self._forecaster
+
+
+def _numbers(numbers: Folds) -> Sequence[int] | None:
+    return [numbers] if isinstance(numbers, int) else numbers
+
+
+def _refuse_failures(failures: Mapping[str, str], count: int, directory: Path) -> None:
+    if not failures:
+        return
+    shown = "\n".join(f"  {file}: {reason}" for file, reason in list(failures.items())[:_LISTED])
+    more = f"\n  … and {len(failures) - _LISTED} more" if len(failures) > _LISTED else ""
+    raise DataError(
+        f"{len(failures)} of {count} images of {directory} could not be predicted, all others were:\n{shown}{more}",
+        "Mend or remove these files.",
+    )

@@ -1,0 +1,47 @@
+"""Images that come from Python as arrays or paths."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Image
+from toolkit.core.pixels import ValueRange, to_bytes, with_channels
+from toolkit.errors import DataError
+from toolkit.files.fitted import Networks
+from toolkit.files.image_files import ImageFiles
+from toolkit.files.inputs import ArrayImages
+from toolkit.files.sources import Images
+
+
+def as_images(images: Sequence[npt.NDArray[Any] | str | Path], networks: Networks) -> Images:
+    """Images as networks take them, whose ids are in the order in which they are given.
+
+    Args:
+        images: arrays (height, width) or (height, width, channels), or paths of files; not both.
+        networks: that say channels and range of values: these become as in files.
+
+    Raises:
+        DataError: an array is of another type or shape, or arrays and paths are mixed.
+    """
+    channels, ranges = networks.config.shape[2], networks.config.data.ranges
+    digits = len(str(len(images)))
+    ids = [f"{number:0{digits}d}" for number in range(len(images))]
+    arrays = {image_id: image for image_id, image in zip(ids, images, strict=True) if isinstance(image, np.ndarray)}
+    if arrays and len(arrays) < len(images):
+        raise DataError("arrays and paths of images are mixed", "Give either arrays or paths.")
+    if not arrays:
+        paths = {image_id: Path(str(image)) for image_id, image in zip(ids, images, strict=True)}
+        return ImageFiles("Python", paths, channels, ranges)
+    return ArrayImages({image_id: _image(array, channels, ranges) for image_id, array in arrays.items()})
+
+
+def _image(array: npt.NDArray[Any], channels: int, ranges: Sequence[ValueRange]) -> Image:
+    if array.ndim not in (2, 3) or not array.size:
+        raise DataError(f"an image is of shape {array.shape}; expected (height, width) or (height, width, channels)")
+    try:
+        return with_channels(to_bytes(array, ranges), channels)
+    except ValueError as error:
+        raise DataError(f"an image of shape {array.shape} {error}") from error

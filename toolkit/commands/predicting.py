@@ -1,0 +1,164 @@
+"""Predicting one image after the other, whatever is wrong with some of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toolkit.core.arrays import Image, Presence, Probability
+from toolkit.core.views import parse_views, views_name
+from toolkit.errors import ConfigError, DataError
+from toolkit.files.fitted import Fitted, classes_of
+from toolkit.files.inputs import ArrayImages
+from toolkit.files.sources import Images
+from toolkit.messages import Progress, Task
+
+if TYPE_CHECKING:
+    from toolkit.learning.image_predictor import ImagePredictor
+
+_CHUNK_BYTES, _CHUNK_IMAGES = 1 << 28, 256
+_LARGE = 1 << 25
+"""Pixels of an image that is not decoded as a whole before it is predicted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What is predicted of one image.
+
+    `probability` is `float32 (height, width, classes)`, 0–1, at the image's own size; `presence` is what an emptiness
+    head says, `float32 (classes,)`.
+    """
+
+    image_id: str
+    probability: Probability
+    presence: Presence | None
+    _read: Callable[[], Image]
+
+    @property
+    def image(self) -> Image:
+        """`uint8 (height, width, channels)`."""
+        return self._read()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that cannot be predicted, and why."""
+
+    image_id: str
+    reason: str
+
+
+def chosen_views(text: str | None) -> str | None:
+    """The one name of a set of views; None if none is given.
+
+    Raises:
+        ConfigError: there is no such set.
+    """
+    if text is None:
+        return None
+    try:
+        return views_name(parse_views(text))
+    except ValueError as error:
+        raise ConfigError(f"--views: {error}") from error
+
+
+class Forecaster:
+    """Predicts images with what was fitted; TensorFlow is imported and networks are built when there is an image."""
+
+    def __init__(self, fitted: Fitted, progress: Progress) -> None:
+        self.fitted = fitted
+        self._progress = progress
+        self._predictor: ImagePredictor | None = None
+
+    def forecasts(self, images: Images, ids: Sequence[str], title: str) -> Iterator[Forecast | Failure]:
+        """What is predicted of images, in the order of `ids`; an image that cannot be read keeps no other from it.
+
+        Images are taken in chunks, so that memory is bounded. What is predicted of an image does not depend on the
+        others.
+
+        Raises:
+            ToolkitError: nothing can be predicted.
+        """
+        if not ids:
+            return
+        with self._progress.task(title, len(ids) * self.fitted.count) as task:
+            for chunk in _chunks(images, ids, classes_of(self.fitted).count):
+                yield from self._of_chunk(images, chunk, task)
+
+    def _of_chunk(self, images: Images, chunk: "_Chunk", task: Task) -> Iterator[Forecast | Failure]:
+        if chunk.is_large:
+            yield self._of_large(images, chunk.ids[0], task)
+            return
+        read = _read(images, chunk.ids)
+        whole = ArrayImages({image_id: found for image_id, found in read.items() if not isinstance(found, Failure)})
+        readable = [image_id for image_id in chunk.ids if image_id in whole.arrays]
+        predicted = self._built().predict(whole, readable, task) if readable else iter(())
+        for image_id in chunk.ids:
+            found = read[image_id]
+            if isinstance(found, Failure):
+                task.advance(self.fitted.count)
+                yield found
+            else:
+                _, one = next(predicted)
+                yield _forecast(image_id, one.probability, one.presence, whole)
+
+    def _of_large(self, images: Images, image_id: str, task: Task) -> Forecast | Failure:
+        """A single image, of which parts are read where its file allows that."""
+        try:
+            ((_, one),) = self._built().predict(images, [image_id], task)
+        except DataError as error:
+            return Failure(image_id, error.message)
+        return _forecast(image_id, one.probability, one.presence, images)
+
+    def _built(self) -> "ImagePredictor":
+        if self._predictor is None:
+            from toolkit.learning.image_predictor import ImagePredictor
+
+            self._predictor = ImagePredictor(self.fitted, self._progress)
+        return self._predictor
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    ids: list[str]
+    is_large: bool = False
+
+
+def _forecast(image_id: str, probability: Probability, presence: Presence | None, images: Images) -> Forecast:
+    return Forecast(image_id, probability, presence, lambda: images.read(image_id))
+
+
+def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk]:
+    """Ids whose images and maps take a bounded part of the memory together."""
+    chunk: list[str] = []
+    size = 0
+    for image_id in ids:
+        try:
+            height, width = images.size(image_id)
+        except DataError:  # told when it is read
+            height = width = 0
+        if height * width >= _LARGE:
+            if chunk:
+                yield _Chunk(chunk)
+                chunk, size = [], 0
+            yield _Chunk([image_id], is_large=True)
+            continue
+        needed = height * width * (2 * 4 * classes + 3)
+        if chunk and (size + needed > _CHUNK_BYTES or len(chunk) == _CHUNK_IMAGES):
+            yield _Chunk(chunk)
+            chunk, size = [], 0
+        chunk.append(image_id)
+        size += needed
+    if chunk:
+        yield _Chunk(chunk)
+
+
+def _read(images: Images, ids: Sequence[str]) -> dict[str, Image | Failure]:
+    def read(image_id: str) -> Image | Failure:
+        try:
+            return images.read(image_id)
+        except DataError as error:
+            return Failure(image_id, error.message)
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(ids, pool.map(read, ids), strict=True))

@@ -1,0 +1,163 @@
+"""The files that predictions of an image are written to, format by format."""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Image, Presence, Probability
+from toolkit.core.blend import Stored, to_levels
+from toolkit.core.labels import Classes
+from toolkit.core.measuring import Planes
+from toolkit.errors import ConfigError
+from toolkit.report.predictions import prediction_picture
+
+_UNSAFE = re.compile(r"[^\w .+-]")
+
+
+@dataclass(frozen=True)
+class About:
+    """What is predicted: the classes, and a title for pictures."""
+
+    classes: Classes
+    title: str
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether a pixel has one class; the first is background."""
+        return self.classes.activation == "softmax"
+
+    @property
+    def foreground(self) -> int:
+        """How many classes are no background."""
+        return self.classes.count - self.is_exclusive
+
+    @property
+    def folders(self) -> list[str]:
+        """A folder's name for each class, each another."""
+        safe = [_UNSAFE.sub("_", name).strip(". ") or "_" for name in self.classes.names]
+        return [name if safe.count(name) == 1 else f"{name}_{number}" for number, name in enumerate(safe)]
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What is predicted of one image.
+
+    `image` is `uint8 (height, width, channels)`, `probability` `float32 (height, width, classes)`, 0–1, `stored` the
+    same as stores keep it, `presence` what an emptiness head says, and `masks` `bool (height, width, classes)` where a
+    format asks for them.
+    """
+
+    image_id: str
+    image: Image
+    probability: Probability
+    stored: Stored
+    presence: Presence | None
+    masks: Planes | None
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: where its files lie, what stands in them, and whether that takes masks."""
+
+    paths: Callable[[About, str], list[str]]
+    contents: Callable[[About, Predicted], list[bytes]]
+    takes_masks: bool = False
+
+
+def parse_formats(texts: Sequence[str]) -> tuple[str, ...]:
+    """The formats of `png,mask` and the like, each once, and those that others are made of.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    wanted = [word.strip() for text in texts for word in text.split(",")]
+    for word in wanted:
+        if word not in FORMATS and word not in MADE_OF:
+            raise ConfigError(f"--format: unknown format {word!r}; allowed: {', '.join([*FORMATS, *MADE_OF])}")
+    return tuple(dict.fromkeys([*wanted, *(MADE_OF[word] for word in wanted if word in MADE_OF)]))
+
+
+def mask_images(about: About, masks: Planes) -> list[npt.NDArray[np.uint8]]:
+    """Masks as they are written, `uint8 (height, width)`.
+
+    One class that is no background is 255 on 0. Of several exclusive classes there is one image with the number of the
+    class in each pixel. Independent classes, which may share pixels, have an image each, 255 on 0.
+    """
+    if about.is_exclusive and about.foreground > 1:
+        return [masks.argmax(axis=2).astype(np.uint8)]
+    planes = range(about.is_exclusive, about.classes.count)
+    return [masks[..., number].astype(np.uint8) * np.uint8(255) for number in planes]
+
+
+def mask_paths(about: About, name: str) -> list[str]:
+    """Where the images of `mask_images` lie."""
+    several = about.foreground > 1 and not about.is_exclusive
+    return [f"mask/{folder}/{name}.png" for folder in about.folders] if several else [f"mask/{name}.png"]
+
+
+def _map_paths(about: About, name: str) -> list[str]:
+    several = about.classes.count > 1
+    return [f"png/{folder}/{name}.png" for folder in about.folders] if several else [f"png/{name}.png"]
+
+
+def _maps(about: About, predicted: Predicted) -> list[bytes]:
+    levels = to_levels(predicted.stored)
+    return [png(levels[..., number]) for number in range(about.classes.count)]
+
+
+def _npz(about: About, predicted: Predicted) -> list[bytes]:
+    arrays: dict[str, Any] = {"im_np": predicted.image, "pred_np": predicted.probability}
+    if predicted.presence is not None:
+        arrays["presence"] = predicted.presence
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return [file.getvalue()]
+
+
+def _npy(about: About, predicted: Predicted) -> list[bytes]:
+    file = io.BytesIO()
+    np.save(file, predicted.probability)
+    return [file.getvalue()]
+
+
+def _mask(about: About, predicted: Predicted) -> list[bytes]:
+    return [] if predicted.masks is None else [png(image) for image in mask_images(about, predicted.masks)]
+
+
+def _overlay(about: About, predicted: Predicted) -> list[bytes]:
+    if predicted.masks is None:
+        return []
+    picture = prediction_picture(
+        predicted.image,
+        predicted.probability[..., about.is_exclusive :],
+        predicted.masks[..., about.is_exclusive :],
+        name=predicted.image_id,
+        title=about.title,
+        classes=about.classes.names[about.is_exclusive :],
+    )
+    return [png(picture[..., ::-1])]
+
+
+def png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """A PNG file of `uint8 (height, width)`, or `(height, width, 3)` in the order blue, green, red."""
+    encoded: bytes = cv2.imencode(".png", np.ascontiguousarray(pixels))[1].tobytes()
+    return encoded
+
+
+FORMATS: dict[str, Format] = {
+    "png": Format(_map_paths, _maps),
+    "npz": Format(lambda about, name: [f"npz/{name}.npz"], _npz),
+    "npy": Format(lambda about, name: [f"npy/{name}.npy"], _npy),
+    "mask": Format(mask_paths, _mask, takes_masks=True),
+    "overlay": Format(lambda about, name: [f"overlay/{name}.png"], _overlay, takes_masks=True),
+}
+"""What `--format` names, a file or several for each image."""
+
+MADE_OF = {"maps": "npy", "rle": "mask"}
+"""Further formats, one file for all images, and the format that it is made of."""
