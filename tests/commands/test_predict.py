@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands import predicting
 from toolkit.commands.ensemble import ensemble
+from toolkit.commands.fit import fit
 from toolkit.commands.members import predict_member
 from toolkit.commands.predict import Options, parse_folds, predict
 from toolkit.commands.predict_result import Failed, PredictResult
@@ -295,3 +296,19 @@ def test_tables_list_what_failed() -> None:
     assert len(table.rows) == 20
     assert (result.exit_code, replace(result, failed=[]).exit_code) == (5, 0)
     assert "overlay" in replace(result, failed=[]).next_steps()[-1]
+
+
+def test_large_images_are_predicted_by_tiles(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(shutil.copytree(fitted_competition.root, tmp_path / "copy"))
+    folder = root / "experiments" / "tiled"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("extends: ../plain/config.yaml\npatches: {per_image: 2}\n")
+    fit(Workspace(root), "tiled", progress=Silent())
+    store = ProbabilityStore(folder / "predictions" / "test")
+    for name in ("small", "large"):
+        run(Workspace(root), "tiled", images, tmp_path / name)
+        for image_id, stored in store:
+            assert np.array_equal(read(tmp_path / name / "png" / f"{image_id}.png"), stored[..., 0])
+        monkeypatch.setattr(predicting, "_LARGE", 1)

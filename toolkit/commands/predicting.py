@@ -1,6 +1,6 @@
 """Predicting one image after the other, whatever is wrong with some of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -81,11 +81,14 @@ class Forecaster:
         """
         if not ids:
             return
-        with self._progress.task(title, len(ids) * self.fitted.count) as task:
+        steps = {image_id: self._steps(images, image_id) for image_id in ids}
+        with self._progress.task(title, sum(steps.values())) as task:
             for chunk in _chunks(images, ids, classes_of(self.fitted).count):
-                yield from self._of_chunk(images, chunk, task)
+                yield from self._of_chunk(images, chunk, steps, task)
 
-    def _of_chunk(self, images: Images, chunk: "_Chunk", task: Task) -> Iterator[Forecast | Failure]:
+    def _of_chunk(
+        self, images: Images, chunk: "_Chunk", steps: Mapping[str, int], task: Task
+    ) -> Iterator[Forecast | Failure]:
         if chunk.is_large:
             yield self._of_large(images, chunk.ids[0], task)
             return
@@ -96,7 +99,7 @@ class Forecaster:
         for image_id in chunk.ids:
             found = read[image_id]
             if isinstance(found, Failure):
-                task.advance(self.fitted.count)
+                task.advance(steps[image_id])
                 yield found
             else:
                 _, one = next(predicted)
@@ -109,6 +112,12 @@ class Forecaster:
         except DataError as error:
             return Failure(image_id, error.message)
         return _forecast(image_id, one.probability, one.presence, images)
+
+    def _steps(self, images: Images, image_id: str) -> int:
+        try:
+            return self._built().steps(images, image_id)
+        except DataError:  # told when it is read
+            return 1
 
     def _built(self) -> "ImagePredictor":
         if self._predictor is None:

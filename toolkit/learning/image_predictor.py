@@ -30,7 +30,7 @@ class ImagePredictor:
         self._predict = _OfNetworks(fitted, progress) if isinstance(fitted, Networks) else _OfBlend(fitted, progress)
 
     def predict(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[tuple[str, Predicted]]:
-        """Ids and what is predicted of them, in their order; `task` advances once for each image and network.
+        """Ids and what is predicted of them, in their order; `task` advances once for each tile and network.
 
         The maps of all `ids` are in memory at once. What comes for an image does not depend on the others.
 
@@ -38,6 +38,14 @@ class ImagePredictor:
             DataError: an image cannot be read.
         """
         return self._predict(images, ids, task)
+
+    def steps(self, images: Images, image_id: str) -> int:
+        """How often a task advances for an image.
+
+        Raises:
+            DataError: its size cannot be read.
+        """
+        return self._predict.steps(images, image_id)
 
 
 class _OfNetworks:
@@ -49,6 +57,9 @@ class _OfNetworks:
     def __call__(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[tuple[str, Predicted]]:
         for image_id, (found,) in self._predicting.predict(self._networks.weights, images, ids, task):
             yield image_id, found
+
+    def steps(self, images: Images, image_id: str) -> int:
+        return self._networks.count * self._predicting.count(images, [image_id])
 
 
 class _OfBlend:
@@ -71,6 +82,9 @@ class _OfBlend:
             maps = {number: stored for number, (stored, _) in enumerate(of_members)}
             probability = self._blender.blend(maps, blend.weights, blend.stored_type)
             yield image_id, Predicted(probability, mean_presence([said for _, said in of_members], blend.weights))
+
+    def steps(self, images: Images, image_id: str) -> int:
+        return sum(member.steps(images, image_id) for member in self._members)
 
     @cached_property
     def _blender(self) -> Blender:
