@@ -124,7 +124,7 @@ def test_images_are_read_as_the_experiment_reads_its_own(tmp_path: Path) -> None
     images = images_of(inputs, networks(data, 2))
     assert images.read("a")[..., 0].tolist() == [[0, 64], [128, 255]]
     assert images.read("a")[..., 1].tolist() == [[128, 255], [0, 64]]
-    with pytest.raises(ConfigError, match=r"from 1 folders .*, received 2"):
+    with pytest.raises(ConfigError, match=r"from 1 folder .*, received 2"):
         images_of(inputs, networks(data | {"images": "red"}, 2))
     with pytest.raises(ConfigError, match=r"from 2 folders .*, received 1"):
         images_of(find_inputs([tmp_path / "red"]), networks(data, 2))
