@@ -124,7 +124,7 @@ def test_failures_are_told_when_all_others_are_done(plain: Experiment, images: P
 
 
 def test_predictions_go_into_files(plain: Experiment, images: Path, tmp_path: Path) -> None:
-    result = plain.predict_to(images, tmp_path / "out", ["npy"], folds=0)
+    result = plain.predict_to(images, tmp_path / "out", "npy", folds=0)
     assert (result.predicted, result.networks) == (6, 1)
     found = np.load(tmp_path / "out" / "npy" / "020.npy")
     assert np.array_equal(found, plain.predict(images / "020.png", folds=0))
