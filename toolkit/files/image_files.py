@@ -87,6 +87,11 @@ class StackedImages:
     parts: tuple[ImageFiles, ...]
     channels: int
     ranges: tuple[ValueRange, ...] = ()
+    # By image and by numbers of channels: what was read last is kept in each, for the next part of it.
+    _counts: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _divided: dict[tuple[int, ...], Sequence[ImageFiles]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def origin(self) -> str:
@@ -136,16 +141,19 @@ class StackedImages:
         """The parts, each with the ranges of its channels."""
         if len(self.ranges) <= 1:
             return self.parts
-        counts = [stored_channels(part.paths[image_id]) for part in self.parts]
+        counts = self._counts.get(image_id)
+        if counts is None:
+            counts = self._counts[image_id] = tuple(stored_channels(part.paths[image_id]) for part in self.parts)
         if sum(counts) != len(self.ranges):
             raise UnreadableImageError(
                 image_id, f"has {' + '.join(map(str, counts))} channels, but value_range has {len(self.ranges)} entries"
             )
         ends = np.cumsum(counts).tolist()
-        return [
+        divided = [
             replace(part, ranges=self.ranges[end - count : end])
             for part, count, end in zip(self.parts, counts, ends, strict=True)
         ]
+        return self._divided.setdefault(counts, divided)
 
     def _joined(self, image_id: str, images: Sequence[Image]) -> Image:
         found = [image.shape[2] for image in images]
