@@ -30,7 +30,8 @@ class Dataset:
     """The labelled images of the folds, the extra ones that every fold trains on, and the test images.
 
     `weights` say how often the labelled images are drawn, `float64 (images,)`; all alike if None. `digests` are those
-    of the training data, the extra data, the test data and the weights, as far as there are any.
+    of the training data, the extra data, the test data, the weights and what counts as positive, as far as there are
+    any.
     """
 
     labelled: LabelledImages
@@ -64,14 +65,19 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
         sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
     check_all_depths(config, labelled, extra, test, progress)
     index = check_training_data(labelled, progress)
-    said = "" if labelled.positives is None else f" {sorted(labelled.positives.items())}"
-    digests = {"training_data": digest(f"{index.digest} {labelled.classes}{said}".encode())}
+    digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
     refuse_shared(labelled, index, checked)
     for data, found in checked:
         warn_of(like_extra(index.facts, found.facts, data.images.origin), progress)
     if checked:
-        digests["extra_data"] = digest(" ".join(found.digest for _, found in checked).encode())
+        # Their numbers may stand for other classes than those of the main data.
+        read = ("" if data.classes == labelled.classes else f" {data.classes}" for data, _ in checked)
+        told = (f"{found.digest}{how}" for (_, found), how in zip(checked, read, strict=True))
+        digests["extra_data"] = digest(" ".join(told).encode())
+    said = [sorted(data.positives.items()) for data in (labelled, *extra) if data.positives is not None]
+    if said:
+        digests["positives"] = digest(repr(said).encode())
     if test is not None:
         shown = check_test_data(test, progress)
         warn_of(shared_with_test(index.facts, shown), progress)
