@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 from typer.testing import CliRunner
 
 from toolkit.cli import app
@@ -250,3 +251,29 @@ def test_the_sheet_shows_odd_images_and_every_class() -> None:
     assert chosen["00"] == "empty mask"
     assert chosen["19"] == "by its coverage"
     assert choose_samples(facts[:1], [], Classes(("a", "b"))) == {"00": "empty mask"}
+
+
+def test_weights_that_are_none_stop_training(blobs: Path) -> None:
+    (blobs / "data" / "more.csv").write_text("id,often\n" + "".join(f"{number:02d},nan\n" for number in range(12)))
+    configure(blobs, "metadata: ../../data/more.csv, weights: often")
+    assert "often of 00 is 'nan'" in found(examined(blobs), "weights").message
+
+
+def test_images_that_programs_turn_are_told(blobs: Path) -> None:
+    path = blobs / "data" / "images" / "03.png"
+    tag = Image.Exif()
+    tag[ExifTags.Base.Orientation] = 3
+    Image.open(path).save(path, exif=tag)
+    finding = found(examined(blobs), "orientation")
+    assert (finding.level, finding.ids) == ("warning", ("03",))
+
+
+def test_extra_images_that_look_like_those_of_the_folds_are_told(blobs: Path, draw: Draw) -> None:
+    """Also those that no digest finds: one is a little brighter."""
+    for number in (1, 20):
+        image, mask = blob(number)
+        draw(f"data/more/images/x{number}.png", np.minimum(image, 250) + 5)
+        draw(f"data/more/masks/x{number}.png", mask)
+    configure(blobs, "extra_train_data: {images: ../../data/more/images, masks: ../../data/more/masks}")
+    finding = found(examined(blobs), "extra and folds")
+    assert (finding.level, finding.ids) == ("warning", ("x1",))

@@ -14,7 +14,7 @@ from toolkit.commands.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.core.rle import encode
-from toolkit.errors import ConfigError, MissingFileError, NothingToLearnError
+from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Workspace
 from toolkit.messages import Silent
@@ -443,3 +443,30 @@ def test_the_command_prints_json(unknown: Path, monkeypatch: pytest.MonkeyPatch)
     assert tree["experiment"] == "first"
     assert {one["key"] for one in tree["recognised"]} >= {"data.images", "data.masks", "shape"}
     assert CliRunner().invoke(app, ["init", "unknown", "--name", "first"]).exit_code == ConfigError.exit_code
+
+
+def test_files_that_cannot_be_read_are_told_and_do_not_stop_it(unknown: Path) -> None:
+    with_images(unknown)
+    with_masks(unknown)
+    (unknown / "gone.csv").symlink_to(unknown / "nowhere")
+    write(unknown / "empty.csv", "")
+    write(unknown / "broken.json", "{")
+    write(unknown / "deep.json", "[" * 100_000)
+    write(unknown / "odd.json", json.dumps({"images": None, "annotations": 3, "categories": ["a"]}))
+    write(unknown / "some.csv", f"id,depth\n{IDS[0]},3\n{IDS[1]},4\n")
+    result, config, _ = recognised(unknown)
+    told = "\n".join(result.not_used)
+    for name in ("gone.csv: unknown; ", "empty.csv: unknown; ", "3 JSON files: broken.json, deep.json, odd.json"):
+        assert name in told
+    assert "some.csv: metadata" in told
+    assert "it names only 2 of the 12 images" in told
+    assert config.data.metadata is None
+
+
+def test_images_of_which_none_can_be_read_are_refused_with_the_reason(unknown: Path) -> None:
+    for image_id in IDS:
+        write(unknown / "train" / "images" / f"{image_id}.png", "no image")
+    with_masks(unknown)
+    with pytest.raises(DataError, match=r"none of the 12 images in .* can be read") as told:
+        init(Workspace(unknown.parent / "work"), unknown, progress=Silent())
+    assert "s00.png is not an image" in told.value.advice

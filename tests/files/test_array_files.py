@@ -60,3 +60,18 @@ def test_a_header_that_claims_a_huge_array_is_refused(tmp_path: Path) -> None:
     np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.uint8, (20001, 20000))
     with pytest.raises(UnreadableImageError, match="20001×20000"):
         read_image(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_damage_of_any_kind_is_told_with_the_file(tmp_path: Path, name: str) -> None:
+    """Also what zlib and Python's tokenizer raise."""
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 48, 3), np.uint8)
+    np.savez_compressed(tmp_path / "a.npz", pixels)
+    np.save(tmp_path / "a.npy", pixels)
+    whole = (tmp_path / name).read_bytes()
+    for begin in (12, 200, 400):
+        (tmp_path / name).write_bytes(whole[:begin] + b"{" * 60 + whole[begin + 60 :])
+        try:
+            read_image(tmp_path / name)
+        except UnreadableImageError as error:
+            assert name in error.message  # noqa: PT017 (an array that is not compressed may hold anything)

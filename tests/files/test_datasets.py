@@ -184,3 +184,18 @@ def test_images_keep_the_channels_that_the_shape_asks_for(
     assert {sample.image().shape[2] for sample in pool.samples} == {1}
     assert dataset.test is not None
     assert dataset.test.read("020").shape == (40, 48, 1)
+
+
+def test_what_the_numbers_of_extra_masks_mean_is_in_the_digest(
+    competition: Workspace, write_experiment: WriteExperiment
+) -> None:
+    data = competition.root / "data"
+    (data / "labels").mkdir()
+    for path in (data / "negatives").iterdir():
+        cv2.imwrite(str(data / "labels" / path.name), np.pad(np.full((9, 9), 7, np.uint8), ((0, 21), (0, 11))))
+    found = set()
+    for name, values in (("one", "[7]"), ("two", "[0]"), ("three", "[0, 7]")):
+        extra = f"{{images: ../../data/negatives, masks: ../../data/labels, mask_values: [{values}]}}"
+        write_experiment(competition, name, f"data: {{extra_train_data: {extra}}}\n")
+        found.add(find(competition, name).digests["extra_data"])
+    assert len(found) == 3

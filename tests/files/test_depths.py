@@ -26,12 +26,15 @@ def write(folder: Path, kind: type, *highs: float) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["tif", "png", "npy"])
+@pytest.mark.parametrize("name", ["tif", "png", "npy", "npz"])
 def test_16_bits_of_which_few_are_used_are_told_with_the_line_to_type(tmp_path: Path, name: str) -> None:
     for number, high in enumerate((100, 4095)):
         pixels = np.full((3, 4, 3), high, np.uint16)
         path = tmp_path / f"{number}.{name}"
-        np.save(path, pixels) if name == "npy" else cv2.imwrite(str(path), pixels)
+        if name in ("npy", "npz"):
+            (np.save if name == "npy" else np.savez)(path, pixels)
+        else:
+            cv2.imwrite(str(path), pixels)
     (tmp_path / "0.txt").write_text("")
     progress = Listening()
     check_depths(find_image_files([tmp_path], "data.images"), "data", progress)
@@ -60,3 +63,17 @@ def test_other_numbers_are_refused_with_the_range_of_all_of_them(tmp_path: Path,
     ranged = find_image_files([tmp_path / "a"], "data.images", 1, ranges=((2, 1200),))
     assert ranged.read("1").max() == 255
     assert ranged.read("0").max() == 1
+
+
+def test_files_that_cannot_be_read_or_are_no_numbers_are_for_others_to_tell(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{")
+    np.save(tmp_path / "b.npy", np.ones((3, 4), complex))
+    np.savez(tmp_path / "c.npz", np.array([["a", "b"]]))
+    check_depths(find_image_files([tmp_path], "data.images"), "data", Silent())
+
+
+def test_a_range_that_no_image_needs_is_told(tmp_path: Path) -> None:
+    progress = Listening()
+    images = find_image_files([write(tmp_path / "a", np.uint8, 200)], "data.images", ranges=((0, 100),))
+    check_depths(images, "data", progress)
+    assert progress.told == [f"data.value_range is of no account: all images of {tmp_path / 'a'} have 8 bits"]

@@ -138,6 +138,8 @@ def test_a_file_that_is_given_may_have_more_columns_in_any_order(tmp_path: Path)
         ("image,fold\na,0\n", "there is no column image_id; there are image, fold"),
         ("id;fold\na;0\n", "no column image_id and no column fold"),
         ("image_id,fold\nNA,0\na,1\n007,test\n1.2.276.0,0\n", r"mine\.csv:4: image '007' has fold 'test'"),
+        ("image_id,fold\nNA,0\na,1\n007,0\n1.2.276.0,10000000000000000000000\n", "has fold '1000"),
+        ("image_id,fold,fold\nNA,0,1\na,1,1\n007,0,1\n1.2.276.0,1,0\n", "several columns fold"),
         ("image_id,fold\nNA,0\na,1\n007,0\n1.2.276.0,2\n", "expected the folds 0 to 1, received 0, 1, 2"),
         ("image_id,fold\nNA.png,0\na,1\n007,0\n1.2.276.0,1\n", r"no fold \(NA\).*not there \(NA\.png\)"),
     ],

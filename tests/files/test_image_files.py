@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -112,3 +113,19 @@ def test_an_orientation_tag_is_known(tmp_path: Path, draw: Draw) -> None:
     images = find_image_files([tmp_path / "images"], "data.images")
     assert not images.is_turned("plain")
     assert images.is_turned("turned")
+
+
+def test_parts_of_a_stack_with_ranges_are_cut_from_what_was_decoded_once(
+    folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = find_image_files(folders[:2], "data.images", 4, ranges=((0, 1),) * 4)
+    decoded: list[Path] = []
+
+    def reading(path: Path, *arguments: Any) -> Any:
+        decoded.append(path)
+        return read_image(path, *arguments)
+
+    monkeypatch.setattr(image_files, "read_image", reading)
+    for _ in range(3):
+        images.window("a", 3, 4, 5, 6)
+    assert len(decoded) == 2

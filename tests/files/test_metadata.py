@@ -53,3 +53,9 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         read_metadata(tmp_path / "a.csv", None, IDS)
     with pytest.raises(DataError, match=r"no data\.metadata is named"):
         Metadata().column("patient")
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    found = read_metadata(write(tmp_path / "a.csv", "id,g,g\na,1,2\n"), None, ("a",))
+    with pytest.raises(DataError, match=r"a\.csv: several columns are called g"):
+        found.column("g")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from toolkit.config.loading import config_from_plain, load_config, plain_config
 from toolkit.errors import ConfigError, DataError, NothingToLearnError
@@ -80,6 +81,25 @@ class Bare:
     pass
 
 
+class Slash(Squares):
+    def ids(self):
+        return [f"a/{index}" for index in range(len(self))]
+
+
+class NoIds(Squares):
+    ids = 5
+
+
+class Small(Squares):
+    def __getitem__(self, index):
+        return (*super().__getitem__(index), np.ones((3, 3), int))
+
+
+class Alone(Squares):
+    def group(self, index):
+        return None
+
+
 class Empty(Squares):
     def __len__(self):
         return 0
@@ -146,6 +166,55 @@ def test_columns_of_a_table_stand_beside_those_of_a_source(write: Write, tmp_pat
     assert data.metadata.column("group") == ("0", "0", "1", "1", "2", "2")
 
 
+MERGED = """source: Known
+  merge: [{source: NAME, prefix: b_}]
+"""
+
+
+def test_what_merged_sources_say_of_their_images_is_kept(write: Write) -> None:
+    dataset = find_dataset(load_config(write(MERGED.replace("NAME", "{Known: {count: 4}}"))).config, Silent())
+    assert dataset.labelled.images.ids == ("b_s0", "b_s1", "b_s2", "b_s3", "s0", "s1", "s2", "s3", "s4", "s5")
+    assert dataset.labelled.metadata.column("group") == ("0", "0", "1", "1", "0", "0", "1", "1", "2", "2")
+    assert dataset.weights is not None
+    assert dataset.weights.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]
+    assert dataset.pool(np.zeros(10, np.int64)).has_foreground.tolist() == [False] * 8 + [True] * 2
+
+
+def test_what_only_one_of_merged_sources_says_is_asked_of_all(write: Write) -> None:
+    data = find_labelled(load_config(write(MERGED.replace("NAME", "Squares"))).config)
+    assert data.metadata.column("group") == ("",) * 6 + ("0", "0", "1", "1", "2", "2")
+    with pytest.raises(DataError, match="weight of b_s0 is ''"):
+        data.metadata.numbers("weight")
+    assert data.positives == {f"s{index}": index > 3 for index in range(6)}
+
+
+def test_an_own_source_among_coloured_masks_has_its_own_numbers(write: Write, tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.full((8, 9, 3), 255, np.uint8)).save(tmp_path / folder / "x.png")
+    colours = "colors: {back: [255, 255, 255], front: [9, 9, 9]}"
+    path = write(f"images: images\n  masks: masks\n  {colours}\n  merge: [{{source: Squares}}]")
+    assert set(find_labelled(load_config(path).config).read_labels("s1").ravel()) == {0, 1}
+
+
+def test_no_group_is_no_name_of_a_group(write: Write) -> None:
+    assert find_labelled(load_config(write("source: Alone")).config).metadata.column("group") == ("",) * 6
+
+
+def test_which_images_count_as_positives_is_in_the_digest(write: Write) -> None:
+    path = write("source: Known")
+    before = find_dataset(load_config(path).config, Silent()).digests
+    (path.parent / "plugins.py").write_text(PLUGINS.replace("index > 3", "index > 2"))
+    after = find_dataset(load_config(path).config, Silent()).digests
+    assert {name for name, value in before.items() if after[name] != value} == {"positives"}
+
+
+def test_another_number_of_planes_than_of_classes_is_refused(write: Write) -> None:
+    data = find_labelled(load_config(write("source: Planes", "classes: [a, b, c]\nactivation: sigmoid\n")).config)
+    with pytest.raises(DataError, match="s1: its mask has 2 planes; expected 3"):
+        data.read_labels("s1")
+
+
 def test_several_classes_are_planes_or_numbers(write: Write) -> None:
     data = find_labelled(load_config(write("source: Planes", "classes: [up, down]\nactivation: sigmoid\n")).config)
     assert set(data.read_labels("s1").ravel()) == {0, 1, 2}
@@ -182,6 +251,9 @@ def test_a_source_is_found_again_from_another_folder(write: Write, tmp_path: Pat
         ("Failing", DataError, r"data\.source: Failing\.__getitem__\(4\) fails: OSError: the tape broke"),
         ("Strange", DataError, r"item 0 of Strange: its image is of shape \(\) and type <U8"),
         ("Twice", DataError, "Twice has the id 'same' twice"),
+        ("Slash", DataError, "Slash has the id 'a/0'; ids are names without a slash"),
+        ("NoIds", DataError, r"NoIds\.ids fails: TypeError"),
+        ("Small", DataError, r"map of objects is of shape \(3, 3\), but the image is 8×9"),
         ("Bare", ConfigError, "Bare has no __len__"),
         ("Empty", NothingToLearnError, "Empty has no items"),
         ("{Squares: {number: 3}}", ConfigError, "Squares cannot be made: TypeError: .*'number'"),

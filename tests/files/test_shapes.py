@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -40,6 +41,11 @@ def shape(label: str, points: list[list[float]], kind: str = "polygon", **more: 
 
 
 SQUARE = [[2.0, 3.0], [5.0, 3.0], [5.0, 6.0], [2.0, 6.0]]
+
+
+def png(*shape: int) -> str:
+    """A mask of ones as labelme stores it."""
+    return base64.b64encode(cv2.imencode(".png", np.ones(shape, np.uint8))[1].tobytes()).decode()
 
 
 def coco(segmentation: Any, **more: Any) -> dict[str, Any]:
@@ -109,8 +115,15 @@ def test_shapes_of_one_label_and_group_are_one_object(find: Find) -> None:
         (labelme(imageHeight=3), "a: its shapes were drawn on 3×16 pixels, the image is 12×16"),
         (labelme(imageHeight=None), "is no file of labelme: TypeError"),
         (labelme(shape("cat", SQUARE[:2], "mask", mask="!")), "has a mask that cannot be read"),
+        (labelme(imageHeight=1e999), "is no file of labelme: OverflowError"),
+        (labelme(shape("cat", [[float("nan"), 1], *SQUARE])), r"shape 0 \(cat\) has a point far outside .* no number"),
+        (labelme(shape("cat", [[1, 1], [1, 1e12]], "rectangle")), "has a point far outside"),
+        (labelme(shape("cat", [[1, float("inf")], [2, 2]], "mask", mask="!")), "has a point far outside"),
+        (labelme(shape("cat", SQUARE[:2], "mask", mask=png(3, 3, 3))), "cannot be read: it has several channels"),
+        (labelme(shape("cat", SQUARE[:2], "mask", mask=png(60, 60))), "60×60, much larger than the image"),
         ([], "is no file of labelme"),
         ("{", "is no JSON file"),
+        ("[" * 100_000, "is no JSON file"),
     ],
 )
 def test_what_is_wrong_with_a_file_of_labelme_is_told(find: Find, tree: Any, told: str) -> None:
@@ -128,6 +141,9 @@ def test_what_is_wrong_with_a_file_of_labelme_is_told(find: Find, tree: Any, tol
         (coco({"size": [12, 16], "counts": [100]}), "annotation 5: lengths make up 100 pixels"),
         (coco({"size": [12, 16]}), "annotation 5: 'counts'"),
         (coco([SQUARE[0] * 4], images=[]), "is no COCO file .*KeyError 1"),
+        (coco({"size": [12, 16], "counts": [10**30]}), "annotation 5: .*too large"),
+        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": None}]), "is no COCO file"),
+        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": "a", "height": 1e999}]), "is no COCO file"),
         ({"images": []}, "is no COCO file with images, categories and annotations: KeyError 'categories'"),
         ([1], "is no COCO file"),
         ("{", "is no JSON file"),

@@ -20,8 +20,8 @@ from toolkit.files.checking import (
 )
 from toolkit.files.data_findings import DataFinding, by_level, errors_of
 from toolkit.files.data_summary import ClassShare, FileSummary, class_shares, summary_of
-from toolkit.files.datasets import Dataset, find_labelled, refuse_shared
-from toolkit.files.depths import check_depths
+from toolkit.files.datasets import Dataset, check_all_depths, find_labelled, refuse_shared, weights_of
+from toolkit.files.duplicate_findings import like_extra
 from toolkit.files.examining import ImageFacts, examine_images, examine_labelled
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.finding import find_extra_images, find_test_images
@@ -96,8 +96,11 @@ def examine_data(workspace: Workspace, name: str, *, overrides: Sequence[str] = 
     images = found.trying("test data", lambda: find_test_images(config.data, config.shape[2]))
     facts = () if labelled is None else _training(labelled, config, found, progress)
     shown = () if images is None else _test(images, config, found, progress)
+    extra = found.trying("extra data", lambda: find_extra_images(config.data, config.task_classes, config.shape[2]))
+    listening = _Listening(found, "values")
+    found.trying("values", lambda: check_all_depths(config, labelled, extra or (), images, listening))
     if labelled is not None:
-        _extra(config, labelled, facts, found=found, progress=progress)
+        _extra(labelled, facts, extra or (), found=found, progress=progress)
         _duplicates(experiment, config, labelled, facts, test=shown, found=found)
     findings = by_level(found.findings)
     samples = _write_samples(experiment, config, labelled, facts, findings)
@@ -138,7 +141,7 @@ def _training(
     facts = examine_labelled(labelled, progress, "looking at training images")
     found.findings += training_findings(labelled, facts, folds_count=config.folds_count)
     found.findings += file_findings(facts, labelled.images, labelled.masks)
-    found.trying("values", lambda: check_depths(labelled.images, "data", _Listening(found, "values")))
+    found.trying("weights", lambda: weights_of(config, labelled))
     return facts
 
 
@@ -170,18 +173,23 @@ class _Listening(Silent):
 
 
 def _extra(
-    config: Config, labelled: LabelledImages, facts: Sequence[ImageFacts], *, found: _Collected, progress: Progress
+    labelled: LabelledImages,
+    facts: Sequence[ImageFacts],
+    extra: Sequence[LabelledImages],
+    *,
+    found: _Collected,
+    progress: Progress,
 ) -> None:
     """Images that every fold trains on: sound, and none of those that folds hold out."""
     checked = []
-    for data in (
-        found.trying("extra data", lambda: find_extra_images(config.data, config.task_classes, config.shape[2])) or ()
-    ):
+    for data in extra:
         further = examine_labelled(data, progress, "looking at extra images")
         found.findings += [_of("extra", finding) for finding in training_findings(data, further, extra=True)]
         checked.append((data, _index(further)))
     if checked:
         found.trying("extra data", lambda: refuse_shared(labelled, _index(facts), checked))
+    for data, index in checked:
+        found.findings += like_extra(_index(facts).facts, index.facts, data.images.origin)
 
 
 def _index(facts: Sequence[ImageFacts]) -> DataIndex:

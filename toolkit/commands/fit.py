@@ -56,6 +56,7 @@ _CONTENTS = {
     "training_data": "the training images or masks themselves",
     "extra_data": "the extra training images or masks themselves",
     "weights": "the weights of the images",
+    "positives": "which images your source counts as having foreground",
     "folds": "the folds: images would be scored by networks that were trained on them",
     "plugins": "plugins.py",
     "backgrounds": "the images of a BackgroundReplacer",

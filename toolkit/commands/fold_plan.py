@@ -11,7 +11,7 @@ from toolkit.config.loading import plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.config.sampling import parse_negatives
 from toolkit.core.arrays import Integers
-from toolkit.core.duplicates import equal_groups, near_duplicate_groups, thumbnail
+from toolkit.core.duplicates import equal_groups, near_duplicate_groups
 from toolkit.core.folds import FoldRules, draw_folds
 from toolkit.core.sampling import select_images
 from toolkit.core.strata import (
@@ -24,6 +24,7 @@ from toolkit.core.strata import (
     united,
 )
 from toolkit.errors import ChangedError, DataError, FoldsError
+from toolkit.files.checking import DataIndex
 from toolkit.files.datasets import Dataset
 from toolkit.files.experiment import Experiment
 from toolkit.files.findings import listed
@@ -136,7 +137,7 @@ def find_groups(config: Config, dataset: Dataset, progress: Progress) -> tuple[s
     if groups is not None:
         kinds.append(groups_of_names(names))
     if config.group_near_duplicates:
-        kinds += _duplicates(dataset, progress)
+        kinds += _duplicates(dataset.index)
     if not kinds:
         return None
     numbers = united(kinds)
@@ -254,16 +255,10 @@ def _column(dataset: Dataset, key: str, name: str) -> Sequence[str]:
         raise DataError(f"{key}: {error.message}", error.advice) from error
 
 
-def _duplicates(dataset: Dataset, progress: Progress) -> list[Integers]:
+def _duplicates(index: DataIndex) -> list[Integers]:
     """Groups of exact and of near duplicates."""
-    index, images = dataset.index, dataset.labelled.images
-    thumbnails = []
-    with progress.task("looking for near duplicates", len(index.ids)) as task:
-        for image_id in index.ids:
-            thumbnails.append(thumbnail(images.read(image_id)))
-            task.advance()
     constant = np.isin(index.ids, index.constant)
-    found = (equal_groups(index.images, constant), near_duplicate_groups(np.stack(thumbnails)))
+    found = (equal_groups(index.images, constant), near_duplicate_groups(index.thumbnails))
     return [groups_of_positions(len(index.ids), groups) for groups in found]
 
 

@@ -12,6 +12,7 @@ from toolkit.files.experiment import Workspace
 from toolkit.files.folder_scan import ImageFolder
 from toolkit.files.recognition import Recognised, recognise
 from toolkit.files.roles import is_mask_folder
+from toolkit.files.table_looks import TableLook
 from toolkit.messages import Progress, Table
 
 
@@ -104,18 +105,33 @@ def not_used(found: Recognised) -> list[str]:
         )
     used = {id(found.labels), id(found.sample)}
     lines += [
-        f"{scan.name(table.table.path)}: {table.role}; {table.why}"
+        f"{scan.name(table.table.path)}: {table.role}; {table.why}{_too_few(found, table)}"
         for table in found.tables
         if id(table) not in used
-        and not (table.role == "metadata" and table.image_ids & found.images.paths.keys())
+        and not (table.role == "metadata" and table.image_ids >= found.images.paths.keys())
         and table.role != "classes"
     ]
+    lines += _documents(found)
     if found.unreadable:
         lines.append(f"{len(found.unreadable)} images cannot be read: {', '.join(found.unreadable[:5])}")
     if roles.test is None:
         lines.append("no folder of test images was found: nothing can be submitted until data.test names one")
     lines += [f"{count} files that end in {ending}" for ending, count in sorted(scan.others.items())]
     return lines
+
+
+def _too_few(found: Recognised, table: TableLook) -> str:
+    """Of a table of metadata, that some images have no row in it."""
+    named = len(table.image_ids & found.images.paths.keys())
+    return f"; it names only {named} of the {len(found.images.paths)} images" if table.role == "metadata" else ""
+
+
+def _documents(found: Recognised) -> list[str]:
+    """JSON files that are not where the shapes come from."""
+    used = None if found.document is None else found.document.path
+    rest = [path for path in found.scan.documents if used not in (path, path.parent)]
+    listed = ", ".join(map(found.scan.name, rest[:5])) + (", …" if len(rest) > 5 else "")
+    return [f"{len(rest)} JSON files: {listed}"] if rest else []
 
 
 def _channels_too(found: Recognised, folder: ImageFolder) -> str:

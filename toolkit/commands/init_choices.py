@@ -292,15 +292,15 @@ def _test(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
 
 
 def _metadata(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
-    """The table that says most of the training images."""
+    """The table that says most of the training images: a row of each is asked for."""
     ids = found.images.paths.keys()
-    tables = [table for table in found.metadata if table.image_ids & ids]
-    best = max(tables, key=lambda table: len(table.image_ids & ids), default=None)
-    if best is None:
+    tables = [table for table in found.metadata if table.image_ids >= ids]
+    if not tables:
         return
+    best = max(tables, key=lambda table: len(table.table.columns))
     others = [found.scan.name(table.table.path) for table in tables if table is not best]
     others += [f"groups: {name}, so that no {name} is divided over folds" for name in _groupings(best)]
-    why = f"{best.why}; it names {len(best.image_ids & ids)} of the {len(ids)} images"
+    why = f"{best.why}; it names all {len(ids)} images"
     yield Choice(("data", "metadata"), relative_path(best.table.path, experiment), why, "; ".join(others))
     column = best.table.columns[best.id_column or 0]
     yield Choice(("data", "metadata_id"), column, "the column of the ids")

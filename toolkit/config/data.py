@@ -236,7 +236,11 @@ class DataConfig(SourceKeys):
     def completed(self, entry: SourceKeys) -> SourceKeys:
         """One of the further sources, with what it leaves out taken from here."""
         keys: tuple[str, ...] = ("image_name", "value_range")
-        if entry.masks is None or entry.masks.suffix.lower() not in TABLE_SUFFIXES:
+        if entry.source is not None:
+            # Its masks have no files: colours, ranges and encodings of those of `data` say nothing of them.
+            of_files = any(getattr(self, key) is not None for key in ("mask_encoding", "colors", "value_ranges"))
+            keys = ("value_range",) if of_files else ("value_range", "mask_values", "ignore")
+        elif entry.masks is None or entry.masks.suffix.lower() not in TABLE_SUFFIXES:
             keys += ("mask_name",)
             shapes = (entry.mask_name or "").lower().endswith(".json")
             if not shapes and all(getattr(entry, key) is None for key in CODING_KEYS):

@@ -101,7 +101,12 @@ class Classes:
 
         Raises:
             OverlapError: classes share pixels that must not: exclusive ones, or of more than `BITS`.
+            UnknownValuesError: there are not as many masks as classes.
         """
+        counts = {self.count, self.count - (self.activation == "softmax")}
+        if masks.shape[2] not in counts:
+            expected = " or ".join(map(str, sorted(counts)))
+            raise UnknownValuesError(f"{masks.shape[2]} planes; expected {expected}, one for each class")
         void = (masks == VOID).any(axis=2) if masks.dtype == np.uint8 else None
         masks = masks == 1
         labels = _class_labels(self.count, self.activation)[-masks.shape[2] :]

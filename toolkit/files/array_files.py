@@ -25,21 +25,45 @@ def read_array(path: Path, names: tuple[str, ...] = ()) -> npt.NDArray[Any]:
     Raises:
         OSError, ValueError: it cannot be opened, is damaged, or holds something else.
     """
-    if path.suffix.lower() == ".npy":
-        return _channels_last(np.load(path, mmap_mode="r", allow_pickle=False))
-    with _member(path, names) as file:
-        return _channels_last(np.lib.format.read_array(file, allow_pickle=False))
+    with _damage_told():
+        if path.suffix.lower() == ".npy":
+            return _channels_last(np.load(path, mmap_mode="r", allow_pickle=False))
+        with _member(path, names) as file:
+            return _channels_last(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def array_size(path: Path, names: tuple[str, ...] = ()) -> tuple[int, int]:
     """(height, width), from the header alone; raises as `read_array`."""
-    if path.suffix.lower() == ".npy":
-        return _size(read_array(path).shape)
-    with _member(path, names) as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, _ = read(file)
-        return _size(shape)
+    return _size(_header(path, names)[0])
+
+
+def array_depth(path: Path, names: tuple[str, ...] = ()) -> int:
+    """How many bits a value has, from the header alone; raises as `read_array`."""
+    return 8 * _header(path, names)[1].itemsize
+
+
+def _header(path: Path, names: tuple[str, ...]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array."""
+    with _damage_told():
+        if path.suffix.lower() == ".npy":
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            return array.shape, array.dtype
+        with _member(path, names) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, kind = read(file)
+            return shape, kind
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Damaged headers and archives raise errors of many kinds, those of zlib and of Python's own tokenizer too."""
+    try:
+        yield
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 @contextmanager

@@ -149,6 +149,7 @@ def file_findings(facts: Sequence[ImageFacts], images: Images, masks: MaskSource
     if isinstance(images, ImageFiles):
         of_images = {one: file_kind(images.paths[one]) for one in ids}
         found += chain(image_findings.kinds(of_images, "images"), image_findings.alpha(of_images))
+        found += image_findings.turned([one for one in ids if images.is_turned(one)], len(ids))
     if isinstance(masks, MaskFiles):
         of_masks = {one: file_kind(masks.paths[one]) for one in ids}
         found += label_findings.kinds(facts, of_masks) or image_findings.kinds(of_masks, "masks")

@@ -14,7 +14,7 @@ from toolkit.files.checking import DataIndex, check_test_data, check_training_da
 from toolkit.files.data_findings import warn_of
 from toolkit.files.depths import check_depths
 from toolkit.files.digests import digest, file_digest
-from toolkit.files.duplicate_findings import shared_with_test
+from toolkit.files.duplicate_findings import like_extra, shared_with_test
 from toolkit.files.finding import find_extra_images, find_test_images, find_training_images
 from toolkit.files.own_source import WEIGHT
 from toolkit.files.pool import Pool, make_pool
@@ -30,7 +30,8 @@ class Dataset:
     """The labelled images of the folds, the extra ones that every fold trains on, and the test images.
 
     `weights` say how often the labelled images are drawn, `float64 (images,)`; all alike if None. `digests` are those
-    of the training data, the extra data, the test data and the weights, as far as there are any.
+    of the training data, the extra data, the test data, the weights and what counts as positive, as far as there are
+    any.
     """
 
     labelled: LabelledImages
@@ -62,25 +63,54 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     test = find_test_images(config.data, config.shape[2])
     if test is not None and config.data.sample_submission is not None:
         sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
-    check_depths(labelled.images, "data", progress)
+    check_all_depths(config, labelled, extra, test, progress)
     index = check_training_data(labelled, progress)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
     refuse_shared(labelled, index, checked)
+    for data, found in checked:
+        warn_of(like_extra(index.facts, found.facts, data.images.origin), progress)
     if checked:
-        digests["extra_data"] = digest(" ".join(found.digest for _, found in checked).encode())
+        # Their numbers may stand for other classes than those of the main data.
+        read = ("" if data.classes == labelled.classes else f" {data.classes}" for data, _ in checked)
+        told = (f"{found.digest}{how}" for (_, found), how in zip(checked, read, strict=True))
+        digests["extra_data"] = digest(" ".join(told).encode())
+    said = [sorted(data.positives.items()) for data in (labelled, *extra) if data.positives is not None]
+    if said:
+        digests["positives"] = digest(repr(said).encode())
     if test is not None:
         shown = check_test_data(test, progress)
         warn_of(shared_with_test(index.facts, shown), progress)
         digests["test_data"] = content_digest(shown)
-    weights = _weights(config, labelled)
+    weights = weights_of(config, labelled)
     if weights is not None:
         digests["weights"] = digest(weights.tobytes())
     return Dataset(labelled, index, checked, test, digests, weights)
 
 
-def _weights(config: Config, labelled: LabelledImages) -> Floats | None:
-    """How often images are drawn: by the column that is named, or as the user's own source says."""
+def check_all_depths(
+    config: Config,
+    labelled: LabelledImages | None,
+    extra: Sequence[LabelledImages],
+    test: Images | None,
+    progress: Progress,
+) -> None:
+    """`check_depths` of all images that a configuration names."""
+    if labelled is not None:
+        check_depths(labelled.images, "data", progress)
+    for number, data in enumerate(extra):
+        is_entry = number < len(config.data.extra_train_data)
+        check_depths(data.images, f"data.extra_train_data.{number}" if is_entry else "data", progress)
+    if test is not None:
+        check_depths(test, "data", progress)
+
+
+def weights_of(config: Config, labelled: LabelledImages) -> Floats | None:
+    """How often images are drawn: by the column that is named, or as the user's own source says.
+
+    Raises:
+        DataError: there is no such column, or it holds something else than numbers from 0.
+    """
     column = config.data.weights
     if column is None and config.data.metadata is None and WEIGHT in labelled.metadata.columns:
         column = WEIGHT

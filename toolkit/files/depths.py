@@ -2,12 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from toolkit.errors import DataError
 from toolkit.files.image_files import ImageFiles, StackedImages
-from toolkit.files.images import stored_depth
+from toolkit.files.images import UnreadableImageError, stored_depth
 from toolkit.files.merging import MergedImages
 from toolkit.files.sources import Images
 from toolkit.messages import Progress
@@ -26,25 +27,31 @@ class _Limits:
 def check_depths(images: Images, key: str, progress: Progress) -> None:
     """Look at the values of files of more than 8 bits; `key` leads to the source that they belong to.
 
+    Files that cannot be read are for those to tell who read all of them.
+
     Raises:
         DataError: they are of a type that says nothing of its range; names the range that all images have together.
-        UnreadableImageError: an image cannot be read.
     """
     for part in _files(images):
-        deep = [image_id for image_id in part.ids if stored_depth(part.paths[image_id]) > 8]
+        deep = [image_id for image_id in part.ids if _is_deep(part.paths[image_id])]
+        if part.ranges:
+            if not deep:
+                progress.warn(f"{key}.value_range is of no account: all images of {part.origin} have 8 bits")
+            continue
         with ThreadPoolExecutor() as pool:
-            found = list(pool.map(lambda image_id, part=part: _limits(part, image_id), deep))
+            limits = pool.map(lambda image_id, part=part: _limits(part, image_id), deep)
+            found = [one for one in limits if one is not None]
         if found:
             _judge(part, found, key, progress)
 
 
 def _files(images: Images) -> list[ImageFiles]:
-    """The folders of images that no range is named for."""
+    """The folders of images; where the ranges are those of several folders together they are left out."""
     if isinstance(images, MergedImages):
         return [part for one in images.parts for part in _files(one)]
     if isinstance(images, StackedImages):
-        return [] if images.ranges else [part for part in images.parts if not part.ranges]
-    return [images] if isinstance(images, ImageFiles) and not images.ranges else []
+        return [] if images.ranges else list(images.parts)
+    return [images] if isinstance(images, ImageFiles) else []
 
 
 def _judge(images: ImageFiles, found: list[_Limits], key: str, progress: Progress) -> None:
@@ -64,8 +71,20 @@ def _judge(images: ImageFiles, found: list[_Limits], key: str, progress: Progres
         )
 
 
-def _limits(images: ImageFiles, image_id: str) -> _Limits:
-    stored = images.stored(image_id)
+def _is_deep(path: Path) -> bool:
+    try:
+        return stored_depth(path) > 8
+    except UnreadableImageError:
+        return False
+
+
+def _limits(images: ImageFiles, image_id: str) -> _Limits | None:
+    try:
+        stored = images.stored(image_id)
+    except UnreadableImageError:
+        return None
+    if stored.dtype.kind not in "buif":
+        return None
     values = stored[np.isfinite(stored)] if stored.dtype.kind == "f" else stored
     if not values.size:
         return _Limits(str(stored.dtype), 0.0, 0.0)

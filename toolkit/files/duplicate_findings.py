@@ -57,6 +57,21 @@ def shared_with_test(facts: Sequence[ImageFacts], test: Sequence[ImageFacts]) ->
         yield DataFinding("warning", "train and test", message, ids, details=_lines(near, both))
 
 
+def like_extra(facts: Sequence[ImageFacts], extra: Sequence[ImageFacts], origin: str) -> Iterator[DataFinding]:
+    """Images that every fold trains on and that look like images that some fold, or the hold-out, is judged by."""
+    if not facts or not extra:
+        return
+    both = [*extra, *facts]
+    near = _across(near_duplicate_groups(np.stack([one.thumbnail for one in both])), len(extra))
+    ids = tuple(both[place].image_id for group in near for place in group if place < len(extra))
+    if ids:
+        message = (
+            f"{len(ids)} of {len(extra)} images of {origin} look like training images that are held out, so that "
+            "networks are judged on what they have seen"
+        )
+        yield DataFinding("warning", "extra and folds", message, ids, details=_lines(near, both))
+
+
 def _exact(facts: Sequence[ImageFacts]) -> Groups:
     """Constant images are all alike without being the same picture."""
     return equal_groups([one.picture for one in facts], np.array([one.is_constant for one in facts], np.bool_))

@@ -18,6 +18,7 @@ from toolkit.files.writing import write_text
 _WORDS = {"train": TRAIN, "holdout": HOLDOUT}
 _COLUMNS = ("image_id", "fold")
 _GROUP = "group"
+_DIGITS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +139,9 @@ def read_given_folds(path: Path, key: str, ids: Sequence[str], folds_count: int)
             f"{', '.join(table.columns)}",
             advice,
         )
+    twice = [name for name in (*_COLUMNS, _GROUP) if table.columns.count(name) > 1]
+    if twice:
+        raise FoldsError(f"{key}: {path}:1: there are several columns {twice[0]}", advice)
     return _checked(table, ids, folds_count, advice)
 
 
@@ -149,7 +153,7 @@ def _checked(table: TextTable, ids: Sequence[str] | None, folds_count: int | Non
         image_id, fold = of_id(row), of_fold(row)
         if image_id in found:
             raise FoldsError(f"{path}: image {image_id!r} stands twice", advice)
-        if fold not in _WORDS and not (fold.isdecimal() and fold.isascii()):
+        if fold not in _WORDS and not (fold.isdecimal() and fold.isascii() and len(fold) <= _DIGITS):
             raise FoldsError(
                 f"{path}:{number + 2}: image {image_id!r} has fold {fold!r}, expected a whole number from 0, train or "
                 "holdout",

@@ -87,8 +87,9 @@ class StackedImages:
     parts: tuple[ImageFiles, ...]
     channels: int
     ranges: tuple[ValueRange, ...] = ()
+    # By image and by numbers of channels: what was read last is kept in each, for the next part of it.
     _counts: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _by_counts: dict[tuple[int, ...], list[ImageFiles]] = field(
+    _divided: dict[tuple[int, ...], Sequence[ImageFiles]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -140,19 +141,19 @@ class StackedImages:
         """The parts, each with the ranges of its channels."""
         if len(self.ranges) <= 1:
             return self.parts
-        # Kept, as the parts are: or a file that has to be decoded whole would be so for each of its windows, twice.
-        counts = self._counts.get(image_id) or tuple(stored_channels(part.paths[image_id]) for part in self.parts)
-        self._counts[image_id] = counts
+        counts = self._counts.get(image_id)
+        if counts is None:
+            counts = self._counts[image_id] = tuple(stored_channels(part.paths[image_id]) for part in self.parts)
         if sum(counts) != len(self.ranges):
             raise UnreadableImageError(
                 image_id, f"has {' + '.join(map(str, counts))} channels, but value_range has {len(self.ranges)} entries"
             )
         ends = np.cumsum(counts).tolist()
-        made = [
+        divided = [
             replace(part, ranges=self.ranges[end - count : end])
             for part, count, end in zip(self.parts, counts, ends, strict=True)
         ]
-        return self._by_counts.setdefault(counts, made)
+        return self._divided.setdefault(counts, divided)
 
     def _joined(self, image_id: str, images: Sequence[Image]) -> Image:
         found = [image.shape[2] for image in images]

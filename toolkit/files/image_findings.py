@@ -76,6 +76,17 @@ def alpha(found: Mapping[str, str]) -> Iterator[DataFinding]:
         yield DataFinding("note", "channels", message, ids)
 
 
+def turned(ids: Sequence[str], count: int) -> Iterator[DataFinding]:
+    """Images with an orientation tag, of so many."""
+    if ids:
+        message = (
+            f"{len(ids)} of {count} images have an orientation tag (EXIF), which is not applied: masks that were drawn "
+            "on them as programs show them lie elsewhere"
+        )
+        advice = "Look at these on the sheet; save such images as they are shown, without the tag."
+        yield DataFinding("warning", "orientation", message, tuple(ids), advice)
+
+
 def kinds(found: Mapping[str, str], what: str) -> Iterator[DataFinding]:
     """Files of another kind than most; `what` they are, such as images."""
     counts = Counter(found.values())

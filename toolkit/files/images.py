@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from toolkit.core.arrays import Image
 from toolkit.core.pixels import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
 from toolkit.errors import DataError
-from toolkit.files.array_files import ARRAY_SUFFIXES, array_size, read_array
+from toolkit.files.array_files import ARRAY_SUFFIXES, array_depth, array_size, read_array
 from toolkit.files.tiff_files import TIFF_SUFFIXES, Box, has_pages, read_tiff, tiff_depth, tiff_size
 from toolkit.files.windows import read_part
 
@@ -136,8 +136,8 @@ def read_stored(
 
 def stored_depth(path: Path) -> int:
     """How many bits a value of an image has, from the header alone; 8 where the file does not say."""
-    if path.suffix.lower() == ".npy":
-        return 8 * _checked(path, lambda: read_array(path).dtype.itemsize)
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        return _checked(path, lambda: array_depth(path, IMAGE_ARRAYS))
     if path.suffix.lower() in TIFF_SUFFIXES:
         return _checked(path, lambda: tiff_depth(path)) or 8
     return _checked(path, lambda: _png_depth(path)) if path.suffix.lower() == ".png" else 8

@@ -11,6 +11,7 @@ from toolkit.core.arrays import Image
 from toolkit.core.labels import Labels
 from toolkit.core.measuring import Objects
 from toolkit.errors import DataError
+from toolkit.files.metadata import Metadata
 from toolkit.files.sources import Images, LabelledImages
 from toolkit.files.tiff_files import Box
 
@@ -139,4 +140,31 @@ def merge(parts: Sequence[tuple[str, str, LabelledImages]]) -> LabelledImages:
     labelled = tuple(part for *_, part in parts)
     images = MergedImages(tuple(part.images for part in labelled), members)
     masks = MergedMasks(labelled, members, tuple(prefix for prefix, *_ in parts))
-    return MergedData(images, classes=labelled[0].classes, masks=masks)
+    return MergedData(
+        images,
+        classes=labelled[0].classes,
+        masks=masks,
+        metadata=_metadata([(prefix, part) for prefix, _, part in parts]),
+        positives=_positives([(prefix, part) for prefix, _, part in parts]),
+    )
+
+
+def _metadata(parts: Sequence[tuple[str, LabelledImages]]) -> Metadata:
+    """All columns that any source has; cells are empty where a source does not have them, for those who need them."""
+    columns = tuple(dict.fromkeys(name for _, part in parts for name in part.metadata.columns))
+    if not columns:
+        return Metadata()
+    rows = {}
+    for prefix, part in parts:
+        known = part.metadata
+        for image_id in part.images.ids:
+            several = [dict(zip(known.columns, row, strict=True)) for row in known.rows.get(image_id, [()])]
+            rows[prefix + image_id] = [tuple(row.get(name, "") for name in columns) for row in several]
+    return Metadata(columns, rows, " and ".join(part.metadata.origin for _, part in parts if part.metadata.columns))
+
+
+def _positives(parts: Sequence[tuple[str, LabelledImages]]) -> dict[str, bool] | None:
+    """What those sources say that say it."""
+    if all(part.positives is None for _, part in parts):
+        return None
+    return {prefix + name: said for prefix, part in parts for name, said in (part.positives or {}).items()}

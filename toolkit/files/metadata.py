@@ -39,6 +39,8 @@ class Metadata:
         if name not in self.columns:
             told = describe_unknown_name(UnknownNameError(name, self.columns))
             raise DataError(f"{self.origin}: no column of this name: {told}")
+        if self.columns.count(name) > 1:
+            raise DataError(f"{self.origin}: several columns are called {name}", "Give each a name of its own.")
         place = self.columns.index(name)
         values = []
         for image_id in sorted(self.rows):
@@ -112,7 +114,9 @@ def read_metadata(path: Path, id_column: str | None, ids: Sequence[str]) -> Meta
         first = ", ".join(row[place] for row in table.rows[:3])
         raise DataError(
             f"data.metadata: {path} has no row for {len(missing)} of {len(known)} images: {such_as}",
-            f"Its column {name} has ids such as {first}; name another column with metadata_id: COLUMN.",
+            f"Its column {name} has ids such as {first}; name another column with metadata_id: COLUMN."
+            if first
+            else "It has no rows.",
         )
     return Metadata(table.columns, rows, str(path))
 

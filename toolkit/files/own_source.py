@@ -12,6 +12,7 @@ import numpy.typing as npt
 from toolkit.config.data import OwnSource
 from toolkit.core.arrays import Image
 from toolkit.core.codings import whole_numbers
+from toolkit.core.labels import UnknownValuesError
 from toolkit.core.measuring import Objects
 from toolkit.core.pixels import ValueRange, to_bytes, with_channels
 from toolkit.errors import ConfigError, DataError, NothingToLearnError
@@ -22,6 +23,7 @@ from toolkit.files.tiff_files import Box
 from toolkit.files.windows import cut, refuse_outside
 
 _KEPT = 8
+_IN_NO_ID = "/\0\r\n"
 FOREGROUND, GROUP, WEIGHT = "foreground", "group", "weight"
 """Methods that a source may have, and the columns of metadata that they become."""
 
@@ -33,7 +35,7 @@ class Item:
     image_id: str
     image: npt.NDArray[Any]
     mask: npt.NDArray[Any] | None
-    objects: npt.NDArray[Any] | None
+    objects: Objects | None
 
 
 class OwnItems:
@@ -70,7 +72,7 @@ class OwnItems:
         """What the methods `foreground`, `group` and `weight` say of each image, as columns."""
         methods = [name for name in (FOREGROUND, GROUP, WEIGHT) if callable(getattr(self._source, name, None))]
         rows = {
-            image_id: tuple(str(self._call(getattr(self._source, name), name, place)) for name in methods)
+            image_id: tuple(_cell(self._call(getattr(self._source, name), name, place)) for name in methods)
             for image_id, place in self.places.items()
         }
         return Metadata(tuple(methods), {image_id: (row,) for image_id, row in rows.items()}, f"source {self.title}")
@@ -103,11 +105,14 @@ class OwnItems:
         if given is None:
             ids = [self._item(place).image_id for place in range(count)]
         else:
-            ids = [str(one) for one in (self._call(given, "ids") if callable(given) else given)]
+            ids = self._call(lambda: [str(one) for one in (given() if callable(given) else given)], "ids")
         twice = sorted({image_id for image_id in ids if ids.count(image_id) > 1}) if len(set(ids)) < len(ids) else []
         if twice or len(ids) != count:
             wrong = f"the id {twice[0]!r} twice" if twice else f"{len(ids)} ids for {count} items"
             raise DataError(f"{self._key}: {self.title} has {wrong}")
+        strange = [image_id for image_id in ids if not image_id or set(image_id) & set(_IN_NO_ID)]
+        if strange:
+            raise DataError(f"{self._key}: {self.title} has the id {strange[0]!r}; ids are names without a slash")
         return {image_id: place for place, image_id in enumerate(ids)}
 
     def _item(self, place: int) -> Item:
@@ -125,11 +130,12 @@ class OwnItems:
             except AttributeError as error:
                 raise DataError(f"{where} is a {type(found).__name__}: {error}", _ITEMS) from error
             mask, objects = getattr(found, "mask", None), getattr(found, "objects", None)
+        pixels = _array(image, f"{where}: its image")
         return Item(
             str(image_id),
-            _array(image, f"{where}: its image"),
+            pixels,
             None if mask is None else _array(mask, f"{where}: its mask"),
-            None if objects is None else _array(objects, f"{where}: its map of objects"),
+            None if objects is None else _objects(objects, f"{where}: its map of objects", pixels.shape[:2]),
         )
 
     def _call(self, function: Callable[..., Any], name: str, *arguments: Any) -> Any:
@@ -153,6 +159,21 @@ def _array(value: Any, what: str) -> npt.NDArray[Any]:
             _ITEMS,
         )
     return array
+
+
+def _objects(value: Any, what: str, size: tuple[int, ...]) -> Objects:
+    array = _array(value, what)
+    if array.shape != size:
+        raise DataError(f"{what} is of shape {array.shape}, but the image is {size[0]}×{size[1]}", _ITEMS)
+    try:
+        return whole_numbers(array).astype(np.int32)
+    except UnknownValuesError as error:
+        raise DataError(f"{what} has {error}", _ITEMS) from error
+
+
+def _cell(value: Any) -> str:
+    """A value as a cell of a table, which is empty where there is none."""
+    return "" if value is None else str(value)
 
 
 @dataclass(frozen=True)
@@ -232,8 +253,7 @@ class OwnMasks:
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """The objects, if the items have them."""
-        objects = self.items.read(image_id).objects
-        return None if objects is None else whole_numbers(objects).astype(np.int32)
+        return self.items.read(image_id).objects
 
     def content(self, image_id: str) -> bytes:
         """Values and shapes of mask and objects."""

@@ -133,6 +133,7 @@ def _positive(parts: Sequence[tuple[LabelledImages, DataIndex]]) -> npt.NDArray[
         return None
     found = []
     for source, index in parts:
-        said = source.positives
-        found.append(index.coverage > 0 if said is None else np.array([said[image_id] for image_id in index.ids]))
+        said = source.positives or {}
+        covered = zip(index.ids, (index.coverage > 0).tolist(), strict=True)
+        found.append(np.array([said.get(image_id, shown) for image_id, shown in covered], np.bool_))
     return np.concatenate(found)

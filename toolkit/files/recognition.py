@@ -92,6 +92,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     Raises:
         MissingFileError: there is no such folder.
         NothingToLearnError: there are no images in it, or nothing says what they show.
+        DataError: none of the images can be read.
     """
     scan = scan_folder(root)
     progress.say(f"looking at {root}: {len(scan.folders)} folders of images, {len(scan.tables)} tables")
@@ -109,6 +110,12 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(look_at_table(path, roles.images.paths, test_ids) for path in scan.tables)
     sizes, kinds, unreadable = _headers(roles.images, progress)
+    if not sizes:
+        some = ", ".join(unreadable[:5])
+        raise DataError(
+            f"none of the {len(unreadable)} images in {roles.images.folder} can be read: {some}",
+            f"Look at one: {_reason(next(iter(roles.images.paths.values())))}",
+        )
     labels = _largest([look for look in tables if look.role == "labels" and look.image_ids & roles.images.paths.keys()])
     sample = _largest([look for look in tables if look.role == "sample"])
     document = _document(scan, roles.images)
@@ -184,6 +191,15 @@ def _headers(folder: ImageFolder, progress: Progress) -> tuple[Counter[tuple[int
     kinds = Counter(kind for size, kind in found if size is not None)
     broken = tuple(image_id for image_id, (size, _) in zip(folder.paths, found, strict=True) if size is None)
     return sizes, kinds, broken
+
+
+def _reason(path: Path) -> str:
+    """Why an image cannot be read."""
+    try:
+        read_size(path)
+    except DataError as error:
+        return error.message
+    return ""
 
 
 def _channels(folder: ImageFolder) -> int:
@@ -293,9 +309,9 @@ def _document(scan: FolderScan, images: ImageFolder) -> Document | None:
     for path in scan.documents:
         tree = _read_json(path)
         if isinstance(tree, dict) and {"images", "annotations", "categories"} <= tree.keys():
-            named = {image_id_of(Path(str(one.get("file_name", ""))).name) for one in tree["images"]}
+            named = {image_id_of(Path(name).name) for name in _named(tree["images"], "file_name")}
             if named & images.paths.keys():
-                return Document(path, "coco", tuple(str(one.get("name")) for one in tree["categories"]))
+                return Document(path, "coco", _named(tree["categories"], "name"))
     beside = [path for path in scan.documents if path.stem in images.paths]
     if len(beside) < max(1, len(images.paths) // 2):
         return None
@@ -304,14 +320,20 @@ def _document(scan: FolderScan, images: ImageFolder) -> Document | None:
         tree = _read_json(path)
         if not isinstance(tree, dict) or "shapes" not in tree:
             return None
-        names |= dict.fromkeys(str(shape.get("label")) for shape in tree["shapes"])
+        names |= dict.fromkeys(_named(tree["shapes"], "label"))
     return Document(beside[0].parent, "labelme", tuple(sorted(names)))
+
+
+def _named(entries: Any, key: str) -> tuple[str, ...]:
+    """What entries of a list are called; nothing of what is no such list."""
+    listed = entries if isinstance(entries, list) else []
+    return tuple(str(one.get(key, "")) for one in listed if isinstance(one, dict))
 
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        return json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -152,7 +152,7 @@ class LabelmeFiles:
                 (str(shape["label"]), _labelme_object(number, shape), _labelme_drawer(path, number, shape, size))
                 for number, shape in enumerate(tree["shapes"])
             ]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ShapeError(f"{path} is no file of labelme: {type(error).__name__} {error}") from error
         return Drawing(size, shapes)
 
@@ -165,7 +165,7 @@ class LabelmeFiles:
 
 def _labelme_object(number: int, shape: Mapping[str, Any]) -> Any:
     group = shape.get("group_id")
-    return number if group is None else (shape["label"], "group", group)
+    return number if group is None else (str(shape["label"]), str(group))
 
 
 def _labelme_drawer(path: Path, number: int, shape: Mapping[str, Any], size: tuple[int, int]) -> Callable[[], Mask]:
@@ -179,6 +179,8 @@ def _labelme_drawer(path: Path, number: int, shape: Mapping[str, Any], size: tup
         )
     if len(points) < needed[kind] or (kind != "polygon" and len(points) != needed[kind]):
         raise ShapeError(f"{where} has {len(points)} points, a {kind} needs {needed[kind]}")
+    if not all(abs(value) <= _FAR * max(size) for point in points for value in point):
+        raise ShapeError(f"{where} has a point far outside the image, or one that is no number")
     if kind == "mask":
         return lambda: _pasted(where, shape.get("mask"), points, size)
     return lambda: _drawn(kind, points, size)
@@ -203,8 +205,13 @@ def _drawn(kind: str, points: Sequence[tuple[float, float]], size: tuple[int, in
 def _pasted(where: str, encoded: Any, points: Sequence[tuple[float, float]], size: tuple[int, int]) -> Mask:
     """A mask that labelme stores as a PNG, and the corner where it lies."""
     try:
-        inner = np.asarray(PillowImage.open(io.BytesIO(base64.b64decode(encoded)))) > 0
-    except (OSError, TypeError, ValueError, binascii.Error) as error:
+        image = PillowImage.open(io.BytesIO(base64.b64decode(encoded)))
+        if image.width * image.height > _FAR * size[0] * size[1]:
+            raise ValueError(f"it is {image.height}×{image.width}, much larger than the image")
+        inner = np.asarray(image) > 0
+        if inner.ndim > 2:
+            raise ValueError("it has several channels")
+    except (OSError, SyntaxError, TypeError, ValueError, binascii.Error) as error:
         raise ShapeError(f"{where} has a mask that cannot be read: {error}") from error
     left, top = (round(value) for value in points[0])
     mask = np.zeros(size, np.bool_)
@@ -256,7 +263,7 @@ class CocoFile:
             if list(found["size"]) != list(size):
                 raise ValueError(f"its size is {found['size']}, that of its image {list(size)}")
             return decode_coco(found["counts"], size)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ShapeError(f"{self.path}: the segmentation of annotation {annotation.get('id')}: {error}") from error
 
 
@@ -298,7 +305,7 @@ def read_coco(path: Path, key: str, ids: Iterable[str], names: Sequence[str]) ->
             )
         numbers, sizes = {}, {}
         for entry in tree["images"]:
-            image_id = _id_of(str(entry["file_name"]), known)
+            image_id = _id_of(entry["file_name"], known)
             if image_id in sizes:
                 raise DataError(f"{key}: {path} names {image_id} twice among its images")
             numbers[entry["id"]] = image_id
@@ -307,7 +314,7 @@ def read_coco(path: Path, key: str, ids: Iterable[str], names: Sequence[str]) ->
         for entry in tree.get("annotations", ()):
             pair = (categories[entry["category_id"]], entry)
             annotations.setdefault(numbers[entry["image_id"]], []).append(pair)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise DataError(
             f"{key}: {path} is no COCO file with images, categories and annotations: {type(error).__name__} {error}",
             "For labelme's JSON files, name their folder.",
@@ -327,5 +334,5 @@ def _read_json(path: Path, key: str) -> Any:
         raise MissingFileError(f"{key}: there is no file {path}") from error
     except OSError as error:
         raise MissingFileError(f"{key}: cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{key}: {path} is no JSON file: {error}") from error

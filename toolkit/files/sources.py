@@ -93,7 +93,8 @@ class MaskSource(Protocol):
 class LabelledImages:
     """Training images with their masks, and what is known of each besides its pixels.
 
-    `positives` says by id which images count as having foreground, where that is not simply those that have some.
+    `positives` says by id which images count as having foreground; of those that it leaves out, simply those that have
+    some.
     """
 
     images: Images

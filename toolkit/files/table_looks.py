@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from toolkit.errors import DataError
+from toolkit.errors import DataError, MissingFileError
 from toolkit.files.images import IMAGE_SUFFIXES, image_id_of
 from toolkit.files.tables import TextTable, read_table
 
@@ -87,7 +87,7 @@ def look_at_table(path: Path, train_ids: Collection[str], test_ids: Collection[s
     """
     try:
         table = read_table(path, None, path.name, DataError)
-    except DataError as error:
+    except (DataError, MissingFileError) as error:
         return TableLook(TextTable(path, (), ()), "unknown", error.message)
     if not table.rows:
         return TableLook(table, "unknown", "it has no rows")
