@@ -83,6 +83,23 @@ def test_networks_are_built_anew_only_for_something_else(plain: Experiment, imag
     assert not np.array_equal(plain.predict(path, folds=0, views="flips"), first)
 
 
+def test_numbers_are_of_any_type_and_nothing_else_is_one(plain: Experiment, images: Path) -> None:
+    path = images / "020.png"
+    assert np.array_equal(plain.predict(path, folds=np.arange(1)), plain.predict(path, folds=np.int64(0)))
+    for ask, message in (
+        (lambda: plain.predict(path, folds="0"), "folds: expected whole numbers, received '0'"),
+        (lambda: plain.predict(path, folds=1.0), "folds: expected whole numbers, received 1.0"),
+        (lambda: plain.predict(path, stage="0"), "stage: expected whole numbers, received '0'"),
+        (lambda: plain.load_model([0]), r"fold: expected whole numbers, received \[0\]"),
+        (lambda: plain.fit(stages="x"), "stages: expected whole numbers, received 'x'"),
+        (lambda: plain.evaluate_all(0, batch=0), "batch: expected a whole number from 1 up, received 0"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            ask()
+    with pytest.raises(DataError, match="of type NoneType"):
+        plain.predict(None)
+
+
 def test_a_callback_gets_every_image(plain: Experiment, images: Path) -> None:
     found: dict[str, np.ndarray] = {}
     plain.predict_in_directory(images, [0, 1], collect, found, ttflips=True)
@@ -107,7 +124,7 @@ def test_failures_are_told_when_all_others_are_done(plain: Experiment, images: P
 
 
 def test_predictions_go_into_files(plain: Experiment, images: Path, tmp_path: Path) -> None:
-    result = plain.predict_to(images, tmp_path / "out", ["npy"], folds=0)
+    result = plain.predict_to(images, tmp_path / "out", "npy", folds=0)
     assert (result.predicted, result.networks) == (6, 1)
     found = np.load(tmp_path / "out" / "npy" / "020.npy")
     assert np.array_equal(found, plain.predict(images / "020.png", folds=0))

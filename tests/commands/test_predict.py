@@ -197,6 +197,10 @@ def test_all_maps_in_one_array(fitted_competition: Workspace, images: Path, tmp_
     with pytest.raises(DataError, match=r"2 sizes, 40×48 \(6\), 7×9 \(1\)"):
         run(fitted_competition, "plain", images, out, "maps")
     assert run(fitted_competition, "plain", images, out, "npy").predicted == 1
+    for path in images.iterdir():
+        path.write_bytes(b"no image")
+    assert len(run(fitted_competition, "plain", images, out, "maps").failed) == 7
+    assert not (out / "predictions_maps.npy").exists()
 
 
 def test_one_file_and_folders_inside(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import tifffile
 from PIL import Image
 
 from toolkit.errors import DataError
+from toolkit.files import image_files
+from toolkit.files import images as images_module
 from toolkit.files.image_files import find_image_files
 from toolkit.files.images import UnreadableImageError, read_image
 
@@ -49,6 +51,14 @@ def test_each_channel_of_several_folders_may_have_a_range(folders: list[Path]) -
     assert images.content("a") != find_image_files(folders, "data.images", 5).content("a")
     with pytest.raises(UnreadableImageError, match=r"a has 3 \+ 1 channels, but value_range has 5 entries"):
         find_image_files(folders[:2], "data.images", 4, ranges=ranges).read("a")
+
+
+def test_windows_of_several_folders_decode_a_file_once(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    images = find_image_files(folders[:2], "data.images", 4, ranges=((0, 1), (0, 1), (0, 1), (0, 1)))
+    first = images.window("a", 0, 0, 4, 4)
+    for module in (image_files, images_module):
+        monkeypatch.setattr(module, "read_stored", None)
+    np.testing.assert_array_equal(images.window("a", 1, 1, 2, 2), first[1:3, 1:3])
 
 
 def test_folders_that_do_not_go_together_are_told(folders: list[Path], draw: Draw) -> None:

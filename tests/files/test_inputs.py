@@ -13,6 +13,7 @@ from toolkit.errors import ConfigError, DataError, MissingFileError
 from toolkit.files.experiment import Experiment
 from toolkit.files.fitted import Networks
 from toolkit.files.inputs import ArrayImages, _named, find_inputs, images_of
+from toolkit.messages import Silent
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -38,6 +39,27 @@ def test_folders_inside_count_if_asked(tmp_path: Path) -> None:
     assert sorted(found.paths) == ["a", "x/a", "x/y/a"]
 
 
+class Listening(Silent):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.heard.append(message)
+
+
+def test_earlier_predictions_are_no_images_and_that_is_said(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "notes.txt", "x/out/png/a.png", "x/out/predictions.json")
+    found = find_inputs([tmp_path], recursive=True)
+    assert (sorted(found.paths), found.earlier) == (["a"], ("x/out",))
+    listening = Listening()
+    found.warn(listening)
+    assert listening.heard == [
+        f"{tmp_path}: 1 left out, no images by their ending: notes.txt",
+        f"{tmp_path}: 1 left out, folders of predictions: x/out",
+    ]
+    assert sorted(find_inputs([tmp_path / "x" / "out"], recursive=True).paths) == ["png/a"]  # as it is asked for
+
+
 def test_files_that_differ_in_their_ending_keep_it(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "a.jpg", "a.png.png", "b.png")
     assert sorted(find_inputs([tmp_path]).paths) == ["a.jpg", "a.png", "a.png.png", "b"]
@@ -49,7 +71,7 @@ NAMES = st.tuples(st.sampled_from(["a", "b"]), ENDINGS).map("".join)
 
 @given(st.lists(NAMES, unique=True, min_size=1))
 def test_every_file_has_a_name_of_its_own(names: list[str]) -> None:
-    found = _named(Path("root"), [Path("root") / name for name in names], ())
+    found = _named(Path("root"), [Path("root") / name for name in names])
     assert sorted(path.name for path in found.paths.values()) == sorted(names)
 
 
@@ -69,6 +91,8 @@ def test_names_that_no_file_can_be_written_under_are_told(tmp_path: Path) -> Non
 def test_nothing_to_predict_is_told(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no folder or file"):
         find_inputs([tmp_path / "nowhere"])
+    with pytest.raises(MissingFileError, match="no folder or file of images is named"):
+        find_inputs([])
     touch(tmp_path, "deep/a.png")
     with pytest.raises(DataError, match="itself holds no file that ends in") as told:
         find_inputs([tmp_path])
@@ -100,7 +124,7 @@ def test_images_are_read_as_the_experiment_reads_its_own(tmp_path: Path) -> None
     images = images_of(inputs, networks(data, 2))
     assert images.read("a")[..., 0].tolist() == [[0, 64], [128, 255]]
     assert images.read("a")[..., 1].tolist() == [[128, 255], [0, 64]]
-    with pytest.raises(ConfigError, match=r"from 1 folders .*, received 2"):
+    with pytest.raises(ConfigError, match=r"from 1 folder .*, received 2"):
         images_of(inputs, networks(data | {"images": "red"}, 2))
     with pytest.raises(ConfigError, match=r"from 2 folders .*, received 1"):
         images_of(find_inputs([tmp_path / "red"]), networks(data, 2))

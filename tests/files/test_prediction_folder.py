@@ -62,6 +62,12 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(StorageError, match="it is no folder"), PredictionFolder(tmp_path / "out").locked():
+        pass
+
+
 def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     PredictionFolder(tmp_path).record.write_text("[]")
     with pytest.raises(StorageError, match="damaged"):

@@ -1,9 +1,10 @@
 """An experiment or ensemble from Python: what the commands do, and predictions as arrays."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import index
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -130,7 +131,7 @@ class Experiment:
             seconds = None if max_time is None else parse_duration(max_time)
         except ValueError as error:
             raise ConfigError(f"max_time: {error}") from error
-        wanted = Wanted(_numbers(folds), _numbers(stages), seconds)
+        wanted = Wanted(_numbers("folds", folds), _numbers("stages", stages), seconds)
         return fit(
             self._workspace, str(self.folder), overrides=overrides, wanted=wanted, restart=restart,
             progress=self._progress,
@@ -212,7 +213,7 @@ class Experiment:
             `float32 (height, width, classes)`, 0–1, for one image; a list of these for several.
         """
         forecaster = self._of(folds, stage, views)
-        several = [images] if isinstance(images, np.ndarray | str | Path) else images
+        several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
         found = as_images(several, first_networks(forecaster.fitted))
         maps = []
         for one in forecaster.forecasts(found, found.ids, f"{self.name}: predicting {len(found.ids)} images"):
@@ -254,6 +255,7 @@ class Experiment:
             raise ConfigError(f"views: ttflips means flips, received {views!r} too")
         forecaster = self._of(folds, stage, "flips" if ttflips else views)
         inputs = find_inputs([Path(directory)], recursive=recursive)
+        inputs.warn(self._progress)
         failures = dict(inputs.unusable)
         found = images_of(inputs, first_networks(forecaster.fitted))
         title = f"{self.name}: predicting {len(found.ids)} images"
@@ -269,7 +271,7 @@ class Experiment:
         self,
         path: str | Path | Sequence[str | Path],
         out: str | Path,
-        formats: Sequence[str] = ("png",),
+        formats: str | Sequence[str] = ("png",),
         *,
         folds: Folds = None,
         stage: int | None = None,
@@ -284,8 +286,8 @@ class Experiment:
             self._text(),
             [Path(one) for one in ([path] if isinstance(path, str | Path) else path)],
             out=Path(out),
-            formats=formats,
-            options=Options(_numbers(folds), stage, views, recipe, threshold),
+            formats=[formats] if isinstance(formats, str) else formats,
+            options=Options(_numbers("folds", folds), stage, views, recipe, threshold),
             recursive=recursive,
             progress=self._progress,
         )
@@ -304,6 +306,8 @@ class Experiment:
             views: test-time augmentation, such as `flips`.
             batch: how many images at a time.
         """
+        if batch < 1:
+            raise ConfigError(f"batch: expected a whole number from 1 up, received {batch}")
         member = self._member if stage is None else find_member(self._workspace, f"{self._text()}:stage{stage}")
         return evaluated_batches(member, fold, chosen_views(views) or "none", batch, self._progress)
 
@@ -318,7 +322,7 @@ class Experiment:
             stage: of the fold; the last if left out.
             repeat: which of the seeds, where `num_seeds` is more than 1.
         """
-        fitted = find_fitted(self._member, folds=[fold], stage=stage)
+        fitted = find_fitted(self._member, folds=[_number("fold", fold)], stage=stage)
         if not isinstance(fitted, Networks):
             raise ConfigError(f"{self.name} is an ensemble, which has no model of its own")
         if not 0 <= repeat < fitted.count:
@@ -337,14 +341,26 @@ class Experiment:
 
     def _of(self, folds: Folds, stage: int | None, views: str | None) -> Forecaster:
         """What predicts, with its networks kept from one call to the next."""
-        fitted = find_fitted(self._member, folds=_numbers(folds), stage=stage, views=chosen_views(views))
+        number = None if stage is None else _number("stage", stage)
+        fitted = find_fitted(self._member, folds=_numbers("folds", folds), stage=number, views=chosen_views(views))
         if self._forecaster is None or self._forecaster.fitted != fitted:
             self._forecaster = Forecaster(fitted, self._progress)
         return self._forecaster
 
 
-def _numbers(numbers: Folds) -> Sequence[int] | None:
-    return [numbers] if isinstance(numbers, int) else numbers
+def _numbers(name: str, numbers: Folds) -> Sequence[int] | None:
+    if numbers is None:
+        return None
+    several = numbers if isinstance(numbers, Iterable) and not isinstance(numbers, str) else [numbers]
+    return [_number(name, number) for number in several]
+
+
+def _number(name: str, number: SupportsIndex) -> int:
+    """A whole number of any type, such as NumPy's."""
+    try:
+        return index(number)
+    except TypeError as error:
+        raise ConfigError(f"{name}: expected whole numbers, received {number!r}") from error
 
 
 def _refuse_failures(failures: Mapping[str, str], count: int, directory: Path) -> None:

@@ -24,8 +24,14 @@ def as_images(images: Sequence[npt.NDArray[Any] | str | Path], networks: Network
         networks: that say channels and range of values: these become as in files.
 
     Raises:
-        DataError: an array is of another type or shape, or arrays and paths are mixed.
+        DataError: an array is of another type or shape, or arrays and paths are mixed, or there is something else.
     """
+    for image in images:
+        if not isinstance(image, np.ndarray | str | Path):
+            raise DataError(
+                f"an image is of type {type(image).__name__}; expected a NumPy array or the path of a file",
+                "Several images go in a list.",
+            )
     channels, ranges = networks.config.shape[2], networks.config.data.ranges
     digits = len(str(len(images)))
     ids = [f"{number:0{digits}d}" for number in range(len(images))]

@@ -95,8 +95,7 @@ def predict(
     rule = _recipe(member, fitted, wanted, options, progress)
     inputs = find_inputs(paths, recursive=recursive, leave_out=out)
     images = images_of(inputs, first_networks(fitted))
-    if inputs.left_out:
-        progress.warn(f"{len(inputs.left_out)} files are no images by their ending: {_some(inputs.left_out)}")
+    inputs.warn(progress)
     if "maps" in wanted:
         refuse_other_sizes(images)
     folder = PredictionFolder(out)
@@ -116,7 +115,7 @@ def predict(
         predicted=predicted,
         kept=len(done) - predicted,
         failed=failed,
-        left_out=list(inputs.left_out),
+        left_out=[*inputs.left_out, *inputs.earlier],
         formats=list(wanted),
         networks=fitted.count,
         views=views or _own_views(member),
@@ -267,7 +266,3 @@ def _own_views(member: Member) -> str:
 def _described(rule: Recipe, classes: Classes) -> str:
     plain = classes.activation == "softmax" and rule == IDENTITY
     return "most probable class" if plain else describe(rule, classes.names)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

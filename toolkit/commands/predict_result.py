@@ -20,7 +20,8 @@ class Failed:
 class PredictResult:
     """What `tk predict` has made in `out`; `table` is a CSV file with a row for each file.
 
-    `images` counts all files, `predicted` those that were predicted now, `kept` those that were there already.
+    `images` counts all files, `predicted` those that were predicted now, `kept` those that were there already;
+    `left_out` are files that are no images by their ending, and folders inside that hold predictions.
     """
 
     experiment: str

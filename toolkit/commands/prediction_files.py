@@ -74,9 +74,11 @@ def parse_formats(texts: Sequence[str]) -> tuple[str, ...]:
     """The formats of `png,mask` and the like, each once, and those that others are made of.
 
     Raises:
-        ConfigError: there is no such format.
+        ConfigError: there is no such format, or none is named.
     """
     wanted = [word.strip() for text in texts for word in text.split(",")]
+    if not wanted:
+        raise ConfigError(f"--format: none is named; allowed: {', '.join([*FORMATS, *MADE_OF])}")
     for word in wanted:
         if word not in FORMATS and word not in MADE_OF:
             raise ConfigError(f"--format: unknown format {word!r}; allowed: {', '.join([*FORMATS, *MADE_OF])}")

@@ -42,13 +42,16 @@ def refuse_other_sizes(images: Images) -> None:
 def write_maps(folder: PredictionFolder, about: About, ids: Sequence[str]) -> None:
     """Write predictions_maps.npy: `float32 (images, height, width, classes)`, in the order of `ids`.
 
-    It is made of the arrays of the images, one after the other.
+    It is made of the arrays of the images, one after the other. Without any there is none.
     """
     paths = [path for image_id in ids for path in FORMATS["npy"].paths(about, image_id)]
     key = folder.key_of(paths)
-    if not paths or folder.has(_MAPS, key):
+    if folder.has(_MAPS, key):
         return
     folder.announce([_MAPS])
+    if not paths:
+        folder.discard([_MAPS])
+        return
     shape = np.load(folder.folder / paths[0], mmap_mode="r").shape
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(paths), *shape)}
     with folder.replacing(_MAPS, key) as file:

@@ -322,9 +322,11 @@ class Workspace:
             if config.is_file() and given.name in (folder.name, config.name):
                 return self._at(folder)
         known = ", ".join(experiment.name for experiment in self.all()) or "none"
+        places = f"neither {self.experiments / given} nor {self.root / given} holds a config.yaml"
+        if given.is_absolute():
+            places = f"{given} holds no config.yaml"
         raise MissingFileError(
-            f"there is no experiment {name_or_path!r}: neither {self.experiments / given} nor {self.root / given} "
-            f"holds a config.yaml; experiments here: {known}",
+            f"there is no experiment {name_or_path!r}: {places}; experiments here: {known}",
             f"To make one: tk new {given.name} --images FOLDER --masks FOLDER_OR_CSV",
         )
 

@@ -87,6 +87,10 @@ class StackedImages:
     parts: tuple[ImageFiles, ...]
     channels: int
     ranges: tuple[ValueRange, ...] = ()
+    _counts: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _by_counts: dict[tuple[int, ...], list[ImageFiles]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def origin(self) -> str:
@@ -136,16 +140,19 @@ class StackedImages:
         """The parts, each with the ranges of its channels."""
         if len(self.ranges) <= 1:
             return self.parts
-        counts = [stored_channels(part.paths[image_id]) for part in self.parts]
+        # Kept, as the parts are: or a file that has to be decoded whole would be so for each of its windows, twice.
+        counts = self._counts.get(image_id) or tuple(stored_channels(part.paths[image_id]) for part in self.parts)
+        self._counts[image_id] = counts
         if sum(counts) != len(self.ranges):
             raise UnreadableImageError(
                 image_id, f"has {' + '.join(map(str, counts))} channels, but value_range has {len(self.ranges)} entries"
             )
         ends = np.cumsum(counts).tolist()
-        return [
+        made = [
             replace(part, ranges=self.ranges[end - count : end])
             for part, count, end in zip(self.parts, counts, ends, strict=True)
         ]
+        return self._by_counts.setdefault(counts, made)
 
     def _joined(self, image_id: str, images: Sequence[Image]) -> Image:
         found = [image.shape[2] for image in images]

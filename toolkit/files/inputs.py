@@ -10,8 +10,11 @@ from toolkit.errors import ConfigError, DataError, MissingFileError
 from toolkit.files.fitted import Networks
 from toolkit.files.image_files import ImageFiles, StackedImages
 from toolkit.files.images import IMAGE_SUFFIXES, image_id_of
+from toolkit.files.prediction_folder import holds_predictions
 from toolkit.files.sources import Images
+from toolkit.messages import Progress
 
+_LISTED = 5
 _LONGEST_NAME = 200
 """Bytes of one part of a path: endings and the marks of unfinished files come on top of it."""
 
@@ -22,15 +25,26 @@ class Inputs:
 
     `paths` has them by a name that no other has: the path below `root` without the ending, with it where two files
     would have the same name else. `unusable` are files that cannot be given a name, with the reason; `left_out` those
-    that are no images by their ending. Both are written as paths below `root`. `beside` are the files of further
-    folders, whose pixels are further channels of the images, by the same names.
+    that are no images by their ending; `earlier` folders that hold predictions. All are written as paths below `root`.
+    `beside` are the files of further folders, whose pixels are further channels of the images, by the same names.
     """
 
     root: Path
     paths: Mapping[str, Path]
     unusable: Mapping[str, str]
     left_out: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
     beside: tuple["Inputs", ...] = ()
+
+    def warn(self, progress: Progress) -> None:
+        """Say what is left out."""
+        for names, what in (
+            (self.left_out, "no images by their ending"),
+            (self.earlier, "folders of predictions"),
+        ):
+            if names:
+                listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+                progress.warn(f"{self.root}: {len(names)} left out, {what}: {listed}")
 
     def files(self, name: str) -> list[Path]:
         """The files of an image: one for each folder."""
@@ -51,11 +65,13 @@ def find_inputs(paths: Sequence[Path], *, recursive: bool = False, leave_out: Pa
     Files that lack one of the same name in another folder are unusable. Raises as `inputs_of`.
     """
     found = [inputs_of(path, recursive=recursive, leave_out=leave_out) for path in paths]
+    if not found:
+        raise MissingFileError("no folder or file of images is named", "Name a folder of images, or one image.")
     first, *others = found
     if not others:
         return first
     common = set(first.paths).intersection(*(one.paths for one in others))
-    unusable, left_out = dict(first.unusable), list(first.left_out)
+    unusable, left_out, earlier = dict(first.unusable), list(first.left_out), list(first.earlier)
     for one in found:
         for name in sorted(set(one.paths) - common):
             lacking = [str(other.root) for other in found if name not in other.paths]
@@ -63,14 +79,17 @@ def find_inputs(paths: Sequence[Path], *, recursive: bool = False, leave_out: Pa
         if one is not first:
             unusable |= {(one.root / file).as_posix(): reason for file, reason in one.unusable.items()}
             left_out += [(one.root / file).as_posix() for file in one.left_out]
+            earlier += [(one.root / folder).as_posix() for folder in one.earlier]
     beside = tuple(one.only(common) for one in others)
-    return replace(first.only(common), unusable=unusable, left_out=tuple(left_out), beside=beside)
+    return replace(
+        first.only(common), unusable=unusable, left_out=tuple(left_out), earlier=tuple(earlier), beside=beside
+    )
 
 
 def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = None) -> Inputs:
     """List the images of a folder, or one file, whatever its ending is.
 
-    Hidden files are no inputs. Links to folders are not followed.
+    Hidden files are no inputs, nor are predictions in folders inside. Links to folders are not followed.
 
     Args:
         path: of a folder or a file.
@@ -82,14 +101,15 @@ def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = N
         DataError: it holds no image, or the results would go into the folder itself.
     """
     if path.is_file():
-        return _named(path.parent, [path], ())
+        return _named(path.parent, [path])
     if not path.is_dir():
         raise MissingFileError(f"there is no folder or file {path}", "Name a folder of images, or one image.")
     excluded = None if leave_out is None else leave_out.resolve()
     if excluded == path.resolve():
         raise DataError(f"--out: {path} holds the images themselves", "Choose another folder for the results.")
     try:
-        files = sorted(_files(path, recursive, excluded))
+        earlier: list[Path] = []
+        files = sorted(_files(path, recursive, excluded, earlier))
     except OSError as error:
         raise MissingFileError(f"cannot read {path}: {error.strerror}") from error
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
@@ -100,21 +120,27 @@ def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = N
             "To look into the folders inside it too: --recursive" if inside else "",
         )
     others = tuple(_shown(file.relative_to(path)) for file in files if file.suffix.lower() not in IMAGE_SUFFIXES)
-    return _named(path, images, others)
+    inside_folders = tuple(sorted(_shown(folder.relative_to(path)) for folder in earlier))
+    return replace(_named(path, images), left_out=others, earlier=inside_folders)
 
 
-def _files(folder: Path, recursive: bool, excluded: Path | None) -> Iterator[Path]:
+def _files(folder: Path, recursive: bool, excluded: Path | None, earlier: list[Path]) -> Iterator[Path]:
+    """Files in a folder; those inside it that hold predictions, which are pictures too, are only listed."""
     for entry in folder.iterdir():
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            if recursive and not entry.is_symlink() and entry.resolve() != excluded:
-                yield from _files(entry, recursive, excluded)
+            if not recursive or entry.is_symlink() or entry.resolve() == excluded:
+                continue
+            if holds_predictions(entry):
+                earlier.append(entry)
+            else:
+                yield from _files(entry, recursive, excluded, earlier)
         else:
             yield entry
 
 
-def _named(root: Path, files: list[Path], left_out: tuple[str, ...]) -> Inputs:
+def _named(root: Path, files: list[Path]) -> Inputs:
     whole = [file.relative_to(root).as_posix() for file in files]
     short = [image_id_of(name) for name in whole]
     taken, paths, unusable = set(whole), {}, {}
@@ -125,7 +151,7 @@ def _named(root: Path, files: list[Path], left_out: tuple[str, ...]) -> Inputs:
             unusable[name] = f"its name is longer than {_LONGEST_NAME} bytes"
         else:
             paths[name if without in taken or short.count(without) > 1 else without] = file
-    return Inputs(root, paths, unusable, left_out)
+    return Inputs(root, paths, unusable, ())
 
 
 def _shown(path: Path) -> str:
@@ -144,9 +170,9 @@ def images_of(inputs: Inputs, networks: Networks) -> Images:
     if expected != given:
         folders = ", ".join(map(str, data.folders)) or "one"
         raise ConfigError(
-            f"{networks.experiment.name} takes the channels of an image from {expected} folders ({folders}), received "
-            f"{given}",
-            "Name as many folders, in this order.",
+            f"{networks.experiment.name} takes the channels of an image from {expected} "
+            f"{'folder' if expected == 1 else 'folders'} ({folders}), received {given}",
+            "Name one folder, or one image." if expected == 1 else "Name as many folders, in this order.",
         )
     ranges = data.ranges
     if given == 1:

@@ -29,6 +29,11 @@ class InputRow:
     failure: str = ""
 
 
+def holds_predictions(folder: Path) -> bool:
+    """Whether predictions were written to a folder."""
+    return (folder / _RECORD).is_file()
+
+
 class PredictionFolder:
     """Files of one run after the other; each has a key, which tells what it was made from.
 
@@ -63,8 +68,10 @@ class PredictionFolder:
 
         Raises:
             LockedError: there is another run.
-            StorageError: the folder cannot be written.
+            StorageError: the folder cannot be written, or is a file.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise StorageError(f"cannot write to {self.folder}: it is no folder", "Choose another folder with --out.")
         with writing_to(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / _LOCK):
