@@ -1,5 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 .PHONY: demo test fast real-data lint docs clean
 
@@ -10,10 +12,10 @@ test: .venv/installed-dev        ## all tests but those on real data
 	$(BIN)/ruff check toolkit tests benchmarks
 	$(BIN)/ruff format --check toolkit tests benchmarks
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not realdata"
+	$(PYTEST) -m "not realdata"
 
 fast: .venv/installed-dev        ## the tests that do not train
-	$(BIN)/pytest -m "not realdata and not train"
+	$(PYTEST) -m "not realdata and not train"
 
 real-data: .venv/installed-dev   ## a short run on ../shared/data, where it exists
 	$(BIN)/pytest -m realdata

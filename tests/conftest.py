@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,22 @@ lr: 0.01
 stages: [{epochs: 1}]
 """
 """The same with the smallest of networks, for all that does not depend on it."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where tests that train are deselected, modules that hold no others are not read: they import TensorFlow."""
+    if collection_path.suffix != ".py" or "not train" not in config.option.markexpr:
+        return None
+    return "\npytestmark = pytest.mark.train\n" in collection_path.read_text("utf-8") or None
+
+
+@pytest.fixture(autouse=True)
+def no_syncing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of tests need not survive the machine: thousands of waits for the disk are saved.
+
+    A test about syncing itself puts its own `os.fsync` in place.
+    """
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture

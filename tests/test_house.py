@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,14 @@ ARROWS = {
 EVERYONE = {"errors", "messages"}
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+@cache
+def modules() -> tuple[Path, ...]:
+    return tuple(sorted(PACKAGE.rglob("*.py")))
+
+
+@cache
+def nodes_of(module: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(module.read_text())))
 
 
 def room_of(module: Path) -> str:
@@ -40,7 +47,7 @@ def room_of(module: Path) -> str:
 
 
 def imported(module: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in nodes_of(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -49,10 +56,9 @@ def imported(module: Path) -> Iterator[str]:
 
 
 def texts_in(module: Path) -> Iterator[str]:
-    tree = ast.parse(module.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
-    for node in ast.walk(tree):
+    docstrings = {ast.get_docstring(node, clean=False) for node in nodes_of(module) if isinstance(node, documented)}
+    for node in nodes_of(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in docstrings:
             yield node.value
 
@@ -78,7 +84,7 @@ def test_only_the_runtime_imports_tensorflow() -> None:
 def test_only_the_console_prints() -> None:
     found = set()
     for module in modules():
-        for node in ast.walk(ast.parse(module.read_text())):
+        for node in nodes_of(module):
             if (
                 isinstance(node, ast.Attribute)
                 and node.attr in ("stdout", "stderr")
@@ -123,7 +129,8 @@ def test_files_stay_small_and_say_what_lives_there() -> None:
     for module in modules():
         text = module.read_text()
         assert len(text.splitlines()) <= 400, module
-        assert ast.get_docstring(ast.parse(text)), module
+        (tree,) = (node for node in nodes_of(module) if isinstance(node, ast.Module))
+        assert ast.get_docstring(tree), module
 
 
 def test_no_code_is_read_from_data() -> None:

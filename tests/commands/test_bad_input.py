@@ -468,9 +468,11 @@ def test_wrong_options_make_no_ensemble(options: tuple[str, ...], words: str) ->
     assert words in refused(ConfigError, "ensemble", "a", "b", *options)
 
 
-@pytest.mark.parametrize(
-    ("member", "error", "words"),
-    [
+def test_parts_that_are_not_there_make_no_ensemble() -> None:
+    for name in "abc":
+        finish(name)
+    assert run("ensemble", "b", "c")[0] == 0
+    wrong: list[tuple[str, type[ToolkitError], str]] = [
         ("a:stgae0", ConfigError, "did you mean 'stage0'?"),
         ("a:", ConfigError, "foldN, stageN, snapshots, snapshotN"),
         ("a:fold0:fold1", ConfigError, "names two folds"),
@@ -479,13 +481,9 @@ def test_wrong_options_make_no_ensemble(options: tuple[str, ...], words: str) ->
         ("a:fold0", NotReadyError, "Run: tk fit a"),
         ("b+c:fold0", ConfigError, "b+c is an ensemble"),
         ("nobody:fold0", MissingFileError, "there is no experiment 'nobody'"),
-    ],
-)
-def test_parts_that_are_not_there_make_no_ensemble(member: str, error: type[ToolkitError], words: str) -> None:
-    for name in "abc":
-        finish(name)
-    assert run("ensemble", "b", "c")[0] == 0
-    assert words in refused(error, "ensemble", "b", member)
+    ]
+    for member, error, words in wrong:
+        assert words in refused(error, "ensemble", "b", member), member
 
 
 def test_members_that_do_not_fit_together_make_no_ensemble() -> None:

@@ -31,7 +31,7 @@ def test_every_key_has_a_row_with_its_default_and_meaning(model: type[BaseModel]
             value = field.get_default(call_default_factory=True)
             defaults = [(key, default.strip("`"), meaning) for key, default, meaning in found if key == name]
             matching = [meaning for _, default, meaning in defaults if read_value(default, "page") == value]
-        plain = [re.sub(r"\[(docs/[a-z]+\.md)\]\([a-z]+\.md\)", r"\1", meaning) for meaning in matching]
+        plain = [re.sub(r"\[(docs/[a-z-]+\.md)\]\([a-z-]+\.md\)", r"\1", meaning) for meaning in matching]
         assert any(meaning.startswith(str(field.description)) for meaning in plain), name
 
 

@@ -22,15 +22,22 @@ def tuned_with(scores: np.ndarray, count: int) -> Tuned:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_one_panel_a_class_and_the_same_file_again(tmp_path: Path, count: int) -> None:
+def draw(path: Path, count: int) -> None:
     scores = np.add.outer(np.linspace(0.3, 0.6, 9), np.linspace(0, 0.1, 5))
     metric = build_metric(MetricSpec("dice"), count, "sigmoid")
-    names = [f"class{index}" for index in range(count)]
+    surface_picture(path, "exp042", tuned_with(scores, count), metric, [f"class{index}" for index in range(count)])
+
+
+def test_the_same_surface_gives_the_same_file(tmp_path: Path) -> None:
     for name in ("first.png", "second.png"):
-        surface_picture(tmp_path / name, "exp042", tuned_with(scores, count), metric, names)
+        draw(tmp_path / name, 1)
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
-    with Image.open(tmp_path / "first.png") as picture:
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_one_panel_a_class(tmp_path: Path, count: int) -> None:
+    draw(tmp_path / "surface.png", count)
+    with Image.open(tmp_path / "surface.png") as picture:
         width, height = picture.size
     assert width > 1000
     assert height > 500 * (1 + (count > 3))
