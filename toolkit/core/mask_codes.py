@@ -74,14 +74,22 @@ def look_at_mask(raw: npt.NDArray[Any], *, with_pieces: bool = False) -> MaskLoo
     return MaskLook(values=found, pieces=pieces, is_whole=len(values) <= _MANY)
 
 
-def read_codes(looks: Sequence[MaskLook]) -> MaskReading:
-    """What masks mean, all of them together."""
+def read_codes(looks: Sequence[MaskLook], named: int = 0) -> MaskReading:
+    """What masks mean, all of them together.
+
+    Args:
+        looks: at each mask.
+        named: how many classes besides the background something else names; numbers up to it are taken for these.
+    """
     if any(look.colours for look in looks):
         return _colour_code(looks)
     counts = _summed([look.values for look in looks])
     every = sorted(counts)
     is_whole = all(look.is_whole for look in looks)
     positive = [value for value in every if value > 0]
+    if is_whole and every and min(every) >= 0 and 1 < max(every) <= named:
+        why = f"masks hold {_listed(every)}, which number a background and {named} classes"
+        return MaskReading("index", tuple(range(named + 1)), why=why)
     if is_whole and not positive:
         return MaskReading("empty", (0,), why="no mask has any value but 0")
     if is_whole and all(len([value for value in look.values if value]) < 2 for look in looks) and _is_binary(looks):
