@@ -195,5 +195,5 @@ def _is_validation(folder: ImageFolder) -> bool:
 
 def _looks_like(folder: ImageFolder) -> str:
     if is_instance_folder(folder):
-        return "files called after objects"
+        return "numbers of objects, by their name"
     return "looks like masks" if is_mask_folder(folder) else "images without masks"
