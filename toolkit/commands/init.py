@@ -132,7 +132,6 @@ def _channels_too(found: Recognised, folder: ImageFolder) -> str:
     same = folder.paths.keys() == found.images.paths.keys() and not is_mask_folder(folder)
     if same and is_instance_folder(folder):
         return "; to tell objects of one class apart, take them as masks, with mask_encoding: instances"
-    return ", with the ids of the images; if they number objects: masks: FOLDER, mask_encoding: instances, one class"
     return (
         f", with the ids of {found.images.name}; if they are further channels, name both: images: [A, B]"
         if same

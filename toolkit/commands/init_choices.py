@@ -37,10 +37,8 @@ def data_choices(found: Recognised, experiment: Experiment) -> list[Choice]:
     choices = [*_images(found, experiment), *_value_range(found)]
     choices += _table(found, experiment) if with_table else _mask_files(found, experiment)
     competition = _competition(found, experiment, with_table)
-    choices += [
-        competition,
-        *_test(found, experiment, with_sample=competition.value is not None or not competition.why),
-    ]
+    with_sample = bool(competition.value) or not competition.why
+    choices += [competition, *_test(found, experiment, with_sample=with_sample)]
     choices += _metadata(found, experiment)
     return [choice for choice in choices if choice.why]
 
@@ -85,11 +83,10 @@ def masks_are_a_table(found: Recognised) -> bool:
 
 def tells_classes(found: Recognised) -> bool:
     """Whether mask files number a background and all classes that a competition or a table names."""
-    names = class_names(found)
     reading = None if found.mask_files is None else found.mask_files.reading
-    return (
-        reading is not None and reading.code == "index" and not reading.void and len(reading.values) == len(names) + 1
-    )
+    if reading is None or reading.code != "index" or reading.void:
+        return False
+    return reading.values == tuple(range(len(class_names(found)) + 1))
 
 
 def class_names(found: Recognised) -> tuple[str, ...]:
@@ -148,9 +145,8 @@ def _table(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += f"; {labels.several_rows} images have several rows, {_per_row(found)}"
     if empty:
         share = empty / len(labels.rows)
-        why += (
-            f"; {empty} rows ({share:.0%}) are empty, written {' or '.join(repr(word) for word in labels.empty_words)}"
-        )
+        words = " or ".join(word or "as nothing" for word in labels.empty_words)
+        why += f"; {empty} rows ({share:.0%}) are empty, written {words}"
     if reading is not None:
         starts = "relative" if reading.relative else "absolute"
         why += f"; {_order_why(found)}; starts are {starts}: {reading.relative_why}"
@@ -260,10 +256,7 @@ def _names(found: Recognised, reading: MaskReading) -> tuple[tuple[str, ...], st
         source = "the competition" if found.matches else "the table"
         names = class_names(found)
         background = "background" if "background" not in names else "none"
-        return (
-            background,
-            *names,
-        ), f"0 is {background}, and 1 to {len(names)} are the classes in the order of {source}"
+        return (background, *names), f"0 is {background}, 1 to {len(names)} the classes in the order of {source}"
     told = "no file says their names, so that they are made up; change them as you like"
     if reading.code == "colours":
         return tuple("color_{:02x}{:02x}{:02x}".format(*code) for code in codes), told

@@ -95,8 +95,13 @@ def read_codes(looks: Sequence[MaskLook], named: int = 0) -> MaskReading:
     if is_whole and all(len([value for value in look.values if value]) < 2 for look in looks) and _is_binary(looks):
         told = " or ".join(map(str, positive))
         return MaskReading("binary", (0, positive[-1]), why=f"masks hold 0 and {told}, never two of these in one file")
+    return _several_values(looks, counts, every)
+
+
+def _several_values(looks: Sequence[MaskLook], counts: Mapping[int, int], every: Sequence[int]) -> MaskReading:
+    is_whole = all(look.is_whole for look in looks)
     if is_whole and min(every) >= 0 and _are_instances(looks):
-        why = f"files number 1, 2, … up to {positive[-1]}, each number one piece, and have different counts of them"
+        why = f"files number 1, 2, … up to {every[-1]}, each number one piece, and have different counts of them"
         return MaskReading("instances", why=why, other="index masks of as many classes")
     if is_whole and len(every) <= _MANY and not _is_soft(counts):
         return _few_values(looks, every)
