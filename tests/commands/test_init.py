@@ -507,6 +507,34 @@ def test_a_folder_called_after_objects_is_no_channel(unknown: Path) -> None:
     assert any("train/instances" in line and "mask_encoding: instances" in line for line in result.not_used)
 
 
+def test_masks_saved_as_jpeg_are_cut_in_the_middle(unknown: Path) -> None:
+    with_images(unknown, "images/{id}.jpg")
+    with_masks(unknown, "masks/{id}.jpg")
+    _, config, why = recognised(unknown)
+    assert config.data.value_ranges is not None
+    assert "nearly" in why["data.value_ranges"]
+    data = find_dataset(config, Silent()).labelled
+    equal = [(data.read_labels(image_id) == 1) == PICTURES[image_id][1] for image_id in IDS]
+    assert np.mean(equal) > 0.99
+
+
+def test_masks_of_other_names_are_told_from_no_masks(unknown: Path) -> None:
+    with_masks(unknown, "masks/{id}.png")
+    with pytest.raises(NothingToLearnError, match="holds masks, but no images"):
+        recognised(unknown)
+    with_images(unknown, "images/other_{id}q.png")
+    with pytest.raises(NothingToLearnError, match="no masks that are called like them") as told:
+        recognised(unknown)
+    for words in ("images: 12 images, such as other_s00q.png", "masks: 12 masks, by the name of the folder"):
+        assert words in told.value.message
+
+
+def test_a_file_is_no_folder(unknown: Path) -> None:
+    write(unknown / "data.zip", "PK")
+    with pytest.raises(MissingFileError, match=r"data\.zip is a file, not a folder"):
+        recognised(unknown / "data.zip")
+
+
 def test_nothing_is_overwritten(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown)

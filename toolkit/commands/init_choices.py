@@ -8,6 +8,7 @@ from typing import Any
 from toolkit.commands.starting_point import relative_path
 from toolkit.core.mask_codes import MaskReading
 from toolkit.files.experiment import Experiment
+from toolkit.files.images import LOSSY_SUFFIXES
 from toolkit.files.recognition import Recognised, class_order
 from toolkit.files.rle_readings import RleReading
 from toolkit.files.table_looks import TableLook
@@ -55,7 +56,7 @@ def class_choices(found: Recognised) -> list[Choice]:
         return _independent(names, "the names that objects have")
     reading = found.mask_files.reading
     count = len(reading.colours) if reading.code == "colours" else len(reading.values)
-    if reading.code not in ("index", "coded", "colours") or count < 3:
+    if reading.code not in ("index", "coded", "colours") or count < 3 or _is_lossy(found):
         return [Choice(("classes",), 1, "foreground against background")]
     names, why = _names(found, reading)
     exclusive = f"each pixel is of one class; {names[0]}, the first, counts as background"
@@ -211,7 +212,16 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     elif pairing.masks.pattern or pairing.prefix or pairing.suffix:
         name = pairing.masks.pattern or f"{pairing.prefix}{{id}}{pairing.suffix}{ending}"
         yield Choice(("data", "mask_name"), name, "how the names of masks follow from those of images")
-    yield from _codes(found, look.reading, look.covered)
+    if _is_lossy(found):
+        why = "such files keep values only nearly: foreground is what is nearer to white than to black"
+        yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
+    else:
+        yield from _codes(found, look.reading, look.covered)
+
+
+def _is_lossy(found: Recognised) -> bool:
+    pairing = found.roles.pairing
+    return pairing is not None and all(path.suffix.lower() in LOSSY_SUFFIXES for path in pairing.masks.paths.values())
 
 
 def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[Choice]:

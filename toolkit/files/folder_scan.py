@@ -64,7 +64,8 @@ def scan_folder(root: Path) -> FolderScan:
         MissingFileError: there is no such folder.
     """
     if not root.is_dir():
-        raise MissingFileError(f"there is no folder {root}", "Name the folder that holds the competition's files.")
+        what = f"{root} is a file, not a folder" if root.exists() else f"there is no folder {root}"
+        raise MissingFileError(what, "Name the folder that holds the competition's files.")
     by_folder: dict[Path, list[Path]] = defaultdict(list)
     seen = set()
     for folder, below, names in os.walk(root, followlinks=True):

@@ -19,7 +19,7 @@ from toolkit.files.images import MASK_ARRAYS, image_id_of, read_image, read_mask
 from toolkit.files.kinds import file_kind
 from toolkit.files.known_competitions import Match, matching_competitions
 from toolkit.files.rle_readings import Labelled, RleReading, read_order
-from toolkit.files.roles import Pairing, Roles, find_roles
+from toolkit.files.roles import Pairing, Roles, find_roles, is_mask_folder
 from toolkit.files.table_looks import EMPTY_WORDS, TableLook, look_at_table
 from toolkit.messages import Progress
 
@@ -109,7 +109,8 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     roles = find_roles(scan.folders, labelled - asked, asked - labelled)
     if roles.images is None:
         raise NothingToLearnError(
-            _nothing(scan, first), "Which folder holds the images? Name it with: tk new --images."
+            _nothing(scan, first),
+            "Images lie in a folder that is not called after masks; or name both with: tk new --images.",
         )
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(look_at_table(path, roles.images.paths, test_ids) for path in scan.tables)
@@ -174,9 +175,12 @@ def _largest(looks: Sequence[TableLook]) -> TableLook | None:
 
 def _nothing(scan: FolderScan, tables: Sequence[TableLook], roles: Roles | None = None) -> str:
     """What is there, when it is not enough."""
-    what = "no images" if roles is None or roles.images is None else f"{len(roles.images.paths)} images, but no masks"
+    masks = any(map(is_mask_folder, scan.folders))
+    what = "masks, but no images" if masks else "no images"
+    if roles is not None and roles.images is not None:
+        what = f"{len(roles.images.paths)} images, but no masks" + " that are called like them" * masks
     lines = [f"{scan.root} holds {what}. What is there:"]
-    lines += [f"  {folder.name}: {len(folder.paths)} images {folder.pattern}" for folder in scan.folders[:20]]
+    lines += [_listed(folder) for folder in scan.folders[:20]]
     lines += [
         f"  {scan.name(look.table.path)}: {look.role}: {look.why}; columns {', '.join(look.table.columns)}"
         + _guess(look)
@@ -184,6 +188,12 @@ def _nothing(scan: FolderScan, tables: Sequence[TableLook], roles: Roles | None 
     ]
     lines += [f"  {count} files that end in {ending}" for ending, count in sorted(scan.others.items())]
     return "\n".join(lines if len(lines) > 1 else [*lines, "  nothing"])
+
+
+def _listed(folder: ImageFolder) -> str:
+    kind = "masks, by the name of the folder" if is_mask_folder(folder) else "images"
+    first = folder.pattern or next(iter(folder.paths.values())).name
+    return f"  {folder.name}: {len(folder.paths)} {kind}, such as {first}"
 
 
 def _guess(look: TableLook) -> str:

@@ -197,7 +197,9 @@ def _role(look: TableLook, train_ids: set[str], test_ids: set[str]) -> tuple[Rol
     trivial = look.is_trivial
     called = _SAMPLE_NAME.search(look.table.path.name) is not None
     if asked > labelled or (called and not labelled) or (trivial and (called or not labelled)):
-        told = f"it names {asked} test images" if asked else "it is called so" if called else "all its masks are empty"
+        told = (
+            f"it names {asked} test images" if asked else "it is called so" if called else "all its masks are the same"
+        )
         if asked and not trivial and not called:
             told = f"it has masks of {asked} test images, as a solution has"
         return "sample", told
