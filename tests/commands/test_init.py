@@ -409,6 +409,132 @@ def test_what_is_no_data_is_told(unknown: Path) -> None:
     assert "prices.csv" in text
 
 
+def with_index_masks(folder: Path, missing: int | None = None) -> None:
+    """Masks of the numbers 0 to 3 in stripes; one number may never occur."""
+
+    def draw(mask: np.ndarray) -> np.ndarray:
+        stripes = np.indices(mask.shape)[1] // 14 % 4
+        return np.where(mask | (stripes == missing), 0, stripes).astype(np.uint8)
+
+    with_images(folder)
+    with_masks(folder, draw=draw)
+    with_images(folder, "test/images/t{id}.png", IDS[:2])
+
+
+def with_sample(folder: Path, names: list[str]) -> None:
+    asked = [f"t{image_id},{name},1 1" for image_id in IDS[:2] for name in names]
+    write(folder / "sample_submission.csv", "\n".join(["id,class,rle_mask", *asked]))
+
+
+DESCRIBED = "name: own\nmetric: miou\nrows: class\nclasses: [tree, bush, moss]\ncolumns: [id, class, rle_mask]\n"
+
+
+@pytest.mark.parametrize("missing", [None, 2, 3])
+def test_the_competition_that_a_folder_describes_names_the_classes_of_index_masks(
+    unknown: Path, missing: int | None
+) -> None:
+    with_index_masks(unknown, missing)
+    with_sample(unknown, ["tree", "bush", "moss"])
+    write(unknown / "competition.yaml", DESCRIBED)
+    result, config, why = recognised(unknown)
+    assert config.classes == ("background", "tree", "bush", "moss")
+    assert config.activation == "softmax"
+    assert config.data.table_format.name == "own"
+    assert "in the order of the competition" in why["classes"]
+    assert why["data.competition"] == "competition.yaml says so"
+    assert result.not_used == []
+
+
+def test_a_sample_names_classes_in_its_order(unknown: Path) -> None:
+    with_index_masks(unknown)
+    with_sample(unknown, ["tree", "bush", "moss"])
+    _, config, why = recognised(unknown)
+    assert config.classes == ("background", "tree", "bush", "moss")
+    assert config.data.table_format.classes == ("tree", "bush", "moss")
+    assert "in the order of the table" in why["classes"]
+
+
+def test_a_sample_of_other_classes_than_those_of_the_masks_is_left_out_and_said(unknown: Path) -> None:
+    with_index_masks(unknown)
+    with_sample(unknown, ["tree", "bush"])
+    _, config, why = recognised(unknown)
+    assert config.data.competition is None
+    assert config.data.sample_submission is None
+    assert "rows of the classes tree, bush" in why["data.competition"]
+
+
+def test_a_competition_yaml_of_another_kind_is_said(unknown: Path) -> None:
+    with_images(unknown)
+    with_masks(unknown)
+    write(unknown / "competition.yaml", "title: Bundle\nphases: []\n")
+    result, config, _ = recognised(unknown)
+    assert config.data.competition is None
+    assert "competition.yaml describes no competition" in result.not_used[0]
+
+
+def test_rows_of_objects_with_a_class_are_united_for_each_class(unknown: Path) -> None:
+    with_images(unknown)
+    rows = []
+    for image_id, (_, mask) in PICTURES.items():
+        upper, lower = mask.copy(), mask.copy()
+        upper[20:], lower[:20] = False, False
+        rows += [f"{image_id},big,{encode(upper)}", f"{image_id},big,{encode(lower)}", f"{image_id},small,9 2"]
+    write(unknown / "labels.csv", "\n".join(["name,category,runs", *rows]))
+    _, config, _ = recognised(unknown)
+    assert config.data.table_format.rows == "class"
+    assert config.task_classes.names == ("big", "small")
+    assert_masks_are_ours_in_bits(config)
+
+
+def test_a_solution_is_not_taken_for_a_sample(unknown: Path) -> None:
+    with_images(unknown)
+    with_masks(unknown)
+    with_images(unknown, "test/images/t{id}.png", IDS[:2])
+    header = "id,rle_mask"
+    write(unknown / "hidden.csv", "\n".join([header, *(f"t{one},{n + 1} 2" for n, one in enumerate(IDS[:2]))]))
+    write(unknown / "sample_submission.csv", "\n".join([header, *(f"t{one},1 1" for one in IDS[:2])]))
+    result, config, _ = recognised(unknown)
+    assert config.data.sample_submission is not None
+    assert config.data.sample_submission.name == "sample_submission.csv"
+    assert any("hidden.csv" in line and "solution" in line for line in result.not_used)
+
+
+def test_a_folder_called_after_objects_is_no_channel(unknown: Path) -> None:
+    with_images(unknown)
+    with_masks(unknown)
+    with_masks(unknown, "train/instances/{id}.png")
+    result, _, _ = recognised(unknown)
+    assert any("train/instances" in line and "mask_encoding: instances" in line for line in result.not_used)
+
+
+def test_masks_saved_as_jpeg_are_cut_in_the_middle(unknown: Path) -> None:
+    with_images(unknown, "images/{id}.jpg")
+    with_masks(unknown, "masks/{id}.jpg")
+    _, config, why = recognised(unknown)
+    assert config.data.value_ranges is not None
+    assert "nearly" in why["data.value_ranges"]
+    data = find_dataset(config, Silent()).labelled
+    equal = [(data.read_labels(image_id) == 1) == PICTURES[image_id][1] for image_id in IDS]
+    assert np.mean(equal) > 0.99
+
+
+def test_masks_of_other_names_are_told_from_no_masks(unknown: Path) -> None:
+    with_masks(unknown, "masks/{id}.png")
+    with pytest.raises(NothingToLearnError, match="holds masks, but no images"):
+        recognised(unknown)
+    with_images(unknown, "images/other_{id}q.png")
+    with pytest.raises(NothingToLearnError, match="no masks that are called like them") as told:
+        recognised(unknown)
+    for words in ("images: 12 images, such as other_s00q.png", "masks: 12 masks, by the name of the folder"):
+        assert words in told.value.message
+
+
+def test_a_file_is_no_folder(unknown: Path) -> None:
+    write(unknown / "data.zip", "PK")
+    with pytest.raises(MissingFileError, match=r"data\.zip is a file, not a folder"):
+        recognised(unknown / "data.zip")
+
+
 def test_nothing_is_overwritten(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown)

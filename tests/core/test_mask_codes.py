@@ -92,3 +92,10 @@ def test_colours_begin_with_black_then_the_most_frequent() -> None:
     assert reading.colours == ((0, 0, 0), (0, 0, 255), (255, 0, 0))
     photo = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
     assert read(photo).code == "unknown"
+
+
+def test_numbers_up_to_that_of_named_classes_are_classes_whatever_they_look_like() -> None:
+    looks = [look_at_mask(square(count), with_pieces=True) for count in (1, 3)]
+    assert read_codes(looks, named=3).values == (0, 1, 2, 3)
+    assert read_codes(looks, named=2).code != "index" or read_codes(looks, named=2).values != (0, 1, 2)
+    assert read_codes([look_at_mask(square(1))], named=3).code == "binary"

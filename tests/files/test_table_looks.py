@@ -45,6 +45,19 @@ def test_classes_stand_behind_the_id_or_in_a_column(table: Table) -> None:
     assert (column.columns_used, column.classes) == (("k", "c", "m"), ("big", "wee"))
 
 
+def test_objects_may_have_a_class_in_a_column_that_is_called_so(table: Table) -> None:
+    rows = ("a1,ring,1 2", "a1,star,5 2", "a1,ring,9 2", "b2,star,1 2")
+    assert look(table("id,class,rle", *rows)).classes == ("ring", "star")
+    assert look(table("id,note,rle", *rows)).class_column is None
+
+
+def test_classes_are_in_the_order_of_the_table_numbers_in_their_own(table: Table) -> None:
+    rows = [f"{one},{name},1 2" for one in TRAIN for name in ("wee", "big")]
+    assert look(table("k,c,m", *rows)).classes == ("wee", "big")
+    rows = [f"{one},{name},1 2" for one in TRAIN for name in ("10", "2")]
+    assert look(table("k,c,m", *rows)).classes == ("2", "10")
+
+
 def test_several_rows_of_an_image_are_counted(table: Table) -> None:
     assert look(table("id,rle", "a1,1 2", "a1,5 2", "b2,1 2")).several_rows == 1
 

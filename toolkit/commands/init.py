@@ -1,6 +1,6 @@
 """`tk init`: a config.yaml for a competition folder, with what was recognised and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,17 @@ from toolkit.commands.starting_point import SAID_BY_COMPETITION, load_checked, w
 from toolkit.files.experiment import Workspace
 from toolkit.files.folder_scan import ImageFolder
 from toolkit.files.recognition import Recognised, recognise
-from toolkit.files.roles import is_mask_folder
+from toolkit.files.roles import is_instance_folder, is_mask_folder
 from toolkit.files.table_looks import TableLook
 from toolkit.messages import Progress, Table
+
+_ROLES: Mapping[str, str] = {
+    "labels": "labels",
+    "sample": "rows for test images",
+    "metadata": "metadata",
+    "classes": "names of classes",
+    "unknown": "not understood",
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,8 @@ def init(workspace: Workspace, folder: Path, *, name: str = "baseline", progress
 def not_used(found: Recognised) -> list[str]:
     """What lies there and is not part of the configuration."""
     scan, roles = found.scan, found.roles
-    lines = [
+    lines = [found.misdescribed] if found.misdescribed else []
+    lines += [
         f"{folder.name}: {len(folder.paths)} {what}{_channels_too(found, folder)}" for folder, what in roles.unused
     ]
     lacking = (
@@ -105,7 +114,7 @@ def not_used(found: Recognised) -> list[str]:
         )
     used = {id(found.labels), id(found.sample)}
     lines += [
-        f"{scan.name(table.table.path)}: {table.role}; {table.why}{_too_few(found, table)}"
+        f"{scan.name(table.table.path)}: {_ROLES[table.role]}; {table.why}{_too_few(found, table)}"
         for table in found.tables
         if id(table) not in used
         and not (table.role == "metadata" and table.image_ids >= found.images.paths.keys())
@@ -137,6 +146,8 @@ def _documents(found: Recognised) -> list[str]:
 def _channels_too(found: Recognised, folder: ImageFolder) -> str:
     """A hint where images without masks have the ids of the training images."""
     same = folder.paths.keys() == found.images.paths.keys() and not is_mask_folder(folder)
+    if same and is_instance_folder(folder):
+        return "; to tell objects of one class apart, take them as masks, with mask_encoding: instances"
     return (
         f", with the ids of {found.images.name}; if they are further channels, name both: images: [A, B]"
         if same

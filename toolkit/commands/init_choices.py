@@ -8,7 +8,9 @@ from typing import Any
 from toolkit.commands.starting_point import relative_path
 from toolkit.core.mask_codes import MaskReading
 from toolkit.files.experiment import Experiment
-from toolkit.files.recognition import Recognised
+from toolkit.files.images import LOSSY_SUFFIXES
+from toolkit.files.recognition import Recognised, class_order
+from toolkit.files.rle_readings import RleReading
 from toolkit.files.table_looks import TableLook
 
 _HALF = 0.5
@@ -35,8 +37,10 @@ def data_choices(found: Recognised, experiment: Experiment) -> list[Choice]:
     with_table = masks_are_a_table(found)
     choices = [*_images(found, experiment), *_value_range(found)]
     choices += _table(found, experiment) if with_table else _mask_files(found, experiment)
-    choices += [_competition(found, with_table)]
-    choices += [*_test(found, experiment), *_metadata(found, experiment)]
+    competition = _competition(found, experiment, with_table)
+    with_sample = bool(competition.value) or not competition.why
+    choices += [competition, *_test(found, experiment, with_sample=with_sample)]
+    choices += _metadata(found, experiment)
     return [choice for choice in choices if choice.why]
 
 
@@ -52,7 +56,7 @@ def class_choices(found: Recognised) -> list[Choice]:
         return _independent(names, "the names that objects have")
     reading = found.mask_files.reading
     count = len(reading.colours) if reading.code == "colours" else len(reading.values)
-    if reading.code not in ("index", "coded", "colours") or count < 3:
+    if reading.code not in ("index", "coded", "colours") or count < 3 or _is_lossy(found):
         return [Choice(("classes",), 1, "foreground against background")]
     names, why = _names(found, reading)
     exclusive = f"each pixel is of one class; {names[0]}, the first, counts as background"
@@ -73,7 +77,24 @@ def masks_are_a_table(found: Recognised) -> bool:
         return False
     if found.mask_files is None:
         return True
+    if found.labels.classes and tells_classes(found):
+        return bool(found.matches) and found.matches[0].competition.rows == "object"
     return bool(found.labels.several_rows or found.labels.classes)
+
+
+def tells_classes(found: Recognised) -> bool:
+    """Whether mask files number a background and all classes that a competition or a table names."""
+    reading = None if found.mask_files is None else found.mask_files.reading
+    if reading is None or reading.code != "index" or reading.void:
+        return False
+    return reading.values == tuple(range(len(class_names(found)) + 1))
+
+
+def class_names(found: Recognised) -> tuple[str, ...]:
+    """Names of the classes besides the background, as a competition or a table has them."""
+    if found.matches:
+        return found.matches[0].competition.classes
+    return class_order(None, found.sample, found.labels)
 
 
 def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
@@ -125,15 +146,14 @@ def _table(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += f"; {labels.several_rows} images have several rows, {_per_row(found)}"
     if empty:
         share = empty / len(labels.rows)
-        why += (
-            f"; {empty} rows ({share:.0%}) are empty, written {' or '.join(repr(word) for word in labels.empty_words)}"
-        )
+        words = " or ".join(word or "as nothing" for word in labels.empty_words)
+        why += f"; {empty} rows ({share:.0%}) are empty, written {words}"
     if reading is not None:
         starts = "relative" if reading.relative else "absolute"
         why += f"; {_order_why(found)}; starts are {starts}: {reading.relative_why}"
     other = ""
     if reading is not None and not reading.order_sure:
-        other = "pixel_order: row, or column, whichever it is not now"
+        other = _other_order(found, reading)
     if found.mask_files is not None and found.roles.pairing is not None:
         other = f"the mask files of {found.roles.pairing.masks.name}, which do not tell objects or classes apart"
     yield Choice(("data", "masks"), relative_path(labels.table.path, experiment), why, other)
@@ -145,6 +165,15 @@ def _order_why(found: Recognised) -> str:
         return found.rle.order_why if found.rle is not None else ""
     form = found.matches[0].competition
     return f"nothing here tells the order of pixels; {form.name} has pixel_order: {form.pixel_order}"
+
+
+def _other_order(found: Recognised, reading: RleReading) -> str:
+    """The order of pixels that is not taken, as config.yaml spells it."""
+    if not found.matches:
+        return f"competition with pixel_order: {'column' if reading.order == 'row' else 'row'}"
+    form = found.matches[0].competition
+    turned = "column" if form.pixel_order == "row" else "row"
+    return "" if found.matches[0].path else f"competition: {{extends: {form.name}, pixel_order: {turned}}}"
 
 
 def _per_row(found: Recognised) -> str:
@@ -183,7 +212,16 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     elif pairing.masks.pattern or pairing.prefix or pairing.suffix:
         name = pairing.masks.pattern or f"{pairing.prefix}{{id}}{pairing.suffix}{ending}"
         yield Choice(("data", "mask_name"), name, "how the names of masks follow from those of images")
-    yield from _codes(found, look.reading, look.covered)
+    if _is_lossy(found):
+        why = "such files keep values only nearly: foreground is what is nearer to white than to black"
+        yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
+    else:
+        yield from _codes(found, look.reading, look.covered)
+
+
+def _is_lossy(found: Recognised) -> bool:
+    pairing = found.roles.pairing
+    return pairing is not None and all(path.suffix.lower() in LOSSY_SUFFIXES for path in pairing.masks.paths.values())
 
 
 def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[Choice]:
@@ -224,6 +262,11 @@ def _names(found: Recognised, reading: MaskReading) -> tuple[tuple[str, ...], st
     codes: Sequence[Any] = reading.colours if reading.code == "colours" else reading.values
     if all(code in found.class_names for code in codes):
         return tuple(found.class_names[code] for code in codes), f"names as {found.class_names_from} says"
+    if tells_classes(found):
+        source = "the competition" if found.matches else "the table"
+        names = class_names(found)
+        background = "background" if "background" not in names else "none"
+        return (background, *names), f"0 is {background}, 1 to {len(names)} the classes in the order of {source}"
     told = "no file says their names, so that they are made up; change them as you like"
     if reading.code == "colours":
         return tuple("color_{:02x}{:02x}{:02x}".format(*code) for code in codes), told
@@ -232,17 +275,40 @@ def _names(found: Recognised, reading: MaskReading) -> tuple[tuple[str, ...], st
     return tuple(f"class_{code}" for code in codes), told
 
 
-def _competition(found: Recognised, with_table: bool) -> Choice:
-    nothing = Choice(("data", "competition"), None, "")
+def _competition(found: Recognised, experiment: Experiment, with_table: bool) -> Choice:
     if found.matches:
         best, *others = found.matches
         form = best.competition
+        if not _has_its_classes(found, form.classes, with_table):
+            return _other_classes(form.classes)
         ties = [match.competition.name for match in others if match.score == best.score]
-        if form.rows == "class" and not with_table:
-            return nothing
-        return Choice(("data", "competition"), form.name, best.why, " or ".join(ties))
+        named = form.name if best.path is None else relative_path(best.path, experiment)
+        return Choice(("data", "competition"), named, best.why, " or ".join(ties))
     look = found.labels if with_table else found.sample
-    return nothing if look is None or _is_plain(found, look, with_table) else _own_competition(found, look, with_table)
+    if look is None or _is_plain(found, look, with_table):
+        return Choice(("data", "competition"), None, "")
+    if not _has_its_classes(found, look.classes, with_table):
+        return _other_classes(look.classes)
+    return _own_competition(found, look, with_table)
+
+
+def _has_its_classes(found: Recognised, names: Sequence[str], with_table: bool) -> bool:
+    """Whether the classes of the masks are those that a submission has rows of."""
+    if not names or with_table:
+        return True
+    choices = {choice.key: choice.value for choice in class_choices(found)}
+    chosen = choices["classes",]
+    if isinstance(chosen, int):
+        return False
+    return set(names) == set(chosen[1:] if choices["activation",] == "softmax" else chosen)
+
+
+def _other_classes(names: Sequence[str]) -> Choice:
+    why = (
+        f"left out, with the sample submission: it has rows of the classes {', '.join(names)}; give classes these "
+        "names, in the order of the masks, to name it"
+    )
+    return Choice(("data", "competition"), None, why)
 
 
 def _is_plain(found: Recognised, look: TableLook, with_table: bool) -> bool:
@@ -281,12 +347,12 @@ def _own_competition(found: Recognised, look: TableLook, with_table: bool) -> Ch
     return Choice(("data", "competition"), form, why, other)
 
 
-def _test(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
+def _test(found: Recognised, experiment: Experiment, with_sample: bool) -> Iterator[Choice]:
     test = found.roles.test
     if test is not None:
         path = relative_path(test.folder, experiment)
         yield Choice(("data", "test"), path, f"{len(test.paths)} images: {found.roles.test_why}")
-    if found.sample is not None and test is not None:
+    if found.sample is not None and test is not None and with_sample:
         path = relative_path(found.sample.table.path, experiment)
         yield Choice(("data", "sample_submission"), path, f"{len(found.sample.rows)} rows; {found.sample.why}")
 

@@ -1,6 +1,7 @@
 """`tk simulate`: a competition folder with simulated images whose labels are known exactly."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +34,9 @@ class SimulateResult:
 
     def next_steps(self) -> list[str]:
         """Where the solution is, and the experiment to start with."""
-        files, made = SimulatedFiles(Path(self.folder)), self.simulation
-        kind = KINDS[made.kind]
-        masks = files.masks if kind.label_masks else files.table
-        words = [f"tk new {made.kind} --images {files.images} --masks {masks}"]
-        if made.test_count:
-            words.append(f"--test {files.test_images} --sample-submission {files.sample_submission}")
-        words.append(f"--competition {'tgs-salt' if kind.rows == 'image' else files.competition}")
-        hidden = [f"hidden solution: {files.solution}"] if made.test_count else []
-        return [*hidden, f"next: {' '.join(words)}"]
+        made = self.simulation
+        hidden = [f"hidden solution: {SimulatedFiles(Path(self.folder)).solution}"] if made.test_count else []
+        return [*hidden, f"next: tk init {shlex.quote(self.folder)} --name {made.kind}"]
 
 
 def simulate(

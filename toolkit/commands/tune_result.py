@@ -133,6 +133,8 @@ class TuneResult:
         if shift.moved:
             moved = "for test predictions thresholds are moved so that the share of foreground stays"
             return [f"{moved}, which {gain}: {self._described(self.test_recipe)}"]
+        if not shift.gain and not shift.standard_error:
+            return ["for test predictions thresholds are not moved: that would change no score"]
         return [f"for test predictions thresholds are not moved: keeping the share of foreground {gain}"]
 
     def _steps_table(self) -> Table:

@@ -74,21 +74,34 @@ def look_at_mask(raw: npt.NDArray[Any], *, with_pieces: bool = False) -> MaskLoo
     return MaskLook(values=found, pieces=pieces, is_whole=len(values) <= _MANY)
 
 
-def read_codes(looks: Sequence[MaskLook]) -> MaskReading:
-    """What masks mean, all of them together."""
+def read_codes(looks: Sequence[MaskLook], named: int = 0) -> MaskReading:
+    """What masks mean, all of them together.
+
+    Args:
+        looks: at each mask.
+        named: how many classes besides the background something else names; numbers up to it are taken for these.
+    """
     if any(look.colours for look in looks):
         return _colour_code(looks)
     counts = _summed([look.values for look in looks])
     every = sorted(counts)
     is_whole = all(look.is_whole for look in looks)
     positive = [value for value in every if value > 0]
+    if is_whole and every and min(every) >= 0 and 1 < max(every) <= named:
+        why = f"masks hold {_listed(every)}, which number a background and {named} classes"
+        return MaskReading("index", tuple(range(named + 1)), why=why)
     if is_whole and not positive:
         return MaskReading("empty", (0,), why="no mask has any value but 0")
     if is_whole and all(len([value for value in look.values if value]) < 2 for look in looks) and _is_binary(looks):
         told = " or ".join(map(str, positive))
         return MaskReading("binary", (0, positive[-1]), why=f"masks hold 0 and {told}, never two of these in one file")
+    return _several_values(looks, counts, every)
+
+
+def _several_values(looks: Sequence[MaskLook], counts: Mapping[int, int], every: Sequence[int]) -> MaskReading:
+    is_whole = all(look.is_whole for look in looks)
     if is_whole and min(every) >= 0 and _are_instances(looks):
-        why = f"files number 1, 2, … up to {positive[-1]}, each number one piece, and have different counts of them"
+        why = f"files number 1, 2, … up to {every[-1]}, each number one piece, and have different counts of them"
         return MaskReading("instances", why=why, other="index masks of as many classes")
     if is_whole and len(every) <= _MANY and not _is_soft(counts):
         return _few_values(looks, every)

@@ -10,8 +10,9 @@ from toolkit.core.labels import Classes
 from toolkit.files.examining import ImageFacts
 from toolkit.files.image_files import ImageFiles
 from toolkit.files.kinds import file_kind
-from toolkit.files.mask_files import MaskFiles
+from toolkit.files.mask_files import MaskFiles, SeveralMaskFiles
 from toolkit.files.mask_tables import MaskTable
+from toolkit.files.shapes import Shapes
 from toolkit.files.sources import Images, MaskSource
 
 _LISTED = 4
@@ -131,4 +132,8 @@ def _source(masks: MaskSource) -> str:
         several = sum(count > 1 for count in rows)
         told = f"; {several} images have several" if several else ""
         return f"{sum(rows)} run-length encodings{told}"
-    return "files" if isinstance(masks, MaskFiles) else "of another source"
+    if isinstance(masks, Shapes):
+        return "shapes in JSON files"
+    if isinstance(masks, SeveralMaskFiles):
+        return "several files an image"
+    return "files" if isinstance(masks, MaskFiles) else "of several sources, or your own"

@@ -11,7 +11,7 @@ from toolkit.core.labels import BINARY, Classes
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.folders import ANYTHING, CLASS, Named, files_by_id, named_files
 from toolkit.files.image_files import ImageFiles, StackedImages, find_image_files, path_advice
-from toolkit.files.images import MASK_SUFFIXES
+from toolkit.files.images import LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
 from toolkit.files.mask_tables import read_mask_table
 from toolkit.files.merging import merge
@@ -119,13 +119,19 @@ def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images,
         found = named_files(folder, MASK_SUFFIXES, key, pattern)
         if CLASS in pattern or any(len(files) > 1 for files in found.values()):
             return _of_several(keys, found, classes, f"{key}: the files called {pattern} in {folder}")
-    paths = files_by_id(folder, MASK_SUFFIXES, key, pattern)
+    paths = files_by_id(folder, _mask_suffixes(folder), key, pattern)
     if isinstance(images, ImageFiles) and pattern is None and set(paths.values()) & set(images.paths.values()):
         raise DataError(
             f"{key}: {folder} is the folder of the images too",
             'Say how the files are called, such as image_name: "{id}.jpg" and mask_name: "{id}_mask.png".',
         )
     return MaskFiles(paths, coding_of(classes, keys))
+
+
+def _mask_suffixes(folder: Path) -> Sequence[str]:
+    """Those of masks; of files that keep values only nearly, which want ranges, where there are no others."""
+    there = {path.suffix.lower() for path in folder.iterdir()}
+    return LOSSY_SUFFIXES if there.isdisjoint(MASK_SUFFIXES) and not there.isdisjoint(LOSSY_SUFFIXES) else MASK_SUFFIXES
 
 
 def _of_several(keys: SourceKeys, found: Named, classes: Classes, which: str) -> SeveralMaskFiles:

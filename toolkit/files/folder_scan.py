@@ -10,6 +10,7 @@ from pathlib import Path
 from toolkit.errors import MissingFileError
 from toolkit.files.images import IMAGE_SUFFIXES, image_id_of
 
+_COMPETITION = "competition.yaml"
 _NOT_DATA = frozenset(("experiments", "submissions", "__pycache__", "__MACOSX"))
 _SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 _MOST = 0.9
@@ -38,13 +39,17 @@ class ImageFolder:
 
 @dataclass(frozen=True)
 class FolderScan:
-    """Everything below a folder, by what it may be; paths that are nothing known are counted by their ending."""
+    """Everything below a folder, by what it may be; paths that are nothing known are counted by their ending.
+
+    `competition` is the description that a folder brings along, as those of simulated data do.
+    """
 
     root: Path
     folders: tuple[ImageFolder, ...]
     tables: tuple[Path, ...]
     documents: tuple[Path, ...]
     texts: tuple[Path, ...]
+    competition: Path | None
     others: Mapping[str, int]
 
     def name(self, path: Path) -> str:
@@ -59,7 +64,8 @@ def scan_folder(root: Path) -> FolderScan:
         MissingFileError: there is no such folder.
     """
     if not root.is_dir():
-        raise MissingFileError(f"there is no folder {root}", "Name the folder that holds the competition's files.")
+        what = f"{root} is a file, not a folder" if root.exists() else f"there is no folder {root}"
+        raise MissingFileError(what, "Name the folder that holds the competition's files.")
     by_folder: dict[Path, list[Path]] = defaultdict(list)
     seen = set()
     for folder, below, names in os.walk(root, followlinks=True):
@@ -78,10 +84,11 @@ def scan_folder(root: Path) -> FolderScan:
         for folder, paths in images.items()
         if paths and not taken.intersection(paths)
     ]
-    rest = [path for paths in by_folder.values() for path in paths if not _is_image(path)]
+    own = next((path for path in by_folder[root] if path.name == _COMPETITION), None)
+    rest = [path for paths in by_folder.values() for path in paths if not _is_image(path) and path != own]
     of = {ending: tuple(path for path in rest if path.suffix.lower() == ending) for ending in (".csv", ".json", ".txt")}
     others = Counter(path.suffix.lower() or "no ending" for path in rest if path.suffix.lower() not in of)
-    return FolderScan(root, (*nested, *plain), of[".csv"], of[".json"], of[".txt"], dict(others))
+    return FolderScan(root, (*nested, *plain), of[".csv"], of[".json"], of[".txt"], own, dict(others))
 
 
 def _is_image(path: Path) -> bool:

@@ -21,6 +21,7 @@ from toolkit.files.windows import read_part
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy", ".npz")
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".npy", ".npz")
+LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
 IMAGE_ARRAYS, MASK_ARRAYS = ("image", "images"), ("mask", "masks", "label", "labels")
 """What the array of a .npz file that holds several is called."""
 

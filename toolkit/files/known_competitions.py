@@ -1,6 +1,7 @@
 """Which of the known competitions tables may be of: by their columns, ids, and how their masks can be read."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from toolkit.config.competitions import PRESETS, Competition, cell_reader, find_competition
 from toolkit.files.rle_readings import RleReading
@@ -9,11 +10,15 @@ from toolkit.files.table_looks import TableLook
 
 @dataclass(frozen=True)
 class Match:
-    """A competition that tables fit, and by what; more `score` is more of it."""
+    """A competition that tables fit, and by what; more `score` is more of it.
+
+    `path` is the file that describes it, where the folder brings one along.
+    """
 
     competition: Competition
     score: int
     why: str
+    path: Path | None = None
 
 
 def matching_competitions(

@@ -12,10 +12,15 @@ from toolkit.core.codings import ByObject, ByRange, ByValue, Coding, whole_numbe
 from toolkit.core.labels import VOID
 from toolkit.core.measuring import Objects
 from toolkit.core.pixels import largest_channel
-from toolkit.files.images import MASK_ARRAYS, UnreadableImageError, read_size, read_stored, read_stored_part
+from toolkit.files.images import (
+    LOSSY_SUFFIXES,
+    MASK_ARRAYS,
+    UnreadableImageError,
+    read_size,
+    read_stored,
+    read_stored_part,
+)
 from toolkit.files.tiff_files import Box
-
-_LOSSY = (".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def read_mask(path: Path, coding: Coding) -> npt.NDArray[Any]:
     Raises:
         UnreadableImageError: as `read_stored`; or the values of the file are only near those that were drawn.
     """
-    if path.suffix.lower() in _LOSSY and not isinstance(coding, ByRange):
+    if path.suffix.lower() in LOSSY_SUFFIXES and not isinstance(coding, ByRange):
         raise UnreadableImageError(
             path,
             f"is a mask in {path.suffix}, which keeps values only nearly",

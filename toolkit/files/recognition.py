@@ -10,15 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from toolkit.config.competitions import find_competition
 from toolkit.core.arrays import Mask
 from toolkit.core.mask_codes import MaskLook, MaskReading, look_at_mask, read_codes
-from toolkit.errors import DataError, NothingToLearnError
+from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.images import MASK_ARRAYS, image_id_of, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.kinds import file_kind
 from toolkit.files.known_competitions import Match, matching_competitions
 from toolkit.files.rle_readings import Labelled, RleReading, read_order
-from toolkit.files.roles import Pairing, Roles, find_roles
+from toolkit.files.roles import Pairing, Roles, find_roles, is_mask_folder
 from toolkit.files.table_looks import EMPTY_WORDS, TableLook, look_at_table
 from toolkit.messages import Progress
 
@@ -60,7 +61,10 @@ class MaskFilesLook:
 
 @dataclass(frozen=True, eq=False)
 class Recognised:
-    """Everything that was seen. What is None or empty was not there."""
+    """Everything that was seen. What is None or empty was not there.
+
+    `misdescribed` says why the folder's own description of its competition cannot be used.
+    """
 
     scan: FolderScan
     roles: Roles
@@ -79,6 +83,7 @@ class Recognised:
     document: Document | None
     class_names: Mapping[Any, str]
     class_names_from: str
+    misdescribed: str = ""
 
     @property
     def metadata(self) -> tuple[TableLook, ...]:
@@ -105,7 +110,8 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     roles = find_roles(scan.folders, labelled - asked, asked - labelled)
     if roles.images is None:
         raise NothingToLearnError(
-            _nothing(scan, first), "Which folder holds the images? Name it with: tk new --images."
+            _nothing(scan, first),
+            "Images lie in a folder that is not called after masks; or name both with: tk new --images.",
         )
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(look_at_table(path, roles.images.paths, test_ids) for path in scan.tables)
@@ -117,9 +123,12 @@ def recognise(root: Path, progress: Progress) -> Recognised:
             f"Look at one: {_reason(next(iter(roles.images.paths.values())))}",
         )
     labels = _largest([look for look in tables if look.role == "labels" and look.image_ids & roles.images.paths.keys()])
-    sample = _largest([look for look in tables if look.role == "sample"])
+    samples = [look for look in tables if look.role == "sample"]
+    sample = _largest([look for look in samples if look.is_trivial] or samples)
+    described, misdescribed = _described(scan)
     document = _document(scan, roles.images)
-    masks = None if roles.pairing is None else _mask_files(roles.images, roles.pairing, progress)
+    named = class_order(described, sample, labels)
+    masks = None if roles.pairing is None else _mask_files(roles.images, roles.pairing, len(named), progress)
     if masks is None and labels is None and document is None:
         raise NothingToLearnError(
             _nothing(scan, tables, roles), "Masks may be files, a CSV of run-length encodings, or COCO or labelme JSON."
@@ -140,11 +149,31 @@ def recognise(root: Path, progress: Progress) -> Recognised:
         labels=labels,
         sample=sample,
         rle=rle,
-        matches=tuple(matching_competitions(labels, sample, rle, frozenset(sizes))),
+        matches=(described,) if described else tuple(matching_competitions(labels, sample, rle, frozenset(sizes))),
+        misdescribed=misdescribed,
         document=document,
         class_names=names,
         class_names_from=names_from,
     )
+
+
+def class_order(described: Match | None, sample: TableLook | None, labels: TableLook | None) -> tuple[str, ...]:
+    """Names of the classes besides the background, in the order of the first thing that names them."""
+    if described is not None:
+        return described.competition.classes
+    return next((look.classes for look in (sample, labels) if look is not None and look.classes), ())
+
+
+def _described(scan: FolderScan) -> tuple[Match | None, str]:
+    """The competition that the folder itself describes, or why its description cannot be used."""
+    if scan.competition is None:
+        return None, ""
+    name = scan.name(scan.competition)
+    try:
+        form = find_competition(str(scan.competition))
+    except (ConfigError, MissingFileError) as error:
+        return None, f"{name} describes no competition as docs/competitions.md says: {error.message}"
+    return Match(form, 0, f"{name} says so", scan.competition), ""
 
 
 def _largest(looks: Sequence[TableLook]) -> TableLook | None:
@@ -153,9 +182,12 @@ def _largest(looks: Sequence[TableLook]) -> TableLook | None:
 
 def _nothing(scan: FolderScan, tables: Sequence[TableLook], roles: Roles | None = None) -> str:
     """What is there, when it is not enough."""
-    what = "no images" if roles is None or roles.images is None else f"{len(roles.images.paths)} images, but no masks"
+    masks = any(map(is_mask_folder, scan.folders))
+    what = "masks, but no images" if masks else "no images"
+    if roles is not None and roles.images is not None:
+        what = f"{len(roles.images.paths)} images, but no masks" + " that are called like them" * masks
     lines = [f"{scan.root} holds {what}. What is there:"]
-    lines += [f"  {folder.name}: {len(folder.paths)} images {folder.pattern}" for folder in scan.folders[:20]]
+    lines += [_listed(folder) for folder in scan.folders[:20]]
     lines += [
         f"  {scan.name(look.table.path)}: {look.role}: {look.why}; columns {', '.join(look.table.columns)}"
         + _guess(look)
@@ -163,6 +195,12 @@ def _nothing(scan: FolderScan, tables: Sequence[TableLook], roles: Roles | None 
     ]
     lines += [f"  {count} files that end in {ending}" for ending, count in sorted(scan.others.items())]
     return "\n".join(lines if len(lines) > 1 else [*lines, "  nothing"])
+
+
+def _listed(folder: ImageFolder) -> str:
+    kind = "masks, by the name of the folder" if is_mask_folder(folder) else "images"
+    first = folder.pattern or next(iter(folder.paths.values())).name
+    return f"  {folder.name}: {len(folder.paths)} {kind}, such as {first}"
 
 
 def _guess(look: TableLook) -> str:
@@ -226,8 +264,8 @@ def _values(folder: ImageFolder) -> ValueLook:
     return ValueLook(str(found[0].dtype), len(found), low, high)
 
 
-def _mask_files(images: ImageFolder, pairing: Pairing, progress: Progress) -> MaskFilesLook:
-    """Look at the mask files, at all of them unless they are very large."""
+def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Progress) -> MaskFilesLook:
+    """Look at the mask files, at all of them unless they are very large; `named` classes have a name somewhere."""
     names = {one: f"{pairing.prefix}{one}{pairing.suffix}" for one in images.paths}
     paths = [pairing.masks.paths[name] for name in names.values() if name in pairing.masks.paths]
     pixels = _pixels_of(paths[0]) * len(paths)
@@ -244,7 +282,7 @@ def _mask_files(images: ImageFolder, pairing: Pairing, progress: Progress) -> Ma
     covers = [1 - look.values.get(0, 0) / max(1, sum(look.values.values())) for look in looks if look.values]
     empty = sum(not cover for cover in covers)
     covered = sum(covers) / max(1, len(covers))
-    return MaskFilesLook(dict(kinds.most_common()), read_codes(looks), len(shown), empty, covered, broken)
+    return MaskFilesLook(dict(kinds.most_common()), read_codes(looks, named), len(shown), empty, covered, broken)
 
 
 def _pixels_of(path: Path) -> int:

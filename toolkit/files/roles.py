@@ -86,6 +86,11 @@ def is_mask_folder(folder: ImageFolder) -> bool:
     return False
 
 
+def is_instance_folder(folder: ImageFolder) -> bool:
+    """Whether a folder is called as if its files numbered objects."""
+    return not {"instance", "instances", "objects", "inst"}.isdisjoint(folder.words[-1:])
+
+
 def split_mixed(folder: ImageFolder) -> list[ImageFolder]:
     """Images and masks of one folder apart, where the names of masks are those of images with a word behind."""
     if folder.pattern:
@@ -189,4 +194,6 @@ def _is_validation(folder: ImageFolder) -> bool:
 
 
 def _looks_like(folder: ImageFolder) -> str:
+    if is_instance_folder(folder):
+        return "numbers of objects, by their name"
     return "looks like masks" if is_mask_folder(folder) else "images without masks"

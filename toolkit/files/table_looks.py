@@ -17,6 +17,7 @@ Role = Literal["labels", "sample", "metadata", "classes", "unknown"]
 EMPTY_WORDS = ("", "-1", "-", "nan")
 _RUNS = re.compile(r"\d+ \d+( \d+ \d+)*")
 _MASK_NAME = re.compile(r"rle|pixel|predict|mask|segment|annotation|encod", re.IGNORECASE)
+_CLASS_NAME = re.compile(r"class|label|categor|type|kind", re.IGNORECASE)
 _SAMPLE_NAME = re.compile(r"^sample|submi", re.IGNORECASE)
 _WITH_CLASS = re.compile(r"(?P<id>.+?)(?P<ending>\.[A-Za-z]{3,4})?_(?P<class>[^_.]+)")
 _LOOKED_AT = 2000
@@ -30,7 +31,8 @@ class TableLook:
     """A table, what it is taken for, and which of its columns say what.
 
     `columns_used` are the positions of id, perhaps class, and mask. `template` is how ids stand in it: `{id}`,
-    `{id}.jpg`, `{id}.jpg_{class}`. `why` says what speaks for its role.
+    `{id}.jpg`, `{id}.jpg_{class}`. `classes` are in the order in which they first occur, numbers in their own. `why`
+    says what speaks for its role.
     """
 
     table: TextTable
@@ -70,6 +72,11 @@ class TableLook:
         """How empty masks are written, and how often."""
         return Counter(text for _, _, text in self.rows if text.lower() in EMPTY_WORDS)
 
+    @cached_property
+    def is_trivial(self) -> bool:
+        """Whether all masks are the same but for empty ones, as in a sample."""
+        return len({text for _, _, text in self.rows if text.lower() not in EMPTY_WORDS}) <= 1
+
     @property
     def several_rows(self) -> int:
         """How many images, or pairs of image and class, have more than one row."""
@@ -103,11 +110,17 @@ def look_at_table(path: Path, train_ids: Collection[str], test_ids: Collection[s
     id_column, template = found
     look = TableLook(table, "labels", "", id_column, None, mask_column, template)
     class_column = _class_column(table, look)
-    classes = sorted({name for _, name, _ in look.rows if name})
+    named = [name for _, name, _ in look.rows if name]
     if class_column is not None:
-        classes = sorted({row[class_column].strip() for row in table.rows})
+        named = [row[class_column].strip() for row in table.rows]
     role, why = _role(look, set(train_ids), set(test_ids))
-    return TableLook(table, role, why, id_column, class_column, mask_column, template, tuple(classes))
+    return TableLook(table, role, why, id_column, class_column, mask_column, template, _in_order(named))
+
+
+def _in_order(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes as they first occur; numbers in their order."""
+    once = dict.fromkeys(names)
+    return tuple(sorted(once, key=int) if all(map(str.isdecimal, once)) else once)
 
 
 def _split(cell: str, with_class: bool) -> tuple[str, str]:
@@ -161,7 +174,10 @@ def _template(cells: Sequence[str], with_class: bool) -> str:
 
 
 def _class_column(table: TextTable, look: TableLook) -> int | None:
-    """A column of a few words that tells the rows of an image apart."""
+    """A column of a few words that tells the rows of an image apart, or that is called like classes.
+
+    Where objects have a row each, several rows of an image may be of one class.
+    """
     for place in range(len(table.columns)):
         if place in (look.id_column, look.mask_column):
             continue
@@ -170,18 +186,22 @@ def _class_column(table: TextTable, look: TableLook) -> int | None:
             continue
         pairs = Counter((row[look.id_column or 0], row[place]) for row in table.rows)
         ids = Counter(row[look.id_column or 0] for row in table.rows)
-        if max(pairs.values()) == 1 and max(ids.values()) > 1:
+        called = _CLASS_NAME.search(table.columns[place]) is not None and len(pairs) > len(ids)
+        if (max(pairs.values()) == 1 or called) and max(ids.values()) > 1:
             return place
     return None
 
 
 def _role(look: TableLook, train_ids: set[str], test_ids: set[str]) -> tuple[Role, str]:
     labelled, asked = len(look.image_ids & train_ids), len(look.image_ids & test_ids)
-    texts = {text for _, _, text in look.rows if text.lower() not in EMPTY_WORDS}
-    trivial = len(texts) <= 1
+    trivial = look.is_trivial
     called = _SAMPLE_NAME.search(look.table.path.name) is not None
     if asked > labelled or (called and not labelled) or (trivial and (called or not labelled)):
-        told = f"it names {asked} test images" if asked else "it is called so" if called else "all its masks are empty"
+        told = (
+            f"it names {asked} test images" if asked else "it is called so" if called else "all its masks are the same"
+        )
+        if asked and not trivial and not called:
+            told = f"it has masks of {asked} test images, as a solution has"
         return "sample", told
     return "labels", f"it has masks of {labelled} training images" if labelled else "it has masks"
 
