@@ -3,11 +3,17 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 
-def digest(content: bytes) -> str:
-    """32 hexadecimal digits of BLAKE2b."""
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+def digest(*contents: bytes | npt.NDArray[Any]) -> str:
+    """32 hexadecimal digits of BLAKE2b of contents, arrays (C-contiguous) among them, one after the other."""
+    found = hashlib.blake2b(digest_size=16)
+    for content in contents:
+        found.update(content)
+    return found.hexdigest()
 
 
 def file_digest(path: Path) -> str:
