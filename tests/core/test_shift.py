@@ -3,9 +3,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from toolkit.core.means import count_levels
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.recipe import ClassRecipe, Recipe, Triplet
-from toolkit.core.means import count_levels
 from toolkit.core.shift import Looker, MatchedShare, distance, look_at_folds, matched, try_matched_share
 from toolkit.core.tuning import tune
 

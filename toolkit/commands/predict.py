@@ -219,7 +219,7 @@ class _Job:
 
     def _write(self, predicted: Predicted, keys: Mapping[str, str]) -> None:
         for kind in map(FORMATS.__getitem__, self._formats):
-            paths = kind.paths(self.about, predicted.image_id)
+            paths = kind.paths(self.about, predicted.forecast.image_id)
             if keys.keys() & set(paths):
                 for path, write in zip(paths, kind.writers(self.about, predicted), strict=True):
                     with self._folder.replacing(path, keys.get(path, "")) as file:

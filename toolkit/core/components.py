@@ -88,7 +88,8 @@ def _peaks(levels: Levels) -> tuple[Numbers, Integers]:
             uphill[piece] = further
     tops = np.concatenate(
         [
-            np.flatnonzero((uphill[piece] == np.arange(piece.start, piece.stop)) & (levels.ravel()[piece] > 0)) + piece.start
+            np.flatnonzero((uphill[piece] == np.arange(piece.start, piece.stop)) & (levels.ravel()[piece] > 0))
+            + piece.start
             for piece in pieces(uphill.shape)
         ]
     )

@@ -122,7 +122,7 @@ def emptiness_score(stored: Stored, emptiness: Emptiness, presence: float | None
     if emptiness.score == "maximum":
         return float(to_probability(stored.max(keepdims=True)).item())
     count = min(emptiness.pixels, stored.size)
-    top = np.partition(stored.ravel(), -count)[-count:]
+    top: Stored = np.partition(stored.ravel(), -count)[-count:]
     return float(to_probability(top).mean(dtype=np.float64))
 
 

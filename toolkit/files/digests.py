@@ -12,7 +12,7 @@ def digest(*contents: bytes | npt.NDArray[Any]) -> str:
     """32 hexadecimal digits of BLAKE2b of contents, arrays (C-contiguous) among them, one after the other."""
     found = hashlib.blake2b(digest_size=16)
     for content in contents:
-        found.update(content)
+        found.update(memoryview(content))
     return found.hexdigest()
 
 

@@ -1,6 +1,6 @@
 """What every image and its mask are like: each decoded once, and nothing raised."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial

@@ -26,7 +26,7 @@ class SpilledMap:
         self.shape = shape
         self._folder = folder
         with writing_to(folder):
-            self._file = tempfile.TemporaryFile(dir=folder)
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 # open as long as the map is needed
 
     def append(self, rows: Probability) -> None:
         """Add the next rows; raises StorageError if the disk is full."""
