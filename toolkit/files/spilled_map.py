@@ -1,6 +1,7 @@
 """Probability maps that lie in a file of their own until they are needed, because memory is for other things."""
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class SpilledMap:
         self._folder = folder
         with writing_to(folder):
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 # open as long as the map is needed
+        weakref.finalize(self, self._file.close)
 
     def append(self, rows: Probability) -> None:
         """Add the next rows; raises StorageError if the disk is full."""
