@@ -17,7 +17,7 @@ def copies(facts: Sequence[ImageFacts], folds: Integers | None) -> Iterator[Data
     groups = _exact(facts)
     if not groups:
         return
-    yield _told("exact duplicates", "images are exact copies of others", groups, facts, folds)
+    yield _told("exact duplicates", "images are copies of each other", groups, facts, folds)
     contradicting = tuple(group for group in groups if len({facts[place].drawn for place in group}) > 1)
     if contradicting:
         message = f"{len(contradicting)} groups of exact copies have masks that differ"
@@ -33,7 +33,7 @@ def near_copies(facts: Sequence[ImageFacts], folds: Integers | None) -> Iterator
         if len({facts[place].picture for place in group}) > 1
     )
     if groups:
-        yield _told("near duplicates", "images look like others", groups, facts, folds)
+        yield _told("near duplicates", "images look alike", groups, facts, folds)
 
 
 def shared_with_test(facts: Sequence[ImageFacts], test: Sequence[ImageFacts]) -> Iterator[DataFinding]:
@@ -69,15 +69,14 @@ def _across(groups: Groups, count: int) -> Groups:
 
 def _told(check: str, what: str, groups: Groups, facts: Sequence[ImageFacts], folds: Integers | None) -> DataFinding:
     ids = tuple(facts[place].image_id for group in groups for place in group)
-    copied = sum(len(group) - 1 for group in groups)
-    message = f"{copied} of {len(facts)} {what}, in {len(groups)} group{'s' * (len(groups) > 1)}"
+    message = f"{len(ids)} of {len(facts)} {what}, in {len(groups)} group{'s' * (len(groups) > 1)}"
     if folds is None:
         return DataFinding("warning", check, message, ids, _GROUPED, _lines(groups, facts))
     straddling = tuple(group for group in groups if len(set(folds[list(group)].tolist())) > 1)
     if not straddling:
         message += "; each group lies in one fold"
         return DataFinding("note", check, message, ids, details=_lines(groups, facts))
-    message += f"; {len(straddling)} groups lie in several folds, so that networks are judged on what they have seen"
+    message += f"; {len(straddling)} of the groups lie in several folds: networks are judged on what they have seen"
     return DataFinding("warning", check, message, ids, _GROUPED, _lines(straddling, facts))
 
 
