@@ -122,8 +122,9 @@ def emptiness_score(stored: Stored, emptiness: Emptiness, presence: float | None
     if emptiness.score == "maximum":
         return float(to_probability(stored.max(keepdims=True)).item())
     count = min(emptiness.pixels, stored.size)
-    top: Stored = np.partition(stored.ravel(), -count)[-count:]
-    return float(to_probability(top).mean(dtype=np.float64))
+    values = stored.flatten()
+    values.partition(-count)
+    return float(to_probability(values[-count:]).mean(dtype=np.float64))
 
 
 def cleaned(mask: Mask, stored: Stored, rule: ClassRecipe, steps: Mapping[str, Step] | None = None) -> Mask:

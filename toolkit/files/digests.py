@@ -3,16 +3,13 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 
-def digest(*contents: bytes | npt.NDArray[Any]) -> str:
-    """32 hexadecimal digits of BLAKE2b of contents, arrays (C-contiguous) among them, one after the other."""
+def digest(*contents: bytes | memoryview) -> str:
+    """32 hexadecimal digits of BLAKE2b of contents, those of arrays (C-contiguous) among them, one after the other."""
     found = hashlib.blake2b(digest_size=16)
     for content in contents:
-        found.update(memoryview(content))
+        found.update(content)
     return found.hexdigest()
 
 

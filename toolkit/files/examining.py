@@ -128,7 +128,7 @@ def _of_image(image_id: str, image: Image) -> ImageFacts:
         high=int(image.max()),
         is_constant=_are_all(image, lambda piece: piece == image[0, 0]),
         is_grey=image.shape[2] == 3 and _are_all(image, lambda piece: piece == piece[..., :1]),
-        picture=digest(f"{image.shape}".encode(), np.ascontiguousarray(image)),
+        picture=digest(f"{image.shape}".encode(), np.ascontiguousarray(image).data),
         thumbnail=thumbnail(image),
     )
 
@@ -157,7 +157,7 @@ def _labelled(data: LabelledImages, image_id: str, order: PixelOrder | None) -> 
         void=1 - int(shown.sum()) / labels.size,
         pixels=tuple(pixel_counts(labels, data.classes.count, data.classes.activation).tolist()),
         is_scaled=is_scaled,
-        drawn=digest(f"{labels.shape}".encode(), np.ascontiguousarray(labels)),
+        drawn=digest(f"{labels.shape}".encode(), np.ascontiguousarray(labels).data),
         order=traces,
     )
 
