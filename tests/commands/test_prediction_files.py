@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.commands.predicting import Forecast
 from toolkit.commands.prediction_files import FORMATS, About, Predicted, mask_images, parse_formats
 from toolkit.core.blend import quantise
 from toolkit.core.labels import Activation, Classes
@@ -18,7 +19,15 @@ def about(activation: Activation, *names: str) -> About:
 def predicted(*planes: list[list[float]], name: str = "a", masks: Any = None) -> Predicted:
     probability = np.stack([np.array(plane, np.float32) for plane in planes], axis=-1)
     image = np.zeros((*probability.shape[:2], 3), np.uint8)
-    return Predicted(name, image, probability, quantise(probability), None, masks)
+    return Predicted(Forecast(name, None, probability, lambda: image), quantise(probability), masks)
+
+
+def contents(name: str, kind: About, one: Predicted) -> list[bytes]:
+    files = []
+    for write in FORMATS[name].writers(kind, one):
+        write(file := io.BytesIO())
+        files.append(file.getvalue())
+    return files
 
 
 def decoded(content: bytes) -> np.ndarray:
@@ -28,7 +37,7 @@ def decoded(content: bytes) -> np.ndarray:
 def test_probabilities_are_written_in_levels_a_file_for_each_class() -> None:
     one = about("sigmoid", "salt")
     assert FORMATS["png"].paths(one, "x/a") == ["png/x/a.png"]
-    (content,) = FORMATS["png"].contents(one, predicted([[0, 0.5, 1.0]]))
+    (content,) = contents("png", one, predicted([[0, 0.5, 1.0]]))
     assert decoded(content).tolist() == [[0, 127, 255]]
     several = about("softmax", "background", "car", "road/lane", "../up")
     assert FORMATS["png"].paths(several, "a") == [
@@ -45,8 +54,8 @@ def test_folders_of_classes_differ_and_lead_nowhere_else() -> None:
 
 def test_arrays_have_height_width_classes() -> None:
     one = predicted([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
-    (npy,), (npz,) = (FORMATS[name].contents(about("sigmoid", "salt"), one) for name in ("npy", "npz"))
-    assert np.array_equal(np.load(io.BytesIO(npy)), one.probability)
+    (npy,), (npz,) = (contents(name, about("sigmoid", "salt"), one) for name in ("npy", "npz"))
+    assert np.array_equal(np.load(io.BytesIO(npy)), one.forecast.probability)
     found = np.load(io.BytesIO(npz))
     assert found["pred_np"].shape == (3, 2, 1)
     assert found["pred_np"].dtype == np.float32
@@ -74,7 +83,7 @@ def test_every_path_has_its_content(name: str, kind: About) -> None:
     count = kind.classes.count
     masks = np.zeros((4, 5, count), np.bool_)
     one = predicted(*[[[0.5] * 5] * 4] * count, masks=masks)
-    assert len(FORMATS[name].paths(kind, "a")) == len(FORMATS[name].contents(kind, one))
+    assert len(FORMATS[name].paths(kind, "a")) == len(contents(name, kind, one))
 
 
 def test_formats_are_read_as_they_are_typed() -> None:

@@ -3,16 +3,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from toolkit.core.means import count_levels
 from toolkit.core.postprocess import IDENTITY
 from toolkit.core.recipe import ClassRecipe, Recipe, Triplet
-from toolkit.core.shift import Looker, MatchedShare, distance, level_counts, look_at_folds, matched, try_matched_share
+from toolkit.core.shift import Looker, MatchedShare, distance, look_at_folds, matched, try_matched_share
 from toolkit.core.tuning import tune
 
 SIZE = (16, 16)
 
 
 def counts(values: np.ndarray) -> np.ndarray:
-    return level_counts(values.astype(np.uint8).reshape(*SIZE, -1))
+    return count_levels(values.astype(np.uint8).reshape(*SIZE, -1))
 
 
 def test_a_look_by_hand() -> None:

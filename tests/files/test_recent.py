@@ -22,7 +22,8 @@ def test_what_was_read_last_is_not_read_again() -> None:
     assert reads.names == ["a", "b"]
 
 
-def test_the_oldest_is_forgotten_first_and_the_newest_never() -> None:
+def test_the_oldest_is_forgotten_first_and_the_newest_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.files.recent._SHARE_OF_DISK", 0.0)
     recent, reads = RecentArrays(25), Reads()
     for name in "abacb":  # c takes the place of b, which was not asked for as lately as a
         recent.get(name, lambda name=name: reads(name))
@@ -54,3 +55,14 @@ def test_what_could_not_be_read_is_tried_again() -> None:
     with pytest.raises(OSError, match="no"):
         recent.get("a", fail)
     assert recent.get("a", lambda: np.ones(1, np.uint8)) == 1
+
+
+def test_large_arrays_lie_on_disk_and_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    recent, reads = RecentArrays(80), Reads()
+    for name in "abcabc":
+        assert recent.get(name, lambda name=name: reads(name, 1000)).tolist() == [ord(name)] * 1000
+    assert reads.names == ["a", "b", "c"]
+    monkeypatch.setattr("toolkit.files.recent._SHARE_OF_DISK", 0.0)
+    for name in "dede":  # in memory, where the last one takes the place of all others
+        recent.get(name, lambda name=name: reads(name, 1000))
+    assert reads.names[3:] == ["d", "e", "d", "e"]

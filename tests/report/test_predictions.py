@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from toolkit.report import predictions
+from toolkit.report import drawing
 from toolkit.report.predictions import prediction_picture
 from toolkit.report.previews import CLASS_COLOURS
 
@@ -46,7 +46,7 @@ def test_very_large_images_are_drawn_alike(monkeypatch: pytest.MonkeyPatch) -> N
         return prediction_picture(image, probability, masks, name="a", title="exp042", classes=["salt"]).astype(int)
 
     usual = picture()
-    monkeypatch.setattr(predictions, "_VERY_LARGE", 1)
+    monkeypatch.setattr(drawing, "_VERY_LARGE", 1)
     assert np.abs(picture() - usual).max() <= 2
 
 

@@ -14,7 +14,6 @@ from toolkit.commands.predict_result import Failed, PredictResult
 from toolkit.commands.predicting import Failure, Forecast, Forecaster, chosen_views
 from toolkit.commands.prediction_files import FORMATS, About, Predicted, parse_formats
 from toolkit.commands.prediction_tables import refuse_other_sizes, write_maps, write_runs
-from toolkit.core.arrays import Probability
 from toolkit.core.blend import Stored, StoredType, to_stored
 from toolkit.core.labels import Classes
 from toolkit.core.postprocess import IDENTITY, Step, describe, masks_of, recipe_to_plain
@@ -30,7 +29,6 @@ from toolkit.files.sources import Images
 from toolkit.messages import Progress
 
 _SECONDS_BETWEEN_SAVES = 2.0
-_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -196,8 +194,9 @@ class _Job:
         failures = {}
         title = f"{self._member.name}: predicting {len(missing)} images"
         saved = time.monotonic()
+        forecaster = Forecaster(self._fitted, self._progress, spill=self._folder.folder)
         try:
-            for found in Forecaster(self._fitted, self._progress).forecasts(images, list(missing), title):
+            for found in forecaster.forecasts(images, list(missing), title):
                 if isinstance(found, Failure):
                     failures[found.image_id] = found.reason
                     self._folder.discard(missing[found.image_id])
@@ -211,25 +210,28 @@ class _Job:
         return failures
 
     def _predicted(self, found: Forecast) -> Predicted:
-        stored = _stored(found.probability, self._fitted.stored_type)
+        stored = _stored(found, self._fitted.stored_type)
         masks = None
         if self._rule is not None:
             masks = masks_of(stored, self.about.classes.activation, self._rule, found.presence, self._steps)
-        return Predicted(found.image_id, found.image, found.probability, stored, found.presence, masks)
+        return Predicted(found, stored, masks)
 
     def _write(self, predicted: Predicted, keys: Mapping[str, str]) -> None:
         for kind in map(FORMATS.__getitem__, self._formats):
-            paths = kind.paths(self.about, predicted.image_id)
+            paths = kind.paths(self.about, predicted.forecast.image_id)
             if keys.keys() & set(paths):
-                for path, content in zip(paths, kind.contents(self.about, predicted), strict=True):
-                    self._folder.write(path, content, keys.get(path, ""))
+                for path, write in zip(paths, kind.writers(self.about, predicted), strict=True):
+                    with self._folder.replacing(path, keys.get(path, "")) as file:
+                        write(file)
 
 
-def _stored(probability: Probability, stored_type: StoredType) -> Stored:
-    """A map as stores keep it, some rows after the other: rounding them all at once would take much more memory."""
-    stored: Stored = np.empty(probability.shape, stored_type)
-    for top in range(0, len(stored), _ROWS):
-        stored[top : top + _ROWS] = to_stored(probability[top : top + _ROWS], stored_type)
+def _stored(found: Forecast, stored_type: StoredType) -> Stored:
+    """A map as stores keep it."""
+    stored: Stored = np.empty(found.shape, stored_type)
+    top = 0
+    for part in found.parts():
+        stored[top : top + len(part)] = to_stored(part, stored_type)
+        top += len(part)
     return stored
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from toolkit.core.arrays import Image, Presence, Probability
 from toolkit.core.views import parse_views, views_name
@@ -11,6 +14,7 @@ from toolkit.errors import ConfigError, DataError
 from toolkit.files.fitted import Fitted, classes_of
 from toolkit.files.inputs import ArrayImages
 from toolkit.files.sources import Images
+from toolkit.files.spilled_map import SpilledMap
 from toolkit.messages import Progress, Task
 
 if TYPE_CHECKING:
@@ -25,14 +29,29 @@ _LARGE = 1 << 25
 class Forecast:
     """What is predicted of one image.
 
-    `probability` is `float32 (height, width, classes)`, 0–1, at the image's own size; `presence` is what an emptiness
-    head says, `float32 (classes,)`.
+    `presence` is what an emptiness head says, `float32 (classes,)`.
     """
 
     image_id: str
-    probability: Probability
     presence: Presence | None
+    _map: Probability | SpilledMap
     _read: Callable[[], Image]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, classes) of its map."""
+        height, width, classes = self._map.shape
+        return height, width, classes
+
+    def parts(self) -> Iterator[Probability]:
+        """The probability map at the image's own size, `float32 (rows, width, classes)`, 0–1, some rows at a time."""
+        return self._map.parts() if isinstance(self._map, SpilledMap) else iter([self._map])
+
+    @property
+    def probability(self) -> Probability:
+        """The whole map."""
+        parts = list(self.parts())
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     @property
     def image(self) -> Image:
@@ -65,9 +84,10 @@ def chosen_views(text: str | None) -> str | None:
 class Forecaster:
     """Predicts images with what was fitted; TensorFlow is imported and networks are built when there is an image."""
 
-    def __init__(self, fitted: Fitted, progress: Progress) -> None:
+    def __init__(self, fitted: Fitted, progress: Progress, spill: Path | None = None) -> None:
+        """Prepare to predict; with a folder `spill` the maps of large images are not in memory, but in a file there."""
         self.fitted = fitted
-        self._progress = progress
+        self._progress, self._spill = progress, spill
         self._predictor: ImagePredictor | None = None
 
     def forecasts(self, images: Images, ids: Sequence[str], title: str) -> Iterator[Forecast | Failure]:
@@ -108,10 +128,20 @@ class Forecaster:
     def _of_large(self, images: Images, image_id: str, task: Task) -> Forecast | Failure:
         """A single image, of which parts are read where its file allows that."""
         try:
-            ((_, one),) = self._built().predict(images, [image_id], task)
+            if self._spill is None:
+                ((_, one),) = self._built().predict(images, [image_id], task)
+                return _forecast(image_id, one.probability, one.presence, images)
+            return self._spilled(self._spill, images, image_id, task)
         except DataError as error:
             return Failure(image_id, error.message)
-        return _forecast(image_id, one.probability, one.presence, images)
+
+    def _spilled(self, folder: Path, images: Images, image_id: str, task: Task) -> Forecast:
+        spilled = SpilledMap(folder, (*images.size(image_id), classes_of(self.fitted).count))
+        presence = None
+        for rows in self._built().rows(images, [image_id], task):
+            (part,), (presence,) = rows.probabilities, rows.presences
+            spilled.append(part)
+        return _forecast(image_id, spilled, presence, images)
 
     def _steps(self, images: Images, image_id: str) -> int:
         try:
@@ -133,8 +163,10 @@ class _Chunk:
     is_large: bool = False
 
 
-def _forecast(image_id: str, probability: Probability, presence: Presence | None, images: Images) -> Forecast:
-    return Forecast(image_id, probability, presence, lambda: images.read(image_id))
+def _forecast(
+    image_id: str, probability: Probability | SpilledMap, presence: Presence | None, images: Images
+) -> Forecast:
+    return Forecast(image_id, presence, probability, lambda: images.read(image_id))
 
 
 def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk]:

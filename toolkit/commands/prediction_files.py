@@ -1,21 +1,24 @@
 """The files that predictions of an image are written to, format by format."""
 
-import io
 import re
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, BinaryIO
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Image, Presence, Probability
+from toolkit.commands.predicting import Forecast
 from toolkit.core.blend import Stored, to_levels
 from toolkit.core.labels import Classes
 from toolkit.core.measuring import Planes
 from toolkit.errors import ConfigError
 from toolkit.report.predictions import prediction_picture
+
+_LARGE = 1 << 24
+"""Pixels of an image whose picture is drawn from levels, because floats would take four times the memory."""
 
 _UNSAFE = re.compile(r"[^\w .+-]")
 
@@ -48,25 +51,24 @@ class About:
 class Predicted:
     """What is predicted of one image.
 
-    `image` is `uint8 (height, width, channels)`, `probability` `float32 (height, width, classes)`, 0–1, `stored` the
-    same as stores keep it, `presence` what an emptiness head says, and `masks` `bool (height, width, classes)` where a
-    format asks for them.
+    `stored` is the map as stores keep it, and `masks` `bool (height, width, classes)` where a format asks for them.
     """
 
-    image_id: str
-    image: Image
-    probability: Probability
+    forecast: Forecast
     stored: Stored
-    presence: Presence | None
     masks: Planes | None
+
+
+Writer = Callable[[BinaryIO], object]
+"""Writes a file."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: where its files lie, what stands in them, and whether that takes masks."""
+    """A format: where its files lie, what writes each of them, and whether that takes masks."""
 
     paths: Callable[[About, str], list[str]]
-    contents: Callable[[About, Predicted], list[bytes]]
+    writers: Callable[[About, Predicted], list[Writer]]
     takes_masks: bool = False
 
 
@@ -108,42 +110,62 @@ def _map_paths(about: About, name: str) -> list[str]:
     return [f"png/{folder}/{name}.png" for folder in about.folders] if several else [f"png/{name}.png"]
 
 
-def _maps(about: About, predicted: Predicted) -> list[bytes]:
+def _maps(about: About, predicted: Predicted) -> list[Writer]:
     levels = to_levels(predicted.stored)
-    return [png(levels[..., number]) for number in range(about.classes.count)]
+    return [_png_writer(levels[..., number]) for number in range(about.classes.count)]
 
 
-def _npz(about: About, predicted: Predicted) -> list[bytes]:
-    arrays: dict[str, Any] = {"im_np": predicted.image, "pred_np": predicted.probability}
-    if predicted.presence is not None:
-        arrays["presence"] = predicted.presence
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
-    return [file.getvalue()]
+def _npz(about: About, predicted: Predicted) -> list[Writer]:
+    def write(file: BinaryIO) -> None:
+        forecast = predicted.forecast
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            with archive.open("im_np.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, forecast.image, allow_pickle=False)
+            with archive.open("pred_np.npy", "w", force_zip64=True) as member:
+                _write_map(member, forecast)
+            if forecast.presence is not None:
+                with archive.open("presence.npy", "w") as member:
+                    np.lib.format.write_array(member, forecast.presence, allow_pickle=False)
+
+    return [write]
 
 
-def _npy(about: About, predicted: Predicted) -> list[bytes]:
-    file = io.BytesIO()
-    np.save(file, predicted.probability)
-    return [file.getvalue()]
+def _npy(about: About, predicted: Predicted) -> list[Writer]:
+    return [lambda file: _write_map(file, predicted.forecast)]
 
 
-def _mask(about: About, predicted: Predicted) -> list[bytes]:
-    return [] if predicted.masks is None else [png(image) for image in mask_images(about, predicted.masks)]
+def _write_map(file: IO[bytes], forecast: Forecast) -> None:
+    """A map as a .npy file, some rows after the other."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": forecast.shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for part in forecast.parts():
+        file.write(np.ascontiguousarray(part, "<f4").data)
 
 
-def _overlay(about: About, predicted: Predicted) -> list[bytes]:
-    if predicted.masks is None:
-        return []
-    picture = prediction_picture(
-        predicted.image,
-        predicted.probability[..., about.is_exclusive :],
-        predicted.masks[..., about.is_exclusive :],
-        name=predicted.image_id,
+def _mask(about: About, predicted: Predicted) -> list[Writer]:
+    return [] if predicted.masks is None else list(map(_png_writer, mask_images(about, predicted.masks)))
+
+
+def _overlay(about: About, predicted: Predicted) -> list[Writer]:
+    masks = predicted.masks
+    return [] if masks is None else [lambda file: file.write(png(_picture(about, predicted, masks)[..., ::-1]))]
+
+
+def _picture(about: About, predicted: Predicted, masks: Planes) -> npt.NDArray[np.uint8]:
+    forecast, stored = predicted.forecast, predicted.stored
+    in_levels = stored.dtype == np.uint8 and stored.shape[0] * stored.shape[1] >= _LARGE
+    return prediction_picture(
+        forecast.image,
+        (to_levels(stored) if in_levels else forecast.probability)[..., about.is_exclusive :],
+        masks[..., about.is_exclusive :],
+        name=forecast.image_id,
         title=about.title,
         classes=about.classes.names[about.is_exclusive :],
     )
-    return [png(picture[..., ::-1])]
+
+
+def _png_writer(pixels: npt.NDArray[np.uint8]) -> Writer:
+    return lambda file: file.write(png(pixels))
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:

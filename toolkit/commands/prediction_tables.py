@@ -7,6 +7,7 @@ import numpy as np
 
 from toolkit.commands.prediction_files import FORMATS, About, mask_paths
 from toolkit.core.arrays import Mask
+from toolkit.core.pieces import pieces
 from toolkit.core.rle import encode
 from toolkit.errors import DataError
 from toolkit.files.images import read_mask_values
@@ -57,7 +58,9 @@ def write_maps(folder: PredictionFolder, about: About, ids: Sequence[str]) -> No
     with folder.replacing(_MAPS, key) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for path in paths:
-            file.write(np.load(folder.folder / path).astype("<f4", copy=False).tobytes())
+            found = np.load(folder.folder / path, mmap_mode="r")
+            for piece in pieces(found.shape):
+                file.write(np.ascontiguousarray(found[piece], "<f4").data)
 
 
 def write_runs(folder: PredictionFolder, about: About, ids: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Presence, Probability
+from toolkit.core.pieces import pieces
 
 StoredType = Literal["uint8", "float16"]
 """How a probability is kept: `uint8` 0–255, or `float16` 0–1."""
@@ -20,8 +21,11 @@ def quantise(probability: Probability) -> npt.NDArray[np.uint8]:
     Half a level is rounded down, so that a pixel lies above a threshold of (level - 0.5)/255 after quantising exactly
     if it did before: 0.5 is one of these 255 thresholds, and thresholds found on stored maps hold for the originals.
     """
-    levels = np.ceil(np.asarray(probability, np.float64) * 255 - 0.5)  # in float32 the product would be rounded
-    quantised: npt.NDArray[np.uint8] = np.clip(levels, 0, 255).astype(np.uint8)
+    quantised = np.empty(probability.shape, np.uint8)
+    for piece in pieces(probability.shape):
+        # In float32 the product would be rounded.
+        levels = np.ceil(np.asarray(probability[piece], np.float64) * 255 - 0.5)
+        quantised[piece] = np.clip(levels, 0, 255)
     return quantised
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Integers, Mask
+from toolkit.core.pieces import count_values, look_up, pieces
 
 
 def opened(mask: Mask, radius: int) -> Mask:
@@ -34,13 +35,13 @@ def without_holes(mask: Mask, largest: int) -> Mask:
     filled[0] = False  # number 0 is the mask itself
     for side in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
         filled[side] = False
-    return np.asarray(mask | filled[holes], np.bool_)
+    return np.asarray(mask | look_up(filled, holes), np.bool_)
 
 
 def without_small_objects(mask: Mask, minimum: int) -> Mask:
     """Drop the objects of fewer than `minimum` pixels."""
     objects, sizes = _numbered(mask)
-    return np.asarray((sizes >= minimum)[objects] & mask, np.bool_)
+    return np.asarray(look_up(sizes >= minimum, objects) & mask, np.bool_)
 
 
 def largest_objects(mask: Mask, count: int) -> Mask:
@@ -49,18 +50,20 @@ def largest_objects(mask: Mask, count: int) -> Mask:
     if len(sizes) - 1 <= count:
         return mask
     first = np.zeros(len(sizes), np.int64)
-    first[objects.ravel()[::-1]] = np.arange(objects.size)[::-1]  # what is written last is the first pixel
+    flat = objects.ravel()
+    for piece in reversed(list(pieces(flat.shape))):
+        first[flat[piece][::-1]] = np.arange(piece.start, piece.stop)[::-1]  # what is written last is the first pixel
     order = np.lexsort((first[1:], -sizes[1:])) + 1
     kept = np.zeros(len(sizes), np.bool_)
     kept[order[:count]] = True
-    return np.asarray(kept[objects], np.bool_)
+    return look_up(kept, objects)
 
 
 def _numbered(mask: Mask, connectivity: int = 8) -> tuple[npt.NDArray[np.int32], Integers]:
     """Objects, numbered from 1, and the size of each; entry 0 is the background's."""
     # OpenCV's own statistics take six times as long.
     count, objects = cv2.connectedComponents(_as_bytes(mask), connectivity=connectivity, ltype=cv2.CV_32S)
-    return np.asarray(objects, np.int32), np.bincount(objects.ravel(), minlength=count)
+    return np.asarray(objects, np.int32), count_values(objects, count)
 
 
 def _as_bytes(mask: Mask) -> npt.NDArray[np.uint8]:
@@ -68,4 +71,4 @@ def _as_bytes(mask: Mask) -> npt.NDArray[np.uint8]:
 
 
 def _bytes_of(mask: npt.NDArray[np.generic]) -> Mask:
-    return np.asarray(mask).astype(np.bool_)
+    return np.asarray(mask).view(np.bool_)

@@ -1,5 +1,6 @@
 """What is left of a map's masks at every threshold when small objects are dropped, from one tree of its components."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,11 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Integers, Mask
 from toolkit.core.blend import Stored, to_levels
+from toolkit.core.pieces import look_up, pieces
 
 Levels = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int32]
+"""Of pixels, peaks or branches: half the memory of `int64`."""
 
 _CELLS_AT_ONCE = 1 << 23
 
@@ -50,8 +54,11 @@ def kept_areas(stored: Stored, truth: Mask, minimum_sizes: Integers, valid: Mask
     branch_of, joints = _branches(_passes(levels, peaks, len(heights)), heights)
     count = int(branch_of.max(initial=-1)) + 1
     above_zero = levels > 0  # no threshold is below 0: the other pixels are never in an object
+    branches = look_up(branch_of.astype(np.int32), peaks) if count else peaks
+    del peaks
     masks = [above_zero, above_zero & truth] if valid is None else [above_zero, above_zero & truth, above_zero & valid]
-    pixels = [(branch_of[peaks[mask]], levels[mask]) for mask in masks]
+    pixels = [(branches[mask], levels[mask]) for mask in masks]
+    del branches
     kept = np.empty((len(pixels), 255, len(minimum_sizes)), np.int64)
     width = max(1, _CELLS_AT_ONCE // max(1, count * len(pixels)))
     for low in range(1, 256, width):
@@ -65,44 +72,76 @@ def kept_areas(stored: Stored, truth: Mask, minimum_sizes: Integers, valid: Mask
     return KeptAreas(intersection, sizes if valid is None else kept[2], sizes)
 
 
-def _peaks(levels: Levels) -> tuple[Integers, Integers]:
-    """Number the peaks that pixels lead uphill to from 0, `int64 (height, width)`, and tell their levels.
+def _peaks(levels: Levels) -> tuple[Numbers, Integers]:
+    """Number the peaks that pixels lead uphill to from 0, `int32 (height, width)`, and tell their levels.
 
     A pixel leads to its highest neighbour, of equals to the last one, until none is higher. For pixels at level 0,
     which no peak needs, any number does.
     """
-    height, width = levels.shape
-    keys = np.full((height + 2, width + 2), -1, np.int64)
-    keys[1:-1, 1:-1] = levels * np.int64(levels.size) + np.arange(levels.size).reshape(levels.shape)
-    highest = np.maximum(np.maximum(keys[:-2], keys[1:-1]), keys[2:])
-    highest = np.maximum(np.maximum(highest[:, :-2], highest[:, 1:-1]), highest[:, 2:])
-    uphill = (highest % levels.size).ravel()
-    while not np.array_equal(further := uphill[uphill], uphill):
-        uphill = further
-    tops = np.flatnonzero((uphill == np.arange(levels.size)) & (levels.ravel() > 0))
-    numbers = np.zeros(levels.size, np.int64)
+    uphill = _uphill(levels).ravel()
+    moves = True
+    while moves:
+        moves = False
+        for piece in pieces(uphill.shape):
+            further = uphill[uphill[piece]]
+            moves |= not np.array_equal(further, uphill[piece])
+            uphill[piece] = further
+    tops = np.concatenate(
+        [
+            np.flatnonzero((uphill[piece] == np.arange(piece.start, piece.stop)) & (levels.ravel()[piece] > 0))
+            + piece.start
+            for piece in pieces(uphill.shape)
+        ]
+    )
+    numbers = np.zeros(levels.size, np.int32)
     numbers[tops] = np.arange(len(tops))
-    return numbers[uphill].reshape(levels.shape), levels.ravel()[tops].astype(np.int64)
+    return look_up(numbers, uphill).reshape(levels.shape), levels.ravel()[tops].astype(np.int64)
 
 
-def _passes(levels: Levels, peaks: Integers, count: int) -> Integers:
+def _uphill(levels: Levels) -> Numbers:
+    """Which pixel, counted row by row, each leads to: its highest neighbour or itself, `int32 (height, width)`."""
+    height, width = levels.shape
+    uphill = np.empty(levels.shape, np.int32)
+    for rows in pieces(levels.shape):
+        first, last = max(rows.start - 1, 0), min(rows.stop + 1, height)
+        keys = np.full((rows.stop - rows.start + 2, width + 2), -1, np.int64)
+        numbers = np.arange(first * width, last * width).reshape(-1, width)
+        begin = first - rows.start + 1
+        keys[begin : begin + last - first, 1:-1] = levels[first:last] * np.int64(levels.size) + numbers
+        highest = np.maximum(np.maximum(keys[:-2], keys[1:-1]), keys[2:])
+        highest = np.maximum(np.maximum(highest[:, :-2], highest[:, 1:-1]), highest[:, 2:])
+        uphill[rows] = highest % levels.size
+    return uphill
+
+
+def _passes(levels: Levels, peaks: Numbers, count: int) -> Integers:
     """The highest pass above 0 between each two neighbouring peaks: rows of level, peak and peak, the highest first."""
-    # With a column of zeros at the end of each row no neighbour is found across the edge.
-    flat_levels, flat_peaks = (np.pad(some, ((0, 0), (0, 1))).ravel() for some in (levels, peaks))
-    across = levels.shape[1] + 1
-    found = []
-    for offset in (1, across - 1, across, across + 1):
-        crossing = np.flatnonzero(flat_peaks[:-offset] != flat_peaks[offset:])
-        lower = np.minimum(flat_levels[crossing], flat_levels[crossing + offset])
-        crossing, lower = crossing[lower > 0], lower[lower > 0]
-        first, second = flat_peaks[crossing], flat_peaks[crossing + offset]
-        found.append((np.minimum(first, second) * count + np.maximum(first, second)) * 256 + (255 - lower))
-    codes = np.sort(np.concatenate(found))
+    height, found = levels.shape[0], [np.empty(0, np.int64)]
+    for rows in pieces(levels.shape):
+        some = slice(rows.start, min(rows.stop + 1, height))
+        found.append(_highest(np.concatenate(list(_crossings(levels[some], peaks[some], count)))))
+    codes = _highest(np.concatenate(found))
     pairs, depths = codes >> 8, codes & 255
-    best = np.diff(pairs, prepend=-1) > 0  # the first code of a pair is its highest pass
-    pairs, depths = pairs[best], depths[best]
     order = np.argsort(depths, kind="stable")
     return np.stack([255 - depths, pairs // max(count, 1), pairs % max(count, 1)], axis=1)[order]
+
+
+def _crossings(levels: Levels, peaks: Numbers, count: int) -> Iterator[Integers]:
+    """A code for each two neighbouring pixels that lead to different peaks: the peaks, then how deep the pass is."""
+    height, width = levels.shape
+    for down, across in ((0, 1), (1, -1), (1, 0), (1, 1)):
+        here = np.s_[: height - down, max(-across, 0) : width - max(across, 0)]
+        there = np.s_[down:, max(across, 0) : width + min(across, 0)]
+        lower = np.minimum(levels[here], levels[there])
+        crossing = (peaks[here] != peaks[there]) & (lower > 0)
+        first, second = peaks[here][crossing].astype(np.int64), peaks[there][crossing]
+        yield (np.minimum(first, second) * count + np.maximum(first, second)) * 256 + (255 - lower[crossing])
+
+
+def _highest(codes: Integers) -> Integers:
+    """Of the codes of each pair of peaks that of the highest pass, in order."""
+    codes = np.sort(codes)
+    return codes[np.diff(codes >> 8, prepend=-1) > 0]  # the first code of a pair is its highest pass
 
 
 def _branches(passes: Integers, heights: Integers) -> tuple[Integers, Integers]:
@@ -140,12 +179,14 @@ def _root(links: list[int], peak: int) -> int:
     return peak
 
 
-def _areas(branches: Integers, levels: Levels, count: int, low: int, high: int) -> Integers:
+def _areas(branches: Numbers, levels: Levels, count: int, low: int, high: int) -> Integers:
     """How many of these pixels reach each level from `low` below `high`, `int64 (branches, levels)`."""
     columns = high - low + 1  # the first one is for what is lower
-    levels = np.clip(levels, low - 1, high - 1) - (low - 1)
-    counts = np.bincount(branches * columns + levels, minlength=count * columns).reshape(count, columns)
-    return _summed_from_the_end(counts)[:, 1:]
+    counts = np.zeros(count * columns, np.int64)
+    for piece in pieces(levels.shape):
+        reached = np.clip(levels[piece], low - 1, high - 1) - (low - 1)
+        counts += np.bincount(branches[piece] * np.int64(columns) + reached, minlength=count * columns)
+    return _summed_from_the_end(counts.reshape(count, columns))[:, 1:]
 
 
 def _unite(areas: Integers, joints: Integers, low: int) -> None:

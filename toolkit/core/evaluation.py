@@ -10,6 +10,7 @@ from toolkit.core.area_metrics import AreaFormula
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.labels import VOID, Activation, Labels, label_count, planes
 from toolkit.core.measuring import Direction, Planes, mean
+from toolkit.core.pieces import count_values
 
 AREA_BINS = 5
 
@@ -56,7 +57,7 @@ def confusion_of(prediction: Planes, labels: Labels, activation: Activation) -> 
 
     def counted(some: Labels) -> Integers:
         # The label of void pixels lies behind all others.
-        return np.asarray(belongs @ np.bincount(some.ravel(), minlength=VOID + 1)[: len(labels_known)], np.int64)
+        return np.asarray(belongs @ count_values(some, VOID + 1)[: len(labels_known)], np.int64)
 
     return Confusion(np.stack([counted(labels[column]) for column in columns], axis=1), counted(labels))
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.core.pieces import count_values, pieces
+
 Labels = npt.NDArray[np.uint8]
 """`uint8 (height, width)`: the class of each pixel, or `VOID`.
 
@@ -66,32 +68,41 @@ class Classes:
         if raw.dtype.kind not in "bui" or raw.min(initial=0) < 0:
             raise UnknownValuesError(f"pixels of type {raw.dtype}, or negative ones; expected whole numbers from 0")
         if self.values is None:
-            labels: Labels = np.not_equal(raw, 0).astype(np.uint8)
-            if self.ignore:
-                labels[np.isin(raw, self.ignore)] = VOID
+            labels: Labels = np.not_equal(raw, 0).view(np.uint8)
+            for value in self.ignore:
+                labels[raw == value] = VOID
             return labels
-        raw = raw.astype(np.int64)
-        named = (value for values in (*self.values, self.ignore, self.others) for value in values)
-        largest = max(int(raw.max(initial=0)), *named)
-        table = np.full(largest + 1, -1, np.int16)
+        table = self._table(self.values)
+        found, unknown = np.empty(raw.shape, np.uint8), set[int]()
+        for piece in pieces(raw.shape):
+            values = raw[piece].view(np.uint8) if raw.dtype == np.bool_ else raw[piece]
+            # What lies beyond the largest value of any class is no other than the next one.
+            last = values.dtype.type(min(len(table) - 1, np.iinfo(values.dtype).max))
+            part = table[np.minimum(values, last)]
+            if part.min(initial=0) < 0:
+                unknown |= set(np.unique(values[part < 0]).tolist())
+            found[piece] = part
+        if unknown:
+            first = ", ".join(map(str, sorted(unknown)[:10]))
+            raise UnknownValuesError(
+                f"pixel values that no class has: {first}{', …' * (len(unknown) > 10)}; expected {self.describe()}",
+                tuple(sorted(unknown)),
+            )
+        return found
+
+    def _table(self, values_of: tuple[tuple[int, ...], ...]) -> npt.NDArray[np.int16]:
+        """The label of each pixel value up to the largest one of a class, and of all beyond that; -1 for none."""
+        largest = max(value for values in (*values_of, self.ignore, self.others, (0,)) for value in values)
+        table = np.full(largest + 2, -1, np.int16)
         if self.count == 1:
             table[:] = 0
         elif self.activation == "sigmoid":
             table[0] = 0
         table[list(self.others)] = 0
-        for label, values in zip(_class_labels(self.count, self.activation).tolist(), self.values, strict=True):
+        for label, values in zip(_class_labels(self.count, self.activation).tolist(), values_of, strict=True):
             table[list(values)] = label
         table[list(self.ignore)] = VOID
-        found = table[raw]
-        if found.min(initial=0) < 0:
-            unknown = np.unique(raw[found < 0])
-            raise UnknownValuesError(
-                f"pixel values that no class has: {', '.join(map(str, unknown[:10]))}{', …' * (len(unknown) > 10)}; "
-                f"expected {self.describe()}",
-                tuple(unknown.tolist()),
-            )
-        known: Labels = found.astype(np.uint8)
-        return known
+        return table
 
     def labels_of_planes(self, masks: npt.NDArray[Any]) -> Labels:
         """Labels of the masks of the classes, with softmax without the background.
@@ -111,7 +122,7 @@ class Classes:
         masks = masks == 1
         labels = _class_labels(self.count, self.activation)[-masks.shape[2] :]
         if self.activation == "softmax" or self.count > BITS:
-            shared = masks.sum(axis=2) > 1
+            shared = masks.sum(axis=2, dtype=np.uint8) > 1
             if shared.any():
                 first, second, *_ = np.flatnonzero(masks[shared][0])
                 names = self.names[-masks.shape[2] :]
@@ -142,9 +153,9 @@ def planes(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[
     """One plane a class, `uint8 (height, width, classes)`: 1 where the pixel is of it, 0 elsewhere, VOID where void."""
     values = _class_labels(classes, activation)
     if activation == "sigmoid" and classes <= BITS:
-        result: npt.NDArray[np.uint8] = ((labels[..., None] & values) != 0).astype(np.uint8)
+        result: npt.NDArray[np.uint8] = ((labels[..., None] & values) != 0).view(np.uint8)
     else:
-        result = (labels[..., None] == values).astype(np.uint8)
+        result = (labels[..., None] == values).view(np.uint8)
     result[labels == VOID] = VOID
     return result
 
@@ -163,7 +174,7 @@ def has_foreground(labels: Labels) -> bool:
 
 def pixel_counts(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[np.int64]:
     """Pixels of each class, `int64 (classes,)`; void ones are not counted."""
-    counts: npt.NDArray[np.int64] = np.bincount(labels.ravel(), minlength=256).astype(np.int64)
+    counts: npt.NDArray[np.int64] = count_values(labels, 256)
     every = np.arange(label_count(classes, activation), dtype=np.uint8)
     return counts[: len(every)] @ planes(every, classes, activation).astype(np.int64)
 

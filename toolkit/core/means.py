@@ -10,6 +10,7 @@ import numpy.typing as npt
 from toolkit.core.arrays import Floats, Integers, Probability
 from toolkit.core.blend import Stored, StoredType, to_levels
 from toolkit.core.labels import Activation
+from toolkit.core.pieces import count_values, look_up
 from toolkit.core.postprocess import masks_of
 
 Mean = Literal["probability", "logit", "rank", "vote"]
@@ -45,7 +46,7 @@ class Blender:
             classes = stored.shape[-1]
             table = self.table(member, classes)
             if stored.dtype == np.uint8:
-                return np.stack([table[index][stored[..., index]] for index in range(classes)], axis=-1)
+                return np.stack([look_up(table[index], stored[..., index]) for index in range(classes)], axis=-1)
             levels = _as_levels(stored)
             ranks = [np.interp(levels[..., index], np.arange(256), table[index]) for index in range(classes)]
             return np.stack(ranks, axis=-1).astype(np.float32)
@@ -119,7 +120,7 @@ def round_levels(levels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 def count_levels(stored: Stored) -> Integers:
     """How many pixels of one map have each level, `int64 (classes, 256)`."""
     levels = to_levels(stored)
-    return np.stack([np.bincount(levels[..., index].ravel(), minlength=256) for index in range(levels.shape[-1])])
+    return np.stack([count_values(levels[..., index], 256) for index in range(levels.shape[-1])])
 
 
 def _as_levels(stored: Stored) -> npt.NDArray[np.float32]:

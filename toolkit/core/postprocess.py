@@ -72,7 +72,7 @@ def masks_of(
     claims = _settled(claims, planes, recipe, exclusive=exclusive)
     if exclusive:
         claims[0] = ~np.logical_or.reduce(claims)
-    return np.stack(claims, axis=-1)
+    return claims[0][..., None] if count == 1 else np.stack(claims, axis=-1)
 
 
 def mask_of(
@@ -121,9 +121,10 @@ def emptiness_score(stored: Stored, emptiness: Emptiness, presence: float | None
         return float(presence)
     if emptiness.score == "maximum":
         return float(to_probability(stored.max(keepdims=True)).item())
-    values = to_probability(stored).ravel()
-    count = min(emptiness.pixels, values.size)
-    return float(np.partition(values, -count)[-count:].mean(dtype=np.float64))
+    count = min(emptiness.pixels, stored.size)
+    values = stored.flatten()
+    values.partition(-count)
+    return float(to_probability(values[-count:]).mean(dtype=np.float64))
 
 
 def cleaned(mask: Mask, stored: Stored, rule: ClassRecipe, steps: Mapping[str, Step] | None = None) -> Mask:

@@ -9,6 +9,7 @@ from toolkit.core.area_metrics import AreaMetric, PixelAccuracy
 from toolkit.core.arrays import Floats, Integers, Mask
 from toolkit.core.blend import Stored, to_levels
 from toolkit.core.measuring import AREAS, Metric
+from toolkit.core.pieces import pieces
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.sweeps import Blocks, Sweep
 from toolkit.core.tallies import Tally
@@ -105,7 +106,10 @@ def areas_by_threshold(stored: Stored, truth: Mask) -> tuple[Integers, Integers,
         stored: kept map of (height, width), `uint8` or `float16`.
         truth: `bool (height, width)`.
     """
-    joint = np.bincount((to_levels(stored).astype(np.uint16) | truth.astype(np.uint16) << 8).ravel(), minlength=512)
+    joint = np.zeros(512, np.int64)
+    for piece in pieces(truth.shape):
+        cells = to_levels(stored[piece]).astype(np.uint16) | truth[piece].astype(np.uint16) << 8
+        joint += np.bincount(cells.ravel(), minlength=512)
     background, foreground = (np.cumsum(counts[::-1])[::-1] for counts in (joint[:256], joint[256:]))
     return foreground[1:], (background + foreground)[1:], int(foreground[0])
 

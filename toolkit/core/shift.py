@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.blend import Stored, to_levels
+from toolkit.core.blend import Stored
 from toolkit.core.evidence import Evidence
 from toolkit.core.labels import Activation
+from toolkit.core.means import count_levels
 from toolkit.core.measuring import Planes
 from toolkit.core.paths import exceeds
 from toolkit.core.postprocess import masks_of
@@ -60,7 +61,7 @@ class Looker:
 
     def add(self, stored: Stored, masks: Planes) -> None:
         """Count one image: its map as it is kept and its masks, both (height, width, classes)."""
-        self.levels += level_counts(stored)
+        self.levels += count_levels(stored)
         self._coverages.append(masks[..., self._first :].mean(axis=(0, 1)))
 
     def look(self) -> Look:
@@ -71,12 +72,6 @@ class Looker:
         histogram = np.bincount(tenths, pooled, _BINS) / pooled.sum()
         shares = tuple(float(share) for share in histogram)
         return Look(len(coverage), float((coverage == 0).mean()), float(coverage.mean()), shares)
-
-
-def level_counts(stored: Stored) -> Integers:
-    """How many pixels of each class have each of the 256 levels, `int64 (classes, 256)`."""
-    levels = to_levels(stored)
-    return np.stack([np.bincount(levels[..., index].ravel(), minlength=256) for index in range(levels.shape[2])])
 
 
 def distance(first: Sequence[float], second: Sequence[float]) -> float:
@@ -129,7 +124,7 @@ def look_at_folds(task: Task, recipe: Recipe) -> tuple[Look, Integers]:
     levels = np.zeros((int(task.folds.max()) + 1, task.classes, 256), np.int64)
     for example in task.examples("looking at out-of-fold masks"):
         looker.add(example.stored, masks_of(example.stored, task.activation, recipe, example.presence, task.own))
-        levels[task.folds[example.position]] += level_counts(example.stored)
+        levels[task.folds[example.position]] += count_levels(example.stored)
     return looker.look(), levels
 
 

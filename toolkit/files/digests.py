@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def digest(content: bytes) -> str:
-    """32 hexadecimal digits of BLAKE2b."""
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+def digest(*contents: bytes | memoryview) -> str:
+    """32 hexadecimal digits of BLAKE2b of contents, those of arrays (C-contiguous) among them, one after the other."""
+    found = hashlib.blake2b(digest_size=16)
+    for content in contents:
+        found.update(content)
+    return found.hexdigest()
 
 
 def file_digest(path: Path) -> str:

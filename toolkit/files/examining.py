@@ -1,23 +1,27 @@
 """What every image and its mask are like: each decoded once, and nothing raised."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from toolkit.core.arrays import Image
 from toolkit.core.duplicates import Thumbnail, thumbnail
 from toolkit.core.labels import VOID, Labels, UnknownValuesError, pixel_counts
 from toolkit.core.orientation import border_contrast, border_length, in_other_order
+from toolkit.core.pieces import pieces
 from toolkit.core.rle import PixelOrder
 from toolkit.errors import DataError
 from toolkit.files.digests import digest
 from toolkit.files.mask_tables import MaskTable
+from toolkit.files.room import Room
 from toolkit.files.sources import Images, LabelledImages
 from toolkit.messages import Progress
 
+_PIXELS_AT_ONCE = 1 << 26
 _COMPARED_AT_MOST = 300
 _PIXELS_COMPARED_AT_MOST = 4_000_000
 
@@ -69,70 +73,92 @@ def examine_labelled(data: LabelledImages, progress: Progress, title: str) -> tu
     order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
     every = -(-len(ids) // _COMPARED_AT_MOST)
     compared = set() if order is None else set(ids[::every])
-    return _in_threads(lambda one: _labelled(data, one, order if one in compared else None), ids, title, progress)
+
+    def examine(image_id: str) -> ImageFacts:
+        return _labelled(data, image_id, order if image_id in compared else None)
+
+    return _in_threads(examine, data.images, title, progress)
 
 
 def examine_images(images: Images, progress: Progress, title: str) -> tuple[ImageFacts, ...]:
     """Every image, in the order of the sorted ids."""
-    return _in_threads(partial(_unlabelled, images), images.ids, title, progress)
+    return _in_threads(partial(_unlabelled, images), images, title, progress)
 
 
 def _in_threads(
-    examine: Callable[[str], ImageFacts], ids: Sequence[str], title: str, progress: Progress
+    examine: Callable[[str], ImageFacts], images: Images, title: str, progress: Progress
 ) -> tuple[ImageFacts, ...]:
+    ids = images.ids
     found = []
+    room = Room(_PIXELS_AT_ONCE)
+
+    def within(image_id: str) -> ImageFacts:
+        with room.taken(_pixels(images, image_id)):
+            return examine(image_id)
+
     with ThreadPoolExecutor() as pool, progress.task(title, len(ids)) as task:
-        for facts in pool.map(examine, ids):
+        for facts in pool.map(within, ids):
             found.append(facts)
             task.advance()
     return tuple(found)
 
 
+def _pixels(images: Images, image_id: str) -> int:
+    try:
+        height, width = images.size(image_id)
+    except DataError:  # told when it is read
+        return 1
+    return height * width
+
+
 def _unlabelled(images: Images, image_id: str) -> ImageFacts:
     try:
-        image = images.read(image_id)
-        content = digest(images.content(image_id))
+        facts = _of_image(image_id, images.read(image_id))
+        return replace(facts, content=digest(images.content(image_id)))
     except DataError as error:
         return ImageFacts(image_id, error.message, error.advice)
-    return _of_image(image_id, image, content)
 
 
-def _of_image(image_id: str, image: Image, content: str) -> ImageFacts:
+def _of_image(image_id: str, image: Image) -> ImageFacts:
     height, width = image.shape[:2]
     return ImageFacts(
         image_id,
         size=(height, width),
         low=int(image.min()),
         high=int(image.max()),
-        is_constant=bool((image == image[0, 0]).all()),
-        is_grey=image.shape[2] == 3 and bool((image == image[..., :1]).all()),
-        picture=digest(f"{image.shape}".encode() + image.tobytes()),
-        content=content,
+        is_constant=_are_all(image, lambda piece: piece == image[0, 0]),
+        is_grey=image.shape[2] == 3 and _are_all(image, lambda piece: piece == piece[..., :1]),
+        picture=digest(f"{image.shape}".encode(), np.ascontiguousarray(image).data),
         thumbnail=thumbnail(image),
     )
+
+
+def _are_all(image: Image, test: Callable[[Image], npt.NDArray[np.bool_]]) -> bool:
+    return all(test(image[rows]).all() for rows in pieces(image.shape))
 
 
 def _labelled(data: LabelledImages, image_id: str, order: PixelOrder | None) -> ImageFacts:
     try:
         image, labels = data.images.read(image_id), data.read_labels(image_id)
-        content = digest(data.images.content(image_id) + data.masks.content(image_id))
+        facts = _of_image(image_id, image)
+        is_scaled = data.masks.size not in (None, labels.shape)
+        traces = None if order is None or is_scaled else _traces(image, labels, order)
+        del image  # a large one should be gone before its file is read as it is
+        content = digest(data.images.content(image_id), data.masks.content(image_id))
     except DataError as error:
         unknown = error.__cause__.values if isinstance(error.__cause__, UnknownValuesError) else ()
         return ImageFacts(image_id, error.message, error.advice, unknown)
-    alone = _of_image(image_id, image, content)
     shown = labels != VOID
     counted = max(1, int(shown.sum()))
-    is_scaled = data.masks.size not in (None, labels.shape)
-    return ImageFacts(
-        **vars(alone)
-        | {
-            "coverage": int(((labels > 0) & shown).sum()) / counted,
-            "void": 1 - int(shown.sum()) / labels.size,
-            "pixels": tuple(pixel_counts(labels, data.classes.count, data.classes.activation).tolist()),
-            "is_scaled": is_scaled,
-            "drawn": digest(f"{labels.shape}".encode() + labels.tobytes()),
-            "order": None if order is None or is_scaled else _traces(image, labels, order),
-        }
+    return replace(
+        facts,
+        content=content,
+        coverage=int(((labels > 0) & shown).sum()) / counted,
+        void=1 - int(shown.sum()) / labels.size,
+        pixels=tuple(pixel_counts(labels, data.classes.count, data.classes.activation).tolist()),
+        is_scaled=is_scaled,
+        drawn=digest(f"{labels.shape}".encode(), np.ascontiguousarray(labels).data),
+        order=traces,
     )
 
 

@@ -24,15 +24,23 @@ TITLE_SIZE, HEADING_SIZE, TEXT_SIZE, SCALE_SIZE = 24, 18, 14, 12
 MARGIN, TILE_GAP, ROW_GAP, GROUP_GAP = 20, 6, 12, 28
 SMALLEST_TILE = 16
 WIDEST_TILE = 4 / 3  # of the tile height: two groups of such tiles side by side still fit a full HD screen
+_VERY_LARGE = 1 << 24  # pixels
 WIDEST_SHEET = 1900  # groups that would be wider side by side are stacked
 
 
 def resized(plane: npt.NDArray[np.bool_ | np.uint8 | np.float32], size: tuple[int, int], enlarging: int) -> Plane:
-    """Resize to (width, height); shrinking averages, so that a thin structure fades instead of vanishing."""
+    """Resize to (width, height); shrinking averages, so that a thin structure fades instead of vanishing.
+
+    What is very large shrinks in its own type, to whole levels: `float32` would take four times the memory.
+    """
     shrinks = size[0] < plane.shape[1] or size[1] < plane.shape[0]
     how = cv2.INTER_AREA if shrinks else enlarging
     if plane.ndim == 3:  # channel by channel, because all of a large image as numbers would take its memory four times
         return np.stack([resized(plane[..., channel], size, enlarging) for channel in range(plane.shape[2])], axis=-1)
+    if shrinks and plane.size >= _VERY_LARGE and plane.dtype == np.uint8:
+        return cv2.resize(np.ascontiguousarray(plane), size, interpolation=how).astype(np.float32)
+    if shrinks and plane.size >= _VERY_LARGE and plane.dtype == np.bool_:
+        return resized(plane.view(np.uint8) * np.uint8(255), size, enlarging) / np.float32(255)
     return np.asarray(cv2.resize(np.ascontiguousarray(plane, np.float32), size, interpolation=how), np.float32)
 
 

@@ -1,7 +1,6 @@
 """The picture of a prediction: the image, the probability, and the masks over the image, with a legend."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +15,6 @@ from toolkit.report.drawing import (
     TEXT_SIZE,
     TILE_GAP,
     Picture,
-    Plane,
     as_bytes,
     as_rgb,
     flowed,
@@ -31,13 +29,12 @@ from toolkit.report.overlays import probability_scale, viridis
 from toolkit.report.previews import CLASS_COLOURS, CLASS_STRENGTH
 
 _SMALLEST, _LARGEST = 256, 1024
-_VERY_LARGE = 1 << 24  # pixels
 _LEGEND_AT_MOST = 24
 
 
 def prediction_picture(
     image: npt.NDArray[np.uint8],
-    probability: npt.NDArray[np.float32],
+    probability: npt.NDArray[np.float32] | npt.NDArray[np.uint8],
     masks: Planes,
     *,
     name: str,
@@ -50,7 +47,8 @@ def prediction_picture(
 
     Args:
         image: `uint8 (height, width, channels)`.
-        probability: `float32 (height, width, classes)`, 0–1, without a background; the largest of a pixel is drawn.
+        probability: `float32 (height, width, classes)`, 0–1, or `uint8`, 0–255, without a background; the largest of a
+            pixel is drawn.
         masks: `bool (height, width, classes)`.
         name: of the image.
         title: where the prediction comes from.
@@ -60,9 +58,10 @@ def prediction_picture(
         `uint8 (height, width, 3)`, RGB.
     """
     size = _drawn_size(image.shape[0], image.shape[1])
-    plain = _drawn(as_rgb(image), size, cv2.INTER_NEAREST_EXACT)
+    plain = resized(as_rgb(image), size, cv2.INTER_NEAREST_EXACT)
     largest = probability[..., 0] if len(classes) == 1 else probability.max(axis=2)
-    likely = np.clip(_drawn(largest, size, cv2.INTER_LINEAR), 0, 1)
+    certain = np.float32(255 if largest.dtype == np.uint8 else 1)
+    likely = np.clip(resized(largest, size, cv2.INTER_LINEAR) / certain, 0, 1)
     tiles = [
         ("image", as_bytes(plain)),
         ("probability" if len(classes) == 1 else "largest probability", viridis(likely)),
@@ -85,22 +84,13 @@ def _drawn_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _drawn(plane: npt.NDArray[Any], size: tuple[int, int], enlarging: int) -> Plane:
-    """As `resized`, but what is very large shrinks in its own type: `float32` would take four times the memory."""
-    if plane.shape[0] * plane.shape[1] < _VERY_LARGE:
-        return resized(plane, size, enlarging)
-    if plane.dtype == np.bool_:
-        return _drawn(plane.astype(np.uint8) * np.uint8(255), size, enlarging) / np.float32(255)
-    return cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA).astype(np.float32)
-
-
 def _tinted_masks(picture: npt.NDArray[np.float32], masks: Planes, size: tuple[int, int]) -> Picture:
     outlines = []
     for number in range(masks.shape[2]):
         if not masks[..., number].any():
             continue
         colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
-        part = _drawn(masks[..., number], size, cv2.INTER_NEAREST_EXACT)
+        part = resized(masks[..., number], size, cv2.INTER_NEAREST_EXACT)
         picture = tinted(picture, part, colour, CLASS_STRENGTH)
         outlines.append((outline(part, 1), colour))
     for line, colour in outlines:
