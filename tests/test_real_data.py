@@ -15,12 +15,12 @@ from toolkit.config.data import SourceKeys
 from toolkit.core.labels import VOID, Classes
 from toolkit.core.rle import decode, encode
 from toolkit.errors import DataError, SubmissionError
-from toolkit.files.checking import check_training_data
-from toolkit.files.finding import find_source, find_training_data
-from toolkit.files.images import read_image, read_mask_values
-from toolkit.files.mask_rows import runs_of
-from toolkit.files.sources import find_images
-from toolkit.files.submissions import (
+from toolkit.files.data.finding import find_source, find_training_data
+from toolkit.files.data.images import read_image, read_mask_values
+from toolkit.files.data.mask_rows import runs_of
+from toolkit.files.data.sources import find_images
+from toolkit.files.inspection.checking import check_training_data
+from toolkit.files.submissions.submissions import (
     default_layout,
     encode_image,
     encode_objects,

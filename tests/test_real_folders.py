@@ -9,8 +9,8 @@ from toolkit.commands.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import NothingToLearnError
-from toolkit.files.data_findings import DataFinding
 from toolkit.files.experiment import Workspace
+from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.realdata

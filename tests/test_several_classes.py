@@ -20,7 +20,7 @@ from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.history import read_history
 from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore
-from toolkit.files.submissions import read_submission
+from toolkit.files.submissions.submissions import read_submission
 from toolkit.files.truth import truth_of
 from toolkit.files.tuned import read_tuned
 from toolkit.messages import Silent

@@ -14,7 +14,7 @@ from toolkit.core.postprocess import masks_of, recipe_from_plain
 from toolkit.core.rle import decode
 from toolkit.files.experiment import Workspace
 from toolkit.files.store import ProbabilityStore
-from toolkit.files.submissions import read_submission
+from toolkit.files.submissions.submissions import read_submission
 from toolkit.files.tuned import read_tuned
 from toolkit.learning import lr_find
 from toolkit.learning.networks import build_network

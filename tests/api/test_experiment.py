@@ -10,9 +10,9 @@ from toolkit.api.batches import PredictedMap
 from toolkit.core.blend import quantise
 from toolkit.core.labels import VOID
 from toolkit.errors import ConfigError, DataError, MissingFileError, NotReadyError
+from toolkit.files.data.images import read_image
 from toolkit.files.experiment import Workspace
 from toolkit.files.fold_table import read_folds
-from toolkit.files.images import read_image
 from toolkit.files.store import ProbabilityStore
 
 pytestmark = pytest.mark.train

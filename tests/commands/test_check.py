@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.errors import ConfigError, MissingFileError, NothingToLearnError, SubmissionError
 from toolkit.files.digests import file_digest
-from toolkit.files.submission_log import LoggedSubmission, SubmissionLog
+from toolkit.files.submissions.submission_log import LoggedSubmission, SubmissionLog
 
 IDS = ("a", "b", "c")
 

@@ -14,9 +14,9 @@ from toolkit.commands.data_samples import choose_samples
 from toolkit.core.labels import Classes
 from toolkit.core.rle import encode
 from toolkit.errors import ConfigError, DataError
-from toolkit.files.data_findings import DataFinding
-from toolkit.files.examining import ImageFacts
 from toolkit.files.experiment import Workspace
+from toolkit.files.inspection.data_findings import DataFinding
+from toolkit.files.inspection.examining import ImageFacts
 from toolkit.messages import Silent
 
 Draw = Callable[..., Path]

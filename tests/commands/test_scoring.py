@@ -18,11 +18,11 @@ from toolkit.core.postprocess import IDENTITY
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import encode
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
+from toolkit.files.data.image_files import ImageFiles
+from toolkit.files.data.images import read_image
+from toolkit.files.data.mask_tables import MaskTable
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment
-from toolkit.files.image_files import ImageFiles
-from toolkit.files.images import read_image
-from toolkit.files.mask_tables import MaskTable
-from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter
 from toolkit.messages import Silent
 

@@ -24,7 +24,7 @@ from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import folds_digest, write_folds
 from toolkit.files.resolved import Resolved, read_resolved, write_resolved
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter, store_digest
-from toolkit.files.submission_log import SubmissionLog
+from toolkit.files.submissions.submission_log import SubmissionLog
 from toolkit.files.tuned import TunedRecipe, write_tuned
 from toolkit.files.writing import write_json, write_text
 from toolkit.messages import Silent
@@ -369,7 +369,7 @@ def test_masks_that_are_encoded_wrongly_are_never_written(monkeypatch: pytest.Mo
     finish()
     tk("submit", "a", "--threshold", "0.4")
     before = Path("submissions/a.csv").read_bytes()
-    monkeypatch.setattr("toolkit.files.submissions.encode", lambda mask, *_: encode(mask[::-1]))
+    monkeypatch.setattr("toolkit.files.submissions.submissions.encode", lambda mask, *_: encode(mask[::-1]))
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
     assert "its mask is another one than it was made of" in told
     assert Path("submissions/a.csv").read_bytes() == before

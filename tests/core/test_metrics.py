@@ -11,7 +11,7 @@ from toolkit.core.measuring import AREAS, Metric, case_of, mean
 from toolkit.core.metrics import METRICS, MetricSpec, build_metric, build_metrics
 from toolkit.core.rle import decode
 from toolkit.errors import ConfigError
-from toolkit.files.finding import find_training_data
+from toolkit.files.data.finding import find_training_data
 
 NAMES = sorted(METRICS)
 PER_IMAGE = ["dice", "iou", "precision", "recall", "fbeta", "salt_map", "instance_map", "airbus_f2"]

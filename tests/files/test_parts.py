@@ -7,8 +7,8 @@ import pytest
 from toolkit.core.labels import VOID, Classes
 from toolkit.core.windows import Window
 from toolkit.errors import DataError
-from toolkit.files.checking import check_training_data
-from toolkit.files.finding import find_training_data
+from toolkit.files.data.finding import find_training_data
+from toolkit.files.inspection.checking import check_training_data
 from toolkit.files.parts import cut_pool, find_occupancies, parts_of
 from toolkit.files.pool import Pool, Sample, make_pool
 from toolkit.messages import Silent

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from toolkit.core.labels import BINARY
-from toolkit.files.checking import check_training_data
-from toolkit.files.finding import find_training_data
+from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.sources import find_negatives
+from toolkit.files.inspection.checking import check_training_data
 from toolkit.files.pool import Pool, make_pool
-from toolkit.files.sources import find_negatives
 from toolkit.messages import Silent
 
 FOLDS = np.array([1, 0, 2, 1])

@@ -10,10 +10,10 @@ from toolkit.core.labels import Classes
 from toolkit.core.simulate_ccd import CCD_CLASSES, simulate_ccd
 from toolkit.core.simulate_shapes import SHAPE_CLASSES, simulate_shapes
 from toolkit.errors import DataError
-from toolkit.files.finding import find_training_data
-from toolkit.files.images import read_image
+from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.images import read_image
 from toolkit.files.simulation import KINDS, SimulatedFiles, Simulation, write_simulation
-from toolkit.files.submissions import read_solution, sample_layout
+from toolkit.files.submissions.submissions import read_solution, sample_layout
 from toolkit.messages import Silent
 
 SIZE = (48, 64)

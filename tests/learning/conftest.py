@@ -11,10 +11,10 @@ from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Integers
+from toolkit.files.data.sources import Images
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Experiment, StageFolder, Workspace
 from toolkit.files.history import read_history
-from toolkit.files.sources import Images
 from toolkit.files.store import ProbabilityStore
 from toolkit.learning.batches import SampleReader, tiles_of
 from toolkit.learning.fitting import plan_training

@@ -9,11 +9,11 @@ import pytest
 from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.mixing import parse_mixing
 from toolkit.core.labels import BINARY, VOID, Classes
+from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.images import UnreadableImageError
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Workspace
-from toolkit.files.finding import find_training_data
-from toolkit.files.images import UnreadableImageError
 from toolkit.files.pool import Sample
-from toolkit.files.sources import LabelledImages
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.batches import (
     SampleReader,

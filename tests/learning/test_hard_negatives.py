@@ -9,11 +9,11 @@ import pytest
 
 from toolkit.core.labels import VOID, Classes
 from toolkit.core.sampling import select_images
-from toolkit.files.checking import check_training_data
+from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import StageFolder
-from toolkit.files.finding import find_training_data
+from toolkit.files.inspection.checking import check_training_data
 from toolkit.files.pool import make_pool
-from toolkit.files.sources import LabelledImages
 from toolkit.learning.hard_negatives import weigh_negatives
 from toolkit.learning.training_data import Run
 from toolkit.messages import Silent

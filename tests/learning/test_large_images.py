@@ -16,12 +16,12 @@ from toolkit.core.blend import quantise
 from toolkit.core.labels import has_foreground
 from toolkit.core.tiles import TileGrid
 from toolkit.errors import ConfigError, TrainingError
+from toolkit.files.data.sources import find_images
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, StageFolder, Workspace
 from toolkit.files.fold_table import read_folds
 from toolkit.files.history import read_history
 from toolkit.files.resolved import read_resolved
-from toolkit.files.sources import find_images
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.writing import read_json
 from toolkit.learning import predicting, stage_run

@@ -7,8 +7,8 @@ from toolkit.config.networks import NetworkSpec
 from toolkit.core.labels import Activation, Classes
 from toolkit.core.placement import place
 from toolkit.core.views import VIEWS, View, parse_views
+from toolkit.files.data.sources import Images, find_images
 from toolkit.files.experiment import Workspace
-from toolkit.files.sources import Images, find_images
 from toolkit.learning.augmentation import FixedTransforms
 from toolkit.learning.batches import SampleReader
 from toolkit.learning.networks import Network, build_network

@@ -11,11 +11,11 @@ from toolkit.core.arrays import Image
 from toolkit.core.blend import quantise
 from toolkit.core.views import parse_views
 from toolkit.errors import ConfigError, NetworkError
+from toolkit.files.data.sources import Images, find_images
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Split, Workspace
 from toolkit.files.fold_table import read_folds
 from toolkit.files.resolved import read_resolved
-from toolkit.files.sources import Images, find_images
 from toolkit.files.store import ProbabilityStore
 from toolkit.learning.batches import build_reader
 from toolkit.learning.networks import Network, build_network

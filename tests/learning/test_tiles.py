@@ -13,9 +13,9 @@ from toolkit.core.labels import BINARY, VOID
 from toolkit.core.tiles import Cutting
 from toolkit.core.views import parse_views
 from toolkit.core.windows import Window
-from toolkit.files.finding import find_training_data
+from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.sources import Images, LabelledImages, find_images
 from toolkit.files.pool import Sample
-from toolkit.files.sources import Images, LabelledImages, find_images
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.batches import SampleReader, tiles_of, training_batches, validation_batches
 from toolkit.learning.mixing import Mixing

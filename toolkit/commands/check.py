@@ -6,13 +6,13 @@ from pathlib import Path
 from toolkit.commands.competition import named_competition
 from toolkit.config.competitions import PLAIN
 from toolkit.errors import SubmissionError
-from toolkit.files.checks import check_submission
-from toolkit.files.expectations import Expected, TestImages
+from toolkit.files.data.sources import find_images
 from toolkit.files.experiment import Workspace
-from toolkit.files.findings import Finding, is_refused
-from toolkit.files.sources import find_images
-from toolkit.files.submission_log import SubmissionLog
-from toolkit.files.submissions import sample_layout
+from toolkit.files.submissions.checks import check_submission
+from toolkit.files.submissions.expectations import Expected, TestImages
+from toolkit.files.submissions.findings import Finding, is_refused
+from toolkit.files.submissions.submission_log import SubmissionLog
+from toolkit.files.submissions.submissions import sample_layout
 from toolkit.messages import Progress, Table
 
 

@@ -11,22 +11,22 @@ from toolkit.commands.fold_plan import find_folds
 from toolkit.config.loading import is_ensemble, load_config
 from toolkit.config.models import Config
 from toolkit.errors import ConfigError, DataError, ToolkitError
-from toolkit.files.checking import (
+from toolkit.files.data.finding import find_extra_images, find_test_images
+from toolkit.files.data.sources import Images, LabelledImages
+from toolkit.files.datasets import Dataset, check_all_depths, find_labelled, refuse_shared, weights_of
+from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.inspection.checking import (
     DataIndex,
     duplicate_findings_of,
     file_findings,
     test_findings,
     training_findings,
 )
-from toolkit.files.data_findings import DataFinding, by_level, errors_of
-from toolkit.files.data_summary import ClassShare, FileSummary, class_shares, summary_of
-from toolkit.files.datasets import Dataset, check_all_depths, find_labelled, refuse_shared, weights_of
-from toolkit.files.duplicate_findings import like_extra
-from toolkit.files.examining import ImageFacts, examine_images, examine_labelled
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.finding import find_extra_images, find_test_images
-from toolkit.files.sources import Images, LabelledImages
-from toolkit.files.submissions import sample_layout_for
+from toolkit.files.inspection.data_findings import DataFinding, by_level, errors_of
+from toolkit.files.inspection.data_summary import ClassShare, FileSummary, class_shares, summary_of
+from toolkit.files.inspection.duplicate_findings import like_extra
+from toolkit.files.inspection.examining import ImageFacts, examine_images, examine_labelled
+from toolkit.files.submissions.submissions import sample_layout_for
 from toolkit.files.writing import replacing, write_json
 from toolkit.messages import Progress, Silent, Table
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from toolkit.core.labels import Activation, Classes
-from toolkit.files.data_findings import DataFinding
-from toolkit.files.examining import ImageFacts
-from toolkit.files.sources import LabelledImages
+from toolkit.files.data.sources import LabelledImages
+from toolkit.files.inspection.data_findings import DataFinding
+from toolkit.files.inspection.examining import ImageFacts
 from toolkit.report.data_sheet import SheetSample, data_sheet
 from toolkit.report.drawing import Picture
 from toolkit.report.previews import PreviewSample

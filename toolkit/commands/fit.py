@@ -23,16 +23,16 @@ from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
 from toolkit.core.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError
-from toolkit.files.checking import duplicate_findings_of
-from toolkit.files.data_findings import warn_of
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets import Dataset, background_digest, find_dataset
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Split, Workspace
 from toolkit.files.fold_table import FoldTable, folds_digest, write_folds
 from toolkit.files.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.files.inspection.checking import duplicate_findings_of
+from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.locks import locked
 from toolkit.files.resolved import Resolved, changed_keys, plugins_digest, read_resolved, versions, write_resolved
-from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.truth import only
 from toolkit.files.writing import read_json

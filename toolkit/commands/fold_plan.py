@@ -24,14 +24,14 @@ from toolkit.core.strata import (
     united,
 )
 from toolkit.errors import ChangedError, DataError, FoldsError
-from toolkit.files.checking import DataIndex
+from toolkit.files.data.own_source import GROUP
 from toolkit.files.datasets import Dataset
 from toolkit.files.experiment import Experiment
-from toolkit.files.findings import listed
 from toolkit.files.fold_table import FoldTable, read_fold_table, read_folds, read_given_folds
-from toolkit.files.own_source import GROUP
+from toolkit.files.inspection.checking import DataIndex
 from toolkit.files.pool import Pool
 from toolkit.files.resolved import changed_keys, read_resolved
+from toolkit.files.submissions.findings import listed
 from toolkit.messages import Progress
 
 FOLD_KEYS = (

@@ -9,10 +9,10 @@ from toolkit.commands.init_network import network_choices, starting_values
 from toolkit.commands.init_text import config_text
 from toolkit.commands.starting_point import SAID_BY_COMPETITION, load_checked, written_if_sound
 from toolkit.files.experiment import Workspace
-from toolkit.files.folder_scan import ImageFolder
-from toolkit.files.recognition import Recognised, recognise
-from toolkit.files.roles import is_instance_folder, is_mask_folder
-from toolkit.files.table_looks import TableLook
+from toolkit.files.recognition.folder_scan import ImageFolder
+from toolkit.files.recognition.recognising import Recognised, recognise
+from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
+from toolkit.files.recognition.table_looks import TableLook
 from toolkit.messages import Progress, Table
 
 _ROLES: Mapping[str, str] = {

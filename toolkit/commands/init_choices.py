@@ -7,11 +7,11 @@ from typing import Any
 
 from toolkit.commands.starting_point import relative_path
 from toolkit.core.mask_codes import MaskReading
+from toolkit.files.data.images import LOSSY_SUFFIXES
 from toolkit.files.experiment import Experiment
-from toolkit.files.images import LOSSY_SUFFIXES
-from toolkit.files.recognition import Recognised, class_order
-from toolkit.files.rle_readings import RleReading
-from toolkit.files.table_looks import TableLook
+from toolkit.files.recognition.recognising import Recognised, class_order
+from toolkit.files.recognition.rle_readings import RleReading
+from toolkit.files.recognition.table_looks import TableLook
 
 _HALF = 0.5
 _GROUPING = re.compile(

@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.commands.init_choices import Choice
 from toolkit.commands.starting_point import STARTING_POINT
-from toolkit.files.recognition import Recognised
+from toolkit.files.recognition.recognising import Recognised
 
 _STEP = 32
 _WHOLE_AT_MOST = 768

@@ -10,7 +10,7 @@ from toolkit.config.metrics import read_metric
 from toolkit.core.agreement import Agreement, agreement
 from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.experiment import Workspace
-from toolkit.files.submission_log import Board, LoggedSubmission, SubmissionLog, submission_name
+from toolkit.files.submissions.submission_log import Board, LoggedSubmission, SubmissionLog, submission_name
 from toolkit.messages import Progress, Table
 
 _UNLIKELY = 0.05

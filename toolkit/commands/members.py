@@ -10,9 +10,9 @@ from toolkit.config.loading import config_from_plain
 from toolkit.core.postprocess import Step
 from toolkit.core.recipe import Recipe
 from toolkit.errors import MembersError, NotReadyError
+from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Experiment, Split
-from toolkit.files.finding import find_test_images
 from toolkit.files.fold_table import read_folds
 from toolkit.files.locks import locked
 from toolkit.files.members import Member, members_of

@@ -6,7 +6,7 @@ from toolkit.commands.scoring import labels_of
 from toolkit.core.evidence import Example
 from toolkit.core.labels import Labels
 from toolkit.core.measuring import Objects
-from toolkit.files.sources import LabelledImages
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
 from toolkit.messages import Progress
 

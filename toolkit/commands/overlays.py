@@ -12,8 +12,8 @@ from toolkit.core.evaluation import worst_first
 from toolkit.core.measuring import case_of
 from toolkit.core.postprocess import Step, describe, masks_of
 from toolkit.core.recipe import Recipe
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment
-from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.writing import replacing
 from toolkit.report.drawing import as_rgb

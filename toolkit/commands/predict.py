@@ -19,13 +19,13 @@ from toolkit.core.labels import Classes
 from toolkit.core.postprocess import IDENTITY, Step, describe, masks_of, recipe_to_plain
 from toolkit.core.recipe import Recipe
 from toolkit.errors import ConfigError
+from toolkit.files.data.sources import Images
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Workspace
 from toolkit.files.fitted import Fitted, classes_of, find_fitted, first_networks
 from toolkit.files.inputs import Inputs, find_inputs, images_of
 from toolkit.files.members import Member, find_member, members_of
 from toolkit.files.prediction_folder import InputRow, PredictionFolder
-from toolkit.files.sources import Images
 from toolkit.messages import Progress
 
 _SECONDS_BETWEEN_SAVES = 2.0

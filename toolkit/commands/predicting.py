@@ -11,9 +11,9 @@ import numpy as np
 from toolkit.core.arrays import Image, Presence, Probability
 from toolkit.core.views import parse_views, views_name
 from toolkit.errors import ConfigError, DataError
+from toolkit.files.data.sources import Images
 from toolkit.files.fitted import Fitted, classes_of
 from toolkit.files.inputs import ArrayImages
-from toolkit.files.sources import Images
 from toolkit.files.spilled_map import SpilledMap
 from toolkit.messages import Progress, Task
 

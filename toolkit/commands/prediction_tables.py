@@ -10,9 +10,9 @@ from toolkit.core.arrays import Mask
 from toolkit.core.pieces import pieces
 from toolkit.core.rle import encode
 from toolkit.errors import DataError
-from toolkit.files.images import read_mask_values
+from toolkit.files.data.images import read_mask_values
+from toolkit.files.data.sources import Images
 from toolkit.files.prediction_folder import PredictionFolder
-from toolkit.files.sources import Images
 from toolkit.files.tables import format_table
 
 _MAPS, _RUNS = "predictions_maps.npy", "masks.csv"

@@ -17,9 +17,9 @@ from toolkit.core.measuring import Case
 from toolkit.core.metrics import MetricSpec, build_metric
 from toolkit.core.rle import RleError
 from toolkit.errors import ConfigError, SubmissionError
-from toolkit.files.findings import listed
-from toolkit.files.sources import find_images
-from toolkit.files.submissions import Submission, read_solution, read_submission
+from toolkit.files.data.sources import find_images
+from toolkit.files.submissions.findings import listed
+from toolkit.files.submissions.submissions import Submission, read_solution, read_submission
 from toolkit.messages import Progress, Table
 
 

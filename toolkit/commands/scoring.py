@@ -14,8 +14,8 @@ from toolkit.core.metrics import MetricSpec, build_metrics
 from toolkit.core.postprocess import Step
 from toolkit.core.recipe import Recipe
 from toolkit.errors import ChangedError
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment
-from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.tables import format_table
 from toolkit.files.writing import finite_or_none, write_json, write_text

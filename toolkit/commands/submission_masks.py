@@ -13,9 +13,9 @@ from toolkit.core.placement import scale_mask
 from toolkit.core.postprocess import Step, masks_of, objects_of
 from toolkit.core.recipe import Recipe
 from toolkit.errors import SubmissionError
-from toolkit.files.expectations import RowKey, mask_digest
 from toolkit.files.store import ProbabilityStore
-from toolkit.files.submissions import encode_image, encode_objects
+from toolkit.files.submissions.expectations import RowKey, mask_digest
+from toolkit.files.submissions.submissions import encode_image, encode_objects
 from toolkit.files.truth import Truth
 from toolkit.messages import Progress
 

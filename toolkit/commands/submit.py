@@ -15,15 +15,15 @@ from toolkit.core.coverage import Coverage, strange_differences
 from toolkit.core.postprocess import check_recipe, describe
 from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.errors import ConfigError, NotReadyError, SubmissionError
-from toolkit.files.checks import Checked, check_submission
-from toolkit.files.expectations import Expected, TestImages
+from toolkit.files.data.finding import find_test_images
 from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.finding import find_test_images
-from toolkit.files.findings import Finding, refusal
 from toolkit.files.resolved import read_resolved
 from toolkit.files.store import ProbabilityStore
-from toolkit.files.submission_log import LoggedSubmission, SubmissionLog
-from toolkit.files.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
+from toolkit.files.submissions.checks import Checked, check_submission
+from toolkit.files.submissions.expectations import Expected, TestImages
+from toolkit.files.submissions.findings import Finding, refusal
+from toolkit.files.submissions.submission_log import LoggedSubmission, SubmissionLog
+from toolkit.files.submissions.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.truth import Truth, truth_of
 from toolkit.files.tuned import TunedRecipe, read_tuned
 from toolkit.files.writing import new_path

@@ -23,12 +23,12 @@ from toolkit.core.tuning import Tuned
 from toolkit.core.tuning import tune as search_recipe
 from toolkit.core.tuning_task import STEPS, Task
 from toolkit.errors import ChangedError, ConfigError
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import FoldTable, folds_digest, read_fold_table
 from toolkit.files.locks import locked
 from toolkit.files.members import Member
 from toolkit.files.resolved import Resolved, read_resolved
-from toolkit.files.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.truth import Truth, truth_of
 from toolkit.files.tuned import HoldoutScores, TunedRecipe, write_tuned

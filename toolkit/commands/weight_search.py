@@ -18,8 +18,8 @@ from toolkit.core.packing import Packed, pack
 from toolkit.core.resampling import bootstrap, paired
 from toolkit.core.weighing import Weighed, Weights, has_thresholds, predicted, weigh
 from toolkit.core.weights import Result, Search, by_selection, reduced, search_folds
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.members import Member
-from toolkit.files.sources import LabelledImages
 from toolkit.files.writing import finite_or_none
 from toolkit.messages import Progress, Table
 

@@ -10,16 +10,16 @@ from toolkit.config.models import Config
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Floats, Integers
 from toolkit.errors import DataError
-from toolkit.files.checking import DataIndex, check_test_data, check_training_data, content_digest
-from toolkit.files.data_findings import warn_of
-from toolkit.files.depths import check_depths
+from toolkit.files.data.depths import check_depths
+from toolkit.files.data.finding import find_extra_images, find_test_images, find_training_images
+from toolkit.files.data.own_source import WEIGHT
+from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.digests import digest, file_digest
-from toolkit.files.duplicate_findings import like_extra, shared_with_test
-from toolkit.files.finding import find_extra_images, find_test_images, find_training_images
-from toolkit.files.own_source import WEIGHT
+from toolkit.files.inspection.checking import DataIndex, check_test_data, check_training_data, content_digest
+from toolkit.files.inspection.data_findings import warn_of
+from toolkit.files.inspection.duplicate_findings import like_extra, shared_with_test
 from toolkit.files.pool import Pool, make_pool
-from toolkit.files.sources import Images, LabelledImages
-from toolkit.files.submissions import sample_layout_for
+from toolkit.files.submissions.submissions import sample_layout_for
 from toolkit.messages import Progress
 
 _LISTED = 20

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from toolkit.core.arrays import Image
 from toolkit.errors import ConfigError, DataError, MissingFileError
+from toolkit.files.data.image_files import ImageFiles, StackedImages
+from toolkit.files.data.images import IMAGE_SUFFIXES, image_id_of
+from toolkit.files.data.sources import Images
 from toolkit.files.fitted import Networks
-from toolkit.files.image_files import ImageFiles, StackedImages
-from toolkit.files.images import IMAGE_SUFFIXES, image_id_of
 from toolkit.files.prediction_folder import holds_predictions
-from toolkit.files.sources import Images
 from toolkit.messages import Progress
 
 _LISTED = 5

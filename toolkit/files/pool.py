@@ -11,8 +11,8 @@ from toolkit.core.folds import HOLDOUT, TRAIN
 from toolkit.core.labels import Labels
 from toolkit.core.measuring import Objects
 from toolkit.core.windows import Window, read_mirrored
-from toolkit.files.checking import DataIndex
-from toolkit.files.sources import Images, LabelledImages
+from toolkit.files.data.sources import Images, LabelledImages
+from toolkit.files.inspection.checking import DataIndex
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from toolkit.config.codings import task_classes
 from toolkit.core.labels import Classes
 from toolkit.core.measuring import Metric
 from toolkit.core.metrics import MetricSpec, build_metrics
+from toolkit.files.data.finding import find_training_images
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment
-from toolkit.files.finding import find_training_images
 from toolkit.files.resolved import Resolved, data_of
-from toolkit.files.sources import LabelledImages
 
 TRUTH_KEYS = ("classes", "activation", "shape", "benchmark_class")
 """What resolved.yaml says of it, besides the data and the primary metric."""

@@ -17,8 +17,8 @@ from toolkit.core.placement import Placement, Resize, place
 from toolkit.core.randomness import derived_seed
 from toolkit.core.tiles import WHOLE, Cutting, TileGrid
 from toolkit.core.windows import Window
+from toolkit.files.data.sources import Images
 from toolkit.files.pool import Sample, read_part
-from toolkit.files.sources import Images
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.mixing import Mixing
 from toolkit.learning.runtime import tf

@@ -10,8 +10,8 @@ from toolkit.core.arrays import Integers, Presence
 from toolkit.core.blend import Stored, StoredType, mean_presence, to_stored
 from toolkit.core.means import Blender, count_levels
 from toolkit.core.pieces import pieces
+from toolkit.files.data.sources import Images
 from toolkit.files.fitted import Blend, Fitted, Networks, classes_of
-from toolkit.files.sources import Images
 from toolkit.files.store import ProbabilityStore
 from toolkit.learning.plugins import Own
 from toolkit.learning.predicting import Predicting

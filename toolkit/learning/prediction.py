@@ -13,7 +13,7 @@ from toolkit.core.labels import Activation
 from toolkit.core.placement import Placement
 from toolkit.core.tiles import WHOLE, Mosaic
 from toolkit.core.views import View, parse_views
-from toolkit.files.sources import Images
+from toolkit.files.data.sources import Images
 from toolkit.learning.batches import SampleReader, Tile, prediction_batches
 from toolkit.learning.networks import Network
 from toolkit.learning.outputs import Outputs

@@ -14,12 +14,12 @@ from toolkit.core.arrays import Integers
 from toolkit.core.folds import HOLDOUT
 from toolkit.core.tiles import WHOLE as UNCUT
 from toolkit.core.views import parse_views, views_name
+from toolkit.files.data.sources import Images
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Split
 from toolkit.files.fold_table import folds_digest
 from toolkit.files.members import weights_of
 from toolkit.files.resolved import Resolved
-from toolkit.files.sources import Images
 from toolkit.files.store import ProbabilityWriter, is_made_from
 from toolkit.learning.predicting import Predicting
 from toolkit.learning.prediction import Rows

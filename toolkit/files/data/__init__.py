@@ -1,0 +1,1 @@
+"""Images and masks as people have them: every kind of file, table and source."""

@@ -1,0 +1,196 @@
+"""Training and test images of a configuration's `data`: every kind of source, found but not yet decoded."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.config.codings import coding_of, task_classes
+from toolkit.config.competitions import PLAIN, Competition
+from toolkit.config.data import CODING_KEYS, DataConfig, SourceKeys
+from toolkit.core.labels import BINARY, Classes
+from toolkit.errors import DataError, MissingFileError
+from toolkit.files.data.folders import ANYTHING, CLASS, Named, files_by_id, named_files
+from toolkit.files.data.image_files import ImageFiles, StackedImages, find_image_files, path_advice
+from toolkit.files.data.images import LOSSY_SUFFIXES, MASK_SUFFIXES
+from toolkit.files.data.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
+from toolkit.files.data.mask_tables import read_mask_table
+from toolkit.files.data.merging import merge
+from toolkit.files.data.metadata import read_metadata
+from toolkit.files.data.own_source import OwnImages, OwnItems, OwnMasks
+from toolkit.files.data.shapes import BACKGROUND, BACKGROUND_FIRST, LabelmeFiles, ShapeError, Shapes, read_coco
+from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
+
+
+def find_training_images(data: DataConfig, classes: Classes, channels: int) -> LabelledImages:
+    """The labelled images that folds are made of, of all sources, with what is known of them besides.
+
+    Raises:
+        MissingFileError, NothingToLearnError, DataError, ConfigError: something is not there, or not what it should be.
+    """
+    parts = []
+    sources: list[tuple[str, str, SourceKeys]] = [("", "data", data)] if data.is_source else []
+    sources += [
+        (entry.prefix, f"data.merge.{number}", data.completed(entry)) for number, entry in enumerate(data.merge)
+    ]
+    for prefix, key, keys in sources:
+        meant = task_classes(classes.names, classes.activation, keys)
+        parts.append((prefix, key, find_source(keys, meant, channels, key, competition=data.table_format)))
+    found = parts[0][-1] if len(parts) == 1 and not parts[0][0] else merge(parts)
+    if data.metadata is None:
+        return found
+    table = read_metadata(data.metadata, data.metadata_id, found.images.ids)
+    return replace(found, metadata=table.beside(found.metadata))
+
+
+def find_extra_images(data: DataConfig, classes: Classes, channels: int) -> list[LabelledImages]:
+    """The images that every fold trains on besides its own; raises as `find_training_images`."""
+    found = []
+    for number, entry in enumerate(data.extra_train_data):
+        keys, key = data.completed(entry), f"data.extra_train_data.{number}"
+        meant = task_classes(classes.names, classes.activation, keys)
+        found.append(find_source(keys, meant, channels, key, competition=data.table_format))
+    if data.external_negatives is not None:
+        found.append(find_negatives(data.external_negatives, classes, channels, "data.external_negatives", data.ranges))
+    return found
+
+
+def find_training_data(
+    images: Path,
+    masks: Path,
+    classes: Classes = BINARY,
+    channels: int = 3,
+    key: str = "data",
+    *,
+    competition: Competition = PLAIN,
+) -> LabelledImages:
+    """The labelled images of a folder of images and a folder or table of masks; raises as `find_training_images`."""
+    keys = SourceKeys.model_validate({"images": images, "masks": masks})
+    return find_source(keys, classes, channels, key, competition=competition)
+
+
+def find_source(
+    keys: SourceKeys, classes: Classes, channels: int, key: str, *, competition: Competition = PLAIN
+) -> LabelledImages:
+    """The labelled images of one source; `key` leads to it, for messages. Raises as `find_training_images`."""
+    if keys.source is not None:
+        items = OwnItems(keys.source, f"{key}.source")
+        ids = tuple(sorted(items.places))
+        own = OwnImages(items, ids, channels, keys.ranges)
+        return LabelledImages(own, OwnMasks(items), classes, metadata=items.metadata(), positives=items.positives())
+    images = find_image_files(keys.folders, f"{key}.images", channels, pattern=keys.image_name, ranges=keys.ranges)
+    if keys.masks is None:
+        return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
+    if keys.masks.is_file():
+        return LabelledImages(images, _of_table(keys.masks, competition, images, classes, f"{key}.masks"), classes)
+    if not keys.masks.is_dir():
+        raise MissingFileError(
+            f"{key}.masks: there is no folder, CSV or JSON file {keys.masks}", path_advice(keys.masks)
+        )
+    masks = _of_folder(keys, keys.masks, classes, images, f"{key}.masks")
+    return LabelledImages(_without_masks(images, masks), masks, classes)
+
+
+def find_test_images(data: DataConfig, channels: int) -> Images | None:
+    """The test images, read as the training images are; None where none are named. Raises as `find_image_files`."""
+    if data.test_source is not None:
+        items = OwnItems(data.test_source, "data.test_source")
+        return OwnImages(items, tuple(sorted(items.places)), channels, data.ranges)
+    if data.test is None:
+        return None
+    folders = data.test if isinstance(data.test, tuple) else (data.test,)
+    return find_image_files(folders, "data.test", channels, pattern=data.image_name, ranges=data.ranges)
+
+
+def _of_table(path: Path, competition: Competition, images: Images, classes: Classes, key: str) -> MaskSource:
+    if path.suffix.lower() != ".json":
+        return read_mask_table(path, competition, classes, images.ids, key)
+    names = classes.names[1:] if classes.activation == "softmax" else classes.names
+    wanted = () if names == ("foreground",) else names
+    return Shapes(read_coco(path, key, images.ids, wanted), classes, _refuse_turned(images))
+
+
+def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images, key: str) -> MaskSource:
+    pattern = keys.mask_name
+    if (pattern or "").lower().endswith(".json") or (pattern is None and _holds_only_json(folder, images)):
+        _refuse_coding(keys, f"{key}: {folder} holds shapes in JSON files", CODING_KEYS)
+        files = files_by_id(folder, (".json",), key, pattern or "{id}.json")
+        return Shapes(LabelmeFiles(files), classes, _refuse_turned(images))
+    if pattern is not None and (CLASS in pattern or ANYTHING in pattern):
+        found = named_files(folder, MASK_SUFFIXES, key, pattern)
+        if CLASS in pattern or any(len(files) > 1 for files in found.values()):
+            return _of_several(keys, found, classes, f"{key}: the files called {pattern} in {folder}")
+    paths = files_by_id(folder, _mask_suffixes(folder), key, pattern)
+    if isinstance(images, ImageFiles) and pattern is None and set(paths.values()) & set(images.paths.values()):
+        raise DataError(
+            f"{key}: {folder} is the folder of the images too",
+            'Say how the files are called, such as image_name: "{id}.jpg" and mask_name: "{id}_mask.png".',
+        )
+    return MaskFiles(paths, coding_of(classes, keys))
+
+
+def _mask_suffixes(folder: Path) -> Sequence[str]:
+    """Those of masks; of files that keep values only nearly, which want ranges, where there are no others."""
+    there = {path.suffix.lower() for path in folder.iterdir()}
+    return LOSSY_SUFFIXES if there.isdisjoint(MASK_SUFFIXES) and not there.isdisjoint(LOSSY_SUFFIXES) else MASK_SUFFIXES
+
+
+def _of_several(keys: SourceKeys, found: Named, classes: Classes, which: str) -> SeveralMaskFiles:
+    """Several files an image, of classes that stand in their names; a class without any file is misspelt."""
+    names = classes.names[1:] if classes.activation == "softmax" else classes.names
+    there = {name for files in found.values() for name, _ in files if name}
+    if not there:
+        _refuse_coding(keys, f"{which} are several of one image, which are united", (*CODING_KEYS[1:-1],))
+        if keys.encoding not in ("values", "instances") or len(names) > 1:
+            raise DataError(
+                f"{which} are several of one image, and do not say which of the classes {', '.join(names)} they show",
+                'Name the classes in the file names, mask_name: "{id}_{class}.png", or use one file an image.',
+            )
+    first = classes.names[0]
+    if classes.activation == "softmax" and first in there and BACKGROUND not in first.lower():
+        raise DataError(
+            f"{which}: those of {first} would be background, which the first of exclusive classes is", BACKGROUND_FIRST
+        )
+    missing = [name for name in names if there and name not in there]
+    if missing:
+        raise DataError(
+            f"{which}: none is of class {', '.join(missing)}; there are {', '.join(sorted(there))}",
+            "Name classes as the files do.",
+        )
+    return SeveralMaskFiles(found, names, keys.encoding == "instances", classes.ignore)
+
+
+def _refuse_coding(keys: SourceKeys, what: str, unused: Sequence[str]) -> None:
+    given = [name for name in unused if getattr(keys, name) is not None]
+    if given:
+        raise DataError(f"{what}, of which {given[0]} says nothing", f"Leave out {given[0]}.")
+
+
+def _holds_only_json(folder: Path, images: Images) -> bool:
+    """Whether a folder has JSON files, and no mask that is not one of the images themselves."""
+    shown = set(images.paths.values()) if isinstance(images, ImageFiles) else set()
+    suffixes = {path.suffix.lower() for path in folder.iterdir() if path not in shown}
+    return ".json" in suffixes and not suffixes & set(MASK_SUFFIXES)
+
+
+def _without_masks(images: ImageFiles | StackedImages, masks: MaskSource) -> Images:
+    """The images without the masks that lie in the same folder."""
+    if not isinstance(images, ImageFiles) or not isinstance(masks, MaskFiles | SeveralMaskFiles):
+        return images
+    files = masks.paths.values()
+    paths = {path for one in files for path in ([one] if isinstance(one, Path) else [each for _, each in one])}
+    return images.only({image_id for image_id, path in images.paths.items() if path not in paths})
+
+
+def _refuse_turned(images: Images) -> Callable[[str], None]:
+    """What refuses images that programs for drawing show turned or mirrored: shapes were drawn on what they show."""
+
+    def refuse(image_id: str) -> None:
+        if isinstance(images, ImageFiles) and images.is_turned(image_id):
+            raise ShapeError(
+                f"{images.paths[image_id]} has an orientation tag: its shapes were drawn on the image as programs turn "
+                "it, but pixels are read as they are stored",
+                "Save the image as it is shown, without the tag, for example with: exiftran -ai FILE, or ImageMagick's "
+                "mogrify -auto-orient FILE",
+            )
+
+    return refuse

@@ -1,0 +1,189 @@
+"""Training and test data on disk: which images there are and where their masks come from."""
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy.typing as npt
+
+from toolkit.core.arrays import Image
+from toolkit.core.labels import BINARY, Classes, Labels, OverlapError, UnknownValuesError
+from toolkit.core.measuring import Objects
+from toolkit.core.pixels import ValueRange
+from toolkit.core.rle import RleError
+from toolkit.errors import DataError
+from toolkit.files.data.image_files import find_image_files
+from toolkit.files.data.mask_files import EmptyMasks
+from toolkit.files.data.metadata import Metadata
+from toolkit.files.data.recent import RecentArrays
+from toolkit.files.data.tiff_files import Box
+from toolkit.files.data.windows import cut, refuse_outside
+
+_TURNED = (
+    "If the image has an orientation tag (EXIF), its mask was drawn on the image as programs turn it: save the image "
+    "as it is shown, without the tag."
+)
+_Read = TypeVar("_Read")
+
+
+class Images(Protocol):
+    """Images by id, in the order of the ids."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All ids, sorted."""
+
+    @property
+    def origin(self) -> str:
+        """Where they come from, for messages."""
+
+    def read(self, image_id: str) -> Image:
+        """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
+
+    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
+        """The part `uint8 (height, width, channels)` of an image that begins at a row and column and lies inside it.
+
+        The rest is not read where the file allows that; else what was read last is kept for the next part.
+
+        Raises:
+            UnreadableImageError: as `read`.
+            ValueError: the part is not inside the image.
+        """
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """(height, width) of an image, from its header alone where it has one; raises UnreadableImageError."""
+
+    def content(self, image_id: str) -> bytes:
+        """What the image is made from, for digests."""
+
+    def only(self, ids: Container[str]) -> "Images":
+        """Those of the images that have one of these ids."""
+
+
+class MaskSource(Protocol):
+    """Where masks come from."""
+
+    @property
+    def ids(self) -> Iterable[str]:
+        """Ids that have a mask, which may be empty."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the masks before they are scaled to their images; None where that need not be done."""
+
+    def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
+        """Pixel values of an image of (height, width), bool or whole, or planes, `bool (height, width, classes)`.
+
+        Raises:
+            KeyError, UnreadableImageError, RleError: there is no mask, or it cannot be read.
+        """
+
+    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any] | None:
+        """The part of what `read` gives, without reading the rest; None where that cannot be. Raises as `read`."""
+
+    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
+        """The objects of an image of (height, width) where they are known; raises as `read`."""
+
+    def content(self, image_id: str) -> bytes:
+        """What the mask is made from, for digests."""
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Training images with their masks, and what is known of each besides its pixels.
+
+    `positives` says by id which images count as having foreground; of those that it leaves out, simply those that have
+    some.
+    """
+
+    images: Images
+    masks: MaskSource
+    classes: Classes = BINARY
+    metadata: Metadata = field(default_factory=Metadata, kw_only=True)
+    positives: Mapping[str, bool] | None = field(default=None, kw_only=True)
+    _recent: RecentArrays = field(default_factory=RecentArrays, init=False, repr=False, compare=False)
+
+    def read_labels(self, image_id: str) -> Labels:
+        """The class of each pixel of one image, `uint8 (height, width)`.
+
+        Raises:
+            DataError: there is no mask, it cannot be read, does not fit its image, or has values of no class.
+        """
+        height, width = size = self.images.size(image_id)
+        raw = self._read(self.masks.read, image_id, size)
+        if raw.shape[:2] != size:
+            turned = raw.shape[:2] == (width, height)
+            raise DataError(
+                f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, the image {height}×{width}",
+                _TURNED if turned else "",
+            )
+        return self._labels(image_id, raw)
+
+    def window_labels(self, image_id: str, top: int, left: int, height: int, width: int) -> Labels:
+        """The part `uint8 (height, width)` of the labels that begins at a row and column and lies inside the image.
+
+        The rest is not read where the source of the masks allows that; else labels that were read last are kept.
+
+        Raises:
+            DataError: as `read_labels`.
+            ValueError: the part is not inside the image.
+        """
+        size, box = self.images.size(image_id), (top, left, height, width)
+        refuse_outside(box, size)
+        raw = self._read(lambda name, size: self.masks.window(name, size, box), image_id, size)
+        if raw is not None:
+            return self._labels(image_id, raw)
+        return cut(self._recent.get(image_id, lambda: self.read_labels(image_id)), box)
+
+    def _labels(self, image_id: str, raw: npt.NDArray[Any]) -> Labels:
+        try:
+            return self.classes.labels(raw) if raw.ndim == 2 else self.classes.labels_of_planes(raw)
+        except UnknownValuesError as error:
+            raise _unknown(image_id, error) from error
+        except OverlapError as error:
+            raise DataError(f"{image_id}: {error}", "See docs/competitions.md for what can be done.") from error
+
+    def read_objects(self, image_id: str) -> Objects | None:
+        """The objects of one image, `int32 (height, width)`, where the source of the masks knows them.
+
+        Raises:
+            DataError: as `read_labels`.
+        """
+        return self._read(self.masks.read_objects, image_id, self.images.size(image_id))
+
+    def _read(self, read: Callable[[str, tuple[int, int]], _Read], image_id: str, size: tuple[int, int]) -> _Read:
+        try:
+            return read(image_id, size)
+        except KeyError as error:
+            raise DataError(f"{image_id}: no mask") from error
+        except UnknownValuesError as error:
+            raise _unknown(image_id, error) from error
+        except RleError as error:
+            height, width = size
+            raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
+
+
+def _unknown(image_id: str, error: UnknownValuesError) -> DataError:
+    return DataError(f"{image_id}: its mask has {error}")
+
+
+def find_images(folder: Path, key: str, channels: int = 3, ranges: tuple[ValueRange, ...] = ()) -> Images:
+    """List the images of a folder; `key` is the configuration key that names it, for messages.
+
+    `ranges` are those of values of more than 8 bits, see `to_bytes`.
+
+    Raises:
+        MissingFileError: no such folder.
+        NothingToLearnError: no image in it.
+        DataError: two files have the same id.
+    """
+    return find_image_files([folder], key, channels, ranges=ranges)
+
+
+def find_negatives(
+    folder: Path, classes: Classes, channels: int, key: str, ranges: tuple[ValueRange, ...] = ()
+) -> LabelledImages:
+    """List images that show nothing of what is looked for; raises as `find_images`."""
+    found = find_images(folder, key, channels, ranges)
+    return LabelledImages(found, EmptyMasks(found.ids), Classes(classes.names, classes.activation))

@@ -1,0 +1,139 @@
+"""Images and masks in a few figures: sizes, kinds of files, values, classes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.core.labels import Classes
+from toolkit.files.data.image_files import ImageFiles
+from toolkit.files.data.mask_files import MaskFiles, SeveralMaskFiles
+from toolkit.files.data.mask_tables import MaskTable
+from toolkit.files.data.shapes import Shapes
+from toolkit.files.data.sources import Images, MaskSource
+from toolkit.files.inspection.examining import ImageFacts
+from toolkit.files.inspection.kinds import file_kind
+
+_LISTED = 4
+
+
+@dataclass(frozen=True)
+class FileSummary:
+    """Images, and their masks where there are any.
+
+    `sizes` counts images by (height, width) and `kinds` and `mask_kinds` by what the files are; `values` are the
+    smallest and largest that images are read with. `empty` counts masks without foreground, and `void` is the mean
+    share of pixels that nothing is learnt from.
+    """
+
+    folder: str
+    images: int
+    unusable: int
+    sizes: dict[str, int]
+    kinds: dict[str, int]
+    values: tuple[int, int]
+    constant: int
+    masks: str = ""
+    mask_kinds: dict[str, int] | None = None
+    empty: int | None = None
+    coverage: float | None = None
+    void: float | None = None
+
+    def rows(self) -> list[tuple[str, str]]:
+        """For a table."""
+        rows = [("images", str(self.images)), ("cannot be used", str(self.unusable))]
+        rows += [("sizes", _listed(self.sizes)), ("files", _listed(self.kinds))]
+        rows += [("values", f"{self.values[0]}–{self.values[1]}"), ("constant", str(self.constant))]
+        if self.masks:
+            rows += [("masks", self.masks)]
+        if self.mask_kinds:
+            rows += [("mask files", _listed(self.mask_kinds))]
+        if self.empty is not None and self.coverage is not None and self.void is not None:
+            share = self.empty / max(1, self.images - self.unusable)
+            rows += [("empty masks", f"{self.empty} ({share:.0%})"), ("foreground", f"{self.coverage:.2%}")]
+            rows += [("void", f"{self.void:.2%}")] if self.void else []
+        return rows
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """A class: the pixel values that mean it, its share of all pixels that are not void, in how many images it is."""
+
+    name: str
+    values: str
+    pixels: float
+    images: int
+    of_images: float
+
+    def row(self) -> tuple[str, ...]:
+        """For a table."""
+        return (self.name, self.values, f"{self.pixels:.3%}", str(self.images), f"{self.of_images:.0%}")
+
+
+def summary_of(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | None = None) -> FileSummary:
+    """The figures of images, and of their masks."""
+    usable = [one for one in facts if not one.problem]
+    kinds = [file_kind(path) for path in images.paths.values()] if isinstance(images, ImageFiles) else []
+    alone = FileSummary(
+        images.origin,
+        len(facts),
+        len(facts) - len(usable),
+        _counted([f"{height}×{width}" for height, width in (one.size for one in usable)]),
+        _counted(kinds),
+        (min((one.low for one in usable), default=0), max((one.high for one in usable), default=0)),
+        sum(one.is_constant for one in usable),
+    )
+    if masks is None or not usable:
+        return alone
+    return FileSummary(
+        **vars(alone)
+        | {
+            "masks": _source(masks),
+            "mask_kinds": _counted([file_kind(masks.paths[one.image_id]) for one in usable])
+            if isinstance(masks, MaskFiles)
+            else None,
+            "empty": sum(not one.coverage for one in usable),
+            "coverage": float(np.mean([one.coverage for one in usable])),
+            "void": float(np.mean([one.void for one in usable])),
+        }
+    )
+
+
+def class_shares(facts: Sequence[ImageFacts], classes: Classes) -> list[ClassShare]:
+    """Each class with its share of pixels and of images."""
+    usable = [one for one in facts if not one.problem]
+    if not usable:
+        return []
+    pixels = np.array([one.pixels for one in usable], np.float64)
+    counted = sum(one.size[0] * one.size[1] * (1 - one.void) for one in usable)
+    codes = ["above 0"] if classes.values is None else [" ".join(map(str, values)) for values in classes.values]
+    return [
+        ClassShare(name, code, float(plane.sum() / max(1, counted)), int((plane > 0).sum()), float((plane > 0).mean()))
+        for name, code, plane in zip(classes.names, codes, pixels.T, strict=True)
+    ]
+
+
+def _counted(words: Sequence[str]) -> dict[str, int]:
+    return dict(Counter(words).most_common())
+
+
+def _listed(counts: dict[str, int]) -> str:
+    shown = list(counts.items())[:_LISTED]
+    if len(counts) == 1:
+        return shown[0][0]
+    more = f", and {len(counts) - _LISTED} more" if len(counts) > _LISTED else ""
+    return ", ".join(f"{word} ({count})" for word, count in shown) + more
+
+
+def _source(masks: MaskSource) -> str:
+    if isinstance(masks, MaskTable):
+        rows = [len(several) for several in masks.rows.values()]
+        several = sum(count > 1 for count in rows)
+        told = f"; {several} images have several" if several else ""
+        return f"{sum(rows)} run-length encodings{told}"
+    if isinstance(masks, Shapes):
+        return "shapes in JSON files"
+    if isinstance(masks, SeveralMaskFiles):
+        return "several files an image"
+    return "files" if isinstance(masks, MaskFiles) else "of several sources, or your own"

@@ -1,0 +1,172 @@
+"""What every image and its mask are like: each decoded once, and nothing raised."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Image
+from toolkit.core.duplicates import Thumbnail, thumbnail
+from toolkit.core.labels import VOID, Labels, UnknownValuesError, pixel_counts
+from toolkit.core.orientation import border_contrast, border_length, in_other_order
+from toolkit.core.pieces import pieces
+from toolkit.core.rle import PixelOrder
+from toolkit.errors import DataError
+from toolkit.files.data.mask_tables import MaskTable
+from toolkit.files.data.sources import Images, LabelledImages
+from toolkit.files.digests import digest
+from toolkit.files.room import Room
+from toolkit.messages import Progress
+
+_PIXELS_AT_ONCE = 1 << 26
+_COMPARED_AT_MOST = 300
+_PIXELS_COMPARED_AT_MOST = 4_000_000
+
+
+@dataclass(frozen=True)
+class OrderTraces:
+    """What tells the order of pixels: lengths of borders and contrasts across them, as it is and in the other order.
+
+    Of square masks the lengths are the same; they are 0 then.
+    """
+
+    borders: tuple[int, int]
+    contrasts: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFacts:
+    """One image and its mask; with a `problem` nothing else is known but what to do about it.
+
+    `size` is (height, width), `low` and `high` the smallest and the largest value as images are read, 0–255. `coverage`
+    is the foreground share of pixels that are not void, `void` the share of those that are, `pixels` counts those of
+    each class. `unknown` are pixel values of no class. `picture` and `drawn` are digests of the pixels of image and
+    labels, `content` of the files.
+    """
+
+    image_id: str
+    problem: str = ""
+    remedy: str = ""
+    unknown: tuple[int, ...] = ()
+    size: tuple[int, int] = (0, 0)
+    low: int = 0
+    high: int = 0
+    is_constant: bool = False
+    is_grey: bool = False
+    coverage: float = 0.0
+    void: float = 0.0
+    pixels: tuple[int, ...] = ()
+    is_scaled: bool = False
+    picture: str = ""
+    drawn: str = ""
+    content: str = ""
+    thumbnail: Thumbnail = field(default_factory=lambda: np.zeros((32, 32), np.uint8))
+    order: OrderTraces | None = None
+
+
+def examine_labelled(data: LabelledImages, progress: Progress, title: str) -> tuple[ImageFacts, ...]:
+    """Every image with its mask, in the order of the sorted ids."""
+    ids = data.images.ids
+    order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
+    every = -(-len(ids) // _COMPARED_AT_MOST)
+    compared = set() if order is None else set(ids[::every])
+
+    def examine(image_id: str) -> ImageFacts:
+        return _labelled(data, image_id, order if image_id in compared else None)
+
+    return _in_threads(examine, data.images, title, progress)
+
+
+def examine_images(images: Images, progress: Progress, title: str) -> tuple[ImageFacts, ...]:
+    """Every image, in the order of the sorted ids."""
+    return _in_threads(partial(_unlabelled, images), images, title, progress)
+
+
+def _in_threads(
+    examine: Callable[[str], ImageFacts], images: Images, title: str, progress: Progress
+) -> tuple[ImageFacts, ...]:
+    ids = images.ids
+    found = []
+    room = Room(_PIXELS_AT_ONCE)
+
+    def within(image_id: str) -> ImageFacts:
+        with room.taken(_pixels(images, image_id)):
+            return examine(image_id)
+
+    with ThreadPoolExecutor() as pool, progress.task(title, len(ids)) as task:
+        for facts in pool.map(within, ids):
+            found.append(facts)
+            task.advance()
+    return tuple(found)
+
+
+def _pixels(images: Images, image_id: str) -> int:
+    try:
+        height, width = images.size(image_id)
+    except DataError:  # told when it is read
+        return 1
+    return height * width
+
+
+def _unlabelled(images: Images, image_id: str) -> ImageFacts:
+    try:
+        facts = _of_image(image_id, images.read(image_id))
+        return replace(facts, content=digest(images.content(image_id)))
+    except DataError as error:
+        return ImageFacts(image_id, error.message, error.advice)
+
+
+def _of_image(image_id: str, image: Image) -> ImageFacts:
+    height, width = image.shape[:2]
+    return ImageFacts(
+        image_id,
+        size=(height, width),
+        low=int(image.min()),
+        high=int(image.max()),
+        is_constant=_are_all(image, lambda piece: piece == image[0, 0]),
+        is_grey=image.shape[2] == 3 and _are_all(image, lambda piece: piece == piece[..., :1]),
+        picture=digest(f"{image.shape}".encode(), np.ascontiguousarray(image).data),
+        thumbnail=thumbnail(image),
+    )
+
+
+def _are_all(image: Image, test: Callable[[Image], npt.NDArray[np.bool_]]) -> bool:
+    return all(test(image[rows]).all() for rows in pieces(image.shape))
+
+
+def _labelled(data: LabelledImages, image_id: str, order: PixelOrder | None) -> ImageFacts:
+    try:
+        image, labels = data.images.read(image_id), data.read_labels(image_id)
+        facts = _of_image(image_id, image)
+        is_scaled = data.masks.size not in (None, labels.shape)
+        traces = None if order is None or is_scaled else _traces(image, labels, order)
+        del image  # a large one should be gone before its file is read as it is
+        content = digest(data.images.content(image_id), data.masks.content(image_id))
+    except DataError as error:
+        unknown = error.__cause__.values if isinstance(error.__cause__, UnknownValuesError) else ()
+        return ImageFacts(image_id, error.message, error.advice, unknown)
+    shown = labels != VOID
+    counted = max(1, int(shown.sum()))
+    return replace(
+        facts,
+        content=content,
+        coverage=int(((labels > 0) & shown).sum()) / counted,
+        void=1 - int(shown.sum()) / labels.size,
+        pixels=tuple(pixel_counts(labels, data.classes.count, data.classes.activation).tolist()),
+        is_scaled=is_scaled,
+        drawn=digest(f"{labels.shape}".encode(), np.ascontiguousarray(labels).data),
+        order=traces,
+    )
+
+
+def _traces(image: Image, labels: Labels, order: PixelOrder) -> OrderTraces | None:
+    mask = labels > 0
+    if mask.size > _PIXELS_COMPARED_AT_MOST or not mask.any() or mask.all():
+        return None
+    other = in_other_order(mask, order)
+    is_square = mask.shape[0] == mask.shape[1]
+    borders = (0, 0) if is_square else (border_length(mask), border_length(other))
+    return OrderTraces(borders, (border_contrast(image, mask), border_contrast(image, other)))

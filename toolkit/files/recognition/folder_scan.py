@@ -1,0 +1,152 @@
+"""What lies in a folder that nobody has described: folders of images, tables, other files."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import MissingFileError
+from toolkit.files.data.images import IMAGE_SUFFIXES, image_id_of
+
+_COMPETITION = "competition.yaml"
+_NOT_DATA = frozenset(("experiments", "submissions", "__pycache__", "__MACOSX"))
+_SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
+_MOST = 0.9
+_FEWEST = 3
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Images of one kind: those of a folder by id, or, with a `pattern`, one of each of its subfolders.
+
+    `name` is the path seen from the folder that was scanned. `pattern` such as `{id}/images/{id}.png` says which file
+    of a subfolder; with a `*` in it there are several, and `paths` has the first of each.
+    """
+
+    folder: Path
+    name: str
+    paths: Mapping[str, Path]
+    pattern: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the folders and the pattern are called, in small letters, split where a name has parts."""
+        parts = re.split(r"[/\\_\-. ]+", f"{self.name}/{self.pattern}".lower())
+        return tuple(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class FolderScan:
+    """Everything below a folder, by what it may be; paths that are nothing known are counted by their ending.
+
+    `competition` is the description that a folder brings along, as those of simulated data do.
+    """
+
+    root: Path
+    folders: tuple[ImageFolder, ...]
+    tables: tuple[Path, ...]
+    documents: tuple[Path, ...]
+    texts: tuple[Path, ...]
+    competition: Path | None
+    others: Mapping[str, int]
+
+    def name(self, path: Path) -> str:
+        """A path as seen from the folder."""
+        return path.relative_to(self.root).as_posix() or "."
+
+
+def scan_folder(root: Path) -> FolderScan:
+    """List what lies in a folder and below; nothing is opened.
+
+    Raises:
+        MissingFileError: there is no such folder.
+    """
+    if not root.is_dir():
+        what = f"{root} is a file, not a folder" if root.exists() else f"there is no folder {root}"
+        raise MissingFileError(what, "Name the folder that holds the competition's files.")
+    by_folder: dict[Path, list[Path]] = defaultdict(list)
+    seen = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        place = Path(folder).resolve()
+        if place in seen:  # links may lead round in circles
+            below.clear()
+            continue
+        seen.add(place)
+        below[:] = sorted(name for name in below if not name.startswith(".") and name not in _NOT_DATA)
+        by_folder[Path(folder)] = [Path(folder) / name for name in sorted(names) if not name.startswith(".")]
+    images = {folder: [path for path in paths if _is_image(path)] for folder, paths in by_folder.items()}
+    nested = _nested_folders(root, {folder: paths for folder, paths in images.items() if paths})
+    taken = {path for folder in nested for path in _below(folder.folder, images)}
+    plain = [
+        ImageFolder(folder, _name(folder, root), _by_id(paths))
+        for folder, paths in images.items()
+        if paths and not taken.intersection(paths)
+    ]
+    own = next((path for path in by_folder[root] if path.name == _COMPETITION), None)
+    rest = [path for paths in by_folder.values() for path in paths if not _is_image(path) and path != own]
+    of = {ending: tuple(path for path in rest if path.suffix.lower() == ending) for ending in (".csv", ".json", ".txt")}
+    others = Counter(path.suffix.lower() or "no ending" for path in rest if path.suffix.lower() not in of)
+    return FolderScan(root, (*nested, *plain), of[".csv"], of[".json"], of[".txt"], own, dict(others))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _name(folder: Path, root: Path) -> str:
+    return folder.relative_to(root).as_posix()
+
+
+def _by_id(paths: Iterable[Path]) -> dict[str, Path]:
+    return {image_id_of(path.name): path for path in paths}
+
+
+def _below(folder: Path, images: Mapping[Path, Sequence[Path]]) -> list[Path]:
+    return [path for other, paths in images.items() if other.is_relative_to(folder) for path in paths]
+
+
+def _nested_folders(root: Path, images: Mapping[Path, Sequence[Path]]) -> list[ImageFolder]:
+    """Folders with one subfolder an image: each of these holds files of the same patterns."""
+    samples: dict[Path, dict[str, dict[str, list[Path]]]] = defaultdict(lambda: defaultdict(dict))
+    for folder, paths in images.items():
+        for parent in [folder, *folder.parents]:
+            if parent == root or not parent.is_relative_to(root):
+                break
+            inner = folder.relative_to(parent).as_posix()
+            patterns = samples[parent.parent][parent.name]
+            for path in paths:
+                pattern = _pattern(path.name, parent.name)
+                patterns.setdefault(f"{{id}}/{inner}/{pattern}".replace("/./", "/"), []).append(path)
+    found = []
+    for parent, subfolders in sorted(samples.items()):
+        if parent not in images and len(subfolders) >= _FEWEST and _SPLITS.isdisjoint(map(str.lower, subfolders)):
+            found += _shared_patterns(root, parent, subfolders)
+    return found
+
+
+def _pattern(name: str, image_id: str) -> str:
+    return name.replace(image_id, "{id}")
+
+
+def _shared_patterns(root: Path, parent: Path, subfolders: Mapping[str, Mapping[str, list[Path]]]) -> list[ImageFolder]:
+    """Patterns that nearly all subfolders have; files of other names in the same place are several of one kind.
+
+    Fewer than there are subfolders: else these are classes, or parts of the data, with the same names in each.
+    """
+    count = len(subfolders)
+    places: dict[str, dict[str, list[Path]]] = defaultdict(dict)
+    single = Counter(pattern for patterns in subfolders.values() for pattern in patterns)
+    common = {pattern for pattern, times in single.items() if times >= _MOST * count}
+    for image_id, patterns in subfolders.items():
+        for pattern, paths in patterns.items():
+            place = pattern if pattern in common else f"{pattern.rpartition('/')[0]}/*{paths[0].suffix}"
+            places[place].setdefault(image_id, []).extend(paths)
+    shared = {place: files for place, files in places.items() if len(files) >= _MOST * count}
+    if not common or len(common) >= count:
+        return []
+    return [
+        ImageFolder(parent, _name(parent, root), {image_id: paths[0] for image_id, paths in files.items()}, place)
+        for place, files in sorted(shared.items())
+    ]

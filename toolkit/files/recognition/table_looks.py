@@ -1,0 +1,216 @@
+"""What a CSV table that nobody has described may be: labels, a sample submission, metadata, names of classes."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from toolkit.errors import DataError, MissingFileError
+from toolkit.files.data.images import IMAGE_SUFFIXES, image_id_of
+from toolkit.files.tables import TextTable, read_table
+
+Role = Literal["labels", "sample", "metadata", "classes", "unknown"]
+
+EMPTY_WORDS = ("", "-1", "-", "nan")
+_RUNS = re.compile(r"\d+ \d+( \d+ \d+)*")
+_MASK_NAME = re.compile(r"rle|pixel|predict|mask|segment|annotation|encod", re.IGNORECASE)
+_CLASS_NAME = re.compile(r"class|label|categor|type|kind", re.IGNORECASE)
+_SAMPLE_NAME = re.compile(r"^sample|submi", re.IGNORECASE)
+_WITH_CLASS = re.compile(r"(?P<id>.+?)(?P<ending>\.[A-Za-z]{3,4})?_(?P<class>[^_.]+)")
+_LOOKED_AT = 2000
+_MOST = 0.5
+_NEARLY_ALL = 0.98
+_CLASSES_AT_MOST = 64
+
+
+@dataclass(frozen=True, eq=False)
+class TableLook:
+    """A table, what it is taken for, and which of its columns say what.
+
+    `columns_used` are the positions of id, perhaps class, and mask. `template` is how ids stand in it: `{id}`,
+    `{id}.jpg`, `{id}.jpg_{class}`. `classes` are in the order in which they first occur, numbers in their own. `why`
+    says what speaks for its role.
+    """
+
+    table: TextTable
+    role: Role
+    why: str
+    id_column: int | None = None
+    class_column: int | None = None
+    mask_column: int | None = None
+    template: str = "{id}"
+    classes: tuple[str, ...] = ()
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        """Names of the columns of id, perhaps class, and mask."""
+        used = (self.id_column, self.class_column, self.mask_column)
+        return tuple(self.table.columns[place] for place in used if place is not None)
+
+    @cached_property
+    def rows(self) -> tuple[tuple[str, str, str], ...]:
+        """Id of the image, class or nothing, and text of the mask."""
+        found = []
+        for cells in self.table.rows:
+            cell = cells[self.id_column or 0].strip()
+            image_id, name = _split(cell, "{class}" in self.template)
+            if self.class_column is not None:
+                name = cells[self.class_column].strip()
+            found.append((image_id, name, "" if self.mask_column is None else cells[self.mask_column].strip()))
+        return tuple(found)
+
+    @cached_property
+    def image_ids(self) -> frozenset[str]:
+        """Ids of all images that it names."""
+        return frozenset(image_id for image_id, _, _ in self.rows)
+
+    @cached_property
+    def empty_words(self) -> Counter[str]:
+        """How empty masks are written, and how often."""
+        return Counter(text for _, _, text in self.rows if text.lower() in EMPTY_WORDS)
+
+    @cached_property
+    def is_trivial(self) -> bool:
+        """Whether all masks are the same but for empty ones, as in a sample."""
+        return len({text for _, _, text in self.rows if text.lower() not in EMPTY_WORDS}) <= 1
+
+    @property
+    def several_rows(self) -> int:
+        """How many images, or pairs of image and class, have more than one row."""
+        counts = Counter((image_id, name) for image_id, name, _ in self.rows)
+        return sum(count > 1 for count in counts.values())
+
+
+def look_at_table(path: Path, train_ids: Collection[str], test_ids: Collection[str]) -> TableLook:
+    """Say what a table is.
+
+    Args:
+        path: of the CSV file.
+        train_ids: ids of images that may be training images.
+        test_ids: ids of all others.
+    """
+    try:
+        table = read_table(path, None, path.name, DataError)
+    except (DataError, MissingFileError) as error:
+        return TableLook(TextTable(path, (), ()), "unknown", error.message)
+    if not table.rows:
+        return TableLook(table, "unknown", "it has no rows")
+    known = {*train_ids, *test_ids}
+    mask_column = _mask_column(table)
+    found = _id_column(table, known, mask_column)
+    if mask_column is None:
+        return _without_masks(table, found)
+    if found is None:
+        return TableLook(
+            table, "unknown", "it has run-length encodings, but ids of no image here", None, None, mask_column
+        )
+    id_column, template = found
+    look = TableLook(table, "labels", "", id_column, None, mask_column, template)
+    class_column = _class_column(table, look)
+    named = [name for _, name, _ in look.rows if name]
+    if class_column is not None:
+        named = [row[class_column].strip() for row in table.rows]
+    role, why = _role(look, set(train_ids), set(test_ids))
+    return TableLook(table, role, why, id_column, class_column, mask_column, template, _in_order(named))
+
+
+def _in_order(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes as they first occur; numbers in their order."""
+    once = dict.fromkeys(names)
+    return tuple(sorted(once, key=int) if all(map(str.isdecimal, once)) else once)
+
+
+def _split(cell: str, with_class: bool) -> tuple[str, str]:
+    if with_class:
+        match = _WITH_CLASS.fullmatch(cell)
+        if match is not None:
+            return match["id"], match["class"]
+    return image_id_of(cell), ""
+
+
+def _mask_column(table: TextTable) -> int | None:
+    """The last column of run-length encodings; where all cells are empty, the one that is called so."""
+    sampled = table.rows[:: -(-len(table.rows) // _LOOKED_AT)]
+    for place in reversed(range(len(table.columns))):
+        filled = [cells[place].strip() for cells in sampled if cells[place].strip().lower() not in EMPTY_WORDS]
+        if filled and sum(_RUNS.fullmatch(text) is not None for text in filled) >= _NEARLY_ALL * len(filled):
+            return place
+        if not filled and place and _MASK_NAME.search(table.columns[place]):
+            return place
+    return None
+
+
+def _id_column(table: TextTable, known: Collection[str], mask_column: int | None) -> tuple[int, str] | None:
+    """The column whose cells name images, and how; without any image, the first one."""
+    sampled = table.rows[:: -(-len(table.rows) // _LOOKED_AT)]
+    best: tuple[float, int, str] | None = None
+    for place in range(len(table.columns)):
+        if place == mask_column:
+            continue
+        cells = [row[place].strip() for row in sampled]
+        for with_class in (False, True):
+            named = [_split(cell, with_class)[0] for cell in cells]
+            share = sum(one in known for one in named) / len(named)
+            if share > (best[0] if best else 0):
+                best = (share, place, _template(cells, with_class))
+    if best is not None:
+        return best[1], best[2]
+    if known or mask_column is None:
+        return None
+    cells = [row[0].strip() for row in sampled]
+    return 0, _template(cells, with_class=all(_WITH_CLASS.fullmatch(cell) and "." in cell for cell in cells))
+
+
+def _template(cells: Sequence[str], with_class: bool) -> str:
+    if with_class:
+        match = _WITH_CLASS.fullmatch(cells[0])
+        return "{id}" + ((match["ending"] or "") if match else "") + "_{class}"
+    endings = {Path(cell).suffix.lower() for cell in cells}
+    (ending, *others) = endings
+    return "{id}" + (Path(cells[0]).suffix if not others and ending in IMAGE_SUFFIXES else "")
+
+
+def _class_column(table: TextTable, look: TableLook) -> int | None:
+    """A column of a few words that tells the rows of an image apart, or that is called like classes.
+
+    Where objects have a row each, several rows of an image may be of one class.
+    """
+    for place in range(len(table.columns)):
+        if place in (look.id_column, look.mask_column):
+            continue
+        words = {row[place] for row in table.rows}
+        if not 1 < len(words) <= _CLASSES_AT_MOST:
+            continue
+        pairs = Counter((row[look.id_column or 0], row[place]) for row in table.rows)
+        ids = Counter(row[look.id_column or 0] for row in table.rows)
+        called = _CLASS_NAME.search(table.columns[place]) is not None and len(pairs) > len(ids)
+        if (max(pairs.values()) == 1 or called) and max(ids.values()) > 1:
+            return place
+    return None
+
+
+def _role(look: TableLook, train_ids: set[str], test_ids: set[str]) -> tuple[Role, str]:
+    labelled, asked = len(look.image_ids & train_ids), len(look.image_ids & test_ids)
+    trivial = look.is_trivial
+    called = _SAMPLE_NAME.search(look.table.path.name) is not None
+    if asked > labelled or (called and not labelled) or (trivial and (called or not labelled)):
+        told = (
+            f"it names {asked} test images" if asked else "it is called so" if called else "all its masks are the same"
+        )
+        if asked and not trivial and not called:
+            told = f"it has masks of {asked} test images, as a solution has"
+        return "sample", told
+    return "labels", f"it has masks of {labelled} training images" if labelled else "it has masks"
+
+
+def _without_masks(table: TextTable, found: tuple[int, str] | None) -> TableLook:
+    names = [name.lower() for name in table.columns]
+    if {"r", "g", "b"} <= set(names) and len(table.rows) <= 256:
+        return TableLook(table, "classes", "it has the columns r, g, b")
+    if found is not None and len(table.columns) > 1:
+        others = [name for place, name in enumerate(table.columns) if place != found[0]]
+        return TableLook(table, "metadata", f"it says {', '.join(others[:6])} of images", found[0], template=found[1])
+    return TableLook(table, "unknown", "it has neither masks nor ids of images")

@@ -1,0 +1,1 @@
+"""Submission files: written, read, checked, remembered."""

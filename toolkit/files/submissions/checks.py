@@ -1,0 +1,68 @@
+"""Checking a submission file: everything that a competition would refuse, or score as nobody meant it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.files.data.mask_rows import MaskRow
+from toolkit.files.digests import file_digest
+from toolkit.files.submissions.expectations import Expected
+from toolkit.files.submissions.findings import WHOLE_FILE, Finding, Findings, is_refused
+from toolkit.files.submissions.id_checks import check_ids
+from toolkit.files.submissions.mask_checks import MaskChecks
+from toolkit.files.submissions.raw_rows import read_raw_rows
+from toolkit.messages import Progress
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the checks of a file have found; `digest` is that of its content."""
+
+    findings: list[Finding]
+    rows: int
+    images: int
+    empty_rows: int
+    digest: str
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the submission is wrong."""
+        return is_refused(self.findings)
+
+
+def check_submission(path: Path, expected: Expected, progress: Progress) -> Checked:
+    """Check a submission file against all that is known of what it should be.
+
+    Raises:
+        MissingFileError: there is no such file.
+        UnreadableImageError: a test image cannot be read.
+    """
+    findings = Findings()
+    raw = read_raw_rows(path, findings)
+    rows = [] if raw is None else check_ids(raw, expected, findings)
+    by_image: dict[str, list[MaskRow]] = {}
+    for row in rows:
+        by_image.setdefault(row.image_id, []).append(row)
+    masks = MaskChecks(expected, len(by_image), findings)
+    with progress.task("checking the submission", len(by_image)) as task:
+        for image_id, several in by_image.items():
+            masks.check_image(image_id, several)
+            task.advance()
+    masks.finish()
+    digest = file_digest(path)
+    _check_novelty(path, digest, expected, findings)
+    return Checked(findings.all(), len(raw.rows) if raw else 0, len(by_image), masks.empty_rows, digest)
+
+
+def _check_novelty(path: Path, digest: str, expected: Expected, findings: Findings) -> None:
+    """Neither the sample itself nor what was submitted before."""
+    if expected.sample_path is not None and file_digest(expected.sample_path) == digest:
+        findings.warn("novelty", WHOLE_FILE, "this is the sample submission itself")
+    for entry in reversed(expected.earlier):
+        if entry.digest == digest:
+            score = "" if entry.public is None else f", public score {entry.public:g}"
+            uploaded = f", uploaded {entry.uploaded[:10]}" if entry.uploaded else ""
+            came = f"it has the same content as {entry.name}{uploaded}{score}"
+            again = bool(entry.uploaded) and entry.competition == expected.upload_to
+            tell = findings.refuse if again else findings.warn
+            tell("novelty", WHOLE_FILE, came, "", "Uploading it again would tell nothing new.")
+            return

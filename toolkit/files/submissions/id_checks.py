@@ -1,0 +1,165 @@
+"""Checks of a submission's header and ids: every row that is wanted, once, written as the competition writes it."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from toolkit.config.competitions import PLAIN, Competition, cell_reader
+from toolkit.files.data.images import image_id_of
+from toolkit.files.data.mask_rows import MaskRow
+from toolkit.files.submissions.expectations import Expected, RowKey
+from toolkit.files.submissions.findings import WHOLE_FILE, Findings, listed
+from toolkit.files.submissions.raw_rows import RawRows
+
+_PLAIN_ID = "{id}"
+_AS_THE_SAMPLE = "Write ids as the sample submission does."
+
+
+def check_ids(raw: RawRows, expected: Expected, findings: Findings) -> list[MaskRow]:
+    """Check header, ids and order of a file; returns the rows that belong to an image, for further checks."""
+    positions = _positions(raw.header, expected, findings)
+    if positions is None:
+        return []
+    wanted = expected.keys()
+    rows = _named(raw, positions, expected, wanted, findings)
+    _check_repeated(rows, expected, findings)
+    if wanted is not None:
+        _check_complete(rows, wanted, expected, findings)
+    if expected.images is not None:
+        _check_test_images(rows, expected, findings)
+    return rows
+
+
+def _positions(header: tuple[str, ...], expected: Expected, findings: Findings) -> list[int] | None:
+    """Where the cells of id, perhaps class, and mask stand; None if that cannot be said."""
+    columns = expected.columns
+    free = expected.sample is None and expected.competition is PLAIN
+    if header == columns or (free and len(header) == len(columns)):
+        return list(range(len(header)))
+    came, allowed = ",".join(header), f"expected {','.join(columns)}"
+    if len(header) != len(columns):
+        separator = next((mark for mark in (";", "\t", "|") if mark in came), None)
+        advice = "Write exactly these columns, without an index: to_csv(index=False)."
+        if separator is not None:
+            advice = f"Cells are separated by commas, not by {separator!r}."
+        findings.refuse("header", "line 1", came, allowed, advice)
+        return None
+    if sorted(header) == sorted(columns):
+        findings.refuse("header", "line 1", came, allowed, "Bring the columns into this order.")
+        return [header.index(name) for name in columns]
+    ids = expected.keys() or {}
+    without = header[:-1] in ids.values() or header[0] in {image_id for image_id, _ in ids}
+    advice = "The first line is a row: write the header before it." if without else "Write the header just like this."
+    findings.refuse("header", "line 1", came, allowed, advice)
+    return list(range(len(header)))
+
+
+def _named(
+    raw: RawRows,
+    positions: Sequence[int],
+    expected: Expected,
+    wanted: Mapping[RowKey, tuple[str, ...]] | None,
+    findings: Findings,
+) -> list[MaskRow]:
+    """The rows with the images and classes that their ids mean."""
+    reader = _IdReader(expected.competition, len(positions) == 3, wanted, findings)
+    *before, last = positions
+    rows = []
+    for line, values in raw.rows:
+        cells = tuple(values[position] for position in before)
+        key = reader.key_of(line, cells)
+        if key is not None:
+            rows.append(MaskRow(line, cells, *key, values[last]))
+    return rows
+
+
+class _IdReader:
+    """Finds out which image and class the cells before a mask mean, and whether they are written as they should be."""
+
+    def __init__(
+        self,
+        competition: Competition,
+        with_class_column: bool,
+        wanted: Mapping[RowKey, tuple[str, ...]] | None,
+        findings: Findings,
+    ) -> None:
+        self._read = cell_reader(competition, competition.id, with_class_column)
+        self._may_be_file_name = competition.id == _PLAIN_ID
+        self._wanted, self._findings = wanted, findings
+        self._by_cells = {cells: key for key, cells in (wanted or {}).items()}
+
+    def key_of(self, line: int, cells: tuple[str, ...]) -> RowKey | None:
+        """What the cells of a row mean; None if no row that is wanted."""
+        where, written = f"line {line}", ",".join(cells)
+        if cells in self._by_cells:
+            return self._by_cells[cells]
+        try:
+            readings = self._read([cell.strip() for cell in cells])
+        except ValueError as problem:
+            self._findings.refuse("ids", where, str(problem), "", _AS_THE_SAMPLE)
+            return None
+        keys = [(image_id_of(found) if self._may_be_file_name else found, name) for found, name in readings]
+        key = next((one for one in keys if one in (self._wanted or ())), keys[0])
+        if self._wanted is None:
+            if any(cell != cell.strip() for cell in cells):
+                self._findings.refuse("ids", where, f"spaces around the id {written!r}", "", "Remove them.")
+            return key
+        if key not in self._wanted:
+            self._findings.refuse("ids", where, f"the id {written!r} is not asked for", "", "Remove this row.")
+            return None
+        allowed = f"the sample has {','.join(self._wanted[key])!r}"
+        self._findings.refuse("ids", where, f"the id {written!r}", allowed, _AS_THE_SAMPLE)
+        return key
+
+
+def _check_repeated(rows: Iterable[MaskRow], expected: Expected, findings: Findings) -> None:
+    """Rows of an image, or of a class of it, stand once; those of objects are several unless one is empty."""
+    form = expected.competition
+    seen: dict[RowKey, MaskRow] = {}
+    empty = Counter[RowKey]()
+    for row in rows:
+        key = (row.image_id, row.class_name)
+        empty[key] += row.text.strip() in form.empty_cells
+        before = seen.setdefault(key, row)
+        if before is row:
+            continue
+        where = f"line {row.line}, {','.join(row.cells)}"
+        if form.rows != "object":
+            came = f"a row of this id is in line {before.line} already"
+            if expected.sample is not None and expected.sample.repeated:
+                findings.warn("duplicates", where, came, "some ids of the sample stand twice too")
+            else:
+                findings.refuse("duplicates", where, came, "one row an id", "Keep one of them.")
+        elif empty[key]:
+            came = "an empty row beside other rows of the same image"
+            findings.refuse("duplicates", where, came, "an image without objects has one empty row", "Remove it.")
+
+
+def _check_complete(
+    rows: Sequence[MaskRow], wanted: Mapping[RowKey, tuple[str, ...]], expected: Expected, findings: Findings
+) -> None:
+    """Every wanted row is there, in the sample's order."""
+    order = list(dict.fromkeys((row.image_id, row.class_name) for row in rows))
+    there = set(order)
+    missing = [",".join(cells) for key, cells in wanted.items() if key not in there]
+    whose = "the test images" if expected.sample is None else "the sample submission"
+    if missing:
+        came = f"{len(missing)} ids of {whose} have no row: {listed(missing)}"
+        token = f"with the mask {expected.competition.empty!r}" if expected.competition.empty else "with an empty mask"
+        findings.refuse("ids", WHOLE_FILE, came, "one for each", f"Images without any object have a row {token}.")
+    elif expected.sample is not None and order != list(wanted):
+        first = next(place for place, (one, other) in enumerate(zip(order, wanted, strict=True)) if one != other)
+        came = f"the ids are in another order than in {whose}, from {','.join(wanted[order[first]])} on"
+        findings.warn("order", WHOLE_FILE, came, "", "Most competitions join by id; keep to the order if unsure.")
+
+
+def _check_test_images(rows: Iterable[MaskRow], expected: Expected, findings: Findings) -> None:
+    """The sample and the test images belong together."""
+    images = set(expected.images.ids) if expected.images is not None else set()
+    asked = {row.image_id for row in rows} if expected.sample is None else set(expected.sample.image_ids)
+    unknown, extra = sorted(asked - images), sorted(images - asked)
+    if unknown:
+        came = f"{len(unknown)} ids have no test image: {listed(unknown)}"
+        findings.warn("test images", WHOLE_FILE, came, "", "Do test images and sample belong together?")
+    if extra and expected.sample is not None:
+        came = f"{len(extra)} test images are not asked for: {listed(extra)}"
+        findings.warn("test images", WHOLE_FILE, came, "", "They are left out, as the sample does.")
