@@ -190,7 +190,10 @@ def test_independent_classes(metric: str, fitted: Callable[..., Experiment]) -> 
     first, second = read_tuned(experiment, 2, "sigmoid").recipe.classes
     assert 0.1 < first.threshold < 0.4
     assert 0.69 < second.threshold < 0.9
-    assert "left: threshold" in run("tune", "exp")[1]
+    out = run("tune", "exp")[1]
+    assert "left: threshold" in out
+    # Rows of a plain submission are of one class.
+    assert out.splitlines()[-1] == "next: tk evaluate exp"
 
 
 def exclusive(number: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from toolkit.commands.members import first_fitted
 from toolkit.commands.out_of_fold import OutOfFold
 from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import score_stores
+from toolkit.commands.submission_masks import chosen_classes
 from toolkit.commands.tune_result import ShiftResult, StepResult, TuneResult
 from toolkit.config.metrics import parse_metric_text
 from toolkit.core.arrays import Integers
@@ -22,19 +23,19 @@ from toolkit.core.shift import Looker, distance, look_at_folds, matched, try_mat
 from toolkit.core.tuning import Tuned
 from toolkit.core.tuning import tune as search_recipe
 from toolkit.core.tuning_task import STEPS, Task
-from toolkit.errors import ChangedError, ConfigError
+from toolkit.errors import ChangedError, ConfigError, SubmissionError
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import FoldTable, folds_digest, read_fold_table
 from toolkit.files.locks import locked
 from toolkit.files.members import Member
-from toolkit.files.resolved import Resolved, read_resolved
+from toolkit.files.resolved import Resolved, data_of, read_resolved
 from toolkit.files.store import ProbabilityStore, store_digest
 from toolkit.files.truth import Truth, truth_of
 from toolkit.files.tuned import HoldoutScores, TunedRecipe, write_tuned
 from toolkit.files.writing import finite_or_none
 from toolkit.learning.plugins import Own
-from toolkit.messages import Progress
+from toolkit.messages import Progress, Silent
 from toolkit.report.surface import surface_picture
 
 
@@ -115,9 +116,19 @@ def tune(
         overlays=str(experiment.overlays),
         surface=str(experiment.surface) if tuned.surfaces else None,
         explained=explain,
+        submittable=shift.test is not None and _fits_a_submission(experiment, resolved, truth),
         parts=None if table.folds_count > 1 else int(task.folds.max()) + 1,
         holdout=holdout,
     )
+
+
+def _fits_a_submission(experiment: Experiment, resolved: Resolved, truth: Truth) -> bool:
+    """Whether rows of the competition, or of a plain submission, can hold the classes."""
+    try:
+        chosen_classes(experiment.name, truth, data_of(experiment, resolved).table_format, Silent())
+    except SubmissionError:
+        return False
+    return True
 
 
 def _fold_table(experiment: Experiment, resolved: Resolved, truth: Truth) -> FoldTable:

@@ -46,7 +46,8 @@ class TuneResult:
     """What `tk tune` has found; `best` is the recipe that the search chose, `recipe` the one that is kept.
 
     `test_recipe` is the one for test predictions. Scores that do not exist are None. `parts` counts the random parts of
-    a single fold that stand for several folds.
+    a single fold that stand for several folds. `submittable` is false without test predictions, and for classes
+    that rows of the competition cannot hold.
     """
 
     experiment: str
@@ -68,6 +69,7 @@ class TuneResult:
     overlays: str
     surface: str | None
     explained: bool
+    submittable: bool
     parts: int | None = None
     holdout: HoldoutScores | None = None
 
@@ -103,8 +105,7 @@ class TuneResult:
             *self._holdout_lines(),
             *self._shift_lines(),
             *(f"pictures: {path}" for path in pictures),
-            # Without test predictions there is nothing to submit.
-            f"next: tk {'evaluate' if self.shift.test is None else 'submit'} {self.experiment}",
+            f"next: tk {'submit' if self.submittable else 'evaluate'} {self.experiment}",
         ]
 
     def _holdout_rows(self) -> list[tuple[str, str, str, str]]:
