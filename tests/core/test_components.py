@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from toolkit.core import components
+from toolkit.core import components, pieces
 from toolkit.core.blend import to_stored
 from toolkit.core.components import KeptAreas, kept_areas
 from toolkit.core.postprocess import mask_of
@@ -90,6 +90,15 @@ def test_thresholds_may_be_counted_some_at_a_time(kind: object, monkeypatch: pyt
     at_once = kept_areas(levels, levels > 99, SIZES)
     for cells in (1, 700, 20000):
         monkeypatch.setattr(components, "_CELLS_AT_ONCE", cells)
+        assert_equal(kept_areas(levels, levels > 99, SIZES), at_once)
+
+
+@KINDS
+def test_a_map_may_be_looked_at_some_rows_at_a_time(kind: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = kind(np.random.default_rng(3), (20, 25))  # type: ignore[operator]
+    at_once = kept_areas(levels, levels > 99, SIZES)
+    for entries in (1, 60, 200):
+        monkeypatch.setattr(pieces, "_ENTRIES", entries)
         assert_equal(kept_areas(levels, levels > 99, SIZES), at_once)
 
 
