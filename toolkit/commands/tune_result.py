@@ -95,7 +95,8 @@ class TuneResult:
         """What is kept and why, and what to type."""
         gain = f"nested gains {_signed(self.gain)} ± {written(self.standard_error)} over untuned"
         if self.recipe == IDENTITY:
-            kept = "the search found nothing better" if self.best == IDENTITY else f"{gain}, which may be chance"
+            why = "may be chance" if self.gain is not None and self.gain > 0 else "is none"
+            kept = "the search found nothing better" if self.best == IDENTITY else f"{gain}, which {why}"
             kept = f"{kept}: the untuned recipe stays ({self._described(IDENTITY)})"
         else:
             kept = f"{gain}: the tuned recipe is kept ({self._described(self.recipe)})"
