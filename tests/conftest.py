@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -60,12 +60,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture(autouse=True)
-def no_syncing(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_syncing() -> Iterator[None]:
     """Files of tests need not survive the machine: thousands of waits for the disk are saved.
 
-    A test about syncing itself puts its own `os.fsync` in place.
+    A test about syncing itself puts its own `os.fsync` in place. With a patch of its own, because whoever asks for
+    `monkeypatch` first decides when all that a test has patched is put back.
     """
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture

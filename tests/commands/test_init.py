@@ -582,7 +582,11 @@ def test_files_that_cannot_be_read_are_told_and_do_not_stop_it(unknown: Path) ->
     write(unknown / "some.csv", f"id,depth\n{IDS[0]},3\n{IDS[1]},4\n")
     result, config, _ = recognised(unknown)
     told = "\n".join(result.not_used)
-    for name in ("gone.csv: unknown; ", "empty.csv: unknown; ", "3 JSON files: broken.json, deep.json, odd.json"):
+    for name in (
+        "gone.csv: not understood; ",
+        "empty.csv: not understood; ",
+        "3 JSON files: broken.json, deep.json, odd.json",
+    ):
         assert name in told
     assert "some.csv: metadata" in told
     assert "it names only 2 of the 12 images" in told

@@ -1,8 +1,9 @@
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -127,14 +128,14 @@ def test_an_image_that_breaks_later_loses_what_was_predicted_of_it(
 def test_an_interrupted_run_goes_on(
     fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, write = tmp_path / "out", PredictionFolder.write
+    out, replacing = tmp_path / "out", PredictionFolder.replacing
 
-    def interrupted(folder: PredictionFolder, path: str, content: bytes, key: str) -> None:
+    def interrupted(folder: PredictionFolder, path: str, key: str) -> AbstractContextManager[BinaryIO]:
         if path == "npy/023.npy":
             raise KeyboardInterrupt
-        write(folder, path, content, key)
+        return replacing(folder, path, key)
 
-    monkeypatch.setattr(PredictionFolder, "write", interrupted)
+    monkeypatch.setattr(PredictionFolder, "replacing", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(fitted_competition, "plain", images, out, "png", "npy")
     monkeypatch.undo()
