@@ -11,8 +11,8 @@ import numpy as np
 from scipy import ndimage
 
 from toolkit.core.arrays import Integers, Mask
-from toolkit.core.blend import quantise
-from toolkit.core.components import kept_areas
+from toolkit.core.recipe.probabilities import quantise
+from toolkit.core.tuning.component_tree import kept_areas
 
 MINIMUM_SIZES = np.unique(np.geomspace(1, 2000, 69).astype(np.int64))[:50]
 MAPS = (("like salt", 101, 8.0), ("large objects", 512, 20.0), ("small objects", 512, 5.0))

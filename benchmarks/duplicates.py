@@ -9,7 +9,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from toolkit.core.duplicates import near_duplicate_groups, thumbnail
+from toolkit.core.images.duplicates import near_duplicate_groups, thumbnail
 
 COUNTS = (1000, 4000, 16000)
 TRIED = 100

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from toolkit.config.loading import load_config, plain_config
-from toolkit.core.rle import encode
-from toolkit.core.simulate import simulate_salt
+from toolkit.core.masks.rle import encode
+from toolkit.core.simulated.salt import simulate_salt
 from toolkit.files.experiment import Experiment
 from toolkit.files.fold_table import folds_digest, write_folds
 from toolkit.files.resolved import Resolved, versions, write_resolved

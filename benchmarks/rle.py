@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from toolkit.core.rle import decode, encode
+from toolkit.core.masks.rle import decode, encode
 
 try:
     from pycocotools import mask as coco

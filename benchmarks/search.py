@@ -7,14 +7,14 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from toolkit.core.evidence import Example, collect_areas
-from toolkit.core.metrics import MetricSpec, build_metric
-from toolkit.core.search import candidate_areas, sweep_areas
-from toolkit.core.sweeps import blocks_of
+from toolkit.core.metrics.registry import MetricSpec, build_metric
 from toolkit.core.tallies import Tally
-from toolkit.core.triplets import sweep_triplets
-from toolkit.core.tuning import tune
-from toolkit.core.tuning_task import Task
+from toolkit.core.tuning.area_histograms import candidate_areas, sweep_areas
+from toolkit.core.tuning.empty_images import sweep_triplets
+from toolkit.core.tuning.grids import blocks_of
+from toolkit.core.tuning.recipe_scores import Example, collect_areas
+from toolkit.core.tuning.recipe_search import tune
+from toolkit.core.tuning.task import Task
 
 IMAGES, SIZE, FOLDS = 3000, (101, 101), 5
 

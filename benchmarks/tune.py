@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from toolkit.core.blend import quantise
-from toolkit.core.evidence import Example
-from toolkit.core.metrics import MetricSpec, build_metric
-from toolkit.core.tuning import tune
-from toolkit.core.tuning_task import Task
+from toolkit.core.metrics.registry import MetricSpec, build_metric
+from toolkit.core.recipe.probabilities import quantise
+from toolkit.core.tuning.recipe_scores import Example
+from toolkit.core.tuning.recipe_search import tune
+from toolkit.core.tuning.task import Task
 
 SIZE, OBJECTS, FOLDS = (320, 384), 60, 5
 

@@ -8,8 +8,8 @@ import pytest
 
 from toolkit.commands.ensemble import ensemble
 from toolkit.commands.fit import fit
-from toolkit.core.rle import encode
-from toolkit.core.simulate import simulate_salt
+from toolkit.core.masks.rle import encode
+from toolkit.core.simulated.salt import simulate_salt
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.messages import Silent
 

@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.commands.fit import Wanted, fit
 from toolkit.config.loading import load_config
-from toolkit.core.placement import place
+from toolkit.core.images.resizing import place
 from toolkit.files.datasets import find_labelled
 from toolkit.files.experiment import Workspace
 from toolkit.files.fold_table import read_folds

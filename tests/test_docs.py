@@ -4,8 +4,8 @@ from pathlib import Path
 
 from toolkit import errors
 from toolkit.config.loading import load_config
-from toolkit.core.postprocess import recipe_from_plain, recipe_to_plain
-from toolkit.core.simulate_ccd import CCD_CLASSES
+from toolkit.core.recipe.postprocess import recipe_from_plain, recipe_to_plain
+from toolkit.core.simulated.ccd import CCD_CLASSES
 from toolkit.files.datasets import find_labelled
 from toolkit.files.simulation import Simulation, write_simulation
 from toolkit.messages import Silent

@@ -12,8 +12,8 @@ from toolkit.cli import app
 from toolkit.config.codings import task_classes
 from toolkit.config.competitions import find_competition
 from toolkit.config.data import SourceKeys
-from toolkit.core.labels import VOID, Classes
-from toolkit.core.rle import decode, encode
+from toolkit.core.masks.labels import VOID, Classes
+from toolkit.core.masks.rle import decode, encode
 from toolkit.errors import DataError, SubmissionError
 from toolkit.files.data.finding import find_source, find_training_data
 from toolkit.files.data.images import read_image, read_mask_values

@@ -12,10 +12,10 @@ from toolkit.commands.fit import fit
 from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
 from toolkit.config.competitions import Competition, find_competition
-from toolkit.core.labels import VOID
-from toolkit.core.placement import scale_mask
-from toolkit.core.rle import encode
-from toolkit.core.simulate_shapes import simulate_shapes
+from toolkit.core.images.resizing import scale_mask
+from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.rle import encode
+from toolkit.core.simulated.shapes import simulate_shapes
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.history import read_history
 from toolkit.files.resolved import read_resolved

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands import demo
 from toolkit.config.loading import load_config
-from toolkit.core.postprocess import masks_of, recipe_from_plain
-from toolkit.core.rle import decode
+from toolkit.core.masks.rle import decode
+from toolkit.core.recipe.postprocess import masks_of, recipe_from_plain
 from toolkit.files.experiment import Workspace
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.submissions.submissions import read_submission

@@ -7,8 +7,8 @@ import pytest
 
 from toolkit import Experiment, ToolkitError
 from toolkit.api.batches import PredictedMap
-from toolkit.core.blend import quantise
-from toolkit.core.labels import VOID
+from toolkit.core.masks.labels import VOID
+from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError, DataError, MissingFileError, NotReadyError
 from toolkit.files.data.images import read_image
 from toolkit.files.experiment import Workspace

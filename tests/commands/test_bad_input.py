@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.arrays import Mask
-from toolkit.core.rle import decode, encode
+from toolkit.core.masks.rle import decode, encode
 from toolkit.errors import (
     ChangedError,
     ConfigError,

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from toolkit.cli import app
 from toolkit.commands.compare import compare
 from toolkit.config.loading import load_config, plain_config
-from toolkit.core.postprocess import IDENTITY
+from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import write_folds

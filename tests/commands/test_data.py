@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.data import DataResult, examine_data
 from toolkit.commands.data_samples import choose_samples
-from toolkit.core.labels import Classes
-from toolkit.core.rle import encode
+from toolkit.core.masks.labels import Classes
+from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError
 from toolkit.files.experiment import Workspace
 from toolkit.files.inspection.data_findings import DataFinding

@@ -12,7 +12,7 @@ from toolkit.commands import blending
 from toolkit.commands.ensemble import EnsembleResult, ensemble
 from toolkit.commands.member_scores import MemberScore, Verdict
 from toolkit.config.loading import load_config, load_ensemble, plain_config
-from toolkit.core.means import MEANS, Mean
+from toolkit.core.ensembling.means import MEANS, Mean
 from toolkit.errors import ChangedError, ConfigError, MembersError
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Experiment, Workspace

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from toolkit.cli import app
 from toolkit.config.loading import load_config, plain_config
-from toolkit.core.recipe import ClassRecipe, Recipe
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.files.data.images import read_image
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Experiment

@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.commands.fold_plan import plan_folds
 from toolkit.config.loading import load_config, plain_config
-from toolkit.core.folds import HOLDOUT, TRAIN
+from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError
 from toolkit.files.datasets import Dataset, find_dataset
 from toolkit.files.experiment import Experiment

@@ -16,7 +16,7 @@ from toolkit.commands.fit import fit
 from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
 from toolkit.config.loading import load_config, plain_config
-from toolkit.core.folds import HOLDOUT, TRAIN
+from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.errors import FoldsError, MembersError
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Experiment, Split, Workspace

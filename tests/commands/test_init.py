@@ -13,7 +13,7 @@ from toolkit.cli import app
 from toolkit.commands.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.core.rle import encode
+from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Workspace

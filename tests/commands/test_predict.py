@@ -18,9 +18,9 @@ from toolkit.commands.fit import fit
 from toolkit.commands.members import predict_member
 from toolkit.commands.predict import Options, parse_folds, predict
 from toolkit.commands.predict_result import Failed, PredictResult
-from toolkit.core.postprocess import masks_of
-from toolkit.core.recipe import ClassRecipe, Recipe
-from toolkit.core.rle import decode
+from toolkit.core.masks.rle import decode
+from toolkit.core.recipe.postprocess import masks_of
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, DataError, NotReadyError, ToolkitError
 from toolkit.files.experiment import Workspace
 from toolkit.files.members import find_member

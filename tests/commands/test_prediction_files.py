@@ -7,8 +7,8 @@ import pytest
 
 from toolkit.commands.predicting import Forecast
 from toolkit.commands.prediction_files import FORMATS, About, Predicted, mask_images, parse_formats
-from toolkit.core.blend import quantise
-from toolkit.core.labels import Activation, Classes
+from toolkit.core.masks.labels import Activation, Classes
+from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.core.rle import encode
+from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, SubmissionError
 
 SIZE = (10, 14)

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import Scores, score_stores, write_scores
-from toolkit.core.labels import BINARY, VOID, Classes, Labels, planes
-from toolkit.core.measuring import Objects
-from toolkit.core.metrics import MetricSpec
-from toolkit.core.postprocess import IDENTITY
-from toolkit.core.recipe import ClassRecipe, Recipe
-from toolkit.core.rle import encode
+from toolkit.core.masks.labels import BINARY, VOID, Classes, Labels, planes
+from toolkit.core.masks.rle import encode
+from toolkit.core.metrics.metric import Objects
+from toolkit.core.metrics.registry import MetricSpec
+from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
 from toolkit.files.data.image_files import ImageFiles
 from toolkit.files.data.images import read_image

@@ -15,10 +15,10 @@ from toolkit.cli import app
 from toolkit.commands import submit as submit_module
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.arrays import Mask
-from toolkit.core.blend import to_stored
-from toolkit.core.postprocess import IDENTITY
-from toolkit.core.recipe import ClassRecipe, Emptiness, Recipe, Split
-from toolkit.core.rle import decode, encode
+from toolkit.core.masks.rle import decode, encode
+from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.core.recipe.probabilities import to_stored
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Split
 from toolkit.errors import ChangedError, ConfigError, NotReadyError, SubmissionError, UploadError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import folds_digest, write_folds

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from toolkit.cli import app
 from toolkit.config.loading import load_config, plain_config
-from toolkit.core.postprocess import IDENTITY, recipe_from_plain
+from toolkit.core.recipe.postprocess import IDENTITY, recipe_from_plain
 from toolkit.files.datasets import find_dataset
 from toolkit.files.experiment import Experiment
 from toolkit.files.fold_table import folds_digest, write_folds

@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.core.tiles import WHOLE, Cutting
+from toolkit.core.images.tiles import WHOLE, Cutting
 from toolkit.errors import ConfigError
 
 PLAIN = "data: {images: images, masks: masks}\nstages: [{epochs: 1}]\n"

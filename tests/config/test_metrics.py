@@ -4,7 +4,7 @@ import pytest
 
 from toolkit.config.calls import ProblemsAtError
 from toolkit.config.metrics import ARGUMENTS, OTHER_NAMES, parse_metric, parse_metric_text, read_metric
-from toolkit.core.metrics import METRICS, MetricSpec, build_metric
+from toolkit.core.metrics.registry import METRICS, MetricSpec, build_metric
 from toolkit.errors import ConfigError
 
 

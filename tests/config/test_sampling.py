@@ -2,7 +2,7 @@ import pytest
 
 from toolkit.config.calls import ProblemsAtError, UnknownNameError
 from toolkit.config.sampling import parse_negatives
-from toolkit.core.sampling import ALL_NEGATIVES, NO_NEGATIVES, Negatives
+from toolkit.core.sampling.epoch_sampling import ALL_NEGATIVES, NO_NEGATIVES, Negatives
 
 
 @pytest.mark.parametrize(

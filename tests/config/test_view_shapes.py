@@ -4,7 +4,7 @@ import pytest
 
 from toolkit.config.models import Config
 from toolkit.config.view_shapes import view_shapes
-from toolkit.core.views import parse_views
+from toolkit.core.images.views import parse_views
 from toolkit.errors import ConfigError
 
 

@@ -3,9 +3,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from toolkit.core.evidence import Example
-from toolkit.core.metrics import MetricSpec, build_metric
-from toolkit.core.tuning_task import Task
+from toolkit.core.metrics.registry import MetricSpec, build_metric
+from toolkit.core.tuning.recipe_scores import Example
+from toolkit.core.tuning.task import Task
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.folds import HOLDOUT, TRAIN
+from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.errors import FoldsError, MissingFileError
 from toolkit.files.fold_table import FoldTable, read_fold_table, read_folds, read_given_folds, write_folds
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.core.labels import VOID, Classes
-from toolkit.core.windows import Window
+from toolkit.core.images.windows import Window
+from toolkit.core.masks.labels import VOID, Classes
 from toolkit.errors import DataError
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.inspection.checking import check_training_data

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.labels import BINARY
+from toolkit.core.masks.labels import BINARY
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import find_negatives
 from toolkit.files.inspection.checking import check_training_data

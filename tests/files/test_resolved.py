@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.core.metrics import MetricSpec
+from toolkit.core.metrics.registry import MetricSpec
 from toolkit.errors import ConfigError, NotReadyError, StorageError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.resolved import Resolved, changed_keys, data_of, read_resolved, versions, write_resolved

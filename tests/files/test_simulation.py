@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from toolkit.config.competitions import Competition, find_competition
-from toolkit.core.labels import Classes
-from toolkit.core.simulate_ccd import CCD_CLASSES, simulate_ccd
-from toolkit.core.simulate_shapes import SHAPE_CLASSES, simulate_shapes
+from toolkit.core.masks.labels import Classes
+from toolkit.core.simulated.ccd import CCD_CLASSES, simulate_ccd
+from toolkit.core.simulated.shapes import SHAPE_CLASSES, simulate_shapes
 from toolkit.errors import DataError
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.images import read_image

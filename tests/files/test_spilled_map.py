@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core import pieces
+from toolkit.core.images import chunks as pieces
 from toolkit.errors import StorageError
 from toolkit.files.spilled_map import SpilledMap
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.arrays import Probability
-from toolkit.core.blend import StoredType, to_probability
+from toolkit.core.recipe.probabilities import StoredType, to_probability
 from toolkit.errors import ChangedError, NotReadyError, StorageError
 from toolkit.files import store as store_module
 from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests, store_digest

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from toolkit.config.loading import load_config, plain_config
-from toolkit.core.labels import VOID
-from toolkit.core.metrics import MetricSpec
+from toolkit.core.masks.labels import VOID
+from toolkit.core.metrics.registry import MetricSpec
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.experiment import Experiment
 from toolkit.files.resolved import Resolved, read_resolved, write_resolved

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.recipe import ClassRecipe, Emptiness, Recipe, Split, Triplet
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Split, Triplet
 from toolkit.errors import ChangedError, NotReadyError, StorageError
 from toolkit.files.experiment import Experiment
 from toolkit.files.store import ProbabilityWriter, store_digest

@@ -11,7 +11,7 @@ from toolkit.config.loading import load_config
 from toolkit.config.settings import read_stage
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Image
-from toolkit.core.labels import VOID, Labels
+from toolkit.core.masks.labels import VOID, Labels
 from toolkit.errors import ConfigError
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.fitting import build_augmentation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.augmentation import parse_augmentation
-from toolkit.core.labels import VOID
+from toolkit.core.masks.labels import VOID
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.learning.augmentation import Augmentation
 

@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.mixing import parse_mixing
-from toolkit.core.labels import BINARY, VOID, Classes
+from toolkit.core.masks.labels import BINARY, VOID, Classes
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.images import UnreadableImageError
 from toolkit.files.data.sources import LabelledImages

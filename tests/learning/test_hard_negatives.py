@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.core.labels import VOID, Classes
-from toolkit.core.sampling import select_images
+from toolkit.core.masks.labels import VOID, Classes
+from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import StageFolder

@@ -12,9 +12,9 @@ from toolkit.commands.fit import fit
 from toolkit.commands.lr_find import find_learning_rate
 from toolkit.commands.preview import preview
 from toolkit.config.loading import config_from_plain
-from toolkit.core.blend import quantise
-from toolkit.core.labels import has_foreground
-from toolkit.core.tiles import TileGrid
+from toolkit.core.images.tiles import TileGrid
+from toolkit.core.masks.labels import has_foreground
+from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError, TrainingError
 from toolkit.files.data.sources import find_images
 from toolkit.files.datasets import find_labelled

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.mixing import parse_mixing
-from toolkit.core.labels import VOID, Activation, planes
+from toolkit.core.masks.labels import VOID, Activation, planes
 from toolkit.learning.mixing import Mixing
 
 pytestmark = pytest.mark.train

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from toolkit.config.networks import NetworkSpec
-from toolkit.core.labels import Activation, Classes
-from toolkit.core.placement import place
-from toolkit.core.views import VIEWS, View, parse_views
+from toolkit.core.images.resizing import place
+from toolkit.core.images.views import VIEWS, View, parse_views
+from toolkit.core.masks.labels import Activation, Classes
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.experiment import Workspace
 from toolkit.learning.augmentation import FixedTransforms

@@ -8,8 +8,8 @@ import pytest
 from toolkit.commands.fit import fit
 from toolkit.config.loading import config_from_plain
 from toolkit.core.arrays import Image
-from toolkit.core.blend import quantise
-from toolkit.core.views import parse_views
+from toolkit.core.images.views import parse_views
+from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError, NetworkError
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.datasets import find_labelled

@@ -8,11 +8,11 @@ import pytest
 
 from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.mixing import parse_mixing
-from toolkit.core.blend import quantise
-from toolkit.core.labels import BINARY, VOID
-from toolkit.core.tiles import Cutting
-from toolkit.core.views import parse_views
-from toolkit.core.windows import Window
+from toolkit.core.images.tiles import Cutting
+from toolkit.core.images.views import parse_views
+from toolkit.core.images.windows import Window
+from toolkit.core.masks.labels import BINARY, VOID
+from toolkit.core.recipe.probabilities import quantise
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import Images, LabelledImages, find_images
 from toolkit.files.pool import Sample

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from toolkit.commands.fit import FitResult, fit
-from toolkit.core.blend import to_stored
-from toolkit.core.judging import Judge
+from toolkit.core.metrics.judge import Judge
+from toolkit.core.recipe.probabilities import to_stored
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.history import read_history
 from toolkit.learning.batches import validation_batches

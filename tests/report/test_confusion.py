@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.evaluation import Confusion
+from toolkit.core.metrics.confusion import Confusion
 from toolkit.files.data.images import read_image
 from toolkit.report.confusion import confusion_picture
 

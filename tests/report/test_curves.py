@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from toolkit.core.arrays import Floats
-from toolkit.core.learning_rates import Suggestion, geometric_rates
+from toolkit.core.lr_range_test import Suggestion, geometric_rates
 from toolkit.report.curves import learning_rate_curve
 
 RATES = geometric_rates(1e-6, 1, 60)

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.core.labels import VOID, Activation, planes
+from toolkit.core.masks.labels import VOID, Activation, planes
 from toolkit.report.drawing import Colour
 from toolkit.report.previews import CLASS_COLOURS, CLASS_STRENGTH, PreviewRow, PreviewSample, preview_sheet
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.core.class_search import Surface
-from toolkit.core.metrics import MetricSpec, build_metric
-from toolkit.core.postprocess import IDENTITY
-from toolkit.core.recipe import ClassRecipe, Recipe
-from toolkit.core.resampling import Interval
-from toolkit.core.tuning import Tuned
+from toolkit.core.metrics.bootstrap import Interval
+from toolkit.core.metrics.registry import MetricSpec, build_metric
+from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
+from toolkit.core.tuning.recipe_search import Tuned
+from toolkit.core.tuning.steps import Surface
 from toolkit.report.surface import surface_picture
 
 

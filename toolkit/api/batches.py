@@ -9,7 +9,7 @@ import numpy.typing as npt
 from toolkit.commands.members import predict_member
 from toolkit.commands.scoring import labels_of
 from toolkit.core.arrays import Image, Presence, Probability
-from toolkit.core.blend import to_probability
+from toolkit.core.recipe.probabilities import to_probability
 from toolkit.errors import ConfigError
 from toolkit.files.fold_table import read_folds
 from toolkit.files.members import Member

@@ -22,8 +22,8 @@ from toolkit.commands.tune_result import TuneResult
 from toolkit.config.codings import task_classes
 from toolkit.config.durations import parse_duration
 from toolkit.core.arrays import Probability
-from toolkit.core.labels import Classes
-from toolkit.core.recipe import Recipe
+from toolkit.core.masks.labels import Classes
+from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError, DataError, NotReadyError
 from toolkit.files.experiment import Workspace
 from toolkit.files.fitted import Networks, find_fitted, first_networks
@@ -100,7 +100,7 @@ class Experiment:
 
     @property
     def recipe(self) -> Recipe:
-        """The tuned recipe; `toolkit.core.postprocess.masks_of` applies it.
+        """The tuned recipe; `toolkit.core.recipe.postprocess.masks_of` applies it.
 
         Raises:
             NotReadyError: it was not tuned.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Image
-from toolkit.core.pixels import ValueRange, to_bytes, with_channels
+from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.errors import DataError
 from toolkit.files.data.image_files import ImageFiles
 from toolkit.files.data.sources import Images

@@ -8,9 +8,9 @@ import numpy as np
 
 from toolkit.config.models import EnsembleConfig
 from toolkit.core.arrays import Integers, Presence
-from toolkit.core.blend import StoredType, mean_presence
-from toolkit.core.labels import Activation
-from toolkit.core.means import Blender, Mean, count_levels
+from toolkit.core.ensembling.means import Blender, Mean, count_levels
+from toolkit.core.masks.labels import Activation
+from toolkit.core.recipe.probabilities import StoredType, mean_presence
 from toolkit.errors import MembersError
 from toolkit.files.experiment import Experiment, Split
 from toolkit.files.members import Member

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands.comparing.key_differences import written
 from toolkit.commands.comparison import Compared, CompareResult, PairedDifference, TrainingTime, table_rows
 from toolkit.commands.differing_keys import differing_keys
 from toolkit.commands.members import first_fitted
 from toolkit.commands.scoring import Scores, read_holdout, score_stores
 from toolkit.config.codings import task_classes
-from toolkit.core.differences import written
-from toolkit.core.measuring import Direction
-from toolkit.core.metrics import build_metric
-from toolkit.core.postprocess import IDENTITY
-from toolkit.core.resampling import paired
+from toolkit.core.metrics.bootstrap import paired
+from toolkit.core.metrics.metric import Direction
+from toolkit.core.metrics.registry import build_metric
+from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, MissingFileError, NotReadyError
 from toolkit.files.experiment import Experiment, Split, Workspace
 from toolkit.files.fold_table import read_fold_table

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.commands.comparing.key_differences import ABSENT
+from toolkit.commands.comparing.key_differences import written as written_value
 from toolkit.commands.scoring import written
 from toolkit.config.problems import nearest
-from toolkit.core.differences import ABSENT
-from toolkit.core.differences import written as written_value
-from toolkit.core.measuring import Direction
-from toolkit.core.resampling import Verdict
+from toolkit.core.metrics.bootstrap import Verdict
+from toolkit.core.metrics.metric import Direction
 from toolkit.errors import ConfigError
 from toolkit.messages import Table
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toolkit.core.labels import Activation, Classes
+from toolkit.core.masks.labels import Activation, Classes
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.files.inspection.examining import ImageFacts

@@ -10,7 +10,7 @@ from toolkit.commands.new import new
 from toolkit.commands.score import score_submission
 from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
-from toolkit.core.postprocess import describe
+from toolkit.core.recipe.postprocess import describe
 from toolkit.errors import DataError
 from toolkit.files.experiment import Workspace
 from toolkit.files.simulation import KINDS, SimulatedFiles, Simulation, write_simulation

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from toolkit.commands.comparing.key_differences import ABSENT, KeyDifference, differences
 from toolkit.config.loading import (
     config_from_plain,
     is_ensemble,
@@ -15,7 +16,6 @@ from toolkit.config.loading import (
     with_absolute_paths,
     with_relative_paths,
 )
-from toolkit.core.differences import ABSENT, KeyDifference, differences
 from toolkit.errors import ToolkitError
 from toolkit.files.experiment import Experiment
 from toolkit.files.resolved import Resolved, read_resolved

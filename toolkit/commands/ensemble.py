@@ -28,10 +28,10 @@ from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_bes
 from toolkit.config.models import EnsembleConfig, Weighting
 from toolkit.config.yaml_files import write_yaml
 from toolkit.core.arrays import Integers
-from toolkit.core.means import MEANS, Mean
-from toolkit.core.measuring import Direction
-from toolkit.core.views import parse_views as read_views
-from toolkit.core.views import views_name
+from toolkit.core.ensembling.means import MEANS, Mean
+from toolkit.core.images.views import parse_views as read_views
+from toolkit.core.images.views import views_name
+from toolkit.core.metrics.metric import Direction
 from toolkit.errors import ConfigError
 from toolkit.files.experiment import ALL_SPLITS, Experiment, Workspace
 from toolkit.files.fold_table import FoldTable, read_fold_table, write_folds

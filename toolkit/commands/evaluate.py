@@ -19,8 +19,9 @@ from toolkit.commands.evaluation import (
 from toolkit.commands.members import first_fitted
 from toolkit.commands.scoring import labels_of, written
 from toolkit.core.arrays import Integers
-from toolkit.core.classification import BACKGROUND, classification_report
-from toolkit.core.evaluation import (
+from toolkit.core.masks.labels import Activation, Classes
+from toolkit.core.metrics.classification_report import BACKGROUND, classification_report
+from toolkit.core.metrics.confusion import (
     Confusion,
     area_bins,
     class_scores,
@@ -28,11 +29,10 @@ from toolkit.core.evaluation import (
     pooled_scores,
     worst_first,
 )
-from toolkit.core.judging import Judge, Judgement
-from toolkit.core.labels import Activation, Classes
-from toolkit.core.metrics import build_metrics
-from toolkit.core.postprocess import IDENTITY, check_recipe, describe, recipe_to_plain
-from toolkit.core.recipe import Recipe
+from toolkit.core.metrics.judge import Judge, Judgement
+from toolkit.core.metrics.registry import build_metrics
+from toolkit.core.recipe.postprocess import IDENTITY, check_recipe, describe, recipe_to_plain
+from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.fold_table import read_fold_table

@@ -6,8 +6,8 @@ from typing import Any
 
 from toolkit.commands.report_table import report_table
 from toolkit.commands.scoring import written
-from toolkit.core.classification import ClassificationReport
-from toolkit.core.evaluation import ClassScores, PixelScores
+from toolkit.core.metrics.classification_report import ClassificationReport
+from toolkit.core.metrics.confusion import ClassScores, PixelScores
 from toolkit.messages import Table
 
 _COUNTS_SHOWN_AT_MOST = 4

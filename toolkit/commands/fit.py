@@ -21,7 +21,7 @@ from toolkit.config.durations import parse_duration
 from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
-from toolkit.core.postprocess import IDENTITY
+from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets import Dataset, background_digest, find_dataset

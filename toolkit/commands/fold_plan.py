@@ -11,10 +11,8 @@ from toolkit.config.loading import plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.config.sampling import parse_negatives
 from toolkit.core.arrays import Integers
-from toolkit.core.duplicates import equal_groups, near_duplicate_groups
-from toolkit.core.folds import FoldRules, draw_folds
-from toolkit.core.sampling import select_images
-from toolkit.core.strata import (
+from toolkit.core.folds.assignment import FoldRules, draw_folds
+from toolkit.core.folds.strata import (
     Strata,
     by_column,
     by_coverage,
@@ -23,6 +21,8 @@ from toolkit.core.strata import (
     together,
     united,
 )
+from toolkit.core.images.duplicates import equal_groups, near_duplicate_groups
+from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.errors import ChangedError, DataError, FoldsError
 from toolkit.files.data.own_source import GROUP
 from toolkit.files.datasets import Dataset

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.commands.starting_point import relative_path
-from toolkit.core.mask_codes import MaskReading
+from toolkit.core.masks.mask_values import MaskReading
 from toolkit.files.data.images import LOSSY_SUFFIXES
 from toolkit.files.experiment import Experiment
 from toolkit.files.recognition.recognising import Recognised, class_order

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from toolkit.config.metrics import read_metric
-from toolkit.core.agreement import Agreement, agreement
+from toolkit.core.metrics.leaderboard_agreement import Agreement, agreement
 from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.experiment import Workspace
 from toolkit.files.submissions.submission_log import Board, LoggedSubmission, SubmissionLog, submission_name

@@ -11,7 +11,7 @@ from toolkit.config.plugins import names_defined_beside
 from toolkit.config.schedules import CyclicLR, Variations
 from toolkit.config.settings import stage_key, stage_schedule
 from toolkit.core.arrays import Integers
-from toolkit.core.learning_rates import geometric_rates, suggest
+from toolkit.core.lr_range_test import geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError
 from toolkit.files.datasets import Dataset, find_dataset
 from toolkit.files.experiment import Experiment, Workspace

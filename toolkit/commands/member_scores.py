@@ -11,10 +11,10 @@ from toolkit.commands.overlays import write_overlays
 from toolkit.commands.scoring import HoldoutScore, Scores, score_stores, write_scores, written
 from toolkit.config.models import EnsembleConfig
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.measuring import Direction, Metric
-from toolkit.core.postprocess import IDENTITY
-from toolkit.core.resampling import Verdict as Word
-from toolkit.core.resampling import bootstrap, paired
+from toolkit.core.metrics.bootstrap import Verdict as Word
+from toolkit.core.metrics.bootstrap import bootstrap, paired
+from toolkit.core.metrics.metric import Direction, Metric
+from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.experiment import Experiment
 from toolkit.files.fold_table import read_fold_table
 from toolkit.files.members import Member

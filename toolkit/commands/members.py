@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from toolkit.commands.blending import blend
 from toolkit.config.loading import config_from_plain
-from toolkit.core.postprocess import Step
-from toolkit.core.recipe import Recipe
+from toolkit.core.recipe.postprocess import Step
+from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import MembersError, NotReadyError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets import find_labelled

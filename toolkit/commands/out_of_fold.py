@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from toolkit.commands.scoring import labels_of
-from toolkit.core.evidence import Example
-from toolkit.core.labels import Labels
-from toolkit.core.measuring import Objects
+from toolkit.core.masks.labels import Labels
+from toolkit.core.metrics.metric import Objects
+from toolkit.core.tuning.recipe_scores import Example
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.store import ProbabilityStore
 from toolkit.messages import Progress

@@ -7,11 +7,11 @@ import cv2
 
 from toolkit.commands.scoring import Scores
 from toolkit.core.arrays import Floats
-from toolkit.core.blend import to_probability
-from toolkit.core.evaluation import worst_first
-from toolkit.core.measuring import case_of
-from toolkit.core.postprocess import Step, describe, masks_of
-from toolkit.core.recipe import Recipe
+from toolkit.core.metrics.confusion import worst_first
+from toolkit.core.metrics.metric import case_of
+from toolkit.core.recipe.postprocess import Step, describe, masks_of
+from toolkit.core.recipe.probabilities import to_probability
+from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment
 from toolkit.files.store import ProbabilityStore

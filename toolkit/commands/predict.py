@@ -14,10 +14,10 @@ from toolkit.commands.predict_result import Failed, PredictResult
 from toolkit.commands.predicting import Failure, Forecast, Forecaster, chosen_views
 from toolkit.commands.prediction_files import FORMATS, About, Predicted, parse_formats
 from toolkit.commands.prediction_tables import refuse_other_sizes, write_maps, write_runs
-from toolkit.core.blend import Stored, StoredType, to_stored
-from toolkit.core.labels import Classes
-from toolkit.core.postprocess import IDENTITY, Step, describe, masks_of, recipe_to_plain
-from toolkit.core.recipe import Recipe
+from toolkit.core.masks.labels import Classes
+from toolkit.core.recipe.postprocess import IDENTITY, Step, describe, masks_of, recipe_to_plain
+from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
+from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError
 from toolkit.files.data.sources import Images
 from toolkit.files.digests import digest, file_digest

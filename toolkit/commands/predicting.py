@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.core.arrays import Image, Presence, Probability
-from toolkit.core.views import parse_views, views_name
+from toolkit.core.images.views import parse_views, views_name
 from toolkit.errors import ConfigError, DataError
 from toolkit.files.data.sources import Images
 from toolkit.files.fitted import Fitted, classes_of

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.commands.predicting import Forecast
-from toolkit.core.blend import Stored, to_levels
-from toolkit.core.labels import Classes
-from toolkit.core.measuring import Planes
+from toolkit.core.masks.labels import Classes
+from toolkit.core.metrics.metric import Planes
+from toolkit.core.recipe.probabilities import Stored, to_levels
 from toolkit.errors import ConfigError
 from toolkit.report.predictions import prediction_picture
 

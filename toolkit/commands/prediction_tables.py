@@ -7,8 +7,8 @@ import numpy as np
 
 from toolkit.commands.prediction_files import FORMATS, About, mask_paths
 from toolkit.core.arrays import Mask
-from toolkit.core.pieces import pieces
-from toolkit.core.rle import encode
+from toolkit.core.images.chunks import pieces
+from toolkit.core.masks.rle import encode
 from toolkit.errors import DataError
 from toolkit.files.data.images import read_mask_values
 from toolkit.files.data.sources import Images

@@ -12,10 +12,10 @@ from toolkit.config.loading import Loaded, is_ensemble, load_config
 from toolkit.config.models import Config
 from toolkit.config.plugins import names_defined_beside
 from toolkit.config.settings import Stage, read_stage
-from toolkit.core.labels import has_foreground
-from toolkit.core.patches import PatchRule, cell_of, draw_patches
+from toolkit.core.images.tiles import window_size
+from toolkit.core.masks.labels import has_foreground
 from toolkit.core.randomness import derived_seed, generator
-from toolkit.core.tiles import window_size
+from toolkit.core.sampling.patches import PatchRule, cell_of, draw_patches
 from toolkit.errors import ConfigError
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets import find_labelled

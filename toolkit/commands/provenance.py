@@ -7,8 +7,8 @@ from pathlib import Path
 from toolkit.commands.members import first_fitted
 from toolkit.commands.scoring import read_holdout, score_stores
 from toolkit.commands.submission_masks import Maker
-from toolkit.core.postprocess import IDENTITY, recipe_to_plain
-from toolkit.core.recipe import Recipe
+from toolkit.core.recipe.postprocess import IDENTITY, recipe_to_plain
+from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment
 from toolkit.files.fold_table import read_fold_table

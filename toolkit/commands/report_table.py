@@ -1,7 +1,7 @@
 """The classification report as a table for the screen."""
 
 from toolkit.commands.scoring import written
-from toolkit.core.classification import ClassificationReport, ReportRow
+from toolkit.core.metrics.classification_report import ClassificationReport, ReportRow
 from toolkit.messages import Table
 
 

@@ -12,10 +12,10 @@ from toolkit.commands.report_table import report_table
 from toolkit.config.competitions import PLAIN, Competition
 from toolkit.config.metrics import parse_metric_text
 from toolkit.core.arrays import Integers
-from toolkit.core.classification import BACKGROUND, ClassificationReport, classification_report
-from toolkit.core.measuring import Case
-from toolkit.core.metrics import MetricSpec, build_metric
-from toolkit.core.rle import RleError
+from toolkit.core.masks.rle import RleError
+from toolkit.core.metrics.classification_report import BACKGROUND, ClassificationReport, classification_report
+from toolkit.core.metrics.metric import Case
+from toolkit.core.metrics.registry import MetricSpec, build_metric
 from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.data.sources import find_images
 from toolkit.files.submissions.findings import listed

@@ -8,11 +8,11 @@ import numpy as np
 
 from toolkit.config.metrics import parse_metric
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.judging import Judge, Judgement
-from toolkit.core.labels import Labels
-from toolkit.core.metrics import MetricSpec, build_metrics
-from toolkit.core.postprocess import Step
-from toolkit.core.recipe import Recipe
+from toolkit.core.masks.labels import Labels
+from toolkit.core.metrics.judge import Judge, Judgement
+from toolkit.core.metrics.registry import MetricSpec, build_metrics
+from toolkit.core.recipe.postprocess import Step
+from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toolkit.config.competitions import Competition
-from toolkit.core.coverage import Coverage, coverage
-from toolkit.core.labels import Activation
-from toolkit.core.measuring import Planes
-from toolkit.core.placement import scale_mask
-from toolkit.core.postprocess import Step, masks_of, objects_of
-from toolkit.core.recipe import Recipe
+from toolkit.core.images.resizing import scale_mask
+from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.metric import Planes
+from toolkit.core.recipe.coverage import Coverage, coverage
+from toolkit.core.recipe.postprocess import Step, masks_of, objects_of
+from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import SubmissionError
 from toolkit.files.store import ProbabilityStore
 from toolkit.files.submissions.expectations import RowKey, mask_digest

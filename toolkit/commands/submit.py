@@ -11,9 +11,9 @@ from toolkit.commands.submission_data import submission_data
 from toolkit.commands.submission_masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
 from toolkit.commands.uploading import Uploader, kaggle_uploader
 from toolkit.config.data import DataConfig
-from toolkit.core.coverage import Coverage, strange_differences
-from toolkit.core.postprocess import check_recipe, describe
-from toolkit.core.recipe import ClassRecipe, Recipe
+from toolkit.core.recipe.coverage import Coverage, strange_differences
+from toolkit.core.recipe.postprocess import check_recipe, describe
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.experiment import Experiment, Workspace

@@ -11,18 +11,18 @@ from toolkit.commands.submission_masks import chosen_classes
 from toolkit.commands.tune_result import ShiftResult, StepResult, TuneResult
 from toolkit.config.metrics import parse_metric_text
 from toolkit.core.arrays import Integers
-from toolkit.core.evidence import Evidence
-from toolkit.core.labels import Classes
-from toolkit.core.measuring import Metric
-from toolkit.core.metrics import build_metric
-from toolkit.core.paths import Tried
-from toolkit.core.postprocess import IDENTITY, Step, masks_of
-from toolkit.core.recipe import Recipe
-from toolkit.core.resampling import paired
-from toolkit.core.shift import Looker, distance, look_at_folds, matched, try_matched_share
-from toolkit.core.tuning import Tuned
-from toolkit.core.tuning import tune as search_recipe
-from toolkit.core.tuning_task import STEPS, Task
+from toolkit.core.masks.labels import Classes
+from toolkit.core.metrics.bootstrap import paired
+from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.registry import build_metric
+from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.core.tuning.nested_search import Tried
+from toolkit.core.tuning.recipe_scores import Evidence
+from toolkit.core.tuning.recipe_search import Tuned
+from toolkit.core.tuning.recipe_search import tune as search_recipe
+from toolkit.core.tuning.task import STEPS, Task
+from toolkit.core.tuning.threshold_shift import Looker, distance, look_at_folds, matched, try_matched_share
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment, Workspace

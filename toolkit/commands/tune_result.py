@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from toolkit.commands.scoring import written
-from toolkit.core.labels import Activation
-from toolkit.core.postprocess import IDENTITY, describe
-from toolkit.core.recipe import Recipe
-from toolkit.core.shift import Look
+from toolkit.core.masks.labels import Activation
+from toolkit.core.recipe.postprocess import IDENTITY, describe
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.core.tuning.threshold_shift import Look
 from toolkit.files.tuned import HoldoutScores
 from toolkit.messages import Table
 

@@ -18,9 +18,9 @@ from toolkit.commands.weight_search import (
     scores_of,
     search,
 )
-from toolkit.core.views import View, parse_views, views_name
-from toolkit.core.weighing import Weighed, Weights, has_thresholds
-from toolkit.core.weights import by_adding, indicator
+from toolkit.core.ensembling.candidate_scores import Weighed, Weights, has_thresholds
+from toolkit.core.ensembling.weight_search import by_adding, indicator
+from toolkit.core.images.views import View, parse_views, views_name
 from toolkit.errors import ConfigError
 from toolkit.files.members import Member
 from toolkit.files.writing import finite_or_none

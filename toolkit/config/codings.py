@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from toolkit.config.data import VOID_NAMES, DataConfig, SourceKeys
-from toolkit.core.codings import ByBit, ByChannel, ByColour, ByObject, ByRange, ByValue, Coding
-from toolkit.core.labels import Activation, Classes
+from toolkit.core.masks.labels import Activation, Classes
+from toolkit.core.masks.mask_codings import ByBit, ByChannel, ByColour, ByObject, ByRange, ByValue, Coding
 
 _BACKGROUND = "background"
 

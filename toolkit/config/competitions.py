@@ -12,8 +12,8 @@ from toolkit.config.fields import PositiveInteger, checked_by
 from toolkit.config.metrics import parse_metric
 from toolkit.config.problems import describe_problems, describe_unknown_name
 from toolkit.config.yaml_files import Document, read_document
-from toolkit.core.metrics import MetricSpec
-from toolkit.core.rle import PixelOrder
+from toolkit.core.masks.rle import PixelOrder
+from toolkit.core.metrics.registry import MetricSpec
 from toolkit.errors import ConfigError
 
 PRESETS = (

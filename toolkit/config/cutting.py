@@ -6,8 +6,8 @@ from pydantic import Field
 
 from toolkit.config.calls import ClosedModel
 from toolkit.config.fields import PositiveInteger
-from toolkit.core.placement import Resize
-from toolkit.core.tiles import WHOLE, Blend, Cutting
+from toolkit.core.images.resizing import Resize
+from toolkit.core.images.tiles import WHOLE, Blend, Cutting
 
 if TYPE_CHECKING:  # a Config is made of these
     from toolkit.config.models import Config

@@ -7,7 +7,7 @@ from toolkit.config.calls import MissingKeyError, Problem, UnknownNameError
 from toolkit.config.codings import task_classes
 from toolkit.config.data import TABLE_SUFFIXES, VOID_NAMES, SourceKeys
 from toolkit.config.yaml_files import KeyPath
-from toolkit.core.codings import overlap
+from toolkit.core.masks.mask_codings import overlap
 
 if TYPE_CHECKING:  # a Config is checked while it is made
     from toolkit.config.models import Config

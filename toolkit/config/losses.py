@@ -20,7 +20,7 @@ from toolkit.config.calls import (
 )
 from toolkit.config.loss_text import LossSyntaxError, Weight, WrittenTerm, read_terms
 from toolkit.config.yaml_files import KeyPath
-from toolkit.core.labels import Activation
+from toolkit.core.masks.labels import Activation
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

@@ -10,8 +10,8 @@ from toolkit.config.calls import Call, ClosedModel, ProblemsAtError, UnknownName
 from toolkit.config.fields import own_names
 from toolkit.config.problems import describe_problems
 from toolkit.config.yaml_files import Document, Position, read_value
-from toolkit.core.measuring import Empty
-from toolkit.core.metrics import METRICS, MetricSpec
+from toolkit.core.metrics.metric import Empty
+from toolkit.core.metrics.registry import METRICS, MetricSpec
 from toolkit.errors import ConfigError
 
 

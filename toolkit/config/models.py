@@ -35,13 +35,13 @@ from toolkit.config.stages import (
     Schedule,
     StageConfig,
 )
-from toolkit.core.blend import StoredType
-from toolkit.core.labels import Activation, Classes
-from toolkit.core.means import Mean
-from toolkit.core.metrics import MetricSpec
-from toolkit.core.placement import Resize
-from toolkit.core.tiles import Cutting
-from toolkit.core.views import parse_views, views_name
+from toolkit.core.ensembling.means import Mean
+from toolkit.core.images.resizing import Resize
+from toolkit.core.images.tiles import Cutting
+from toolkit.core.images.views import parse_views, views_name
+from toolkit.core.masks.labels import Activation, Classes
+from toolkit.core.metrics.registry import MetricSpec
+from toolkit.core.recipe.probabilities import StoredType
 
 ENCODER_WEIGHTS = ("imagenet", "pascal_voc")
 """Words for encoder weights that are no files."""

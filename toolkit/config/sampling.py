@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit.config.calls import ProblemsAtError, UnknownNameError
-from toolkit.core.sampling import ALL_NEGATIVES, NO_NEGATIVES, Negatives
+from toolkit.core.sampling.epoch_sampling import ALL_NEGATIVES, NO_NEGATIVES, Negatives
 
 _FORMS = "none, real, a number of negatives per positive, {positive_share: 0.8}, or {from: 0.8, to: 0.4}"
 

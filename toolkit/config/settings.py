@@ -15,7 +15,7 @@ from toolkit.config.sampling import parse_negatives
 from toolkit.config.schedules import Schedule, parse_schedule
 from toolkit.config.stages import StageConfig
 from toolkit.config.yaml_files import KeyPath
-from toolkit.core.sampling import Negatives
+from toolkit.core.sampling.epoch_sampling import Negatives
 
 if TYPE_CHECKING:  # what a Config is checked for needs this module
     from toolkit.config.models import Config

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from toolkit.config.models import Config
 from toolkit.config.networks import parse_architecture, side_multiple
-from toolkit.core.views import View
+from toolkit.core.images.views import View
 from toolkit.errors import ConfigError
 
 Size = tuple[int, int]

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.core.area_metrics import PixelAccuracy, PooledMetric
 from toolkit.core.arrays import Floats
-from toolkit.core.measuring import Metric, PairMetric
+from toolkit.core.metrics.area import PixelAccuracy, PooledMetric
+from toolkit.core.metrics.metric import Metric, PairMetric
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from toolkit.config.plugins import PLUGINS
-from toolkit.core.views import views_folder
+from toolkit.core.images.views import views_folder
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.writing import read_json, remove_unfinished, writing_to
 from toolkit.messages import Progress

@@ -7,9 +7,9 @@ from typing import Any
 
 from toolkit.config.loading import config_from_plain
 from toolkit.config.models import Config
-from toolkit.core.blend import StoredType
-from toolkit.core.labels import Classes
-from toolkit.core.means import Mean
+from toolkit.core.ensembling.means import Mean
+from toolkit.core.masks.labels import Classes
+from toolkit.core.recipe.probabilities import StoredType
 from toolkit.errors import ConfigError, NotReadyError
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.core.arrays import Integers
-from toolkit.core.folds import HOLDOUT, TRAIN, random_parts
-from toolkit.core.strata import groups_of_names
+from toolkit.core.folds.assignment import HOLDOUT, TRAIN, random_parts
+from toolkit.core.folds.strata import groups_of_names
 from toolkit.errors import FoldsError
 from toolkit.files.digests import digest
 from toolkit.files.tables import TextTable, format_table, read_table

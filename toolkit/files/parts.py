@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from toolkit.core.patches import LabelCounts, Occupancy, count_labels, edges_of
-from toolkit.core.windows import Window
+from toolkit.core.images.windows import Window
+from toolkit.core.sampling.patches import LabelCounts, Occupancy, count_labels, edges_of
 from toolkit.errors import DataError
 from toolkit.files.pool import Pool, Sample
 from toolkit.messages import Progress

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Image, Integers
-from toolkit.core.folds import HOLDOUT, TRAIN
-from toolkit.core.labels import Labels
-from toolkit.core.measuring import Objects
-from toolkit.core.windows import Window, read_mirrored
+from toolkit.core.folds.assignment import HOLDOUT, TRAIN
+from toolkit.core.images.windows import Window, read_mirrored
+from toolkit.core.masks.labels import Labels
+from toolkit.core.metrics.metric import Objects
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.inspection.checking import DataIndex
 

@@ -10,7 +10,7 @@ from toolkit.config.data import DataConfig
 from toolkit.config.loading import with_absolute_paths
 from toolkit.config.metrics import read_metric
 from toolkit.config.yaml_files import read_document, write_yaml
-from toolkit.core.metrics import MetricSpec
+from toolkit.core.metrics.registry import MetricSpec
 from toolkit.errors import ChangedError, NotReadyError, StorageError
 from toolkit.files.digests import file_digest
 from toolkit.files.experiment import Experiment

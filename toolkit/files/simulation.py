@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from toolkit.config.yaml_files import write_yaml
 from toolkit.core.arrays import Integers
-from toolkit.core.rle import encode
-from toolkit.core.simulate import simulate_salt
-from toolkit.core.simulate_ccd import CCD_CLASSES, simulate_ccd
-from toolkit.core.simulate_shapes import SHAPE_CLASSES, simulate_shapes
-from toolkit.core.simulated import SimulatedImage
+from toolkit.core.masks.rle import encode
+from toolkit.core.simulated.ccd import CCD_CLASSES, simulate_ccd
+from toolkit.core.simulated.image import SimulatedImage
+from toolkit.core.simulated.salt import simulate_salt
+from toolkit.core.simulated.shapes import SHAPE_CLASSES, simulate_shapes
 from toolkit.errors import DataError
 from toolkit.files.tables import format_table
 from toolkit.files.writing import read_json, replacing, write_json, write_text

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.core.arrays import Probability
-from toolkit.core.pieces import pieces
+from toolkit.core.images.chunks import pieces
 from toolkit.files.writing import writing_to
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from toolkit.core.arrays import Presence, Probability
-from toolkit.core.blend import Stored, StoredType, to_stored
+from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
 from toolkit.files.digests import file_digest, ids_digest
 from toolkit.files.tables import format_table, read_table

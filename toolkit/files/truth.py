@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.config.codings import task_classes
-from toolkit.core.labels import Classes
-from toolkit.core.measuring import Metric
-from toolkit.core.metrics import MetricSpec, build_metrics
+from toolkit.core.masks.labels import Classes
+from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.registry import MetricSpec, build_metrics
 from toolkit.files.data.finding import find_training_images
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment import Experiment

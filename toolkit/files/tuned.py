@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from toolkit.core.labels import Activation
-from toolkit.core.postprocess import check_recipe, recipe_from_plain, recipe_to_plain
-from toolkit.core.recipe import Recipe
+from toolkit.core.masks.labels import Activation
+from toolkit.core.recipe.postprocess import check_recipe, recipe_from_plain, recipe_to_plain
+from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError, NotReadyError, StorageError
 from toolkit.files.experiment import Experiment, Split
 from toolkit.files.store import store_digest

@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.config.augmentation import BACKGROUND_REPLACER, GROUPS, Transform
 from toolkit.core.arrays import Image
-from toolkit.core.labels import VOID, Labels
+from toolkit.core.masks.labels import VOID, Labels
 from toolkit.errors import ConfigError
 from toolkit.learning.margins import margin_of
 from toolkit.learning.transforms import ADVICE, Builder, Transforms, Where, readable

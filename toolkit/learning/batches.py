@@ -12,11 +12,11 @@ from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.models import Config
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Integers
-from toolkit.core.labels import Classes, Labels
-from toolkit.core.placement import Placement, Resize, place
+from toolkit.core.images.resizing import Placement, Resize, place
+from toolkit.core.images.tiles import WHOLE, Cutting, TileGrid
+from toolkit.core.images.windows import Window
+from toolkit.core.masks.labels import Classes, Labels
 from toolkit.core.randomness import derived_seed
-from toolkit.core.tiles import WHOLE, Cutting, TileGrid
-from toolkit.core.windows import Window
 from toolkit.files.data.sources import Images
 from toolkit.files.pool import Sample, read_part
 from toolkit.learning.augmentation import Augmentation, FixedTransforms

@@ -9,11 +9,11 @@ from toolkit.config.metrics import read_metric
 from toolkit.config.models import Config
 from toolkit.config.settings import Stage, read_stage, stage_key
 from toolkit.config.yaml_files import KeyPath
-from toolkit.core.labels import VOID, label_count
-from toolkit.core.measuring import Metric
-from toolkit.core.metrics import MetricSpec, build_metrics
-from toolkit.core.patches import cell_of
-from toolkit.core.tiles import window_size
+from toolkit.core.images.tiles import window_size
+from toolkit.core.masks.labels import VOID, label_count
+from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.registry import MetricSpec, build_metrics
+from toolkit.core.sampling.patches import cell_of
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
 from toolkit.files.experiment import Experiment
 from toolkit.files.parts import cut_pool, find_occupancies

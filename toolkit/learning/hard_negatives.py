@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Floats, Integers, Probability
-from toolkit.core.labels import VOID, Activation
-from toolkit.core.patches import HardPlaces, edges_of
-from toolkit.core.windows import Window
+from toolkit.core.images.windows import Window
+from toolkit.core.masks.labels import VOID, Activation
+from toolkit.core.sampling.patches import HardPlaces, edges_of
 from toolkit.errors import StorageError
 from toolkit.files.experiment import StageFolder
 from toolkit.files.pool import Sample

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.core.arrays import Integers, Presence
-from toolkit.core.blend import Stored, StoredType, mean_presence, to_stored
-from toolkit.core.means import Blender, count_levels
-from toolkit.core.pieces import pieces
+from toolkit.core.ensembling.means import Blender, count_levels
+from toolkit.core.images.chunks import pieces
+from toolkit.core.recipe.probabilities import Stored, StoredType, mean_presence, to_stored
 from toolkit.files.data.sources import Images
 from toolkit.files.fitted import Blend, Fitted, Networks, classes_of
 from toolkit.files.store import ProbabilityStore

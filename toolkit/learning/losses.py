@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from toolkit.config.losses import LossTerm
-from toolkit.core.labels import Activation
+from toolkit.core.masks.labels import Activation
 from toolkit.errors import ConfigError
 from toolkit.learning.boundary_loss import boundary_loss
 from toolkit.learning.lovasz import lovasz_hinge, lovasz_softmax

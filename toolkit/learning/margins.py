@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from toolkit.core.arrays import Image
-from toolkit.core.labels import Labels
+from toolkit.core.masks.labels import Labels
 
 _PROBES = 64
 _FRAME = 2  # pixels; thick enough not to be torn when it is turned or shrunk

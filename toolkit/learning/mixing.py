@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.mixing import CopyPaste, CutMix, MixingSpec, Mixup
-from toolkit.core.labels import VOID, Activation
+from toolkit.core.masks.labels import VOID, Activation
 
 Images = npt.NDArray[np.uint8]
 """`uint8 (batch, height, width, channels)`."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.config.models import Config
 from toolkit.config.view_shapes import view_shapes
-from toolkit.core.views import parse_views
+from toolkit.core.images.views import parse_views
 from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment import Experiment

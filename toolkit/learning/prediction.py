@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from toolkit.core.arrays import Presence, Probability
-from toolkit.core.blend import mean_presence, weighted_mean
-from toolkit.core.labels import Activation
-from toolkit.core.placement import Placement
-from toolkit.core.tiles import WHOLE, Mosaic
-from toolkit.core.views import View, parse_views
+from toolkit.core.images.resizing import Placement
+from toolkit.core.images.tiles import WHOLE, Mosaic
+from toolkit.core.images.views import View, parse_views
+from toolkit.core.masks.labels import Activation
+from toolkit.core.recipe.probabilities import mean_presence, weighted_mean
 from toolkit.files.data.sources import Images
 from toolkit.learning.batches import SampleReader, Tile, prediction_batches
 from toolkit.learning.networks import Network

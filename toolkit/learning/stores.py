@@ -11,9 +11,9 @@ import numpy as np
 from toolkit.config.members import WHOLE, Part
 from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
-from toolkit.core.folds import HOLDOUT
-from toolkit.core.tiles import WHOLE as UNCUT
-from toolkit.core.views import parse_views, views_name
+from toolkit.core.folds.assignment import HOLDOUT
+from toolkit.core.images.tiles import WHOLE as UNCUT
+from toolkit.core.images.views import parse_views, views_name
 from toolkit.files.data.sources import Images
 from toolkit.files.digests import digest, file_digest
 from toolkit.files.experiment import Experiment, Split

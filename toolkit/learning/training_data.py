@@ -10,12 +10,12 @@ import numpy as np
 
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.blend import StoredType
-from toolkit.core.class_weights import balanced_class_weights
-from toolkit.core.measuring import Metric
-from toolkit.core.patches import HardPlaces, Occupancy, PatchRule, draw_patches, group_images
-from toolkit.core.sampling import area_groups, select_images, shuffled_batches
-from toolkit.core.tiles import window_size
+from toolkit.core.images.tiles import window_size
+from toolkit.core.metrics.metric import Metric
+from toolkit.core.recipe.probabilities import StoredType
+from toolkit.core.sampling.class_weights import balanced_class_weights
+from toolkit.core.sampling.epoch_sampling import area_groups, select_images, shuffled_batches
+from toolkit.core.sampling.patches import HardPlaces, Occupancy, PatchRule, draw_patches, group_images
 from toolkit.files.pool import Pool, Sample
 from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader, training_batches

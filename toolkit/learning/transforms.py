@@ -18,7 +18,7 @@ from toolkit.config.augmentation import BACKGROUND_REPLACER, GROUPS, PRESETS, Tr
 from toolkit.config.imgaug import IMGAUG_NAMES
 from toolkit.config.yaml_files import KeyPath
 from toolkit.core.arrays import Image
-from toolkit.core.labels import Labels
+from toolkit.core.masks.labels import Labels
 from toolkit.errors import ConfigError
 from toolkit.learning.background import BackgroundReplacer
 from toolkit.learning.translated import TRANSLATED, SampleFunction

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from toolkit.core.arrays import Image
-from toolkit.core.labels import Labels
+from toolkit.core.masks.labels import Labels
 
 Sample = tuple[Image, Labels]
 SampleFunction = Callable[[Image, Labels, np.random.Generator], Sample]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.core.labels import VOID
+from toolkit.core.masks.labels import VOID
 from toolkit.learning.runtime import tf
 
 Tensor = Any

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from toolkit.config.settings import Stage
 from toolkit.core.arrays import Image, Probability
-from toolkit.core.blend import Stored, to_stored
-from toolkit.core.judging import Judge
-from toolkit.core.sampling import select_images
+from toolkit.core.metrics.judge import Judge
+from toolkit.core.recipe.probabilities import Stored, to_stored
+from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.errors import TrainingError
 from toolkit.files.pool import Sample
 from toolkit.learning.batches import validation_batches

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.core.evaluation import Confusion
+from toolkit.core.metrics.confusion import Confusion
 from toolkit.files.writing import replacing
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn

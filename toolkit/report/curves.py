@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.core.arrays import Floats
-from toolkit.core.learning_rates import Suggestion, smoothed
+from toolkit.core.lr_range_test import Suggestion, smoothed
 from toolkit.files.writing import replacing
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from toolkit.core.measuring import Planes
+from toolkit.core.metrics.metric import Planes
 from toolkit.report.drawing import (
     MARGIN,
     PAPER,

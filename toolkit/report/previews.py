@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageOps
 
-from toolkit.core.labels import VOID, Activation
+from toolkit.core.masks.labels import VOID, Activation
 from toolkit.report.drawing import (
     GROUP_GAP,
     LETTERBOX,

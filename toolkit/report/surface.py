@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.core.arrays import Floats
-from toolkit.core.class_search import Surface
-from toolkit.core.measuring import Metric
-from toolkit.core.postprocess import describe
-from toolkit.core.recipe import ClassRecipe, Recipe
-from toolkit.core.search import recipe_of
-from toolkit.core.tuning import Tuned
+from toolkit.core.metrics.metric import Metric
+from toolkit.core.recipe.postprocess import describe
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
+from toolkit.core.tuning.area_histograms import recipe_of
+from toolkit.core.tuning.recipe_search import Tuned
+from toolkit.core.tuning.steps import Surface
 from toolkit.files.writing import replacing
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn

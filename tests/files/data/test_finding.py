@@ -10,8 +10,8 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from toolkit.config.loading import config_from_plain, load_config, plain_config
-from toolkit.core.labels import VOID
-from toolkit.core.rle import encode
+from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets import find_labelled

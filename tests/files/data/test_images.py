@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.core.labels import BINARY
+from toolkit.core.masks.labels import BINARY
 from toolkit.errors import DataError
 from toolkit.files.data.images import UnreadableImageError, read_image, read_mask_values, read_size
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from toolkit.config.competitions import Competition, find_competition
-from toolkit.core.labels import BINARY, Classes
-from toolkit.core.rle import encode
+from toolkit.core.masks.labels import BINARY, Classes
+from toolkit.core.masks.rle import encode
 from toolkit.errors import DataError
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import LabelledImages

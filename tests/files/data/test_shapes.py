@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.core.labels import BINARY, VOID, Classes
+from toolkit.core.masks.labels import BINARY, VOID, Classes
 from toolkit.errors import DataError
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import LabelledImages

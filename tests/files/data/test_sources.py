@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.core.labels import VOID, Classes
+from toolkit.core.masks.labels import VOID, Classes
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.images import UnreadableImageError, image_id_of

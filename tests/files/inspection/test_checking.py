@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.labels import Classes
+from toolkit.core.masks.labels import Classes
 from toolkit.errors import DataError, NothingToLearnError
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import find_images

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.core.rle import encode
+from toolkit.core.masks.rle import encode
 from toolkit.files.recognition.rle_readings import Labelled, read_order
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from toolkit.config.competitions import PLAIN, Competition, find_competition
 from toolkit.core.arrays import Mask
-from toolkit.core.rle import encode
-from toolkit.core.simulate import simulate_salt
+from toolkit.core.masks.rle import encode
+from toolkit.core.simulated.salt import simulate_salt
 from toolkit.errors import MissingFileError
 from toolkit.files.digests import file_digest
 from toolkit.files.submissions.checks import Checked, check_submission

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.competitions import PLAIN, PRESETS, Competition, find_competition
-from toolkit.core.rle import RleError, encode
+from toolkit.core.masks.rle import RleError, encode
 from toolkit.errors import MissingFileError, SubmissionError
 from toolkit.files.submissions.submissions import (
     default_layout,

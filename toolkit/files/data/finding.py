@@ -7,7 +7,7 @@ from pathlib import Path
 from toolkit.config.codings import coding_of, task_classes
 from toolkit.config.competitions import PLAIN, Competition
 from toolkit.config.data import CODING_KEYS, DataConfig, SourceKeys
-from toolkit.core.labels import BINARY, Classes
+from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.data.folders import ANYTHING, CLASS, Named, files_by_id, named_files
 from toolkit.files.data.image_files import ImageFiles, StackedImages, find_image_files, path_advice

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Image
-from toolkit.core.pixels import ValueRange
+from toolkit.core.images.value_range import ValueRange
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.data.folders import files_by_id
 from toolkit.files.data.images import (

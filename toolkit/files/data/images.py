@@ -13,7 +13,7 @@ from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
 
 from toolkit.core.arrays import Image
-from toolkit.core.pixels import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
+from toolkit.core.images.value_range import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
 from toolkit.errors import DataError
 from toolkit.files.data.array_files import ARRAY_SUFFIXES, array_depth, array_size, read_array
 from toolkit.files.data.tiff_files import TIFF_SUFFIXES, Box, has_pages, read_tiff, tiff_depth, tiff_size

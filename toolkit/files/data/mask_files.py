@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.codings import ByObject, ByRange, ByValue, Coding, whole_numbers
-from toolkit.core.labels import VOID
-from toolkit.core.measuring import Objects
-from toolkit.core.pixels import largest_channel
+from toolkit.core.images.value_range import largest_channel
+from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.mask_codings import ByObject, ByRange, ByValue, Coding, whole_numbers
+from toolkit.core.metrics.metric import Objects
 from toolkit.files.data.images import (
     LOSSY_SUFFIXES,
     MASK_ARRAYS,

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from toolkit.config.competitions import PLAIN, Competition
 from toolkit.core.arrays import Mask
-from toolkit.core.labels import Classes
-from toolkit.core.measuring import Objects
-from toolkit.core.placement import scale_mask
-from toolkit.core.rle import decode
+from toolkit.core.images.resizing import scale_mask
+from toolkit.core.masks.labels import Classes
+from toolkit.core.masks.rle import decode
+from toolkit.core.metrics.metric import Objects
 from toolkit.errors import DataError
 from toolkit.files.data.mask_rows import read_label_rows, runs_of
 from toolkit.files.data.tiff_files import Box

@@ -17,9 +17,9 @@ from pycocotools import mask as coco_masks
 
 from toolkit.config.data import VOID_NAMES
 from toolkit.core.arrays import Mask
-from toolkit.core.coco_rle import decode_coco
-from toolkit.core.labels import VOID, Classes
-from toolkit.core.measuring import Objects
+from toolkit.core.masks.coco_rle import decode_coco
+from toolkit.core.masks.labels import VOID, Classes
+from toolkit.core.metrics.metric import Objects
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.data.images import image_id_of
 from toolkit.files.data.tiff_files import Box

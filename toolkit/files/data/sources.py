@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeVar
 import numpy.typing as npt
 
 from toolkit.core.arrays import Image
-from toolkit.core.labels import BINARY, Classes, Labels, OverlapError, UnknownValuesError
-from toolkit.core.measuring import Objects
-from toolkit.core.pixels import ValueRange
-from toolkit.core.rle import RleError
+from toolkit.core.images.value_range import ValueRange
+from toolkit.core.masks.labels import BINARY, Classes, Labels, OverlapError, UnknownValuesError
+from toolkit.core.masks.rle import RleError
+from toolkit.core.metrics.metric import Objects
 from toolkit.errors import DataError
 from toolkit.files.data.image_files import find_image_files
 from toolkit.files.data.mask_files import EmptyMasks

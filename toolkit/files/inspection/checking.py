@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.duplicates import Thumbnail
+from toolkit.core.images.duplicates import Thumbnail
 from toolkit.files.data.image_files import ImageFiles
 from toolkit.files.data.mask_files import MaskFiles
 from toolkit.files.data.mask_tables import MaskTable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.core.labels import Classes
+from toolkit.core.masks.labels import Classes
 from toolkit.files.data.image_files import ImageFiles
 from toolkit.files.data.mask_files import MaskFiles, SeveralMaskFiles
 from toolkit.files.data.mask_tables import MaskTable

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from toolkit.core.arrays import Integers
-from toolkit.core.duplicates import Groups, equal_groups, near_duplicate_groups
+from toolkit.core.images.duplicates import Groups, equal_groups, near_duplicate_groups
 from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.files.inspection.examining import ImageFacts
 

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Image
-from toolkit.core.duplicates import Thumbnail, thumbnail
-from toolkit.core.labels import VOID, Labels, UnknownValuesError, pixel_counts
-from toolkit.core.orientation import border_contrast, border_length, in_other_order
-from toolkit.core.pieces import pieces
-from toolkit.core.rle import PixelOrder
+from toolkit.core.images.chunks import pieces
+from toolkit.core.images.duplicates import Thumbnail, thumbnail
+from toolkit.core.masks.labels import VOID, Labels, UnknownValuesError, pixel_counts
+from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
+from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import DataError
 from toolkit.files.data.mask_tables import MaskTable
 from toolkit.files.data.sources import Images, LabelledImages

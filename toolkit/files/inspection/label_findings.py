@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from toolkit.core.labels import Classes
-from toolkit.core.orientation import evidence
+from toolkit.core.masks.labels import Classes
+from toolkit.core.masks.pixel_order import evidence
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.examining import ImageFacts

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from toolkit.config.competitions import find_competition
 from toolkit.core.arrays import Mask
-from toolkit.core.mask_codes import MaskLook, MaskReading, look_at_mask, read_codes
+from toolkit.core.masks.mask_values import MaskLook, MaskReading, look_at_mask, read_codes
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.data.images import MASK_ARRAYS, image_id_of, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.inspection.kinds import file_kind

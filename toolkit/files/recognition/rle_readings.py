@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.arrays import Image, Mask
-from toolkit.core.orientation import border_contrast, border_length, evidence
-from toolkit.core.rle import PixelOrder, RleError, decode
+from toolkit.core.masks.pixel_order import border_contrast, border_length, evidence
+from toolkit.core.masks.rle import PixelOrder, RleError, decode
 
 _LOOKED_AT = 60
 _TORN = 1.3

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from toolkit.config.competitions import PLAIN, Competition
 from toolkit.core.arrays import Mask
-from toolkit.core.measuring import Objects
-from toolkit.core.placement import scale_mask
-from toolkit.core.rle import decode, encode
+from toolkit.core.images.resizing import scale_mask
+from toolkit.core.masks.rle import decode, encode
+from toolkit.core.metrics.metric import Objects
 from toolkit.errors import SubmissionError
 from toolkit.files.data.mask_rows import MaskRow, MaskRows, read_label_rows, read_mask_rows, runs_of
 from toolkit.files.tables import format_table

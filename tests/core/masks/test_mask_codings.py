@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from toolkit.core.masks.labels import VOID, UnknownValuesError
+from toolkit.core.masks.mask_codings import (
+    ByBit,
+    ByChannel,
+    ByColour,
+    ByObject,
+    ByRange,
+    ByValue,
+    overlap,
+    whole_numbers,
+)
+
+
+@given(arrays(np.uint8, (4, 5), elements=st.integers(0, 3)), st.permutations(range(4)))
+def test_colours_are_found_in_whatever_order_they_are_named(numbers: np.ndarray, order: list[int]) -> None:
+    palette = np.array([[200, 1, 2], [0, 0, 1], [255, 255, 255], [3, 250, 7]], np.uint8)
+    colours = tuple(tuple(palette[place].tolist()) for place in order)
+    found = ByColour(colours, tuple("abcd")).decode(palette[numbers])
+    assert (np.array(order)[found - 1] == numbers).all()
+
+
+def test_grey_and_alpha_are_colours_too() -> None:
+    coding = ByColour(((7, 7, 7), (0, 0, 0)), ("a", "b"))
+    assert coding.decode(np.array([[7, 0]], np.uint8)).tolist() == [[1, 2]]
+    assert coding.decode(np.array([[[7, 7, 7, 0], [0, 0, 0, 255]]], np.uint8)).tolist() == [[1, 2]]
+
+
+def test_colours_of_no_class_are_background_only_where_that_is_said() -> None:
+    stored = np.array([[[9, 9, 9], [0, 0, 0], [1, 2, 3]]], np.uint8)
+    colours, names = ((9, 9, 9),), ("a",)
+    assert ByColour(colours, names, rest_is_background=True).decode(stored).tolist() == [[1, 0, 0]]
+    with pytest.raises(UnknownValuesError, match=r"no class has: #010203 \(1 pixels\); expected a: #090909"):
+        ByColour(colours, names, black_is_background=True).decode(stored)
+    with pytest.raises(UnknownValuesError, match=r"#000000 .* #010203"):
+        ByColour(colours, names).decode(stored)
+    with pytest.raises(UnknownValuesError, match="8 bits"):
+        ByColour(colours, names).decode(stored.astype(np.uint16))
+
+
+@given(arrays(np.float32, (3, 4), elements=st.floats(0, 10, width=16)))
+def test_ranges_take_both_ends(values: np.ndarray) -> None:
+    low, high = 2.5, 7.0
+    expected = np.where((values >= low) & (values <= high), 2, np.where(values <= 1, 1, 0))
+    assert (ByRange(((0, 1), (low, high))).decode(values) == expected).all()
+    planes = ByRange(((0, 5), (low, high)), void=((9, 10),)).decode(values)
+    void = values >= 9
+    assert (planes[..., 0] == np.where(void, VOID, values <= 5)).all()
+    assert (planes[..., 1] == np.where(void, VOID, (values >= low) & (values <= high))).all()
+
+
+def test_ranges_that_touch_share_a_value() -> None:
+    assert overlap(((0, 1), (1, 2)))
+    assert overlap(((0, 9), (20, 30), (2, 3)))
+    assert not overlap(((5, 9), (0, 4)))
+
+
+def test_bits_and_channels_are_planes() -> None:
+    assert ByBit((2, 0)).decode(np.array([[5, 4, 0]])).tolist() == [[[1, 1], [1, 0], [0, 0]]]
+    assert ByBit((0,), void=(15,)).decode(np.array([[1, 32768]])).tolist() == [[[1], [VOID]]]
+    with pytest.raises(UnknownValuesError, match="bits above 1"):
+        ByBit((0, 1)).decode(np.array([[4]]))
+    stored = np.array([[[0, 9, 0.5], [1, 0, 0]]])
+    assert ByChannel((2, 0)).decode(stored).tolist() == [[[1, 0], [0, 1]]]
+    assert ByChannel((2,), void=(0,)).decode(stored).tolist() == [[[1], [VOID]]]
+    with pytest.raises(UnknownValuesError, match="3 channels, numbered from 0; a class is to be channel 3"):
+        ByChannel((3,)).decode(stored)
+
+
+def test_objects_are_numbered_from_1_without_gaps() -> None:
+    stored = np.array([[0, 70000, 5], [5, 255, 0]], np.int64)
+    assert ByObject().objects(stored).tolist() == [[0, 3, 1], [1, 2, 0]]
+    assert ByObject(void=(255,)).objects(stored).tolist() == [[0, 2, 1], [1, 0, 0]]
+    assert ByObject(void=(255,)).decode(stored)[..., 0].tolist() == [[0, 1, 1], [1, VOID, 0]]
+    assert ByObject().objects(np.full((1, 2), 9)).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("values", [np.array([[0.5]]), np.array([[np.nan]]), np.array([[-1]]), np.array([[1j]])])
+def test_what_is_no_whole_number_is_no_value(values: np.ndarray) -> None:
+    with pytest.raises(UnknownValuesError, match="whole numbers"):
+        whole_numbers(values)
+
+
+def test_floats_that_are_whole_are_values() -> None:
+    assert ByValue().decode(np.array([[0.0, 3.0]])).tolist() == [[0, 3]]

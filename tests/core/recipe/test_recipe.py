@@ -1,0 +1,51 @@
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Split, Triplet
+
+
+@pytest.mark.parametrize("threshold", [-0.01, 1, 1.5, float("nan"), float("inf"), True, "0.5", None])
+def test_an_impossible_threshold_is_refused(threshold: Any) -> None:
+    with pytest.raises(ValueError, match=f"threshold must be at least 0 and below 1, received {threshold!r}"):
+        ClassRecipe(threshold)
+    with pytest.raises(ValueError, match="threshold of the triplet must be at least 0 and below 1"):
+        Triplet(threshold, 3)
+    with pytest.raises(ValueError, match="threshold of emptiness must be at least 0 and below 1"):
+        Emptiness("maximum", threshold)
+
+
+COUNTS = ("opening", "closing", "fill_holes", "minimum_object_size", "keep_largest", "minimum_area")
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("value", [-1, 1.5, True, "3", None])
+def test_counts_are_whole_and_not_negative(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 0, received {value!r}"):
+        ClassRecipe(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: Triplet(0.5, -1), "minimum_area of the triplet must be a whole number of at least 0, received -1"),
+        (lambda: Emptiness("mean", 0.5), "must be one of maximum, mean_of_top, head, received 'mean'"),  # type: ignore[arg-type]
+        (lambda: Emptiness("mean_of_top", 0.5), "pixels of emptiness must be a whole number of at least 1, received 0"),
+        (lambda: ClassRecipe(steps=(3,)), r"steps must be names, received \[3\]"),  # type: ignore[arg-type]
+        (lambda: Split(0), "distance of the split must be a whole number of at least 1, received 0"),
+        (lambda: Recipe(()), "needs the rule of one class at least"),
+        (lambda: Recipe(between="both"), "between must be one of independent, most_probable, priority"),  # type: ignore[arg-type]
+        (lambda: Recipe(between="priority"), r"received between priority and priority \[\]"),
+        (lambda: Recipe(priority=(1, 0)), r"received between None and priority \[1, 0\]"),
+        (lambda: Recipe(between="priority", priority=(0, -1)), "a class in priority must be a whole number"),
+    ],
+)
+def test_what_means_nothing_is_refused(build: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        build()
+
+
+def test_a_recipe_does_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Recipe().split = Split(3)  # type: ignore[misc]

@@ -1,0 +1,67 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from toolkit.core.masks.labels import VOID
+from toolkit.core.metrics.judge import Judge
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Split
+from toolkit.core.tuning.recipe_scores import Evidence
+
+SIZE = (40, 31)
+RULES = [
+    ClassRecipe(),
+    ClassRecipe(0.3),
+    ClassRecipe(0.3, minimum_object_size=15),
+    ClassRecipe(0.3, fill_holes=20),
+    ClassRecipe(0.3, fill_holes=30),
+    ClassRecipe(0.6, opening=1, keep_largest=2),
+    ClassRecipe(0.95, minimum_area=30),
+]
+
+
+def smooth(random: np.random.Generator) -> np.ndarray:
+    field = cv2.GaussianBlur(random.normal(size=SIZE).astype(np.float32), (0, 0), 2)
+    return (255 * (field - field.min()) / (field.max() - field.min())).astype(np.uint8)
+
+
+def images(count: int, classes: int, *, void: bool) -> tuple[list, list, list]:
+    """Smooth maps, their truth with some noise and void, and true objects: cells of a grid."""
+    random = np.random.default_rng(0)
+    maps = [np.stack([smooth(random) for _ in range(classes)], axis=-1) for _ in range(count)]
+    labels, objects = [], []
+    for stored in maps:
+        noisy = stored.astype(int) + random.integers(-40, 40, stored.shape)
+        truth = (noisy > 128) @ (1 << np.arange(classes))
+        if void:
+            truth[random.random(SIZE) < 0.1] = VOID
+        labels.append(truth.astype(np.uint8))
+        rows, columns = np.indices(SIZE)
+        objects.append((1 + rows // 9 * 7 + columns // 8).astype(np.int32))
+    return maps, labels, objects
+
+
+@pytest.mark.parametrize("metric", ["instance_map", "airbus_f2", "dice"])
+@pytest.mark.parametrize("classes", [1, 2])
+@pytest.mark.parametrize("void", [False, True])
+def test_recipes_measure_what_the_judge_of_everything_else_says(
+    metric: str, classes: int, void: bool, task_of: Callable
+) -> None:
+    maps, labels, objects = images(3, classes, void=void)
+    for known in (None, objects):
+        task = task_of(maps, labels, np.arange(3), metric, objects=known)
+        recipes = [Recipe((rule,)) for rule in RULES]
+        recipes += [replace(recipe, split=Split(distance)) for recipe in recipes for distance in (2, 5, 30)]
+        evidence = Evidence(task.examples, task.images, task.metric, task.activation)
+        found = evidence.measure(recipes, "")
+        assert len(found) == len(recipes)
+        for example in task.examples(""):
+            for recipe in recipes:
+                judge = Judge([task.metric], task.activation, recipe)
+                judge.add(example.stored, example.labels, example.objects)
+                assert np.array_equal(found[recipe][example.position], judge.judgement().statistics[0][0])
+        each = evidence.measure_each(recipes[-3:], "")
+        for position, recipe in enumerate(recipes[-3:]):
+            assert np.array_equal(each[position], found[recipe][position])

@@ -1,0 +1,1 @@
+"""Weighted means of predictions and the search for weights."""

@@ -1,0 +1,1 @@
+"""Assignment of images to folds: stratified, grouped, both."""

@@ -1,0 +1,49 @@
+"""Dividing images that may have several labels, so that every part has its share of each label."""
+
+import numpy as np
+
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.folds.strata import Labels
+
+
+def stratify(labels: Labels, shares: Floats, random: np.random.Generator) -> Integers:
+    """Divide images by iterative stratification.
+
+    The rarest label is dealt out first, as long as there is still a choice: each of its images goes to the part that
+    lacks most of this label, among equals to the part that lacks most images, among these at random (K. Sechidis, G.
+    Tsoumakas and I. Vlahavas, On the Stratification of Multi-Label Data, ECML PKDD 2011). Images without any label come
+    last. Where each image has one label, counts of a label and of all images are as equal as they can be.
+
+    Args:
+        labels: `bool (images, labels)`.
+        shares: of each part, `float64 (parts,)`, which add up to 1.
+        random: what draws.
+
+    Returns:
+        part of each image, `int64 (images,)`, 0 … parts-1.
+    """
+    images = len(labels)
+    parts = np.full(images, -1)
+    wanted = shares * images
+    wanted_labels = shares[:, None] * labels.sum(axis=0)
+    waiting = labels.sum(axis=0)
+    while waiting.any():
+        rarest = int(np.where(waiting > 0, waiting, images + 1).argmin())
+        for image in random.permutation(np.flatnonzero(labels[:, rarest] & (parts < 0))):
+            part = _neediest(wanted_labels[:, rarest], wanted, random)
+            parts[image] = part
+            wanted[part] -= 1
+            wanted_labels[part] -= labels[image]
+            waiting = waiting - labels[image]
+    for image in random.permutation(np.flatnonzero(parts < 0)):
+        part = _neediest(wanted, wanted, random)
+        parts[image] = part
+        wanted[part] -= 1
+    return parts
+
+
+def _neediest(first: Floats, then: Floats, random: np.random.Generator) -> int:
+    """The part that lacks most by the first measure, among equals by the second, among these at random."""
+    equal = np.flatnonzero(first >= first.max() - 1e-9)
+    equal = equal[then[equal] >= then[equal].max() - 1e-9]
+    return int(random.choice(equal))

@@ -1,0 +1,1 @@
+"""Images as arrays: value range, resizing, windows, tiles, views, duplicates."""

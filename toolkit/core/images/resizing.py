@@ -1,0 +1,101 @@
+"""Bringing an image to the network's size and a prediction back to the image's own."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Image, Mask, Probability
+from toolkit.core.masks.labels import Labels
+
+Resize = Literal["stretch", "pad", "fit"]
+"""`stretch` to the network's shape; or keep the aspect and pad with mirrored pixels, `pad` around images at their own
+size, `fit` around images that are scaled up or down until one side fits."""
+
+
+_Number = TypeVar("_Number", np.uint8, np.float32)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an image of one size lies inside the network's input: scaled to `scaled`, then padded on four sides."""
+
+    original: tuple[int, int]
+    scaled: tuple[int, int]
+    top: int
+    left: int
+    shape: tuple[int, int]
+
+    def image(self, image: Image) -> Image:
+        """Bring `uint8 (height, width, channels)` to the network's size."""
+        return self._pad(_scale(image, self.scaled, _interpolation(self.original, self.scaled)))
+
+    def labels(self, labels: Labels) -> Labels:
+        """Bring a label map `uint8 (height, width)` to the network's size."""
+        return self._pad(_scale(labels, self.scaled, cv2.INTER_NEAREST_EXACT))
+
+    def at(self, shape: tuple[int, int]) -> "Placement":
+        """The same placement in an input of another size: the image grows or shrinks as the input does."""
+        sides = zip(self.scaled, shape, self.shape, strict=True)
+        height, width = (max(1, round(length * new / old)) for length, new, old in sides)
+        return _centred(self.original, (height, width), shape)
+
+    def undo(self, prediction: Probability) -> Probability:
+        """Bring `float32 (height, width, classes)` from the network's size back to the image's own."""
+        height, width = self.scaled
+        inner = prediction[self.top : self.top + height, self.left : self.left + width]
+        return _scale(np.ascontiguousarray(inner), self.original, cv2.INTER_LINEAR)
+
+    def _pad(self, array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        bottom = self.shape[0] - self.scaled[0] - self.top
+        right = self.shape[1] - self.scaled[1] - self.left
+        if not (self.top or self.left or bottom or right):
+            return array
+        padding = [(self.top, bottom), (self.left, right)] + [(0, 0)] * (array.ndim - 2)
+        return np.pad(array, padding, mode="symmetric")
+
+
+def place(original: tuple[int, int], shape: tuple[int, int], resize: Resize) -> Placement:
+    """Find where an image of size `original` (height, width) goes in a network's input of size `shape`.
+
+    `stretch` scales both sides to the shape. `pad` leaves the pixels alone and pads around the centre; only an image
+    larger than the shape is scaled down, keeping its aspect. `fit` also scales a smaller one up.
+    """
+    if resize == "stretch":
+        return Placement(original, shape, 0, 0, shape)
+    scale = min(shape[0] / original[0], shape[1] / original[1])
+    if resize == "pad":
+        scale = min(1.0, scale)
+    height, width = (min(side, max(1, round(length * scale))) for side, length in zip(shape, original, strict=True))
+    return _centred(original, (height, width), shape)
+
+
+def _centred(original: tuple[int, int], scaled: tuple[int, int], shape: tuple[int, int]) -> Placement:
+    return Placement(original, scaled, (shape[0] - scaled[0]) // 2, (shape[1] - scaled[1]) // 2, shape)
+
+
+def scale_mask(mask: Mask, size: tuple[int, int]) -> Mask:
+    """Scale `bool (height, width)` to another size (height, width).
+
+    When both sides shrink, a pixel is foreground if at least half of what it covers is; else it is what the nearest
+    pixel was.
+    """
+    if mask.shape == size:
+        return mask
+    if size[0] > mask.shape[0] or size[1] > mask.shape[1]:
+        return _scale(mask.astype(np.uint8), size, cv2.INTER_NEAREST_EXACT) > 0
+    return _scale(mask.astype(np.float32), size, cv2.INTER_AREA) >= 0.5
+
+
+def _interpolation(original: tuple[int, int], scaled: tuple[int, int]) -> int:
+    """Area averaging when shrinking, if only one side, because linear interpolation would skip pixels."""
+    return cv2.INTER_AREA if scaled[0] <= original[0] and scaled[1] <= original[1] else cv2.INTER_LINEAR
+
+
+def _scale(array: npt.NDArray[_Number], size: tuple[int, int], interpolation: int) -> npt.NDArray[_Number]:
+    if array.shape[:2] == size:
+        return array
+    scaled = cv2.resize(array, (size[1], size[0]), interpolation=interpolation)
+    return scaled.reshape(*size, *array.shape[2:])  # type: ignore[return-value] # cv2 drops a last axis of one

@@ -1,0 +1,1 @@
+"""Masks as arrays: labels, mask values, RLE, objects, morphology."""

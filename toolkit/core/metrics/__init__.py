@@ -1,0 +1,1 @@
+"""Metrics per image, pooled and by object; reports and intervals."""

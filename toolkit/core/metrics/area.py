@@ -1,0 +1,216 @@
+"""Metrics that depend on areas alone: of the intersection, of the prediction, of the truth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Floats, Integers, Mask
+from toolkit.core.metrics.metric import AREAS, Case, Empty, Metric, PairMetric, mean
+
+Areas = npt.NDArray[np.int64]
+Numbers = npt.NDArray[Any]
+"""`int64`, or `float64` where an area is weighted."""
+
+Ratio = Callable[[Areas, Areas, Areas], tuple[Numbers, Numbers]]
+"""From intersection, prediction and truth to a numerator and a denominator."""
+
+
+def _divided(numerator: Numbers, denominator: Numbers) -> Floats:
+    return np.asarray(numerator / denominator, np.float64)
+
+
+def _thresholds_exceeded(intersection: Numbers, union: Numbers) -> Floats:
+    """Share of the thresholds 0.50, 0.55, …, 0.95 below the IoU; in whole numbers, so that 0.5 is not above 0.5."""
+    passed = np.zeros(np.broadcast(intersection, union).shape, np.int64)
+    for twentieths in range(10, 20):
+        passed += 20 * intersection > twentieths * union
+    return passed / 10
+
+
+@dataclass(frozen=True)
+class AreaFormula:
+    """A score of one pair of masks, 0–1, from three areas.
+
+    `empty` is what two empty masks score. Where only one is empty and the denominator is zero all the same (precision
+    without prediction, recall without truth), the score is 0, or nothing with `skip`.
+    """
+
+    name: str
+    ratio: Ratio
+    empty: Empty = "one"
+    value: Callable[[Numbers, Numbers], Floats] = _divided
+
+    def score(self, intersection: Areas, predicted: Areas, truth: Areas) -> Floats:
+        """Scores of pixel counts whose shapes broadcast, `float64` of their common shape; NaN where skipped."""
+        numerator, denominator = self.ratio(intersection, predicted, truth)
+        undefined = denominator == 0
+        scores = self.value(numerator, np.where(undefined, 1, denominator))
+        if self.empty == "skip":
+            return np.where(undefined, np.nan, scores)
+        return np.where(predicted + truth == 0, 1.0, scores) if self.empty == "one" else scores
+
+    def of_masks(self, prediction: Mask, truth: Mask) -> float:
+        """Score one predicted mask against the truth, both `bool (height, width)`."""
+        if prediction.shape != truth.shape:
+            raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} differ in size")
+        areas = ((prediction & truth).sum(), prediction.sum(), truth.sum())
+        intersection, predicted, actual = (np.asarray(area, np.int64) for area in areas)
+        return float(self.score(intersection, predicted, actual))
+
+
+def _dice(intersection: Areas, predicted: Areas, truth: Areas) -> tuple[Numbers, Numbers]:
+    return 2 * intersection, predicted + truth
+
+
+def _iou(intersection: Areas, predicted: Areas, truth: Areas) -> tuple[Numbers, Numbers]:
+    return intersection, predicted + truth - intersection
+
+
+def _precision(intersection: Areas, predicted: Areas, truth: Areas) -> tuple[Numbers, Numbers]:
+    return intersection, predicted
+
+
+def _recall(intersection: Areas, predicted: Areas, truth: Areas) -> tuple[Numbers, Numbers]:
+    return intersection, truth
+
+
+def _fbeta(intersection: Areas, predicted: Areas, truth: Areas, *, beta: float) -> tuple[Numbers, Numbers]:
+    return (1 + beta**2) * intersection, predicted + beta**2 * truth
+
+
+def dice(empty: Empty = "one") -> AreaFormula:
+    """Dice coefficient, 2·|A∩B| / (|A|+|B|).
+
+    As in SIIM-ACR Pneumothorax (https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation/overview/evaluation).
+    """
+    return AreaFormula("dice", _dice, empty)
+
+
+def iou(empty: Empty = "one") -> AreaFormula:
+    """Intersection over union (Jaccard index), |A∩B| / |A∪B|."""
+    return AreaFormula("iou", _iou, empty)
+
+
+def precision(empty: Empty = "one") -> AreaFormula:
+    """Share of the predicted pixels that are true, |A∩B| / |A|."""
+    return AreaFormula("precision", _precision, empty)
+
+
+def recall(empty: Empty = "one") -> AreaFormula:
+    """Share of the true pixels that are predicted, |A∩B| / |B|."""
+    return AreaFormula("recall", _recall, empty)
+
+
+def fbeta(beta: float, empty: Empty = "one") -> AreaFormula:
+    """F-measure, (1+β²)·|A∩B| / (|A|+β²·|B|): recall counts β times as much as precision.
+
+    With β = 0.5 that of Vesuvius (https://www.kaggle.com/c/vesuvius-challenge-ink-detection/overview/evaluation).
+    """
+    return AreaFormula("fbeta", partial(_fbeta, beta=beta), empty)
+
+
+def salt_map(empty: Empty = "one") -> AreaFormula:
+    """Share of the thresholds 0.50, 0.55, …, 0.95 that the IoU exceeds.
+
+    TGS Salt Identification (https://www.kaggle.com/c/tgs-salt-identification-challenge/overview/evaluation).
+    """
+    return AreaFormula("salt_map", _iou, empty, _thresholds_exceeded)
+
+
+def _by_class(statistics: Floats, classes: int) -> Integers:
+    """The areas of statistics (…, 4·classes), `int64 (…, classes, 4)`."""
+    return np.asarray(statistics, np.int64).reshape(*statistics.shape[:-1], classes, AREAS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaMetric(PairMetric):
+    """A formula applied to each pair of image and class."""
+
+    formula: AreaFormula
+
+    def measure(self, case: Case) -> Floats:
+        """Areas of each class, flat: (4·classes,)."""
+        return case.areas.ravel().astype(np.float64)
+
+    def of_areas(self, areas: Integers) -> Floats:
+        """Scores of areas, `int64 (…, 4)`."""
+        return self.formula.score(areas[..., 0], areas[..., 1], areas[..., 2])
+
+    def pairs(self, statistics: Floats) -> Floats:
+        """The formula of each image and class."""
+        return self.of_areas(_by_class(statistics, self.classes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledMetric(AreaMetric):
+    """A formula applied to the areas of each class summed over all images; the mean over classes."""
+
+    def score(self, statistics: Floats) -> float:
+        """Mean over the classes that are not skipped."""
+        return mean(self.taken(self.per_class(statistics)))
+
+    def per_class(self, statistics: Floats) -> Floats:
+        """The formula of the summed areas of each class."""
+        return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
+
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """Summed, a set of images is scored as one large image is."""
+        return self.per_image(counts @ statistics)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelAccuracy(Metric):
+    """Share of the pixels that are right, over all images; void ones do not count.
+
+    With `exclusive` classes a pixel is right if its one class is. With independent ones each pixel is asked once for
+    every class, as `binary_accuracy` of Keras does. That of a single class is always the share of pixels that are
+    rightly said to be of it or not.
+    """
+
+    exclusive: bool = False
+    empty: Empty = "skip"
+
+    def measure(self, case: Case) -> Floats:
+        """Areas of each class, flat: (4·classes,)."""
+        return case.areas.ravel().astype(np.float64)
+
+    def of_areas(self, areas: Integers) -> Floats:
+        """Shares of right pixels, of the areas of single classes `int64 (…, 4)`."""
+        return self._share(_right(areas), areas[..., 3])
+
+    def score(self, statistics: Floats) -> float:
+        """Right pixels of all images in all their pixels."""
+        return float(self._of_classes(_by_class(statistics, self.classes).sum(axis=0)))
+
+    def per_image(self, statistics: Floats) -> Floats:
+        """Right pixels of each image."""
+        return self._of_classes(_by_class(statistics, self.classes))
+
+    def per_class(self, statistics: Floats) -> Floats:
+        """Pixels rightly said to be of each class or not."""
+        return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
+
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """Summed, a set of images is scored as one large image is."""
+        return self.per_image(counts @ statistics)
+
+    def _of_classes(self, areas: Integers) -> Floats:
+        """Shares of areas (…, classes, 4)."""
+        if self.chosen is not None:
+            return self.of_areas(areas[..., self.chosen, :])
+        if self.exclusive:
+            return self._share(areas[..., 0].sum(axis=-1), areas[..., 0, 3])
+        return self._share(_right(areas).sum(axis=-1), areas[..., 3].sum(axis=-1))
+
+    def _share(self, right: Areas, pixels: Areas) -> Floats:
+        nothing = {"one": 1.0, "zero": 0.0, "skip": np.nan}[self.empty]
+        return np.where(pixels == 0, nothing, right / np.maximum(pixels, 1))
+
+
+def _right(areas: Integers) -> Areas:
+    """True positives and true negatives."""
+    return np.asarray(areas[..., 3] - areas[..., 1] - areas[..., 2] + 2 * areas[..., 0])

@@ -1,0 +1,158 @@
+"""What predictions get right and wrong: confusion, precision and recall of each class, sizes, the worst images."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.images.chunks import count_values
+from toolkit.core.masks.labels import VOID, Activation, Labels, label_count, planes
+from toolkit.core.metrics import area as area_metrics
+from toolkit.core.metrics.area import AreaFormula
+from toolkit.core.metrics.metric import Direction, Planes, mean
+
+AREA_BINS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """How many pixels of each true class are predicted as each class.
+
+    `counts` is `int64 (n, n)` with a row for each true class, `pixels` `int64 (n,)` the pixels of each true class.
+    Independent classes (sigmoid) have the background as a further class, the first: pixels of no class. A pixel that
+    is, or is predicted as, several classes counts for each of them, so that a row may sum up to more than its pixels.
+    """
+
+    counts: Integers
+    pixels: Integers
+
+    def __add__(self, other: "Confusion") -> "Confusion":
+        """That of the images of both."""
+        return Confusion(self.counts + other.counts, self.pixels + other.pixels)
+
+    @property
+    def shares(self) -> Floats:
+        """The share of the pixels of each row's class, `float64 (n, n)`, recall on the diagonal; NaN without any."""
+        pixels = self.pixels[:, None]
+        return np.where(pixels == 0, np.nan, self.counts / np.maximum(pixels, 1))
+
+
+def confusion_of(prediction: Planes, labels: Labels, activation: Activation) -> Confusion:
+    """Count the confusion of one image; void pixels do not count.
+
+    Args:
+        prediction: `bool (height, width, classes)`.
+        labels: the truth, `uint8 (height, width)`.
+        activation: what the labels mean.
+    """
+    count = prediction.shape[2]
+    # Each label that there can be, and of which classes it is: of several where independent ones share pixels.
+    labels_known = np.arange(label_count(count, activation), dtype=np.uint8)
+    belongs = planes(labels_known, count, activation).T.astype(np.int64)
+    columns = [prediction[..., index] for index in range(count)]
+    if activation == "sigmoid":
+        belongs = np.concatenate([(labels_known == 0)[None], belongs])
+        columns.insert(0, np.asarray(~prediction.any(axis=-1)))
+
+    def counted(some: Labels) -> Integers:
+        # The label of void pixels lies behind all others.
+        return np.asarray(belongs @ count_values(some, VOID + 1)[: len(labels_known)], np.int64)
+
+    return Confusion(np.stack([counted(labels[column]) for column in columns], axis=1), counted(labels))
+
+
+def worst_first(scores: Floats, wrong: Integers, direction: Direction) -> Integers:
+    """Positions of the images from the worst score to the best; of equal ones that with more wrong pixels comes first.
+
+    Images without a score (NaN) are left out.
+    """
+    counted = np.flatnonzero(~np.isnan(scores))
+    keys = scores[counted] if direction == "max" else -scores[counted]
+    return counted[np.lexsort((-wrong[counted], keys))]
+
+
+@dataclass(frozen=True)
+class PixelScores:
+    """Scores of one class; None where they have no meaning, as precision without any prediction. F1 is Dice."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    iou: float | None
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """What predictions of one class are worth.
+
+    `pooled` is over the pixels of all images together; `per_image` the mean over the `images` that show the class,
+    precision that over those of them with any prediction. `pixels` and `predicted_pixels` count true and predicted
+    pixels. `found` counts the images that show it and have a prediction, `left_empty` those of the `empty_images`
+    that do not show it and have none.
+    """
+
+    pooled: PixelScores
+    per_image: PixelScores
+    pixels: int
+    predicted_pixels: int
+    images: int
+    found: int
+    empty_images: int
+    left_empty: int
+
+
+_FORMULAS: tuple[AreaFormula, ...] = tuple(
+    formula(empty="skip")
+    for formula in (area_metrics.precision, area_metrics.recall, area_metrics.dice, area_metrics.iou)
+)
+
+
+def class_scores(areas: Integers) -> ClassScores:
+    """Score one class by its areas in each image, `int64 (images, 4)`, see `toolkit.core.metrics.metric.AREAS`."""
+    predicted, truth = areas[:, 1] > 0, areas[:, 2] > 0
+    shown = areas[truth]
+    per_image = (mean(formula.score(shown[:, 0], shown[:, 1], shown[:, 2])) for formula in _FORMULAS)
+    return ClassScores(
+        pooled=pooled_scores(areas),
+        per_image=_scores(*per_image),
+        pixels=int(areas[:, 2].sum()),
+        predicted_pixels=int(areas[:, 1].sum()),
+        images=int(truth.sum()),
+        found=int((truth & predicted).sum()),
+        empty_images=int((~truth).sum()),
+        left_empty=int((~truth & ~predicted).sum()),
+    )
+
+
+def pooled_scores(areas: Integers) -> PixelScores:
+    """Scores of the pixels of all entries together, `int64 (…, 4)`."""
+    total = areas.reshape(-1, areas.shape[-1]).sum(axis=0)
+    return _scores(*(float(formula.score(total[0], total[1], total[2])) for formula in _FORMULAS))
+
+
+def _scores(*values: float) -> PixelScores:
+    return PixelScores(*(None if math.isnan(value) else value for value in values))
+
+
+@dataclass(frozen=True, eq=False)
+class AreaBin:
+    """Images whose foreground has a similar size: from `low` to `high` pixels; `positions` says which."""
+
+    low: int
+    high: int
+    positions: Integers
+
+
+def area_bins(foreground: Integers, count: int = AREA_BINS) -> list[AreaBin]:
+    """Group images by the size of their true foreground, in pixels: those without any, and others in equal parts.
+
+    Images of equal size stay together, so that there may be fewer groups, or unequal ones.
+    """
+    positive = np.sort(foreground[foreground > 0])
+    starts = [0] if len(positive) < len(foreground) else []
+    if len(positive):
+        starts += sorted({int(part[0]) for part in np.array_split(positive, min(count, len(positive)))})
+    group = np.searchsorted(starts, foreground, side="right") - 1
+    members = (np.flatnonzero(group == number) for number in range(len(starts)))
+    return [AreaBin(int(foreground[some].min()), int(foreground[some].max()), some) for some in members]

@@ -1,0 +1,108 @@
+"""Judging predictions: the one way from stored probabilities and true labels to scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.core.arrays import Floats, Integers, Presence
+from toolkit.core.masks.labels import Activation, Labels
+from toolkit.core.metrics.metric import Case, Metric, Objects, case_of
+from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of, objects_of
+from toolkit.core.recipe.probabilities import Stored
+from toolkit.core.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What several metrics measured on a set of images: for each metric its statistics, (images, k).
+
+    `wrong`, `int64 (images,)`, counts the pixels that are wrong in any class.
+    """
+
+    metrics: tuple[Metric, ...]
+    statistics: tuple[Floats, ...]
+    wrong: Integers
+
+    def of(self, positions: Integers) -> "Judgement":
+        """That of some of the images, in this order."""
+        statistics = tuple(measured[positions] for measured in self.statistics)
+        return Judgement(self.metrics, statistics, self.wrong[positions])
+
+    def scores(self) -> dict[str, float]:
+        """The score of all images by label, the first metric first; NaN where no image counts."""
+        return {metric.label: metric.score(found) for metric, found in self._pairs()}
+
+    def per_image(self) -> dict[str, Floats]:
+        """The score of each image, `float64 (images,)` by label."""
+        return {metric.label: metric.per_image(found) for metric, found in self._pairs()}
+
+    def per_class(self) -> dict[str, Floats]:
+        """The score of each class, `float64 (classes,)` by label."""
+        return {metric.label: metric.per_class(found) for metric, found in self._pairs()}
+
+    def _pairs(self) -> list[tuple[Metric, Floats]]:
+        return list(zip(self.metrics, self.statistics, strict=True))
+
+
+class Judge:
+    """Measures one image after the other; images keep the order in which they were added."""
+
+    def __init__(
+        self,
+        metrics: Sequence[Metric],
+        activation: Activation,
+        recipe: Recipe = IDENTITY,
+        steps: Mapping[str, Step] | None = None,
+    ) -> None:
+        self._metrics = tuple({metric.label: metric for metric in metrics}.values())
+        self._activation: Activation = activation
+        self._recipe, self._steps = recipe, steps
+        self._found: list[list[Floats]] = [[] for _ in self._metrics]
+        self._wrong: list[int] = []
+
+    @property
+    def needs_objects(self) -> bool:
+        """Whether any metric asks for the true objects, so that they are worth reading."""
+        return any(metric.needs_objects for metric in self._metrics)
+
+    def add(
+        self, stored: Stored, labels: Labels, objects: Objects | None = None, presence: Presence | None = None
+    ) -> Case:
+        """Measure one image; returns what was measured.
+
+        Args:
+            stored: its prediction as it is kept, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
+            labels: its truth, `uint8 (height, width)`, 255 in void pixels.
+            objects: its true objects, `int32 (height, width)`, where they are known.
+            presence: what the emptiness head says of it, `float32 (classes,)`, where there is one.
+
+        Raises:
+            ValueError: the sizes differ, or the recipe does not fit.
+            ConfigError: a metric of the user's returns no number, or a step no mask.
+        """
+        masks = masks_of(stored, self._activation, self._recipe, presence, self._steps)
+        predicted = None
+        if self._recipe.split is not None and self.needs_objects:
+            planes = [objects_of(masks[..., index], self._recipe) for index in range(masks.shape[2])]
+            predicted = np.stack(planes, axis=-1)
+        case = case_of(masks, labels, self._activation, objects, predicted)
+        for metric, found in zip(self._metrics, self._found, strict=True):
+            found.append(metric.measure(case))
+        self._wrong.append(case.wrong)
+        return case
+
+    def judgement(self) -> Judgement:
+        """What was measured so far.
+
+        Raises:
+            ValueError: nothing was.
+        """
+        if not self._found[0]:
+            raise ValueError("no image was added")
+        statistics = tuple(np.stack(found) for found in self._found)
+        return Judgement(self._metrics, statistics, np.array(self._wrong, np.int64))
+
+    def scores(self) -> dict[str, float]:
+        """The score of all images so far by label, the first metric first; NaN where no image counts."""
+        return self.judgement().scores()

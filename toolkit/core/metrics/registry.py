@@ -1,0 +1,199 @@
+"""The metrics by name, and how they are built for the classes of an experiment."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast, get_args
+
+import numpy as np
+
+from toolkit.core.arrays import Floats, Mask
+from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics import area as area_metrics
+from toolkit.core.metrics.area import AreaFormula, AreaMetric, PixelAccuracy, PooledMetric
+from toolkit.core.metrics.instance import InstanceMetric
+from toolkit.core.metrics.metric import Case, Direction, Empty, Metric, Planes, case_of, mean, mean_of_draws
+from toolkit.errors import ConfigError
+
+OwnCallable = Callable[[Planes, Planes, Mask], float]
+"""A metric of the user's: prediction and truth `bool (height, width, classes)`, and which pixels are not void."""
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A metric as the configuration names it, checked.
+
+    `name` is one of `METRICS` or that of a metric of the user's own; `arguments` are those that differ from their
+    defaults, and β always, by name.
+    """
+
+    name: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The canonical text, such as `dice`, `fbeta(beta=2)` or `fbeta(beta=0.5; empty=skip)`; without commas."""
+        if not self.arguments:
+            return self.name
+        words = "; ".join(f"{key}={_written(value)}" for key, value in self.arguments)
+        return f"{self.name}({words})".replace(",", " ")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the user's own."""
+        return self.name not in METRICS
+
+
+def _written(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+@dataclass(frozen=True)
+class MetricKind:
+    """A metric that can be named: its usual empty-mask policy, and what builds it.
+
+    `build` takes the label, the count of classes and the activation, then `empty` and further arguments by name.
+    """
+
+    empty: Empty
+    build: Callable[..., Metric]
+
+    def of_masks(self, prediction: Mask, truth: Mask, **arguments: Any) -> float:
+        """Score one predicted mask against the truth, both `bool (height, width)`, with no other image."""
+        metric = self.build("", 1, "sigmoid", **{"empty": self.empty, **arguments})
+        return metric.score(metric.measure(case_of(prediction[..., None], truth.view(np.uint8), "sigmoid"))[None])
+
+
+def _per_image(
+    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
+) -> Metric:
+    return AreaMetric(label, classes, formula=formula(**arguments))
+
+
+def _pooled(
+    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
+) -> Metric:
+    return PooledMetric(label, classes, formula=formula(**arguments))
+
+
+def _accuracy(label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
+    return PixelAccuracy(label, classes, exclusive=activation == "softmax", empty=empty)
+
+
+def _instances(beta: float | None, label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
+    return InstanceMetric(label, classes, beta=beta, empty=empty)
+
+
+def _fbeta(*, empty: Empty, beta: float = 1.0) -> AreaFormula:
+    return area_metrics.fbeta(beta, empty)
+
+
+METRICS: dict[str, MetricKind] = {
+    "dice": MetricKind("one", partial(_per_image, area_metrics.dice)),
+    "iou": MetricKind("one", partial(_per_image, area_metrics.iou)),
+    "precision": MetricKind("one", partial(_per_image, area_metrics.precision)),
+    "recall": MetricKind("one", partial(_per_image, area_metrics.recall)),
+    "fbeta": MetricKind("one", partial(_per_image, _fbeta)),
+    "salt_map": MetricKind("one", partial(_per_image, area_metrics.salt_map)),
+    "instance_map": MetricKind("one", partial(_instances, None)),
+    "airbus_f2": MetricKind("one", partial(_instances, 2.0)),
+    "global_dice": MetricKind("one", partial(_pooled, area_metrics.dice)),
+    "miou": MetricKind("skip", partial(_pooled, area_metrics.iou)),
+    "pixel_accuracy": MetricKind("skip", _accuracy),
+}
+
+
+def build_metric(
+    spec: MetricSpec, classes: int, activation: Activation, own: Mapping[str, Any] | None = None
+) -> Metric:
+    """Build a metric for predictions of so many classes.
+
+    Args:
+        spec: from `toolkit.config.metrics.parse_metric`.
+        classes: how many planes a prediction has.
+        activation: whether they exclude each other.
+        own: the user's metrics by the name that the configuration uses, see `OwnMetric`.
+
+    Raises:
+        ConfigError: a metric of the user's is not there, cannot be called, or has an unknown `direction`.
+    """
+    if spec.is_own:
+        return _own(spec, classes, own or {})
+    kind = METRICS[spec.name]
+    return kind.build(spec.label, classes, activation, **{"empty": kind.empty, **dict(spec.arguments)})
+
+
+def build_metrics(
+    specs: Sequence[MetricSpec],
+    classes: int,
+    activation: Activation,
+    *,
+    own: Mapping[str, Any] | None = None,
+    benchmark: int | None = None,
+) -> tuple[Metric, ...]:
+    """Build several metrics as `build_metric` does, each once; the first is the primary one.
+
+    With `benchmark` the primary one looks at the class of this index only; that of all classes follows it.
+    """
+    metrics = [build_metric(spec, classes, activation, own) for spec in specs]
+    if benchmark is not None and classes > 1:
+        metrics.insert(0, metrics[0].for_class(benchmark))
+    return tuple({metric.label: metric for metric in metrics}.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnMetric(Metric):
+    """The user's own metric of one image, averaged over the images.
+
+    `call` takes prediction and truth, `bool (height, width, classes)` and False in void pixels, and `bool (height,
+    width)`, False there; it returns a number, NaN for an image that is to be skipped. How it treats classes is its
+    own affair; restricted to one class it gets only that plane.
+    """
+
+    call: OwnCallable
+
+    def measure(self, case: Case) -> Floats:
+        """What the callable says, `float64 (1,)`.
+
+        Raises:
+            ConfigError: that is no number.
+        """
+        only = slice(None) if self.chosen is None else slice(self.chosen, self.chosen + 1)
+        value = self.call(case.prediction[..., only], case.truth[..., only], case.valid)
+        try:
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the metric {self.label} must return a number, it returned {value!r}") from error
+        if math.isinf(number):
+            raise ConfigError(f"the metric {self.label} must return a finite number, it returned {number}")
+        return np.array([number])
+
+    def score(self, statistics: Floats) -> float:
+        """Mean over the images."""
+        return mean(statistics[:, 0])
+
+    def per_image(self, statistics: Floats) -> Floats:
+        """What the callable said of each."""
+        return statistics[:, 0]
+
+    def per_class(self, statistics: Floats) -> Floats:
+        """NaN: nobody here knows."""
+        return np.full(self.classes, np.nan)
+
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """Mean over the images."""
+        return mean_of_draws(statistics[:, :1], counts)
+
+
+def _own(spec: MetricSpec, classes: int, own: Mapping[str, Any]) -> Metric:
+    if spec.name not in own:
+        raise ConfigError(f"the metric {spec.name} is the user's own, but it was not loaded")
+    call = own[spec.name]
+    if not callable(call):
+        raise ConfigError(f"the metric {spec.name} must be callable, it is {call!r}")
+    direction = getattr(call, "direction", "max")
+    if direction not in get_args(Direction):
+        raise ConfigError(f"the metric {spec.name} has the direction {direction!r}; allowed: max, min")
+    bound = partial(call, **dict(spec.arguments)) if spec.arguments else call
+    return OwnMetric(spec.label, classes, direction=cast(Direction, direction), call=bound)

@@ -1,0 +1,1 @@
+"""Recipes: the rule from probabilities to masks, and its application."""

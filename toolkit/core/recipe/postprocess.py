@@ -1,0 +1,329 @@
+"""Applying the recipe: the one way from probability maps to masks, in validation, tuning and submission alike."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Mask, Presence, Probability
+from toolkit.core.masks.labels import Activation
+from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
+from toolkit.core.masks.objects import components, divided
+from toolkit.core.metrics.metric import Objects, Planes
+from toolkit.core.recipe.probabilities import Stored, to_probability
+from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Split, Triplet
+from toolkit.errors import ConfigError
+
+IDENTITY = Recipe()
+"""The untuned rule: above one half, and of exclusive classes the most probable one."""
+
+Step = Callable[[Mask, Probability], Mask]
+"""The user's own step: from a mask `bool (height, width)` and its `float32` probabilities to another such mask."""
+
+_LEVELS = np.arange(256, dtype=np.uint8)
+
+
+def masks_of(
+    stored: Stored,
+    activation: Activation,
+    recipe: Recipe = IDENTITY,
+    presence: Presence | None = None,
+    steps: Mapping[str, Step] | None = None,
+) -> Planes:
+    """Turn the kept maps of an image into one mask a class.
+
+    Args:
+        stored: `uint8` 0–255 or `float16` 0–1, (height, width, classes).
+        activation: whether classes are independent (sigmoid) or exclusive (softmax). Exclusive masks never leave a
+            pixel with two classes or none.
+        recipe: see `Recipe`.
+        presence: what the emptiness head says; None where there is none.
+        steps: the user's own steps by name.
+
+    Returns:
+        `bool (height, width, classes)`.
+
+    Raises:
+        ValueError: the recipe does not fit these classes, or asks for an emptiness head or a step that is not there.
+        ConfigError: an own step returns something else than a mask.
+    """
+    count = stored.shape[2]
+    check_recipe(recipe, count, activation)
+    rules = recipe.classes * count if len(recipe.classes) == 1 else recipe.classes
+    said: Sequence[float | None] = [None] * count if presence is None else presence.tolist()
+    if len(said) != count:
+        raise ValueError(f"the emptiness head speaks of {len(said)} classes, the map of {count}")
+    planes = [stored[..., number] for number in range(count)]
+    exclusive = activation == "softmax"
+    present = [not is_empty(*of_class) for of_class in zip(planes, rules, said, strict=True)]
+    if exclusive:
+        present[0] = True  # the background has no rule
+    if exclusive and recipe.between is None:
+        best = _most_probable(planes, present)
+        claims = [best == number for number in range(count)]
+    else:
+        claims = [above(plane, rule.threshold) for plane, rule in zip(planes, rules, strict=True)]
+    nothing = np.zeros(stored.shape[:2], np.bool_)
+    for number in range(count):
+        wanted = present[number] and not (exclusive and number == 0)
+        claims[number] = cleaned(claims[number], planes[number], rules[number], steps) if wanted else nothing
+    claims = _settled(claims, planes, recipe, exclusive=exclusive)
+    if exclusive:
+        claims[0] = ~np.logical_or.reduce(claims)
+    return claims[0][..., None] if count == 1 else np.stack(claims, axis=-1)
+
+
+def mask_of(
+    stored: Stored,
+    rule: ClassRecipe | None = None,
+    presence: float | None = None,
+    steps: Mapping[str, Step] | None = None,
+) -> Mask:
+    """Turn the kept map of one class, (height, width), into its mask by the rule of this class alone.
+
+    Arguments and errors are those of `masks_of`.
+    """
+    rule = rule or ClassRecipe()
+    if is_empty(stored, rule, presence):
+        return np.zeros(stored.shape, np.bool_)
+    return cleaned(above(stored, rule.threshold), stored, rule, steps)
+
+
+def above(stored: Stored, threshold: float) -> Mask:
+    """Where kept probabilities exceed a threshold, 0 ≤ threshold < 1."""
+    if stored.dtype == np.uint8:
+        lowest = np.count_nonzero(to_probability(_LEVELS) <= np.float64(threshold))
+        return np.asarray(stored >= np.uint8(lowest), np.bool_)
+    return np.asarray(to_probability(stored) > np.float64(threshold), np.bool_)
+
+
+def is_empty(stored: Stored, rule: ClassRecipe, presence: float | None = None) -> bool:
+    """Whether the first step of the rule leaves the class out of the image."""
+    if rule.emptiness is not None and not emptiness_score(stored, rule.emptiness, presence) > rule.emptiness.threshold:
+        return True
+    triplet = rule.triplet
+    return triplet is not None and int(above(stored, triplet.threshold).sum()) < triplet.minimum_area
+
+
+def emptiness_score(stored: Stored, emptiness: Emptiness, presence: float | None = None) -> float:
+    """How sure it is that the class occurs in the image, 0–1; see `Emptiness`.
+
+    The mean of the top pixels is that of all pixels where the image has no more.
+
+    Raises:
+        ValueError: the score is that of the emptiness head, and there is none.
+    """
+    if emptiness.score == "head":
+        if presence is None:
+            raise ValueError("the recipe asks for the emptiness head, but these predictions have none")
+        return float(presence)
+    if emptiness.score == "maximum":
+        return float(to_probability(stored.max(keepdims=True)).item())
+    count = min(emptiness.pixels, stored.size)
+    values = stored.flatten()
+    values.partition(-count)
+    return float(to_probability(values[-count:]).mean(dtype=np.float64))
+
+
+def cleaned(mask: Mask, stored: Stored, rule: ClassRecipe, steps: Mapping[str, Step] | None = None) -> Mask:
+    """What all steps after the threshold make of a mask `bool (height, width)` of one class."""
+    if rule.opening:
+        mask = opened(mask, rule.opening)
+    if rule.closing:
+        mask = closed(mask, rule.closing)
+    if rule.fill_holes:
+        mask = without_holes(mask, rule.fill_holes)
+    if rule.steps:
+        mask = _stepped(mask, to_probability(stored), rule.steps, steps or {})
+    if rule.minimum_object_size > 1:
+        mask = without_small_objects(mask, rule.minimum_object_size)
+    if rule.keep_largest:
+        mask = largest_objects(mask, rule.keep_largest)
+    return mask if np.count_nonzero(mask) >= rule.minimum_area else np.zeros_like(mask)
+
+
+def objects_of(mask: Mask, recipe: Recipe = IDENTITY) -> Objects:
+    """Number the objects that a submission has of a mask `bool (height, width)`, from 1 and without gaps.
+
+    They are its connected components, pixels that touch at a corner connect, or what `recipe.split` makes of them.
+
+    Returns:
+        `int32 (height, width)`, 0 outside of the mask.
+    """
+    return components(mask) if recipe.split is None else divided(mask, recipe.split.distance)
+
+
+def check_recipe(recipe: Recipe, classes: int, activation: Activation) -> None:
+    """Check that a recipe fits a number of classes.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if len(recipe.classes) not in (1, classes):
+        raise ValueError(f"the recipe has rules for {len(recipe.classes)} classes, expected one for all or {classes}")
+    first = 1 if activation == "softmax" else 0
+    if recipe.priority and sorted(recipe.priority) != list(range(first, classes)):
+        raise ValueError(
+            f"priority must list each class from {first} to {classes - 1} once, received {list(recipe.priority)}"
+        )
+    if activation == "sigmoid":
+        return
+    if recipe.between == "independent":
+        raise ValueError("exclusive classes (softmax) cannot be independent")
+    if len(recipe.classes) > 1 and recipe.classes[0] != ClassRecipe():
+        raise ValueError(f"the background of exclusive classes has no rule, received {_rule_text(recipe.classes[0])}")
+    thresholds = [rule.threshold for rule in recipe.classes if rule.threshold != ClassRecipe().threshold]
+    if recipe.between is None and thresholds:
+        raise ValueError(
+            "exclusive classes (softmax) take no threshold unless between is most_probable or priority, received "
+            f"{', '.join(f'{threshold:.3f}' for threshold in thresholds)}"
+        )
+
+
+def _most_probable(planes: Sequence[Stored], taking_part: Sequence[Mask | bool]) -> npt.NDArray[np.int16]:
+    """The number of the most probable class, the first of equals, of those that take part at a pixel or at all."""
+    best = np.zeros(planes[0].shape, np.int16)
+    highest = np.full(planes[0].shape, -1, np.int16 if planes[0].dtype == np.uint8 else np.float32)
+    for number, (plane, part) in enumerate(zip(planes, taking_part, strict=True)):
+        higher = (plane > highest) & part
+        np.copyto(best, np.int16(number), where=higher)
+        np.copyto(highest, plane, where=higher)
+    return best
+
+
+def _settled(claims: list[Mask], planes: Sequence[Stored], recipe: Recipe, *, exclusive: bool) -> list[Mask]:
+    """Leave each pixel to one of the classes that claim it, unless they are independent."""
+    if recipe.between == "priority":
+        settled, free = list(claims), np.ones_like(claims[0])
+        for number in recipe.priority:
+            settled[number] = claims[number] & free
+            free &= ~claims[number]
+        return settled
+    if recipe.between != "most_probable" and not exclusive:
+        return claims
+    claimed = np.zeros_like(claims[0])
+    for claim in claims:
+        if (claimed & claim).any():
+            best = _most_probable(planes, claims)
+            return [claim & (best == number) for number, claim in enumerate(claims)]
+        claimed |= claim
+    return claims
+
+
+def _stepped(mask: Mask, probability: Probability, names: tuple[str, ...], steps: Mapping[str, Step]) -> Mask:
+    """Let the user's own steps follow each other; each gets arrays of its own, so that it may write into them."""
+    for name in names:
+        if name not in steps:
+            raise ValueError(f"the recipe has the step {name}, which is not defined")
+        found = steps[name](mask.copy(), probability.copy())
+        if not isinstance(found, np.ndarray) or found.dtype != np.bool_ or found.shape != mask.shape:
+            what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+            raise ConfigError(f"the step {name} must return a mask, bool {mask.shape}; it returned {what}")
+        mask = found
+    return mask
+
+
+def describe(recipe: Recipe, names: Sequence[str] = (), activation: Activation = "sigmoid") -> str:
+    """The recipe in a few words; `names` are those of the classes, numbers where they are not given."""
+    exclusive = activation == "softmax"
+    # Where the most probable of exclusive classes wins, thresholds have no say.
+    most_probable = exclusive and recipe.between is None
+    parts = ["most probable class"] if most_probable else []
+    if len(recipe.classes) == 1:
+        parts.append(_rule_text(recipe.classes[0], with_threshold=not most_probable))
+    else:
+        called = names or [f"class {index}" for index in range(len(recipe.classes))]
+        rules = list(zip(called, recipe.classes, strict=True))[1 if exclusive else 0 :]  # the background has no rule
+        texts = [(name, _rule_text(rule, with_threshold=not most_probable)) for name, rule in rules]
+        parts += [f"{name}: {text}" for name, text in texts if text]
+    if recipe.between == "priority":
+        parts.append(f"priority {', '.join(names[index] if names else str(index) for index in recipe.priority)}")
+    elif recipe.between is not None:
+        parts.append(f"between classes {recipe.between}")
+    if recipe.split is not None:
+        parts.append(f"split at distance {recipe.split.distance}")
+    return "; ".join(filter(None, parts))
+
+
+def _rule_text(rule: ClassRecipe, *, with_threshold: bool = True) -> str:
+    words = [f"threshold {rule.threshold:.3f}"] if with_threshold else []
+    if (emptiness := rule.emptiness) is not None:
+        scores = {"maximum": "maximum", "mean_of_top": f"mean of top {emptiness.pixels} pixels", "head": "head"}
+        words.append(f"{scores[emptiness.score]} above {emptiness.threshold:.3f}")
+    if (triplet := rule.triplet) is not None:
+        words.append(f"at least {triplet.minimum_area} pixels above {triplet.threshold:.3f}")
+    words += _named(rule, "opening", "closing", "fill_holes")
+    words += [f"step {name}" for name in rule.steps]
+    words += _named(rule, "minimum_object_size", "keep_largest", "minimum_area")
+    return ", ".join(words).replace(f"fill holes {WHOLE_MASK}", "fill all holes")
+
+
+def _named(rule: ClassRecipe, *names: str) -> list[str]:
+    return [f"{name.replace('_', ' ')} {getattr(rule, name)}" for name in names if getattr(rule, name)]
+
+
+def recipe_to_plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as JSON knows it, every value spelled out; `recipe_from_plain` reads it."""
+    plain: dict[str, Any] = _listed(asdict(recipe))
+    return plain
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _listed(entry) for key, entry in value.items()}
+    return [_listed(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def recipe_from_plain(tree: Any) -> Recipe:
+    """Read a recipe of maps, lists, numbers and texts; what is not named has its default.
+
+    Raises:
+        ValueError: a key or value that no recipe has.
+    """
+    entries = _entries(tree, Recipe, "the recipe")
+    if "classes" in entries:
+        entries["classes"] = tuple(_class_recipe(entry) for entry in _list(entries["classes"], "classes"))
+    if "priority" in entries:
+        entries["priority"] = tuple(_list(entries["priority"], "priority"))
+    if entries.get("split") is not None:
+        entries["split"] = _built(Split, entries["split"], "split")
+    return Recipe(**entries)
+
+
+def _class_recipe(tree: Any) -> ClassRecipe:
+    entries = _entries(tree, ClassRecipe, "the rule of a class")
+    if "steps" in entries:
+        entries["steps"] = tuple(_list(entries["steps"], "steps"))
+    if entries.get("emptiness") is not None:
+        entries["emptiness"] = _built(Emptiness, entries["emptiness"], "emptiness")
+    if entries.get("triplet") is not None:
+        entries["triplet"] = _built(Triplet, entries["triplet"], "triplet")
+    return ClassRecipe(**entries)
+
+
+_Value = TypeVar("_Value", Emptiness, Triplet, Split)
+
+
+def _built(kind: type[_Value], tree: Any, where: str) -> _Value:
+    try:
+        return kind(**_entries(tree, kind, where))
+    except TypeError as error:  # a value without a default is missing
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _entries(tree: Any, kind: type, where: str) -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        raise ValueError(f"{where} must be a map, received {tree!r}")
+    allowed = [entry.name for entry in fields(kind)]
+    for key in tree:
+        if key not in allowed:
+            raise ValueError(f"{where} has no {key!r}; allowed: {', '.join(allowed)}")
+    return dict(tree)
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{where} must be a list, received {value!r}")
+    return list(value)

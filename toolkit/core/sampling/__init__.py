@@ -1,0 +1,1 @@
+"""What an epoch trains on: negatives, patches, class weights."""

@@ -1,0 +1,319 @@
+"""Patches to train on: windows drawn at random, so many with foreground and so many without."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.images.windows import Window
+from toolkit.core.masks.labels import VOID, Activation, Labels, label_count, planes
+from toolkit.core.randomness import generator
+
+Size = tuple[int, int]
+"""(height, width)."""
+
+_CELLS_A_WINDOW = 8
+_BYTES_A_GROUP = 1 << 27
+_FEWEST_IN_A_GROUP = 8
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """How many pixels have which label in each cell of a grid over an image, `int64 (rows, columns, 256)`."""
+
+    counts: Integers
+    classes: int
+    activation: Activation
+
+    @property
+    def pixels(self) -> Integers:
+        """Pixels of each class, `int64 (rows, columns, classes)`."""
+        every = np.arange(label_count(self.classes, self.activation), dtype=np.uint8)
+        pixels: Integers = self.counts[..., : len(every)] @ planes(every, self.classes, self.activation).astype(
+            np.int64
+        )
+        return pixels
+
+    @property
+    def foreground(self) -> Integers:
+        """Pixels that are neither background nor void, `int64 (rows, columns)`."""
+        foreground: Integers = self.counts[..., 1:VOID].sum(axis=-1)
+        return foreground
+
+    @property
+    def coverage(self) -> Floats:
+        """The foreground's share of the pixels that are not void, `float64 (rows, columns)`, 0–1."""
+        coverage: Floats = self.foreground / np.maximum(1, self.counts[..., :VOID].sum(axis=-1))
+        return coverage
+
+
+def count_labels(band: Labels, columns: Sequence[int]) -> Integers:
+    """How many pixels have which label, `int64 (columns, 256)`, in each part of a band `uint8 (height, width)`.
+
+    `columns` are the edges of the parts, from 0 to the width.
+    """
+    part = np.repeat(np.arange(len(columns) - 1) * 256, np.diff(columns))
+    counts = np.bincount((part + band).ravel(), minlength=256 * (len(columns) - 1))
+    return counts.reshape(-1, 256)
+
+
+def cell_of(windows: Sequence[Size]) -> int:
+    """The side of the cells in which foreground is looked up: an eighth of the shortest side of the windows."""
+    return max(1, min(side for window in windows for side in window) // _CELLS_A_WINDOW)
+
+
+def edges_of(length: int, cell: int) -> list[int]:
+    """Where cells begin along a side, and where the last one ends, which may be smaller."""
+    return [*range(0, length, cell), length]
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """Which cells of an image have foreground, and of which classes.
+
+    `classes` is `bool (rows, columns, classes)`, without the background that is the first class of exclusive ones;
+    `foreground` is `bool (rows, columns)`. A cell has `cell` × `cell` pixels, at the lower and right edge fewer.
+    """
+
+    size: Size
+    cell: int
+    classes: npt.NDArray[np.bool_]
+    foreground: npt.NDArray[np.bool_]
+
+    @cached_property
+    def present(self) -> Integers:
+        """The classes that the image shows."""
+        return np.flatnonzero(self.classes.any(axis=(0, 1)))
+
+
+@dataclass(frozen=True)
+class HardPlaces:
+    """Where a network sees foreground that is none: `false_pixels` of each image's cells, `int64 (rows, columns)`.
+
+    The window with the most is 1 + `hardness` times as likely as one without any.
+    """
+
+    false_pixels: Sequence[Integers]
+    hardness: float
+
+    def of(self, positions: Integers) -> "HardPlaces":
+        """Those of some of the images, in this order."""
+        return HardPlaces([self.false_pixels[place] for place in positions], self.hardness)
+
+
+@dataclass(frozen=True)
+class PatchRule:
+    """Which patches an epoch has.
+
+    `share` of them show foreground and the others none; if None, they lie anywhere. `groups` are `bool (images,
+    groups)`: those with foreground are drawn equally often from every group that has any image, and if the groups are
+    the classes (`by_class`), around a pixel of that class. Without groups all images with foreground are alike.
+    `shares` say how often images are drawn, in proportion, `float64 (images,)`, from 0; all alike if None.
+    """
+
+    window: Size
+    count: int
+    share: float | None
+    groups: npt.NDArray[np.bool_] | None = None
+    by_class: bool = False
+    hard: HardPlaces | None = None
+    shares: Floats | None = None
+
+
+def draw_patches(images: Sequence[Occupancy], rule: PatchRule, *draw: int) -> list[tuple[int, Window]]:
+    """Positions of images, and a window in each: those with foreground first.
+
+    Images take turns, so that each is drawn as often as the others, within one; an image smaller than the window lies
+    in its middle. Where no image has foreground all windows are without, and where each window of every image has some,
+    all are with.
+
+    Args:
+        images: cells no larger than the window.
+        rule: what is drawn.
+        draw: what the drawing derives from, for example (seed, fold, stage, epoch).
+    """
+    random = generator("patches", *draw)
+    if rule.share is None:
+        places = _in_turn(np.arange(len(images)), rule.count, random, rule.shares)
+        return [(place, _anywhere(images[place].size, rule.window, random)) for place in places]
+    empties = {} if rule.share == 1 else _empty_places(images, rule)
+    has_foreground = np.array([image.foreground.any() for image in images])
+    if rule.shares is not None:
+        has_foreground &= rule.shares > 0
+    positives = round(rule.count * rule.share) if has_foreground.any() else 0
+    if not empties:
+        positives = rule.count if has_foreground.any() else 0
+    drawn = list(_positives(images, rule, positives, has_foreground, random))
+    return drawn + list(_negatives(empties, rule.count - positives if empties else 0, rule, random))
+
+
+def group_images(sizes: Sequence[int], *draw: int) -> Integers:
+    """Put images, of so many bytes each, into groups that can be kept in memory while their patches are read.
+
+    A file that has to be decoded whole is decoded once for a group, not for each patch. At least eight images are in a
+    group, so that its batches are mixed; which ones derives from `draw`.
+
+    Returns:
+        the group of each image, `int64 (images,)`, counted from 0.
+    """
+    groups = np.zeros(len(sizes), np.int64)
+    group = count = size = 0
+    for place in generator("groups", *draw).permutation(len(sizes)):
+        if count >= _FEWEST_IN_A_GROUP and size + sizes[place] > _BYTES_A_GROUP:
+            group, count, size = group + 1, 0, 0
+        groups[place] = group
+        count, size = count + 1, size + sizes[place]
+    return groups
+
+
+def _positives(
+    images: Sequence[Occupancy],
+    rule: PatchRule,
+    count: int,
+    has_foreground: npt.NDArray[np.bool_],
+    random: np.random.Generator,
+) -> Iterator[tuple[int, Window]]:
+    groups = has_foreground[:, None] if rule.groups is None else rule.groups & has_foreground[:, None]
+    filled = np.flatnonzero(groups.any(axis=0))
+    for group, times in zip(*np.unique(_in_turn(filled, count, random), return_counts=True), strict=True):
+        for place in _in_turn(np.flatnonzero(groups[:, group]), times, random, rule.shares):
+            image = images[place]
+            label = group if rule.by_class else random.choice(image.present)
+            rows, columns = np.nonzero(image.classes[..., label])
+            chosen = random.integers(len(rows))
+            yield int(place), _around(image, int(rows[chosen]), int(columns[chosen]), rule.window, random)
+
+
+def _around(image: Occupancy, row: int, column: int, window: Size, random: np.random.Generator) -> Window:
+    """Any of the windows that show a whole cell."""
+    starts = []
+    for length, side, place in zip(image.size, window, (row, column), strict=True):
+        low, high = place * image.cell, min(length, (place + 1) * image.cell)
+        if length <= side:
+            starts.append(_centred(length, side))
+        else:
+            starts.append(int(random.integers(max(0, high - side), min(low, length - side) + 1)))
+    return Window(starts[0], starts[1], *window)
+
+
+def _anywhere(size: Size, window: Size, random: np.random.Generator) -> Window:
+    starts = [
+        _centred(length, side) if length <= side else int(random.integers(length - side + 1))
+        for length, side in zip(size, window, strict=True)
+    ]
+    return Window(starts[0], starts[1], *window)
+
+
+@dataclass(frozen=True)
+class _Empties:
+    """Windows of an image without foreground: the first pixels of those that begin at a cell, and their weights."""
+
+    image: Occupancy
+    window: Size
+    starts: Integers
+    weights: Floats
+    sums: Integers
+
+    @cached_property
+    def summed_weights(self) -> Floats:
+        """Of the first window, of the first two, and so on."""
+        return self.weights.cumsum()
+
+    def draw(self, random: np.random.Generator) -> Window:
+        """One of them, moved by a part of a cell where that keeps it empty."""
+        chosen = np.searchsorted(self.summed_weights, random.random() * self.summed_weights[-1], side="right")
+        top, left = self.starts[chosen].tolist()
+        moved = [
+            min(start + int(random.integers(self.image.cell)), max(start, length - side))
+            for start, length, side in zip((top, left), self.image.size, self.window, strict=True)
+        ]
+        row, column = (np.array([start]) for start in moved)
+        if _sums_under(self.sums, self.image, row, column, self.window)[0, 0] == 0:
+            top, left = moved
+        return Window(top, left, *self.window)
+
+
+def _empty_places(images: Sequence[Occupancy], rule: PatchRule) -> dict[int, _Empties]:
+    """By the position of the image, of those that have any."""
+    found: dict[int, _Empties] = {}
+    for place, image in enumerate(images):
+        tops, lefts = (_lattice(length, side, image.cell) for length, side in zip(image.size, rule.window, strict=True))
+        if rule.shares is not None and not rule.shares[place]:
+            continue
+        sums = _integral(image.foreground)
+        rows, columns = np.nonzero(_sums_under(sums, image, tops, lefts, rule.window) == 0)
+        if not len(rows):
+            continue
+        weights = np.zeros(len(rows))
+        if rule.hard is not None:
+            false = _sums_under(_integral(rule.hard.false_pixels[place]), image, tops, lefts, rule.window)
+            weights = false[rows, columns].astype(np.float64)
+        found[place] = _Empties(image, rule.window, np.stack([tops[rows], lefts[columns]], axis=1), weights, sums)
+    hardness = 0.0 if rule.hard is None else rule.hard.hardness
+    most = max([1.0, *(float(empties.weights.max()) for empties in found.values())])
+    for empties in found.values():
+        np.add(1.0, empties.weights * (hardness / most), out=empties.weights)
+    return found
+
+
+def _negatives(
+    empties: dict[int, _Empties], count: int, rule: PatchRule, random: np.random.Generator
+) -> Iterator[tuple[int, Window]]:
+    places = np.array([*empties], np.int64)
+    if rule.hard is None:
+        drawn = _in_turn(places, count, random, rule.shares)
+    else:
+        means = np.zeros(places.max(initial=0) + 1)
+        means[places] = [empties[place].weights.mean() for place in places]
+        drawn = _in_turn(places, count, random, means if rule.shares is None else means * rule.shares[: len(means)])
+    for place in drawn.tolist():
+        yield place, empties[place].draw(random)
+
+
+def _in_turn(members: Integers, count: int, random: np.random.Generator, shares: Floats | None = None) -> Integers:
+    """So many of them, each as often as the others; who comes once more is drawn.
+
+    With shares, one for each number that a member can be, each comes the whole number of times above or below its part
+    of `count` (systematic sampling).
+    """
+    if not len(members):
+        return members
+    if shares is not None:
+        order = random.permutation(members)
+        ends = shares[order].cumsum() / shares[order].sum() * count
+        ends[-1] = count
+        times = np.diff(np.floor(ends + random.random()), prepend=0)
+        return np.repeat(order, times.astype(np.int64))
+    repeats, rest = divmod(count, len(members))
+    return np.concatenate([np.tile(members, repeats), random.permutation(members)[:rest]])
+
+
+def _lattice(length: int, side: int, cell: int) -> Integers:
+    """First pixels of windows along a side: at every cell, and the last that there is room for."""
+    if length <= side:
+        return np.array([_centred(length, side)])
+    return np.unique([*range(0, length - side, cell), length - side])
+
+
+def _centred(length: int, side: int) -> int:
+    return -((side - length) // 2)
+
+
+def _integral(cells: npt.NDArray[np.bool_] | Integers) -> Integers:
+    """Sums over all cells above and left of each corner, `int64 (rows + 1, columns + 1)`."""
+    return np.pad(cells.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+
+
+def _sums_under(sums: Integers, image: Occupancy, tops: Integers, lefts: Integers, window: Size) -> Integers:
+    """The sum over the cells that each window touches, `int64 (tops, lefts)`; `sums` as `_integral` gives them."""
+    edges = []
+    for starts, length, side in zip((tops, lefts), image.size, window, strict=True):
+        first = np.maximum(starts, 0) // image.cell
+        edges.append((first, -(-np.minimum(starts + side, length) // image.cell)))
+    (top, bottom), (left, right) = edges
+    upper, lower = (sums[np.ix_(rows, right)] - sums[np.ix_(rows, left)] for rows in (top, bottom))
+    under: Integers = lower - upper
+    return under

@@ -1,0 +1,1 @@
+"""Simulated images with exactly known masks."""

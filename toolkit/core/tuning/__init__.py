@@ -1,0 +1,1 @@
+"""The search for a recipe on out-of-fold predictions."""

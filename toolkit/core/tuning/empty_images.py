@@ -1,0 +1,123 @@
+"""What leaves a whole image empty, at all its thresholds at once: the triplet and emptiness scores, from histograms."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet
+from toolkit.core.tallies import Tally
+from toolkit.core.tuning.area_histograms import (
+    FROM_UNTUNED,
+    IMAGES_AT_ONCE,
+    THRESHOLDS,
+    UNTUNED,
+    AreasByThreshold,
+    candidate_areas,
+    recipe_of,
+)
+from toolkit.core.tuning.grids import Blocks, Sweep
+
+_BOTTOMS = slice(UNTUNED % 3, None, 3)
+_TOPS = slice(UNTUNED % 8, None, 8)
+_TOP_AREAS = 20
+_EMPTINESS = (np.arange(1, 65) - 0.5) / 64
+_TOP_PIXELS = (16, 64, 256, 1024, 4096)
+
+Gates = npt.NDArray[np.bool_]
+"""`bool (images, …)`: whether an image keeps its mask under each of several conditions."""
+
+
+def sweep_triplets(areas: AreasByThreshold, blocks: Blocks, tally: Tally) -> Sweep:
+    """Thresholds with top thresholds and the areas that must exceed them: 85 × 32 × up to 20 triplets."""
+    tops = np.arange(255)[_TOPS]
+    minimum_areas = candidate_areas(areas.truth, _TOP_AREAS)[1:]
+    bottoms = np.arange(255)[_BOTTOMS]
+    if not len(minimum_areas):
+        minimum_areas = np.ones(1, np.int64)
+
+    def gates(part: Integers) -> Gates:
+        return np.asarray(areas.sizes[part][:, None, tops] >= minimum_areas[:, None])
+
+    def recipe(position: tuple[int, ...]) -> Recipe:
+        bottom, minimum, top = position
+        triplet = Triplet(float(THRESHOLDS[tops[top]]), int(minimum_areas[minimum]))
+        return recipe_of(ClassRecipe(float(THRESHOLDS[bottoms[bottom]]), triplet=triplet))
+
+    shape = (len(minimum_areas), len(tops))
+    away = (FROM_UNTUNED[bottoms], np.arange(shape[0], dtype=np.float64), FROM_UNTUNED[tops])
+    return Sweep(_gated(areas, blocks, tally, gates, shape), away, recipe)
+
+
+def sweep_emptiness(
+    areas: AreasByThreshold, blocks: Blocks, tally: Tally, presence: Floats | None = None
+) -> list[Sweep]:
+    """Thresholds with emptiness scores and 64 thresholds of theirs, one grid a score.
+
+    Args:
+        areas: of all images.
+        blocks: of the images.
+        tally: of the metric.
+        presence: what the emptiness head says of each image, `float64 (images,)`, where there is one.
+    """
+    pixels = [count for count in _TOP_PIXELS if count <= np.median(areas.whole)]
+    scores = [(Emptiness("maximum", 0.0), mean_of_top(areas, 1))]
+    scores += [(Emptiness("mean_of_top", 0.0, count), mean_of_top(areas, count)) for count in pixels]
+    if presence is not None:
+        scores.insert(0, (Emptiness("head", 0.0), presence))
+    return [_sweep_score(areas, blocks, tally, *score) for score in scores]
+
+
+def mean_of_top(areas: AreasByThreshold, count: int) -> Floats:
+    """The mean of the `count` largest probabilities of each image, `float64 (images,)`; of all where it has fewer.
+
+    Each level that a pixel reaches adds 1/255: so many of the largest reach a level as lie above the threshold below
+    it, and at most all of them.
+    """
+    taken = np.minimum(count, areas.whole)
+    return np.asarray(np.minimum(areas.sizes, taken[:, None]).sum(axis=1) / (255 * taken))
+
+
+def _sweep_score(areas: AreasByThreshold, blocks: Blocks, tally: Tally, emptiness: Emptiness, scores: Floats) -> Sweep:
+    bottoms = np.arange(255)[_BOTTOMS]
+
+    def gates(part: Integers) -> Gates:
+        return np.asarray(scores[part][:, None] > _EMPTINESS)
+
+    def recipe(position: tuple[int, ...]) -> Recipe:
+        bottom, threshold = position
+        rule = Emptiness(emptiness.score, float(_EMPTINESS[threshold]), emptiness.pixels)
+        return recipe_of(ClassRecipe(float(THRESHOLDS[bottoms[bottom]]), emptiness=rule))
+
+    totals = _gated(areas, blocks, tally, gates, _EMPTINESS.shape)
+    return Sweep(totals, (FROM_UNTUNED[bottoms], np.arange(len(_EMPTINESS), dtype=np.float64)), recipe)
+
+
+def _gated(
+    areas: AreasByThreshold,
+    blocks: Blocks,
+    tally: Tally,
+    gates: Callable[[Integers], Gates],
+    shape: Sequence[int],
+) -> Floats:
+    """Totals of every bottom threshold under every condition, `float64 (blocks, bottoms, *shape, m)`.
+
+    An image adds what it scores where it passes, and what an empty mask scores where it does not: one product of
+    matrices for a few hundred images.
+    """
+    totals = []
+    for block in range(blocks.count):
+        rows = np.flatnonzero(blocks.of_image == block)
+        parts = [rows[start : start + IMAGES_AT_ONCE] for start in range(0, max(len(rows), 1), IMAGES_AT_ONCE)]
+        total: Floats | float = 0.0
+        for part in parts:
+            found, emptied = (tally.contributions(each) for each in areas.statistics(part, _BOTTOMS))
+            # Of few images a block may have none: their number of columns is not to be told from their size.
+            passed = gates(part).reshape(len(part), math.prod(shape)).astype(np.float64)
+            gained = (found - emptied[:, None]).reshape(len(part), math.prod(found.shape[1:])).T @ passed
+            gained = gained.reshape(*found.shape[1:], *shape)
+            total = total + np.moveaxis(gained, 1, -1) + emptied.sum(axis=0)
+        totals.append(total)
+    return np.stack(totals)

@@ -1,0 +1,86 @@
+"""What a recipe is looked for: images, classes, the metric, and which steps are tried."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from toolkit.core.arrays import Integers
+from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.area import PixelAccuracy
+from toolkit.core.metrics.instance import InstanceMetric
+from toolkit.core.metrics.metric import Metric, PairMetric
+from toolkit.core.recipe.postprocess import Step
+from toolkit.core.tuning.applied_steps import COORDINATES
+from toolkit.core.tuning.area_histograms import is_of_areas
+from toolkit.core.tuning.recipe_scores import Examples
+
+SPLIT, BETWEEN = "split", "between"
+
+STEPS = (*COORDINATES, SPLIT, BETWEEN)
+"""The steps that can be searched, in the order in which they are; the user's own come before `split`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a recipe is looked for.
+
+    Attributes:
+        examples: passes over the out-of-fold images.
+        folds: fold of each image, `int64 (images,)`; every number from 0 to the largest occurs.
+        classes: how many planes a prediction has.
+        activation: whether classes are independent (sigmoid) or exclusive (softmax).
+        metric: what is to be made as good as possible.
+        in_bytes: whether predictions are kept in 8 bits.
+        has_presence: whether there is an emptiness head.
+        own: the user's steps by name.
+        seed: of all that is drawn.
+    """
+
+    examples: Examples
+    folds: Integers
+    classes: int
+    activation: Activation
+    metric: Metric
+    in_bytes: bool = True
+    has_presence: bool = False
+    own: Mapping[str, Step] | None = None
+    seed: int = 0
+
+    @property
+    def images(self) -> int:
+        """How many there are."""
+        return len(self.folds)
+
+    @property
+    def searched(self) -> list[int]:
+        """The classes that have a rule, of exclusive ones all but the background, and that the metric looks at."""
+        first = 1 if self.activation == "softmax" else 0
+        return [index for index in range(first, self.classes) if self.metric.chosen in (None, index)]
+
+    @property
+    def is_by_class(self) -> bool:
+        """Whether each class can be searched alone: there is one only, or the metric scores each for itself."""
+        return self.classes == 1 or isinstance(self.metric, PairMetric | PixelAccuracy)
+
+    def metric_of_one(self) -> Metric:
+        """The metric for images of a single class."""
+        if isinstance(self.metric, PixelAccuracy):
+            return replace(self.metric, classes=1, chosen=None, exclusive=False)
+        return self.metric if self.classes == 1 else replace(self.metric, classes=1, chosen=None)
+
+    def usual_steps(self) -> tuple[str, ...]:
+        """What is searched unless somebody asks for something else."""
+        steps: Sequence[str] = ("threshold", "minimum_area", "minimum_object_size")
+        if is_of_areas(self.metric):
+            steps = ("threshold", "minimum_area", "triplet", "minimum_object_size")
+        elif isinstance(self.metric, InstanceMetric):
+            steps = ("threshold", "minimum_object_size", "fill_holes", SPLIT)
+        further = ["emptiness"] if self.has_presence else []
+        if self.activation == "softmax":
+            further.append(BETWEEN)
+        return tuple(name for name in STEPS if name in (*steps, *further))
+
+    def ordered(self, steps: Sequence[str]) -> tuple[str, ...]:
+        """Steps in the order in which they are searched, each once."""
+        own = [name for name in steps if name not in STEPS]
+        order = (*COORDINATES, *own, SPLIT, BETWEEN)
+        return tuple(name for name in order if name in steps)
