@@ -67,7 +67,8 @@ PRESETS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 class Transform:
     """A transform or a group of them.
 
-    `name` is one of albumentations, of GROUPS (but `Sometimes`), of toolkit.learning.translated, BACKGROUND_REPLACER or
+    `name` is one of albumentations, of GROUPS (but `Sometimes`), of
+    toolkit.learning.translated, BACKGROUND_REPLACER or
     the user's own; names of imgaug are translated already. `path` leads to where it stands below the value that was
     parsed: below `augmentation` or `transforms`. `preset` is the preset that it is from: such a transform is left out
     where it cannot do the number of channels.

@@ -125,8 +125,9 @@ class LossTerm:
 def parse_loss(value: Any, own: Collection[str] = ()) -> tuple[LossTerm, ...]:
     """Read a weighted sum of losses.
 
-    Either text (its grammar: `toolkit.config.loss_text.read_terms`), or `{name: {weight: …, argument: …}, …}`, or a
-    list of texts and one-pair mappings. A weight is a number above 0 or `{from: a, to: b}`.
+    Either text (its grammar: `toolkit.config.loss_text.read_terms`), or
+    `{name: {weight: …, argument: …}, …}`, or a list of texts and one-pair mappings. A weight is a number above 0 or
+    `{from: a, to: b}`.
 
     Args:
         value: what the configuration says.
