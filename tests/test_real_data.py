@@ -9,9 +9,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.config.codings import task_classes
-from toolkit.config.competitions import find_competition
-from toolkit.config.data import SourceKeys
+from toolkit.config.data.classes import task_classes
+from toolkit.config.data.competitions import find_competition
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import VOID, Classes
 from toolkit.core.masks.rle import decode, encode
 from toolkit.errors import DataError, SubmissionError

@@ -11,7 +11,7 @@ from toolkit.cli import app
 from toolkit.commands.fit import fit
 from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
-from toolkit.config.competitions import Competition, find_competition
+from toolkit.config.data.competitions import Competition, find_competition
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.labels import VOID
 from toolkit.core.masks.rle import encode

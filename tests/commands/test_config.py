@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.config import config_schema, show_config
 from toolkit.config.models import Config
-from toolkit.config.stages import StageConfig
+from toolkit.config.training.stages import StageConfig
 from toolkit.errors import ConfigError
 from toolkit.files.experiment import Workspace
 

@@ -14,7 +14,7 @@ from toolkit.config.loading import (
     plain_config,
 )
 from toolkit.config.models import Config, EnsembleConfig
-from toolkit.config.yaml_files import read_document, write_yaml
+from toolkit.config.yaml.yaml_files import read_document, write_yaml
 from toolkit.errors import ConfigError, MissingFileError
 
 MINIMAL = """\

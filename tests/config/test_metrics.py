@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from toolkit.config.calls import ProblemsAtError
 from toolkit.config.metrics import ARGUMENTS, OTHER_NAMES, parse_metric, parse_metric_text, read_metric
+from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.core.metrics.registry import METRICS, MetricSpec, build_metric
 from toolkit.errors import ConfigError
 

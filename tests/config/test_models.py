@@ -3,12 +3,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from toolkit.config.calls import ProblemsAtError
-from toolkit.config.data import DataConfig
+from toolkit.config.data.data import DataConfig
 from toolkit.config.models import Config, EnsembleConfig
-from toolkit.config.networks import BACKBONES, SIDE_MULTIPLES
-from toolkit.config.stages import StageConfig
-from toolkit.config.yaml_files import KeyPath
+from toolkit.config.training.networks import BACKBONES, SIDE_MULTIPLES
+from toolkit.config.training.stages import StageConfig
+from toolkit.config.yaml.named_calls import ProblemsAtError
+from toolkit.config.yaml.yaml_files import KeyPath
 
 DATA = {"images": "train", "masks": "masks"}
 

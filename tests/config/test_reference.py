@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from toolkit.config.competitions import Competition
-from toolkit.config.data import DataConfig, ExtraData
+from toolkit.config.data.competitions import Competition
+from toolkit.config.data.data import DataConfig, ExtraData
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.reference import reference
-from toolkit.config.stages import StageConfig
-from toolkit.config.yaml_files import read_value
+from toolkit.config.training.stages import StageConfig
+from toolkit.config.yaml.yaml_files import read_value
 
 MODELS = pytest.mark.parametrize("model", [Config, DataConfig, ExtraData, StageConfig, EnsembleConfig, Competition])
 

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.config.averaging import parse_averaging
-from toolkit.config.callbacks import CALLBACKS, parse_callbacks
-from toolkit.config.optimizers import OPTIMIZERS, parse_optimizer
-from toolkit.config.schedules import SCHEDULES, parse_schedule
-from toolkit.config.yaml_files import read_value
+from toolkit.config.training.callbacks import CALLBACKS, parse_callbacks
+from toolkit.config.training.optimizers import OPTIMIZERS, parse_optimizer
+from toolkit.config.training.schedules import SCHEDULES, parse_schedule
+from toolkit.config.training.weight_averaging import parse_averaging
+from toolkit.config.yaml.yaml_files import read_value
 
 PAGE = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text()
 PARSERS = {

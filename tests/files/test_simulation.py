@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.config.competitions import Competition, find_competition
+from toolkit.config.data.competitions import Competition, find_competition
 from toolkit.core.masks.labels import Classes
 from toolkit.core.simulated.ccd import CCD_CLASSES, simulate_ccd
 from toolkit.core.simulated.shapes import SHAPE_CLASSES, simulate_shapes

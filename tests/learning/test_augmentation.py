@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.augmentation import PRESETS, parse_augmentation
-from toolkit.config.imgaug import IMGAUG_NAMES
 from toolkit.config.loading import load_config
-from toolkit.config.settings import read_stage
-from toolkit.config.yaml_files import KeyPath
+from toolkit.config.resolved_stage import read_stage
+from toolkit.config.training.augmentation import PRESETS, parse_augmentation
+from toolkit.config.training.imgaug import IMGAUG_NAMES
+from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image
 from toolkit.core.masks.labels import VOID, Labels
 from toolkit.errors import ConfigError

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.config.augmentation import parse_augmentation
+from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.core.masks.labels import VOID
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.learning.augmentation import Augmentation

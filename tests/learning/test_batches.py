@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.config.augmentation import parse_augmentation
-from toolkit.config.mixing import parse_mixing
+from toolkit.config.training.augmentation import parse_augmentation
+from toolkit.config.training.mixing import parse_mixing
 from toolkit.core.masks.labels import BINARY, VOID, Classes
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.images import UnreadableImageError

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.callbacks import parse_callbacks
+from toolkit.config.training.callbacks import parse_callbacks
 from toolkit.errors import ConfigError
 from toolkit.learning.callbacks import Callback, build_callbacks
 from toolkit.learning.runtime import tf

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.networks import NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.files.experiment import StageFolder
 from toolkit.files.history import Epoch
 from toolkit.learning.averaging import ExponentialAverage

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.config.networks import FirstConvolution, NetworkSpec
+from toolkit.config.training.networks import FirstConvolution, NetworkSpec
 from toolkit.errors import WeightsError
 from toolkit.learning.channels import adapted, preprocessing
 from toolkit.learning.encoders import build_encoder

@@ -27,9 +27,9 @@ configure("float32")
 import numpy as np
 from pathlib import Path
 from toolkit.commands.fit import fit
-from toolkit.config.losses import parse_loss
-from toolkit.config.networks import NetworkSpec
-from toolkit.config.optimizers import parse_optimizer
+from toolkit.config.training.losses import parse_loss
+from toolkit.config.training.networks import NetworkSpec
+from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.errors import ConfigError
 from toolkit.files.experiment import Workspace
 from toolkit.learning.losses import build_loss

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from toolkit.config.networks import NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import NetworkError
 from toolkit.learning.dropout import DropoutSeed, SeededDropout, with_seeded_dropout
 from toolkit.learning.networks import Network, build_network
@@ -29,7 +29,7 @@ device = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 import numpy as np
-from toolkit.config.networks import NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.dropout import DropoutSeed, SeededDropout
 from toolkit.learning.networks import build_network
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from toolkit.config.loading import load_config
-from toolkit.config.networks import NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
 from toolkit.learning import fitting
 from toolkit.learning.fitting import plan_training

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.losses import LOSS_NAMES, check_loss, parse_loss
+from toolkit.config.training.losses import LOSS_NAMES, check_loss, parse_loss
 from toolkit.errors import ConfigError
 from toolkit.learning.losses import LOSSES, build_loss
 from toolkit.learning.outputs import Outputs

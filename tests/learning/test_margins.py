@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from toolkit.config.augmentation import parse_augmentation
+from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.learning.augmentation import Augmentation
 
 SHAPE = (64, 64, 3)

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.mixing import parse_mixing
+from toolkit.config.training.mixing import parse_mixing
 from toolkit.core.masks.labels import VOID, Activation, planes
 from toolkit.learning.mixing import Mixing
 

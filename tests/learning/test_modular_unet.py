@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from toolkit.config.networks import NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks import Network, build_network
 from toolkit.learning.runtime import tf
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.networks import ARCHITECTURES, BACKBONES, NetworkSpec
+from toolkit.config.training.networks import ARCHITECTURES, BACKBONES, NetworkSpec
 from toolkit.errors import NetworkError, WeightsError
 from toolkit.learning.architectures import BUILDERS
 from toolkit.learning.channels import preprocessing

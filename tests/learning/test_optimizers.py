@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.optimizers import OPTIMIZERS as KINDS
-from toolkit.config.optimizers import parse_optimizer
+from toolkit.config.training.optimizers import OPTIMIZERS as KINDS
+from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.learning.optimizers import OPTIMIZERS, Nadam, build_optimizer
 from toolkit.learning.runtime import tf
 

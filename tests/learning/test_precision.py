@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.losses import parse_loss
-from toolkit.config.networks import NetworkSpec
-from toolkit.config.optimizers import parse_optimizer
+from toolkit.config.training.losses import parse_loss
+from toolkit.config.training.networks import NetworkSpec
+from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.learning import runtime
 from toolkit.learning.losses import build_loss
 from toolkit.learning.networks import Network, build_network

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from toolkit.config.networks import NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.core.images.resizing import place
 from toolkit.core.images.views import VIEWS, View, parse_views
 from toolkit.core.masks.labels import Activation, Classes

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from toolkit.config.networks import NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import NetworkError
 from toolkit.learning.networks import Network, build_network
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from toolkit.config.losses import parse_loss
+from toolkit.config.training.losses import parse_loss
 from toolkit.learning.losses import build_loss
 from toolkit.learning.outputs import Outputs
 from toolkit.learning.runtime import tf

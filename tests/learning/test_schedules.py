@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.schedules import SCHEDULES as KINDS
-from toolkit.config.schedules import Variations, parse_schedule
+from toolkit.config.training.schedules import SCHEDULES as KINDS
+from toolkit.config.training.schedules import Variations, parse_schedule
 from toolkit.errors import ConfigError
 from toolkit.learning.schedules import _RATES, Moment, batches_of, build_schedule, cycle_ends, rate_after
 

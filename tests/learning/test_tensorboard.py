@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.callbacks import parse_callbacks
+from toolkit.config.training.callbacks import parse_callbacks
 from toolkit.files.history import Epoch
 from toolkit.learning.runtime import tf
 from toolkit.learning.tensorboard import EpochLog

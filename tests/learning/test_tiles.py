@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.config.augmentation import parse_augmentation
-from toolkit.config.mixing import parse_mixing
+from toolkit.config.training.augmentation import parse_augmentation
+from toolkit.config.training.mixing import parse_mixing
 from toolkit.core.images.tiles import Cutting
 from toolkit.core.images.views import parse_views
 from toolkit.core.images.windows import Window

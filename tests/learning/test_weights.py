@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
-from toolkit.config.networks import NetworkSpec
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import WeightsError
 from toolkit.learning.encoders import build_encoder
 from toolkit.learning.networks import Network, build_network

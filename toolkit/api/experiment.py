@@ -19,7 +19,7 @@ from toolkit.commands.score import ScoreResult, score_submission
 from toolkit.commands.submit import SubmitResult, submit
 from toolkit.commands.tune import tune
 from toolkit.commands.tune_result import TuneResult
-from toolkit.config.codings import task_classes
+from toolkit.config.data.classes import task_classes
 from toolkit.config.durations import parse_duration
 from toolkit.core.arrays import Probability
 from toolkit.core.masks.labels import Classes

@@ -12,7 +12,7 @@ app = typer.Typer(help="Show configurations and their schema.", no_args_is_help=
 def config_show(experiment: Name, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006 # as above
     """Print the configuration with inheritance, overrides and defaults applied."""
     from toolkit.commands.config import show_config
-    from toolkit.config.yaml_files import write_yaml
+    from toolkit.config.yaml.yaml_files import write_yaml
 
     guarded(
         lambda _: show_config(workspace(), experiment, overrides),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.competition import named_competition
-from toolkit.config.competitions import PLAIN
+from toolkit.config.data.competitions import PLAIN
 from toolkit.errors import SubmissionError
 from toolkit.files.data.sources import find_images
 from toolkit.files.experiment import Workspace

@@ -11,7 +11,7 @@ from toolkit.commands.comparison import Compared, CompareResult, PairedDifferenc
 from toolkit.commands.differing_keys import differing_keys
 from toolkit.commands.members import first_fitted
 from toolkit.commands.scoring import Scores, read_holdout, score_stores
-from toolkit.config.codings import task_classes
+from toolkit.config.data.classes import task_classes
 from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric

@@ -8,7 +8,7 @@ from typing import Any
 from toolkit.commands.comparing.key_differences import ABSENT
 from toolkit.commands.comparing.key_differences import written as written_value
 from toolkit.commands.scoring import written
-from toolkit.config.problems import nearest
+from toolkit.config.yaml.error_texts import nearest
 from toolkit.core.metrics.bootstrap import Verdict
 from toolkit.core.metrics.metric import Direction
 from toolkit.errors import ConfigError

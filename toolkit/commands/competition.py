@@ -1,8 +1,8 @@
 """Competitions that the command line names."""
 
-from toolkit.config.calls import UnknownNameError
-from toolkit.config.competitions import Competition, find_competition
-from toolkit.config.problems import describe_unknown_name
+from toolkit.config.data.competitions import Competition, find_competition
+from toolkit.config.yaml.error_texts import describe_unknown_name
+from toolkit.config.yaml.named_calls import UnknownNameError
 from toolkit.errors import ConfigError, MissingFileError
 
 

@@ -26,7 +26,7 @@ from toolkit.commands.view_search import ViewSearch, is_search, search_views, vi
 from toolkit.commands.weight_search import Setting, WeightSearch, search_weights
 from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_beside_members, with_relative_paths
 from toolkit.config.models import EnsembleConfig, Weighting
-from toolkit.config.yaml_files import write_yaml
+from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.core.arrays import Integers
 from toolkit.core.ensembling.means import MEANS, Mean
 from toolkit.core.images.views import parse_views as read_views

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toolkit.config.folds import CLASSES, COVERAGE, GroupPattern, spread
+from toolkit.config.data.folds import CLASSES, COVERAGE, GroupPattern, spread
 from toolkit.config.loading import plain_config, with_defaults
 from toolkit.config.models import Config
-from toolkit.config.sampling import parse_negatives
+from toolkit.config.training.negatives import parse_negatives
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.assignment import FoldRules, draw_folds
 from toolkit.core.folds.strata import (

@@ -6,7 +6,7 @@ from typing import Any
 
 from toolkit.commands.init_choices import Choice
 from toolkit.commands.starting_point import HEADER
-from toolkit.config.yaml_files import write_yaml
+from toolkit.config.yaml.yaml_files import write_yaml
 
 _WIDTH = 110
 

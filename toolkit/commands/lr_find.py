@@ -7,9 +7,9 @@ from pathlib import Path
 from toolkit.commands.fold_plan import find_folds
 from toolkit.config.loading import Loaded, is_ensemble, load_config
 from toolkit.config.models import Config
-from toolkit.config.plugins import names_defined_beside
-from toolkit.config.schedules import CyclicLR, Variations
-from toolkit.config.settings import stage_key, stage_schedule
+from toolkit.config.resolved_stage import stage_key, stage_schedule
+from toolkit.config.training.schedules import CyclicLR, Variations
+from toolkit.config.yaml.plugins import names_defined_beside
 from toolkit.core.arrays import Integers
 from toolkit.core.lr_range_test import geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError

@@ -13,10 +13,10 @@ from toolkit.commands.starting_point import (
     relative_path,
     written_if_sound,
 )
-from toolkit.config.competitions import is_competition_file
+from toolkit.config.data.competitions import is_competition_file
 from toolkit.config.loading import apply_overrides, load_config, override_key, read_tree
 from toolkit.config.models import Config
-from toolkit.config.yaml_files import write_yaml
+from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.experiment import Experiment, Workspace
 from toolkit.files.writing import write_text

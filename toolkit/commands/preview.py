@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from toolkit.config.augmentation import Transform
 from toolkit.config.loading import Loaded, is_ensemble, load_config
 from toolkit.config.models import Config
-from toolkit.config.plugins import names_defined_beside
-from toolkit.config.settings import Stage, read_stage
+from toolkit.config.resolved_stage import Stage, read_stage
+from toolkit.config.training.augmentation import Transform
+from toolkit.config.yaml.plugins import names_defined_beside
 from toolkit.core.images.tiles import window_size
 from toolkit.core.masks.labels import has_foreground
 from toolkit.core.randomness import derived_seed, generator

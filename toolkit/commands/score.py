@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.commands.competition import named_competition
 from toolkit.commands.report_table import report_table
-from toolkit.config.competitions import PLAIN, Competition
+from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.config.metrics import parse_metric_text
 from toolkit.core.arrays import Integers
 from toolkit.core.masks.rle import RleError

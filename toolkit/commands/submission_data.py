@@ -1,7 +1,7 @@
 """What a submission is for: as the experiment was fitted, with what its configuration says of submissions by now."""
 
 from toolkit.commands.members import first_fitted
-from toolkit.config.data import DataConfig
+from toolkit.config.data.data import DataConfig
 from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, MissingFileError, NotReadyError
 from toolkit.files.experiment import Experiment

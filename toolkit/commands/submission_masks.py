@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from toolkit.config.competitions import Competition
+from toolkit.config.data.competitions import Competition
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.metric import Planes

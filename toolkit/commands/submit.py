@@ -10,7 +10,7 @@ from toolkit.commands.provenance import Promise, promise_of, write_provenance
 from toolkit.commands.submission_data import submission_data
 from toolkit.commands.submission_masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
 from toolkit.commands.uploading import Uploader, kaggle_uploader
-from toolkit.config.data import DataConfig
+from toolkit.config.data.data import DataConfig
 from toolkit.core.recipe.coverage import Coverage, strange_differences
 from toolkit.core.recipe.postprocess import check_recipe, describe
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe

@@ -10,13 +10,13 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
-from toolkit.config.competitions import is_competition_file
-from toolkit.config.data import DataConfig
+from toolkit.config.data.competitions import is_competition_file
+from toolkit.config.data.data import DataConfig
 from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
-from toolkit.config.plugins import PLUGINS, names_defined_beside
-from toolkit.config.problems import describe_problems
-from toolkit.config.stages import is_weight_file
-from toolkit.config.yaml_files import Document, KeyPath, Position, nearest_position, read_document, read_value
+from toolkit.config.training.stages import is_weight_file
+from toolkit.config.yaml.error_texts import describe_problems
+from toolkit.config.yaml.plugins import PLUGINS, names_defined_beside
+from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position, read_document, read_value
 from toolkit.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)

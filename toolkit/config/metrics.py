@@ -6,10 +6,18 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
-from toolkit.config.calls import Call, ClosedModel, ProblemsAtError, UnknownNameError, checked_call, is_own, read_call
-from toolkit.config.fields import own_names
-from toolkit.config.problems import describe_problems
-from toolkit.config.yaml_files import Document, Position, read_value
+from toolkit.config.yaml.error_texts import describe_problems
+from toolkit.config.yaml.fields import own_names
+from toolkit.config.yaml.named_calls import (
+    Call,
+    ClosedModel,
+    ProblemsAtError,
+    UnknownNameError,
+    checked_call,
+    is_own,
+    read_call,
+)
+from toolkit.config.yaml.yaml_files import Document, Position, read_value
 from toolkit.core.metrics.metric import Empty
 from toolkit.core.metrics.registry import METRICS, MetricSpec
 from toolkit.errors import ConfigError

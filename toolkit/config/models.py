@@ -4,27 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from toolkit.config.augmentation import parse_augmentation
-from toolkit.config.calls import ClosedModel, ProblemsAtError
-from toolkit.config.codings import names_in, task_classes
-from toolkit.config.consistency import problems_between_keys
-from toolkit.config.cutting import PatchesConfig, TilesConfig, cutting_of, resize_of
-from toolkit.config.data import DataConfig
-from toolkit.config.fields import (
-    FilePath,
-    Named,
-    PositiveInteger,
-    PositiveNumber,
-    Shape,
-    checked_by,
-    one_of,
-    own_names,
-)
-from toolkit.config.folds import FoldsFile, Groups, Stratified
+from toolkit.config.checks.between_keys import problems_between_keys
+from toolkit.config.data.classes import names_in, task_classes
+from toolkit.config.data.data import DataConfig
+from toolkit.config.data.folds import FoldsFile, Groups, Stratified
+from toolkit.config.data.tiling import PatchesConfig, TilesConfig, cutting_of, resize_of
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
-from toolkit.config.networks import BACKBONES, NetworkSpec
-from toolkit.config.stages import (
+from toolkit.config.training.augmentation import parse_augmentation
+from toolkit.config.training.networks import BACKBONES, NetworkSpec
+from toolkit.config.training.stages import (
     AugmentationValue,
     Averaging,
     Callbacks,
@@ -35,6 +24,17 @@ from toolkit.config.stages import (
     Schedule,
     StageConfig,
 )
+from toolkit.config.yaml.fields import (
+    FilePath,
+    Named,
+    PositiveInteger,
+    PositiveNumber,
+    Shape,
+    checked_by,
+    one_of,
+    own_names,
+)
+from toolkit.config.yaml.named_calls import ClosedModel, ProblemsAtError
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.images.resizing import Resize
 from toolkit.core.images.tiles import Cutting

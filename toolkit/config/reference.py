@@ -6,12 +6,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from toolkit.config.competitions import Competition
-from toolkit.config.cutting import PatchesConfig, TilesConfig
-from toolkit.config.data import DataConfig, ExtraData
+from toolkit.config.data.competitions import Competition
+from toolkit.config.data.data import DataConfig, ExtraData
+from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.models import Config, EnsembleConfig
-from toolkit.config.stages import StageConfig
-from toolkit.config.yaml_files import write_yaml
+from toolkit.config.training.stages import StageConfig
+from toolkit.config.yaml.yaml_files import write_yaml
 
 _INTRODUCTION = """\
 # What config.yaml may say

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.augmentation import background_folders
 from toolkit.config.models import Config
-from toolkit.config.yaml_files import KeyPath
+from toolkit.config.training.augmentation import background_folders
+from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Floats, Integers
 from toolkit.errors import DataError
 from toolkit.files.data.depths import check_depths

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.config.loading import is_ensemble
-from toolkit.config.stages import WeightsOf, is_weight_file, weights_of
+from toolkit.config.training.stages import WeightsOf, is_weight_file, weights_of
 from toolkit.core.arrays import Integers
 from toolkit.errors import ConfigError, FoldsError, MissingFileError, NotReadyError
 from toolkit.files.digests import digest, file_digest

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from toolkit.config.data import DataConfig
+from toolkit.config.data.data import DataConfig
 from toolkit.config.loading import with_absolute_paths
 from toolkit.config.metrics import read_metric
-from toolkit.config.yaml_files import read_document, write_yaml
+from toolkit.config.yaml.yaml_files import read_document, write_yaml
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.errors import ChangedError, NotReadyError, StorageError
 from toolkit.files.digests import file_digest

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.yaml_files import write_yaml
+from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.core.arrays import Integers
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.ccd import CCD_CLASSES, simulate_ccd

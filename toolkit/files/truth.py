@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from toolkit.config.codings import task_classes
+from toolkit.config.data.classes import task_classes
 from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.metric import Metric
 from toolkit.core.metrics.registry import MetricSpec, build_metrics

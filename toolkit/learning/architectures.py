@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from toolkit.config.networks import ArchitectureOptions, NetworkSpec
+from toolkit.config.training.networks import ArchitectureOptions, NetworkSpec
 from toolkit.errors import NetworkError
 from toolkit.learning.deeplab import deeplab
 from toolkit.learning.encoders import Parts, any_number_of_channels

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.augmentation import BACKGROUND_REPLACER, GROUPS, Transform
+from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, Transform
 from toolkit.core.arrays import Image
 from toolkit.core.masks.labels import VOID, Labels
 from toolkit.errors import ConfigError

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.augmentation import parse_augmentation
 from toolkit.config.models import Config
-from toolkit.config.yaml_files import KeyPath
+from toolkit.config.training.augmentation import parse_augmentation
+from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Integers
 from toolkit.core.images.resizing import Placement, Resize, place
 from toolkit.core.images.tiles import WHOLE, Cutting, TileGrid

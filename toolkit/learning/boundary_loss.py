@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.losses import NoArguments
+from toolkit.config.training.losses import NoArguments
 from toolkit.learning.runtime import tf
 from toolkit.learning.truth import Tensor, Truth
 

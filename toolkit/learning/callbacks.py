@@ -7,7 +7,7 @@ from numbers import Real
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from toolkit.config.callbacks import (
+from toolkit.config.training.callbacks import (
     CallbackSpec,
     EarlyStopping,
     Monitoring,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.settings import Stage
+from toolkit.config.resolved_stage import Stage
 from toolkit.files.experiment import StageFolder
 from toolkit.files.history import Epoch
 from toolkit.learning.averaging import ExponentialAverage, StochasticAverage, first_averaged_epoch, soup

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.networks import FirstConvolution
+from toolkit.config.training.networks import FirstConvolution
 from toolkit.errors import WeightsError
 from toolkit.learning.runtime import segmentation_models, tf
 

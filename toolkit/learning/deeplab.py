@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from toolkit.config.networks import DeepLabV3PlusOptions
+from toolkit.config.training.networks import DeepLabV3PlusOptions
 from toolkit.learning.encoders import Parts, Tensor, build_encoder, dilated, features_by_stride
 from toolkit.learning.runtime import tf
 

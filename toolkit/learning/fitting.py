@@ -7,8 +7,8 @@ from typing import Any
 from toolkit.config.loading import Loaded
 from toolkit.config.metrics import read_metric
 from toolkit.config.models import Config
-from toolkit.config.settings import Stage, read_stage, stage_key
-from toolkit.config.yaml_files import KeyPath
+from toolkit.config.resolved_stage import Stage, read_stage, stage_key
+from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.images.tiles import window_size
 from toolkit.core.masks.labels import VOID, label_count
 from toolkit.core.metrics.metric import Metric

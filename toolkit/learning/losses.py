@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from toolkit.config.losses import LossTerm
+from toolkit.config.training.losses import LossTerm
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import ConfigError
 from toolkit.learning.boundary_loss import boundary_loss
@@ -67,7 +67,7 @@ LOSSES: dict[Activation, dict[str, Loss]] = {
         **_BOTH,
     },
 }
-"""What the terms of toolkit.config.losses compute, by the activation of the network."""
+"""What the terms of toolkit.config.training.losses compute, by the activation of the network."""
 
 TotalLoss = Callable[[Tensor, Outputs, Tensor], Tensor]
 """`loss(target, outputs, progress)`; `progress` is the float32 share (0–1) of the stage that is done."""
@@ -79,7 +79,7 @@ def build_loss(
     class_weights: Sequence[float] | None = None,
     own: Mapping[str, Any] | None = None,
 ) -> TotalLoss:
-    """The weighted sum of loss terms that `toolkit.config.losses.check_loss` has passed.
+    """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has passed.
 
     It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or VOID in all planes of a pixel, and gives
     a float32 scalar. Void pixels change neither value nor gradient. Coarse masks, finest first, pass through the same

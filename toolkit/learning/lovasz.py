@@ -1,6 +1,6 @@
 """Lovász losses: the Jaccard index of sorted errors (Berman et al. 2018, arXiv:1705.08790)."""
 
-from toolkit.config.losses import LovaszArguments
+from toolkit.config.training.losses import LovaszArguments
 from toolkit.learning.runtime import tf
 from toolkit.learning.truth import Tensor, Truth
 

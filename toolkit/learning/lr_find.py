@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.settings import Stage
+from toolkit.config.resolved_stage import Stage
 from toolkit.core.arrays import Floats
 from toolkit.core.randomness import derived_seed
 from toolkit.files.experiment import Experiment

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.mixing import CopyPaste, CutMix, MixingSpec, Mixup
+from toolkit.config.training.mixing import CopyPaste, CutMix, MixingSpec, Mixup
 from toolkit.core.masks.labels import VOID, Activation
 
 Images = npt.NDArray[np.uint8]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.config.networks import ModularUnetOptions
+from toolkit.config.training.networks import ModularUnetOptions
 from toolkit.learning.encoders import Parts, Tensor
 from toolkit.learning.runtime import tf
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.networks import NetworkSpec, check_shape, has_backbone, parse_architecture
+from toolkit.config.training.networks import NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import NetworkError, ToolkitError, WeightsError
 from toolkit.learning.architectures import BUILDERS, build_own

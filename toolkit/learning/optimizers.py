@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.optimizers import OptimizerArguments, OptimizerCall
+from toolkit.config.training.optimizers import OptimizerArguments, OptimizerCall
 from toolkit.learning.runtime import tf
 
 NEVER_DECAYED = (r"(^|/)(bias|gamma|beta)(_\d+)?(:\d+)?$",)

@@ -1,6 +1,6 @@
 """Losses that are a mean over pixels: cross-entropies, focal losses, squared and absolute error."""
 
-from toolkit.config.losses import CrossentropyArguments, FocalArguments, NoArguments
+from toolkit.config.training.losses import CrossentropyArguments, FocalArguments, NoArguments
 from toolkit.learning.runtime import tf
 from toolkit.learning.truth import Tensor, Truth
 

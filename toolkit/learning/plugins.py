@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.plugins import PLUGINS, names_defined_beside
+from toolkit.config.yaml.plugins import PLUGINS, names_defined_beside
 from toolkit.files.own_code import load_dotted, load_plugins
 from toolkit.messages import Progress, Silent
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.config.models import Config
-from toolkit.config.view_shapes import view_shapes
+from toolkit.config.view_sizes import view_shapes
 from toolkit.core.images.views import parse_views
 from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images

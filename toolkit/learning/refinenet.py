@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from toolkit.config.networks import FusionOptions, PoolingOptions, RefineNetOptions, ResidualUnitOptions
+from toolkit.config.training.networks import FusionOptions, PoolingOptions, RefineNetOptions, ResidualUnitOptions
 from toolkit.errors import NetworkError
 from toolkit.learning.encoders import Parts, Tensor, build_encoder, feature_named, features_by_stride
 from toolkit.learning.runtime import tf

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from toolkit.config.losses import FocalTverskyArguments, RegionArguments, TverskyArguments
+from toolkit.config.training.losses import FocalTverskyArguments, RegionArguments, TverskyArguments
 from toolkit.learning.runtime import tf
 from toolkit.learning.truth import Tensor, Truth
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from toolkit.config.schedules import (
+from toolkit.config.training.schedules import (
     Constant,
     Cosine,
     CosineRestarts,

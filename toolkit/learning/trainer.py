@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.config.models import Config
-from toolkit.config.settings import Stage
+from toolkit.config.resolved_stage import Stage
 from toolkit.learning.averaging import ExponentialAverage
 from toolkit.learning.losses import build_loss
 from toolkit.learning.networks import Network, build_network

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from toolkit.config.settings import Stage
+from toolkit.config.resolved_stage import Stage
 from toolkit.errors import NotReadyError
 from toolkit.files.experiment import Experiment
 from toolkit.files.initial_weights import initial_weights_path

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.settings import Stage
+from toolkit.config.resolved_stage import Stage
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.images.tiles import window_size
 from toolkit.core.metrics.metric import Metric

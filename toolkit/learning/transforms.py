@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.augmentation import BACKGROUND_REPLACER, GROUPS, PRESETS, Transform
-from toolkit.config.imgaug import IMGAUG_NAMES
-from toolkit.config.yaml_files import KeyPath
+from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, PRESETS, Transform
+from toolkit.config.training.imgaug import IMGAUG_NAMES
+from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image
 from toolkit.core.masks.labels import Labels
 from toolkit.errors import ConfigError

@@ -44,4 +44,4 @@ def grayscale(alpha: tuple[float, float] = (1.0, 1.0)) -> SampleFunction:
 
 
 TRANSLATED: Mapping[str, Callable[..., Any]] = {"LinearContrast": linear_contrast, "Grayscale": grayscale}
-"""From arguments to the function, by the names that toolkit.config.imgaug gives."""
+"""From arguments to the function, by the names that toolkit.config.training.imgaug gives."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.settings import Stage
+from toolkit.config.resolved_stage import Stage
 from toolkit.core.arrays import Image, Probability
 from toolkit.core.metrics.judge import Judge
 from toolkit.core.recipe.probabilities import Stored, to_stored

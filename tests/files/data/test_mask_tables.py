@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.config.competitions import Competition, find_competition
+from toolkit.config.data.competitions import Competition, find_competition
 from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.core.masks.rle import encode
 from toolkit.errors import DataError

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.config.competitions import PRESETS, find_competition
+from toolkit.config.data.competitions import PRESETS, find_competition
 from toolkit.files.recognition.known_competitions import matching_competitions
 from toolkit.files.recognition.table_looks import TableLook, look_at_table
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.config.competitions import PLAIN, Competition, find_competition
+from toolkit.config.data.competitions import PLAIN, Competition, find_competition
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.salt import simulate_salt

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.config.competitions import PLAIN, PRESETS, Competition, find_competition
+from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, find_competition
 from toolkit.core.masks.rle import RleError, encode
 from toolkit.errors import MissingFileError, SubmissionError
 from toolkit.files.submissions.submissions import (

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.config.codings import coding_of, task_classes
-from toolkit.config.competitions import PLAIN, Competition
-from toolkit.config.data import CODING_KEYS, DataConfig, SourceKeys
+from toolkit.config.data.classes import coding_of, task_classes
+from toolkit.config.data.competitions import PLAIN, Competition
+from toolkit.config.data.data import CODING_KEYS, DataConfig, SourceKeys
 from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.data.folders import ANYTHING, CLASS, Named, files_by_id, named_files

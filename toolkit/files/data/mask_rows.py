@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.config.competitions import PLAIN, Competition, Reading, cell_reader
+from toolkit.config.data.competitions import PLAIN, Competition, Reading, cell_reader
 from toolkit.errors import ToolkitError
 from toolkit.files.data.images import image_id_of
 from toolkit.files.tables import TextTable, read_table

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.config.calls import UnknownNameError
-from toolkit.config.problems import describe_unknown_name
+from toolkit.config.yaml.error_texts import describe_unknown_name
+from toolkit.config.yaml.named_calls import UnknownNameError
 from toolkit.core.arrays import Floats
 from toolkit.errors import DataError
 from toolkit.files.data.images import image_id_of

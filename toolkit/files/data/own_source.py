@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.data import OwnSource
+from toolkit.config.data.data import OwnSource
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.core.masks.labels import UnknownValuesError

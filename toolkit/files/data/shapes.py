@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 from pycocotools import mask as coco_masks
 
-from toolkit.config.data import VOID_NAMES
+from toolkit.config.data.data import VOID_NAMES
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.coco_rle import decode_coco
 from toolkit.core.masks.labels import VOID, Classes

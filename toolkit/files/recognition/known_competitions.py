@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.config.competitions import PRESETS, Competition, cell_reader, find_competition
+from toolkit.config.data.competitions import PRESETS, Competition, cell_reader, find_competition
 from toolkit.files.recognition.rle_readings import RleReading
 from toolkit.files.recognition.table_looks import TableLook
 

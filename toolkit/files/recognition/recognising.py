@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from toolkit.config.competitions import find_competition
+from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.mask_values import MaskLook, MaskReading, look_at_mask, read_codes
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError

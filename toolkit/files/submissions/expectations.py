@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.config.competitions import Competition
+from toolkit.config.data.competitions import Competition
 from toolkit.core.arrays import Image, Mask
 from toolkit.files.digests import digest
 from toolkit.files.submissions.submission_log import LoggedSubmission

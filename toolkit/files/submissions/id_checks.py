@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from toolkit.config.competitions import PLAIN, Competition, cell_reader
+from toolkit.config.data.competitions import PLAIN, Competition, cell_reader
 from toolkit.files.data.images import image_id_of
 from toolkit.files.data.mask_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, RowKey

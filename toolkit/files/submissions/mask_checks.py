@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from toolkit.config.competitions import PLAIN
+from toolkit.config.data.competitions import PLAIN
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.pixel_order import border_contrast, border_length, evidence, in_other_order
 from toolkit.core.masks.rle import RleError, decode, encode

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.competitions import PLAIN, Competition
+from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.core.arrays import Mask
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.rle import decode, encode

@@ -1,0 +1,108 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from toolkit.config.data.data import DataConfig, ExtraData
+from toolkit.config.loading import load_config, plain_config
+from toolkit.errors import ConfigError
+
+PATHS = {"images": "train", "masks": "masks"}
+
+
+def data(**keys: Any) -> DataConfig:
+    return DataConfig.model_validate({**PATHS, **keys})
+
+
+@pytest.mark.parametrize("values", [(0,), (0, 255), (1, (2, 3)), ((0, 1, 65535),)])
+def test_each_class_has_a_pixel_value_or_several(values: object) -> None:
+    assert data(mask_values=values).mask_values == values
+
+
+@pytest.mark.parametrize("value", [0, 255, 65535, (254, 255)])
+def test_void_has_a_pixel_value_or_several(value: object) -> None:
+    assert data(ignore=value).ignore == value
+
+
+@pytest.mark.parametrize("key", ["mask_values", "ignore"])
+@pytest.mark.parametrize("value", [-1, 65536, True, 1.0, "255", ()])
+def test_a_pixel_value_is_a_whole_number_of_16_bits(key: str, value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        data(**{key: (value,) if key == "mask_values" else value})
+    assert {error["loc"][0] for error in caught.value.errors()} == {key}
+
+
+def test_pixel_values_of_classes_are_a_list() -> None:
+    with pytest.raises(ValidationError, match="mask_values"):
+        data(mask_values=255)
+
+
+ONE = {"images": "more", "masks": "more.csv"}
+
+
+@pytest.mark.parametrize(("value", "count"), [(ONE, 1), ((ONE,), 1), ((ONE, ONE), 2), ((), 0)])
+def test_extra_data_are_a_mapping_or_a_list_of_them(value: object, count: int) -> None:
+    assert data(extra_train_data=value).extra_train_data == (ExtraData(images="more", masks="more.csv"),) * count
+
+
+@pytest.mark.parametrize("value", [None, "more", ("more",), {**ONE, "test": "x"}, {**ONE, "images": 3}])
+def test_extra_data_have_images_and_masks_and_no_more(value: object) -> None:
+    with pytest.raises(ValidationError, match="extra_train_data"):
+        data(extra_train_data=value)
+
+
+TEXT = """\
+data:
+  images: ../train
+  masks: masks
+  external_negatives: more/empty
+  extra_train_data: {extra}
+stages: [{{epochs: 1}}]
+"""
+
+
+@pytest.mark.parametrize("extra", ["{images: a, masks: /b.csv}", "[{images: a, masks: /b.csv}]"])
+def test_paths_are_seen_from_the_file_that_names_them(tmp_path: Path, extra: str) -> None:
+    folder = tmp_path / "experiments" / "one"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(TEXT.format(extra=extra))
+    child = tmp_path / "child.yaml"
+    child.write_text("extends: experiments/one/config.yaml\n")
+    for path in (folder / "config.yaml", child):
+        found = load_config(path).config.data
+        assert found.images == tmp_path / "experiments" / "train"
+        assert found.masks == folder / "masks"
+        assert found.external_negatives == folder / "more" / "empty"
+        assert found.extra_train_data == (ExtraData(images=folder / "a", masks=Path("/b.csv")),)
+        assert plain_config(load_config(path).config, folder)["data"]["extra_train_data"][0]["images"] == "a"
+
+
+def test_paths_of_the_command_line_are_seen_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    path = tmp_path / "there" / "config.yaml"
+    path.write_text("data: {images: a, masks: b}\nstages: [{epochs: 1}]\n")
+    found = load_config(path, ["data.extra_train_data={images: c, masks: d}", "data.external_negatives=e"]).config.data
+    assert found.extra_train_data == (ExtraData(images=tmp_path / "c", masks=tmp_path / "d"),)
+    assert found.external_negatives == tmp_path / "e"
+    assert found.images == tmp_path / "there" / "a"
+
+
+@pytest.mark.parametrize(
+    ("extra", "problem"),
+    [
+        ("{image: a, masks: b}", "5: unknown key 'image' in data.extra_train_data; did you mean 'images'?"),
+        ("[{images: a}]", "5: the key data.extra_train_data.0.masks is missing"),
+        ("[{images: a, masks: 3}]", "5: data.extra_train_data.0.masks: expected a path, received 3"),
+        ("folder", "5: data.extra_train_data: expected {images: FOLDER, masks: FOLDER_OR_CSV} or a list of these"),
+    ],
+)
+def test_what_is_wrong_with_extra_data_is_told_with_its_line(tmp_path: Path, extra: str, problem: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(TEXT.format(extra=extra))
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert f"{path}:{problem}" in caught.value.message

@@ -1,0 +1,128 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from toolkit.config.training.networks import (
+    ARCHITECTURES,
+    BACKBONES,
+    SIDE_MULTIPLES,
+    DeepLabV3PlusOptions,
+    ModularUnetOptions,
+    NetworkSpec,
+    RefineNetOptions,
+    check_shape,
+    has_backbone,
+    parse_architecture,
+    side_multiple,
+)
+from toolkit.config.yaml.named_calls import ProblemsAtError, UnknownNameError
+
+
+def test_every_architecture_has_a_side_multiple_that_its_default_options_give() -> None:
+    assert set(ARCHITECTURES) == set(SIDE_MULTIPLES)
+    for name, options in ARCHITECTURES.items():
+        assert side_multiple(name, options()) == SIDE_MULTIPLES[name]
+
+
+def test_every_option_says_what_it_means() -> None:
+    for options in ARCHITECTURES.values():
+        assert all(field.description for field in options.model_fields.values())
+
+
+def test_options_are_read_with_their_types_and_defaults() -> None:
+    options = parse_architecture("DeepLabV3", {"output_stride": 8, "atrous_rates": (2, 4)})
+    assert options == DeepLabV3PlusOptions(output_stride=8, atrous_rates=(2, 4))
+    assert parse_architecture("Unet", {}) == ARCHITECTURES["Unet"]()
+
+
+def test_the_refinenet_of_a_segmentation_project_can_be_written_as_it_was() -> None:
+    blocks = (("conv5_block3_out", "conv4_block6_out"), ("conv3_block4_out", "conv2_block3_out"))
+    given = {"refine_net_blocks": blocks, "reduce_channel_scale": 4, "rcu_kwargs": {}, "mrf_kwargs": {}}
+    options = parse_architecture("RefineNet", given | {"crp_kwargs": {"pools": 3}})
+    assert isinstance(options, RefineNetOptions)
+    assert options.refine_net_blocks == blocks
+    assert (options.crp_kwargs.pools, options.rcu_kwargs.units) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Unet", {"decoder_filter": (1, 2, 3, 4, 5)}),
+        ("Unet", {"decoder_filters": (256, 128, 64)}),
+        ("PSPNet", {"downsample_factor": 32}),
+        ("FPN", {"pyramid_dropout": 1.0}),
+        ("DeepLabV3Plus", {"atrous_rates": ()}),
+        ("RefineNet", {"refine_net_blocks": ((),)}),
+        ("RefineNet", {"crp_kwargs": {"pool": 3}}),
+        ("ModularUnet", {"block": "dense"}),
+        ("ModularUnet", {"depth": 2, "dilation": (1, 2)}),
+    ],
+)
+def test_wrong_options_are_refused(name: str, options: dict[str, object]) -> None:
+    with pytest.raises(ProblemsAtError) as caught:
+        parse_architecture(name, options)
+    ((path, error, model),) = caught.value.problems
+    assert path == ()
+    assert isinstance(error, ValidationError)
+    assert model is ARCHITECTURES[name]
+
+
+def test_own_architectures_are_known_by_name_or_dotted_path() -> None:
+    assert parse_architecture("my_net", {"anything": 1}, own={"my_net"}) is None
+    assert parse_architecture("my_package.my_net", {}) is None
+    with pytest.raises(UnknownNameError) as caught:
+        parse_architecture("Unett", {}, own={"my_net"})
+    assert set(caught.value.allowed) == {*ARCHITECTURES, "my_net"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "multiple"),
+    [
+        ("PSPNet", {"downsample_factor": 4}, 24),
+        ("PSPNet", {"downsample_factor": 16}, 96),
+        ("DeepLabV3", {"output_stride": 8}, 8),
+        ("ModularUnet", {"depth": 3}, 8),
+    ],
+)
+def test_options_change_which_sides_are_possible(name: str, options: dict[str, object], multiple: int) -> None:
+    parsed = parse_architecture(name, options)
+    assert side_multiple(name, parsed) == multiple
+    check_shape(name, parsed, (multiple, 3 * multiple, 1))
+    with pytest.raises(ValueError, match=rf"next possible shape is \[{2 * multiple}, {multiple}, 7\]"):
+        check_shape(name, parsed, (multiple + 1, multiple - 1, 7))
+
+
+def test_own_architectures_take_any_sides() -> None:
+    check_shape("my_net", None, (7, 11, 3))
+
+
+def test_dilation_is_one_number_or_one_for_each_level() -> None:
+    assert ModularUnetOptions(depth=2, dilation=(1, 2, 4)).dilation == (1, 2, 4)
+    with pytest.raises(ValidationError, match="expected 3 numbers"):
+        ModularUnetOptions(depth=2, dilation=(1, 2))
+
+
+def test_a_network_without_backbone_drops_what_belongs_to_one() -> None:
+    spec = NetworkSpec(architecture="ModularUnet", backbone="resnet34", encoder_weights="imagenet", shape=(32, 32, 1))
+    assert (spec.backbone, spec.encoder_weights) == (None, None)
+    assert not has_backbone("ModularUnet")
+    assert all(has_backbone(name) for name in ARCHITECTURES if name != "ModularUnet")
+
+
+@pytest.mark.parametrize("backbone", [None, "resnet19"])
+def test_a_network_on_a_backbone_wants_a_known_one(backbone: str | None) -> None:
+    with pytest.raises(ValidationError, match=str(backbone)):
+        NetworkSpec(backbone=backbone, shape=(32, 32, 3))
+    assert NetworkSpec(architecture="my_net", backbone=backbone, shape=(7, 7, 3)).backbone == backbone
+
+
+def test_a_specification_takes_words_and_paths_as_encoder_weights() -> None:
+    for weights in ("imagenet", "pascal_voc", None, Path("weights.h5")):
+        assert NetworkSpec(encoder_weights=weights, shape=(32, 32, 3)).encoder_weights == weights
+    with pytest.raises(ValidationError):
+        NetworkSpec(encoder_weights="imagnet", shape=(32, 32, 3))
+
+
+def test_there_are_32_backbones() -> None:
+    assert len(set(BACKBONES)) == len(BACKBONES) == 32

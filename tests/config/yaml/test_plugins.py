@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pytest
+
+from toolkit.config.loading import load_config
+from toolkit.config.yaml.plugins import names_defined_beside
+from toolkit.errors import ConfigError
+
+CODE = '''\
+"""Names for every key."""
+from collections.abc import Sequence
+import a_module_that_nobody_has
+
+LIMIT = 3
+
+raise RuntimeError("this is not to be run")
+
+
+def my_loss(target, prediction):
+    def inner(): ...
+
+
+class MyCallback:
+    def method(self): ...
+
+
+def _of_my_own(): ...
+
+
+async def waiting(): ...
+
+
+if LIMIT:
+    def perhaps(): ...
+'''
+CONFIG = "data: {images: a, masks: b}\nstages: [{epochs: 1}]\n"
+
+
+def test_functions_and_classes_are_found_without_running_anything(tmp_path: Path) -> None:
+    (tmp_path / "plugins.py").write_text(CODE)
+    assert names_defined_beside(tmp_path / "config.yaml") == {"my_loss", "MyCallback"}
+
+
+def test_without_a_file_nothing_is_defined(tmp_path: Path) -> None:
+    assert names_defined_beside(tmp_path / "config.yaml") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "words"),
+    [
+        ("import os\n\ndef f(:\n    pass\n", 3, "invalid syntax"),
+        ("def f():\n    return (1,\n", 2, "never closed"),
+        ("x = 1\n  y = 2\n", 2, "unexpected indent"),
+        ("x = '\0'\n", 1, "null bytes"),
+    ],
+)
+def test_what_is_no_python_is_told_with_its_line(tmp_path: Path, code: str, line: int, words: str) -> None:
+    (tmp_path / "plugins.py").write_text(code)
+    with pytest.raises(ConfigError) as caught:
+        names_defined_beside(tmp_path / "config.yaml")
+    assert caught.value.message.startswith(f"{tmp_path / 'plugins.py'}:{line}: ")
+    assert words in caught.value.message
+
+
+def test_what_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "plugins.py").write_bytes(b"x = '\xff'\n")
+    with pytest.raises(ConfigError, match=r"plugins\.py:1: .*utf-8"):
+        names_defined_beside(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "loss: binary_crossentropy + 0.5*my_loss(gamma=2)",
+        "loss: {my_loss: {weight: 2, anything: goes}}",
+        "optimizer: {my_loss: {anything: goes}}",
+        "schedule: my_loss",
+        "callbacks: {MyCallback: {anything: goes}}",
+        "metrics: [dice, {my_loss: {anything: goes}}]",
+        "primary_metric: my_loss",
+        "augmentation: [my_loss, {HorizontalFlip: 0.5}]",
+        "transforms: {my_loss: {anything: goes}}",
+        "architecture: my_loss\narchitecture_options: {anything: goes}\nbackbone: null\nshape: [33, 7, 2]",
+    ],
+)
+def test_the_names_of_plugins_are_words_of_the_configuration(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG + line + "\n")
+    if not line.startswith("transforms"):  # only what trains knows the names of albumentations
+        with pytest.raises(ConfigError, match="unknown"):
+            load_config(path)
+    (tmp_path / "plugins.py").write_text(CODE)
+    load_config(path)
+
+
+def test_a_misspelt_name_of_plugins_is_told_with_the_right_one(tmp_path: Path) -> None:
+    (tmp_path / "plugins.py").write_text(CODE)
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG + "loss: my_los\ncallbacks: {MyCalback: {}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert f"{path}:3: loss: character 1: unknown loss 'my_los'; did you mean 'my_loss'?" in caught.value.message
+    assert f"{path}:4: unknown name 'MyCalback' in callbacks; did you mean 'MyCallback'?" in caught.value.message

@@ -1,0 +1,1 @@
+"""Checks across keys of a configuration that has been read."""

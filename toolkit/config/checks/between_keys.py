@@ -1,0 +1,184 @@
+"""Keys of a configuration that are sound each for itself, but do not fit together."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from toolkit.config.checks.data import problems_of_data
+from toolkit.config.data.folds import problems_of_folds
+from toolkit.config.data.tiling import check_cutting
+from toolkit.config.resolved_stage import stage_key, stage_schedule
+from toolkit.config.training.callbacks import check_monitors, parse_callbacks
+from toolkit.config.training.losses import check_class_weights, check_loss, needs_presence, parse_loss
+from toolkit.config.training.negatives import parse_negatives
+from toolkit.config.training.networks import check_shape, has_backbone, parse_architecture
+from toolkit.config.yaml.named_calls import Problem, ProblemsAtError, UnknownNameError
+from toolkit.config.yaml.yaml_files import KeyPath
+
+if TYPE_CHECKING:  # a Config is checked while it is made
+    from toolkit.config.models import Config
+
+
+def problems_between_keys(config: "Config", own: Collection[str]) -> Sequence[Problem]:
+    """What does not fit together, each with the key that should change.
+
+    Args:
+        config: all of whose keys can be read.
+        own: names that plugins.py defines.
+    """
+    found = _Found()
+    one_task = _check_classes(config, found)
+    found.problems.extend(problems_of_data(config))
+    _check_network(config, found, own)
+    found.problems.extend(problems_of_folds(config))
+    found.check(("callbacks",), _check_monitors, config, config.callbacks, own)
+    found.check(("patches" if config.patches is not None else "tiles",), check_cutting, config)
+    for number, stage in enumerate(config.stages):
+        here: KeyPath = ("stages", number)
+        found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)
+        if one_task:  # else the loss is not to blame
+            loss = config.loss if stage.loss is None else stage.loss
+            found.check(stage_key(stage, number, "loss"), _check_loss, config, loss, own)
+        for key in ("callbacks", "extra_callbacks"):
+            found.check((*here, key), _check_monitors, config, getattr(stage, key), own)
+        found.check((*here, "hard_negatives"), _check_hard_negatives, config, number)
+        found.check((), _check_schedule, config, number, own)
+    return found.problems
+
+
+class _Found:
+    """Collects what several checks find."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def check(self, path: KeyPath, check: Callable[..., object], *arguments: Any) -> bool:
+        """Call a check; what it raises is about the key at `path`, or further inside. Returns whether all is well."""
+        try:
+            check(*arguments)
+        except ProblemsAtError as error:
+            self.problems.extend(((*path, *inner), problem, model) for inner, problem, model in error.problems)
+        except ValueError as error:
+            self.problems.append((path, error, None))
+        else:
+            return True
+        return False
+
+
+def _check_classes(config: "Config", found: _Found) -> bool:
+    """Returns whether the activation goes with the classes."""
+    found.check(("classes",), _check_names, config)
+    found.check(("classes",), _check_competition_classes, config)
+    found.check(("benchmark_class",), _check_benchmark_class, config)
+    found.check(("class_weights",), _check_class_weights, config, config.class_weights)
+    return found.check(("activation",), _check_activation, config)
+
+
+def _check_names(config: "Config") -> None:
+    if config.class_count > 254:
+        raise ValueError(f"at most 254 classes, received {config.class_count}")
+    for position, name in enumerate(config.classes if isinstance(config.classes, tuple) else ()):
+        if not name.strip():
+            raise ProblemsAtError([((position,), ValueError("a class needs a name"), None)])
+        if name in config.task_classes.names[:position]:
+            raise ProblemsAtError([((position,), ValueError(f"a class before has the name {name!r} too"), None)])
+
+
+def _check_competition_classes(config: "Config") -> None:
+    expected, names = config.data.table_format.classes, config.task_classes.names
+    background = 1 if config.activation == "softmax" else 0
+    foreground = names[background:]
+    others = not set(foreground) <= set(expected) or set(names[:background]) & set(expected)
+    if expected and (others or not foreground):
+        competition = config.data.table_format.name
+        raise ValueError(
+            f"expected {'a background and ' * background}the classes of {competition}, {', '.join(expected)}; received "
+            f"{', '.join(names)}"
+        )
+
+
+def _check_activation(config: "Config") -> None:
+    if config.activation == "softmax" and config.class_count == 1:
+        raise ValueError("softmax needs two classes or more, of which the first is background; one class: sigmoid")
+
+
+def _check_benchmark_class(config: "Config") -> None:
+    if config.benchmark_class is not None and config.benchmark_class not in config.task_classes.names:
+        raise UnknownNameError(config.benchmark_class, config.task_classes.names)
+
+
+def _check_class_weights(config: "Config", weights: Literal["balanced"] | Sequence[float] | None) -> None:
+    if weights is not None:
+        check_class_weights(weights, config.class_count)
+
+
+def _check_network(config: "Config", found: _Found, own: Collection[str]) -> None:
+    at: KeyPath = ("architecture_options",)
+    try:
+        options = parse_architecture(config.architecture, config.architecture_options, own)
+    except UnknownNameError as error:
+        found.problems.append((("architecture",), error, None))
+        return
+    except ProblemsAtError as error:
+        found.problems.extend(((*at, *inner), problem, model) for inner, problem, model in error.problems)
+        return
+    if options is None:
+        _check_nothing_frozen(config, found)
+    if has_backbone(config.architecture) and config.backbone is None:
+        text = f"{config.architecture} needs one, received null; ModularUnet does without"
+        found.problems.append((("backbone",), ValueError(text), None))
+    found.check(("shape",), check_shape, config.architecture, options, config.shape)
+    for number, stage in enumerate(config.stages):
+        if stage.shape is None:
+            continue
+        at = ("stages", number, "shape")
+        if found.check(at, _check_channels, config.shape[2], stage.shape[2]):
+            found.check(at, check_shape, config.architecture, options, stage.shape)
+
+
+def _check_nothing_frozen(config: "Config", found: _Found) -> None:
+    """The user's own architecture has no encoder that could be told from the rest."""
+    text = f"{config.architecture} is your own: set trainable = False on layers where it is built"
+    frozen: list[KeyPath] = [("freeze_encoder",)] if config.freeze_encoder else []
+    frozen += [("stages", number, "freeze_encoder") for number, it in enumerate(config.stages) if it.freeze_encoder]
+    found.problems.extend((key, ValueError(text), None) for key in frozen)
+
+
+def _check_channels(expected: int, received: int) -> None:
+    if received != expected:
+        raise ValueError(f"a stage keeps the {expected} channels of the experiment, received {received}")
+
+
+def _check_loss(config: "Config", loss: Any, own: Collection[str]) -> None:
+    terms = parse_loss(loss, own)
+    check_loss(terms, config.activation, config.class_count)
+    if needs_presence(terms) and not config.emptiness_head:
+        raise ValueError("presence_crossentropy trains the emptiness head; add emptiness_head: true")
+
+
+def _check_monitors(config: "Config", callbacks: Any, own: Collection[str]) -> None:
+    labels = [spec.label for spec in config.metric_specs]
+    if config.benchmark_class in config.task_classes.names:
+        labels.insert(0, config.primary_label)
+    check_monitors(parse_callbacks(callbacks, own), labels)
+
+
+def _check_hard_negatives(config: "Config", number: int) -> None:
+    stage = config.stages[number]
+    if not stage.hard_negatives:
+        return
+    if number == 0 and stage.initial_weights is None:
+        raise ValueError("the first stage has no weights whose false positives it could look at")
+    patches_without = config.patches is not None and config.patches.positive_share is not None
+    if parse_negatives(stage.negatives).kind in (("none",) if patches_without else ("none", "real")):
+        raise ValueError("hard negatives are drawn more often: negatives must say how many to draw")
+
+
+def _check_schedule(config: "Config", number: int, own: Collection[str]) -> None:
+    """What sets the learning rate is said once, and has room in the stage."""
+    at, schedule = stage_schedule(config, number, own)
+    epochs = config.stages[number].epochs
+    try:
+        schedule.spans(epochs)
+    except ValueError as error:
+        where = "" if at[0] == "stages" else f"in stages.{number}: "
+        raise ProblemsAtError([(at, ValueError(f"{where}{error}"), None)]) from error

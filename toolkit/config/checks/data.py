@@ -1,0 +1,205 @@
+"""Keys of `data` that are sound each for itself, but do not fit together or with the classes."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from toolkit.config.data.classes import task_classes
+from toolkit.config.data.data import TABLE_SUFFIXES, VOID_NAMES, SourceKeys
+from toolkit.config.yaml.named_calls import MissingKeyError, Problem, UnknownNameError
+from toolkit.config.yaml.yaml_files import KeyPath
+from toolkit.core.masks.mask_codings import overlap
+
+if TYPE_CHECKING:  # a Config is checked while it is made
+    from toolkit.config.models import Config
+
+_OF_MASK_FILES = ("mask_name", "mask_encoding", "colors", "value_ranges")
+
+_Found = Iterator[tuple[KeyPath, ValueError]]
+
+
+def problems_of_data(config: "Config") -> list[Problem]:
+    """What does not fit together, each with the key that should change."""
+    data = config.data
+    found: list[Problem] = [(("data", *key), problem, None) for key, problem in _of_metadata(config)]
+    entries: list[tuple[KeyPath, SourceKeys]] = [(("data",), data)] if data.is_source else []
+    entries += [(("data", "merge", number), one) for number, one in enumerate(data.merge)]
+    entries += [(("data", "extra_train_data", number), one) for number, one in enumerate(data.extra_train_data)]
+    for at, entry in entries:
+        whole = entry if entry is data else data.completed(entry)
+        problems = [*_of_keys(entry, whole), *_of_classes(whole, config)]
+        found += [((*at, *key), problem, None) for key, problem in problems]
+    if not data.is_source and data.masks is not None:
+        found.append((("data", "images"), MissingKeyError("there are masks, but only merge names images"), None))
+    return found
+
+
+def _of_metadata(config: "Config") -> _Found:
+    data = config.data
+    if data.metadata is None and data.metadata_id is not None:
+        yield ("metadata_id",), ValueError("there is no metadata whose column this could be")
+    if data.metadata is None and data.weights is not None and data.source is None:
+        yield ("weights",), ValueError("there is no metadata whose column this could be")
+    prefixes = [one.prefix for one in data.merge]
+    for number, one in enumerate(data.merge):
+        if "/" in one.prefix or "\0" in one.prefix:
+            yield ("merge", number, "prefix"), ValueError(f"ids have no slash, received {one.prefix!r}")
+    if len(prefixes) == 1 and not data.is_source:
+        yield ("merge",), ValueError("one source alone has nothing to be united with: write its keys under data itself")
+
+
+def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
+    """What does not go together in a source; `whole` has the keys that it takes from `data`."""
+    if entry.source is not None:
+        for key in ("images", "image_name", "masks", *_OF_MASK_FILES):
+            if getattr(entry, key) is not None:
+                yield (key,), ValueError(f"images and masks come from your source {entry.source.name}: leave out {key}")
+        return
+    if entry.images is None:
+        yield ("images",), MissingKeyError()
+    elif isinstance(entry.images, tuple) and not entry.images:
+        yield ("images",), ValueError("expected a folder, or a list of at least one")
+    if whole.masks is None and whole.value_ranges is None:
+        yield ("masks",), MissingKeyError()
+    if entry.masks is None and entry.mask_name is not None:
+        yield ("mask_name",), ValueError("there are no masks whose files could be called so")
+    if entry.masks is not None and entry.masks.suffix.lower() in TABLE_SUFFIXES:
+        for key in (*_OF_MASK_FILES, *(("mask_values", "ignore") if entry.masks.suffix.lower() == ".json" else ())):
+            if getattr(entry, key) is not None:
+                yield (key,), ValueError(f"{entry.masks.name} has no mask files that this could be said of")
+    yield from _of_coding(whole)
+
+
+def _of_coding(keys: SourceKeys) -> _Found:
+    named = [key for key in ("colors", "value_ranges", "mask_values") if getattr(keys, key) is not None]
+    if len(named) > 1:
+        yield (named[1],), ValueError(f"{named[0]} says already what stands for each class: keep one of them")
+    elif named and named[0] != "mask_values" and keys.encoding != "values":
+        yield (named[0],), ValueError(f"does not go with mask_encoding: {keys.encoding}")
+    elif named and keys.encoding == "instances":
+        yield ("mask_values",), ValueError("with mask_encoding: instances every number above 0 is an object")
+    if keys.ignore is not None and ("colors" in named or "value_ranges" in named):
+        yield ("ignore",), ValueError(f"with {named[0]} void pixels have a name: {named[0]}: {{void: …}}")
+    if keys.mask_name is not None and "{class}" in keys.mask_name:
+        if named:
+            yield (
+                (named[0],),
+                ValueError("with {class} in mask_name each class has a file: every value above 0 is of it"),
+            )
+        if keys.encoding not in ("values", "instances"):
+            yield (
+                ("mask_encoding",),
+                ValueError(f"with {{class}} in mask_name each class has a file, not {keys.encoding}"),
+            )
+
+
+def _of_classes(keys: SourceKeys, config: "Config") -> _Found:
+    names, exclusive = config.task_classes.names, config.activation == "softmax"
+    by_file = keys.mask_name is not None and "{class}" in keys.mask_name
+    if keys.encoding == "instances" and len(names) > 1 and not by_file:
+        yield ("mask_encoding",), ValueError("instances have no classes: classes: 1, or {class} in mask_name")
+    needed = names[1:] if exclusive else names
+    named = keys.named
+    if named is not None:
+        key = next(one for one in ("mask_values", "colors", "value_ranges") if getattr(keys, one) is named)
+        missing = [name for name in needed if name not in named]
+        if missing and isinstance(config.classes, int):
+            yield (key,), ValueError(f"it names {', '.join(named)}: name these in classes, or leave classes out")
+        elif missing:
+            yield (key,), UnknownNameError(missing[0], tuple(named))
+            return
+        dropped = [name for name in named if name not in names and name not in VOID_NAMES]
+        if (
+            exclusive
+            and names[0] in named
+            and (dropped or key == "value_ranges")
+            and not _has_zero(key, named[names[0]])
+        ):
+            rest = f"pixels of {', '.join(dropped)}" if dropped else "values of no range"
+            yield (
+                (key,),
+                ValueError(
+                    f"{rest} would count as {names[0]}, the first of the classes, which softmax takes as background: "
+                    "put a background before it, or set activation: sigmoid"
+                ),
+            )
+    yield from _of_numbers(keys, config)
+    if keys.value_ranges is not None:
+        yield from _of_ranges(keys.value_ranges, names, exclusive)
+    if keys.colors is not None:
+        seen: dict[Any, str] = {}
+        for name, colour in keys.colors.items():
+            if colour in seen:
+                yield ("colors", name), ValueError(f"{list(colour)} is the colour of {seen[colour]} already")
+            seen[colour] = name
+
+
+def _has_zero(key: str, value: Any) -> bool:
+    """Whether 0 is among a class's values or in its range, or its colour is black: what backgrounds mostly have."""
+    if key == "colors":
+        return not any(value)
+    if key == "value_ranges":
+        return bool(value[0] <= 0)
+    return 0 in (value if isinstance(value, tuple) else (value,))
+
+
+def _of_numbers(keys: SourceKeys, config: "Config") -> _Found:
+    given, classes = keys.mask_values, config.task_classes
+    if keys.encoding in ("bits", "channels") and given is not None:
+        listed = given.values() if isinstance(given, Mapping) else given
+        if any(isinstance(value, tuple) for value in listed):
+            yield ("mask_values",), ValueError(f"with mask_encoding: {keys.encoding} a class has one number")
+            return
+    if isinstance(given, tuple):
+        counts = {classes.count}
+        if keys.encoding in ("bits", "channels") and classes.activation == "softmax":
+            counts.add(classes.count - 1)  # a background needs none
+        if len(given) not in counts:
+            yield (
+                ("mask_values",),
+                ValueError(f"expected one entry for each of the {classes.count} classes, received {len(given)}"),
+            )
+            return
+    if keys.colors is None and keys.value_ranges is None:
+        yield from _of_owners(_owners(keys, config))
+
+
+def _owners(keys: SourceKeys, config: "Config") -> Iterator[tuple[str, int]]:
+    """Who has which number."""
+    given = keys.mask_values
+    if isinstance(given, Mapping):
+        for name, several in given.items():
+            yield from ((name, value) for value in (several if isinstance(several, tuple) else (several,)))
+    elif keys.encoding == "values":
+        classes = task_classes(config.classes, config.activation, keys)
+        for name, several in zip(classes.names, classes.values or (), strict=classes.values is not None):
+            yield from ((name, value) for value in several)
+    elif given is not None:
+        yield from zip(config.task_classes.names[-len(given) :], given, strict=True)
+    ignore = keys.ignore
+    if ignore is not None:
+        yield from (("void", value) for value in (ignore if isinstance(ignore, tuple) else (ignore,)))
+
+
+def _of_owners(owners: Iterator[tuple[str, int]]) -> _Found:
+    taken: dict[int, str] = {}
+    for name, value in owners:
+        if value in taken:
+            at = "ignore" if name == "void" else "mask_values"
+            yield (at,), ValueError(f"the pixel value {value} stands for {taken[value]} already")
+            return
+        taken[value] = name
+
+
+def _of_ranges(ranges: Mapping[str, tuple[float, float]], names: tuple[str, ...], exclusive: bool) -> _Found:
+    void = [name for name in ranges if name in VOID_NAMES and name not in names]
+    shown = [name for name in ranges if name in names]
+    for place, name in enumerate([*shown, *void]):
+        for other in [*shown, *void][:place]:
+            if overlap((ranges[name], ranges[other])) and (exclusive or name in void):
+                yield (
+                    ("value_ranges", name),
+                    ValueError(
+                        f"{list(ranges[name])} shares values with {other}, {list(ranges[other])}, which excludes it"
+                    ),
+                )
+                return

@@ -1,0 +1,1 @@
+"""Keys about data: sources, classes, competitions, folds, tiles."""

@@ -1,0 +1,121 @@
+"""From what `data` says of masks to the classes of the task and to what reads the masks."""
+
+from collections.abc import Mapping
+
+from toolkit.config.data.data import VOID_NAMES, DataConfig, SourceKeys
+from toolkit.core.masks.labels import Activation, Classes
+from toolkit.core.masks.mask_codings import ByBit, ByChannel, ByColour, ByObject, ByRange, ByValue, Coding
+
+_BACKGROUND = "background"
+
+
+def class_names(classes: int | tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the classes, made up where only their number is known."""
+    if isinstance(classes, tuple):
+        return classes
+    return ("foreground",) if classes == 1 else tuple(f"class{number}" for number in range(classes))
+
+
+def names_in(data: DataConfig) -> tuple[str, ...]:
+    """The classes that `data` names: those of the competition, or of its values, colours or ranges; none if none are.
+
+    A background comes first where pixels can be of no class that is named.
+    """
+    named = data.named
+    if data.table_format.classes or named is None:
+        return data.table_format.classes
+    names = tuple(name for name in named if name not in VOID_NAMES)
+    if data.encoding in ("bits", "channels") or len(names) < 2 or _BACKGROUND in map(str.lower, names):
+        return names
+    rest = data.value_ranges is not None or (
+        data.colors is None and not any(0 in _listed(one) for one in named.values())
+    )
+    return (_BACKGROUND, *names) if rest else names
+
+
+def task_classes(classes: int | tuple[str, ...], activation: Activation, data: SourceKeys) -> Classes:
+    """The classes of a task, with the numbers that stand for them once the masks are read by `coding_of`."""
+    names = class_names(classes)
+    ignore = () if data.ignore is None else _listed(data.ignore)
+    if data.encoding != "values":  # planes come without numbers
+        return Classes(names, activation, None if len(names) == 1 else tuple(() for _ in names), ignore)
+    if data.named is None:
+        return Classes(names, activation, _values(names, activation, data), ignore)
+    numbers, void = _numbers(names, data)
+    values = [numbers.get(name, ()) for name in names]
+    others = tuple(value for name, several in numbers.items() if name not in names for value in several)
+    if data.colors is not None or data.value_ranges is not None:
+        others = (*others, 0)
+    if activation == "softmax":
+        taken = {value for several in (*values, others, void, ignore) for value in several}
+        values[0] = (*values[0], *others, *(() if values[0] or 0 in taken else (0,)))
+        others = ()
+    return Classes(names, activation, tuple(values), (*ignore, *void), others)
+
+
+def coding_of(classes: Classes, data: SourceKeys) -> Coding:
+    """What reads the mask files of a source, for the classes that `task_classes` gives."""
+    if data.encoding == "instances":
+        return ByObject(classes.ignore)
+    if data.encoding == "bits":
+        numbers = _planes(classes, data, 1 if classes.activation == "softmax" else 0)
+        return ByBit(numbers, _void_numbers(classes, data))
+    if data.encoding == "channels":
+        return ByChannel(_planes(classes, data, 0), _void_numbers(classes, data))
+    if data.colors is not None:
+        whole = classes.activation == "softmax" and classes.names[0] in data.colors
+        return ByColour(tuple(data.colors.values()), tuple(data.colors), classes.count == 1, not whole)
+    if data.value_ranges is not None:
+        void = tuple(data.value_ranges[name] for name in _void_names(classes.names, data))
+        return ByRange(tuple(data.value_ranges[name] for name in classes.names if name in data.value_ranges), void)
+    return ByValue()
+
+
+def _values(names: tuple[str, ...], activation: Activation, data: SourceKeys) -> tuple[tuple[int, ...], ...] | None:
+    if isinstance(data.mask_values, tuple):
+        return tuple(_listed(value) for value in data.mask_values)
+    if len(names) == 1:
+        return None
+    first = 0 if activation == "softmax" else 1
+    return tuple((number,) for number in range(first, first + len(names)))
+
+
+def _numbers(names: tuple[str, ...], data: SourceKeys) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+    """The numbers of each name that is no void, and those of void."""
+    void = _void_names(names, data)
+    if data.value_ranges is not None:
+        shown = [name for name in names if name in data.value_ranges]
+        numbers: dict[str, tuple[int, ...]] = {name: (number,) for number, name in enumerate(shown, start=1)}
+        return numbers, (len(shown) + 1,) if void else ()
+    if data.colors is not None:
+        numbers = {name: (number,) for number, name in enumerate(data.colors, start=1)}
+    else:
+        numbers = {name: _listed(value) for name, value in (data.named or {}).items()}
+    return (
+        {name: several for name, several in numbers.items() if name not in void},
+        tuple(value for name in void for value in numbers[name]),
+    )
+
+
+def _void_names(names: tuple[str, ...], data: SourceKeys) -> list[str]:
+    return [name for name in data.named or () if name in VOID_NAMES and name not in names]
+
+
+def _planes(classes: Classes, data: SourceKeys, first: int) -> tuple[int, ...]:
+    """The number of the bit or channel of each class but a background; counted from `first` of the classes."""
+    background = 1 if classes.activation == "softmax" else 0
+    shown = classes.names[background:]
+    if isinstance(data.mask_values, Mapping):
+        return tuple(_listed(data.mask_values[name])[0] for name in shown)
+    if data.mask_values is not None:
+        return tuple(_listed(value)[0] for value in data.mask_values)[-len(shown) :]
+    return tuple(range(background - first, background - first + len(shown)))
+
+
+def _void_numbers(classes: Classes, data: SourceKeys) -> tuple[int, ...]:
+    named = data.mask_values if isinstance(data.mask_values, Mapping) else {}
+    return (*classes.ignore, *(_listed(named[name])[0] for name in _void_names(classes.names, data)))
+
+
+def _listed(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)

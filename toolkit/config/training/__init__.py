@@ -1,0 +1,1 @@
+"""Keys about training: stages, losses, optimizers, schedules, augmentation, networks."""

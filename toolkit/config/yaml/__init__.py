@@ -1,0 +1,1 @@
+"""Reading YAML: files, closed models, named calls, errors that name the line."""

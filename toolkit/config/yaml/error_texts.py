@@ -1,0 +1,194 @@
+"""What is wrong with a configuration, in words: where, what came, what is allowed, the nearest valid word."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from toolkit.config.yaml.named_calls import MissingKeyError, ProblemsAtError, UnknownNameError
+from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "`key: value` pairs",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "model_type": "`key: value` pairs",
+    "none_required": "null",
+    "path_type": "a path",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+
+
+def describe_problems(error: ValidationError, model: type[BaseModel], document: Document, source: str) -> list[str]:
+    """One text for each wrong key, in the order of the lines."""
+    found = []
+    for key, words in _by_key(error, model, document.tree).items():
+        position = nearest_position(document.positions, key) or Position(source, 1)
+        found.append((position.source, position.line, f"{position}: {'; '.join(dict.fromkeys(words))}"))
+    return [text for _, _, text in sorted(found)]
+
+
+def _by_key(
+    error: ValidationError, model: type[BaseModel], tree: Any, prefix: KeyPath = ()
+) -> dict[KeyPath, list[str]]:
+    """What is wrong with each key; `prefix` leads to the part of the file that the model describes."""
+    by_key: dict[KeyPath, list[str]] = {}
+    plain: dict[KeyPath, list[ErrorDetails]] = {}
+    for details in error.errors():
+        if details["type"] == "default_factory_not_called":
+            continue  # what it would be made from is wrong, and is told
+        key = _key_of(details, tree)
+        nested = details.get("ctx", {}).get("error")
+        if isinstance(nested, ProblemsAtError):
+            for other, words in _nested(nested, _value_at(tree, key), (*prefix, *key)).items():
+                by_key.setdefault(other, []).extend(words)
+        else:
+            plain.setdefault(key, []).append(details)
+    for key, several in plain.items():
+        by_key.setdefault((*prefix, *key), []).append(_describe(several, key, prefix, model))
+    for key in list(by_key):
+        # A list counts only its sound entries: its length is wrong only if no entry is.
+        if any(other[: len(key)] == key for other in by_key if len(other) > len(key)):
+            del by_key[key]
+    return by_key
+
+
+def _nested(error: ProblemsAtError, tree: Any, prefix: KeyPath) -> dict[KeyPath, list[str]]:
+    found: dict[KeyPath, list[str]] = {}
+    for path, problem, model in error.problems:
+        key = (*prefix, *path)
+        if isinstance(problem, ValidationError) and model is not None:
+            found.update(_by_key(problem, model, _value_at(tree, path), key))
+        else:
+            found.setdefault(key, []).append(_describe_nested(key, problem))
+    return found
+
+
+def _describe_nested(key: KeyPath, problem: ValueError) -> str:
+    """What is wrong with a key, in one sentence with it where the key is the unknown name itself."""
+    if isinstance(problem, MissingKeyError):
+        why = str(problem)
+        return f"the key {'.'.join(map(str, key))} is missing{f': {why}' if why else ''}"
+    *around, last = key or ("",)
+    if isinstance(problem, UnknownNameError) and around and last == problem.received:
+        inside = ".".join(map(str, around))
+        return f"unknown name {problem.received!r} in {inside}; {nearest(problem.received, problem.allowed)}"
+    return f"{'.'.join(map(str, key))}: {_describe_error(problem)}" if key else _describe_error(problem)
+
+
+def _value_at(tree: Any, path: KeyPath) -> Any:
+    """The part of plain data that a path leads to; an empty mapping where the arguments were left out."""
+    for part in path:
+        inside = part in tree if isinstance(tree, dict) else isinstance(tree, tuple) and part in range(len(tree))
+        if not inside:
+            return {}
+        tree = tree[part]
+    return tree
+
+
+def _key_of(details: ErrorDetails, tree: Any) -> KeyPath:
+    """The key path in the file: pydantic's location without the names of union members."""
+    key: KeyPath = ()
+    for part in details["loc"]:
+        inside = part in tree if isinstance(tree, dict) else isinstance(tree, tuple) and part in range(len(tree))
+        if not inside:
+            if details["type"] == "missing" and isinstance(part, str):
+                return (*key, part)
+            continue
+        key, tree = (*key, part), tree[part]
+    return key
+
+
+def _describe(several: Sequence[ErrorDetails], key: KeyPath, prefix: KeyPath, model: type[BaseModel]) -> str:
+    """What is wrong with one key, of which each kind of value that it may have has its own opinion."""
+    details = several[0]
+    name, kind = ".".join(map(str, (*prefix, *key))), details["type"]
+    if kind == "missing" and isinstance(details["loc"][-1], str):
+        return f"the key {name} is missing"
+    if kind == "extra_forbidden":
+        inside = ".".join(map(str, (*prefix, *key[:-1])))
+        keys = [*_keys_at(model, key[:-1]), *(() if len(key) > 1 or prefix else ("extends",))]
+        return f"unknown key {str(key[-1])!r}{' in ' + inside if inside else ''}; {nearest(str(key[-1]), keys)}"
+    return f"{name}: {_describe_value(several)}" if name else _describe_value(several)
+
+
+def _describe_value(several: Sequence[ErrorDetails]) -> str:
+    # A kind of value whose type is right has more to say than the others.
+    chosen = [details for details in several if details["type"] not in (*_EXPECTED, "literal_error")] or several
+    details = chosen[0]
+    kind, context = details["type"], details.get("ctx", {})
+    if "error" in context:
+        return _describe_error(context["error"])
+    if kind in ("missing", "too_long", "too_short"):
+        return _describe_length(chosen)
+    if kind not in (*_EXPECTED, "literal_error"):
+        return f"{details['msg'].replace('Input should be', 'must be')}, received {_received(details['input'])}"
+    words = [word for details in chosen if details["type"] == "literal_error" for word in _literals(details)]
+    others = [_EXPECTED[details["type"]] for details in chosen if details["type"] in _EXPECTED]
+    forms = list(dict.fromkeys([*words, *others]))
+    if words and (isinstance(details["input"], str) or not others):
+        return f"unknown value {details['input']!r}; {nearest(str(details['input']), words, others)}"
+    return f"expected {_either(forms)}, received {_received(details['input'])}"
+
+
+def _describe_length(several: Sequence[ErrorDetails]) -> str:
+    """A list that is too long or too short."""
+    details, context = several[0], several[0].get("ctx", {})
+    if details["type"] == "missing":  # each entry that is not there, of a list with a fixed number
+        return f"expected {int(several[-1]['loc'][-1]) + 1} entries, received {len(details['input'])}"
+    allowed = context.get("min_length", context.get("max_length"))
+    bound = {"too_short": "at least ", "too_long": "at most "}[details["type"]]
+    return f"expected {bound}{allowed} {'entry' if allowed == 1 else 'entries'}, received {context['actual_length']}"
+
+
+def _literals(details: ErrorDetails) -> list[str]:
+    return [word.strip().strip("'") for word in details["ctx"]["expected"].replace(" or ", ",").split(",")]
+
+
+def _either(forms: Sequence[str]) -> str:
+    return f"{', '.join(forms[:-1])} or {forms[-1]}" if len(forms) > 1 else forms[0]
+
+
+def _describe_error(problem: Exception) -> str:
+    return describe_unknown_name(problem) if isinstance(problem, UnknownNameError) else str(problem)
+
+
+def describe_unknown_name(error: UnknownNameError) -> str:
+    """The name, the nearest allowed one, and all of them."""
+    return f"unknown name {error.received!r}; {nearest(error.received, error.allowed)}"
+
+
+def _received(value: Any) -> str:
+    if value is None:
+        return "nothing (null)"
+    kinds = {str: "text", bool: "true/false", int: "a whole number", float: "a number", tuple: "a list", dict: "pairs"}
+    text = repr(list(value) if isinstance(value, tuple) else value)
+    kind = kinds.get(type(value))
+    return f"{text if len(text) <= 60 else text[:57] + '...'}{f' ({kind})' if kind else ''}"
+
+
+def nearest(word: str, allowed: Sequence[str], others: Sequence[str] = ()) -> str:
+    """What to say of an unknown word: the most similar one, and all that are allowed; `others` describe more."""
+    near = difflib.get_close_matches(word.lower(), [name.lower() for name in allowed], n=1)
+    guess = next((name for name in allowed if near and name.lower() == near[0]), None)
+    return f"{f'did you mean {guess!r}? ' if guess else ''}Allowed: {', '.join([*allowed, *others])}"
+
+
+def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:
+    """The keys that a nested model knows."""
+    for part in key:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        model = next(kind for kind in _flat(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return list(model.model_fields)
+
+
+def _flat(annotation: Any) -> list[Any]:
+    return [annotation, *(inner for argument in get_args(annotation) for inner in _flat(argument))]

@@ -1,0 +1,45 @@
+"""Kinds of values that several models of config.yaml share."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, ValidationInfo
+
+from toolkit.config.yaml.named_calls import UnknownNameError
+
+FilePath = Annotated[Path, Strict(False), PlainSerializer(lambda path: path.as_posix(), return_type=str)]
+PositiveInteger = Annotated[int, Field(gt=0)]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Shape = tuple[PositiveInteger, PositiveInteger, PositiveInteger]
+Named = Annotated[str | dict[str, Any] | tuple[Any, ...], Field(union_mode="left_to_right")]
+"""Names with their arguments: `Name`, `{Name: {argument: value}}`, or a list of them."""
+
+
+def own_names(info: ValidationInfo) -> Collection[str]:
+    """What the plugins.py beside the configuration defines, sorted."""
+    return sorted((info.context or {}).get("own", ()))
+
+
+def checked_by(parse: Callable[..., Any]) -> BeforeValidator:
+    """Keep plain data as they are if `parse(value, own)` can read them.
+
+    It looks before the types do: what it says of a wrong one names the forms that this very key can have.
+    """
+
+    def check(value: Any, info: ValidationInfo) -> Any:
+        parse(value, own_names(info))
+        return value
+
+    return BeforeValidator(check)
+
+
+def one_of(allowed: tuple[str, ...]) -> AfterValidator:
+    """Refuse other words, with the nearest."""
+
+    def check(name: str) -> str:
+        if name not in allowed:
+            raise UnknownNameError(name, allowed)
+        return name
+
+    return AfterValidator(check)

@@ -1,0 +1,126 @@
+"""Things that config.yaml names with their arguments, such as `EarlyStopping: {patience: 15}`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from toolkit.config.yaml.yaml_files import KeyPath
+
+
+class ClosedModel(BaseModel):
+    """A frozen model that knows all its keys and converts nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Arguments = TypeVar("Arguments", bound=ClosedModel)
+
+
+class UnknownNameError(ValueError):
+    """A word that is none of the allowed ones; carries them, so that the message can suggest the nearest."""
+
+    def __init__(self, received: str, allowed: Sequence[str]) -> None:
+        super().__init__(received)
+        self.received = received
+        self.allowed = tuple(allowed)
+
+
+class MissingKeyError(ValueError):
+    """A key that is needed is not there; the text, if there is one, says why it is needed."""
+
+
+Problem = tuple[KeyPath, ValueError, type[BaseModel] | None]
+"""The key path below a value, what is wrong there, and the model whose keys a `ValidationError` speaks of."""
+
+
+class ProblemsAtError(ValueError):
+    """Problems inside a value: each with the key path below the value, and an error or what pydantic says."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, path))}: {error}" for path, error, _ in problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A name with its arguments, and the key path below the value where it stood."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    path: KeyPath = ()
+
+
+def read_calls(value: Any) -> tuple[Call, ...]:
+    """Read `Name`, `{Name: arguments, …}`, or a list of names and one-pair mappings; arguments are pairs or nothing.
+
+    Raises:
+        ProblemsAtError: it has another form.
+    """
+    if isinstance(value, str):
+        return (Call(value),)
+    if isinstance(value, Mapping):
+        return tuple(_call(name, arguments, (name,)) for name, arguments in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(_entry(entry, index) for index, entry in enumerate(value))
+    raise ValueError(f"expected a name, `Name: {{argument: value}}` pairs or a list of them, received {value!r}")
+
+
+def read_call(value: Any) -> Call:
+    """Read exactly one call."""
+    calls = read_calls(value)
+    if len(calls) != 1:
+        raise ValueError(f"expected one name, received {', '.join(call.name for call in calls) or 'nothing'}")
+    return calls[0]
+
+
+def _entry(entry: Any, index: int) -> Call:
+    if isinstance(entry, str):
+        return Call(entry, {}, (index,))
+    if not isinstance(entry, Mapping) or len(entry) != 1:
+        raise _problem((index,), "each entry of the list is a name or one `Name: {argument: value}` pair")
+    ((name, arguments),) = entry.items()
+    return _call(name, arguments, (index, name))
+
+
+def _call(name: str, arguments: Any, path: KeyPath) -> Call:
+    if arguments is None:
+        return Call(name, {}, path)
+    if not isinstance(arguments, Mapping):
+        raise _problem(path, f"expected `argument: value` pairs, received {arguments!r}")
+    return Call(name, arguments, path)
+
+
+def _problem(path: KeyPath, text: str) -> ProblemsAtError:
+    return ProblemsAtError([(path, ValueError(text), None)])
+
+
+def is_own(name: str, own: Collection[str]) -> bool:
+    """Whether a name means something of the user's: defined in plugins.py, or a dotted path such as `package.name`."""
+    return name in own or ("." in name and all(part.isidentifier() for part in name.split(".")))
+
+
+def checked_arguments(call: Call, model: type[Arguments]) -> Arguments:
+    """Validate the arguments of a call.
+
+    Raises:
+        ProblemsAtError: with the path of each.
+    """
+    try:
+        return model.model_validate(dict(call.arguments))
+    except ValidationError as error:
+        raise ProblemsAtError([(call.path, error, model)]) from error
+
+
+def checked_call(call: Call, kinds: Mapping[str, type[Arguments]], own: Collection[str] = ()) -> Arguments | None:
+    """Validate a call of one of the known kinds; None for the user's own, whose arguments nobody here knows.
+
+    Raises:
+        ProblemsAtError: the name or an argument is unknown, or a value is wrong.
+    """
+    if call.name in kinds:
+        return checked_arguments(call, kinds[call.name])
+    if is_own(call.name, own):
+        return None
+    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*kinds, *own]), None)])
