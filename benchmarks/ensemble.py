@@ -17,12 +17,12 @@ import numpy as np
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.salt import simulate_salt
-from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import folds_digest, write_folds
-from toolkit.files.resolved import Resolved, versions, write_resolved
-from toolkit.files.store import ProbabilityWriter
-from toolkit.files.tables import format_table
-from toolkit.files.writing import write_text
+from toolkit.files.disk.tables import format_table
+from toolkit.files.disk.writing import write_text
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import folds_digest, write_folds
+from toolkit.files.experiment.resolved import Resolved, versions, write_resolved
+from toolkit.files.predictions.store import ProbabilityWriter
 
 DIFFERENT = 100
 CONFIG = """\

@@ -4,7 +4,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from toolkit.files.simulation import KINDS, Simulation, write_simulation
+from toolkit.files.simulated import KINDS, Simulation, write_simulation
 from toolkit.messages import Silent
 
 COUNT = 100

@@ -18,13 +18,13 @@ from toolkit.config.loading import load_config, plain_config
 from toolkit.core.masks.rle import encode
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.simulated.salt import simulate_salt
-from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import folds_digest, write_folds
-from toolkit.files.resolved import Resolved, versions, write_resolved
-from toolkit.files.store import ProbabilityWriter, store_digest
-from toolkit.files.tables import format_table
-from toolkit.files.tuned import TunedRecipe, write_tuned
-from toolkit.files.writing import write_json, write_text
+from toolkit.files.disk.tables import format_table
+from toolkit.files.disk.writing import write_json, write_text
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import folds_digest, write_folds
+from toolkit.files.experiment.resolved import Resolved, versions, write_resolved
+from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
+from toolkit.files.predictions.store import ProbabilityWriter, store_digest
 
 DIFFERENT = 200
 CONFIG = """\

@@ -10,7 +10,7 @@ from toolkit.commands.ensemble import ensemble
 from toolkit.commands.fit import fit
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.salt import simulate_salt
-from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.messages import Silent
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"

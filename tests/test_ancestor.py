@@ -6,10 +6,10 @@ import pytest
 from toolkit.commands.fit import Wanted, fit
 from toolkit.config.loading import load_config
 from toolkit.core.images.resizing import place
-from toolkit.files.datasets import find_labelled
-from toolkit.files.experiment import Workspace
-from toolkit.files.fold_table import read_folds
-from toolkit.files.history import read_history
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.history import read_history
 from toolkit.learning.networks import build_network
 from toolkit.messages import Silent
 

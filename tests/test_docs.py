@@ -6,8 +6,8 @@ from toolkit import errors
 from toolkit.config.loading import load_config
 from toolkit.core.recipe.postprocess import recipe_from_plain, recipe_to_plain
 from toolkit.core.simulated.ccd import CCD_CLASSES
-from toolkit.files.datasets import find_labelled
-from toolkit.files.simulation import Simulation, write_simulation
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.simulated import Simulation, write_simulation
 from toolkit.messages import Silent
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 
 pytestmark = pytest.mark.train
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import toolkit
-from toolkit.files import experiment
-from toolkit.files.experiment import Experiment
+from toolkit.files.experiment import folder as experiment
+from toolkit.files.experiment.folder import Experiment
 
 PACKAGE = Path(toolkit.__file__).parent
 EXPERIMENT_FILES = Path(experiment.__file__)

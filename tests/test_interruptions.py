@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from toolkit.commands.fit import fit
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.history import read_history
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.history import read_history
 from toolkit.messages import Silent, Task
 
 pytestmark = pytest.mark.train

@@ -8,9 +8,9 @@ import pytest
 
 from toolkit.commands.fit import fit
 from toolkit.errors import ChangedError, ConfigError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.history import read_history
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.history import read_history
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Own
 from toolkit.messages import Silent
 

@@ -16,11 +16,11 @@ from toolkit.core.masks.labels import VOID, Classes
 from toolkit.core.masks.rle import decode, encode
 from toolkit.errors import DataError, SubmissionError
 from toolkit.files.data.finding import find_source, find_training_data
-from toolkit.files.data.images import read_image, read_mask_values
-from toolkit.files.data.mask_rows import runs_of
 from toolkit.files.data.sources import find_images
+from toolkit.files.images.decoding import read_image, read_mask_values
 from toolkit.files.inspection.checking import check_training_data
-from toolkit.files.submissions.submissions import (
+from toolkit.files.masks.rle_rows import runs_of
+from toolkit.files.submissions.layout import (
     default_layout,
     encode_image,
     encode_objects,

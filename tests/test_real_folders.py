@@ -9,7 +9,7 @@ from toolkit.commands.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import NothingToLearnError
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.messages import Silent
 

@@ -16,13 +16,13 @@ from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.labels import VOID
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.shapes import simulate_shapes
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.history import read_history
-from toolkit.files.resolved import read_resolved
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.submissions.submissions import read_submission
-from toolkit.files.truth import truth_of
-from toolkit.files.tuned import read_tuned
+from toolkit.files.datasets.truth import truth_of
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.tuned import read_tuned
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.files.submissions.layout import read_submission
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train

@@ -12,10 +12,10 @@ from toolkit.commands import demo
 from toolkit.config.loading import load_config
 from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of, recipe_from_plain
-from toolkit.files.experiment import Workspace
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.submissions.submissions import read_submission
-from toolkit.files.tuned import read_tuned
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.tuned import read_tuned
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.files.submissions.layout import read_submission
 from toolkit.learning import lr_find
 from toolkit.learning.networks import build_network
 

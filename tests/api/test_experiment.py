@@ -10,10 +10,10 @@ from toolkit.api.batches import PredictedMap
 from toolkit.core.masks.labels import VOID
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError, DataError, MissingFileError, NotReadyError
-from toolkit.files.data.images import read_image
-from toolkit.files.experiment import Workspace
-from toolkit.files.fold_table import read_folds
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.images.decoding import read_image
+from toolkit.files.predictions.store import ProbabilityStore
 
 pytestmark = pytest.mark.train
 

@@ -8,10 +8,10 @@ import pytest
 from toolkit.api.images import as_images as images_for
 from toolkit.config.models import Config
 from toolkit.errors import DataError
-from toolkit.files.data.images import read_image
 from toolkit.files.data.sources import Images
-from toolkit.files.experiment import Experiment
-from toolkit.files.fitted import Networks
+from toolkit.files.experiment.fitted import Networks
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.images.decoding import read_image
 
 
 def as_images(images: list[Any], channels: int, **data: Any) -> Images:

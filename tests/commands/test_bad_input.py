@@ -29,11 +29,11 @@ from toolkit.errors import (
     SubmissionError,
     ToolkitError,
 )
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import folds_digest, write_folds
-from toolkit.files.resolved import Resolved, write_resolved
-from toolkit.files.store import ProbabilityWriter
-from toolkit.files.writing import write_json, write_text
+from toolkit.files.disk.writing import write_json, write_text
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import folds_digest, write_folds
+from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.predictions.store import ProbabilityWriter
 
 SIZE = (12, 16)
 TRAINING = [f"t{number}" for number in range(6)]
@@ -423,7 +423,7 @@ def test_data_that_were_damaged_after_fitting_are_told(damage: Callable[[], None
 def test_an_experiment_that_another_process_works_on_is_left_alone() -> None:
     finish("a")
     code = (
-        "import sys; from pathlib import Path; from toolkit.files.locks import locked\n"
+        "import sys; from pathlib import Path; from toolkit.files.disk.locks import locked\n"
         "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, "experiments/a/.lock"]

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from toolkit.cli import app
 from toolkit.errors import ConfigError, MissingFileError, NothingToLearnError, SubmissionError
-from toolkit.files.digests import file_digest
-from toolkit.files.submissions.submission_log import LoggedSubmission, SubmissionLog
+from toolkit.files.disk.digests import file_digest
+from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
 
 IDS = ("a", "b", "c")
 

@@ -9,7 +9,7 @@ from toolkit.commands.config import config_schema, show_config
 from toolkit.config.models import Config
 from toolkit.config.training.stages import StageConfig
 from toolkit.errors import ConfigError
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 
 TEXT = "data: {images: train, masks: masks}\nstages: [{epochs: 2}]\n"
 

@@ -14,7 +14,7 @@ from toolkit.commands.data_samples import choose_samples
 from toolkit.core.masks.labels import Classes
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.files.inspection.examining import ImageFacts
 from toolkit.messages import Silent

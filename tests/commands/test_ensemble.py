@@ -14,12 +14,12 @@ from toolkit.commands.member_scores import MemberScore, Verdict
 from toolkit.config.loading import load_config, load_ensemble, plain_config
 from toolkit.core.ensembling.means import MEANS, Mean
 from toolkit.errors import ChangedError, ConfigError, MembersError
-from toolkit.files.datasets import find_dataset
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import write_folds
-from toolkit.files.resolved import Resolved, read_resolved, write_resolved
-from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from
-from toolkit.files.truth import truth_of
+from toolkit.files.datasets.dataset import find_dataset
+from toolkit.files.datasets.truth import truth_of
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import write_folds
+from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, is_made_from
 from toolkit.messages import Silent
 
 IDS = tuple("abcdefgh")

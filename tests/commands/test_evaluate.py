@@ -12,13 +12,13 @@ from typer.testing import CliRunner, Result
 from toolkit.cli import app
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.files.data.images import read_image
-from toolkit.files.datasets import find_dataset
-from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import write_folds
-from toolkit.files.resolved import Resolved, write_resolved
-from toolkit.files.store import ProbabilityWriter, store_digest
-from toolkit.files.tuned import TunedRecipe, write_tuned
+from toolkit.files.datasets.dataset import find_dataset
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import write_folds
+from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
+from toolkit.files.images.decoding import read_image
+from toolkit.files.predictions.store import ProbabilityWriter, store_digest
 from toolkit.messages import Silent
 
 SIZE = (4, 5)

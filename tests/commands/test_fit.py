@@ -14,12 +14,12 @@ from toolkit.cli import app
 from toolkit.commands.fit import FitResult, Wanted, fit, parse_wanted
 from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, FoldsError, NotReadyError, OutOfTimeError
-from toolkit.files.datasets import find_labelled
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import read_folds
-from toolkit.files.history import read_history
-from toolkit.files.pool import Sample
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.datasets.training_pool import Sample
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.history import read_history
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import build_reader, validation_batches
 from toolkit.learning.networks import Network, build_network
 from toolkit.learning.steps import TrainingStep

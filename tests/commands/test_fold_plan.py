@@ -9,10 +9,10 @@ from toolkit.commands.fold_plan import plan_folds
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError
-from toolkit.files.datasets import Dataset, find_dataset
-from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import FoldTable, write_folds
-from toolkit.files.resolved import Resolved, write_resolved
+from toolkit.files.datasets.dataset import Dataset, find_dataset
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import FoldTable, write_folds
+from toolkit.files.experiment.resolved import Resolved, write_resolved
 from toolkit.messages import Silent
 
 IDS = [f"{photo}_{patch}" for photo in "abcdefgh" for patch in range(3)]

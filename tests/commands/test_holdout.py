@@ -18,12 +18,12 @@ from toolkit.commands.tune import tune
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.errors import FoldsError, MembersError
-from toolkit.files.datasets import find_dataset
-from toolkit.files.experiment import Experiment, Split, Workspace
-from toolkit.files.fold_table import folds_digest, read_fold_table, write_folds
-from toolkit.files.resolved import Resolved, write_resolved
-from toolkit.files.store import ProbabilityStore, ProbabilityWriter
-from toolkit.files.tables import read_table
+from toolkit.files.datasets.dataset import find_dataset
+from toolkit.files.disk.tables import read_table
+from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folds_csv import folds_digest, read_fold_table, write_folds
+from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter
 from toolkit.messages import Silent
 
 IDS = tuple(f"{number:02}" for number in range(24))

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from toolkit.cli import app
 from toolkit.errors import ConfigError, StorageError, SubmissionError
-from toolkit.files.submissions.submission_log import LoggedSubmission, SubmissionLog
+from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
 
 
 @pytest.fixture(autouse=True)

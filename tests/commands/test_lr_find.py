@@ -11,10 +11,10 @@ from toolkit.cli import app
 from toolkit.commands.fit import Wanted, fit
 from toolkit.commands.lr_find import find_learning_rate
 from toolkit.errors import ConfigError, FoldsError, NotReadyError, TrainingError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import write_folds
-from toolkit.files.resolved import Resolved, write_resolved
-from toolkit.files.tables import read_table
+from toolkit.files.disk.tables import read_table
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import write_folds
+from toolkit.files.experiment.resolved import Resolved, write_resolved
 from toolkit.learning import lr_find
 from toolkit.learning.steps import TrainingStep
 from toolkit.messages import Silent

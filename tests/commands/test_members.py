@@ -6,10 +6,10 @@ import pytest
 from toolkit.commands.ensemble import EnsembleResult, ensemble
 from toolkit.commands.fit import Wanted, fit
 from toolkit.errors import MembersError, NotReadyError
-from toolkit.files.experiment import Experiment, Split, Workspace
-from toolkit.files.fold_table import read_folds
-from toolkit.files.members import Member, find_member, members_of
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.members import Member, find_member, members_of
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train

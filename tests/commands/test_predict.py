@@ -22,10 +22,10 @@ from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, DataError, NotReadyError, ToolkitError
-from toolkit.files.experiment import Workspace
-from toolkit.files.members import find_member
-from toolkit.files.prediction_folder import PredictionFolder
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.members import find_member
+from toolkit.files.predictions.output_folder import PredictionFolder
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train

@@ -10,7 +10,7 @@ from toolkit.cli import app
 from toolkit.commands import preview as module
 from toolkit.commands.preview import preview
 from toolkit.errors import ConfigError
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 from toolkit.messages import Silent
 from toolkit.report.previews import PreviewRow
 

@@ -18,12 +18,12 @@ from toolkit.core.metrics.registry import MetricSpec
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
-from toolkit.files.data.image_files import ImageFiles
-from toolkit.files.data.images import read_image
-from toolkit.files.data.mask_tables import MaskTable
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.experiment import Experiment
-from toolkit.files.store import ProbabilityStore, ProbabilityWriter
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.images.decoding import read_image
+from toolkit.files.images.image_files import ImageFiles
+from toolkit.files.masks.rle_tables import MaskTable
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter
 from toolkit.messages import Silent
 
 SIZE = (10, 14)

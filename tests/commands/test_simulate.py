@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from toolkit.cli import app
-from toolkit.files.simulation import KINDS
+from toolkit.files.simulated import KINDS
 
 
 def tk(*words: str, code: int = 0) -> Result:

@@ -20,13 +20,13 @@ from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Split
 from toolkit.errors import ChangedError, ConfigError, NotReadyError, SubmissionError, UploadError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import folds_digest, write_folds
-from toolkit.files.resolved import Resolved, read_resolved, write_resolved
-from toolkit.files.store import ProbabilityStore, ProbabilityWriter, store_digest
-from toolkit.files.submissions.submission_log import SubmissionLog
-from toolkit.files.tuned import TunedRecipe, write_tuned
-from toolkit.files.writing import write_json, write_text
+from toolkit.files.disk.writing import write_json, write_text
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import folds_digest, write_folds
+from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved
+from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, store_digest
+from toolkit.files.submissions.log import SubmissionLog
 from toolkit.messages import Silent
 
 SIZE = (24, 30)
@@ -369,7 +369,7 @@ def test_masks_that_are_encoded_wrongly_are_never_written(monkeypatch: pytest.Mo
     finish()
     tk("submit", "a", "--threshold", "0.4")
     before = Path("submissions/a.csv").read_bytes()
-    monkeypatch.setattr("toolkit.files.submissions.submissions.encode", lambda mask, *_: encode(mask[::-1]))
+    monkeypatch.setattr("toolkit.files.submissions.layout.encode", lambda mask, *_: encode(mask[::-1]))
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
     assert "its mask is another one than it was made of" in told
     assert Path("submissions/a.csv").read_bytes() == before

@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.postprocess import IDENTITY, recipe_from_plain
-from toolkit.files.datasets import find_dataset
-from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import folds_digest, write_folds
-from toolkit.files.resolved import Resolved, write_resolved
-from toolkit.files.store import ProbabilityWriter
-from toolkit.files.tuned import read_tuned
-from toolkit.files.writing import write_json
+from toolkit.files.datasets.dataset import find_dataset
+from toolkit.files.disk.writing import write_json
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import folds_digest, write_folds
+from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.tuned import read_tuned
+from toolkit.files.predictions.store import ProbabilityWriter
 from toolkit.messages import Silent
 
 SIZE = (16, 20)

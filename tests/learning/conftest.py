@@ -12,10 +12,10 @@ from toolkit.config.models import Config
 from toolkit.config.resolved_stage import Stage
 from toolkit.core.arrays import Integers
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets import find_dataset
-from toolkit.files.experiment import Experiment, StageFolder, Workspace
-from toolkit.files.history import read_history
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.datasets.dataset import find_dataset
+from toolkit.files.experiment.folder import Experiment, StageFolder, Workspace
+from toolkit.files.experiment.history import read_history
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import SampleReader, tiles_of
 from toolkit.learning.fitting import plan_training
 from toolkit.learning.plugins import Own

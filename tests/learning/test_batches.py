@@ -10,10 +10,10 @@ from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.mixing import parse_mixing
 from toolkit.core.masks.labels import BINARY, VOID, Classes
 from toolkit.files.data.finding import find_training_data
-from toolkit.files.data.images import UnreadableImageError
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.experiment import Workspace
-from toolkit.files.pool import Sample
+from toolkit.files.datasets.training_pool import Sample
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.images.decoding import UnreadableImageError
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.batches import (
     SampleReader,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from toolkit.config.training.networks import NetworkSpec
-from toolkit.files.experiment import StageFolder
-from toolkit.files.history import Epoch
+from toolkit.files.experiment.folder import StageFolder
+from toolkit.files.experiment.history import Epoch
 from toolkit.learning.averaging import ExponentialAverage
 from toolkit.learning.candidates import Candidates
 from toolkit.learning.networks import Network, build_network

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from toolkit.errors import StorageError
-from toolkit.files.writing import write_text
+from toolkit.files.disk.writing import write_text
 from toolkit.learning.checkpoints import Checkpoint, assign, read_checkpoint, write_checkpoint
 from toolkit.learning.runtime import tf
 

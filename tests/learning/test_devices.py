@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.learning import runtime
 from toolkit.learning.runtime import strategy, tf, training_devices
 
@@ -31,7 +31,7 @@ from toolkit.config.training.losses import parse_loss
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.errors import ConfigError
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 from toolkit.learning.losses import build_loss
 from toolkit.learning.networks import build_network
 from toolkit.learning.optimizers import build_optimizer

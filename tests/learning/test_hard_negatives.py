@@ -11,9 +11,9 @@ from toolkit.core.masks.labels import VOID, Classes
 from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.experiment import StageFolder
+from toolkit.files.datasets.training_pool import make_pool
+from toolkit.files.experiment.folder import StageFolder
 from toolkit.files.inspection.checking import check_training_data
-from toolkit.files.pool import make_pool
 from toolkit.learning.hard_negatives import weigh_negatives
 from toolkit.learning.training_data import Run
 from toolkit.messages import Silent

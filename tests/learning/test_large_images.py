@@ -17,13 +17,13 @@ from toolkit.core.masks.labels import has_foreground
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError, TrainingError
 from toolkit.files.data.sources import find_images
-from toolkit.files.datasets import find_labelled
-from toolkit.files.experiment import Experiment, StageFolder, Workspace
-from toolkit.files.fold_table import read_folds
-from toolkit.files.history import read_history
-from toolkit.files.resolved import read_resolved
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.writing import read_json
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.disk.writing import read_json
+from toolkit.files.experiment.folder import Experiment, StageFolder, Workspace
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning import predicting, stage_run
 from toolkit.learning.hard_negatives import weigh_negatives
 from toolkit.learning.networks import build_network

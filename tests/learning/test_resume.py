@@ -11,8 +11,8 @@ import pytest
 
 from toolkit.commands.fit import Wanted, fit
 from toolkit.errors import TrainingError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.history import read_history
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.history import read_history
 from toolkit.learning.checkpoints import read_checkpoint
 from toolkit.messages import Silent
 
@@ -27,7 +27,7 @@ import contextlib, json, os, re, signal, sys
 from pathlib import Path
 
 from toolkit.commands.fit import fit
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 from toolkit.learning import fitting, stores
 from toolkit.messages import Silent
 

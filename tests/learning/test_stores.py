@@ -12,11 +12,11 @@ from toolkit.core.images.views import parse_views
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError, NetworkError
 from toolkit.files.data.sources import Images, find_images
-from toolkit.files.datasets import find_labelled
-from toolkit.files.experiment import Experiment, Split, Workspace
-from toolkit.files.fold_table import read_folds
-from toolkit.files.resolved import read_resolved
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import build_reader
 from toolkit.learning.networks import Network, build_network
 from toolkit.learning.plugins import Own

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.training.callbacks import parse_callbacks
-from toolkit.files.history import Epoch
+from toolkit.files.experiment.history import Epoch
 from toolkit.learning.runtime import tf
 from toolkit.learning.tensorboard import EpochLog
 from toolkit.learning.validation import Example

@@ -15,7 +15,7 @@ from toolkit.core.masks.labels import BINARY, VOID
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import Images, LabelledImages, find_images
-from toolkit.files.pool import Sample
+from toolkit.files.datasets.training_pool import Sample
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.batches import SampleReader, tiles_of, training_batches, validation_batches
 from toolkit.learning.mixing import Mixing

@@ -9,11 +9,11 @@ import pytest
 
 from toolkit.commands.fit import fit
 from toolkit.errors import ChangedError, StorageError, TrainingError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import write_folds
-from toolkit.files.history import Epoch, read_history
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.writing import read_json
+from toolkit.files.disk.writing import read_json
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import write_folds
+from toolkit.files.experiment.history import Epoch, read_history
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.prediction import Predictor, ViewsPredictor
 from toolkit.learning.steps import TrainingStep
 from toolkit.messages import Silent, Task

@@ -7,8 +7,8 @@ import pytest
 from toolkit.commands.fit import FitResult, fit
 from toolkit.core.metrics.judge import Judge
 from toolkit.core.recipe.probabilities import to_stored
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.history import read_history
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.history import read_history
 from toolkit.learning.batches import validation_batches
 from toolkit.learning.networks import Network, build_network
 from toolkit.learning.runtime import tf

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.metrics.confusion import Confusion
-from toolkit.files.data.images import read_image
+from toolkit.files.images.decoding import read_image
 from toolkit.report.confusion import confusion_picture
 
 

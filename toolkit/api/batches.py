@@ -11,11 +11,11 @@ from toolkit.commands.scoring import labels_of
 from toolkit.core.arrays import Image, Presence, Probability
 from toolkit.core.recipe.probabilities import to_probability
 from toolkit.errors import ConfigError
-from toolkit.files.fold_table import read_folds
-from toolkit.files.members import Member
-from toolkit.files.resolved import read_resolved
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.truth import truth_of
+from toolkit.files.datasets.truth import truth_of
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress
 
 

@@ -25,13 +25,13 @@ from toolkit.core.arrays import Probability
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError, DataError, NotReadyError
-from toolkit.files.experiment import Workspace
-from toolkit.files.fitted import Networks, find_fitted, first_networks
-from toolkit.files.inputs import find_inputs, images_of
-from toolkit.files.members import find_member
-from toolkit.files.resolved import data_of, read_resolved
-from toolkit.files.tuned import read_tuned
-from toolkit.files.writing import read_json
+from toolkit.files.datasets.images_to_predict import find_inputs, images_of
+from toolkit.files.disk.writing import read_json
+from toolkit.files.experiment.fitted import Networks, find_fitted, first_networks
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.members import find_member
+from toolkit.files.experiment.resolved import data_of, read_resolved
+from toolkit.files.experiment.tuned import read_tuned
 from toolkit.messages import Progress, Silent
 
 Array = npt.NDArray[Any]

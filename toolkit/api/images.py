@@ -10,10 +10,10 @@ import numpy.typing as npt
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.errors import DataError
-from toolkit.files.data.image_files import ImageFiles
 from toolkit.files.data.sources import Images
-from toolkit.files.fitted import Networks
-from toolkit.files.inputs import ArrayImages
+from toolkit.files.datasets.images_to_predict import ArrayImages
+from toolkit.files.experiment.fitted import Networks
+from toolkit.files.images.image_files import ImageFiles
 
 
 def as_images(images: Sequence[npt.NDArray[Any] | str | Path], networks: Networks) -> Images:

@@ -8,7 +8,7 @@ import typer
 
 from toolkit import console
 from toolkit.errors import ToolkitError
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 from toolkit.messages import Progress
 
 _INTERRUPTED = 130

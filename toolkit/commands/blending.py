@@ -12,10 +12,10 @@ from toolkit.core.ensembling.means import Blender, Mean, count_levels
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.probabilities import StoredType, mean_presence
 from toolkit.errors import MembersError
-from toolkit.files.experiment import Experiment, Split
-from toolkit.files.members import Member
-from toolkit.files.resolved import read_resolved
-from toolkit.files.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
+from toolkit.files.experiment.folder import Experiment, Split
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, is_made_from, member_digests
 from toolkit.messages import Progress
 
 _PREDICTIONS: dict[Split, str] = {"oof": "out-of-fold", "test": "test", "holdout": "hold-out"}

@@ -7,12 +7,12 @@ from toolkit.commands.competition import named_competition
 from toolkit.config.data.competitions import PLAIN
 from toolkit.errors import SubmissionError
 from toolkit.files.data.sources import find_images
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 from toolkit.files.submissions.checks import check_submission
 from toolkit.files.submissions.expectations import Expected, TestImages
 from toolkit.files.submissions.findings import Finding, is_refused
-from toolkit.files.submissions.submission_log import SubmissionLog
-from toolkit.files.submissions.submissions import sample_layout
+from toolkit.files.submissions.layout import sample_layout
+from toolkit.files.submissions.log import SubmissionLog
 from toolkit.messages import Progress, Table
 
 

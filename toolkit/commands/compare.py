@@ -17,16 +17,16 @@ from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, MissingFileError, NotReadyError
-from toolkit.files.experiment import Experiment, Split, Workspace
-from toolkit.files.fold_table import read_fold_table
-from toolkit.files.history import Epoch, read_history
-from toolkit.files.members import Member, members_of
-from toolkit.files.resolved import Resolved, data_of, read_resolved
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.tables import format_table
-from toolkit.files.truth import truth_of
-from toolkit.files.tuned import TunedRecipe, read_tuned
-from toolkit.files.writing import finite_or_none, read_json, write_text
+from toolkit.files.datasets.truth import truth_of
+from toolkit.files.disk.tables import format_table
+from toolkit.files.disk.writing import finite_or_none, read_json, write_text
+from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.history import Epoch, read_history
+from toolkit.files.experiment.members import Member, members_of
+from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
+from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
 

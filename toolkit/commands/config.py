@@ -6,7 +6,7 @@ from typing import Any
 from toolkit.config.loading import is_ensemble, load_config, load_ensemble, plain_config
 from toolkit.config.models import Config
 from toolkit.errors import ConfigError
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 
 
 def show_config(workspace: Workspace, name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from toolkit.config.models import Config
 from toolkit.errors import ConfigError, DataError, ToolkitError
 from toolkit.files.data.finding import find_extra_images, find_test_images
 from toolkit.files.data.sources import Images, LabelledImages
-from toolkit.files.datasets import Dataset, check_all_depths, find_labelled, refuse_shared, weights_of
-from toolkit.files.experiment import Experiment, Workspace
+from toolkit.files.datasets.dataset import Dataset, check_all_depths, find_labelled, refuse_shared, weights_of
+from toolkit.files.disk.writing import replacing, write_json
+from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.inspection.checking import (
     DataIndex,
     duplicate_findings_of,
@@ -26,8 +27,7 @@ from toolkit.files.inspection.data_findings import DataFinding, by_level, errors
 from toolkit.files.inspection.data_summary import ClassShare, FileSummary, class_shares, summary_of
 from toolkit.files.inspection.duplicate_findings import like_extra
 from toolkit.files.inspection.examining import ImageFacts, examine_images, examine_labelled
-from toolkit.files.submissions.submissions import sample_layout_for
-from toolkit.files.writing import replacing, write_json
+from toolkit.files.submissions.layout import sample_layout_for
 from toolkit.messages import Progress, Silent, Table
 
 _Found = TypeVar("_Found")

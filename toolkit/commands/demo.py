@@ -12,8 +12,8 @@ from toolkit.commands.submit import submit
 from toolkit.commands.tune import tune
 from toolkit.core.recipe.postprocess import describe
 from toolkit.errors import DataError
-from toolkit.files.experiment import Workspace
-from toolkit.files.simulation import KINDS, SimulatedFiles, Simulation, write_simulation
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.simulated import KINDS, SimulatedFiles, Simulation, write_simulation
 from toolkit.messages import Progress, Table
 
 _SEED = 2018

@@ -17,8 +17,8 @@ from toolkit.config.loading import (
     with_relative_paths,
 )
 from toolkit.errors import ToolkitError
-from toolkit.files.experiment import Experiment
-from toolkit.files.resolved import Resolved, read_resolved
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.resolved import Resolved, read_resolved
 
 _RUN = "run"
 _DIGEST_LENGTH = 8

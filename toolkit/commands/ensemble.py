@@ -33,13 +33,13 @@ from toolkit.core.images.views import parse_views as read_views
 from toolkit.core.images.views import views_name
 from toolkit.core.metrics.metric import Direction
 from toolkit.errors import ConfigError
-from toolkit.files.experiment import ALL_SPLITS, Experiment, Workspace
-from toolkit.files.fold_table import FoldTable, read_fold_table, write_folds
-from toolkit.files.locks import locked
-from toolkit.files.members import Member, find_member, members_of
-from toolkit.files.resolved import Resolved, data_of, read_resolved, versions, write_resolved
-from toolkit.files.truth import TRUTH_KEYS, truth_of
-from toolkit.files.writing import write_json, write_text, writing_to
+from toolkit.files.datasets.truth import TRUTH_KEYS, truth_of
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.writing import write_json, write_text, writing_to
+from toolkit.files.experiment.folder import ALL_SPLITS, Experiment, Workspace
+from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, write_folds
+from toolkit.files.experiment.members import Member, find_member, members_of
+from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved, versions, write_resolved
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress, Table
 

@@ -34,16 +34,16 @@ from toolkit.core.metrics.registry import build_metrics
 from toolkit.core.recipe.postprocess import IDENTITY, check_recipe, describe, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import read_fold_table
-from toolkit.files.locks import locked
-from toolkit.files.members import Member
-from toolkit.files.resolved import read_resolved
-from toolkit.files.store import ProbabilityStore, store_digest
-from toolkit.files.tables import format_table
-from toolkit.files.truth import Truth, truth_of
-from toolkit.files.tuned import read_tuned
-from toolkit.files.writing import finite_or_none, write_json, write_text
+from toolkit.files.datasets.truth import Truth, truth_of
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.tables import format_table
+from toolkit.files.disk.writing import finite_or_none, write_json, write_text
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.tuned import read_tuned
+from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
 from toolkit.report.confusion import confusion_picture

@@ -24,18 +24,25 @@ from toolkit.core.arrays import Integers
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.datasets import Dataset, background_digest, find_dataset
-from toolkit.files.digests import digest, file_digest
-from toolkit.files.experiment import Experiment, Split, Workspace
-from toolkit.files.fold_table import FoldTable, folds_digest, write_folds
-from toolkit.files.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.files.datasets.dataset import Dataset, background_digest, find_dataset
+from toolkit.files.datasets.truth import only
+from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.writing import read_json
+from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
+from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.files.experiment.resolved import (
+    Resolved,
+    changed_keys,
+    plugins_digest,
+    read_resolved,
+    versions,
+    write_resolved,
+)
 from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
-from toolkit.files.locks import locked
-from toolkit.files.resolved import Resolved, changed_keys, plugins_digest, read_resolved, versions, write_resolved
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.truth import only
-from toolkit.files.writing import read_json
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, Table
 
 # The content of the data and the precision that was chosen are compared themselves.

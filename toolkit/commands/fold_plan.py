@@ -24,13 +24,13 @@ from toolkit.core.folds.strata import (
 from toolkit.core.images.duplicates import equal_groups, near_duplicate_groups
 from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.errors import ChangedError, DataError, FoldsError
-from toolkit.files.data.own_source import GROUP
-from toolkit.files.datasets import Dataset
-from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import FoldTable, read_fold_table, read_folds, read_given_folds
+from toolkit.files.data.user_source import GROUP
+from toolkit.files.datasets.dataset import Dataset
+from toolkit.files.datasets.training_pool import Pool
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, read_folds, read_given_folds
+from toolkit.files.experiment.resolved import changed_keys, read_resolved
 from toolkit.files.inspection.checking import DataIndex
-from toolkit.files.pool import Pool
-from toolkit.files.resolved import changed_keys, read_resolved
 from toolkit.files.submissions.findings import listed
 from toolkit.messages import Progress
 

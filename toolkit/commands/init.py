@@ -8,7 +8,7 @@ from toolkit.commands.init_choices import Choice, class_choices, data_choices, m
 from toolkit.commands.init_network import network_choices, starting_values
 from toolkit.commands.init_text import config_text
 from toolkit.commands.starting_point import SAID_BY_COMPETITION, load_checked, written_if_sound
-from toolkit.files.experiment import Workspace
+from toolkit.files.experiment.folder import Workspace
 from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognising import Recognised, recognise
 from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder

@@ -7,8 +7,8 @@ from typing import Any
 
 from toolkit.commands.starting_point import relative_path
 from toolkit.core.masks.mask_values import MaskReading
-from toolkit.files.data.images import LOSSY_SUFFIXES
-from toolkit.files.experiment import Experiment
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
 from toolkit.files.recognition.table_looks import TableLook

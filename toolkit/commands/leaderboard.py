@@ -9,8 +9,8 @@ from statistics import median
 from toolkit.config.metrics import read_metric
 from toolkit.core.metrics.leaderboard_agreement import Agreement, agreement
 from toolkit.errors import ConfigError, SubmissionError
-from toolkit.files.experiment import Workspace
-from toolkit.files.submissions.submission_log import Board, LoggedSubmission, SubmissionLog, submission_name
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.submissions.log import Board, LoggedSubmission, SubmissionLog, submission_name
 from toolkit.messages import Progress, Table
 
 _UNLIKELY = 0.05

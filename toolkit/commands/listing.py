@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from toolkit.config.loading import is_ensemble, load_ensemble
 from toolkit.errors import ToolkitError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.resolved import read_resolved
-from toolkit.files.writing import read_json
+from toolkit.files.disk.writing import read_json
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.resolved import read_resolved
 from toolkit.messages import Table
 
 

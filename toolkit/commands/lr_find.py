@@ -13,12 +13,12 @@ from toolkit.config.yaml.plugins import names_defined_beside
 from toolkit.core.arrays import Integers
 from toolkit.core.lr_range_test import geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError
-from toolkit.files.datasets import Dataset, find_dataset
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.initial_weights import check_initial_weights, refuse_fold_weights
-from toolkit.files.locks import locked
-from toolkit.files.tables import format_table
-from toolkit.files.writing import write_text
+from toolkit.files.datasets.dataset import Dataset, find_dataset
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.tables import format_table
+from toolkit.files.disk.writing import write_text
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.messages import Progress, Table
 
 _NAMES: dict[type, str] = {CyclicLR: "CyclicLR", Variations: "LRVariator"}

@@ -15,13 +15,13 @@ from toolkit.core.metrics.bootstrap import Verdict as Word
 from toolkit.core.metrics.bootstrap import bootstrap, paired
 from toolkit.core.metrics.metric import Direction, Metric
 from toolkit.core.recipe.postprocess import IDENTITY
-from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import read_fold_table
-from toolkit.files.members import Member
-from toolkit.files.resolved import read_resolved
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.truth import Truth, only, truth_of
-from toolkit.files.writing import finite_or_none
+from toolkit.files.datasets.truth import Truth, only, truth_of
+from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress
 
 

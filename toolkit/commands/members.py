@@ -11,13 +11,13 @@ from toolkit.core.recipe.postprocess import Step
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import MembersError, NotReadyError
 from toolkit.files.data.finding import find_test_images
-from toolkit.files.datasets import find_labelled
-from toolkit.files.experiment import Experiment, Split
-from toolkit.files.fold_table import read_folds
-from toolkit.files.locks import locked
-from toolkit.files.members import Member, members_of
-from toolkit.files.resolved import Resolved, read_resolved, refuse_changed_plugins
-from toolkit.files.store import ProbabilityStore, is_made_from
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.disk.locks import locked
+from toolkit.files.experiment.folder import Experiment, Split
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.members import Member, members_of
+from toolkit.files.experiment.resolved import Resolved, read_resolved, refuse_changed_plugins
+from toolkit.files.predictions.store import ProbabilityStore, is_made_from
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
 

@@ -18,8 +18,8 @@ from toolkit.config.loading import apply_overrides, load_config, override_key, r
 from toolkit.config.models import Config
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.writing import write_text
+from toolkit.files.disk.writing import write_text
+from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.messages import Table
 
 

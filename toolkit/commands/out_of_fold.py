@@ -7,7 +7,7 @@ from toolkit.core.masks.labels import Labels
 from toolkit.core.metrics.metric import Objects
 from toolkit.core.tuning.recipe_scores import Example
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress
 
 _BYTES_OF_TRUTH = 1 << 28

@@ -13,9 +13,9 @@ from toolkit.core.recipe.postprocess import Step, describe, masks_of
 from toolkit.core.recipe.probabilities import to_probability
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.experiment import Experiment
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.writing import replacing
+from toolkit.files.disk.writing import replacing
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.report.drawing import as_rgb
 from toolkit.report.overlays import OverlayRow, overlay_sheet
 

@@ -20,12 +20,12 @@ from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError
 from toolkit.files.data.sources import Images
-from toolkit.files.digests import digest, file_digest
-from toolkit.files.experiment import Workspace
-from toolkit.files.fitted import Fitted, classes_of, find_fitted, first_networks
-from toolkit.files.inputs import Inputs, find_inputs, images_of
-from toolkit.files.members import Member, find_member, members_of
-from toolkit.files.prediction_folder import InputRow, PredictionFolder
+from toolkit.files.datasets.images_to_predict import Inputs, find_inputs, images_of
+from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.members import Member, find_member, members_of
+from toolkit.files.predictions.output_folder import InputRow, PredictionFolder
 from toolkit.messages import Progress
 
 _SECONDS_BETWEEN_SAVES = 2.0

@@ -12,9 +12,9 @@ from toolkit.core.arrays import Image, Presence, Probability
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.errors import ConfigError, DataError
 from toolkit.files.data.sources import Images
-from toolkit.files.fitted import Fitted, classes_of
-from toolkit.files.inputs import ArrayImages
-from toolkit.files.spilled_map import SpilledMap
+from toolkit.files.datasets.images_to_predict import ArrayImages
+from toolkit.files.experiment.fitted import Fitted, classes_of
+from toolkit.files.predictions.spilled_map import SpilledMap
 from toolkit.messages import Progress, Task
 
 if TYPE_CHECKING:

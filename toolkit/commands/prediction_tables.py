@@ -10,10 +10,10 @@ from toolkit.core.arrays import Mask
 from toolkit.core.images.chunks import pieces
 from toolkit.core.masks.rle import encode
 from toolkit.errors import DataError
-from toolkit.files.data.images import read_mask_values
 from toolkit.files.data.sources import Images
-from toolkit.files.prediction_folder import PredictionFolder
-from toolkit.files.tables import format_table
+from toolkit.files.disk.tables import format_table
+from toolkit.files.images.decoding import read_mask_values
+from toolkit.files.predictions.output_folder import PredictionFolder
 
 _MAPS, _RUNS = "predictions_maps.npy", "masks.csv"
 _LISTED = 3

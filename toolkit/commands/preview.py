@@ -18,11 +18,11 @@ from toolkit.core.randomness import derived_seed, generator
 from toolkit.core.sampling.patches import PatchRule, cell_of, draw_patches
 from toolkit.errors import ConfigError
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.datasets import find_labelled
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.parts import find_occupancies, parts_of
-from toolkit.files.pool import Sample
-from toolkit.files.writing import replacing
+from toolkit.files.datasets.cutting import find_occupancies, parts_of
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.datasets.training_pool import Sample
+from toolkit.files.disk.writing import replacing
+from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.messages import Progress, Table, Task
 from toolkit.report.previews import PreviewRow, PreviewSample, preview_sheet
 

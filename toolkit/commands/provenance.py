@@ -9,15 +9,15 @@ from toolkit.commands.scoring import read_holdout, score_stores
 from toolkit.commands.submission_masks import Maker
 from toolkit.core.recipe.postprocess import IDENTITY, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.files.digests import file_digest
-from toolkit.files.experiment import Experiment
-from toolkit.files.fold_table import read_fold_table
-from toolkit.files.members import Member
-from toolkit.files.resolved import Resolved
-from toolkit.files.store import ProbabilityStore, store_digest
-from toolkit.files.truth import Truth
-from toolkit.files.tuned import TunedRecipe
-from toolkit.files.writing import finite_or_none, read_json, write_json
+from toolkit.files.datasets.truth import Truth
+from toolkit.files.disk.digests import file_digest
+from toolkit.files.disk.writing import finite_or_none, read_json, write_json
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import Resolved
+from toolkit.files.experiment.tuned import TunedRecipe
+from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
 

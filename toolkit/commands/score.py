@@ -19,7 +19,7 @@ from toolkit.core.metrics.registry import MetricSpec, build_metric
 from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.data.sources import find_images
 from toolkit.files.submissions.findings import listed
-from toolkit.files.submissions.submissions import Submission, read_solution, read_submission
+from toolkit.files.submissions.layout import Submission, read_solution, read_submission
 from toolkit.messages import Progress, Table
 
 

@@ -15,10 +15,10 @@ from toolkit.core.recipe.postprocess import Step
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.experiment import Experiment
-from toolkit.files.store import ProbabilityStore
-from toolkit.files.tables import format_table
-from toolkit.files.writing import finite_or_none, write_json, write_text
+from toolkit.files.disk.tables import format_table
+from toolkit.files.disk.writing import finite_or_none, write_json, write_text
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import ConfigError
-from toolkit.files.simulation import KINDS, ClassCount, SimulatedFiles, Simulation, write_simulation
+from toolkit.files.simulated import KINDS, ClassCount, SimulatedFiles, Simulation, write_simulation
 from toolkit.messages import Progress, Table
 
 _SIDE_AT_LEAST, _SIDE_AT_MOST = 16, 16384
@@ -52,7 +52,7 @@ def simulate(
     """Write a simulated competition into a folder of its own.
 
     Args:
-        kind: what is simulated, see `toolkit.files.simulation.KINDS`.
+        kind: what is simulated, see `toolkit.files.simulated.KINDS`.
         folder: where to.
         count: number of training images.
         seed: what all images derive from.

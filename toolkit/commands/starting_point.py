@@ -9,10 +9,10 @@ from typing import Any
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.files.data.finding import find_test_images
-from toolkit.files.datasets import find_labelled
-from toolkit.files.experiment import Experiment
-from toolkit.files.submissions.submissions import sample_layout
-from toolkit.files.writing import write_text
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.disk.writing import write_text
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.submissions.layout import sample_layout
 
 HEADER = "# Every key and its default: docs/configuration.md\n"
 

@@ -4,9 +4,9 @@ from toolkit.commands.members import first_fitted
 from toolkit.config.data.data import DataConfig
 from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, MissingFileError, NotReadyError
-from toolkit.files.experiment import Experiment
-from toolkit.files.members import Member
-from toolkit.files.resolved import Resolved, data_of
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import Resolved, data_of
 from toolkit.messages import Progress
 
 

@@ -13,10 +13,10 @@ from toolkit.core.recipe.coverage import Coverage, coverage
 from toolkit.core.recipe.postprocess import Step, masks_of, objects_of
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import SubmissionError
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.datasets.truth import Truth
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.expectations import RowKey, mask_digest
-from toolkit.files.submissions.submissions import encode_image, encode_objects
-from toolkit.files.truth import Truth
+from toolkit.files.submissions.layout import encode_image, encode_objects
 from toolkit.messages import Progress
 
 

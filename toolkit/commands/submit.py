@@ -16,17 +16,17 @@ from toolkit.core.recipe.postprocess import check_recipe, describe
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.resolved import read_resolved
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.datasets.truth import Truth, truth_of
+from toolkit.files.disk.writing import new_path
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.checks import Checked, check_submission
 from toolkit.files.submissions.expectations import Expected, TestImages
 from toolkit.files.submissions.findings import Finding, refusal
-from toolkit.files.submissions.submission_log import LoggedSubmission, SubmissionLog
-from toolkit.files.submissions.submissions import SubmissionLayout, default_layout, sample_layout_for, write_submission
-from toolkit.files.truth import Truth, truth_of
-from toolkit.files.tuned import TunedRecipe, read_tuned
-from toolkit.files.writing import new_path
+from toolkit.files.submissions.layout import SubmissionLayout, default_layout, sample_layout_for, write_submission
+from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
 from toolkit.messages import Progress, Table
 
 _NAME_BYTES = 200

@@ -25,15 +25,15 @@ from toolkit.core.tuning.task import STEPS, Task
 from toolkit.core.tuning.threshold_shift import Looker, distance, look_at_folds, matched, try_matched_share
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.experiment import Experiment, Workspace
-from toolkit.files.fold_table import FoldTable, folds_digest, read_fold_table
-from toolkit.files.locks import locked
-from toolkit.files.members import Member
-from toolkit.files.resolved import Resolved, data_of, read_resolved
-from toolkit.files.store import ProbabilityStore, store_digest
-from toolkit.files.truth import Truth, truth_of
-from toolkit.files.tuned import HoldoutScores, TunedRecipe, write_tuned
-from toolkit.files.writing import finite_or_none
+from toolkit.files.datasets.truth import Truth, truth_of
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, read_fold_table
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
+from toolkit.files.experiment.tuned import HoldoutScores, TunedRecipe, write_tuned
+from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress, Silent
 from toolkit.report.surface import surface_picture

@@ -7,7 +7,7 @@ from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import IDENTITY, describe
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.core.tuning.threshold_shift import Look
-from toolkit.files.tuned import HoldoutScores
+from toolkit.files.experiment.tuned import HoldoutScores
 from toolkit.messages import Table
 
 

@@ -22,8 +22,8 @@ from toolkit.core.ensembling.candidate_scores import Weighed, Weights, has_thres
 from toolkit.core.ensembling.weight_search import by_adding, indicator
 from toolkit.core.images.views import View, parse_views, views_name
 from toolkit.errors import ConfigError
-from toolkit.files.members import Member
-from toolkit.files.writing import finite_or_none
+from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.experiment.members import Member
 from toolkit.messages import Table
 
 _AUTO = "auto"

@@ -19,8 +19,8 @@ from toolkit.core.metrics.bootstrap import bootstrap, paired
 from toolkit.core.metrics.metric import Metric, Objects, case_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.members import Member
-from toolkit.files.writing import finite_or_none
+from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.experiment.members import Member
 from toolkit.messages import Progress, Table
 
 

@@ -18,7 +18,7 @@ from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import Classes, Labels
 from toolkit.core.randomness import derived_seed
 from toolkit.files.data.sources import Images
-from toolkit.files.pool import Sample, read_part
+from toolkit.files.datasets.training_pool import Sample, read_part
 from toolkit.learning.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.mixing import Mixing
 from toolkit.learning.runtime import tf

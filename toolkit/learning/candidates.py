@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.resolved_stage import Stage
-from toolkit.files.experiment import StageFolder
-from toolkit.files.history import Epoch
+from toolkit.files.experiment.folder import StageFolder
+from toolkit.files.experiment.history import Epoch
 from toolkit.learning.averaging import ExponentialAverage, StochasticAverage, first_averaged_epoch, soup
 from toolkit.learning.checkpoints import Arrays, assign
 from toolkit.learning.networks import Network

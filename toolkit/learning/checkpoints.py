@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.errors import StorageError
-from toolkit.files.writing import new_path
+from toolkit.files.disk.writing import new_path
 
 Arrays = Sequence[npt.NDArray[Any]]
 

@@ -15,9 +15,9 @@ from toolkit.core.metrics.metric import Metric
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
 from toolkit.core.sampling.patches import cell_of
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
-from toolkit.files.experiment import Experiment
-from toolkit.files.parts import cut_pool, find_occupancies
-from toolkit.files.pool import Pool
+from toolkit.files.datasets.cutting import cut_pool, find_occupancies
+from toolkit.files.datasets.training_pool import Pool
+from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader, Where, build_reader
 from toolkit.learning.losses import build_loss

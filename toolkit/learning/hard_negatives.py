@@ -12,10 +12,10 @@ from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import VOID, Activation
 from toolkit.core.sampling.patches import HardPlaces, edges_of
 from toolkit.errors import StorageError
-from toolkit.files.experiment import StageFolder
-from toolkit.files.pool import Sample
-from toolkit.files.tables import format_table, read_table
-from toolkit.files.writing import write_text
+from toolkit.files.datasets.training_pool import Sample
+from toolkit.files.disk.tables import format_table, read_table
+from toolkit.files.disk.writing import write_text
+from toolkit.files.experiment.folder import StageFolder
 from toolkit.learning.batches import validation_batches
 from toolkit.learning.prediction import Assembly, Predicted, Predictor, Rows
 from toolkit.learning.training_data import HardNegatives, Run, TrainingData

@@ -11,8 +11,8 @@ from toolkit.core.ensembling.means import Blender, count_levels
 from toolkit.core.images.chunks import pieces
 from toolkit.core.recipe.probabilities import Stored, StoredType, mean_presence, to_stored
 from toolkit.files.data.sources import Images
-from toolkit.files.fitted import Blend, Fitted, Networks, classes_of
-from toolkit.files.store import ProbabilityStore
+from toolkit.files.experiment.fitted import Blend, Fitted, Networks, classes_of
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Own
 from toolkit.learning.predicting import Predicting
 from toolkit.learning.prediction import Predicted, Rows, whole_maps

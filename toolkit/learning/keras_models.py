@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from toolkit.files.fitted import Networks
+from toolkit.files.experiment.fitted import Networks
 from toolkit.learning.networks import build_network
 from toolkit.learning.plugins import Own
 from toolkit.learning.runtime import configure, in_float32, parse_precision, tf

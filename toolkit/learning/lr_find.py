@@ -9,8 +9,8 @@ import numpy as np
 from toolkit.config.resolved_stage import Stage
 from toolkit.core.arrays import Floats
 from toolkit.core.randomness import derived_seed
-from toolkit.files.experiment import Experiment
-from toolkit.files.pool import Pool
+from toolkit.files.datasets.training_pool import Pool
+from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.fitting import Plan
 from toolkit.learning.runtime import Precision, configure
 from toolkit.learning.trainer import Trainer

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.config.yaml.plugins import PLUGINS, names_defined_beside
-from toolkit.files.own_code import load_dotted, load_plugins
+from toolkit.files.plugins import load_dotted, load_plugins
 from toolkit.messages import Progress, Silent
 
 

@@ -11,7 +11,7 @@ from toolkit.config.view_sizes import view_shapes
 from toolkit.core.images.views import parse_views
 from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images
-from toolkit.files.experiment import Experiment
+from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.batches import Tile, build_reader, tiles_of
 from toolkit.learning.networks import Network, build_network
 from toolkit.learning.prediction import Assembly, Predicted, Rows, ViewsPredictor, predict_tiles, whole_maps

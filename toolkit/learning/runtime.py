@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from toolkit.errors import StorageError, ToolkitError
-from toolkit.files.own_code import TENSORFLOW_SETTINGS
+from toolkit.files.plugins import TENSORFLOW_SETTINGS
 
 _CPU_FLAGS = Path("/proc/cpuinfo")
 

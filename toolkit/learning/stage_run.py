@@ -9,9 +9,9 @@ from typing import Any
 from toolkit.config.resolved_stage import Stage
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
-from toolkit.files.experiment import StageFolder
-from toolkit.files.history import Epoch, write_history
-from toolkit.files.writing import finite_or_none, write_json
+from toolkit.files.disk.writing import finite_or_none, write_json
+from toolkit.files.experiment.folder import StageFolder
+from toolkit.files.experiment.history import Epoch, write_history
 from toolkit.learning.averaging import reestimate_batch_norm
 from toolkit.learning.candidates import Candidates
 from toolkit.learning.checkpoints import Checkpoint, assign, read_checkpoint, write_checkpoint

@@ -15,12 +15,12 @@ from toolkit.core.folds.assignment import HOLDOUT
 from toolkit.core.images.tiles import WHOLE as UNCUT
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.files.data.sources import Images
-from toolkit.files.digests import digest, file_digest
-from toolkit.files.experiment import Experiment, Split
-from toolkit.files.fold_table import folds_digest
-from toolkit.files.members import weights_of
-from toolkit.files.resolved import Resolved
-from toolkit.files.store import ProbabilityWriter, is_made_from
+from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.experiment.folder import Experiment, Split
+from toolkit.files.experiment.folds_csv import folds_digest
+from toolkit.files.experiment.members import weights_of
+from toolkit.files.experiment.resolved import Resolved
+from toolkit.files.predictions.store import ProbabilityWriter, is_made_from
 from toolkit.learning.predicting import Predicting
 from toolkit.learning.prediction import Rows
 from toolkit.messages import Progress

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.config.training.callbacks import CallbackSpec, tensorboard_of
-from toolkit.files.history import Epoch
+from toolkit.files.experiment.history import Epoch
 from toolkit.learning.runtime import tf
 from toolkit.learning.validation import Example
 

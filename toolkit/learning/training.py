@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 
 from toolkit.config.resolved_stage import Stage
 from toolkit.errors import NotReadyError
-from toolkit.files.experiment import Experiment
-from toolkit.files.initial_weights import initial_weights_path
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.initial_weights import initial_weights_path
 from toolkit.learning.stage_run import StageRun
 from toolkit.learning.trainer import Trainer
 from toolkit.learning.training_data import Run, TrainingData

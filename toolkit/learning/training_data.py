@@ -16,7 +16,7 @@ from toolkit.core.recipe.probabilities import StoredType
 from toolkit.core.sampling.class_weights import balanced_class_weights
 from toolkit.core.sampling.epoch_sampling import area_groups, select_images, shuffled_batches
 from toolkit.core.sampling.patches import HardPlaces, Occupancy, PatchRule, draw_patches, group_images
-from toolkit.files.pool import Pool, Sample
+from toolkit.files.datasets.training_pool import Pool, Sample
 from toolkit.learning.augmentation import Augmentation
 from toolkit.learning.batches import SampleReader, training_batches
 from toolkit.learning.callbacks import Callback, build_callbacks

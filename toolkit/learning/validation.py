@@ -13,7 +13,7 @@ from toolkit.core.metrics.judge import Judge
 from toolkit.core.recipe.probabilities import Stored, to_stored
 from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.errors import TrainingError
-from toolkit.files.pool import Sample
+from toolkit.files.datasets.training_pool import Sample
 from toolkit.learning.batches import validation_batches
 from toolkit.learning.prediction import Assembly, Predicted, Predictor
 from toolkit.learning.runtime import tf

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.errors import WeightsError
-from toolkit.files.writing import new_path
+from toolkit.files.disk.writing import new_path
 from toolkit.learning.rebuilding import Layer
 
 Weights = dict[str, list[npt.NDArray[Any]]]

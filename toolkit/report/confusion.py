@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.core.metrics.confusion import Confusion
-from toolkit.files.writing import replacing
+from toolkit.files.disk.writing import replacing
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes

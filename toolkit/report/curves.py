@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.core.arrays import Floats
 from toolkit.core.lr_range_test import Suggestion, smoothed
-from toolkit.files.writing import replacing
+from toolkit.files.disk.writing import replacing
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes

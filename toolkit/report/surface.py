@@ -14,7 +14,7 @@ from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import recipe_of
 from toolkit.core.tuning.recipe_search import Tuned
 from toolkit.core.tuning.steps import Surface
-from toolkit.files.writing import replacing
+from toolkit.files.disk.writing import replacing
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes

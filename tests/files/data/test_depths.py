@@ -7,7 +7,7 @@ import tifffile
 
 from toolkit.errors import DataError
 from toolkit.files.data.depths import check_depths
-from toolkit.files.data.image_files import find_image_files
+from toolkit.files.images.image_files import find_image_files
 from toolkit.messages import Progress, Silent
 
 

@@ -14,7 +14,7 @@ from toolkit.core.masks.labels import VOID
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.datasets import find_labelled
+from toolkit.files.datasets.dataset import find_labelled
 
 SIZE = (13, 17)
 IDS = ("a", "b.c", "NA")

@@ -9,8 +9,8 @@ from PIL import Image
 from toolkit.core.masks.labels import VOID, Classes
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.data.finding import find_training_data
-from toolkit.files.data.images import UnreadableImageError, image_id_of
 from toolkit.files.data.sources import LabelledImages, find_images, find_negatives
+from toolkit.files.images.decoding import UnreadableImageError, image_id_of
 
 Draw = Callable[..., Path]
 

@@ -9,11 +9,11 @@ from toolkit.core.arrays import Mask
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.salt import simulate_salt
 from toolkit.errors import MissingFileError
-from toolkit.files.digests import file_digest
+from toolkit.files.disk.digests import file_digest
 from toolkit.files.submissions.checks import Checked, check_submission
 from toolkit.files.submissions.expectations import Expected, TestImages, mask_digest
-from toolkit.files.submissions.submission_log import LoggedSubmission
-from toolkit.files.submissions.submissions import sample_layout
+from toolkit.files.submissions.layout import sample_layout
+from toolkit.files.submissions.log import LoggedSubmission
 from toolkit.messages import Silent
 
 SIZE = (8, 10)
@@ -165,7 +165,7 @@ def test_what_refuses_comes_first(check: Callable[..., Checked]) -> None:
 
 
 def test_large_files_are_told(check: Callable[..., Checked], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.files.submissions.raw_rows._LARGE_MIB", 0)
+    monkeypatch.setattr("toolkit.files.submissions.rows._LARGE_MIB", 0)
     assert told(check(GOOD)) == [("warn", "size")]
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.errors import DataError
-from toolkit.files.data.image_files import ImageFiles, StackedImages
-from toolkit.files.data.images import UnreadableImageError, stored_depth
 from toolkit.files.data.merging import MergedImages
 from toolkit.files.data.sources import Images
+from toolkit.files.images.decoding import UnreadableImageError, stored_depth
+from toolkit.files.images.image_files import ImageFiles, StackedImages
 from toolkit.messages import Progress
 
 _LEVELS = 64

@@ -9,16 +9,23 @@ from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.config.data.data import CODING_KEYS, DataConfig, SourceKeys
 from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.errors import DataError, MissingFileError
-from toolkit.files.data.folders import ANYTHING, CLASS, Named, files_by_id, named_files
-from toolkit.files.data.image_files import ImageFiles, StackedImages, find_image_files, path_advice
-from toolkit.files.data.images import LOSSY_SUFFIXES, MASK_SUFFIXES
-from toolkit.files.data.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
-from toolkit.files.data.mask_tables import read_mask_table
 from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
-from toolkit.files.data.own_source import OwnImages, OwnItems, OwnMasks
-from toolkit.files.data.shapes import BACKGROUND, BACKGROUND_FIRST, LabelmeFiles, ShapeError, Shapes, read_coco
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
+from toolkit.files.data.user_source import OwnImages, OwnItems, OwnMasks
+from toolkit.files.images.decoding import LOSSY_SUFFIXES, MASK_SUFFIXES
+from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
+from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
+from toolkit.files.masks.coco_and_labelme import (
+    BACKGROUND,
+    BACKGROUND_FIRST,
+    LabelmeFiles,
+    ShapeError,
+    Shapes,
+    read_coco,
+)
+from toolkit.files.masks.mask_files import MaskFiles, MasksFromImages, SeveralMaskFiles
+from toolkit.files.masks.rle_tables import read_mask_table
 
 
 def find_training_images(data: DataConfig, classes: Classes, channels: int) -> LabelledImages:

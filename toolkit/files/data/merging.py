@@ -13,7 +13,7 @@ from toolkit.core.metrics.metric import Objects
 from toolkit.errors import DataError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.data.sources import Images, LabelledImages
-from toolkit.files.data.tiff_files import Box
+from toolkit.files.images.tiff_files import Box
 
 _LISTED = 5
 

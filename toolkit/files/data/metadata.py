@@ -11,8 +11,8 @@ from toolkit.config.yaml.error_texts import describe_unknown_name
 from toolkit.config.yaml.named_calls import UnknownNameError
 from toolkit.core.arrays import Floats
 from toolkit.errors import DataError
-from toolkit.files.data.images import image_id_of
-from toolkit.files.tables import read_table
+from toolkit.files.disk.tables import read_table
+from toolkit.files.images.decoding import image_id_of
 
 _LISTED = 5
 

@@ -13,12 +13,12 @@ from toolkit.core.masks.labels import BINARY, Classes, Labels, OverlapError, Unk
 from toolkit.core.masks.rle import RleError
 from toolkit.core.metrics.metric import Objects
 from toolkit.errors import DataError
-from toolkit.files.data.image_files import find_image_files
-from toolkit.files.data.mask_files import EmptyMasks
 from toolkit.files.data.metadata import Metadata
-from toolkit.files.data.recent import RecentArrays
-from toolkit.files.data.tiff_files import Box
-from toolkit.files.data.windows import cut, refuse_outside
+from toolkit.files.images.image_files import find_image_files
+from toolkit.files.images.reading_parts import cut, refuse_outside
+from toolkit.files.images.recently_decoded import RecentArrays
+from toolkit.files.images.tiff_files import Box
+from toolkit.files.masks.mask_files import EmptyMasks
 
 _TURNED = (
     "If the image has an orientation tag (EXIF), its mask was drawn on the image as programs turn it: save the image "

@@ -9,15 +9,15 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.images.duplicates import Thumbnail
-from toolkit.files.data.image_files import ImageFiles
-from toolkit.files.data.mask_files import MaskFiles
-from toolkit.files.data.mask_tables import MaskTable
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource
-from toolkit.files.digests import digest
+from toolkit.files.disk.digests import digest
+from toolkit.files.images.image_files import ImageFiles
+from toolkit.files.images.kinds import file_kind
 from toolkit.files.inspection import duplicate_findings, image_findings, label_findings
 from toolkit.files.inspection.data_findings import DataFinding, refuse_errors, warn_of
 from toolkit.files.inspection.examining import ImageFacts, examine_images, examine_labelled
-from toolkit.files.inspection.kinds import file_kind
+from toolkit.files.masks.mask_files import MaskFiles
+from toolkit.files.masks.rle_tables import MaskTable
 from toolkit.messages import Progress
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.masks.labels import Classes
-from toolkit.files.data.image_files import ImageFiles
-from toolkit.files.data.mask_files import MaskFiles, SeveralMaskFiles
-from toolkit.files.data.mask_tables import MaskTable
-from toolkit.files.data.shapes import Shapes
 from toolkit.files.data.sources import Images, MaskSource
+from toolkit.files.images.image_files import ImageFiles
+from toolkit.files.images.kinds import file_kind
 from toolkit.files.inspection.examining import ImageFacts
-from toolkit.files.inspection.kinds import file_kind
+from toolkit.files.masks.coco_and_labelme import Shapes
+from toolkit.files.masks.mask_files import MaskFiles, SeveralMaskFiles
+from toolkit.files.masks.rle_tables import MaskTable
 
 _LISTED = 4
 

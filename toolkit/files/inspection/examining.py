@@ -15,10 +15,10 @@ from toolkit.core.masks.labels import VOID, Labels, UnknownValuesError, pixel_co
 from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import DataError
-from toolkit.files.data.mask_tables import MaskTable
 from toolkit.files.data.sources import Images, LabelledImages
-from toolkit.files.digests import digest
-from toolkit.files.room import Room
+from toolkit.files.disk.digests import digest
+from toolkit.files.disk.free_space import Room
+from toolkit.files.masks.rle_tables import MaskTable
 from toolkit.messages import Progress
 
 _PIXELS_AT_ONCE = 1 << 26

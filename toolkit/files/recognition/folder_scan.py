@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import MissingFileError
-from toolkit.files.data.images import IMAGE_SUFFIXES, image_id_of
+from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
 
 _COMPETITION = "competition.yaml"
 _NOT_DATA = frozenset(("experiments", "submissions", "__pycache__", "__MACOSX"))

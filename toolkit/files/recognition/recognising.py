@@ -14,8 +14,8 @@ from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.mask_values import MaskLook, MaskReading, look_at_mask, read_codes
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
-from toolkit.files.data.images import MASK_ARRAYS, image_id_of, read_image, read_mask_values, read_size, read_stored
-from toolkit.files.inspection.kinds import file_kind
+from toolkit.files.images.decoding import MASK_ARRAYS, image_id_of, read_image, read_mask_values, read_size, read_stored
+from toolkit.files.images.kinds import file_kind
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
 from toolkit.files.recognition.rle_readings import Labelled, RleReading, read_order

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from toolkit.errors import DataError, MissingFileError
-from toolkit.files.data.images import IMAGE_SUFFIXES, image_id_of
-from toolkit.files.tables import TextTable, read_table
+from toolkit.files.disk.tables import TextTable, read_table
+from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
 
 Role = Literal["labels", "sample", "metadata", "classes", "unknown"]
 

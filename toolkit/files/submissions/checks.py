@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.files.data.mask_rows import MaskRow
-from toolkit.files.digests import file_digest
+from toolkit.files.disk.digests import file_digest
+from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected
 from toolkit.files.submissions.findings import WHOLE_FILE, Finding, Findings, is_refused
 from toolkit.files.submissions.id_checks import check_ids
 from toolkit.files.submissions.mask_checks import MaskChecks
-from toolkit.files.submissions.raw_rows import read_raw_rows
+from toolkit.files.submissions.rows import read_raw_rows
 from toolkit.messages import Progress
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from toolkit.config.data.competitions import Competition
 from toolkit.core.arrays import Image, Mask
-from toolkit.files.digests import digest
-from toolkit.files.submissions.submission_log import LoggedSubmission
-from toolkit.files.submissions.submissions import SubmissionLayout
+from toolkit.files.disk.digests import digest
+from toolkit.files.submissions.layout import SubmissionLayout
+from toolkit.files.submissions.log import LoggedSubmission
 
 RowKey = tuple[str, str | None]
 """The id of an image and, of a row that holds one class, the class."""

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from toolkit.config.data.competitions import PLAIN, Competition, cell_reader
-from toolkit.files.data.images import image_id_of
-from toolkit.files.data.mask_rows import MaskRow
+from toolkit.files.images.decoding import image_id_of
+from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, RowKey
 from toolkit.files.submissions.findings import WHOLE_FILE, Findings, listed
-from toolkit.files.submissions.raw_rows import RawRows
+from toolkit.files.submissions.rows import RawRows
 
 _PLAIN_ID = "{id}"
 _AS_THE_SAMPLE = "Write ids as the sample submission does."

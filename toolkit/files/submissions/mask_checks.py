@@ -8,7 +8,7 @@ from toolkit.config.data.competitions import PLAIN
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.pixel_order import border_contrast, border_length, evidence, in_other_order
 from toolkit.core.masks.rle import RleError, decode, encode
-from toolkit.files.data.mask_rows import MaskRow
+from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, mask_digest
 from toolkit.files.submissions.findings import WHOLE_FILE, Findings, listed
 

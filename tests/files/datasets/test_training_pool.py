@@ -1,0 +1,61 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit.core.masks.labels import BINARY
+from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.sources import find_negatives
+from toolkit.files.datasets.training_pool import Pool, make_pool
+from toolkit.files.inspection.checking import check_training_data
+from toolkit.messages import Silent
+
+FOLDS = np.array([1, 0, 2, 1])
+
+
+@pytest.fixture
+def pool(draw: Callable[..., Path], tmp_path: Path) -> Pool:
+    """Images `a` to `d` of 6×9 in three folds, `a` empty; as extra ones another `a`, and a negative `n`."""
+    for folder, ids in (("main", "abcd"), ("more", "a")):
+        for image_id in ids:
+            draw(f"{folder}/images/{image_id}.png")
+            empty = folder == "main" and image_id == "a"
+            draw(f"{folder}/masks/{image_id}.png", np.full((6, 9), not empty, np.uint8) * np.eye(6, 9, dtype=np.uint8))
+    draw("negatives/n.png")
+    main, more = (
+        find_training_data(tmp_path / name / "images", tmp_path / name / "masks") for name in ("main", "more")
+    )
+    extra = [more, find_negatives(tmp_path / "negatives", BINARY, 3, "data.external_negatives")]
+    checked = [(data, check_training_data(data, Silent(), extra=True)) for data in extra]
+    return make_pool(main, check_training_data(main, Silent()), FOLDS, checked)
+
+
+def test_samples_of_the_folds_come_first_and_extra_ones_after_them(pool: Pool, tmp_path: Path) -> None:
+    assert [sample.image_id for sample in pool.samples] == ["a", "b", "c", "d", "a", "n"]
+    assert [Path(sample.source.images.origin).parent.name for sample in pool.samples[:5]] == ["main"] * 4 + ["more"]
+    assert pool.folds.tolist() == [1, 0, 2, 1, -1, -1]
+    assert pool.coverage.tolist() == pytest.approx([0, 6 / 54, 6 / 54, 6 / 54, 6 / 54, 0])
+    assert pool.pixels.tolist() == [[0], [6], [6], [6], [6], [0]]
+    assert pool.has_foreground.tolist() == [False, True, True, True, True, False]
+
+
+@pytest.mark.parametrize("fold", [0, 1, 2])
+def test_extra_samples_are_trained_on_in_every_fold_and_judged_on_in_none(pool: Pool, fold: int) -> None:
+    training, validation = pool.training_part(fold), pool.validation_part(fold)
+    assert {4, 5} <= set(training)
+    assert validation.tolist() == np.flatnonzero(fold == FOLDS).tolist()
+    assert sorted([*training, *validation]) == list(range(6))
+
+
+def test_a_sample_reads_its_own_files(pool: Pool) -> None:
+    first, second, negative = pool.samples[0], pool.samples[4], pool.samples[5]
+    assert not np.array_equal(first.image(), second.image())
+    assert first.labels().sum() == 0
+    assert second.labels().sum() == 6
+    assert negative.labels().shape == (6, 9)
+    assert negative.labels().sum() == 0
+    objects = negative.objects()
+    assert objects is not None
+    assert not objects.any()
+    assert second.objects() is None

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import DataError, FoldsError, MissingFileError
+from toolkit.files.disk.tables import format_table, read_table
+
+STRANGE = ["NA", "None", "nan", "007", "1e5", "True", "a,b", 'say "no"', "two\nlines", " x ", "é×字", "1.2.276.0"]
+
+
+def rows_of(path: Path) -> tuple[tuple[str, ...], ...]:
+    return read_table(path, 2, "data.masks", DataError).rows
+
+
+def test_cells_stay_the_texts_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(format_table(("id", "text"), [(cell, cell) for cell in STRANGE]), newline="")
+    assert rows_of(path) == tuple((cell, cell) for cell in STRANGE)
+
+
+def test_floats_come_back_to_the_last_digit(tmp_path: Path) -> None:
+    numbers = [0.1, 1 / 3, 1e-17, 123456789.123456789, 1.0]
+    path = tmp_path / "a.csv"
+    path.write_text(format_table(("id", "score"), [("a", number) for number in numbers]))
+    assert [float(text) for _, text in rows_of(path)] == numbers
+
+
+def test_tables_have_plain_newlines_and_no_numbering() -> None:
+    assert format_table(("id", "rle_mask"), [("b", "1 2"), ("a", "")]) == "id,rle_mask\nb,1 2\na,\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"id,rle\na,1 1\nb,\n",
+        b"\xef\xbb\xbfid,rle\na,1 1\nb,\n",
+        b"id, rle\r\na,1 1\r\nb,\r\n",
+        b'"id","rle"\n"a","1 1"\n"b",""\n',
+        b"id,rle\na,1 1\n\nb\n",
+    ],
+    ids=["plain", "byte order mark", "Windows newlines and a space", "quoted", "blank line and a short row"],
+)
+def test_the_same_table_however_it_was_saved(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    table = read_table(tmp_path / "a.csv", 2, "data.masks", DataError)
+    assert table.columns == ("id", "rle")
+    assert table.rows == (("a", "1 1"), ("b", ""))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n",
+        b"id;rle\na;1 1\n",
+        b"id,rle,more\na,1 1,\n",
+        b"id,rle\na,1 1,3\n",
+        b'id,rle\n"a,1 1\n',
+        "id,rle\né,1 1\n".encode("latin-1"),
+        "id,rle\na,1 1\n".encode("utf-16"),
+        b"PK\x03\x04\x14\x00\x00\x00\xff\xfe",
+    ],
+    ids=["empty", "blank", "semicolons", "three columns", "a long row", "open quote", "Latin-1", "UTF-16", "zip"],
+)
+def test_what_is_no_such_table_is_told_with_key_and_path(tmp_path: Path, content: bytes) -> None:
+    for name in ("a.csv", "a.csv.zip", "a.csv.gz"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(FoldsError) as told:
+            read_table(tmp_path / name, 2, "the key", FoldsError)
+        assert "the key" in told.value.message
+        assert str(tmp_path / name) in told.value.message
+
+
+def test_a_file_that_is_not_there_or_is_a_folder_is_told_with_key_and_path(tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere.csv", tmp_path):
+        with pytest.raises(MissingFileError, match="the key") as told:
+            read_table(path, 2, "the key", DataError)
+        assert str(path) in told.value.message
+
+
+def test_any_number_of_columns_is_read_where_none_is_expected(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    for columns in (("one",), ("one", "two", "three", "four")):
+        path.write_text(format_table(columns, [columns, columns]))
+        table = read_table(path, None, "history", DataError)
+        assert table.columns == columns
+        assert table.rows == (columns, columns)

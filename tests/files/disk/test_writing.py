@@ -1,0 +1,136 @@
+import errno
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import StorageError
+from toolkit.files.disk.writing import finite_or_none, new_path, read_json, replacing, write_json, write_text
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def stopped_while_replacing(path: Path) -> None:
+    with replacing(path) as file:
+        file.write(b"half")
+        raise ZeroDivisionError
+
+
+def stopped_while_writing_to_a_new_path(path: Path) -> None:
+    with new_path(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "old")
+    write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    write_text(tmp_path / "deep" / "down" / "a.txt", "new")
+    assert (tmp_path / "deep" / "down" / "a.txt").read_text() == "new"
+
+
+def test_text_is_utf8_with_the_newlines_it_has(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "é\n×\r\n")
+    assert (tmp_path / "a.txt").read_bytes() == b"\xc3\xa9\n\xc3\x97\r\n"
+
+
+def test_the_old_file_is_read_until_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("there_before", [True, False])
+def test_a_block_that_fails_changes_nothing(tmp_path: Path, there_before: bool) -> None:
+    path = tmp_path / "a.txt"
+    if there_before:
+        path.write_text("old")
+    before = names_in(tmp_path)
+    for writer in (stopped_while_replacing, stopped_while_writing_to_a_new_path):
+        with pytest.raises(ZeroDivisionError):
+            writer(path)
+    assert names_in(tmp_path) == before
+    assert not there_before or path.read_text() == "old"
+
+
+def test_a_new_path_keeps_the_endings_of_the_name(tmp_path: Path) -> None:
+    with new_path(tmp_path / "best.weights.h5") as temporary:
+        assert temporary.name.endswith(".best.weights.h5")
+        temporary.write_text("x")
+    assert names_in(tmp_path) == ["best.weights.h5"]
+
+
+def test_a_full_disk_is_told_and_the_old_file_stays(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with full_disk(), pytest.raises(StorageError) as told:
+        write_text(path, "x" * 1000)
+    assert str(path) in told.value.message
+    assert told.value.advice
+    assert path.read_text() == "old"
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_disk_that_fails_late_is_told_and_the_old_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(StorageError, match="No space left"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StorageError, match="taken"):
+        write_text(tmp_path / "taken" / "deep" / "a.txt", "new")
+
+
+def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+    tree = {"é": [1, 0.1, 1 / 3, 1e-300, None, True], "nested": {"a": "×"}}
+    write_json(tmp_path / "a.json", tree)
+    assert read_json(tmp_path / "a.json") == tree
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_json_has_not_are_refused_before_anything_is_written(tmp_path: Path, number: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"all": number})
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b'{"all": 0.', b"\xff\xfe"])
+def test_damaged_json_is_told_with_its_path(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(StorageError, match=r"a\.json is damaged"):
+        read_json(tmp_path / "a.json")
+
+
+def test_json_has_null_for_numbers_that_do_not_exist(tmp_path: Path) -> None:
+    numbers = [0.5, float("nan"), float("inf")]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", numbers)
+    write_json(tmp_path / "a.json", [finite_or_none(number) for number in numbers])
+    assert read_json(tmp_path / "a.json") == [0.5, None, None]

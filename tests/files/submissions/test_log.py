@@ -1,0 +1,127 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import StorageError, SubmissionError
+from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog, submission_name
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> SubmissionLog:
+    return SubmissionLog(tmp_path / "submissions" / "log.csv")
+
+
+def entry(name: str, digest: str = "d", **values: object) -> LoggedSubmission:
+    texts = {"time": "2026-11-03T12:00:00Z", "experiment": "exp", "metric": "dice", "recipe": "threshold 0.5, area 3"}
+    return LoggedSubmission(name, digest=digest, **{**texts, **values})
+
+
+def test_what_is_recorded_is_read(log: SubmissionLog) -> None:
+    assert log.read() == []
+    entries = [entry("a", oof=0.1 + 0.2, nested=0.29), entry('b,\n"c"', metric="", oof=None)]
+    for one in entries:
+        log.record(one)
+    assert log.read() == entries
+
+
+def test_scores_and_uploads_belong_to_the_last_file_of_a_name(log: SubmissionLog) -> None:
+    log.record(entry("a", "old", oof=0.7))
+    log.set_score("a", "public", 0.71)
+    log.record(entry("a", "new", oof=0.8))
+    assert log.set_score("a", "public", 0.81).public is None
+    log.set_score("a", "private", 0.6)
+    log.mark_uploaded("a", "salt", "2026-11-04T00:00:00Z")
+    old, new = log.read()
+    assert (old.digest, old.public, old.private, old.uploaded) == ("old", 0.71, None, "")
+    assert (new.digest, new.public, new.private, new.uploaded, new.competition) == (
+        "new", 0.81, 0.6, "2026-11-04T00:00:00Z", "salt",
+    )  # fmt: skip
+
+
+def test_the_same_file_made_again_keeps_its_scores(log: SubmissionLog) -> None:
+    log.record(entry("a"))
+    log.set_score("a", "public", 0.7)
+    log.record(entry("b"))
+    log.record(entry("a", time="2026-12-24T12:00:00Z", nested=0.5))
+    assert [(one.name, one.public, one.nested) for one in log.read()] == [("b", None, None), ("a", 0.7, 0.5)]
+
+
+def test_another_file_of_the_name_replaces_what_nobody_uploaded_or_scored(log: SubmissionLog) -> None:
+    log.record(entry("a", "old"))
+    log.record(entry("a", "new"))
+    assert [one.digest for one in log.read()] == ["new"]
+
+
+def test_promises_are_nested_where_there_is_a_nested_score() -> None:
+    assert entry("a", oof=0.8).expected == 0.8
+    assert entry("a", oof=0.8, nested=0.0).expected == 0.0
+    assert entry("a").expected is None
+
+
+def test_edits_by_hand_are_taken(log: SubmissionLog) -> None:
+    log.record(entry("a", oof=0.5))
+    rows = '\ufeffnote, name ,public\r\n,,\r\n"good, I think",a, 0.7 \r\n\r\nx,b,\r\n'
+    log.path.write_bytes(rows.encode())
+    first, second = log.read()
+    assert (first.name, first.public, first.oof, first.further) == ("a", 0.7, None, {"note": "good, I think"})
+    log.set_score("b", "private", 0.25)
+    log.record(entry("c"))
+    assert [one.further for one in log.read()] == [{"note": "good, I think"}, {"note": "x"}, {"note": ""}]
+    assert log.read()[1] == LoggedSubmission("b", private=0.25, further=second.further)
+
+
+def test_an_empty_file_is_an_empty_log(log: SubmissionLog) -> None:
+    log.path.parent.mkdir()
+    log.path.write_text("\n")
+    log.record(entry("a"))
+    assert len(log.read()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("name,public\na,0.5\nb,0;871\n", r"log\.csv:3: public should be a number such as 0\.871 .* '0;871'"),
+        ("name,public\na,nan\n", r"log\.csv:2: public"),
+        ("name,public\na,0,871\n", r"log\.csv:2: expected 2 cells, received 3"),
+        ("title,public\na,0.5\n", r"log\.csv:1: there is no column name; received title, public"),
+        ("name;public\na;0.5\n", r"log\.csv:1: there is no column name"),
+        ("name,public,public\na,1,1\n", r"log\.csv:1: the column 'public' stands twice"),
+        ("name,public\n ,0.5\n", r"log\.csv:2: the name is empty"),
+        ('name,public\n"a,0.5\n', r"log\.csv cannot be read: line 2"),
+    ],
+)
+def test_edits_that_cannot_be_read_are_told(log: SubmissionLog, content: str, words: str) -> None:
+    log.path.parent.mkdir()
+    log.path.write_text(content)
+    for action in (log.read, lambda: log.record(entry("z"))):
+        with pytest.raises(StorageError, match=words):
+            action()
+    assert log.path.read_text() == content
+
+
+def test_bytes_that_are_no_text_are_told(log: SubmissionLog) -> None:
+    log.path.parent.mkdir()
+    log.path.write_bytes("name\nä".encode("latin-1"))
+    with pytest.raises(StorageError, match=r"log\.csv cannot be read"):
+        log.read()
+
+
+def test_an_unknown_name_is_told_with_the_nearest(log: SubmissionLog) -> None:
+    for name in ("exp042", "exp042", "final"):
+        log.record(entry(name))
+    with pytest.raises(SubmissionError, match="'exp42'; those it has: final, exp042") as told:
+        log.set_score("exp42", "public", 0.5)
+    assert told.value.advice.startswith("Did you mean exp042?")
+
+
+def test_names_may_be_paths() -> None:
+    for text in ("exp042", "exp042.csv", "submissions/exp042.csv"):
+        assert submission_name(text) == "exp042"
+
+
+def test_several_at_once_lose_no_rows(log: SubmissionLog) -> None:
+    names = [f"exp{number}" for number in range(12)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda name: SubmissionLog(log.path).record(entry(name)), names))
+    assert sorted(one.name for one in log.read()) == sorted(names)

@@ -1,0 +1,1 @@
+"""A configuration's data as training and prediction read them."""

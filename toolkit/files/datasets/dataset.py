@@ -1,0 +1,177 @@
+"""All data that a configuration names, found and checked before anything is computed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.config.models import Config
+from toolkit.config.training.augmentation import background_folders
+from toolkit.config.yaml.yaml_files import KeyPath
+from toolkit.core.arrays import Floats, Integers
+from toolkit.errors import DataError
+from toolkit.files.data.depths import check_depths
+from toolkit.files.data.finding import find_extra_images, find_test_images, find_training_images
+from toolkit.files.data.sources import Images, LabelledImages
+from toolkit.files.data.user_source import WEIGHT
+from toolkit.files.datasets.training_pool import Pool, make_pool
+from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.inspection.checking import DataIndex, check_test_data, check_training_data, content_digest
+from toolkit.files.inspection.data_findings import warn_of
+from toolkit.files.inspection.duplicate_findings import like_extra, shared_with_test
+from toolkit.files.submissions.layout import sample_layout_for
+from toolkit.messages import Progress
+
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The labelled images of the folds, the extra ones that every fold trains on, and the test images.
+
+    `weights` say how often the labelled images are drawn, `float64 (images,)`; all alike if None. `digests` are those
+    of the training data, the extra data, the test data, the weights and what counts as positive, as far as there are
+    any.
+    """
+
+    labelled: LabelledImages
+    index: DataIndex
+    extra: tuple[tuple[LabelledImages, DataIndex], ...]
+    test: Images | None
+    digests: dict[str, str]
+    weights: Floats | None = None
+
+    def pool(self, folds: Integers) -> Pool:
+        """Everything that training draws from; `folds` in the order of the sorted ids."""
+        return make_pool(self.labelled, self.index, folds, self.extra, self.weights)
+
+
+def find_labelled(config: Config) -> LabelledImages:
+    """The labelled images of a configuration; nothing is decoded yet. Raises as `find_training_images`."""
+    return find_training_images(config.data, config.task_classes, config.shape[2])
+
+
+def find_dataset(config: Config, progress: Progress) -> Dataset:
+    """Find and check everything.
+
+    Raises:
+        MissingFileError, DataError, NothingToLearnError: what is wrong with it.
+    """
+    _tell_metric(config, progress)
+    labelled = find_labelled(config)
+    extra = find_extra_images(config.data, config.task_classes, config.shape[2])
+    test = find_test_images(config.data, config.shape[2])
+    if test is not None and config.data.sample_submission is not None:
+        sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
+    check_all_depths(config, labelled, extra, test, progress)
+    index = check_training_data(labelled, progress)
+    digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
+    checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
+    refuse_shared(labelled, index, checked)
+    for data, found in checked:
+        warn_of(like_extra(index.facts, found.facts, data.images.origin), progress)
+    if checked:
+        # Their numbers may stand for other classes than those of the main data.
+        read = ("" if data.classes == labelled.classes else f" {data.classes}" for data, _ in checked)
+        told = (f"{found.digest}{how}" for (_, found), how in zip(checked, read, strict=True))
+        digests["extra_data"] = digest(" ".join(told).encode())
+    said = [sorted(data.positives.items()) for data in (labelled, *extra) if data.positives is not None]
+    if said:
+        digests["positives"] = digest(repr(said).encode())
+    if test is not None:
+        shown = check_test_data(test, progress)
+        warn_of(shared_with_test(index.facts, shown), progress)
+        digests["test_data"] = content_digest(shown)
+    weights = weights_of(config, labelled)
+    if weights is not None:
+        digests["weights"] = digest(weights.tobytes())
+    return Dataset(labelled, index, checked, test, digests, weights)
+
+
+def check_all_depths(
+    config: Config,
+    labelled: LabelledImages | None,
+    extra: Sequence[LabelledImages],
+    test: Images | None,
+    progress: Progress,
+) -> None:
+    """`check_depths` of all images that a configuration names."""
+    if labelled is not None:
+        check_depths(labelled.images, "data", progress)
+    for number, data in enumerate(extra):
+        is_entry = number < len(config.data.extra_train_data)
+        check_depths(data.images, f"data.extra_train_data.{number}" if is_entry else "data", progress)
+    if test is not None:
+        check_depths(test, "data", progress)
+
+
+def weights_of(config: Config, labelled: LabelledImages) -> Floats | None:
+    """How often images are drawn: by the column that is named, or as the user's own source says.
+
+    Raises:
+        DataError: there is no such column, or it holds something else than numbers from 0.
+    """
+    column = config.data.weights
+    if column is None and config.data.metadata is None and WEIGHT in labelled.metadata.columns:
+        column = WEIGHT
+    return None if column is None else labelled.metadata.numbers(column)
+
+
+def _tell_metric(config: Config, progress: Progress) -> None:
+    """Say where the metric comes from if nobody wrote it down, and if it is not the competition's."""
+    if config.data.competition is None:
+        return
+    name, theirs = config.data.competition.name, config.data.competition.metric_spec
+    if "primary_metric" not in config.model_fields_set:
+        progress.say(f"primary_metric: {theirs.label}, that of {name}")
+    elif config.metric_specs[0] != theirs:
+        progress.warn(f"primary_metric is {config.metric_specs[0].label}, but {name} scores {theirs.label}")
+
+
+def background_digest(config: Config) -> str:
+    """A digest of all images that a BackgroundReplacer may draw; empty if there is none."""
+    values = [config.augmentation, *(stage.augmentation for stage in config.stages if stage.augmentation is not None)]
+    folders = sorted({str(_value_at(value, path)) for value in values for path in background_folders(value)})
+    files = [path for folder in folders if Path(folder).is_dir() for path in sorted(Path(folder).iterdir())]
+    listed = [f"{path.name} {file_digest(path)}" for path in files if path.is_file()]
+    return digest("\n".join(listed).encode()) if folders else ""
+
+
+def _value_at(tree: Any, path: KeyPath) -> Any:
+    for part in path:
+        tree = tree[part]
+    return tree
+
+
+def refuse_shared(
+    labelled: LabelledImages, index: DataIndex, extra: Sequence[tuple[LabelledImages, DataIndex]]
+) -> None:
+    """Every fold trains on all extra images, so none of them may be an image that some fold holds out.
+
+    Constant images are all alike without being the same picture.
+
+    Raises:
+        DataError: some are.
+    """
+    constant = set(index.constant)
+    held_out = {
+        image: image_id for image_id, image in zip(index.ids, index.images, strict=True) if image_id not in constant
+    }
+    shared = [
+        (data.images.origin, image_id, held_out[image])
+        for data, found in extra
+        for image_id, image in zip(found.ids, found.images, strict=True)
+        if image in held_out
+    ]
+    if not shared:
+        return
+    lines = [f"{image_id} of {folder} is {other}" for folder, image_id, other in shared[:_LISTED]]
+    if len(shared) > _LISTED:
+        lines.append(f"… and {len(shared) - _LISTED} more")
+    folders = ", ".join(dict.fromkeys(str(folder) for folder, _, _ in shared))
+    raise DataError(
+        f"{len(shared)} extra images have the same pixels as images of {labelled.images.origin}; every fold trains on "
+        "extra images, so that networks would be judged on what they were trained on:\n"
+        + "\n".join(f"  {line}" for line in lines),
+        f"Remove these images from {folders}, then run the command again.",
+    )

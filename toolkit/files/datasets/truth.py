@@ -1,0 +1,60 @@
+"""What predictions are scored against, for an experiment and for an ensemble alike."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from toolkit.config.data.classes import task_classes
+from toolkit.core.masks.labels import Classes
+from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.registry import MetricSpec, build_metrics
+from toolkit.files.data.finding import find_training_images
+from toolkit.files.data.sources import LabelledImages
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.resolved import Resolved, data_of
+
+TRUTH_KEYS = ("classes", "activation", "shape", "benchmark_class")
+"""What resolved.yaml says of it, besides the data and the primary metric."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The labelled images, their classes, the primary metric and the only class that it looks at, if there is one."""
+
+    labelled: LabelledImages
+    metric: MetricSpec
+    benchmark: int | None
+
+    @property
+    def classes(self) -> Classes:
+        """Names, and whether they exclude each other."""
+        return self.labelled.classes
+
+    def only(self, ids: Collection[str]) -> "Truth":
+        """The same of some of the images."""
+        return replace(self, labelled=only(self.labelled, ids))
+
+    def build_metric(self, own: Mapping[str, Any]) -> Metric:
+        """The primary metric, of the class that it looks at; `own` are the user's metrics by name."""
+        classes = self.classes
+        metric, *_ = build_metrics([self.metric], classes.count, classes.activation, own=own, benchmark=self.benchmark)
+        return metric
+
+
+def only(labelled: LabelledImages, ids: Collection[str]) -> LabelledImages:
+    """Those of the labelled images that have one of these ids."""
+    chosen = frozenset(ids)
+    return replace(labelled, images=labelled.images.only(chosen))
+
+
+def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:
+    """Find the labelled images again.
+
+    Raises:
+        MissingFileError, DataError: they are gone, or no longer what they were.
+    """
+    config, data = resolved.config, data_of(experiment, resolved)
+    classes = task_classes(config["classes"], config["activation"], data)
+    labelled = find_training_images(data, classes, config["shape"][2])
+    name = config["benchmark_class"]
+    return Truth(labelled, resolved.primary_metric, None if name is None else classes.names.index(name))

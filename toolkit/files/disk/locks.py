@@ -1,0 +1,33 @@
+"""A lock that keeps two runs off one experiment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from toolkit.errors import LockedError
+from toolkit.files.disk.writing import writing_to
+
+
+@contextmanager
+def locked(path: Path, wait: float = 0) -> Iterator[None]:
+    """Hold the lock file; the system lets it go when the process ends, however it ends.
+
+    Raises:
+        LockedError: another process holds it, for longer than `wait` seconds.
+        StorageError: its folder cannot be written.
+    """
+    lock = FileLock(path, timeout=wait)
+    with writing_to(path):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise LockedError(
+                f"another run is working on {path.parent}",
+                "Wait until it ends, or stop it; what it has finished is kept.",
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,207 @@
+"""What predicts new images: the networks of an experiment or a weighted mean of members, found without TensorFlow."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toolkit.config.loading import config_from_plain
+from toolkit.config.models import Config
+from toolkit.core.ensembling.means import Mean
+from toolkit.core.masks.labels import Classes
+from toolkit.core.recipe.probabilities import StoredType
+from toolkit.errors import ConfigError, NotReadyError
+from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.members import Member, members_of, weights_of
+from toolkit.files.experiment.resolved import plugins_digest, read_resolved, refuse_changed_plugins
+from toolkit.files.predictions.store import store_digest
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Networks of one experiment, whose mean predicts: one for each file of weights, with a set of views."""
+
+    experiment: Experiment
+    config: Config
+    precision: str
+    weights: tuple[Path, ...]
+    views: str
+
+    @property
+    def count(self) -> int:
+        """How many networks predict."""
+        return len(self.weights)
+
+    @property
+    def stored_type(self) -> StoredType:
+        """How the predictions of the experiment are kept."""
+        return self.config.stored_probability
+
+    def leaves(self) -> Iterator["Networks"]:
+        """Itself."""
+        yield self
+
+    def made_from(self) -> dict[str, Any]:
+        """By what predictions are recognised that these networks have made: reads all weights."""
+        settings = self.config.model_dump(exclude={"data", "encoder_weights"})
+        return {
+            "experiment": self.experiment.name,
+            "weights": [file_digest(path) for path in self.weights],
+            "config": digest(repr(settings).encode()),
+            "precision": self.precision,
+            "views": self.views,
+            **plugins_digest(self.experiment),
+        }
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A weighted mean of members; `ranked_on` are the folders of predictions that a mean of ranks takes ranks from."""
+
+    experiment: Experiment
+    members: tuple["Networks | Blend", ...]
+    weights: tuple[float, ...]
+    mean: Mean
+    ranked_on: tuple[Path, ...]
+
+    @property
+    def count(self) -> int:
+        """How many networks predict."""
+        return sum(member.count for member in self.members)
+
+    @property
+    def stored_type(self) -> StoredType:
+        """How the predictions of the ensemble are kept."""
+        return "float16" if any(member.stored_type == "float16" for member in self.members) else "uint8"
+
+    def leaves(self) -> Iterator[Networks]:
+        """The networks of the experiments, member by member."""
+        for member in self.members:
+            yield from member.leaves()
+
+    def made_from(self) -> dict[str, Any]:
+        """By what predictions are recognised that it has made."""
+        return {
+            "experiment": self.experiment.name,
+            "members": [member.made_from() for member in self.members],
+            "weights": list(self.weights),
+            "mean": self.mean,
+            "ranks": [store_digest(folder) for folder in self.ranked_on],
+        }
+
+
+Fitted = Networks | Blend
+
+
+def classes_of(fitted: Fitted) -> Classes:
+    """The classes that are predicted."""
+    return next(fitted.leaves()).config.task_classes
+
+
+def first_networks(fitted: Fitted) -> Networks:
+    """The networks of the first experiment: images are read as they take them, for all.
+
+    Raises:
+        ConfigError: members of an ensemble take images of different channels.
+    """
+    found = list(fitted.leaves())
+    channels = {networks.config.shape[2] for networks in found}
+    if len(channels) > 1:
+        listed = " and ".join(map(str, sorted(channels)))
+        raise ConfigError(
+            f"some members take images of {listed} channels: no image can be read for all of them",
+            "Predict with each member, or with an ensemble of members with the same number of channels.",
+        )
+    return found[0]
+
+
+def find_fitted(
+    member: Member, *, folds: Sequence[int] | None = None, stage: int | None = None, views: str | None = None
+) -> Fitted:
+    """Find what predicts, and check that it can.
+
+    Args:
+        member: an experiment, an ensemble or a part.
+        folds: whose networks predict; all if None.
+        stage: whose best weights predict; the last one if None.
+        views: one name of a set; an ensemble's own, and `none` of an experiment, if None.
+
+    Raises:
+        ConfigError: there is no such fold or stage, or an ensemble is asked for one.
+        NotReadyError: weights are missing.
+        ChangedError: plugins.py is another one now.
+    """
+    if not member.is_ensemble:
+        return _networks(member, folds, stage, views or "none")
+    if folds is not None or stage is not None:
+        names = ", ".join(one.name for one in members_of(member.experiment)[0])
+        raise ConfigError(
+            f"--fold, --stage: {member.name} is an ensemble, which has neither folds nor stages of its own",
+            f"Predict with a member of it: {names}",
+        )
+    inner, config = members_of(member.experiment)
+    given = views if views is not None else config.views if config.views != "none" else None
+    chosen = [(one, weight) for one, weight in zip(inner, config.weights, strict=True) if weight]
+    return Blend(
+        member.experiment,
+        tuple(find_fitted(one, views=given) for one, _ in chosen),
+        tuple(weight for _, weight in chosen),
+        config.mean,
+        tuple(_ranked_on(one, given or "none") for one, _ in chosen) if config.mean == "rank" else (),
+    )
+
+
+def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, views: str) -> Networks:
+    experiment, part = member.experiment, member.part
+    resolved = read_resolved(experiment)
+    refuse_changed_plugins(experiment, resolved)
+    config = config_from_plain(resolved.config, experiment.folder)
+    for option, asked, named in (("--fold", folds, part.fold), ("--stage", stage, part.stage)):
+        if asked is not None and named is not None:
+            raise ConfigError(f"{option}: {member.name} names one already", f"Leave {option} out.")
+    part = part if stage is None else replace(part, stage=stage)
+    numbers = list(range(config.folds_count)) if part.fold is None else [part.fold]
+    wanted = numbers if folds is None else list(dict.fromkeys(folds))
+    wrong = [fold for fold in wanted if fold not in numbers]
+    if wrong or not wanted:
+        received = f"there is no {wrong[0]}" if wrong else "no fold is named"
+        raise ConfigError(f"--fold: {received}; {experiment.name} has 0 to {config.folds_count - 1}")
+    last = len(config.stages) - 1 if part.stage is None else part.stage
+    if not 0 <= last < len(config.stages):
+        raise ConfigError(f"--stage: there is no {last}; {experiment.name} has 0 to {len(config.stages) - 1}")
+    _refuse_untrained(experiment, config, wanted, last)
+    # Sizes and batches are those of the stage.
+    config = config.model_copy(update={"stages": config.stages[: last + 1]})
+    counts = {"stages": len(config.stages), "seeds": config.num_seeds}
+    weights = [path for fold in wanted for path in weights_of(experiment, part, fold, **counts)]
+    return Networks(experiment, config, resolved.precision, tuple(weights), views)
+
+
+def _refuse_untrained(experiment: Experiment, config: Config, folds: Sequence[int], stage: int) -> None:
+    def is_trained(fold: int) -> bool:
+        folders = [experiment.stage(fold, stage, repeat) for repeat in range(config.num_seeds)]
+        return all(folder.is_complete() for folder in folders)
+
+    missing = [fold for fold in folds if not is_trained(fold)]
+    if not missing:
+        return
+    there = [fold for fold in range(config.folds_count) if is_trained(fold)]
+    instead = f", or predict with what is there: --fold {','.join(map(str, there))}" if there else ""
+    raise NotReadyError(
+        f"{experiment.name}: stage {stage} of fold {', '.join(map(str, missing))} is not trained yet, or its weights "
+        "are gone",
+        f"Run: tk fit {experiment.name}{instead}",
+    )
+
+
+def _ranked_on(member: Member, views: str) -> Path:
+    """The out-of-fold predictions of a member: with these views where they are there, else the plain ones."""
+    folders = (member.predictions("oof", views), member.predictions("oof"))
+    found = next((folder for folder in folders if folder.is_dir()), None)
+    if found is None:
+        raise NotReadyError(
+            f"there are no predictions in {folders[0]}, from which a mean of ranks takes the ranks",
+            f"Make them: tk ensemble {member.name} --mean rank",
+        )
+    return found

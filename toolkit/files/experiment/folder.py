@@ -1,0 +1,390 @@
+"""The names of all files in an experiment folder, and nowhere else; docs/house.md shows the tree."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from toolkit.config.yaml.plugins import PLUGINS
+from toolkit.core.images.views import views_folder
+from toolkit.errors import ConfigError, MissingFileError
+from toolkit.files.disk.writing import read_json, remove_unfinished, writing_to
+from toolkit.messages import Progress
+
+Split = Literal["oof", "test", "holdout"]
+"""Which images: the training images, each predicted by the fold that never saw it, the test images, or the labelled
+images of the hold-out; the last two are predicted by all folds."""
+
+ALL_SPLITS: tuple[Split, ...] = get_args(Split)
+
+_DISCARDED = ".discarded-"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+
+
+@dataclass(frozen=True)
+class StageFolder:
+    """What one stage of one fold writes."""
+
+    folder: Path
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights of the best epoch so far."""
+        return self.folder / "best.weights.h5"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def state(self) -> Path:
+        """Whether the stage is complete, and its best epoch."""
+        return self.folder / "state.json"
+
+    @property
+    def last(self) -> Path:
+        """Everything that resuming needs: weights, optimizer and epoch, in one file."""
+        return self.folder / "last" / "checkpoint.h5"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files."""
+        return self.folder / "tensorboard"
+
+    @property
+    def negative_weights(self) -> Path:
+        """How often each negative is drawn, where hard ones are preferred."""
+        return self.folder / "negative_weights.csv"
+
+    def snapshot(self, epoch: int) -> Path:
+        """Weights at the end of a cycle of the learning rate."""
+        return self.folder / "snapshots" / f"epoch{epoch:04d}.weights.h5"
+
+    def snapshots(self) -> list[Path]:
+        """All of these that are there, in the order of the epochs."""
+        return sorted(self.snapshot(0).parent.glob("epoch*.weights.h5"))
+
+    def candidate(self, epoch: int) -> Path:
+        """Weights of one of the best epochs, kept until they are averaged."""
+        return self.folder / "candidates" / f"epoch{epoch:04d}.weights.h5"
+
+    def candidates(self) -> list[Path]:
+        """All of these that are there."""
+        return sorted(self.candidate(0).parent.glob("epoch*.weights.h5"))
+
+    def forget_progress(self) -> None:
+        """Delete what only a stage that is not complete yet needs.
+
+        Raises:
+            StorageError: something cannot be deleted.
+        """
+        with writing_to(self.folder):
+            for folder in (self.last.parent, self.candidate(0).parent):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+
+    def is_complete(self) -> bool:
+        """Whether all epochs of the stage are done."""
+        return self.state.is_file() and self.best_weights.is_file() and bool(read_json(self.state)["complete"])
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment or ensemble by its folder."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        """config.yaml, or config.json where that is what there is."""
+        json = self.folder / "config.json"
+        yaml = self.folder / "config.yaml"
+        return json if json.is_file() and not yaml.is_file() else yaml
+
+    @property
+    def plugins(self) -> Path:
+        """The user's own losses, metrics, networks and so on; optional."""
+        return self.folder / PLUGINS
+
+    @property
+    def resolved(self) -> Path:
+        """What was really run."""
+        return self.folder / "resolved.yaml"
+
+    @property
+    def folds(self) -> Path:
+        """Which image is held out in which fold."""
+        return self.folder / "folds.csv"
+
+    @property
+    def score(self) -> Path:
+        """Scores per fold and over all; written last, so it tells that the experiment is finished."""
+        return self.folder / "score.json"
+
+    @property
+    def image_scores(self) -> Path:
+        """Scores per image."""
+        return self.folder / "scores.csv"
+
+    @property
+    def tuned(self) -> Path:
+        """The recipe and its three scores."""
+        return self.folder / "tuned.json"
+
+    @property
+    def surface(self) -> Path:
+        """The score over thresholds and minimum areas."""
+        return self.folder / "surface.png"
+
+    @property
+    def weight_search(self) -> Path:
+        """Which weights of an ensemble's members were tried and what they score."""
+        return self.folder / "weights.json"
+
+    @property
+    def view_search(self) -> Path:
+        """Which views of an ensemble were tried and what they score."""
+        return self.folder / "views.json"
+
+    @property
+    def overlays(self) -> Path:
+        """The best and the worst out-of-fold images."""
+        return self.folder / "overlays.png"
+
+    @property
+    def evaluation(self) -> Path:
+        """Precision, recall and so on of each class, the worst images, scores by size."""
+        return self.folder / "evaluation.json"
+
+    @property
+    def confusion(self) -> Path:
+        """The confusion matrix as a picture."""
+        return self.folder / "confusion.png"
+
+    @property
+    def lr_find_curve(self) -> Path:
+        """Loss over the learning rate."""
+        return self.folder / "lr_find.png"
+
+    @property
+    def lr_find_table(self) -> Path:
+        """The same in figures."""
+        return self.folder / "lr_find.csv"
+
+    @property
+    def preview(self) -> Path:
+        """Training images as augmentation makes them."""
+        return self.folder / "preview.png"
+
+    @property
+    def data_findings(self) -> Path:
+        """What the data are like, and what is wrong with them."""
+        return self.folder / "data.json"
+
+    @property
+    def data_samples(self) -> Path:
+        """Training images beside their masks."""
+        return self.folder / "data.png"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the run that works on the experiment."""
+        return self.folder / ".lock"
+
+    def stage(self, fold: int, stage: int, repeat: int = 0) -> StageFolder:
+        """The folder of one stage of one fold; `repeat` counts the trainings of the fold with further seeds."""
+        folder = self.folder / f"fold{fold}" / (f"seed{repeat}" if repeat else "")
+        return StageFolder(folder / f"stage{stage}")
+
+    def begun_stages(self) -> list[StageFolder]:
+        """Every stage of any fold and seed that is there."""
+        return [
+            StageFolder(folder)
+            for pattern in ("fold*/stage*", "fold*/seed*/stage*")
+            for folder in sorted(self.folder.glob(pattern))
+        ]
+
+    def finished_stages(self) -> list[StageFolder]:
+        """Every stage of any fold that is complete."""
+        return [stage for stage in self.begun_stages() if stage.is_complete()]
+
+    def sibling(self, name: str) -> "Experiment":
+        """The experiment of a name in the same workspace."""
+        return Experiment(self.folder.parent / name)
+
+    def predictions(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
+        """The folder of a probability store; the same for sets of views that are written differently.
+
+        `part` are the words that name a part of the experiment, such as `fold0` and `stage1`.
+        """
+        name = views_folder(views)
+        words = [split, *([".".join(part)] if part else []), *([] if name == "none" else [name])]
+        return self.folder / "predictions" / "-".join(words)
+
+    def forget_predictions(self, split: Split) -> None:
+        """Delete the predictions of a split, with all views."""
+        with writing_to(self.folder):
+            for folder in (self.predictions(split), *self.folder.glob(f"predictions/{split}-*")):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+
+    def forget_conclusions(self) -> None:
+        """Delete what was concluded from out-of-fold predictions that are made anew: recipe, evaluation, pictures."""
+        with writing_to(self.folder):
+            for path in (self.tuned, self.surface, self.evaluation, self.confusion):
+                path.unlink(missing_ok=True)
+
+    def has_training(self) -> bool:
+        """Whether any fold has been begun."""
+        return bool(self.begun_stages())
+
+    def forget_results(self) -> None:
+        """Delete everything but the configuration, its preview and the folds.
+
+        What says which configuration the results belong to goes last: a deletion that is interrupted never leaves
+        weights that pass for those of another configuration. A fold goes at once, so that none is left in parts.
+
+        Raises:
+            StorageError: something cannot be deleted.
+        """
+        with writing_to(self.folder):
+            for folder in (self.folder / "predictions", *sorted(self.folder.glob("fold[0-9]*"))):
+                if folder.is_dir():
+                    discarded = folder.with_name(f"{_DISCARDED}{folder.name}")
+                    shutil.rmtree(discarded, ignore_errors=True)
+                    folder.rename(discarded)
+                    shutil.rmtree(discarded)
+            pictures = (self.surface, self.overlays, self.confusion)
+            for path in (self.score, self.image_scores, self.tuned, self.evaluation, *pictures, self.resolved):
+                path.unlink(missing_ok=True)
+
+    def remove_remains(self) -> None:
+        """Delete what runs that were killed have left behind; only for who holds the lock.
+
+        Raises:
+            StorageError: something cannot be deleted.
+        """
+        with writing_to(self.folder):
+            for folder in self.folder.glob("fold[0-9]*"):
+                remove_unfinished(folder)
+            for folder in self.folder.glob(f"{_DISCARDED}*"):
+                shutil.rmtree(folder)
+        for stage in self.finished_stages():
+            stage.forget_progress()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that a user works in, with experiments/ and submissions/."""
+
+    root: Path
+
+    @property
+    def experiments(self) -> Path:
+        """One folder per experiment."""
+        return self.root / "experiments"
+
+    @property
+    def submissions(self) -> Path:
+        """What `tk submit` writes."""
+        return self.root / "submissions"
+
+    @property
+    def submission_log(self) -> Path:
+        """Every submission that was made, with its leaderboard scores."""
+        return self.submissions / "log.csv"
+
+    def all(self) -> list[Experiment]:
+        """Every experiment, by name."""
+        if not self.experiments.is_dir():
+            return []
+        found = (Experiment(folder) for folder in sorted(self.experiments.iterdir()) if folder.is_dir())
+        return [experiment for experiment in found if experiment.config.is_file()]
+
+    def find(self, name_or_path: str) -> Experiment:
+        """The experiment of a name (`exp042`) or path (`experiments/exp042`, with or without config.yaml).
+
+        Raises:
+            MissingFileError: there is none.
+        """
+        given = Path(name_or_path)
+        for folder in (self.experiments / given, self.root / given, (self.root / given).parent):
+            config = Experiment(folder).config
+            if config.is_file() and given.name in (folder.name, config.name):
+                return self._at(folder)
+        known = ", ".join(experiment.name for experiment in self.all()) or "none"
+        places = f"neither {self.experiments / given} nor {self.root / given} holds a config.yaml"
+        if given.is_absolute():
+            places = f"{given} holds no config.yaml"
+        raise MissingFileError(
+            f"there is no experiment {name_or_path!r}: {places}; experiments here: {known}",
+            f"To make one: tk new {given.name} --images FOLDER --masks FOLDER_OR_CSV",
+        )
+
+    def last_finished(self) -> Experiment:
+        """The experiment or ensemble that was finished last.
+
+        Raises:
+            MissingFileError: none is finished.
+        """
+        finished = [experiment for experiment in self.all() if experiment.score.is_file()]
+        if not finished:
+            raise MissingFileError(f"no experiment in {self.experiments} is finished yet", "Run: tk fit EXPERIMENT")
+        return max(finished, key=lambda experiment: experiment.score.stat().st_mtime_ns)
+
+    def find_or_last(self, name_or_path: str | None, progress: Progress) -> Experiment:
+        """The experiment of a name or path; without one, the one finished last, which is said."""
+        if name_or_path is not None:
+            return self.find(name_or_path)
+        experiment = self.last_finished()
+        progress.say(f"taking {experiment.name}, which was finished last")
+        return experiment
+
+    def place(self, name_or_path: str) -> Experiment:
+        """Where an experiment of this name lies, whether it is there or not: always in experiments/.
+
+        Raises:
+            ConfigError: the name cannot be one.
+        """
+        given = Path(name_or_path)
+        experiment = self._at(self.experiments / given if len(given.parts) == 1 else self.root / given)
+        if experiment.folder.parent != self.experiments or not _NAME.fullmatch(experiment.name):
+            raise ConfigError(
+                f"{name_or_path!r} cannot be the name of an experiment: letters, digits and . _ + - are allowed, at "
+                "most 200 of them, and a letter or digit comes first",
+                "Choose another name, such as exp042; for an ensemble with: --name NAME",
+            )
+        return experiment
+
+    def new(self, name_or_path: str) -> Experiment:
+        """A place for a new experiment.
+
+        Raises:
+            ConfigError: the name cannot be one, or the place is taken.
+        """
+        experiment = self.place(name_or_path)
+        if experiment.config.exists():
+            raise ConfigError(
+                f"{experiment.folder} is there already", f"Edit {experiment.config}, or choose another name."
+            )
+        return experiment
+
+    def _at(self, folder: Path) -> Experiment:
+        """The experiment of a folder, with one spelling for all paths that lead there."""
+        absolute = _absolute(folder)
+        inside = absolute.parent == _absolute(self.experiments)
+        return Experiment(self.experiments / absolute.name if inside else absolute)
+
+
+def _absolute(path: Path) -> Path:
+    """Without following links: messages should say what the user wrote."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them

@@ -1,0 +1,117 @@
+"""resolved.yaml: what was really run, which later commands read instead of asking the configuration again."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from toolkit.config.data.data import DataConfig
+from toolkit.config.loading import with_absolute_paths
+from toolkit.config.metrics import read_metric
+from toolkit.config.yaml.yaml_files import read_document, write_yaml
+from toolkit.core.metrics.registry import MetricSpec
+from toolkit.errors import ChangedError, NotReadyError, StorageError
+from toolkit.files.disk.digests import file_digest
+from toolkit.files.disk.writing import write_text
+from toolkit.files.experiment.folder import Experiment
+
+_PACKAGES = ("segmentation-toolkit", "tensorflow", "tf-keras", "segmentation-models", "albumentations", "numpy")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What an experiment or ensemble was made with.
+
+    `config` is plain data with paths relative to the experiment's folder; that of an ensemble holds the `data` of its
+    members. `digests` are those of the training data, the test data and the folds.
+    """
+
+    config: Mapping[str, Any]
+    digests: Mapping[str, str]
+    precision: str
+    versions: Mapping[str, str]
+
+    @property
+    def primary_metric(self) -> MetricSpec:
+        """The competition's metric."""
+        return read_metric(self.config["primary_metric"])
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
+
+
+def write_resolved(experiment: Experiment, resolved: Resolved) -> None:
+    """Write resolved.yaml."""
+    tree = {
+        "config": dict(resolved.config),
+        "digests": dict(resolved.digests),
+        "precision": resolved.precision,
+        "versions": dict(resolved.versions),
+    }
+    header = f"# What was run in {experiment.name}; read by later commands. Edit {experiment.config.name}.\n"
+    write_text(experiment.resolved, header + write_yaml(tree))
+
+
+def read_resolved(experiment: Experiment) -> Resolved:
+    """Read resolved.yaml.
+
+    Raises:
+        NotReadyError: nothing was run yet.
+        StorageError: the file is damaged.
+    """
+    if not experiment.resolved.is_file():
+        raise NotReadyError(f"{experiment.folder} has not been fitted yet", f"Run: tk fit {experiment.name}")
+    tree = read_document(experiment.resolved).tree
+    try:
+        return Resolved(tree["config"], tree["digests"], tree["precision"], tree["versions"])
+    except KeyError as error:
+        raise StorageError(
+            f"{experiment.resolved} is damaged: {error} is missing",
+            f"Bring it back, or train again: tk fit {experiment.name} --restart",
+        ) from error
+
+
+def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
+    """Where the data of an experiment or ensemble lie, as paths that can be opened."""
+    tree = with_absolute_paths({"data": resolved.config["data"]}, experiment.folder)
+    return DataConfig.model_validate(tree["data"])
+
+
+def plugins_digest(experiment: Experiment) -> dict[str, str]:
+    """The digest of plugins.py under its name; nothing where there is none."""
+    return {"plugins": file_digest(experiment.plugins)} if experiment.plugins.is_file() else {}
+
+
+def refuse_changed_plugins(experiment: Experiment, resolved: Resolved) -> None:
+    """Predict only with the user's code that trained.
+
+    Raises:
+        ChangedError: plugins.py is another one now.
+    """
+    if plugins_digest(experiment).get("plugins") != resolved.digests.get("plugins"):
+        raise ChangedError(
+            f"{experiment.plugins} has changed since {experiment.name} was fitted with it",
+            f"Bring it back, or train again: tk fit {experiment.name} --restart",
+        )
+
+
+def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """`key: before → after` for every key that differs between two configurations."""
+    changes = []
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        name = f"{prefix}{key}"
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            changes += changed_keys(old, new, f"{name}.")
+        elif isinstance(old, tuple | list) and isinstance(new, tuple | list) and len(old) == len(new):
+            changes += changed_keys(dict(_numbered(old)), dict(_numbered(new)), f"{name}.")
+        elif old != new:
+            changes.append(f"{name}: {old!r} → {new!r}")
+    return changes
+
+
+def _numbered(entries: tuple[Any, ...] | list[Any]) -> list[tuple[str, Any]]:
+    return [(str(index), entry) for index, entry in enumerate(entries)]

@@ -1,0 +1,272 @@
+"""Image and mask files into arrays, and the checks that decoders leave out."""
+
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, UnidentifiedImageError
+from PIL import Image as PillowImage
+
+from toolkit.core.arrays import Image
+from toolkit.core.images.value_range import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
+from toolkit.errors import DataError
+from toolkit.files.images.array_files import ARRAY_SUFFIXES, array_depth, array_size, read_array
+from toolkit.files.images.reading_parts import read_part
+from toolkit.files.images.tiff_files import TIFF_SUFFIXES, Box, has_pages, read_tiff, tiff_depth, tiff_size
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy", ".npz")
+MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".npy", ".npz")
+LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
+IMAGE_ARRAYS, MASK_ARRAYS = ("image", "images"), ("mask", "masks", "label", "labels")
+"""What the array of a .npz file that holds several is called."""
+
+_Read = TypeVar("_Read")
+_OPENING = threading.Lock()
+_PIXELS_AT_MOST = 400_000_000
+_NO_IMAGE = "is not an image, truncated, or of a kind that is not supported"
+_MEND = "Mend or remove this file, then run the command again."
+_SEVERAL_PAGES = "is a TIFF file of several pages; save each page as a file of its own"
+# Pillow's own limit is for web servers; microscopes go beyond it.
+PillowImage.MAX_IMAGE_PIXELS = None
+
+
+class UnreadableImageError(DataError):
+    """An image file that cannot be decoded whole; the message names it and says why."""
+
+    def __init__(self, path: Path | str, why: str, advice: str = _MEND) -> None:
+        super().__init__(f"{path} {why}", advice)
+
+
+def image_id_of(name: str) -> str:
+    """The id that a file name or a cell of a submission means: without the extension of an image, if it has one."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
+
+
+def read_size(path: Path, arrays: tuple[str, ...] = IMAGE_ARRAYS) -> tuple[int, int]:
+    """(height, width) from the header alone; `arrays` as for `read_stored`."""
+    size = _plain_size(path, arrays)
+    if size is not None:
+        return size
+    try:
+        with _open(path) as image:
+            return image.height, image.width
+    except UnidentifiedImageError:
+        height, width = _decode_with_opencv(path).shape[:2]
+        return height, width
+
+
+def read_image(path: Path, channels: int | None = 3, ranges: Sequence[ValueRange] = ()) -> Image:
+    """Read an image with a number of channels; None for those that the file has.
+
+    With three, grey is repeated and an alpha channel is dropped. With one, colours become grey. With any other number
+    the file has to have just these channels. Values of more than 8 bits are scaled by `ranges`, see `to_bytes`.
+    Orientation tags are not applied, because masks are drawn on the pixels as they are stored.
+
+    Returns:
+        `uint8 (height, width, channels)`.
+
+    Raises:
+        UnreadableImageError: not an image, truncated, damaged, of a pixel type that is not supported, too large, or
+            without so many channels.
+    """
+    return _converted(read_stored(path, whole_depth=bool(ranges)), channels, ranges, path)
+
+
+def read_image_part(path: Path, channels: int | None, box: Box, ranges: Sequence[ValueRange] = ()) -> Image | None:
+    """The part of an image that `read_image` would give, without reading the rest; None where the file has no parts.
+
+    Raises:
+        UnreadableImageError: as `read_image`.
+    """
+    pixels = _checked(path, lambda: read_part(path, box))
+    return None if pixels is None else _converted(pixels, channels, ranges, path)
+
+
+def read_stored_part(path: Path, box: Box) -> npt.NDArray[Any] | None:
+    """The part of what `read_stored` would give; None where the file has no parts.
+
+    Raises:
+        UnreadableImageError: as `read_image`.
+    """
+    return _checked(path, lambda: read_part(path, box))
+
+
+def read_mask_values(path: Path) -> npt.NDArray[Any]:
+    """Read the pixel values of a mask file; of a palette image the indices, of several channels the largest but alpha.
+
+    Returns:
+        whole numbers or bool, (height, width).
+
+    Raises:
+        UnreadableImageError: as `read_image`.
+    """
+    return largest_channel(read_stored(path, palette_as_index=True, arrays=MASK_ARRAYS))
+
+
+def read_stored(
+    path: Path,
+    *,
+    palette_as_index: bool = False,
+    whole_depth: bool = False,
+    arrays: tuple[str, ...] = IMAGE_ARRAYS,
+) -> npt.NDArray[Any]:
+    """The pixels of a file as they are stored, (height, width) or (height, width, channels).
+
+    Args:
+        path: of the file.
+        palette_as_index: give the indices of a palette image instead of its colours.
+        whole_depth: give 16 bits where there are 16, also of colours in PNG files.
+        arrays: names for the array that is meant, where a .npz file holds several.
+
+    Raises:
+        UnreadableImageError: not an image, truncated, damaged, or too large.
+    """
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        _plain_size(path, arrays)
+        return _checked(path, lambda: np.asarray(read_array(path, arrays)))
+    # Pillow reads some kinds of TIFF wrongly, without a word: planes of 16 bits.
+    values = None if _plain_size(path, arrays) is None else _checked(path, lambda: read_tiff(path))
+    return _decode(path, palette_as_index, whole_depth) if values is None else values
+
+
+def stored_depth(path: Path) -> int:
+    """How many bits a value of an image has, from the header alone; 8 where the file does not say."""
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        return _checked(path, lambda: array_depth(path, IMAGE_ARRAYS))
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        return _checked(path, lambda: tiff_depth(path)) or 8
+    return _checked(path, lambda: _png_depth(path)) if path.suffix.lower() == ".png" else 8
+
+
+def stored_channels(path: Path) -> int:
+    """How many channels a file has."""
+    stored = read_stored(path)
+    return 1 if stored.ndim == 2 else stored.shape[2]
+
+
+def orientation_of(path: Path) -> int:
+    """The orientation tag of an image, 1 to 8; 1, as it is stored, where there is none."""
+    if path.suffix.lower() in (*ARRAY_SUFFIXES, *TIFF_SUFFIXES):
+        return 1
+    try:
+        with _open(path) as image:
+            return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except (UnidentifiedImageError, TypeError, ValueError):
+        return 1
+
+
+def _converted(pixels: npt.NDArray[Any], channels: int | None, ranges: Sequence[ValueRange], path: Path) -> Image:
+    try:
+        return with_channels(to_bytes(pixels, ranges), channels)
+    except UnknownRangeError as error:
+        raise UnreadableImageError(path, str(error), "See docs/data.md for images of more than 8 bits.") from error
+    except ValueError as error:
+        raise UnreadableImageError(path, str(error)) from error
+
+
+def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
+    """What `read` gives; what it raises says which file it is."""
+    try:
+        return read()
+    except FileNotFoundError as error:
+        raise UnreadableImageError(path, f"cannot be opened ({error})") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise UnreadableImageError(path, f"is truncated or damaged ({error})") from error
+
+
+def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArray[Any]:
+    try:
+        with _open(path) as image:
+            image.load()
+            if image.mode == "P" and not palette_as_index:
+                # RGBA even where nothing is transparent: Pillow warns when it has to drop transparency itself.
+                return np.asarray(image.convert("RGBA"))
+            if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+                return np.asarray(image.convert("RGB"))
+            colours = image.mode in ("RGB", "RGBA")
+            # Pillow has no colours of 16 bits, and reads planes of them wrongly; that the file is whole, it has seen.
+            if colours and (whole_depth or image.format == "TIFF") and stored_depth(path) == 16:
+                return _with_opencv(path)
+            return np.asarray(image)
+    except UnidentifiedImageError:
+        return _decode_with_opencv(path)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise UnreadableImageError(path, f"is truncated or damaged ({error})") from error
+
+
+def _png_depth(path: Path) -> int:
+    with path.open("rb") as file:
+        header = file.read(25)
+    return header[24] if len(header) == 25 and header[12:16] == b"IHDR" else 8
+
+
+def _open(path: Path) -> PillowImage.Image:
+    """Open lazily, refusing what must not be decoded."""
+    # One at a time, because the filters of warnings belong to the whole process; only the header is read here.
+    with _OPENING, warnings.catch_warnings():
+        # Damage that Pillow only warns of shows when the pixels are decoded.
+        warnings.simplefilter("ignore")
+        try:
+            image = PillowImage.open(path)
+        except UnidentifiedImageError:
+            raise
+        except (OSError, SyntaxError, ValueError) as error:
+            raise UnreadableImageError(path, f"cannot be opened ({error})") from error
+    problem = _problem_of(image)
+    if problem:
+        image.close()
+        raise UnreadableImageError(path, problem)
+    return image
+
+
+def _problem_of(image: PillowImage.Image) -> str:
+    """Why an image that can be opened is not to be decoded, if it is not."""
+    if image.width * image.height > _PIXELS_AT_MOST:
+        return _too_large(image.height, image.width)
+    if image.format == "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        # Pillow turns TIFF files by their tag, unlike all others, and so does OpenCV.
+        return "is a TIFF file with an orientation tag, which programs read differently; save it without the tag"
+    if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
+        return _SEVERAL_PAGES
+    if image.format in ("GIF", "WEBP") and getattr(image, "n_frames", 1) > 1:
+        return "is animated; save one frame as a file of its own"
+    return ""
+
+
+def _too_large(height: int, width: int) -> str:
+    return f"is {height}×{width}: more than {_PIXELS_AT_MOST:,} pixels are not supported"
+
+
+def _plain_size(path: Path, arrays: tuple[str, ...]) -> tuple[int, int] | None:
+    """(height, width) of an array or a TIFF file that tifffile reads; None for other files."""
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        size: tuple[int, int] | None = _checked(path, lambda: array_size(path, arrays))
+    elif path.suffix.lower() in TIFF_SUFFIXES:
+        size = _checked(path, lambda: tiff_size(path))
+    else:
+        return None
+    if size is not None and size[0] * size[1] > _PIXELS_AT_MOST:
+        raise UnreadableImageError(path, _too_large(*size))
+    return size
+
+
+def _decode_with_opencv(path: Path) -> npt.NDArray[Any]:
+    """The kinds of TIFF that neither Pillow nor tifffile knows, such as some compressions."""
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        if _checked(path, lambda: has_pages(path)):
+            raise UnreadableImageError(path, _SEVERAL_PAGES)
+        return _with_opencv(path)
+    raise UnreadableImageError(path, _NO_IMAGE)
+
+
+def _with_opencv(path: Path) -> npt.NDArray[Any]:
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise UnreadableImageError(path, _NO_IMAGE)
+    return pixels if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]

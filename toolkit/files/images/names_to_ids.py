@@ -1,0 +1,82 @@
+"""Which files of a folder belong to which image: by their names, or by a pattern of names."""
+
+import glob
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from toolkit.errors import DataError, MissingFileError, NothingToLearnError
+from toolkit.files.images.decoding import image_id_of
+
+_LISTED = 20
+_PARTS = re.compile(r"(\{id\}|\{class\}|\*)")
+ID, CLASS, ANYTHING = "{id}", "{class}", "*"
+
+Named = Mapping[str, Sequence[tuple[str, Path]]]
+"""Files by id, in the order of their paths, each with the class in its name, if there is one."""
+
+
+def files_by_id(folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None) -> dict[str, Path]:
+    """One file for each id; `key` is what names the folder, for messages.
+
+    Without a pattern the id is the file name without its extension, of the files in the folder that have one of the
+    suffixes.
+
+    Raises:
+        MissingFileError: the folder cannot be read.
+        NothingToLearnError: there is no such file.
+        DataError: two files have the same id, or a name is not UTF-8.
+    """
+    found = named_files(folder, suffixes, key, pattern)
+    twice = {image_id: paths for image_id, paths in found.items() if len(paths) > 1}
+    if twice:
+        names = [
+            f"  {image_id}: {' and '.join(path.relative_to(folder).as_posix() for _, path in paths)}"
+            for image_id, paths in list(twice.items())[:_LISTED]
+        ]
+        listed = "\n".join(names)
+        raise DataError(f"{key}: {len(twice)} ids stand for two files in {folder}:\n{listed}", "Keep one of each.")
+    return {image_id: paths[0][1] for image_id, paths in found.items()}
+
+
+def named_files(folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None) -> Named:
+    """All files for each id; raises as `files_by_id`, but for ids of several files."""
+    found: dict[str, list[tuple[str, Path]]] = {}
+    try:
+        files = _in_folder(folder, suffixes) if pattern is None else _matching(folder, pattern)
+    except OSError as error:
+        raise MissingFileError(f"{key}: cannot read {folder}: {error.strerror}") from error
+    for image_id, class_name, path in files:
+        if image_id.encode(errors="replace").decode() != image_id:
+            raise DataError(f"{key}: the file name {image_id!r} in {folder} is not UTF-8", "Rename this file.")
+        found.setdefault(image_id, []).append((class_name, path))
+    if not found:
+        wanted = f"file called {pattern}" if pattern else f"file that ends in {', '.join(suffixes)}"
+        raise NothingToLearnError(f"{key}: {folder} holds no {wanted}")
+    return found
+
+
+def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, str, Path]]:
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in suffixes]
+    return [(image_id_of(path.name), "", path) for path in paths if not path.name.startswith(".") and not path.is_dir()]
+
+
+def _matching(folder: Path, pattern: str) -> list[tuple[str, str, Path]]:
+    """Files below the folder whose path fits the pattern; what stands in its places is the same everywhere."""
+    folder.stat()  # a folder that is not there is no empty one
+    parts = _PARTS.split(pattern)
+    wildcard = "".join(ANYTHING if part in (ID, CLASS, ANYTHING) else glob.escape(part) for part in parts)
+    expression, seen = "", set()
+    for part in parts:
+        name = part.strip("{}")
+        if part in (ID, CLASS):
+            expression += f"(?P={name})" if part in seen else f"(?P<{name}>[^/]+)"
+            seen.add(part)
+        else:
+            expression += "[^/]*" if part == ANYTHING else re.escape(part)
+    matcher, found = re.compile(expression), []
+    for path in sorted(folder.glob(re.sub(r"\*+", "*", wildcard))):
+        match = matcher.fullmatch(path.relative_to(folder).as_posix())
+        if match is not None and not path.name.startswith(".") and not path.is_dir():
+            found.append((match["id"], match.groupdict().get("class", ""), path))
+    return found

@@ -1,0 +1,1 @@
+"""Mask files, RLE tables and annotation files into labels."""

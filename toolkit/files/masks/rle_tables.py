@@ -1,0 +1,145 @@
+"""Masks of training images as rows of run-length encodings in a CSV file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.config.data.competitions import PLAIN, Competition
+from toolkit.core.arrays import Mask
+from toolkit.core.images.resizing import scale_mask
+from toolkit.core.masks.labels import Classes
+from toolkit.core.masks.rle import decode
+from toolkit.core.metrics.metric import Objects
+from toolkit.errors import DataError
+from toolkit.files.images.tiff_files import Box
+from toolkit.files.masks.rle_rows import read_label_rows, runs_of
+
+
+@dataclass(frozen=True)
+class MaskTable:
+    """The rows of each image: class, or None where rows are of no class, and the run-length encoding of its mask.
+
+    `names` are the classes whose planes are wanted; all of the competition if there are none.
+    """
+
+    rows: Mapping[str, tuple[tuple[str | None, str], ...]]
+    competition: Competition = PLAIN
+    names: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> Iterable[str]:
+        """Ids that have a row, or an empty mask without one."""
+        return self.rows.keys()
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the masks in the table; None: those of the images."""
+        return self.competition.label_size
+
+    def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+        """Decode and unite the rows of one image: `bool (height, width)`, or one plane a class."""
+        names = self.names or self.competition.classes
+        if not names:
+            mask = np.zeros(size, np.bool_, self._memory_order)
+            for _, text in self.rows[image_id]:
+                mask |= self._mask(text, size)
+            return np.ascontiguousarray(mask)
+        masks = np.zeros((*size, len(names)), np.bool_)
+        for name, text in self.rows[image_id]:
+            if name in names:
+                masks[..., names.index(str(name))] |= self._mask(text, size)
+        return masks
+
+    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
+        """None: runs lead from the first pixel to the last."""
+
+    @cached_property
+    def has_objects(self) -> bool:
+        """Whether each row is one object: the competition says so or, where none is named, some image has several."""
+        if self.competition is not PLAIN:
+            return self.competition.rows == "object"
+        return any(len(rows) > 1 for rows in self.rows.values())
+
+    def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
+        """Number the rows of one image from 1; None where a row may hold many objects.
+
+        A pixel that several rows claim belongs to the first of them.
+        """
+        if not self.has_objects:
+            return None
+        objects = np.zeros(size, np.int32, self._memory_order)
+        for number, (_, text) in enumerate(self.rows[image_id], start=1):
+            np.copyto(objects, np.int32(number), where=self._mask(text, size) & (objects == 0))
+        return np.ascontiguousarray(objects)
+
+    def content(self, image_id: str) -> bytes:
+        """The texts of the rows, and how they are read where that is not the plain way."""
+        rows = self.rows[image_id]
+        if self.competition is PLAIN:
+            return "\n".join(text for _, text in rows).encode()
+        form = self.competition
+        how = [form.pixel_order, str(form.relative), str(self.size), form.rows, *form.classes]
+        return "\n".join([*how, *(f"{name or ''} {text}" for name, text in rows)]).encode()
+
+    @property
+    def _memory_order(self) -> Literal["C", "F"]:
+        """That of decoded masks: uniting many is several times as fast where all lie alike."""
+        return "F" if self.competition.pixel_order == "column" else "C"
+
+    def _mask(self, text: str, size: tuple[int, int]) -> Mask:
+        form = self.competition
+        return scale_mask(decode(text, self.size or size, form.pixel_order, form.relative), size)
+
+
+def read_mask_table(
+    path: Path, competition: Competition, classes: Classes, image_ids: Iterable[str], key: str
+) -> MaskTable:
+    """Read the rows of all images; nothing is decoded yet.
+
+    Args:
+        path: of the CSV file.
+        competition: what says how it is read.
+        classes: of the task.
+        image_ids: of the images, for those that have an empty mask and no row.
+        key: the configuration key that names the file, for messages.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: it is no such table, or not of these classes.
+    """
+    _refuse_other_classes(path, competition, classes, key)
+    image_ids = tuple(image_ids)
+    found = read_label_rows(path, competition, key, DataError, image_ids)
+    found.refuse_problems(key, DataError)
+    rows: dict[str, list[tuple[str | None, str]]] = {}
+    if competition.unlisted == "empty":
+        rows = {image_id: [] for image_id in image_ids}
+    for row in found.rows:
+        runs = runs_of(row.text, competition)
+        rows.setdefault(row.image_id, []).extend([(row.class_name, runs)] if runs else [])
+    chosen = classes.names[1:] if classes.activation == "softmax" else classes.names
+    names = chosen if competition.classes else ()
+    return MaskTable({image_id: tuple(several) for image_id, several in rows.items()}, competition, names)
+
+
+def _refuse_other_classes(path: Path, competition: Competition, classes: Classes, key: str) -> None:
+    """Rows of classes give all but the background; other rows tell one class from it."""
+    names = classes.names if classes.activation == "sigmoid" else classes.names[1:]
+    if competition.classes:
+        counted = range(classes.count) if classes.activation == "softmax" else range(1, classes.count + 1)
+        coded = classes.values is not None and classes.count > 1 and classes.values != tuple((n,) for n in counted)
+        if names and set(names) <= set(competition.classes) and not classes.ignore and not coded:
+            return
+    elif classes.count == 1 and classes.values is None and not classes.ignore:
+        return
+    told = f"the classes {', '.join(competition.classes)}" if competition.classes else "one class from background"
+    raise DataError(
+        f"{key}: {path} is a table of run-length encodings, which tells {told}; "
+        f"received classes {', '.join(classes.names)}",
+        "Use a folder of mask images for several classes, mask_values or ignore.",
+    )

@@ -1,0 +1,1 @@
+"""Probability maps on disk."""

@@ -1,0 +1,159 @@
+"""The folder that predictions of images are written to: its files, and the record of what each was made from."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from toolkit.errors import ChangedError, StorageError
+from toolkit.files.disk.digests import digest
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.tables import format_table
+from toolkit.files.disk.writing import UNFINISHED, read_json, replacing, write_json, write_text, writing_to
+
+_FORMAT = 1
+_RECORD, _TABLE, _LOCK = "predictions.json", "predictions.csv", ".predicting"
+_LISTED = 5
+_ANNOUNCED = ""
+"""In the record instead of a key: the file is to be written, or is being written."""
+
+
+@dataclass(frozen=True)
+class InputRow:
+    """What became of one file: its size (height, width) and id, or why it could not be predicted."""
+
+    file: str
+    image_id: str
+    size: tuple[int, int] | None
+    failure: str = ""
+
+
+def holds_predictions(folder: Path) -> bool:
+    """Whether predictions were written to a folder."""
+    return (folder / _RECORD).is_file()
+
+
+class PredictionFolder:
+    """Files of one run after the other; each has a key, which tells what it was made from.
+
+    A file that is there with the key that is asked for need not be made again. Files that no run has made are never
+    replaced.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read the record, if there is one.
+
+        Raises:
+            StorageError: it is damaged.
+        """
+        self.folder = folder
+        self._keys: dict[str, str] = {}
+        self._made_from: dict[str, Any] = {}
+        self._read_record()
+
+    @property
+    def record(self) -> Path:
+        """What every file was made from."""
+        return self.folder / _RECORD
+
+    @property
+    def table(self) -> Path:
+        """One row for each file that was to be predicted in the last run."""
+        return self.folder / _TABLE
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs away; makes the folder, and deletes what runs that were killed have left half written.
+
+        Raises:
+            LockedError: there is another run.
+            StorageError: the folder cannot be written, or is a file.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise StorageError(f"cannot write to {self.folder}: it is no folder", "Choose another folder with --out.")
+        with writing_to(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder / _LOCK):
+            self._read_record()  # another run may have written it meanwhile
+            self._remove_half_written()
+            yield
+
+    def _read_record(self) -> None:
+        if not self.record.is_file():
+            return
+        tree = read_json(self.record)
+        if not isinstance(tree, dict) or tree.get("format") != _FORMAT or not isinstance(tree.get("files"), dict):
+            raise StorageError(f"{self.record} is damaged", f"Delete {self.folder} and run the command again.")
+        self._keys, self._made_from = tree["files"], tree["made_from"]
+
+    def _remove_half_written(self) -> None:
+        """Delete what was being written beside files of ours; nothing else, because the folder may hold anything."""
+        ours = {_RECORD, _TABLE, *(path for path, key in self._keys.items() if key == _ANNOUNCED)}
+        with writing_to(self.folder):
+            for parent in {(self.folder / path).parent for path in ours}:
+                for path in parent.glob(".*") if parent.is_dir() else ():
+                    target = path.with_name(UNFINISHED.sub("", path.name, count=1))
+                    if target != path and target.relative_to(self.folder).as_posix() in ours:
+                        path.unlink()
+
+    def has(self, path: str, key: str) -> bool:
+        """Whether a file is there that was made with this key."""
+        return self._keys.get(path) == key and (self.folder / path).is_file()
+
+    def was_made(self, path: str) -> bool:
+        """Whether a file was finished by any run."""
+        return bool(self._keys.get(path)) and (self.folder / path).is_file()
+
+    def announce(self, paths: Sequence[str], made_from: Mapping[str, Any] | None = None) -> None:
+        """Say which files will be written, and what with: for people, the keys are what counts.
+
+        Raises:
+            ChangedError: one is there that no run has made.
+        """
+        strange = [path for path in paths if path not in self._keys and (self.folder / path).exists()]
+        if strange:
+            shown = ", ".join(str(self.folder / path) for path in strange[:_LISTED])
+            raise ChangedError(
+                f"{len(strange)} files are in the way that no such command has written: {shown}",
+                "Choose another folder with --out, or move them away.",
+            )
+        self._keys |= dict.fromkeys(paths, _ANNOUNCED)
+        self._made_from = self._made_from if made_from is None else dict(made_from)
+        self.save()
+
+    def write(self, path: str, content: bytes, key: str) -> None:
+        """Write a file whole; the record is only saved by `save`.
+
+        Raises:
+            StorageError: the disk is full, or refuses.
+        """
+        with self.replacing(path, key) as file:
+            file.write(content)
+
+    @contextmanager
+    def replacing(self, path: str, key: str) -> Iterator[BinaryIO]:
+        """Write a file piece by piece; raises as `write`."""
+        with replacing(self.folder / path) as file:
+            yield file
+        self._keys[path] = key
+
+    def key_of(self, paths: Sequence[str]) -> str:
+        """The key of a file that is made of others."""
+        return digest("\n".join(f"{path} {self._keys[path]}" for path in paths).encode())
+
+    def discard(self, paths: Iterable[str]) -> None:
+        """Delete files that belong to an image that cannot be predicted any more."""
+        with writing_to(self.folder):
+            for path in paths:
+                (self.folder / path).unlink(missing_ok=True)
+                del self._keys[path]
+
+    def save(self) -> None:
+        """Write the record."""
+        write_json(self.record, {"format": _FORMAT, "made_from": self._made_from, "files": self._keys})
+
+    def write_table(self, rows: Sequence[InputRow]) -> None:
+        """Write the table of a run."""
+        cells = [(row.file, row.image_id, *(row.size or ("", "")), row.failure) for row in rows]
+        write_text(self.table, format_table(("file", "id", "height", "width", "failure"), cells))

@@ -1,0 +1,275 @@
+"""The probability store: one map per image at the image's own size, in flat shards with an index."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from toolkit.core.arrays import Presence, Probability
+from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
+from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
+from toolkit.files.disk.digests import file_digest, ids_digest
+from toolkit.files.disk.tables import format_table, read_table
+from toolkit.files.disk.writing import read_json, sync, write_json, write_text, writing_to
+
+_FORMAT = 1
+_SHARD_BYTES = 1 << 28
+_COLUMNS = ("image_id", "shard", "offset", "height", "width", "classes")
+_MANIFEST, _INDEX, _PRESENCE = "manifest.json", "index.csv", "presence.csv"
+
+
+@dataclass(frozen=True)
+class MapPlace:
+    """Where the map of one image lies: shard number, offset in bytes, and (height, width, classes)."""
+
+    shard: int
+    offset: int
+    shape: tuple[int, int, int]
+
+
+class ProbabilityWriter:
+    """Writes a store map by map; it takes its place when the block ends well, manifest last."""
+
+    def __init__(self, folder: Path, stored_type: StoredType, made_from: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self._partial = folder.with_name(f".{folder.name}.partial")
+        self._stored_type = stored_type
+        self._made_from = dict(made_from)
+        self._places: dict[str, MapPlace] = {}
+        self._presence: dict[str, Presence] = {}
+        self._shard = -1
+        self._file: BinaryIO | None = None
+        self._last = ""
+        self._rows_left = 0
+
+    def __enter__(self) -> "ProbabilityWriter":
+        with writing_to(self._folder):
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.mkdir(parents=True)
+        return self
+
+    def append(self, image_id: str, probability: Probability, presence: Presence | None = None) -> None:
+        """Add the map of one image, `float32 (height, width, classes)`, 0–1.
+
+        `presence`, `float32 (classes,)`, 0–1, is what an emptiness head says: of all images of a store or of none.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        self.append_rows(image_id, probability.shape[0], probability, presence)
+
+    def append_rows(self, image_id: str, height: int, rows: Probability, presence: Presence | None = None) -> None:
+        """Add the next rows, `float32 (rows, width, classes)`, of the map of an image of `height` rows.
+
+        One image is finished before the next begins; `presence` comes with the last rows. Raises as `append`.
+        """
+        count, width, classes = rows.shape
+        if not self._rows_left:
+            if image_id in self._places:
+                raise ValueError(f"{image_id} is in the store already")
+            self._begin(image_id, (height, width, classes))
+        shape = self._places[self._last].shape
+        if image_id != self._last or shape != (height, width, classes) or count > self._rows_left:
+            raise ValueError(f"rows of {image_id} do not follow those of {self._last}")
+        content = np.ascontiguousarray(to_stored(rows, self._stored_type))
+        with writing_to(self._folder):
+            self._file.write(content.data)  # type: ignore[union-attr] # _begin has opened it
+        self._rows_left -= count
+        if not self._rows_left:
+            if len(self._places) > 1 and (presence is None) == bool(self._presence):
+                word = "lacks" if presence is None else "has"
+                raise ValueError(f"{image_id} {word} a presence, unlike those before it")
+            if presence is not None:
+                self._presence[image_id] = presence
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with writing_to(self._folder):
+                if self._file is not None:
+                    self._file.close()
+                if kind is None:
+                    self._finish()
+        finally:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def _begin(self, image_id: str, shape: tuple[int, int, int]) -> None:
+        size = int(np.prod(shape)) * np.dtype(self._stored_type).itemsize
+        with writing_to(self._folder):
+            file = self._open_shard(size)
+            self._places[image_id] = MapPlace(self._shard, file.tell(), shape)
+        self._last, self._rows_left = image_id, shape[0]
+
+    def _open_shard(self, size: int) -> BinaryIO:
+        if self._file is None or self._file.tell() + size > _SHARD_BYTES:
+            if self._file is not None:
+                self._file.close()
+            self._shard += 1
+            self._file = (self._partial / _shard_name(self._shard)).open("wb")
+        return self._file
+
+    def _finish(self) -> None:
+        if self._rows_left:
+            raise ValueError(f"{self._last} lacks {self._rows_left} rows")
+        rows = [(image_id, place.shard, place.offset, *place.shape) for image_id, place in self._places.items()]
+        write_text(self._partial / _INDEX, format_table(_COLUMNS, rows))
+        if self._presence:
+            classes = range(len(next(iter(self._presence.values()))))
+            values = [(image_id, *presence) for image_id, presence in self._presence.items()]
+            columns = ("image_id", *(f"class{number}" for number in classes))
+            write_text(self._partial / _PRESENCE, format_table(columns, values))
+        shards = [self._partial / _shard_name(number) for number in range(self._shard + 1)]
+        for shard in shards:
+            sync(shard)
+        write_json(
+            self._partial / _MANIFEST,
+            {
+                "format": _FORMAT,
+                "type": self._stored_type,
+                "images": len(self._places),
+                "ids_digest": ids_digest(self._places),
+                "shard_bytes": [shard.stat().st_size for shard in shards],
+                "made_from": self._made_from,
+            }
+            | ({"presence": file_digest(self._partial / _PRESENCE)} if self._presence else {}),
+        )
+        discarded = self._folder.with_name(f".{self._folder.name}.old")
+        shutil.rmtree(discarded, ignore_errors=True)
+        if self._folder.exists():
+            self._folder.rename(discarded)
+        self._partial.rename(self._folder)
+        sync(self._folder.parent)
+        shutil.rmtree(discarded, ignore_errors=True)
+
+
+class ProbabilityStore:
+    """Reads a store; opening it reads the index only."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the store in a folder.
+
+        Raises:
+            NotReadyError: there is none.
+            StorageError: it is damaged.
+            ChangedError: it was averaged from predictions that have changed since.
+        """
+        if not (folder / _MANIFEST).is_file():
+            raise NotReadyError(f"there are no predictions in {folder}", f"Run: tk fit {folder.parent.parent}")
+        _refuse_stale(folder)
+        manifest = _read_manifest(folder)
+        self.folder = folder
+        self.made_from: dict[str, Any] = manifest["made_from"]
+        self._type = np.dtype(manifest["type"])
+        try:
+            self._places = {
+                row[0]: MapPlace(int(row[1]), int(row[2]), (int(row[3]), int(row[4]), int(row[5])))
+                for row in read_table(folder / _INDEX, len(_COLUMNS), str(folder), StorageError).rows
+            }
+            self._presence = _read_presence(folder, manifest["presence"]) if "presence" in manifest else {}
+        except (MissingFileError, StorageError, ValueError) as error:
+            raise _damaged(folder) from error
+        sizes = [_size_of(folder / _shard_name(number)) for number in range(len(manifest["shard_bytes"]))]
+        if sizes != manifest["shard_bytes"] or len(self._places) != manifest["images"]:
+            raise _damaged(folder)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids in the order of the maps on disk, in which reading is fastest."""
+        return tuple(self._places)
+
+    @property
+    def stored_type(self) -> StoredType:
+        """`uint8` or `float16`."""
+        return "uint8" if self._type == np.uint8 else "float16"
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """(height, width) of an image."""
+        height, width, _ = self._places[image_id].shape
+        return height, width
+
+    def read(self, image_id: str) -> Stored:
+        """The map of one image as it is kept, `uint8` 0–255 or `float16` 0–1, (height, width, classes)."""
+        place = self._places[image_id]
+        shard = self.folder / _shard_name(place.shard)
+        count = int(np.prod(place.shape))
+        values: Stored = np.fromfile(shard, self._type, count, offset=place.offset)
+        return values.reshape(place.shape)
+
+    def presence(self, image_id: str) -> Presence | None:
+        """What an emptiness head said of an image, `float32 (classes,)`, 0–1; None in the store of a network without.
+
+        The probability that each class occurs in it at all, averaged as the maps are.
+        """
+        return self._presence.get(image_id)
+
+    def __iter__(self) -> Iterator[tuple[str, Stored]]:
+        """Ids and maps in the order of the disk."""
+        for image_id in self._places:
+            yield image_id, self.read(image_id)
+
+
+def is_made_from(folder: Path, made_from: Mapping[str, Any]) -> bool:
+    """Whether a finished store in this folder was made from exactly this: weights, configuration, views, images."""
+    if not (folder / _MANIFEST).is_file():
+        return False
+    # Through JSON, because that is how the other side has travelled.
+    return bool(_read_manifest(folder)["made_from"] == json.loads(json.dumps(made_from)))
+
+
+def store_digest(folder: Path) -> str:
+    """A digest of where the maps of a store come from."""
+    return file_digest(folder / _MANIFEST)
+
+
+def member_digests(folder: Path, members: Sequence[Path]) -> dict[str, str]:
+    """What a blend in `folder` is made from: the stores, relative to it, with their digests."""
+    return {Path(os.path.relpath(member, folder)).as_posix(): store_digest(member) for member in members}
+
+
+def _refuse_stale(folder: Path) -> None:
+    """Refuse a blend whose members were predicted anew since; a member that is gone cannot have changed."""
+    for path, expected in _read_manifest(folder)["made_from"].get("members", {}).items():
+        member = folder / path
+        if (member / _MANIFEST).is_file():
+            if store_digest(member) != expected:
+                raise ChangedError(
+                    f"{folder} was averaged from predictions that have changed since: {member.resolve()}",
+                    f"Make it again: tk ensemble, with --name {folder.parents[1].name}",
+                )
+            _refuse_stale(member)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    manifest = read_json(folder / _MANIFEST)
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise _damaged(folder)
+    return manifest
+
+
+def _read_presence(folder: Path, expected: str) -> dict[str, Presence]:
+    rows = read_table(folder / _PRESENCE, None, str(folder), StorageError).rows
+    if file_digest(folder / _PRESENCE) != expected:
+        raise _damaged(folder)
+    return {row[0]: np.array(row[1:], np.float32) for row in rows}
+
+
+def _damaged(folder: Path) -> StorageError:
+    return StorageError(
+        f"the predictions in {folder} are damaged: files are missing or cut short",
+        f"Delete the folder {folder} and run the command that made it again.",
+    )
+
+
+def _shard_name(number: int) -> str:
+    return f"maps-{number:05d}.bin"
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
