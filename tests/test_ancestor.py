@@ -10,7 +10,7 @@ from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
-from toolkit.learning.networks import build_network
+from toolkit.learning.networks.network import build_network
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train

@@ -219,6 +219,6 @@ def test_the_users_code_finds_tensorflow_as_it_is_set_up_here(tmp_path: Path) ->
     code = (
         f"from pathlib import Path; from toolkit.learning.plugins import Own\n"
         f"assert Own(Path({str(tmp_path / 'config.yaml')!r}))['version']().startswith('tf_keras.')\n"
-        "import toolkit.learning.networks\n"
+        "import toolkit.learning.networks.network\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=600)

@@ -16,8 +16,8 @@ from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.layout import read_submission
-from toolkit.learning import lr_find
-from toolkit.learning.networks import build_network
+from toolkit.learning.networks.network import build_network
+from toolkit.learning.training import lr_range_test as lr_find
 
 pytestmark = pytest.mark.train
 

@@ -21,10 +21,10 @@ from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import build_reader, validation_batches
-from toolkit.learning.networks import Network, build_network
-from toolkit.learning.steps import TrainingStep
-from toolkit.learning.training_data import Deadline
-from toolkit.learning.weights import Weights, read_weights
+from toolkit.learning.networks.network import Network, build_network
+from toolkit.learning.networks.weight_files import Weights, read_weights
+from toolkit.learning.training.epoch_data import Deadline
+from toolkit.learning.training.step import TrainingStep
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train

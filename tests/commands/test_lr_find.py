@@ -15,8 +15,8 @@ from toolkit.files.disk.tables import read_table
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved
-from toolkit.learning import lr_find
-from toolkit.learning.steps import TrainingStep
+from toolkit.learning.training import lr_range_test as lr_find
+from toolkit.learning.training.step import TrainingStep
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train

@@ -17,10 +17,10 @@ from toolkit.files.experiment.folder import Experiment, StageFolder, Workspace
 from toolkit.files.experiment.history import read_history
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import SampleReader, tiles_of
-from toolkit.learning.fitting import plan_training
 from toolkit.learning.plugins import Own
-from toolkit.learning.prediction import Assembly, Predicted, ViewsPredictor, predict_tiles, whole_maps
-from toolkit.learning.training_data import TrainingData
+from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor, predict_tiles, whole_maps
+from toolkit.learning.training.epoch_data import TrainingData
+from toolkit.learning.training.fit import plan_training
 from toolkit.messages import Silent, Task
 
 

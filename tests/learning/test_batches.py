@@ -14,7 +14,8 @@ from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.images.decoding import UnreadableImageError
-from toolkit.learning.augmentation import Augmentation, FixedTransforms
+from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
+from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.batches import (
     SampleReader,
     Tile,
@@ -23,7 +24,6 @@ from toolkit.learning.batches import (
     training_batches,
     validation_batches,
 )
-from toolkit.learning.mixing import Mixing
 
 pytestmark = pytest.mark.train
 

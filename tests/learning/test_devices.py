@@ -32,11 +32,11 @@ from toolkit.config.training.networks import NetworkSpec
 from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.errors import ConfigError
 from toolkit.files.experiment.folder import Workspace
-from toolkit.learning.losses import build_loss
-from toolkit.learning.networks import build_network
-from toolkit.learning.optimizers import build_optimizer
-from toolkit.learning.prediction import Predictor
-from toolkit.learning.steps import TrainingStep
+from toolkit.learning.losses.registry import build_loss
+from toolkit.learning.networks.network import build_network
+from toolkit.learning.optimizing.optimizers import build_optimizer
+from toolkit.learning.predicting.predictor import Predictor
+from toolkit.learning.training.step import TrainingStep
 from toolkit.messages import Silent
 
 def steps(devices):

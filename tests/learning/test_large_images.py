@@ -24,13 +24,14 @@ from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.learning import predicting, stage_run
-from toolkit.learning.hard_negatives import weigh_negatives
-from toolkit.learning.networks import build_network
+from toolkit.learning.networks.network import build_network
 from toolkit.learning.plugins import Own
+from toolkit.learning.predicting import fold_mean as predicting
+from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_test
 from toolkit.learning.runtime import tf
-from toolkit.learning.stores import FittedExperiment, predict_test
-from toolkit.learning.training_data import Run
+from toolkit.learning.training import stage as stage_run
+from toolkit.learning.training.epoch_data import Run
+from toolkit.learning.training.hard_negatives import weigh_negatives
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train

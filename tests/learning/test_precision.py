@@ -10,14 +10,14 @@ from toolkit.config.training.losses import parse_loss
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.learning import runtime
-from toolkit.learning.losses import build_loss
-from toolkit.learning.networks import Network, build_network
-from toolkit.learning.optimizers import build_optimizer
-from toolkit.learning.outputs import Outputs
-from toolkit.learning.prediction import Predictor
+from toolkit.learning.losses.registry import build_loss
+from toolkit.learning.networks.network import Network, build_network
+from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.optimizing.optimizers import build_optimizer
+from toolkit.learning.predicting.predictor import Predictor
 from toolkit.learning.runtime import Precision, choose_precision, compiled, configure, loss_scaling, tf
-from toolkit.learning.steps import TrainingStep
-from toolkit.learning.trainer import CompiledStage
+from toolkit.learning.training.step import TrainingStep
+from toolkit.learning.training.trainer import CompiledStage
 
 pytestmark = pytest.mark.train
 

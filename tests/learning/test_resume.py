@@ -13,7 +13,7 @@ from toolkit.commands.fit import Wanted, fit
 from toolkit.errors import TrainingError
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history
-from toolkit.learning.checkpoints import read_checkpoint
+from toolkit.learning.training.checkpoints import read_checkpoint
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train

@@ -16,11 +16,11 @@ from toolkit.core.recipe.probabilities import quantise
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import Images, LabelledImages, find_images
 from toolkit.files.datasets.training_pool import Sample
-from toolkit.learning.augmentation import Augmentation, FixedTransforms
+from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
+from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.batches import SampleReader, tiles_of, training_batches, validation_batches
-from toolkit.learning.mixing import Mixing
-from toolkit.learning.outputs import Outputs
-from toolkit.learning.prediction import Assembly, Predicted, ViewsPredictor
+from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor
 from toolkit.learning.runtime import tf
 
 pytestmark = pytest.mark.train

@@ -248,11 +248,11 @@ def _train_predict_score(
 ) -> bool:
     """Returns whether every fold is finished: only then there is something to predict and to score."""
     # TensorFlow is slow to import: bad input should be told before.
-    from toolkit.learning.fitting import Part, fit_folds, is_trained, plan_training
     from toolkit.learning.plugins import Own
+    from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
     from toolkit.learning.runtime import choose_precision
-    from toolkit.learning.stores import FittedExperiment, predict_holdout, predict_oof, predict_test
-    from toolkit.learning.training_data import Deadline
+    from toolkit.learning.training.epoch_data import Deadline
+    from toolkit.learning.training.fit import Part, fit_folds, is_trained, plan_training
 
     config, folds = loaded.config, table.folds
     own = Own(experiment.config, progress)

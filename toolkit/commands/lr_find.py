@@ -97,10 +97,10 @@ def find_learning_rate(
         folds = find_folds(experiment, config, dataset, progress).folds
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
         # TensorFlow is slow to import: bad input should be told before.
-        from toolkit.learning.fitting import plan_training
-        from toolkit.learning.lr_find import loss_by_learning_rate
         from toolkit.learning.plugins import Own
         from toolkit.learning.runtime import choose_precision
+        from toolkit.learning.training.fit import plan_training
+        from toolkit.learning.training.lr_range_test import loss_by_learning_rate
         from toolkit.report.curves import learning_rate_curve
 
         plan = plan_training(loaded, Own(experiment.config, progress))

@@ -22,7 +22,7 @@ from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
 
 if TYPE_CHECKING:
-    from toolkit.learning.stores import FittedExperiment
+    from toolkit.learning.predicting.oof_and_test import FittedExperiment
 
 _SAME_KEYS = ("classes", "activation", "benchmark_class")
 _SAME_DATA = (("training_data", "fitted to images or masks"), ("test_data", "used to predict test images"))
@@ -233,7 +233,7 @@ def own_steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Map
 
 
 def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
-    from toolkit.learning.stores import FittedExperiment, predict_holdout, predict_oof, predict_test
+    from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
 
     experiment = member.experiment
     resolved = read_resolved(experiment)

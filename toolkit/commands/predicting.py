@@ -18,7 +18,7 @@ from toolkit.files.predictions.spilled_map import SpilledMap
 from toolkit.messages import Progress, Task
 
 if TYPE_CHECKING:
-    from toolkit.learning.image_predictor import ImagePredictor
+    from toolkit.learning.predicting.new_images import ImagePredictor
 
 _CHUNK_BYTES, _CHUNK_IMAGES = 1 << 28, 256
 _LARGE = 1 << 25
@@ -151,7 +151,7 @@ class Forecaster:
 
     def _built(self) -> "ImagePredictor":
         if self._predictor is None:
-            from toolkit.learning.image_predictor import ImagePredictor
+            from toolkit.learning.predicting.new_images import ImagePredictor
 
             self._predictor = ImagePredictor(self.fitted, self._progress)
         return self._predictor

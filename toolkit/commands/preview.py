@@ -109,10 +109,10 @@ def _rows(
     progress: Progress,
 ) -> list[PreviewRow]:
     """Reads and augments just as training does: each variant is drawn as an epoch draws it."""
+    from toolkit.learning.augmentation.mixing import Mixing
     from toolkit.learning.batches import build_reader
-    from toolkit.learning.fitting import build_augmentation
-    from toolkit.learning.mixing import Mixing
     from toolkit.learning.plugins import Own
+    from toolkit.learning.training.fit import build_augmentation
 
     config, own = loaded.config, Own(loaded.source, progress)
     augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), own)

@@ -19,8 +19,8 @@ from toolkit.core.masks.labels import Classes, Labels
 from toolkit.core.randomness import derived_seed
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.training_pool import Sample, read_part
-from toolkit.learning.augmentation import Augmentation, FixedTransforms
-from toolkit.learning.mixing import Mixing
+from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
+from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.runtime import tf
 
 Batch = tuple[Any, ...]

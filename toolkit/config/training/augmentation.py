@@ -75,7 +75,7 @@ class Transform:
     """A transform or a group of them.
 
     `name` is one of albumentations, of GROUPS (but `Sometimes`), of
-    toolkit.learning.translated, BACKGROUND_REPLACER or
+    toolkit.learning.augmentation.imgaug_transforms, BACKGROUND_REPLACER or
     the user's own; names of imgaug are translated already. `path` leads to where it stands below the value that was
     parsed: below `augmentation` or `transforms`. `preset` is the preset that it is from: such a transform is left out
     where it cannot do the number of channels.
@@ -111,7 +111,7 @@ def parse_augmentation(value: Any, own: Collection[str] = ()) -> tuple[Transform
 
     Raises:
         ProblemsAtError: with the key path below the value of everything that is wrong. Whether albumentations knows a
-            name and its arguments, only toolkit.learning.augmentation can tell.
+            name and its arguments, only toolkit.learning.augmentation.augmentation can tell.
     """
     return _many(value, (), own)
 

@@ -49,7 +49,7 @@ def is_imgaug(name: str, value: Any) -> bool:
 
 
 def translate(name: str, arguments: Arguments) -> Translated:
-    """The name and the arguments in albumentations or toolkit.learning.translated.
+    """The name and the arguments in albumentations or toolkit.learning.augmentation.imgaug_transforms.
 
     An argument `p` is the probability to apply it, although imgaug has it for few.
 

@@ -108,7 +108,7 @@ LOSSES: dict[str, type[ClosedModel]] = {
     "mae_loss": NoArguments,
     "presence_crossentropy": CrossentropyArguments,
 }
-"""Every term that a loss may name; toolkit.learning.losses holds what they compute."""
+"""Every term that a loss may name; toolkit.learning.losses.registry holds what they compute."""
 
 LOSS_NAMES = tuple(LOSSES)
 

@@ -1,0 +1,393 @@
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toolkit.config.training.losses import LOSS_NAMES, check_loss, parse_loss
+from toolkit.errors import ConfigError
+from toolkit.learning.losses.registry import LOSSES, build_loss
+from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.runtime import tf
+
+pytestmark = pytest.mark.train
+
+VARIANTS = {
+    "sigmoid": (
+        "binary_crossentropy",
+        "binary_crossentropy(label_smoothing=0.1)",
+        "focal_loss",
+        "focal_loss(alpha=0.25, gamma=0.5)",
+        "dice_loss",
+        "dice_loss(per=image, positives_only=true)",
+        "jaccard_loss",
+        "tversky_loss",
+        "focal_tversky_loss",
+        "focal_tversky_loss(gamma=3, per=image)",
+        "lovasz_loss",
+        "lovasz_loss(symmetric=true)",
+        "lovasz_loss(activation=elu+1, per=batch)",
+        "lovasz_loss(activation=elu+1, symmetric=true, positives_only=true)",
+        "boundary_loss",
+        "mse_loss",
+        "mae_loss",
+        "presence_crossentropy",
+    ),
+    "softmax": (
+        "categorical_crossentropy",
+        "categorical_crossentropy(label_smoothing=0.1)",
+        "focal_loss",
+        "focal_loss(gamma=0.5)",
+        "dice_loss",
+        "jaccard_loss(per=image, positives_only=true)",
+        "tversky_loss",
+        "focal_tversky_loss(positives_only=true)",
+        "lovasz_loss",
+        "lovasz_loss(symmetric=true, positives_only=false, per=batch)",
+        "boundary_loss",
+        "mse_loss",
+        "mae_loss",
+        "presence_crossentropy",
+    ),
+}
+NETWORKS = [("sigmoid", 1), ("sigmoid", 3), ("softmax", 3)]
+CASES = [(text, activation, classes) for activation, classes in NETWORKS for text in VARIANTS[activation]]
+every_loss = pytest.mark.parametrize(("text", "activation", "classes"), CASES)
+every_loss_of_one_plane = pytest.mark.parametrize("text", VARIANTS["sigmoid"])
+every_loss_but_the_boundary = pytest.mark.parametrize(
+    ("text", "activation", "classes"), [case for case in CASES if case[0] != "boundary_loss"]
+)
+every_loss_that_rewards_the_right_answer = pytest.mark.parametrize(
+    ("text", "activation", "classes"), [case for case in CASES if not re.search("smoothing|presence", case[0])]
+)
+
+DONE = tf.constant(0.0)
+
+
+def batch(activation: str, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and logits of two images of 6 × 8 pixels; classes overlap with sigmoid."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 2, (2, 6, 8, classes)).astype(np.float32)
+    if activation == "softmax":
+        return np.eye(classes, dtype=np.uint8)[random.integers(0, classes, (2, 6, 8))], logits
+    return (random.random(logits.shape) > 0.6).astype(np.uint8), logits
+
+
+def value_and_gradient(
+    text: str, activation: str, target: Any, logits: Any, *, head: float = 0.3, **build: Any
+) -> tuple[float, np.ndarray]:
+    """The gradient is that of the logits and of the emptiness head, which says the same of every class."""
+    loss = build_loss(parse_loss(text, build.get("own", ())), activation, **build)
+    variable = tf.Variable(logits)
+    presence = tf.Variable(tf.fill([logits.shape[0], logits.shape[-1]], tf.constant(head, variable.dtype)))
+    with tf.GradientTape() as tape:
+        value = loss(tf.constant(target), Outputs(variable, (), presence), DONE)
+    assert value.dtype == tf.float32
+    assert value.shape.rank == 0
+    gradients = tape.gradient(value, [variable, presence], unconnected_gradients="zero")
+    return float(value), np.concatenate([np.ravel(tf.cast(each, tf.float32)) for each in gradients])
+
+
+def value_of(text: str, activation: str, target: Any, logits: Any, **build: Any) -> float:
+    return value_and_gradient(text, activation, target, logits, **build)[0]
+
+
+def test_the_registry_holds_what_the_configuration_names() -> None:
+    assert set(LOSSES["sigmoid"]) | set(LOSSES["softmax"]) == set(LOSS_NAMES)
+    for activation, losses in LOSSES.items():
+        for name in LOSS_NAMES:
+            terms = parse_loss(f"{name} + mae_loss")
+            if name in losses:
+                check_loss(terms, activation, 3)
+            else:
+                with pytest.raises(ValueError, match=name):
+                    check_loss(terms, activation, 3)
+
+
+def test_every_loss_is_among_the_cases() -> None:
+    for activation, losses in LOSSES.items():
+        assert {text.split("(")[0] for text in VARIANTS[activation]} == set(losses)
+
+
+@every_loss
+@pytest.mark.parametrize("filling", ["empty", "full", "void", "one pixel"])
+def test_value_and_gradient_are_finite(text: str, activation: str, classes: int, filling: str) -> None:
+    target = np.zeros((2, 6, 8, classes), np.uint8)
+    if activation == "softmax":
+        target[..., 0] = 1
+    if filling == "full":
+        target[..., 0], target[..., -1] = 0, 1
+    elif filling == "void":
+        target[:] = 255
+    elif filling == "one pixel":
+        target[0, 0, 0] = np.arange(classes) == classes - 1
+    signs = np.sign(np.random.default_rng(0).normal(size=target.shape))
+    right = np.where(target == 1, 1, -1)
+    inputs = [tf.constant(logits, tf.float32) for logits in (0 * signs, signs, 1e4 * signs, 50 * right, -50 * right)]
+    for logits in (*inputs, tf.constant(50 * signs, tf.bfloat16)):
+        value, gradient = value_and_gradient(text, activation, target, logits)
+        assert np.isfinite(value)
+        assert value >= 0
+        assert np.isfinite(gradient).all()
+        if filling == "void":
+            assert value == 0
+            assert not gradient.any()
+
+
+@every_loss
+def test_half_precision_is_cast_before_anything_is_computed(text: str, activation: str, classes: int) -> None:
+    target, logits = batch(activation, classes)
+    half = tf.cast(tf.constant(logits), tf.bfloat16)
+    rounded = tf.cast(half, tf.float32)
+    assert value_of(text, activation, target, half, head=0.25) == value_of(text, activation, target, rounded, head=0.25)
+
+
+@every_loss_but_the_boundary
+def test_the_order_of_pixels_does_not_matter(text: str, activation: str, classes: int) -> None:
+    target, logits = batch(activation, classes)
+    random = np.random.default_rng(1)
+    mixed = [random.permutation(48) for _ in range(2)]
+
+    def shuffled(planes: np.ndarray) -> np.ndarray:
+        flat = planes.reshape(2, 48, classes)
+        return np.stack([image[order] for image, order in zip(flat, mixed, strict=True)]).reshape(planes.shape)
+
+    straight = value_of(text, activation, target, logits)
+    assert value_of(text, activation, shuffled(target), shuffled(logits)) == pytest.approx(straight, rel=1e-5)
+
+
+@every_loss
+def test_the_order_of_images_does_not_matter(text: str, activation: str, classes: int) -> None:
+    target, logits = batch(activation, classes)
+    straight = value_of(text, activation, target, logits)
+    assert value_of(text, activation, target[::-1], logits[::-1]) == pytest.approx(straight, rel=1e-5)
+
+
+@every_loss
+def test_void_pixels_change_neither_value_nor_gradient(text: str, activation: str, classes: int) -> None:
+    target, logits = batch(activation, classes)
+    void = np.random.default_rng(2).random(target.shape[:3]) > 0.6
+    target[void] = 255
+    value, gradient = value_and_gradient(text, activation, target, logits)
+    for elsewhere in (50.0, -1e4, np.nan, np.inf):
+        changed = logits.copy()
+        changed[void] = elsewhere
+        again, gradient_again = value_and_gradient(text, activation, target.astype(np.float32), changed)
+        assert again == value
+        assert np.array_equal(gradient, gradient_again)
+    masks = gradient[: logits.size].reshape(logits.shape)
+    assert not masks[void].any()
+    assert masks[~void].any() or text == "presence_crossentropy"
+
+
+@every_loss
+def test_void_pixels_might_as_well_not_be_there(text: str, activation: str, classes: int) -> None:
+    # Void columns at the side of an image: nothing else is between the remaining pixels.
+    target, logits = batch(activation, classes)
+    if text == "boundary_loss":  # distances are shares of the longer side, which void pixels belong to
+        target, logits = target[:, :, :4], logits[:, :, :4]
+        side = (2, 6, 2, classes)
+    else:
+        side = (2, 6, 5, classes)
+    wider = np.concatenate([target, np.full(side, 255, np.uint8)], axis=2)
+    more = np.concatenate([logits, np.random.default_rng(4).normal(size=side).astype(np.float32)], axis=2)
+    for weights in (None, [1.0, 2.0, 4.0][:classes]):
+        expected = value_of(text, activation, target, logits, class_weights=weights)
+        assert value_of(text, activation, wider, more, class_weights=weights) == pytest.approx(expected, rel=1e-5)
+
+
+@every_loss
+def test_equal_class_weights_change_nothing(text: str, activation: str, classes: int) -> None:
+    target, logits = batch(activation, classes)
+    expected = value_of(text, activation, target, logits)
+    weighted = value_of(text, activation, target, logits, class_weights=[3.0] * classes)
+    assert weighted == pytest.approx(expected, rel=1e-5)
+
+
+@every_loss_of_one_plane
+def test_an_independent_class_of_weight_zero_is_left_out(text: str) -> None:
+    target, logits = batch("sigmoid", 3)
+    expected = value_of(text, "sigmoid", target[..., 1:], logits[..., 1:])
+    weighted = value_of(text, "sigmoid", target, logits, class_weights=[0, 1, 1])
+    assert weighted == pytest.approx(expected, rel=1e-5)
+
+
+@every_loss_that_rewards_the_right_answer
+def test_the_right_answer_costs_least_and_the_gradient_leads_there(text: str, activation: str, classes: int) -> None:
+    target, _ = batch(activation, classes)
+    right = np.where(target == 1, 25, -25).astype(np.float32)
+    costs = [value_of(text, activation, target, share * right) for share in (1, 0, -1)]
+    assert costs[0] < 1e-4 < costs[1] < costs[2]
+    _, gradient = value_and_gradient(text, activation, target, 0 * right)
+    step = gradient[: right.size].reshape(right.shape) / np.abs(gradient).max()
+    assert value_of(text, activation, target, -0.1 * step) < costs[1] < value_of(text, activation, target, 0.1 * step)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_the_right_presence_costs_least(activation: str) -> None:
+    target, logits = batch(activation, 3)
+    assert target.any(axis=(1, 2)).all()
+    text = "presence_crossentropy"
+    costs = [value_of(text, activation, target, logits, head=head) for head in (25.0, 0.0, -25.0)]
+    assert costs[0] < 1e-4 < costs[1] < costs[2]
+
+
+@pytest.mark.parametrize(("activation", "classes"), NETWORKS)
+def test_graphs_of_unknown_size_give_the_same(activation: str, classes: int) -> None:
+    target, logits = batch(activation, classes)
+    text = "+".join(VARIANTS[activation])
+    unknown = Outputs(tf.TensorSpec([None, None, None, classes]), (), tf.TensorSpec([None, classes]))
+    signature = [tf.TensorSpec([None, None, None, classes], tf.uint8), unknown, tf.TensorSpec([])]
+
+    @tf.function(input_signature=signature)
+    def traced(target: Any, outputs: Outputs, progress: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch([outputs.logits, outputs.presence])
+            value = build_loss(parse_loss(text), activation)(target, outputs, progress)
+        return value, tape.gradient(value, [outputs.logits, outputs.presence])
+
+    for count in (2, 1):
+        expected, gradient = value_and_gradient(text, activation, target[:count], logits[:count])
+        outputs = Outputs(tf.constant(logits[:count]), (), tf.fill([count, classes], 0.3))
+        value, gradients = traced(tf.constant(target[:count]), outputs, DONE)
+        assert float(value) == pytest.approx(expected, rel=1e-5)
+        assert np.concatenate([np.ravel(each) for each in gradients]) == pytest.approx(gradient, rel=1e-4, abs=1e-6)
+
+
+def test_sums_are_weighted_and_each_term_gets_what_it_wants() -> None:
+    target, logits = batch("sigmoid", 1)
+    parts = {name: value_of(name, "sigmoid", target, logits) for name in LOSSES["sigmoid"]}
+    mixed = value_of("binary_crossentropy + 0.5*lovasz_loss + 2 * dice_loss", "sigmoid", target, logits)
+    expected = parts["binary_crossentropy"] + 0.5 * parts["lovasz_loss"] + 2 * parts["dice_loss"]
+    assert mixed == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("progress", "shares"), [(0.0, (1, 0)), (0.25, (0.75, 0.5)), (0.5, (0.5, 1)), (1.0, (0, 2))])
+def test_weights_change_with_the_progress_of_a_stage(progress: float, shares: tuple[float, float]) -> None:
+    target, logits = batch("sigmoid", 1)
+    loss = build_loss(parse_loss("1..0*binary_crossentropy + mse_loss + 0..2*lovasz_loss"), "sigmoid")
+    parts = [value_of(name, "sigmoid", target, logits) for name in ("binary_crossentropy", "lovasz_loss", "mse_loss")]
+    expected = shares[0] * parts[0] + shares[1] * parts[1] + parts[2]
+    found = tf.function(loss)(tf.constant(target), Outputs(tf.constant(logits)), tf.constant(progress))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("count", "shares"), [(1, (2 / 3, 1 / 3)), (2, (4 / 7, 2 / 7, 1 / 7))])
+def test_coarse_masks_count_half_of_the_finer_one(count: int, shares: tuple[float, ...]) -> None:
+    target, _ = batch("softmax", 3)
+    masks = [tf.Variable(batch("softmax", 3, seed)[1]) for seed in range(count + 1)]
+    loss = build_loss(parse_loss("categorical_crossentropy + 0.5*lovasz_loss"), "softmax")
+    with tf.GradientTape() as tape:
+        value = loss(tf.constant(target), Outputs(masks[0], tuple(masks[1:])), DONE)
+    single = [float(loss(tf.constant(target), Outputs(mask), DONE)) for mask in masks]
+    assert float(value) == pytest.approx(np.dot(shares, single), rel=1e-5)
+    assert all(np.any(gradient.numpy() != 0) for gradient in tape.gradient(value, masks))
+
+
+def test_the_emptiness_head_is_not_a_coarse_mask() -> None:
+    target, logits = batch("sigmoid", 1)
+    head = tf.constant([[0.5], [-1.0]])
+    outputs = Outputs(tf.constant(logits), (tf.constant(logits),), head)
+    loss = build_loss(parse_loss("mse_loss + 0.5*presence_crossentropy"), "sigmoid")
+    expected = value_of("mse_loss", "sigmoid", target, logits)
+    expected += 0.5 * (np.log1p(np.exp(-0.5)) + np.log1p(np.exp(1.0))) / 2
+    assert float(loss(tf.constant(target), outputs, DONE)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_network_without_emptiness_head_is_told() -> None:
+    target, logits = batch("sigmoid", 1)
+    loss = build_loss(parse_loss("mse_loss + presence_crossentropy"), "sigmoid")
+    with pytest.raises(ConfigError, match="needs a network with an emptiness head"):
+        loss(tf.constant(target), Outputs(tf.constant(logits)), DONE)
+
+
+def squared(target: Any, prediction: Any, power: float = 2.0) -> Any:
+    return tf.reduce_mean(tf.abs(prediction - target) ** power)
+
+
+def test_own_losses_get_probabilities_and_their_arguments() -> None:
+    target, logits = batch("softmax", 3)
+    own = {"mine": squared, "package.mine": squared}
+    expected = value_of("mse_loss", "softmax", target, logits)
+    assert value_of("mine", "softmax", target, logits, own=own) == pytest.approx(expected, rel=1e-5)
+    assert value_of("2*package.mine(power=2)", "softmax", target, logits, own=own) == pytest.approx(
+        2 * expected, rel=1e-5
+    )
+    expected = value_of("mae_loss", "softmax", target, logits)
+    assert value_of("mine(power=1)", "softmax", target, logits, own=own) == pytest.approx(expected, rel=1e-5)
+
+
+class OfLogits:
+    wants = "logits"
+
+    def __call__(self, target: Any, prediction: Any) -> Any:
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(target, prediction))
+
+
+def test_own_losses_may_want_logits() -> None:
+    target, logits = batch("sigmoid", 1)
+    expected = value_of("binary_crossentropy", "sigmoid", target, logits)
+    assert value_of("mine", "sigmoid", target, logits, own={"mine": OfLogits()}) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("mine", [squared, OfLogits()])
+def test_void_pixels_reach_own_losses_as_right_background(mine: Any) -> None:
+    target, logits = batch("sigmoid", 1)
+    right = target.copy(), logits.copy()
+    right[0][:, :3], right[1][:, :3] = 0, -40
+    target[:, :3], logits[:, :3] = 255, np.nan
+    expected = value_of("mine", "sigmoid", *right, own={"mine": mine})
+    value, gradient = value_and_gradient("mine", "sigmoid", target, logits, own={"mine": mine})
+    assert value == pytest.approx(expected, rel=1e-6)
+    masks = gradient[: logits.size].reshape(logits.shape)
+    assert not masks[:, :3].any()
+    assert masks[:, 3:].all()
+
+
+def test_own_losses_that_cannot_be_are_told() -> None:
+    target, logits = batch("sigmoid", 1)
+    with pytest.raises(ConfigError, match=r"loss mine: .* logits or probabilities, received 'logit'"):
+        value_of("mine", "sigmoid", target, logits, own={"mine": SimpleNamespace(wants="logit")})
+    with pytest.raises(ConfigError, match="loss mine: it must give a single number"):
+        value_of("mine", "sigmoid", target, logits, own={"mine": lambda target, prediction: prediction - target})
+
+
+@pytest.mark.parametrize(
+    ("text", "activation"),
+    [
+        ("dice_loss", "sigmoid"),
+        ("lovasz_loss", "sigmoid"),
+        ("mae_loss", "sigmoid"),
+        ("presence_crossentropy+mae_loss", "softmax"),
+        ("tversky_loss", "softmax"),
+        ("lovasz_loss", "softmax"),
+    ],
+)
+def test_the_rewrite_to_bfloat16_stops_at_the_loss(text: str, activation: str) -> None:
+    """Where the processor has bfloat16, convolutions before and after the loss are computed in it, the loss is not."""
+    classes = 3 if activation == "softmax" else 1
+    target, _ = batch(activation, classes)
+    images = tf.random.stateless_normal([2, 6, 8, 3], [1, 1])
+    kernel = tf.Variable(tf.random.stateless_normal([3, 3, 3, classes], [0, 0]))
+    loss = build_loss(parse_loss(text), activation)
+
+    @tf.function
+    def step(images: Any, target: Any) -> tuple[Any, Any, Any]:
+        with tf.GradientTape() as tape:
+            logits = tf.nn.conv2d(images, kernel, 1, "SAME")
+            head = tf.reduce_sum(tf.nn.conv2d(images, kernel, 1, "SAME"), axis=(1, 2))
+            value = loss(target, Outputs(logits, (), head), DONE)
+        return value, Outputs(logits, (), head), tape.gradient(value, [logits, kernel])
+
+    rewrite = "auto_mixed_precision_onednn_bfloat16"
+    tf.config.optimizer.set_experimental_options({rewrite: True})
+    try:
+        value, outputs, (gradient, _) = step(images, tf.constant(target))
+    finally:
+        tf.config.optimizer.set_experimental_options({rewrite: False})
+    with tf.GradientTape() as tape:
+        tape.watch(outputs.logits)
+        expected = loss(tf.constant(target), outputs, DONE)
+    assert float(value) == pytest.approx(float(expected), rel=1e-5)
+    assert np.ravel(gradient) == pytest.approx(np.ravel(tape.gradient(expected, outputs.logits)), rel=1e-4, abs=1e-8)

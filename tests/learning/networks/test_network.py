@@ -1,0 +1,266 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toolkit.config.training.networks import ARCHITECTURES, BACKBONES, NetworkSpec
+from toolkit.errors import NetworkError, WeightsError
+from toolkit.learning.networks.encoders import build_encoder
+from toolkit.learning.networks.first_convolution import preprocessing
+from toolkit.learning.networks.network import Network, build_network
+from toolkit.learning.networks.rebuilding import all_layers
+from toolkit.learning.networks.registry import BUILDERS
+from toolkit.learning.runtime import configure, segmentation_models, tf
+
+pytestmark = pytest.mark.train
+
+Same = Callable[[list[np.ndarray], list[np.ndarray]], bool]
+
+SMALL: dict[str, dict[str, object]] = {
+    "Unet": {"decoder_filters": (32, 32, 16, 16, 8), "decoder_block_type": "transpose"},
+    "FPN": {"pyramid_block_filters": 16, "pyramid_dropout": 0.3},
+    "Linknet": {},
+    "PSPNet": {"downsample_factor": 4, "psp_conv_filters": 16, "psp_dropout": 0.3},
+    "DeepLabV3Plus": {"aspp_filters": 16, "decoder_filters": 16, "dropout": 0.3},
+    "RefineNet": {"reduce_channel_scale": 16, "dropout": 0.3},
+    "ModularUnet": {"depth": 2, "start_filters": 4, "dropout": 0.3, "deep_supervision": True},
+}
+
+DEEPEST = {"PSPNet": 64, "ModularUnet": 16}
+"""Channels of the deepest features, 512 elsewhere: PSPNet looks no further than an eighth of the sides."""
+
+
+def spec(**changes: object) -> NetworkSpec:
+    values = {"backbone": "vgg16", "encoder_weights": None, "shape": (32, 64, 3)}
+    return NetworkSpec.model_validate(values | changes)
+
+
+def small(architecture: str, **changes: object) -> NetworkSpec:
+    shape = (48, 72, 3) if architecture == "PSPNet" else (32, 64, 3)
+    return spec(**({"architecture": architecture, "options": SMALL[architecture], "shape": shape} | changes))
+
+
+def random_images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def architecture(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def network(architecture: str) -> Network:
+    """One of each architecture, with a backbone that normalises batches; every test leaves its weights as they were."""
+    configure("float32")
+    changes = {"backbone": "resnet18", "classes": 2, "emptiness_head": True, "batch_norm_momentum": 0.75}
+    return build_network(small(architecture, **changes), 0)
+
+
+def gradients(network: Network, images: np.ndarray) -> list[np.ndarray]:
+    variables = network.trainable_variables
+    with tf.GradientTape() as tape:
+        outputs = network.outputs(images, training=True)
+        loss = tf.add_n([tf.reduce_mean(tf.square(tensor)) for tensor in (outputs.logits, *outputs.auxiliary)])
+        loss += tf.reduce_mean(tf.square(outputs.presence))
+    return [tensor.numpy() for tensor in tape.gradient(loss, variables)]
+
+
+def test_every_backbone_and_architecture_of_the_configuration_exists() -> None:
+    assert set(BACKBONES) == set(segmentation_models.get_available_backbone_names())
+    assert set(BUILDERS) == set(ARCHITECTURES) == {*SMALL, "DeepLabV3"}
+
+
+def test_every_network_ends_in_float32_logits_and_learns_deterministically(
+    architecture: str, network: Network, same_arrays: Same
+) -> None:
+    images = random_images(2, *network.model.input_shape[1:])
+    outputs = network.outputs(images, training=False)
+    assert outputs.presence.shape == (2, 2)
+    assert len(outputs.auxiliary) == (1 if architecture == "ModularUnet" else 0)
+    for tensor in (outputs.logits, *outputs.auxiliary):
+        assert tensor.shape == (2, *images.shape[1:3], 2)
+        assert tensor.dtype == tf.float32
+    assert np.ptp(outputs.logits.numpy()) > 0
+
+    # Each pass moves the running statistics only, which training does not look at.
+    network.draw_dropout(1)
+    first = gradients(network, images)
+    assert all(np.isfinite(array).all() for array in first)
+    assert all(array.any() for array in first[-3:])
+    assert same_arrays(first, gradients(network, images))
+    network.draw_dropout(2)
+    has_dropout = "dropout" in " ".join(SMALL[architecture])
+    assert same_arrays(first, gradients(network, images)) == (not has_dropout)
+
+
+def test_the_batch_norm_momentum_of_every_network_is_the_configured_one(network: Network) -> None:
+    layers = [layer for layer in all_layers(network.model) if isinstance(layer, tf.keras.layers.BatchNormalization)]
+    assert {layer.momentum for layer in layers} == {0.75}
+
+
+def test_the_emptiness_head_looks_at_the_deepest_features(architecture: str, network: Network) -> None:
+    assert network.model.get_layer("presence").kernel.shape == (DEEPEST.get(architecture, 512), 2)
+
+
+def test_a_frozen_encoder_stays_as_it_is_with_its_statistics(network: Network) -> None:
+    free, whole = len(network.trainable_variables), network.model.get_weights()
+    network.freeze_encoder(True)
+    assert 0 < len(network.trainable_variables) < free
+    before = {layer.name: layer.get_weights() for layer in network.model.layers if layer.weights}
+    optimizer = tf.keras.optimizers.SGD(1.0)
+    images = random_images(2, *network.model.input_shape[1:])
+    optimizer.apply_gradients(zip(gradients(network, images), network.trainable_variables, strict=True))
+    changed = {
+        name for name, arrays in before.items()
+        if not all(map(np.array_equal, arrays, network.model.get_layer(name).get_weights()))
+    }  # fmt: skip
+    network.model.set_weights(whole)
+    assert not changed & set(network.encoder)
+    assert changed >= set(network.heads)
+    network.freeze_encoder(False)
+    assert len(network.trainable_variables) == free
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_outputs_are_float32_under_mixed_precision(architecture: str) -> None:
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        network = build_network(small(architecture, emptiness_head=True), 0)
+        outputs = network.outputs(random_images(1, *network.model.input_shape[1:]), training=False)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    kept = tf.nest.flatten(tuple(outputs))
+    assert {tensor.dtype for tensor in kept} == {tf.float32}
+    assert {layer.compute_dtype for layer in network.model.layers if layer.weights} >= {"bfloat16"}
+
+
+def test_deeplab_goes_by_two_names() -> None:
+    for table in (BUILDERS, ARCHITECTURES):
+        assert table["DeepLabV3"] is table["DeepLabV3Plus"]
+
+
+def test_initial_weights_and_names_derive_from_seed_and_specification_alone(same_arrays: Same) -> None:
+    built = spec(architecture="Linknet")
+    first = build_network(built, 1, 0).model
+    build_network(small("ModularUnet"), 5, 5)
+    again = build_network(built, 1, 0).model
+    other = build_network(built, 1, 1).model
+    assert same_arrays(first.get_weights(), again.get_weights())
+    assert not same_arrays(first.get_weights(), other.get_weights())
+    assert [layer.name for layer in first.layers] == [layer.name for layer in again.layers]
+
+
+def test_a_library_network_is_the_same_with_and_without_an_emptiness_head() -> None:
+    images = random_images(1, 32, 64, 3)
+    plain, headed = (build_network(spec(emptiness_head=head), 1) for head in (False, True))
+    assert plain.outputs(images, training=False).presence is None
+    np.testing.assert_array_equal(plain.logits(images, False).numpy(), headed.logits(images, False).numpy())
+
+
+def test_images_are_prepared_as_the_backbone_was_trained() -> None:
+    images = random_images(1, 2, 3, 3)
+    for backbone in BACKBONES:
+        expected = segmentation_models.get_preprocessing(backbone)(images.astype(np.float32))
+        prepared = preprocessing(backbone, 3, "mean")(tf.cast(images, tf.float32)).numpy()
+        np.testing.assert_allclose(prepared, expected, rtol=1e-4, atol=1e-4)
+    network = build_network(spec(), 0)
+    expected = segmentation_models.get_preprocessing("vgg16")(images.astype(np.float32))
+    np.testing.assert_allclose(network.preprocess(tf.cast(images, tf.float32)).numpy(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "vgg16", "mobilenet"])
+def test_the_encoder_of_a_library_network_is_the_whole_backbone(backbone: str) -> None:
+    network = build_network(spec(backbone=backbone), 0)
+    tf.keras.backend.reset_uids()
+    assert set(network.encoder) == {layer.name for layer in build_encoder(backbone, (32, 64, 3), None).layers}
+
+
+def test_a_download_that_fails_names_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise Exception("URL fetch failure on https://example.org/weights.h5: None -- Not found")
+
+    monkeypatch.setattr(tf.keras.utils, "get_file", fail)
+    for changes in ({}, {"shape": (32, 32, 5)}, {"encoder_weights": "pascal_voc", "architecture": "DeepLabV3"}):
+        with pytest.raises(WeightsError) as caught:
+            build_network(spec(**({"encoder_weights": "imagenet"} | changes)), 0)
+        assert "encoder_weights=null" in str(caught.value)
+        assert ".h5" in str(caught.value)
+        assert "vgg16" in str(caught.value)
+
+
+def test_published_weights_reach_every_number_of_channels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    donor = build_encoder("vgg16", (32, 32, 3), None)
+    donor.save_weights(tmp_path / "published.h5")
+    monkeypatch.setattr(tf.keras.utils, "get_file", lambda *_, **__: str(tmp_path / "published.h5"))
+    for changes in ({}, {"shape": (32, 32, 5)}, {"architecture": "RefineNet"}, {"architecture": "DeepLabV3"}):
+        network = build_network(spec(**({"encoder_weights": "imagenet"} | changes)), 0)
+        for name in ("block1_conv2", "block5_conv3"):
+            expected, received = donor.get_layer(name).get_weights(), network.model.get_layer(name).get_weights()
+            assert all(map(np.array_equal, expected, received))
+        assert bool(network.notes) == ("shape" in changes)
+    voc = build_network(spec(encoder_weights="pascal_voc"), 0)
+    first, expected = (model.get_layer("block1_conv1").get_weights()[0] for model in (voc.model, donor))
+    assert np.array_equal(first, expected)
+    assert "pascal_voc" in voc.notes[0]
+
+
+def test_a_network_that_cannot_be_built_is_told_with_backbone_and_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("negative dimension")
+
+    monkeypatch.setitem(BUILDERS, "Unet", fail)
+    with pytest.raises(NetworkError, match=r"Unet with backbone vgg16 .* \[32, 64, 3\]: negative dimension"):
+        build_network(spec(), 0)
+
+
+def test_a_shape_that_does_not_go_in_is_told_with_the_next() -> None:
+    with pytest.raises(NetworkError, match=r"next possible shape is \[48, 64, 3\]"):
+        build_network(spec(architecture="DeepLabV3", shape=(33, 64, 3)), 0)
+
+
+def own_network(shape: tuple[int, int, int], classes: int, *, backbone: str | None, width: int, **_: Any) -> Any:
+    inputs = tf.keras.Input(shape)
+    x = tf.keras.layers.Conv2D(width, 3, strides=2, padding="same", name=f"of_{backbone}")(inputs)
+    x = tf.keras.layers.Dropout(0.5)(x)
+    return tf.keras.Model(inputs, tf.keras.layers.Conv2DTranspose(classes, 2, strides=2)(x))
+
+
+def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tmp_path: Path) -> None:
+    built = spec(architecture="mine", options={"width": 7}, shape=(10, 6, 4), classes=3, emptiness_head=True)
+    network = build_network(built, 0, own={"mine": own_network})
+    images = random_images(2, 10, 6, 4)
+    np.testing.assert_array_equal(network.preprocess(tf.cast(images, tf.float32)).numpy(), images)
+    assert network.logits(images, training=False).shape == (2, 10, 6, 3)
+    assert network.model.get_layer("presence").kernel.shape == (7, 3)
+    assert network.model.get_layer("of_vgg16")
+    network.draw_dropout(1)
+    first = network.logits(images, training=True).numpy()
+    np.testing.assert_array_equal(first, network.logits(images, training=True).numpy())
+    with pytest.raises(NetworkError, match="own architecture"):
+        network.freeze_encoder(True)
+    other = build_network(built, 1, own={"mine": own_network})
+    other.save_weights(tmp_path / "w.h5")
+    network.load_weights(tmp_path / "w.h5")
+    np.testing.assert_array_equal(network.logits(images, False).numpy(), other.logits(images, False).numpy())
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda *_, **__: 3, "returned int"),
+        (lambda shape, classes, **_: own_network(shape, classes + 1, backbone="", width=2), r"gives .* expected"),
+        (lambda shape, classes, **_: own_network((8, 8, 3), classes, backbone="", width=2), r"takes .* expected"),
+        (lambda shape: None, "mine cannot be built"),
+    ],
+)
+def test_an_own_architecture_that_is_something_else_is_told(function: Callable[..., Any], message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        build_network(spec(architecture="mine"), 0, own={"mine": function})
+
+
+def test_an_own_architecture_that_was_not_loaded_is_told() -> None:
+    with pytest.raises(NetworkError, match=r"my\.net was not loaded"):
+        build_network(spec(architecture="my.net"), 0)

@@ -1,0 +1,150 @@
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit.commands.fit import fit
+from toolkit.config.loading import config_from_plain
+from toolkit.core.arrays import Image
+from toolkit.core.images.views import parse_views
+from toolkit.core.recipe.probabilities import quantise
+from toolkit.errors import ConfigError, NetworkError
+from toolkit.files.data.sources import Images, find_images
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.learning.batches import build_reader
+from toolkit.learning.networks.network import Network, build_network
+from toolkit.learning.plugins import Own
+from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_oof, predict_test
+from toolkit.learning.runtime import tf
+from toolkit.messages import Silent
+
+pytestmark = pytest.mark.train
+
+WITH_HEAD = "shape: [32, 48, 3]\nemptiness_head: true\nnum_seeds: 2\n"
+FIXED_SIZE = """
+import tensorflow as tf
+
+def fixed(shape, classes, **_):
+    images = tf.keras.Input(shape)
+    pooled = tf.keras.layers.MaxPool2D(16)(images)
+    dense = tf.keras.layers.Dense(shape[0] * shape[1] * classes)(tf.keras.layers.Flatten()(pooled))
+    return tf.keras.Model(images, tf.keras.layers.Reshape((*shape[:2], classes))(dense))
+"""
+
+
+def fitted(experiment: Experiment) -> FittedExperiment:
+    resolved = read_resolved(experiment)
+    config = config_from_plain(resolved.config, experiment.folder)
+    ids = find_labelled(config).images.ids
+    own = Own(experiment.config, Silent())
+    return FittedExperiment(experiment, config, resolved, ids, read_folds(experiment.folds, ids), own)
+
+
+def images_of(experiment: FittedExperiment, split: Split) -> Images:
+    config = experiment.config
+    if split == "oof":
+        return find_labelled(config).images
+    assert config.data.test is not None
+    return find_images(config.data.test, "data.test", config.shape[2])
+
+
+@pytest.fixture(scope="module")
+def headed(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> FittedExperiment:
+    """Two folds of two seeds each, with an emptiness head, on an input that is not square."""
+    experiment = write_experiment(shared_competition, "headed", WITH_HEAD)
+    fit(shared_competition, "headed", progress=Silent())
+    return fitted(experiment)
+
+
+def by_hand(found: FittedExperiment, weights: list[Path], image: Image, views: str) -> tuple[np.ndarray, np.ndarray]:
+    """The mean over models and views, each computed in float32 on its own."""
+    networks: dict[tuple[int, int], Network] = {}
+    probabilities, presences = [], []
+    for view in parse_views(views):
+        size = (int(32 * view.scale), int(48 * view.scale))
+        ((pixels, placement),) = build_reader(found.config, str, {}).place_at(image, [size])
+        seen = tf.constant(np.ascontiguousarray(view.apply(pixels[None])))
+        if view.size(size) not in networks:
+            networks[view.size(size)] = build_network(found.config.network_spec((*view.size(size), 3)), 0)
+        for path in weights:
+            networks[view.size(size)].load_weights(path)
+            outputs = networks[view.size(size)].outputs(seen, training=False)
+            probability = view.undo(tf.sigmoid(outputs.logits).numpy())[0]
+            probabilities.append(placement.undo(np.ascontiguousarray(probability)))
+            presences.append(tf.sigmoid(outputs.presence).numpy()[0])
+    return np.mean(probabilities, axis=0), np.mean(presences, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("split", "sets"), [("oof", ["none", "d4", "hflip*scales:0.5,1"]), ("test", ["none", "view:rot270@1.5"])]
+)
+def test_stores_hold_the_mean_over_models_and_views(headed: FittedExperiment, split: Split, sets: list[str]) -> None:
+    images = images_of(headed, split)
+    (predict_oof if split == "oof" else predict_test)(headed, images, sets, Silent())
+    image_id = images.ids[3]
+    fold = int(headed.folds[3])
+    weights = headed.weights_of(fold) if split == "oof" else [path for k in (0, 1) for path in headed.weights_of(k)]
+    for views in sets:
+        store = ProbabilityStore(headed.experiment.predictions(split, views))
+        assert set(store.ids) == set(images.ids)
+        probability, presence = by_hand(headed, weights, images.read(image_id), views)
+        assert np.abs(store.read(image_id).astype(int) - quantise(probability)).max() <= 1
+        np.testing.assert_allclose(store.presence(image_id), presence, atol=1e-5)
+
+
+def test_sets_that_are_there_are_kept_however_they_are_written(headed: FittedExperiment) -> None:
+    images = images_of(headed, "oof")
+    assert predict_oof(headed, images, ["hflip", "vflip*hflip"], Silent())
+    manifest = headed.experiment.predictions("oof", "flips") / "manifest.json"
+    written = manifest.stat().st_mtime_ns
+    assert not predict_oof(headed, images, ["flips", "scales:1*hflip"], Silent())
+    assert predict_oof(headed, images, ["vflip", "rot180*hflip"], Silent())
+    assert manifest.stat().st_mtime_ns == written
+    assert ProbabilityStore(manifest.parent).made_from["views"] == "flips"
+
+
+def test_a_set_is_the_same_alone_and_beside_others(headed: FittedExperiment) -> None:
+    images = images_of(headed, "oof")
+
+    def content(sets: list[str]) -> Mapping[str, bytes]:
+        headed.experiment.forget_predictions("oof")
+        predict_oof(headed, images, sets, Silent())
+        return {image_id: stored.tobytes() for image_id, stored in ProbabilityStore(folder)}
+
+    folder = headed.experiment.predictions("oof", "rot90")
+    assert content(["rot90"]) == content(["none", "rot90"])
+
+
+def test_a_scale_that_makes_no_difference_is_refused_before_anything_is_lost(headed: FittedExperiment) -> None:
+    images = images_of(headed, "oof")
+    predict_oof(headed, images, "none", Silent())
+    headed.experiment.tuned.write_text("{}")
+    with pytest.raises(ConfigError, match=r"scales 1\.02 and 1 both come to"):
+        predict_oof(headed, images, ["none", "scales:1,1.02"], Silent())
+    assert headed.experiment.tuned.is_file()
+
+
+def test_only_stores_of_networks_with_a_head_say_so(headed: FittedExperiment) -> None:
+    without = replace(headed, config=headed.config.model_copy(update={"emptiness_head": False}))
+    assert headed.made_from("oof", "none")["presence"] is True
+    assert "presence" not in without.made_from("oof", "none")
+
+
+def test_a_network_of_one_size_only_is_told(
+    shared_competition: Workspace, write_experiment: Callable[..., Experiment]
+) -> None:
+    experiment = write_experiment(shared_competition, "rigid", "architecture: fixed\n")
+    experiment.plugins.write_text(FIXED_SIZE)
+    fit(shared_competition, "rigid", progress=Silent())
+    found = fitted(experiment)
+    images = images_of(found, "oof")
+    assert predict_oof(found, images, "d4", Silent())  # 32×32
+    with pytest.raises(NetworkError, match=r"fixed has weights whose shapes depend .* 64×64") as told:
+        predict_oof(found, images, "scales:1,2", Silent())
+    assert "flips" in told.value.advice

@@ -1,0 +1,193 @@
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toolkit.commands.fit import fit
+from toolkit.errors import ChangedError, StorageError, TrainingError
+from toolkit.files.disk.writing import read_json
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import write_folds
+from toolkit.files.experiment.history import Epoch, read_history
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.learning.predicting.predictor import Predictor, ViewsPredictor
+from toolkit.learning.training.step import TrainingStep
+from toolkit.messages import Silent, Task
+
+pytestmark = pytest.mark.train
+
+THREE_EPOCHS = ["stages=[{epochs: 3}]"]
+
+
+class StopAfter(Silent):
+    """Interrupts the run when it has said this many epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.left = epochs
+
+    def say(self, message: str) -> None:
+        self.left -= "epoch" in message
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+class Titles(Silent):
+    """Remembers which work was done."""
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        self.titles.append(title)
+        with super().task(title, total) as task:
+            yield task
+
+
+@pytest.fixture
+def without_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs pass, but no weight is changed."""
+    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: 0.5)
+
+
+def outcome(experiment: Experiment) -> tuple[list[bytes], list[list[Epoch]], list[bytes]]:
+    stages = [experiment.stage(fold, 0) for fold in (0, 1)]
+    timeless = [[replace(epoch, seconds=0) for epoch in read_history(stage)] for stage in stages]
+    maps = [stored.tobytes() for _, stored in ProbabilityStore(experiment.predictions("oof"))]
+    return [stage.best_weights.read_bytes() for stage in stages], timeless, maps
+
+
+def test_an_interrupted_run_comes_back_to_the_same_result(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
+) -> None:
+    for name in ("straight", "broken"):
+        write_experiment(tiny_competition, name, "stages: [{epochs: 2, negatives: 0.5}]\n")
+    fit(tiny_competition, "straight", progress=Silent())
+    for epochs in (1, 2):  # in the middle of fold 0, then between epochs of fold 1
+        with pytest.raises(KeyboardInterrupt):
+            fit(tiny_competition, "broken", progress=StopAfter(epochs))
+    work = Titles()
+    fit(tiny_competition, "broken", progress=work)
+    assert not [title for title in work.titles if title.startswith("fold 0")]
+    assert outcome(tiny_competition.find("straight")) == outcome(tiny_competition.find("broken"))
+
+    again = Titles()
+    result = fit(tiny_competition, "broken", progress=again)
+    assert not [title for title in again.titles if "fold " in title or "predicting" in title or title == "scoring"]
+    assert result.all == pytest.approx(np.mean([np.mean(result.folds)]), abs=1e-9)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_ids_and_the_best_weights_are_kept(
+    tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([0.5] * 4)
+    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: next(losses, float("nan")))
+    told = r"fold 0 · stage 0, epoch 3: the loss became nan on the batch of \d{3}, \d{3}"
+    with pytest.raises(TrainingError, match=told):
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=Silent())
+    stage = tiny_competition.find("plain").stage(0, 0)
+    assert stage.best_weights.is_file()
+    assert not stage.is_complete()
+    assert [epoch.loss for epoch in read_history(stage)] == [0.5, 0.5]
+
+
+def test_a_prediction_that_is_no_number_stops_with_its_id(
+    tiny_competition: Workspace, without_steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict = Predictor.with_outputs
+
+    def broken(self: Predictor, images: Any) -> Any:
+        probability, outputs = predict(self, images)
+        probability[-1, 0, 0] = np.nan
+        return probability, outputs
+
+    monkeypatch.setattr(Predictor, "with_outputs", broken)
+    with pytest.raises(TrainingError, match=r"epoch 1: the prediction of \d{3} is not a number"):
+        fit(tiny_competition, "plain", progress=Silent())
+    assert read_history(tiny_competition.find("plain").stage(0, 0)) == []
+
+
+def test_a_fold_without_any_score_crashes_nothing(
+    tiny_competition: Workspace, without_steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The metric skips images where neither truth nor prediction shows anything: all of the third fold."""
+    predict = Predictor.with_outputs
+    monkeypatch.setattr(
+        Predictor, "with_outputs", lambda *arguments: (0 * predict(*arguments)[0], predict(*arguments)[1])
+    )
+    predict_views = ViewsPredictor.__call__
+    monkeypatch.setattr(
+        ViewsPredictor,
+        "__call__",
+        lambda *arguments: (
+            [replace(found, probability=0 * found.probability) for found in every]
+            for every in predict_views(*arguments)
+        ),
+    )
+    ids = [f"{number:03d}" for number in range(9)]
+    for number in range(9, 20):
+        (tiny_competition.root / "data" / "train" / "images" / f"{number:03d}.png").unlink()
+    rows = "".join(f"{image_id},{'1 9' if image_id in ('000', '001') else ''}\n" for image_id in ids)
+    (tiny_competition.root / "data" / "train.csv").write_text(f"id,rle_mask\n{rows}")
+    experiment = tiny_competition.find("plain")
+    write_folds(experiment.folds, ids, np.arange(9) % 3)
+    overrides = [
+        "primary_metric={dice: {empty: skip}}", "metrics=[]", "weight_averaging={swa: {start: 0.5}, soup: {top: 2}}",
+        "stages=[{epochs: 2}]", "callbacks={EarlyStopping: {patience: 5}}", "folds_count=3",
+    ]  # fmt: skip
+    result = fit(tiny_competition, "plain", overrides=overrides, progress=Silent())
+    assert result.finished
+    assert result.folds == [0, 0, None]
+    assert result.all == 0
+    ((_, *rows_shown),) = [[row[1] for row in table.rows] for table in result.tables()]
+    assert rows_shown == ["0.0000", "–", "0.0000"]
+    state = read_json(experiment.stage(2, 0).state)
+    assert state["score"] is None
+    assert state["tried"] == {"swa": None}
+    assert state["weights"] == "best epoch"
+    history = read_history(experiment.stage(2, 0))
+    assert [math.isnan(epoch.primary) for epoch in history] == [True, True]
+    assert sorted(path.name for path in experiment.stage(2, 0).folder.iterdir()) == [
+        "best.weights.h5", "history.csv", "state.json", "tensorboard",
+    ]  # fmt: skip
+
+
+def test_folds_that_nothing_tells_the_configuration_of_are_not_taken_over(
+    tiny_competition: Workspace, without_steps: None
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=StopAfter(1))
+    tiny_competition.find("plain").resolved.unlink()
+    with pytest.raises(ChangedError, match="is gone"):
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=Silent())
+
+
+def test_a_changed_configuration_is_told_and_moved_data_are_not(
+    tiny_competition: Workspace, without_steps: None
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=StopAfter(1))
+    with pytest.raises(ChangedError, match=r"lr: 0.01 → 0.02"):
+        fit(tiny_competition, "plain", overrides=[*THREE_EPOCHS, "lr=0.02"], progress=Silent())
+    moved = tiny_competition.root / "moved"
+    (tiny_competition.root / "data").rename(moved)
+    paths = {"images": "train/images", "masks": "train.csv", "test": "test/images"}
+    overrides = [*THREE_EPOCHS, *(f"data.{key}={moved / path}" for key, path in paths.items())]
+    overrides.append(f"data.sample_submission={moved / 'sample_submission.csv'}")
+    work = StopAfter(1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_competition, "plain", overrides=overrides, progress=work)
+    assert len(read_history(tiny_competition.find("plain").stage(0, 0))) == 2
+
+
+def test_a_damaged_checkpoint_is_told(tiny_competition: Workspace, without_steps: None) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=StopAfter(1))
+    checkpoint = tiny_competition.find("plain").stage(0, 0).last
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(StorageError, match="damaged"):
+        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=Silent())

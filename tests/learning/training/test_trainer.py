@@ -1,0 +1,22 @@
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from toolkit.learning.training.trainer import Trainer
+
+pytestmark = pytest.mark.train
+
+
+def test_what_was_compiled_with_other_class_weights_is_freed(lesson: Callable[..., Any]) -> None:
+    """Balanced weights differ from fold to fold; each would leave an optimizer and a graph behind."""
+    made = lesson()
+    trainer = Trainer(made.config, {})
+    first = weakref.ref(trainer.begin_stage(made.stages[0], (1.0,)))
+    assert trainer.begin_stage(made.stages[0], (1.0,)) is first()
+    second = trainer.begin_stage(made.stages[0], (2.0,))
+    gc.collect()
+    assert first() is None
+    assert trainer.begin_stage(made.stages[0], (2.0,)) is second

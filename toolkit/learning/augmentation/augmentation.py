@@ -1,0 +1,193 @@
+"""Augmentation by albumentations, drawn for each sample from its own seed."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, Transform
+from toolkit.core.arrays import Image
+from toolkit.core.masks.labels import VOID, Labels
+from toolkit.errors import ConfigError
+from toolkit.learning.augmentation.margins import margin_of
+from toolkit.learning.augmentation.transforms import ADVICE, Builder, Transforms, Where, readable
+
+_PROBES = 3
+_PROBES_OF_FIXED = 8
+
+
+class Augmentation:
+    """The transforms of a configuration; the same seed gives the same sample on every thread."""
+
+    def __init__(
+        self,
+        transforms: Sequence[Transform],
+        where: Where,
+        shape: tuple[int, int, int],
+        own: Mapping[str, Any] | None = None,
+        *,
+        fill_label: int = 0,
+        labels: Collection[int] = (0, 1),
+    ) -> None:
+        """Build the transforms, and try each on an image of noise.
+
+        Args:
+            transforms: as `parse_augmentation` gives them.
+            where: names the place of a key, for messages.
+            shape: (height, width, channels) of the samples.
+            own: what plugins.py defines, by the names of the configuration: functions
+                `(image, labels, generator, **arguments) -> (image, labels)`, or transforms of albumentations.
+            fill_label: label of pixels that come in from outside the image.
+            labels: the labels that the data have, besides `VOID`.
+
+        Raises:
+            ConfigError: an unknown transform, parameters that it does not take, or one that does not leave size, type,
+                number of channels or set of labels; says where.
+        """
+        build = Builder(where, own or {}, fill_label)
+        allowed = {*labels, fill_label, VOID}
+        possible = _possible(transforms, build, shape, allowed)
+        for leaf in _leaves(possible):
+            _probe(build, leaf, shape, allowed)
+        self._transforms = Transforms([build(transform) for transform in possible])
+        self._moves, self._shape = bool(possible), shape
+
+    def __call__(self, image: Image, labels: Labels, seed: int) -> tuple[Image, Labels]:
+        """Transform an image `uint8 (height, width, channels)` and its labels `uint8 (height, width)` alike."""
+        return self._transforms(image, labels, seed)
+
+    @cached_property
+    def margin(self) -> int:
+        """How many pixels around a sample the transforms may bring into view; see `margin_of`."""
+        return margin_of(self, self._shape) if self._moves else 0
+
+
+class FixedTransforms:
+    """Transforms that every image goes through, in training, validation and prediction: certain and without a move."""
+
+    def __init__(
+        self, transforms: Sequence[Transform], where: Where, channels: int, own: Mapping[str, Any] | None = None
+    ) -> None:
+        """Build and try them.
+
+        Args:
+            transforms: as `parse_augmentation` gives them; a probability may be left out, and is 1.
+            where, own: as in Augmentation.
+            channels: of the images.
+
+        Raises:
+            ConfigError: as Augmentation, and for a transform that draws at random or changes more than pixel values.
+        """
+        build = Builder(where, own or {}, 0)
+        certain = [_certain(transform, where) for transform in transforms]
+        for leaf in _leaves(certain):
+            _probe_fixed(build, leaf, channels)
+        self._transforms = Transforms([build(transform) for transform in certain])
+        self.channels = channels
+
+    def __call__(self, image: Image) -> Image:
+        """Transform `uint8 (height, width, channels)`; the same image gives the same result."""
+        return self._transforms(image, np.zeros(image.shape[:2], np.uint8), 0)[0]
+
+
+def _leaves(transforms: Sequence[Transform]) -> list[Transform]:
+    """All transforms that are no groups."""
+    found = []
+    for transform in transforms:
+        if transform.name not in GROUPS:
+            found.append(transform)
+        found += _leaves(transform.children)
+    return found
+
+
+def _possible(
+    transforms: Sequence[Transform], build: Builder, shape: tuple[int, int, int], allowed: Collection[int]
+) -> tuple[Transform, ...]:
+    """Without what a preset holds that cannot do the number of channels: nobody has asked for it by name."""
+    kept = []
+    for transform in transforms:
+        children = _possible(transform.children, build, shape, allowed)
+        if transform.preset and transform.children and not children:
+            continue
+        if transform.preset and not transform.children:
+            try:
+                _probe(build, transform, shape, allowed)
+            except ConfigError:
+                continue
+        kept.append(replace(transform, children=children))
+    return tuple(kept)
+
+
+def _sure(leaf: Transform) -> Transform:
+    """A transform alone and always applied, to try it."""
+    rate = {"rate": 0.0} if leaf.name == BACKGROUND_REPLACER else {"p": 1.0}
+    return replace(leaf, arguments={**leaf.arguments, **rate}, children=())
+
+
+def _probe(build: Builder, leaf: Transform, shape: tuple[int, int, int], allowed: Collection[int]) -> None:
+    """Try a transform on an image of noise: what comes out must still be a sample for the network."""
+    noise = np.random.default_rng(0)
+    image = noise.integers(0, 256, shape, dtype=np.uint8)
+    labels = noise.choice(np.array(sorted(allowed), np.uint8), shape[:2])
+    for _, changed in _tried(build, leaf, image, labels, _PROBES):
+        strange = sorted(set(np.unique(changed).tolist()) - set(allowed))
+        if strange:
+            raise build.error(
+                leaf,
+                f"{leaf.name} makes labels that the data do not have: {', '.join(map(str, strange[:5]))}; give it "
+                f"mask_interpolation: 0 or fill_mask: {build.fill_label}",
+            )
+
+
+def _probe_fixed(build: Builder, leaf: Transform, channels: int) -> None:
+    # Noise of all values, a ramp and faint noise, large enough for tiles: whatever is drawn shows in one of them.
+    noise = np.random.default_rng(0)
+    image = noise.integers(0, 256, (240, 320, channels), dtype=np.uint8)
+    image[:, 100:200] = np.linspace(40, 180, 100, dtype=np.uint8)[None, :, None]
+    image[:, 200:] = 100 + image[:, 200:] // 8
+    labels = noise.integers(0, 2, image.shape[:2], dtype=np.uint8)
+    results = _tried(build, leaf, image, labels, _PROBES_OF_FIXED)
+    if any(not np.array_equal(changed, labels) for _, changed in results):
+        raise build.error(leaf, f"{leaf.name} changes where things are; transforms may only change pixel values")
+    if any(not np.array_equal(changed, results[0][0]) for changed, _ in results):
+        raise build.error(
+            leaf,
+            f"{leaf.name} draws at random, but transforms are the same for every image; give ranges of one value, such "
+            "as clip_limit: [2, 2], or move it to augmentation",
+        )
+
+
+def _tried(build: Builder, leaf: Transform, image: Image, labels: Labels, times: int) -> list[tuple[Image, Labels]]:
+    """What one transform makes of a sample with several seeds, each result of the same sizes and types."""
+    alone = Transforms([build(_sure(leaf))])
+    results = []
+    for seed in range(times):
+        try:
+            results.append(alone(image, labels, seed))
+        except Exception as error:
+            what = f"an image of {image.shape[2]} channels and its labels"
+            raise build.error(leaf, f"{leaf.name} cannot be applied to {what}: {readable(error)}") from error
+        for what, before, after in zip(("image", "labels"), (image, labels), results[-1], strict=True):
+            if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype != np.uint8:
+                became = f"{after.dtype} {after.shape}" if isinstance(after, np.ndarray) else type(after).__name__
+                raise build.error(
+                    leaf, f"{leaf.name} turns {what} uint8 {before.shape} into {became}; size and type have to stay"
+                )
+    return results
+
+
+def _certain(transform: Transform, where: Where) -> Transform:
+    """A fixed transform, always applied.
+
+    Raises:
+        ConfigError: it says itself that it is not.
+    """
+    by_chance = transform.name in ("OneOf", "SomeOf", BACKGROUND_REPLACER)
+    if by_chance or transform.arguments.get("p", 1) != 1:
+        raise ConfigError(
+            f"{where(transform.path)}: {transform.name} is applied by chance; transforms are always applied", ADVICE
+        )
+    children = tuple(_certain(child, where) for child in transform.children)
+    return replace(transform, arguments={**transform.arguments, "p": 1.0}, children=children)

@@ -1,0 +1,207 @@
+"""Transforms of albumentations as a configuration describes them, one set for each thread."""
+
+import difflib
+import inspect
+import os
+import random
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, PRESETS, Transform
+from toolkit.config.training.imgaug import IMGAUG_NAMES
+from toolkit.config.yaml.yaml_files import KeyPath
+from toolkit.core.arrays import Image
+from toolkit.core.masks.labels import Labels
+from toolkit.errors import ConfigError
+from toolkit.learning.augmentation.background_replacer import BackgroundReplacer
+from toolkit.learning.augmentation.imgaug_transforms import TRANSLATED, SampleFunction
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would look for its own updates on the network
+import albumentations  # the line above had to come first
+
+Where = Callable[[KeyPath], str]
+"""From a key path below the value to `file:line: key`."""
+Factory = Callable[[], Any]
+"""Makes a transform of albumentations; each thread needs its own."""
+
+ADVICE = "Transforms: docs/augmentation.md and https://albumentations.ai/docs"
+_BUILDING = threading.Lock()  # the filters of warnings belong to the whole process
+
+
+class Transforms:
+    """What samples go through. Each thread has its own: shared ones would mix the random numbers of several samples."""
+
+    def __init__(self, factories: Sequence[Factory]) -> None:
+        self._factories = tuple(factories)
+        self._on_thread = threading.local()
+
+    def __call__(self, image: Image, labels: Labels, seed: int) -> tuple[Image, Labels]:
+        """Transform an image `uint8 (height, width, channels)` and its labels `uint8 (height, width)` alike."""
+        compose = self._compose()
+        # One pair of generators for all transforms. set_random_seed would give each its own with the same seed, so that
+        # two flips of equal probability always came together.
+        compose.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311 # nothing secret
+        changed = compose(image=image, mask=labels)
+        return changed["image"], changed["mask"]
+
+    def _compose(self) -> Any:
+        if not hasattr(self._on_thread, "compose"):
+            with _BUILDING:
+                transforms = [factory() for factory in self._factories]
+                self._on_thread.compose = albumentations.Compose(transforms, strict=True)
+        return self._on_thread.compose
+
+
+class _OfFunction(albumentations.BasicTransform):  # type: ignore[misc] # albumentations has no types
+    """A function of a whole sample as a transform; `before` is applied to the sample first."""
+
+    def __init__(self, p: float = 1.0) -> None:
+        self.function: SampleFunction | None = None
+        self.before: Any = None
+        super().__init__(p=p)
+
+    @property
+    def targets(self) -> dict[str, Any]:
+        return {"image": None, "mask": None}
+
+    def set_random_state(self, random_generator: np.random.Generator, py_random: random.Random) -> None:
+        super().set_random_state(random_generator, py_random)
+        if self.before is not None:
+            self.before.set_random_state(random_generator, py_random)
+
+    def apply_with_params(self, params: dict[str, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+        data = kwargs if self.before is None else self.before(**kwargs)
+        if self.function is None:
+            return data
+        # Copies, because a function may write into what it is given.
+        image, labels = self.function(data["image"].copy(), data["mask"].copy(), self.random_generator)
+        return {**data, "image": image, "mask": labels}
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Makes factories of transforms; whatever all threads can share is made once."""
+
+    where: Where
+    own: Mapping[str, Any]
+    fill_label: int
+
+    def __call__(self, transform: Transform) -> Factory:
+        """Raises ConfigError."""
+        try:
+            return self._factory(transform)
+        except ValueError as error:
+            raise self.error(transform, str(error)) from error
+
+    def error(self, transform: Transform, text: str) -> ConfigError:
+        """The error that says where a transform stands."""
+        return ConfigError(f"{self.where(transform.path)}: {text}", ADVICE)
+
+    def _factory(self, transform: Transform) -> Factory:
+        name, arguments = transform.name, dict(transform.arguments)
+        own = self._own(name)
+        if own is not None and not _is_kind(own):
+            p = float(arguments.pop("p", 1.0))
+            return partial(_of_function, _checked_function(name, own, arguments), p, ())
+        children = [self(child) for child in transform.children]
+        if own is None and name in GROUPS:
+            return _group_factory(name, arguments, children)
+        if own is None and name == BACKGROUND_REPLACER:
+            replacer = BackgroundReplacer(
+                Path(arguments["path"]), arguments["erosion"], f"{self.where((*transform.path, 'path'))}"
+            )
+            return partial(_of_function, replacer, 1.0 - arguments["rate"], children)
+        if own is None and name in TRANSLATED:
+            p = float(arguments.pop("p", 0.5))
+            return partial(_of_function, TRANSLATED[name](**arguments), p, ())
+        factory = partial(_library_transform, own or self._kind(name), self._filled(own or self._kind(name), arguments))
+        with _BUILDING:
+            factory()  # to see that it can be built
+        return factory
+
+    def _own(self, name: str) -> Any:
+        found = self.own.get(name)
+        if found is not None and not callable(found):
+            raise ValueError(f"{name} of plugins.py is no function")
+        return found
+
+    def _kind(self, name: str) -> Any:
+        kind = getattr(albumentations, name, None)
+        if _is_kind(kind):
+            return kind
+        known = [word for word in dir(albumentations) if _is_kind(getattr(albumentations, word))]
+        near = difflib.get_close_matches(name, [*known, *GROUPS, *IMGAUG_NAMES, *PRESETS, *self.own], n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"albumentations {albumentations.__version__} has no transform {name!r}{guess}")
+
+    def _filled(self, kind: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        """With the label of what comes in from outside, where the transform lets pixels in and nothing else is said."""
+        accepted = inspect.signature(kind.__init__).parameters
+        lets_in = "fill_mask" in accepted and accepted["fill_mask"].default is not None
+        return {"fill_mask": self.fill_label, **arguments} if lets_in and self.fill_label else arguments
+
+
+def _is_kind(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, albumentations.BasicTransform)
+
+
+def _library_transform(kind: Any, arguments: Mapping[str, Any]) -> Any:
+    with warnings.catch_warnings():
+        # It only warns of arguments that it does not know; they are errors here. What else it has to say is advice.
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", message="Argument.* not valid for transform")
+        try:
+            return kind(**arguments)
+        except (UserWarning, TypeError, ValueError) as error:
+            raise ValueError(f"{kind.__name__}: {readable(error)}") from error
+
+
+def _of_function(function: SampleFunction, p: float, before: Sequence[Factory]) -> Any:
+    transform = _OfFunction(p=p)
+    transform.function = function
+    if before:
+        transform.before = albumentations.Sequential([factory() for factory in before], p=1.0)
+    return transform
+
+
+def _group_factory(name: str, arguments: Mapping[str, Any], children: Sequence[Factory]) -> Factory:
+    def make() -> Any:
+        if name != "SomeOf":
+            return getattr(albumentations, name)([child() for child in children], p=arguments["p"])
+        # albumentations has no range of numbers: one group for each number, one of which is chosen.
+        fewest, most = arguments["n"]
+        groups = [
+            albumentations.SomeOf([child() for child in children], n=n, replace=arguments["replace"], p=1.0)
+            if n
+            else albumentations.NoOp(p=1.0)
+            for n in range(fewest, most + 1)
+        ]
+        return albumentations.OneOf(groups, p=arguments["p"])
+
+    return make
+
+
+def _checked_function(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> SampleFunction:
+    """The user's function with its arguments.
+
+    Raises:
+        ValueError: it does not take them.
+    """
+    try:
+        inspect.signature(function).bind(None, None, None, **arguments)
+    except TypeError as error:
+        raise ValueError(f"{name} of plugins.py cannot be called with (image, labels, generator): {error}") from error
+    return partial(function, **arguments)
+
+
+def readable(error: Exception) -> str:
+    """Its own messages come from pydantic: the parameter on one line, what is wrong with it on the next."""
+    lines = [line.strip() for line in str(error).splitlines() if "errors.pydantic.dev" not in line]
+    return "; ".join(line for line in lines if line and "validation error" not in line)

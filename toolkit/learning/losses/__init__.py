@@ -1,0 +1,1 @@
+"""Losses, and how target and logits reach them."""

@@ -1,0 +1,64 @@
+"""Lovász losses: the Jaccard index of sorted errors (Berman et al. 2018, arXiv:1705.08790)."""
+
+from toolkit.config.training.losses import LovaszArguments
+from toolkit.learning.losses.targets import Tensor, Truth
+from toolkit.learning.runtime import tf
+
+_VOID_ERROR = -1e9  # sorts behind every pixel, where neither relu nor exp leaves anything of it
+
+
+def lovasz_hinge(truth: Truth, logits: Tensor, arguments: LovaszArguments) -> Tensor:
+    """Each class against the rest, by the margin of its logits."""
+    errors = 1.0 - logits * (2.0 * truth.target - 1.0)
+    return _lovasz(truth, errors, arguments, positives_only=bool(arguments.positives_only))
+
+
+def lovasz_softmax(truth: Truth, probabilities: Tensor, arguments: LovaszArguments) -> Tensor:
+    """Classes that exclude each other, by the difference of their probabilities from the target."""
+    errors = tf.abs(truth.target - probabilities)
+    return _lovasz(truth, errors, arguments, positives_only=arguments.positives_only is not False)
+
+
+def _lovasz(truth: Truth, errors: Tensor, arguments: LovaszArguments, *, positives_only: bool) -> Tensor:
+    """Mean over the rows, an image or the batch for each class, of the Lovász extension of its errors.
+
+    The extension is linear in the errors once their order is known, and the order has no gradient: so the slopes are
+    computed on sorted errors and brought back to the pixels, and gradients never pass through the sort.
+    """
+    errors, labels = _rows(truth.where_valid(errors, _VOID_ERROR), arguments), _rows(truth.target, arguments)
+    order = tf.argsort(errors, axis=1, direction="DESCENDING", stable=True)
+    slopes = _slopes(tf.gather(labels, order, batch_dims=1))
+    if arguments.symmetric:
+        # The background's hinge errors are the same ones, so one order serves both.
+        others = tf.where(errors > _VOID_ERROR, 1.0 - labels, 0.0)
+        slopes = (slopes + _slopes(tf.gather(others, order, batch_dims=1))) / 2
+    # One permutation of all rows: inverting it is cheaper than sorting the order of each.
+    rows, pixels = tf.unstack(tf.shape(labels))
+    places = tf.math.invert_permutation(tf.reshape(order + pixels * tf.range(rows)[:, None], [-1]))
+    slopes = tf.reshape(tf.gather(tf.reshape(slopes, [-1]), places), [rows, pixels])
+    positive = _elu_plus_one(errors) if arguments.activation == "elu+1" else tf.nn.relu(errors)
+    by_class = [-1, truth.target.shape[-1]]
+    values = tf.reshape(tf.reduce_sum(positive * tf.stop_gradient(slopes), axis=1), by_class)
+    occurs = tf.reshape(tf.reduce_any(labels > 0, axis=1), by_class) if positives_only else None
+    return truth.mean_over_classes(values, occurs)
+
+
+def _rows(planes: Tensor, arguments: LovaszArguments) -> Tensor:
+    """(batch, height, width, classes) as (batch · classes, pixels), or (classes, pixels of the batch)."""
+    _, height, width, classes = tf.unstack(tf.shape(planes))
+    if arguments.per == "batch":
+        return tf.reshape(tf.transpose(planes, [3, 0, 1, 2]), [classes, -1])
+    return tf.reshape(tf.transpose(planes, [0, 3, 1, 2]), [-1, height * width])
+
+
+def _slopes(sorted_labels: Tensor) -> Tensor:
+    """How much the Jaccard loss grows as each pixel in turn, by falling error, becomes a wrong one."""
+    positives = tf.reduce_sum(sorted_labels, axis=1, keepdims=True)
+    intersection = positives - tf.cumsum(sorted_labels, axis=1)
+    union = positives + tf.cumsum(1.0 - sorted_labels, axis=1)
+    jaccard = 1.0 - intersection / union
+    return tf.concat([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=1)
+
+
+def _elu_plus_one(errors: Tensor) -> Tensor:
+    return tf.where(errors > 0, errors + 1.0, tf.exp(tf.minimum(errors, 0.0)))

@@ -1,0 +1,74 @@
+"""Losses that measure the overlap of regions, class by class: Dice, Jaccard, Tversky, focal Tversky."""
+
+from typing import NamedTuple
+
+from toolkit.config.training.losses import FocalTverskyArguments, RegionArguments, TverskyArguments
+from toolkit.learning.losses.targets import Tensor, Truth
+from toolkit.learning.runtime import tf
+
+_STRAIGHT_BELOW = 1e-7  # what float32 tells from 0 in a difference from 1
+
+
+class _Overlap(NamedTuple):
+    """Pixels, each `float32 (rows, classes)` with one row for the batch or one for each image."""
+
+    both: Tensor
+    target: Tensor
+    predicted: Tensor
+
+
+def dice_loss(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -> Tensor:
+    """1 - Dice (Milletari et al. 2016, arXiv:1606.04797).
+
+    Over the batch unless told otherwise, because the Dice of an empty image has no useful gradient.
+    """
+    overlap, smooth = _overlap(truth, probabilities, arguments), arguments.smooth
+    return _mean(
+        truth, 1 - (2 * overlap.both + smooth) / (overlap.target + overlap.predicted + smooth), overlap, arguments
+    )
+
+
+def jaccard_loss(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -> Tensor:
+    """1 - intersection over union."""
+    overlap, smooth = _overlap(truth, probabilities, arguments), arguments.smooth
+    union = overlap.target + overlap.predicted - overlap.both
+    return _mean(truth, 1 - (overlap.both + smooth) / (union + smooth), overlap, arguments)
+
+
+def tversky_loss(truth: Truth, probabilities: Tensor, arguments: TverskyArguments) -> Tensor:
+    """1 - Tversky index, which weighs false positives and negatives (Salehi et al. 2017, arXiv:1706.05721)."""
+    overlap = _overlap(truth, probabilities, arguments)
+    return _mean(truth, _tversky(overlap, arguments), overlap, arguments)
+
+
+def focal_tversky_loss(truth: Truth, probabilities: Tensor, arguments: FocalTverskyArguments) -> Tensor:
+    """(1 - Tversky index)^(1/gamma), which leaves classes that are right already aside (arXiv:1810.07842).
+
+    In that paper alpha weighs the false negatives; here it has the same meaning as in the Tversky loss.
+    """
+    overlap = _overlap(truth, probabilities, arguments)
+    return _mean(truth, _root(_tversky(overlap, arguments), 1 / arguments.gamma), overlap, arguments)
+
+
+def _overlap(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -> _Overlap:
+    probabilities = truth.where_valid(probabilities)
+    axes = (1, 2) if arguments.per == "image" else (0, 1, 2)
+    sums = [tf.reduce_sum(each, axis=axes) for each in (truth.target * probabilities, truth.target, probabilities)]
+    return _Overlap(*(each if arguments.per == "image" else each[None] for each in sums))
+
+
+def _tversky(overlap: _Overlap, arguments: TverskyArguments) -> Tensor:
+    """1 - Tversky index of each row and class."""
+    false_positives, false_negatives = overlap.predicted - overlap.both, overlap.target - overlap.both
+    wrong = arguments.alpha * false_positives + arguments.beta * false_negatives
+    return 1 - (overlap.both + arguments.smooth) / (overlap.both + wrong + arguments.smooth)
+
+
+def _root(values: Tensor, exponent: float) -> Tensor:
+    """`values ** exponent`, which has an infinite slope at 0 for exponents below 1: a straight line close to it."""
+    power = tf.maximum(values, _STRAIGHT_BELOW) ** exponent
+    return tf.where(values > _STRAIGHT_BELOW, power, values * _STRAIGHT_BELOW ** (exponent - 1))
+
+
+def _mean(truth: Truth, values: Tensor, overlap: _Overlap, arguments: RegionArguments) -> Tensor:
+    return truth.mean_over_classes(values, overlap.target > 0 if arguments.positives_only else None)

@@ -1,0 +1,148 @@
+"""Weighted sums of losses, each declared to want logits or probabilities."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from toolkit.config.training.losses import LossTerm
+from toolkit.core.masks.labels import Activation
+from toolkit.errors import ConfigError
+from toolkit.learning.losses.boundary import boundary_loss
+from toolkit.learning.losses.lovasz import lovasz_hinge, lovasz_softmax
+from toolkit.learning.losses.pixel import (
+    binary_crossentropy,
+    binary_focal,
+    categorical_crossentropy,
+    categorical_focal,
+    mae_loss,
+    mse_loss,
+    presence_crossentropy,
+)
+from toolkit.learning.losses.region import dice_loss, focal_tversky_loss, jaccard_loss, tversky_loss
+from toolkit.learning.losses.targets import Tensor, Truth, read_truth
+from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.plugins import check_call
+from toolkit.learning.runtime import in_float32, tf
+
+_VOID_LOGIT = -30.0  # of the user's own losses: background, beyond doubt in float32
+
+
+Wants = Literal["logits", "probabilities", "presence"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss term: `compute(truth, prediction, arguments)` gives a float32 scalar.
+
+    `wants` says what the prediction is: `logits` or `probabilities`, float32 (batch, height, width, classes), or the
+    logits of the emptiness head, float32 (batch, classes).
+    """
+
+    wants: Wants
+    compute: Callable[[Truth, Tensor, Any], Tensor]
+
+
+_BOTH = {
+    "dice_loss": Loss("probabilities", dice_loss),
+    "jaccard_loss": Loss("probabilities", jaccard_loss),
+    "tversky_loss": Loss("probabilities", tversky_loss),
+    "focal_tversky_loss": Loss("probabilities", focal_tversky_loss),
+    "boundary_loss": Loss("probabilities", boundary_loss),
+    "mse_loss": Loss("probabilities", mse_loss),
+    "mae_loss": Loss("probabilities", mae_loss),
+    "presence_crossentropy": Loss("presence", presence_crossentropy),
+}
+
+LOSSES: dict[Activation, dict[str, Loss]] = {
+    "sigmoid": {
+        "binary_crossentropy": Loss("logits", binary_crossentropy),
+        "focal_loss": Loss("logits", binary_focal),
+        "lovasz_loss": Loss("logits", lovasz_hinge),
+        **_BOTH,
+    },
+    "softmax": {
+        "categorical_crossentropy": Loss("logits", categorical_crossentropy),
+        "focal_loss": Loss("logits", categorical_focal),
+        "lovasz_loss": Loss("probabilities", lovasz_softmax),
+        **_BOTH,
+    },
+}
+"""What the terms of toolkit.config.training.losses compute, by the activation of the network."""
+
+TotalLoss = Callable[[Tensor, Outputs, Tensor], Tensor]
+"""`loss(target, outputs, progress)`; `progress` is the float32 share (0–1) of the stage that is done."""
+
+
+def build_loss(
+    terms: Sequence[LossTerm],
+    activation: Activation,
+    class_weights: Sequence[float] | None = None,
+    own: Mapping[str, Any] | None = None,
+) -> TotalLoss:
+    """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has passed.
+
+    It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or VOID in all planes of a pixel, and gives
+    a float32 scalar. Void pixels change neither value nor gradient. Coarse masks, finest first, pass through the same
+    terms: the k-th counts 0.5^k of the network's own mask, and the sum is divided by the sum of these shares.
+
+    Args:
+        terms: what the configuration says.
+        activation: what makes probabilities of the network's logits.
+        class_weights: what each class counts; equally if left out.
+        own: the user's own losses by name: `loss(target, prediction, **arguments)` gives a scalar; the prediction is
+            what its attribute `wants` says, `logits` or `probabilities` (also without the attribute). Void pixels
+            reach it as background that the network got right.
+
+    Raises:
+        ConfigError: an own loss wants something else.
+    """
+    parts = [(term, _loss(term, activation, own or {})) for term in terms]
+
+    def total(target: Tensor, outputs: Outputs, progress: Tensor) -> Tensor:
+        truth = read_truth(target, class_weights)
+        masks = [_predictions(truth, logits, activation) for logits in (outputs.logits, *outputs.auxiliary)]
+        if outputs.presence is not None:
+            masks[0]["presence"] = in_float32(outputs.presence, tf.reduce_max(truth.valid, axis=(1, 2)))
+        values = [term.weight.at(progress) * _value(term, loss, truth, masks) for term, loss in parts]
+        return tf.add_n(values)
+
+    return total
+
+
+def _loss(term: LossTerm, activation: Activation, own: Mapping[str, Any]) -> Loss:
+    return LOSSES[activation].get(term.name) or _own_loss(term, own[term.name])
+
+
+def _own_loss(term: LossTerm, function: Any) -> Loss:
+    name, wants = term.name, cast(Wants, getattr(function, "wants", "probabilities"))
+    if isinstance(term.arguments, Mapping):
+        check_call(name, function, ("target", wants), term.arguments)
+    if wants not in ("logits", "probabilities"):
+        raise ConfigError(f"loss {name}: its attribute wants must be logits or probabilities, received {wants!r}")
+
+    def compute(truth: Truth, prediction: Tensor, arguments: Mapping[str, Any]) -> Tensor:
+        prediction = truth.where_valid(prediction, _VOID_LOGIT if wants == "logits" else 0.0)
+        value = tf.cast(function(truth.target, prediction, **arguments), tf.float32)
+        if value.shape.rank != 0:
+            raise ConfigError(f"loss {name}: it must give a single number, gave a tensor of shape {value.shape}")
+        return value
+
+    return Loss(wants, compute)
+
+
+def _predictions(truth: Truth, logits: Tensor, activation: Activation) -> dict[str, Tensor]:
+    """One mask as the terms want it; in void pixels its logits are 0 and no gradient arrives."""
+    logits = in_float32(logits, truth.valid)
+    # What no term asks for is not computed: TensorFlow leaves it out of the graph.
+    return {"logits": logits, "probabilities": tf.sigmoid(logits) if activation == "sigmoid" else tf.nn.softmax(logits)}
+
+
+def _value(term: LossTerm, loss: Loss, truth: Truth, masks: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    """The mean of a term over the masks that it is applied to, finest first, each counting half of the one before."""
+    if loss.wants == "presence":
+        if "presence" not in masks[0]:
+            raise ConfigError(f"loss: {term.name} needs a network with an emptiness head, and this one has none")
+        masks = masks[:1]
+    shares = [0.5**depth for depth in range(len(masks))]
+    values = [loss.compute(truth, mask[loss.wants], term.arguments) for mask in masks]
+    return tf.add_n([share / sum(shares) * value for share, value in zip(shares, values, strict=True)])

@@ -1,0 +1,1 @@
+"""Networks: architectures, encoders, weight files."""

@@ -1,0 +1,177 @@
+"""Encoders of segmentation-models: their features, their strides, the preprocessing of their images."""
+
+import difflib
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.errors import NetworkError
+from toolkit.learning.networks.rebuilding import Layer, rebuilt
+from toolkit.learning.runtime import segmentation_models, tf
+
+Tensor = Any
+"""A symbolic tensor of Keras, `(batch, height, width, channels)`."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an architecture is made of: symbolic tensors of one graph.
+
+    `logits` and `auxiliary` are (batch, height, width, classes); `deepest` are the encoder's last features; `encoder`
+    has the names of the layers that freezing the encoder freezes, and that encoder weights are for.
+    """
+
+    inputs: Tensor
+    logits: Tensor
+    deepest: Tensor
+    encoder: tuple[str, ...]
+    auxiliary: tuple[Tensor, ...] = ()
+
+
+def build_encoder(backbone: str, shape: tuple[int, int, int], weights: str | None) -> Any:
+    """A `tf.keras.Model` from preprocessed images to the last features, whose sides are 32 times smaller.
+
+    `weights` is imagenet or None.
+    """
+    with any_number_of_channels():
+        return segmentation_models.Backbones.get_backbone(
+            backbone,
+            input_shape=shape,
+            weights=weights,
+            include_top=False,
+            backend=tf.keras.backend,
+            layers=tf.keras.layers,
+            models=tf.keras.models,
+            utils=tf.keras.utils,
+        )
+
+
+@contextmanager
+def any_number_of_channels() -> Iterator[None]:
+    """Keep keras_applications from warning that images usually have 1 or 3 channels."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*model usually expects 1 or 3 input channels.*")
+        yield
+
+
+def features_by_stride(encoder: Any, backbone: str) -> dict[int, Tensor]:
+    """The last features and those that skip connections take, by how many times smaller their sides are."""
+    named = segmentation_models.Backbones.get_feature_layers(backbone)
+    tensors = [_layer(encoder, name).output for name in named]
+    return {_stride(encoder, tensor): tensor for tensor in [*tensors, encoder.output]}
+
+
+def feature_named(encoder: Any, backbone: str, name: str) -> Tensor:
+    """The output of a layer of the backbone.
+
+    The names of Keras' own ResNets, such as conv5_block3_out, mean the same place in ours: the activation behind that
+    block.
+
+    Raises:
+        NetworkError: there is no such layer.
+    """
+    names = [layer.name for layer in encoder.layers]
+    found = name if name in names else _name_in_resnet(name, names)
+    if found is None:
+        near = difflib.get_close_matches(name, names, n=3) or names[-3:]
+        raise NetworkError(
+            f"refine_net_blocks: {backbone} has no layer {name}",
+            f"Names near it: {', '.join(near)}. Leave refine_net_blocks out for the usual four.",
+        )
+    return encoder.get_layer(found).output
+
+
+def _name_in_resnet(name: str, names: list[str]) -> str | None:
+    """Our name for conv4_block6_out of Keras: its blocks end in a sum, ours in the activation that the next one has."""
+    match = re.fullmatch(r"conv([2-5])_block(\d+)_out", name)
+    if match is None or f"stage{int(match[1]) - 1}_unit{match[2]}_relu1" not in names:
+        return None
+    stage, unit = int(match[1]) - 1, int(match[2])
+    followers = (f"stage{stage}_unit{unit + 1}_relu1", f"stage{stage + 1}_unit1_relu1", "relu1")
+    return next((follower for follower in followers if follower in names), None)
+
+
+def _layer(encoder: Any, name: str | int) -> Layer:
+    return encoder.get_layer(name=name) if isinstance(name, str) else encoder.get_layer(index=name)
+
+
+def _stride(encoder: Any, tensor: Tensor) -> int:
+    sides: tuple[int, int] = encoder.input_shape[1], tensor.shape[1]
+    return round(sides[0] / sides[1])
+
+
+def dilated(encoder: Any, output_stride: int) -> Any:
+    """The encoder with its strides beyond `output_stride` taken out and its later convolutions dilated instead.
+
+    Every layer keeps its weights and sees what it saw, only more densely (Chen et al. 2017, arXiv:1706.05587). Pooling
+    windows are not dilated. The model may have several outputs.
+
+    Raises:
+        NetworkError: the result has not the stride that was asked for.
+    """
+    replaced: list[tuple[Layer, Layer]] = []
+    strides = _strides_before(encoder)
+
+    def replace(layer: Layer) -> Layer:
+        changes = _dilation(layer, strides[layer.name], output_stride)
+        if not changes:
+            return layer
+        changed = type(layer).from_config(layer.get_config() | changes)
+        replaced.append((layer, changed))
+        return changed
+
+    model = rebuilt(encoder, replace)
+    for layer, changed in replaced:
+        changed.set_weights(layer.get_weights())
+    deepest = tf.nest.flatten(model.output)[-1]
+    if (deepest.shape[1] * output_stride, deepest.shape[2] * output_stride) != tuple(encoder.input_shape[1:3]):
+        raise NetworkError(f"{encoder.name} gives features of {deepest.shape[1:3]} for output stride {output_stride}")
+    return model
+
+
+def _strides_before(model: Any) -> dict[str, int]:
+    """How many times the layers before each layer have shrunk the sides, by its name."""
+    strides: dict[str, int] = {}
+    for layer in model.layers:  # in an order in which each comes behind those that it takes
+        before = tf.nest.flatten(layer.inbound_nodes[0].inbound_layers)
+        strides[layer.name] = max((strides[other.name] * _own_stride(other) for other in before), default=1)
+    return strides
+
+
+def _own_stride(layer: Layer) -> int:
+    return max(getattr(layer, "strides", (1,)))
+
+
+def _dilation(layer: Layer, stride: int, output_stride: int) -> dict[str, Any]:
+    """What changes in a layer's configuration, nothing for most; `stride` is what the layers before it come to."""
+    rate = stride // output_stride
+    if rate == 0:
+        return {}
+    if isinstance(layer, tf.keras.layers.ZeroPadding2D):
+        convolution = _behind(layer)
+        if not isinstance(convolution, _convolutions()) or convolution.padding != "valid":
+            return {}
+        sums = [(side - 1) * rate for side in convolution.kernel_size]
+        return {"padding": tuple((total // 2, total - total // 2) for total in sums)}
+    if isinstance(layer, _convolutions()):
+        dilation = rate if max(layer.kernel_size) > 1 else 1
+        unchanged = dilation == 1 and max(layer.strides) == 1
+        return {} if unchanged else {"strides": (1, 1), "dilation_rate": (dilation, dilation)}
+    if isinstance(layer, tf.keras.layers.MaxPooling2D | tf.keras.layers.AveragePooling2D):
+        return {"strides": (1, 1), "padding": "same"} if max(layer.strides) > 1 else {}
+    return {}
+
+
+def _convolutions() -> Any:
+    return tf.keras.layers.Conv2D, tf.keras.layers.DepthwiseConv2D
+
+
+def _behind(layer: Layer) -> Layer:
+    """The first layer behind a padding, past the cuts into groups of channels."""
+    found = layer.outbound_nodes[0].outbound_layer
+    while isinstance(found, tf.keras.layers.Lambda):
+        found = found.outbound_nodes[0].outbound_layer
+    return found

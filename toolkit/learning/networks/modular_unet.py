@@ -1,0 +1,102 @@
+"""A plain U-Net without a backbone, put together from options."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.config.training.networks import ModularUnetOptions
+from toolkit.learning.networks.encoders import Parts, Tensor
+from toolkit.learning.runtime import tf
+
+_MOST_GROUPS = 8
+
+
+def modular_unet(options: ModularUnetOptions, shape: tuple[int, int, int], classes: int) -> Parts:
+    """U-Net (Ronneberger et al. 2015, arXiv:1505.04597) whose convolutions keep the sides, with options around it.
+
+    Freezing its encoder freezes the way down with the coarsest level.
+    """
+    inputs = tf.keras.Input(shape, name="image")
+    level = _Level(options)
+    x, skips = inputs, []
+    for depth in range(options.depth):
+        x = level.convolutions(x, depth, f"down{depth}")
+        skips.append(x)
+        x = tf.keras.layers.MaxPooling2D(name=f"down{depth}_pooling")(x)
+    deepest = level.convolutions(x, options.depth, f"down{options.depth}")
+    x, auxiliary = deepest, []
+    for depth in reversed(range(options.depth)):
+        x = level.doubled(x, depth, f"up{depth}")
+        x = tf.keras.layers.Concatenate(name=f"up{depth}_concat")([skips[depth], x])
+        x = level.convolutions(x, depth, f"up{depth}")
+        if options.deep_supervision and depth:
+            coarse = tf.keras.layers.Conv2D(classes, 1, name=f"head{depth}_conv")(x)
+            auxiliary.append(
+                tf.keras.layers.UpSampling2D(2**depth, interpolation="bilinear", name=f"head{depth}_upsampling")(coarse)
+            )
+    logits = tf.keras.layers.Conv2D(classes, 1, name="head_conv")(x)
+    way_down = tf.keras.Model(inputs, deepest)
+    return Parts(inputs, logits, deepest, tuple(layer.name for layer in way_down.layers), tuple(auxiliary))
+
+
+@dataclass(frozen=True)
+class _Level:
+    """What the levels are made of; depth 0 is the finest."""
+
+    options: ModularUnetOptions
+
+    def convolutions(self, x: Tensor, depth: int, name: str) -> Tensor:
+        """The convolutions of a level, with dropout behind the first."""
+        options, source = self.options, x
+        residual = options.block == "residual"
+        for number in range(options.convolutions):
+            x = self._convolution(x, depth, f"{name}_{number}")
+            if not (residual and number == options.convolutions - 1):
+                x = self._activation(x, f"{name}_{number}")
+            if number == 0 and options.dropout:
+                x = tf.keras.layers.Dropout(options.dropout, name=f"{name}_dropout")(x)
+        if not residual:
+            return x
+        if source.shape[-1] != x.shape[-1]:
+            source = tf.keras.layers.Conv2D(x.shape[-1], 1, name=f"{name}_shortcut")(source)
+        return self._activation(tf.keras.layers.Add(name=f"{name}_add")([x, source]), f"{name}_sum")
+
+    def doubled(self, x: Tensor, depth: int, name: str) -> Tensor:
+        """Twice the sides, with the filters of the level that is reached."""
+        filters, method = self._filters(depth), self.options.upsampling
+        if method == "transpose":
+            return tf.keras.layers.Conv2DTranspose(filters, 2, strides=2, name=f"{name}_transpose")(x)
+        x = tf.keras.layers.UpSampling2D(interpolation=method, name=f"{name}_upsampling")(x)
+        return tf.keras.layers.Conv2D(filters, 2, padding="same", name=f"{name}_halving")(x)
+
+    def _convolution(self, x: Tensor, depth: int, name: str) -> Tensor:
+        options = self.options
+        rate = options.dilation if isinstance(options.dilation, int) else options.dilation[depth]
+        normalisation = self._normalisation(depth, name)
+        x = tf.keras.layers.Conv2D(
+            self._filters(depth),
+            3,
+            padding="same",
+            dilation_rate=rate,
+            use_bias=normalisation is None,
+            kernel_initializer="he_normal",
+            name=f"{name}_conv",
+        )(x)
+        return x if normalisation is None else normalisation(x)
+
+    def _normalisation(self, depth: int, name: str) -> Any:
+        """Batch, group (Wu and He 2018, arXiv:1803.08494; with one group: layer, with one a channel: instance)."""
+        kind, filters = self.options.normalisation, self._filters(depth)
+        if kind == "batch":
+            return tf.keras.layers.BatchNormalization(name=f"{name}_bn")
+        groups = {"layer": 1, "instance": filters}.get(kind)
+        if kind == "group":
+            groups = next(groups for groups in range(_MOST_GROUPS, 0, -1) if filters % groups == 0)
+        return None if groups is None else tf.keras.layers.GroupNormalization(groups, name=f"{name}_norm")
+
+    def _activation(self, x: Tensor, name: str) -> Tensor:
+        if self.options.activation == "leaky_relu":
+            return tf.keras.layers.LeakyReLU(0.1, name=f"{name}_activation")(x)
+        return tf.keras.layers.Activation(self.options.activation, name=f"{name}_activation")(x)
+
+    def _filters(self, depth: int) -> int:
+        return self.options.start_filters * int(2**depth)

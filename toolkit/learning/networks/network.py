@@ -1,0 +1,262 @@
+"""Segmentation networks that take uint8 images and end in float32 logits."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.config.training.networks import NetworkSpec, check_shape, has_backbone, parse_architecture
+from toolkit.core.randomness import derived_seed
+from toolkit.errors import NetworkError, ToolkitError, WeightsError
+from toolkit.learning.networks.encoders import Parts, build_encoder
+from toolkit.learning.networks.first_convolution import adapted, preprocessing
+from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.networks.rebuilding import all_layers
+from toolkit.learning.networks.registry import BUILDERS, build_own
+from toolkit.learning.networks.seeded_dropout import DropoutSeed, with_seeded_dropout
+from toolkit.learning.networks.weight_files import (
+    LoadedWeights,
+    load_encoder_file,
+    load_exactly,
+    load_shared,
+    read_weights,
+    weighted_layers,
+    write_weights,
+)
+from toolkit.learning.runtime import talking_on_stderr, tf
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network with the input preprocessing of its backbone.
+
+    `model` is a tf.keras model from preprocessed float32 NHWC images to float32 logits: masks, then `auxiliary` coarse
+    masks, then presence if there is an emptiness head. `encoder` has the names of the layers that can be frozen,
+    `heads` of those whose shape depends on the number of classes. `notes` are sentences for the screen about where the
+    initial weights are from.
+    """
+
+    model: Any
+    preprocess: Callable[[Any], Any]
+    dropout_seed: DropoutSeed
+    encoder: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    auxiliary: int = 0
+    notes: tuple[str, ...] = ()
+
+    def outputs(self, images: Any, training: bool | None = None) -> Outputs:
+        """What the network gives for images `uint8 (batch, height, width, channels)`.
+
+        Without `training` it is for Keras to say, where the outputs become those of a model.
+        """
+        tensors = tf.nest.flatten(self.model(self.preprocess(tf.cast(images, tf.float32)), training=training))
+        masks, rest = tensors[: 1 + self.auxiliary], tensors[1 + self.auxiliary :]
+        return Outputs(masks[0], tuple(masks[1:]), rest[0] if rest else None)
+
+    def logits(self, images: Any, training: bool) -> Any:
+        """The masks alone: logits `float32 (batch, height, width, classes)`."""
+        return self.outputs(images, training).logits
+
+    def draw_dropout(self, seed: int) -> None:
+        """Choose the dropout masks of the next batch; equal seeds (0 to 2**31 - 1) give equal masks."""
+        self.dropout_seed.set(seed)
+
+    def freeze_encoder(self, frozen: bool) -> None:
+        """Freeze the encoder or thaw it.
+
+        Frozen weights do not change. Frozen batch normalisation works, in training too, with its stored statistics and
+        does not update them. A compiled training step keeps what it was traced with: make it anew.
+
+        Raises:
+            NetworkError: nobody knows which layers the encoder of this network has.
+        """
+        if not self.encoder:
+            raise NetworkError(
+                "freeze_encoder: an own architecture has no encoder that could be told from the rest",
+                "Set trainable = False on layers in the function that builds it.",
+            )
+        for name in self.encoder:
+            self.model.get_layer(name).trainable = not frozen
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """What training changes: all but what is frozen and the statistics of batch normalisation."""
+        return list(self.model.trainable_variables)
+
+    def save_weights(self, path: Path) -> None:
+        """Write the weights, and nothing that could run code."""
+        write_weights(path, self.model)
+
+    def load_weights(self, path: Path) -> None:
+        """Read weights that `save_weights` has written for the same network.
+
+        Raises:
+            WeightsError: they are damaged or belong to another network.
+        """
+        load_exactly(self.model, _stored(path), path)
+
+    def load_initial_weights(self, path: Path) -> LoadedWeights:
+        """Begin with the weights of another run or file, for every layer that both have by name.
+
+        The layers that end in the classes are left as they are where the file has another number of classes.
+
+        Raises:
+            WeightsError: no layer is shared, or one has another shape.
+        """
+        return load_shared(self.model, _stored(path), path, self.heads)
+
+
+def build_network(spec: NetworkSpec, *seed: int, own: Mapping[str, Callable[..., Any]] | None = None) -> Network:
+    """Build a network with initial weights that derive from `seed`.
+
+    `own` has the user's architectures by the names that the configuration uses.
+
+    Raises:
+        NetworkError: this architecture, backbone and shape do not go together.
+        WeightsError: the encoder's weights cannot be had.
+    """
+    _begin(seed)
+    weights, notes = _published_weights(spec)
+    with _explained(spec):
+        parts = _parts(spec, weights if spec.shape[2] == 3 else None, own or {})
+        model, dropout_seed = with_seeded_dropout(_assembled(parts, spec))
+    notes += _load_encoder(model, parts.encoder, spec, weights)
+    for layer in all_layers(model):
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            layer.momentum = spec.batch_norm_momentum
+    return Network(
+        model, _preprocess(spec), dropout_seed, parts.encoder, _heads(model), len(parts.auxiliary), tuple(notes)
+    )
+
+
+def _begin(seed: tuple[int, ...]) -> None:
+    """Let weights derive from the seed alone, and the numbers in the names of layers from the network alone."""
+    tf.keras.backend.reset_uids()
+    tf.keras.utils.set_random_seed(derived_seed("initial weights", *seed))
+
+
+def _published_weights(spec: NetworkSpec) -> tuple[str | None, list[str]]:
+    """The word by which the library knows the weights of an encoder, and what to say about it."""
+    if not has_backbone(spec.architecture) or spec.encoder_weights not in ("imagenet", "pascal_voc"):
+        return None, []
+    if spec.encoder_weights == "pascal_voc":
+        return "imagenet", [
+            f"encoder_weights: {spec.backbone} has no weights of pascal_voc, those of imagenet are taken instead"
+        ]
+    return "imagenet", []
+
+
+def _parts(spec: NetworkSpec, weights: str | None, own: Mapping[str, Callable[..., Any]]) -> Parts:
+    options = parse_architecture(spec.architecture, spec.options, own)
+    if options is None:
+        if spec.architecture not in own:
+            raise NetworkError(f"the architecture {spec.architecture} was not loaded")
+        return build_own(spec, own[spec.architecture])
+    try:
+        check_shape(spec.architecture, options, spec.shape)
+    except ValueError as error:
+        raise NetworkError(f"shape: {error}") from error
+    with talking_on_stderr():
+        return BUILDERS[spec.architecture](spec, options, weights)
+
+
+def _assembled(parts: Parts, spec: NetworkSpec) -> Any:
+    """One model of all outputs, which are float32 whatever the layers compute in."""
+    layers = tf.keras.layers
+    masks = [
+        layers.Activation("linear", dtype="float32", name=f"float32_logits{number or ''}")(tensor)
+        for number, tensor in enumerate((parts.logits, *parts.auxiliary))
+    ]
+    if spec.emptiness_head:
+        pooled = layers.GlobalAveragePooling2D(name="presence_pooling", dtype="float32")(parts.deepest)
+        masks.append(layers.Dense(spec.classes, name="presence", dtype="float32")(pooled))
+    return tf.keras.Model(parts.inputs, masks if len(masks) > 1 else masks[0])
+
+
+def _load_encoder(model: Any, encoder: tuple[str, ...], spec: NetworkSpec, weights: str | None) -> list[str]:
+    """Give a network the weights of a file, or of an encoder for three channels; returns what to say about it."""
+    file = spec.encoder_weights if isinstance(spec.encoder_weights, Path) else None
+    adapt = weights is not None and spec.shape[2] != 3
+    if not has_backbone(spec.architecture) or not (file or adapt):
+        return []
+    backbone, notes = str(spec.backbone), []
+    tf.keras.backend.reset_uids()
+    with _explained(spec), talking_on_stderr():
+        donor = build_encoder(backbone, (*spec.shape[:2], 3), weights)
+    if file:
+        notes.append(f"encoder_weights: {load_encoder_file(donor, backbone, file)} read from {file}")
+    stored = {layer.name: layer.get_weights() for layer in weighted_layers(donor)}
+    for name in encoder:
+        layer = model.get_layer(name)
+        if layer.weights:
+            shapes = [tuple(weight.shape) for weight in layer.weights]
+            layer.set_weights(adapted(stored[name], shapes, backbone, spec.first_convolution, name))
+    if spec.shape[2] != 3:
+        notes.append(
+            f"encoder_weights: first convolution adapted from 3 to {spec.shape[2]} channels ({spec.first_convolution})"
+        )
+    return notes
+
+
+def _preprocess(spec: NetworkSpec) -> Callable[[Any], Any]:
+    """What pixel values, 0 to 255, go through: the backbone's, to -1 to 1 without one, nothing for own networks."""
+    if has_backbone(spec.architecture):
+        return preprocessing(str(spec.backbone), spec.shape[2], spec.first_convolution)
+    if spec.architecture in BUILDERS:
+        return lambda images: images / 127.5 - 1
+    return lambda images: images
+
+
+def _heads(model: Any) -> tuple[str, ...]:
+    """The last layers with weights before each output."""
+    found: set[str] = set()
+    waiting = [model.get_layer(name) for name in model.output_names]
+    while waiting:
+        layer = waiting.pop()
+        if layer.weights:
+            found.add(layer.name)
+        else:
+            waiting.extend(tf.nest.flatten(layer.inbound_nodes[-1].inbound_layers) if layer.inbound_nodes else [])
+    return tuple(layer.name for layer in model.layers if layer.name in found)
+
+
+def _stored(path: Path) -> Any:
+    try:
+        return read_weights(path)
+    except FileNotFoundError as error:
+        raise WeightsError(f"there is no file of weights {path}") from error
+
+
+@contextmanager
+def _explained(spec: NetworkSpec) -> Iterator[None]:
+    """Make what the library raises an error that a user can mend."""
+    try:
+        yield
+    except ToolkitError:
+        raise
+    except Exception as error:
+        if spec.encoder_weights in ("imagenet", "pascal_voc") and _is_download_failure(error):
+            raise _download_error(str(spec.backbone), error) from error
+        backbone = f" with backbone {spec.backbone}" if has_backbone(spec.architecture) else ""
+        raise NetworkError(
+            f"{spec.architecture}{backbone} cannot be built for shape {list(spec.shape)}: {_first_line(error)}",
+            "Try a larger shape or another backbone." if backbone else "",
+        ) from error
+
+
+def _is_download_failure(error: BaseException) -> bool:
+    words = str(error).lower()
+    return isinstance(error, OSError) or any(word in words for word in ("url fetch failure", "hash", "download"))
+
+
+def _download_error(backbone: str, error: BaseException) -> WeightsError:
+    return WeightsError(
+        f"encoder_weights: the imagenet weights of {backbone} could not be downloaded: {_first_line(error)}",
+        "Either start from random weights with --set encoder_weights=null,\n"
+        "or download a weight file elsewhere and name it: --set encoder_weights=path/to/file.h5",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,1 @@
+"""Prediction: tiles, views, means over folds, probability stores."""

@@ -1,0 +1,126 @@
+"""New images predicted by an experiment or an ensemble, without any of its own data."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.core.arrays import Integers, Presence
+from toolkit.core.ensembling.means import Blender, count_levels
+from toolkit.core.images.chunks import pieces
+from toolkit.core.recipe.probabilities import Stored, StoredType, mean_presence, to_stored
+from toolkit.files.data.sources import Images
+from toolkit.files.experiment.fitted import Blend, Fitted, Networks, classes_of
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.learning.plugins import Own
+from toolkit.learning.predicting.fold_mean import Predicting
+from toolkit.learning.predicting.predictor import Predicted, Rows, whole_maps
+from toolkit.messages import Progress, Task
+
+
+class ImagePredictor:
+    """Predicts with the networks of one experiment, or with the blend of several."""
+
+    def __init__(self, fitted: Fitted, progress: Progress) -> None:
+        """Build the networks.
+
+        Raises:
+            ConfigError: two scales of the views come to the same size of the network's input.
+        """
+        self._predict = _OfNetworks(fitted, progress) if isinstance(fitted, Networks) else _OfBlend(fitted, progress)
+
+    def predict(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[tuple[str, Predicted]]:
+        """Ids and what is predicted of them, in their order; `task` advances once for each tile and network.
+
+        What comes for an image does not depend on the others. Of a blend, the kept maps of all members of all `ids` are
+        in memory at once.
+
+        Raises:
+            DataError: an image cannot be read.
+        """
+        for image_id, (found,) in whole_maps(self.rows(images, ids, task)):
+            yield image_id, found
+
+    def rows(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
+        """The same, as rows of one image after the other; raises as `predict`."""
+        return self._predict(images, ids, task)
+
+    def steps(self, images: Images, image_id: str) -> int:
+        """How often a task advances for an image.
+
+        Raises:
+            DataError: its size cannot be read.
+        """
+        return self._predict.steps(images, image_id)
+
+
+class _OfNetworks:
+    def __init__(self, networks: Networks, progress: Progress) -> None:
+        self._networks = networks
+        own = Own(networks.experiment.config, progress)
+        self._predicting = Predicting(networks.experiment, networks.config, networks.precision, own, [networks.views])
+
+    def __call__(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
+        return self._predicting.rows(self._networks.weights, images, ids, task)
+
+    def steps(self, images: Images, image_id: str) -> int:
+        return self._networks.count * self._predicting.count(images, [image_id])
+
+
+class _OfBlend:
+    def __init__(self, blend: Blend, progress: Progress) -> None:
+        self._blend, self._progress = blend, progress
+        self._members = [ImagePredictor(member, progress) for member in blend.members]
+
+    def __call__(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
+        # Kept as their stores would be: the blend of these is what the ensemble was tuned on.
+        found = [
+            dict(_kept_maps(predictor.rows(images, ids, task), member.stored_type))
+            for predictor, member in zip(self._members, self._blend.members, strict=True)
+        ]
+        for image_id in ids:
+            yield from self._blended(image_id, [one.pop(image_id) for one in found])
+
+    def _blended(self, image_id: str, found: Sequence[tuple[Stored, Presence | None]]) -> Iterator[Rows]:
+        blend = self._blend
+        presence = mean_presence([said for _, said in found], blend.weights)
+        height, width, _ = found[0][0].shape
+        for rows in pieces(found[0][0].shape):
+            maps = {number: stored[rows] for number, (stored, _) in enumerate(found)}
+            probability = self._blender.blend(maps, blend.weights, blend.stored_type)
+            is_last = rows.stop == height
+            yield Rows(image_id, (height, width), rows.start, [probability], [presence if is_last else None], is_last)
+
+    def steps(self, images: Images, image_id: str) -> int:
+        return sum(member.steps(images, image_id) for member in self._members)
+
+    @cached_property
+    def _blender(self) -> Blender:
+        blend = self._blend
+        activation = classes_of(blend).activation
+        if blend.mean != "rank":
+            return Blender(blend.mean, activation)
+        return Blender(blend.mean, activation, np.stack([self._counts(folder) for folder in blend.ranked_on]))
+
+    def _counts(self, folder: Path) -> Integers:
+        """Pixels of each level in all predictions of a member, `int64 (classes, 256)`."""
+        store = ProbabilityStore(folder)
+        with self._progress.task("counting levels", len(store.ids)) as task:
+            counts = count_levels(store.read(store.ids[0]))
+            for image_id in store.ids[1:]:
+                counts += count_levels(store.read(image_id))
+                task.advance()
+        return counts
+
+
+def _kept_maps(parts: Iterable[Rows], stored_type: StoredType) -> Iterator[tuple[str, tuple[Stored, Presence | None]]]:
+    """Ids with whole maps as they are kept, and presences, of rows that come one after the other."""
+    kept: Stored = np.empty((0, 0, 0), stored_type)
+    for part in parts:
+        (probability,), (presence,) = part.probabilities, part.presences
+        if not part.top:
+            kept = np.empty((*part.size, probability.shape[2]), stored_type)
+        kept[part.top : part.top + len(probability)] = to_stored(probability, stored_type)
+        if part.is_last:
+            yield part.image_id, (kept, presence)

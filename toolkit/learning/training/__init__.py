@@ -1,0 +1,1 @@
+"""Training: fit, fold, stage, step."""

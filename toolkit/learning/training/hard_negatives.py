@@ -1,0 +1,110 @@
+"""Which negatives are hard: those that the weights before a stage see foreground in."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.config.resolved_stage import Stage
+from toolkit.core.arrays import Floats, Integers, Probability
+from toolkit.core.images.windows import Window
+from toolkit.core.masks.labels import VOID, Activation
+from toolkit.core.sampling.patches import HardPlaces, edges_of
+from toolkit.errors import StorageError
+from toolkit.files.datasets.training_pool import Sample
+from toolkit.files.disk.tables import format_table, read_table
+from toolkit.files.disk.writing import write_text
+from toolkit.files.experiment.folder import StageFolder
+from toolkit.learning.batches import validation_batches
+from toolkit.learning.predicting.predictor import Assembly, Predicted, Predictor, Rows
+from toolkit.learning.training.epoch_data import HardNegatives, Run, TrainingData
+
+_COLUMNS = ("image_id", "weight")
+_COLUMNS_OF_PLACES = ("image_id", "position", "row", "column", "false_pixels")
+
+
+def weigh_negatives(
+    predictor: Predictor, stage: Stage, data: TrainingData, run: Run, folder: StageFolder
+) -> HardNegatives | None:
+    """What drawing negatives needs to know of them; None if the stage does not ask for it.
+
+    An image, or part of one, of the training part that has no foreground weighs 1 + hard_negatives × (its false pixels
+    / the most of any), by the weights that the network has when the stage begins. Of patches the false pixels of each
+    place are found, in all training images. Both are kept for a stage that goes on after an interruption.
+    """
+    if not stage.hard_negatives:
+        return None
+    if data.patches is not None:
+        return HardPlaces(_false_pixels(predictor, stage, data, run, folder.negative_weights), stage.hard_negatives)
+    path = folder.negative_weights
+    if path.is_file():
+        rows = read_table(path, len(_COLUMNS), str(path), StorageError).rows
+        return np.array([float(weight) for _, weight in rows])
+    pool = data.drawn_from
+    negatives = [position for position in pool.training_part(run.fold) if not pool.has_foreground[position]]
+    false_pixels = np.zeros(len(pool.samples))
+    samples = [pool.samples[position] for position in negatives]
+    at = 0
+    for part, _, images, targets in validation_batches(data.reader_of(stage), samples, stage.batch):
+        found = _seen(predictor(images), data.reader.classes.activation) & (targets[..., 0].numpy() != VOID)
+        false_pixels[negatives[at : at + len(part)]] = found.sum(axis=(1, 2))
+        at += len(part)
+    weights: Floats = 1 + stage.hard_negatives * false_pixels / max(1.0, false_pixels.max())
+    table = [(sample.image_id, weight) for sample, weight in zip(pool.samples, weights, strict=True)]
+    write_text(path, format_table(_COLUMNS, table))
+    return weights
+
+
+def _false_pixels(predictor: Predictor, stage: Stage, data: TrainingData, run: Run, path: Path) -> Sequence[Integers]:
+    """False pixels in the cells of each image of the pool, `int64 (rows, columns)`; none where it is held out."""
+    occupancies = data.occupancies
+    counts = [np.zeros(image.foreground.shape, np.int64) for image in occupancies]
+    if path.is_file():
+        for _, *numbers in read_table(path, len(_COLUMNS_OF_PLACES), str(path), StorageError).rows:
+            position, row, column, count = map(int, numbers)
+            counts[position][row, column] = count
+        return counts
+    pool, reader = data.pool, data.reader_of(stage)
+    tiles, owners = [], []
+    for position in pool.training_part(run.fold).tolist():
+        of_image = reader.tiles(pool.samples[position])
+        tiles += of_image
+        owners += [position] * len(of_image)
+    assemblies = {position: Assembly(reader, pool.samples[position].source.images) for position in set(owners)}
+    owner = iter(owners)
+    for part, placements, images, _ in validation_batches(reader, tiles, stage.batch):
+        for tile, placement, probability in zip(part, placements, predictor(images), strict=True):
+            position = next(owner)
+            rows = assemblies[position].add(tile.image_id, [Predicted(placement.undo(probability), None)])
+            if rows is not None:
+                false = _false_in(rows, pool.samples[position], reader.classes.activation)
+                _count(counts[position], false, rows.top, occupancies[position].cell)
+    table = [
+        (pool.samples[position].image_id, position, row, column, found[row, column])
+        for position, found in enumerate(counts)
+        for row, column in np.argwhere(found).tolist()
+    ]
+    write_text(path, format_table(_COLUMNS_OF_PLACES, table))
+    return counts
+
+
+def _seen(probability: Probability, activation: Activation) -> npt.NDArray[np.bool_]:
+    """Where foreground is predicted, without the axis of the classes."""
+    chosen = probability.argmax(axis=-1) > 0 if activation == "softmax" else (probability > 0.5).any(axis=-1)
+    found: npt.NDArray[np.bool_] = np.asarray(chosen)
+    return found
+
+
+def _false_in(rows: Rows, sample: Sample, activation: Activation) -> npt.NDArray[np.bool_]:
+    """Where foreground is predicted and background is true, `bool (rows, width)`."""
+    probability = rows.probabilities[0]
+    labels = Sample(sample.source, sample.image_id, Window(rows.top, 0, *probability.shape[:2])).labels()
+    false: npt.NDArray[np.bool_] = _seen(probability, activation) & (labels == 0)
+    return false
+
+
+def _count(cells: Integers, false: npt.NDArray[np.bool_], top: int, cell: int) -> None:
+    """Add the pixels of rows from `top` on to the cells that they lie in."""
+    in_columns = np.add.reduceat(false.astype(np.int64), edges_of(false.shape[1], cell)[:-1], axis=1)
+    np.add.at(cells, (top + np.arange(len(false))) // cell, in_columns)

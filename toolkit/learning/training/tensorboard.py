@@ -1,0 +1,51 @@
+"""What TensorBoard shows of a stage: losses, learning rate, metrics, and example predictions where asked for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.config.training.callbacks import CallbackSpec, tensorboard_of
+from toolkit.files.experiment.history import Epoch
+from toolkit.learning.runtime import tf
+from toolkit.learning.training.validation import Example
+
+
+class EpochLog:
+    """Event files of a stage; opened with the first epoch."""
+
+    def __init__(self, folder: Path, callbacks: Sequence[CallbackSpec]) -> None:
+        self._folder = folder
+        self._asked = tensorboard_of(callbacks)
+        self._writer: Any = None
+
+    def wants_images(self, number: int) -> bool:
+        """Whether examples are to be shown after the epoch of a number."""
+        return self._asked is not None and self._asked.images > 0 and number % self._asked.every == 0
+
+    def write(self, epoch: Epoch, examples: Sequence[Example]) -> None:
+        """Write the figures of an epoch, and examples: image, truth and prediction side by side."""
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self._folder))
+        with self._writer.as_default(step=epoch.number):
+            tf.summary.scalar("loss", epoch.loss)
+            tf.summary.scalar("val_loss", epoch.validation_loss)
+            tf.summary.scalar("learning_rate", epoch.learning_rate)
+            for name, score in epoch.scores.items():
+                tf.summary.scalar(f"validation_{name}", score)
+            if self.wants_images(epoch.number) and self._asked is not None:
+                panels = [_panel(example) for example in examples[: self._asked.images]]
+                tf.summary.image("image | truth | prediction", np.stack(panels), max_outputs=len(panels))
+        self._writer.flush()
+
+
+def _panel(example: Example) -> Any:
+    """Image, truth and prediction side by side, `uint8 (height, 3 * width, 3)`; classes as shades of grey."""
+    image = example.image[..., :3] if example.image.shape[2] >= 3 else np.repeat(example.image[..., :1], 3, axis=2)
+    classes = example.planes.shape[2]
+    shades = np.linspace(0, 255, classes + 1)[1:] if classes == 1 else np.linspace(0, 255, classes)
+    truth = np.where(example.planes[..., 0] == 255, 0, (example.planes % 255 * shades).max(axis=-1))
+    prediction = (example.probability * shades).sum(axis=-1) if classes > 1 else example.probability[..., 0] * 255
+    maps = [np.repeat(np.clip(shown, 0, 255).astype(np.uint8)[..., None], 3, axis=2) for shown in (truth, prediction)]
+    return np.concatenate([image, *maps], axis=1)

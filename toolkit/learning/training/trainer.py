@@ -1,0 +1,113 @@
+"""What trains: one network with its optimizers and compiled functions, used for one fold after the other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.config.models import Config
+from toolkit.config.resolved_stage import Stage
+from toolkit.learning.losses.registry import build_loss
+from toolkit.learning.networks.network import Network, build_network
+from toolkit.learning.optimizing.optimizers import build_optimizer
+from toolkit.learning.optimizing.weight_averages import ExponentialAverage
+from toolkit.learning.predicting.predictor import Predictor
+from toolkit.learning.runtime import compiled, loss_scaling, strategy
+from toolkit.learning.training.step import LossFunction, TrainingStep
+
+
+class Trainer:
+    """A network that takes the weights of one fold after the other.
+
+    Compiling takes longer than many an epoch, and depends on nothing that changes from fold to fold. Networks are built
+    for one size of input: each size that a stage asks for has its own, and weights go from one to the next.
+    """
+
+    def __init__(self, config: Config, own: Mapping[str, Any]) -> None:
+        self._config, self._own = config, own
+        self.epochs_trained = 0
+        self._strategy = strategy()
+        self._sized: dict[tuple[int, int, int], _Sized] = {}
+        self._current = self._of(config.stage_shape(0))
+
+    @property
+    def network(self) -> Network:
+        """The network at the present size."""
+        return self._current.network
+
+    @property
+    def predictor(self) -> Predictor:
+        """Predicts with the weights that the network has at the time."""
+        return self._current.predictor
+
+    def begin_fold(self, fold: int, seed: int) -> None:
+        """Take the initial weights of a fold, which derive from a seed."""
+        shape = self._config.stage_shape(0)
+        self._current = self._of(shape)
+        # Not under the strategy: these weights only pass through.
+        fresh = build_network(self._config.network_spec(shape), seed, fold, own=self._own)
+        self.network.model.set_weights(fresh.model.get_weights())
+
+    def begin_stage(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":
+        """The compiled step of a stage, with an optimizer that knows no past; the network keeps its weights."""
+        self.use_shape(stage.shape)
+        if stage.frozen or self.network.encoder:
+            self.network.freeze_encoder(stage.frozen)
+        ema = stage.weight_averaging.ema
+        key = (repr(stage.loss), stage.class_weights, repr(stage.optimizer), ema, stage.frozen)
+        stages = self._current.stages
+        if key not in stages or stages[key].class_weights != class_weights:
+            # Balanced weights differ from fold to fold: what was compiled with others is freed.
+            stages.pop(key, None)
+            stages[key] = self._compile(stage, class_weights)
+        stages[key].forget()
+        return stages[key]
+
+    def use_shape(self, shape: tuple[int, int, int]) -> None:
+        """Change the input, height, width and channels, that the network is built for; its weights stay."""
+        sized = self._of(shape)
+        if sized is not self._current:
+            sized.network.model.set_weights(self.network.model.get_weights())
+            self._current = sized
+
+    def _of(self, shape: tuple[int, int, int]) -> "_Sized":
+        if shape not in self._sized:
+            bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
+            with self._strategy.scope():
+                network = build_network(bare, self._config.seed, own=self._own)
+            self._sized[shape] = _Sized(network, Predictor(network, "none", self._config.activation), {})
+        return self._sized[shape]
+
+    def _compile(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":
+        with self._strategy.scope():
+            optimizer = loss_scaling(build_optimizer(stage.optimizer, stage.lr, self._own))
+            optimizer.build(self.network.trainable_variables)
+            ema = stage.weight_averaging.ema
+            average = None if ema is None else ExponentialAverage(self.network.model.weights, ema.decay)
+        loss = build_loss(stage.loss, self._config.activation, class_weights, self._own)
+        return CompiledStage(TrainingStep(self.network, optimizer, loss, average, self._strategy), loss, class_weights)
+
+
+@dataclass(frozen=True)
+class _Sized:
+    """The network of one size of input, and what was compiled for it."""
+
+    network: Network
+    predictor: Predictor
+    stages: dict[object, "CompiledStage"]
+
+
+class CompiledStage:
+    """The step of a stage and the loss on its own, for validation; `class_weights` are those of its loss."""
+
+    def __init__(self, step: TrainingStep, loss: LossFunction, class_weights: tuple[float, ...] | None = None) -> None:
+        self.step = step
+        self.class_weights = class_weights
+        self.validation_loss = compiled(loss)
+        self._fresh = [variable.numpy() for variable in step.variables]
+
+    def forget(self) -> None:
+        """Put the optimizer back to where it began."""
+        for variable, value in zip(self.step.variables, self._fresh, strict=True):
+            variable.assign(value)
+        if self.step.average is not None:
+            self.step.average.restart()

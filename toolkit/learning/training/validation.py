@@ -1,0 +1,92 @@
+"""Judging an epoch on the images that the fold holds out, as they would be kept and submitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.config.resolved_stage import Stage
+from toolkit.core.arrays import Image, Probability
+from toolkit.core.metrics.judge import Judge
+from toolkit.core.recipe.probabilities import Stored, to_stored
+from toolkit.core.sampling.epoch_sampling import select_images
+from toolkit.errors import TrainingError
+from toolkit.files.datasets.training_pool import Sample
+from toolkit.learning.batches import validation_batches
+from toolkit.learning.predicting.predictor import Assembly, Predicted, Predictor
+from toolkit.learning.runtime import tf
+from toolkit.learning.training.epoch_data import Run, TrainingData
+from toolkit.messages import Task
+
+LOWER_LR = "Lower lr and train again (tk fit EXPERIMENT --restart), or try it in a new experiment."
+"""What to do when numbers become infinite."""
+
+_EXAMPLES_AT_MOST = 16
+
+
+@dataclass(frozen=True)
+class Example:
+    """A validation image, or a tile of one, with the planes of its truth and its prediction, at the network's size."""
+
+    image: Image
+    planes: npt.NDArray[np.uint8]
+    probability: Probability
+
+
+class Validation:
+    """The validation images of one stage of one fold."""
+
+    def __init__(self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run) -> None:
+        self._predictor, self._loss, self._stage, self._data = predictor, loss, stage, data
+        held_out = data.pool.validation_part(run.fold)
+        chosen = select_images(data.pool.has_foreground[held_out], stage.validation_negatives, data.seed, run.fold)
+        samples = [data.pool.samples[position] for position in held_out[chosen]]
+        self._tiles = [tile for sample in samples for tile in data.reader_of(stage).tiles(sample)]
+        self.examples: list[Example] = []
+
+    def __len__(self) -> int:
+        """Number of images, or of their tiles."""
+        return len(self._tiles)
+
+    def run(self, where: str, task: Task, keep_examples: bool) -> tuple[float, dict[str, float]]:
+        """Mean loss of what the network sees, images or tiles, and every metric of whole images at their own size.
+
+        Raises:
+            TrainingError: a prediction is not a number.
+        """
+        data, reader = self._data, self._data.reader_of(self._stage)
+        judge = Judge(data.metrics, reader.classes.activation)
+        assembly = Assembly(reader, data.pool.main.images)
+        total = 0.0
+        self.examples = []
+        progress = tf.constant(1.0)
+        maps: list[Stored] = []
+        for tiles, placements, images, targets in validation_batches(reader, self._tiles, self._stage.batch):
+            probabilities, outputs = self._predictor.with_outputs(images)
+            total += float(self._loss(targets, outputs, progress)) * len(tiles)
+            for tile, placement, probability in zip(tiles, placements, probabilities, strict=True):
+                if not np.isfinite(probability).all():
+                    raise TrainingError(f"{where}: the prediction of {tile.title} is not a number", LOWER_LR)
+                rows = assembly.add(tile.image_id, [Predicted(placement.undo(probability), None)])
+                if rows is not None:
+                    maps.append(to_stored(rows.probabilities[0], data.stored_probability))
+                    if rows.is_last:
+                        _judge(judge, maps, replace(tile, window=None))
+                        maps.clear()
+            if keep_examples:
+                self._keep(images, targets, probabilities)
+            task.advance(len(tiles))
+        return total / len(self._tiles), judge.scores()
+
+    def _keep(self, images: Any, targets: Any, probabilities: Probability) -> None:
+        room = _EXAMPLES_AT_MOST - len(self.examples)
+        for image, target, probability in zip(images[:room], targets[:room], probabilities[:room], strict=True):
+            self.examples.append(Example(image.numpy(), target.numpy(), probability))
+
+
+def _judge(judge: Judge, maps: Sequence[Stored], sample: Sample) -> None:
+    """Measure an image by the rows of its map as they are kept."""
+    stored: Any = maps[0] if len(maps) == 1 else np.concatenate(maps)
+    judge.add(stored, sample.labels(), sample.objects() if judge.needs_objects else None)
