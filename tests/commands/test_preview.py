@@ -12,7 +12,7 @@ from toolkit.commands.preview import preview
 from toolkit.errors import ConfigError
 from toolkit.files.experiment.folder import Workspace
 from toolkit.messages import Silent
-from toolkit.report.previews import PreviewRow
+from toolkit.report.preview_sheet import PreviewRow
 
 pytestmark = pytest.mark.train
 

@@ -10,7 +10,7 @@ from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.files.inspection.examining import ImageFacts
 from toolkit.report.data_sheet import SheetSample, data_sheet
 from toolkit.report.drawing import Picture
-from toolkit.report.previews import PreviewSample
+from toolkit.report.preview_sheet import PreviewSample
 
 _SHOWN = 16
 _OF_FINDINGS, _OF_CLASSES, _EMPTY = 5, 6, 3

@@ -46,7 +46,7 @@ from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress
-from toolkit.report.confusion import confusion_picture
+from toolkit.report.confusion_matrix import confusion_picture
 
 RecipeChoice = Literal["tuned", "untuned"]
 

@@ -101,7 +101,7 @@ def find_learning_rate(
         from toolkit.learning.runtime import choose_precision
         from toolkit.learning.training.fit import plan_training
         from toolkit.learning.training.lr_range_test import loss_by_learning_rate
-        from toolkit.report.curves import learning_rate_curve
+        from toolkit.report.lr_curve import learning_rate_curve
 
         plan = plan_training(loaded, Own(experiment.config, progress))
         losses = loss_by_learning_rate(

@@ -17,7 +17,7 @@ from toolkit.files.disk.writing import replacing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.report.drawing import as_rgb
-from toolkit.report.overlays import OverlayRow, overlay_sheet
+from toolkit.report.overlay_sheet import OverlayRow, overlay_sheet
 
 _ROWS = 6
 

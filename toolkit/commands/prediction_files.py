@@ -15,7 +15,7 @@ from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.metric import Planes
 from toolkit.core.recipe.probabilities import Stored, to_levels
 from toolkit.errors import ConfigError
-from toolkit.report.predictions import prediction_picture
+from toolkit.report.prediction_picture import prediction_picture
 
 _LARGE = 1 << 24
 """Pixels of an image whose picture is drawn from levels, because floats would take four times the memory."""

@@ -24,7 +24,7 @@ from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.disk.writing import replacing
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.messages import Progress, Table, Task
-from toolkit.report.previews import PreviewRow, PreviewSample, preview_sheet
+from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
 
 if TYPE_CHECKING:
     from toolkit.learning.batches import SampleReader

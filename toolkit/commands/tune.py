@@ -36,7 +36,7 @@ from toolkit.files.experiment.tuned import HoldoutScores, TunedRecipe, write_tun
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Own
 from toolkit.messages import Progress, Silent
-from toolkit.report.surface import surface_picture
+from toolkit.report.tuning_surface import surface_picture
 
 
 def tune(

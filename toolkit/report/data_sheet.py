@@ -24,7 +24,7 @@ from toolkit.report.drawing import (
     text_line,
     text_width,
 )
-from toolkit.report.previews import PreviewSample, class_legend, class_tile
+from toolkit.report.preview_sheet import PreviewSample, class_legend, class_tile
 
 _LEAST_COLUMNS_WIDTH = 420
 _GAP_BETWEEN = 24

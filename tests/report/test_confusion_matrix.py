@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.core.metrics.confusion import Confusion
 from toolkit.files.images.decoding import read_image
-from toolkit.report.confusion import confusion_picture
+from toolkit.report.confusion_matrix import confusion_picture
 
 
 def confusion(count: int) -> Confusion:

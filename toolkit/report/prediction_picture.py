@@ -25,8 +25,8 @@ from toolkit.report.drawing import (
     text_line,
     tinted,
 )
-from toolkit.report.overlays import probability_scale, viridis
-from toolkit.report.previews import CLASS_COLOURS, CLASS_STRENGTH
+from toolkit.report.overlay_sheet import probability_scale, viridis
+from toolkit.report.preview_sheet import CLASS_COLOURS, CLASS_STRENGTH
 
 _SMALLEST, _LARGEST = 256, 1024
 _LEGEND_AT_MOST = 24

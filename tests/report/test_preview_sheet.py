@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.core.masks.labels import VOID, Activation, planes
 from toolkit.report.drawing import Colour
-from toolkit.report.previews import CLASS_COLOURS, CLASS_STRENGTH, PreviewRow, PreviewSample, preview_sheet
+from toolkit.report.preview_sheet import CLASS_COLOURS, CLASS_STRENGTH, PreviewRow, PreviewSample, preview_sheet
 
 
 def drawn(colour: Colour) -> Colour:
