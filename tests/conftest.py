@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.commands.ensemble import ensemble
-from toolkit.commands.fit import fit
+from toolkit.commands.ensembling.ensemble import ensemble
+from toolkit.commands.training.fit import fit
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.salt import simulate_salt
 from toolkit.files.experiment.folder import Experiment, Workspace

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toolkit.commands.fit import Wanted, fit
+from toolkit.commands.training.fit import Wanted, fit
 from toolkit.config.loading import load_config
 from toolkit.core.images.resizing import place
 from toolkit.files.datasets.dataset import find_labelled

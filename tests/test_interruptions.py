@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from toolkit.commands.fit import fit
+from toolkit.commands.training.fit import fit
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history
 from toolkit.messages import Silent, Task

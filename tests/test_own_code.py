@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.commands.fit import fit
+from toolkit.commands.training.fit import fit
 from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history

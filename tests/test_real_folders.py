@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.commands.data import DataResult, examine_data
-from toolkit.commands.init import InitResult, init
+from toolkit.commands.inspecting.data import DataResult, examine_data
+from toolkit.commands.starting.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import NothingToLearnError

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands.fit import fit
-from toolkit.commands.submit import submit
-from toolkit.commands.tune import tune
+from toolkit.commands.submitting.submit import submit
+from toolkit.commands.training.fit import fit
+from toolkit.commands.tuning.tune import tune
 from toolkit.config.data.competitions import Competition, find_competition
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.labels import VOID

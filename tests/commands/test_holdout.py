@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.commands.compare import compare
-from toolkit.commands.ensemble import ensemble
-from toolkit.commands.evaluate import evaluate
-from toolkit.commands.fit import fit
-from toolkit.commands.submit import submit
-from toolkit.commands.tune import tune
+from toolkit.commands.comparing.compare import compare
+from toolkit.commands.comparing.evaluate import evaluate
+from toolkit.commands.ensembling.ensemble import ensemble
+from toolkit.commands.submitting.submit import submit
+from toolkit.commands.training.fit import fit
+from toolkit.commands.tuning.tune import tune
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.errors import FoldsError, MembersError

@@ -26,7 +26,7 @@ configure("float32")
 
 import numpy as np
 from pathlib import Path
-from toolkit.commands.fit import fit
+from toolkit.commands.training.fit import fit
 from toolkit.config.training.losses import parse_loss
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.config.training.optimizers import parse_optimizer

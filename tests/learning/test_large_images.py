@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.commands.fit import fit
-from toolkit.commands.lr_find import find_learning_rate
-from toolkit.commands.preview import preview
+from toolkit.commands.inspecting.preview import preview
+from toolkit.commands.training.fit import fit
+from toolkit.commands.training.lr_find import find_learning_rate
 from toolkit.config.loading import config_from_plain
 from toolkit.core.images.tiles import TileGrid
 from toolkit.core.masks.labels import has_foreground

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.commands.fit import Wanted, fit
+from toolkit.commands.training.fit import Wanted, fit
 from toolkit.errors import TrainingError
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history
@@ -26,7 +26,7 @@ KILLED = """
 import contextlib, json, os, re, signal, sys
 from pathlib import Path
 
-from toolkit.commands.fit import fit
+from toolkit.commands.training.fit import fit
 from toolkit.files.experiment.folder import Workspace
 from toolkit.learning import fitting, stores
 from toolkit.messages import Silent

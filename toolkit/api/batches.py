@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.commands.members import predict_member
-from toolkit.commands.scoring import labels_of
+from toolkit.commands.ensembling.member_predictions import predict_member
+from toolkit.commands.scoring.scores import labels_of
 from toolkit.core.arrays import Image, Presence, Probability
 from toolkit.core.recipe.probabilities import to_probability
 from toolkit.errors import ConfigError

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
 from toolkit.api.images import as_images
-from toolkit.commands.fit import FitResult, Wanted, fit
-from toolkit.commands.predict import Options, predict
-from toolkit.commands.predict_result import PredictResult
-from toolkit.commands.predicting import Failure, Forecaster, chosen_views
-from toolkit.commands.score import ScoreResult, score_submission
-from toolkit.commands.submit import SubmitResult, submit
-from toolkit.commands.tune import tune
-from toolkit.commands.tune_result import TuneResult
+from toolkit.commands.predicting.forecaster import Failure, Forecaster, chosen_views
+from toolkit.commands.predicting.predict import Options, predict
+from toolkit.commands.predicting.predict_result import PredictResult
+from toolkit.commands.submitting.score import ScoreResult, score_submission
+from toolkit.commands.submitting.submit import SubmitResult, submit
+from toolkit.commands.training.fit import FitResult, Wanted, fit
+from toolkit.commands.tuning.tune import tune
+from toolkit.commands.tuning.tune_result import TuneResult
 from toolkit.config.data.classes import task_classes
 from toolkit.config.durations import parse_duration
 from toolkit.core.arrays import Probability

@@ -5,7 +5,9 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli import configuration, experiments, predicting, predictions, submissions
+from toolkit.cli import config as configuration
+from toolkit.cli import experiments, predictions, submissions
+from toolkit.cli import predict as predicting
 
 app = typer.Typer(
     help="Train folds, ensemble, tune on out-of-fold predictions and submit: image-segmentation competitions from one "

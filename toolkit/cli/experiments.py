@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.running import AsJson, Name, Overrides, run, workspace
+from toolkit.cli.options import AsJson, Name, Overrides, run, workspace
 
 app = typer.Typer()
 
@@ -25,7 +25,7 @@ def new(
     as_json: AsJson = False,
 ) -> None:
     """Make an experiment: experiments/NAME/config.yaml."""
-    from toolkit.commands.new import new as command
+    from toolkit.commands.starting.new import new as command
 
     run(
         lambda _: command(
@@ -50,7 +50,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Recognise what a competition folder holds, and write a config.yaml that says why."""
-    from toolkit.commands.init import init as command
+    from toolkit.commands.starting.init import init as command
 
     run(lambda progress: command(workspace(), folder, name=name, progress=progress), as_json)
 
@@ -62,7 +62,7 @@ def data(
     as_json: AsJson = False,
 ) -> None:
     """Look at all data of an experiment: sizes, classes, duplicates, what is wrong; and a sheet of samples."""
-    from toolkit.commands.data import examine_data as command
+    from toolkit.commands.inspecting.data import examine_data as command
 
     result = run(lambda progress: command(workspace(), experiment, overrides=overrides, progress=progress), as_json)
     raise typer.Exit(result.exit_code)
@@ -84,8 +84,8 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Train the folds of an experiment, predict training and test images, score. Goes on where it was stopped."""
-    from toolkit.commands.fit import fit as command
-    from toolkit.commands.fit import parse_wanted
+    from toolkit.commands.training.fit import fit as command
+    from toolkit.commands.training.fit import parse_wanted
 
     further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
     run(
@@ -113,7 +113,7 @@ def lr_find(
     as_json: AsJson = False,
 ) -> None:
     """Try rising learning rates on one fold: a curve, and a suggestion. No weights are kept."""
-    from toolkit.commands.lr_find import find_learning_rate as command
+    from toolkit.commands.training.lr_find import find_learning_rate as command
 
     run(
         lambda progress: command(
@@ -141,7 +141,7 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Draw a sheet of training images as augmentation makes them, with their masks."""
-    from toolkit.commands.preview import preview as command
+    from toolkit.commands.inspecting.preview import preview as command
 
     run(
         lambda progress: command(
@@ -154,7 +154,7 @@ def preview(
 @app.command("ls")
 def list_(as_json: AsJson = False) -> None:
     """List experiments with their state and scores."""
-    from toolkit.commands.listing import list_experiments
+    from toolkit.commands.ls import list_experiments
 
     run(lambda _: list_experiments(workspace()), as_json)
 
@@ -183,7 +183,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Write a competition folder of simulated images whose labels are known exactly: salt, ccd or shapes."""
-    from toolkit.commands.simulate import simulate as command
+    from toolkit.commands.starting.simulate import simulate as command
 
     run(
         lambda progress: command(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli.running import AsJson, OptionalName, guarded, run, workspace
+from toolkit.cli.options import AsJson, OptionalName, guarded, run, workspace
 
 app = typer.Typer()
 
@@ -28,8 +28,8 @@ def ensemble(
     as_json: AsJson = False,
 ) -> None:
     """Blend the predictions of experiments and ensembles into a new one."""
-    from toolkit.commands.ensemble import ensemble as command
-    from toolkit.commands.ensemble import parse_mean, parse_views, parse_weights
+    from toolkit.commands.ensembling.ensemble import ensemble as command
+    from toolkit.commands.ensembling.ensemble import parse_mean, parse_views, parse_weights
 
     run(
         lambda progress: command(
@@ -61,7 +61,7 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Choose thresholds and post-processing on out-of-fold predictions, scored honestly."""
-    from toolkit.commands.tune import tune as command
+    from toolkit.commands.tuning.tune import tune as command
 
     run(
         lambda progress: command(workspace(), experiment, progress, metric=metric, steps=steps, explain=explain),
@@ -81,7 +81,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Show precision, recall, IoU and so on of each class, their confusion, the worst images, scores by size."""
-    from toolkit.commands.evaluate import evaluate as command
+    from toolkit.commands.comparing.evaluate import evaluate as command
 
     run(
         lambda progress: command(
@@ -105,7 +105,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Show which keys differ, the scores with their spread, and whether the differences are more than chance."""
-    from toolkit.commands.compare import compare as command
+    from toolkit.commands.comparing.compare import compare as command
 
     guarded(
         lambda progress: command(

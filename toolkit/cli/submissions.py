@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from toolkit.cli.running import AsJson, Competition, OptionalName, run, workspace
+from toolkit.cli.options import AsJson, Competition, OptionalName, run, workspace
 
 app = typer.Typer()
 
@@ -28,8 +28,8 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Write submissions/NAME.csv once it has passed all checks, and NAME.json about where it comes from."""
-    from toolkit.commands.submit import submit as command
-    from toolkit.commands.submit import upload_options
+    from toolkit.commands.submitting.submit import submit as command
+    from toolkit.commands.submitting.submit import upload_options
 
     run(
         lambda progress: command(
@@ -54,7 +54,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Tell what is wrong with a submission file before it is uploaded."""
-    from toolkit.commands.check import check as command
+    from toolkit.commands.submitting.check import check as command
 
     result = run(
         lambda progress: command(
@@ -77,7 +77,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a submission against a known solution."""
-    from toolkit.commands.score import score_submission
+    from toolkit.commands.submitting.score import score_submission
 
     run(
         lambda progress: score_submission(
@@ -95,7 +95,7 @@ def leaderboard(
     as_json: AsJson = False,
 ) -> None:
     """Show submissions with their leaderboard scores, and how these go with cross-validation; record one."""
-    from toolkit.commands.leaderboard import leaderboard as command
+    from toolkit.commands.submitting.lb import leaderboard as command
 
     board: Literal["public", "private"] = "private" if private else "public"
     run(lambda progress: command(workspace(), name, score, board, progress), as_json)

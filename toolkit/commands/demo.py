@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.commands.ensemble import ensemble
-from toolkit.commands.fit import fit
-from toolkit.commands.new import new
-from toolkit.commands.score import score_submission
-from toolkit.commands.submit import submit
-from toolkit.commands.tune import tune
+from toolkit.commands.ensembling.ensemble import ensemble
+from toolkit.commands.starting.new import new
+from toolkit.commands.submitting.score import score_submission
+from toolkit.commands.submitting.submit import submit
+from toolkit.commands.training.fit import fit
+from toolkit.commands.tuning.tune import tune
 from toolkit.core.recipe.postprocess import describe
 from toolkit.errors import DataError
 from toolkit.files.experiment.folder import Workspace

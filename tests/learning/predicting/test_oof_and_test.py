@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.commands.fit import fit
+from toolkit.commands.training.fit import fit
 from toolkit.config.loading import config_from_plain
 from toolkit.core.arrays import Image
 from toolkit.core.images.views import parse_views

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.commands.fit import fit
+from toolkit.commands.training.fit import fit
 from toolkit.errors import ChangedError, StorageError, TrainingError
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, Workspace

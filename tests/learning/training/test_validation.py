@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.commands.fit import FitResult, fit
+from toolkit.commands.training.fit import FitResult, fit
 from toolkit.core.metrics.judge import Judge
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.files.experiment.folder import Experiment, Workspace

@@ -1,0 +1,287 @@
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from toolkit.cli import app
+from toolkit.commands.comparing.compare import compare
+from toolkit.config.loading import load_config, plain_config
+from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.files.datasets.dataset import find_dataset
+from toolkit.files.disk.writing import write_json
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import write_folds
+from toolkit.files.experiment.history import Epoch, write_history
+from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
+from toolkit.files.predictions.store import ProbabilityWriter, store_digest
+from toolkit.messages import Silent
+
+COUNT = 24
+SIZE = (8, 10)
+IDS = [f"i{number:02}" for number in range(COUNT)]
+CONFIG = """\
+data: {images: ../../images, masks: ../../masks}
+architecture: ModularUnet
+backbone: null
+shape: [32, 32, 3]
+folds_count: 2
+stages: [{epochs: 1}]
+"""
+ERROR = """\
+def error(prediction, truth, valid):
+    return float((prediction != truth).mean())
+
+
+error.direction = "min"
+"""
+
+
+def truth(image_id: str) -> np.ndarray:
+    mask = np.zeros((*SIZE, 1), np.float32)
+    mask[: 2 + IDS.index(image_id) % 5, 2:7] = 1
+    return mask
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    for image_id in IDS:
+        pixels = np.random.default_rng(IDS.index(image_id)).integers(0, 256, (*SIZE, 3), np.uint8)
+        for folder, content in (("images", pixels), ("masks", truth(image_id)[..., 0].astype(np.uint8))):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / folder / f"{image_id}.png"), content)
+    monkeypatch.chdir(tmp_path)
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def fitted(workspace: Workspace) -> Callable[..., Experiment]:
+    """Makes an experiment as if it had been fitted, whose predictions are wrong in a share of the pixels."""
+
+    def fitted(
+        name: str, wrong: float = 0.1, lines: str = "", *, metric: str = "dice", seed: int = 0, folds: int = 2
+    ) -> Experiment:
+        experiment = Experiment(workspace.experiments / name)
+        experiment.folder.mkdir(parents=True)
+        experiment.plugins.write_text(ERROR)
+        experiment.config.write_text(f"{CONFIG}primary_metric: {metric}\n{lines}")
+        config = load_config(experiment.config).config
+        resolved = Resolved(
+            plain_config(config, experiment.folder), find_dataset(config, Silent()).digests, "float32", {"numpy": "2"}
+        )
+        write_resolved(experiment, resolved)
+        write_folds(experiment.folds, IDS, np.arange(COUNT) % folds)
+        random = np.random.default_rng(seed)
+        with ProbabilityWriter(experiment.predictions("oof"), "uint8", {"from": name}) as writer:
+            for image_id in reversed(IDS):  # another order than that of the ids
+                flipped = random.random((*SIZE, 1)) < wrong
+                writer.append(image_id, np.where(flipped, 1 - truth(image_id), truth(image_id)).astype(np.float32))
+        return experiment
+
+    return fitted
+
+
+def tk(*words: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == code, result.output
+    return result
+
+
+def compared(*words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(tk("compare", *words, "--json").stdout, parse_constant=pytest.fail)
+    return found | {"experiments": {one["name"]: one for one in found["experiments"]}}
+
+
+def test_what_differs_and_whether_it_matters(fitted: Callable[..., Experiment]) -> None:
+    fitted("base", 0.2)
+    fitted("good", 0.05, "lr: 0.01\n", seed=1)
+    fitted("bad", 0.4, "augmentation: {HorizontalFlip: 0.5}\n", seed=2)
+    fitted("again", 0.2, seed=3)
+    found = compared("base", "good", "bad", "again")
+    verdicts = {name: one["difference"]["verdict"] for name, one in found["experiments"].items() if one["difference"]}
+    assert verdicts == {"good": "better", "bad": "worse", "again": "cannot tell"}
+    good = found["experiments"]["good"]
+    assert good["difference"]["low"] < good["difference"]["mean"] < good["difference"]["high"]
+    assert good["difference"]["mean"] == pytest.approx(good["all"] - found["experiments"]["base"]["all"])
+    assert good["keys"] == {"lr": "0.01", "augmentation.HorizontalFlip": "–"}
+    assert found["experiments"]["bad"]["keys"] == {"lr": "0.001", "augmentation.HorizontalFlip": "0.5"}
+    assert found["notes"] == []
+
+
+def test_the_baseline_can_be_any(fitted: Callable[..., Experiment]) -> None:
+    for name, wrong in (("a", 0.2), ("b", 0.05), ("c", 0.4)):
+        fitted(name, wrong)
+    forwards = compared("a", "b")["experiments"]["b"]["difference"]
+    backwards = compared("a", "b", "--baseline", "b")
+    assert backwards["baseline"] == "b"
+    assert backwards["experiments"]["a"]["difference"]["mean"] == -forwards["mean"]
+    assert backwards["experiments"]["a"]["difference"]["verdict"] == "worse"
+    assert list(compared("a", "--baseline", "c")["experiments"]) == ["c", "a"]
+
+
+@pytest.mark.train
+def test_where_less_is_better_the_lower_score_wins(fitted: Callable[..., Experiment]) -> None:
+    for name, wrong in (("base", 0.2), ("good", 0.05), ("bad", 0.4)):
+        fitted(name, wrong, metric="error")
+    found = compared("base", "good", "bad", "--sort-by", "all")
+    assert found["direction"] == "min"
+    assert list(found["experiments"]) == ["good", "base", "bad"]
+    assert found["experiments"]["good"]["difference"]["mean"] < 0
+    assert found["experiments"]["good"]["difference"]["verdict"] == "better"
+
+
+def test_other_metrics_and_folds_are_compared_and_told(fitted: Callable[..., Experiment]) -> None:
+    fitted("base", 0.2)
+    fitted("other", 0.05, "metrics: [dice]\n", metric="iou", folds=3)
+    found = compared("base", "other")
+    other = found["experiments"]["other"]
+    assert other["metric"] == "dice"
+    assert len(other["folds"]) == 3
+    assert other["difference"]["verdict"] == "better"
+    assert [note.split(":")[0] for note in found["notes"]] == [
+        "other has other folds than base", "other was fitted for iou; here it is scored by dice",
+    ]  # fmt: skip
+    assert "–" in tk("compare", "base", "other").stdout  # base has no third fold
+
+
+def test_other_images_leave_scores_and_keys(fitted: Callable[..., Experiment], workspace: Workspace) -> None:
+    fitted("base")
+    for name in ("ids", "masks"):
+        write_json(fitted(name).score, {"metric": "dice", "folds": [0.5, 0.7], "all": 0.6})
+    with ProbabilityWriter(workspace.find("ids").predictions("oof"), "uint8", {}) as writer:
+        for image_id in IDS[1:]:
+            writer.append(image_id, truth(image_id))
+    path = workspace.find("masks").resolved
+    path.write_text(path.read_text().replace("training_data: ", "training_data: 0"))
+    found = compared("base", "ids", "masks")
+    assert found["experiments"]["base"]["all"] > 0.7
+    for name in ("ids", "masks"):
+        assert found["experiments"][name]["all"] == 0.6
+        assert found["experiments"][name]["difference"] is None
+    reasons = [note.split(" image by image: ")[1] for note in found["notes"]]
+    assert reasons[0] == "1 images are only in one of ids and base, such as i00"
+    assert reasons[1] == "its images or masks are called like those of base, but their content differs"
+    assert "run.digests.training_data" in found["experiments"]["masks"]["keys"]
+
+
+def test_images_that_are_gone_and_experiments_that_were_never_fitted(
+    fitted: Callable[..., Experiment], workspace: Workspace
+) -> None:
+    for name in ("base", "other"):
+        write_json(fitted(name).score, {"metric": "dice", "folds": [0.5, 0.7], "all": 0.6})
+    new = Experiment(workspace.experiments / "new")
+    new.folder.mkdir()
+    new.config.write_text("extends: ../base/config.yaml\nlr: 0.5\n")
+    found = compared("base", "new", "other")
+    assert found["experiments"]["new"]["keys"] == {"lr": "0.5"}
+    assert found["experiments"]["new"]["all"] is None
+    assert found["notes"] == ["new is not compared image by image: it has not been fitted yet"]
+    assert compared("new", "base")["notes"][0].startswith("new is not compared")
+    for folder in ("images", "masks"):
+        shutil.copy(workspace.root / folder / "i00.png", workspace.root / folder / "later.png")
+    assert "1 images have no fold (later)" in compared("base", "other")["notes"][0]
+    (workspace.root / "images").rename(workspace.root / "elsewhere")
+    found = compared("base", "other")
+    assert [one["all"] for one in found["experiments"].values()] == [0.6, 0.6]
+    assert len(found["notes"]) == 2
+    assert "images" in found["notes"][0]
+
+
+def test_keys_of_ensembles_and_experiments(fitted: Callable[..., Experiment]) -> None:
+    fitted("a", 0.3)
+    fitted("b", 0.3, "lr: 0.01\n", seed=1)
+    tk("ensemble", "a", "b", "--name", "both")
+    found = compared("a", "b", "both")
+    assert found["experiments"]["both"]["kind"] == "ensemble"
+    assert found["experiments"]["both"]["keys"]["lr"] == "–"
+    assert found["experiments"]["both"]["keys"]["members"] == "[a, b]"
+    assert found["experiments"]["a"]["keys"]["members"] == "–"
+    assert set(found["experiments"]["a"]["keys"]) - {"run.versions.numpy"} >= {"lr", "members", "weights"}
+    assert "architecture" not in found["experiments"]["a"]["keys"]  # which an ensemble cannot have
+
+
+def test_times_are_those_of_all_folds_and_members(fitted: Callable[..., Experiment]) -> None:
+    for name, seconds in (("a", 10.0), ("b", 3.0)):
+        for fold in (0, 1):
+            epochs = [Epoch(number, 0.1, 1.0, 1.0, {"dice": 0.5}, 24, seconds) for number in range(3)]
+            write_history((fitted(name) if not fold else Experiment(Path("experiments") / name)).stage(fold, 0), epochs)
+    tk("ensemble", "a", "b", "--name", "both")
+    found = compared("a", "b", "both")["experiments"]
+    assert found["a"]["time"] == {"epochs": 6, "seconds": 60.0}
+    assert found["both"]["time"] == {"epochs": 12, "seconds": 78.0}
+    shown = tk("compare", "a", "b").stdout
+    assert "1 min 00 s" in shown
+    assert "10.0" in shown
+
+
+def test_tuned_scores_are_those_of_the_predictions_that_are_there(fitted: Callable[..., Experiment]) -> None:
+    for name in ("a", "b", "c"):
+        experiment = fitted(name)
+        digest = store_digest(experiment.predictions("oof")) if name != "b" else "another"
+        metric = "dice" if name != "c" else "iou"
+        tuned = TunedRecipe(metric, IDENTITY, IDENTITY, IDENTITY, 0.5, 0.7, 0.6, (0.5, 0.7), 0.1, 0.1, digest)
+        write_tuned(experiment, tuned)
+    found = compared("a", "b", "c")
+    assert {name: one["nested"] for name, one in found["experiments"].items()} == {"a": 0.6, "b": None, "c": None}
+    assert found["experiments"]["a"]["tuned"] == 0.7
+    assert [note.split(": ")[0] for note in found["notes"]] == ["b has no tuned scores"]
+
+
+def test_spread_is_the_standard_deviation_of_the_folds(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
+    fitted("a", 0.3)
+    fitted("b", 0.2)
+    tk("compare", "a", "b", "--csv", str(tmp_path / "table.csv"))
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
+    assert [row["experiment"] for row in rows] == ["a", "b"]
+    folds = [float(rows[0][f"fold{number}"]) for number in (0, 1)]
+    assert float(rows[0]["mean"]) == pytest.approx(np.mean(folds))
+    assert float(rows[0]["spread"]) == pytest.approx(np.std(folds, ddof=1))
+    assert rows[0]["verdict"] == ""
+    assert rows[1]["verdict"] in ("better", "worse", "cannot tell")
+
+
+def test_rows_can_be_sorted_by_any_column(fitted: Callable[..., Experiment]) -> None:
+    for name, wrong, rate in (("a", 0.2, 0.5), ("b", 0.05, 10.0), ("c", 0.4, 2.0)):
+        fitted(name, wrong, f"lr: {rate}\n")
+    result = compare(Workspace(Path()), ["a", "b", "c"], progress=Silent())
+    orders = {"all": "bac", "fold1": "bac", "lr": "acb", "experiment": "abc", "difference": "bca"}
+    for column, order in orders.items():
+        assert "".join(one.name for one in result.sorted_by(column)) == order, column
+    assert list(compared("a", "b", "c", "--sort-by", "lr")["experiments"]) == ["a", "c", "b"]
+    told = tk("compare", "a", "b", "--sort-by", "verdikt", code=3).stderr
+    assert "no column 'verdikt'; did you mean 'verdict'?" in told
+
+
+def test_markdown_is_a_table_of_its_own(fitted: Callable[..., Experiment]) -> None:
+    fitted("a")
+    fitted("b", 0.3, 'loss: "binary_crossentropy+0.5*dice_loss"\n')
+    lines = tk("compare", "a", "b", "--markdown").stdout.splitlines()
+    assert lines[0] == "### keys that differ"
+    assert lines[2:4] == ["|  | a | b |", "| --- | --- | --- |"]
+    assert lines[4] == r"| loss | binary\_crossentropy | binary\_crossentropy+0.5\*dice\_loss |"
+    assert all(line.startswith(("|", "#", "-")) or not line for line in lines)
+    assert lines[-1] == "- next: tk evaluate a"
+
+
+def test_what_cannot_be_asked(fitted: Callable[..., Experiment]) -> None:
+    fitted("a")
+    assert "a alone cannot be compared" in tk("compare", "a", code=3).stderr
+    assert "a is named twice" in tk("compare", "a", "a", code=3).stderr
+    assert "there is no experiment 'b'" in tk("compare", "a", "b", code=4).stderr
+    assert "there is no experiment 'c'" in tk("compare", "a", "--baseline", "c", code=4).stderr
+
+
+def test_nothing_differs(fitted: Callable[..., Experiment]) -> None:
+    fitted("a")
+    fitted("b")
+    shown = tk("compare", "a", "b").stdout
+    assert "no key of the configurations differs" in shown
+    assert "+0.0000 … +0.0000" in shown
+    assert "cannot tell" in shown

@@ -1,0 +1,319 @@
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.commands.ensembling.ensemble import ensemble
+from toolkit.commands.ensembling.member_predictions import predict_member
+from toolkit.commands.predicting import forecaster as predicting
+from toolkit.commands.predicting.predict import Options, parse_folds, predict
+from toolkit.commands.predicting.predict_result import Failed, PredictResult
+from toolkit.commands.training.fit import fit
+from toolkit.core.masks.rle import decode
+from toolkit.core.recipe.postprocess import masks_of
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
+from toolkit.errors import ChangedError, ConfigError, DataError, NotReadyError, ToolkitError
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.members import find_member
+from toolkit.files.predictions.output_folder import PredictionFolder
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.messages import Silent
+
+pytestmark = pytest.mark.train
+
+
+class Told(Silent):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.lines.append(message)
+
+    def warn(self, message: str) -> None:
+        self.lines.append(message)
+
+
+@pytest.fixture
+def images(fitted_competition: Workspace, tmp_path: Path) -> Path:
+    """A copy of the six test images, 40×48."""
+    return Path(shutil.copytree(fitted_competition.root / "data" / "test" / "images", tmp_path / "images"))
+
+
+def run(workspace: Workspace, name: str, path: Path, out: Path, *formats: str, **options: Any) -> PredictResult:
+    further = {key: options.pop(key) for key in ("recursive", "progress") if key in options}
+    return predict(
+        workspace, name, [path], out=out, formats=formats or ("png",), options=Options(**options),
+        **{"progress": Silent()} | further,
+    )  # fmt: skip
+
+
+def read(path: Path) -> np.ndarray:
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    return np.asarray(found)
+
+
+def arrays(out: Path) -> np.ndarray:
+    return np.stack([np.load(path) for path in sorted((out / "npy").glob("*.npy"))])
+
+
+@pytest.mark.parametrize(("name", "views"), [("plain", None), ("both", None), ("plain:fold1", "hflip")])
+def test_maps_are_those_of_the_test_predictions(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, name: str, views: str | None
+) -> None:
+    run(fitted_competition, name, images, tmp_path / "out", views=views)
+    member = find_member(fitted_competition, name)
+    store = ProbabilityStore(predict_member(member, "test", views or "none", Silent()))
+    assert len(store.ids) == 6
+    for image_id, stored in store:
+        assert np.array_equal(read(tmp_path / "out" / "png" / f"{image_id}.png"), stored[..., 0])
+
+
+def test_folds_predict_alone_and_their_mean_is_the_whole(
+    fitted_competition: Workspace, images: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for folds in (None, [0], [1], [1, 0]):
+        out = tmp_path / f"{folds}"
+        result = run(fitted_competition, "plain", images, out, "npy", folds=folds)
+        assert result.networks == (2 if folds is None else len(folds))
+        found[str(folds)] = arrays(out)
+    assert not np.array_equal(found["[0]"], found["[1]"])
+    for both in ("None", "[1, 0]"):
+        np.testing.assert_allclose(found[both], (found["[0]"] + found["[1]"]) / 2, atol=1e-6)
+
+
+def test_a_broken_image_keeps_no_other_from_being_predicted(
+    fitted_competition: Workspace, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    whole = (images / "022.png").read_bytes()
+    (images / "022.png").write_bytes(whole[:200])
+    (images / "notes.txt").touch()
+    (images / "none.png").touch()
+    result = run(fitted_competition, "plain", images, out, "png", "mask")
+    assert (result.images, result.predicted, result.kept, result.exit_code) == (7, 5, 0, 5)
+    assert [one.file for one in result.failed] == ["022.png", "none.png"]
+    assert result.left_out == ["notes.txt"]
+    assert len(list((out / "png").iterdir())) == len(list((out / "mask").iterdir())) == 5
+    table = pd.read_csv(out / "predictions.csv", dtype=str, keep_default_na=False)
+    assert "truncated" in table.set_index("file").failure["022.png"]
+    assert list(table[table.failure == ""].id) == ["020", "021", "023", "024", "025"]
+    (images / "022.png").write_bytes(whole)
+    (images / "none.png").unlink()
+    mended = run(fitted_competition, "plain", images, out, "png", "mask")
+    assert (mended.predicted, mended.kept, mended.exit_code) == (1, 5, 0)
+
+
+def test_an_image_that_breaks_later_loses_what_was_predicted_of_it(
+    fitted_competition: Workspace, images: Path, tmp_path: Path
+) -> None:
+    run(fitted_competition, "plain", images, tmp_path / "out")
+    (images / "022.png").write_bytes(b"no image")
+    assert run(fitted_competition, "plain", images, tmp_path / "out").failed
+    assert not (tmp_path / "out" / "png" / "022.png").exists()
+
+
+def test_an_interrupted_run_goes_on(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, replacing = tmp_path / "out", PredictionFolder.replacing
+
+    def interrupted(folder: PredictionFolder, path: str, key: str) -> AbstractContextManager[BinaryIO]:
+        if path == "npy/023.npy":
+            raise KeyboardInterrupt
+        return replacing(folder, path, key)
+
+    monkeypatch.setattr(PredictionFolder, "replacing", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(fitted_competition, "plain", images, out, "png", "npy")
+    monkeypatch.undo()
+    made = {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}
+    result = run(fitted_competition, "plain", images, out, "png", "npy")
+    assert (result.predicted, result.kept) == (3, 3)
+    assert made.items() <= {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}.items()
+    run(fitted_competition, "plain", images, tmp_path / "whole", "png", "npy")
+    assert np.array_equal(arrays(out), arrays(tmp_path / "whole"))
+
+
+def test_only_what_was_made_otherwise_is_made_again(
+    fitted_competition: Workspace, images: Path, tmp_path: Path
+) -> None:
+    out, told = tmp_path / "out", Told()
+    run(fitted_competition, "plain", images, out, "png", "mask", threshold=0.5)
+    maps = {path: path.stat().st_mtime_ns for path in (out / "png").iterdir()}
+    result = run(fitted_competition, "plain", images, out, "png", "mask", threshold=0.4, progress=told)
+    assert result.predicted == 6
+    assert {path: path.stat().st_mtime_ns for path in (out / "png").iterdir()} == maps
+    assert any("6 images are predicted again" in line for line in told.lines)
+    assert run(fitted_competition, "plain", images, out, "png").kept == 6
+    assert run(fitted_competition, "other", images, out, "png").predicted == 6
+    cv2.imwrite(str(images / "020.png"), read(images / "021.png"))
+    assert run(fitted_competition, "other", images, out, "png").predicted == 1
+
+
+def test_files_of_others_are_never_replaced(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "out" / "png" / "020.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"precious")
+    with pytest.raises(ChangedError, match="in the way"):
+        run(fitted_competition, "plain", images, tmp_path / "out")
+    assert mine.read_bytes() == b"precious"
+    with pytest.raises(DataError, match="holds the images themselves"):
+        run(fitted_competition, "plain", images, images)
+
+
+def test_masks_follow_the_recipe(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    out, told = tmp_path / "out", Told()
+    untuned = run(fitted_competition, "plain", images, out, "png", "mask", "overlay", "rle", progress=told)
+    assert untuned.recipe == "threshold 0.500"
+    assert any("no tuned recipe" in line for line in told.lines)
+    result = run(fitted_competition, "plain", images, out, "png", "mask", "rle", threshold=0.3)
+    runs = pd.read_csv(out / "masks.csv", dtype=str, keep_default_na=False).set_index("id").rle_mask
+    assert result.recipe == "threshold 0.300"
+    for path in sorted((out / "png").iterdir()):
+        expected = masks_of(read(path)[..., None], "sigmoid", Recipe((ClassRecipe(threshold=0.3),)))[..., 0]
+        assert np.array_equal(read(out / "mask" / path.name), expected.astype(np.uint8) * 255)
+        assert np.array_equal(decode(runs[path.stem], (40, 48)), expected)
+    with pytest.raises(ConfigError, match="no format that is asked for has masks"):
+        run(fitted_competition, "plain", images, out, "png", threshold=0.3)
+
+
+def test_all_maps_in_one_array(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(fitted_competition, "plain", images, out, "maps")
+    assert np.array_equal(np.load(out / "predictions_maps.npy"), arrays(out))
+    cv2.imwrite(str(images / "odd.png"), np.zeros((7, 9), np.uint8))
+    with pytest.raises(DataError, match=r"2 sizes, 40×48 \(6\), 7×9 \(1\)"):
+        run(fitted_competition, "plain", images, out, "maps")
+    assert run(fitted_competition, "plain", images, out, "npy").predicted == 1
+    for path in images.iterdir():
+        path.write_bytes(b"no image")
+    assert len(run(fitted_competition, "plain", images, out, "maps").failed) == 7
+    assert not (out / "predictions_maps.npy").exists()
+
+
+def test_one_file_and_folders_inside(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    assert run(fitted_competition, "plain", images / "020.png", tmp_path / "one").images == 1
+    (images / "x").mkdir()
+    shutil.copy(images / "021.png", images / "x" / "020.png")
+    result = run(fitted_competition, "plain", images, tmp_path / "all", recursive=True)
+    assert result.images == 7
+    assert np.array_equal(read(tmp_path / "all" / "png" / "x" / "020.png"), read(tmp_path / "all" / "png" / "021.png"))
+
+
+def test_how_images_are_taken_together_does_not_matter(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (images / "023.png").write_bytes(b"no image")
+    for name, value in (("_CHUNK_IMAGES", 256), ("_CHUNK_IMAGES", 2), ("_LARGE", 1)):
+        monkeypatch.setattr(predicting, name, value)
+        result = run(fitted_competition, "both", images, tmp_path / f"{name}{value}", "npy")
+        assert [one.file for one in result.failed] == ["023.png"]
+    whole = arrays(tmp_path / "_CHUNK_IMAGES256")
+    assert np.array_equal(whole, arrays(tmp_path / "_CHUNK_IMAGES2"))
+    assert np.array_equal(whole, arrays(tmp_path / "_LARGE1"))
+
+
+def test_a_mean_of_ranks_takes_the_ranks_of_out_of_fold_predictions(
+    fitted_competition: Workspace, images: Path, tmp_path: Path
+) -> None:
+    ensemble(fitted_competition, ["plain", "other"], name="ranks", mean="rank", progress=Silent())
+    run(fitted_competition, "ranks", images, tmp_path / "all", "npy")
+    run(fitted_competition, "ranks", images / "020.png", tmp_path / "one", "npy")
+    assert np.array_equal(arrays(tmp_path / "one")[0], arrays(tmp_path / "all")[0])
+
+
+WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
+    (("plain", {"folds": [2]}), ConfigError, "--fold: there is no 2; plain has 0 to 1"),
+    (("plain", {"folds": []}), ConfigError, "--fold: no fold is named"),
+    (("plain:fold0", {"folds": [1]}), ConfigError, "names one already"),
+    (("plain", {"stage": 1}), ConfigError, "--stage: there is no 1"),
+    (("plain", {"views": "flip"}), ConfigError, "--views: unknown name 'flip'; did you mean 'vflip'"),
+    (("both", {"folds": [0]}), ConfigError, "is an ensemble"),
+    (("tiny", {}), NotReadyError, "has not been fitted yet"),
+]
+
+
+@pytest.mark.parametrize(("asked", "error", "message"), WRONG)
+def test_what_cannot_be_is_told_before_anything_is_written(
+    fitted_competition: Workspace,
+    tmp_path: Path,
+    asked: tuple[str, dict[str, Any]],
+    error: type[ToolkitError],
+    message: str,
+) -> None:
+    name, options = asked
+    with pytest.raises(error, match=message):
+        run(fitted_competition, name, tmp_path, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_folds_that_are_not_trained_are_told(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(fitted_competition.root, tmp_path / "copy"))
+    shutil.rmtree(root / "data")  # the experiment alone is enough
+    workspace = Workspace(root)
+    shutil.rmtree(root / "experiments" / "plain" / "fold1")
+    with pytest.raises(NotReadyError, match="stage 0 of fold 1 is not trained yet") as told:
+        run(workspace, "plain", images, tmp_path / "out")
+    assert "--fold 0" in told.value.advice
+    assert run(workspace, "plain", images, tmp_path / "out", folds=[0]).predicted == 6
+
+
+def test_folds_are_read_as_they_are_typed() -> None:
+    assert parse_folds("0, 2") == [0, 2]
+    with pytest.raises(ConfigError, match="separated by commas"):
+        parse_folds("first")
+
+
+@pytest.fixture
+def there(fitted_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    monkeypatch.chdir(fitted_competition.root)
+    return fitted_competition
+
+
+def test_the_command_line_predicts(there: Workspace, images: Path, tmp_path: Path) -> None:
+    words = ["predict", "plain", str(images), "--out", str(tmp_path / "out"), "--format", "png,mask", "--format", "npz"]
+    found = CliRunner().invoke(app, [*words, "--threshold", "0.4", "--views", "flips", "--fold", "0"])
+    assert found.exit_code == 0, found.output
+    assert "6" in found.stdout
+    assert len(list((tmp_path / "out" / "npz").iterdir())) == 6
+    (images / "020.png").write_bytes(b"no image")
+    assert CliRunner().invoke(app, ["predict", "plain", str(images), "--out", str(tmp_path / "o")]).exit_code == 5
+
+
+def test_tables_list_what_failed() -> None:
+    failed = [Failed(f"{number}.png", "is truncated") for number in range(25)]
+    result = PredictResult("exp042", 28, 3, 0, failed, [], ["png"], 2, "flips", None, "out", "out/predictions.csv", 1.0)
+    _, table = result.tables()
+    assert table.rows[19] == ("19.png", "is truncated")
+    assert len(table.rows) == 20
+    assert (result.exit_code, replace(result, failed=[]).exit_code) == (5, 0)
+    assert "overlay" in replace(result, failed=[]).next_steps()[-1]
+
+
+def test_large_images_are_predicted_by_tiles(
+    fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(shutil.copytree(fitted_competition.root, tmp_path / "copy"))
+    folder = root / "experiments" / "tiled"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("extends: ../plain/config.yaml\npatches: {per_image: 2}\n")
+    fit(Workspace(root), "tiled", progress=Silent())
+    store = ProbabilityStore(folder / "predictions" / "test")
+    for name in ("small", "large"):
+        run(Workspace(root), "tiled", images, tmp_path / name)
+        for image_id, stored in store:
+            assert np.array_equal(read(tmp_path / name / "png" / f"{image_id}.png"), stored[..., 0])
+        monkeypatch.setattr(predicting, "_LARGE", 1)

@@ -1,0 +1,304 @@
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.commands.scoring.overlays import write_overlays
+from toolkit.commands.scoring.scores import Scores, score_stores, write_scores
+from toolkit.core.masks.labels import BINARY, VOID, Classes, Labels, planes
+from toolkit.core.masks.rle import encode
+from toolkit.core.metrics.metric import Objects
+from toolkit.core.metrics.registry import MetricSpec
+from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
+from toolkit.errors import ChangedError, ConfigError, SubmissionError
+from toolkit.files.data.sources import LabelledImages
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.images.decoding import read_image
+from toolkit.files.images.image_files import ImageFiles
+from toolkit.files.masks.rle_tables import MaskTable
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter
+from toolkit.messages import Silent
+
+SIZE = (10, 14)
+IDS = [f"i{number}" for number in range(6)]
+FOLDS = np.array([0, 1, 0, 1, 0, 1])
+
+
+@dataclass(frozen=True)
+class LabelMaps(LabelledImages):
+    """Images with label maps that are given."""
+
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    objects: Mapping[str, Objects] = field(default_factory=dict)
+
+    def read_labels(self, image_id: str) -> Labels:
+        return self.labels[image_id]
+
+    def read_objects(self, image_id: str) -> Objects | None:
+        return self.objects.get(image_id)
+
+
+def label_maps(tmp_path: Path, values: int, classes: Classes = BINARY) -> LabelMaps:
+    """Six grey images with random blocks of labels below `values`, and some void."""
+    random = np.random.default_rng(values)
+    paths, labels = {}, {}
+    for image_id in IDS:
+        paths[image_id] = tmp_path / f"{image_id}.png"
+        Image.fromarray(random.integers(0, 256, SIZE, np.uint8)).save(paths[image_id])
+        labels[image_id] = np.repeat(np.repeat(random.integers(0, values, (5, 7), np.uint8), 2, 0), 2, 1)
+        labels[image_id][0, :3] = VOID
+    return LabelMaps(ImageFiles(str(tmp_path), paths), MaskTable({}), classes, labels)
+
+
+def store_of(folder: Path, data: LabelMaps, classes: int, activation: str, seed: int) -> ProbabilityStore:
+    """Predictions that know something of the truth, written in another order than that of the ids."""
+    random = np.random.default_rng(seed)
+    with ProbabilityWriter(folder, "uint8", {}) as writer:
+        for image_id in reversed(IDS):
+            known = planes(data.labels[image_id], classes, activation) == 1
+            noise = random.random((*SIZE, classes))
+            writer.append(image_id, (0.4 * known + 0.6 * noise).astype(np.float32))
+    return ProbabilityStore(folder)
+
+
+def scored(tmp_path: Path, metrics: list, **options: object) -> Scores:
+    """One class, or three under softmax."""
+    classes = options.pop("classes", ("foreground",))
+    activation = options.pop("activation", "sigmoid")
+    data = label_maps(tmp_path, len(classes) + (activation == "sigmoid"), Classes(classes, activation))
+    store = store_of(tmp_path / "oof", data, len(classes), activation, 0)
+    options = {"recipe": IDENTITY, "progress": Silent()} | options
+    (scores,) = score_stores([store], data, FOLDS, metrics, **options)
+    return scores
+
+
+CLASSES = ("sky", "road", "car")
+
+
+def test_scores_of_folds_images_and_all(tmp_path: Path) -> None:
+    scores = scored(tmp_path, ["dice", {"fbeta": {"beta": 2}}, MetricSpec("global_dice")])
+    assert scores.metric == "dice"
+    assert scores.ids == tuple(IDS)
+    assert list(scores.by_metric) == ["dice", "fbeta(beta=2)", "global_dice"]
+    values = scores.by_metric["dice"]
+    assert len(set(values)) > 3
+    assert scores.all == pytest.approx(values.mean())
+    assert scores.by_fold == pytest.approx([values[fold == FOLDS].mean() for fold in (0, 1)])
+
+
+def test_pooled_scores_of_folds_are_pooled(tmp_path: Path) -> None:
+    scores = scored(tmp_path, ["global_dice"])
+    areas = scores.judgement.statistics[0].reshape(6, 4)
+    for fold, score in enumerate(scores.by_fold):
+        hits, predicted, truth, _ = areas[fold == FOLDS].sum(axis=0)
+        assert score == 2 * hits / (predicted + truth)
+    hits, predicted, truth, _ = areas.sum(axis=0)
+    assert scores.all == 2 * hits / (predicted + truth)
+
+
+def test_each_image_is_scored_with_its_own_truth_whatever_the_order_on_disk(tmp_path: Path) -> None:
+    data = label_maps(tmp_path, 2)
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        for image_id in reversed(IDS):
+            perfect = data.labels[image_id] == 1
+            writer.append(image_id, (perfect if image_id == "i1" else ~perfect).astype(np.float32)[..., None])
+    store = ProbabilityStore(tmp_path / "oof")
+    (scores,) = score_stores([store], data, FOLDS, ["iou"], recipe=IDENTITY, progress=Silent())
+    assert scores.by_metric["iou"].tolist() == [0, 1, 0, 0, 0, 0]
+    assert scores.by_fold == [0, 1 / 3]
+
+
+def test_several_stores_are_scored_like_each_alone(tmp_path: Path) -> None:
+    data = label_maps(tmp_path, 2)
+    stores = [store_of(tmp_path / f"oof{seed}", data, 1, "sigmoid", seed) for seed in (0, 1)]
+
+    def score(some: list[ProbabilityStore], recipe: Recipe = IDENTITY) -> list[float]:
+        return [one.all for one in score_stores(some, data, FOLDS, ["iou"], recipe=recipe, progress=Silent())]
+
+    assert score(stores) == [*score(stores[:1]), *score(stores[1:])]
+    assert len(set(score(stores))) == 2
+    assert score(stores, Recipe((ClassRecipe(0.9),))) != score(stores)
+
+
+def test_several_classes(tmp_path: Path) -> None:
+    scores = scored(tmp_path, ["miou", "dice"], classes=CLASSES, activation="softmax")
+    assert list(scores.per_class) == list(CLASSES)
+    ious = [scores.per_class[name]["miou"] for name in CLASSES]
+    assert scores.all == pytest.approx(np.mean(ious))
+    assert len(set(ious)) == 3
+    areas = scores.judgement.statistics[0].reshape(6, 3, 4).sum(axis=0)
+    assert (areas[:, 3] == 6 * (SIZE[0] * SIZE[1] - 3)).all()
+    assert areas[:, 1].sum() == areas[:, 2].sum() == areas[0, 3]  # every pixel has one class, void ones none
+
+
+def test_the_benchmark_class_is_what_the_primary_metric_looks_at(tmp_path: Path) -> None:
+    scores = scored(tmp_path, ["iou", "dice"], classes=CLASSES, activation="softmax", benchmark=2)
+    assert scores.metric == "iou[2]"
+    assert scores.all == scores.per_class["car"]["iou"] != scores.judgement.scores()["iou"]
+
+
+def test_the_users_own_metric(tmp_path: Path) -> None:
+    def share(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> float:
+        return float(prediction[valid].mean())
+
+    scores = scored(tmp_path, ["share"], own={"share": share})
+    assert 0 < scores.all < 1
+    with pytest.raises(ValueError, match="share"):
+        scored(tmp_path, ["share"])
+
+
+def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
+    data = label_maps(tmp_path, 2)
+    objects = {image_id: np.zeros(SIZE, np.int32) for image_id in IDS}
+    known = LabelMaps(data.images, data.masks, data.classes, data.labels, objects)
+    store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
+    recipe = Recipe((ClassRecipe(0.4),))
+    for truth, found in ((data, True), (known, False)):
+        (scores,) = score_stores([store], truth, FOLDS, ["instance_map", "dice"], recipe=recipe, progress=Silent())
+        assert (scores.judgement.statistics[0][:, 11] > 0).all() == found
+        assert scores.judgement.scores()["dice"] > 0.3
+
+
+def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:
+    data = label_maps(tmp_path, 2)
+    store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
+    changed = LabelMaps(data.images, data.masks, data.classes, {**data.labels, "i3": np.zeros((3, 4), np.uint8)})
+    with pytest.raises(ChangedError, match=r"i3 is 3×4 now, but .* predicted it at 10×14"):
+        score_stores([store], changed, FOLDS, ["dice"], recipe=IDENTITY, progress=Silent())
+
+
+def test_what_is_written(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path / "exp")
+    scores = scored(tmp_path, ["miou", "f2"], classes=(*CLASSES, "sea"), activation="softmax")
+    write_scores(experiment, scores)
+    written = json.loads(experiment.score.read_text())
+    assert set(written) == {"metric", "folds", "all", "metrics", "classes"}
+    assert written["metric"] == "miou"
+    assert written["folds"] == scores.by_fold
+    assert written["all"] == written["metrics"]["miou"] == scores.all
+    assert written["classes"]["road"] == scores.per_class["road"]
+    header, *rows = experiment.image_scores.read_text().splitlines()
+    assert header == "image_id,fold,miou,fbeta(beta=2)"
+    assert [row.split(",")[:2] for row in rows] == [[one, str(fold)] for one, fold in zip(IDS, FOLDS, strict=True)]
+
+
+def test_scores_that_do_not_exist_are_null(tmp_path: Path) -> None:
+    data = label_maps(tmp_path, 1)  # no foreground at all
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        for image_id in IDS:
+            writer.append(image_id, np.full((*SIZE, 1), float(image_id == "i0"), np.float32))
+    store = ProbabilityStore(tmp_path / "oof")
+    metrics = [{"dice": {"empty": "skip"}}]
+    (scores,) = score_stores([store], data, FOLDS, metrics, recipe=IDENTITY, progress=Silent())
+    experiment = Experiment(tmp_path / "exp")
+    write_scores(experiment, scores)
+    written = json.loads(experiment.score.read_text())
+    assert written == {
+        "metric": "dice(empty=skip)", "folds": [0.0, None], "all": 0.0, "metrics": {"dice(empty=skip)": 0.0},
+    }  # fmt: skip
+    assert experiment.image_scores.read_text().splitlines()[1:3] == ["i0,0,0.0", "i1,1,"]
+
+
+@pytest.mark.parametrize(("classes", "activation"), [(("it",), "sigmoid"), (CLASSES, "softmax"), (CLASSES, "sigmoid")])
+def test_pictures_of_any_classes(tmp_path: Path, classes: tuple[str, ...], activation: str) -> None:
+    data = label_maps(tmp_path, len(classes) + (activation == "sigmoid"), Classes(classes, activation))
+    store = store_of(tmp_path / "oof", data, len(classes), activation, 0)
+    experiment = Experiment(tmp_path / "exp")
+    sheets = []
+    for metric in ("iou", "worse"):
+        own = {"worse": lambda prediction, truth, valid: float((prediction != truth).mean())}
+        own["worse"].direction = "min"
+        (scores,) = score_stores(
+            [store], data, FOLDS, [metric], recipe=IDENTITY, progress=Silent(), own=own
+        )  # fmt: skip
+        write_overlays(experiment, store, data, scores, IDENTITY)
+        sheets.append(read_image(experiment.overlays))
+    assert all(sheet.shape[0] > 300 for sheet in sheets)
+
+
+def test_of_equally_bad_images_those_with_more_wrong_pixels_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = label_maps(tmp_path, 2)
+    wrong = {image_id: 20 * number for number, image_id in enumerate(IDS)}
+    with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
+        for image_id in IDS:
+            data.labels[image_id][:] = 0
+            false_alarm = np.arange(SIZE[0] * SIZE[1]).reshape(*SIZE, 1) < wrong[image_id]
+            writer.append(image_id, false_alarm.astype(np.float32))
+    store = ProbabilityStore(tmp_path / "oof")
+    (scores,) = score_stores([store], data, FOLDS, ["dice"], recipe=IDENTITY, progress=Silent())
+    shown: list[str] = []
+
+    def sheet(title: str, groups: list) -> np.ndarray:
+        shown.extend(row.caption.split()[0] for row in groups[0][1])
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr("toolkit.commands.scoring.overlays.overlay_sheet", sheet)
+    write_overlays(Experiment(tmp_path / "exp"), store, data, scores, IDENTITY)
+    assert shown == ["i5", "i4", "i3", "i2", "i1", "i0"]
+
+
+# tk score
+
+
+def tk_score(tmp_path: Path, metric: str, submitted: list[np.ndarray], truth: list[np.ndarray]) -> dict:
+    for name, masks in (("submission", submitted), ("solution", truth)):
+        rows = "".join(f"{one},{encode(mask)}\n" for one, mask in zip(IDS, masks, strict=False))
+        (tmp_path / f"{name}.csv").write_text(f"id,rle_mask\n{rows}")
+    for image_id in IDS:
+        Image.fromarray(np.zeros(SIZE, np.uint8)).save(tmp_path / f"{image_id}.png")
+    solution, images = str(tmp_path / "solution.csv"), str(tmp_path)
+    command = ["score", str(tmp_path / "submission.csv"), "--solution", solution, "--images", images]
+    result = CliRunner().invoke(app, [*command, "--metric", metric, "--json"])
+    assert result.exit_code in (0, ConfigError.exit_code, SubmissionError.exit_code), result.output
+    return json.loads(result.stdout) if result.exit_code == 0 else {"error": result.stderr}
+
+
+def boxes() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of a hit of IoU 0.75 and a false alarm, each of 12 pixels, and an empty image rightly left empty."""
+    submitted, truth = np.zeros(SIZE, np.bool_), np.zeros(SIZE, np.bool_)
+    submitted[:3, :4] = submitted[6:9, 8:12] = True
+    truth[:4, :4] = True
+    nothing = np.zeros(SIZE, np.bool_)
+    return [submitted, nothing], [truth, nothing]
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("dice", (2 * 12 / 40 + 1) / 2),
+        ("{dice: {empty: skip}}", 2 * 12 / 40),
+        ("{fbeta: {beta: 2}}", (5 * 12 / (24 + 4 * 16) + 1) / 2),
+        ("val_f2", (5 * 12 / (24 + 4 * 16) + 1) / 2),
+        ("precision", (12 / 24 + 1) / 2),
+        ("recall", (12 / 16 + 1) / 2),
+        ("global_dice", 24 / 40),
+        ("miou", 12 / 28),
+        ("binary_accuracy", (280 - 16) / 280),
+        ("instance_map", (5 / 10 * 1 / 2 + 1) / 2),
+        ("airbus_f2", (5 / 10 * 5 / 6 + 1) / 2),
+    ],
+)
+def test_a_submission_is_scored_with_any_metric(tmp_path: Path, metric: str, expected: float) -> None:
+    result = tk_score(tmp_path, metric, *boxes())
+    assert result["score"] == pytest.approx(expected)
+    assert result["images"] == 2
+
+
+def test_a_metric_that_is_wrong_is_told_with_the_option(tmp_path: Path) -> None:
+    told = tk_score(tmp_path, "{fbeta: {beta: -1}}", *boxes())["error"]
+    assert "--metric: metric.fbeta.beta: must be greater than 0" in told
+    assert "mine" in tk_score(tmp_path, "mine", *boxes())["error"]
+
+
+def test_a_score_of_skipped_images_only_is_none(tmp_path: Path) -> None:
+    nothing = [np.zeros(SIZE, np.bool_)] * 2
+    assert "skips all 2 images" in tk_score(tmp_path, "{dice: {empty: skip}}", nothing, nothing)["error"]

@@ -1,0 +1,176 @@
+import http.server
+import importlib
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from toolkit.commands.submitting import kaggle as uploading
+from toolkit.commands.submitting.kaggle import KaggleUploader, kaggle_uploader
+from toolkit.errors import UploadError
+
+REAL = "kaggle.api.kaggle_api_extended"
+
+
+class FakeApi:
+    """The part of Kaggle's client that is used."""
+
+    COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE = "Could not submit to competition"
+    answer: Any = SimpleNamespace(message="Successfully submitted to Salt")
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+
+    def authenticate(self) -> None:
+        sys.stdout.write("looking for credentials")
+
+    def competition_submit(self, file_name: str, message: str, competition: str, quiet: bool = False) -> Any:
+        sys.stdout.write("uploading")
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        self.sent.append((file_name, message, competition))
+        return self.answer
+
+
+def install(monkeypatch: pytest.MonkeyPatch, api: Any) -> None:
+    module = ModuleType(REAL)
+    module.KaggleApi = api  # type: ignore[attr-defined]
+    monkeypatch.setattr(uploading, "importlib", SimpleNamespace(import_module=lambda name: {REAL: module}[name]))
+
+
+def test_a_file_is_uploaded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    api = FakeApi()
+    install(monkeypatch, lambda: api)
+    answer = kaggle_uploader().upload(Path("submissions/a.csv"), "salt", "first")
+    assert answer == "Successfully submitted to Salt"
+    assert api.sent == [("submissions/a.csv", "first", "salt")]
+    assert capsys.readouterr().out == ""
+
+
+def test_without_the_client_the_command_that_installs_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> ModuleType:
+        raise ModuleNotFoundError("No module named 'kaggle'")
+
+    monkeypatch.setattr(uploading, "importlib", SimpleNamespace(import_module=missing))
+    with pytest.raises(UploadError, match="No module named 'kaggle'") as told:
+        kaggle_uploader()
+    assert told.value.advice == "Run: pip install 'segmentation-toolkit[kaggle]'"
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"), [(SystemExit(1), "no credentials"), (OSError("kaggle.json is no JSON"), "kaggle.json is no")]
+)
+def test_without_credentials_it_is_told_where_they_belong(
+    monkeypatch: pytest.MonkeyPatch, raised: BaseException, words: str
+) -> None:
+    class NoCredentials(FakeApi):
+        def authenticate(self) -> None:
+            raise raised
+
+    install(monkeypatch, NoCredentials)
+    with pytest.raises(UploadError, match=words) as told:
+        kaggle_uploader()
+    assert "KAGGLE_API_TOKEN" in told.value.advice
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"), [(401, "KAGGLE_API_TOKEN"), (403, "rules"), (404, "last part of its address"), (500, "again")]
+)
+def test_what_the_site_refuses_is_told(status: int, advice: str) -> None:
+    refused = RuntimeError(f"{status} Client Error")
+    refused.response = SimpleNamespace(status_code=status)  # type: ignore[attr-defined]
+    api = FakeApi()
+    api.answer = refused
+    with pytest.raises(UploadError, match=rf"a\.csv was not uploaded to salt: {status} Client Error") as told:
+        KaggleUploader(api).upload(Path("a.csv"), "salt", "")
+    assert advice in told.value.advice
+
+
+@pytest.mark.parametrize("answer", [SystemExit(1), SimpleNamespace(message="Could not submit to competition")])
+def test_an_upload_that_fails_otherwise_is_told(answer: Any) -> None:
+    api = FakeApi()
+    api.answer = answer
+    with pytest.raises(UploadError, match=r"a\.csv was not uploaded to salt"):
+        KaggleUploader(api).upload(Path("a.csv"), "salt", "")
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    """What Kaggle's site says to its client, as far as a submission needs."""
+
+    received: dict[str, Any]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        call = self.path.rsplit("/", 1)[-1]
+        self.received[call] = json.loads(body)
+        if self.received[call].get("competitionName") == "unknown":
+            self.answer(404, {"code": 404, "message": "Not found"})
+        elif call == "StartSubmissionUpload":
+            self.answer(200, {"token": "tok", "createUrl": f"http://127.0.0.1:{self.server.server_port}/blob"})
+        else:
+            self.answer(200, {"message": "Successfully submitted to Salt", "ref": 7})
+
+    def do_PUT(self) -> None:
+        self.received["blob"] = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(200, {})
+
+    def answer(self, status: int, tree: dict[str, Any]) -> None:
+        content = json.dumps(tree).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[http.server.HTTPServer]:
+    Site.received = {}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def real_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: http.server.HTTPServer) -> None:
+    """Kaggle's own client, where it is installed, with credentials that are none, talking to this machine only."""
+    for name, value in {"HOME": str(tmp_path), "KAGGLE_USERNAME": "somebody", "KAGGLE_KEY": "0" * 32}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    environment = pytest.importorskip("kagglesdk.kaggle_env")
+    local = dict.fromkeys(environment.KaggleEnv, f"http://127.0.0.1:{site.server_port}")
+    monkeypatch.setattr(environment, "_env_to_endpoint", local)
+    importlib.import_module(REAL)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("real_client")
+def test_the_real_client_uploads_to_a_site(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,rle_mask\na,1 1\n")
+    assert kaggle_uploader().upload(path, "salt", "first") == "Successfully submitted to Salt"
+    assert Site.received["blob"] == path.read_bytes()
+    (submitted,) = (body for call, body in Site.received.items() if call == "CreateSubmission")
+    assert submitted["submissionDescription"] == "first"
+    assert submitted["blobFileTokens"] == "tok"
+    with pytest.raises(UploadError, match="unknown"):
+        kaggle_uploader().upload(path, "unknown", "")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("real_client")
+def test_the_real_client_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises(UploadError, match="no credentials"):
+        kaggle_uploader()

@@ -1,0 +1,418 @@
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from toolkit import console
+from toolkit.cli import app
+from toolkit.commands.training.fit import FitResult, Wanted, fit, parse_wanted
+from toolkit.config.loading import load_config
+from toolkit.errors import ChangedError, ConfigError, FoldsError, NotReadyError, OutOfTimeError
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.datasets.training_pool import Sample
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.history import read_history
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.learning.batches import build_reader, validation_batches
+from toolkit.learning.networks.network import Network, build_network
+from toolkit.learning.networks.weight_files import Weights, read_weights
+from toolkit.learning.training.epoch_data import Deadline
+from toolkit.learning.training.step import TrainingStep
+from toolkit.messages import Silent
+
+pytestmark = pytest.mark.train
+
+WriteExperiment = Callable[..., Experiment]
+
+TWO_STAGES = "stages: [{epochs: 2, negatives: 0.5}, {epochs: 1, lr: 0.003}]\n"
+
+
+@pytest.fixture(scope="module")
+def straight(shared_competition: Workspace, write_experiment: WriteExperiment) -> FitResult:
+    """The result of two stages and two folds, trained in one run."""
+    write_experiment(shared_competition, "straight", TWO_STAGES)
+    return fit(shared_competition, "straight", progress=Silent())
+
+
+def outcome(experiment: Experiment) -> dict[str, bytes]:
+    """Weights, histories without their times, and predictions."""
+    found = {}
+    for stage in experiment.finished_stages():
+        name = str(stage.folder.relative_to(experiment.folder))
+        found[name] = stage.best_weights.read_bytes()
+        found[f"{name} history"] = repr([dataclasses.replace(row, seconds=0) for row in read_history(stage)]).encode()
+    for split in ("oof", "test"):
+        for image_id, stored in ProbabilityStore(experiment.predictions(split)):
+            found[f"{split} {image_id}"] = stored.tobytes()
+    return found
+
+
+def as_json(result: FitResult, capsys: pytest.CaptureFixture[str]) -> Any:
+    console.show_result(result, as_json=True)
+    return json.loads(capsys.readouterr().out)
+
+
+# Parts of the work
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [Wanted(folds=[1]), Wanted(folds=[0])],
+        [Wanted(stages=[0]), Wanted(folds=[0], stages=[1]), Wanted()],
+    ],
+    ids=["fold by fold", "stage by stage, then the rest"],
+)
+def test_parts_make_the_whole_to_the_last_bit(
+    shared_competition: Workspace,
+    straight: FitResult,
+    write_experiment: WriteExperiment,
+    capsys: pytest.CaptureFixture[str],
+    parts: list[Wanted],
+) -> None:
+    name = f"parts{parts[0].folds}{parts[0].stages}".translate(str.maketrans("[]", "__"))
+    experiment = write_experiment(shared_competition, name, TWO_STAGES)
+    for wanted in parts[:-1]:
+        partial = fit(shared_competition, name, wanted=wanted, progress=Silent())
+        told = as_json(partial, capsys)
+        assert told["finished"] is False
+        assert told["all"] is None
+        assert told["folds"] == []
+        folds, stages = wanted.folds or [0, 1], wanted.stages or [0, 1]
+        assert {f"fold{fold}/stage{stage}" for fold in folds for stage in stages} <= {
+            str(Path(path).relative_to(experiment.folder)) for path in told["stages"]
+        }
+        assert [len(row) for table in partial.tables() for row in table.rows] == [1] * len(told["stages"])
+        assert partial.next_steps() == [f"next: tk fit {name}, which trains what is left and predicts"]
+        assert not experiment.predictions("oof").exists()
+    whole = fit(shared_competition, name, wanted=parts[-1], progress=Silent())
+    assert whole.finished
+    assert (whole.folds, whole.all) == (straight.folds, straight.all)
+    assert outcome(experiment) == outcome(shared_competition.find("straight"))
+
+
+def test_a_stage_needs_the_one_before(shared_competition: Workspace, write_experiment: WriteExperiment) -> None:
+    experiment = write_experiment(shared_competition, "later", TWO_STAGES)
+    with pytest.raises(NotReadyError, match="fold 1: stage 0 is not finished, and stage 1 starts") as told:
+        fit(shared_competition, "later", wanted=Wanted([1], [1]), progress=Silent())
+    assert told.value.advice == "Run first: tk fit later --folds 1 --stages 0"
+    assert not experiment.has_training()
+
+
+@pytest.mark.parametrize("part", [Wanted(folds=[0]), Wanted(stages=[0])])
+def test_restarting_a_part_would_discard_the_rest(
+    shared_competition: Workspace, straight: FitResult, part: Wanted
+) -> None:
+    with pytest.raises(ConfigError, match="does not go with --folds or --stages"):
+        fit(shared_competition, "straight", wanted=part, restart=True, progress=Silent())
+    assert shared_competition.find("straight").stage(1, 0).is_complete()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--folds", "2"), "--folds: there is no 2; there are 0 to 1"),
+        (("--folds", "0,7"), "--folds: there is no 7"),
+        (("--stages", "1"), "--stages: there is no 1; there are 0 to 0"),
+        (("--folds", "-1"), "received '-1'"),
+        (("--folds", "0-1"), "--folds: expected numbers separated by commas, such as 0,2; received '0-1'"),
+        (("--stages", ""), "--stages: expected numbers"),
+        (("--stages", "0,"), "--stages: expected numbers"),
+        (("--max-time", "soon"), "--max-time: "),
+        (("--max-time", "-5s"), "--max-time: "),
+        (("--max-time", "0s"), "--max-time: "),
+    ],
+)
+def test_parts_that_there_are_not_are_refused(
+    shared_competition: Workspace, monkeypatch: pytest.MonkeyPatch, options: tuple[str, str], words: str
+) -> None:
+    monkeypatch.chdir(shared_competition.root)
+    result = CliRunner().invoke(app, ["fit", "plain", *options])
+    assert result.exit_code == ConfigError.exit_code, result.output
+    assert words in result.stderr.replace("\n", " ")
+
+
+def test_numbers_may_stand_twice_and_in_any_order() -> None:
+    config = load_config(Path(__file__).parents[3] / "experiments" / "example" / "config.yaml").config
+    assert parse_wanted("1, 0,1", None, None).check(config)[0] == [0, 1]
+    assert Wanted().check(config)[0] == list(range(config.folds_count))
+    assert parse_wanted(None, None, "1h30m").max_seconds == 5400
+
+
+def test_when_the_time_is_up_an_epoch_is_finished_and_the_same_command_goes_on(
+    shared_competition: Workspace,
+    straight: FitResult,
+    write_experiment: WriteExperiment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    experiment = write_experiment(shared_competition, "hurried", TWO_STAGES)
+    asked: list[bool] = []
+
+    def over_after_two(self: Deadline) -> bool:
+        asked.append(True)
+        return len(asked) > 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Deadline, "is_over", over_after_two)
+        for _ in range(2):
+            asked.clear()
+            with pytest.raises(OutOfTimeError, match=r"the time is up before fold [01] · stage [01], epoch [123]"):
+                fit(shared_competition, "hurried", wanted=Wanted(max_seconds=1e6), progress=Silent())
+    assert [len(read_history(experiment.stage(0, stage))) for stage in (0, 1)] == [2, 1]
+    assert len(read_history(experiment.stage(1, 0))) == 1
+    fit(shared_competition, "hurried", progress=Silent())
+    assert outcome(experiment) == outcome(shared_competition.find("straight"))
+
+
+def test_the_command_ends_with_its_own_exit_code_when_the_time_is_up(
+    shared_competition: Workspace, write_experiment: WriteExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shared_competition.root)
+    write_experiment(shared_competition, "late")
+    monkeypatch.setattr(Deadline, "is_over", lambda self: math.isfinite(self.at))
+    result = CliRunner().invoke(app, ["fit", "late", "--max-time", "1s", "--json"])
+    assert result.exit_code == OutOfTimeError.exit_code == 17
+    assert result.stdout == ""
+    assert "all that is finished is kept" in result.stderr.replace("\n", " ")
+    assert "WARNING" not in result.stderr
+
+
+# What is finished
+
+
+def test_a_finished_experiment_is_not_touched(shared_competition: Workspace, straight: FitResult) -> None:
+    experiment = shared_competition.find("straight")
+
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in experiment.folder.rglob("*") if path != experiment.lock}
+
+    before = times()
+    again = fit(shared_competition, "straight", progress=Silent())
+    assert times() == before
+    assert dataclasses.replace(again, seconds=0) == dataclasses.replace(straight, seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changes"),
+    [
+        (["lr=0.02"], ["lr: 0.01 → 0.02"]),
+        (["stages.1.epochs=4", "batch=9"], ["batch: 8 → 9", "stages.1.epochs: 1 → 4"]),
+        (["num_seeds=2"], ["num_seeds: 1 → 2"]),
+        (["data.external_negatives={root}/data/test/images"], ["the extra training images or masks themselves"]),
+        (["data.mask_values=[[1]]", "data.masks={root}/data/test/images"], None),
+    ],
+)
+def test_a_changed_configuration_says_what_changed_and_asks_for_restart(
+    shared_competition: Workspace, straight: FitResult, overrides: list[str], changes: list[str] | None
+) -> None:
+    given = [override.format(root=shared_competition.root) for override in overrides]
+    if changes is None:  # masks that do not belong to the images are told before
+        with pytest.raises(Exception, match="no mask"):
+            fit(shared_competition, "straight", overrides=given, progress=Silent())
+        return
+    with pytest.raises(ChangedError) as told:
+        fit(shared_competition, "straight", overrides=given, progress=Silent())
+    assert told.value.message.splitlines()[1:] == [f"  {change}" for change in changes]
+    assert told.value.advice.endswith("discard the results with: tk fit straight --restart")
+
+
+def test_several_classes_are_sent_to_be_tuned() -> None:
+    result = FitResult("exp", True, "miou", [0.5], 0.5, {"sky": {"miou": 0.5}, "road": {"miou": None}}, [], 1.0, "x")
+    assert result.next_steps()[-1] == "next: tk tune exp"
+    assert result.tables()[1].rows == [("sky", "0.5000"), ("road", "–")]
+    one = dataclasses.replace(result, classes={})
+    assert one.next_steps()[-1] == "next: tk tune exp"
+
+
+# Seeds
+
+
+def test_several_seeds_are_averaged(
+    shared_competition: Workspace, straight: FitResult, write_experiment: WriteExperiment
+) -> None:
+    both = write_experiment(shared_competition, "both", f"{TWO_STAGES}num_seeds: 2\n")
+    other = write_experiment(shared_competition, "other-seed", f"{TWO_STAGES}seed: 1\n")
+    first = shared_competition.find("straight")
+    other.folds.write_text(first.folds.read_text())
+    result = fit(shared_competition, "both", progress=Silent())
+    fit(shared_competition, "other-seed", progress=Silent())
+    assert result.finished
+    for fold in (0, 1):
+        for stage in (0, 1):
+            for repeat, same in ((0, first), (1, other)):
+                weights = both.stage(fold, stage, repeat).best_weights.read_bytes()
+                assert weights == same.stage(fold, stage).best_weights.read_bytes()
+    for split in ("oof", "test"):
+        stores = [ProbabilityStore(each.predictions(split)) for each in (first, other)]
+        differ = 0.0
+        for image_id, stored in ProbabilityStore(both.predictions(split)):
+            mean = sum(store.read(image_id).astype(float) for store in stores) / 2
+            assert np.abs(stored - mean).max() <= 1
+            differ += np.abs(stored - stores[0].read(image_id).astype(float)).mean()
+        assert differ > 0
+
+
+# Where a stage starts
+
+
+def is_statistic(name: str) -> bool:
+    return name.endswith("_bn")
+
+
+def kernels(path: Path) -> Weights:
+    """What training changes by its gradients: all but the statistics of batch normalisation."""
+    return {name: arrays[:2] if is_statistic(name) else arrays for name, arrays in read_weights(path).items()}
+
+
+def distance(first: Weights, second: Weights) -> float:
+    assert list(first) == list(second)
+    return max(
+        float(np.abs(ours - theirs).max())
+        for name in first
+        for ours, theirs in zip(first[name], second[name], strict=True)
+    )
+
+
+def test_initial_weights_of_an_experiment_win_over_the_stage_before(
+    shared_competition: Workspace, straight: FitResult, write_experiment: WriteExperiment
+) -> None:
+    still = "epochs: 1, lr: 1.0e-9, optimizer: SGD"
+    experiment = write_experiment(
+        shared_competition,
+        "started",
+        f"seed: 5\nstages: [{{epochs: 1}}, {{{still}, initial_weights: straight}}, {{{still}}},"
+        f" {{{still}, initial_weights: 'straight:stage0'}}]\n",
+    )
+    source = shared_competition.find("straight")
+    experiment.folds.write_text(source.folds.read_text())
+    said: list[str] = []
+
+    class Talk(Silent):
+        def say(self, message: str) -> None:
+            said.append(message)
+
+    fit(shared_competition, "started", wanted=Wanted(folds=[1]), progress=Talk())
+    ours = [kernels(experiment.stage(1, stage).best_weights) for stage in range(4)]
+    theirs = [kernels(source.stage(1, stage).best_weights) for stage in range(2)]
+    assert distance(ours[1], theirs[1]) < 1e-6
+    assert distance(ours[2], ours[1]) < 1e-6
+    assert distance(ours[3], theirs[0]) < 1e-6
+    assert distance(ours[0], theirs[1]) > 1e-2
+    assert distance(theirs[0], theirs[1]) > 1e-3
+    assert [line for line in said if "starts from" in line] == [
+        f"fold 1 · stage 1 starts from {source.stage(1, 1).best_weights}: weights of 8 of 8 layers",
+        f"fold 1 · stage 3 starts from {source.stage(1, 0).best_weights}: weights of 8 of 8 layers",
+    ]
+
+
+@pytest.mark.parametrize("key", ["encoder_weights", "stages.0.initial_weights"])
+def test_weights_of_one_fold_are_refused_before_anything_is_trained(tiny_competition: Workspace, key: str) -> None:
+    other, experiment = tiny_competition.find("plain"), tiny_competition.find("tiny")
+    given = other.stage(1, 0).best_weights
+    given.parent.mkdir(parents=True)
+    given.write_bytes(b"")
+    other.folds.write_text("")
+    with pytest.raises(FoldsError, match=rf"{key}: {given} was trained in fold1 of plain") as told:
+        fit(tiny_competition, "tiny", overrides=[f"{key}={given}"], progress=Silent())
+    assert "initial_weights: plain" in told.value.advice
+    assert not experiment.resolved.exists()
+    assert not experiment.has_training()
+
+
+# What a stage says itself
+
+
+@pytest.fixture(scope="module")
+def staged(shared_competition: Workspace, write_experiment: WriteExperiment) -> Experiment:
+    """Fold 0 of three stages over all its images at once: BCE, Lovász, and with a frozen encoder."""
+    experiment = write_experiment(
+        shared_competition,
+        "staged",
+        "augmentation: []\nbatch: 16\nstages:\n"
+        "  - {epochs: 2}\n  - {epochs: 1, loss: lovasz_loss}\n  - {epochs: 2, freeze_encoder: true}\n",
+    )
+    fit(shared_competition, "staged", wanted=Wanted(folds=[0]), progress=Silent())
+    return experiment
+
+
+def lovasz_by_hand(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The Lovász hinge of one image: its sorted errors, each times what it adds to the Jaccard loss."""
+    errors = 1 - logits * (2 * labels - 1)
+    order = np.argsort(-errors)
+    errors, labels = errors[order], labels[order]
+    jaccard = []
+    for wrong in range(1, len(labels) + 1):
+        positives = labels.sum()
+        intersection, union = positives - labels[:wrong].sum(), positives + (1 - labels[:wrong]).sum()
+        jaccard.append(1 - intersection / union)
+    return float((np.maximum(errors, 0) * np.diff([0, *jaccard])).sum())
+
+
+def test_the_loss_of_a_stage_is_the_loss_that_trains(staged: Experiment) -> None:
+    config = load_config(staged.config).config
+    labelled = find_labelled(config)
+    folds = read_folds(staged.folds, labelled.images.ids)
+    samples = [Sample(labelled, name) for name, fold in zip(labelled.images.ids, folds, strict=True) if fold != 0]
+    network: Network = build_network(config.network_spec(), 0)
+    network.load_weights(staged.stage(0, 0).best_weights)
+    ((_, _, images, targets),) = validation_batches(build_reader(config, str, {}), samples, 16)
+    logits = network.logits(images, training=True).numpy().astype(float).reshape(len(samples), -1)
+    labels = targets.numpy().astype(float).reshape(len(samples), -1)
+    lovasz = np.mean([lovasz_by_hand(*pair) for pair in zip(logits, labels, strict=True)])
+    crossentropy = np.mean(np.logaddexp(0, np.where(labels == 1, -logits, logits)))
+    first_batch = read_history(staged.stage(0, 1))[0].loss
+    assert first_batch == pytest.approx(lovasz, rel=1e-4)
+    assert abs(first_batch - crossentropy) > 0.05
+
+
+def test_a_frozen_encoder_keeps_its_weights_and_statistics(staged: Experiment) -> None:
+    config = load_config(staged.config).config
+    encoder = set(build_network(config.network_spec(), 0).encoder)
+    before, after = (read_weights(staged.stage(0, stage).best_weights) for stage in (1, 2))
+    frozen = {name for name in before if name in encoder}
+    assert any(is_statistic(name) for name in frozen)
+    for name in before:
+        same = [np.array_equal(*pair) for pair in zip(before[name], after[name], strict=True)]
+        assert all(same) == (name in frozen), name
+    earlier = read_weights(staged.stage(0, 0).best_weights)
+    assert not any(np.array_equal(earlier[name][0], before[name][0]) for name in frozen)
+
+
+def test_optimizer_batch_shape_and_augmentation_of_a_stage_take_effect(
+    shared_competition: Workspace, write_experiment: WriteExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[str, float, np.ndarray]] = []
+
+    def step(self: TrainingStep, images: Any, targets: Any, progress: float) -> float:
+        steps.append((type(self.optimizer).__name__, float(self.optimizer.learning_rate), images.numpy()))
+        return 0.5
+
+    monkeypatch.setattr(TrainingStep, "__call__", step)
+    experiment = write_experiment(
+        shared_competition,
+        "varied",
+        "augmentation: []\nbatch: 16\nstages:\n"
+        "  - {epochs: 1}\n"
+        "  - {epochs: 1, optimizer: {SGD: {momentum: 0.9}}, lr: 0.5, batch: 4, augmentation: [{HorizontalFlip: 1.0}]}\n"
+        "  - {epochs: 1, shape: [64, 48, 3], negatives: none}\n",
+    )
+    fit(shared_competition, "varied", wanted=Wanted(folds=[0]), progress=Silent())
+    assert [(name, rate, images.shape) for name, rate, images in steps] == [
+        ("Adam", pytest.approx(0.01), (10, 32, 32, 3)),
+        *[("SGD", pytest.approx(0.5), (count, 32, 32, 3)) for count in (4, 3, 3)],
+        ("Adam", pytest.approx(0.01), (len(steps[-1][2]), 64, 48, 3)),
+    ]
+    assert len(steps[-1][2]) == read_history(experiment.stage(0, 2))[0].images < 10
+
+    def unordered(images: list[np.ndarray]) -> list[bytes]:
+        return sorted(image.tobytes() for image in images)
+
+    flipped = [image for _, _, images in steps[1:4] for image in images[:, :, ::-1]]
+    assert unordered(list(steps[0][2])) == unordered(flipped)

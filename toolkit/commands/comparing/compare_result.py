@@ -1,0 +1,241 @@
+"""What `tk compare` has found: scores, differences and times of several experiments, as tables and as one row each."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.commands.comparing.key_differences import ABSENT
+from toolkit.commands.comparing.key_differences import written as written_value
+from toolkit.commands.scoring.scores import written
+from toolkit.config.yaml.error_texts import nearest
+from toolkit.core.metrics.bootstrap import Verdict
+from toolkit.core.metrics.metric import Direction
+from toolkit.errors import ConfigError
+from toolkit.messages import Table
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """By how much an experiment's score differs from the baseline's on the same images; see `core.resampling`."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    standard_error: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class TrainingTime:
+    """Epochs of all folds, seeds and stages, and the seconds that they took, validation included."""
+
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One experiment or ensemble; what there is not is None.
+
+    `folds` are out-of-fold scores without a recipe, `mean` and `spread` (standard deviation, with n - 1) those of the
+    folds that have a score, `all` the score of all images together. `keys` are the values of the keys that differ,
+    written out. `unpaired` says why there is no difference to the baseline. `holdout` is the score of the hold-out
+    without a recipe, `holdout_tuned` with the tuned one.
+    """
+
+    name: str
+    kind: str
+    metric: str
+    folds: list[float | None]
+    mean: float | None
+    spread: float | None
+    all: float | None
+    tuned: float | None
+    nested: float | None
+    difference: PairedDifference | None
+    unpaired: str
+    time: TrainingTime | None
+    keys: Mapping[str, str]
+    holdout: float | None = None
+    holdout_tuned: float | None = None
+    holdout_difference: PairedDifference | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Everything by the name of its column."""
+        difference, outside, time = self.difference, self.holdout_difference, self.time
+        return {
+            "experiment": self.name,
+            "kind": self.kind,
+            "metric": self.metric,
+            **{f"fold{number}": score for number, score in enumerate(self.folds)},
+            "mean": self.mean,
+            "spread": self.spread,
+            "all": self.all,
+            "tuned": self.tuned,
+            "nested": self.nested,
+            "difference": difference and difference.mean,
+            "low": difference and difference.low,
+            "high": difference and difference.high,
+            "standard_error": difference and difference.standard_error,
+            "verdict": difference and difference.verdict,
+            "holdout": self.holdout,
+            "holdout_tuned": self.holdout_tuned,
+            "holdout_difference": outside and outside.mean,
+            "holdout_standard_error": outside and outside.standard_error,
+            "holdout_verdict": outside and outside.verdict,
+            "epochs": time and time.epochs,
+            "seconds_per_epoch": time and round(time.seconds / time.epochs, 2),
+            "seconds": time and round(time.seconds, 2),
+            **{key: None if value == written_value(ABSENT) else value for key, value in self.keys.items()},
+        }
+
+
+_SCORES = (
+    "mean", "all", "tuned", "nested", "difference", "low", "high", "holdout", "holdout_tuned", "holdout_difference"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """Several experiments and the one that they are compared with, in the order of the rows to be shown."""
+
+    baseline: str
+    direction: Direction
+    experiments: list[Compared]
+    notes: list[str]
+    csv: str | None = None
+
+    def columns(self) -> list[str]:
+        """The names of all columns, see `Compared.row`."""
+        most_folds = max(self.experiments, key=lambda one: len(one.folds))
+        return list(most_folds.row())
+
+    def sorted_by(self, column: str) -> list[Compared]:
+        """The experiments by a column: scores from the best to the worst, all else upwards; what is missing comes last.
+
+        Raises:
+            ConfigError: there is no such column.
+        """
+        columns = self.columns()
+        if column not in columns:
+            raise ConfigError(f"--sort-by: there is no column {column!r}; {nearest(column, columns)}")
+        is_score = column in _SCORES or (column.startswith("fold") and column[4:].isdecimal())
+        downwards = is_score and self.direction == "max"
+
+        def place(one: Compared) -> tuple[int, float, str]:
+            value = one.row().get(column)
+            if value is None:
+                return 2, 0.0, ""
+            number = _number(value)
+            return (1, 0.0, str(value)) if number is None else (0, -number if downwards else number, "")
+
+        return sorted(self.experiments, key=place)
+
+    def tables(self) -> list[Table]:
+        """Keys that differ, scores, differences to the baseline, times."""
+        tables = (self._keys(), self._scores(), self._folds(), self._differences(), self._holdouts(), self._times())
+        return [table for table in tables if table.rows]
+
+    def next_steps(self) -> list[str]:
+        """What cannot be compared and why, where the table is, what to type."""
+        notes = [f"note: {note}" for note in self.notes]
+        if all(len(one.keys) == 0 for one in self.experiments):
+            notes.append("note: no key of the configurations differs")
+        if self.csv:
+            notes.append(f"table: {self.csv}")
+        return [*notes, f"next: tk evaluate {self._best()}"]
+
+    def _best(self) -> str:
+        base = next(one for one in self.experiments if one.name == self.baseline)
+        known = [one for one in self.experiments if one.all is not None and one.metric == base.metric]
+        choose = max if self.direction == "max" else min
+        return choose(known, key=lambda one: one.all or 0.0).name if known else self.baseline
+
+    def _keys(self) -> Table:
+        keys = list(self.experiments[0].keys)
+        rows = [(key, *(one.keys[key] for one in self.experiments)) for key in keys]
+        return Table("keys that differ", ("", *self._names()), rows)
+
+    def _scores(self) -> Table:
+        metrics = {one.metric for one in self.experiments if one.metric}
+        several = ["metric"] if len(metrics) > 1 else []
+        rows = [
+            (
+                one.name,
+                *([one.metric] if several else []),
+                _with_spread(one),
+                *map(written, (one.all, one.tuned, one.nested)),
+            )
+            for one in self.experiments
+        ]
+        smaller = " (smaller is better)" if self.direction == "min" else ""
+        title = f"out-of-fold {', '.join(sorted(metrics)) or 'scores'}{smaller}"
+        return Table(title, ("", *several, "mean of folds ± spread", "all images", "tuned", "nested"), rows)
+
+    def _folds(self) -> Table:
+        count = max(len(one.folds) for one in self.experiments)
+        rows = [(one.name, *map(written, [*one.folds, *[None] * (count - len(one.folds))])) for one in self.experiments]
+        return Table("fold by fold", ("", *map(str, range(count))), rows if count else [])
+
+    def _differences(self) -> Table:
+        rows = [(one.name, *_cells(found)) for one in self.experiments if (found := one.difference) is not None]
+        title = f"against {self.baseline}, image by image, untuned"
+        return Table(title, ("", "difference", "95 % interval", "verdict"), rows)
+
+    def _holdouts(self) -> Table:
+        rows = [
+            (
+                one.name,
+                *map(written, (one.holdout, one.holdout_tuned)),
+                *(("", "", "") if (found := one.holdout_difference) is None else _cells(found)),
+            )
+            for one in self.experiments
+            if one.holdout is not None
+        ]
+        columns = ("", "untuned", "tuned", f"untuned against {self.baseline}", "95 % interval", "verdict")
+        return Table("hold-out, which no fold and no recipe knows", columns, rows)
+
+    def _times(self) -> Table:
+        rows = [
+            (one.name, str(time.epochs), f"{time.seconds / time.epochs:.1f}", duration(time.seconds))
+            for one in self.experiments
+            if (time := one.time) is not None
+        ]
+        return Table("training, all folds together", ("", "epochs", "seconds an epoch", "total"), rows)
+
+    def _names(self) -> list[str]:
+        return [one.name for one in self.experiments]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them, such as 1 h 05 min or 42 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def table_rows(experiments: Sequence[Compared], columns: Sequence[str]) -> list[list[Any]]:
+    """One row an experiment, an empty cell where there is nothing."""
+    rows = [one.row() for one in experiments]
+    return [["" if (value := row.get(column)) is None else value for column in columns] for row in rows]
+
+
+def _with_spread(one: Compared) -> str:
+    return written(one.mean) if one.spread is None else f"{written(one.mean)} ± {one.spread:.4f}"
+
+
+def _cells(found: PairedDifference) -> tuple[str, str, str]:
+    return _signed(found.mean), f"{_signed(found.low)} … {_signed(found.high)}", found.verdict
+
+
+def _signed(number: float | None) -> str:
+    return "–" if number is None else f"{number:+.4f}"
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number

@@ -1,0 +1,222 @@
+"""`tk evaluate`: what out-of-fold predictions get right and wrong, class by class, size by size, image by image."""
+
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from toolkit.commands.comparing.evaluate_result import (
+    CLASS_COLUMNS,
+    BadImage,
+    ConfusionTable,
+    EvaluateResult,
+    Evaluation,
+    SizeScores,
+    class_rows,
+)
+from toolkit.commands.ensembling.member_predictions import first_fitted
+from toolkit.commands.scoring.scores import labels_of, written
+from toolkit.core.arrays import Integers
+from toolkit.core.masks.labels import Activation, Classes
+from toolkit.core.metrics.classification_report import BACKGROUND, classification_report
+from toolkit.core.metrics.confusion import (
+    Confusion,
+    area_bins,
+    class_scores,
+    confusion_of,
+    pooled_scores,
+    worst_first,
+)
+from toolkit.core.metrics.judge import Judge, Judgement
+from toolkit.core.metrics.registry import build_metrics
+from toolkit.core.recipe.postprocess import IDENTITY, check_recipe, describe, recipe_to_plain
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.errors import ConfigError
+from toolkit.files.datasets.truth import Truth, truth_of
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.tables import format_table
+from toolkit.files.disk.writing import finite_or_none, write_json, write_text
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.tuned import read_tuned
+from toolkit.files.predictions.store import ProbabilityStore, store_digest
+from toolkit.learning.plugins import Own
+from toolkit.messages import Progress
+from toolkit.report.confusion_matrix import confusion_picture
+
+RecipeChoice = Literal["tuned", "untuned"]
+
+
+def evaluate(
+    workspace: Workspace,
+    name: str | None,
+    *,
+    recipe: str | None = None,
+    threshold: float | None = None,
+    worst: int = 10,
+    csv: Path | None = None,
+    progress: Progress,
+) -> EvaluateResult:
+    """Evaluate the out-of-fold predictions of an experiment or ensemble; images are read one after the other.
+
+    Args:
+        workspace: where it is.
+        name: name or path; the one finished last if it is None.
+        recipe: `tuned` or `untuned`; the tuned one, where there is one, if it is None.
+        threshold: replaces the thresholds of the recipe.
+        worst: how many of the worst images are listed.
+        csv: a file to write one row a class to.
+        progress: to talk to.
+
+    Raises:
+        NotReadyError: there are no predictions, or no recipe was tuned.
+        ConfigError: the recipe or threshold cannot be.
+        ChangedError, DataError, FoldsError, MissingFileError: the images are not those that were predicted, or the
+            predictions not those that were tuned on.
+    """
+    experiment = workspace.find_or_last(name, progress)
+    with locked(experiment.lock):
+        truth = truth_of(experiment, read_resolved(experiment))
+        held_out = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
+        truth = truth.only(held_out.ids)
+        store = ProbabilityStore(experiment.predictions("oof"))
+        rule = choose_recipe(experiment, truth.classes, recipe, threshold)
+        measured = _measure(experiment, truth, held_out.folds, store, recipe=rule, progress=progress)
+        evaluation = _evaluation(experiment, truth, measured, rule, worst)
+        write_json(experiment.evaluation, asdict(evaluation))
+        confusion_picture(
+            experiment.confusion,
+            measured.confusion,
+            evaluation.confusion.names,
+            f"{experiment.name}: confusion",
+            f"out-of-fold pixels, in % of each true class; {evaluation.metric} {written(evaluation.score)}, "
+            f"{evaluation.recipe_text}",
+        )
+    if csv is not None:
+        write_text(csv, format_table(CLASS_COLUMNS, class_rows(evaluation.classes)))
+    table = None if csv is None else str(csv)
+    return EvaluateResult(evaluation, str(experiment.evaluation), str(experiment.confusion), table)
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """All that is kept of the images, in the order of the sorted ids; `areas` is `int64 (images, classes, 4)`."""
+
+    folds: Integers
+    judgement: Judgement
+    areas: Integers
+    confusion: Confusion
+
+
+def choose_recipe(experiment: Experiment, classes: Classes, choice: str | None, threshold: float | None) -> Recipe:
+    """The recipe that `--recipe` and `--threshold` name; without either the tuned one, where there is one.
+
+    Raises:
+        ConfigError: there is no such recipe, or the threshold cannot be.
+        NotReadyError: no recipe was tuned.
+        ChangedError: it was tuned on other predictions.
+    """
+    if choice not in (None, *get_args(RecipeChoice)):
+        raise ConfigError(f"--recipe: {choice!r} is none; allowed: {', '.join(get_args(RecipeChoice))}")
+    is_tuned = experiment.tuned.is_file() if choice is None else choice == "tuned"
+    recipe = read_tuned(experiment, classes.count, classes.activation).recipe if is_tuned else IDENTITY
+    if threshold is None:
+        return recipe
+    try:
+        # Of exclusive classes the background has no rule.
+        kept = recipe.classes[:1] if classes.activation == "softmax" and len(recipe.classes) > 1 else ()
+        rules = (replace(rule, threshold=threshold) for rule in recipe.classes[len(kept) :])
+        changed = replace(recipe, classes=(*kept, *rules))
+        check_recipe(changed, classes.count, classes.activation)
+    except ValueError as error:
+        raise ConfigError(f"--threshold: {error}") from error
+    return changed
+
+
+def _measure(
+    experiment: Experiment,
+    truth: Truth,
+    folds: Integers,
+    store: ProbabilityStore,
+    *,
+    recipe: Recipe,
+    progress: Progress,
+) -> _Measured:
+    data, classes = truth.labelled, truth.classes
+    own = Own(first_fitted(Member(experiment)).config, progress)
+    metrics = build_metrics([truth.metric], classes.count, classes.activation, own=own, benchmark=truth.benchmark)
+    judge = Judge(metrics[:1], classes.activation, recipe, own)
+    areas, confusion = [], _no_confusion(classes.count, classes.activation)
+    with progress.task("evaluating", len(store.ids)) as task:
+        for image_id, stored in store:
+            labels = labels_of(data, store, image_id)
+            objects = data.read_objects(image_id) if judge.needs_objects else None
+            case = judge.add(stored, labels, objects, store.presence(image_id))
+            areas.append(case.areas)
+            confusion += confusion_of(case.prediction, labels, classes.activation)
+            task.advance()
+    rows = {image_id: row for row, image_id in enumerate(store.ids)}
+    order = np.array([rows[image_id] for image_id in data.images.ids])
+    return _Measured(folds, judge.judgement().of(order), np.stack(areas)[order], confusion)
+
+
+def _no_confusion(classes: int, activation: Activation) -> Confusion:
+    count = classes + (activation == "sigmoid")
+    return Confusion(np.zeros((count, count), np.int64), np.zeros(count, np.int64))
+
+
+def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recipe: Recipe, worst: int) -> Evaluation:
+    ids, classes, judgement = truth.labelled.images.ids, truth.classes, measured.judgement
+    metric = judgement.metrics[0]
+    # Of exclusive classes the first one counts as background.
+    foreground = measured.areas[:, 1:] if classes.activation == "softmax" else measured.areas
+    true_areas = foreground[:, :, 2].sum(axis=1)
+    scores = judgement.per_image()[metric.label]
+    names = [BACKGROUND, *classes.names] if classes.activation == "sigmoid" else list(classes.names)
+    return Evaluation(
+        experiment=experiment.name,
+        metric=metric.label,
+        score=finite_or_none(judgement.scores()[metric.label]),
+        images=len(ids),
+        recipe=recipe_to_plain(recipe),
+        recipe_text=describe(recipe, classes.names, classes.activation),
+        report=classification_report(measured.areas.sum(axis=0), classes.names, classes.activation),
+        classes={name: class_scores(measured.areas[:, index]) for index, name in enumerate(classes.names)},
+        confusion=_table(names, measured.confusion),
+        sizes=_sizes(judgement, foreground),
+        worst=[
+            BadImage(ids[at], int(measured.folds[at]), float(scores[at]), int(judgement.wrong[at]), int(true_areas[at]))
+            for at in worst_first(scores, judgement.wrong, metric.direction)[:worst]
+        ],
+        oof_predictions=store_digest(experiment.predictions("oof")),
+    )
+
+
+def _sizes(judgement: Judgement, foreground: Integers) -> list[SizeScores]:
+    """Scores of the images by the area of their true foreground; `foreground` holds the areas of its classes."""
+    found = []
+    for size in area_bins(foreground[:, :, 2].sum(axis=1)):
+        areas = foreground[size.positions]
+        score = judgement.of(size.positions).scores()[judgement.metrics[0].label]
+        pooled = pooled_scores(areas)
+        found.append(
+            SizeScores(
+                low=size.low,
+                high=size.high,
+                images=len(size.positions),
+                score=finite_or_none(score),
+                precision=pooled.precision,
+                recall=pooled.recall,
+                left_empty=int((areas[:, :, 1].sum(axis=1) == 0).sum()),
+            )
+        )
+    return found
+
+
+def _table(names: list[str], confusion: Confusion) -> ConfusionTable:
+    shares = [[None if math.isnan(share) else share for share in row] for row in confusion.shares.tolist()]
+    return ConfusionTable(names, confusion.counts.tolist(), confusion.pixels.tolist(), shares)

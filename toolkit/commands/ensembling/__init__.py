@@ -1,0 +1,1 @@
+"""tk ensemble: members, their predictions, searched weights and views."""

@@ -1,0 +1,352 @@
+"""`tk ensemble`: several experiments into one prediction, which is an experiment again."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from toolkit.commands.ensembling.blending import blend, sources_of
+from toolkit.commands.ensembling.member_predictions import (
+    common_splits,
+    first_fitted,
+    predict_member,
+    predict_weighted,
+    refuse_gaps,
+    refuse_other_holdouts,
+    refuse_other_images,
+    refuse_other_tasks,
+    refuse_single_folds,
+    refuse_views,
+)
+from toolkit.commands.ensembling.member_scores import MemberScore, Verdict, score_members
+from toolkit.commands.ensembling.view_search import ViewSearch, is_search, search_views, views_to_try
+from toolkit.commands.ensembling.weight_search import Setting, WeightSearch, search_weights
+from toolkit.commands.scoring.scores import HoldoutScore, next_command, written, written_interval
+from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_beside_members, with_relative_paths
+from toolkit.config.models import EnsembleConfig, Weighting
+from toolkit.config.yaml.yaml_files import write_yaml
+from toolkit.core.arrays import Integers
+from toolkit.core.ensembling.means import MEANS, Mean
+from toolkit.core.images.views import parse_views as read_views
+from toolkit.core.images.views import views_name
+from toolkit.core.metrics.metric import Direction
+from toolkit.errors import ConfigError
+from toolkit.files.datasets.truth import TRUTH_KEYS, truth_of
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.writing import write_json, write_text, writing_to
+from toolkit.files.experiment.folder import ALL_SPLITS, Experiment, Workspace
+from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, write_folds
+from toolkit.files.experiment.members import Member, find_member, members_of
+from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved, versions, write_resolved
+from toolkit.learning.plugins import Own
+from toolkit.messages import Progress, Table
+
+WeightsGiven = Sequence[float] | Literal["equal", "search"]
+"""Numbers, or how to find them."""
+
+
+@dataclass(frozen=True)
+class EnsembleResult:
+    """What `tk ensemble` has made; `verdict` compares it with its best member, None where none has all images."""
+
+    experiment: str
+    metric: str
+    direction: Direction
+    classes: int
+    views: str
+    mean: Mean
+    members: list[MemberScore]
+    folds: list[float | None]
+    all: float | None
+    interval: tuple[float | None, float | None]
+    verdict: Verdict | None
+    view_search: ViewSearch | None
+    weight_search: WeightSearch | None
+    overlays: str
+    holdout: HoldoutScore | None = None
+    holdout_verdict: Verdict | None = None
+
+    def tables(self) -> list[Table]:
+        """How views and weights were found, if they were searched; members, plain and with views, and the ensemble."""
+        viewed = self.views != "none"
+        rows = [
+            (
+                member.name,
+                f"{member.weight:g}",
+                *([written(member.plain)] if viewed else []),
+                written(member.with_views),
+                written_interval(*member.interval),
+                *([f"{member.images}"] if self._has_parts else []),
+                *([written(member.holdout)] if self.holdout else []),
+            )
+            for member in self.members
+        ]
+        all_images = [""] if self._has_parts else []
+        rows.append(
+            (
+                self.experiment,
+                "",
+                *([""] if viewed else []),
+                written(self.all),
+                written_interval(*self.interval),
+                *all_images,
+                *([written(self.holdout.score)] if self.holdout else []),
+            )
+        )
+        scores = ["no views", f"views: {self.views}"] if viewed else [self.metric]
+        further = [*(["images"] if self._has_parts else []), *(["hold-out"] if self.holdout else [])]
+        columns = ("", "weight", *scores, "95 % interval", *further)
+        title = f"{self.experiment}: out-of-fold {self.metric}, untuned, mean of {_MEANT[self.mean]}"
+        return [*(table for search in self._searches for table in search.tables()), Table(title, columns, rows)]
+
+    def next_steps(self) -> list[str]:
+        """Whether it was worth it, where the pictures are, what to type."""
+        worse = [member.name for member in self.members if _is_better(self.direction, member.plain, member.with_views)]
+        advice = (
+            f"the views {self.views} worsen the score of {', '.join(worse)}: training may not have seen such images; "
+            "compare --views hflip, or none"
+        )
+        return [
+            *(step for search in self._searches for step in search.next_steps()),
+            *([advice] if worse else []),
+            *([self.verdict.describe()] if self.verdict else []),
+            *([f"on the hold-out: {self.holdout_verdict.describe()}"] if self.holdout_verdict else []),
+            f"pictures: {self.overlays}",
+            next_command(self.experiment),
+        ]
+
+    @property
+    def _searches(self) -> list[ViewSearch | WeightSearch]:
+        return [search for search in (self.view_search, self.weight_search) if search is not None]
+
+    @property
+    def _has_parts(self) -> bool:
+        return len({member.images for member in self.members}) > 1
+
+
+_MEANT = {"probability": "probabilities", "logit": "logits", "rank": "ranks", "vote": "votes"}
+
+
+def _is_better(direction: Direction, score: float | None, other: float | None) -> bool:
+    if score is None or other is None:
+        return score is not None and other is None
+    return score > other if direction == "max" else score < other
+
+
+def ensemble(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    weights: WeightsGiven = "equal",
+    mean: Mean = "probability",
+    views: str = "none",
+    name: str | None = None,
+    progress: Progress,
+) -> EnsembleResult:
+    """Blend the predictions of experiments, parts of them, and ensembles; what is missing is predicted first and kept.
+
+    Raises:
+        ConfigError: there is no such part of an experiment, or not as many weights as members.
+        MembersError: the members were fitted to different images or metrics, or leave images without a prediction.
+        NotReadyError: a member is not fitted.
+    """
+    members = [find_member(workspace, member) for member in names]
+    resolved = [read_resolved(member.experiment) for member in members]
+    experiment = _place(workspace, members, name)
+    choices = views_to_try(views) if is_search(views) else ()
+    _refuse(members, resolved, weights, views_name(choices) if choices else views, searching=bool(choices))
+    splits = common_splits(members, resolved)
+    truth = truth_of(members[0].experiment, resolved[0])
+    ids = truth.labelled.images.ids
+    refuse_other_holdouts(members)
+    refuse_gaps(members, ids)
+    plain = [predict_member(member, "oof", "none", progress) for member in members]
+    refuse_other_images(members, resolved, plain)
+    table = read_fold_table(members[0].experiment.folds, ids)
+    own = Own(first_fitted(members[0]).config, progress)
+    labelled = truth.only(table.out_of_fold.ids).labelled
+    parts = _parts(table, progress) if choices or weights == "search" else table.out_of_fold.folds
+    setting = Setting(labelled, parts, truth.build_metric(own), mean, progress)
+    numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
+    with writing_to(experiment.folder):
+        experiment.folder.mkdir(parents=True, exist_ok=True)
+    with locked(experiment.lock):
+        view_search = search_views(members, numbers, choices, replace(setting, mean="probability")) if choices else None
+        views = view_search.views if view_search else views
+        viewed = [predict_member(member, "oof", views, progress) for member in members]
+        weight_search = None
+        if weights == "search":
+            weight_search = search_weights(members, sources_of(members, viewed, "oof"), setting)
+            numbers = weight_search.weights
+        weighting = weights if isinstance(weights, str) else "given"
+        config = _config(experiment, members, resolved[0], tuple(numbers), weighting=weighting, mean=mean, views=views)
+        _write_config(experiment, config, resolved[0], members[0], progress)
+        _write_searches(experiment, view_search, weight_search)
+        write_folds(experiment.folds, table.ids, table.folds, table.groups)
+        folders = {"oof": viewed}
+        for split in ALL_SPLITS:
+            if split not in splits:
+                experiment.forget_predictions(split)
+                continue
+            if split != "oof":
+                folders[split] = predict_weighted(members, config.weights, split, views, progress)
+            blend(experiment, members, config, folders[split], split=split, views=views, progress=progress)
+        scored = score_members(
+            experiment, members, config, plain, viewed, held_out=folders.get("holdout", ()), own=own, progress=progress
+        )
+    return EnsembleResult(
+        experiment.name,
+        scored.metric,
+        scored.direction,
+        truth.classes.count,
+        config.views,
+        config.mean,
+        scored.members,
+        scored.folds,
+        scored.all,
+        scored.interval,
+        scored.verdict,
+        view_search,
+        weight_search,
+        str(experiment.overlays),
+        scored.holdout,
+        scored.holdout_verdict,
+    )
+
+
+def _parts(table: FoldTable, progress: Progress) -> Integers:
+    """What searches are judged by, part by part: folds, or random parts of the only one."""
+    parts = table.parts("a search")
+    if table.folds_count == 1:
+        progress.say(f"there is one fold: nested scores are of {int(parts.max()) + 1} random parts of it")
+    return parts
+
+
+def parse_weights(text: str | None) -> WeightsGiven:
+    """Weights as given on the command line: `equal`, `search`, or numbers such as `0.6,0.4`.
+
+    Raises:
+        ConfigError: something else.
+    """
+    if text in (None, "equal"):
+        return "equal"
+    if text == "search":
+        return "search"
+    try:
+        return [float(part) for part in str(text).split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"--weights: expected equal, search, or numbers separated by commas, such as 0.6,0.4, received {text!r}"
+        ) from error
+
+
+def parse_mean(text: str) -> Mean:
+    """A mean by its name.
+
+    Raises:
+        ConfigError: there is no such mean.
+    """
+    for mean in MEANS:
+        if text == mean:
+            return mean
+    raise ConfigError(f"--mean: expected one of {', '.join(MEANS)}, received {text!r}")
+
+
+def parse_views(views: str | None, tta: bool) -> str:
+    """The one name of a set of views, or `auto` and what it chooses from; `--tta` means flips.
+
+    Raises:
+        ConfigError: there is no such set.
+    """
+    if views is None:
+        return "flips" if tta else "none"
+    try:
+        name = views if is_search(views) else views_name(read_views(views))
+    except ValueError as error:
+        raise ConfigError(f"--views: {error}") from error
+    if tta and name != "flips":
+        raise ConfigError(f"--views: allowed with --tta: flips, as it says; received {views!r}")
+    return name
+
+
+def _refuse(
+    members: Sequence[Member], resolved: Sequence[Resolved], weights: WeightsGiven, views: str, *, searching: bool
+) -> None:
+    """Refuse what cannot be blended so, before anything is predicted; `searching` says that views are searched."""
+    refuse_other_tasks(members, resolved)
+    for option, asked in (("--weights search", weights == "search"), ("--views auto", searching)):
+        if asked:
+            refuse_single_folds(members, option)
+    count = len(members)
+    if not isinstance(weights, str) and (len(weights) != count or not all(0 < one < math.inf for one in weights)):
+        raise ConfigError(f"--weights: expected {count} numbers above 0, one a member, received {list(weights)}")
+    for member in members:
+        refuse_views(member, views)
+
+
+def _config(
+    experiment: Experiment,
+    members: Sequence[Member],
+    resolved: Resolved,
+    weights: tuple[float, ...],
+    *,
+    weighting: Weighting,
+    mean: Mean,
+    views: str,
+) -> EnsembleConfig:
+    tree = {
+        "members": tuple(_name_in(member, experiment.folder.parent) for member in members),
+        "weights": weights,
+        "weighting": weighting,
+        "mean": mean,
+        "views": views,
+        "primary_metric": resolved.config["primary_metric"],
+    }
+    own = names_defined_beside_members(members[0].experiment.config)
+    return EnsembleConfig.model_validate(tree, context={"own": own})
+
+
+def _place(workspace: Workspace, members: Sequence[Member], name: str | None) -> Experiment:
+    """The folder of a new ensemble, or that of an earlier ensemble of the same name, which is made again."""
+    place = workspace.place(name or "+".join(member.name.replace(":", ".") for member in members))
+    if _is_in(place, members) or (place.config.is_file() and not is_ensemble(place.config)):
+        raise ConfigError(
+            f"{place.folder} is an experiment of its own", "Choose another name for the ensemble: --name NAME"
+        )
+    return place
+
+
+def _is_in(experiment: Experiment, members: Sequence[Member]) -> bool:
+    """Whether an experiment is one of the members, or of the members of their members."""
+    inner = [members_of(member.experiment)[0] for member in members if member.is_ensemble]
+    same = any(member.experiment.folder.resolve() == experiment.folder.resolve() for member in members)
+    return same or any(_is_in(experiment, several) for several in inner)
+
+
+def _write_config(
+    experiment: Experiment, config: EnsembleConfig, first: Resolved, member: Member, progress: Progress
+) -> None:
+    tree: dict[str, Any] = config.model_dump(mode="json")
+    if experiment.config.is_file() and load_ensemble(experiment.config).config != config:
+        progress.say(f"{experiment.name} was made with other members, weights, means or views; it is made again")
+    experiment.score.unlink(missing_ok=True)
+    write_text(experiment.config, write_yaml(tree))
+    truth = {"data": data_of(member.experiment, first).model_dump()} | {key: first.config[key] for key in TRUTH_KEYS}
+    plain = with_relative_paths(tree | truth, experiment.folder)
+    write_resolved(experiment, Resolved(plain, first.digests, first.precision, versions()))
+
+
+def _write_searches(experiment: Experiment, view_search: ViewSearch | None, weight_search: WeightSearch | None) -> None:
+    """What was tried; the files of earlier searches go."""
+    for path, search in ((experiment.view_search, view_search), (experiment.weight_search, weight_search)):
+        if search is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_json(path, asdict(search))
+
+
+def _name_in(member: Member, folder: Path) -> str:
+    path = Path(os.path.relpath(member.experiment.folder, folder)).as_posix()
+    return ":".join((path, *member.part.words))

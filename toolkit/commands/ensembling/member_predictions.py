@@ -1,0 +1,265 @@
+"""The members of an ensemble: whether they fit together, and their predictions, made where they are missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.commands.ensembling.blending import blend
+from toolkit.config.loading import config_from_plain
+from toolkit.core.recipe.postprocess import Step
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.errors import MembersError, NotReadyError
+from toolkit.files.data.finding import find_test_images
+from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.disk.locks import locked
+from toolkit.files.experiment.folder import Experiment, Split
+from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.members import Member, members_of
+from toolkit.files.experiment.resolved import Resolved, read_resolved, refuse_changed_plugins
+from toolkit.files.predictions.store import ProbabilityStore, is_made_from
+from toolkit.learning.plugins import Own
+from toolkit.messages import Progress
+
+if TYPE_CHECKING:
+    from toolkit.learning.predicting.oof_and_test import FittedExperiment
+
+_SAME_KEYS = ("classes", "activation", "benchmark_class")
+_SAME_DATA = (("training_data", "fitted to images or masks"), ("test_data", "used to predict test images"))
+
+
+def refuse_other_tasks(members: Sequence[Member], resolved: Sequence[Resolved]) -> None:
+    """Refuse members that were fitted to another metric, other classes or other data than the first, or named twice.
+
+    Raises:
+        MembersError: so they were.
+    """
+    metrics = sorted({entry.primary_metric.label for entry in resolved})
+    if len(metrics) > 1:
+        raise MembersError(f"the members were fitted to different metrics: {', '.join(metrics)}")
+    for key in _SAME_KEYS:
+        if any(entry.config[key] != resolved[0].config[key] for entry in resolved):
+            listed = "; ".join(
+                f"{member.name}: {entry.config[key]}" for member, entry in zip(members, resolved, strict=True)
+            )
+            raise MembersError(f"the members differ in {key}: {listed}")
+    repeated = {member.name for member in members if members.count(member) > 1}
+    if repeated:
+        raise MembersError(f"{', '.join(repeated)} is named twice; use --weights to let it count more")
+
+
+def refuse_other_images(members: Sequence[Member], resolved: Sequence[Resolved], plain: Sequence[Path]) -> None:
+    """Refuse members whose out-of-fold predictions, in the folders `plain`, are of other images or sizes.
+
+    Raises:
+        MembersError: so they are, or images are left of which no member has a prediction.
+    """
+    stores = [ProbabilityStore(folder) for folder in plain]
+    whole = [number for number, member in enumerate(members) if member.part.fold is None]
+    for number in whole[1:]:
+        first = whole[0]
+        differing = sorted(set(stores[first].ids).symmetric_difference(stores[number].ids))
+        if differing:
+            raise MembersError(
+                f"{members[first].name} and {members[number].name} were fitted to different images: {len(differing)} "
+                f"ids are in only one of them, such as {', '.join(differing[:5])}",
+                "Only experiments over the same images can be averaged.",
+            )
+    for member, store in zip(members[1:], stores[1:], strict=True):
+        for image_id in set(stores[0].ids).intersection(store.ids):
+            if store.size(image_id) != stores[0].size(image_id):
+                raise MembersError(f"{image_id} has another size in {member.name} than in {members[0].name}")
+    for key, what in _SAME_DATA:
+        if len({entry.digests.get(key) for entry in resolved}) > 1:
+            raise MembersError(
+                f"the members were {what} with the same ids but different content", "Use the same data folders for all."
+            )
+
+
+def refuse_gaps(members: Sequence[Member], ids: Sequence[str]) -> None:
+    """Refuse single folds that leave images without any out-of-fold prediction; `ids` are those of all labelled images.
+
+    Raises:
+        MembersError: so they do.
+    """
+    covered = frozenset[str]().union(*(member.images(None if member.part.fold is None else ids) for member in members))
+    expected = members[0].fold_table().out_of_fold.ids
+    missing = sorted(set(expected) - covered)
+    if missing:
+        raise MembersError(
+            f"{len(missing)} of {len(expected)} training images have no out-of-fold prediction, such as "
+            f"{', '.join(missing[:5])}: {', '.join(member.name for member in members)} hold out other ones",
+            "A fold predicts only what it never saw. Name folds that hold out every image, or a whole experiment too.",
+        )
+
+
+def refuse_other_holdouts(members: Sequence[Member]) -> None:
+    """Refuse members of which some trained on, or were judged by, what others hold out for the end.
+
+    Raises:
+        MembersError: so they did.
+    """
+    first = frozenset(members[0].fold_table().holdout.ids)
+    for member in members[1:]:
+        differing = sorted(first.symmetric_difference(member.fold_table().holdout.ids))
+        if differing:
+            raise MembersError(
+                f"{members[0].name} and {member.name} have different hold-outs: {len(differing)} images are in only "
+                f"one of them, such as {', '.join(differing[:5])}; an average would know what it is judged by",
+                f"Fit them with the same folds, as with folds: ../{members[0].experiment.name}/folds.csv",
+            )
+
+
+def refuse_single_folds(members: Sequence[Member], option: str) -> None:
+    """Refuse single folds where members are compared on the same images.
+
+    Raises:
+        MembersError: there are some.
+    """
+    single = [member.name for member in members if member.part.fold is not None]
+    if single:
+        raise MembersError(
+            f"{option} compares members on the same images, but {', '.join(single)} predicted only what they never saw",
+            "Name whole experiments, or give numbers and views: --weights 0.6,0.4 --views flips",
+        )
+
+
+def common_splits(members: Sequence[Member], resolved: Sequence[Resolved]) -> list[Split]:
+    """Test predictions are blended where every member has them, those of the hold-out where there is one.
+
+    Raises:
+        MembersError: some have them, some have not, or of other images.
+    """
+    tested = [
+        "test_data" in entry.digests if member.is_part else member.predictions("test").is_dir()
+        for member, entry in zip(members, resolved, strict=True)
+    ]
+    if any(tested) and not all(tested):
+        having = [member.name for member, has in zip(members, tested, strict=True) if has]
+        without = [member for member, has in zip(members, tested, strict=True) if not has]
+        raise MembersError(
+            f"{', '.join(having)} predicted test images, {', '.join(member.name for member in without)} did not",
+            f"Add data.test to its configuration and run: tk fit {without[0].experiment.name}",
+        )
+    folders = [member.predictions("test") for member in members if not member.is_part]
+    if any(tested) and len({frozenset(ProbabilityStore(folder).ids) for folder in folders}) > 1:
+        raise MembersError(
+            "the members predicted different test images", "Set data.test alike and run tk fit for each."
+        )
+    splits: list[Split] = ["oof", "test"] if any(tested) else ["oof"]
+    return [*splits, "holdout"] if members[0].fold_table().holdout.ids else splits
+
+
+def refuse_views(member: Member, views: str) -> None:
+    """Predictions with views are made anew, which takes the weights and plain members.
+
+    Raises:
+        MembersError: the member is averaged over other views already.
+        NotReadyError: weights are gone.
+    """
+    if views == "none" or member.is_part:  # a part was only found with its weights
+        return
+    if member.is_ensemble:
+        inner, config = members_of(member.experiment)
+        if config.views not in ("none", views):
+            raise MembersError(f"{member.name} is averaged over {config.views} already; --views {views} would mix them")
+        for one, weight in zip(inner, config.weights, strict=True):
+            if weight and config.views == "none":
+                refuse_views(one, views)
+        return
+    fitted = read_resolved(member.experiment).config
+    last = len(fitted["stages"]) - 1
+    stages = [(fold, member.experiment.stage(fold, last)) for fold in range(fitted["folds_count"])]
+    gone = [fold for fold, stage in stages if not stage.best_weights.is_file()]
+    if gone:
+        raise NotReadyError(
+            f"{member.name} cannot be predicted with {views}: the weights of fold {', '.join(map(str, gone))} are gone",
+            f"Run: tk fit {member.name}",
+        )
+
+
+def predict_member(member: Member, split: Split, views: str, progress: Progress) -> Path:
+    """The folder of a member's predictions with these views, made if they are missing or stale.
+
+    That of a single fold may hold further images, see `Member.images`.
+    """
+    (folder,) = predict_sets(member, split, [views], progress)
+    return folder
+
+
+def predict_sets(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
+    """The folders of a member's predictions with several sets of views, see `predict_member`; in one pass."""
+    if member.is_ensemble:
+        return [_blended(member, split, views, progress) for views in sets]
+    made = [views for views in sets if views != "none" or member.is_part]
+    folders = {}
+    if made:
+        with locked(member.experiment.lock):
+            folders = dict(zip(made, _predict(member, split, made, progress), strict=True))
+    return [folders.get(views, member.predictions(split, views)) for views in sets]
+
+
+def predict_weighted(
+    members: Sequence[Member], weights: Sequence[float], split: Split, views: str, progress: Progress
+) -> list[Path]:
+    """The folders of several members' predictions, see `predict_member`; of those without weight none are made."""
+    return [
+        predict_member(member, split, views, progress) if weight else member.predictions(split, views)
+        for member, weight in zip(members, weights, strict=True)
+    ]
+
+
+def _blended(member: Member, split: Split, views: str, progress: Progress) -> Path:
+    inner, config = members_of(member.experiment)
+    if views in ("none", config.views):
+        return member.predictions(split)
+    with locked(member.experiment.lock):
+        folders = predict_weighted(inner, config.weights, split, views, progress)
+        return blend(member.experiment, inner, config, folders, split=split, views=views, into=views, progress=progress)
+
+
+def first_fitted(member: Member) -> Experiment:
+    """The experiment itself, or the first inside an ensemble: beside it lies the code of its own metrics."""
+    while member.is_ensemble:
+        member = members_of(member.experiment)[0][0]
+    return member.experiment
+
+
+def own_steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mapping[str, Step]:
+    """The user's own steps, if the recipe has any."""
+    if not any(rule.steps for rule in recipe.classes):
+        return {}
+    return Own(first_fitted(Member(experiment)).config, progress)
+
+
+def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
+    from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
+
+    experiment = member.experiment
+    resolved = read_resolved(experiment)
+    refuse_changed_plugins(experiment, resolved)
+    config = config_from_plain(resolved.config, experiment.folder)
+    images = find_labelled(config).images
+    if member.part.stage is not None:  # sizes and batches are those of the stage
+        config = config.model_copy(update={"stages": config.stages[: member.part.stage + 1]})
+    folds = read_folds(experiment.folds, images.ids)
+    own = Own(experiment.config, progress)
+    fitted = FittedExperiment(experiment, config, resolved, images.ids, folds, own, member.part)
+    tests = find_test_images(config.data, config.shape[2]) if split == "test" else None
+    if tests is not None:
+        predict_test(fitted, tests, sets, progress)
+    if split == "holdout":
+        predict_holdout(fitted, images, sets, progress)
+    if split != "oof":
+        return [fitted.predictions(split, views) for views in sets]
+    of_all_folds = replace(fitted, part=replace(member.part, fold=None))
+    there = [views for views in sets if member.part.fold is not None and _is_current(of_all_folds, views)]
+    predict_oof(fitted, images, [views for views in sets if views not in there], progress)
+    return [(of_all_folds if views in there else fitted).predictions(split, views) for views in sets]
+
+
+def _is_current(fitted: "FittedExperiment", views: str) -> bool:
+    """Whether out-of-fold predictions are there, made from the weights that are there."""
+    paths = [path for fold in fitted.fold_numbers for path in fitted.weights_of(fold)]
+    folder = fitted.predictions("oof", views)
+    return all(path.is_file() for path in paths) and is_made_from(folder, fitted.made_from("oof", views))

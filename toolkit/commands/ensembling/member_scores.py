@@ -1,0 +1,246 @@
+"""Scores of an ensemble and of its members, and whether it beats the best of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.commands.scoring.overlays import write_overlays
+from toolkit.commands.scoring.scores import HoldoutScore, Scores, score_stores, write_scores, written
+from toolkit.config.models import EnsembleConfig
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.metrics.bootstrap import Verdict as Word
+from toolkit.core.metrics.bootstrap import bootstrap, paired
+from toolkit.core.metrics.metric import Direction, Metric
+from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.files.datasets.truth import Truth, only, truth_of
+from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.messages import Progress
+
+
+@dataclass(frozen=True)
+class MemberScore:
+    """A member's out-of-fold score, plain and with the views of the ensemble; None where the metric skips all.
+
+    `interval` is the 95 % bootstrap interval of the score with views. `images` are those that it has out-of-fold
+    predictions of: a single fold only what it never saw. `holdout` is the score of the hold-out with views.
+    """
+
+    name: str
+    weight: float
+    plain: float | None
+    with_views: float | None
+    interval: tuple[float | None, float | None]
+    images: int
+    holdout: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an ensemble beats its best member: both scores, their paired difference and its standard error."""
+
+    member: str
+    ensemble_score: float | None
+    member_score: float | None
+    difference: float | None
+    standard_error: float | None
+    word: Word
+
+    def describe(self) -> str:
+        """In a sentence."""
+        figures = (
+            f"{written(self.ensemble_score)} against {written(self.member_score)}, "
+            f"{written(self.difference, signed=True)} ± {written(self.standard_error)}"
+        )
+        told = {
+            "better": f"the ensemble beats its best member, {self.member}: {figures}",
+            "worse": f"the ensemble is worse than its best member, {self.member}: {figures}",
+            "cannot tell": f"cannot tell whether the ensemble beats its best member, {self.member}: {figures}",
+        }
+        return told[self.word]
+
+
+@dataclass(frozen=True)
+class EnsembleScores:
+    """What the ensemble and its members score out of fold, untuned.
+
+    `holdout` is the ensemble's score of the hold-out, if there is one, and `holdout_verdict` compares it there with the
+    member that is best out of fold.
+    """
+
+    metric: str
+    direction: Direction
+    members: list[MemberScore]
+    folds: list[float | None]
+    all: float | None
+    interval: tuple[float | None, float | None]
+    verdict: Verdict | None
+    holdout: HoldoutScore | None = None
+    holdout_verdict: Verdict | None = None
+
+
+def score_members(
+    experiment: Experiment,
+    members: Sequence[Member],
+    config: EnsembleConfig,
+    plain: Sequence[Path],
+    viewed: Sequence[Path],
+    *,
+    held_out: Sequence[Path] = (),
+    own: Mapping[str, Any],
+    progress: Progress,
+) -> EnsembleScores:
+    """Score an ensemble and its members, and write score.json, scores.csv and overlays.png.
+
+    Args:
+        experiment: the ensemble, whose out-of-fold predictions are there.
+        members: of it.
+        config: of it.
+        plain: the folders of the members' out-of-fold predictions without views.
+        viewed: those with the views of the ensemble, the same ones if it has none.
+        held_out: those of the hold-out with these views; of members without weight there may be none.
+        own: the user's metrics by name.
+        progress: to talk to.
+    """
+    truth = truth_of(experiment, read_resolved(experiment))
+    labelled = truth.labelled.images.ids
+    table = read_fold_table(experiment.folds, labelled)
+    scorer = _Scorer(truth, table.folds, own, progress)
+    every, outside = frozenset(table.out_of_fold.ids), frozenset(table.holdout.ids)
+    seen = [member.images(labelled) for member in members]
+    own_folder = experiment.predictions("oof")
+    scorer.score([own_folder, *_of_all(plain, seen, every), *_of_all(viewed, seen, every)], every)
+    for folder, ids in zip([*plain, *viewed], [*seen, *seen], strict=True):
+        scorer.score([folder], ids)
+    blended = scorer.found[own_folder, every]
+    write_overlays(experiment, ProbabilityStore(own_folder), only(truth.labelled, every), blended, IDENTITY)
+    if held_out:
+        counted = [folder for folder, weight in zip(held_out, config.weights, strict=True) if weight]
+        scorer.score([experiment.predictions("holdout"), *counted], outside)
+    theirs = [scorer.found.get((folder, outside)) for folder in held_out] or [None] * len(members)
+    ours = scorer.found.get((experiment.predictions("holdout"), outside))
+    write_scores(experiment, blended, ours)
+    metric = blended.judgement.metrics[0]
+    pairs = [
+        (scorer.found[one, ids], scorer.found[other, ids]) for one, other, ids in zip(plain, viewed, seen, strict=True)
+    ]
+    found = [
+        MemberScore(
+            member.name,
+            weight,
+            finite_or_none(without.all),
+            finite_or_none(with_views.all),
+            _interval(metric, _statistics(with_views)),
+            len(with_views.ids),
+            None if outside_scores is None else finite_or_none(outside_scores.all),
+        )
+        for member, weight, (without, with_views), outside_scores in zip(
+            members, config.weights, pairs, theirs, strict=True
+        )
+    ]
+    best = _best(metric, len(every), config.weights, pairs)
+    verdict, on_holdout = None, None
+    if best is not None:
+        number, scores = best
+        verdict = _verdict(metric, members[number].name, blended, scores)
+        on_holdout = _verdict(metric, members[number].name, ours, theirs[number])
+    return EnsembleScores(
+        blended.metric,
+        metric.direction,
+        found,
+        [finite_or_none(score) for score in blended.by_fold],
+        finite_or_none(blended.all),
+        _interval(metric, _statistics(blended)),
+        verdict,
+        None if ours is None else HoldoutScore(len(ours.ids), finite_or_none(ours.all)),
+        None if _is_alone(config.weights) else on_holdout,
+    )
+
+
+class _Scorer:
+    """Scores stores, each once for a set of images; several over the same images in one pass."""
+
+    def __init__(self, truth: Truth, folds: Integers, own: Mapping[str, Any], progress: Progress) -> None:
+        self._truth, self._folds, self._own, self._progress = truth, folds, own, progress
+        self.found: dict[tuple[Path, frozenset[str]], Scores] = {}
+
+    def score(self, folders: Sequence[Path], ids: frozenset[str]) -> None:
+        """Score what is not scored yet."""
+        missing = [folder for folder in dict.fromkeys(folders) if (folder, ids) not in self.found]
+        if not missing:
+            return
+        data = self._truth.labelled
+        inside = np.array([image_id in ids for image_id in data.images.ids])
+        scores = score_stores(
+            [ProbabilityStore(folder) for folder in missing],
+            only(data, ids),
+            self._folds[inside],
+            [self._truth.metric],
+            recipe=IDENTITY,
+            benchmark=self._truth.benchmark,
+            own=self._own,
+            progress=self._progress,
+        )
+        self.found |= {(folder, ids): found for folder, found in zip(missing, scores, strict=True)}
+
+
+def _of_all(folders: Sequence[Path], seen: Sequence[frozenset[str]], every: frozenset[str]) -> list[Path]:
+    """The predictions of members that have all images."""
+    return [folder for folder, ids in zip(folders, seen, strict=True) if ids == every]
+
+
+def _statistics(scores: Scores) -> Floats:
+    return scores.judgement.statistics[0]
+
+
+def _interval(metric: Metric, statistics: Floats) -> tuple[float | None, float | None]:
+    found = bootstrap(metric, statistics)
+    return finite_or_none(found.low), finite_or_none(found.high)
+
+
+def _is_alone(weights: Sequence[float]) -> bool:
+    return sum(weight > 0 for weight in weights) == 1
+
+
+def _best(
+    metric: Metric, images: int, weights: Sequence[float], pairs: Sequence[tuple[Scores, Scores]]
+) -> tuple[int, Scores] | None:
+    """The number of the best member with its scores, plain or with views; only those of all images can be compared.
+
+    A single member with views is the ensemble itself: it is compared as it is without them.
+    """
+    complete = [
+        (number, scores)
+        for number, (weight, both) in enumerate(zip(weights, pairs, strict=True))
+        for scores in (both[:1] if _is_alone(weights) and weight else both)
+        if len(scores.ids) == images
+    ]
+    if not complete:
+        return None
+    best = complete[0]
+    for other in complete[1:]:
+        if metric.is_better(other[1].all, best[1].all):
+            best = other
+    return best
+
+
+def _verdict(metric: Metric, name: str, ours: Scores | None, theirs: Scores | None) -> Verdict | None:
+    """How the ensemble compares with a member, on the images that both were scored on."""
+    if ours is None or theirs is None:
+        return None
+    found = paired(metric, _statistics(ours), _statistics(theirs))
+    return Verdict(
+        name,
+        finite_or_none(ours.all),
+        finite_or_none(theirs.all),
+        finite_or_none(found.mean),
+        finite_or_none(found.standard_error),
+        found.verdict,
+    )

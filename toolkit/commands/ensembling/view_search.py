@@ -1,0 +1,176 @@
+"""`--views auto`: the views that raise the out-of-fold score, and what they honestly gain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
+
+from toolkit.commands.ensembling.blending import sources_of
+from toolkit.commands.ensembling.member_predictions import predict_sets
+from toolkit.commands.ensembling.weight_search import (
+    Gain,
+    Material,
+    SearchScores,
+    Setting,
+    gain_of,
+    score_folds,
+    score_names,
+    scores_of,
+    search,
+)
+from toolkit.commands.scoring.scores import written
+from toolkit.core.ensembling.candidate_scores import Weighed, Weights, has_thresholds
+from toolkit.core.ensembling.weight_search import by_adding, indicator
+from toolkit.core.images.views import View, parse_views, views_name
+from toolkit.errors import ConfigError
+from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.experiment.members import Member
+from toolkit.messages import Table
+
+_AUTO = "auto"
+_FROM = "d4"
+
+
+@dataclass(frozen=True)
+class ViewScore:
+    """The out-of-fold score of the image as it is averaged with one view, and what that gains over none."""
+
+    view: str
+    score: float | None
+    gain: float | None
+
+
+@dataclass(frozen=True)
+class ViewStep:
+    """One more view in the set, with the scores of the set, and what the view gains over the set without it, nested."""
+
+    view: str
+    scores: SearchScores
+    gain: Gain
+
+
+@dataclass(frozen=True)
+class ViewSearch:
+    """What the search for views has found.
+
+    `alone` has every view that was tried, added to the image as it is; `steps` those that were added one after the
+    other, of which the first are taken as long as each gains more than its standard error. `thresholds` says whether
+    sets were judged at the best threshold, or at the untuned recipe. `by_fold` are the sets that the other folds chose.
+    """
+
+    metric: str
+    tried: int
+    thresholds: bool
+    alone: list[ViewScore]
+    scores_of_none: SearchScores
+    steps: list[ViewStep]
+    by_fold: list[str]
+    views: str
+
+    def tables(self) -> list[Table]:
+        """What each view gains, and those that were added one after the other."""
+        best = ", at the best threshold" if self.thresholds else ", untuned"
+        views = [(found.view, written(found.score), written(found.gain, signed=True)) for found in self.alone]
+        columns = [
+            [*self.scores_of_none.cells(self.thresholds), ""],
+            *([*step.scores.cells(self.thresholds), step.gain.describe()] for step in self.steps),
+        ]
+        rows = list(zip([*score_names(self.thresholds), "nested gain of the last"], *columns, strict=True))
+        heads = ("", "none", *(f"and {step.view}" for step in self.steps))
+        return [
+            Table(f"one view beside the image itself: out-of-fold {self.metric}{best}", ("", "score", "gain"), views),
+            Table(f"views by out-of-fold {self.metric}, {self.tried} sets tried", heads, rows),
+        ]
+
+    def next_steps(self) -> list[str]:
+        """What was taken and why."""
+        if self.views != "none":
+            return [f"views that gain more than their standard error are taken: {self.views}"]
+        return ["no view gains more than its standard error: none is taken"]
+
+
+def is_search(text: str) -> bool:
+    """Whether views are to be searched: `auto` or `auto:SET`."""
+    return text.partition(":")[0].strip() == _AUTO
+
+
+def views_to_try(text: str) -> tuple[View, ...]:
+    """The views that `auto` or `auto:SET` chooses from, the image as it is first.
+
+    Raises:
+        ConfigError: there is no such set, or nothing to choose from in it.
+    """
+    _, colon, among = text.partition(":")
+    try:
+        views = parse_views(among if colon else _FROM)
+    except ValueError as error:
+        raise ConfigError(f"--views {text}: {error}") from error
+    identity = parse_views("none")
+    others = tuple(view for view in views if view not in identity)
+    if not others:
+        raise ConfigError(f"--views {text}: there is nothing to choose from but the image as it is")
+    return (*identity, *others)
+
+
+def search_views(
+    members: Sequence[Member], weights: Sequence[float], views: Sequence[View], setting: Setting
+) -> ViewSearch:
+    """Choose the views that help the weighted mean of members, starting from the image as it is.
+
+    Args:
+        members: all but single folds; their predictions with each view are made where they are missing.
+        weights: of the members.
+        views: to choose from, the image as it is first.
+        setting: what the choice is judged by.
+    """
+    names = [views_name([view]) for view in views]
+    folders = [predict_sets(member, "oof", names, setting.progress) for member in members]
+    each = [member for member in members for _ in views]
+    material = Material(sources_of(each, [folder for several in folders for folder in several], "oof"), setting)
+    whole = _whole(weights)
+
+    def spread(choice: Weights) -> Weights:
+        """Weights of every member with every view."""
+        return tuple(weight * chosen for weight in whole for chosen in choice)
+
+    count = len(views)
+    known, order, by_fold = search(material, lambda: by_adding(count), spread)
+    sets = [indicator(order[:length], count) for length in range(1, len(order) + 1)]
+    plans = [[indicator(path[:length], count) for path in by_fold] for length in range(1, len(order) + 1)]
+    nested = score_folds(material, known, spread, plans)
+    scores = [scores_of(material, known[chosen], found) for chosen, found in zip(sets, nested, strict=True)]
+    gains = [gain_of(setting.metric, found, before) for before, found in pairwise(nested)]
+    steps = [
+        ViewStep(views[number].name, of_set, gain)
+        for number, of_set, gain in zip(order[1:], scores[1:], gains, strict=True)
+    ]
+    taken = len(list(takewhile(lambda step: step.gain.taken, steps)))
+
+    def name_of(numbers: Sequence[int]) -> str:
+        return views_name([views[number] for number in numbers])
+
+    return ViewSearch(
+        setting.metric.label,
+        len(known),
+        has_thresholds(setting.metric, material.blender),
+        _alone(views, known, material),
+        scores[0],
+        steps,
+        [name_of(path) for path in by_fold],
+        name_of(order[: 1 + taken]),
+    )
+
+
+def _alone(views: Sequence[View], known: Mapping[Weights, Weighed], material: Material) -> list[ViewScore]:
+    """The score of each view beside the image as it is, which every search has asked for."""
+    none = known[indicator([0], len(views))].best(material.all_folds).score
+    found = []
+    for number in range(1, len(views)):
+        score = known[indicator([0, number], len(views))].best(material.all_folds).score
+        gain = score - none if material.metric.direction == "max" else none - score
+        found.append(ViewScore(views[number].name, finite_or_none(score), finite_or_none(gain)))
+    return found
+
+
+def _whole(weights: Sequence[float]) -> list[int]:
+    """The same ratios, to a thousandth of the largest, in whole numbers."""
+    return [max(1, round(1000 * weight / max(weights))) for weight in weights]

@@ -1,0 +1,235 @@
+"""`tk data`: what the data of an experiment are like, and what is wrong with them, before anything is trained."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
+
+import cv2
+
+from toolkit.commands.inspecting.data_samples import draw_samples
+from toolkit.commands.training.fold_plan import find_folds
+from toolkit.config.loading import is_ensemble, load_config
+from toolkit.config.models import Config
+from toolkit.errors import ConfigError, DataError, ToolkitError
+from toolkit.files.data.finding import find_extra_images, find_test_images
+from toolkit.files.data.sources import Images, LabelledImages
+from toolkit.files.datasets.dataset import Dataset, check_all_depths, find_labelled, refuse_shared, weights_of
+from toolkit.files.disk.writing import replacing, write_json
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.inspection.checking import (
+    DataIndex,
+    duplicate_findings_of,
+    file_findings,
+    test_findings,
+    training_findings,
+)
+from toolkit.files.inspection.data_findings import DataFinding, by_level, errors_of
+from toolkit.files.inspection.data_summary import ClassShare, FileSummary, class_shares, summary_of
+from toolkit.files.inspection.duplicate_findings import like_extra
+from toolkit.files.inspection.examining import ImageFacts, examine_images, examine_labelled
+from toolkit.files.submissions.layout import sample_layout_for
+from toolkit.messages import Progress, Silent, Table
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class DataResult:
+    """What `tk data` has found; a part that cannot be looked at is None and has its finding."""
+
+    experiment: str
+    training: FileSummary | None
+    test: FileSummary | None
+    classes: list[ClassShare]
+    findings: list[DataFinding]
+    file: str
+    samples: str
+
+    @property
+    def exit_code(self) -> int:
+        """0, or that of data that would spoil training."""
+        return DataError.exit_code if errors_of(self.findings) else 0
+
+    def tables(self) -> list[Table]:
+        """What the files are, the classes, what was found."""
+        tables = []
+        shown = [(name, part) for name, part in (("training", self.training), ("test", self.test)) if part is not None]
+        if shown:
+            cells = [dict(part.rows()) for _, part in shown]
+            rows = [(key, *(part.get(key, "") for part in cells)) for key in cells[0]]
+            tables.append(Table(f"{self.experiment}: data", ("", *(name for name, _ in shown)), rows))
+        if self.classes:
+            lines = [share.row() for share in self.classes]
+            columns = ("class", "pixel values", "pixels", "images", "of all images")
+            tables.append(Table(f"{self.experiment}: classes", columns, lines))
+        told = [(one.level, one.check, one.in_one_line(with_advice=True)) for one in self.findings]
+        if told:
+            tables.append(Table(f"{self.experiment}: findings", ("", "of", "what"), told))
+        return tables
+
+    def next_steps(self) -> list[str]:
+        """What to look at and to type."""
+        lines = [f"all ids of each finding: {self.file}"]
+        if self.samples:
+            lines.append(f"pictures: {self.samples}")
+        if not self.findings:
+            lines.append("nothing is wrong with the data")
+        if errors_of(self.findings):
+            return [*lines, f"next: mend the errors, then tk data {self.experiment} again"]
+        return [*lines, f"next: tk fit {self.experiment}"]
+
+
+def examine_data(workspace: Workspace, name: str, *, overrides: Sequence[str] = (), progress: Progress) -> DataResult:
+    """Look at all data of an experiment; write data.json and a sheet of samples.
+
+    What is wrong is collected, not raised.
+
+    Raises:
+        ConfigError, MissingFileError: there is no such experiment, or its configuration is wrong.
+    """
+    experiment = workspace.find(name)
+    if is_ensemble(experiment.config):
+        raise ConfigError(f"{experiment.name} is an ensemble; the data are those of its members")
+    config = load_config(experiment.config, overrides).config
+    found = _Collected()
+    labelled = found.trying("training data", lambda: find_labelled(config))
+    images = found.trying("test data", lambda: find_test_images(config.data, config.shape[2]))
+    facts = () if labelled is None else _training(labelled, config, found, progress)
+    shown = () if images is None else _test(images, config, found, progress)
+    extra = found.trying("extra data", lambda: find_extra_images(config.data, config.task_classes, config.shape[2]))
+    listening = _Listening(found, "values")
+    found.trying("values", lambda: check_all_depths(config, labelled, extra or (), images, listening))
+    if labelled is not None:
+        _extra(labelled, facts, extra or (), found=found, progress=progress)
+        _duplicates(experiment, config, labelled, facts, test=shown, found=found)
+    findings = by_level(found.findings)
+    samples = _write_samples(experiment, config, labelled, facts, findings)
+    result = DataResult(
+        experiment.name,
+        None if labelled is None else summary_of(facts, labelled.images, labelled.masks),
+        None if images is None else summary_of(shown, images),
+        [] if labelled is None else class_shares(facts, labelled.classes),
+        findings,
+        str(experiment.data_findings),
+        samples,
+    )
+    write_json(experiment.data_findings, asdict(result))
+    return result
+
+
+class _Collected:
+    """Findings, among them what was raised."""
+
+    def __init__(self) -> None:
+        self.findings: list[DataFinding] = []
+
+    def trying(self, check: str, look: Callable[[], _Found]) -> _Found | None:
+        """What looking gives; None if it raised an error, which becomes a finding."""
+        try:
+            return look()
+        except ToolkitError as error:
+            message, *details = error.message.splitlines()
+            self.findings.append(
+                DataFinding("error", check, message, (), error.advice, tuple(line.strip() for line in details))
+            )
+            return None
+
+
+def _training(
+    labelled: LabelledImages, config: Config, found: _Collected, progress: Progress
+) -> tuple[ImageFacts, ...]:
+    facts = examine_labelled(labelled, progress, "looking at training images")
+    found.findings += training_findings(labelled, facts, folds_count=config.folds_count)
+    found.findings += file_findings(facts, labelled.images, labelled.masks)
+    found.trying("weights", lambda: weights_of(config, labelled))
+    return facts
+
+
+def _test(images: Images, config: Config, found: _Collected, progress: Progress) -> tuple[ImageFacts, ...]:
+    facts = examine_images(images, progress, "looking at test images")
+    told = [*test_findings(images, facts), *file_findings(facts, images)]
+    found.findings += [_of("test", finding) for finding in told]
+    sample = config.data.sample_submission
+    if sample is not None:
+        listening = _Listening(found, "sample submission")
+        found.trying(
+            "sample submission", lambda: sample_layout_for(sample, images.ids, listening, config.data.table_format)
+        )
+    return facts
+
+
+def _of(part: str, finding: DataFinding) -> DataFinding:
+    return replace(finding, check=f"{part}: {finding.check}")
+
+
+class _Listening(Silent):
+    """A progress that makes findings of warnings."""
+
+    def __init__(self, found: _Collected, check: str) -> None:
+        self._found, self._check = found, check
+
+    def warn(self, message: str) -> None:
+        self._found.findings.append(DataFinding("warning", self._check, message))
+
+
+def _extra(
+    labelled: LabelledImages,
+    facts: Sequence[ImageFacts],
+    extra: Sequence[LabelledImages],
+    *,
+    found: _Collected,
+    progress: Progress,
+) -> None:
+    """Images that every fold trains on: sound, and none of those that folds hold out."""
+    checked = []
+    for data in extra:
+        further = examine_labelled(data, progress, "looking at extra images")
+        found.findings += [_of("extra", finding) for finding in training_findings(data, further, extra=True)]
+        checked.append((data, _index(further)))
+    if checked:
+        found.trying("extra data", lambda: refuse_shared(labelled, _index(facts), checked))
+    for data, index in checked:
+        found.findings += like_extra(_index(facts).facts, index.facts, data.images.origin)
+
+
+def _index(facts: Sequence[ImageFacts]) -> DataIndex:
+    return DataIndex(tuple(one for one in facts if not one.problem))
+
+
+def _duplicates(
+    experiment: Experiment,
+    config: Config,
+    labelled: LabelledImages,
+    facts: tuple[ImageFacts, ...],
+    *,
+    test: Sequence[ImageFacts],
+    found: _Collected,
+) -> None:
+    """Copies, across the folds of folds.csv or those that `tk fit` would draw; groups that these divide."""
+    kept = [one for one in facts if not one.problem]
+    if not kept:
+        return
+    table = None
+    if len(kept) == len(facts) and not errors_of(found.findings):
+        dataset = Dataset(labelled, DataIndex(facts), (), None, {}, None)
+        table = found.trying("folds", lambda: find_folds(experiment, config, dataset, Silent()))
+    folds = None if table is None else table.folds
+    found.findings += duplicate_findings_of(kept, folds, [one for one in test if not one.problem])
+
+
+def _write_samples(
+    experiment: Experiment,
+    config: Config,
+    labelled: LabelledImages | None,
+    facts: Sequence[ImageFacts],
+    findings: Sequence[DataFinding],
+) -> str:
+    """The sheet; its path, or nothing where no image can be shown."""
+    usable = [one for one in facts if not one.problem]
+    if labelled is None or not usable:
+        return ""
+    sheet = draw_samples(experiment.name, labelled, usable, findings, config.activation)
+    encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]
+    with replacing(experiment.data_samples) as file:
+        file.write(encoded.tobytes())
+    return str(experiment.data_samples)

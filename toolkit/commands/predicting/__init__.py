@@ -1,0 +1,1 @@
+"""tk predict: new images into probabilities, masks and pictures."""

@@ -1,0 +1,270 @@
+"""`tk predict`: probabilities, masks and pictures of any images, with an experiment or ensemble that was fitted."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.commands.comparing.evaluate import choose_recipe
+from toolkit.commands.ensembling.member_predictions import own_steps
+from toolkit.commands.predicting.forecaster import Failure, Forecast, Forecaster, chosen_views
+from toolkit.commands.predicting.formats import FORMATS, About, Predicted, parse_formats
+from toolkit.commands.predicting.one_file_formats import refuse_other_sizes, write_maps, write_runs
+from toolkit.commands.predicting.predict_result import Failed, PredictResult
+from toolkit.core.masks.labels import Classes
+from toolkit.core.recipe.postprocess import IDENTITY, Step, describe, masks_of, recipe_to_plain
+from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.errors import ConfigError
+from toolkit.files.data.sources import Images
+from toolkit.files.datasets.images_to_predict import Inputs, find_inputs, images_of
+from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.members import Member, find_member, members_of
+from toolkit.files.predictions.output_folder import InputRow, PredictionFolder
+from toolkit.messages import Progress
+
+_SECONDS_BETWEEN_SAVES = 2.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What predicts, and how: folds and a stage by number, a set of views, which recipe makes masks."""
+
+    folds: Sequence[int] | None = None
+    stage: int | None = None
+    views: str | None = None
+    recipe: str | None = None
+    threshold: float | None = None
+
+
+def parse_folds(text: str | None) -> list[int] | None:
+    """The folds that `--fold 0,2` names.
+
+    Raises:
+        ConfigError: these are no numbers.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"--fold: expected numbers separated by commas, such as 0,2; received {text!r}")
+    return [int(part) for part in parts]
+
+
+def predict(
+    workspace: Workspace,
+    name: str,
+    paths: Sequence[Path],
+    *,
+    out: Path,
+    formats: Sequence[str] = ("png",),
+    options: Options = Options(),
+    recursive: bool = False,
+    progress: Progress,
+) -> PredictResult:
+    """Predict the images of a folder, or one image, and write what the formats ask for into another folder.
+
+    An image that cannot be predicted is listed in the result and in the table of the folder; the others are done all
+    the same. What is there and was made from the very same is kept.
+
+    Args:
+        workspace: where the experiment is.
+        name: of an experiment, an ensemble or a part.
+        paths: of a folder of images, or of one image; of several where images have their channels in several folders.
+        out: the folder to write to.
+        formats: see `prediction_files.FORMATS` and `MADE_OF`.
+        options: what predicts, and how.
+        recursive: whether folders in the folder count too.
+        progress: to talk to.
+
+    Raises:
+        ToolkitError: nothing can be predicted, or not written.
+    """
+    started = time.perf_counter()
+    wanted = parse_formats(formats)
+    member = find_member(workspace, name)
+    views = chosen_views(options.views)
+    fitted = find_fitted(member, folds=options.folds, stage=options.stage, views=views)
+    rule = _recipe(member, fitted, wanted, options, progress)
+    inputs = find_inputs(paths, recursive=recursive, leave_out=out)
+    images = images_of(inputs, first_networks(fitted))
+    inputs.warn(progress)
+    if "maps" in wanted:
+        refuse_other_sizes(images)
+    folder = PredictionFolder(out)
+    with folder.locked():
+        job = _Job(folder, member, fitted, rule=rule, formats=wanted, progress=progress)
+        rows, predicted = job.run(inputs, images)
+        done = [row for row in rows if not row.failure]
+        for extra, write in (("maps", write_maps), ("rle", write_runs)):
+            if extra in wanted:
+                write(folder, job.about, [row.image_id for row in done])
+        folder.write_table(rows)
+        folder.save()
+    failed = [Failed(row.file, row.failure) for row in rows if row.failure]
+    return PredictResult(
+        experiment=member.name,
+        images=len(rows),
+        predicted=predicted,
+        kept=len(done) - predicted,
+        failed=failed,
+        left_out=[*inputs.left_out, *inputs.earlier],
+        formats=list(wanted),
+        networks=fitted.count,
+        views=views or _own_views(member),
+        recipe=None if rule is None else _described(rule, classes_of(fitted)),
+        out=str(out),
+        table=str(folder.table),
+        seconds=round(time.perf_counter() - started, 1),
+    )
+
+
+class _Job:
+    """Predicts what is not there yet, and writes it."""
+
+    def __init__(
+        self,
+        folder: PredictionFolder,
+        member: Member,
+        fitted: Fitted,
+        *,
+        rule: Recipe | None,
+        formats: Sequence[str],
+        progress: Progress,
+    ) -> None:
+        classes = classes_of(fitted)
+        words = "" if rule is None else f", {_described(rule, classes)}"
+        self.about = About(classes, f"{member.name}{words}")
+        self._folder, self._member, self._fitted, self._rule = folder, member, fitted, rule
+        self._formats = [name for name in formats if name in FORMATS]
+        self._progress = progress
+        made_from = fitted.made_from() | {"version": version("segmentation-toolkit")}
+        self._made_from = made_from | ({} if rule is None else {"recipe": recipe_to_plain(rule)})
+        self._plain, self._masked = (digest(repr(one).encode()) for one in (made_from, self._made_from))
+        self._steps: Mapping[str, Step] = {} if rule is None else own_steps(member.experiment, rule, progress)
+
+    def run(self, inputs: Inputs, images: Images) -> tuple[list[InputRow], int]:
+        """Rows of all files, in order, and how many images were predicted now."""
+        failures: dict[str, str] = {}
+        missing = self._missing(inputs, failures)
+        self._tell(len(inputs.paths), len(inputs.paths) - len(missing) - len(failures), missing)
+        self._folder.announce([path for paths in missing.values() for path in paths], self._made_from)
+        failures |= self._predict(images, missing)
+        rows = [InputRow(file, "", None, reason) for file, reason in inputs.unusable.items()]
+        for name in sorted(inputs.paths):
+            failure = failures.get(name, "")
+            rows.append(InputRow(inputs.file(name), name, None if failure else images.size(name), failure))
+        return rows, len(missing) - len(failures.keys() & missing.keys())
+
+    def _missing(self, inputs: Inputs, failures: dict[str, str]) -> dict[str, dict[str, str]]:
+        """The files to be made of each image, with their keys; images that cannot be opened become failures."""
+        missing: dict[str, dict[str, str]] = {}
+        for name in sorted(inputs.paths):
+            try:
+                content = " ".join(map(file_digest, inputs.files(name)))
+            except OSError as error:
+                failures[name] = f"{inputs.paths[name]} cannot be opened ({error.strerror})"
+                continue
+            keys = {
+                path: digest(f"{self._masked if kind.takes_masks else self._plain} {content} {path}".encode())
+                for kind in map(FORMATS.__getitem__, self._formats)
+                for path in kind.paths(self.about, name)
+            }
+            left = {path: key for path, key in keys.items() if not self._folder.has(path, key)}
+            if left:
+                missing[name] = left
+        return missing
+
+    def _tell(self, count: int, kept: int, missing: Mapping[str, Mapping[str, str]]) -> None:
+        again = sum(any(map(self._folder.was_made, paths)) for paths in missing.values())
+        if again:
+            self._progress.say(
+                f"{again} images are predicted again: their files were made from other weights, settings or pixels"
+            )
+        if kept:
+            self._progress.say(f"{kept} of {count} images are kept as they are in {self._folder.folder}")
+
+    def _predict(self, images: Images, missing: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Predict and write; returns what could not be predicted, and why."""
+        failures = {}
+        title = f"{self._member.name}: predicting {len(missing)} images"
+        saved = time.monotonic()
+        forecaster = Forecaster(self._fitted, self._progress, spill=self._folder.folder)
+        try:
+            for found in forecaster.forecasts(images, list(missing), title):
+                if isinstance(found, Failure):
+                    failures[found.image_id] = found.reason
+                    self._folder.discard(missing[found.image_id])
+                    continue
+                self._write(self._predicted(found), missing[found.image_id])
+                if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
+                    self._folder.save()
+                    saved = time.monotonic()
+        finally:
+            self._folder.save()
+        return failures
+
+    def _predicted(self, found: Forecast) -> Predicted:
+        stored = _stored(found, self._fitted.stored_type)
+        masks = None
+        if self._rule is not None:
+            masks = masks_of(stored, self.about.classes.activation, self._rule, found.presence, self._steps)
+        return Predicted(found, stored, masks)
+
+    def _write(self, predicted: Predicted, keys: Mapping[str, str]) -> None:
+        for kind in map(FORMATS.__getitem__, self._formats):
+            paths = kind.paths(self.about, predicted.forecast.image_id)
+            if keys.keys() & set(paths):
+                for path, write in zip(paths, kind.writers(self.about, predicted), strict=True):
+                    with self._folder.replacing(path, keys.get(path, "")) as file:
+                        write(file)
+
+
+def _stored(found: Forecast, stored_type: StoredType) -> Stored:
+    """A map as stores keep it."""
+    stored: Stored = np.empty(found.shape, stored_type)
+    top = 0
+    for part in found.parts():
+        stored[top : top + len(part)] = to_stored(part, stored_type)
+        top += len(part)
+    return stored
+
+
+def _recipe(
+    member: Member, fitted: Fitted, formats: Sequence[str], options: Options, progress: Progress
+) -> Recipe | None:
+    """What makes masks, if any are asked for; where it comes from is said."""
+    given = options.recipe is not None or options.threshold is not None
+    if not any(FORMATS[name].takes_masks for name in formats if name in FORMATS):
+        if given:
+            raise ConfigError("--recipe, --threshold: no format that is asked for has masks", "Add --format mask.")
+        return None
+    experiment = member.experiment
+    rule = choose_recipe(experiment, classes_of(fitted), options.recipe, options.threshold)
+    if not given and not experiment.tuned.is_file():
+        progress.say(
+            f"{experiment.name} has no tuned recipe: masks are the untuned ones. To tune it: tk tune {experiment.name}"
+        )
+    elif experiment.tuned.is_file() and options.recipe != "untuned":
+        parts = [] if options.folds is None and options.stage is None and not member.is_part else ["a part of it"]
+        views = chosen_views(options.views) or _own_views(member)
+        parts += [] if views == _own_views(member) else [f"views {views}"]
+        if parts:
+            progress.warn(
+                f"the recipe of {experiment.name} was tuned on other predictions than those of {', '.join(parts)}"
+            )
+    return rule
+
+
+def _own_views(member: Member) -> str:
+    return members_of(member.experiment)[1].views if member.is_ensemble else "none"
+
+
+def _described(rule: Recipe, classes: Classes) -> str:
+    plain = classes.activation == "softmax" and rule == IDENTITY
+    return "most probable class" if plain else describe(rule, classes.names)

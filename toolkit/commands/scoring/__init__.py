@@ -1,0 +1,1 @@
+"""Scores, overlays and the classification table that several commands report."""

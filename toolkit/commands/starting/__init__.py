@@ -1,0 +1,1 @@
+"""tk init, tk new and tk simulate: how an experiment begins."""

@@ -1,0 +1,56 @@
+"""config.yaml with comments that say what was recognised and why."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from toolkit.commands.starting.data_choices import Choice
+from toolkit.commands.starting.starting_point import HEADER
+from toolkit.config.yaml.yaml_files import write_yaml
+
+_WIDTH = 110
+
+
+def config_text(
+    root: str, data: Sequence[Choice], others: Sequence[Choice], rest: Mapping[str, Any], unused: Sequence[str]
+) -> str:
+    """The text of config.yaml.
+
+    Args:
+        root: the folder that was looked at.
+        data: the keys below `data`.
+        others: further keys, with reasons.
+        rest: keys that are the same for every folder.
+        unused: what was not understood, or not used.
+    """
+    head = [
+        HEADER.rstrip("\n"),
+        *_comment(f"Written by tk init from what {root} holds. Look at what it says before you train."),
+    ]
+    if unused:
+        head += ["# Not used:", *(line for text in unused for line in _comment(text, "#   "))]
+    lines = [*head, "data:"]
+    for choice in data:
+        lines += [f"  {line}" for line in _entry(choice)]
+    for choice in others:
+        lines += _entry(choice)
+    return "\n".join(lines) + "\n" + write_yaml(rest)
+
+
+def _entry(choice: Choice) -> list[str]:
+    told = [
+        line
+        for text in (choice.why, choice.other and f"Other reading: {choice.other}.")
+        if text
+        for line in _comment(text)
+    ]
+    key = choice.key[-1]
+    if choice.value is None:
+        return told
+    return [*told, *write_yaml({key: choice.value}).rstrip("\n").splitlines()]
+
+
+def _comment(text: str, start: str = "# ") -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=start, subsequent_indent=start, break_on_hyphens=False, break_long_words=False
+    )

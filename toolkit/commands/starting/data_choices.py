@@ -1,0 +1,382 @@
+"""What the config.yaml of an unknown folder says of its data, and why."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.commands.starting.starting_point import relative_path
+from toolkit.core.masks.mask_values import MaskReading
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.images.decoding import LOSSY_SUFFIXES
+from toolkit.files.recognition.recognising import Recognised, class_order
+from toolkit.files.recognition.rle_readings import RleReading
+from toolkit.files.recognition.table_looks import TableLook
+
+_HALF = 0.5
+_GROUPING = re.compile(
+    r"patient|subject|case|group|site|day|date|video|study|slide|mosaic|scene|place|car", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A key of config.yaml: what it says, why, and what else it could have been.
+
+    One whose `value` is None is only said: nothing is written but the words.
+    """
+
+    key: tuple[str, ...]
+    value: Any
+    why: str
+    other: str = ""
+
+
+def data_choices(found: Recognised, experiment: Experiment) -> list[Choice]:
+    """The keys below `data`."""
+    with_table = masks_are_a_table(found)
+    choices = [*_images(found, experiment), *_value_range(found)]
+    choices += _table(found, experiment) if with_table else _mask_files(found, experiment)
+    competition = _competition(found, experiment, with_table)
+    with_sample = bool(competition.value) or not competition.why
+    choices += [competition, *_test(found, experiment, with_sample=with_sample)]
+    choices += _metadata(found, experiment)
+    return [choice for choice in choices if choice.why]
+
+
+def class_choices(found: Recognised) -> list[Choice]:
+    """Classes and activation, where no table of labels says them."""
+    if masks_are_a_table(found):
+        return []
+    if found.roles.class_folders:
+        names = tuple(sorted(found.roles.class_folders))
+        return _independent(names, "one folder of masks for each class")
+    if found.mask_files is None:
+        names = () if found.document is None else found.document.names
+        return _independent(names, "the names that objects have")
+    reading = found.mask_files.reading
+    count = len(reading.colours) if reading.code == "colours" else len(reading.values)
+    if reading.code not in ("index", "coded", "colours") or count < 3 or _is_lossy(found):
+        return [Choice(("classes",), 1, "foreground against background")]
+    names, why = _names(found, reading)
+    exclusive = f"each pixel is of one class; {names[0]}, the first, counts as background"
+    return [Choice(("classes",), names, why), Choice(("activation",), "softmax", exclusive)]
+
+
+def _independent(names: tuple[str, ...], why: str) -> list[Choice]:
+    """Classes that may share pixels."""
+    return [
+        Choice(("classes",), names, why),
+        Choice(("activation",), "sigmoid", "a pixel may be of several of them" if len(names) > 1 else "one class"),
+    ]
+
+
+def masks_are_a_table(found: Recognised) -> bool:
+    """Whether the table of labels is taken: where it says more than mask files, or there are none."""
+    if found.labels is None:
+        return False
+    if found.mask_files is None:
+        return True
+    if found.labels.classes and tells_classes(found):
+        return bool(found.matches) and found.matches[0].competition.rows == "object"
+    return bool(found.labels.several_rows or found.labels.classes)
+
+
+def tells_classes(found: Recognised) -> bool:
+    """Whether mask files number a background and all classes that a competition or a table names."""
+    reading = None if found.mask_files is None else found.mask_files.reading
+    if reading is None or reading.code != "index" or reading.void:
+        return False
+    return reading.values == tuple(range(len(class_names(found)) + 1))
+
+
+def class_names(found: Recognised) -> tuple[str, ...]:
+    """Names of the classes besides the background, as a competition or a table has them."""
+    if found.matches:
+        return found.matches[0].competition.classes
+    return class_order(None, found.sample, found.labels)
+
+
+def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
+    folder = found.images
+    kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds.most_common(4))
+    common = ", ".join(f"{height}×{width} ({count})" for (height, width), count in found.sizes.most_common(3))
+    more = f" and {len(found.sizes) - 3} more sizes" if len(found.sizes) > 3 else ""
+    why = f"{len(folder.paths)} images: {kinds}; {common}{more}"
+    if any("RGBA" in kind for kind in found.kinds):
+        why += "; alpha is dropped"
+    yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
+    if folder.pattern:
+        yield Choice(("data", "image_name"), folder.pattern, f"one folder for each image, {len(folder.paths)} of them")
+    elif _shares_folder(found):
+        (ending,) = {path.suffix for path in list(folder.paths.values())[:1]}
+        yield Choice(("data", "image_name"), f"{{id}}{ending}", "images and masks lie in one folder")
+
+
+def _value_range(found: Recognised) -> Iterator[Choice]:
+    """For values that are no bytes: which of them become 0 and 255."""
+    look = found.values
+    if look.dtype in ("", "uint8", "bool"):
+        return
+    told = f"values of type {look.dtype} from {look.low:g} to {look.high:g} in {look.looked_at} images"
+    if look.low >= 0 and look.dtype.startswith(("uint", "int", ">", "<")):
+        bits = max(8, int(look.high).bit_length())
+        if bits == 16 and look.dtype == "uint16":
+            return  # the upper 8 of 16 bits are what is read anyway
+        yield Choice(("data", "value_range"), (0, 2**bits - 1), f"{told}: {bits} bits")
+    elif look.low >= 0 and look.high <= 1:
+        yield Choice(("data", "value_range"), (0, 1), told)
+    else:
+        other = "a narrower range, if a few values lie far from all others"
+        yield Choice(("data", "value_range"), (look.low, max(look.high, look.low + 1)), told, other)
+
+
+def _shares_folder(found: Recognised) -> bool:
+    pairing = found.roles.pairing
+    return pairing is not None and pairing.masks.folder == found.images.folder
+
+
+def _table(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
+    labels, reading = found.labels, found.rle
+    if labels is None:
+        return
+    empty = sum(count for count in labels.empty_words.values())
+    why = f"{len(labels.rows)} rows of run-length encodings ({labels.why})"
+    if labels.several_rows:
+        why += f"; {labels.several_rows} images have several rows, {_per_row(found)}"
+    if empty:
+        share = empty / len(labels.rows)
+        words = " or ".join(word or "as nothing" for word in labels.empty_words)
+        why += f"; {empty} rows ({share:.0%}) are empty, written {words}"
+    if reading is not None:
+        starts = "relative" if reading.relative else "absolute"
+        why += f"; {_order_why(found)}; starts are {starts}: {reading.relative_why}"
+    other = ""
+    if reading is not None and not reading.order_sure:
+        other = _other_order(found, reading)
+    if found.mask_files is not None and found.roles.pairing is not None:
+        other = f"the mask files of {found.roles.pairing.masks.name}, which do not tell objects or classes apart"
+    yield Choice(("data", "masks"), relative_path(labels.table.path, experiment), why, other)
+
+
+def _order_why(found: Recognised) -> str:
+    """Why pixels are counted as they are; where nothing tells, the competition does."""
+    if found.rle is None or found.rle.order_sure or not found.matches:
+        return found.rle.order_why if found.rle is not None else ""
+    form = found.matches[0].competition
+    return f"nothing here tells the order of pixels; {form.name} has pixel_order: {form.pixel_order}"
+
+
+def _other_order(found: Recognised, reading: RleReading) -> str:
+    """The order of pixels that is not taken, as config.yaml spells it."""
+    if not found.matches:
+        return f"competition with pixel_order: {'column' if reading.order == 'row' else 'row'}"
+    form = found.matches[0].competition
+    turned = "column" if form.pixel_order == "row" else "row"
+    return "" if found.matches[0].path else f"competition: {{extends: {form.name}, pixel_order: {turned}}}"
+
+
+def _per_row(found: Recognised) -> str:
+    match = found.matches[0].competition if found.matches else None
+    if match is not None and match.rows != "object":
+        return "to be united"
+    return "one for each object"
+
+
+def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
+    pairing, look, folders = found.roles.pairing, found.mask_files, found.roles.class_folders
+    if pairing is None or look is None:
+        if found.document is not None:
+            path = relative_path(found.document.path, experiment)
+            yield Choice(("data", "masks"), path, f"{found.document.kind} JSON: {len(found.document.names)} classes")
+        return
+    kinds = ", ".join(f"{count} {kind}" for kind, count in look.kinds.items())
+    missing = round((1 - pairing.share) * len(found.images.paths))
+    why = f"{look.looked_at} mask files: {kinds}; {look.reading.why}"
+    if look.empty:
+        why += f"; {look.empty} ({look.empty / look.looked_at:.0%}) are empty"
+    if missing:
+        why += f"; {missing} images have no mask file"
+    other = look.reading.other
+    if found.labels is not None:
+        same = None if found.rle is None else found.rle.mask_files
+        told = "" if same is None else f", which holds the same masks in {same:.0%} of the images compared"
+        other = "; ".join(filter(None, (other, f"{found.scan.name(found.labels.table.path)}{told}")))
+    folder = pairing.masks.folder.parent if folders else pairing.masks.folder
+    yield Choice(("data", "masks"), relative_path(folder, experiment), why, other)
+    ending = next(iter(pairing.masks.paths.values())).suffix
+    if folders:
+        yield Choice(
+            ("data", "mask_name"), f"{{class}}/{{id}}{ending}", f"a folder for each class: {', '.join(folders)}"
+        )
+    elif pairing.masks.pattern or pairing.prefix or pairing.suffix:
+        name = pairing.masks.pattern or f"{pairing.prefix}{{id}}{pairing.suffix}{ending}"
+        yield Choice(("data", "mask_name"), name, "how the names of masks follow from those of images")
+    if _is_lossy(found):
+        why = "such files keep values only nearly: foreground is what is nearer to white than to black"
+        yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
+    else:
+        yield from _codes(found, look.reading, look.covered)
+
+
+def _is_lossy(found: Recognised) -> bool:
+    pairing = found.roles.pairing
+    return pairing is not None and all(path.suffix.lower() in LOSSY_SUFFIXES for path in pairing.masks.paths.values())
+
+
+def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[Choice]:
+    """How pixel values become classes."""
+    if reading.code == "soft":
+        half = (reading.values[1] + 1) // 2
+        values = tuple(range(half, reading.values[1] + 1)) if half == 128 else (reading.values[1],)
+        other = "every value above 0, borders with it: leave mask_values out"
+        yield Choice(("data", "mask_values"), (values,), "foreground is what is nearer to white than to black", other)
+    elif reading.code == "instances":
+        yield Choice(
+            ("data", "mask_encoding"), "instances", "each number is one object, all of one class", reading.other
+        )
+    elif reading.code == "colours" and len(reading.colours) > 2:
+        names, why = _names(found, reading)
+        colours = dict(zip(names, map(list, reading.colours), strict=True))
+        yield Choice(("data", "colors"), colours, why)
+    elif reading.code in ("coded", "index") and tuple(range(len(reading.values))) != reading.values:
+        if len(reading.values) == 2:
+            yield Choice(("data", "mask_values"), reading.values[1:], f"{reading.values[1]} is foreground")
+        else:
+            yield Choice(
+                ("data", "mask_values"), reading.values, "the values in the files, in the order of the classes"
+            )
+    if reading.void:
+        void = reading.void[0] if len(reading.void) == 1 else reading.void
+        yield Choice(("data", "ignore"), void, "read as void: neither learnt nor scored", reading.other)
+    if reading.code == "binary" and covered > _HALF:
+        why = f"what is above 0 is foreground; it covers {covered:.0%} of the pixels: is it what is looked for?"
+        other = "mask_values: [0], if what is black is looked for"
+        yield Choice(("data", "mask_values"), None, why, other)
+    if reading.code == "unknown":
+        yield Choice(("data", "mask_values"), None, f"not understood: {reading.why}. Every value above 0 is foreground")
+
+
+def _names(found: Recognised, reading: MaskReading) -> tuple[tuple[str, ...], str]:
+    """Names for the classes that values or colours mean, and where they come from."""
+    codes: Sequence[Any] = reading.colours if reading.code == "colours" else reading.values
+    if all(code in found.class_names for code in codes):
+        return tuple(found.class_names[code] for code in codes), f"names as {found.class_names_from} says"
+    if tells_classes(found):
+        source = "the competition" if found.matches else "the table"
+        names = class_names(found)
+        background = "background" if "background" not in names else "none"
+        return (background, *names), f"0 is {background}, 1 to {len(names)} the classes in the order of {source}"
+    told = "no file says their names, so that they are made up; change them as you like"
+    if reading.code == "colours":
+        return tuple("color_{:02x}{:02x}{:02x}".format(*code) for code in codes), told
+    if reading.code == "coded":
+        return tuple(f"value_{code}" for code in codes), told
+    return tuple(f"class_{code}" for code in codes), told
+
+
+def _competition(found: Recognised, experiment: Experiment, with_table: bool) -> Choice:
+    if found.matches:
+        best, *others = found.matches
+        form = best.competition
+        if not _has_its_classes(found, form.classes, with_table):
+            return _other_classes(form.classes)
+        ties = [match.competition.name for match in others if match.score == best.score]
+        named = form.name if best.path is None else relative_path(best.path, experiment)
+        return Choice(("data", "competition"), named, best.why, " or ".join(ties))
+    look = found.labels if with_table else found.sample
+    if look is None or _is_plain(found, look, with_table):
+        return Choice(("data", "competition"), None, "")
+    if not _has_its_classes(found, look.classes, with_table):
+        return _other_classes(look.classes)
+    return _own_competition(found, look, with_table)
+
+
+def _has_its_classes(found: Recognised, names: Sequence[str], with_table: bool) -> bool:
+    """Whether the classes of the masks are those that a submission has rows of."""
+    if not names or with_table:
+        return True
+    choices = {choice.key: choice.value for choice in class_choices(found)}
+    chosen = choices["classes",]
+    if isinstance(chosen, int):
+        return False
+    return set(names) == set(chosen[1:] if choices["activation",] == "softmax" else chosen)
+
+
+def _other_classes(names: Sequence[str]) -> Choice:
+    why = (
+        f"left out, with the sample submission: it has rows of the classes {', '.join(names)}; give classes these "
+        "names, in the order of the masks, to name it"
+    )
+    return Choice(("data", "competition"), None, why)
+
+
+def _is_plain(found: Recognised, look: TableLook, with_table: bool) -> bool:
+    """Whether the table reads right without naming a competition: id and column-major mask."""
+    reading = found.rle
+    plain_runs = reading is None or (reading.order == "column" and not reading.relative)
+    in_order = (look.id_column, look.mask_column) == (0, 1) and len(look.table.columns) == 2
+    return (
+        plain_runs
+        and in_order
+        and not look.classes
+        and "{class}" not in look.template
+        and not (with_table and found.sample is not None and len(found.sample.table.columns) != 2)
+    )
+
+
+def _own_competition(found: Recognised, look: TableLook, with_table: bool) -> Choice:
+    """A description of a competition that is not known."""
+    sample, labels = found.sample, found.labels if with_table else None
+    asked = sample or look
+    rows = "class" if look.classes else "object" if labels is not None and labels.several_rows else "image"
+    form: dict[str, Any] = {"name": found.scan.root.resolve().name or "own", "metric": "dice", "rows": rows}
+    if look.classes:
+        form["classes"] = look.classes
+    form |= {"columns": asked.columns_used, "id": asked.template}
+    if found.rle is not None:
+        form |= {"pixel_order": found.rle.order, "relative": found.rle.relative}
+    word = next(iter(asked.empty_words), "") or next(iter(look.empty_words), "")
+    form["empty"] = word
+    if labels is not None and labels.columns_used != asked.columns_used:
+        form |= {"label_columns": labels.columns_used, "label_id": labels.template}
+    if labels is not None and not found.images.paths.keys() <= labels.image_ids:
+        form["unlisted"] = "empty"
+    why = "no known competition has these columns; metric: dice is a guess, which nothing here tells"
+    other = "rows: image, several rows united" if rows == "object" else ""
+    return Choice(("data", "competition"), form, why, other)
+
+
+def _test(found: Recognised, experiment: Experiment, with_sample: bool) -> Iterator[Choice]:
+    test = found.roles.test
+    if test is not None:
+        path = relative_path(test.folder, experiment)
+        yield Choice(("data", "test"), path, f"{len(test.paths)} images: {found.roles.test_why}")
+    if found.sample is not None and test is not None and with_sample:
+        path = relative_path(found.sample.table.path, experiment)
+        yield Choice(("data", "sample_submission"), path, f"{len(found.sample.rows)} rows; {found.sample.why}")
+
+
+def _metadata(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
+    """The table that says most of the training images: a row of each is asked for."""
+    ids = found.images.paths.keys()
+    tables = [table for table in found.metadata if table.image_ids >= ids]
+    if not tables:
+        return
+    best = max(tables, key=lambda table: len(table.table.columns))
+    others = [found.scan.name(table.table.path) for table in tables if table is not best]
+    others += [f"groups: {name}, so that no {name} is divided over folds" for name in _groupings(best)]
+    why = f"{best.why}; it names all {len(ids)} images"
+    yield Choice(("data", "metadata"), relative_path(best.table.path, experiment), why, "; ".join(others))
+    column = best.table.columns[best.id_column or 0]
+    yield Choice(("data", "metadata_id"), column, "the column of the ids")
+
+
+def _groupings(table: TableLook) -> list[str]:
+    """Columns that are called like what images may share, and have the same value in several rows."""
+    found = []
+    for place, name in enumerate(table.table.columns):
+        values = {row[place] for row in table.table.rows}
+        if _GROUPING.search(name) and place != table.id_column and 1 < len(values) <= len(table.table.rows) / 2:
+            found.append(name)
+    return found

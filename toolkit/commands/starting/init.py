@@ -1,0 +1,166 @@
+"""`tk init`: a config.yaml for a competition folder, with what was recognised and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.commands.starting.config_text import config_text
+from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
+from toolkit.commands.starting.network_choices import network_choices, starting_values
+from toolkit.commands.starting.starting_point import SAID_BY_COMPETITION, load_checked, written_if_sound
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.recognition.folder_scan import ImageFolder
+from toolkit.files.recognition.recognising import Recognised, recognise
+from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
+from toolkit.files.recognition.table_looks import TableLook
+from toolkit.messages import Progress, Table
+
+_ROLES: Mapping[str, str] = {
+    "labels": "labels",
+    "sample": "rows for test images",
+    "metadata": "metadata",
+    "classes": "names of classes",
+    "unknown": "not understood",
+}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A key, what it says, why, and what else it could have been."""
+
+    key: str
+    value: str
+    why: str
+    other: str
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """What `tk init` has recognised and written."""
+
+    experiment: str
+    config: str
+    recognised: list[Statement]
+    not_used: list[str]
+    training_images: int
+    test_images: int
+
+    def tables(self) -> list[Table]:
+        """What was recognised; other readings; what was not used."""
+        rows = [(one.key, one.value, one.why) for one in self.recognised]
+        tables = [Table(f"{self.config}: what was recognised", ("key", "value", "why"), rows)]
+        others = [(one.key, one.value or "(left out)", one.other) for one in self.recognised if one.other]
+        if others:
+            tables.append(Table("two readings are possible", ("key", "taken", "or"), others))
+        if self.not_used:
+            tables.append(Table("not understood, or not used", ("",), [(line,) for line in self.not_used]))
+        return tables
+
+    def next_steps(self) -> list[str]:
+        """What to type."""
+        return [
+            f"look at {self.config}, which says why",
+            f"next: tk data {self.experiment}, then tk fit {self.experiment}",
+        ]
+
+
+def init(workspace: Workspace, folder: Path, *, name: str = "baseline", progress: Progress) -> InitResult:
+    """Look at a competition folder and write experiments/NAME/config.yaml.
+
+    Raises:
+        ConfigError: the name is taken or cannot be one.
+        MissingFileError: there is no such folder.
+        NothingToLearnError: it holds no images, or nothing says what they show; the message says what is there.
+        DataError: files contradict each other.
+    """
+    experiment = workspace.new(name)
+    found = recognise(folder, progress)
+    data = data_choices(found, experiment)
+    form = next((choice.value for choice in data if choice.key[-1] == "competition"), None)
+    said = (
+        SAID_BY_COMPETITION
+        if form is not None and masks_are_a_table(found)
+        else ("primary_metric",) * (form is not None)
+    )
+    classes = class_choices(found)
+    others = network_choices(found, classes, "" if form is not None else None)
+    unused = not_used(found)
+    text = config_text(str(folder), data, others, starting_values(others, said), unused)
+    with written_if_sound(experiment, text):
+        training, tests = load_checked(experiment)
+    statements = [_statement(choice) for choice in (*data, *others) if choice.why]
+    return InitResult(experiment.name, str(experiment.config), statements, unused, training, tests)
+
+
+def not_used(found: Recognised) -> list[str]:
+    """What lies there and is not part of the configuration."""
+    scan, roles = found.scan, found.roles
+    lines = [found.misdescribed] if found.misdescribed else []
+    lines += [
+        f"{folder.name}: {len(folder.paths)} {what}{_channels_too(found, folder)}" for folder, what in roles.unused
+    ]
+    lacking = (
+        0
+        if roles.pairing is None or masks_are_a_table(found)
+        else round((1 - roles.pairing.share) * len(found.images.paths))
+    )
+    if lacking:
+        lines.append(f"{lacking} images have no mask file: tk fit refuses them until they have one or are moved away")
+    if roles.validation is not None:
+        images, pairing = roles.validation
+        lines.append(
+            f"{images.name} with {pairing.masks.name}: {len(images.paths)} more labelled images; to train on them in "
+            "every fold: data.extra_train_data"
+        )
+    used = {id(found.labels), id(found.sample)}
+    lines += [
+        f"{scan.name(table.table.path)}: {_ROLES[table.role]}; {table.why}{_too_few(found, table)}"
+        for table in found.tables
+        if id(table) not in used
+        and not (table.role == "metadata" and table.image_ids >= found.images.paths.keys())
+        and table.role != "classes"
+    ]
+    lines += _documents(found)
+    if found.unreadable:
+        lines.append(f"{len(found.unreadable)} images cannot be read: {', '.join(found.unreadable[:5])}")
+    if roles.test is None:
+        lines.append("no folder of test images was found: nothing can be submitted until data.test names one")
+    lines += [f"{count} files that end in {ending}" for ending, count in sorted(scan.others.items())]
+    return lines
+
+
+def _too_few(found: Recognised, table: TableLook) -> str:
+    """Of a table of metadata, that some images have no row in it."""
+    named = len(table.image_ids & found.images.paths.keys())
+    return f"; it names only {named} of the {len(found.images.paths)} images" if table.role == "metadata" else ""
+
+
+def _documents(found: Recognised) -> list[str]:
+    """JSON files that are not where the shapes come from."""
+    used = None if found.document is None else found.document.path
+    rest = [path for path in found.scan.documents if used not in (path, path.parent)]
+    listed = ", ".join(map(found.scan.name, rest[:5])) + (", …" if len(rest) > 5 else "")
+    return [f"{len(rest)} JSON files: {listed}"] if rest else []
+
+
+def _channels_too(found: Recognised, folder: ImageFolder) -> str:
+    """A hint where images without masks have the ids of the training images."""
+    same = folder.paths.keys() == found.images.paths.keys() and not is_mask_folder(folder)
+    if same and is_instance_folder(folder):
+        return "; to tell objects of one class apart, take them as masks, with mask_encoding: instances"
+    return (
+        f", with the ids of {found.images.name}; if they are further channels, name both: images: [A, B]"
+        if same
+        else ""
+    )
+
+
+def _statement(choice: Choice) -> Statement:
+    value = "" if choice.value is None else _written(choice.value)
+    return Statement(".".join(choice.key), value, choice.why, choice.other)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    return str(value)

@@ -1,0 +1,118 @@
+"""What the config.yaml of an unknown folder says of the network and the folds: what suits sizes and classes."""
+
+import math
+import re
+from collections import Counter
+from typing import Any
+
+from toolkit.commands.starting.data_choices import Choice
+from toolkit.commands.starting.starting_point import STARTING_POINT
+from toolkit.files.recognition.recognising import Recognised
+
+_STEP = 32
+_WHOLE_AT_MOST = 768
+_PATCH = 256
+_BATCH, _BATCH_PIXELS = 16, 256 * 256
+_PREFIX = re.compile(r"(.+)[_\-][^_\-]+")
+
+
+def network_choices(found: Recognised, classes: list[Choice], metric: str | None) -> list[Choice]:
+    """Shape, classes, loss, batch, metric and folds.
+
+    Args:
+        found: what the folder holds.
+        classes: what `class_choices` gave.
+        metric: that of the competition, if one is known.
+    """
+    exclusive = any(choice.key == ("activation",) and choice.value == "softmax" for choice in classes)
+    sizes = _sizes(found)
+    shape = next(choice.value for choice in sizes if choice.key == ("shape",))
+    pixels = shape[0] * shape[1]
+    batch = min(_BATCH, max(2, 2 ** int(math.log2(max(1, _BATCH * _BATCH_PIXELS / pixels)))))
+    choices = [*sizes, *classes]
+    choices.append(Choice(("batch",), batch, f"so that a batch is about as large as {_BATCH} images of 256×256"))
+    if metric is None:
+        value = "miou" if exclusive else "dice"
+        choices.append(Choice(("primary_metric",), value, "the usual one; nothing here says what is scored"))
+    if exclusive:
+        choices.append(Choice(("loss",), "categorical_crossentropy", "for exclusive classes"))
+        first, second = STARTING_POINT["stages"]
+        stages = (first, second | {"loss": "categorical_crossentropy+lovasz_loss"})
+        choices.append(Choice(("stages",), stages, ""))
+    return [*choices, *_folds(found)]
+
+
+def _sizes(found: Recognised) -> list[Choice]:
+    """The network's shape and how images reach it."""
+    channels = _channels(found)
+    heights, widths = zip(*found.sizes, strict=True)
+    (height, width), _ = found.sizes.most_common(1)[0]
+    largest = max(*heights, *widths)
+    smallest = min(*heights, *widths)
+    if largest > _WHOLE_AT_MOST or (len(found.sizes) > 1 and smallest >= _PATCH):
+        return _patches(found, channels)
+    if len(found.sizes) > 1:
+        side = _rounded(min(_PATCH, largest))
+        why = f"images have {len(found.sizes)} sizes from {smallest} to {largest} pixels a side"
+        return [
+            Choice(("shape",), (side, side, channels), why),
+            Choice(("resize",), "fit", "scaled to the shape without changing the aspect"),
+        ]
+    shape = (_rounded(height), _rounded(width), channels)
+    if shape[:2] == (height, width):
+        return [Choice(("shape",), shape, "the size of the images")]
+    why = f"{height}×{width} and what is missing to multiples of {_STEP}, which networks ask for"
+    return [
+        Choice(("shape",), shape, why),
+        Choice(("resize",), "pad", "pixels stay as they are; mirrored ones around them", "stretch"),
+    ]
+
+
+def _patches(found: Recognised, channels: int) -> list[Choice]:
+    heights, widths = zip(*found.sizes, strict=True)
+    area = sum(height * width * count for (height, width), count in found.sizes.items()) / found.sizes.total()
+    per_image = max(2, min(64, round(area / _PATCH**2 / 2)))
+    told = f"images of up to {max(heights)}×{max(widths)} pixels"
+    told += f" and {len(found.sizes)} sizes" if len(found.sizes) > 1 else ""
+    return [
+        Choice(
+            ("shape",), (_PATCH, _PATCH, channels), f"{told}: networks see patches of this size", "scale them: resize"
+        ),
+        Choice(
+            ("patches",), {"per_image": per_image}, "about half of an image is seen in an epoch; predicted by tiles"
+        ),
+    ]
+
+
+def _rounded(side: int) -> int:
+    return -(-side // _STEP) * _STEP
+
+
+def _channels(found: Recognised) -> int:
+    """Three, which pretrained weights ask for, unless files have more than colours and alpha."""
+    return found.channels if found.channels > 4 else 3
+
+
+def _folds(found: Recognised) -> list[Choice]:
+    count = len(found.images.paths)
+    folds = max(2, min(STARTING_POINT["folds_count"], count))
+    choices = []
+    if folds != STARTING_POINT["folds_count"]:
+        choices.append(Choice(("folds_count",), folds, f"there are only {count} images"))
+    prefixes = Counter(match[1] for one in found.images.paths if (match := _PREFIX.fullmatch(one)) is not None)
+    if len(prefixes) > 1 and prefixes.total() == count and len(prefixes) <= count / 2:
+        shown = ", ".join(f"{prefix} ({times})" for prefix, times in prefixes.most_common(4))
+        why = f"ids begin with {len(prefixes)} different words: {shown}{', …' * (len(prefixes) > 4)}"
+        other = (
+            'groups: {pattern: "(.+)[_-].+"}, if images that begin alike show the same patient, place or film: then no '
+            "group is divided over folds"
+        )
+        choices.append(Choice(("groups",), None, why, other))
+    return choices
+
+
+def starting_values(choices: list[Choice], said: tuple[str, ...]) -> dict[str, Any]:
+    """Everything an experiment starts with that neither the choices nor the competition say."""
+    chosen = {choice.key[0] for choice in choices if choice.value is not None}
+    chosen |= {"resize"} if "patches" in chosen else set()  # patches have the network's shape
+    return {key: value for key, value in STARTING_POINT.items() if key not in chosen and key not in said}

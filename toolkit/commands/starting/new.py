@@ -1,0 +1,113 @@
+"""`tk new`: a new experiment folder with a config.yaml to start from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.commands.starting.starting_point import (
+    HEADER,
+    SAID_BY_COMPETITION,
+    STARTING_POINT,
+    check_data,
+    relative_path,
+    written_if_sound,
+)
+from toolkit.config.data.competitions import is_competition_file
+from toolkit.config.loading import apply_overrides, load_config, override_key, read_tree
+from toolkit.config.models import Config
+from toolkit.config.yaml.yaml_files import write_yaml
+from toolkit.errors import ConfigError
+from toolkit.files.disk.writing import write_text
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.messages import Table
+
+
+@dataclass(frozen=True)
+class NewResult:
+    """What `tk new` has made."""
+
+    experiment: str
+    config: str
+    training_images: int
+    test_images: int
+
+    def tables(self) -> list[Table]:
+        """What the data folder holds."""
+        rows = [("training images", str(self.training_images)), ("test images", str(self.test_images))]
+        return [Table(f"{self.config}", ("", ""), rows)]
+
+    def next_steps(self) -> list[str]:
+        """What to type."""
+        return [f"next: look at {self.config}, then tk fit {self.experiment}"]
+
+
+def new(
+    workspace: Workspace,
+    name: str,
+    *,
+    images: Path | None = None,
+    masks: Path | None = None,
+    test: Path | None = None,
+    sample_submission: Path | None = None,
+    competition: str | None = None,
+    extends: str | None = None,
+    overrides: Sequence[str] = (),
+) -> NewResult:
+    """Write experiments/NAME/config.yaml, from data folders or as a variation of another experiment.
+
+    `competition` is the name of a preset or the path of a YAML file.
+
+    Raises:
+        ConfigError: the name is taken or cannot be one, or the values do not fit.
+        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data are not there.
+    """
+    experiment = workspace.new(name)
+    given = {"images": images, "masks": masks, "test": test, "sample_submission": sample_submission}
+    data = {key: relative_path(path, experiment) for key, path in given.items() if path is not None}
+    if competition is not None:
+        is_file = is_competition_file(competition)
+        data["competition"] = relative_path(Path(competition), experiment) if is_file else competition
+    if extends is None and not {"images", "masks"} <= data.keys():
+        raise ConfigError(
+            "--images and --masks are missing: where are the training data?",
+            f"Type: tk new {name} --images FOLDER --masks FOLDER_OR_CSV, or tk new {name} --extends EXPERIMENT",
+        )
+    tree: dict[str, Any] = {"data": data} if data else {}
+    if extends is None:
+        said = SAID_BY_COMPETITION if competition is not None else ()
+        tree |= {key: value for key, value in STARTING_POINT.items() if key not in said}
+    else:
+        tree = {"extends": relative_path(workspace.find(extends).config, experiment)} | tree
+    return _write_checked(experiment, tree, overrides)
+
+
+def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> NewResult:
+    with written_if_sound(experiment, HEADER + write_yaml(tree)):
+        config = load_config(experiment.config, overrides).config
+        training, tests = check_data(config)
+        if overrides:
+            tree = _with_inherited_lists(experiment, tree, overrides)
+            write_text(experiment.config, HEADER + write_yaml(apply_overrides(tree, overrides, experiment.folder)))
+            _refuse_inexpressible(load_config(experiment.config).config, config)
+    return NewResult(experiment.name, str(experiment.config), training, tests)
+
+
+def _with_inherited_lists(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A file replaces a list as a whole: one of whose entries is changed has to be copied from the other file."""
+    inherited = read_tree(experiment.config)
+    copied = dict(tree)
+    for key in map(override_key, overrides):
+        if any(isinstance(part, int) for part in key) and key[0] not in copied:
+            copied[str(key[0])] = inherited.get(str(key[0]))
+    return copied
+
+
+def _refuse_inexpressible(written: Config, wanted: Config) -> None:
+    """A mapping in a file is merged with the inherited one, so that nothing can be taken out of it."""
+    differing = [key for key in Config.model_fields if getattr(written, key) != getattr(wanted, key)]
+    if differing:
+        raise ConfigError(
+            f"--set {differing[0]}=…: a file that extends another can add to its {differing[0]}, not take out of it",
+            f"Set single keys ({differing[0]}.NAME=VALUE), or give a list: {differing[0]}=[…].",
+        )

@@ -1,0 +1,99 @@
+"""`tk check`: what is wrong with a submission file, whoever made it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.commands.submitting.competition_option import named_competition
+from toolkit.config.data.competitions import PLAIN
+from toolkit.errors import SubmissionError
+from toolkit.files.data.sources import find_images
+from toolkit.files.experiment.folder import Workspace
+from toolkit.files.submissions.checks import check_submission
+from toolkit.files.submissions.expectations import Expected, TestImages
+from toolkit.files.submissions.findings import Finding, is_refused
+from toolkit.files.submissions.layout import sample_layout
+from toolkit.files.submissions.log import SubmissionLog
+from toolkit.messages import Progress, Table
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What the checks of a file have found."""
+
+    path: str
+    competition: str | None
+    rows: int
+    images: int
+    empty_rows: int
+    findings: list[Finding]
+
+    @property
+    def exit_code(self) -> int:
+        """That of `SubmissionError` if the file is wrong."""
+        return SubmissionError.exit_code if is_refused(self.findings) else 0
+
+    def tables(self) -> list[Table]:
+        """One row a finding."""
+        what = f" for {self.competition}" if self.competition else ""
+        title = f"{self.path}{what}: {self.rows} rows of {self.images} images, {self.empty_rows} of them empty masks"
+        if not self.findings:
+            return [Table(title, ("", ""), [("all checks", "passed")])]
+        rows = [
+            (
+                finding.level,
+                finding.check,
+                finding.where + (f"\n(and {finding.count - 1} more)" if finding.count > 1 else ""),
+                "; ".join(filter(None, (finding.came, finding.allowed))),
+                finding.advice,
+            )
+            for finding in self.findings
+        ]
+        return [Table(title, ("", "check", "where", "what", "what to do"), rows)]
+
+    def next_steps(self) -> list[str]:
+        """What the findings mean, and how to have more checked."""
+        hints = (
+            [] if self.competition else ["checked as one column-major mask an image; name yours: --competition NAME"]
+        )
+        if is_refused(self.findings):
+            return [*hints, "refused: mend the file before you upload it"]
+        warned = "the competition may take it, but look at the warnings first"
+        return [*hints, warned if self.findings else "nothing is wrong"]
+
+
+def check(
+    workspace: Workspace,
+    path: Path,
+    *,
+    sample: Path | None = None,
+    images: Path | None = None,
+    competition: str | None = None,
+    progress: Progress,
+) -> CheckResult:
+    """Check a submission file against a competition, a sample submission and a folder of test images, where given.
+
+    Raises:
+        ConfigError: there is no such competition.
+        MissingFileError: a file or folder is not there.
+        SubmissionError: the sample submission is none of this competition.
+    """
+    form = named_competition(competition) or PLAIN
+    layout = None if sample is None else sample_layout(sample, form, "--sample")
+    earlier = [
+        entry
+        for entry in SubmissionLog(workspace.submission_log).read()
+        if (workspace.submissions / f"{entry.name}.csv").resolve() != path.resolve()
+    ]
+    found = None if images is None else _test_images(images)
+    checked = check_submission(path, Expected(form, layout, sample, found, earlier=earlier), progress)
+    return CheckResult(str(path), competition, checked.rows, checked.images, checked.empty_rows, checked.findings)
+
+
+def _test_images(folder: Path) -> TestImages:
+    images = find_images(folder, "--images")
+    known = frozenset(images.ids)
+
+    def size(image_id: str) -> tuple[int, int] | None:
+        return images.size(image_id) if image_id in known else None
+
+    return TestImages(known, size, images.read)

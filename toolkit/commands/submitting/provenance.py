@@ -1,0 +1,113 @@
+"""Where a submission comes from: the scores that it promises, and NAME.json beside it."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.commands.ensembling.member_predictions import first_fitted
+from toolkit.commands.scoring.scores import read_holdout, score_stores
+from toolkit.commands.submitting.masks import Maker
+from toolkit.core.recipe.postprocess import IDENTITY, recipe_to_plain
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.files.datasets.truth import Truth
+from toolkit.files.disk.digests import file_digest
+from toolkit.files.disk.writing import finite_or_none, read_json, write_json
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import Resolved
+from toolkit.files.experiment.tuned import TunedRecipe
+from toolkit.files.predictions.store import ProbabilityStore, store_digest
+from toolkit.learning.plugins import Own
+from toolkit.messages import Progress
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What cross-validation promises of a submission.
+
+    `oof` is the score of the out-of-fold predictions under its recipe, `nested` the honest one where that recipe was
+    tuned on them, `holdout` that of the hold-out. None where there is no such score.
+    """
+
+    metric: str
+    oof: float | None
+    nested: float | None
+    holdout: float | None = None
+
+
+def promise_of(
+    experiment: Experiment, truth: Truth, tuned: TunedRecipe | None, maker: Maker, progress: Progress
+) -> Promise:
+    """The scores that a submission promises; a recipe that nobody has scored yet is scored here."""
+    recipe = maker.recipe
+    if tuned is not None and recipe == tuned.test_recipe:
+        outside = None if tuned.holdout is None else tuned.holdout.submitted
+        if tuned.recipe == tuned.best:
+            return Promise(tuned.metric, tuned.tuned, tuned.nested, outside)
+        return Promise(tuned.metric, tuned.untuned, None, outside)
+    score = read_json(experiment.score)
+    if recipe == IDENTITY:
+        known = read_holdout(score)
+        return Promise(score["metric"], score["all"], None, None if known is None else known.score)
+    table = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
+    (scores,) = score_stores(
+        [ProbabilityStore(experiment.predictions("oof"))],
+        truth.only(table.ids).labelled,
+        table.folds,
+        [truth.metric],
+        recipe=recipe,
+        progress=progress,
+        benchmark=truth.benchmark,
+        own=Own(first_fitted(Member(experiment)).config, progress) if truth.metric.is_own else None,
+        steps=maker.steps,
+    )
+    return Promise(score["metric"], finite_or_none(scores.all), None)
+
+
+def write_provenance(
+    path: Path,
+    experiment: Experiment,
+    resolved: Resolved,
+    *,
+    recipe: Recipe,
+    tuned: TunedRecipe | None,
+    promise: Promise,
+) -> None:
+    """Write NAME.json beside a submission."""
+    config = resolved.config
+    # Those of the tuned recipe say nothing of another one.
+    is_tuned = tuned is not None and recipe == tuned.test_recipe
+    tuned_scores = {name: getattr(tuned, name) for name in ("untuned", "tuned", "nested")} if is_tuned else {}
+    holdout = {} if promise.holdout is None else {"holdout": promise.holdout}
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "submission": path.name,
+            "experiment": experiment.name,
+            "members": list(config.get("members", [])),
+            "weights": list(config.get("weights", [])),
+            "views": config.get("views", "none"),
+            "recipe": recipe_to_plain(recipe),
+            "scores": {"metric": promise.metric, "oof": promise.oof, **holdout, **tuned_scores},
+            "digests": {
+                "submission": file_digest(path),
+                "test_predictions": store_digest(experiment.predictions("test")),
+                "oof_predictions": store_digest(experiment.predictions("oof")),
+            },
+            "versions": dict(resolved.versions),
+            "git_commit": _git_commit(experiment.folder),
+        },
+    )
+
+
+def _git_commit(folder: Path) -> str | None:
+    """The commit that the experiment's folder is at, with `-dirty` where files differ; None outside a repository."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=folder, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None

@@ -1,0 +1,307 @@
+"""`tk submit`: test predictions and a recipe into a submission file that was checked before it appears."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from toolkit.commands.ensembling.member_predictions import own_steps
+from toolkit.commands.submitting.competition_now import submission_data
+from toolkit.commands.submitting.kaggle import Uploader, kaggle_uploader
+from toolkit.commands.submitting.masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
+from toolkit.commands.submitting.provenance import Promise, promise_of, write_provenance
+from toolkit.config.data.data import DataConfig
+from toolkit.core.recipe.coverage import Coverage, strange_differences
+from toolkit.core.recipe.postprocess import check_recipe, describe
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
+from toolkit.errors import ConfigError, NotReadyError, SubmissionError
+from toolkit.files.data.finding import find_test_images
+from toolkit.files.datasets.truth import Truth, truth_of
+from toolkit.files.disk.writing import new_path
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.files.submissions.checks import Checked, check_submission
+from toolkit.files.submissions.expectations import Expected, TestImages
+from toolkit.files.submissions.findings import Finding, refusal
+from toolkit.files.submissions.layout import SubmissionLayout, default_layout, sample_layout_for, write_submission
+from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
+from toolkit.messages import Progress, Table
+
+_NAME_BYTES = 200
+_COMPETITION = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True)
+class UploadOptions:
+    """To which competition a submission is uploaded, and what to say with it."""
+
+    competition: str
+    message: str = ""
+
+
+def upload_options(competition: str | None, message: str | None) -> UploadOptions | None:
+    """What `--upload` and `--message` say.
+
+    Raises:
+        ConfigError: a message without an upload, or no name of a competition.
+    """
+    if competition is None:
+        if message is not None:
+            raise ConfigError("--message goes with an upload", "Add --upload COMPETITION, or leave it out.")
+        return None
+    if not _COMPETITION.fullmatch(competition):
+        raise ConfigError(
+            f"--upload: {competition!r} is no name of a competition",
+            "It is the last part of the competition's address, such as tgs-salt-identification-challenge.",
+        )
+    return UploadOptions(competition, message or "")
+
+
+@dataclass(frozen=True)
+class ClassMasks:
+    """What the masks of one class look like in the submission and out-of-fold, under the same recipe."""
+
+    name: str
+    test: Coverage
+    oof: Coverage
+
+
+@dataclass(frozen=True)
+class SubmitResult:
+    """What `tk submit` has written."""
+
+    experiment: str
+    path: str
+    rows: int
+    recipe: Recipe
+    recipe_text: str
+    metric: str
+    oof: float | None
+    nested: float | None
+    masks: list[ClassMasks]
+    findings: list[Finding]
+    warnings: list[str]
+    uploaded: str | None = None
+    holdout: float | None = None
+
+    def tables(self) -> list[Table]:
+        """The submission beside the out-of-fold masks of the same recipe."""
+        rows = []
+        for one in self.masks:
+            of = f" of {one.name}" if len(self.masks) > 1 else ""
+            rows += [
+                (f"images{of}", f"{one.test.images}", f"{one.oof.images}"),
+                (f"share of empty masks{of}", f"{one.test.empty_share:.1%}", f"{one.oof.empty_share:.1%}"),
+                (f"mean area of the others{of}", f"{one.test.mean_area:.1%}", f"{one.oof.mean_area:.1%}"),
+            ]
+        metric = self.metric
+        scores = ((metric, self.oof), (f"{metric}, nested", self.nested), (f"{metric}, hold-out", self.holdout))
+        rows += [(title, "", f"{score:.4f}") for title, score in scores if score is not None]
+        title = f"{self.path}: {self.rows} rows, {self.recipe_text}"
+        return [Table(title, ("", "test", "out-of-fold"), rows)]
+
+    def next_steps(self) -> list[str]:
+        """What to do with it."""
+        name = Path(self.path).stem
+        if self.uploaded is not None:
+            return [f"uploaded: {self.uploaded}", f"next: tk lb {name} SCORE, once the leaderboard has given one"]
+        return [f"next: upload {self.path}, then tk lb {name} SCORE"]
+
+
+def submit(
+    workspace: Workspace,
+    name: str | None,
+    *,
+    threshold: float | None = None,
+    minimum_area: int | None = None,
+    submission_name: str | None = None,
+    upload: UploadOptions | None = None,
+    uploader: Uploader | None = None,
+    progress: Progress,
+) -> SubmitResult:
+    """Write submissions/NAME.csv and NAME.json from the test predictions of an experiment or ensemble, and log them.
+
+    Without `threshold` the tuned recipe is used, with `minimum_area` in place of its own if that is given. Both hold
+    for all classes. With `upload` the file is sent once it has passed all checks, by Kaggle's client if no other
+    `uploader` is given.
+
+    Raises:
+        NotReadyError: no test predictions, or neither a threshold nor a tuned recipe.
+        SubmissionError: the submission is not what the competition wants; nothing is written.
+        UploadError: nothing can be uploaded, told before anything is written; or the site refuses what was written.
+    """
+    experiment = workspace.find_or_last(name, progress)
+    path = workspace.submissions / f"{_file_name(submission_name or experiment.name)}.csv"
+    if upload is not None and uploader is None:
+        uploader = kaggle_uploader()
+    resolved = read_resolved(experiment)
+    source = submission_data(experiment, resolved, progress)
+    store = _test_predictions(experiment, source, is_ensemble="members" in resolved.config)
+    given = _given_rule(threshold, minimum_area)
+    truth = truth_of(experiment, resolved)
+    chosen = chosen_classes(experiment.name, truth, source.table_format, progress)
+    tuned = _tuned(experiment, truth) if threshold is None else None
+    maker = _maker(experiment, truth, _recipe(tuned, given, minimum_area), chosen, progress)
+    layout = _layout(source, store, progress)
+    promise = promise_of(experiment, truth, tuned, maker, progress)
+    encoded = encode_masks(store, maker, progress)
+    oof = cover_of(ProbabilityStore(experiment.predictions("oof")), maker, progress)
+    log = SubmissionLog(workspace.submission_log)
+    sample, images = source.sample_submission, _images(source, resolved.config["shape"][2], store)
+    expected = Expected(
+        source.table_format, layout if sample else None, sample, images, encoded.digests,
+        earlier=[entry for entry in log.read() if entry.name != path.stem or (upload and entry.uploaded)],
+        upload_to=upload.competition if upload else None,
+    )  # fmt: skip
+    if path.is_file():
+        progress.say(f"{path} is written anew")
+    recipe_text = describe(maker.recipe, truth.classes.names, truth.classes.activation)
+    checked = _write_checked(path, layout, encoded, expected, progress)
+    write_provenance(path, experiment, resolved, recipe=maker.recipe, tuned=tuned, promise=promise)
+    log.record(_entry(path, experiment, promise, recipe_text, checked))
+    names = [truth.classes.names[number] for number in chosen.numbers]
+    masks = [ClassMasks(*one) for one in zip(names, encoded.coverages, oof, strict=True)]
+    warnings = [finding.describe() for finding in checked.findings] + _strange(masks)
+    for warning in warnings:
+        progress.warn(warning)
+    result = SubmitResult(
+        experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof,
+        promise.nested, masks, checked.findings, warnings, holdout=promise.holdout,
+    )  # fmt: skip
+    if upload is None or uploader is None:
+        return result
+    return replace(result, uploaded=_upload(path, uploader, upload, log, result))
+
+
+def _test_predictions(experiment: Experiment, source: DataConfig, *, is_ensemble: bool) -> ProbabilityStore:
+    if source.test is None:
+        raise NotReadyError(
+            f"{experiment.name} has no test images: data.test is not set",
+            f"Add data.test to {experiment.config} and run: tk fit {experiment.name}",
+        )
+    store = ProbabilityStore(experiment.predictions("test"))
+    if not experiment.score.is_file():
+        raise NotReadyError(
+            f"{experiment.name} is not finished: its last run was stopped before it was scored",
+            f"Run the same tk {'ensemble' if is_ensemble else 'fit'} again.",
+        )
+    return store
+
+
+def _tuned(experiment: Experiment, truth: Truth) -> TunedRecipe:
+    if not experiment.tuned.is_file():
+        raise NotReadyError(
+            f"{experiment.name} has no tuned recipe yet",
+            f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
+        )
+    return read_tuned(experiment, truth.classes.count, truth.classes.activation)
+
+
+def _given_rule(threshold: float | None, minimum_area: int | None) -> ClassRecipe:
+    """The rule that `--threshold` and `--min-area` say, checked before anything is read."""
+    try:
+        return ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
+    except ValueError as error:
+        raise SubmissionError(str(error)) from error
+
+
+def _recipe(tuned: TunedRecipe | None, given: ClassRecipe, minimum_area: int | None) -> Recipe:
+    """The given rule for all classes, or the tuned recipe for test images, with a minimum area that is given."""
+    if tuned is None:
+        return Recipe((given,))
+    if minimum_area is None:
+        return tuned.test_recipe
+    classes = tuple(replace(rule, minimum_area=minimum_area) for rule in tuned.test_recipe.classes)
+    return replace(tuned.test_recipe, classes=classes)
+
+
+def _maker(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen, progress: Progress) -> Maker:
+    classes = truth.classes
+    try:
+        check_recipe(recipe, classes.count, classes.activation)
+    except ValueError as error:
+        raise SubmissionError(
+            f"the recipe does not fit {experiment.name}: {error}", f"Run: tk tune {experiment.name}"
+        ) from error
+    return Maker(recipe, classes.activation, chosen, own_steps(experiment, recipe, progress))
+
+
+def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:
+    form = source.table_format
+    if source.sample_submission is not None:
+        return sample_layout_for(source.sample_submission, store.ids, progress, form)
+    columns = " and ".join(form.columns)
+    progress.warn(f"no data.sample_submission: columns are {columns}, rows in the order of the ids")
+    return default_layout(store.ids, form)
+
+
+def _images(source: DataConfig, channels: int, store: ProbabilityStore) -> TestImages:
+    """The test images as they are now; where their folder is gone, those that were predicted."""
+    tests = (source.test,) if isinstance(source.test, Path) else source.test or ()
+    images = find_test_images(source, channels) if all(folder.is_dir() for folder in tests) else None
+    if images is None:
+        return TestImages(frozenset(store.ids), store.size)
+    return TestImages(frozenset(images.ids), store.size, images.read)
+
+
+def _write_checked(
+    path: Path, layout: SubmissionLayout, encoded: EncodedMasks, expected: Expected, progress: Progress
+) -> Checked:
+    """Write the file beside its place, check it, and bring it there only if nothing is wrong.
+
+    Raises:
+        SubmissionError: something is.
+    """
+    with new_path(path) as temporary:
+        write_submission(temporary, layout, encoded.runs)
+        checked = check_submission(temporary, expected, progress)
+        if checked.is_refused:
+            raise refusal(f"{path} is not written", checked.findings)
+    return checked
+
+
+def _entry(path: Path, experiment: Experiment, promise: Promise, recipe: str, checked: Checked) -> LoggedSubmission:
+    return LoggedSubmission(
+        path.stem,
+        _now(),
+        experiment.name,
+        promise.metric,
+        promise.oof,
+        promise.nested,
+        recipe,
+        checked.digest,
+    )
+
+
+def _strange(masks: list[ClassMasks]) -> list[str]:
+    found = [(one.name, words) for one in masks for words in strange_differences(one.test, one.oof)]
+    return [f"{name}: {words}" if len(masks) > 1 else words for name, words in found]
+
+
+def _upload(path: Path, uploader: Uploader, upload: UploadOptions, log: SubmissionLog, result: SubmitResult) -> str:
+    scores = [("OOF", result.oof), ("nested", result.nested)]
+    cv = "".join(f", {title} {score:.4f}" for title, score in scores if score is not None)
+    message = upload.message or f"{result.experiment}: {result.recipe_text}{cv}"
+    answer = uploader.upload(path, upload.competition, message)
+    log.mark_uploaded(path.stem, upload.competition, _now())
+    return answer or upload.competition
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _file_name(name: str) -> str:
+    """The name of a submission.
+
+    Raises:
+        SubmissionError: no file can be called so, or the log is.
+    """
+    short = name.removesuffix(".csv")
+    if Path(name).name != name or name.startswith((".", " ")) or len(name.encode()) > _NAME_BYTES or not short:
+        raise SubmissionError(f"--name: {name!r} cannot be a file name; give a short name without folders")
+    if short == "log":
+        raise SubmissionError("--name: submissions/log.csv is the log of all submissions", "Choose another name.")
+    return short

@@ -1,0 +1,1 @@
+"""tk fit and tk lr-find."""

@@ -1,0 +1,388 @@
+"""`tk fit`: train the folds of an experiment, predict, score."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toolkit.commands.scoring.overlays import write_overlays
+from toolkit.commands.scoring.scores import (
+    HoldoutScore,
+    Scores,
+    next_command,
+    read_holdout,
+    score_stores,
+    write_scores,
+    written,
+)
+from toolkit.commands.training.fold_plan import plan_folds
+from toolkit.config.durations import parse_duration
+from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config, with_defaults
+from toolkit.config.models import Config
+from toolkit.core.arrays import Integers
+from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.errors import ChangedError, ConfigError
+from toolkit.files.data.sources import LabelledImages
+from toolkit.files.datasets.dataset import Dataset, background_digest, find_dataset
+from toolkit.files.datasets.truth import only
+from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.writing import read_json
+from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
+from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.files.experiment.resolved import (
+    Resolved,
+    changed_keys,
+    plugins_digest,
+    read_resolved,
+    versions,
+    write_resolved,
+)
+from toolkit.files.inspection.checking import duplicate_findings_of
+from toolkit.files.inspection.data_findings import warn_of
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.messages import Progress, Table
+
+# The content of the data and the precision that was chosen are compared themselves.
+_FREE_TO_CHANGE = (
+    "data.images",
+    "data.masks",
+    "data.competition",
+    "data.test",
+    "data.sample_submission",
+    "data.external_negatives",
+    "data.extra_train_data",
+    "data.merge",
+    "data.metadata",
+    "folds:",
+    "precision:",
+)
+_CONTENTS = {
+    "training_data": "the training images or masks themselves",
+    "extra_data": "the extra training images or masks themselves",
+    "weights": "the weights of the images",
+    "positives": "which images your source counts as having foreground",
+    "folds": "the folds: images would be scored by networks that were trained on them",
+    "plugins": "plugins.py",
+    "backgrounds": "the images of a BackgroundReplacer",
+    "encoder_weights": "the file with the encoder's weights itself",
+    "initial_weights": "the weights that a stage starts from",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of the work to do: folds and stages by number, all of them if None, and for how many seconds."""
+
+    folds: Sequence[int] | None = None
+    stages: Sequence[int] | None = None
+    max_seconds: float | None = None
+
+    def check(self, config: Config) -> tuple[list[int], list[int]]:
+        """The numbers of the folds and of the stages.
+
+        Raises:
+            ConfigError: there is no such fold or stage.
+        """
+        return (
+            _numbers("--folds", self.folds, config.folds_count),
+            _numbers("--stages", self.stages, len(config.stages)),
+        )
+
+
+def _numbers(option: str, given: Sequence[int] | None, count: int) -> list[int]:
+    wanted = list(range(count)) if given is None else sorted(set(given))
+    wrong = [number for number in wanted if not 0 <= number < count]
+    if wrong:
+        raise ConfigError(f"{option}: there is no {wrong[0]}; there are 0 to {count - 1}")
+    return wanted
+
+
+EVERYTHING = Wanted()
+
+
+def parse_wanted(folds: str | None, stages: str | None, max_time: str | None) -> Wanted:
+    """The part of the work as the command line names it: `0,2`, `1`, `8h`.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return Wanted(
+        _listed("--folds", folds),
+        _listed("--stages", stages),
+        None if max_time is None else _duration(max_time),
+    )
+
+
+def _listed(option: str, text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"{option}: expected numbers separated by commas, such as 0,2; received {text!r}")
+    return [int(part) for part in parts]
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"--max-time: {error}") from error
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What `tk fit` has made; without scores as long as a fold is not finished.
+
+    A score is None where the metric skipped every image.
+    """
+
+    experiment: str
+    finished: bool
+    metric: str
+    folds: list[float | None]
+    all: float | None
+    classes: dict[str, dict[str, float | None]]
+    stages: list[str]
+    seconds: float
+    overlays: str
+    holdout: HoldoutScore | None = None
+
+    def tables(self) -> list[Table]:
+        """Score per fold, over all and by class; what is trained, as long as there are no scores."""
+        if not self.finished:
+            rows = [(line,) for line in self.stages]
+            return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
+        rows_of_folds = [(f"fold {number}", written(score)) for number, score in enumerate(self.folds)]
+        if len(self.folds) > 1:
+            rows_of_folds.append(("all out-of-fold images", written(self.all)))
+        if self.holdout is not None:
+            rows_of_folds.append((self.holdout.title(len(self.folds)), written(self.holdout.score)))
+        tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
+        if self.classes:
+            metrics = list(next(iter(self.classes.values())))
+            rows_of_classes = [
+                (name, *(written(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
+            ]
+            tables.append(Table(f"{self.experiment}: by class", ("class", *metrics), rows_of_classes))
+        return tables
+
+    def next_steps(self) -> list[str]:
+        """What to look at and to type."""
+        if not self.finished:
+            return [f"next: tk fit {self.experiment}, which trains what is left and predicts"]
+        return [f"pictures: {self.overlays}", next_command(self.experiment)]
+
+
+def fit(
+    workspace: Workspace,
+    name: str,
+    *,
+    overrides: Sequence[str] = (),
+    wanted: Wanted = EVERYTHING,
+    restart: bool = False,
+    progress: Progress,
+) -> FitResult:
+    """Train folds of an experiment and, when all are finished, predict its training and test images.
+
+    What is finished is kept: a second call goes on where the first one stopped. With `restart` it begins again.
+
+    Raises:
+        ToolkitError: bad configuration or data, before any training; another run on the experiment; a configuration
+            that differs from the one that earlier results were made with.
+        OutOfTimeError: the time is up.
+    """
+    started = time.perf_counter()
+    experiment = workspace.find(name)
+    if is_ensemble(experiment.config):
+        raise ConfigError(f"{experiment.name} is an ensemble; its members are fitted", "Run: tk ensemble MEMBER MEMBER")
+    loaded = load_config(experiment.config, overrides)
+    wanted.check(loaded.config)
+    if restart and not (wanted.folds is None and wanted.stages is None):
+        raise ConfigError(
+            "--restart discards the results of all folds and stages; it does not go with --folds or --stages",
+            f"Begin again with: tk fit {experiment.name} --restart",
+        )
+    with locked(experiment.lock):
+        dataset = find_dataset(loaded.config, progress)
+        table = plan_folds(experiment, loaded.config, dataset, progress, restart=restart)
+        warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
+        finished = _train_predict_score(
+            experiment, loaded, dataset, table, wanted=wanted, restart=restart, started=started, progress=progress
+        )
+    return _result(experiment, loaded.config, finished, round(time.perf_counter() - started, 1))
+
+
+def _result(experiment: Experiment, config: Config, finished: bool, seconds: float) -> FitResult:
+    overlays = str(experiment.overlays)
+    if not finished:
+        trained = [str(folder.folder) for folder in experiment.finished_stages()]
+        return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, overlays)
+    score = read_json(experiment.score)
+    return FitResult(
+        experiment.name,
+        True,
+        score["metric"],
+        score["folds"],
+        score["all"],
+        score.get("classes", {}),
+        [],
+        seconds,
+        overlays,
+        read_holdout(score),
+    )
+
+
+def _train_predict_score(
+    experiment: Experiment,
+    loaded: Loaded[Config],
+    dataset: Dataset,
+    table: FoldTable,
+    *,
+    wanted: Wanted,
+    restart: bool,
+    started: float,
+    progress: Progress,
+) -> bool:
+    """Returns whether every fold is finished: only then there is something to predict and to score."""
+    # TensorFlow is slow to import: bad input should be told before.
+    from toolkit.learning.plugins import Own
+    from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
+    from toolkit.learning.runtime import choose_precision
+    from toolkit.learning.training.epoch_data import Deadline
+    from toolkit.learning.training.fit import Part, fit_folds, is_trained, plan_training
+
+    config, folds = loaded.config, table.folds
+    own = Own(experiment.config, progress)
+    fold_numbers, stage_numbers = wanted.check(config)
+    digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(experiment, loaded, dataset, folds)
+    plan = plan_training(loaded, own)
+    precision = choose_precision(config.precision)
+    resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
+    _begin(experiment, resolved, restart)
+    # What a user put there is left as it is, as long as it says everything.
+    if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:
+        write_folds(experiment.folds, table.ids, table.folds, table.groups)
+    spent = time.perf_counter() - started
+    deadline = Deadline.after(None if wanted.max_seconds is None else wanted.max_seconds - spent)
+    part = Part(fold_numbers, stage_numbers, deadline)
+    fit_folds(experiment, plan, dataset.pool(folds), part, precision=precision, progress=progress)
+    if not is_trained(experiment, config):
+        return False
+    fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, own)
+    images = dataset.labelled.images
+    anew = predict_oof(fitted, images, "none", progress)
+    if table.holdout.ids:
+        anew |= predict_holdout(fitted, images, "none", progress)
+    if dataset.test is not None:
+        predict_test(fitted, dataset.test, "none", progress)
+    if anew or not experiment.score.is_file():
+        _score(experiment, config, dataset.labelled, table, own=own, progress=progress)
+    else:
+        progress.say(f"{experiment.name} is finished already; to train it again: tk fit {experiment.name} --restart")
+    return True
+
+
+def _code_and_weights(
+    experiment: Experiment, loaded: Loaded[Config], dataset: Dataset, folds: Integers
+) -> dict[str, str]:
+    """Digests of the user's own code and of the weights that stages start from."""
+    digests = plugins_digest(experiment)
+    config = loaded.config
+    backgrounds = background_digest(config)
+    if backgrounds:
+        digests["backgrounds"] = backgrounds
+    if isinstance(config.encoder_weights, Path) and config.encoder_weights.is_file():
+        refuse_fold_weights(config.encoder_weights, loaded.where("encoder_weights"))
+        digests["encoder_weights"] = file_digest(config.encoder_weights)
+    given = [(number, stage.initial_weights) for number, stage in enumerate(config.stages) if stage.initial_weights]
+    if given:
+        found = [
+            check_initial_weights(
+                experiment,
+                value,
+                loaded.where("stages", number, "initial_weights"),
+                ids=dataset.index.ids,
+                folds=folds,
+                wanted=range(config.folds_count),
+                num_seeds=config.num_seeds,
+            )
+            for number, value in given
+        ]
+        digests["initial_weights"] = digest(" ".join(found).encode())
+    return digests
+
+
+def _begin(experiment: Experiment, resolved: Resolved, restart: bool) -> None:
+    """Write resolved.yaml, unless what is there was made with something else."""
+    if restart:
+        experiment.forget_results()
+    experiment.remove_remains()
+    _refuse_changed(experiment, resolved)
+    if experiment.has_training():
+        # What was trained was trained with the versions of that day.
+        before = read_resolved(experiment)
+        resolved = replace(resolved, versions=before.versions)
+        if resolved == before:
+            return
+    write_resolved(experiment, resolved)
+
+
+def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
+    """Results of another configuration or other data are never continued."""
+    if not experiment.has_training():
+        return
+    if not experiment.resolved.is_file():
+        raise ChangedError(
+            f"{experiment.folder} holds trained folds, but {experiment.resolved.name}, which says of what, is gone",
+            f"Bring it back, or discard the folds: tk fit {experiment.name} --restart",
+        )
+    before = read_resolved(experiment)
+    changes = changed_keys(with_defaults(before.config), resolved.config)
+    changes = [change for change in changes if not change.startswith(_FREE_TO_CHANGE)]
+    changes += [text for name, text in _CONTENTS.items() if before.digests.get(name) != resolved.digests.get(name)]
+    if before.precision != resolved.precision:
+        changes.append(
+            f"the precision that auto means here: {before.precision} → {resolved.precision}; to go on as before: "
+            f"--set precision={before.precision}"
+        )
+    if changes:
+        listed = "\n".join(f"  {change}" for change in changes)
+        raise ChangedError(
+            f"{experiment.folder} holds results of another configuration; changed since:\n{listed}",
+            f"Undo the change, make a new experiment (tk new NAME --extends {experiment.name}), or discard the results "
+            f"with: tk fit {experiment.name} --restart",
+        )
+
+
+def _score(
+    experiment: Experiment,
+    config: Config,
+    data: LabelledImages,
+    table: FoldTable,
+    *,
+    own: Mapping[str, Any],
+    progress: Progress,
+) -> None:
+    """Score the out-of-fold predictions and those of the hold-out, if there is one."""
+
+    def scored(split: Split, part: FoldTable) -> Scores:
+        (found,) = score_stores(
+            [ProbabilityStore(experiment.predictions(split))],
+            only(data, part.ids),
+            part.folds,
+            config.metric_specs,
+            recipe=IDENTITY,
+            progress=progress,
+            benchmark=config.benchmark_index,
+            own=own,
+        )
+        return found
+
+    scores = scored("oof", table.out_of_fold)
+    holdout = scored("holdout", table.holdout) if table.holdout.ids else None
+    store = ProbabilityStore(experiment.predictions("oof"))
+    write_overlays(experiment, store, only(data, scores.ids), scores, IDENTITY)
+    write_scores(experiment, scores, holdout)

@@ -1,0 +1,174 @@
+"""`tk lr-find`: the loss over rising learning rates, and which one to take."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.commands.training.fold_plan import find_folds
+from toolkit.config.loading import Loaded, is_ensemble, load_config
+from toolkit.config.models import Config
+from toolkit.config.resolved_stage import stage_key, stage_schedule
+from toolkit.config.training.schedules import CyclicLR, Variations
+from toolkit.config.yaml.plugins import names_defined_beside
+from toolkit.core.arrays import Integers
+from toolkit.core.lr_range_test import geometric_rates, suggest
+from toolkit.errors import ConfigError, NotReadyError, TrainingError
+from toolkit.files.datasets.dataset import Dataset, find_dataset
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.tables import format_table
+from toolkit.files.disk.writing import write_text
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.messages import Progress, Table
+
+_NAMES: dict[type, str] = {CyclicLR: "CyclicLR", Variations: "LRVariator"}
+"""Schedules that give learning rates themselves."""
+
+
+@dataclass(frozen=True)
+class LrFindResult:
+    """What `tk lr-find` has found.
+
+    `key` is to be set for the stage's lr; `setter` is what gives the learning rate without regard to it, if anything.
+    """
+
+    experiment: str
+    suggestion: float
+    steepest: float
+    lowest: float
+    diverged_at: float | None
+    picture: str
+    stage: int
+    key: str
+    setter: str | None
+
+    def tables(self) -> list[Table]:
+        """The learning rates that the curve shows."""
+        rows = [
+            ("suggested", f"{self.suggestion:.2e}"),
+            ("steepest fall of the loss", f"{self.steepest:.2e}"),
+            ("lowest loss", f"{self.lowest:.2e}"),
+            ("diverged at", "never" if self.diverged_at is None else f"{self.diverged_at:.2e}"),
+        ]
+        return [Table(f"{self.experiment}: learning rates, stage {self.stage}", ("", "lr"), rows)]
+
+    def next_steps(self) -> list[str]:
+        """Where the curve is, and what to type."""
+        rate = f"{self.suggestion:.1e}"
+        following = f"tk fit {self.experiment} --set {self.key}={rate}"
+        if self.setter is not None:
+            following = f"{self.setter} sets the learning rate of stage {self.stage}, not lr: write {rate} there"
+        return [f"curve: {self.picture}", f"next: {following}"]
+
+
+def find_learning_rate(
+    workspace: Workspace,
+    name: str,
+    *,
+    overrides: Sequence[str] = (),
+    low: float = 1e-7,
+    high: float = 1.0,
+    steps: int = 120,
+    fold: int = 0,
+    stage: int = 0,
+    progress: Progress,
+) -> LrFindResult:
+    """Train with a learning rate that rises from batch to batch, from where the stage starts; nothing of it is kept.
+
+    Raises:
+        ToolkitError: bad configuration, data or options.
+        NotReadyError: the stage starts from weights that are not there yet.
+        TrainingError: the curve says nothing.
+    """
+    experiment = workspace.find(name)
+    if is_ensemble(experiment.config):
+        raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has a learning rate")
+    loaded = load_config(experiment.config, overrides)
+    config = loaded.config
+    for option, number, count in (("--fold", fold, config.folds_count), ("--stage", stage, len(config.stages))):
+        if not 0 <= number < count:
+            raise ConfigError(f"{option}: there is no {number}; there are 0 to {count - 1}")
+    try:
+        rates = geometric_rates(low, high, steps)
+    except ValueError as error:
+        raise ConfigError(f"--low, --high, --steps: {error}") from error
+    with locked(experiment.lock):
+        dataset = find_dataset(config, progress)
+        folds = find_folds(experiment, config, dataset, progress).folds
+        _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
+        # TensorFlow is slow to import: bad input should be told before.
+        from toolkit.learning.plugins import Own
+        from toolkit.learning.runtime import choose_precision
+        from toolkit.learning.training.fit import plan_training
+        from toolkit.learning.training.lr_range_test import loss_by_learning_rate
+        from toolkit.report.lr_curve import learning_rate_curve
+
+        plan = plan_training(loaded, Own(experiment.config, progress))
+        losses = loss_by_learning_rate(
+            experiment,
+            plan,
+            dataset.pool(folds),
+            rates,
+            fold=fold,
+            stage_number=stage,
+            precision=choose_precision(config.precision),
+            progress=progress,
+        )
+        tried = rates[: len(losses)]
+        write_text(experiment.lr_find_table, format_table(("lr", "loss"), list(zip(tried, losses, strict=True))))
+        try:
+            suggestion = suggest(tried, losses)
+        except ValueError as error:
+            raise TrainingError(
+                f"{experiment.name}: no learning rate can be suggested: {error}",
+                f"The figures are in {experiment.lr_find_table}; try another range: --low, --high, --steps.",
+            ) from error
+        learning_rate_curve(experiment.lr_find_curve, tried, losses, suggestion)
+    return LrFindResult(
+        experiment.name,
+        suggestion.rate,
+        suggestion.steepest,
+        suggestion.lowest,
+        suggestion.diverged_at,
+        str(experiment.lr_find_curve),
+        stage,
+        _key(config, stage),
+        _setter(config, stage, names_defined_beside(experiment.config)),
+    )
+
+
+def _refuse_start(
+    experiment: Experiment, loaded: Loaded[Config], dataset: Dataset, folds: Integers, *, fold: int, stage: int
+) -> None:
+    """Refuse to start from weights that are not there, or that know the images that a fold holds out."""
+    config = loaded.config
+    if isinstance(config.encoder_weights, Path):
+        refuse_fold_weights(config.encoder_weights, loaded.where("encoder_weights"))
+    given = config.stages[stage].initial_weights
+    if given is not None:
+        check_initial_weights(
+            experiment,
+            given,
+            loaded.where("stages", stage, "initial_weights"),
+            ids=dataset.index.ids,
+            folds=folds,
+            wanted=[fold],
+            num_seeds=1,
+        )
+    elif stage and not experiment.stage(fold, stage - 1).is_complete():
+        raise NotReadyError(
+            f"fold {fold}: stage {stage} starts from the best weights of stage {stage - 1}, which is not finished",
+            f"Run first: tk fit {experiment.name} --folds {fold} --stages {','.join(map(str, range(stage)))}",
+        )
+
+
+def _key(config: Config, stage: int) -> str:
+    """The key to set for the lr of a stage; of a later one always its own, as those before may be trained already."""
+    return f"stages.{stage}.lr" if stage else ".".join(map(str, stage_key(config.stages[0], 0, "lr")))
+
+
+def _setter(config: Config, stage: int, own: Collection[str]) -> str | None:
+    """The key of what gives learning rates themselves, not shares of lr; None if nothing does."""
+    key, schedule = stage_schedule(config, stage, own)
+    names = [_NAMES[type(leg)] for leg in schedule.legs if type(leg) in _NAMES]
+    return f"{names[0]} at {'.'.join(map(str, key))}" if names else None

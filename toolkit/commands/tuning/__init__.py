@@ -1,0 +1,1 @@
+"""tk tune: thresholds and post-processing, chosen on out-of-fold predictions."""

@@ -1,0 +1,307 @@
+"""`tk tune`: the recipe that out-of-fold predictions choose, and how good it honestly is."""
+
+import difflib
+from dataclasses import asdict, replace
+
+from toolkit.commands.ensembling.member_predictions import first_fitted
+from toolkit.commands.scoring.overlays import write_overlays
+from toolkit.commands.scoring.scores import score_stores
+from toolkit.commands.submitting.masks import chosen_classes
+from toolkit.commands.tuning.out_of_fold import OutOfFold
+from toolkit.commands.tuning.tune_result import ShiftResult, StepResult, TuneResult
+from toolkit.config.metrics import parse_metric_text
+from toolkit.core.arrays import Integers
+from toolkit.core.masks.labels import Classes
+from toolkit.core.metrics.bootstrap import paired
+from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.registry import build_metric
+from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.core.tuning.nested_search import Tried
+from toolkit.core.tuning.recipe_scores import Evidence
+from toolkit.core.tuning.recipe_search import Tuned
+from toolkit.core.tuning.recipe_search import tune as search_recipe
+from toolkit.core.tuning.task import STEPS, Task
+from toolkit.core.tuning.threshold_shift import Looker, distance, look_at_folds, matched, try_matched_share
+from toolkit.errors import ChangedError, ConfigError, SubmissionError
+from toolkit.files.data.sources import LabelledImages
+from toolkit.files.datasets.truth import Truth, truth_of
+from toolkit.files.disk.locks import locked
+from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, read_fold_table
+from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
+from toolkit.files.experiment.tuned import HoldoutScores, TunedRecipe, write_tuned
+from toolkit.files.predictions.store import ProbabilityStore, store_digest
+from toolkit.learning.plugins import Own
+from toolkit.messages import Progress, Silent
+from toolkit.report.tuning_surface import surface_picture
+
+
+def tune(
+    workspace: Workspace,
+    name: str | None,
+    progress: Progress,
+    *,
+    metric: str | None = None,
+    steps: str | None = None,
+    explain: bool = False,
+) -> TuneResult:
+    """Search the recipe on the out-of-fold predictions of an experiment or ensemble.
+
+    Args:
+        workspace: where experiments are.
+        name: of the experiment; the one finished last if it is None.
+        progress: to talk to.
+        metric: another metric than the experiment's, a YAML value.
+        steps: what is searched, names joined by commas; what suits the metric if it is None.
+        explain: whether to draw the surface and to tell of each step.
+
+    Raises:
+        NotReadyError: it has no out-of-fold predictions yet.
+        ChangedError: folds or images are not those that it was trained with.
+        ConfigError: the metric or a step is unknown.
+    """
+    experiment = workspace.find_or_last(name, progress)
+    with locked(experiment.lock):
+        resolved = read_resolved(experiment)
+        everything = truth_of(experiment, resolved)
+        table = _fold_table(experiment, resolved, everything)
+        truth = everything.only(table.out_of_fold.ids)
+        store = ProbabilityStore(experiment.predictions("oof"))
+        spec = truth.metric
+        if metric is not None:
+            spec = parse_metric_text(metric, "--metric", _own(experiment, progress))
+        own = _own(experiment, progress) if spec.is_own else None
+        built = build_metric(spec, truth.classes.count, truth.classes.activation, own)
+        if truth.benchmark is not None and truth.classes.count > 1:
+            built = built.for_class(truth.benchmark)
+        task = _task(experiment, resolved, truth, store, parts=table.parts("tk tune"), metric=built, progress=progress)
+        wanted = task.usual_steps()
+        if steps is not None:
+            wanted, own_steps = _steps(steps, experiment, progress)
+            task = replace(task, own=own_steps)
+        tuned = search_recipe(task, wanted, with_surfaces=explain)
+        shift, test_recipe = _shift(experiment, task, tuned, progress, several=table.folds_count > 1)
+        holdout = None
+        if table.holdout.ids:
+            labelled = everything.only(table.holdout.ids).labelled
+            holdout = _score_holdout(experiment, labelled, task, tuned.best, test_recipe=test_recipe, progress=progress)
+        if explain:
+            surface_picture(experiment.surface, experiment.name, tuned, built, truth.classes.names)
+        (scores,) = score_stores(
+            [store], truth.labelled, table.out_of_fold.folds, [spec], recipe=tuned.recipe, progress=progress,
+            benchmark=truth.benchmark, own=own, steps=task.own,
+        )  # fmt: skip
+        write_overlays(experiment, store, truth.labelled, scores, tuned.recipe, steps=task.own)
+        write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift=shift, holdout=holdout))
+    return TuneResult(
+        experiment=experiment.name,
+        metric=task.metric.label,
+        recipe=tuned.recipe,
+        best=tuned.best,
+        test_recipe=test_recipe,
+        untuned=finite_or_none(tuned.untuned),
+        tuned=finite_or_none(tuned.tuned),
+        nested=finite_or_none(tuned.nested),
+        interval=(finite_or_none(tuned.interval.low), finite_or_none(tuned.interval.high)),
+        gain=finite_or_none(tuned.gain),
+        standard_error=finite_or_none(tuned.standard_error),
+        gap=finite_or_none(tuned.gap),
+        steps=[_step_result(index, tried, truth.classes) for index, tried in tuned.tried],
+        shift=shift,
+        classes=list(truth.classes.names),
+        activation=truth.classes.activation,
+        overlays=str(experiment.overlays),
+        surface=str(experiment.surface) if tuned.surfaces else None,
+        explained=explain,
+        submittable=shift.test is not None and _fits_a_submission(experiment, resolved, truth),
+        parts=None if table.folds_count > 1 else int(task.folds.max()) + 1,
+        holdout=holdout,
+    )
+
+
+def _fits_a_submission(experiment: Experiment, resolved: Resolved, truth: Truth) -> bool:
+    """Whether rows of the competition, or of a plain submission, can hold the classes."""
+    try:
+        chosen_classes(experiment.name, truth, data_of(experiment, resolved).table_format, Silent())
+    except SubmissionError:
+        return False
+    return True
+
+
+def _fold_table(experiment: Experiment, resolved: Resolved, truth: Truth) -> FoldTable:
+    """The folds.
+
+    Raises:
+        ChangedError: they are not those that it was trained with.
+    """
+    table = read_fold_table(experiment.folds, truth.labelled.images.ids)
+    if folds_digest(table.folds) != resolved.digests.get("folds"):
+        raise ChangedError(
+            f"{experiment.folds} has changed since it was trained with: the nested score would not be honest",
+            f"Bring it back, or make the predictions again: tk fit {experiment.name} --restart",
+        )
+    return table
+
+
+def _task(
+    experiment: Experiment,
+    resolved: Resolved,
+    truth: Truth,
+    store: ProbabilityStore,
+    *,
+    parts: Integers,
+    metric: Metric,
+    progress: Progress,
+) -> Task:
+    """The out-of-fold images, the parts that are judged by what the others choose, and the metric.
+
+    Raises:
+        ChangedError: the classes are not those that were predicted.
+    """
+    planes, classes = store.read(store.ids[0]).shape[2], truth.classes
+    if planes != classes.count:
+        raise ChangedError(
+            f"{store.folder} predicts {planes} classes, but {experiment.name} has {classes.count}",
+            f"Make the predictions again: tk fit {experiment.name} --restart",
+        )
+    return Task(
+        OutOfFold(store, truth.labelled, with_objects=metric.needs_objects, progress=progress).examples,
+        parts,
+        classes.count,
+        classes.activation,
+        metric,
+        in_bytes=store.stored_type == "uint8",
+        has_presence=store.presence(store.ids[0]) is not None,
+        seed=int(resolved.config.get("seed", 0)),
+    )
+
+
+def _own(experiment: Experiment, progress: Progress) -> Own:
+    """The user's own code; it is run when something of it is first asked for, and then TensorFlow starts."""
+    return Own(first_fitted(Member(experiment)).config, progress)
+
+
+def _steps(text: str, experiment: Experiment, progress: Progress) -> tuple[tuple[str, ...], dict[str, Step]]:
+    """The steps that `--steps` names, and those of the user's among them.
+
+    Raises:
+        ConfigError: there is no such step.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in STEPS]
+    own = _own(experiment, progress)
+    allowed = [*STEPS, *own]
+    for name in unknown:
+        if name not in own:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise ConfigError(f"--steps: unknown step {name!r}{hint} Allowed: {', '.join(allowed)}")
+    if not names:
+        raise ConfigError(f"--steps: no step is named. Allowed: {', '.join(allowed)}")
+    return names, {name: own[name] for name in unknown}
+
+
+def _shift(
+    experiment: Experiment, task: Task, tuned: Tuned, progress: Progress, *, several: bool
+) -> tuple[ShiftResult, Recipe]:
+    """How test predictions differ, and the recipe for them: its thresholds are moved if folds say that this helps.
+
+    Without `several` folds nothing can say it: no images stand in for those of another network.
+    """
+    recipe = tuned.recipe
+    oof, levels = look_at_folds(task, recipe)
+    folder = experiment.predictions("test")
+    if not folder.is_dir():
+        return ShiftResult(oof, None, None, None, None, False), recipe
+    by_fold = tuned.by_fold if recipe == tuned.best else (IDENTITY,) * len(tuned.by_fold)
+    shares = try_matched_share(task, by_fold, levels) if several else None
+    store = ProbabilityStore(folder)
+    looker = Looker(task.classes, task.activation)
+    with progress.task("looking at test masks", len(store.ids)) as bar:
+        for image_id, stored in store:
+            masks = masks_of(stored, task.activation, recipe, store.presence(image_id), task.own)
+            looker.add(stored, masks)
+            bar.advance()
+    test = looker.look()
+    helps = shares is not None and shares.helps
+    moved = matched(recipe, levels.sum(axis=0), looker.levels, task.activation) if helps else recipe
+    return ShiftResult(
+        oof,
+        test,
+        distance(oof.histogram, test.histogram),
+        None if shares is None else finite_or_none(shares.gain),
+        None if shares is None else finite_or_none(shares.standard_error),
+        moved != recipe,
+    ), moved
+
+
+def _score_holdout(
+    experiment: Experiment,
+    labelled: LabelledImages,
+    task: Task,
+    best: Recipe,
+    *,
+    test_recipe: Recipe,
+    progress: Progress,
+) -> HoldoutScores:
+    """What the recipes are worth on the hold-out, which had no part in the search."""
+    store = ProbabilityStore(experiment.predictions("holdout"))
+    images = OutOfFold(store, labelled, with_objects=task.metric.needs_objects, progress=progress)
+    evidence = Evidence(images.examples, len(store.ids), task.metric, task.activation, steps=task.own)
+    found = evidence.measure([IDENTITY, best, test_recipe], "scoring the hold-out")
+    difference = paired(task.metric, found[best], found[IDENTITY], seed=task.seed)
+    sign = 1 if task.metric.direction == "max" else -1
+    scores = {recipe: finite_or_none(task.metric.score(statistics)) for recipe, statistics in found.items()}
+    return HoldoutScores(
+        len(store.ids),
+        scores[IDENTITY],
+        scores[best],
+        scores[test_recipe],
+        finite_or_none(sign * difference.mean),
+        finite_or_none(difference.standard_error),
+    )
+
+
+def _written(
+    experiment: Experiment,
+    task: Task,
+    tuned: Tuned,
+    test_recipe: Recipe,
+    *,
+    shift: ShiftResult,
+    holdout: HoldoutScores | None,
+) -> TunedRecipe:
+    """What tuned.json says."""
+    return TunedRecipe(
+        metric=task.metric.label,
+        recipe=tuned.recipe,
+        best=tuned.best,
+        test_recipe=test_recipe,
+        untuned=tuned.untuned,
+        tuned=tuned.tuned,
+        nested=tuned.nested,
+        interval=(tuned.interval.low, tuned.interval.high),
+        standard_error=tuned.standard_error,
+        gap=tuned.gap,
+        oof_predictions=store_digest(experiment.predictions("oof")),
+        test_predictions=store_digest(experiment.predictions("test")) if shift.moved else None,
+        shift=asdict(shift),
+        holdout=holdout,
+    )
+
+
+def _step_result(index: int | None, tried: Tried, classes: Classes) -> StepResult:
+    return StepResult(
+        step=tried.step,
+        name="" if index is None else classes.names[index],
+        recipe=tried.recipe,
+        tuned=finite_or_none(tried.tuned),
+        cross_validated=finite_or_none(tried.cross_validated),
+        gain=finite_or_none(tried.gain),
+        standard_error=finite_or_none(tried.standard_error),
+        kept=tried.kept,
+        reason=tried.reason,
+    )

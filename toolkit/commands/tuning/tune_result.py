@@ -1,0 +1,184 @@
+"""What `tk tune` tells: the scores, how test predictions differ, and what each step gave."""
+
+from dataclasses import dataclass
+
+from toolkit.commands.scoring.scores import written
+from toolkit.core.masks.labels import Activation
+from toolkit.core.recipe.postprocess import IDENTITY, describe
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.core.tuning.threshold_shift import Look
+from toolkit.files.experiment.tuned import HoldoutScores
+from toolkit.messages import Table
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step of the search gave; `name` is that of a class where each has steps of its own."""
+
+    step: str
+    name: str
+    recipe: Recipe
+    tuned: float | None
+    cross_validated: float | None
+    gain: float | None
+    standard_error: float | None
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class ShiftResult:
+    """How test predictions and their masks differ from out-of-fold ones, and whether thresholds are moved for them.
+
+    `gain` is how much better folds score with thresholds that keep the share of foreground than with the same ones.
+    """
+
+    oof: Look
+    test: Look | None
+    distance: float | None
+    gain: float | None
+    standard_error: float | None
+    moved: bool
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What `tk tune` has found; `best` is the recipe that the search chose, `recipe` the one that is kept.
+
+    `test_recipe` is the one for test predictions. Scores that do not exist are None. `parts` counts the random parts of
+    a single fold that stand for several folds. `submittable` is false without test predictions, and for classes
+    that rows of the competition cannot hold.
+    """
+
+    experiment: str
+    metric: str
+    recipe: Recipe
+    best: Recipe
+    test_recipe: Recipe
+    untuned: float | None
+    tuned: float | None
+    nested: float | None
+    interval: tuple[float | None, float | None]
+    gain: float | None
+    standard_error: float | None
+    gap: float | None
+    steps: list[StepResult]
+    shift: ShiftResult
+    classes: list[str]
+    activation: Activation
+    overlays: str
+    surface: str | None
+    explained: bool
+    submittable: bool
+    parts: int | None = None
+    holdout: HoldoutScores | None = None
+
+    def tables(self) -> list[Table]:
+        """The three scores, each with its recipe; how test predictions differ; and what each step gave if asked for."""
+        low, high = map(written, self.interval)
+        each = "each fold" if self.parts is None else f"each of {self.parts} random parts of the only fold"
+        rows = [
+            ("untuned", written(self.untuned), "", self._described(IDENTITY)),
+            ("tuned, optimistic", written(self.tuned), "", self._described(self.best)),
+            ("nested, honest", written(self.nested), f"{low} to {high}", f"{each} with what the others chose"),
+            *self._holdout_rows(),
+        ]
+        columns = ("", self.metric, "95 % interval", "recipe")
+        tables = [Table(f"{self.experiment}: tuned on out-of-fold predictions", columns, rows)]
+        if self.shift.test is not None:
+            tables.append(_shift_table(self.shift.oof, self.shift.test))
+        if self.explained:
+            tables.append(self._steps_table())
+        return tables
+
+    def next_steps(self) -> list[str]:
+        """What is kept and why, and what to type."""
+        gain = f"nested gains {_signed(self.gain)} ± {written(self.standard_error)} over untuned"
+        if self.recipe == IDENTITY:
+            why = "may be chance" if self.gain is not None and self.gain > 0 else "is none"
+            kept = "the search found nothing better" if self.best == IDENTITY else f"{gain}, which {why}"
+            kept = f"{kept}: the untuned recipe stays ({self._described(IDENTITY)})"
+        else:
+            kept = f"{gain}: the tuned recipe is kept ({self._described(self.recipe)})"
+        pictures = [self.overlays] if self.surface is None else [self.overlays, self.surface]
+        return [
+            kept,
+            *self._holdout_lines(),
+            *self._shift_lines(),
+            *(f"pictures: {path}" for path in pictures),
+            f"next: tk {'submit' if self.submittable else 'evaluate'} {self.experiment}",
+        ]
+
+    def _holdout_rows(self) -> list[tuple[str, str, str, str]]:
+        found = self.holdout
+        if found is None:
+            return []
+        rows = [("untuned", found.untuned, IDENTITY), ("tuned", found.tuned, self.best)]
+        if self.test_recipe not in (IDENTITY, self.best):
+            rows.append(("as submitted", found.submitted, self.test_recipe))
+        return [(f"hold-out, {what}", written(score), "", self._described(recipe)) for what, score, recipe in rows]
+
+    def _holdout_lines(self) -> list[str]:
+        found = self.holdout
+        if found is None or self.best == IDENTITY:
+            return []
+        gain = f"{_signed(found.gain)} ± {written(found.standard_error)}"
+        return [f"on the {found.images} images of the hold-out, which chose nothing, tuned gains {gain} over untuned"]
+
+    def _shift_lines(self) -> list[str]:
+        shift = self.shift
+        if shift.test is None:
+            return ["there are no test predictions to compare with"]
+        if self.parts is not None:
+            return ["for test predictions thresholds are not moved: with one fold nothing tells whether that helps"]
+        gain = f"gains {_signed(shift.gain)} ± {written(shift.standard_error)} from fold to fold"
+        if shift.moved:
+            moved = "for test predictions thresholds are moved so that the share of foreground stays"
+            return [f"{moved}, which {gain}: {self._described(self.test_recipe)}"]
+        if not shift.gain and not shift.standard_error:
+            return ["for test predictions thresholds are not moved: that would change no score"]
+        return [f"for test predictions thresholds are not moved: keeping the share of foreground {gain}"]
+
+    def _steps_table(self) -> Table:
+        rows = [
+            (
+                f"{each.step} {each.name}".strip(),
+                written(each.tuned),
+                written(each.cross_validated),
+                f"{_signed(each.gain)} ± {written(each.standard_error)}",
+                f"{'yes' if each.kept else 'no'}: {each.reason}",
+                self._described_step(each),
+            )
+            for each in self.steps
+        ]
+        columns = ("step", "tuned", "held out", "gain", "kept", "recipe")
+        return Table("what each step gave, in the search on all images", columns, rows)
+
+    def _described_step(self, step: StepResult) -> str:
+        if step.name:  # of the recipe of one class alone
+            return describe(step.recipe)
+        recipe = _shared(step.recipe) if len(self.classes) > 1 else step.recipe
+        return describe(recipe, activation=self.activation)
+
+    def _described(self, recipe: Recipe) -> str:
+        return describe(recipe, self.classes, self.activation)
+
+
+def _shift_table(oof: Look, test: Look) -> Table:
+    rows = [
+        ("images", str(oof.images), str(test.images)),
+        ("share of empty masks", f"{oof.empty_share:.1%}", f"{test.empty_share:.1%}"),
+        ("mean coverage of masks", f"{oof.mean_coverage:.2%}", f"{test.mean_coverage:.2%}"),
+    ]
+    for tenth, (ours, theirs) in enumerate(zip(oof.histogram, test.histogram, strict=True)):
+        rows.append((f"probabilities from {tenth / 10:.1f}", f"{ours:.2%}", f"{theirs:.2%}"))
+    return Table("masks of the recipe, and predictions", ("", "out-of-fold", "test"), rows)
+
+
+def _shared(recipe: Recipe) -> Recipe:
+    """What a recipe of several classes has for all of them: the rules of each stand in rows of their own."""
+    return Recipe(between=recipe.between, priority=recipe.priority, split=recipe.split)
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.4f}"
