@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.data import DataConfig
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.training.networks import BACKBONES, SIDE_MULTIPLES
@@ -14,14 +15,19 @@ DATA = {"images": "train", "masks": "masks"}
 
 
 def config(**keys: Any) -> Config:
-    return Config.model_validate({"data": DATA, "stages": ({"epochs": 1},), **keys})
+    found = Config.model_validate({"data": DATA, "stages": ({"epochs": 1},), **keys})
+    check_between_keys(found, ())
+    return found
 
 
 def wrong_keys(**keys: Any) -> list[KeyPath]:
     """The key of each problem, as deep as it is known."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 # of a model, or of keys that do not fit together
         config(**keys)
+    if isinstance(caught.value, ProblemsAtError):
+        return [path for path, _, _ in caught.value.problems]
     found: list[KeyPath] = []
+    assert isinstance(caught.value, ValidationError)
     for error in caught.value.errors():
         inner = error.get("ctx", {}).get("error")
         paths = [path for path, _, _ in inner.problems] if isinstance(inner, ProblemsAtError) else [()]
@@ -82,7 +88,7 @@ def test_sides_are_multiples_of_what_the_architecture_takes(architecture: str) -
 def test_an_impossible_shape_is_answered_with_the_next_possible_one(
     architecture: str, shape: tuple[int, int, int], possible: list[int]
 ) -> None:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ProblemsAtError) as caught:
         config(architecture=architecture, shape=shape)
     assert f"received {list(shape)}; the next possible shape is {possible}" in str(caught.value)
     assert config(architecture=architecture, shape=tuple(possible)).shape == tuple(possible)

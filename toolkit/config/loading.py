@@ -10,11 +10,13 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
+from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.competitions import is_competition_file
 from toolkit.config.data.data import DataConfig
 from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
+from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.plugins import PLUGINS, names_defined_beside
 from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position, read_document, read_value
 from toolkit.errors import ConfigError
@@ -287,7 +289,9 @@ def _validate(model: type[Model], document: Document, path: Path, own: Collectio
     try:
         context = {"own": own, "plugins": _plugins_beside(path)}
         config = model.model_validate(document.tree, context=context)
-    except ValidationError as error:
+        if isinstance(config, Config):
+            check_between_keys(config, sorted(own))
+    except (ValidationError, ProblemsAtError) as error:
         problems = describe_problems(error, model, document, str(path))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"  {problem}" for problem in problems)

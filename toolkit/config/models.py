@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from toolkit.config.checks.between_keys import problems_between_keys
 from toolkit.config.data.classes import names_in, task_classes
 from toolkit.config.data.data import DataConfig
 from toolkit.config.data.folds import FoldsFile, Groups, Stratified
-from toolkit.config.data.tiling import PatchesConfig, TilesConfig, cutting_of, resize_of
+from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.training.augmentation import parse_augmentation
@@ -32,12 +31,11 @@ from toolkit.config.yaml.fields import (
     Shape,
     checked_by,
     one_of,
-    own_names,
 )
-from toolkit.config.yaml.named_calls import ClosedModel, ProblemsAtError
+from toolkit.config.yaml.named_calls import ClosedModel
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.images.resizing import Resize
-from toolkit.core.images.tiles import Cutting
+from toolkit.core.images.tiles import WHOLE, Cutting
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.core.metrics.registry import MetricSpec
@@ -268,12 +266,17 @@ class Config(ClosedModel):
     @property
     def cutting(self) -> Cutting:
         """How images are cut up when they are predicted."""
-        return cutting_of(self)
+        tiles = self.tiles or TilesConfig.model_validate({})
+        if self.patches is not None:
+            return Cutting("tiles", 1, self.patches.scale, tiles.overlap, tiles.blend)
+        if self.crops is not None:
+            return Cutting("grid", self.crops, 1.0, tiles.overlap, tiles.blend)
+        return WHOLE if self.tiles is None else Cutting("tiles", 1, 1.0, tiles.overlap, tiles.blend)
 
     @property
     def resize_of_samples(self) -> Resize:
-        """How what a network sees reaches its shape: an image, a part or a tile."""
-        return resize_of(self)
+        """How what a network sees reaches its shape; patches have it already, but for their scale."""
+        return "stretch" if self.patches is not None else self.resize
 
     def network_spec(self, shape: tuple[int, int, int] | None = None) -> NetworkSpec:
         """What the network is built from, for an input of `shape` (height, width, channels)."""
@@ -288,13 +291,6 @@ class Config(ClosedModel):
             first_convolution=self.first_convolution,
             emptiness_head=self.emptiness_head,
         )
-
-    @model_validator(mode="after")
-    def _keys_that_fit_together(self, info: ValidationInfo) -> "Config":
-        problems = problems_between_keys(self, own_names(info))
-        if problems:
-            raise ProblemsAtError(problems)
-        return self
 
 
 def _names_in(data: DataConfig | None) -> tuple[str, ...]:

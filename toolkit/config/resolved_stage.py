@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from toolkit.config.models import Config
 from toolkit.config.training.augmentation import Transform, parse_augmentation
 from toolkit.config.training.callbacks import CallbackSpec, parse_callbacks, schedule_from_callbacks
 from toolkit.config.training.losses import LossTerm, parse_loss
@@ -16,9 +17,6 @@ from toolkit.config.training.weight_averaging import Averaging, parse_averaging
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.sampling.epoch_sampling import Negatives
-
-if TYPE_CHECKING:  # what a Config is checked for needs this module
-    from toolkit.config.models import Config
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Stage:
     initial_weights: str | None
 
 
-def read_stage(config: "Config", number: int, own: Collection[str] = ()) -> Stage:
+def read_stage(config: Config, number: int, own: Collection[str] = ()) -> Stage:
     """The stage of a number, with everything that it leaves out taken from the experiment."""
     stage = config.stages[number]
 
@@ -88,7 +86,7 @@ def stage_key(stage: StageConfig, number: int, key: str) -> KeyPath:
     return (key,) if getattr(stage, key) is None else ("stages", number, key)
 
 
-def stage_schedule(config: "Config", number: int, own: Collection[str] = ()) -> tuple[KeyPath, Schedule]:
+def stage_schedule(config: Config, number: int, own: Collection[str] = ()) -> tuple[KeyPath, Schedule]:
     """What sets the learning rate in a stage, and where it stands.
 
     CyclicLR or LRVariator among its callbacks, or else its `schedule`. A stage's callbacks come before the experiment's
@@ -118,7 +116,7 @@ def stage_schedule(config: "Config", number: int, own: Collection[str] = ()) -> 
 
 
 def _callbacks(
-    config: "Config", number: int, own: Collection[str]
+    config: Config, number: int, own: Collection[str]
 ) -> tuple[tuple[CallbackSpec, ...], tuple[CallbackSpec, ...]]:
     """The callbacks of a stage, its own or the experiment's, and its extra ones."""
     stage = config.stages[number]
@@ -126,7 +124,7 @@ def _callbacks(
     return parse_callbacks(first, own), parse_callbacks(stage.extra_callbacks, own)
 
 
-def _is_frozen(config: "Config", number: int) -> bool:
+def _is_frozen(config: Config, number: int) -> bool:
     """Whether the encoder is frozen in a stage: as the last stage up to it that says so, or the experiment."""
     frozen = config.freeze_encoder
     for stage in config.stages[: number + 1]:

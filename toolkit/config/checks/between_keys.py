@@ -1,11 +1,11 @@
 """Keys of a configuration that are sound each for itself, but do not fit together."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from toolkit.config.checks.data import problems_of_data
-from toolkit.config.data.folds import problems_of_folds
-from toolkit.config.data.tiling import check_cutting
+from toolkit.config.checks.folds import problems_of_folds
+from toolkit.config.models import Config
 from toolkit.config.resolved_stage import stage_key, stage_schedule
 from toolkit.config.training.callbacks import check_monitors, parse_callbacks
 from toolkit.config.training.losses import check_class_weights, check_loss, needs_presence, parse_loss
@@ -14,16 +14,16 @@ from toolkit.config.training.networks import check_shape, has_backbone, parse_ar
 from toolkit.config.yaml.named_calls import Problem, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
 
-if TYPE_CHECKING:  # a Config is checked while it is made
-    from toolkit.config.models import Config
 
-
-def problems_between_keys(config: "Config", own: Collection[str]) -> Sequence[Problem]:
-    """What does not fit together, each with the key that should change.
+def check_between_keys(config: Config, own: Collection[str]) -> None:
+    """Refuse keys that do not fit together.
 
     Args:
         config: all of whose keys can be read.
         own: names that plugins.py defines.
+
+    Raises:
+        ProblemsAtError: all that does not fit, each with the key that should change.
     """
     found = _Found()
     one_task = _check_classes(config, found)
@@ -31,7 +31,7 @@ def problems_between_keys(config: "Config", own: Collection[str]) -> Sequence[Pr
     _check_network(config, found, own)
     found.problems.extend(problems_of_folds(config))
     found.check(("callbacks",), _check_monitors, config, config.callbacks, own)
-    found.check(("patches" if config.patches is not None else "tiles",), check_cutting, config)
+    found.check(("patches" if config.patches is not None else "tiles",), _check_cutting, config)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)
         found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)
@@ -42,7 +42,8 @@ def problems_between_keys(config: "Config", own: Collection[str]) -> Sequence[Pr
             found.check((*here, key), _check_monitors, config, getattr(stage, key), own)
         found.check((*here, "hard_negatives"), _check_hard_negatives, config, number)
         found.check((), _check_schedule, config, number, own)
-    return found.problems
+    if found.problems:
+        raise ProblemsAtError(found.problems)
 
 
 class _Found:
@@ -64,7 +65,7 @@ class _Found:
         return False
 
 
-def _check_classes(config: "Config", found: _Found) -> bool:
+def _check_classes(config: Config, found: _Found) -> bool:
     """Returns whether the activation goes with the classes."""
     found.check(("classes",), _check_names, config)
     found.check(("classes",), _check_competition_classes, config)
@@ -73,7 +74,7 @@ def _check_classes(config: "Config", found: _Found) -> bool:
     return found.check(("activation",), _check_activation, config)
 
 
-def _check_names(config: "Config") -> None:
+def _check_names(config: Config) -> None:
     if config.class_count > 254:
         raise ValueError(f"at most 254 classes, received {config.class_count}")
     for position, name in enumerate(config.classes if isinstance(config.classes, tuple) else ()):
@@ -83,7 +84,7 @@ def _check_names(config: "Config") -> None:
             raise ProblemsAtError([((position,), ValueError(f"a class before has the name {name!r} too"), None)])
 
 
-def _check_competition_classes(config: "Config") -> None:
+def _check_competition_classes(config: Config) -> None:
     expected, names = config.data.table_format.classes, config.task_classes.names
     background = 1 if config.activation == "softmax" else 0
     foreground = names[background:]
@@ -96,22 +97,22 @@ def _check_competition_classes(config: "Config") -> None:
         )
 
 
-def _check_activation(config: "Config") -> None:
+def _check_activation(config: Config) -> None:
     if config.activation == "softmax" and config.class_count == 1:
         raise ValueError("softmax needs two classes or more, of which the first is background; one class: sigmoid")
 
 
-def _check_benchmark_class(config: "Config") -> None:
+def _check_benchmark_class(config: Config) -> None:
     if config.benchmark_class is not None and config.benchmark_class not in config.task_classes.names:
         raise UnknownNameError(config.benchmark_class, config.task_classes.names)
 
 
-def _check_class_weights(config: "Config", weights: Literal["balanced"] | Sequence[float] | None) -> None:
+def _check_class_weights(config: Config, weights: Literal["balanced"] | Sequence[float] | None) -> None:
     if weights is not None:
         check_class_weights(weights, config.class_count)
 
 
-def _check_network(config: "Config", found: _Found, own: Collection[str]) -> None:
+def _check_network(config: Config, found: _Found, own: Collection[str]) -> None:
     at: KeyPath = ("architecture_options",)
     try:
         options = parse_architecture(config.architecture, config.architecture_options, own)
@@ -135,7 +136,7 @@ def _check_network(config: "Config", found: _Found, own: Collection[str]) -> Non
             found.check(at, check_shape, config.architecture, options, stage.shape)
 
 
-def _check_nothing_frozen(config: "Config", found: _Found) -> None:
+def _check_nothing_frozen(config: Config, found: _Found) -> None:
     """The user's own architecture has no encoder that could be told from the rest."""
     text = f"{config.architecture} is your own: set trainable = False on layers where it is built"
     frozen: list[KeyPath] = [("freeze_encoder",)] if config.freeze_encoder else []
@@ -148,21 +149,21 @@ def _check_channels(expected: int, received: int) -> None:
         raise ValueError(f"a stage keeps the {expected} channels of the experiment, received {received}")
 
 
-def _check_loss(config: "Config", loss: Any, own: Collection[str]) -> None:
+def _check_loss(config: Config, loss: Any, own: Collection[str]) -> None:
     terms = parse_loss(loss, own)
     check_loss(terms, config.activation, config.class_count)
     if needs_presence(terms) and not config.emptiness_head:
         raise ValueError("presence_crossentropy trains the emptiness head; add emptiness_head: true")
 
 
-def _check_monitors(config: "Config", callbacks: Any, own: Collection[str]) -> None:
+def _check_monitors(config: Config, callbacks: Any, own: Collection[str]) -> None:
     labels = [spec.label for spec in config.metric_specs]
     if config.benchmark_class in config.task_classes.names:
         labels.insert(0, config.primary_label)
     check_monitors(parse_callbacks(callbacks, own), labels)
 
 
-def _check_hard_negatives(config: "Config", number: int) -> None:
+def _check_hard_negatives(config: Config, number: int) -> None:
     stage = config.stages[number]
     if not stage.hard_negatives:
         return
@@ -173,7 +174,7 @@ def _check_hard_negatives(config: "Config", number: int) -> None:
         raise ValueError("hard negatives are drawn more often: negatives must say how many to draw")
 
 
-def _check_schedule(config: "Config", number: int, own: Collection[str]) -> None:
+def _check_schedule(config: Config, number: int, own: Collection[str]) -> None:
     """What sets the learning rate is said once, and has room in the stage."""
     at, schedule = stage_schedule(config, number, own)
     epochs = config.stages[number].epochs
@@ -182,3 +183,22 @@ def _check_schedule(config: "Config", number: int, own: Collection[str]) -> None
     except ValueError as error:
         where = "" if at[0] == "stages" else f"in stages.{number}: "
         raise ProblemsAtError([(at, ValueError(f"{where}{error}"), None)]) from error
+
+
+def _check_cutting(config: Config) -> None:
+    """Refuse keys that contradict each other.
+
+    Raises:
+        ValueError: they do.
+    """
+    if config.patches is not None and config.crops is not None:
+        raise ValueError("patches and crops are two ways to cut images up: keep one of them")
+    if config.patches is not None and config.resize != "stretch":
+        raise ValueError(
+            f"patches are cut to the network's shape, so that resize: {config.resize} has no say; leave it out"
+        )
+    if config.tiles is not None and config.patches is None and config.crops is None and config.resize != "pad":
+        raise ValueError(
+            f"tiles keep the size of things, but training images are scaled (resize: {config.resize}): add patches or "
+            "crops, or resize: pad if the training images are no larger than the shape"
+        )

@@ -1,23 +1,21 @@
 """Keys of `data` that are sound each for itself, but do not fit together or with the classes."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.config.data.classes import task_classes
 from toolkit.config.data.data import TABLE_SUFFIXES, VOID_NAMES, SourceKeys
+from toolkit.config.models import Config
 from toolkit.config.yaml.named_calls import MissingKeyError, Problem, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.masks.mask_codings import overlap
-
-if TYPE_CHECKING:  # a Config is checked while it is made
-    from toolkit.config.models import Config
 
 _OF_MASK_FILES = ("mask_name", "mask_encoding", "colors", "value_ranges")
 
 _Found = Iterator[tuple[KeyPath, ValueError]]
 
 
-def problems_of_data(config: "Config") -> list[Problem]:
+def problems_of_data(config: Config) -> list[Problem]:
     """What does not fit together, each with the key that should change."""
     data = config.data
     found: list[Problem] = [(("data", *key), problem, None) for key, problem in _of_metadata(config)]
@@ -33,7 +31,7 @@ def problems_of_data(config: "Config") -> list[Problem]:
     return found
 
 
-def _of_metadata(config: "Config") -> _Found:
+def _of_metadata(config: Config) -> _Found:
     data = config.data
     if data.metadata is None and data.metadata_id is not None:
         yield ("metadata_id",), ValueError("there is no metadata whose column this could be")
@@ -92,7 +90,7 @@ def _of_coding(keys: SourceKeys) -> _Found:
             )
 
 
-def _of_classes(keys: SourceKeys, config: "Config") -> _Found:
+def _of_classes(keys: SourceKeys, config: Config) -> _Found:
     names, exclusive = config.task_classes.names, config.activation == "softmax"
     by_file = keys.mask_name is not None and "{class}" in keys.mask_name
     if keys.encoding == "instances" and len(names) > 1 and not by_file:
@@ -142,7 +140,7 @@ def _has_zero(key: str, value: Any) -> bool:
     return 0 in (value if isinstance(value, tuple) else (value,))
 
 
-def _of_numbers(keys: SourceKeys, config: "Config") -> _Found:
+def _of_numbers(keys: SourceKeys, config: Config) -> _Found:
     given, classes = keys.mask_values, config.task_classes
     if keys.encoding in ("bits", "channels") and given is not None:
         listed = given.values() if isinstance(given, Mapping) else given
@@ -163,7 +161,7 @@ def _of_numbers(keys: SourceKeys, config: "Config") -> _Found:
         yield from _of_owners(_owners(keys, config))
 
 
-def _owners(keys: SourceKeys, config: "Config") -> Iterator[tuple[str, int]]:
+def _owners(keys: SourceKeys, config: Config) -> Iterator[tuple[str, int]]:
     """Who has which number."""
     given = keys.mask_values
     if isinstance(given, Mapping):

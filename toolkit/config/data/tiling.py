@@ -1,16 +1,12 @@
 """What config.yaml may say of large images: patches, parts and tiles."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from toolkit.config.yaml.fields import PositiveInteger
 from toolkit.config.yaml.named_calls import ClosedModel
-from toolkit.core.images.resizing import Resize
-from toolkit.core.images.tiles import WHOLE, Blend, Cutting
-
-if TYPE_CHECKING:  # a Config is made of these
-    from toolkit.config.models import Config
+from toolkit.core.images.tiles import Blend
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -38,37 +34,3 @@ class TilesConfig(ClosedModel):
         "hann", description="How much a tile counts from its middle to its edge: `hann` and `gaussian` ever less, "
         "`flat` everywhere the same.",
     )  # fmt: skip
-
-
-def cutting_of(config: "Config") -> Cutting:
-    """How images are cut up when they are predicted."""
-    tiles = config.tiles or TilesConfig.model_validate({})
-    if config.patches is not None:
-        return Cutting("tiles", 1, config.patches.scale, tiles.overlap, tiles.blend)
-    if config.crops is not None:
-        return Cutting("grid", config.crops, 1.0, tiles.overlap, tiles.blend)
-    return WHOLE if config.tiles is None else Cutting("tiles", 1, 1.0, tiles.overlap, tiles.blend)
-
-
-def resize_of(config: "Config") -> Resize:
-    """How what a network sees reaches its shape; patches have it already, but for their scale."""
-    return "stretch" if config.patches is not None else config.resize
-
-
-def check_cutting(config: "Config") -> None:
-    """Refuse keys that contradict each other.
-
-    Raises:
-        ValueError: they do.
-    """
-    if config.patches is not None and config.crops is not None:
-        raise ValueError("patches and crops are two ways to cut images up: keep one of them")
-    if config.patches is not None and config.resize != "stretch":
-        raise ValueError(
-            f"patches are cut to the network's shape, so that resize: {config.resize} has no say; leave it out"
-        )
-    if config.tiles is not None and config.patches is None and config.crops is None and config.resize != "pad":
-        raise ValueError(
-            f"tiles keep the size of things, but training images are scaled (resize: {config.resize}): add patches or "
-            "crops, or resize: pad if the training images are no larger than the shape"
-        )

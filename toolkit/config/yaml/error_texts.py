@@ -25,10 +25,17 @@ _EXPECTED = {
 }
 
 
-def describe_problems(error: ValidationError, model: type[BaseModel], document: Document, source: str) -> list[str]:
+def describe_problems(
+    error: ValidationError | ProblemsAtError, model: type[BaseModel], document: Document, source: str
+) -> list[str]:
     """One text for each wrong key, in the order of the lines."""
     found = []
-    for key, words in _by_key(error, model, document.tree).items():
+    by_key = (
+        _nested(error, document.tree, ())
+        if isinstance(error, ProblemsAtError)
+        else _by_key(error, model, document.tree)
+    )
+    for key, words in by_key.items():
         position = nearest_position(document.positions, key) or Position(source, 1)
         found.append((position.source, position.line, f"{position}: {'; '.join(dict.fromkeys(words))}"))
     return [text for _, _, text in sorted(found)]
