@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 
 from toolkit.core.metrics.registry import MetricSpec, build_metric
-from toolkit.core.tallies import Tally
 from toolkit.core.tuning.area_histograms import candidate_areas, sweep_areas
 from toolkit.core.tuning.empty_images import sweep_triplets
-from toolkit.core.tuning.grids import blocks_of
+from toolkit.core.tuning.grids import Tally, blocks_of
 from toolkit.core.tuning.recipe_scores import Example, collect_areas
 from toolkit.core.tuning.recipe_search import tune
 from toolkit.core.tuning.task import Task

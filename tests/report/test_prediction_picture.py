@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from toolkit.report import drawing
+from toolkit.report.colours import CLASS_COLOURS
 from toolkit.report.prediction_picture import prediction_picture
-from toolkit.report.preview_sheet import CLASS_COLOURS
 
 
 def draw(height: int, width: int, classes: int = 1, channels: int = 3) -> np.ndarray:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from toolkit.core.masks.labels import VOID, Activation, planes
+from toolkit.report.colours import CLASS_COLOURS, CLASS_STRENGTH
 from toolkit.report.drawing import Colour
-from toolkit.report.preview_sheet import CLASS_COLOURS, CLASS_STRENGTH, PreviewRow, PreviewSample, preview_sheet
+from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
 
 
 def drawn(colour: Colour) -> Colour:

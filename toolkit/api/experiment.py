@@ -20,7 +20,7 @@ from toolkit.commands.training.fit import FitResult, Wanted, fit
 from toolkit.commands.tuning.tune import tune
 from toolkit.commands.tuning.tune_result import TuneResult
 from toolkit.config.data.classes import task_classes
-from toolkit.config.durations import parse_duration
+from toolkit.config.yaml.fields import parse_duration
 from toolkit.core.arrays import Probability
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.recipe import Recipe

@@ -17,3 +17,20 @@ Presence = npt.NDArray[np.float32]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+
+Planes = npt.NDArray[np.bool_]
+"""`bool (height, width, classes)`: one mask a class."""
+
+
+Objects = npt.NDArray[np.int32]
+"""`int32 (height, width)`: the number of the object that a pixel belongs to, 0 for none."""
+
+
+Labels = npt.NDArray[np.uint8]
+"""`uint8 (height, width)`: the class of each pixel, or `VOID`.
+
+With exclusive classes (softmax) 0 … classes-1, where 0 is what counts as background. With independent ones (sigmoid) 0
+is background and each class is one bit, so that a pixel may be of several, and a single class has the labels 0 and 1;
+of more than `BITS` classes a pixel is of one at most, and k is class k-1.
+"""

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from toolkit.config.models import Config
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.yaml.yaml_files import KeyPath
-from toolkit.core.arrays import Image, Integers
+from toolkit.core.arrays import Image, Integers, Labels
 from toolkit.core.images.resizing import Placement, Resize, place
 from toolkit.core.images.tiles import WHOLE, Cutting, TileGrid
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.labels import Classes, Labels
+from toolkit.core.masks.labels import Classes
 from toolkit.core.randomness import derived_seed
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.training_pool import Sample, read_part

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.config.yaml.plugins import PLUGINS, names_defined_beside
+from toolkit.core.recipe.postprocess import Step
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.plugins import load_dotted, load_plugins
 from toolkit.messages import Progress, Silent
 
@@ -81,3 +85,17 @@ def check_call(name: str, function: Any, parameters: Sequence[str], arguments: M
 def _set_up_tensorflow() -> None:
     """The user's code may import TensorFlow, even if all that is asked of it is a metric: it has to find ours."""
     importlib.import_module("toolkit.learning.runtime")
+
+
+def first_fitted(member: Member) -> Experiment:
+    """The experiment itself, or the first inside an ensemble: beside it lies the code of its own metrics."""
+    while member.is_ensemble:
+        member = members_of(member.experiment)[0][0]
+    return member.experiment
+
+
+def own_steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mapping[str, Step]:
+    """The user's own steps, if the recipe has any."""
+    if not any(rule.steps for rule in recipe.classes):
+        return {}
+    return Own(first_fitted(Member(experiment)).config, progress)

@@ -6,19 +6,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
+from toolkit.report.colours import probability_scale, viridis
 from toolkit.report.drawing import (
     GROUP_GAP,
     HEADING_SIZE,
-    INK,
     LETTERBOX,
     MARGIN,
     PAPER,
     QUIET_INK,
     ROW_GAP,
     RULE,
-    SCALE_SIZE,
     SMALLEST_TILE,
     TEXT_SIZE,
     TILE_GAP,
@@ -27,7 +26,6 @@ from toolkit.report.drawing import (
     WIDEST_TILE,
     Colour,
     Picture,
-    Plane,
     as_bytes,
     flowed,
     joined,
@@ -171,31 +169,9 @@ def _tiles(row: OverlayRow, size: tuple[int, int]) -> list[Picture]:
     ]
 
 
-def viridis(probability: Plane) -> Picture:
-    """Probabilities `float32 (height, width)`, 0–1, in colours."""
-    coloured = cv2.applyColorMap(as_bytes(probability * 255), cv2.COLORMAP_VIRIDIS)
-    return np.asarray(cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-
-
 def _header(title: str, width: int) -> Image.Image:
     """Title and legend, the legend on as many lines as it needs."""
     items = [swatch("truth with outline", TRUTH, TRUTH_STRENGTH), swatch("mask", MASK, 1.0), swatch("hit", HIT, 1.0)]
     items += [swatch("miss (false negative)", MISS, 1.0), swatch("false alarm (false positive)", FALSE_ALARM, 1.0)]
     items.append(probability_scale())
     return joined([text_line(title, TITLE_SIZE, (width, 40)), *flowed(items, width)], 4, beside=False)
-
-
-def probability_scale() -> Image.Image:
-    """The colours of the probabilities from 0 to 1 with a mark at 0.5."""
-    label, length = "probability", 160
-    left = text_width(label, TEXT_SIZE) + 12
-    item = Image.new("RGB", (left + length + 6, 34), PAPER)
-    item.paste(text_line(label, TEXT_SIZE, (left, 18)))
-    ramp = np.tile(np.linspace(0, 1, length, dtype=np.float32), (12, 1))
-    item.paste(Image.fromarray(viridis(ramp)), (left, 3))
-    draw = ImageDraw.Draw(item)
-    for text, where in (("0", left), ("0.5", left + length // 2), ("1", left + length - 1)):
-        draw.line((where, 15, where, 19), fill=INK)
-        draw.text((where, 26), text, fill=INK, font=ImageFont.load_default(SCALE_SIZE), anchor="mm")
-    draw.line((left + length // 2, 3, left + length // 2, 14), fill=PAPER)
-    return item

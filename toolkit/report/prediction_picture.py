@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from toolkit.core.metrics.metric import Planes
+from toolkit.core.arrays import Planes
+from toolkit.report.colours import CLASS_COLOURS, CLASS_STRENGTH, probability_scale, viridis
 from toolkit.report.drawing import (
     MARGIN,
     PAPER,
@@ -25,8 +26,6 @@ from toolkit.report.drawing import (
     text_line,
     tinted,
 )
-from toolkit.report.overlay_sheet import probability_scale, viridis
-from toolkit.report.preview_sheet import CLASS_COLOURS, CLASS_STRENGTH
 
 _SMALLEST, _LARGEST = 256, 1024
 _LEGEND_AT_MOST = 24

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageOps
 
 from toolkit.core.masks.labels import VOID, Activation
+from toolkit.report.colours import CLASS_COLOURS, CLASS_STRENGTH, VOID_COLOUR, VOID_STRENGTH
 from toolkit.report.drawing import (
     GROUP_GAP,
     LETTERBOX,
@@ -23,7 +24,6 @@ from toolkit.report.drawing import (
     TITLE_SIZE,
     WIDEST_SHEET,
     WIDEST_TILE,
-    Colour,
     Picture,
     Plane,
     as_bytes,
@@ -38,13 +38,6 @@ from toolkit.report.drawing import (
     tinted,
 )
 
-# The first is what the overlay sheet draws the truth in; then Okabe and Ito's, then others that differ from them.
-CLASS_COLOURS: tuple[Colour, ...] = (
-    (0, 190, 138), (230, 159, 0), (86, 180, 233), (204, 121, 167), (240, 228, 66), (213, 94, 0),
-    (0, 114, 178), (170, 68, 153), (153, 221, 85), (255, 160, 160), (136, 204, 238), (140, 110, 60),
-)  # fmt: skip
-VOID_COLOUR: Colour = (150, 155, 162)
-CLASS_STRENGTH, VOID_STRENGTH = 0.3, 0.75
 ORIGINAL_GAP = 16  # between the image as it is and its variants
 STRIPE = 8  # pixels from one stripe over void to the next
 

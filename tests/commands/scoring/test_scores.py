@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import Scores, score_stores, write_scores
-from toolkit.core.masks.labels import BINARY, VOID, Classes, Labels, planes
+from toolkit.core.arrays import Labels, Objects
+from toolkit.core.masks.labels import BINARY, VOID, Classes, planes
 from toolkit.core.masks.rle import encode
-from toolkit.core.metrics.metric import Objects
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe

@@ -4,7 +4,15 @@ from typing import Annotated, Any
 import pytest
 from pydantic import ValidationError
 
-from toolkit.config.yaml.fields import FilePath, Named, PositiveInteger, PositiveNumber, checked_by, one_of
+from toolkit.config.yaml.fields import (
+    FilePath,
+    Named,
+    PositiveInteger,
+    PositiveNumber,
+    checked_by,
+    one_of,
+    parse_duration,
+)
 from toolkit.config.yaml.named_calls import ClosedModel, UnknownNameError
 
 
@@ -81,3 +89,28 @@ def test_parse_learns_the_names_of_the_user() -> None:
     with pytest.raises(ValidationError):
         Example.model_validate({"even": "own"})
     assert Example.model_validate({"even": "own"}, context={"own": {"own"}}).even == "own"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("8h", 28800),
+        ("90m", 5400),
+        ("1h30m", 5400),
+        ("1h 30m 5s", 5405),
+        (" 45s ", 45),
+        ("1.5h", 5400),
+        ("0h1s", 1),
+        ("2h7s", 7207),
+    ],
+)
+def test_hours_minutes_and_seconds(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "8", "h", "8 hours", "30m1h", "-1h", "0s", "0h0m", "1h1h", "1 5m", "8H", "٣h", "1e3s", "9" * 400 + "h"]
+)
+def test_anything_else_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 8h, 90m, 1h30m or 45s, received"):
+        parse_duration(text)

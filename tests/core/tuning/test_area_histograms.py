@@ -10,7 +10,6 @@ from toolkit.core.metrics.registry import MetricSpec
 from toolkit.core.recipe.postprocess import mask_of
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.core.tallies import Tally
 from toolkit.core.tuning.area_histograms import (
     THRESHOLDS,
     UNTUNED,
@@ -22,7 +21,7 @@ from toolkit.core.tuning.area_histograms import (
     sweep_areas,
 )
 from toolkit.core.tuning.empty_images import mean_of_top, sweep_emptiness, sweep_triplets
-from toolkit.core.tuning.grids import best_recipe, blocks_of
+from toolkit.core.tuning.grids import Tally, best_recipe, blocks_of
 from toolkit.core.tuning.recipe_scores import Evidence, collect_areas
 from toolkit.core.tuning.task import Task
 

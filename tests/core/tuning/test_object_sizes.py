@@ -6,9 +6,8 @@ import pytest
 
 from toolkit.core.masks.labels import VOID
 from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet
-from toolkit.core.tallies import Tally
 from toolkit.core.tuning.area_histograms import UNTUNED
-from toolkit.core.tuning.grids import blocks_of
+from toolkit.core.tuning.grids import Tally, blocks_of
 from toolkit.core.tuning.object_sizes import ObjectSizeStep, sweep_objects
 from toolkit.core.tuning.recipe_scores import Evidence
 from toolkit.core.tuning.task import Task

@@ -10,8 +10,8 @@ from toolkit.config.resolved_stage import read_stage
 from toolkit.config.training.augmentation import PRESETS, parse_augmentation
 from toolkit.config.training.imgaug import IMGAUG_NAMES
 from toolkit.config.yaml.yaml_files import KeyPath
-from toolkit.core.arrays import Image
-from toolkit.core.masks.labels import VOID, Labels
+from toolkit.core.arrays import Image, Labels
+from toolkit.core.masks.labels import VOID
 from toolkit.errors import ConfigError
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.training.fit import build_augmentation

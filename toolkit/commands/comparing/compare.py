@@ -15,7 +15,6 @@ from toolkit.commands.comparing.compare_result import (
 )
 from toolkit.commands.comparing.differing_keys import differing_keys
 from toolkit.commands.comparing.key_differences import written
-from toolkit.commands.ensembling.member_predictions import first_fitted
 from toolkit.commands.scoring.scores import Scores, read_holdout, score_stores
 from toolkit.config.data.classes import task_classes
 from toolkit.core.metrics.bootstrap import paired
@@ -33,7 +32,7 @@ from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Own, first_fitted
 from toolkit.messages import Progress
 
 

@@ -1,9 +1,8 @@
 """`tk evaluate`: what out-of-fold predictions get right and wrong, class by class, size by size, image by image."""
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,10 +15,10 @@ from toolkit.commands.comparing.evaluate_result import (
     SizeScores,
     class_rows,
 )
-from toolkit.commands.ensembling.member_predictions import first_fitted
+from toolkit.commands.scoring.recipe_choice import choose_recipe
 from toolkit.commands.scoring.scores import labels_of, written
 from toolkit.core.arrays import Integers
-from toolkit.core.masks.labels import Activation, Classes
+from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.classification_report import BACKGROUND, classification_report
 from toolkit.core.metrics.confusion import (
     Confusion,
@@ -31,9 +30,8 @@ from toolkit.core.metrics.confusion import (
 )
 from toolkit.core.metrics.judge import Judge, Judgement
 from toolkit.core.metrics.registry import build_metrics
-from toolkit.core.recipe.postprocess import IDENTITY, check_recipe, describe, recipe_to_plain
+from toolkit.core.recipe.postprocess import describe, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.errors import ConfigError
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
@@ -42,13 +40,10 @@ from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
-from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Own, first_fitted
 from toolkit.messages import Progress
 from toolkit.report.confusion_matrix import confusion_picture
-
-RecipeChoice = Literal["tuned", "untuned"]
 
 
 def evaluate(
@@ -110,31 +105,6 @@ class _Measured:
     judgement: Judgement
     areas: Integers
     confusion: Confusion
-
-
-def choose_recipe(experiment: Experiment, classes: Classes, choice: str | None, threshold: float | None) -> Recipe:
-    """The recipe that `--recipe` and `--threshold` name; without either the tuned one, where there is one.
-
-    Raises:
-        ConfigError: there is no such recipe, or the threshold cannot be.
-        NotReadyError: no recipe was tuned.
-        ChangedError: it was tuned on other predictions.
-    """
-    if choice not in (None, *get_args(RecipeChoice)):
-        raise ConfigError(f"--recipe: {choice!r} is none; allowed: {', '.join(get_args(RecipeChoice))}")
-    is_tuned = experiment.tuned.is_file() if choice is None else choice == "tuned"
-    recipe = read_tuned(experiment, classes.count, classes.activation).recipe if is_tuned else IDENTITY
-    if threshold is None:
-        return recipe
-    try:
-        # Of exclusive classes the background has no rule.
-        kept = recipe.classes[:1] if classes.activation == "softmax" and len(recipe.classes) > 1 else ()
-        rules = (replace(rule, threshold=threshold) for rule in recipe.classes[len(kept) :])
-        changed = replace(recipe, classes=(*kept, *rules))
-        check_recipe(changed, classes.count, classes.activation)
-    except ValueError as error:
-        raise ConfigError(f"--threshold: {error}") from error
-    return changed
 
 
 def _measure(

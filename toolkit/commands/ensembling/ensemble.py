@@ -10,7 +10,6 @@ from typing import Any, Literal
 from toolkit.commands.ensembling.blending import blend, sources_of
 from toolkit.commands.ensembling.member_predictions import (
     common_splits,
-    first_fitted,
     predict_member,
     predict_weighted,
     refuse_gaps,
@@ -40,7 +39,7 @@ from toolkit.files.experiment.folder import ALL_SPLITS, Experiment, Workspace
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, write_folds
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved, versions, write_resolved
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Own, first_fitted
 from toolkit.messages import Progress, Table
 
 WeightsGiven = Sequence[float] | Literal["equal", "search"]

@@ -1,19 +1,17 @@
 """The members of an ensemble: whether they fit together, and their predictions, made where they are missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.commands.ensembling.blending import blend
 from toolkit.config.loading import config_from_plain
-from toolkit.core.recipe.postprocess import Step
-from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import MembersError, NotReadyError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.locks import locked
-from toolkit.files.experiment.folder import Experiment, Split
+from toolkit.files.experiment.folder import Split
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import Resolved, read_resolved, refuse_changed_plugins
@@ -216,20 +214,6 @@ def _blended(member: Member, split: Split, views: str, progress: Progress) -> Pa
     with locked(member.experiment.lock):
         folders = predict_weighted(inner, config.weights, split, views, progress)
         return blend(member.experiment, inner, config, folders, split=split, views=views, into=views, progress=progress)
-
-
-def first_fitted(member: Member) -> Experiment:
-    """The experiment itself, or the first inside an ensemble: beside it lies the code of its own metrics."""
-    while member.is_ensemble:
-        member = members_of(member.experiment)[0][0]
-    return member.experiment
-
-
-def own_steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mapping[str, Step]:
-    """The user's own steps, if the recipe has any."""
-    if not any(rule.steps for rule in recipe.classes):
-        return {}
-    return Own(first_fitted(Member(experiment)).config, progress)
 
 
 def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:

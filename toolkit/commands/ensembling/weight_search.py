@@ -9,14 +9,13 @@ import numpy as np
 
 from toolkit.commands.ensembling.blending import Source, blender_of
 from toolkit.commands.scoring.scores import labels_of, written, written_interval
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Labels, Objects
 from toolkit.core.ensembling.candidate_scores import Weighed, Weights, has_thresholds, predicted, weigh
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.ensembling.packed_truth import Packed, pack
 from toolkit.core.ensembling.weight_search import Result, Search, by_selection, reduced, search_folds
-from toolkit.core.masks.labels import Labels
 from toolkit.core.metrics.bootstrap import bootstrap, paired
-from toolkit.core.metrics.metric import Metric, Objects, case_of
+from toolkit.core.metrics.metric import Metric, case_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.disk.writing import finite_or_none

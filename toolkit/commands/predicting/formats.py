@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.commands.predicting.forecaster import Forecast
+from toolkit.core.arrays import Planes
 from toolkit.core.masks.labels import Classes
-from toolkit.core.metrics.metric import Planes
 from toolkit.core.recipe.probabilities import Stored, to_levels
 from toolkit.errors import ConfigError
 from toolkit.report.prediction_picture import prediction_picture

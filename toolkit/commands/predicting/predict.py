@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.commands.comparing.evaluate import choose_recipe
-from toolkit.commands.ensembling.member_predictions import own_steps
 from toolkit.commands.predicting.forecaster import Failure, Forecast, Forecaster, chosen_views
 from toolkit.commands.predicting.formats import FORMATS, About, Predicted, parse_formats
 from toolkit.commands.predicting.one_file_formats import refuse_other_sizes, write_maps, write_runs
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
+from toolkit.commands.scoring.recipe_choice import choose_recipe
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.postprocess import IDENTITY, Step, describe, masks_of, recipe_to_plain
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
@@ -26,6 +25,7 @@ from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, fir
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.predictions.output_folder import InputRow, PredictionFolder
+from toolkit.learning.plugins import own_steps
 from toolkit.messages import Progress
 
 _SECONDS_BETWEEN_SAVES = 2.0

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.config.metrics import parse_metric
-from toolkit.core.arrays import Floats, Integers
-from toolkit.core.masks.labels import Labels
+from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.metrics.judge import Judge, Judgement
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
 from toolkit.core.recipe.postprocess import Step

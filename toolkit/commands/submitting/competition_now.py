@@ -1,12 +1,12 @@
 """What a submission is for: as the experiment was fitted, with what its configuration says of submissions by now."""
 
-from toolkit.commands.ensembling.member_predictions import first_fitted
 from toolkit.config.data.data import DataConfig
 from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, MissingFileError, NotReadyError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import Resolved, data_of
+from toolkit.learning.plugins import first_fitted
 from toolkit.messages import Progress
 
 

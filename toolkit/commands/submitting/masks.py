@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toolkit.config.data.competitions import Competition
+from toolkit.core.arrays import Planes
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.labels import Activation
-from toolkit.core.metrics.metric import Planes
 from toolkit.core.recipe.coverage import Coverage, coverage
 from toolkit.core.recipe.postprocess import Step, masks_of, objects_of
 from toolkit.core.recipe.recipe import Recipe

@@ -4,7 +4,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.ensembling.member_predictions import first_fitted
 from toolkit.commands.scoring.scores import read_holdout, score_stores
 from toolkit.commands.submitting.masks import Maker
 from toolkit.core.recipe.postprocess import IDENTITY, recipe_to_plain
@@ -18,7 +17,7 @@ from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import Resolved
 from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Own, first_fitted
 from toolkit.messages import Progress
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from toolkit.commands.ensembling.member_predictions import own_steps
 from toolkit.commands.submitting.competition_now import submission_data
 from toolkit.commands.submitting.kaggle import Uploader, kaggle_uploader
 from toolkit.commands.submitting.masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
@@ -27,6 +26,7 @@ from toolkit.files.submissions.expectations import Expected, TestImages
 from toolkit.files.submissions.findings import Finding, refusal
 from toolkit.files.submissions.layout import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
+from toolkit.learning.plugins import own_steps
 from toolkit.messages import Progress, Table
 
 _NAME_BYTES = 200

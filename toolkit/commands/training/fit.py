@@ -17,9 +17,9 @@ from toolkit.commands.scoring.scores import (
     written,
 )
 from toolkit.commands.training.fold_plan import plan_folds
-from toolkit.config.durations import parse_duration
 from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config, with_defaults
 from toolkit.config.models import Config
+from toolkit.config.yaml.fields import parse_duration
 from toolkit.core.arrays import Integers
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError

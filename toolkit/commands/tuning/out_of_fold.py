@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from toolkit.commands.scoring.scores import labels_of
-from toolkit.core.masks.labels import Labels
-from toolkit.core.metrics.metric import Objects
+from toolkit.core.arrays import Labels, Objects
 from toolkit.core.tuning.recipe_scores import Example
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.predictions.store import ProbabilityStore

@@ -3,7 +3,6 @@
 import difflib
 from dataclasses import asdict, replace
 
-from toolkit.commands.ensembling.member_predictions import first_fitted
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import score_stores
 from toolkit.commands.submitting.masks import chosen_classes
@@ -34,7 +33,7 @@ from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
 from toolkit.files.experiment.tuned import HoldoutScores, TunedRecipe, write_tuned
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Own, first_fitted
 from toolkit.messages import Progress, Silent
 from toolkit.report.tuning_surface import surface_picture
 

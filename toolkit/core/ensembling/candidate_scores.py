@@ -7,11 +7,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Labels, Objects, Planes
 from toolkit.core.ensembling.means import Blender, Values, round_levels
-from toolkit.core.masks.labels import VOID, Labels, planes
+from toolkit.core.masks.labels import VOID, planes
 from toolkit.core.metrics.area import AreaMetric, PixelAccuracy, PooledMetric
-from toolkit.core.metrics.metric import AREAS, Metric, Objects, Planes, case_of
+from toolkit.core.metrics.metric import AREAS, Metric, case_of
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import Stored, quantise, to_levels
 

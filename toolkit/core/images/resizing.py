@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Image, Mask, Probability
-from toolkit.core.masks.labels import Labels
+from toolkit.core.arrays import Image, Labels, Mask, Probability
 
 Resize = Literal["stretch", "pad", "fit"]
 """`stretch` to the network's shape; or keep the aspect and pad with mirrored pixels, `pad` around images at their own

@@ -6,15 +6,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.core.arrays import Labels
 from toolkit.core.images.chunks import count_values, pieces
-
-Labels = npt.NDArray[np.uint8]
-"""`uint8 (height, width)`: the class of each pixel, or `VOID`.
-
-With exclusive classes (softmax) 0 … classes-1, where 0 is what counts as background. With independent ones (sigmoid) 0
-is background and each class is one bit, so that a pixel may be of several, and a single class has the labels 0 and 1;
-of more than `BITS` classes a pixel is of one at most, and k is class k-1.
-"""
 
 Activation = Literal["sigmoid", "softmax"]
 

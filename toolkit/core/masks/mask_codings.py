@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
 from toolkit.core.masks.labels import VOID, UnknownValuesError
-from toolkit.core.metrics.metric import Objects
 
 Colour = tuple[int, int, int]
 """Red, green, blue, 0–255."""

@@ -9,8 +9,7 @@ import numpy.typing as npt
 import scipy
 from skimage import measure, segmentation
 
-from toolkit.core.arrays import Mask
-from toolkit.core.metrics.metric import Objects
+from toolkit.core.arrays import Mask, Objects
 
 Box = tuple[slice, slice]
 """Rows and columns."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Labels, Planes
 from toolkit.core.images.chunks import count_values
-from toolkit.core.masks.labels import VOID, Activation, Labels, label_count, planes
+from toolkit.core.masks.labels import VOID, Activation, label_count, planes
 from toolkit.core.metrics import area as area_metrics
 from toolkit.core.metrics.area import AreaFormula
-from toolkit.core.metrics.metric import Direction, Planes, mean
+from toolkit.core.metrics.metric import Direction, mean
 
 AREA_BINS = 5
 

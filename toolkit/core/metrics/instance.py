@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Objects
 from toolkit.core.masks.objects import components
-from toolkit.core.metrics.metric import Case, Empty, Objects, PairMetric
+from toolkit.core.metrics.metric import Case, Empty, PairMetric
 
 _TWENTIETHS = np.arange(10, 20)
 _STATISTICS = len(_TWENTIETHS) + 2

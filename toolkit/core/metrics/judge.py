@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers, Presence
-from toolkit.core.masks.labels import Activation, Labels
-from toolkit.core.metrics.metric import Case, Metric, Objects, case_of
+from toolkit.core.arrays import Floats, Integers, Labels, Objects, Presence
+from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.metric import Case, Metric, case_of
 from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of, objects_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.core.recipe.recipe import Recipe

@@ -9,14 +9,8 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Floats, Integers, Mask
-from toolkit.core.masks.labels import VOID, Activation, Labels, planes
-
-Planes = npt.NDArray[np.bool_]
-"""`bool (height, width, classes)`: one mask a class."""
-
-Objects = npt.NDArray[np.int32]
-"""`int32 (height, width)`: the number of the object that a pixel belongs to, 0 for none."""
+from toolkit.core.arrays import Floats, Integers, Labels, Mask, Objects, Planes
+from toolkit.core.masks.labels import VOID, Activation, planes
 
 Direction = Literal["max", "min"]
 """Whether the larger or the smaller score is the better one."""

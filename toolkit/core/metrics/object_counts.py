@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toolkit.core.arrays import Integers, Mask
+from toolkit.core.arrays import Integers, Mask, Objects
 from toolkit.core.masks.objects import Components, Dividable
 from toolkit.core.metrics.instance import hits_by_object
-from toolkit.core.metrics.metric import Objects
 from toolkit.core.recipe.recipe import Split
 
 _BYTES_OF_COMPONENTS = 1 << 26

@@ -8,12 +8,12 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Mask
+from toolkit.core.arrays import Floats, Mask, Planes
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics import area as area_metrics
 from toolkit.core.metrics.area import AreaFormula, AreaMetric, PixelAccuracy, PooledMetric
 from toolkit.core.metrics.instance import InstanceMetric
-from toolkit.core.metrics.metric import Case, Direction, Empty, Metric, Planes, case_of, mean, mean_of_draws
+from toolkit.core.metrics.metric import Case, Direction, Empty, Metric, case_of, mean, mean_of_draws
 from toolkit.errors import ConfigError
 
 OwnCallable = Callable[[Planes, Planes, Mask], float]

@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Mask, Presence, Probability
+from toolkit.core.arrays import Mask, Objects, Planes, Presence, Probability
 from toolkit.core.masks.labels import Activation
 from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
 from toolkit.core.masks.objects import components, divided
-from toolkit.core.metrics.metric import Objects, Planes
 from toolkit.core.recipe.probabilities import Stored, to_probability
 from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Split, Triplet
 from toolkit.errors import ConfigError

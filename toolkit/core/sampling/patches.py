@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.labels import VOID, Activation, Labels, label_count, planes
+from toolkit.core.masks.labels import VOID, Activation, label_count, planes
 from toolkit.core.randomness import generator
 
 Size = tuple[int, int]

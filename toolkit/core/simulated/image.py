@@ -6,9 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Mask
-from toolkit.core.masks.labels import Labels
-from toolkit.core.metrics.metric import Objects
+from toolkit.core.arrays import Labels, Mask, Objects
 
 Field = npt.NDArray[np.float32]
 Size = tuple[int, ...]

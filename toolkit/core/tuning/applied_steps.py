@@ -9,9 +9,8 @@ import numpy as np
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.masks.objects import components
 from toolkit.core.recipe.recipe import WHOLE_MASK, Emptiness, Recipe, Split, Triplet
-from toolkit.core.tallies import Tally
 from toolkit.core.tuning.area_histograms import candidate_areas, changed
-from toolkit.core.tuning.grids import Blocks, Sweep
+from toolkit.core.tuning.grids import Blocks, Sweep, Tally
 from toolkit.core.tuning.recipe_scores import Evidence, Examples
 
 TRIED_THRESHOLDS = tuple(number / 20 for number in range(1, 20))

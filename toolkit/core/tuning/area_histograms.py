@@ -11,8 +11,7 @@ from toolkit.core.metrics.area import AreaMetric, PixelAccuracy
 from toolkit.core.metrics.metric import AREAS, Metric
 from toolkit.core.recipe.probabilities import Stored, to_levels
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.core.tallies import Tally
-from toolkit.core.tuning.grids import Blocks, Sweep
+from toolkit.core.tuning.grids import Blocks, Sweep, Tally
 
 THRESHOLDS: Floats = (np.arange(1, 256) - 0.5) / 255
 """All 255 thresholds that an 8-bit map can tell apart; entry 127 is 0.5."""

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet
-from toolkit.core.tallies import Tally
 from toolkit.core.tuning.area_histograms import (
     FROM_UNTUNED,
     IMAGES_AT_ONCE,
@@ -18,7 +17,7 @@ from toolkit.core.tuning.area_histograms import (
     candidate_areas,
     recipe_of,
 )
-from toolkit.core.tuning.grids import Blocks, Sweep
+from toolkit.core.tuning.grids import Blocks, Sweep, Tally
 
 _BOTTOMS = slice(UNTUNED % 3, None, 3)
 _TOPS = slice(UNTUNED % 8, None, 8)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Mask
+from toolkit.core.metrics.area import PixelAccuracy, PooledMetric
+from toolkit.core.metrics.metric import Metric, PairMetric
 from toolkit.core.randomness import generator
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.core.tallies import Tally
 
 _FEWEST_BLOCKS = 3
 _PARTS = 3
@@ -50,6 +51,38 @@ def blocks_of(folds: Integers) -> Blocks:
         dealt = generator("blocks of the search", fold).permutation(len(rows)) % _PARTS
         blocks[rows] = fold * _PARTS + dealt
     return Blocks(blocks, np.repeat(np.arange(count), _PARTS))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A metric as a function of sums over images.
+
+    Pooled metrics are scored on the sums of their statistics, all others are means: of how much, and of how many.
+    """
+
+    metric: Metric
+
+    def contributions(self, statistics: Floats) -> Floats:
+        """What images add, (…, k) to `float64 (…, m)`; `statistics` are those that the metric measures."""
+        if isinstance(self.metric, PooledMetric | PixelAccuracy):
+            return np.asarray(statistics, np.float64)
+        flat = statistics.reshape(-1, statistics.shape[-1])
+        values = self.metric.taken(self.metric.pairs(flat)) if isinstance(self.metric, PairMetric) else flat
+        counted = ~np.isnan(values)
+        sums = np.where(counted, values, 0).sum(axis=1)
+        return np.stack([sums, counted.sum(axis=1)], axis=-1).reshape(*statistics.shape[:-1], 2)
+
+    def score(self, totals: Floats) -> Floats:
+        """The metric of sums of contributions, (…, m) to `float64 (…)`; NaN where nothing counts."""
+        if isinstance(self.metric, PooledMetric | PixelAccuracy):
+            return self.metric.per_image(totals.reshape(-1, totals.shape[-1])).reshape(totals.shape[:-1])
+        counts = totals[..., 1]
+        return np.where(counts == 0, np.nan, totals[..., 0] / np.maximum(counts, 1))
+
+    def worth(self, totals: Floats) -> Floats:
+        """The same, with the sign that makes more the better one, and no score worse than any."""
+        scores = self.score(totals)
+        return np.where(np.isnan(scores), -np.inf, scores if self.metric.direction == "max" else -scores)
 
 
 @dataclass(frozen=True, eq=False)

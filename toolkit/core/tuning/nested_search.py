@@ -8,9 +8,8 @@ import numpy as np
 from toolkit.core.arrays import Floats, Mask
 from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.core.tallies import Tally
 from toolkit.core.tuning.applied_steps import SearchStep
-from toolkit.core.tuning.grids import Blocks, best_recipe
+from toolkit.core.tuning.grids import Blocks, Tally, best_recipe
 from toolkit.core.tuning.recipe_scores import Evidence
 
 _DRAWS = 200

@@ -12,11 +12,10 @@ from toolkit.core.metrics.instance import matches_above
 from toolkit.core.metrics.metric import AREAS
 from toolkit.core.recipe.postprocess import above, is_empty
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.core.tallies import Tally
 from toolkit.core.tuning.applied_steps import TRIED_THRESHOLDS
 from toolkit.core.tuning.area_histograms import FROM_UNTUNED, THRESHOLDS, recipe_of
 from toolkit.core.tuning.component_tree import kept_areas
-from toolkit.core.tuning.grids import Blocks, Sweep
+from toolkit.core.tuning.grids import Blocks, Sweep, Tally
 from toolkit.core.tuning.recipe_scores import Evidence, Example
 
 OBJECT_SIZE = "minimum_object_size"

@@ -7,10 +7,10 @@ from itertools import cycle
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Presence
-from toolkit.core.masks.labels import VOID, Activation, Labels, planes
+from toolkit.core.arrays import Floats, Labels, Objects, Planes, Presence
+from toolkit.core.masks.labels import VOID, Activation, planes
 from toolkit.core.metrics.instance import InstanceMetric, true_objects
-from toolkit.core.metrics.metric import Metric, Objects, Planes, case_of
+from toolkit.core.metrics.metric import Metric, case_of
 from toolkit.core.metrics.object_counts import ObjectCounts
 from toolkit.core.recipe.postprocess import Step, masks_of
 from toolkit.core.recipe.probabilities import Stored

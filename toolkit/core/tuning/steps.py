@@ -10,7 +10,6 @@ from toolkit.core.metrics.instance import InstanceMetric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.probabilities import to_levels
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.core.tallies import Tally
 from toolkit.core.tuning.applied_steps import (
     THRESHOLD_AGAIN,
     TRIED_THRESHOLDS,
@@ -24,7 +23,7 @@ from toolkit.core.tuning.applied_steps import (
 )
 from toolkit.core.tuning.area_histograms import THRESHOLDS, AreasByThreshold, candidate_areas, recipe_of, sweep_areas
 from toolkit.core.tuning.empty_images import sweep_emptiness, sweep_triplets
-from toolkit.core.tuning.grids import Blocks, Sweep
+from toolkit.core.tuning.grids import Blocks, Sweep, Tally
 from toolkit.core.tuning.object_sizes import OBJECT_SIZE, ObjectSizeStep, sweep_objects
 from toolkit.core.tuning.recipe_scores import Evidence, of_one_class
 from toolkit.core.tuning.task import BETWEEN, SPLIT, Task

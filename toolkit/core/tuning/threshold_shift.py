@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats, Integers, Planes
 from toolkit.core.ensembling.means import count_levels
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.bootstrap import paired
-from toolkit.core.metrics.metric import Planes
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe

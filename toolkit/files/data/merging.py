@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from toolkit.core.arrays import Image
-from toolkit.core.masks.labels import Labels
-from toolkit.core.metrics.metric import Objects
+from toolkit.core.arrays import Image, Labels, Objects
 from toolkit.errors import DataError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.data.sources import Images, LabelledImages

@@ -7,11 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy.typing as npt
 
-from toolkit.core.arrays import Image
+from toolkit.core.arrays import Image, Labels, Objects
 from toolkit.core.images.value_range import ValueRange
-from toolkit.core.masks.labels import BINARY, Classes, Labels, OverlapError, UnknownValuesError
+from toolkit.core.masks.labels import BINARY, Classes, OverlapError, UnknownValuesError
 from toolkit.core.masks.rle import RleError
-from toolkit.core.metrics.metric import Objects
 from toolkit.errors import DataError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.image_files import find_image_files

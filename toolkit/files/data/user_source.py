@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.data.data import OwnSource
-from toolkit.core.arrays import Image
+from toolkit.core.arrays import Image, Objects
 from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.core.masks.labels import UnknownValuesError
 from toolkit.core.masks.mask_codings import whole_numbers
-from toolkit.core.metrics.metric import Objects
 from toolkit.errors import ConfigError, DataError, NothingToLearnError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.decoding import UnreadableImageError

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Floats, Image, Integers
+from toolkit.core.arrays import Floats, Image, Integers, Labels, Objects
 from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.core.images.windows import Window, read_mirrored
-from toolkit.core.masks.labels import Labels
-from toolkit.core.metrics.metric import Objects
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.inspection.checking import DataIndex
 

@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Image
+from toolkit.core.arrays import Image, Labels
 from toolkit.core.images.chunks import pieces
 from toolkit.core.images.duplicates import Thumbnail, thumbnail
-from toolkit.core.masks.labels import VOID, Labels, UnknownValuesError, pixel_counts
+from toolkit.core.masks.labels import VOID, UnknownValuesError, pixel_counts
 from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import DataError

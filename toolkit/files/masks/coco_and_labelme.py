@@ -16,10 +16,9 @@ from PIL import ImageDraw
 from pycocotools import mask as coco_masks
 
 from toolkit.config.data.data import VOID_NAMES
-from toolkit.core.arrays import Mask
+from toolkit.core.arrays import Mask, Objects
 from toolkit.core.masks.coco_rle import decode_coco
 from toolkit.core.masks.labels import VOID, Classes
-from toolkit.core.metrics.metric import Objects
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.images.decoding import image_id_of
 from toolkit.files.images.tiff_files import Box

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
 from toolkit.core.masks.labels import VOID
 from toolkit.core.masks.mask_codings import ByObject, ByRange, ByValue, Coding, whole_numbers
-from toolkit.core.metrics.metric import Objects
 from toolkit.files.images.decoding import (
     LOSSY_SUFFIXES,
     MASK_ARRAYS,

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.data.competitions import PLAIN, Competition
-from toolkit.core.arrays import Mask
+from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.labels import Classes
 from toolkit.core.masks.rle import decode
-from toolkit.core.metrics.metric import Objects
 from toolkit.errors import DataError
 from toolkit.files.images.tiff_files import Box
 from toolkit.files.masks.rle_rows import read_label_rows, runs_of

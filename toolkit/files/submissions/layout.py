@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.data.competitions import PLAIN, Competition
-from toolkit.core.arrays import Mask
+from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.rle import decode, encode
-from toolkit.core.metrics.metric import Objects
 from toolkit.errors import SubmissionError
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import write_text

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, Transform
-from toolkit.core.arrays import Image
-from toolkit.core.masks.labels import VOID, Labels
+from toolkit.core.arrays import Image, Labels
+from toolkit.core.masks.labels import VOID
 from toolkit.errors import ConfigError
 from toolkit.learning.augmentation.margins import margin_of
 from toolkit.learning.augmentation.transforms import ADVICE, Builder, Transforms, Where, readable

@@ -6,8 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from toolkit.core.arrays import Image
-from toolkit.core.masks.labels import Labels
+from toolkit.core.arrays import Image, Labels
 from toolkit.files.data.sources import find_images
 
 _KEPT_PICTURES = 256  # decoded, at the network's size

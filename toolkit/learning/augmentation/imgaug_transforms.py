@@ -6,8 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from toolkit.core.arrays import Image
-from toolkit.core.masks.labels import Labels
+from toolkit.core.arrays import Image, Labels
 
 Sample = tuple[Image, Labels]
 SampleFunction = Callable[[Image, Labels, np.random.Generator], Sample]

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from toolkit.core.arrays import Image
-from toolkit.core.masks.labels import Labels
+from toolkit.core.arrays import Image, Labels
 
 _PROBES = 64
 _FRAME = 2  # pixels; thick enough not to be torn when it is turned or shrunk

@@ -17,8 +17,7 @@ import numpy as np
 from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, PRESETS, Transform
 from toolkit.config.training.imgaug import IMGAUG_NAMES
 from toolkit.config.yaml.yaml_files import KeyPath
-from toolkit.core.arrays import Image
-from toolkit.core.masks.labels import Labels
+from toolkit.core.arrays import Image, Labels
 from toolkit.errors import ConfigError
 from toolkit.learning.augmentation.background_replacer import BackgroundReplacer
 from toolkit.learning.augmentation.imgaug_transforms import TRANSLATED, SampleFunction
