@@ -13,7 +13,7 @@ from toolkit.core.tuning.empty_images import sweep_triplets
 from toolkit.core.tuning.grids import Tally, blocks_of
 from toolkit.core.tuning.recipe_scores import Example, collect_areas
 from toolkit.core.tuning.recipe_search import tune
-from toolkit.core.tuning.task import Task
+from toolkit.core.tuning.task import RecipeTask
 
 IMAGES, SIZE, FOLDS = 3000, (101, 101), 5
 
@@ -44,7 +44,7 @@ def main() -> None:
         yield from made
 
     metric = build_metric(MetricSpec("salt_map"), 1, "sigmoid")
-    task = Task(examples, np.arange(IMAGES) // 5 % FOLDS, 1, "sigmoid", metric)
+    task = RecipeTask(examples, np.arange(IMAGES) // 5 % FOLDS, 1, "sigmoid", metric)
     blocks, tally = blocks_of(task.folds), Tally(metric)
     print(f"{IMAGES} maps of {SIZE[0]}×{SIZE[1]}, {FOLDS} folds, {metric.label}{'wall':>14}{'processor':>12}")
 

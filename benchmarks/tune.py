@@ -14,7 +14,7 @@ from toolkit.core.metrics.registry import MetricSpec, build_metric
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.core.tuning.recipe_scores import Example
 from toolkit.core.tuning.recipe_search import tune
-from toolkit.core.tuning.task import Task
+from toolkit.core.tuning.task import RecipeTask
 
 SIZE, OBJECTS, FOLDS = (320, 384), 60, 5
 
@@ -40,7 +40,7 @@ def main() -> None:
         yield from examples
 
     metric = build_metric(MetricSpec("instance_map"), 1, "sigmoid")
-    task = Task(all_of_them, np.arange(count) % FOLDS, 1, "sigmoid", metric)
+    task = RecipeTask(all_of_them, np.arange(count) % FOLDS, 1, "sigmoid", metric)
     started = time.process_time()
     tuned = tune(task, task.usual_steps())
     seconds = time.process_time() - started

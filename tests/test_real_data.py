@@ -12,7 +12,7 @@ from toolkit.cli import app
 from toolkit.config.data.classes import task_classes
 from toolkit.config.data.competitions import find_competition
 from toolkit.config.data.data import SourceKeys
-from toolkit.core.masks.labels import VOID, Classes
+from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.core.masks.rle import decode, encode
 from toolkit.errors import DataError, SubmissionError
 from toolkit.files.data.finding import find_source, find_training_data
@@ -228,18 +228,18 @@ STREET = Classes(
 )
 
 
-def test_street_scenes_have_eleven_classes_and_void(real_data: Path) -> None:
+def test_street_scenes_have_eleven_classes_and_ignored(real_data: Path) -> None:
     folder = real_data / "camvid" / "train"
     data = find_training_data(folder / "images", folder / "masks", STREET)
     index = check_training_data(data, Silent())
     assert len(index.ids) == 92
     assert (index.pixels.sum(axis=0) > 0).all()
     labels = [data.read_labels(image_id) for image_id in index.ids[:5]]
-    assert all(set(np.unique(found)) <= {*range(11), VOID} for found in labels)
-    assert any((found == VOID).any() for found in labels)
+    assert all(set(np.unique(found)) <= {*range(11), IGNORE} for found in labels)
+    assert any((found == IGNORE).any() for found in labels)
 
 
-def test_void_that_is_not_named_is_a_value_of_no_class(real_data: Path) -> None:
+def test_ignored_that_is_not_named_is_a_value_of_no_class(real_data: Path) -> None:
     folder = real_data / "camvid" / "train"
     unnamed = Classes(STREET.names, "softmax", STREET.values)
     with pytest.raises(DataError, match="pixel values that no class has: 11"):

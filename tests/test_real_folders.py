@@ -80,11 +80,11 @@ def test_camvid(real_data: Path, tmp_path: Path) -> None:
     assert "11 is one more class" in why(result, "data.ignore")
     assert config.shape == (384, 480, 3)
     assert data.training is not None
-    assert data.training.void == pytest.approx(0.038, abs=0.001)
+    assert data.training.ignored == pytest.approx(0.038, abs=0.001)
     assert found(data, "near duplicates")[0].ids == ("0016E5_04860", "0016E5_04980")
 
 
-def test_camvid_without_void_is_refused(real_data: Path, tmp_path: Path) -> None:
+def test_camvid_without_ignored_is_refused(real_data: Path, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     init(workspace, real_data / "camvid", progress=Silent())
     data = examine_data(workspace, "baseline", overrides=["data.ignore=null"], progress=Silent())

@@ -13,7 +13,7 @@ from toolkit.commands.training.fit import fit
 from toolkit.commands.tuning.tune import tune
 from toolkit.config.data.competitions import Competition, find_competition
 from toolkit.core.images.resizing import scale_mask
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.shapes import simulate_shapes
 from toolkit.files.datasets.truth import truth_of
@@ -63,7 +63,7 @@ def write_maps(workspace: Workspace) -> None:
         cv2.imwrite(str(data / "nothing" / f"{number}.png"), pixels)
 
 
-def test_classes_that_exclude_each_other_with_void_and_external_negatives(
+def test_classes_that_exclude_each_other_with_ignored_and_external_negatives(
     tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
 ) -> None:
     experiment = write_experiment(tiny_competition, "several", CONFIG)
@@ -78,9 +78,9 @@ def test_classes_that_exclude_each_other_with_void_and_external_negatives(
     for image_id, stored in ProbabilityStore(experiment.predictions("oof")):
         assert np.abs(stored.astype(int).sum(axis=2) - 255).max() <= 2
         labels = truth.labelled.read_labels(image_id)
-        assert (labels[:4, :4] == VOID).all()
+        assert (labels[:4, :4] == IGNORE).all()
         for number in range(3):
-            found, real = (stored.argmax(axis=2) == number) & (labels != VOID), labels == number
+            found, real = (stored.argmax(axis=2) == number) & (labels != IGNORE), labels == number
             hits[number] += (found & real).sum()
             union[number] += (found | real).sum()
     by_hand = dict(zip(result.classes, hits / union, strict=True))

@@ -7,7 +7,7 @@ import pytest
 
 from toolkit import Experiment, ToolkitError
 from toolkit.api.batches import PredictedMap
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ConfigError, DataError, MissingFileError, NotReadyError
 from toolkit.files.experiment.folder import Workspace
@@ -142,7 +142,7 @@ def test_batches_have_the_truth_and_what_networks_predict_that_never_saw_it(
     batch = batches[0]
     assert np.array_equal(quantise(batch.probabilities[2]), store.read(batch.data[2]))
     assert batch.truth[0].shape == (40, 48, 1)
-    assert set(np.unique(batch.truth[0])) <= {0, 1, VOID}
+    assert set(np.unique(batch.truth[0])) <= {0, 1, IGNORE}
     assert batch.images[0].shape == (40, 48, 3)
     every = [image_id for batch in plain.evaluate_all() for image_id in batch.data]
     assert sorted(every) == sorted(store.ids)

@@ -154,7 +154,7 @@ def test_each_entry_of_an_augmentation_list_is_one_pair(augmentation: object) ->
         ("backbone", None),
         ("freeze_encoder", 1),
         ("first_convolution", "sum"),
-        ("emptiness_head", "yes"),
+        ("presence_head", "yes"),
         ("classes", 0),
         ("classes", True),
         ("classes", 255),
@@ -263,7 +263,7 @@ def test_a_network_is_built_from_what_the_configuration_says_of_it() -> None:
         "encoder_weights": None,
         "batch_norm_momentum": 0.5,
         "first_convolution": "zero",
-        "emptiness_head": True,
+        "presence_head": True,
     }
     spec = config(classes=3, shape=(48, 96, 4), **keys).network_spec()
     assert spec.options == keys.pop("architecture_options")

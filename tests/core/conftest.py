@@ -5,11 +5,11 @@ import pytest
 
 from toolkit.core.metrics.registry import MetricSpec, build_metric
 from toolkit.core.tuning.recipe_scores import Example
-from toolkit.core.tuning.task import Task
+from toolkit.core.tuning.task import RecipeTask
 
 
 @pytest.fixture(scope="session")
-def task_of() -> Callable[..., Task]:
+def task_of() -> Callable[..., RecipeTask]:
     """Makes a task of maps (height, width, classes) and label maps."""
 
     def task_of(
@@ -19,7 +19,7 @@ def task_of() -> Callable[..., Task]:
         metric: str | MetricSpec = "dice",
         activation: str = "sigmoid",
         **options: object,
-    ) -> Task:
+    ) -> RecipeTask:
         presence = options.pop("presence", None)
         objects = options.pop("objects", None)
         built = options.pop("built", None)
@@ -39,6 +39,6 @@ def task_of() -> Callable[..., Task]:
             spec = metric if isinstance(metric, MetricSpec) else MetricSpec(metric)
             built = build_metric(spec, classes, activation)
         options = {"in_bytes": maps[0].dtype == np.uint8, "has_presence": presence is not None} | options
-        return Task(examples, folds, classes, activation, built, **options)
+        return RecipeTask(examples, folds, classes, activation, built, **options)
 
     return task_of

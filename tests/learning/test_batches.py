@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.mixing import parse_mixing
-from toolkit.core.masks.labels import BINARY, VOID, Classes
+from toolkit.core.masks.labels import BINARY, IGNORE, Classes
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.training_pool import Sample
@@ -124,7 +124,7 @@ def test_fixed_transforms_go_through_training_validation_and_prediction(data: La
     assert np.array_equal(training, prediction)
 
 
-def test_labels_become_planes_of_classes_and_void(data: LabelledImages, tmp_path: Path) -> None:
+def test_labels_become_planes_of_classes_and_ignored(data: LabelledImages, tmp_path: Path) -> None:
     raw = np.zeros((40, 48), np.uint8)
     raw[:20, :24], raw[20:, :24], raw[:20, 24:] = 4, 7, 9
     for image_id in data.images.ids:
@@ -139,7 +139,7 @@ def test_labels_become_planes_of_classes_and_void(data: LabelledImages, tmp_path
     assert images.shape == (3, 32, 32, 3)
     assert [placement.original for placement in placements] == [(40, 48)] * 3
     quarters = targets.numpy()[0][[0, 31, 0, 31], [0, 0, 31, 31]].tolist()
-    assert quarters == [[0, 1, 0], [0, 0, 1], [VOID] * 3, [1, 0, 0]]
+    assert quarters == [[0, 1, 0], [0, 0, 1], [IGNORE] * 3, [1, 0, 0]]
 
 
 def test_predictions_come_in_the_order_of_the_ids_once_for_each_shape(data: LabelledImages) -> None:

@@ -11,7 +11,7 @@ from toolkit.config.training.mixing import parse_mixing
 from toolkit.core.images.tiles import Cutting
 from toolkit.core.images.views import parse_views
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.labels import BINARY, VOID
+from toolkit.core.masks.labels import BINARY, IGNORE
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import Images, LabelledImages, find_images
@@ -227,4 +227,4 @@ def test_tiles_are_judged_with_the_labels_of_their_places(data: LabelledImages) 
             assert tile.window is not None
             assert image[0, 0].tolist() == [tile.window.top, tile.window.left, 0]
             assert np.array_equal(target[..., 0], image[..., 1] < 70)
-            assert VOID not in target
+            assert IGNORE not in target

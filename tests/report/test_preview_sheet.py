@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import VOID, Activation, planes
+from toolkit.core.masks.labels import IGNORE, Activation, planes
 from toolkit.report.colours import CLASS_COLOURS, CLASS_STRENGTH
 from toolkit.report.drawing import Colour
 from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
@@ -58,15 +58,15 @@ def test_classes_have_their_colours_and_the_background_of_softmax_none() -> None
     assert np.array_equal(places(exclusive, drawn(CLASS_COLOURS[1])), places(independent, drawn(CLASS_COLOURS[1])))
 
 
-def test_void_is_striped_and_in_the_legend_only_where_there_is_some() -> None:
-    plain, void = sheet(sample(square())), sheet(sample(square(VOID)))
+def test_ignored_is_striped_and_in_the_legend_only_where_there_is_some() -> None:
+    plain, ignored = sheet(sample(square())), sheet(sample(square(IGNORE)))
     assert places(plain, drawn(CLASS_COLOURS[0])).any()
-    assert not places(void, drawn(CLASS_COLOURS[0])).any()
-    tile = void[-20 - 144 : -20, 20 : 20 + 144]
+    assert not places(ignored, drawn(CLASS_COLOURS[0])).any()
+    tile = ignored[-20 - 144 : -20, 20 : 20 + 144]
     inside = tile[36:72, 36:72]
     striped = int((inside.sum(axis=2) > 0).sum())
     assert striped == int((tile.sum(axis=2) > 0).sum()) == pytest.approx(36 * 36 / 2, rel=0.02)
-    assert (void[:130] < 100).sum() > (plain[:130] < 100).sum()
+    assert (ignored[:130] < 100).sum() > (plain[:130] < 100).sum()
 
 
 def test_a_blended_target_is_tinted_by_its_share() -> None:

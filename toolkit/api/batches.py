@@ -24,7 +24,7 @@ class PredictedMap:
     """The prediction of one image at its own size.
 
     `arr` is `float32 (height, width, classes)`, 0–1; `image` is `uint8 (height, width, channels)`; `presence` is what
-    an emptiness head says, `float32 (classes,)`, None without one.
+    a presence head says, `float32 (classes,)`, None without one.
     """
 
     arr: Probability

@@ -315,7 +315,7 @@ class Experiment:
         """The Keras model of a fold with its best weights, built from the configuration: no pickled code is read.
 
         It takes pixel values, (batch, height, width, channels), 0–255, at the size of the network's input, and gives
-        probabilities `float32 (batch, height, width, classes)`; with an emptiness head also (batch, classes).
+        probabilities `float32 (batch, height, width, classes)`; with a presence head also (batch, classes).
 
         Args:
             fold: of the experiment.

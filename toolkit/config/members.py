@@ -11,7 +11,7 @@ _PART = re.compile(r"(fold|stage|snapshot)(\d{1,6})|(snapshots)")
 
 
 @dataclass(frozen=True)
-class Part:
+class MemberPart:
     """Which of an experiment's networks predict: all folds, and the best weights of the last stage, if nothing is said.
 
     `snapshot` is the number of one snapshot of the stage, in the order of the epochs from 0, or `all` for their mean.
@@ -32,11 +32,11 @@ class Part:
         )
 
 
-WHOLE = Part()
+WHOLE = MemberPart()
 """The whole experiment."""
 
 
-def parse_member(text: str) -> tuple[str, Part]:
+def parse_member(text: str) -> tuple[str, MemberPart]:
     """Split the name of a member into that of the experiment, or its path, and the part.
 
     Raises:
@@ -55,7 +55,7 @@ def parse_member(text: str) -> tuple[str, Part]:
         if kind in found:
             raise ValueError(f"{text!r}: names two {kind}s; one member is one {kind}, name several members")
         found[kind] = value  # type: ignore[assignment] # the pattern says which of both it is
-    return name, Part(**found)  # type: ignore[arg-type] # as above
+    return name, MemberPart(**found)  # type: ignore[arg-type] # as above
 
 
 def _nearest(word: str) -> str:

@@ -85,7 +85,7 @@ class Config(ClosedModel):
         "mean", description="How pretrained weights of three channels start another number of channels: the `mean` of "
         "the three in each, a `copy` of them in turn, or the first three as they are and `zero` for the rest.",
     )  # fmt: skip
-    emptiness_head: bool = Field(
+    presence_head: bool = Field(
         False, description="Give the network a second output that tells whether each class occurs in the image; "
         "`presence_crossentropy` in the loss trains it.",
     )  # fmt: skip
@@ -289,7 +289,7 @@ class Config(ClosedModel):
             classes=self.class_count,
             batch_norm_momentum=self.batch_norm_momentum,
             first_convolution=self.first_convolution,
-            emptiness_head=self.emptiness_head,
+            presence_head=self.presence_head,
         )
 
 

@@ -13,7 +13,7 @@ Probability = npt.NDArray[np.float32]
 """Probability of foreground, 0–1."""
 
 Presence = npt.NDArray[np.float32]
-"""Probability of each class to occur in an image at all, `float32 (classes,)`, 0–1: what an emptiness head says."""
+"""Probability of each class to occur in an image at all, `float32 (classes,)`, 0–1: what a presence head says."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -28,7 +28,7 @@ Objects = npt.NDArray[np.int32]
 
 
 Labels = npt.NDArray[np.uint8]
-"""`uint8 (height, width)`: the class of each pixel, or `VOID`.
+"""`uint8 (height, width)`: the class of each pixel, or `IGNORE`.
 
 With exclusive classes (softmax) 0 … classes-1, where 0 is what counts as background. With independent ones (sigmoid) 0
 is background and each class is one bit, so that a pixel may be of several, and a single class has the labels 0 and 1;

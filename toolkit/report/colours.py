@@ -24,10 +24,10 @@ CLASS_COLOURS: tuple[Colour, ...] = (
 )  # fmt: skip
 
 
-VOID_COLOUR: Colour = (150, 155, 162)
+IGNORE_COLOUR: Colour = (150, 155, 162)
 
 
-CLASS_STRENGTH, VOID_STRENGTH = 0.3, 0.75
+CLASS_STRENGTH, IGNORE_STRENGTH = 0.3, 0.75
 
 
 def viridis(probability: Plane) -> Picture:

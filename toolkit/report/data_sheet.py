@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageOps
 
-from toolkit.core.masks.labels import VOID, Activation
+from toolkit.core.masks.labels import IGNORE, Activation
 from toolkit.report.drawing import (
     LETTERBOX,
     MARGIN,
@@ -72,8 +72,8 @@ def data_sheet(
         joined(cells[begin : begin + columns], _GAP_BETWEEN, beside=True) for begin in range(0, len(cells), columns)
     ]
     body = joined(rows, ROW_GAP, beside=False)
-    with_void = any((shown.sample.targets == VOID).any() for shown in samples)
-    legend = class_legend(names[first:], with_void)
+    with_ignored = any((shown.sample.targets == IGNORE).any() for shown in samples)
+    legend = class_legend(names[first:], with_ignored)
     described = [text_line(note, TEXT_SIZE, (min(body.width, text_width(note, TEXT_SIZE)), 20)) for note in notes]
     head = [
         text_line(title, TITLE_SIZE, (body.width, 40)),

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageOps
 
-from toolkit.core.masks.labels import VOID, Activation
-from toolkit.report.colours import CLASS_COLOURS, CLASS_STRENGTH, VOID_COLOUR, VOID_STRENGTH
+from toolkit.core.masks.labels import IGNORE, Activation
+from toolkit.report.colours import CLASS_COLOURS, CLASS_STRENGTH, IGNORE_COLOUR, IGNORE_STRENGTH
 from toolkit.report.drawing import (
     GROUP_GAP,
     LETTERBOX,
@@ -46,8 +46,8 @@ STRIPE = 8  # pixels from one stripe over void to the next
 class PreviewSample:
     """An image with its targets.
 
-    `image` is (height, width, channels) uint8; `targets` (height, width, classes) are 0-1 as uint8 or float32, VOID in
-    all planes of void pixels.
+    `image` is (height, width, channels) uint8; `targets` (height, width, classes) are 0-1 as uint8 or float32, IGNORE
+    in all planes of ignored pixels.
     """
 
     image: npt.NDArray[np.uint8]
@@ -110,10 +110,10 @@ def preview_sheet(
     heading = _headings(rows[0], strips[0].width, tile_height)
     blocks = [joined([heading, *part], ROW_GAP, beside=False) for part in _parts(strips, half if beside else None)]
     body = joined(blocks, GROUP_GAP, beside=True)
-    with_void = any((sample.targets == VOID).any() for row in rows for sample in (row.original, *row.variants))
+    with_ignored = any((sample.targets == IGNORE).any() for row in rows for sample in (row.original, *row.variants))
     classes = rows[0].original.targets.shape[2]
     shown = names or (["foreground"] if classes == 1 else [f"class {number}" for number in range(classes)])
-    legend = class_legend(shown[first:], with_void)
+    legend = class_legend(shown[first:], with_ignored)
     sheet = joined([_header(title, notes, legend, max(body.width, 480)), body], MARGIN, beside=False)
     return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
 
@@ -150,18 +150,18 @@ def _headings(row: PreviewRow, width: int, tile_height: int) -> Image.Image:
 def class_tile(sample: PreviewSample, size: tuple[int, int], first: int) -> Picture:
     """The image with its targets, `size` (width, height): each class tinted and outlined, void striped."""
     picture = resized(as_rgb(sample.image), size, cv2.INTER_LINEAR)
-    void = (sample.targets == VOID).all(axis=2)
+    ignored = (sample.targets == IGNORE).all(axis=2)
     outlines = []
     for number in range(first, sample.targets.shape[2]):
-        plane = np.where(void, 0, sample.targets[..., number]).astype(np.float32)
+        plane = np.where(ignored, 0, sample.targets[..., number]).astype(np.float32)
         part = resized(plane, size, cv2.INTER_NEAREST_EXACT)
         colour = CLASS_COLOURS[(number - first) % len(CLASS_COLOURS)]
         picture = tinted(picture, part, colour, CLASS_STRENGTH)
         outlines.append((outline(part, 1), colour))
     for line, colour in outlines:
         picture = tinted(picture, line, colour, 1.0)
-    striped = resized(void, size, cv2.INTER_NEAREST_EXACT) * _stripes(size)
-    return as_bytes(tinted(picture, striped, VOID_COLOUR, VOID_STRENGTH))
+    striped = resized(ignored, size, cv2.INTER_NEAREST_EXACT) * _stripes(size)
+    return as_bytes(tinted(picture, striped, IGNORE_COLOUR, IGNORE_STRENGTH))
 
 
 def _stripes(size: tuple[int, int]) -> Plane:
@@ -176,16 +176,16 @@ def _header(title: str, notes: Sequence[str], legend: Sequence[Image.Image], wid
     return joined([top, *flowed(described, width), *flowed(legend, width)], 4, beside=False)
 
 
-def class_legend(names: Sequence[str], with_void: bool) -> list[Image.Image]:
+def class_legend(names: Sequence[str], with_ignored: bool) -> list[Image.Image]:
     """What the colours of `class_tile` mean: those of all classes but a background, and void."""
     legend = [
         swatch(name, CLASS_COLOURS[place % len(CLASS_COLOURS)], CLASS_STRENGTH) for place, name in enumerate(names)
     ]
-    return [*legend, _void_swatch()] if with_void else legend
+    return [*legend, _ignored_swatch()] if with_ignored else legend
 
 
-def _void_swatch() -> Image.Image:
-    grey = tinted(np.full((14, 14, 3), LETTERBOX, np.float32), _stripes((14, 14)), VOID_COLOUR, VOID_STRENGTH)
+def _ignored_swatch() -> Image.Image:
+    grey = tinted(np.full((14, 14, 3), LETTERBOX, np.float32), _stripes((14, 14)), IGNORE_COLOUR, IGNORE_STRENGTH)
     square = ImageOps.expand(Image.fromarray(as_bytes(grey)), (0, 2), PAPER)
-    label = "void: neither learnt nor scored"
+    label = "ignored: neither trained on nor scored"
     return joined([square, text_line(label, TEXT_SIZE, (text_width(label, TEXT_SIZE), 18))], 6, beside=True)

@@ -158,7 +158,7 @@ def test_tables_files_and_picture(single: Experiment, tmp_path: Path) -> None:
     assert min(read_image(single.confusion).shape[:2]) > 300
 
 
-def test_exclusive_classes_and_void(tmp_path: Path) -> None:
+def test_exclusive_classes_and_ignored(tmp_path: Path) -> None:
     labels = {image_id: np.zeros(SIZE, np.uint8) for image_id in ("a", "b", "c")}
     labels["a"][2:] = 1
     labels["b"][0] = 255
@@ -192,7 +192,7 @@ def test_exclusive_classes_and_void(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lines", [SINGLE, SEVERAL, SEVERAL.replace("softmax", "sigmoid")])
-def test_what_is_predicted_in_void_pixels_changes_nothing(lines: str, tmp_path: Path) -> None:
+def test_what_is_predicted_in_ignored_pixels_changes_nothing(lines: str, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     count = 3 if "classes" in lines else 1
     labels = {image_id: random.choice([0, 1, 255], SIZE).astype(np.uint8) for image_id in ("a", "b", "c")}

@@ -396,7 +396,7 @@ def test_a_member_that_was_predicted_anew_is_blended_anew(fitted: Callable[..., 
     assert is_made_from(made.predictions("oof"), made_from)
 
 
-def test_what_emptiness_heads_say_is_averaged(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
+def test_what_presence_heads_say_is_averaged(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
     for name, presence in (("x", 0.2), ("y", 0.6), ("silent", None)):
         experiment = fitted(name, varied(0))
         with ProbabilityWriter(experiment.predictions("oof"), "uint8", {"from": name}) as writer:

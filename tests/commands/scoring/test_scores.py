@@ -12,7 +12,7 @@ from toolkit.cli import app
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import Scores, score_stores, write_scores
 from toolkit.core.arrays import Labels, Objects
-from toolkit.core.masks.labels import BINARY, VOID, Classes, planes
+from toolkit.core.masks.labels import BINARY, IGNORE, Classes, planes
 from toolkit.core.masks.rle import encode
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.core.recipe.postprocess import IDENTITY
@@ -53,7 +53,7 @@ def label_maps(tmp_path: Path, values: int, classes: Classes = BINARY) -> LabelM
         paths[image_id] = tmp_path / f"{image_id}.png"
         Image.fromarray(random.integers(0, 256, SIZE, np.uint8)).save(paths[image_id])
         labels[image_id] = np.repeat(np.repeat(random.integers(0, values, (5, 7), np.uint8), 2, 0), 2, 1)
-        labels[image_id][0, :3] = VOID
+        labels[image_id][0, :3] = IGNORE
     return LabelMaps(ImageFiles(str(tmp_path), paths), MaskTable({}), classes, labels)
 
 
@@ -135,7 +135,7 @@ def test_several_classes(tmp_path: Path) -> None:
     assert len(set(ious)) == 3
     areas = scores.judgement.statistics[0].reshape(6, 3, 4).sum(axis=0)
     assert (areas[:, 3] == 6 * (SIZE[0] * SIZE[1] - 3)).all()
-    assert areas[:, 1].sum() == areas[:, 2].sum() == areas[0, 3]  # every pixel has one class, void ones none
+    assert areas[:, 1].sum() == areas[:, 2].sum() == areas[0, 3]  # every pixel has one class, ignored ones none
 
 
 def test_the_benchmark_class_is_what_the_primary_metric_looks_at(tmp_path: Path) -> None:

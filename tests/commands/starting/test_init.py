@@ -195,7 +195,7 @@ def index_mask(mask: np.ndarray) -> np.ndarray:
     return np.where(mask, 255, stripes).astype(np.uint8)
 
 
-def test_index_masks_with_void_become_exclusive_classes(unknown: Path) -> None:
+def test_index_masks_with_ignored_become_exclusive_classes(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown, draw=index_mask)
     write(unknown / "codes.txt", "sky\nroad\ncar\n")
@@ -208,7 +208,7 @@ def test_index_masks_with_void_become_exclusive_classes(unknown: Path) -> None:
     assert config.primary_metric == "miou"
 
 
-def test_two_values_and_void_are_one_class(unknown: Path) -> None:
+def test_two_values_and_ignored_are_one_class(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown, draw=lambda mask: np.where(np.indices(mask.shape)[1] < 5, 255, mask).astype(np.uint8))
     _, config, _ = recognised(unknown)

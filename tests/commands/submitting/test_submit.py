@@ -18,7 +18,7 @@ from toolkit.core.arrays import Mask
 from toolkit.core.masks.rle import decode, encode
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.probabilities import to_stored
-from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Split
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Watershed
 from toolkit.errors import ChangedError, ConfigError, NotReadyError, SubmissionError, UploadError
 from toolkit.files.disk.writing import write_json, write_text
 from toolkit.files.experiment.folder import Experiment, Workspace
@@ -281,7 +281,7 @@ def test_objects_are_divided_as_the_recipe_says() -> None:
     planes = dict.fromkeys([*TRAINING, *TEST], mask[..., None])
     experiment = finish(data="competition: dsb2018", planes=planes)
     rule = ClassRecipe(threshold=0.4)
-    for split, count in ((None, 1), (Split(4), 2)):
+    for split, count in ((None, 1), (Watershed(4), 2)):
         tuned(experiment, Recipe((rule,), split=split))
         assert tk("submit", "a")["rows"] == 3 * count
     masks = [decode(text, SIZE) for cell, text in rows_of()[1:] if cell == "s0"]
@@ -335,7 +335,7 @@ def test_own_steps_of_the_recipe_run() -> None:
     assert not any(decode(text, SIZE)[12:].any() for _, text in rows_of()[1:])
 
 
-def test_the_emptiness_head_is_asked() -> None:
+def test_the_presence_head_is_asked() -> None:
     experiment = finish()
     for split, ids in (("oof", TRAINING), ("test", TEST)):
         with ProbabilityWriter(experiment.predictions(split), "uint8", {}) as writer:

@@ -22,7 +22,7 @@ from toolkit.files.experiment.history import read_history
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import build_reader, validation_batches
 from toolkit.learning.networks.network import Network, build_network
-from toolkit.learning.networks.weight_files import Weights, read_weights
+from toolkit.learning.networks.weight_files import LayerWeights, read_weights
 from toolkit.learning.training.epoch_data import Deadline
 from toolkit.learning.training.step import TrainingStep
 from toolkit.messages import Silent
@@ -266,12 +266,12 @@ def is_statistic(name: str) -> bool:
     return name.endswith("_bn")
 
 
-def kernels(path: Path) -> Weights:
+def kernels(path: Path) -> LayerWeights:
     """What training changes by its gradients: all but the statistics of batch normalisation."""
     return {name: arrays[:2] if is_statistic(name) else arrays for name, arrays in read_weights(path).items()}
 
 
-def distance(first: Weights, second: Weights) -> float:
+def distance(first: LayerWeights, second: LayerWeights) -> float:
     assert list(first) == list(second)
     return max(
         float(np.abs(ours - theirs).max())

@@ -35,7 +35,7 @@ SEVERAL = {"classes": ["a", "b", "c"], "activation": "sigmoid"}
 SOUND: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
     ([{"loss": "lovasz_loss"}], {"classes": 3, "loss": "categorical_crossentropy"}),
     ([{"loss": "categorical_crossentropy"}], {"classes": 3, "loss": "binary_crossentropy"}),
-    ([], {"emptiness_head": True, "loss": "dice_loss+0.1*presence_crossentropy"}),
+    ([], {"presence_head": True, "loss": "dice_loss+0.1*presence_crossentropy"}),
     ([{}, {"hard_negatives": 1, "negatives": 1}], {}),
     ([{"hard_negatives": 1, "negatives": 1, "initial_weights": "exp1"}], {}),
     ([{"class_weights": [0, 1, 1]}], {**SEVERAL, "class_weights": "balanced"}),
@@ -139,11 +139,11 @@ def test_what_fits_together_is_taken_and_comes_back_from_plain_data(
             [],
             {"loss": "dice_loss+presence_crossentropy"},
             "loss",
-            "loss: presence_crossentropy trains the emptiness head",
+            "loss: presence_crossentropy trains the presence head",
         ),
         (
             [],
-            {"emptiness_head": True, "loss": "presence_crossentropy"},
+            {"presence_head": True, "loss": "presence_crossentropy"},
             "loss",
             "loss: presence_crossentropy alone would",
         ),

@@ -21,7 +21,7 @@ def test_each_class_has_a_pixel_value_or_several(values: object) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 255, 65535, (254, 255)])
-def test_void_has_a_pixel_value_or_several(value: object) -> None:
+def test_ignored_has_a_pixel_value_or_several(value: object) -> None:
     assert data(ignore=value).ignore == value
 
 

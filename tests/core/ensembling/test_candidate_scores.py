@@ -2,21 +2,28 @@ import numpy as np
 import pytest
 
 from toolkit.core.ensembling import candidate_scores as weighing
-from toolkit.core.ensembling.candidate_scores import UNTUNED, AreaWeighing, JudgedWeighing, Weights, predicted, weigh
+from toolkit.core.ensembling.candidate_scores import (
+    UNTUNED,
+    AreaWeighing,
+    JudgedWeighing,
+    MemberWeights,
+    predicted,
+    weigh,
+)
 from toolkit.core.ensembling.means import MEANS, Blender, Mean, count_levels
-from toolkit.core.masks.labels import VOID, Activation, label_count
-from toolkit.core.metrics.judge import Judge
+from toolkit.core.masks.labels import IGNORE, Activation, label_count
 from toolkit.core.metrics.metric import Metric, case_of
 from toolkit.core.metrics.registry import MetricSpec, build_metric, build_metrics
+from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import quantise
 
 FOLDS = np.array([0, 1, 2, 0, 1])
-CANDIDATES: list[Weights] = [(1, 0, 0), (1, 1, 0), (2, 1, 4)]
+CANDIDATES: list[MemberWeights] = [(1, 0, 0), (1, 1, 0), (2, 1, 4)]
 EVERY = np.ones(3, np.bool_)
 
 
 def material(
-    classes: int, activation: Activation = "sigmoid", void: bool = False
+    classes: int, activation: Activation = "sigmoid", ignored: bool = False
 ) -> tuple[list[list[np.ndarray]], list[np.ndarray]]:
     """Maps of three members and labels of five images of different sizes; members agree in many pixels.
 
@@ -32,8 +39,8 @@ def material(
         ]
         maps.append([first, *others])
         truth = random.integers(0, label_count(classes, activation), size).astype(np.uint8)
-        if void:
-            truth[random.random(size) < 0.2] = VOID
+        if ignored:
+            truth[random.random(size) < 0.2] = IGNORE
         labels.append(truth)
     labels[1][:] = 0  # an image without foreground
     return maps, labels
@@ -51,7 +58,7 @@ def weighed(metric: Metric, blender: Blender, maps: list, labels: list) -> dict:
     return found.finish()
 
 
-def brute_force(metric: Metric, blender: Blender, weights: Weights, maps: list, labels: list) -> np.ndarray:
+def brute_force(metric: Metric, blender: Blender, weights: MemberWeights, maps: list, labels: list) -> np.ndarray:
     """The score at each threshold, the same one for every class, over all images: (255,)."""
     blended = [quantise(blender.blend(dict(enumerate(images)), weights, "uint8")) for images in maps]
     scores = []
@@ -67,7 +74,7 @@ def brute_force(metric: Metric, blender: Blender, weights: Weights, maps: list, 
 @pytest.mark.parametrize("mean", MEANS)
 @pytest.mark.parametrize("name", ["salt_map", "dice", "global_dice", "pixel_accuracy"])
 def test_every_threshold_is_scored_as_it_would_be_alone(mean: Mean, name: str) -> None:
-    maps, labels = material(1, void=True)
+    maps, labels = material(1, ignored=True)
     metric, blender = build_metric(MetricSpec(name), 1, "sigmoid"), blender_of(mean, maps)
     found = weighed(metric, blender, maps, labels)
     assert list(found) == CANDIDATES
@@ -140,7 +147,7 @@ def test_other_metrics_are_judged_at_the_untuned_recipe(
     blender = blender_of(mean, maps, activation)
     found = weighed(metric, blender, maps, labels)
     for weights in CANDIDATES:
-        judge = Judge([metric], activation)
+        judge = Scorer([metric], activation)
         for images, truth in zip(maps, labels, strict=True):
             judge.add(quantise(blender.blend(dict(enumerate(images)), weights, "uint8")), truth)
         choice = found[weights].best(EVERY)

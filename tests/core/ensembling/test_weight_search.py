@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from toolkit.core.ensembling.candidate_scores import Choice, Folds, Weighed, Weights, weigh
+from toolkit.core.ensembling.candidate_scores import Choice, Folds, MemberWeights, Weighed, weigh
 from toolkit.core.ensembling.means import Blender
 from toolkit.core.ensembling.weight_search import by_adding, by_selection, indicator, reduced, search_folds
 from toolkit.core.metrics.area import AreaMetric, dice
@@ -29,14 +29,14 @@ class Evaluating:
 
     def __init__(self, goals: Sequence[Sequence[float]]) -> None:
         self.goals = np.array(goals)
-        self.passes: list[list[Weights]] = []
+        self.passes: list[list[MemberWeights]] = []
 
-    def __call__(self, candidates: Sequence[Weights]) -> Mapping[Weights, Weighed]:
+    def __call__(self, candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
         self.passes.append(list(candidates))
         return {weights: Distance(np.array(weights) / sum(weights), self.goals) for weights in candidates}
 
 
-def shares(weights: Weights) -> np.ndarray:
+def shares(weights: MemberWeights) -> np.ndarray:
     return np.array(weights) / sum(weights)
 
 
@@ -82,7 +82,7 @@ def test_where_less_is_better_the_lowest_is_found() -> None:
         def best(self, folds: Folds) -> Choice:
             return Choice(-super().best(folds).score)
 
-    def evaluate(candidates: Sequence[Weights]) -> Mapping[Weights, Weighed]:
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
         return {weights: Error(shares(weights), np.array([[0.3, 0.7]] * 2)) for weights in candidates}
 
     _, best, _ = search_folds(evaluate, 2, "min", lambda: by_selection(2))
@@ -90,7 +90,7 @@ def test_where_less_is_better_the_lowest_is_found() -> None:
 
 
 def test_what_scores_alike_is_left_to_the_fewest_and_the_first() -> None:
-    def evaluate(candidates: Sequence[Weights]) -> Mapping[Weights, Weighed]:
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
         return {weights: Distance(np.zeros(1), np.zeros((2, 1))) for weights in candidates}
 
     _, best, _ = search_folds(evaluate, 2, "max", lambda: by_selection(4))
@@ -104,7 +104,7 @@ def test_without_any_score_the_first_member_stays() -> None:
         def best(self, folds: Folds) -> Choice:
             return Choice(np.nan)
 
-    def evaluate(candidates: Sequence[Weights]) -> Mapping[Weights, Weighed]:
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
         return {weights: Nothing(np.zeros(1), np.zeros((2, 1))) for weights in candidates}
 
     assert search_folds(evaluate, 2, "max", lambda: by_selection(2))[1] == (1, 0)
@@ -118,7 +118,7 @@ def test_sets_grow_by_what_helps_most() -> None:
         def best(self, folds: Folds) -> Choice:
             return Choice(sum(gains.get(number, 0) for number in np.flatnonzero(self.shares)))
 
-    def evaluate(candidates: Sequence[Weights]) -> Mapping[Weights, Weighed]:
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
         return {weights: Sum(np.array(weights), np.zeros((2, 1))) for weights in candidates}
 
     known, order, _ = search_folds(evaluate, 2, "max", lambda: by_adding(5))
@@ -130,8 +130,8 @@ def test_sets_grow_by_what_helps_most() -> None:
 METRIC = AreaMetric("dice", 1, formula=dice())
 
 
-def search_maps(members: list[list[np.ndarray]], truth: list[np.ndarray]) -> Weights:
-    def evaluate(candidates: Sequence[Weights]) -> Mapping[Weights, Weighed]:
+def search_maps(members: list[list[np.ndarray]], truth: list[np.ndarray]) -> MemberWeights:
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
         weighing = weigh(METRIC, Blender(), 2, candidates)
         for number, (*maps, labels) in enumerate(zip(*members, truth, strict=True)):
             weighing.add(number % 2, maps, labels, None)

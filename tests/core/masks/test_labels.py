@@ -4,7 +4,7 @@ import pytest
 from toolkit.core.masks.labels import (
     BINARY,
     BITS,
-    VOID,
+    IGNORE,
     Activation,
     Classes,
     OverlapError,
@@ -15,7 +15,7 @@ from toolkit.core.masks.labels import (
     planes,
 )
 
-LABELS = np.array([[0, 1], [2, VOID]], np.uint8)
+LABELS = np.array([[0, 1], [2, IGNORE]], np.uint8)
 
 
 def test_exclusive_classes_begin_at_zero() -> None:
@@ -23,7 +23,7 @@ def test_exclusive_classes_begin_at_zero() -> None:
     assert one_hot[0, 0].tolist() == [1, 0, 0]
     assert one_hot[0, 1].tolist() == [0, 1, 0]
     assert one_hot[1, 0].tolist() == [0, 0, 1]
-    assert one_hot[1, 1].tolist() == [VOID] * 3
+    assert one_hot[1, 1].tolist() == [IGNORE] * 3
 
 
 def test_independent_classes_leave_zero_to_the_background() -> None:
@@ -31,18 +31,18 @@ def test_independent_classes_leave_zero_to_the_background() -> None:
     assert one_hot[0, 0].tolist() == [0, 0]
     assert one_hot[0, 1].tolist() == [1, 0]
     assert one_hot[1, 0].tolist() == [0, 1]
-    assert one_hot[1, 1].tolist() == [VOID] * 2
+    assert one_hot[1, 1].tolist() == [IGNORE] * 2
 
 
-def test_void_is_no_foreground() -> None:
+def test_ignored_is_no_foreground() -> None:
     assert has_foreground(LABELS)
-    assert not has_foreground(np.array([[0, VOID]], np.uint8))
+    assert not has_foreground(np.array([[0, IGNORE]], np.uint8))
 
 
 def test_any_value_above_zero_is_foreground_of_a_single_class() -> None:
     raw = np.array([[0, 1], [65535, 128]], np.uint16)
     assert BINARY.labels(raw).tolist() == [[0, 1], [1, 1]]
-    assert Classes(ignore=(128,)).labels(raw).tolist() == [[0, 1], [1, VOID]]
+    assert Classes(ignore=(128,)).labels(raw).tolist() == [[0, 1], [1, IGNORE]]
 
 
 def test_a_single_class_may_be_any_values() -> None:
@@ -52,8 +52,8 @@ def test_a_single_class_may_be_any_values() -> None:
 
 def test_exclusive_classes_know_every_value() -> None:
     street = Classes(("sky", "road"), "softmax", ((0,), (3, 4)), (11,))
-    assert street.labels(np.array([[0, 3, 4, 11]], np.uint8)).tolist() == [[0, 1, 1, VOID]]
-    with pytest.raises(UnknownValuesError, match=r"no class has: 1, 7; expected sky: 0, road: 3 or 4, void: 11"):
+    assert street.labels(np.array([[0, 3, 4, 11]], np.uint8)).tolist() == [[0, 1, 1, IGNORE]]
+    with pytest.raises(UnknownValuesError, match=r"no class has: 1, 7; expected sky: 0, road: 3 or 4, ignored: 11"):
         street.labels(np.array([[0, 7, 1]], np.uint8))
 
 
@@ -64,7 +64,7 @@ def test_zero_is_background_of_independent_classes() -> None:
         defects.labels(np.array([[3]], np.uint8))
 
 
-def test_pixels_are_counted_by_class_without_void() -> None:
+def test_pixels_are_counted_by_class_without_ignored() -> None:
     assert pixel_counts(LABELS, 3, "softmax").tolist() == [1, 1, 1]
     assert pixel_counts(LABELS, 2, "sigmoid").tolist() == [1, 1]
 
@@ -74,7 +74,7 @@ def test_independent_classes_share_pixels(classes: int) -> None:
     masks = np.random.default_rng(classes).random((9, 14, classes)) < 0.5
     task = Classes(tuple(map(str, range(classes))), "sigmoid")
     labels = task.labels_of_planes(masks)
-    assert labels.max() < label_count(classes, "sigmoid") < VOID
+    assert labels.max() < label_count(classes, "sigmoid") < IGNORE
     assert np.array_equal(task.planes(labels), masks)
     assert pixel_counts(labels, classes, "sigmoid").tolist() == masks.sum(axis=(0, 1)).tolist()
     assert has_foreground(labels) == masks.any()

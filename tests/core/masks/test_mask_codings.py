@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from toolkit.core.masks.labels import VOID, UnknownValuesError
+from toolkit.core.masks.labels import IGNORE, UnknownValuesError
 from toolkit.core.masks.mask_codings import (
     ByBit,
     ByChannel,
@@ -48,10 +48,10 @@ def test_ranges_take_both_ends(values: np.ndarray) -> None:
     low, high = 2.5, 7.0
     expected = np.where((values >= low) & (values <= high), 2, np.where(values <= 1, 1, 0))
     assert (ByRange(((0, 1), (low, high))).decode(values) == expected).all()
-    planes = ByRange(((0, 5), (low, high)), void=((9, 10),)).decode(values)
-    void = values >= 9
-    assert (planes[..., 0] == np.where(void, VOID, values <= 5)).all()
-    assert (planes[..., 1] == np.where(void, VOID, (values >= low) & (values <= high))).all()
+    planes = ByRange(((0, 5), (low, high)), ignored=((9, 10),)).decode(values)
+    ignored = values >= 9
+    assert (planes[..., 0] == np.where(ignored, IGNORE, values <= 5)).all()
+    assert (planes[..., 1] == np.where(ignored, IGNORE, (values >= low) & (values <= high))).all()
 
 
 def test_ranges_that_touch_share_a_value() -> None:
@@ -62,12 +62,12 @@ def test_ranges_that_touch_share_a_value() -> None:
 
 def test_bits_and_channels_are_planes() -> None:
     assert ByBit((2, 0)).decode(np.array([[5, 4, 0]])).tolist() == [[[1, 1], [1, 0], [0, 0]]]
-    assert ByBit((0,), void=(15,)).decode(np.array([[1, 32768]])).tolist() == [[[1], [VOID]]]
+    assert ByBit((0,), ignored=(15,)).decode(np.array([[1, 32768]])).tolist() == [[[1], [IGNORE]]]
     with pytest.raises(UnknownValuesError, match="bits above 1"):
         ByBit((0, 1)).decode(np.array([[4]]))
     stored = np.array([[[0, 9, 0.5], [1, 0, 0]]])
     assert ByChannel((2, 0)).decode(stored).tolist() == [[[1, 0], [0, 1]]]
-    assert ByChannel((2,), void=(0,)).decode(stored).tolist() == [[[1], [VOID]]]
+    assert ByChannel((2,), ignored=(0,)).decode(stored).tolist() == [[[1], [IGNORE]]]
     with pytest.raises(UnknownValuesError, match="3 channels, numbered from 0; a class is to be channel 3"):
         ByChannel((3,)).decode(stored)
 
@@ -75,8 +75,8 @@ def test_bits_and_channels_are_planes() -> None:
 def test_objects_are_numbered_from_1_without_gaps() -> None:
     stored = np.array([[0, 70000, 5], [5, 255, 0]], np.int64)
     assert ByObject().objects(stored).tolist() == [[0, 3, 1], [1, 2, 0]]
-    assert ByObject(void=(255,)).objects(stored).tolist() == [[0, 2, 1], [1, 0, 0]]
-    assert ByObject(void=(255,)).decode(stored)[..., 0].tolist() == [[0, 1, 1], [1, VOID, 0]]
+    assert ByObject(ignored=(255,)).objects(stored).tolist() == [[0, 2, 1], [1, 0, 0]]
+    assert ByObject(ignored=(255,)).decode(stored)[..., 0].tolist() == [[0, 1, 1], [1, IGNORE, 0]]
     assert ByObject().objects(np.full((1, 2), 9)).tolist() == [[1, 1]]
 
 

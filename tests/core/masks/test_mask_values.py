@@ -42,19 +42,19 @@ def test_one_value_a_file_is_foreground_whatever_it_is() -> None:
 
 def test_numbers_from_0_on_are_classes() -> None:
     classes = np.indices((12, 12))[0].astype(np.uint8) // 3
-    assert (read(classes).code, read(classes).values, read(classes).void) == ("index", (0, 1, 2, 3), ())
-    with_void = classes.copy()
-    with_void[0] = 255
-    reading = read(with_void, classes)
-    assert (reading.values, reading.void) == ((0, 1, 2, 3), (255,))
+    assert (read(classes).code, read(classes).values, read(classes).ignored) == ("index", (0, 1, 2, 3), ())
+    with_ignored = classes.copy()
+    with_ignored[0] = 255
+    reading = read(with_ignored, classes)
+    assert (reading.values, reading.ignored) == ((0, 1, 2, 3), (255,))
     assert "255 is one more class" in reading.other
 
 
-def test_a_largest_value_in_many_pieces_is_void() -> None:
+def test_a_largest_value_in_many_pieces_is_ignored() -> None:
     mask = np.indices((30, 30))[0].astype(np.uint8) // 10
     mask[::3, ::3] = 3
     reading = read(mask)
-    assert (reading.values, reading.void) == ((0, 1, 2), (3,))
+    assert (reading.values, reading.ignored) == ((0, 1, 2), (3,))
     assert "100 pieces" in reading.why
 
 

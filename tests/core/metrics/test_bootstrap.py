@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from toolkit.core.metrics.bootstrap import bootstrap, paired
-from toolkit.core.metrics.judge import Judge
 from toolkit.core.metrics.registry import METRICS, Metric, MetricSpec, build_metric
+from toolkit.core.metrics.scorer import Scorer
 
 METRIC_SPECS = [
     *(MetricSpec(name) for name in METRICS),
@@ -28,7 +28,7 @@ def metric_of(spec: MetricSpec, classes: int = 3, activation: str = "softmax") -
 def measured(metric: Metric, count: int, seed: int = 0, activation: str = "softmax") -> np.ndarray:
     """Statistics of images of noise, some of them empty and of few classes."""
     random = np.random.default_rng(seed)
-    judge = Judge([metric], activation)  # type: ignore[arg-type]
+    judge = Scorer([metric], activation)  # type: ignore[arg-type]
     for index in range(count):
         labels = random.integers(0, 1 + index % 3, (4, 5), np.uint8)
         judge.add(random.integers(0, 256, (4, 5, metric.classes)).astype(np.uint8), labels)

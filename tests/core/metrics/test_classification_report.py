@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from toolkit.core.masks.labels import VOID, Activation, label_count, planes
+from toolkit.core.masks.labels import IGNORE, Activation, label_count, planes
 from toolkit.core.metrics.classification_report import ClassificationReport, ReportRow, classification_report
 from toolkit.core.metrics.metric import case_of
 
@@ -73,7 +73,7 @@ def test_several_independent_classes_have_a_micro_average_and_no_accuracy() -> N
     assert rounded(report.macro) == (0.83, 0.75, 0.73, 4)
 
 
-def test_nothing_but_void_has_no_scores() -> None:
+def test_nothing_but_ignored_has_no_scores() -> None:
     for activation in ("softmax", "sigmoid"):
         report = classification_report(np.zeros((2, 4), np.int64), ["a", "b"], activation)
         assert set(report.classes.values()) == {None}
@@ -81,7 +81,7 @@ def test_nothing_but_void_has_no_scores() -> None:
         assert report.macro == report.weighted == ReportRow(0, 0, 0, 0, 0)
 
 
-LABELS = arrays(np.uint8, (3, 5), elements=st.integers(0, 3) | st.just(VOID))
+LABELS = arrays(np.uint8, (3, 5), elements=st.integers(0, 3) | st.just(IGNORE))
 
 
 @settings(max_examples=50, deadline=None)
@@ -89,23 +89,23 @@ LABELS = arrays(np.uint8, (3, 5), elements=st.integers(0, 3) | st.just(VOID))
 def test_accuracy_is_the_weighted_recall_and_the_micro_precision(truth: np.ndarray, predicted: np.ndarray) -> None:
     case = case_of(planes(predicted, 4, "softmax") == 1, truth, "softmax")
     report = classification_report(case.areas, list("abcd"), "softmax")
-    if not (truth != VOID).any():
+    if not (truth != IGNORE).any():
         return
-    assert report.accuracy == pytest.approx(np.mean((truth == predicted)[truth != VOID]))
+    assert report.accuracy == pytest.approx(np.mean((truth == predicted)[truth != IGNORE]))
     assert report.accuracy == pytest.approx(report.weighted.recall)
     supports = [0 if row is None else row.support for row in report.classes.values()]
     assert supports == [np.count_nonzero(truth == label) for label in range(4)]
 
 
 @pytest.mark.parametrize(("activation", "classes"), [("softmax", 4), ("sigmoid", 3), ("sigmoid", 1)])
-def test_what_is_predicted_in_void_pixels_changes_nothing(activation: Activation, classes: int) -> None:
+def test_what_is_predicted_in_ignored_pixels_changes_nothing(activation: Activation, classes: int) -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, label_count(classes, activation), (8, 9)).astype(np.uint8)
-    labels[random.random(labels.shape) < 0.3] = VOID
+    labels[random.random(labels.shape) < 0.3] = IGNORE
     prediction = planes(
         random.integers(0, label_count(classes, activation), labels.shape).astype(np.uint8), classes, activation
     )
-    other = np.where((labels == VOID)[..., None], 1 - prediction, prediction)
+    other = np.where((labels == IGNORE)[..., None], 1 - prediction, prediction)
     first, second = (
         classification_report(case_of(some == 1, labels, activation).areas, list("abcd"[:classes]), activation)
         for some in (prediction, other)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import VOID, Activation, label_count, planes
+from toolkit.core.masks.labels import IGNORE, Activation, label_count, planes
 from toolkit.core.metrics.confusion import (
     PixelScores,
     area_bins,
@@ -14,7 +14,7 @@ from toolkit.core.metrics.confusion import (
 )
 from toolkit.core.metrics.metric import case_of
 
-LABELS = np.array([[0, 0, 1, 1], [2, 2, VOID, 0]], np.uint8)
+LABELS = np.array([[0, 0, 1, 1], [2, 2, IGNORE, 0]], np.uint8)
 
 
 def masks(*rows: str) -> np.ndarray:
@@ -34,7 +34,7 @@ def test_independent_classes_stand_against_the_background() -> None:
     assert found.counts.tolist() == [[2, 0, 1], [0, 2, 1], [1, 0, 1]]
     assert found.pixels.tolist() == [3, 2, 2]
     assert found.shares[1].tolist() == [0, 1, 1 / 2]
-    single = np.array([[0, 1, 1, VOID]], np.uint8)
+    single = np.array([[0, 1, 1, IGNORE]], np.uint8)
     assert confusion_of(masks("#.##"), single, "sigmoid").counts.tolist() == [[0, 1], [1, 1]]
 
 
@@ -42,7 +42,7 @@ def random_labels(classes: int, activation: Activation) -> np.ndarray:
     """All labels that there are, and some void."""
     random = np.random.default_rng(0)
     labels = random.integers(0, label_count(classes, activation), (20, 30), np.uint8)
-    labels[random.random(labels.shape) < 0.1] = VOID
+    labels[random.random(labels.shape) < 0.1] = IGNORE
     return labels
 
 
@@ -65,16 +65,16 @@ def test_a_confusion_counts_every_pair_of_a_true_and_a_predicted_class(activatio
 
 def test_exclusive_classes_are_wrong_off_the_diagonal() -> None:
     labels = random_labels(4, "softmax")
-    prediction = np.roll(planes(np.where(labels == VOID, 0, labels), 4, "softmax") == 1, 7, axis=0)
+    prediction = np.roll(planes(np.where(labels == IGNORE, 0, labels), 4, "softmax") == 1, 7, axis=0)
     case = case_of(prediction, labels, "softmax")
     counts = confusion_of(prediction, labels, "softmax").counts
-    assert counts.sum() == np.count_nonzero(labels != VOID)
+    assert counts.sum() == np.count_nonzero(labels != IGNORE)
     assert counts.sum(axis=0).tolist() == case.areas[:, 1].tolist()
     assert case.wrong == counts.sum() - np.trace(counts)
 
 
-def test_void_pixels_are_not_wrong() -> None:
-    case = case_of(masks("####/####"), np.array([[1, 0, VOID, 1], [1, 1, VOID, 1]], np.uint8), "sigmoid")
+def test_ignored_pixels_are_not_wrong() -> None:
+    case = case_of(masks("####/####"), np.array([[1, 0, IGNORE, 1], [1, 1, IGNORE, 1]], np.uint8), "sigmoid")
     assert case.wrong == 1
 
 

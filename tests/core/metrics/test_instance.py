@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.objects import components
 from toolkit.core.metrics.instance import matches
 from toolkit.core.metrics.metric import Metric, case_of
@@ -174,9 +174,9 @@ def test_many_objects_are_compared_as_few_are() -> None:
     assert matches(pixels, moved).tolist() == [50 * 151] * 10 + [150 * 151, 50 * 151]
 
 
-def test_void_pixels_do_not_count_and_divide_no_object() -> None:
+def test_ignored_pixels_do_not_count_and_divide_no_object() -> None:
     labels = np.ones((6, 10), np.uint8)
-    labels[:, 4:6] = VOID
+    labels[:, 4:6] = IGNORE
     labels[:, 6:] = 0
     prediction = np.ones((6, 10), np.bool_)
     prediction[:, 7:] = False
@@ -185,7 +185,7 @@ def test_void_pixels_do_not_count_and_divide_no_object() -> None:
     assert score(metric_of("instance_map"), prediction, labels, objects) == pytest.approx(6 / 10)
     hidden = np.zeros_like(prediction)
     hidden[:, 4:6] = True  # in void only: no false alarm
-    assert score(metric_of("instance_map"), hidden, np.where(labels == VOID, VOID, 0)) == 1
+    assert score(metric_of("instance_map"), hidden, np.where(labels == IGNORE, IGNORE, 0)) == 1
 
 
 def test_each_class_has_its_own_objects() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import VOID, Activation, label_count, planes
+from toolkit.core.masks.labels import IGNORE, Activation, label_count, planes
 from toolkit.core.masks.rle import decode
-from toolkit.core.metrics.judge import Judge
 from toolkit.core.metrics.metric import AREAS, Metric, case_of, mean
 from toolkit.core.metrics.registry import METRICS, MetricSpec, build_metric, build_metrics
+from toolkit.core.metrics.scorer import Scorer
 from toolkit.errors import ConfigError
 from toolkit.files.data.finding import find_training_data
 
@@ -30,7 +30,7 @@ def random_cases(
         guess = np.where(random.random(size) < 0.6, labels, random.integers(0, values, size))
         guess = guess * (random.random() < 0.9)
         prediction = planes(guess.astype(np.uint8), classes, activation) == 1
-        labels[random.random(size) < random.choice([0, 0.2])] = VOID
+        labels[random.random(size) < random.choice([0, 0.2])] = IGNORE
         found.append((prediction, labels.astype(np.uint8)))
     return found
 
@@ -86,16 +86,17 @@ def test_a_pooled_metric_takes_all_images_for_one_large_one(name: str) -> None:
 
 @ACTIVATIONS
 @pytest.mark.parametrize("name", NAMES)
-def test_void_pixels_count_nowhere(name: str, activation: Activation) -> None:
+def test_ignored_pixels_count_nowhere(name: str, activation: Activation) -> None:
     metric = build(name, 3, activation)
     random = np.random.default_rng(4)
-    void = np.full((3, 9), VOID, np.uint8)
+    ignored = np.full((3, 9), IGNORE, np.uint8)
     noise = random.random((3, 9, 3)) < 0.5
     plain = random_cases(10, 3, activation, 5)
     # A row of background between them: objects of the noise must not connect to those that count.
-    gap, off = np.full((1, 9), VOID, np.uint8), np.zeros((1, 9, 3), np.bool_)
+    gap, off = np.full((1, 9), IGNORE, np.uint8), np.zeros((1, 9, 3), np.bool_)
     longer = [
-        (np.concatenate([prediction, off, noise]), np.concatenate([labels, gap, void])) for prediction, labels in plain
+        (np.concatenate([prediction, off, noise]), np.concatenate([labels, gap, ignored]))
+        for prediction, labels in plain
     ]
     expected, found = (metric.score(statistics_of(metric, cases, activation)) for cases in (plain, longer))
     assert found == expected
@@ -144,7 +145,7 @@ def test_dice_of_pairs_by_hand() -> None:
 
 
 def test_pooled_metrics_by_hand() -> None:
-    labels = np.array([[[0, 0, 1, VOID]], [[1, 1, 1, 1]]], np.uint8)
+    labels = np.array([[[0, 0, 1, IGNORE]], [[1, 1, 1, 1]]], np.uint8)
     guess = np.array([[[0, 1, 1, 1]], [[1, 1, 1, 0]]], np.uint8)
     cases = [(planes(one, 3, "softmax") == 1, truth) for one, truth in zip(guess, labels, strict=True)]
     miou = build("miou", 3, "softmax")
@@ -170,9 +171,9 @@ def test_accuracy_of_independent_classes_asks_each_pixel_for_each_class() -> Non
     statistics = metric.measure(case_of(prediction, labels, "sigmoid"))[None]
     assert metric.score(statistics) == pytest.approx(5 / 6)
     assert metric.per_class(statistics) == pytest.approx([1, 2 / 3])
-    all_void = metric.measure(case_of(prediction, np.full((1, 3), VOID, np.uint8), "sigmoid"))[None]
-    assert math.isnan(metric.score(all_void))
-    assert build("pixel_accuracy", 2, empty="one").score(all_void) == 1
+    all_ignored = metric.measure(case_of(prediction, np.full((1, 3), IGNORE, np.uint8), "sigmoid"))[None]
+    assert math.isnan(metric.score(all_ignored))
+    assert build("pixel_accuracy", 2, empty="one").score(all_ignored) == 1
 
 
 def test_a_report_of_every_class_can_be_made_from_the_statistics() -> None:
@@ -183,7 +184,7 @@ def test_a_report_of_every_class_can_be_made_from_the_statistics() -> None:
     for index, (hits, predicted, truth, pixels) in enumerate(areas):
         ours, true, valid = (
             np.concatenate([part.ravel() for part in parts])
-            for parts in zip(*((p[..., index], y == index, y != VOID) for p, y in cases), strict=True)
+            for parts in zip(*((p[..., index], y == index, y != IGNORE) for p, y in cases), strict=True)
         )
         assert hits == (ours & true).sum()
         assert predicted - hits == (ours & ~true & valid).sum()
@@ -237,7 +238,7 @@ class TestOwnMetrics:
         metric = build_metric(MetricSpec("errors"), 2, "sigmoid", {"errors": self.errors})
         statistics = statistics_of(metric, cases, "sigmoid")
         expected = [
-            ((planes(labels, 2, "sigmoid") != prediction).any(axis=-1)[labels != VOID]).mean()
+            ((planes(labels, 2, "sigmoid") != prediction).any(axis=-1)[labels != IGNORE]).mean()
             for prediction, labels in cases
         ]
         assert metric.per_image(statistics) == pytest.approx(expected)
@@ -264,9 +265,9 @@ class TestOwnMetrics:
         metric = build_metric(MetricSpec("remember"), 3, "sigmoid", {"remember": remember}).for_class(1)
         (prediction, labels), *_ = random_cases(1, 3, "sigmoid", 9)
         metric.measure(case_of(prediction, labels, "sigmoid"))
-        assert np.array_equal(seen[0][0], (prediction & (labels != VOID)[..., None])[..., 1:2])
+        assert np.array_equal(seen[0][0], (prediction & (labels != IGNORE)[..., None])[..., 1:2])
         assert np.array_equal(seen[0][1], planes(labels, 3, "sigmoid")[..., 1:2] == 1)
-        assert np.array_equal(seen[0][2], labels != VOID)
+        assert np.array_equal(seen[0][2], labels != IGNORE)
 
     def test_smaller_can_be_better(self) -> None:
         def distance(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> float:
@@ -314,7 +315,7 @@ def test_labels_have_no_commas() -> None:
 def test_predicting_nothing_on_salt_scores_the_share_of_empty_masks(name: str, real_data: Path) -> None:
     with (real_data / "salt" / "train.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    judge = Judge([build(name)], "sigmoid")
+    judge = Scorer([build(name)], "sigmoid")
     for row in rows:
         judge.add(np.zeros((101, 101, 1), np.uint8), decode(row["rle_mask"], (101, 101)).astype(np.uint8))
     assert judge.scores()[name] == sum(not row["rle_mask"] for row in rows) / len(rows)
@@ -328,7 +329,7 @@ def test_nuclei_are_objects_of_their_own(real_data: Path) -> None:
         labels, objects = data.read_labels(image_id), data.read_objects(image_id)
         assert objects is not None
         assert np.array_equal(objects > 0, labels == 1)
-        judge = Judge([build("instance_map")], "sigmoid")
+        judge = Scorer([build("instance_map")], "sigmoid")
         judge.add((labels * np.uint8(255))[..., None], labels, objects)
         touching += judge.scores()["instance_map"] < 1
     assert 0 < touching < 30

@@ -21,7 +21,7 @@ from toolkit.core.recipe.postprocess import (
     recipe_to_plain,
 )
 from toolkit.core.recipe.probabilities import Stored, to_probability, to_stored
-from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Split, Triplet
+from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Triplet, Watershed
 from toolkit.errors import ConfigError
 
 STORED = pytest.mark.parametrize("stored_type", ["uint8", "float16"])
@@ -203,12 +203,12 @@ def test_emptiness_scores(stored_type: Any) -> None:
         assert mask_of(stored, ClassRecipe(emptiness=Emptiness("maximum", threshold))).sum() == pixels
 
 
-def test_the_emptiness_head_speaks_of_each_class() -> None:
+def test_the_presence_head_speaks_of_each_class() -> None:
     stored = np.full((3, 4, 2), 200, np.uint8)
     recipe = Recipe((ClassRecipe(emptiness=Emptiness("head", 0.5)),))
     masks = masks_of(stored, "sigmoid", recipe, np.array([0.4, 0.6], np.float32))
     assert masks.sum(axis=(0, 1)).tolist() == [0, 12]
-    with pytest.raises(ValueError, match="asks for the emptiness head, but these predictions have none"):
+    with pytest.raises(ValueError, match="asks for the presence head, but these predictions have none"):
         masks_of(stored, "sigmoid", recipe)
     with pytest.raises(ValueError, match="speaks of 3 classes, the map of 2"):
         masks_of(stored, "sigmoid", recipe, np.zeros(3, np.float32))
@@ -399,7 +399,7 @@ def test_objects_are_components_unless_they_are_split() -> None:
     mask = np.zeros((20, 40), np.bool_)
     mask[2:18, 2:18] = mask[4:16, 20:38] = mask[9:11, 18:20] = True
     assert np.array_equal(objects_of(mask), components(mask))
-    objects = objects_of(mask, Recipe(split=Split(4)))
+    objects = objects_of(mask, Recipe(split=Watershed(4)))
     assert objects.max() == 2
     assert np.array_equal(objects > 0, mask)
 
@@ -413,7 +413,7 @@ WHOLE = Recipe(
     ),
     "priority",
     (1, 0),
-    Split(7),
+    Watershed(7),
 )
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Split, Triplet
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet, Watershed
 
 
 @pytest.mark.parametrize("threshold", [-0.01, 1, 1.5, float("nan"), float("inf"), True, "0.5", None])
@@ -33,7 +33,7 @@ def test_counts_are_whole_and_not_negative(name: str, value: Any) -> None:
         (lambda: Emptiness("mean", 0.5), "must be one of maximum, mean_of_top, head, received 'mean'"),  # type: ignore[arg-type]
         (lambda: Emptiness("mean_of_top", 0.5), "pixels of emptiness must be a whole number of at least 1, received 0"),
         (lambda: ClassRecipe(steps=(3,)), r"steps must be names, received \[3\]"),  # type: ignore[arg-type]
-        (lambda: Split(0), "distance of the split must be a whole number of at least 1, received 0"),
+        (lambda: Watershed(0), "distance of the split must be a whole number of at least 1, received 0"),
         (lambda: Recipe(()), "needs the rule of one class at least"),
         (lambda: Recipe(between="both"), "between must be one of independent, most_probable, priority"),  # type: ignore[arg-type]
         (lambda: Recipe(between="priority"), r"received between priority and priority \[\]"),
@@ -48,4 +48,4 @@ def test_what_means_nothing_is_refused(build: Any, words: str) -> None:
 
 def test_a_recipe_does_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
-        Recipe().split = Split(3)  # type: ignore[misc]
+        Recipe().split = Watershed(3)  # type: ignore[misc]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.labels import VOID, Activation, has_foreground
+from toolkit.core.masks.labels import IGNORE, Activation, has_foreground
 from toolkit.core.sampling.patches import (
     HardPlaces,
     LabelCounts,
@@ -46,22 +46,22 @@ def seen(labels: np.ndarray, window: Window) -> np.ndarray:
 
 MASKS = [spots((60, 90), 5), spots((40, 40), 1), np.zeros((50, 80), np.uint8), spots((10, 200), 3)]
 MASKS[0][-1, -1] = 1  # the very corner
-MASKS[2][:, :10] = VOID
+MASKS[2][:, :10] = IGNORE
 
 
 @pytest.mark.parametrize("cell", [1, 3, 7, 200])
 def test_cells_count_labels_as_one_by_one(cell: int) -> None:
-    labels = np.random.default_rng(0).choice(np.array([0, 1, 2, 3, VOID], np.uint8), (20, 33))
+    labels = np.random.default_rng(0).choice(np.array([0, 1, 2, 3, IGNORE], np.uint8), (20, 33))
     rows, columns = edges_of(20, cell), edges_of(33, cell)
     counts = np.stack([count_labels(labels[top:end], columns) for top, end in pairwise(rows)])
     found = LabelCounts(counts, 2, "sigmoid")
     for row, (top, end) in enumerate(pairwise(rows)):
         for column, (left, right) in enumerate(pairwise(columns)):
             part = labels[top:end, left:right]
-            one, other = part[(part & 1 > 0) & (part != VOID)], part[(part & 2 > 0) & (part != VOID)]
+            one, other = part[(part & 1 > 0) & (part != IGNORE)], part[(part & 2 > 0) & (part != IGNORE)]
             assert found.pixels[row, column].tolist() == [one.size, other.size]
-            assert found.foreground[row, column] == ((part > 0) & (part != VOID)).sum()
-            counted = max(1, (part != VOID).sum())
+            assert found.foreground[row, column] == ((part > 0) & (part != IGNORE)).sum()
+            counted = max(1, (part != IGNORE).sum())
             assert found.coverage[row, column] == found.foreground[row, column] / counted
 
 

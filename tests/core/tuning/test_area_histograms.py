@@ -4,9 +4,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import VOID
-from toolkit.core.metrics.judge import Judge
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.metrics.registry import MetricSpec
+from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.postprocess import mask_of
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
@@ -23,7 +23,7 @@ from toolkit.core.tuning.area_histograms import (
 from toolkit.core.tuning.empty_images import mean_of_top, sweep_emptiness, sweep_triplets
 from toolkit.core.tuning.grids import Tally, best_recipe, blocks_of
 from toolkit.core.tuning.recipe_scores import Evidence, collect_areas
-from toolkit.core.tuning.task import Task
+from toolkit.core.tuning.task import RecipeTask
 
 STORED = pytest.mark.parametrize("stored_type", ["uint8", "float16"])
 SPECS = [
@@ -48,26 +48,26 @@ def random_images(count: int, seed: int, stored_type: str = "uint8", size: tuple
             truth[top:bottom, left:right] = 1
         probability = np.clip(0.35 * truth + random.random(size) ** 2, 0, 1).astype(np.float32)
         if number % 4 == 1:
-            truth[0, :3] = VOID
+            truth[0, :3] = IGNORE
         maps.append(to_stored(probability, stored_type)[..., None])
         labels.append(truth)
     return maps, labels
 
 
-def score(task: Task, recipe: Recipe, positions: list[int]) -> float:
+def score(task: RecipeTask, recipe: Recipe, positions: list[int]) -> float:
     """What the judge of everything else says of the masks of this recipe."""
-    judge = Judge([task.metric], "sigmoid", recipe)
+    judge = Scorer([task.metric], "sigmoid", recipe)
     for example in task.examples(""):
         if example.position in positions:
             judge.add(example.stored, example.labels, presence=example.presence)
     return judge.scores()[task.metric.label]
 
 
-def areas_of(task: Task) -> object:
+def areas_of(task: RecipeTask) -> object:
     return collect_areas(task.examples, task.images, 1, "sigmoid", [0])[0]
 
 
-def check_sweep(task: Task, sweep: object, steps: tuple[int, ...]) -> None:
+def check_sweep(task: RecipeTask, sweep: object, steps: tuple[int, ...]) -> None:
     """Every few of the recipes of a grid, on all images and on two of three folds."""
     tally = Tally(task.metric)
     for folds in ([0, 1, 2], [1, 2]):
@@ -200,9 +200,9 @@ def test_what_is_counted_of_a_recipe_equals_what_is_measured(spec: MetricSpec, t
         np.testing.assert_array_equal(counted[recipe], applied[recipe])
 
 
-def test_void_pixels_count_for_the_size_of_a_mask_but_for_no_score(task_of: Callable) -> None:
+def test_ignored_pixels_count_for_the_size_of_a_mask_but_for_no_score(task_of: Callable) -> None:
     stored = np.array([[255, 255, 255, 0]], np.uint8)[..., None]
-    task = task_of([stored], [np.array([[1, 0, VOID, 1]], np.uint8)], np.array([0]))
+    task = task_of([stored], [np.array([[1, 0, IGNORE, 1]], np.uint8)], np.array([0]))
     areas = areas_of(task)
     assert (areas.intersection[0, UNTUNED], areas.predicted[0, UNTUNED], areas.truth[0]) == (1, 2, 2)
     assert (areas.sizes[0, UNTUNED], areas.pixels[0], areas.whole[0]) == (3, 3, 4)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet
 from toolkit.core.tuning.area_histograms import UNTUNED
 from toolkit.core.tuning.grids import Tally, blocks_of
 from toolkit.core.tuning.object_sizes import ObjectSizeStep, sweep_objects
 from toolkit.core.tuning.recipe_scores import Evidence
-from toolkit.core.tuning.task import Task
+from toolkit.core.tuning.task import RecipeTask
 
 SIZES = np.array([0, 2, 4, 7])
 CURRENTS = [
@@ -22,7 +22,7 @@ CURRENTS = [
 
 
 @pytest.fixture
-def task(task_of: Callable, request: pytest.FixtureRequest) -> Task:
+def task(task_of: Callable, request: pytest.FixtureRequest) -> RecipeTask:
     """Rough maps with many small objects, some void."""
     random = np.random.default_rng(2)
     maps, labels = [], []
@@ -30,12 +30,12 @@ def task(task_of: Callable, request: pytest.FixtureRequest) -> Task:
         truth = np.kron(random.random((3, 4)) < 0.4, np.ones((3, 3))).astype(np.uint8)
         maps.append(np.clip(90 * truth + random.integers(0, 166, truth.shape), 0, 255).astype(np.uint8)[..., None])
         if number % 3 == 0:
-            truth[4:6] = VOID
+            truth[4:6] = IGNORE
         labels.append(truth)
     return task_of(maps, labels, np.arange(6) % 3, request.param)
 
 
-def check(task: Task, sweep: object, positions: list) -> None:
+def check(task: RecipeTask, sweep: object, positions: list) -> None:
     evidence = Evidence(task.examples, task.images, task.metric, "sigmoid")
     recipes = [sweep.recipe(position) for position in positions]
     measured = evidence.measure(recipes, "")
@@ -47,7 +47,7 @@ def check(task: Task, sweep: object, positions: list) -> None:
 
 
 @pytest.mark.parametrize("task", ["dice", "miou", "pixel_accuracy"], indirect=True)
-def test_sizes_of_objects_equal_scoring_the_masks_of_every_recipe(task: Task) -> None:
+def test_sizes_of_objects_equal_scoring_the_masks_of_every_recipe(task: RecipeTask) -> None:
     evidence = Evidence(task.examples, task.images, task.metric, "sigmoid")
     sweeps = ObjectSizeStep(evidence, blocks_of(task.folds), SIZES).sweeps(CURRENTS)
     positions = list(itertools.product(range(UNTUNED % 25, 255, 25), range(len(SIZES))))
@@ -60,7 +60,7 @@ def test_sizes_of_objects_equal_scoring_the_masks_of_every_recipe(task: Task) ->
 
 
 @pytest.mark.parametrize("task", ["instance_map", "airbus_f2"], indirect=True)
-def test_matched_objects_equal_scoring_the_masks_of_every_recipe(task: Task) -> None:
+def test_matched_objects_equal_scoring_the_masks_of_every_recipe(task: RecipeTask) -> None:
     evidence = Evidence(task.examples, task.images, task.metric, "sigmoid")
     sweep = sweep_objects(evidence, blocks_of(task.folds), SIZES)
     check(task, sweep, list(itertools.product(range(19), range(len(SIZES)))))

@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import VOID
-from toolkit.core.metrics.judge import Judge
-from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Split
+from toolkit.core.masks.labels import IGNORE
+from toolkit.core.metrics.scorer import Scorer
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Watershed
 from toolkit.core.tuning.recipe_scores import Evidence
 
 SIZE = (40, 31)
@@ -27,7 +27,7 @@ def smooth(random: np.random.Generator) -> np.ndarray:
     return (255 * (field - field.min()) / (field.max() - field.min())).astype(np.uint8)
 
 
-def images(count: int, classes: int, *, void: bool) -> tuple[list, list, list]:
+def images(count: int, classes: int, *, ignored: bool) -> tuple[list, list, list]:
     """Smooth maps, their truth with some noise and void, and true objects: cells of a grid."""
     random = np.random.default_rng(0)
     maps = [np.stack([smooth(random) for _ in range(classes)], axis=-1) for _ in range(count)]
@@ -35,8 +35,8 @@ def images(count: int, classes: int, *, void: bool) -> tuple[list, list, list]:
     for stored in maps:
         noisy = stored.astype(int) + random.integers(-40, 40, stored.shape)
         truth = (noisy > 128) @ (1 << np.arange(classes))
-        if void:
-            truth[random.random(SIZE) < 0.1] = VOID
+        if ignored:
+            truth[random.random(SIZE) < 0.1] = IGNORE
         labels.append(truth.astype(np.uint8))
         rows, columns = np.indices(SIZE)
         objects.append((1 + rows // 9 * 7 + columns // 8).astype(np.int32))
@@ -45,21 +45,21 @@ def images(count: int, classes: int, *, void: bool) -> tuple[list, list, list]:
 
 @pytest.mark.parametrize("metric", ["instance_map", "airbus_f2", "dice"])
 @pytest.mark.parametrize("classes", [1, 2])
-@pytest.mark.parametrize("void", [False, True])
+@pytest.mark.parametrize("ignored", [False, True])
 def test_recipes_measure_what_the_judge_of_everything_else_says(
-    metric: str, classes: int, void: bool, task_of: Callable
+    metric: str, classes: int, ignored: bool, task_of: Callable
 ) -> None:
-    maps, labels, objects = images(3, classes, void=void)
+    maps, labels, objects = images(3, classes, ignored=ignored)
     for known in (None, objects):
         task = task_of(maps, labels, np.arange(3), metric, objects=known)
         recipes = [Recipe((rule,)) for rule in RULES]
-        recipes += [replace(recipe, split=Split(distance)) for recipe in recipes for distance in (2, 5, 30)]
+        recipes += [replace(recipe, split=Watershed(distance)) for recipe in recipes for distance in (2, 5, 30)]
         evidence = Evidence(task.examples, task.images, task.metric, task.activation)
         found = evidence.measure(recipes, "")
         assert len(found) == len(recipes)
         for example in task.examples(""):
             for recipe in recipes:
-                judge = Judge([task.metric], task.activation, recipe)
+                judge = Scorer([task.metric], task.activation, recipe)
                 judge.add(example.stored, example.labels, example.objects)
                 assert np.array_equal(found[recipe][example.position], judge.judgement().statistics[0][0])
         each = evidence.measure_each(recipes[-3:], "")

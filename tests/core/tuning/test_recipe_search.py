@@ -5,29 +5,29 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import VOID
-from toolkit.core.metrics.judge import Judge
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.metrics.registry import MetricSpec, OwnMetric
+from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.postprocess import IDENTITY
-from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Recipe, Split
+from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Recipe, Watershed
 from toolkit.core.tuning.recipe_search import Tuned, tune
-from toolkit.core.tuning.task import STEPS, Task
+from toolkit.core.tuning.task import STEPS, RecipeTask
 
 SIZE = (16, 16)
 OF_AREAS = ("threshold", "minimum_area", "triplet", "minimum_object_size")
 
 
-def score(task: Task, recipes: list[Recipe]) -> float:
+def score(task: RecipeTask, recipes: list[Recipe]) -> float:
     """What the judge of everything else says where each image has its recipe."""
     statistics = []
     for example in task.examples(""):
-        judge = Judge([task.metric], task.activation, recipes[example.position], task.own)
+        judge = Scorer([task.metric], task.activation, recipes[example.position], task.own)
         judge.add(example.stored, example.labels, example.objects, example.presence)
         statistics.append(judge.judgement().statistics[0])
     return task.metric.score(np.concatenate(statistics))
 
 
-def check_scores(task: Task, tuned: Tuned) -> None:
+def check_scores(task: RecipeTask, tuned: Tuned) -> None:
     """The three scores are scores of masks."""
     assert tuned.untuned == pytest.approx(score(task, [IDENTITY] * task.images), abs=1e-12)
     assert tuned.tuned == pytest.approx(score(task, [tuned.best] * task.images), abs=1e-12)
@@ -118,7 +118,7 @@ def test_a_planted_triplet_is_found(task_of: Callable) -> None:
     check_scores(task, tuned)
 
 
-def test_a_planted_emptiness_head_is_found(task_of: Callable) -> None:
+def test_a_planted_presence_head_is_found(task_of: Callable) -> None:
     random = np.random.default_rng(0)
     labels = [(blob(random) if number % 2 else np.zeros(SIZE)).astype(np.uint8) for number in range(40)]
     maps = [
@@ -158,7 +158,7 @@ def test_specks_and_touching_objects_are_mended(metric: str, task_of: Callable) 
     tuned = tune(task, task.usual_steps(), with_surfaces=True)
     assert tuned.untuned < 0.1
     assert tuned.nested > 0.5  # a cut is never exactly where the truth has it
-    assert isinstance(tuned.recipe.split, Split)
+    assert isinstance(tuned.recipe.split, Watershed)
     assert tuned.recipe.classes[0].minimum_object_size > 1
     check_scores(task, tuned)
     (surface,) = tuned.surfaces
@@ -271,7 +271,7 @@ def test_exclusive_classes_get_thresholds_where_the_most_probable_one_is_wrong(m
         probability = np.stack([1 - one - two, one, two], axis=-1)
         maps.append(np.round(255 * probability).astype(np.uint8))
         labels.append(truth.astype(np.uint8))
-        labels[-1][0, 0] = VOID
+        labels[-1][0, 0] = IGNORE
     options = {"built": own_metric(3)} if metric == "own" else {"metric": metric}
     task = task_of(maps, labels, np.arange(24) % 4, activation="softmax", **options)
     assert task.usual_steps()[-1] == "between"
@@ -305,7 +305,7 @@ def unsure(random: np.random.Generator) -> np.ndarray:
     return (255 / (1 + np.exp(-2 * smooth(random)))).astype(np.uint8)
 
 
-def noise(task_of: Callable, seed: int, metric: str, draw: Callable, draw_truth: Callable) -> Task:
+def noise(task_of: Callable, seed: int, metric: str, draw: Callable, draw_truth: Callable) -> RecipeTask:
     """Maps that know nothing of the truth."""
     random = np.random.default_rng(seed)
     maps = [draw(random)[..., None] for _ in range(80)]

@@ -10,7 +10,7 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from toolkit.config.loading import config_from_plain, load_config, plain_config
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.data.sources import LabelledImages
@@ -23,14 +23,14 @@ Writer = Callable[[Path, str, np.ndarray], None]
 Find = Callable[..., LabelledImages]
 
 
-def labels_of(image_id: str, void: bool = False) -> np.ndarray:
+def labels_of(image_id: str, ignored: bool = False) -> np.ndarray:
     """Labels 0, 1, 2 in rectangles that differ from image to image, and some void."""
     labels = np.zeros(SIZE, np.uint8)
     shift = IDS.index(image_id)
     labels[2 : 6 + shift, 3:9] = 1
     labels[8:12, 5 + shift : 15] = 2
-    if void:
-        labels[0, :] = VOID
+    if ignored:
+        labels[0, :] = IGNORE
     return labels
 
 
@@ -38,14 +38,14 @@ def labels_of(image_id: str, void: bool = False) -> np.ndarray:
 def find(tmp_path: Path) -> Find:
     """Writes images and masks by a function, and finds them with the lines of `data` and of the configuration."""
 
-    def find(lines: str, more: str = "", write: Writer | None = None, void: bool = False) -> LabelledImages:
+    def find(lines: str, more: str = "", write: Writer | None = None, ignored: bool = False) -> LabelledImages:
         for folder in ("images", "masks"):
             (tmp_path / folder).mkdir(exist_ok=True)
         for number, image_id in enumerate(IDS):
             pixels = np.random.default_rng(number).integers(0, 256, (*SIZE, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "images" / f"{image_id}.png")
             if write is not None:
-                write(tmp_path / "masks", image_id, labels_of(image_id, void))
+                write(tmp_path / "masks", image_id, labels_of(image_id, ignored))
         text = "\n".join(f"  {line}" for line in lines.splitlines())
         (tmp_path / "config.yaml").write_text(f"data:\n{text}\nstages: [{{epochs: 1}}]\n{more}")
         return find_labelled(load_config(tmp_path / "config.yaml").config)
@@ -73,7 +73,7 @@ def palette(folder: Path, image_id: str, labels: np.ndarray) -> None:
 
 
 def coloured(folder: Path, image_id: str, labels: np.ndarray) -> None:
-    save(folder / f"{image_id}.png", np.array(COLOURS, np.uint8)[np.where(labels == VOID, 3, labels)])
+    save(folder / f"{image_id}.png", np.array(COLOURS, np.uint8)[np.where(labels == IGNORE, 3, labels)])
 
 
 def one_file_a_class(folder: Path, image_id: str, labels: np.ndarray) -> None:
@@ -82,7 +82,10 @@ def one_file_a_class(folder: Path, image_id: str, labels: np.ndarray) -> None:
 
 
 def bits(folder: Path, image_id: str, labels: np.ndarray) -> None:
-    save(folder / f"{image_id}.png", np.where(labels == VOID, 128, (labels == 1) + 2 * (labels == 2)).astype(np.uint8))
+    save(
+        folder / f"{image_id}.png",
+        np.where(labels == IGNORE, 128, (labels == 1) + 2 * (labels == 2)).astype(np.uint8),
+    )
 
 
 def channels(folder: Path, image_id: str, labels: np.ndarray) -> None:
@@ -169,9 +172,9 @@ def test_the_same_labels_read_back_equal_however_they_were_written(
         (values, "value_ranges: {salt: [1, 1], rock: [2, 2], void: [200, 255]}", ""),
     ],
 )
-def test_void_has_a_value_a_colour_a_bit_or_a_range(find: Find, write: Writer, lines: str, more: str) -> None:
-    data = find(f"images: images\nmasks: masks\n{lines}", more, write, void=True)
-    np.testing.assert_array_equal(data.read_labels("a"), labels_of("a", void=True))
+def test_ignored_has_a_value_a_colour_a_bit_or_a_range(find: Find, write: Writer, lines: str, more: str) -> None:
+    data = find(f"images: images\nmasks: masks\n{lines}", more, write, ignored=True)
+    np.testing.assert_array_equal(data.read_labels("a"), labels_of("a", ignored=True))
 
 
 @pytest.mark.parametrize(

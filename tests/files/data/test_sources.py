@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.core.masks.labels import VOID, Classes
+from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import LabelledImages, find_images, find_negatives
@@ -240,11 +240,11 @@ RAW = np.array([[0, 1, 3], [5, 5, 9]], np.uint8)
 @pytest.mark.parametrize(
     ("classes", "expected"),
     [
-        (Classes(ignore=(9,)), [[0, 1, 1], [1, 1, VOID]]),
+        (Classes(ignore=(9,)), [[0, 1, 1], [1, 1, IGNORE]]),
         (Classes(("it",), values=((5,),)), [[0, 0, 0], [1, 1, 0]]),
-        (Classes(("it",), values=((0, 3),), ignore=(9, 1)), [[1, VOID, 1], [0, 0, VOID]]),
+        (Classes(("it",), values=((0, 3),), ignore=(9, 1)), [[1, IGNORE, 1], [0, 0, IGNORE]]),
         (Classes(("a", "b"), "sigmoid", ((3, 5), (1, 9))), [[0, 2, 1], [1, 1, 2]]),
-        (Classes(("a", "b", "c"), "softmax", ((1,), (0,), (5, 3)), (9,)), [[1, 0, 2], [2, 2, VOID]]),
+        (Classes(("a", "b", "c"), "softmax", ((1,), (0,), (5, 3)), (9,)), [[1, 0, 2], [2, 2, IGNORE]]),
     ],
 )
 def test_pixel_values_of_masks_are_classes(
@@ -276,7 +276,7 @@ def test_values_of_no_class_are_told_with_the_image_and_what_is_expected(draw: D
     data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
     with pytest.raises(DataError) as told:
         data.read_labels("a")
-    expected = "a: its mask has pixel values that no class has: 3, 9; expected sky: 0, road: 1 or 5, void: 255"
+    expected = "a: its mask has pixel values that no class has: 3, 9; expected sky: 0, road: 1 or 5, ignored: 255"
     assert told.value.message == expected
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.labels import VOID, Classes
+from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.errors import DataError
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.datasets.cutting import cut_pool, find_occupancies, parts_of
@@ -54,8 +54,8 @@ def test_a_part_has_the_pixels_of_its_place_and_the_fold_of_its_image(pool: Pool
         labels = whole.labels()[inside]
         assert np.array_equal(part.labels(), labels)
         assert np.array_equal(part.image(), whole.image()[inside])
-        counted = max(1, int((labels != VOID).sum()))
-        assert cut.coverage[place] == ((labels > 0) & (labels != VOID)).sum() / counted
+        counted = max(1, int((labels != IGNORE).sum()))
+        assert cut.coverage[place] == ((labels > 0) & (labels != IGNORE)).sum() / counted
         assert cut.pixels[place].tolist() == [int((labels == 1).sum()), int((labels == 2).sum())]
     assert not cut.has_foreground.all()
     assert np.array_equal(cut.pixels.reshape(3, 9, 2).sum(axis=1), pool.pixels)
@@ -72,7 +72,7 @@ def test_foreground_is_found_cell_by_cell(pool: Pool) -> None:
         assert (found.size, found.cell) == (labels.shape, 8)
         for row, column in np.ndindex(found.foreground.shape):
             part = labels[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
-            assert found.foreground[row, column] == ((part > 0) & (part != VOID)).any()
+            assert found.foreground[row, column] == ((part > 0) & (part != IGNORE)).any()
             assert found.classes[row, column].tolist() == [(part == 1).any(), (part == 2).any()]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.loading import load_config, plain_config
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.datasets.truth import truth_of
@@ -44,7 +44,7 @@ def test_truth_is_read_as_training_read_it(fitted: Experiment) -> None:
     assert truth.classes.activation == "softmax"
     assert truth.metric == MetricSpec("miou")
     assert truth.benchmark == 2
-    assert truth.labelled.read_labels("a").tolist() == [[0, 1, 1], [2, VOID, 2]]
+    assert truth.labelled.read_labels("a").tolist() == [[0, 1, 1], [2, IGNORE, 2]]
     assert truth.labelled.images.read("a").shape == (2, 3, 4)
 
 

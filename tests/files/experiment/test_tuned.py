@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Split, Triplet
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet, Watershed
 from toolkit.errors import ChangedError, NotReadyError, StorageError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned, write_tuned
@@ -18,7 +18,7 @@ FULL = Recipe(
     ),
     "priority",
     (1, 0),
-    Split(3),
+    Watershed(3),
 )
 
 

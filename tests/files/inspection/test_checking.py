@@ -205,7 +205,7 @@ def streets(draw: Draw, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_pixels_of_each_class_are_counted_without_void(streets: Path) -> None:
+def test_pixels_of_each_class_are_counted_without_ignored(streets: Path) -> None:
     index = check_training_data(find_training_data(streets / "images", streets / "masks", ROAD), Silent())
     assert index.pixels.tolist() == [[2, 3, 0], [6, 0, 0]]
     assert index.coverage.tolist() == pytest.approx([3 / 5, 0])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.core.masks.labels import BINARY, VOID, Classes
+from toolkit.core.masks.labels import BINARY, IGNORE, Classes
 from toolkit.errors import DataError
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import LabelledImages
@@ -90,9 +90,9 @@ def test_what_is_drawn_later_lies_on_top_of_exclusive_classes(find: Find) -> Non
         assert labels[0, 0] == TWO.names.index(names[0])
     both = find(labelme(*shapes), Classes(("cat", "dog"), values=((), ()))).read_labels("a")
     assert both[4, 4] == 3
-    void = find(labelme(shape("dog", whole, "rectangle"), shape("void", SQUARE)), TWO).read_labels("a")
-    assert void[4, 4] == VOID
-    assert void[0, 0] == 2
+    ignored = find(labelme(shape("dog", whole, "rectangle"), shape("void", SQUARE)), TWO).read_labels("a")
+    assert ignored[4, 4] == IGNORE
+    assert ignored[0, 0] == 2
 
 
 def test_shapes_of_one_label_and_group_are_one_object(find: Find) -> None:

@@ -157,7 +157,7 @@ def test_presence_comes_back_as_it_was(tmp_path: Path, classes: int) -> None:
         np.testing.assert_array_equal(read, presence)
 
 
-def test_a_store_of_a_network_without_emptiness_head_has_no_presence(tmp_path: Path) -> None:
+def test_a_store_of_a_network_without_presence_head_has_no_presence(tmp_path: Path) -> None:
     store = write(tmp_path / "oof", some_maps())
     assert {store.presence(image_id) for image_id in store.ids} == {None}
     assert everything_in(tmp_path / "oof") == ["index.csv", "manifest.json", "maps-00000.bin"]

@@ -11,7 +11,7 @@ from toolkit.config.training.augmentation import PRESETS, parse_augmentation
 from toolkit.config.training.imgaug import IMGAUG_NAMES
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Labels
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.errors import ConfigError
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.training.fit import build_augmentation
@@ -91,11 +91,11 @@ def test_no_augmentation_changes_nothing() -> None:
 def test_presets_do_any_number_of_channels_and_make_no_new_labels(preset: str, channels: int) -> None:
     augment = augmentation(preset, (*SHAPE[:2], channels), labels=range(5))
     random = np.random.default_rng(1)
-    labels = random.choice(np.array([0, 1, 2, 3, 4, VOID], np.uint8), SHAPE[:2])
+    labels = random.choice(np.array([0, 1, 2, 3, 4, IGNORE], np.uint8), SHAPE[:2])
     for seed in range(20):
         image, changed = augment(sample(channels)[0], labels, seed)
         assert (image.shape, image.dtype) == ((*SHAPE[:2], channels), np.uint8)
-        assert set(np.unique(changed)) <= {0, 1, 2, 3, 4, VOID}
+        assert set(np.unique(changed)) <= {0, 1, 2, 3, 4, IGNORE}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -151,7 +151,7 @@ def test_one_of_applies_exactly_one() -> None:
     assert {int(augment(image, image[..., 0], seed)[0].max()) for seed in range(30)} == {1, 10}
 
 
-@pytest.mark.parametrize(("options", "expected"), [({}, 0), ({"fill_label": VOID}, VOID), ({"fill_label": 2}, 2)])
+@pytest.mark.parametrize(("options", "expected"), [({}, 0), ({"fill_label": IGNORE}, IGNORE), ({"fill_label": 2}, 2)])
 def test_what_comes_in_from_outside_has_the_fill_label(options: dict[str, int], expected: int) -> None:
     shift = {"Affine": {"translate_px": {"x": (10, 10)}, "p": 1.0}}
     _, labels = augmentation(shift, labels=range(4), **options)(*blank(), 0)
@@ -161,10 +161,10 @@ def test_what_comes_in_from_outside_has_the_fill_label(options: dict[str, int], 
 
 def test_holes_keep_their_labels_and_a_fill_mask_of_the_users_is_kept() -> None:
     hole = {"num_holes_range": (1, 1), "hole_height_range": (0.5, 0.5), "hole_width_range": (0.5, 0.5), "p": 1}
-    image, labels = augmentation({"CoarseDropout": hole}, fill_label=VOID)(*blank(), 0)
+    image, labels = augmentation({"CoarseDropout": hole}, fill_label=IGNORE)(*blank(), 0)
     assert (image == 0).any()
     assert (labels == 1).all()
-    _, labels = augmentation({"CoarseDropout": {**hole, "fill_mask": 0}}, fill_label=VOID)(*blank(), 0)
+    _, labels = augmentation({"CoarseDropout": {**hole, "fill_mask": 0}}, fill_label=IGNORE)(*blank(), 0)
     assert (labels == 0).any()
 
 

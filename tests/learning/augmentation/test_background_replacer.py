@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.training.augmentation import parse_augmentation
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.learning.augmentation.augmentation import Augmentation
 
@@ -53,9 +53,9 @@ def test_the_rate_is_the_share_that_keeps_its_background(folder: Path, rate: flo
     assert kept[0] <= same <= kept[1]
 
 
-def test_void_is_kept_like_foreground(folder: Path) -> None:
+def test_ignored_is_kept_like_foreground(folder: Path) -> None:
     image, labels = square()
-    labels[0, 0] = VOID
+    labels[0, 0] = IGNORE
     changed, _ = replacer(folder, rate=0)(image, labels, 0)
     assert changed[0, 0].tolist() == [200, 200, 200]
 

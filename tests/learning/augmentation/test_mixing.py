@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.training.mixing import parse_mixing
-from toolkit.core.masks.labels import VOID, Activation, planes
+from toolkit.core.masks.labels import IGNORE, Activation, planes
 from toolkit.learning.augmentation.mixing import Mixing
 
 pytestmark = pytest.mark.train
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.train
 B, H, W = 6, 16, 20
 
 
-def batch(activation: Activation = "sigmoid", classes: int = 1, void: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def batch(activation: Activation = "sigmoid", classes: int = 1, ignored: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Images whose every value tells the image and is even; labels at random."""
     random = np.random.default_rng(3)
     labels = random.integers(0, classes + (activation == "sigmoid"), (B, H, W), dtype=np.uint8)
-    if void:
-        labels[random.random(labels.shape) < 0.1] = VOID
+    if ignored:
+        labels[random.random(labels.shape) < 0.1] = IGNORE
     images = np.broadcast_to(np.arange(B, dtype=np.uint8)[:, None, None, None] * 40, (B, H, W, 3)).copy()
     return images, np.stack([planes(one, classes, activation) for one in labels])
 
@@ -49,20 +49,20 @@ def test_the_seed_decides_and_what_comes_in_stays(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix", "copy_paste"])
-@pytest.mark.parametrize("void", [False, True])
-def test_softmax_planes_sum_to_one_wherever_there_is_no_void(name: str, void: bool) -> None:
-    images, targets = batch("softmax", 4, void)
+@pytest.mark.parametrize("ignored", [False, True])
+def test_softmax_planes_sum_to_one_wherever_there_is_no_ignored(name: str, ignored: bool) -> None:
+    images, targets = batch("softmax", 4, ignored)
     mixing = mix({name: 1.0}, "softmax")
     for seed in range(20):
         _, mixed = mixing(images, targets, seed)
-        is_void = mixed == VOID
-        assert np.array_equal(is_void.any(axis=3), is_void.all(axis=3))
-        np.testing.assert_allclose(mixed.sum(axis=3, dtype=np.float64)[~is_void.any(axis=3)], 1, atol=1e-6)
-        assert is_void.any() == void
+        is_ignored = mixed == IGNORE
+        assert np.array_equal(is_ignored.any(axis=3), is_ignored.all(axis=3))
+        np.testing.assert_allclose(mixed.sum(axis=3, dtype=np.float64)[~is_ignored.any(axis=3)], 1, atol=1e-6)
+        assert is_ignored.any() == ignored
 
 
-def test_mixup_blends_images_and_targets_alike_and_void_wins() -> None:
-    images, targets = batch(void=True)
+def test_mixup_blends_images_and_targets_alike_and_ignored_wins() -> None:
+    images, targets = batch(ignored=True)
     mixed_images, mixed = mix({"mixup": {"p": 1.0, "alpha": 1.0}})(images, targets, 4)
     assert mixed.dtype == np.float32
     for index in range(B):
@@ -70,14 +70,14 @@ def test_mixup_blends_images_and_targets_alike_and_void_wins() -> None:
         fits = []
         for other in set(range(B)) - {index}:
             share = (value / 40 - other) / (index - other)
-            void = (targets[index] == VOID) | (targets[other] == VOID)
-            expected = np.where(void, VOID, targets[index] * share + targets[other] * (1 - share))
+            ignored = (targets[index] == IGNORE) | (targets[other] == IGNORE)
+            expected = np.where(ignored, IGNORE, targets[index] * share + targets[other] * (1 - share))
             fits.append(0 <= share <= 1 and np.abs(expected - mixed[index]).max() < 0.02)
         assert any(fits), index
 
 
 def test_every_cutmix_pixel_is_of_one_of_the_two_and_brings_its_target() -> None:
-    images, targets = batch(void=True)
+    images, targets = batch(ignored=True)
     changed = False
     for seed in range(10):
         mixed_images, mixed = mix({"cutmix": 1.0})(images, targets, seed)
@@ -126,10 +126,10 @@ def test_copy_paste_pastes_whole_objects_of_the_partner() -> None:
 
 def test_copy_paste_takes_the_background_of_softmax_for_none_and_replaces_all_planes() -> None:
     images = np.zeros((2, 2, 3, 1), np.uint8)
-    labels = np.array([[[0, 1, 2], [VOID, 0, 0]], [[2, 2, 1], [1, VOID, 0]]], np.uint8)
+    labels = np.array([[[0, 1, 2], [IGNORE, 0, 0]], [[2, 2, 1], [1, IGNORE, 0]]], np.uint8)
     targets = np.stack([planes(one, 3, "softmax") for one in labels])
     _, mixed = mix({"copy_paste": {"p": 1.0, "objects": 1.0}}, "softmax")(images, targets, 0)
-    expected = np.array([[[2, 2, 1], [1, 0, 0]], [[2, 1, 2], [1, VOID, 0]]], np.uint8)
+    expected = np.array([[[2, 2, 1], [1, 0, 0]], [[2, 1, 2], [1, IGNORE, 0]]], np.uint8)
     assert np.array_equal(mixed, np.stack([planes(one, 3, "softmax") for one in expected]))
 
 

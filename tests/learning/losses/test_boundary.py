@@ -22,7 +22,7 @@ def test_distances_by_hand() -> None:
     assert distances([[1, 0, 0], [0, 0, 0]]) == pytest.approx(np.array(expected), abs=1e-6)
 
 
-def test_void_pixels_are_of_neither_kind() -> None:
+def test_ignored_pixels_are_of_neither_kind() -> None:
     assert distances([[1, 1, -1, 0]]).tolist() == [[2.5, 1.5, 0, 1.5]]
 
 

@@ -77,7 +77,7 @@ def batch(activation: str, classes: int, seed: int = 0) -> tuple[np.ndarray, np.
 def value_and_gradient(
     text: str, activation: str, target: Any, logits: Any, *, head: float = 0.3, **build: Any
 ) -> tuple[float, np.ndarray]:
-    """The gradient is that of the logits and of the emptiness head, which says the same of every class."""
+    """The gradient is that of the logits and of the presence head, which says the same of every class."""
     loss = build_loss(parse_loss(text, build.get("own", ())), activation, **build)
     variable = tf.Variable(logits)
     presence = tf.Variable(tf.fill([logits.shape[0], logits.shape[-1]], tf.constant(head, variable.dtype)))
@@ -111,14 +111,14 @@ def test_every_loss_is_among_the_cases() -> None:
 
 
 @every_loss
-@pytest.mark.parametrize("filling", ["empty", "full", "void", "one pixel"])
+@pytest.mark.parametrize("filling", ["empty", "full", "ignored", "one pixel"])
 def test_value_and_gradient_are_finite(text: str, activation: str, classes: int, filling: str) -> None:
     target = np.zeros((2, 6, 8, classes), np.uint8)
     if activation == "softmax":
         target[..., 0] = 1
     if filling == "full":
         target[..., 0], target[..., -1] = 0, 1
-    elif filling == "void":
+    elif filling == "ignored":
         target[:] = 255
     elif filling == "one pixel":
         target[0, 0, 0] = np.arange(classes) == classes - 1
@@ -130,7 +130,7 @@ def test_value_and_gradient_are_finite(text: str, activation: str, classes: int,
         assert np.isfinite(value)
         assert value >= 0
         assert np.isfinite(gradient).all()
-        if filling == "void":
+        if filling == "ignored":
             assert value == 0
             assert not gradient.any()
 
@@ -165,27 +165,27 @@ def test_the_order_of_images_does_not_matter(text: str, activation: str, classes
 
 
 @every_loss
-def test_void_pixels_change_neither_value_nor_gradient(text: str, activation: str, classes: int) -> None:
+def test_ignored_pixels_change_neither_value_nor_gradient(text: str, activation: str, classes: int) -> None:
     target, logits = batch(activation, classes)
-    void = np.random.default_rng(2).random(target.shape[:3]) > 0.6
-    target[void] = 255
+    ignored = np.random.default_rng(2).random(target.shape[:3]) > 0.6
+    target[ignored] = 255
     value, gradient = value_and_gradient(text, activation, target, logits)
     for elsewhere in (50.0, -1e4, np.nan, np.inf):
         changed = logits.copy()
-        changed[void] = elsewhere
+        changed[ignored] = elsewhere
         again, gradient_again = value_and_gradient(text, activation, target.astype(np.float32), changed)
         assert again == value
         assert np.array_equal(gradient, gradient_again)
     masks = gradient[: logits.size].reshape(logits.shape)
-    assert not masks[void].any()
-    assert masks[~void].any() or text == "presence_crossentropy"
+    assert not masks[ignored].any()
+    assert masks[~ignored].any() or text == "presence_crossentropy"
 
 
 @every_loss
-def test_void_pixels_might_as_well_not_be_there(text: str, activation: str, classes: int) -> None:
+def test_ignored_pixels_might_as_well_not_be_there(text: str, activation: str, classes: int) -> None:
     # Void columns at the side of an image: nothing else is between the remaining pixels.
     target, logits = batch(activation, classes)
-    if text == "boundary_loss":  # distances are shares of the longer side, which void pixels belong to
+    if text == "boundary_loss":  # distances are shares of the longer side, which ignored pixels belong to
         target, logits = target[:, :, :4], logits[:, :, :4]
         side = (2, 6, 2, classes)
     else:
@@ -285,7 +285,7 @@ def test_coarse_masks_count_half_of_the_finer_one(count: int, shares: tuple[floa
     assert all(np.any(gradient.numpy() != 0) for gradient in tape.gradient(value, masks))
 
 
-def test_the_emptiness_head_is_not_a_coarse_mask() -> None:
+def test_the_presence_head_is_not_a_coarse_mask() -> None:
     target, logits = batch("sigmoid", 1)
     head = tf.constant([[0.5], [-1.0]])
     outputs = Outputs(tf.constant(logits), (tf.constant(logits),), head)
@@ -295,10 +295,10 @@ def test_the_emptiness_head_is_not_a_coarse_mask() -> None:
     assert float(loss(tf.constant(target), outputs, DONE)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_network_without_emptiness_head_is_told() -> None:
+def test_a_network_without_presence_head_is_told() -> None:
     target, logits = batch("sigmoid", 1)
     loss = build_loss(parse_loss("mse_loss + presence_crossentropy"), "sigmoid")
-    with pytest.raises(ConfigError, match="needs a network with an emptiness head"):
+    with pytest.raises(ConfigError, match="needs a network with a presence head"):
         loss(tf.constant(target), Outputs(tf.constant(logits)), DONE)
 
 
@@ -332,7 +332,7 @@ def test_own_losses_may_want_logits() -> None:
 
 
 @pytest.mark.parametrize("mine", [squared, OfLogits()])
-def test_void_pixels_reach_own_losses_as_right_background(mine: Any) -> None:
+def test_ignored_pixels_reach_own_losses_as_right_background(mine: Any) -> None:
     target, logits = batch("sigmoid", 1)
     right = target.copy(), logits.copy()
     right[0][:, :3], right[1][:, :3] = 0, -40

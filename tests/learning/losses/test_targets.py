@@ -11,7 +11,7 @@ TARGET = np.array([[[[1, 0], [0, 1], [255, 255], [0, 0]]]])
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float16])
-def test_void_pixels_are_told_from_the_rest(kind: type) -> None:
+def test_ignored_pixels_are_told_from_the_rest(kind: type) -> None:
     truth = read_truth(TARGET.astype(kind))
     assert truth.target.dtype == truth.valid.dtype == tf.float32
     assert truth.target.numpy().tolist() == [[[[1, 0], [0, 1], [0, 0], [0, 0]]]]
@@ -21,7 +21,7 @@ def test_void_pixels_are_told_from_the_rest(kind: type) -> None:
 VALUES = np.array([[[[1, 2], [3, 4], [1000, 1000], [5, 9]]]], np.float32)
 
 
-def test_means_leave_void_pixels_out() -> None:
+def test_means_leave_ignored_pixels_out() -> None:
     truth = read_truth(TARGET)
     assert float(truth.mean_over_planes(VALUES)) == pytest.approx((1 + 2 + 3 + 4 + 5 + 9) / 6)
     assert float(truth.mean_over_pixels(VALUES[..., 0])) == pytest.approx((1 + 3 + 5) / 3)

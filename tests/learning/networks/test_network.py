@@ -55,7 +55,7 @@ def architecture(request: pytest.FixtureRequest) -> str:
 def network(architecture: str) -> Network:
     """One of each architecture, with a backbone that normalises batches; every test leaves its weights as they were."""
     configure("float32")
-    changes = {"backbone": "resnet18", "classes": 2, "emptiness_head": True, "batch_norm_momentum": 0.75}
+    changes = {"backbone": "resnet18", "classes": 2, "presence_head": True, "batch_norm_momentum": 0.75}
     return build_network(small(architecture, **changes), 0)
 
 
@@ -101,7 +101,7 @@ def test_the_batch_norm_momentum_of_every_network_is_the_configured_one(network:
     assert {layer.momentum for layer in layers} == {0.75}
 
 
-def test_the_emptiness_head_looks_at_the_deepest_features(architecture: str, network: Network) -> None:
+def test_the_presence_head_looks_at_the_deepest_features(architecture: str, network: Network) -> None:
     assert network.model.get_layer("presence").kernel.shape == (DEEPEST.get(architecture, 512), 2)
 
 
@@ -128,7 +128,7 @@ def test_a_frozen_encoder_stays_as_it_is_with_its_statistics(network: Network) -
 def test_outputs_are_float32_under_mixed_precision(architecture: str) -> None:
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
-        network = build_network(small(architecture, emptiness_head=True), 0)
+        network = build_network(small(architecture, presence_head=True), 0)
         outputs = network.outputs(random_images(1, *network.model.input_shape[1:]), training=False)
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
@@ -153,9 +153,9 @@ def test_initial_weights_and_names_derive_from_seed_and_specification_alone(same
     assert [layer.name for layer in first.layers] == [layer.name for layer in again.layers]
 
 
-def test_a_library_network_is_the_same_with_and_without_an_emptiness_head() -> None:
+def test_a_library_network_is_the_same_with_and_without_an_presence_head() -> None:
     images = random_images(1, 32, 64, 3)
-    plain, headed = (build_network(spec(emptiness_head=head), 1) for head in (False, True))
+    plain, headed = (build_network(spec(presence_head=head), 1) for head in (False, True))
     assert plain.outputs(images, training=False).presence is None
     np.testing.assert_array_equal(plain.logits(images, False).numpy(), headed.logits(images, False).numpy())
 
@@ -229,7 +229,7 @@ def own_network(shape: tuple[int, int, int], classes: int, *, backbone: str | No
 
 
 def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tmp_path: Path) -> None:
-    built = spec(architecture="mine", options={"width": 7}, shape=(10, 6, 4), classes=3, emptiness_head=True)
+    built = spec(architecture="mine", options={"width": 7}, shape=(10, 6, 4), classes=3, presence_head=True)
     network = build_network(built, 0, own={"mine": own_network})
     images = random_images(2, 10, 6, 4)
     np.testing.assert_array_equal(network.preprocess(tf.cast(images, tf.float32)).numpy(), images)

@@ -133,8 +133,8 @@ def test_another_networks_weights_are_a_start_for_what_both_have(tmp_path: Path)
 
 
 def test_a_head_of_another_number_of_classes_is_left_and_told(tmp_path: Path) -> None:
-    plain(1, classes=3, emptiness_head=True).save_weights(tmp_path / "three.h5")
-    taught = plain(2, classes=2, emptiness_head=True)
+    plain(1, classes=3, presence_head=True).save_weights(tmp_path / "three.h5")
+    taught = plain(2, classes=2, presence_head=True)
     before = {name: of(taught, name) for name in ("head_conv", "presence", "down0_0_conv")}
     report = taught.load_initial_weights(tmp_path / "three.h5")
     assert set(report.heads) == {"head_conv", "presence"}

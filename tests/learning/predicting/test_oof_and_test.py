@@ -26,7 +26,7 @@ from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
-WITH_HEAD = "shape: [32, 48, 3]\nemptiness_head: true\nnum_seeds: 2\n"
+WITH_HEAD = "shape: [32, 48, 3]\npresence_head: true\nnum_seeds: 2\n"
 FIXED_SIZE = """
 import tensorflow as tf
 
@@ -56,7 +56,7 @@ def images_of(experiment: FittedExperiment, split: Split) -> Images:
 
 @pytest.fixture(scope="module")
 def headed(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> FittedExperiment:
-    """Two folds of two seeds each, with an emptiness head, on an input that is not square."""
+    """Two folds of two seeds each, with a presence head, on an input that is not square."""
     experiment = write_experiment(shared_competition, "headed", WITH_HEAD)
     fit(shared_competition, "headed", progress=Silent())
     return fitted(experiment)
@@ -131,7 +131,7 @@ def test_a_scale_that_makes_no_difference_is_refused_before_anything_is_lost(hea
 
 
 def test_only_stores_of_networks_with_a_head_say_so(headed: FittedExperiment) -> None:
-    without = replace(headed, config=headed.config.model_copy(update={"emptiness_head": False}))
+    without = replace(headed, config=headed.config.model_copy(update={"presence_head": False}))
     assert headed.made_from("oof", "none")["presence"] is True
     assert "presence" not in without.made_from("oof", "none")
 

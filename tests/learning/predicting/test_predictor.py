@@ -20,13 +20,13 @@ pytestmark = pytest.mark.train
 PredictImages = Callable[..., list[tuple[str, list[Predicted]]]]
 
 
-def build(size: tuple[int, int] = (16, 32), emptiness_head: bool = False) -> Network:
+def build(size: tuple[int, int] = (16, 32), presence_head: bool = False) -> Network:
     """Three classes, from any even sides; the weights are always the same."""
     options = {"depth": 1, "convolutions": 1, "start_filters": 4, "normalisation": "none"}
     return build_network(
         NetworkSpec(
             architecture="ModularUnet", options=options, backbone=None, encoder_weights=None, shape=(*size, 3),
-            classes=3, batch_norm_momentum=0.9, first_convolution="mean", emptiness_head=emptiness_head,
+            classes=3, batch_norm_momentum=0.9, first_convolution="mean", presence_head=presence_head,
         ),
         7,
     )  # fmt: skip
@@ -142,7 +142,7 @@ def one_view_by_hand(view: View, reader: SampleReader, image: np.ndarray) -> tup
     size = SCALED[view.scale]
     placement = place((image.shape[0], image.shape[1]), reader.shape, reader.resize).at(size)
     seen = np.ascontiguousarray(view.apply(placement.image(image)[None]))
-    outputs = build(view.size(size), emptiness_head=True).outputs(tf.constant(seen), training=False)
+    outputs = build(view.size(size), presence_head=True).outputs(tf.constant(seen), training=False)
     probability = view.undo(by_hand(outputs.logits.numpy(), "softmax"))[0]
     return placement.undo(np.ascontiguousarray(probability)), by_hand(outputs.presence.numpy(), "sigmoid")[0]
 
@@ -151,7 +151,7 @@ def test_every_set_gets_the_mean_over_its_views(images: Images, predict_images: 
     reader = SampleReader((16, 32), "pad", Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
     sets = [parse_views(text) for text in ("none", "d4", "view:hflip,rot90@0.5,hflip@1.5")]
     sizes = [size for shape in SCALED.values() for size in (shape, shape[::-1])]
-    networks = {size: build(size, emptiness_head=True) for size in sizes}
+    networks = {size: build(size, presence_head=True) for size in sizes}
     predict = ViewsPredictor(networks, SCALED, sets, "softmax")
     by_view = {
         view: one_view_by_hand(view, reader, images.read(images.ids[1]))

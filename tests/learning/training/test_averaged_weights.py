@@ -24,7 +24,7 @@ def network() -> Network:
     return build_network(
         NetworkSpec(
             architecture="ModularUnet", options=options, backbone=None, encoder_weights=None, shape=(8, 8, 3),
-            classes=1, batch_norm_momentum=0.9, first_convolution="mean", emptiness_head=False,
+            classes=1, batch_norm_momentum=0.9, first_convolution="mean", presence_head=False,
         ),
         0,
     )  # fmt: skip

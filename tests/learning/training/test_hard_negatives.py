@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import VOID, Classes
+from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.files.data.finding import find_training_data
 from toolkit.files.data.sources import LabelledImages
@@ -114,4 +114,4 @@ def test_heavier_negatives_are_drawn_more_often(case: Callable[..., Any]) -> Non
     assert counts[4] == 0
     shares = counts[[0, 1, 2, 5]] / 600
     np.testing.assert_allclose(shares, np.array([1, 2, 5, 1]) / 9, atol=0.06)
-    assert data.pool.main.read_labels("i5")[0, 0] == VOID
+    assert data.pool.main.read_labels("i5")[0, 0] == IGNORE

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from toolkit.commands.training.fit import FitResult, fit
-from toolkit.core.metrics.judge import Judge
+from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history
@@ -84,7 +84,7 @@ def test_batches_count_by_their_images(lesson: Callable[..., Any], batch: int, l
         value, scores = validation.run("here", task, keep_examples=False)
     assert value == pytest.approx(loss)
     assert progresses == {1.0}
-    judge = Judge(found.data.metrics, "sigmoid")
+    judge = Scorer(found.data.metrics, "sigmoid")
     for number, position in enumerate(range(0, 20, 2)):
         sample = found.data.pool.samples[position]
         known = np.full((40, 48, 1), 0.25 if number % batch == 0 else 0.75, np.float32)

@@ -28,8 +28,8 @@ from toolkit.core.metrics.confusion import (
     pooled_scores,
     worst_first,
 )
-from toolkit.core.metrics.judge import Judge, Judgement
 from toolkit.core.metrics.registry import build_metrics
+from toolkit.core.metrics.scorer import Judgement, Scorer
 from toolkit.core.recipe.postprocess import describe, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.datasets.truth import Truth, truth_of
@@ -119,7 +119,7 @@ def _measure(
     data, classes = truth.labelled, truth.classes
     own = Own(first_fitted(Member(experiment)).config, progress)
     metrics = build_metrics([truth.metric], classes.count, classes.activation, own=own, benchmark=truth.benchmark)
-    judge = Judge(metrics[:1], classes.activation, recipe, own)
+    judge = Scorer(metrics[:1], classes.activation, recipe, own)
     areas, confusion = [], _no_confusion(classes.count, classes.activation)
     with progress.task("evaluating", len(store.ids)) as task:
         for image_id, stored in store:

@@ -29,7 +29,7 @@ class Source:
     ids: frozenset[str]
 
     def presence(self, image_id: str) -> Presence | None:
-        """What its emptiness head says; None where it has none, or did not predict the image."""
+        """What its presence head says; None where it has none, or did not predict the image."""
         return self.store.presence(image_id) if image_id in self.ids else None
 
 
@@ -124,7 +124,7 @@ def blender_of(
 
 
 def _presences(sources: Mapping[int, Source], weights: Sequence[float], ids: Sequence[str]) -> dict[str, Presence]:
-    """What the members' emptiness heads say of each image, averaged; nothing if they are silent about any."""
+    """What the members' presence heads say of each image, averaged; nothing if they are silent about any."""
     given = [weights[number] for number in sources]
     found = {}
     for image_id in ids:

@@ -18,7 +18,7 @@ from toolkit.commands.ensembling.weight_search import (
     search,
 )
 from toolkit.commands.scoring.scores import written
-from toolkit.core.ensembling.candidate_scores import Weighed, Weights, has_thresholds
+from toolkit.core.ensembling.candidate_scores import MemberWeights, Weighed, has_thresholds
 from toolkit.core.ensembling.weight_search import by_adding, indicator
 from toolkit.core.images.views import View, parse_views, views_name
 from toolkit.errors import ConfigError
@@ -128,7 +128,7 @@ def search_views(
     material = Material(sources_of(each, [folder for several in folders for folder in several], "oof"), setting)
     whole = _whole(weights)
 
-    def spread(choice: Weights) -> Weights:
+    def spread(choice: MemberWeights) -> MemberWeights:
         """Weights of every member with every view."""
         return tuple(weight * chosen for weight in whole for chosen in choice)
 
@@ -160,7 +160,7 @@ def search_views(
     )
 
 
-def _alone(views: Sequence[View], known: Mapping[Weights, Weighed], material: Material) -> list[ViewScore]:
+def _alone(views: Sequence[View], known: Mapping[MemberWeights, Weighed], material: Material) -> list[ViewScore]:
     """The score of each view beside the image as it is, which every search has asked for."""
     none = known[indicator([0], len(views))].best(material.all_folds).score
     found = []

@@ -10,7 +10,7 @@ import numpy as np
 from toolkit.commands.ensembling.blending import Source, blender_of
 from toolkit.commands.scoring.scores import labels_of, written, written_interval
 from toolkit.core.arrays import Floats, Integers, Labels, Objects
-from toolkit.core.ensembling.candidate_scores import Weighed, Weights, has_thresholds, predicted, weigh
+from toolkit.core.ensembling.candidate_scores import MemberWeights, Weighed, has_thresholds, predicted, weigh
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.ensembling.packed_truth import Packed, pack
 from toolkit.core.ensembling.weight_search import Result, Search, by_selection, reduced, search_folds
@@ -123,7 +123,7 @@ def search_weights(members: Sequence[Member], sources: Sequence[Source], setting
     material = Material(sources, setting)
     distinct, duplicates = _distinct(material.digests, names)
 
-    def spread(weights: Weights) -> Weights:
+    def spread(weights: MemberWeights) -> MemberWeights:
         """Weights of all members from those of the distinct ones."""
         given = dict(zip(distinct, weights, strict=True))
         return tuple(given.get(number, 0) for number in range(len(names)))
@@ -147,7 +147,7 @@ def search_weights(members: Sequence[Member], sources: Sequence[Source], setting
     )
 
 
-Spread = Callable[[Weights], Weights]
+Spread = Callable[[MemberWeights], MemberWeights]
 """Makes weights of all maps of what a search chooses among."""
 
 
@@ -155,11 +155,11 @@ def search(
     material: "Material",
     begin: Callable[[], Search[Result]],
     spread: Spread,
-    further: Sequence[Weights] = (),
-) -> tuple[dict[Weights, Weighed], Result, list[Result]]:
+    further: Sequence[MemberWeights] = (),
+) -> tuple[dict[MemberWeights, Weighed], Result, list[Result]]:
     """Run a search on all images, and for each fold on those of the others, see `search_folds`."""
 
-    def evaluate(candidates: Sequence[Weights]) -> Mapping[Weights, Weighed]:
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
         metric, blender = material.metric, material.blender
         weighing = weigh(metric, blender, material.folds_count, [spread(choice) for choice in candidates])
         for image in material.images(f"trying {len(candidates)} blends"):
@@ -213,7 +213,7 @@ def _distinct(digests: Sequence[str], names: Sequence[str]) -> tuple[list[int], 
 
 
 def score_folds(
-    material: Material, known: Mapping[Weights, Weighed], spread: Spread, plans: Sequence[Sequence[Weights]]
+    material: Material, known: Mapping[MemberWeights, Weighed], spread: Spread, plans: Sequence[Sequence[MemberWeights]]
 ) -> list[Floats]:
     """The statistics of all images for plans, each of which has a choice for every fold, at the others' thresholds."""
     metric, blender = material.metric, material.blender
@@ -242,6 +242,6 @@ def gain_of(metric: Metric, nested: Floats, baseline: Floats) -> Gain:
     return Gain(finite_or_none(gain), finite_or_none(difference.standard_error), taken)
 
 
-def shares(weights: Weights) -> list[float]:
+def shares(weights: MemberWeights) -> list[float]:
     """Weights that add up to 1, as they are shown and kept."""
     return [round(weight / math.fsum(weights), 4) for weight in weights]

@@ -29,7 +29,7 @@ _LARGE = 1 << 25
 class Forecast:
     """What is predicted of one image.
 
-    `presence` is what an emptiness head says, `float32 (classes,)`.
+    `presence` is what a presence head says, `float32 (classes,)`.
     """
 
     image_id: str

@@ -8,8 +8,8 @@ import numpy as np
 
 from toolkit.config.metrics import parse_metric
 from toolkit.core.arrays import Floats, Integers, Labels
-from toolkit.core.metrics.judge import Judge, Judgement
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
+from toolkit.core.metrics.scorer import Judgement, Scorer
 from toolkit.core.recipe.postprocess import Step
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError
@@ -105,7 +105,7 @@ def score_stores(
     specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, own or {}) for spec in metrics]
     classes = data.classes
     built = build_metrics(specs, classes.count, classes.activation, own=own, benchmark=benchmark)
-    judges = [Judge(built, classes.activation, recipe, steps) for _ in stores]
+    judges = [Scorer(built, classes.activation, recipe, steps) for _ in stores]
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:

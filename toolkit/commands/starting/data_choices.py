@@ -85,7 +85,7 @@ def masks_are_a_table(found: Recognised) -> bool:
 def tells_classes(found: Recognised) -> bool:
     """Whether mask files number a background and all classes that a competition or a table names."""
     reading = None if found.mask_files is None else found.mask_files.reading
-    if reading is None or reading.code != "index" or reading.void:
+    if reading is None or reading.code != "index" or reading.ignored:
         return False
     return reading.values == tuple(range(len(class_names(found)) + 1))
 
@@ -246,9 +246,9 @@ def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[
             yield Choice(
                 ("data", "mask_values"), reading.values, "the values in the files, in the order of the classes"
             )
-    if reading.void:
-        void = reading.void[0] if len(reading.void) == 1 else reading.void
-        yield Choice(("data", "ignore"), void, "read as void: neither learnt nor scored", reading.other)
+    if reading.ignored:
+        ignored = reading.ignored[0] if len(reading.ignored) == 1 else reading.ignored
+        yield Choice(("data", "ignore"), ignored, "read as void: neither learnt nor scored", reading.other)
     if reading.code == "binary" and covered > _HALF:
         why = f"what is above 0 is foreground; it covers {covered:.0%} of the pixels: is it what is looked for?"
         other = "mask_values: [0], if what is black is looked for"

@@ -252,7 +252,7 @@ def _train_predict_score(
     from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
     from toolkit.learning.runtime import choose_precision
     from toolkit.learning.training.epoch_data import Deadline
-    from toolkit.learning.training.fit import Part, fit_folds, is_trained, plan_training
+    from toolkit.learning.training.fit import Work, fit_folds, is_trained, plan_training
 
     config, folds = loaded.config, table.folds
     own = Own(experiment.config, progress)
@@ -267,7 +267,7 @@ def _train_predict_score(
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
     spent = time.perf_counter() - started
     deadline = Deadline.after(None if wanted.max_seconds is None else wanted.max_seconds - spent)
-    part = Part(fold_numbers, stage_numbers, deadline)
+    part = Work(fold_numbers, stage_numbers, deadline)
     fit_folds(experiment, plan, dataset.pool(folds), part, precision=precision, progress=progress)
     if not is_trained(experiment, config):
         return False

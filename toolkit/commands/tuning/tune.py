@@ -20,7 +20,7 @@ from toolkit.core.tuning.nested_search import Tried
 from toolkit.core.tuning.recipe_scores import Evidence
 from toolkit.core.tuning.recipe_search import Tuned
 from toolkit.core.tuning.recipe_search import tune as search_recipe
-from toolkit.core.tuning.task import STEPS, Task
+from toolkit.core.tuning.task import STEPS, RecipeTask
 from toolkit.core.tuning.threshold_shift import Looker, distance, look_at_folds, matched, try_matched_share
 from toolkit.errors import ChangedError, ConfigError, SubmissionError
 from toolkit.files.data.sources import LabelledImages
@@ -154,7 +154,7 @@ def _task(
     parts: Integers,
     metric: Metric,
     progress: Progress,
-) -> Task:
+) -> RecipeTask:
     """The out-of-fold images, the parts that are judged by what the others choose, and the metric.
 
     Raises:
@@ -166,7 +166,7 @@ def _task(
             f"{store.folder} predicts {planes} classes, but {experiment.name} has {classes.count}",
             f"Make the predictions again: tk fit {experiment.name} --restart",
         )
-    return Task(
+    return RecipeTask(
         OutOfFold(store, truth.labelled, with_objects=metric.needs_objects, progress=progress).examples,
         parts,
         classes.count,
@@ -204,7 +204,7 @@ def _steps(text: str, experiment: Experiment, progress: Progress) -> tuple[tuple
 
 
 def _shift(
-    experiment: Experiment, task: Task, tuned: Tuned, progress: Progress, *, several: bool
+    experiment: Experiment, task: RecipeTask, tuned: Tuned, progress: Progress, *, several: bool
 ) -> tuple[ShiftResult, Recipe]:
     """How test predictions differ, and the recipe for them: its thresholds are moved if folds say that this helps.
 
@@ -240,7 +240,7 @@ def _shift(
 def _score_holdout(
     experiment: Experiment,
     labelled: LabelledImages,
-    task: Task,
+    task: RecipeTask,
     best: Recipe,
     *,
     test_recipe: Recipe,
@@ -266,7 +266,7 @@ def _score_holdout(
 
 def _written(
     experiment: Experiment,
-    task: Task,
+    task: RecipeTask,
     tuned: Tuned,
     test_recipe: Recipe,
     *,

@@ -152,8 +152,8 @@ def _check_channels(expected: int, received: int) -> None:
 def _check_loss(config: Config, loss: Any, own: Collection[str]) -> None:
     terms = parse_loss(loss, own)
     check_loss(terms, config.activation, config.class_count)
-    if needs_presence(terms) and not config.emptiness_head:
-        raise ValueError("presence_crossentropy trains the emptiness head; add emptiness_head: true")
+    if needs_presence(terms) and not config.presence_head:
+        raise ValueError("presence_crossentropy trains the presence head; add presence_head: true")
 
 
 def _check_monitors(config: Config, callbacks: Any, own: Collection[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.config.data.classes import task_classes
-from toolkit.config.data.data import TABLE_SUFFIXES, VOID_NAMES, SourceKeys
+from toolkit.config.data.data import IGNORE_NAMES, TABLE_SUFFIXES, SourceKeys
 from toolkit.config.models import Config
 from toolkit.config.yaml.named_calls import MissingKeyError, Problem, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -105,7 +105,7 @@ def _of_classes(keys: SourceKeys, config: Config) -> _Found:
         elif missing:
             yield (key,), UnknownNameError(missing[0], tuple(named))
             return
-        dropped = [name for name in named if name not in names and name not in VOID_NAMES]
+        dropped = [name for name in named if name not in names and name not in IGNORE_NAMES]
         if (
             exclusive
             and names[0] in named
@@ -189,11 +189,11 @@ def _of_owners(owners: Iterator[tuple[str, int]]) -> _Found:
 
 
 def _of_ranges(ranges: Mapping[str, tuple[float, float]], names: tuple[str, ...], exclusive: bool) -> _Found:
-    void = [name for name in ranges if name in VOID_NAMES and name not in names]
+    ignored = [name for name in ranges if name in IGNORE_NAMES and name not in names]
     shown = [name for name in ranges if name in names]
-    for place, name in enumerate([*shown, *void]):
-        for other in [*shown, *void][:place]:
-            if overlap((ranges[name], ranges[other])) and (exclusive or name in void):
+    for place, name in enumerate([*shown, *ignored]):
+        for other in [*shown, *ignored][:place]:
+            if overlap((ranges[name], ranges[other])) and (exclusive or name in ignored):
                 yield (
                     ("value_ranges", name),
                     ValueError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from toolkit.config.data.data import VOID_NAMES, DataConfig, SourceKeys
+from toolkit.config.data.data import IGNORE_NAMES, DataConfig, SourceKeys
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.core.masks.mask_codings import ByBit, ByChannel, ByColour, ByObject, ByRange, ByValue, Coding
 
@@ -24,7 +24,7 @@ def names_in(data: DataConfig) -> tuple[str, ...]:
     named = data.named
     if data.table_format.classes or named is None:
         return data.table_format.classes
-    names = tuple(name for name in named if name not in VOID_NAMES)
+    names = tuple(name for name in named if name not in IGNORE_NAMES)
     if data.encoding in ("bits", "channels") or len(names) < 2 or _BACKGROUND in map(str.lower, names):
         return names
     rest = data.value_ranges is not None or (
@@ -41,16 +41,16 @@ def task_classes(classes: int | tuple[str, ...], activation: Activation, data: S
         return Classes(names, activation, None if len(names) == 1 else tuple(() for _ in names), ignore)
     if data.named is None:
         return Classes(names, activation, _values(names, activation, data), ignore)
-    numbers, void = _numbers(names, data)
+    numbers, ignored = _numbers(names, data)
     values = [numbers.get(name, ()) for name in names]
     others = tuple(value for name, several in numbers.items() if name not in names for value in several)
     if data.colors is not None or data.value_ranges is not None:
         others = (*others, 0)
     if activation == "softmax":
-        taken = {value for several in (*values, others, void, ignore) for value in several}
+        taken = {value for several in (*values, others, ignored, ignore) for value in several}
         values[0] = (*values[0], *others, *(() if values[0] or 0 in taken else (0,)))
         others = ()
-    return Classes(names, activation, tuple(values), (*ignore, *void), others)
+    return Classes(names, activation, tuple(values), (*ignore, *ignored), others)
 
 
 def coding_of(classes: Classes, data: SourceKeys) -> Coding:
@@ -59,15 +59,15 @@ def coding_of(classes: Classes, data: SourceKeys) -> Coding:
         return ByObject(classes.ignore)
     if data.encoding == "bits":
         numbers = _planes(classes, data, 1 if classes.activation == "softmax" else 0)
-        return ByBit(numbers, _void_numbers(classes, data))
+        return ByBit(numbers, _ignore_numbers(classes, data))
     if data.encoding == "channels":
-        return ByChannel(_planes(classes, data, 0), _void_numbers(classes, data))
+        return ByChannel(_planes(classes, data, 0), _ignore_numbers(classes, data))
     if data.colors is not None:
         whole = classes.activation == "softmax" and classes.names[0] in data.colors
         return ByColour(tuple(data.colors.values()), tuple(data.colors), classes.count == 1, not whole)
     if data.value_ranges is not None:
-        void = tuple(data.value_ranges[name] for name in _void_names(classes.names, data))
-        return ByRange(tuple(data.value_ranges[name] for name in classes.names if name in data.value_ranges), void)
+        ignored = tuple(data.value_ranges[name] for name in _ignore_names(classes.names, data))
+        return ByRange(tuple(data.value_ranges[name] for name in classes.names if name in data.value_ranges), ignored)
     return ByValue()
 
 
@@ -82,23 +82,23 @@ def _values(names: tuple[str, ...], activation: Activation, data: SourceKeys) ->
 
 def _numbers(names: tuple[str, ...], data: SourceKeys) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
     """The numbers of each name that is no void, and those of void."""
-    void = _void_names(names, data)
+    ignored = _ignore_names(names, data)
     if data.value_ranges is not None:
         shown = [name for name in names if name in data.value_ranges]
         numbers: dict[str, tuple[int, ...]] = {name: (number,) for number, name in enumerate(shown, start=1)}
-        return numbers, (len(shown) + 1,) if void else ()
+        return numbers, (len(shown) + 1,) if ignored else ()
     if data.colors is not None:
         numbers = {name: (number,) for number, name in enumerate(data.colors, start=1)}
     else:
         numbers = {name: _listed(value) for name, value in (data.named or {}).items()}
     return (
-        {name: several for name, several in numbers.items() if name not in void},
-        tuple(value for name in void for value in numbers[name]),
+        {name: several for name, several in numbers.items() if name not in ignored},
+        tuple(value for name in ignored for value in numbers[name]),
     )
 
 
-def _void_names(names: tuple[str, ...], data: SourceKeys) -> list[str]:
-    return [name for name in data.named or () if name in VOID_NAMES and name not in names]
+def _ignore_names(names: tuple[str, ...], data: SourceKeys) -> list[str]:
+    return [name for name in data.named or () if name in IGNORE_NAMES and name not in names]
 
 
 def _planes(classes: Classes, data: SourceKeys, first: int) -> tuple[int, ...]:
@@ -112,9 +112,9 @@ def _planes(classes: Classes, data: SourceKeys, first: int) -> tuple[int, ...]:
     return tuple(range(background - first, background - first + len(shown)))
 
 
-def _void_numbers(classes: Classes, data: SourceKeys) -> tuple[int, ...]:
+def _ignore_numbers(classes: Classes, data: SourceKeys) -> tuple[int, ...]:
     named = data.mask_values if isinstance(data.mask_values, Mapping) else {}
-    return (*classes.ignore, *(_listed(named[name])[0] for name in _void_names(classes.names, data)))
+    return (*classes.ignore, *(_listed(named[name])[0] for name in _ignore_names(classes.names, data)))
 
 
 def _listed(value: int | tuple[int, ...]) -> tuple[int, ...]:

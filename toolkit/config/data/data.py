@@ -16,8 +16,8 @@ SeveralValues = Annotated[tuple[PixelValue, ...], Field(min_length=1)]
 PixelValues = Annotated[PixelValue | SeveralValues, Field(union_mode="left_to_right")]
 NamedValues = Annotated[dict[str, PixelValues], Field(min_length=1)]
 
-VOID_NAMES = ("void", "ignore")
-"""Names in `mask_values`, `colors` and `value_ranges` that stand for void pixels, unless a class is called so."""
+IGNORE_NAMES = ("void", "ignore")
+"""Names in `mask_values`, `colors` and `value_ranges` that stand for ignored pixels, unless a class is called so."""
 
 _PATTERN_PARTS = re.compile(r"\{[^{}]*\}|[{}]")
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from toolkit.config.yaml.fields import PositiveInteger
 from toolkit.config.yaml.named_calls import ClosedModel
-from toolkit.core.images.tiles import Blend
+from toolkit.core.images.tiles import TileWeights
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -30,7 +30,7 @@ class TilesConfig(ClosedModel):
     overlap: Annotated[float, Field(ge=0, le=0.9)] = Field(
         0.25, description="Share of a tile's side that its neighbour sees too, at least."
     )
-    blend: Blend = Field(
+    blend: TileWeights = Field(
         "hann", description="How much a tile counts from its middle to its edge: `hann` and `gaussian` ever less, "
         "`flat` everywhere the same.",
     )  # fmt: skip

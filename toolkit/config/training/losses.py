@@ -162,7 +162,7 @@ def parse_loss(value: Any, own: Collection[str] = ()) -> tuple[LossTerm, ...]:
 
 
 def needs_presence(terms: Sequence[LossTerm]) -> bool:
-    """Whether a term compares with the network's emptiness head."""
+    """Whether a term compares with the network's presence head."""
     return any(term.name == "presence_crossentropy" for term in terms)
 
 

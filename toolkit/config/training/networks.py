@@ -296,7 +296,7 @@ class NetworkSpec(ClosedModel):
         "channels than 3: each gets the `mean` of the three kernels, a `copy` of one in turn, or the first three keep "
         "theirs and further ones begin at `zero`."
     )  # fmt: skip
-    emptiness_head: bool = Field(
+    presence_head: bool = Field(
         default=False,
         description="Whether the network also says, from its deepest features, which classes occur at all.",
     )

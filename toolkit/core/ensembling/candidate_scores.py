@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Labels, Objects, Planes
 from toolkit.core.ensembling.means import Blender, Values, round_levels
-from toolkit.core.masks.labels import VOID, planes
+from toolkit.core.masks.labels import IGNORE, planes
 from toolkit.core.metrics.area import AreaMetric, PixelAccuracy, PooledMetric
 from toolkit.core.metrics.metric import AREAS, Metric, case_of
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import Stored, quantise, to_levels
 
-Weights = tuple[int, ...]
+MemberWeights = tuple[int, ...]
 """Of each member, in whole numbers: only their ratios matter."""
 
 Folds = npt.NDArray[np.bool_]
@@ -54,7 +54,7 @@ class Weighing(Protocol):
     def add(self, fold: int, maps: Sequence[Stored], labels: Labels, objects: Objects | None) -> None:
         """Take the maps of all members of one image, each (height, width, classes), with its truth."""
 
-    def finish(self) -> dict[Weights, Weighed]:
+    def finish(self) -> dict[MemberWeights, Weighed]:
         """What was found, when all images are added."""
 
 
@@ -68,7 +68,7 @@ def has_thresholds(metric: Metric, blender: Blender) -> bool:
     return isinstance(metric, AreaMetric | PixelAccuracy) and blender.activation == "sigmoid"
 
 
-def weigh(metric: Metric, blender: Blender, folds: int, candidates: Sequence[Weights]) -> Weighing:
+def weigh(metric: Metric, blender: Blender, folds: int, candidates: Sequence[MemberWeights]) -> Weighing:
     """Begin to measure candidates; `folds` is the count of folds.
 
     Where it can be, each candidate is judged at the best threshold of each class: a blend is less sure than its
@@ -98,7 +98,7 @@ class AreaWeighing:
     """
 
     def __init__(
-        self, metric: AreaMetric | PixelAccuracy, blender: Blender, folds: int, candidates: Sequence[Weights]
+        self, metric: AreaMetric | PixelAccuracy, blender: Blender, folds: int, candidates: Sequence[MemberWeights]
     ) -> None:
         pooled = isinstance(metric, PooledMetric | PixelAccuracy)
         make: Callable[..., _Tally] = _PooledTally if pooled else _PairTally
@@ -116,7 +116,7 @@ class AreaWeighing:
         if self._pixels >= _PIXELS_AT_ONCE:
             self._flush()
 
-    def finish(self) -> dict[Weights, Weighed]:
+    def finish(self) -> dict[MemberWeights, Weighed]:
         """See `Weighing`."""
         self._flush()
         return dict(self._tallies)
@@ -135,7 +135,7 @@ class AreaWeighing:
         levels, groups = [], []
         for number, (_, maps, truth) in enumerate(self._waiting):
             plane = truth[..., index]
-            valid = plane != VOID
+            valid = plane != IGNORE
             chosen = slice(None) if valid.all() else valid  # all pixels, without the work of choosing them
             groups.append((plane[chosen] + np.int64(2 * number)).ravel())
             levels.append(np.stack([stored[..., index][chosen].ravel() for stored in maps]))
@@ -151,8 +151,8 @@ def _histograms(
     blender: Blender,
     pixels: tuple[npt.NDArray[np.uint8], Integers],
     images: int,
-    candidates: Sequence[Weights],
-) -> dict[Weights, Integers]:
+    candidates: Sequence[MemberWeights],
+) -> dict[MemberWeights, Integers]:
     """Pixels by image, truth and level of the blend, `int64 (images, 2, 256)` for each candidate."""
     tables = [blender.table(member, 1)[0] for member in range(len(pixels[0]))]
     count = images * 2 * 256
@@ -178,7 +178,7 @@ def _round(levels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     return (levels + np.float32(0.4995)).astype(np.uint8)
 
 
-def mean_of_values(values: Sequence[Values], weights: Weights) -> Values:
+def mean_of_values(values: Sequence[Values], weights: MemberWeights) -> Values:
     """The mean of `float32` arrays of one shape.
 
     Sums of levels in whole weights are exact in single precision: ties are rounded alike, whatever the order. Here a
@@ -280,12 +280,12 @@ def _best_thresholds(scores: Floats) -> tuple[int, ...]:
 class JudgedWeighing:
     """For all other metrics: the masks of every candidate at the untuned recipe, measured as in scoring."""
 
-    def __init__(self, metric: Metric, blender: Blender, folds: int, candidates: Sequence[Weights]) -> None:
+    def __init__(self, metric: Metric, blender: Blender, folds: int, candidates: Sequence[MemberWeights]) -> None:
         self._metric = metric
         self._blender = blender
         self._folds_count = folds
         self._folds: list[int] = []
-        self._found: Mapping[Weights, list[Floats]] = {weights: [] for weights in candidates}
+        self._found: Mapping[MemberWeights, list[Floats]] = {weights: [] for weights in candidates}
 
     def add(self, fold: int, maps: Sequence[Stored], labels: Labels, objects: Objects | None) -> None:
         """See `Weighing`."""
@@ -296,7 +296,7 @@ class JudgedWeighing:
             masks = masks_of(levels, self._blender.activation)
             found.append(self._metric.measure(case_of(masks, labels, self._blender.activation, objects)))
 
-    def finish(self) -> dict[Weights, Weighed]:
+    def finish(self) -> dict[MemberWeights, Weighed]:
         """See `Weighing`."""
         return {weights: self._judged(np.stack(found)) for weights, found in self._found.items()}
 

@@ -6,15 +6,15 @@ from typing import TypeVar
 
 import numpy as np
 
-from toolkit.core.ensembling.candidate_scores import Choice, Weighed, Weights, parts
+from toolkit.core.ensembling.candidate_scores import Choice, MemberWeights, Weighed, parts
 from toolkit.core.metrics.metric import Direction
 
-Evaluate = Callable[[Sequence[Weights]], Mapping[Weights, Weighed]]
+Evaluate = Callable[[Sequence[MemberWeights]], Mapping[MemberWeights, Weighed]]
 """Measures candidates, in one pass over the images."""
 
 Result = TypeVar("Result")
 
-Search = Generator[list[Weights], Mapping[Weights, float], Result]
+Search = Generator[list[MemberWeights], Mapping[MemberWeights, float], Result]
 """Asks for the scores of candidates, of which more is better, and returns what it chooses."""
 
 _ROUNDS = 20
@@ -28,8 +28,8 @@ def search_folds(
     folds_count: int,
     direction: Direction,
     search: Callable[[], Search[Result]],
-    further: Sequence[Weights] = (),
-) -> tuple[dict[Weights, Weighed], Result, list[Result]]:
+    further: Sequence[MemberWeights] = (),
+) -> tuple[dict[MemberWeights, Weighed], Result, list[Result]]:
     """Search on all images, and for each fold on the images of the others.
 
     All these searches go step by step together: the candidates that any of them asks for are measured in one pass,
@@ -48,7 +48,7 @@ def search_folds(
     looked_at = parts(folds_count)
     searches = [search() for _ in looked_at]
     wanted = {number: next(path) for number, path in enumerate(searches)}
-    known: dict[Weights, Weighed] = {}
+    known: dict[MemberWeights, Weighed] = {}
     found: dict[int, Result] = {}
     while wanted:
         new = dict.fromkeys(reduced(weights) for asked in (*wanted.values(), further) for weights in asked)
@@ -70,13 +70,13 @@ def signed(choice: Choice, direction: Direction) -> float:
     return -np.inf if np.isnan(score) else score
 
 
-def reduced(weights: Weights) -> Weights:
+def reduced(weights: MemberWeights) -> MemberWeights:
     """The same ratios in the smallest whole numbers."""
     divisor = gcd(*weights)
     return tuple(weight // divisor for weight in weights)
 
 
-def by_selection(members: int) -> Search[Weights]:
+def by_selection(members: int) -> Search[MemberWeights]:
     """Greedy selection with replacement, then single weights moved up and down by ever smaller steps.
 
     Selection starts from the best member and adds the one that helps most, again and again, until none helps (Caruana
@@ -132,22 +132,24 @@ def by_adding(choices: int) -> Search[tuple[int, ...]]:
     return tuple(order)
 
 
-def indicator(numbers: Sequence[int], count: int) -> Weights:
+def indicator(numbers: Sequence[int], count: int) -> MemberWeights:
     """Weights that are 1 for some of so many numbers and 0 for the others."""
     return tuple(int(number in numbers) for number in range(count))
 
 
-def _first_best(scores: Mapping[Weights, float], candidates: Sequence[Weights]) -> tuple[Weights, float]:
+def _first_best(
+    scores: Mapping[MemberWeights, float], candidates: Sequence[MemberWeights]
+) -> tuple[MemberWeights, float]:
     """The best candidate, the first of several that are equally good but for rounding."""
     highest = max(scores[weights] for weights in candidates)
     return next((weights, scores[weights]) for weights in candidates if scores[weights] >= highest - _GAIN / 2)
 
 
-def _moved(weights: Weights, member: int, change: int) -> Weights:
+def _moved(weights: MemberWeights, member: int, change: int) -> MemberWeights:
     return tuple(max(0, weight + change * (number == member)) for number, weight in enumerate(weights))
 
 
-def _scaled(weights: Weights) -> Weights:
+def _scaled(weights: MemberWeights) -> MemberWeights:
     """The same ratios in whole numbers that add up to a number fine enough for the steps."""
     small = reduced(weights)
     factor = -(-_FINENESS // sum(small))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.folds.strata import Labels
+from toolkit.core.folds.strata import StratumMatrix
 
 _FEW = _CHANGES = 200
 _PARTNERS = 50
@@ -12,7 +12,7 @@ _DIGITS = 9
 _LEAST = 1e-8
 
 
-def balance(labels: Labels, groups: Integers, shares: Floats, random: np.random.Generator) -> Integers:
+def balance(labels: StratumMatrix, groups: Integers, shares: Floats, random: np.random.Generator) -> Integers:
     """Divide groups of images.
 
     What is made small is how far counts of images and of each label are from the share of each part: the sum of
@@ -49,7 +49,7 @@ def _settled(state: "_State", *, in_turn: bool) -> "_State":
     return state
 
 
-def _count(labels: Labels, groups: Integers) -> Floats:
+def _count(labels: StratumMatrix, groups: Integers) -> Floats:
     """How many images and how many of each label every group has, `float64 (groups, 1 + labels)`."""
     found = np.zeros((int(groups.max()) + 1, 1 + labels.shape[1]))
     np.add.at(found, groups, np.concatenate([np.ones((len(labels), 1)), labels], axis=1))

@@ -3,10 +3,10 @@
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.folds.strata import Labels
+from toolkit.core.folds.strata import StratumMatrix
 
 
-def stratify(labels: Labels, shares: Floats, random: np.random.Generator) -> Integers:
+def stratify(labels: StratumMatrix, shares: Floats, random: np.random.Generator) -> Integers:
     """Divide images by iterative stratification.
 
     The rarest label is dealt out first, as long as there is still a choice: each of its images goes to the part that

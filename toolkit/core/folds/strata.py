@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers
 
-Labels = npt.NDArray[np.bool_]
+StratumMatrix = npt.NDArray[np.bool_]
 """`bool (images, labels)`: which of them each image has: none, one or several."""
 
 _FEW_NUMBERS = 10
@@ -25,7 +25,7 @@ class Strata:
     """
 
     number: Floats | None = None
-    labels: Labels | None = None
+    labels: StratumMatrix | None = None
 
     def of(self, positions: Integers) -> "Strata":
         """Those of some images."""
@@ -46,7 +46,7 @@ def together(strata: Sequence[Strata]) -> Strata:
     return Strata(labels=np.concatenate(labels, axis=1)) if labels else NO_STRATA
 
 
-def as_labels(strata: Strata) -> Labels | None:
+def as_labels(strata: Strata) -> StratumMatrix | None:
     """Strata as labels; a number becomes four bins of about as many images, and one of those that have none."""
     number = strata.number
     if number is None:
@@ -111,6 +111,6 @@ def groups_of_positions(count: int, groups: Sequence[Sequence[int]]) -> Integers
     return found
 
 
-def _one_of(codes: Integers) -> Labels:
-    found: Labels = codes[:, None] == np.unique(codes)
+def _one_of(codes: Integers) -> StratumMatrix:
+    found: StratumMatrix = codes[:, None] == np.unique(codes)
     return found

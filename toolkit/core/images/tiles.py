@@ -13,7 +13,7 @@ from toolkit.core.images.windows import Window
 
 Size = tuple[int, int]
 """(height, width)."""
-Blend = Literal["hann", "gaussian", "flat"]
+TileWeights = Literal["hann", "gaussian", "flat"]
 """How much a tile counts from its middle to its edge: two bells, or everywhere the same."""
 Weights = npt.NDArray[np.float32]
 
@@ -32,7 +32,7 @@ class Cutting:
     parts: int = 1
     scale: float = 1.0
     overlap: float = 0.25
-    blend: Blend = "hann"
+    blend: TileWeights = "hann"
 
     def tile(self, size: Size, shape: Size) -> Size:
         """The windows (height, width) of an image of `size` for a network whose input is `shape`."""
@@ -69,7 +69,7 @@ def tile_starts(length: int, tile: int, overlap: float) -> tuple[int, ...]:
     return tuple(round(number * (length - tile) / gaps) for number in range(gaps + 1))
 
 
-def blend_weights(length: int, tile: int, starts: tuple[int, ...], blend: Blend) -> list[Weights]:
+def blend_weights(length: int, tile: int, starts: tuple[int, ...], blend: TileWeights) -> list[Weights]:
     """What each pixel of each tile counts along one side, `float32` of those inside; at every pixel they sum to 1."""
     curve = _curve(tile, blend)
     inside = [(max(0, start), min(length, start + tile)) for start in starts]
@@ -87,7 +87,7 @@ class TileGrid:
     size: Size
     tile: Size
     overlap: float
-    blend: Blend
+    blend: TileWeights
 
     @cached_property
     def tops(self) -> tuple[int, ...]:
@@ -158,7 +158,7 @@ class Mosaic:
         return np.minimum(finished, 1, out=finished)  # weights sum to 1 but for the last bit
 
 
-def _curve(tile: int, blend: Blend) -> npt.NDArray[np.float64]:
+def _curve(tile: int, blend: TileWeights) -> npt.NDArray[np.float64]:
     """What a tile counts along one side, above 0 everywhere."""
     place = (np.arange(tile) + 0.5) / tile
     if blend == "hann":

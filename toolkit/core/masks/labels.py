@@ -11,7 +11,7 @@ from toolkit.core.images.chunks import count_values, pieces
 
 Activation = Literal["sigmoid", "softmax"]
 
-VOID = 255
+IGNORE = 255
 """The label of pixels that neither loss nor metric looks at."""
 
 
@@ -36,7 +36,7 @@ class Classes:
     """The classes of a task and how mask files code them.
 
     `values` are the pixel values of each class; None for a single class that every value above 0 belongs to. `ignore`
-    are the values of void pixels, `others` those of classes that the task leaves out: their pixels are background. Of
+    are the values of ignored pixels, `others` those of classes that the task leaves out (background). Of
     independent classes, 0 is background if it is no class's value; of a single class with given values, every other
     value is.
     """
@@ -63,7 +63,7 @@ class Classes:
         if self.values is None:
             labels: Labels = np.not_equal(raw, 0).view(np.uint8)
             for value in self.ignore:
-                labels[raw == value] = VOID
+                labels[raw == value] = IGNORE
             return labels
         table = self._table(self.values)
         found, unknown = np.empty(raw.shape, np.uint8), set[int]()
@@ -94,14 +94,14 @@ class Classes:
         table[list(self.others)] = 0
         for label, values in zip(_class_labels(self.count, self.activation).tolist(), values_of, strict=True):
             table[list(values)] = label
-        table[list(self.ignore)] = VOID
+        table[list(self.ignore)] = IGNORE
         return table
 
     def labels_of_planes(self, masks: npt.NDArray[Any]) -> Labels:
         """Labels of the masks of the classes, with softmax without the background.
 
         Args:
-            masks: `bool (height, width, classes)`, or `uint8` with 0, 1 and, in a void pixel, `VOID`.
+            masks: `bool (height, width, classes)`, or `uint8` with 0, 1 and, in a void pixel, `IGNORE`.
 
         Raises:
             OverlapError: classes share pixels that must not: exclusive ones, or of more than `BITS`.
@@ -111,7 +111,7 @@ class Classes:
         if masks.shape[2] not in counts:
             expected = " or ".join(map(str, sorted(counts)))
             raise UnknownValuesError(f"{masks.shape[2]} planes; expected {expected}, one for each class")
-        void = (masks == VOID).any(axis=2) if masks.dtype == np.uint8 else None
+        ignored = (masks == IGNORE).any(axis=2) if masks.dtype == np.uint8 else None
         masks = masks == 1
         labels = _class_labels(self.count, self.activation)[-masks.shape[2] :]
         if self.activation == "softmax" or self.count > BITS:
@@ -122,8 +122,8 @@ class Classes:
                 who = "exclusive ones" if self.activation == "softmax" else f"more than {BITS}"
                 raise OverlapError(f"the masks of {names[first]} and {names[second]} share pixels; {who} cannot")
         united: Labels = (masks * labels).sum(axis=2, dtype=np.uint8)
-        if void is not None:
-            united[void] = VOID
+        if ignored is not None:
+            united[ignored] = IGNORE
         return united
 
     def planes(self, labels: Labels) -> npt.NDArray[np.uint8]:
@@ -135,7 +135,7 @@ class Classes:
         if self.values is None:
             return f"{self.names[0]}: every value above 0"
         classes = [f"{name}: {_listed(values)}" for name, values in zip(self.names, self.values, strict=True)]
-        return ", ".join(classes + ([f"void: {_listed(self.ignore)}"] if self.ignore else []))
+        return ", ".join(classes + ([f"ignored: {_listed(self.ignore)}"] if self.ignore else []))
 
 
 BINARY = Classes()
@@ -143,18 +143,18 @@ BINARY = Classes()
 
 
 def planes(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[np.uint8]:
-    """One plane a class, `uint8 (height, width, classes)`: 1 where the pixel is of it, 0 elsewhere, VOID where void."""
+    """One plane a class, `uint8 (height, width, classes)`: 1 where the pixel is of it, 0 elsewhere, or IGNORE."""
     values = _class_labels(classes, activation)
     if activation == "sigmoid" and classes <= BITS:
         result: npt.NDArray[np.uint8] = ((labels[..., None] & values) != 0).view(np.uint8)
     else:
         result = (labels[..., None] == values).view(np.uint8)
-    result[labels == VOID] = VOID
+    result[labels == IGNORE] = IGNORE
     return result
 
 
 def label_count(classes: int, activation: Activation) -> int:
-    """How many labels there are besides `VOID`: 0, 1, … up to one less than this."""
+    """How many labels there are besides `IGNORE`: 0, 1, … up to one less than this."""
     if activation == "softmax":
         return classes
     return 2**classes if classes <= BITS else classes + 1
@@ -162,11 +162,11 @@ def label_count(classes: int, activation: Activation) -> int:
 
 def has_foreground(labels: Labels) -> bool:
     """Whether any pixel is neither background nor void."""
-    return bool(((labels > 0) & (labels != VOID)).any())
+    return bool(((labels > 0) & (labels != IGNORE)).any())
 
 
 def pixel_counts(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[np.int64]:
-    """Pixels of each class, `int64 (classes,)`; void ones are not counted."""
+    """Pixels of each class, `int64 (classes,)`; ignored ones are not counted."""
     counts: npt.NDArray[np.int64] = count_values(labels, 256)
     every = np.arange(label_count(classes, activation), dtype=np.uint8)
     return counts[: len(every)] @ planes(every, classes, activation).astype(np.int64)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
-from toolkit.core.masks.labels import VOID, UnknownValuesError
+from toolkit.core.masks.labels import IGNORE, UnknownValuesError
 
 Colour = tuple[int, int, int]
 """Red, green, blue, 0–255."""
@@ -101,24 +101,24 @@ class ByRange:
     """
 
     ranges: tuple[tuple[float, float], ...]
-    void: tuple[tuple[float, float], ...] = ()
+    ignored: tuple[tuple[float, float], ...] = ()
     wants_colours: bool = True
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The number of the range of each pixel, or planes."""
         values = largest_channel(stored)
         inside = ((low <= values) & (values <= high) for low, high in self.ranges)
-        void = np.zeros(values.shape, np.bool_)
-        for low, high in self.void:
-            void |= (low <= values) & (values <= high)
+        ignored = np.zeros(values.shape, np.bool_)
+        for low, high in self.ignored:
+            ignored |= (low <= values) & (values <= high)
         if overlap(self.ranges):
             planes = np.stack([plane.astype(np.uint8) for plane in inside], axis=2)
-            planes[void] = VOID
+            planes[ignored] = IGNORE
             return planes
         numbers = np.zeros(values.shape, np.uint8)
         for number, plane in enumerate(inside, start=1):
             numbers[plane] = number
-        numbers[void] = len(self.ranges) + 1
+        numbers[ignored] = len(self.ranges) + 1
         return numbers
 
 
@@ -127,18 +127,18 @@ class ByBit:
     """One bit a class, counted from 0; where one of the bits `void` is set, the pixel is void."""
 
     bits: tuple[int, ...]
-    void: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()
     wants_colours: bool = False
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """One plane a class."""
         values = whole_numbers(largest_channel(stored)).astype(np.int64)
-        used = sum(1 << bit for bit in {*self.bits, *self.void})
-        if not self.void and values.max(initial=0) > used | (used - 1):
+        used = sum(1 << bit for bit in {*self.bits, *self.ignored})
+        if not self.ignored and values.max(initial=0) > used | (used - 1):
             raise UnknownValuesError(f"bits above {used.bit_length() - 1}, the last that a class has")
         planes = np.stack([(values >> bit) & 1 for bit in self.bits], axis=2).astype(np.uint8)
-        for bit in self.void:
-            planes[(values >> bit) & 1 == 1] = VOID
+        for bit in self.ignored:
+            planes[(values >> bit) & 1 == 1] = IGNORE
         return planes
 
 
@@ -147,18 +147,18 @@ class ByChannel:
     """One channel a class, counted from 0, foreground above 0; where a channel of `void` is, the pixel is void."""
 
     channels: tuple[int, ...]
-    void: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()
     wants_colours: bool = True
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """One plane a class."""
         values = stored[:, :, None] if stored.ndim == 2 else stored
-        last = max((*self.channels, *self.void))
+        last = max((*self.channels, *self.ignored))
         if last >= values.shape[2]:
             raise UnknownValuesError(f"{values.shape[2]} channels, numbered from 0; a class is to be channel {last}")
         planes = np.stack([values[:, :, channel] > 0 for channel in self.channels], axis=2).astype(np.uint8)
-        for channel in self.void:
-            planes[values[:, :, channel] > 0] = VOID
+        for channel in self.ignored:
+            planes[values[:, :, channel] > 0] = IGNORE
         return planes
 
 
@@ -166,20 +166,20 @@ class ByChannel:
 class ByObject:
     """A number for each object, 0 for none; three channels of 8 bits are one number, red + 256 green + 65536 blue."""
 
-    void: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()
     wants_colours: bool = False
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """One plane: foreground where there is any object."""
         values = self._numbers(stored)
         plane = (values > 0).astype(np.uint8)
-        plane[np.isin(values, self.void)] = VOID
+        plane[np.isin(values, self.ignored)] = IGNORE
         return plane[:, :, None]
 
     def objects(self, stored: npt.NDArray[Any]) -> Objects:
         """The objects, numbered from 1 in the order of their numbers in the file."""
         values = self._numbers(stored)
-        values[np.isin(values, self.void)] = 0
+        values[np.isin(values, self.ignored)] = 0
         found, numbers = np.unique(values, return_inverse=True)
         first = 0 if len(found) and found[0] == 0 else 1
         objects: Objects = (numbers.reshape(values.shape) + first).astype(np.int32)

@@ -21,7 +21,7 @@ _MANY_BETWEEN = 8
 _BLURRED = 32
 _PIECES = 4.0
 _WHOLE = 1.2
-_VOID_CODES = (255, 254, 65535)
+_IGNORE_CODES = (255, 254, 65535)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class MaskReading:
 
     code: Code
     values: tuple[int, ...] = ()
-    void: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()
     colours: tuple[Colour, ...] = ()
     why: str = ""
     other: str = ""
@@ -152,17 +152,17 @@ def _are_instances(looks: Sequence[MaskLook]) -> bool:
 
 
 def _few_values(looks: Sequence[MaskLook], every: Sequence[int]) -> MaskReading:
-    void = tuple(value for value in every if value in _VOID_CODES and len(every) > 2)
-    classes = [value for value in every if value not in void]
+    ignored = tuple(value for value in every if value in _IGNORE_CODES and len(every) > 2)
+    classes = [value for value in every if value not in ignored]
     told = f"masks hold {_listed(every)}"
     if classes[-1] > _LARGEST_INDEX:
         return MaskReading("coded", tuple(every), why=f"{told}: few values, far apart")
     if classes[-1] - classes[0] > 2 * len(classes):
-        return MaskReading("coded", tuple(classes), void, why=f"{told}: few values with gaps")
-    if void:
-        why = f"{told}; {_listed(void)}, which no class of so few would have, is read as void"
-        other = f"{_listed(void)} is one more class"
-        return MaskReading("index", tuple(classes), void, why=why, other=other)
+        return MaskReading("coded", tuple(classes), ignored, why=f"{told}: few values with gaps")
+    if ignored:
+        why = f"{told}; {_listed(ignored)}, which no class of so few would have, is read as void"
+        other = f"{_listed(ignored)} is one more class"
+        return MaskReading("index", tuple(classes), ignored, why=why, other=other)
     torn = _torn_value(looks, classes)
     if torn is not None:
         pieces, others = torn

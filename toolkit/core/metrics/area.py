@@ -164,7 +164,7 @@ class PooledMetric(AreaMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class PixelAccuracy(Metric):
-    """Share of the pixels that are right, over all images; void ones do not count.
+    """Share of the pixels that are right, over all images; ignored ones do not count.
 
     With `exclusive` classes a pixel is right if its one class is. With independent ones each pixel is asked once for
     every class, as `binary_accuracy` of Keras does. That of a single class is always the share of pixels that are

@@ -52,7 +52,7 @@ class ClassificationReport:
 
 
 def classification_report(areas: Integers, names: Sequence[str], activation: Activation) -> ClassificationReport:
-    """Report on areas of classes, void pixels left out.
+    """Report on areas of classes, ignored pixels left out.
 
     What would be nothing by nothing, such as the precision of a class that is never predicted, is 0. Classes that
     neither truth nor prediction has take no part in the means.

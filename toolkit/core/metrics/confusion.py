@@ -7,7 +7,7 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Labels, Planes
 from toolkit.core.images.chunks import count_values
-from toolkit.core.masks.labels import VOID, Activation, label_count, planes
+from toolkit.core.masks.labels import IGNORE, Activation, label_count, planes
 from toolkit.core.metrics import area as area_metrics
 from toolkit.core.metrics.area import AreaFormula
 from toolkit.core.metrics.metric import Direction, mean
@@ -39,7 +39,7 @@ class Confusion:
 
 
 def confusion_of(prediction: Planes, labels: Labels, activation: Activation) -> Confusion:
-    """Count the confusion of one image; void pixels do not count.
+    """Count the confusion of one image; ignored pixels do not count.
 
     Args:
         prediction: `bool (height, width, classes)`.
@@ -56,8 +56,8 @@ def confusion_of(prediction: Planes, labels: Labels, activation: Activation) -> 
         columns.insert(0, np.asarray(~prediction.any(axis=-1)))
 
     def counted(some: Labels) -> Integers:
-        # The label of void pixels lies behind all others.
-        return np.asarray(belongs @ count_values(some, VOID + 1)[: len(labels_known)], np.int64)
+        # The label of ignored pixels lies behind all others.
+        return np.asarray(belongs @ count_values(some, IGNORE + 1)[: len(labels_known)], np.int64)
 
     return Confusion(np.stack([counted(labels[column]) for column in columns], axis=1), counted(labels))
 

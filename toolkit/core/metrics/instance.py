@@ -121,7 +121,7 @@ class InstanceMetric(PairMetric):
 
 
 def true_objects(case: Case, index: int) -> Objects:
-    """The true objects of a class: the known ones, or connected pixels; `int32 (height, width)`, 0 in void pixels."""
+    """The true objects of a class: the known ones, or connected pixels; `int32 (height, width)`, 0 where ignored."""
     plane = case.truth[..., index]
     known = components(plane) if case.objects is None else case.objects
     return np.where(plane, known, 0).astype(np.int32, copy=False)

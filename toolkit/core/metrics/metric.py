@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Labels, Mask, Objects, Planes
-from toolkit.core.masks.labels import VOID, Activation, planes
+from toolkit.core.masks.labels import IGNORE, Activation, planes
 
 Direction = Literal["max", "min"]
 """Whether the larger or the smaller score is the better one."""
@@ -26,9 +26,9 @@ AREAS = 4
 class Case:
     """One image to be measured.
 
-    `prediction` and `truth` are `bool (height, width, classes)`, False in void pixels; `valid` is
+    `prediction` and `truth` are `bool (height, width, classes)`, False in ignored pixels; `valid` is
     `bool (height, width)`, False there. `objects` numbers the true objects where they are known. `whole_prediction`
-    is the prediction with its void pixels: an object that void divides is still one object. `predicted` numbers the
+    is the prediction with its ignored pixels: an object that void divides is still one object. `predicted` numbers the
     predicted objects of each class, `int32 (height, width, classes)`, where they are more than connected pixels.
     """
 
@@ -55,7 +55,7 @@ class Case:
 
     @cached_property
     def wrong(self) -> int:
-        """How many pixels are wrong in any class; void ones never are."""
+        """How many pixels are wrong in any class; ignored ones never are."""
         return int(np.count_nonzero((self.prediction != self.truth).any(axis=-1)))
 
 
@@ -75,7 +75,7 @@ def case_of(
 
     Args:
         prediction: `bool (height, width, classes)`.
-        labels: the truth, `uint8 (height, width)`, 255 in void pixels.
+        labels: the truth, `uint8 (height, width)`, 255 in ignored pixels.
         activation: what the labels mean, see `Labels`.
         objects: the true objects, `int32 (height, width)`, where they are known.
         predicted: the predicted objects of each class, `int32 (height, width, classes)`, where they are not simply the
@@ -88,7 +88,7 @@ def case_of(
         raise ValueError(f"prediction {prediction.shape[:2]} and truth {labels.shape} differ in size")
     if objects is not None and objects.shape != labels.shape:
         raise ValueError(f"objects {objects.shape} and truth {labels.shape} differ in size")
-    valid = labels != VOID
+    valid = labels != IGNORE
     truth = planes(labels, prediction.shape[2], activation) == 1
     seen = prediction if valid.all() else prediction & valid[..., None]
     return Case(seen, truth, valid, objects, prediction, predicted)

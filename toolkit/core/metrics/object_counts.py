@@ -7,7 +7,7 @@ import numpy as np
 from toolkit.core.arrays import Integers, Mask, Objects
 from toolkit.core.masks.objects import Components, Dividable
 from toolkit.core.metrics.instance import hits_by_object
-from toolkit.core.recipe.recipe import Split
+from toolkit.core.recipe.recipe import Watershed
 
 _BYTES_OF_COMPONENTS = 1 << 26
 
@@ -16,13 +16,13 @@ class ObjectCounts:
     """Counts as `matches` does, component by component: the pieces of one that is not new are known."""
 
     def __init__(self, truth: Objects, valid: Mask) -> None:
-        """Take the true objects, `int32 (height, width)`, 0 in void pixels, and where these are not."""
-        self._truth, self._void = truth, None if valid.all() else ~valid
+        """Take the true objects, `int32 (height, width)`, 0 in ignored pixels, and where these are not."""
+        self._truth, self._ignored = truth, None if valid.all() else ~valid
         self._areas = np.bincount(truth.ravel())
         self._components: Components = {}
         self._known: dict[tuple[int, int, int], Integers] = {}
 
-    def of_mask(self, mask: Mask, splits: Sequence[Split | None]) -> list[Integers]:
+    def of_mask(self, mask: Mask, splits: Sequence[Watershed | None]) -> list[Integers]:
         """What `matches` counts on a mask with touching objects divided in several ways, `int64 (12,)` each."""
         if sum(component.nbytes for component in self._components.values()) > _BYTES_OF_COMPONENTS:
             self._components.clear()
@@ -31,7 +31,7 @@ class ObjectCounts:
         whole = hits_by_object(self._seen(dividable.connected), self._truth, self._areas)
         return [self._of_split(dividable, whole, split) for split in splits]
 
-    def _of_split(self, dividable: Dividable, whole: Integers, split: Split | None) -> Integers:
+    def _of_split(self, dividable: Dividable, whole: Integers, split: Watershed | None) -> Integers:
         counts = np.empty(whole.shape[1] + 1, np.int64)
         counts[:-1], counts[-1] = whole.sum(axis=0), np.count_nonzero(self._areas[1:])
         if split is not None:
@@ -47,4 +47,4 @@ class ObjectCounts:
 
     def _seen(self, objects: Objects, box: tuple[slice, slice] = np.s_[:, :]) -> Objects:
         # Void is taken away after the objects are found: it must not divide one into two.
-        return objects if self._void is None else np.where(self._void[box], np.int32(0), objects)
+        return objects if self._ignored is None else np.where(self._ignored[box], np.int32(0), objects)

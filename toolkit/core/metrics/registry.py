@@ -146,7 +146,7 @@ def build_metrics(
 class OwnMetric(Metric):
     """The user's own metric of one image, averaged over the images.
 
-    `call` takes prediction and truth, `bool (height, width, classes)` and False in void pixels, and `bool (height,
+    `call` takes prediction and truth, `bool (height, width, classes)` and False in ignored pixels, and `bool (height,
     width)`, False there; it returns a number, NaN for an image that is to be skipped. How it treats classes is its
     own affair; restricted to one class it gets only that plane.
     """

@@ -12,7 +12,7 @@ from toolkit.core.masks.labels import Activation
 from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
 from toolkit.core.masks.objects import components, divided
 from toolkit.core.recipe.probabilities import Stored, to_probability
-from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Split, Triplet
+from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Triplet, Watershed
 from toolkit.errors import ConfigError
 
 IDENTITY = Recipe()
@@ -38,14 +38,14 @@ def masks_of(
         activation: whether classes are independent (sigmoid) or exclusive (softmax). Exclusive masks never leave a
             pixel with two classes or none.
         recipe: see `Recipe`.
-        presence: what the emptiness head says; None where there is none.
+        presence: what the presence head says; None where there is none.
         steps: the user's own steps by name.
 
     Returns:
         `bool (height, width, classes)`.
 
     Raises:
-        ValueError: the recipe does not fit these classes, or asks for an emptiness head or a step that is not there.
+        ValueError: the recipe does not fit these classes, or asks for a presence head or a step that is not there.
         ConfigError: an own step returns something else than a mask.
     """
     count = stored.shape[2]
@@ -53,7 +53,7 @@ def masks_of(
     rules = recipe.classes * count if len(recipe.classes) == 1 else recipe.classes
     said: Sequence[float | None] = [None] * count if presence is None else presence.tolist()
     if len(said) != count:
-        raise ValueError(f"the emptiness head speaks of {len(said)} classes, the map of {count}")
+        raise ValueError(f"the presence head speaks of {len(said)} classes, the map of {count}")
     planes = [stored[..., number] for number in range(count)]
     exclusive = activation == "softmax"
     present = [not is_empty(*of_class) for of_class in zip(planes, rules, said, strict=True)]
@@ -112,11 +112,11 @@ def emptiness_score(stored: Stored, emptiness: Emptiness, presence: float | None
     The mean of the top pixels is that of all pixels where the image has no more.
 
     Raises:
-        ValueError: the score is that of the emptiness head, and there is none.
+        ValueError: the score is that of the presence head, and there is none.
     """
     if emptiness.score == "head":
         if presence is None:
-            raise ValueError("the recipe asks for the emptiness head, but these predictions have none")
+            raise ValueError("the recipe asks for the presence head, but these predictions have none")
         return float(presence)
     if emptiness.score == "maximum":
         return float(to_probability(stored.max(keepdims=True)).item())
@@ -287,7 +287,7 @@ def recipe_from_plain(tree: Any) -> Recipe:
     if "priority" in entries:
         entries["priority"] = tuple(_list(entries["priority"], "priority"))
     if entries.get("split") is not None:
-        entries["split"] = _built(Split, entries["split"], "split")
+        entries["split"] = _built(Watershed, entries["split"], "split")
     return Recipe(**entries)
 
 
@@ -302,7 +302,7 @@ def _class_recipe(tree: Any) -> ClassRecipe:
     return ClassRecipe(**entries)
 
 
-_Value = TypeVar("_Value", Emptiness, Triplet, Split)
+_Value = TypeVar("_Value", Emptiness, Triplet, Watershed)
 
 
 def _built(kind: type[_Value], tree: Any, where: str) -> _Value:

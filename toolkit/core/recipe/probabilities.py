@@ -55,7 +55,7 @@ def weighted_mean(probabilities: Sequence[Probability], weights: Sequence[float]
 
 
 def mean_presence(presences: Sequence[Presence | None], weights: Sequence[float]) -> Presence | None:
-    """Weighted mean of what emptiness heads say of one image, over those that say anything; None where none does."""
+    """Weighted mean of what presence heads say of one image, over those that say anything; None where none does."""
     known = [(presence, weight) for presence, weight in zip(presences, weights, strict=True) if presence is not None]
     if not known:
         return None

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 EmptinessScore = Literal["maximum", "mean_of_top", "head"]
 """What says how sure it is that a class occurs in an image: its largest probability, the mean of its largest ones, or
-the network's emptiness head."""
+the network's presence head."""
 
 Between = Literal["independent", "most_probable", "priority"]
 """What happens where several classes claim a pixel: each keeps it, the most probable takes it, or the one that comes
@@ -97,7 +97,7 @@ class ClassRecipe:
 
 
 @dataclass(frozen=True)
-class Split:
+class Watershed:
     """Touching objects are divided by a watershed of the distance to the background.
 
     Of peaks of the distance that are at most `distance` pixels apart, along rows and along columns, only the highest
@@ -126,7 +126,7 @@ class Recipe:
     classes: tuple[ClassRecipe, ...] = field(default=(ClassRecipe(),))
     between: Between | None = None
     priority: tuple[int, ...] = ()
-    split: Split | None = None
+    split: Watershed | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that contradict each other."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.labels import VOID, Activation, label_count, planes
+from toolkit.core.masks.labels import IGNORE, Activation, label_count, planes
 from toolkit.core.randomness import generator
 
 Size = tuple[int, int]
@@ -40,13 +40,13 @@ class LabelCounts:
     @property
     def foreground(self) -> Integers:
         """Pixels that are neither background nor void, `int64 (rows, columns)`."""
-        foreground: Integers = self.counts[..., 1:VOID].sum(axis=-1)
+        foreground: Integers = self.counts[..., 1:IGNORE].sum(axis=-1)
         return foreground
 
     @property
     def coverage(self) -> Floats:
         """The foreground's share of the pixels that are not void, `float64 (rows, columns)`, 0–1."""
-        coverage: Floats = self.foreground / np.maximum(1, self.counts[..., :VOID].sum(axis=-1))
+        coverage: Floats = self.foreground / np.maximum(1, self.counts[..., :IGNORE].sum(axis=-1))
         return coverage
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.masks.objects import components
-from toolkit.core.recipe.recipe import WHOLE_MASK, Emptiness, Recipe, Split, Triplet
+from toolkit.core.recipe.recipe import WHOLE_MASK, Emptiness, Recipe, Triplet, Watershed
 from toolkit.core.tuning.area_histograms import candidate_areas, changed
 from toolkit.core.tuning.grids import Blocks, Sweep, Tally
 from toolkit.core.tuning.recipe_scores import Evidence, Examples
@@ -144,7 +144,7 @@ COORDINATES: dict[str, Callable[[Coordinate], Candidates]] = {
 
 def splits(recipe: Recipe) -> list[Recipe]:
     """Distances of the watershed."""
-    return [replace(recipe, split=value) for value in (None, *map(Split, _DISTANCES))]
+    return [replace(recipe, split=value) for value in (None, *map(Watershed, _DISTANCES))]
 
 
 class SearchStep(Protocol):

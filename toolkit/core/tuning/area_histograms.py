@@ -32,7 +32,7 @@ class AreasByThreshold:
     """Per image, the areas at all 255 thresholds: all that a metric of areas needs to know of a probability map.
 
     `intersection` and `predicted` are `int32 (images, 255)`, `truth` and `pixels` `int64 (images,)`, all of them in
-    pixels that are not void. `sizes`, `int32 (images, 255)`, are the predicted areas with the void pixels, which
+    pixels that are not void. `sizes`, `int32 (images, 255)`, are the predicted areas with the ignored pixels, which
     minimum areas look at, and `whole`, `int64 (images,)`, counts all pixels.
     """
 
@@ -74,7 +74,7 @@ class AreasCollector:
             position: its place among the images.
             stored: kept map of (height, width), `uint8` or `float16`.
             truth: `bool (height, width)`.
-            valid: `bool (height, width)`, False in void pixels.
+            valid: `bool (height, width)`, False in ignored pixels.
         """
         self._whole[position] = valid.size
         if valid.all():

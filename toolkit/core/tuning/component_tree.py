@@ -40,9 +40,9 @@ def kept_areas(stored: Stored, truth: Mask, minimum_sizes: Integers, valid: Mask
 
     Args:
         stored: kept map of (height, width), `uint8` or `float16`.
-        truth: `bool (height, width)`, False in void pixels.
+        truth: `bool (height, width)`, False in ignored pixels.
         minimum_sizes: `int64 (sizes,)`, in pixels, ascending; 0 and 1 drop nothing.
-        valid: `bool (height, width)`, False in void pixels; None where there are none.
+        valid: `bool (height, width)`, False in ignored pixels; None where there are none.
 
     Raises:
         ValueError: the minimum sizes do not ascend.

@@ -59,7 +59,7 @@ def sweep_emptiness(
         areas: of all images.
         blocks: of the images.
         tally: of the metric.
-        presence: what the emptiness head says of each image, `float64 (images,)`, where there is one.
+        presence: what the presence head says of each image, `float64 (images,)`, where there is one.
     """
     pixels = [count for count in _TOP_PIXELS if count <= np.median(areas.whole)]
     scores = [(Emptiness("maximum", 0.0), mean_of_top(areas, 1))]

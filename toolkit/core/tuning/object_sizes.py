@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.objects import components
 from toolkit.core.metrics.instance import matches_above
 from toolkit.core.metrics.metric import AREAS
@@ -55,7 +55,7 @@ class ObjectSizeStep:
 
     def _contributions(self, example: Example, tally: Tally) -> tuple[Floats, Floats, Integers]:
         """What an image adds at every threshold and size, (255, sizes, m), empty, (m,), and how large its mask is."""
-        truth, valid = example.labels == 1, example.labels != VOID
+        truth, valid = example.labels == 1, example.labels != IGNORE
         kept = kept_areas(example.stored[..., 0], truth, self.minimum_sizes, None if valid.all() else valid)
         statistics = np.empty((*kept.predicted.shape, AREAS))
         statistics[..., 0], statistics[..., 1] = kept.intersection, kept.predicted
@@ -83,7 +83,7 @@ def sweep_objects(evidence: Evidence, blocks: Blocks, minimum_sizes: Integers) -
     tally = Tally(evidence.metric)
     totals: Floats | None = None
     for example in evidence.examples("matching objects"):
-        truth, valid = example.labels == 1, example.labels != VOID
+        truth, valid = example.labels == 1, example.labels != IGNORE
         known = components(truth) if example.objects is None else np.where(truth, example.objects, 0)
         counts = []
         for threshold in TRIED_THRESHOLDS:

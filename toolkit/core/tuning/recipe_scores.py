@@ -8,13 +8,13 @@ from itertools import cycle
 import numpy as np
 
 from toolkit.core.arrays import Floats, Labels, Objects, Planes, Presence
-from toolkit.core.masks.labels import VOID, Activation, planes
+from toolkit.core.masks.labels import IGNORE, Activation, planes
 from toolkit.core.metrics.instance import InstanceMetric, true_objects
 from toolkit.core.metrics.metric import Metric, case_of
 from toolkit.core.metrics.object_counts import ObjectCounts
 from toolkit.core.recipe.postprocess import Step, masks_of
 from toolkit.core.recipe.probabilities import Stored
-from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Split
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Watershed
 from toolkit.core.tuning.area_histograms import AreasByThreshold, AreasCollector
 
 
@@ -57,7 +57,7 @@ def collect_areas(
     """The areas at all thresholds of some of the classes, in one pass."""
     collectors = [AreasCollector(images) for _ in chosen]
     for example in examples("counting areas at all thresholds"):
-        valid = example.labels != VOID
+        valid = example.labels != IGNORE
         truth = planes(example.labels, classes, activation)
         for collector, index in zip(collectors, chosen, strict=True):
             collector.add(example.position, example.stored[..., index], truth[..., index] == 1, valid)
@@ -130,7 +130,7 @@ class Evidence:
 
     def _statistics(self, recipes: Sequence[Recipe], example: Example) -> dict[Recipe, Floats]:
         """What `Judge` says of one image under each recipe; equal masks are measured once."""
-        groups: dict[Recipe, list[Split | None]] = {}
+        groups: dict[Recipe, list[Watershed | None]] = {}
         for recipe in recipes:
             groups.setdefault(replace(recipe, split=None), []).append(recipe.split)
         measure = _Measure(self.metric, self._activation, example)
@@ -147,10 +147,10 @@ class _Measure:
 
     def __init__(self, metric: Metric, activation: Activation, example: Example) -> None:
         self._metric, self._activation, self._example = metric, activation, example
-        self._known: dict[tuple[bytes, Split | None], Floats] = {}
+        self._known: dict[tuple[bytes, Watershed | None], Floats] = {}
         self._objects: list[ObjectCounts] | None = None
 
-    def rows(self, masks: Planes, splits: Sequence[Split | None]) -> dict[Split | None, Floats]:
+    def rows(self, masks: Planes, splits: Sequence[Watershed | None]) -> dict[Watershed | None, Floats]:
         """The statistics of masks whose objects are divided in several ways, if the metric looks at objects."""
         digest = blake2b(np.packbits(masks).data, digest_size=16).digest()
         ways = splits if isinstance(self._metric, InstanceMetric) else [None]
@@ -159,7 +159,7 @@ class _Measure:
             self._known |= {(digest, way): row for way, row in zip(missing, self._new(masks, missing), strict=True)}
         return {split: self._known[digest, way] for split, way in zip(splits, cycle(ways))}
 
-    def _new(self, masks: Planes, ways: Sequence[Split | None]) -> list[Floats]:
+    def _new(self, masks: Planes, ways: Sequence[Watershed | None]) -> list[Floats]:
         if self._objects is None:
             case = case_of(masks, self._example.labels, self._activation, self._example.objects)
             if not isinstance(self._metric, InstanceMetric):

@@ -11,7 +11,7 @@ from toolkit.core.tuning.grids import blocks_of
 from toolkit.core.tuning.nested_search import Path, Tried, all_paths, exceeds, search
 from toolkit.core.tuning.recipe_scores import Evidence, collect_areas
 from toolkit.core.tuning.steps import Surface, evidence_of_class, settled, steps_of_all, steps_of_class, surface_of
-from toolkit.core.tuning.task import Task
+from toolkit.core.tuning.task import RecipeTask
 
 _BYTES_OF_AREAS = 1 << 28
 _BYTES_PER_IMAGE = 3 * 4 * 255
@@ -50,7 +50,7 @@ class Tuned:
     surfaces: tuple[Surface, ...]
 
 
-def tune(task: Task, steps: Sequence[str], *, with_surfaces: bool = False) -> Tuned:
+def tune(task: RecipeTask, steps: Sequence[str], *, with_surfaces: bool = False) -> Tuned:
     """Choose a recipe, and score the choosing.
 
     Args:
@@ -87,7 +87,7 @@ def tune(task: Task, steps: Sequence[str], *, with_surfaces: bool = False) -> Tu
     return _judged(task, evidence, together.recipes, tried, surfaces)
 
 
-def _areas_by_class(task: Task) -> Iterator[tuple[int, AreasByThreshold | None]]:
+def _areas_by_class(task: RecipeTask) -> Iterator[tuple[int, AreasByThreshold | None]]:
     """The searched classes with their areas, some classes a pass to bound memory; with None for metrics of more."""
     if not is_of_areas(task.metric):
         yield from ((index, None) for index in task.searched)
@@ -99,7 +99,7 @@ def _areas_by_class(task: Task) -> Iterator[tuple[int, AreasByThreshold | None]]
         yield from zip(chosen, found, strict=True)
 
 
-def _whole(task: Task, rules: Mapping[int, Recipe]) -> Recipe:
+def _whole(task: RecipeTask, rules: Mapping[int, Recipe]) -> Recipe:
     """One recipe of the recipes that were found for single classes; the identity where none was."""
     if task.classes == 1:
         return rules.get(0, IDENTITY)
@@ -110,7 +110,7 @@ def _whole(task: Task, rules: Mapping[int, Recipe]) -> Recipe:
 
 
 def _judged(
-    task: Task,
+    task: RecipeTask,
     evidence: Evidence,
     recipes: Mapping[Path, Recipe],
     tried: Sequence[tuple[int | None, Tried]],

@@ -26,7 +26,7 @@ from toolkit.core.tuning.empty_images import sweep_emptiness, sweep_triplets
 from toolkit.core.tuning.grids import Blocks, Sweep, Tally
 from toolkit.core.tuning.object_sizes import OBJECT_SIZE, ObjectSizeStep, sweep_objects
 from toolkit.core.tuning.recipe_scores import Evidence, of_one_class
-from toolkit.core.tuning.task import BETWEEN, SPLIT, Task
+from toolkit.core.tuning.task import BETWEEN, SPLIT, RecipeTask
 
 _NO_AREA = np.zeros(1, np.int64)
 
@@ -45,7 +45,7 @@ class Surface:
     scores: Floats
 
 
-def evidence_of_class(task: Task, index: int, areas: AreasByThreshold | None) -> Evidence:
+def evidence_of_class(task: RecipeTask, index: int, areas: AreasByThreshold | None) -> Evidence:
     """What measures the rule of one class; `areas` are counted where the metric is one of areas."""
     examples = of_one_class(task.examples, index, task.classes, task.activation)
     counted = areas if task.in_bytes else None
@@ -53,7 +53,7 @@ def evidence_of_class(task: Task, index: int, areas: AreasByThreshold | None) ->
 
 
 def steps_of_class(
-    task: Task, names: Sequence[str], evidence: Evidence, blocks: Blocks, areas: AreasByThreshold | None
+    task: RecipeTask, names: Sequence[str], evidence: Evidence, blocks: Blocks, areas: AreasByThreshold | None
 ) -> list[SearchStep]:
     """The steps for the rule of a class that is searched alone.
 
@@ -87,7 +87,7 @@ def _from_none(sizes: Sequence[int]) -> Integers:
     return np.array([0, *sizes], np.int64)
 
 
-def _grids(name: str, task: Task, evidence: Evidence, blocks: Blocks, areas: AreasByThreshold) -> Sequence[Sweep]:
+def _grids(name: str, task: RecipeTask, evidence: Evidence, blocks: Blocks, areas: AreasByThreshold) -> Sequence[Sweep]:
     tally = Tally(evidence.metric)
     if name == "triplet":
         return [sweep_triplets(areas, blocks, tally)]
@@ -99,15 +99,15 @@ def _grids(name: str, task: Task, evidence: Evidence, blocks: Blocks, areas: Are
 
 
 def _presence(evidence: Evidence) -> Floats:
-    """What the emptiness head says of each image; nothing is surely there where it says nothing."""
+    """What the presence head says of each image; nothing is surely there where it says nothing."""
     found = np.zeros(evidence.images)
-    for example in evidence.examples("reading the emptiness head"):
+    for example in evidence.examples("reading the presence head"):
         if example.presence is not None:
             found[example.position] = example.presence[0]
     return found
 
 
-def steps_of_all(task: Task, names: Sequence[str], evidence: Evidence, blocks: Blocks) -> list[SearchStep]:
+def steps_of_all(task: RecipeTask, names: Sequence[str], evidence: Evidence, blocks: Blocks) -> list[SearchStep]:
     """The steps for all classes together: what they share, and every rule where the metric does not tell them apart."""
     tally = Tally(evidence.metric)
     tried: list[tuple[str, Candidates]] = []
@@ -140,7 +140,7 @@ def settled(recipe: Recipe) -> Recipe:
     return replace(recipe, between="most_probable") if thresholds and recipe.between is None else recipe
 
 
-def _between(task: Task) -> Candidates:
+def _between(task: RecipeTask) -> Candidates:
     """Who wins a pixel that several classes claim; exclusive ones may also do without thresholds, or any rule."""
     order = _rarest_first(task)
 
@@ -157,7 +157,7 @@ def _between(task: Task) -> Candidates:
     return candidates
 
 
-def _rarest_first(task: Task) -> tuple[int, ...]:
+def _rarest_first(task: RecipeTask) -> tuple[int, ...]:
     """The classes that have a rule, those of the fewest predicted pixels first: large ones would cover small ones."""
     first = 1 if task.activation == "softmax" else 0
     predicted = np.zeros(task.classes)

@@ -20,7 +20,7 @@ STEPS = (*COORDINATES, SPLIT, BETWEEN)
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class RecipeTask:
     """What a recipe is looked for.
 
     Attributes:
@@ -30,7 +30,7 @@ class Task:
         activation: whether classes are independent (sigmoid) or exclusive (softmax).
         metric: what is to be made as good as possible.
         in_bytes: whether predictions are kept in 8 bits.
-        has_presence: whether there is an emptiness head.
+        has_presence: whether there is a presence head.
         own: the user's steps by name.
         seed: of all that is drawn.
     """

@@ -15,7 +15,7 @@ from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import THRESHOLDS
 from toolkit.core.tuning.nested_search import exceeds
 from toolkit.core.tuning.recipe_scores import Evidence
-from toolkit.core.tuning.task import Task
+from toolkit.core.tuning.task import RecipeTask
 
 _BINS = 10
 
@@ -113,7 +113,7 @@ def _same_share(threshold: float, source: Integers, target: Integers) -> float:
     return float(THRESHOLDS[nearest])
 
 
-def look_at_folds(task: Task, recipe: Recipe) -> tuple[Look, Integers]:
+def look_at_folds(task: RecipeTask, recipe: Recipe) -> tuple[Look, Integers]:
     """Look at the out-of-fold predictions and the masks that a recipe makes of them.
 
     Returns:
@@ -127,7 +127,7 @@ def look_at_folds(task: Task, recipe: Recipe) -> tuple[Look, Integers]:
     return looker.look(), levels
 
 
-def try_matched_share(task: Task, by_fold: Sequence[Recipe], levels: Integers) -> MatchedShare:
+def try_matched_share(task: RecipeTask, by_fold: Sequence[Recipe], levels: Integers) -> MatchedShare:
     """Compare thresholds as levels with thresholds as shares, each fold standing in for images of another model.
 
     A fold's predictions come from a network that made none of those that its recipe was chosen on. Its thresholds are

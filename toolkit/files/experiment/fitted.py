@@ -56,11 +56,11 @@ class Networks:
 
 
 @dataclass(frozen=True)
-class Blend:
+class FittedEnsemble:
     """A weighted mean of members; `ranked_on` are the folders of predictions that a mean of ranks takes ranks from."""
 
     experiment: Experiment
-    members: tuple["Networks | Blend", ...]
+    members: tuple["Networks | FittedEnsemble", ...]
     weights: tuple[float, ...]
     mean: Mean
     ranked_on: tuple[Path, ...]
@@ -91,7 +91,7 @@ class Blend:
         }
 
 
-Fitted = Networks | Blend
+Fitted = Networks | FittedEnsemble
 
 
 def classes_of(fitted: Fitted) -> Classes:
@@ -143,7 +143,7 @@ def find_fitted(
     inner, config = members_of(member.experiment)
     given = views if views is not None else config.views if config.views != "none" else None
     chosen = [(one, weight) for one, weight in zip(inner, config.weights, strict=True) if weight]
-    return Blend(
+    return FittedEnsemble(
         member.experiment,
         tuple(find_fitted(one, views=given) for one, _ in chosen),
         tuple(weight for _, weight in chosen),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.config.loading import is_ensemble, load_ensemble
-from toolkit.config.members import WHOLE, Part, parse_member
+from toolkit.config.members import WHOLE, MemberPart, parse_member
 from toolkit.config.models import EnsembleConfig
 from toolkit.errors import ConfigError, FoldsError, MembersError, NotReadyError
 from toolkit.files.experiment.folder import Experiment, Split, StageFolder, Workspace
@@ -21,7 +21,7 @@ class Member:
     """An experiment, an ensemble, or a part of an experiment, as a member of an ensemble."""
 
     experiment: Experiment
-    part: Part = WHOLE
+    part: MemberPart = WHOLE
 
     @property
     def name(self) -> str:
@@ -89,7 +89,7 @@ def members_of(ensemble: Experiment) -> tuple[list[Member], EnsembleConfig]:
     return [Member(Experiment(ensemble.folder.parent / name), part) for name, part in parsed], config
 
 
-def weights_of(experiment: Experiment, part: Part, fold: int, *, stages: int, seeds: int) -> list[Path]:
+def weights_of(experiment: Experiment, part: MemberPart, fold: int, *, stages: int, seeds: int) -> list[Path]:
     """The files of weights that a part of an experiment predicts one fold with, those of each seed in turn.
 
     Args:
@@ -104,7 +104,7 @@ def weights_of(experiment: Experiment, part: Part, fold: int, *, stages: int, se
     return [path for folder in folders for path in _weights_in(folder, part)]
 
 
-def _weights_in(folder: StageFolder, part: Part) -> list[Path]:
+def _weights_in(folder: StageFolder, part: MemberPart) -> list[Path]:
     if part.snapshot is None:
         return [folder.best_weights]
     snapshots = folder.snapshots()

@@ -23,7 +23,7 @@ class FileSummary:
     """Images, and their masks where there are any.
 
     `sizes` counts images by (height, width) and `kinds` and `mask_kinds` by what the files are; `values` are the
-    smallest and largest that images are read with. `empty` counts masks without foreground, and `void` is the mean
+    smallest and largest that images are read with. `empty` counts masks without foreground, and `ignored` is the mean
     share of pixels that nothing is learnt from.
     """
 
@@ -38,7 +38,7 @@ class FileSummary:
     mask_kinds: dict[str, int] | None = None
     empty: int | None = None
     coverage: float | None = None
-    void: float | None = None
+    ignored: float | None = None
 
     def rows(self) -> list[tuple[str, str]]:
         """For a table."""
@@ -49,16 +49,16 @@ class FileSummary:
             rows += [("masks", self.masks)]
         if self.mask_kinds:
             rows += [("mask files", _listed(self.mask_kinds))]
-        if self.empty is not None and self.coverage is not None and self.void is not None:
+        if self.empty is not None and self.coverage is not None and self.ignored is not None:
             share = self.empty / max(1, self.images - self.unusable)
             rows += [("empty masks", f"{self.empty} ({share:.0%})"), ("foreground", f"{self.coverage:.2%}")]
-            rows += [("void", f"{self.void:.2%}")] if self.void else []
+            rows += [("ignored", f"{self.ignored:.2%}")] if self.ignored else []
         return rows
 
 
 @dataclass(frozen=True)
 class ClassShare:
-    """A class: the pixel values that mean it, its share of all pixels that are not void, in how many images it is."""
+    """A class: its pixel values, its share of all pixels that are not ignored, in how many images it occurs."""
 
     name: str
     values: str
@@ -95,7 +95,7 @@ def summary_of(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | 
             else None,
             "empty": sum(not one.coverage for one in usable),
             "coverage": float(np.mean([one.coverage for one in usable])),
-            "void": float(np.mean([one.void for one in usable])),
+            "ignored": float(np.mean([one.ignored for one in usable])),
         }
     )
 
@@ -106,7 +106,7 @@ def class_shares(facts: Sequence[ImageFacts], classes: Classes) -> list[ClassSha
     if not usable:
         return []
     pixels = np.array([one.pixels for one in usable], np.float64)
-    counted = sum(one.size[0] * one.size[1] * (1 - one.void) for one in usable)
+    counted = sum(one.size[0] * one.size[1] * (1 - one.ignored) for one in usable)
     codes = ["above 0"] if classes.values is None else [" ".join(map(str, values)) for values in classes.values]
     return [
         ClassShare(name, code, float(plane.sum() / max(1, counted)), int((plane > 0).sum()), float((plane > 0).mean()))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from toolkit.core.arrays import Image, Labels
 from toolkit.core.images.chunks import pieces
 from toolkit.core.images.duplicates import Thumbnail, thumbnail
-from toolkit.core.masks.labels import VOID, UnknownValuesError, pixel_counts
+from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
 from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import DataError
@@ -42,7 +42,7 @@ class ImageFacts:
     """One image and its mask; with a `problem` nothing else is known but what to do about it.
 
     `size` is (height, width), `low` and `high` the smallest and the largest value as images are read, 0–255. `coverage`
-    is the foreground share of pixels that are not void, `void` the share of those that are, `pixels` counts those of
+    is the foreground share of pixels that are not ignored, `ignored` the share of ignored ones, `pixels` the count for
     each class. `unknown` are pixel values of no class. `picture` and `drawn` are digests of the pixels of image and
     labels, `content` of the files.
     """
@@ -57,7 +57,7 @@ class ImageFacts:
     is_constant: bool = False
     is_grey: bool = False
     coverage: float = 0.0
-    void: float = 0.0
+    ignored: float = 0.0
     pixels: tuple[int, ...] = ()
     is_scaled: bool = False
     picture: str = ""
@@ -148,13 +148,13 @@ def _labelled(data: LabelledImages, image_id: str, order: PixelOrder | None) -> 
     except DataError as error:
         unknown = error.__cause__.values if isinstance(error.__cause__, UnknownValuesError) else ()
         return ImageFacts(image_id, error.message, error.advice, unknown)
-    shown = labels != VOID
+    shown = labels != IGNORE
     counted = max(1, int(shown.sum()))
     return replace(
         facts,
         content=content,
         coverage=int(((labels > 0) & shown).sum()) / counted,
-        void=1 - int(shown.sum()) / labels.size,
+        ignored=1 - int(shown.sum()) / labels.size,
         pixels=tuple(pixel_counts(labels, data.classes.count, data.classes.activation).tolist()),
         is_scaled=is_scaled,
         drawn=digest(f"{labels.shape}".encode(), np.ascontiguousarray(labels).data),

@@ -53,12 +53,12 @@ def absent_classes(facts: Sequence[ImageFacts], classes: Classes, folds_count: i
 
 def empty_masks(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
     """How many masks are empty, or void throughout."""
-    void = tuple(one.image_id for one in facts if one.void == 1)
-    if void:
+    ignored = tuple(one.image_id for one in facts if one.ignored == 1)
+    if ignored:
         yield DataFinding(
-            "warning", "void", f"{len(void)} masks are void throughout: nothing is learnt from them", void
+            "warning", "ignored", f"{len(ignored)} masks have only ignored pixels: nothing is learnt from them", ignored
         )
-    empty = tuple(one.image_id for one in facts if not one.coverage and one.void < 1)
+    empty = tuple(one.image_id for one in facts if not one.coverage and one.ignored < 1)
     if empty:
         message = f"{len(empty)} of {len(facts)} masks ({len(empty) / len(facts):.0%}) are empty"
         yield DataFinding("note", "empty masks", message, empty)

@@ -15,10 +15,10 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 from pycocotools import mask as coco_masks
 
-from toolkit.config.data.data import VOID_NAMES
+from toolkit.config.data.data import IGNORE_NAMES
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.masks.coco_rle import decode_coco
-from toolkit.core.masks.labels import VOID, Classes
+from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.images.decoding import image_id_of
 from toolkit.files.images.tiff_files import Box
@@ -81,10 +81,10 @@ class Shapes:
         drawing = self._drawing(image_id, size)
         names = self.classes.names[1:] if self.classes.activation == "softmax" else self.classes.names
         planes = np.zeros((*drawing.size, len(names)), np.uint8)
-        void = np.zeros(drawing.size, np.bool_)
+        ignored = np.zeros(drawing.size, np.bool_)
         for name, _, draw in drawing.shapes:
-            place, is_void = self._place(name, names), name in VOID_NAMES and name not in self.classes.names
-            if place is None and not is_void and self.classes.activation == "sigmoid":
+            place, is_ignored = self._place(name, names), name in IGNORE_NAMES and name not in self.classes.names
+            if place is None and not is_ignored and self.classes.activation == "sigmoid":
                 continue
             mask = draw()
             if self.classes.activation == "softmax":
@@ -96,8 +96,8 @@ class Shapes:
                 planes[mask] = 0
             if place is not None:
                 planes[:, :, place][mask] = 1
-            void[mask] = is_void
-        planes[void] = VOID
+            ignored[mask] = is_ignored
+        planes[ignored] = IGNORE
         return planes
 
     def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
@@ -125,7 +125,7 @@ class Shapes:
         return drawing
 
     def _place(self, name: str, names: Sequence[str]) -> int | None:
-        if names == ("foreground",) and name not in VOID_NAMES:
+        if names == ("foreground",) and name not in IGNORE_NAMES:
             return 0
         return names.index(name) if name in names else None
 

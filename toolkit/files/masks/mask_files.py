@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.mask_codings import ByObject, ByRange, ByValue, Coding, whole_numbers
 from toolkit.files.images.decoding import (
     LOSSY_SUFFIXES,
@@ -84,7 +84,7 @@ class SeveralMaskFiles:
     paths: Mapping[str, Sequence[tuple[str, Path]]]
     names: tuple[str, ...]
     with_objects: bool = False
-    void: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()
     size: None = None
 
     @property
@@ -98,7 +98,7 @@ class SeveralMaskFiles:
         for name, values in self._each(image_id, size):
             plane = planes[:, :, self.names.index(name)]
             plane[(values > 0) & (plane == 0)] = 1
-            plane[np.isin(values, self.void)] = VOID
+            plane[np.isin(values, self.ignored)] = IGNORE
         return planes
 
     def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
@@ -110,14 +110,14 @@ class SeveralMaskFiles:
             return None
         objects = np.zeros(size, np.int32)
         for _, values in self._each(image_id, size):
-            found = ByObject(self.void).objects(values)
+            found = ByObject(self.ignored).objects(values)
             free = (found > 0) & (objects == 0)
             objects[free] = found[free] + objects.max(initial=0)
         return objects
 
     def content(self, image_id: str) -> bytes:
         """Names and bytes of the files, and how they are read."""
-        how = repr((self.names, self.with_objects, self.void)).encode()
+        how = repr((self.names, self.with_objects, self.ignored)).encode()
         return how + b"".join(name.encode() + b"\0" + path.read_bytes() for name, path in self._of_classes(image_id))
 
     def _of_classes(self, image_id: str) -> list[tuple[str, Path]]:

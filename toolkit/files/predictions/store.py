@@ -57,7 +57,7 @@ class ProbabilityWriter:
     def append(self, image_id: str, probability: Probability, presence: Presence | None = None) -> None:
         """Add the map of one image, `float32 (height, width, classes)`, 0–1.
 
-        `presence`, `float32 (classes,)`, 0–1, is what an emptiness head says: of all images of a store or of none.
+        `presence`, `float32 (classes,)`, 0–1, is what a presence head says: of all images of a store or of none.
 
         Raises:
             StorageError: the disk is full.
@@ -203,7 +203,7 @@ class ProbabilityStore:
         return values.reshape(place.shape)
 
     def presence(self, image_id: str) -> Presence | None:
-        """What an emptiness head said of an image, `float32 (classes,)`, 0–1; None in the store of a network without.
+        """What a presence head said of an image, `float32 (classes,)`, 0–1; None in the store of a network without.
 
         The probability that each class occurs in it at all, averaged as the maps are.
         """

@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, Transform
 from toolkit.core.arrays import Image, Labels
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.errors import ConfigError
 from toolkit.learning.augmentation.margins import margin_of
 from toolkit.learning.augmentation.transforms import ADVICE, Builder, Transforms, Where, readable
@@ -40,14 +40,14 @@ class Augmentation:
             own: what plugins.py defines, by the names of the configuration: functions
                 `(image, labels, generator, **arguments) -> (image, labels)`, or transforms of albumentations.
             fill_label: label of pixels that come in from outside the image.
-            labels: the labels that the data have, besides `VOID`.
+            labels: the labels that the data have, besides `IGNORE`.
 
         Raises:
             ConfigError: an unknown transform, parameters that it does not take, or one that does not leave size, type,
                 number of channels or set of labels; says where.
         """
         build = Builder(where, own or {}, fill_label)
-        allowed = {*labels, fill_label, VOID}
+        allowed = {*labels, fill_label, IGNORE}
         possible = _possible(transforms, build, shape, allowed)
         for leaf in _leaves(possible):
             _probe(build, leaf, shape, allowed)

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.training.mixing import CopyPaste, CutMix, MixingSpec, Mixup
-from toolkit.core.masks.labels import VOID, Activation
+from toolkit.core.masks.labels import IGNORE, Activation
 
 Images = npt.NDArray[np.uint8]
 """`uint8 (batch, height, width, channels)`."""
 Targets = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-"""`(batch, height, width, classes)`: 0 to 1, VOID (255) in all planes of void pixels."""
+"""`(batch, height, width, classes)`: 0 to 1, IGNORE (255) in all planes of ignored pixels."""
 
 
 class Mixing:
@@ -37,7 +37,7 @@ class Mixing:
 
         Args:
             images: `uint8 (batch, height, width, channels)`.
-            targets: `uint8 (batch, height, width, classes)` of 0/1, VOID in all planes of void pixels.
+            targets: `uint8 (batch, height, width, classes)` of 0/1, IGNORE in all planes of ignored pixels.
             seed: of this batch.
 
         Returns:
@@ -86,7 +86,7 @@ def _mixup(
     kept = shares.astype(np.float32)[:, None, None, None]
     blended = images * kept + images[partners] * (1 - kept)
     mixed = targets * kept + targets[partners] * (1 - kept)
-    mixed[(targets == VOID) | (targets[partners] == VOID)] = VOID
+    mixed[(targets == IGNORE) | (targets[partners] == IGNORE)] = IGNORE
     return np.rint(blended).astype(np.uint8), mixed.astype(np.float32)
 
 

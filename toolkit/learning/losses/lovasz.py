@@ -4,7 +4,7 @@ from toolkit.config.training.losses import LovaszArguments
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 
-_VOID_ERROR = -1e9  # sorts behind every pixel, where neither relu nor exp leaves anything of it
+_IGNORE_ERROR = -1e9  # sorts behind every pixel, where neither relu nor exp leaves anything of it
 
 
 def lovasz_hinge(truth: Truth, logits: Tensor, arguments: LovaszArguments) -> Tensor:
@@ -25,12 +25,12 @@ def _lovasz(truth: Truth, errors: Tensor, arguments: LovaszArguments, *, positiv
     The extension is linear in the errors once their order is known, and the order has no gradient: so the slopes are
     computed on sorted errors and brought back to the pixels, and gradients never pass through the sort.
     """
-    errors, labels = _rows(truth.where_valid(errors, _VOID_ERROR), arguments), _rows(truth.target, arguments)
+    errors, labels = _rows(truth.where_valid(errors, _IGNORE_ERROR), arguments), _rows(truth.target, arguments)
     order = tf.argsort(errors, axis=1, direction="DESCENDING", stable=True)
     slopes = _slopes(tf.gather(labels, order, batch_dims=1))
     if arguments.symmetric:
         # The background's hinge errors are the same ones, so one order serves both.
-        others = tf.where(errors > _VOID_ERROR, 1.0 - labels, 0.0)
+        others = tf.where(errors > _IGNORE_ERROR, 1.0 - labels, 0.0)
         slopes = (slopes + _slopes(tf.gather(others, order, batch_dims=1))) / 2
     # One permutation of all rows: inverting it is cheaper than sorting the order of each.
     rows, pixels = tf.unstack(tf.shape(labels))

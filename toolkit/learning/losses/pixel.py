@@ -53,7 +53,7 @@ def mae_loss(truth: Truth, probabilities: Tensor, _: NoArguments) -> Tensor:
 
 
 def presence_crossentropy(truth: Truth, logits: Tensor, arguments: CrossentropyArguments) -> Tensor:
-    """Binary cross-entropy of the emptiness head, `logits (batch, classes)`: does the class occur in the image?
+    """Binary cross-entropy of the presence head, `logits (batch, classes)`: does the class occur in the image?
 
     Images that are void all over say nothing.
     """

@@ -24,7 +24,7 @@ from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.plugins import check_call
 from toolkit.learning.runtime import in_float32, tf
 
-_VOID_LOGIT = -30.0  # of the user's own losses: background, beyond doubt in float32
+_IGNORED_LOGIT = -30.0  # of the user's own losses: background, beyond doubt in float32
 
 
 Wants = Literal["logits", "probabilities", "presence"]
@@ -35,7 +35,7 @@ class Loss:
     """A loss term: `compute(truth, prediction, arguments)` gives a float32 scalar.
 
     `wants` says what the prediction is: `logits` or `probabilities`, float32 (batch, height, width, classes), or the
-    logits of the emptiness head, float32 (batch, classes).
+    logits of the presence head, float32 (batch, classes).
     """
 
     wants: Wants
@@ -81,9 +81,9 @@ def build_loss(
 ) -> TotalLoss:
     """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has passed.
 
-    It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or VOID in all planes of a pixel, and gives
-    a float32 scalar. Void pixels change neither value nor gradient. Coarse masks, finest first, pass through the same
-    terms: the k-th counts 0.5^k of the network's own mask, and the sum is divided by the sum of these shares.
+    It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or IGNORE in all planes of a pixel, and
+    gives a float32 scalar. Ignored pixels change neither value nor gradient. Coarse masks, finest first, pass through
+    the same terms: the k-th counts 0.5^k of the network's own mask, and the sum is divided by the sum of these shares.
 
     Args:
         terms: what the configuration says.
@@ -121,7 +121,7 @@ def _own_loss(term: LossTerm, function: Any) -> Loss:
         raise ConfigError(f"loss {name}: its attribute wants must be logits or probabilities, received {wants!r}")
 
     def compute(truth: Truth, prediction: Tensor, arguments: Mapping[str, Any]) -> Tensor:
-        prediction = truth.where_valid(prediction, _VOID_LOGIT if wants == "logits" else 0.0)
+        prediction = truth.where_valid(prediction, _IGNORED_LOGIT if wants == "logits" else 0.0)
         value = tf.cast(function(truth.target, prediction, **arguments), tf.float32)
         if value.shape.rank != 0:
             raise ConfigError(f"loss {name}: it must give a single number, gave a tensor of shape {value.shape}")
@@ -131,7 +131,7 @@ def _own_loss(term: LossTerm, function: Any) -> Loss:
 
 
 def _predictions(truth: Truth, logits: Tensor, activation: Activation) -> dict[str, Tensor]:
-    """One mask as the terms want it; in void pixels its logits are 0 and no gradient arrives."""
+    """One mask as the terms want it; in ignored pixels its logits are 0 and no gradient arrives."""
     logits = in_float32(logits, truth.valid)
     # What no term asks for is not computed: TensorFlow leaves it out of the graph.
     return {"logits": logits, "probabilities": tf.sigmoid(logits) if activation == "sigmoid" else tf.nn.softmax(logits)}
@@ -141,7 +141,7 @@ def _value(term: LossTerm, loss: Loss, truth: Truth, masks: Sequence[Mapping[str
     """The mean of a term over the masks that it is applied to, finest first, each counting half of the one before."""
     if loss.wants == "presence":
         if "presence" not in masks[0]:
-            raise ConfigError(f"loss: {term.name} needs a network with an emptiness head, and this one has none")
+            raise ConfigError(f"loss: {term.name} needs a network with a presence head, and this one has none")
         masks = masks[:1]
     shares = [0.5**depth for depth in range(len(masks))]
     values = [loss.compute(truth, mask[loss.wants], term.arguments) for mask in masks]

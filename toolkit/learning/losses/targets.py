@@ -1,10 +1,10 @@
-"""What losses compare with: targets without their void pixels, and the means that leave these out."""
+"""What losses compare with: targets without their ignored pixels, and the means that leave these out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.core.masks.labels import VOID
+from toolkit.core.masks.labels import IGNORE
 from toolkit.learning.runtime import tf
 
 Tensor = Any
@@ -15,8 +15,8 @@ Tensor = Any
 class Truth:
     """Targets of a batch, all float32.
 
-    `target` is (batch, height, width, classes), 0–1, and 0 in void pixels. `valid` is (batch, height, width, 1): 0 in
-    void pixels, 1 elsewhere. `class_weights` is (classes,), or None where all classes count the same.
+    `target` is (batch, height, width, classes), 0–1, and 0 in ignored pixels. `valid` is (batch, height, width, 1): 0
+    in ignored pixels, 1 elsewhere. `class_weights` is (classes,), or None where all classes count the same.
     """
 
     target: Tensor
@@ -24,7 +24,7 @@ class Truth:
     class_weights: Tensor | None = None
 
     def where_valid(self, values: Tensor, elsewhere: float = 0.0) -> Tensor:
-        """`values (batch, height, width, …)`, replaced in void pixels, where then no gradient arrives either."""
+        """`values (batch, height, width, …)`, replaced in ignored pixels, where then no gradient arrives either."""
         return tf.where(self.valid > 0, values, elsewhere)
 
     def mean_over_planes(self, values: Tensor) -> Tensor:
@@ -51,13 +51,13 @@ class Truth:
 
 
 def read_truth(target: Tensor, class_weights: Sequence[float] | None = None) -> Truth:
-    """The truth of targets (batch, height, width, classes), uint8 or floating, with VOID in all planes of a pixel."""
+    """The truth of targets (batch, height, width, classes), uint8 or floating, with IGNORE in all planes of a pixel."""
     target = tf.cast(target, tf.float32)
-    valid = target[..., :1] != VOID
+    valid = target[..., :1] != IGNORE
     weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
     return Truth(tf.where(valid, target, 0.0), tf.cast(valid, tf.float32), weights)
 
 
 def _mean(weighted: Tensor, weights: Tensor) -> Tensor:
-    """0 where there is nothing to take a mean of, such as a batch of void pixels."""
+    """0 where there is nothing to take a mean of, such as a batch of ignored pixels."""
     return tf.math.divide_no_nan(tf.reduce_sum(weighted), tf.reduce_sum(weights))

@@ -15,7 +15,7 @@ def keras_model(networks: Networks, weights: Path, progress: Progress) -> Any:
 
     Returns:
         a tf.keras model from pixel values, (batch, height, width, channels), 0–255, to probabilities `float32 (batch,
-        height, width, classes)`; with an emptiness head a list of these and `float32 (batch, classes)`.
+        height, width, classes)`; with a presence head a list of these and `float32 (batch, classes)`.
 
     Raises:
         WeightsError: the weights do not fit.

@@ -32,7 +32,7 @@ class Network:
     """A network with the input preprocessing of its backbone.
 
     `model` is a tf.keras model from preprocessed float32 NHWC images to float32 logits: masks, then `auxiliary` coarse
-    masks, then presence if there is an emptiness head. `encoder` has the names of the layers that can be frozen,
+    masks, then presence if there is a presence head. `encoder` has the names of the layers that can be frozen,
     `heads` of those whose shape depends on the number of classes. `notes` are sentences for the screen about where the
     initial weights are from.
     """
@@ -168,7 +168,7 @@ def _assembled(parts: Parts, spec: NetworkSpec) -> Any:
         layers.Activation("linear", dtype="float32", name=f"float32_logits{number or ''}")(tensor)
         for number, tensor in enumerate((parts.logits, *parts.auxiliary))
     ]
-    if spec.emptiness_head:
+    if spec.presence_head:
         pooled = layers.GlobalAveragePooling2D(name="presence_pooling", dtype="float32")(parts.deepest)
         masks.append(layers.Dense(spec.classes, name="presence", dtype="float32")(pooled))
     return tf.keras.Model(parts.inputs, masks if len(masks) > 1 else masks[0])

@@ -11,7 +11,7 @@ class Outputs(NamedTuple):
 
     `logits` is (batch, height, width, classes). `auxiliary` has tensors of the same shape, from coarse levels of the
     decoder, for deep supervision. `presence` is (batch, classes): whether each class occurs in the image at all, from
-    an emptiness head.
+    a presence head.
     """
 
     logits: Tensor

@@ -14,7 +14,7 @@ from toolkit.errors import WeightsError
 from toolkit.files.disk.writing import new_path
 from toolkit.learning.networks.rebuilding import Layer
 
-Weights = dict[str, list[npt.NDArray[Any]]]
+LayerWeights = dict[str, list[npt.NDArray[Any]]]
 """The arrays of each layer that has any, by its name."""
 
 _ATTRIBUTE_BYTES = 60_000
@@ -61,7 +61,7 @@ def write_weights(path: Path, model: Any) -> None:
                 group[name] = values
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: Path) -> LayerWeights:
     """Read an HDF5 file of Keras 2 or of `write_weights`, in the order in which it names the layers.
 
     Raises:
@@ -85,7 +85,7 @@ def read_weights(path: Path) -> Weights:
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error
 
 
-def load_exactly(model: Any, stored: Weights, path: Path) -> None:
+def load_exactly(model: Any, stored: LayerWeights, path: Path) -> None:
     """Give a model the weights of a file that has exactly its layers.
 
     Raises:
@@ -104,7 +104,7 @@ def load_exactly(model: Any, stored: Weights, path: Path) -> None:
         layer.set_weights(stored[layer.name])
 
 
-def load_shared(model: Any, stored: Weights, path: Path, heads: Collection[str]) -> LoadedWeights:
+def load_shared(model: Any, stored: LayerWeights, path: Path, heads: Collection[str]) -> LoadedWeights:
     """Give a model the weights of those layers that a file has too; `heads` may have another number of classes there.
 
     Raises:

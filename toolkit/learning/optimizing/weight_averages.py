@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from toolkit.learning.runtime import compiled, tf
 
-Weights = list[npt.NDArray[np.float32]]
+WeightArrays = list[npt.NDArray[np.float32]]
 """Every weight of a model in the order of `model.get_weights()`."""
 
 
@@ -48,7 +48,7 @@ class ExponentialAverage:
         for mean, variable in zip(self._means, self._followed, strict=True):
             mean.assign(variable.read_value())
 
-    def weights(self) -> Weights:
+    def weights(self) -> WeightArrays:
         """The mean of each variable, in their order."""
         return [mean.numpy() for mean in self._means]
 
@@ -82,7 +82,7 @@ def first_averaged_epoch(start: float, epochs: int) -> int:
     return min(epochs - 1, math.ceil(start * epochs - 1e-9))
 
 
-def soup(members: Sequence[Sequence[npt.NDArray[np.float32]]]) -> Weights:
+def soup(members: Sequence[Sequence[npt.NDArray[np.float32]]]) -> WeightArrays:
     """The mean of several networks' weights (Wortsman et al. 2022, arXiv:2203.05482), computed in float64.
 
     Weights that are no floating-point numbers come from the first.
@@ -119,7 +119,7 @@ def reestimate_batch_norm(model: Any, batches: Iterable[Any]) -> None:
     if not layers:
         return
     statistics = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
-    means: Weights = []
+    means: WeightArrays = []
     with _set_for(model, layers):
         run = compiled(lambda images: model(images, training=True))
         for count, images in enumerate(batches, start=1):

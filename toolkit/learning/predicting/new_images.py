@@ -11,7 +11,7 @@ from toolkit.core.ensembling.means import Blender, count_levels
 from toolkit.core.images.chunks import pieces
 from toolkit.core.recipe.probabilities import Stored, StoredType, mean_presence, to_stored
 from toolkit.files.data.sources import Images
-from toolkit.files.experiment.fitted import Blend, Fitted, Networks, classes_of
+from toolkit.files.experiment.fitted import Fitted, FittedEnsemble, Networks, classes_of
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Own
 from toolkit.learning.predicting.fold_mean import Predicting
@@ -69,7 +69,7 @@ class _OfNetworks:
 
 
 class _OfBlend:
-    def __init__(self, blend: Blend, progress: Progress) -> None:
+    def __init__(self, blend: FittedEnsemble, progress: Progress) -> None:
         self._blend, self._progress = blend, progress
         self._members = [ImagePredictor(member, progress) for member in blend.members]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.members import WHOLE, Part
+from toolkit.config.members import WHOLE, MemberPart
 from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.assignment import HOLDOUT
@@ -31,7 +31,7 @@ _PREDICTION_KEYS = {
     "architecture_options",
     "backbone",
     "first_convolution",
-    "emptiness_head",
+    "presence_head",
     "resize",
     "classes",
     "activation",
@@ -50,7 +50,7 @@ class FittedExperiment:
     ids: tuple[str, ...]
     folds: Integers
     own: Mapping[str, Any]
-    part: Part = WHOLE
+    part: MemberPart = WHOLE
 
     def predictions(self, split: Split, views: str) -> Path:
         """The folder of a store."""
@@ -70,7 +70,7 @@ class FittedExperiment:
         }
         # Only where there is a head, and tiles: stores of others are what they always were.
         cutting = {} if self.config.cutting == UNCUT else {"cutting": repr(self.config.cutting)}
-        return made_from | cutting | ({"presence": True} if self.config.emptiness_head else {})
+        return made_from | cutting | ({"presence": True} if self.config.presence_head else {})
 
     def weights_of(self, fold: int) -> list[Path]:
         """The weights that predict with a fold: of the whole experiment the best of its last stage, for each seed."""

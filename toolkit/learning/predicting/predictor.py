@@ -30,7 +30,7 @@ _VIEWS_AT_ONCE = 4
 class Predicted:
     """What is predicted of one image.
 
-    `probability` is `float32 (height, width, classes)`, 0–1; `presence` is there if the network has an emptiness head.
+    `probability` is `float32 (height, width, classes)`, 0–1; `presence` is there if the network has a presence head.
     """
 
     probability: Probability
@@ -182,7 +182,7 @@ def _larger(one: Presence | None, other: Presence | None) -> Presence | None:
 
 
 def presence_of(outputs: Outputs) -> Any:
-    """Whether each class occurs at all, `float32 (batch, classes)`, 0–1; None without an emptiness head.
+    """Whether each class occurs at all, `float32 (batch, classes)`, 0–1; None without a presence head.
 
     Classes may occur together whatever the activation of the masks.
     """
@@ -215,7 +215,7 @@ def _at(networks: Mapping[Size, Network], size: Size, view: View) -> Network:
 def _compiled_mean(
     views: Views, network_of: Callable[[View], Network], activation: Activation
 ) -> Callable[[Any], tuple[Any, Any, Outputs]]:
-    """From images to the mean probability, the mean presence if there is any, and the outputs for the first view."""
+    """From images to the mean probability, the mea presence if there is any, and the outputs for the first view."""
     activate = tf.sigmoid if activation == "sigmoid" else tf.nn.softmax
 
     def predict(images: Any) -> Any:

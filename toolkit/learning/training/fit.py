@@ -10,7 +10,7 @@ from toolkit.config.models import Config
 from toolkit.config.resolved_stage import Stage, read_stage, stage_key
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.images.tiles import window_size
-from toolkit.core.masks.labels import VOID, label_count
+from toolkit.core.masks.labels import IGNORE, label_count
 from toolkit.core.metrics.metric import Metric
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
 from toolkit.core.sampling.patches import cell_of
@@ -100,7 +100,7 @@ def _refuse_shrunk(pool: Pool, shape: tuple[int, int]) -> None:
 
 
 @dataclass(frozen=True)
-class Part:
+class Work:
     """Which folds and stages to train, and until when."""
 
     folds: Sequence[int]
@@ -149,7 +149,7 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
 
 
 def fit_folds(
-    experiment: Experiment, plan: Plan, pool: Pool, part: Part, *, precision: Precision, progress: Progress
+    experiment: Experiment, plan: Plan, pool: Pool, part: Work, *, precision: Precision, progress: Progress
 ) -> None:
     """Train folds; finished ones are left alone, a broken one goes on after its last finished epoch.
 
@@ -196,7 +196,7 @@ def build_augmentation(config: Config, stage: Stage, where: Where, own: Mapping[
         lambda inner: where((*key, *inner)),
         stage.shape,
         own,
-        fill_label=VOID if classes.ignore else 0,
+        fill_label=IGNORE if classes.ignore else 0,
         labels=range(label_count(classes.count, classes.activation)),
     )
 
@@ -219,7 +219,7 @@ def _check_loss(config: Config, stage: Stage, class_weights: tuple[float, ...] |
         return
     shape = (2, *stage.shape[:2], config.class_count)
     target = tf.one_hot(tf.zeros(shape[:3], tf.uint8), shape[3], dtype=tf.uint8)
-    presence = tf.zeros((shape[0], shape[3])) if config.emptiness_head else None
+    presence = tf.zeros((shape[0], shape[3])) if config.presence_head else None
     arguments = (target, Outputs(tf.zeros(shape), presence=presence), tf.constant(0.0))
     try:
         loss(*arguments)

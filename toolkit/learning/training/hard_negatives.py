@@ -9,7 +9,7 @@ import numpy.typing as npt
 from toolkit.config.resolved_stage import Stage
 from toolkit.core.arrays import Floats, Integers, Probability
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.labels import VOID, Activation
+from toolkit.core.masks.labels import IGNORE, Activation
 from toolkit.core.sampling.patches import HardPlaces, edges_of
 from toolkit.errors import StorageError
 from toolkit.files.datasets.training_pool import Sample
@@ -47,7 +47,7 @@ def weigh_negatives(
     samples = [pool.samples[position] for position in negatives]
     at = 0
     for part, _, images, targets in validation_batches(data.reader_of(stage), samples, stage.batch):
-        found = _seen(predictor(images), data.reader.classes.activation) & (targets[..., 0].numpy() != VOID)
+        found = _seen(predictor(images), data.reader.classes.activation) & (targets[..., 0].numpy() != IGNORE)
         false_pixels[negatives[at : at + len(part)]] = found.sum(axis=(1, 2))
         at += len(part)
     weights: Floats = 1 + stage.hard_negatives * false_pixels / max(1.0, false_pixels.max())

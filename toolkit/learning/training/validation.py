@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from toolkit.config.resolved_stage import Stage
 from toolkit.core.arrays import Image, Probability
-from toolkit.core.metrics.judge import Judge
+from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import Stored, to_stored
 from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.errors import TrainingError
@@ -57,7 +57,7 @@ class Validation:
             TrainingError: a prediction is not a number.
         """
         data, reader = self._data, self._data.reader_of(self._stage)
-        judge = Judge(data.metrics, reader.classes.activation)
+        judge = Scorer(data.metrics, reader.classes.activation)
         assembly = Assembly(reader, data.pool.main.images)
         total = 0.0
         self.examples = []
@@ -86,7 +86,7 @@ class Validation:
             self.examples.append(Example(image.numpy(), target.numpy(), probability))
 
 
-def _judge(judge: Judge, maps: Sequence[Stored], sample: Sample) -> None:
+def _judge(judge: Scorer, maps: Sequence[Stored], sample: Sample) -> None:
     """Measure an image by the rows of its map as they are kept."""
     stored: Any = maps[0] if len(maps) == 1 else np.concatenate(maps)
     judge.add(stored, sample.labels(), sample.objects() if judge.needs_objects else None)

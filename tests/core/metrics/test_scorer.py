@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from toolkit.core.metrics.judge import Judge
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
-from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Split
+from toolkit.core.metrics.scorer import Scorer
+from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Watershed
 
 SPECS = [MetricSpec("dice"), MetricSpec("miou"), MetricSpec("instance_map")]
 
@@ -18,8 +18,8 @@ def images(count: int, classes: int, seed: int = 0) -> list[tuple[np.ndarray, np
     ]
 
 
-def judged(some: list[tuple[np.ndarray, np.ndarray]]) -> Judge:
-    judge = Judge(build_metrics(SPECS, 3, "softmax"), "softmax")
+def judged(some: list[tuple[np.ndarray, np.ndarray]]) -> Scorer:
+    judge = Scorer(build_metrics(SPECS, 3, "softmax"), "softmax")
     for stored, labels in some:
         judge.add(stored, labels)
     return judge
@@ -50,7 +50,7 @@ def test_the_recipe_makes_the_masks() -> None:
     metrics = build_metrics([MetricSpec("dice")], 1, "sigmoid")
     found = []
     for rule in (ClassRecipe(), ClassRecipe(0.3), ClassRecipe(0.3, minimum_area=3)):
-        judge = Judge(metrics, "sigmoid", Recipe((rule,)))
+        judge = Scorer(metrics, "sigmoid", Recipe((rule,)))
         judge.add(stored, labels)
         found.append(judge.scores()["dice"])
     assert found == [2 / 3, 1, 0]
@@ -58,7 +58,7 @@ def test_the_recipe_makes_the_masks() -> None:
 
 def test_it_says_whether_objects_are_worth_reading() -> None:
     assert judged([]).needs_objects
-    assert not Judge(build_metrics([MetricSpec("dice"), MetricSpec("miou")], 1, "sigmoid"), "sigmoid").needs_objects
+    assert not Scorer(build_metrics([MetricSpec("dice"), MetricSpec("miou")], 1, "sigmoid"), "sigmoid").needs_objects
 
 
 def test_objects_reach_the_metrics() -> None:
@@ -66,7 +66,7 @@ def test_objects_reach_the_metrics() -> None:
     objects = np.repeat([[1, 1, 1, 1, 2, 2, 2, 2]], 4, axis=0).astype(np.int32)
     scores = []
     for known in (None, objects):
-        judge = Judge(build_metrics([MetricSpec("instance_map")], 1, "sigmoid"), "sigmoid")
+        judge = Scorer(build_metrics([MetricSpec("instance_map")], 1, "sigmoid"), "sigmoid")
         judge.add(mask, np.ones((4, 8), np.uint8), known)
         scores.append(judge.scores()["instance_map"])
     assert scores == [1, 0]
@@ -79,20 +79,20 @@ def test_objects_are_those_that_the_recipe_splits() -> None:
     stored = np.where(left | right, 255, 0).astype(np.uint8)[..., None]
     objects = (left + 2 * right).astype(np.int32)
     labels = (left | right).astype(np.uint8)
-    void = labels.copy()
-    void[:, 19] = 255
-    for split, expected in ((None, 0), (Split(4), 1)):
-        for truth in (labels, void):
-            judge = Judge(build_metrics([MetricSpec("instance_map")], 1, "sigmoid"), "sigmoid", Recipe(split=split))
+    ignored = labels.copy()
+    ignored[:, 19] = 255
+    for split, expected in ((None, 0), (Watershed(4), 1)):
+        for truth in (labels, ignored):
+            judge = Scorer(build_metrics([MetricSpec("instance_map")], 1, "sigmoid"), "sigmoid", Recipe(split=split))
             judge.add(stored, truth, objects)
             score = judge.scores()["instance_map"]
             assert score == pytest.approx(expected, abs=0.1) if split else score < 0.5
 
 
-def test_the_recipe_gets_own_steps_and_the_emptiness_head() -> None:
+def test_the_recipe_gets_own_steps_and_the_presence_head() -> None:
     metrics = build_metrics([MetricSpec("dice")], 1, "sigmoid")
     rule = ClassRecipe(emptiness=Emptiness("head", 0.5), steps=("all",))
-    judge = Judge(metrics, "sigmoid", Recipe((rule,)), {"all": lambda mask, probability: np.ones_like(mask)})
+    judge = Scorer(metrics, "sigmoid", Recipe((rule,)), {"all": lambda mask, probability: np.ones_like(mask)})
     for presence in (0.4, 0.6):
         judge.add(np.zeros((2, 3, 1), np.uint8), np.ones((2, 3), np.uint8), presence=np.array([presence], np.float32))
     assert judge.judgement().per_image()["dice"].tolist() == [0, 1]
@@ -100,7 +100,7 @@ def test_the_recipe_gets_own_steps_and_the_emptiness_head() -> None:
 
 def test_a_metric_that_is_named_twice_is_measured_once() -> None:
     metrics = build_metrics([MetricSpec("dice")], 1, "sigmoid")
-    judge = Judge([*metrics, *metrics], "sigmoid")
+    judge = Scorer([*metrics, *metrics], "sigmoid")
     judge.add(np.zeros((2, 2, 1), np.uint8), np.zeros((2, 2), np.uint8))
     assert len(judge.judgement().metrics) == len(judge.judgement().statistics) == 1
 
@@ -110,8 +110,8 @@ def test_without_images_there_is_no_judgement() -> None:
         judged([]).scores()
 
 
-def test_wrong_pixels_are_counted_once_and_void_ones_never() -> None:
-    judge = Judge(build_metrics([MetricSpec("dice")], 3, "softmax"), "softmax")
+def test_wrong_pixels_are_counted_once_and_ignored_ones_never() -> None:
+    judge = Scorer(build_metrics([MetricSpec("dice")], 3, "softmax"), "softmax")
     best = np.eye(3, dtype=np.uint8)
     for predicted, true in (([0, 1, 2], [0, 1, 255]), ([0, 1, 2], [1, 1, 255]), ([2, 2, 2], [0, 1, 0])):
         case = judge.add(255 * best[[predicted]], np.array([true], np.uint8))

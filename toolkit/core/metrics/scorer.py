@@ -45,7 +45,7 @@ class Judgement:
         return list(zip(self.metrics, self.statistics, strict=True))
 
 
-class Judge:
+class Scorer:
     """Measures one image after the other; images keep the order in which they were added."""
 
     def __init__(
@@ -73,9 +73,9 @@ class Judge:
 
         Args:
             stored: its prediction as it is kept, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
-            labels: its truth, `uint8 (height, width)`, 255 in void pixels.
+            labels: its truth, `uint8 (height, width)`, 255 in ignored pixels.
             objects: its true objects, `int32 (height, width)`, where they are known.
-            presence: what the emptiness head says of it, `float32 (classes,)`, where there is one.
+            presence: what the presence head says of it, `float32 (classes,)`, where there is one.
 
         Raises:
             ValueError: the sizes differ, or the recipe does not fit.
