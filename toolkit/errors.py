@@ -1,5 +1,7 @@
-"""Errors that a user can mend, each with its exit code."""
+"""Errors that a user can fix, each with its exit code, and the phrases that their messages share."""
 
+import difflib
+from collections.abc import Collection, Iterable
 from typing import ClassVar
 
 
@@ -115,3 +117,29 @@ class UploadError(ToolkitError):
     """A submission cannot be uploaded: no client, no credentials, or the competition's site refuses it."""
 
     exit_code = 18
+
+
+def listing(names: Iterable[object], at_most: int = 5) -> str:
+    """The first names, separated by commas, with an ellipsis where there are more: `a, b, c, …`."""
+    words = [str(name) for name in names]
+    return ", ".join([*words[:at_most], *(["…"] if len(words) > at_most else [])])
+
+
+def nearest(word: str, allowed: Collection[str]) -> str | None:
+    """The allowed word that is most like the one received, whatever their case; None if none is close."""
+    by_lower = {name.lower(): name for name in reversed(list(allowed))}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def not_valid(word: str, allowed: Collection[str]) -> str:
+    """What to say of a word that is not allowed: the nearest valid one, and all that are."""
+    near = nearest(word, allowed)
+    guess = "" if near is None else f"did you mean {near!r}? "
+    return f"{word!r} is not valid; {guess}choose from {', '.join(allowed)}"
+
+
+def out_of_range(what: str, number: int, count: int) -> str:
+    """What to say of a number outside 0 to `count` - 1: `there is no fold 7; choose from 0 to 4`."""
+    choices = {0: "there are none", 1: "there is only 0"}.get(count, f"choose from 0 to {count - 1}")
+    return f"there is no {what} {number}; {choices}"

@@ -15,6 +15,11 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
+def score_text(value: float | None) -> str:
+    """A score as tables and messages show it, with four decimals; an empty text where there is none."""
+    return "" if value is None else f"{value:.4f}"
+
+
 class Task(Protocol):
     """One piece of long work that knows how far it is."""
 

@@ -1,0 +1,22 @@
+import pytest
+
+from toolkit.errors import listing, nearest, not_valid, out_of_range
+
+
+@pytest.mark.parametrize(
+    ("names", "text"), [([], ""), (["a"], "a"), (["a", "b", "c"], "a, b, c"), (["a", "b", "c", "d"], "a, b, c, …")]
+)
+def test_long_listings_are_cut(names: list[str], text: str) -> None:
+    assert listing(iter(names), at_most=3) == text
+
+
+def test_a_misspelt_word_is_answered_with_the_nearest_valid_one() -> None:
+    assert nearest("horizontalflip", ["VerticalFlip", "HorizontalFlip"]) == "HorizontalFlip"
+    assert nearest("xyz", ["dice", "iou"]) is None
+    assert not_valid("dise", ["dice", "iou"]) == "'dise' is not valid; did you mean 'dice'? choose from dice, iou"
+    assert not_valid("xyz", ["dice", "iou"]) == "'xyz' is not valid; choose from dice, iou"
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "there are none"), (1, "there is only 0"), (5, "choose from 0 to 4")])
+def test_a_number_that_is_too_large_is_answered_with_the_range(count: int, text: str) -> None:
+    assert out_of_range("fold", 7, count) == f"there is no fold 7; {text}"
