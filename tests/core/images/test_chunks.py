@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.images import chunks as module
-from toolkit.core.images.chunks import count_values, look_up, pieces
+from toolkit.core.images.chunks import chunks, count_values, look_up
 
 
 @pytest.mark.parametrize("entries", [1, 7, 1000])
@@ -10,7 +10,7 @@ from toolkit.core.images.chunks import count_values, look_up, pieces
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], entries: int) -> None:
     monkeypatch.setattr(module, "_ENTRIES", entries)
     values = np.random.default_rng(0).integers(0, 6, shape).astype(np.uint8)
-    assert [row for piece in pieces(shape) for row in range(shape[0])[piece]] == list(range(shape[0]))
+    assert [row for chunk in chunks(shape) for row in range(shape[0])[chunk]] == list(range(shape[0]))
     assert np.array_equal(count_values(values, 6), np.bincount(values.ravel(), minlength=6))
     table = np.arange(6, dtype=np.float32) ** 2
     assert np.array_equal(look_up(table, values), table[values])

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from toolkit.core.images import chunks as pieces
+from toolkit.core.images import chunks
 from toolkit.core.recipe.postprocess import mask_of
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.core.recipe.recipe import ClassRecipe
@@ -99,7 +99,7 @@ def test_a_map_may_be_looked_at_some_rows_at_a_time(kind: object, monkeypatch: p
     levels = kind(np.random.default_rng(3), (20, 25))  # type: ignore[operator]
     at_once = kept_areas(levels, levels > 99, SIZES)
     for entries in (1, 60, 200):
-        monkeypatch.setattr(pieces, "_ENTRIES", entries)
+        monkeypatch.setattr(chunks, "_ENTRIES", entries)
         assert_equal(kept_areas(levels, levels > 99, SIZES), at_once)
 
 

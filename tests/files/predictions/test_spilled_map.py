@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.images import chunks as pieces
+from toolkit.core.images import chunks
 from toolkit.errors import StorageError
 from toolkit.files.predictions.spilled_map import SpilledMap
 
 
 def test_rows_come_back_as_they_were_and_no_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "_ENTRIES", 30)
+    monkeypatch.setattr(chunks, "_ENTRIES", 30)
     whole = np.random.default_rng(0).random((11, 5, 2), np.float32)
     spilled = SpilledMap(tmp_path, whole.shape)
     for start in range(0, 11, 4):

@@ -7,7 +7,7 @@ import numpy as np
 
 from toolkit.commands.predicting.formats import FORMATS, About, mask_paths
 from toolkit.core.arrays import Mask
-from toolkit.core.images.chunks import pieces
+from toolkit.core.images.chunks import chunks
 from toolkit.core.masks.rle import encode
 from toolkit.errors import DataError
 from toolkit.files.data.sources import Images
@@ -59,8 +59,8 @@ def write_maps(folder: PredictionFolder, about: About, ids: Sequence[str]) -> No
         np.lib.format.write_array_header_1_0(file, header)
         for path in paths:
             found = np.load(folder.folder / path, mmap_mode="r")
-            for piece in pieces(found.shape):
-                file.write(np.ascontiguousarray(found[piece], "<f4").data)
+            for chunk in chunks(found.shape):
+                file.write(np.ascontiguousarray(found[chunk], "<f4").data)
 
 
 def write_runs(folder: PredictionFolder, about: About, ids: Sequence[str]) -> None:

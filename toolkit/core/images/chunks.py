@@ -1,4 +1,4 @@
-"""Large arrays piece by piece: what NumPy makes on the way, often 8 bytes a pixel, is as large as a piece."""
+"""Large arrays chunk by chunk: the temporary arrays of NumPy, often 8 bytes a pixel, are no larger than a chunk."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ _ENTRIES = 1 << 22
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 
-def pieces(shape: tuple[int, ...]) -> Iterator[slice]:
+def chunks(shape: tuple[int, ...]) -> Iterator[slice]:
     """Slices along the first axis that cover an array of this shape in order, each of some 4 million entries."""
     entries = int(np.prod(shape))
     step = max(1, _ENTRIES * shape[0] // entries) if entries else max(1, shape[0])
@@ -28,14 +28,14 @@ def count_values(values: npt.NDArray[Any], length: int) -> Integers:
         ValueError: there are others.
     """
     counts = np.zeros(length, np.int64)
-    for piece in pieces(values.shape):
-        counts += np.bincount(values[piece].ravel(), minlength=length)
+    for chunk in chunks(values.shape):
+        counts += np.bincount(values[chunk].ravel(), minlength=length)
     return counts
 
 
 def look_up(table: npt.NDArray[_Kind], numbers: npt.NDArray[Any]) -> npt.NDArray[_Kind]:
     """`table[numbers]` for a table (k,) and whole numbers from 0 of any shape."""
     found = np.empty(numbers.shape, table.dtype)
-    for piece in pieces(numbers.shape):
-        found[piece] = table[numbers[piece]]
+    for chunk in chunks(numbers.shape):
+        found[chunk] = table[numbers[chunk]]
     return found

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Labels
-from toolkit.core.images.chunks import count_values, pieces
+from toolkit.core.images.chunks import chunks, count_values
 
 Activation = Literal["sigmoid", "softmax"]
 
@@ -67,14 +67,14 @@ class Classes:
             return labels
         table = self._table(self.values)
         found, unknown = np.empty(raw.shape, np.uint8), set[int]()
-        for piece in pieces(raw.shape):
-            values = raw[piece].view(np.uint8) if raw.dtype == np.bool_ else raw[piece]
+        for chunk in chunks(raw.shape):
+            values = raw[chunk].view(np.uint8) if raw.dtype == np.bool_ else raw[chunk]
             # What lies beyond the largest value of any class is no other than the next one.
             last = values.dtype.type(min(len(table) - 1, np.iinfo(values.dtype).max))
             part = table[np.minimum(values, last)]
             if part.min(initial=0) < 0:
                 unknown |= set(np.unique(values[part < 0]).tolist())
-            found[piece] = part
+            found[chunk] = part
         if unknown:
             first = ", ".join(map(str, sorted(unknown)[:10]))
             raise UnknownValuesError(

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Integers, Mask
-from toolkit.core.images.chunks import count_values, look_up, pieces
+from toolkit.core.images.chunks import chunks, count_values, look_up
 
 
 def opened(mask: Mask, radius: int) -> Mask:
@@ -51,8 +51,8 @@ def largest_objects(mask: Mask, count: int) -> Mask:
         return mask
     first = np.zeros(len(sizes), np.int64)
     flat = objects.ravel()
-    for piece in reversed(list(pieces(flat.shape))):
-        first[flat[piece][::-1]] = np.arange(piece.start, piece.stop)[::-1]  # what is written last is the first pixel
+    for chunk in reversed(list(chunks(flat.shape))):
+        first[flat[chunk][::-1]] = np.arange(chunk.start, chunk.stop)[::-1]  # what is written last is the first pixel
     order = np.lexsort((first[1:], -sizes[1:])) + 1
     kept = np.zeros(len(sizes), np.bool_)
     kept[order[:count]] = True

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Presence, Probability
-from toolkit.core.images.chunks import pieces
+from toolkit.core.images.chunks import chunks
 
 StoredType = Literal["uint8", "float16"]
 """How a probability is kept: `uint8` 0–255, or `float16` 0–1."""
@@ -22,10 +22,10 @@ def quantise(probability: Probability) -> npt.NDArray[np.uint8]:
     if it did before: 0.5 is one of these 255 thresholds, and thresholds found on stored maps hold for the originals.
     """
     quantised = np.empty(probability.shape, np.uint8)
-    for piece in pieces(probability.shape):
+    for chunk in chunks(probability.shape):
         # In float32 the product would be rounded.
-        levels = np.ceil(np.asarray(probability[piece], np.float64) * 255 - 0.5)
-        quantised[piece] = np.clip(levels, 0, 255)
+        levels = np.ceil(np.asarray(probability[chunk], np.float64) * 255 - 0.5)
+        quantised[chunk] = np.clip(levels, 0, 255)
     return quantised
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Mask
-from toolkit.core.images.chunks import pieces
+from toolkit.core.images.chunks import chunks
 from toolkit.core.metrics.area import AreaMetric, PixelAccuracy
 from toolkit.core.metrics.metric import AREAS, Metric
 from toolkit.core.recipe.probabilities import Stored, to_levels
@@ -106,8 +106,8 @@ def areas_by_threshold(stored: Stored, truth: Mask) -> tuple[Integers, Integers,
         truth: `bool (height, width)`.
     """
     joint = np.zeros(512, np.int64)
-    for piece in pieces(truth.shape):
-        cells = to_levels(stored[piece]).astype(np.uint16) | truth[piece].astype(np.uint16) << 8
+    for chunk in chunks(truth.shape):
+        cells = to_levels(stored[chunk]).astype(np.uint16) | truth[chunk].astype(np.uint16) << 8
         joint += np.bincount(cells.ravel(), minlength=512)
     background, foreground = (np.cumsum(counts[::-1])[::-1] for counts in (joint[:256], joint[256:]))
     return foreground[1:], (background + foreground)[1:], int(foreground[0])

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Integers, Mask
-from toolkit.core.images.chunks import look_up, pieces
+from toolkit.core.images.chunks import chunks, look_up
 from toolkit.core.recipe.probabilities import Stored, to_levels
 
 Levels = npt.NDArray[np.uint8]
@@ -82,15 +82,15 @@ def _peaks(levels: Levels) -> tuple[Numbers, Integers]:
     moves = True
     while moves:
         moves = False
-        for piece in pieces(uphill.shape):
-            further = uphill[uphill[piece]]
-            moves |= not np.array_equal(further, uphill[piece])
-            uphill[piece] = further
+        for chunk in chunks(uphill.shape):
+            further = uphill[uphill[chunk]]
+            moves |= not np.array_equal(further, uphill[chunk])
+            uphill[chunk] = further
     tops = np.concatenate(
         [
-            np.flatnonzero((uphill[piece] == np.arange(piece.start, piece.stop)) & (levels.ravel()[piece] > 0))
-            + piece.start
-            for piece in pieces(uphill.shape)
+            np.flatnonzero((uphill[chunk] == np.arange(chunk.start, chunk.stop)) & (levels.ravel()[chunk] > 0))
+            + chunk.start
+            for chunk in chunks(uphill.shape)
         ]
     )
     numbers = np.zeros(levels.size, np.int32)
@@ -102,7 +102,7 @@ def _uphill(levels: Levels) -> Numbers:
     """Which pixel, counted row by row, each leads to: its highest neighbour or itself, `int32 (height, width)`."""
     height, width = levels.shape
     uphill = np.empty(levels.shape, np.int32)
-    for rows in pieces(levels.shape):
+    for rows in chunks(levels.shape):
         first, last = max(rows.start - 1, 0), min(rows.stop + 1, height)
         keys = np.full((rows.stop - rows.start + 2, width + 2), -1, np.int64)
         numbers = np.arange(first * width, last * width).reshape(-1, width)
@@ -117,7 +117,7 @@ def _uphill(levels: Levels) -> Numbers:
 def _passes(levels: Levels, peaks: Numbers, count: int) -> Integers:
     """The highest pass above 0 between each two neighbouring peaks: rows of level, peak and peak, the highest first."""
     height, found = levels.shape[0], [np.empty(0, np.int64)]
-    for rows in pieces(levels.shape):
+    for rows in chunks(levels.shape):
         some = slice(rows.start, min(rows.stop + 1, height))
         found.append(_highest(np.concatenate(list(_crossings(levels[some], peaks[some], count)))))
     codes = _highest(np.concatenate(found))
@@ -183,9 +183,9 @@ def _areas(branches: Numbers, levels: Levels, count: int, low: int, high: int) -
     """How many of these pixels reach each level from `low` below `high`, `int64 (branches, levels)`."""
     columns = high - low + 1  # the first one is for what is lower
     counts = np.zeros(count * columns, np.int64)
-    for piece in pieces(levels.shape):
-        reached = np.clip(levels[piece], low - 1, high - 1) - (low - 1)
-        counts += np.bincount(branches[piece] * np.int64(columns) + reached, minlength=count * columns)
+    for chunk in chunks(levels.shape):
+        reached = np.clip(levels[chunk], low - 1, high - 1) - (low - 1)
+        counts += np.bincount(branches[chunk] * np.int64(columns) + reached, minlength=count * columns)
     return _summed_from_the_end(counts.reshape(count, columns))[:, 1:]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Image, Labels
-from toolkit.core.images.chunks import pieces
+from toolkit.core.images.chunks import chunks
 from toolkit.core.images.duplicates import Thumbnail, thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
 from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
@@ -126,15 +126,15 @@ def _of_image(image_id: str, image: Image) -> ImageFacts:
         size=(height, width),
         low=int(image.min()),
         high=int(image.max()),
-        is_constant=_are_all(image, lambda piece: piece == image[0, 0]),
-        is_grey=image.shape[2] == 3 and _are_all(image, lambda piece: piece == piece[..., :1]),
+        is_constant=_are_all(image, lambda chunk: chunk == image[0, 0]),
+        is_grey=image.shape[2] == 3 and _are_all(image, lambda chunk: chunk == chunk[..., :1]),
         picture=digest(f"{image.shape}".encode(), np.ascontiguousarray(image).data),
         thumbnail=thumbnail(image),
     )
 
 
 def _are_all(image: Image, test: Callable[[Image], npt.NDArray[np.bool_]]) -> bool:
-    return all(test(image[rows]).all() for rows in pieces(image.shape))
+    return all(test(image[rows]).all() for rows in chunks(image.shape))
 
 
 def _labelled(data: LabelledImages, image_id: str, order: PixelOrder | None) -> ImageFacts:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.core.arrays import Probability
-from toolkit.core.images.chunks import pieces
+from toolkit.core.images.chunks import chunks
 from toolkit.files.disk.writing import writing_to
 
 
 class SpilledMap:
-    """A map that is written row by row and read piece by piece, `float32 (height, width, classes)`, 0–1.
+    """A map that is written row by row and read chunk by chunk, `float32 (height, width, classes)`, 0–1.
 
     The file has no name: it is gone with the process, however that ends.
     """
@@ -39,7 +39,7 @@ class SpilledMap:
     def parts(self) -> Iterator[Probability]:
         """The rows again, some at a time."""
         row = self.shape[1] * self.shape[2] * np.dtype(np.float32).itemsize
-        for rows in pieces(self.shape):
+        for rows in chunks(self.shape):
             self._file.seek(rows.start * row)
             values = np.frombuffer(self._file.read((rows.stop - rows.start) * row), np.float32)
             yield values.reshape(-1, *self.shape[1:])

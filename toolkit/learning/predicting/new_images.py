@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.core.arrays import Integers, Presence
 from toolkit.core.ensembling.means import Blender, count_levels
-from toolkit.core.images.chunks import pieces
+from toolkit.core.images.chunks import chunks
 from toolkit.core.recipe.probabilities import Stored, StoredType, mean_presence, to_stored
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Fitted, FittedEnsemble, Networks, classes_of
@@ -86,7 +86,7 @@ class _OfBlend:
         blend = self._blend
         presence = mean_presence([said for _, said in found], blend.weights)
         height, width, _ = found[0][0].shape
-        for rows in pieces(found[0][0].shape):
+        for rows in chunks(found[0][0].shape):
             maps = {number: stored[rows] for number, (stored, _) in enumerate(found)}
             probability = self._blender.blend(maps, blend.weights, blend.stored_type)
             is_last = rows.stop == height
