@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 from toolkit.core.arrays import Floats
 
@@ -70,23 +71,23 @@ def suggest(rates: Sequence[float] | Floats, losses: Sequence[float] | Floats) -
 
 
 def smoothed(rates: Floats, losses: Floats, count: int | None = None) -> tuple[Floats, Floats]:
-    """Smoothed losses and their slopes by the logarithm of the rate, both float64 like `losses`.
+    """Smooth losses with a Savitzky-Golay filter of order 1, which also fits the two ends of the curve.
 
-    Through an eighth of the points around each (or of `count` points, where these are a part of the curve) goes a
-    straight line whose weights fall with distance (Cleveland 1979): its height and its slope are what is returned, so
-    that the ends of the curve are neither flattened nor left noisy.
+    Args:
+        rates: learning rates at equal ratios, as `geometric_rates` gives them.
+        losses: one for each rate.
+        count: number of points of the whole curve, if these are only its beginning. The filter is an eighth of that
+            wide.
+
+    Returns:
+        The smoothed losses and their slopes by the logarithm of the rate, both float64 like `losses`.
     """
-    places = np.log(rates)
     width = min(len(losses), max(5, round((count or len(losses)) * _WINDOW_SHARE)))
-    found, slopes = np.empty(len(losses)), np.empty(len(losses))
-    for index, place in enumerate(places):
-        begin = min(max(0, index - width // 2), len(losses) - width)
-        near, values = places[begin : begin + width] - place, losses[begin : begin + width]
-        weights = (1 - (np.abs(near) / (1.05 * np.abs(near).max())) ** 3) ** 3
-        middle, level = np.average(near, weights=weights), np.average(values, weights=weights)
-        slopes[index] = np.sum(weights * (near - middle) * values) / np.sum(weights * (near - middle) ** 2)
-        found[index] = level - slopes[index] * middle
-    return found, slopes
+    width -= 1 - width % 2  # the filter needs a middle
+    step, order = np.log(rates[-1] / rates[0]) / (len(rates) - 1), min(1, width - 1)
+    smooth: Floats = scipy.signal.savgol_filter(losses, width, order)
+    slopes: Floats = scipy.signal.savgol_filter(losses, width, order, deriv=1, delta=step)
+    return smooth, slopes
 
 
 def _check(rates: Floats, losses: Floats) -> None:
