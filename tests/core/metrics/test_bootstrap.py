@@ -28,11 +28,11 @@ def metric_of(spec: MetricSpec, classes: int = 3, activation: str = "softmax") -
 def measured(metric: Metric, count: int, seed: int = 0, activation: str = "softmax") -> np.ndarray:
     """Statistics of images of noise, some of them empty and of few classes."""
     random = np.random.default_rng(seed)
-    judge = Scorer([metric], activation)  # type: ignore[arg-type]
+    scorer = Scorer([metric], activation)  # type: ignore[arg-type]
     for index in range(count):
         labels = random.integers(0, 1 + index % 3, (4, 5), np.uint8)
-        judge.add(random.integers(0, 256, (4, 5, metric.classes)).astype(np.uint8), labels)
-    return judge.judgement().statistics[0]
+        scorer.add(random.integers(0, 256, (4, 5, metric.classes)).astype(np.uint8), labels)
+    return scorer.scored().statistics[0]
 
 
 def yes_or_no(scores: list[float]) -> np.ndarray:

@@ -315,10 +315,10 @@ def test_labels_have_no_commas() -> None:
 def test_predicting_nothing_on_salt_scores_the_share_of_empty_masks(name: str, real_data: Path) -> None:
     with (real_data / "salt" / "train.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    judge = Scorer([build(name)], "sigmoid")
+    scorer = Scorer([build(name)], "sigmoid")
     for row in rows:
-        judge.add(np.zeros((101, 101, 1), np.uint8), decode(row["rle_mask"], (101, 101)).astype(np.uint8))
-    assert judge.scores()[name] == sum(not row["rle_mask"] for row in rows) / len(rows)
+        scorer.add(np.zeros((101, 101, 1), np.uint8), decode(row["rle_mask"], (101, 101)).astype(np.uint8))
+    assert scorer.scores()[name] == sum(not row["rle_mask"] for row in rows) / len(rows)
 
 
 @pytest.mark.realdata
@@ -329,7 +329,7 @@ def test_nuclei_are_objects_of_their_own(real_data: Path) -> None:
         labels, objects = data.read_labels(image_id), data.read_objects(image_id)
         assert objects is not None
         assert np.array_equal(objects > 0, labels == 1)
-        judge = Scorer([build("instance_map")], "sigmoid")
-        judge.add((labels * np.uint8(255))[..., None], labels, objects)
-        touching += judge.scores()["instance_map"] < 1
+        scorer = Scorer([build("instance_map")], "sigmoid")
+        scorer.add((labels * np.uint8(255))[..., None], labels, objects)
+        touching += scorer.scores()["instance_map"] < 1
     assert 0 < touching < 30

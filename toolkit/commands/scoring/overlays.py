@@ -39,7 +39,7 @@ def write_overlays(
     a good one.
     """
     rows = _Rows(store, data, scores, recipe, steps)
-    order = worst_first(rows.values, scores.judgement.wrong, scores.judgement.metrics[0].direction)
+    order = worst_first(rows.values, scores.scored.wrong, scores.scored.metrics[0].direction)
     worst = (rows.of(int(position), "wrong") for position in order[:_ROWS])
     every = (rows.of(int(position), "true") for position in order[::-1])
     # An empty image that was left empty is right, and nothing to look at.

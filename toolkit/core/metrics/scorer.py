@@ -14,7 +14,7 @@ from toolkit.core.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class ScoredImages:
     """What several metrics measured on a set of images: for each metric its statistics, (images, k).
 
     `wrong`, `int64 (images,)`, counts the pixels that are wrong in any class.
@@ -24,10 +24,10 @@ class Judgement:
     statistics: tuple[Floats, ...]
     wrong: Integers
 
-    def of(self, positions: Integers) -> "Judgement":
+    def of(self, positions: Integers) -> "ScoredImages":
         """That of some of the images, in this order."""
         statistics = tuple(measured[positions] for measured in self.statistics)
-        return Judgement(self.metrics, statistics, self.wrong[positions])
+        return ScoredImages(self.metrics, statistics, self.wrong[positions])
 
     def scores(self) -> dict[str, float]:
         """The score of all images by label, the first metric first; NaN where no image counts."""
@@ -92,7 +92,7 @@ class Scorer:
         self._wrong.append(case.wrong)
         return case
 
-    def judgement(self) -> Judgement:
+    def scored(self) -> ScoredImages:
         """What was measured so far.
 
         Raises:
@@ -101,8 +101,8 @@ class Scorer:
         if not self._found[0]:
             raise ValueError("no image was added")
         statistics = tuple(np.stack(found) for found in self._found)
-        return Judgement(self._metrics, statistics, np.array(self._wrong, np.int64))
+        return ScoredImages(self._metrics, statistics, np.array(self._wrong, np.int64))
 
     def scores(self) -> dict[str, float]:
         """The score of all images so far by label, the first metric first; NaN where no image counts."""
-        return self.judgement().scores()
+        return self.scored().scores()
