@@ -118,7 +118,7 @@ def _measure(
 ) -> _Measured:
     data, classes = truth.labelled, truth.classes
     own = Own(first_fitted(Member(experiment)).config, progress)
-    metrics = build_metrics([truth.metric], classes.count, classes.activation, own=own, benchmark=truth.benchmark)
+    metrics = build_metrics([truth.metric], classes.count, classes.activation, plugins=own, benchmark=truth.benchmark)
     scorer = Scorer(metrics[:1], classes.activation, recipe, own)
     areas, confusion = [], _no_confusion(classes.count, classes.activation)
     with progress.task("evaluating", len(store.ids)) as task:

@@ -104,7 +104,7 @@ def score_stores(
     """
     specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, own or {}) for spec in metrics]
     classes = data.classes
-    built = build_metrics(specs, classes.count, classes.activation, own=own, benchmark=benchmark)
+    built = build_metrics(specs, classes.count, classes.activation, plugins=own, benchmark=benchmark)
     scorers = [Scorer(built, classes.activation, recipe, steps) for _ in stores]
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:

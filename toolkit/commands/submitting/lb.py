@@ -214,7 +214,7 @@ def _relations(metric: str, public: Agreement | None, private: Agreement | None)
 def _is_built_in(label: str) -> bool:
     """Whether a metric is the toolkit's: between 0 and 1, the higher the better. Of the user's own nothing is known."""
     try:
-        return label != "" and not read_metric(label.partition("[")[0]).is_own
+        return label != "" and not read_metric(label.partition("[")[0]).is_plugin
     except (ConfigError, ValueError):
         return False
 
