@@ -120,7 +120,7 @@ def build_metric(
         ConfigError: a metric from plugins was not loaded, is not callable, or has an invalid `direction`.
     """
     if spec.is_plugin:
-        return _plugin(spec, classes, plugins or {})
+        return _plugin_metric(spec, classes, {} if plugins is None else plugins)
     kind = METRICS[spec.name]
     return kind.build(spec.label, classes, activation, **{"empty": kind.empty, **dict(spec.arguments)})
 
@@ -187,7 +187,7 @@ class PluginMetric(Metric):
         return mean_of_draws(statistics[:, :1], counts)
 
 
-def _plugin(spec: MetricSpec, classes: int, plugins: Mapping[str, Any]) -> Metric:
+def _plugin_metric(spec: MetricSpec, classes: int, plugins: Mapping[str, Any]) -> Metric:
     if spec.name not in plugins:
         raise ConfigError(f"the metric {spec.name} comes from plugins, but it was not loaded")
     call = plugins[spec.name]
