@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Probability, Size
-from toolkit.core.images.windows import Window
+from toolkit.core.images.windows import Window, centred_start
 
 TileWeights = Literal["hann", "gaussian", "flat"]
 """How the weight of a tile's pixels falls from its centre to its edges: two bell curves, or constant."""
@@ -66,7 +66,7 @@ def tile_starts(length: int, tile: int, overlap: float) -> tuple[int, ...]:
     centred on it, so that its first pixel may be negative.
     """
     if length <= tile:
-        return (-((tile - length) // 2),)
+        return (centred_start(length, tile),)
     stride = max(1, math.floor(tile * (1 - overlap)))
     gaps = -(-(length - tile) // stride)
     return tuple(round(number * (length - tile) / gaps) for number in range(gaps + 1))

@@ -44,6 +44,11 @@ class Window:
         return Window(self.top - rows, self.left - columns, self.height + 2 * rows, self.width + 2 * columns)
 
 
+def centred_start(length: int, side: int) -> int:
+    """The first pixel of a window of `side` centred on an image of `length`, 0 or negative; `side` is not smaller."""
+    return -((side - length) // 2)
+
+
 def whole(size: tuple[int, int]) -> Window:
     """The window of a whole image of (height, width)."""
     return Window(0, 0, *size)

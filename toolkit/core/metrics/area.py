@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Mask
-from toolkit.core.metrics.metric import AREAS, Case, Empty, Metric, PairMetric, mean
+from toolkit.core.metrics.metric import AREAS, EMPTY_SCORES, Case, Empty, Metric, PairMetric, mean
 
 Areas = npt.NDArray[np.int64]
 Numbers = npt.NDArray[Any]
@@ -207,8 +207,7 @@ class PixelAccuracy(Metric):
         return self._share(_right(areas).sum(axis=-1), areas[..., 3].sum(axis=-1))
 
     def _share(self, right: Areas, pixels: Areas) -> Floats:
-        nothing = {"one": 1.0, "zero": 0.0, "skip": np.nan}[self.empty]
-        return np.where(pixels == 0, nothing, right / np.maximum(pixels, 1))
+        return np.where(pixels == 0, EMPTY_SCORES[self.empty], right / np.maximum(pixels, 1))
 
 
 def _right(areas: Integers) -> Areas:

@@ -12,9 +12,12 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.area import dice, iou, precision, recall
 
 BACKGROUND = "background"
 """Name of the pixels outside a single class."""
+
+_FORMULAS = tuple(formula("zero") for formula in (precision, recall, dice, iou))
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,9 @@ def classification_report(areas: Integers, names: Sequence[str], activation: Act
 
 def _scores(areas: Integers) -> Floats:
     """Precision, recall, F1 and IoU of each row of areas, `float64 (rows, 4)`; 0 where the denominator is 0."""
-    both, predicted, truth = areas[:, 0], areas[:, 1], areas[:, 2]
-    numerators = np.stack([both, both, 2 * both, both], axis=1)
-    denominators = np.stack([predicted, truth, predicted + truth, predicted + truth - both], axis=1)
-    return np.asarray(numerators / np.maximum(denominators, 1), np.float64)
+    return np.stack([formula.score(areas[:, 0], areas[:, 1], areas[:, 2]) for formula in _FORMULAS], axis=1)
 
 
 def _row(scores: Floats, support: int) -> ReportRow:
-    precision, recall, f1, iou = scores.tolist()
-    return ReportRow(precision, recall, f1, iou, support)
+    values: list[float] = scores.tolist()
+    return ReportRow(values[0], values[1], values[2], values[3], support)

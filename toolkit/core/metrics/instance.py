@@ -6,7 +6,7 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Objects
 from toolkit.core.masks.objects import components
-from toolkit.core.metrics.metric import Case, Empty, PairMetric
+from toolkit.core.metrics.metric import EMPTY_SCORES, Case, Empty, PairMetric
 
 _TWENTIETHS = np.arange(10, 20)
 _STATISTICS = len(_TWENTIETHS) + 2
@@ -110,8 +110,7 @@ class InstanceMetric(PairMetric):
         else:
             square = self.beta**2
             scores = (1 + square) * hits / np.maximum(predicted + square * truth, 1)
-        nothing = {"one": 1.0, "zero": 0.0, "skip": np.nan}[self.empty]
-        return np.where((predicted + truth)[..., 0] == 0, nothing, scores.mean(axis=-1))
+        return np.where((predicted + truth)[..., 0] == 0, EMPTY_SCORES[self.empty], scores.mean(axis=-1))
 
     def _of_class(self, case: Case, index: int) -> Integers:
         # Ignored pixels are removed after the objects are found, because they must not divide an object.

@@ -19,6 +19,8 @@ Direction = Literal["max", "min"]
 Empty = Literal["one", "zero", "skip"]
 """The score of a pair of masks without any foreground: 1, 0, or not counted."""
 
+EMPTY_SCORES: dict[Empty, float] = {"one": 1.0, "zero": 0.0, "skip": math.nan}
+
 AREAS = 4
 """Number of areas of one class in one image, in pixels that are not ignored: intersection, prediction, truth, all."""
 

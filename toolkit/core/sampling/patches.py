@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Labels, Size
-from toolkit.core.images.windows import Window
+from toolkit.core.images.windows import Window, centred_start
 from toolkit.core.masks.labels import IGNORE, Activation, label_count, planes
 from toolkit.core.randomness import generator
 from toolkit.core.sampling.systematic import systematic_sample
@@ -209,7 +209,7 @@ def _around(image: Occupancy, row: int, column: int, window: Size, random: np.ra
     for length, side, place in zip(image.size, window, (row, column), strict=True):
         low, high = place * image.cell, min(length, (place + 1) * image.cell)
         if length <= side:
-            starts.append(_centred(length, side))
+            starts.append(centred_start(length, side))
         else:
             starts.append(int(random.integers(max(0, high - side), min(low, length - side) + 1)))
     return Window(starts[0], starts[1], *window)
@@ -217,7 +217,7 @@ def _around(image: Occupancy, row: int, column: int, window: Size, random: np.ra
 
 def _anywhere(size: Size, window: Size, random: np.random.Generator) -> Window:
     starts = [
-        _centred(length, side) if length <= side else int(random.integers(length - side + 1))
+        centred_start(length, side) if length <= side else int(random.integers(length - side + 1))
         for length, side in zip(size, window, strict=True)
     ]
     return Window(starts[0], starts[1], *window)
@@ -302,12 +302,8 @@ def _in_turn(members: Integers, count: int, random: np.random.Generator, shares:
 def _lattice(length: int, side: int, cell: int) -> Integers:
     """First pixels of windows along a side: the start of every cell, and the last place that fits."""
     if length <= side:
-        return np.array([_centred(length, side)])
+        return np.array([centred_start(length, side)])
     return np.unique([*range(0, length - side, cell), length - side])
-
-
-def _centred(length: int, side: int) -> int:
-    return -((side - length) // 2)
 
 
 def _integral(cells: npt.NDArray[np.bool_] | Integers) -> Integers:
