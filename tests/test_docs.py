@@ -1,4 +1,4 @@
-"""The pages hold what they promise: links, paths, names, examples. Covers docs/, README.md, CONTRIBUTING.md."""
+"""Links, paths, names and examples in docs/, README.md and CONTRIBUTING.md."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def anchors_of(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_exit_code_is_documented_and_its_own() -> None:
+def test_every_exit_code_is_unique_and_documented() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
     codes = {kind.__name__: kind.exit_code for kind in kinds}
     assert len(set(codes.values())) == len(codes)
@@ -51,7 +51,7 @@ def test_the_example_experiment_loads() -> None:
     assert config.stages[0].negatives == 0.5
 
 
-def test_the_example_of_several_classes_loads_with_what_is_simulated(tmp_path: Path) -> None:
+def test_the_multi_class_example_loads_with_simulated_data(tmp_path: Path) -> None:
     example = re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / "multi-class.md").read_text(), re.DOTALL)
     assert example is not None
     write_simulation(tmp_path / "data" / "ccd", Simulation("ccd", 0, 2, 1, (128, 128)), Silent())
@@ -63,7 +63,7 @@ def test_the_example_of_several_classes_loads_with_what_is_simulated(tmp_path: P
     assert find_labelled(config).read_labels("00001").max() < len(CCD_CLASSES)
 
 
-def test_the_recipe_of_the_documentation_spells_out_every_key() -> None:
+def test_the_documented_recipe_has_every_key() -> None:
     example = re.search(r"```json\n(.*?)```", (ROOT / "docs" / "recipes.md").read_text(), re.DOTALL)
     assert example is not None
     tree = json.loads(example[1])
@@ -112,7 +112,7 @@ def test_make_targets_in_pages_exist() -> None:
 
 
 @pytest.mark.parametrize("path", [".pre-commit-config.yaml", ".github/workflows/ci.yml"])
-def test_files_for_contributors_are_sound(path: str) -> None:
+def test_files_for_contributors_are_valid_yaml(path: str) -> None:
     assert read_value((ROOT / path).read_text(), path)
 
 
