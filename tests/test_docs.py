@@ -14,8 +14,8 @@ from toolkit.core.images.views import VIEWS
 from toolkit.core.metrics.registry import METRICS
 from toolkit.core.recipe.postprocess import recipe_from_plain, recipe_to_plain
 from toolkit.core.simulated.ccd import CCD_CLASSES
-from toolkit.files.datasets.dataset import find_labelled
 from toolkit.core.tuning.task import STEPS
+from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.simulated import Simulation, write_simulation
 from toolkit.messages import Silent
 
