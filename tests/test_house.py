@@ -28,7 +28,7 @@ ARROWS = {
     "console": set(),
     "cli": {"cli", "console", "commands", "files", "config"},
     "__main__": {"cli"},
-    "__init__": {"api"},
+    "__init__": {"api", "config", "console", "core", "learning"},
     "errors": set(),
     "messages": set(),
 }
@@ -223,7 +223,7 @@ def test_nothing_but_training_and_predicting_imports_tensorflow() -> None:
         "import toolkit.commands.submitting.check\n"
         "import toolkit.commands.ls\n"
         "import toolkit.commands.starting.new\n"
-        "import toolkit.commands.config\n"
+        "import toolkit.commands.inspecting.config\n"
         "import toolkit.commands.demo\n"
         "import toolkit.commands.comparing.compare\n"
         "import toolkit.commands.comparing.evaluate\n"

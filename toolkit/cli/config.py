@@ -11,7 +11,7 @@ app = typer.Typer(help="Show configurations and their schema.", no_args_is_help=
 @app.command("show")
 def config_show(experiment: Name, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006 # as above
     """Print the configuration with inheritance, overrides and defaults applied."""
-    from toolkit.commands.config import show_config
+    from toolkit.commands.inspecting.config import show_config
     from toolkit.config.yaml.yaml_files import write_yaml
 
     guarded(
@@ -23,6 +23,6 @@ def config_show(experiment: Name, overrides: Overrides = [], as_json: AsJson = F
 @app.command("schema")
 def config_schema() -> None:
     """Print the JSON Schema of config.yaml, for editors."""
-    from toolkit.commands.config import config_schema as command
+    from toolkit.commands.inspecting.config import config_schema as command
 
     console.show_json(command())

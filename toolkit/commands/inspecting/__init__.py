@@ -1,1 +1,1 @@
-"""tk data and tk preview: what the data look like, before and after augmentation."""
+"""tk data, tk preview and tk config: what the data look like, before and after augmentation, and the configuration."""
