@@ -1,1 +1,1 @@
-"""tk data, tk preview and tk config: what the data look like, before and after augmentation, and the configuration."""
+"""tk data, tk preview, tk ls and tk config: what is there, before anything is trained."""
