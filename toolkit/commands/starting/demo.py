@@ -14,7 +14,7 @@ from toolkit.core.recipe.postprocess import describe
 from toolkit.errors import DataError
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.simulated import KINDS, SimulatedFiles, Simulation, write_simulation
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, score_text
 
 _SEED = 2018
 _TRAINING_IMAGES = 320
@@ -69,8 +69,8 @@ class DemoResult:
 
     def tables(self) -> list[Table]:
         """Every score, and the two questions that it should answer."""
-        rows = [(row.experiment, row.recipe, f"{row.oof:.4f}", f"{row.hidden:.4f}") for row in self.rows]
-        rows.append(("tuning, nested", "one recipe a fold", f"{self.nested:.4f}", ""))
+        rows = [(row.experiment, row.recipe, score_text(row.oof), score_text(row.hidden)) for row in self.rows]
+        rows.append(("tuning, nested", "one recipe a fold", score_text(self.nested), ""))
         for question, answer in (
             ("ensemble > members?", self.ensemble_beats_members),
             ("tuned > untuned?", self.tuning_beats_untuned),

@@ -21,7 +21,7 @@ from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.data.sources import find_images
 from toolkit.files.submissions.findings import listed
 from toolkit.files.submissions.layout import Submission, read_solution, read_submission
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ScoreResult:
 
     def tables(self) -> list[Table]:
         """One row, and the report."""
-        row = (self.submission, str(self.images), f"{self.score:.4f}")
+        row = (self.submission, str(self.images), score_text(self.score))
         score = Table("score against the solution", ("submission", "images", self.metric), [row])
         return [score] if self.report is None else [score, report_table("all pixels together", self.report)]
 

@@ -28,7 +28,7 @@ from toolkit.files.submissions.findings import Finding, refusal
 from toolkit.files.submissions.layout import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
 from toolkit.learning.plugins import own_steps
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, score_text
 
 _NAME_BYTES = 200
 _COMPETITION = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -113,7 +113,7 @@ class SubmitResult:
             ]
         metric = self.metric
         scores = ((metric, self.oof), (f"{metric}, nested", self.nested), (f"{metric}, hold-out", self.holdout))
-        rows += [(title, "", f"{score:.4f}") for title, score in scores if score is not None]
+        rows += [(title, "", score_text(score)) for title, score in scores if score is not None]
         title = f"{self.path}: {self.rows} rows, {self.recipe_text}"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
@@ -293,7 +293,7 @@ def _strange(masks: list[ClassMasks]) -> list[str]:
 
 def _upload(path: Path, uploader: Uploader, upload: UploadOptions, log: SubmissionLog, result: SubmitResult) -> str:
     scores = [("OOF", result.oof), ("nested", result.nested)]
-    cv = "".join(f", {title} {score:.4f}" for title, score in scores if score is not None)
+    cv = "".join(f", {title} {score_text(score)}" for title, score in scores if score is not None)
     message = upload.message or f"{result.experiment}: {result.recipe_text}{cv}"
     answer = uploader.upload(path, upload.competition, message)
     log.mark_uploaded(path.stem, upload.competition, _now())
