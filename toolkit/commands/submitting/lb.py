@@ -151,9 +151,10 @@ def _chasing(pairs: Sequence[_Pair]) -> list[str]:
     by_cv = max(pairs, key=lambda pair: pair[1])
     if by_board[1] == by_cv[1] or by_board[2] == by_cv[2]:
         return []
-    first = f"{by_board[0].name} is best on the public leaderboard ({score_text(by_board[2])}, CV {score_text(by_board[1])})"
-    second = f"{by_cv[0].name} is best by CV ({score_text(by_cv[1])}, public {score_text(by_cv[2])})"
-    return [f"{first}, but {second}; the public part is a small sample: keep the best by CV among your final choices"]
+    (first, first_cv, first_lb), (second, second_cv, second_lb) = by_board, by_cv
+    best = f"{first.name} is best on the public leaderboard ({score_text(first_lb)}, CV {score_text(first_cv)})"
+    other = f"{second.name} is best by CV ({score_text(second_cv)}, public {score_text(second_lb)})"
+    return [f"{best}, but {other}; the public part is a small sample: keep the best by CV among your final choices"]
 
 
 def _disagreement(found: Agreement) -> list[str]:
@@ -169,10 +170,8 @@ def _probing(pairs: Sequence[_Pair]) -> list[str]:
     experiment, count = Counter(entry.experiment for entry, _, _ in pairs).most_common(1)[0]
     if count < _ENOUGH_TO_PROBE:
         return []
-    return [
-        f"{count} scored submissions of {experiment} differ only in their recipe: choosing among them by the leaderboard "
-        "overfits its public part; choose on out-of-fold predictions with tk tune"
-    ]
+    found = f"{count} scored submissions of {experiment} differ only in their recipe"
+    return [f"{found}: choosing by the leaderboard overfits its public part; choose on out-of-fold scores: tk tune"]
 
 
 def _strange_gaps(board: str, pairs: Sequence[_Pair]) -> list[str]:
