@@ -113,8 +113,14 @@ def test_all_that_is_told_of_one_class(fitted: Callable[..., Experiment]) -> Non
     assert told["gain"] == pytest.approx(0.5)
     assert 0 < told["standard_error"] < 0.2
     assert told["gap"] == 0
-    assert [step["step"] for step in told["steps"]] == ["threshold", "minimum_area", "triplet", "minimum_object_size"]
-    assert [step["kept"] for step in told["steps"]] == [True, False, False, False]
+    assert [step["step"] for step in told["steps"]] == [
+        "threshold",
+        "minimum_area",
+        "triplet",
+        "minimum_object_size",
+        "threshold again",
+    ]
+    assert [step["taken"] for step in told["steps"]] == [True, False, False, False, False]
     assert experiment.surface.is_file()
     assert experiment.overlays.is_file()
     shift = told["shift"]
@@ -134,7 +140,7 @@ def test_the_screen_says_what_is_kept_and_why(fitted: Callable[..., Experiment])
     assert code == 0
     for words in (
         "untuned", "tuned, optimistic", "nested, honest", "95 % interval", "1.0000 to 1.0000", "share of empty masks",
-        "what each step gave", "no: changes nothing", "the tuned recipe is kept (threshold 0.398)",
+        "steps of the search", "keeping the tuned recipe (threshold 0.398)",
         "thresholds are not moved", "pictures: experiments/exp/surface.png",
     ):  # fmt: skip
         assert words in out
@@ -146,7 +152,7 @@ def test_the_untuned_recipe_stays_where_it_is_right(fitted: Callable[..., Experi
     experiment = fitted(ONE, (0, 1), lambda number: 2 * faint(number))
     code, out, _ = run("tune", "exp")
     assert code == 0
-    assert "the search found nothing better: the untuned recipe stays" in out
+    assert "no step improves the score; keeping the untuned recipe" in out
     assert "there are no test predictions to compare with" in out
     assert out.splitlines()[-1] == "next: tk evaluate exp"
     assert read_tuned(experiment, 1, "sigmoid").test_recipe == IDENTITY
