@@ -1,3 +1,5 @@
+"""Covers toolkit/core/masks/labels.py and the types of toolkit/core/arrays.py."""
+
 import numpy as np
 import pytest
 

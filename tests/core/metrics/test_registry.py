@@ -1,3 +1,5 @@
+"""Covers toolkit/core/metrics/registry.py and metric.py."""
+
 import csv
 import math
 from pathlib import Path
