@@ -15,7 +15,7 @@ def coverages(count: int, seed: int = 0) -> np.ndarray:
 
 
 def dealt(coverage: np.ndarray, folds_count: int, *, seed: int, stratified: bool = True) -> np.ndarray:
-    """The folds of images that are no groups."""
+    """The folds of images without groups."""
     strata = by_coverage(coverage) if stratified else NO_STRATA
     return assign_folds(strata, np.arange(len(coverage)), folds_count, seed=seed)
 

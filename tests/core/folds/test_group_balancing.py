@@ -11,7 +11,7 @@ def equal(parts: int) -> np.ndarray:
 
 
 def cost(labels: np.ndarray, groups: np.ndarray, shares: np.ndarray, parts: np.ndarray) -> float:
-    """How far counts are from the shares, as the documentation of `balance` says it."""
+    """The cost as documented in `balance`."""
     counted = np.concatenate([np.ones((len(labels), 1)), labels], axis=1)
     counted = counted[:, counted.any(axis=0)]
     weights = np.ones(counted.shape[1])
@@ -22,7 +22,7 @@ def cost(labels: np.ndarray, groups: np.ndarray, shares: np.ndarray, parts: np.n
 
 
 def example(seed: int, images: int, groups: int, labels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of images, and groups of uneven sizes, all of which occur."""
+    """Labels of images, and non-empty groups of uneven sizes."""
     random = np.random.default_rng(seed)
     sizes = np.concatenate([np.arange(groups), (groups * random.random(images - groups) ** 2).astype(int)])
     return random.random((images, labels)) < 0.3, random.permutation(sizes)

@@ -69,7 +69,7 @@ def test_strata_of_some_images() -> None:
 
 
 def hang_together(kinds: list[np.ndarray]) -> np.ndarray:
-    """By brute force: `bool (images, images)`, whether there is a way from one to the other."""
+    """By brute force: `bool (images, images)`, whether two images are connected."""
     linked = np.any([kind[:, None] == kind for kind in kinds], axis=0)
     for _ in range(len(linked)):
         linked = (linked.astype(int) @ linked.astype(int)) > 0

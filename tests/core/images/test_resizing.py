@@ -32,7 +32,7 @@ def noise(size: tuple[int, int], channels: int = 3) -> np.ndarray:
 
 
 def disc(size: tuple[int, int]) -> np.ndarray:
-    """An ellipse off the centre: it tells a shift, a swap of axes and a mirror apart."""
+    """An ellipse off the centre, which reveals shifts, swapped axes and mirroring."""
     y, x = np.ogrid[: size[0], : size[1]]
     height, width = size
     return ((y - 0.4 * height) / (0.27 * height)) ** 2 + ((x - 0.6 * width) / (0.33 * width)) ** 2 < 1

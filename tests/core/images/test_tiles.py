@@ -23,7 +23,7 @@ SIZES = pytest.mark.parametrize(
 
 
 def by_tiles(picture: np.ndarray, grid: TileGrid) -> np.ndarray:
-    """The map of a network that gives back its input, 0 outside the image, where nobody should look."""
+    """The map of an identity network; pixels outside the image are 0 and must not matter."""
     rows, mosaic = [], Mosaic(grid, picture.shape[2])
     for window in grid.windows:
         seen = np.zeros((*window.size, picture.shape[2]), np.float32)

@@ -10,7 +10,7 @@ from toolkit.core.images.views import VIEWS, View, parse_views, views_folder, vi
 
 SETS = pytest.mark.parametrize("views", VIEWS.values(), ids=list(VIEWS))
 PRODUCTS = ["flips*scales:0.75,1,1.25", "d4*scales:0.5,1", "rot90*hflip", "view:rot90@0.75,hflip", "scales:0.75,1.25"]
-# What NumPy has by these names, on the height and width of an NHWC batch.
+# The NumPy functions of these names, for the height and width of an NHWC batch.
 BY_NUMPY = {
     "identity": lambda batch: batch,
     "hflip": lambda batch: np.flip(batch, 2),
@@ -78,7 +78,7 @@ def test_the_mean_over_a_set_is_equivariant(views: tuple[View, ...]) -> None:
     uneven = np.random.default_rng(1).random((7, 7, 2))
 
     def predict(images: np.ndarray) -> np.ndarray:
-        """Stands for a network: what it says of a pixel depends on its place."""
+        """A stand-in for a network whose output depends on the position of a pixel."""
         _, height, width, _ = images.shape
         return np.cumsum(images * uneven[:height, :width], axis=1) + np.cumsum(images, axis=2)
 

@@ -16,7 +16,7 @@ def masks() -> list[np.ndarray]:
 
 
 def parts(mask: np.ndarray, *, corners: bool) -> list[set[tuple[int, int]]]:
-    """The connected parts of a mask row by row, found pixel by pixel."""
+    """The connected components of a mask in row order, found pixel by pixel."""
     left = set(zip(*(indices.tolist() for indices in np.nonzero(mask)), strict=True))
     found = []
     while left:
@@ -48,7 +48,7 @@ def disc(center: tuple[int, int], radius: int, size: tuple[int, ...]) -> np.ndar
 
 
 def fitting(mask: np.ndarray, radius: int) -> np.ndarray:
-    """All discs that fit into a mask together."""
+    """The union of all discs that fit into a mask."""
     result = np.zeros_like(mask)
     for center in np.ndindex(*mask.shape):
         pixels = disc(center, radius, mask.shape)  # type: ignore[arg-type]

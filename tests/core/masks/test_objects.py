@@ -48,7 +48,7 @@ def test_the_memory_layout_does_not_change_objects() -> None:
 
 
 def test_components_are_divided_independently() -> None:
-    # At 9 and 2 OpenCV's distances differ in their last bits with what is beside a component.
+    # For seed 9 at distance 2, the last bits of OpenCV's distances depend on neighbouring components.
     for mask, distance in [*((mask, 4) for mask in MASKS[:5]), (blobs(9), 2), (blobs(13), 1)]:
         connected, whole = components(mask), divided(mask, distance)
         for number in range(1, connected.max() + 1):

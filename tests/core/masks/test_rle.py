@@ -31,7 +31,7 @@ def test_decoding_inverts_encoding(size: tuple[int, int], density: float, order:
 
 
 def pixel_by_pixel(mask: np.ndarray, order: PixelOrder, relative: bool) -> str:
-    """As competitions describe it."""
+    """The definition of competitions."""
     words: list[int] = []
     start, end = None, 0
     for position, inside in enumerate([*mask.ravel(order="F" if order == "column" else "C").tolist(), False]):
@@ -67,7 +67,7 @@ def test_relative_starts_are_gaps() -> None:
 
 @pytest.mark.parametrize("relative", [False, True])
 def test_many_runs_are_handled_like_few(relative: bool) -> None:
-    """Texts of some hundred numbers take another way than shorter ones."""
+    """Texts of hundreds of numbers take another path than shorter ones."""
     for runs in range(180, 220):
         mask = np.zeros((2, 225), np.bool_)
         mask[0, :runs] = True

@@ -36,7 +36,7 @@ def measured(metric: Metric, count: int, seed: int = 0, activation: str = "softm
 
 
 def yes_or_no(scores: list[float]) -> np.ndarray:
-    """Statistics with which `own` says of each image what is given."""
+    """Statistics with which the metric `own` gives these scores."""
     return np.array(scores, np.float64)[:, None]
 
 

@@ -10,7 +10,7 @@ from toolkit.core.metrics.metric import case_of
 
 
 def reported(truth: list[int], predicted: list[int], names: str) -> ClassificationReport:
-    """The report on exclusive classes, from one label a pixel."""
+    """The report on exclusive classes, from one label for each pixel."""
     labels = np.array([truth], np.uint8)
     prediction = planes(np.array([predicted], np.uint8), len(names), "softmax") == 1
     return classification_report(case_of(prediction, labels, "softmax").areas, list(names), "softmax")
@@ -65,7 +65,7 @@ def test_a_single_class_is_reported_with_its_background() -> None:
 
 
 def test_several_independent_classes_have_a_micro_average_and_no_accuracy() -> None:
-    """Truth [[1, 0], [1, 1], [0, 1]], prediction [[1, 1], [0, 1], [0, 1]], a pixel a row."""
+    """Truth [[1, 0], [1, 1], [0, 1]], prediction [[1, 1], [0, 1], [0, 1]], one row for each pixel."""
     report = classification_report(np.array([[1, 1, 2, 3], [2, 3, 2, 3]]), ["a", "b"], "sigmoid")
     assert report.accuracy is None
     assert report.micro is not None

@@ -18,7 +18,7 @@ LABELS = np.array([[0, 0, 1, 1], [2, 2, IGNORE, 0]], np.uint8)
 
 
 def masks(*rows: str) -> np.ndarray:
-    """One plane a text, such as `..##/#...`."""
+    """One plane for each text, for example `..##/#...`."""
     return np.stack([[[pixel == "#" for pixel in line] for line in row.split("/")] for row in rows], axis=-1)
 
 
@@ -39,7 +39,7 @@ def test_independent_classes_have_a_background_row() -> None:
 
 
 def random_labels(classes: int, activation: Activation) -> np.ndarray:
-    """All labels that there are, and some void."""
+    """All labels, and some ignored pixels."""
     random = np.random.default_rng(0)
     labels = random.integers(0, label_count(classes, activation), (20, 30), np.uint8)
     labels[random.random(labels.shape) < 0.1] = IGNORE

@@ -33,7 +33,7 @@ def random_objects(random: np.random.Generator, size: tuple[int, int] = (24, 31)
 
 
 def disturbed(random: np.random.Generator, objects: np.ndarray) -> np.ndarray:
-    """The mask of the objects with an edge or a piece missing or added."""
+    """The mask of the objects with pixels or edges missing or added."""
     mask = np.roll(objects, random.integers(-1, 2, 2), axis=(0, 1)) > 0
     return mask ^ (random.random(mask.shape) < random.choice([0, 0, 0.002, 0.02]))
 
@@ -56,7 +56,7 @@ def flooded(mask: np.ndarray) -> list[set[tuple[int, int]]]:
 
 
 def counted(first: list[set[tuple[int, int]]], second: list[set[tuple[int, int]]]) -> list[tuple[int, int, int]]:
-    """True positives, false positives and false negatives at each threshold, every pair looked at."""
+    """True positives, false positives and false negatives at each threshold, from all pairs."""
     counts = []
     for threshold in THRESHOLDS:
         hits = [(a, b) for a in range(len(first)) for b in range(len(second))
@@ -181,10 +181,10 @@ def test_ignored_pixels_neither_count_nor_divide_objects() -> None:
     prediction = np.ones((6, 10), np.bool_)
     prediction[:, 7:] = False
     objects = (labels == 1).astype(np.int32)
-    # The predicted object goes on beyond the void: 30 pixels that count, 24 of them true.
+    # The predicted object goes on beyond the ignored pixels: 30 pixels that count, 24 of them true.
     assert score(metric_of("instance_map"), prediction, labels, objects) == pytest.approx(6 / 10)
     hidden = np.zeros_like(prediction)
-    hidden[:, 4:6] = True  # in void only: no false alarm
+    hidden[:, 4:6] = True  # only in ignored pixels: no false positive
     assert score(metric_of("instance_map"), hidden, np.where(labels == IGNORE, IGNORE, 0)) == 1
 
 

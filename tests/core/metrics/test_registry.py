@@ -23,7 +23,7 @@ ACTIVATIONS = pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 def random_cases(
     count: int, classes: int, activation: Activation, seed: int, size: tuple[int, int] = (7, 9)
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Predictions and label maps with void, some without foreground."""
+    """Predictions and label maps with ignored pixels, some without foreground."""
     random = np.random.default_rng(seed)
     values = label_count(classes, activation)
     found = []
@@ -195,7 +195,7 @@ def test_statistics_contain_the_areas_of_every_class() -> None:
 
 
 def test_pooling_a_batch_is_not_the_mean_of_its_images() -> None:
-    """A perfect full mask, and one false pixel where nothing is."""
+    """A perfect full mask, and one false pixel in an empty image."""
     full, empty = np.ones((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
     false = np.zeros((8, 8, 1), np.bool_)
     false[3, 3] = True

@@ -9,7 +9,7 @@ SPECS = [MetricSpec("dice"), MetricSpec("miou"), MetricSpec("instance_map")]
 
 
 def images(count: int, classes: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Kept maps and label maps."""
+    """Stored maps and label maps."""
     random = np.random.default_rng(seed)
     sizes = random.integers(5, 9, (count, 2)).tolist()
     return [

@@ -97,7 +97,7 @@ def test_the_identity_only_applies_a_threshold_of_one_half() -> None:
 
 
 def slowly(stored: Stored, rule: ClassRecipe, steps: dict[str, Step]) -> np.ndarray:
-    """The rule as its documentation has it, one sentence after the other."""
+    """The rule as documented, step by step."""
     probability = to_probability(stored)
     values = np.sort(probability.ravel().astype(np.float64))[::-1]
     if rule.emptiness is not None:

@@ -22,7 +22,7 @@ def rule(value: str | float) -> Negatives:
 
 
 def dataset(positives: int, negatives: int) -> np.ndarray:
-    """Which images have foreground, mixed."""
+    """Whether images have foreground, in mixed order."""
     return np.random.default_rng(4).permutation(np.arange(positives + negatives) < positives)
 
 

@@ -22,7 +22,7 @@ def shares(size: tuple[int, int], count: int) -> np.ndarray:
 
 
 def values(label: int) -> np.ndarray:
-    """How the grey values of a class are spread, `float (256,)`."""
+    """The distribution of the grey values of a class, `float (256,)`."""
     counts = sum(np.bincount(one.image[one.labels == label], minlength=256) for one in drawn())
     return counts / counts.sum()
 
