@@ -16,7 +16,7 @@ from toolkit.commands.comparing.evaluate_result import (
     class_rows,
 )
 from toolkit.commands.scoring.recipe_choice import choose_recipe
-from toolkit.commands.scoring.scores import labels_of, written
+from toolkit.commands.scoring.scores import labels_of
 from toolkit.commands.session import Session
 from toolkit.core.arrays import Integers
 from toolkit.core.masks.labels import Activation
@@ -43,7 +43,7 @@ from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Own, first_fitted
-from toolkit.messages import Progress
+from toolkit.messages import Progress, score_text
 from toolkit.report.confusion_matrix import confusion_picture
 
 
@@ -87,7 +87,7 @@ def evaluate(
             measured.confusion,
             evaluation.confusion.names,
             f"{experiment.name}: confusion",
-            f"out-of-fold pixels, in % of each true class; {evaluation.metric} {written(evaluation.score)}, "
+            f"out-of-fold pixels, in % of each true class; {evaluation.metric} {score_text(evaluation.score)}, "
             f"{evaluation.recipe_text}",
         )
     if csv is not None:

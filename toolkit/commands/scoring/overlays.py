@@ -16,6 +16,7 @@ from toolkit.files.data.sources import LabelledImages
 from toolkit.files.disk.writing import replacing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.messages import score_text
 from toolkit.report.drawing import as_rgb
 from toolkit.report.overlay_sheet import OverlayRow, overlay_sheet
 
@@ -45,7 +46,7 @@ def write_overlays(
     # An empty image that was left empty is right, and nothing to look at.
     best = islice((row for row in every if row.truth.any()), _ROWS)
     how = describe(recipe, data.classes.names, data.classes.activation)
-    title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {how}"
+    title = f"{experiment.name}: out-of-fold {scores.metric} {score_text(scores.all)}, {how}"
     sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)])
     encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]
     with replacing(experiment.overlays) as file:

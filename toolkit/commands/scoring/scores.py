@@ -175,13 +175,3 @@ def _numbers(scores: Mapping[str, float]) -> dict[str, float | None]:
 def next_command(name: str) -> str:
     """What to type once an experiment or ensemble is scored."""
     return f"next: tk tune {name}"
-
-
-def written(score: float | None, *, signed: bool = False) -> str:
-    """A score for the screen; one that does not exist, because the metric skipped every image, is a dash."""
-    return "–" if score is None else f"{score:{'+' if signed else ''}.4f}"
-
-
-def written_interval(low: float | None, high: float | None) -> str:
-    """The bounds of an interval for the screen."""
-    return "–" if low is None or high is None else f"{low:.4f} – {high:.4f}"
