@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from toolkit.core.metrics.registry import MetricSpec, build_metric
-from toolkit.core.tuning.area_histograms import candidate_areas, area_grid
+from toolkit.core.tuning.area_histograms import area_grid, candidate_areas
 from toolkit.core.tuning.empty_images import triplet_grid
 from toolkit.core.tuning.grids import SummedMetric
 from toolkit.core.tuning.recipe_scores import Example, collect_areas

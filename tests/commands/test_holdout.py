@@ -109,7 +109,7 @@ def test_a_single_fold_is_tuned_over_random_parts(fitted: Fitted, tmp_path: Path
     fitted("exp", 0.4, OF_SINGLE, SINGLE)
     found = tune(Session(Workspace(tmp_path)), "exp")
     assert (found.parts, found.untuned, found.nested) == (5, 0, 1)
-    assert found.tables()[0].rows[2][3] == "each of 5 random parts of the only fold with what the others chose"
+    assert found.tables()[0].rows[2][3] == "each of 5 random parts of the only fold with the recipe found on the others"
     assert found.shift.test is not None
     assert (found.shift.gain, found.shift.moved) == (None, False)
     told = "for test predictions thresholds are not moved: with one fold nothing tells whether that helps"

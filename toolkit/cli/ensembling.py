@@ -16,7 +16,7 @@ def ensemble(
         typer.Argument(help="Names or paths of experiments and ensembles, and parts: exp042:fold0, exp042:snapshots."),
     ],
     weights: Annotated[str | None, typer.Option(help="equal, search, or one for each, such as 0.6,0.4.")] = None,
-    mean: Annotated[str, typer.Option(help="Of what: probability, logit, rank or vote.")] = "probability",
+    mean: Annotated[str, typer.Option(help="Of what: probability, logit or vote.")] = "probability",
     tta: Annotated[bool, typer.Option("--tta", help="Flip test-time augmentation: the same as --views flips.")] = False,
     views: Annotated[
         str | None,

@@ -333,7 +333,7 @@ class EnsembleConfig(ClosedModel):
         "given", description="Where the weights come from: `equal`, `given` on the command line, or `search`."
     )
     mean: Mean = Field(
-        "probability", description="Of what the weighted mean is taken: `probability`, `logit`, `rank` or `vote`. See "
+        "probability", description="Of what the weighted mean is taken: `probability`, `logit` or `vote`. See "
         "docs/ensembles.md.",
     )  # fmt: skip
     views: ViewsName = Field("none", description="Test-time augmentation of every member.")

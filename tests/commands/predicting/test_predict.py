@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands.ensembling.ensemble import ensemble
 from toolkit.commands.ensembling.member_predictions import predict_member
 from toolkit.commands.predicting import forecaster as predicting
 from toolkit.commands.predicting.predict import PredictOptions, predict
@@ -222,15 +221,6 @@ def test_how_images_are_taken_together_does_not_matter(
     whole = arrays(tmp_path / "_CHUNK_IMAGES256")
     assert np.array_equal(whole, arrays(tmp_path / "_CHUNK_IMAGES2"))
     assert np.array_equal(whole, arrays(tmp_path / "_LARGE1"))
-
-
-def test_a_mean_of_ranks_takes_the_ranks_of_out_of_fold_predictions(
-    fitted_competition: Workspace, images: Path, tmp_path: Path
-) -> None:
-    ensemble(Session(fitted_competition), ["plain", "other"], name="ranks", mean="rank")
-    run(fitted_competition, "ranks", images, tmp_path / "all", "npy")
-    run(fitted_competition, "ranks", images / "020.png", tmp_path / "one", "npy")
-    assert np.array_equal(arrays(tmp_path / "one")[0], arrays(tmp_path / "all")[0])
 
 
 WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Planes
-from toolkit.core.ensembling.means import count_levels
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.bootstrap import exceeds_noise, paired
 from toolkit.core.recipe.postprocess import masks_of
-from toolkit.core.recipe.probabilities import Stored
+from toolkit.core.recipe.probabilities import Stored, count_levels
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import THRESHOLDS
 from toolkit.core.tuning.recipe_scores import RecipeScores
