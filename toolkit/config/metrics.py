@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from toolkit.config.yaml.error_texts import describe_problems
-from toolkit.config.yaml.fields import own_names
+from toolkit.config.yaml.fields import PositiveNumber, own_names
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
@@ -36,9 +36,7 @@ class MetricArguments(ClosedModel):
 class FbetaArguments(MetricArguments):
     """Arguments of fbeta."""
 
-    beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        1.0, description="How many times as much recall counts as precision."
-    )
+    beta: PositiveNumber = Field(1.0, description="How many times as much recall counts as precision.")
 
 
 ARGUMENTS: dict[str, type[MetricArguments]] = dict.fromkeys(METRICS, MetricArguments) | {"fbeta": FbetaArguments}

@@ -25,10 +25,13 @@ from toolkit.config.training.stages import (
 )
 from toolkit.config.yaml.fields import (
     FilePath,
+    InnerShare,
     Named,
+    NotNegative,
     PositiveInteger,
     PositiveNumber,
     Shape,
+    ShareBelowOne,
     checked_by,
     one_of,
 )
@@ -50,7 +53,6 @@ ViewsName = Annotated[str, AfterValidator(lambda text: views_name(parse_views(te
 Weighting = Literal["equal", "given", "search"]
 ClassNames = Annotated[tuple[str, ...], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Config(ClosedModel):
@@ -89,7 +91,7 @@ class Config(ClosedModel):
         False, description="Give the network a second output that tells whether each class occurs in the image; "
         "`presence_crossentropy` in the loss trains it.",
     )  # fmt: skip
-    batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+    batch_norm_momentum: ShareBelowOne = Field(
         0.9, description="Share of the old value in the running statistics of batch normalisation, at each batch. "
         "Keras says 0.99, which needs some 500 batches before predictions can be trusted."
     )  # fmt: skip
@@ -197,10 +199,10 @@ class Config(ClosedModel):
     group_near_duplicates: bool = Field(
         False, description="Images that look the same but for encoding, size, brightness or slight noise are a group."
     )
-    validationSplit: Share | None = Field(  # noqa: N815 # as other programs call it
+    validationSplit: InnerShare | None = Field(  # noqa: N815 # as other programs call it
         None, description="With `folds_count: 1`: share of the images that the only fold holds out."
     )
-    testSplit: Share | None = Field(  # noqa: N815
+    testSplit: InnerShare | None = Field(  # noqa: N815
         None, description="Share of all labelled images that no fold trains on or is judged by: a hold-out, which the "
         "mean of all folds predicts, with scores of its own.",
     )  # fmt: skip
@@ -326,9 +328,7 @@ class EnsembleConfig(ClosedModel):
         description="Names of the experiments and ensembles, folders beside this one, and of parts of experiments such "
         "as `exp042:fold0`, `exp042:stage0` or `exp042:snapshots`. See docs/ensembles.md.",
     )  # fmt: skip
-    weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
-        description="Weight of each member; 0 is as if it were not there."
-    )
+    weights: tuple[NotNegative, ...] = Field(description="Weight of each member; 0 is as if it were not there.")
     weighting: Weighting = Field(
         "given", description="Where the weights come from: `equal`, `given` on the command line, or `search`."
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, CompetitionValue
-from toolkit.config.yaml.fields import FilePath, own_names
+from toolkit.config.yaml.fields import FilePath, FiniteNumber, own_names
 from toolkit.config.yaml.named_calls import ClosedModel, UnknownNameError, is_own, read_call
 
 PixelValue = Annotated[int, Field(ge=0, lt=65536)]
@@ -80,10 +80,9 @@ def _own_source(value: Any, info: ValidationInfo) -> Any:
     return {"name": call.name, "arguments": dict(call.arguments), "file": plugins}
 
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Range = Annotated[tuple[Number, Number], AfterValidator(_range)]
+Range = Annotated[tuple[FiniteNumber, FiniteNumber], AfterValidator(_range)]
 ValueRanges = Annotated[
-    tuple[Annotated[tuple[Number, Number], AfterValidator(_wide)], ...],
+    tuple[Annotated[tuple[FiniteNumber, FiniteNumber], AfterValidator(_wide)], ...],
     Field(min_length=1),
     BeforeValidator(lambda value: (value,) if _is_pair(value) else value),
 ]

@@ -4,11 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from toolkit.config.yaml.fields import PositiveInteger
+from toolkit.config.yaml.fields import PositiveInteger, Share
 from toolkit.config.yaml.named_calls import ClosedModel
 from toolkit.core.images.tiles import TileWeights
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PatchesConfig(ClosedModel):

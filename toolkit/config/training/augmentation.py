@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
 from toolkit.config.training.imgaug import FIRST_ARGUMENTS, is_imgaug, translate
+from toolkit.config.yaml.fields import Count, Share
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
@@ -92,8 +93,8 @@ class BackgroundReplacer(ClosedModel):
     """Arguments of BACKGROUND_REPLACER: everything that the labels call background gives way to another picture."""
 
     path: str = Field(description="Folder of the background images.")
-    rate: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="Share of images that keep their background.")
-    erosion: Annotated[int, Field(ge=0)] | tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = Field(
+    rate: Share = Field(0.5, description="Share of images that keep their background.")
+    erosion: Count | tuple[Count, Count] = Field(
         0, description="Pixels, or a range of them, by which the foreground is narrowed before it is pasted: hides a "
         "rim of the old background. Labels stay."
     )  # fmt: skip

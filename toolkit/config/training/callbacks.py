@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from toolkit.config.metrics import read_metric
 from toolkit.config.training.schedules import CyclicLR, Schedule, Variations, read_variations
+from toolkit.config.yaml.fields import Count, InnerShare, NotNegative, PositiveInteger
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
@@ -18,9 +19,6 @@ from toolkit.config.yaml.named_calls import (
     read_calls,
 )
 from toolkit.config.yaml.yaml_files import KeyPath
-
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Epochs = Annotated[int, Field(ge=0)]
 
 
 class Monitoring(ClosedModel):
@@ -42,17 +40,17 @@ class EarlyStopping(Monitoring):
     The best weights are kept in any case, and the next stage starts from them.
     """
 
-    patience: Epochs = Field(description="Epochs without improvement after which the stage ends.")
+    patience: Count = Field(description="Epochs without improvement after which the stage ends.")
     min_delta: NotNegative = Field(0.0, description="What counts as an improvement: more than this.")
-    start_from_epoch: Epochs = Field(0, description="Epochs at the beginning that are not watched.")
+    start_from_epoch: Count = Field(0, description="Epochs at the beginning that are not watched.")
 
 
 class ReduceLROnPlateau(Monitoring):
     """Lowers the learning rate when nothing improves, as the callback of this name in Keras does."""
 
-    patience: Epochs = Field(10, description="Epochs without improvement after which the learning rate falls.")
-    factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="What the learning rate is multiplied by.")
-    cooldown: Epochs = Field(0, description="Epochs after a reduction that are not counted.")
+    patience: Count = Field(10, description="Epochs without improvement after which the learning rate falls.")
+    factor: InnerShare = Field(0.1, description="What the learning rate is multiplied by.")
+    cooldown: Count = Field(0, description="Epochs after a reduction that are not counted.")
     min_delta: NotNegative = Field(1e-4, description="What counts as an improvement: more than this.")
     min_lr: NotNegative = Field(0.0, description="Where reductions of lr end; a schedule may lead lower.")
 
@@ -60,8 +58,8 @@ class ReduceLROnPlateau(Monitoring):
 class TensorBoard(ClosedModel):
     """How much is written for TensorBoard."""
 
-    images: Epochs = Field(4, description="Number of validation images whose predictions are drawn.")
-    every: Annotated[int, Field(ge=1)] = Field(1, description="Epochs between the drawings.")
+    images: Count = Field(4, description="Number of validation images whose predictions are drawn.")
+    every: PositiveInteger = Field(1, description="Epochs between the drawings.")
 
 
 class TerminateOnNaN(ClosedModel):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from toolkit.config.training.loss_grammar import LossSyntaxError, Weight, WrittenTerm, read_terms
+from toolkit.config.yaml.fields import InnerShare, NotNegative, PositiveNumber, ShareBelowOne
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
@@ -22,8 +23,6 @@ from toolkit.config.yaml.named_calls import (
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.masks.labels import Activation
 
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
 
 class NoArguments(ClosedModel):
     """A loss that takes no arguments."""
@@ -32,7 +31,7 @@ class NoArguments(ClosedModel):
 class CrossentropyArguments(ClosedModel):
     """Arguments of the cross-entropies."""
 
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+    label_smoothing: ShareBelowOne = Field(
         0.0, description="Share of each target that is spread evenly over the classes."
     )
 
@@ -40,10 +39,10 @@ class CrossentropyArguments(ClosedModel):
 class FocalArguments(ClosedModel):
     """Arguments of the focal loss."""
 
-    gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    gamma: NotNegative = Field(
         2.0, description="How strongly pixels that are right already are left aside; 0 is the cross-entropy."
     )
-    alpha: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    alpha: InnerShare | None = Field(
         None, description="Weight of foreground pixels, 1 - alpha that of the others (0.25 in the paper); sigmoid only."
     )
 
@@ -57,7 +56,7 @@ class RegionArguments(ClosedModel):
     positives_only: bool = Field(
         False, description="Leave out a class where (in the image or the batch, see per) it does not occur."
     )
-    smooth: _Positive = Field(
+    smooth: PositiveNumber = Field(
         1.0, description="Pixels added to both sides of the fraction, so that empty masks are defined."
     )
 
@@ -65,8 +64,8 @@ class RegionArguments(ClosedModel):
 class TverskyArguments(RegionArguments):
     """Arguments of the Tversky loss."""
 
-    alpha: _Positive = Field(0.3, description="Weight of false positives.")
-    beta: _Positive = Field(0.7, description="Weight of false negatives.")
+    alpha: PositiveNumber = Field(0.3, description="Weight of false positives.")
+    beta: PositiveNumber = Field(0.7, description="Weight of false negatives.")
 
 
 class FocalTverskyArguments(TverskyArguments):

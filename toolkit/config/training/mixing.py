@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
+from toolkit.config.yaml.fields import PositiveNumber, Share
 from toolkit.config.yaml.named_calls import Call, ClosedModel, ProblemsAtError, checked_call
-
-Probability = Annotated[float, Field(ge=0, le=1)]
-PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _CHANCE = "Chance that a batch is mixed so."
 
@@ -17,7 +15,7 @@ _CHANCE = "Chance that a batch is mixed so."
 class Mixup(ClosedModel):
     """Two whole images blended, and their targets alike (Zhang et al. 2018)."""
 
-    p: Probability = Field(0.5, description=_CHANCE)
+    p: Share = Field(0.5, description=_CHANCE)
     alpha: PositiveNumber = Field(
         0.2, description="The share of the partner is drawn from Beta(alpha, alpha): small values leave most images "
         "nearly as they are."
@@ -27,7 +25,7 @@ class Mixup(ClosedModel):
 class CutMix(ClosedModel):
     """A rectangle of the partner in the place of the image's own (Yun et al. 2019)."""
 
-    p: Probability = Field(0.5, description=_CHANCE)
+    p: Share = Field(0.5, description=_CHANCE)
     alpha: PositiveNumber = Field(
         1.0, description="The share of the rectangle is drawn from Beta(alpha, alpha): 1 makes all sizes alike."
     )
@@ -36,10 +34,8 @@ class CutMix(ClosedModel):
 class CopyPaste(ClosedModel):
     """Objects of the partner pasted where they stand (Ghiasi et al. 2021)."""
 
-    p: Probability = Field(0.5, description=_CHANCE)
-    objects: Probability = Field(
-        0.5, description="Chance of each object, a connected piece of foreground, to be pasted."
-    )
+    p: Share = Field(0.5, description=_CHANCE)
+    objects: Share = Field(0.5, description="Chance of each object, a connected piece of foreground, to be pasted.")
 
 
 @dataclass(frozen=True)

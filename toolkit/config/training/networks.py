@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from toolkit.config.yaml.fields import PositiveInteger, Shape, ShareBelowOne
 from toolkit.config.yaml.named_calls import Call, ClosedModel, UnknownNameError, checked_arguments, is_own
 
 # fmt: off
@@ -23,8 +24,6 @@ BACKBONES = (
 # fmt: on
 """Encoders of segmentation-models 1.0.1."""
 
-PositiveInteger = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 LayerName = Annotated[str, Field(min_length=1)]
 FirstConvolution = Literal["mean", "copy", "zero"]
 
@@ -62,7 +61,9 @@ class FPNOptions(ClosedModel):
     )
     pyramid_use_batchnorm: bool = Field(True, description="Whether batch normalisation follows each convolution.")
     pyramid_aggregation: Literal["sum", "concat"] = Field("concat", description="How the levels come together.")
-    pyramid_dropout: Rate | None = Field(None, description="Share of the pyramid's channels that a batch drops.")
+    pyramid_dropout: ShareBelowOne | None = Field(
+        None, description="Share of the pyramid's channels that a batch drops."
+    )
 
 
 class PSPNetOptions(ClosedModel):
@@ -75,7 +76,9 @@ class PSPNetOptions(ClosedModel):
     psp_conv_filters: PositiveInteger = Field(512, description="Filters of each pyramid level.")
     psp_pooling_type: Literal["avg", "max"] = Field("avg", description="How the levels pool.")
     psp_use_batchnorm: bool = Field(True, description="Whether batch normalisation follows each convolution.")
-    psp_dropout: Rate | None = Field(None, description="Share of the channels before the head that a batch drops.")
+    psp_dropout: ShareBelowOne | None = Field(
+        None, description="Share of the channels before the head that a batch drops."
+    )
 
 
 class DeepLabV3PlusOptions(ClosedModel):
@@ -94,7 +97,9 @@ class DeepLabV3PlusOptions(ClosedModel):
         48, description="Filters to which the encoder's features at a quarter of the sides are reduced."
     )
     decoder_filters: PositiveInteger = Field(256, description="Filters of the two convolutions of the decoder.")
-    dropout: Rate = Field(0.1, description="Share of the values that a batch drops behind the pyramid pooling.")
+    dropout: ShareBelowOne = Field(
+        0.1, description="Share of the values that a batch drops behind the pyramid pooling."
+    )
 
 
 class ResidualUnitOptions(ClosedModel):
@@ -149,7 +154,7 @@ class RefineNetOptions(ClosedModel):
     crp_kwargs: PoolingOptions = Field(
         default_factory=PoolingOptions, description="Options of the chained residual pooling."
     )
-    dropout: Rate = Field(0.0, description="Share of the values that a batch drops before the head.")
+    dropout: ShareBelowOne = Field(0.0, description="Share of the values that a batch drops before the head.")
 
 
 class ModularUnetOptions(ClosedModel):
@@ -167,8 +172,9 @@ class ModularUnetOptions(ClosedModel):
         "image, over each channel of an image, or nothing. All but `batch` do not mind small batches."
     )  # fmt: skip
     activation: Literal["relu", "leaky_relu", "elu", "swish"] = Field("relu", description="Activation.")
-    dropout: Rate = Field(0.0, description="Share of the values that a batch drops behind the first convolution of "
-                          "each level.")  # fmt: skip
+    dropout: ShareBelowOne = Field(
+        0.0, description="Share of the values that a batch drops behind the first convolution of each level."
+    )
     dilation: PositiveInteger | tuple[PositiveInteger, ...] = Field(
         1, description="Dilation of the convolutions: one for all levels, or a list of depth + 1, the finest first."
     )
@@ -283,11 +289,9 @@ class NetworkSpec(ClosedModel):
     encoder_weights: Literal["imagenet", "pascal_voc"] | Path | None = Field(
         default=None, description="Weights of the encoder: those of imagenet, a file's, or random ones."
     )
-    shape: tuple[PositiveInteger, PositiveInteger, PositiveInteger] = Field(
-        description="Input of the network: height, width, channels."
-    )
+    shape: Shape = Field(description="Input of the network: height, width, channels.")
     classes: PositiveInteger = Field(default=1, description="Number of classes: channels of the output.")
-    batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+    batch_norm_momentum: ShareBelowOne = Field(
         default=0.9,
         description="Share of the old value in the running statistics of batch normalisation, at each batch.",
     )

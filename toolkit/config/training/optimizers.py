@@ -6,11 +6,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from toolkit.config.yaml.fields import NotNegative, PositiveNumber, ShareBelowOne
 from toolkit.config.yaml.named_calls import Call, ClosedModel, ProblemsAtError, checked_call, read_call
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Momentum = Annotated[float, Field(ge=0, lt=1)]
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
@@ -21,9 +19,11 @@ class OptimizerArguments(ClosedModel):
         None, description="Share of each weight, times the learning rate, that every step takes away; biases and the "
         "scales and offsets of normalisation layers are spared."
     )  # fmt: skip
-    clipnorm: Positive | None = Field(None, description="Longest gradient of one variable; a longer one is scaled.")
-    clipvalue: Positive | None = Field(None, description="Largest absolute value in a gradient; others are cut.")
-    global_clipnorm: Positive | None = Field(
+    clipnorm: PositiveNumber | None = Field(
+        None, description="Longest gradient of one variable; a longer one is scaled."
+    )
+    clipvalue: PositiveNumber | None = Field(None, description="Largest absolute value in a gradient; others are cut.")
+    global_clipnorm: PositiveNumber | None = Field(
         None, description="Longest gradient of all variables taken together; a longer one is scaled."
     )
 
@@ -38,17 +38,17 @@ class OptimizerArguments(ClosedModel):
 class Adadelta(OptimizerArguments):
     """Zeiler 2012, arXiv:1212.5701."""
 
-    rho: Momentum = Field(0.95, description="Share of the old running means at each step.")
-    epsilon: Positive = Field(1e-7, description="Keeps divisions finite.")
+    rho: ShareBelowOne = Field(0.95, description="Share of the old running means at each step.")
+    epsilon: PositiveNumber = Field(1e-7, description="Keeps divisions finite.")
 
 
 class Adafactor(OptimizerArguments):
     """Shazeer & Stern 2018, arXiv:1804.04235."""
 
     beta_2_decay: Annotated[float, Field(lt=0)] = Field(-0.8, description="Decay rate of the running mean.")
-    epsilon_1: Positive = Field(1e-30, description="Keeps divisions finite.")
-    epsilon_2: Positive = Field(1e-3, description="Smallest size of a weight that its step is measured by.")
-    clip_threshold: Positive = Field(1.0, description="Largest size of a step.")
+    epsilon_1: PositiveNumber = Field(1e-30, description="Keeps divisions finite.")
+    epsilon_2: PositiveNumber = Field(1e-3, description="Smallest size of a weight that its step is measured by.")
+    clip_threshold: PositiveNumber = Field(1.0, description="Largest size of a step.")
     relative_step: bool = Field(True, description="Learning rate falls with the square root of the steps.")
 
 
@@ -56,15 +56,15 @@ class Adagrad(OptimizerArguments):
     """Duchi et al. 2011."""
 
     initial_accumulator_value: NotNegative = Field(0.1, description="Sum of squares to begin with.")
-    epsilon: Positive = Field(1e-7, description="Keeps divisions finite.")
+    epsilon: PositiveNumber = Field(1e-7, description="Keeps divisions finite.")
 
 
 class Adam(OptimizerArguments):
     """Kingma & Ba 2014, arXiv:1412.6980."""
 
-    beta_1: Momentum = Field(0.9, description="Share of the old mean of gradients at each step.")
-    beta_2: Momentum = Field(0.999, description="Share of the old mean of squared gradients at each step.")
-    epsilon: Positive = Field(1e-7, description="Keeps divisions finite.")
+    beta_1: ShareBelowOne = Field(0.9, description="Share of the old mean of gradients at each step.")
+    beta_2: ShareBelowOne = Field(0.999, description="Share of the old mean of squared gradients at each step.")
+    epsilon: PositiveNumber = Field(1e-7, description="Keeps divisions finite.")
     amsgrad: bool = Field(False, description="Divide by the largest mean of squares so far (arXiv:1904.09237).")
 
 
@@ -77,9 +77,9 @@ class AdamW(Adam):
 class Adamax(OptimizerArguments):
     """Kingma & Ba 2014, arXiv:1412.6980, section 7."""
 
-    beta_1: Momentum = Field(0.9, description="Share of the old mean of gradients at each step.")
-    beta_2: Momentum = Field(0.999, description="Share of the old largest gradient at each step.")
-    epsilon: Positive = Field(1e-7, description="Keeps divisions finite.")
+    beta_1: ShareBelowOne = Field(0.9, description="Share of the old mean of gradients at each step.")
+    beta_2: ShareBelowOne = Field(0.999, description="Share of the old largest gradient at each step.")
+    epsilon: PositiveNumber = Field(1e-7, description="Keeps divisions finite.")
 
 
 class Ftrl(OptimizerArguments):
@@ -97,30 +97,30 @@ class Lion(OptimizerArguments):
     """Chen et al. 2023, arXiv:2302.06675."""
 
     beta_1: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="Share of the mean in the step's sign.")
-    beta_2: Momentum = Field(0.99, description="Share of the old mean of gradients at each step.")
+    beta_2: ShareBelowOne = Field(0.99, description="Share of the old mean of gradients at each step.")
 
 
 class Nadam(OptimizerArguments):
     """Dozat 2016, Incorporating Nesterov Momentum into Adam."""
 
-    beta_1: Momentum = Field(0.9, description="Share of the old mean of gradients at each step.")
-    beta_2: Momentum = Field(0.999, description="Share of the old mean of squared gradients at each step.")
-    epsilon: Positive = Field(1e-7, description="Keeps divisions finite.")
+    beta_1: ShareBelowOne = Field(0.9, description="Share of the old mean of gradients at each step.")
+    beta_2: ShareBelowOne = Field(0.999, description="Share of the old mean of squared gradients at each step.")
+    epsilon: PositiveNumber = Field(1e-7, description="Keeps divisions finite.")
 
 
 class RMSprop(OptimizerArguments):
     """Tieleman & Hinton 2012, lecture 6.5."""
 
-    rho: Momentum = Field(0.9, description="Share of the old mean of squared gradients at each step.")
-    momentum: Momentum = Field(0.0, description="Share of the last step in the next.")
-    epsilon: Positive = Field(1e-7, description="Keeps divisions finite.")
+    rho: ShareBelowOne = Field(0.9, description="Share of the old mean of squared gradients at each step.")
+    momentum: ShareBelowOne = Field(0.0, description="Share of the last step in the next.")
+    epsilon: PositiveNumber = Field(1e-7, description="Keeps divisions finite.")
     centered: bool = Field(False, description="Divide by the variance of the gradients, not their mean square.")
 
 
 class SGD(OptimizerArguments):
     """Gradient descent, with momentum where one is given (Sutskever et al. 2013)."""
 
-    momentum: Momentum = Field(0.0, description="Share of the last step in the next.")
+    momentum: ShareBelowOne = Field(0.0, description="Share of the last step in the next.")
     nesterov: bool = Field(False, description="Look ahead along the momentum.")
 
     @model_validator(mode="after")

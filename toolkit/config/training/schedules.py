@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from toolkit.config.yaml.fields import InnerShare, NotNegative, PositiveInteger, PositiveNumber, Share
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
@@ -18,15 +19,12 @@ from toolkit.config.yaml.named_calls import (
     read_calls,
 )
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
 
 class ScheduleArguments(ClosedModel):
     """What every schedule may say about its place in a chain."""
 
-    epochs: Positive | None = Field(None, description="In a chain: how many epochs it lasts.")
-    share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    epochs: PositiveNumber | None = Field(None, description="In a chain: how many epochs it lasts.")
+    share: InnerShare | None = Field(
         None, description="In a chain, instead of epochs: which share of the stage it lasts, 0–1."
     )
 
@@ -40,7 +38,7 @@ class ScheduleArguments(ClosedModel):
 class Constant(ScheduleArguments):
     """The same learning rate throughout."""
 
-    factor: Positive = Field(1.0, description="What lr is multiplied by.")
+    factor: PositiveNumber = Field(1.0, description="What lr is multiplied by.")
 
 
 class Linear(ScheduleArguments):
@@ -66,7 +64,7 @@ class Cosine(ScheduleArguments):
 class CosineRestarts(ScheduleArguments):
     """Cosine waves that start again (Loshchilov & Hutter 2016, arXiv:1608.03983), each of whole epochs."""
 
-    cycles: Annotated[int, Field(ge=1)] | None = Field(None, description="Number of waves in the time there is.")
+    cycles: PositiveInteger | None = Field(None, description="Number of waves in the time there is.")
     period: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = Field(
         None, description="Instead of cycles: epochs of the first wave."
     )
@@ -85,7 +83,7 @@ class CosineRestarts(ScheduleArguments):
 class OneCycle(ScheduleArguments):
     """Up and down once, both as half a cosine wave (Smith & Topin 2018, arXiv:1708.07120)."""
 
-    warm_up: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Share of the time spent on the way up.")
+    warm_up: InnerShare = Field(0.3, description="Share of the time spent on the way up.")
     start: Share = Field(1 / 25, description="Share of lr at the beginning.")
     end: Share = Field(1e-4 / 25, description="Share of lr at the end.")
 
@@ -93,22 +91,22 @@ class OneCycle(ScheduleArguments):
 class Polynomial(ScheduleArguments):
     """Down to the end as a power of the time left (the `poly` rule of DeepLab, arXiv:1606.00915)."""
 
-    power: Positive = Field(0.9, description="Exponent; 1 is a straight line.")
+    power: PositiveNumber = Field(0.9, description="Exponent; 1 is a straight line.")
     end: Share = Field(0.0, description="Share of lr at the end.")
 
 
 class Exponential(ScheduleArguments):
     """Down by the same factor in every epoch, evenly over its batches."""
 
-    decay: Annotated[float, Field(gt=0, lt=1)] = Field(description="What one epoch multiplies the learning rate by.")
+    decay: InnerShare = Field(description="What one epoch multiplies the learning rate by.")
 
 
 class StepDecay(ScheduleArguments):
     """Down by a factor at once, every so many epochs or at given ones."""
 
-    factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="What each step multiplies by.")
-    every: Positive | None = Field(None, description="Epochs between the steps.")
-    at: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = Field(
+    factor: InnerShare = Field(0.1, description="What each step multiplies by.")
+    every: PositiveNumber | None = Field(None, description="Epochs between the steps.")
+    at: Annotated[tuple[PositiveNumber, ...], Field(min_length=1)] | None = Field(
         None, description="Instead of every: the steps themselves, as numbers of epochs done."
     )
 
@@ -122,9 +120,9 @@ class StepDecay(ScheduleArguments):
 class CyclicLR(ScheduleArguments):
     """Up and down in straight lines, again and again (Smith 2015, arXiv:1506.01186); lr itself plays no part."""
 
-    base_lr: Positive = Field(description="Lowest learning rate.")
-    max_lr: Positive = Field(description="Highest learning rate.")
-    step_size: Positive = Field(description="Length of half a cycle: the way up, or the way down.")
+    base_lr: PositiveNumber = Field(description="Lowest learning rate.")
+    max_lr: PositiveNumber = Field(description="Highest learning rate.")
+    step_size: PositiveNumber = Field(description="Length of half a cycle: the way up, or the way down.")
     unit: Literal["batches", "epochs"] = Field("batches", description="What step_size counts.")
     mode: Literal["triangular", "triangular2", "exp_range"] = Field(
         "triangular", description="`triangular` keeps the height of the cycles, `triangular2` halves it each time, "
@@ -148,10 +146,10 @@ STYLES = ("linear", "const", "cos", "cos+", "cos-", "sin", "sin+", "sin-")
 class LRVariator(ClosedModel):
     """One curve of the learning rate, with the key names of musket's segmentation pipeline."""
 
-    fromVal: Positive | None = Field(  # noqa: N815 # musket's spelling
+    fromVal: PositiveNumber | None = Field(  # noqa: N815 # musket's spelling
         None, description="Learning rate at the beginning; lr, or where the curve before ended, if left out."
     )
-    toVal: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(  # noqa: N815 # as above
+    toVal: NotNegative | None = Field(  # noqa: N815 # as above
         None, description="Learning rate at the end; left out only with style const."
     )
     style: str | float = Field(
@@ -159,14 +157,14 @@ class LRVariator(ClosedModel):
         description="`linear`, `const`, `cos+` (slow, then fast), `sin+` or `sin` (fast, then slow), or a positive "
         "number as exponent; `cos-` (or `cos`) and `sin-` run backwards, from toVal to fromVal.",
     )  # fmt: skip
-    relSize: Positive | None = Field(None, description="Length in epochs.")  # noqa: N815 # as above
-    absSize: Annotated[int, Field(ge=1)] | None = Field(  # noqa: N815 # as above
+    relSize: PositiveNumber | None = Field(None, description="Length in epochs.")  # noqa: N815 # as above
+    absSize: PositiveInteger | None = Field(  # noqa: N815 # as above
         None, description="Instead of relSize: length in batches."
     )
-    periodEpochs: Positive | None = Field(  # noqa: N815 # as above
+    periodEpochs: PositiveNumber | None = Field(  # noqa: N815 # as above
         None, description="In the first curve: start again from it after so many epochs."
     )
-    periodSteps: Annotated[int, Field(ge=1)] | None = Field(  # noqa: N815 # as above
+    periodSteps: PositiveInteger | None = Field(  # noqa: N815 # as above
         None, description="Instead of periodEpochs: after so many batches."
     )
     then: Any = Field(None, description="What follows: another LRVariator or, among the callbacks, ReduceLROnPlateau.")

@@ -14,7 +14,7 @@ from toolkit.config.training.negatives import parse_negatives
 from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.training.weight_averaging import parse_averaging
-from toolkit.config.yaml.fields import Named, PositiveInteger, PositiveNumber, Shape, checked_by
+from toolkit.config.yaml.fields import Named, NotNegative, PositiveInteger, PositiveNumber, Shape, checked_by
 from toolkit.config.yaml.named_calls import ClosedModel
 
 Loss = Annotated[Named, checked_by(parse_loss)]
@@ -34,7 +34,6 @@ ValidationNegatives = Annotated[
     Field(union_mode="left_to_right"),
     checked_by(lambda value, _: _constant_negatives(value)),
 ]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ClassWeights = Annotated[Literal["balanced"] | tuple[NotNegative, ...], Field(union_mode="left_to_right")]
 
 

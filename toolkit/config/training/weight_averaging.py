@@ -4,13 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from toolkit.config.yaml.fields import InnerShare, ShareBelowOne
 from toolkit.config.yaml.named_calls import ClosedModel, ProblemsAtError, checked_call, read_calls
 
 
 class ExponentialAveraging(ClosedModel):
     """A running mean over all batches (Polyak & Juditsky 1992; Tarvainen & Valpola 2017, arXiv:1703.01780)."""
 
-    decay: Annotated[float, Field(gt=0, lt=1)] = Field(
+    decay: InnerShare = Field(
         0.999, description="Share of the old mean at each batch; smaller during the first batches."
     )
 
@@ -18,9 +19,7 @@ class ExponentialAveraging(ClosedModel):
 class StochasticAveraging(ClosedModel):
     """The mean of the weights at the ends of late epochs (Izmailov et al. 2018, arXiv:1803.05407)."""
 
-    start: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.75, description="Share of the stage that is done before the mean begins, 0–1."
-    )
+    start: ShareBelowOne = Field(0.75, description="Share of the stage that is done before the mean begins, 0–1.")
 
 
 class Soup(ClosedModel):

@@ -11,8 +11,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, St
 from toolkit.config.yaml.named_calls import UnknownNameError
 
 FilePath = Annotated[Path, Strict(False), PlainSerializer(lambda path: path.as_posix(), return_type=str)]
+Count = Annotated[int, Field(ge=0)]
 PositiveInteger = Annotated[int, Field(gt=0)]
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
+InnerShare = Annotated[float, Field(gt=0, lt=1)]
+"""A share that is neither nothing nor all."""
 Shape = tuple[PositiveInteger, PositiveInteger, PositiveInteger]
 Named = Annotated[str | dict[str, Any] | tuple[Any, ...], Field(union_mode="left_to_right")]
 """Names with their arguments: `Name`, `{Name: {argument: value}}`, or a list of them."""
