@@ -452,8 +452,8 @@ def test_an_experiment_that_another_process_works_on_is_left_alone() -> None:
         (("--weights", ""), "numbers separated by commas"),
         (("--weights", "serch"), "expected equal, search, or numbers"),
         (("--mean", "median"), "--mean: expected one of probability, logit, rank, vote"),
-        (("--views", "flpis"), "did you mean 'flips'? Allowed: none, hflip, vflip, flips"),
-        (("--views", "auto:flip"), "--views auto:flip: unknown name 'flip'"),
+        (("--views", "flpis"), "did you mean 'flips'? choose from none, hflip, vflip, flips"),
+        (("--views", "auto:flip"), "--views auto:flip: 'flip' is not valid"),
         (("--views", "auto:none"), "nothing to choose from"),
         (("--views", "auto", "--tta"), "--tta"),
         (("--views", "hflip", "--tta"), "--tta"),
@@ -583,7 +583,7 @@ def test_test_images_that_the_sample_leaves_out_are_told() -> None:
 @pytest.mark.parametrize(
     ("submission", "options", "error", "words"),
     [
-        ("s1,1 1\ns2,1 1\n", ("--metric", "dise"), ConfigError, "did you mean 'dice'? Allowed: dice, iou"),
+        ("s1,1 1\ns2,1 1\n", ("--metric", "dise"), ConfigError, "did you mean 'dice'? choose from dice, iou"),
         ("s1,1 1\ns3,1 1\n", (), SubmissionError, "s2, s3"),
         ("s1,1 1\ns2,190 4\n", (), SubmissionError, "s2: run 1 ends at pixel 193"),
         ("s1,1 1\ns2,1 1\ns1,\n", (), SubmissionError, "several rows: s1"),
@@ -740,9 +740,9 @@ def test_predictions_of_other_classes_are_not_tuned() -> None:
     [
         (
             ("--steps", "treshold"),
-            "unknown step 'treshold'; did you mean 'threshold'? Allowed: threshold, ",
+            "'treshold' is not valid; did you mean 'threshold'? choose from threshold, ",
         ),
-        (("--steps", "threshold,xyz"), "unknown step 'xyz'. Allowed"),
+        (("--steps", "threshold,xyz"), "'xyz' is not valid; choose from threshold"),
         (("--steps", " , "), "no step is named"),
         (("--metric", "dise"), "did you mean 'dice'?"),
         (("--metric", "{fbeta: {beta: -1}}"), "beta"),

@@ -110,9 +110,9 @@ def test_the_command_line_gives_yaml() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dise", "--metric: metric: unknown name 'dise'; did you mean 'dice'? Allowed: dice, iou"),
+        ("dise", "--metric: metric: 'dise' is not valid; did you mean 'dice'? choose from dice, iou"),
         ("{fbeta: {beta: two}}", "--metric: metric.fbeta.beta: expected a number, received 'two' (text)"),
-        ("{fbeta: {bta: 2}}", "--metric: unknown key 'bta' in metric.fbeta; did you mean 'beta'?"),
+        ("{fbeta: {bta: 2}}", "--metric: metric.fbeta: key 'bta' is not valid; did you mean 'beta'?"),
         ("[dice, iou]", "--metric: metric: expected one name, received dice, iou"),
         ("{dice", "--metric:1: this is not valid YAML"),
     ],

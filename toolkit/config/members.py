@@ -1,10 +1,11 @@
 """Names of an ensemble's members: experiments, and parts of them such as `exp042:fold0` or `exp042:snapshots`."""
 
-import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from toolkit.errors import nearest
 
 _FORMS = "foldN, stageN, snapshots, snapshotN"
 _PART = re.compile(r"(fold|stage|snapshot)(\d{1,6})|(snapshots)")
@@ -60,5 +61,5 @@ def parse_member(text: str) -> tuple[str, MemberPart]:
 
 def _nearest(word: str) -> str:
     letters = word.rstrip("0123456789")
-    near = difflib.get_close_matches(letters.lower(), ("fold", "stage", "snapshot", "snapshots"), n=1)
-    return f"did you mean {near[0] + word[len(letters) :]!r}? " if near and near[0] != letters else ""
+    near = nearest(letters, ("fold", "stage", "snapshot", "snapshots"))
+    return f"did you mean {near + word[len(letters) :]!r}? " if near not in (None, letters) else ""

@@ -26,7 +26,7 @@ TWO = "classes: [none, rock]\n"
         ("images: []", "", "data.images: expected a folder, or a list of at least one"),
         ("source: Mine, images: a", "", "data.images: images and masks come from your source Mine: leave out images"),
         ("source: Mine, colors: {a: '#000000'}", "", "leave out colors"),
-        ("source: Yours", "", "data.source: unknown name 'Yours'; "),
+        ("source: Yours", "", "data.source: 'Yours' is not valid; "),
         ("images: a, mask_name: '{id}.png', value_ranges: {a: [1, 2]}", "", "data.mask_name: there are no masks"),
         (f"{FILES}, mask_name: 'label.png'", "", "data.mask_name: expected a file name below the folder with {id}"),
         (f"{FILES}, mask_name: '{{id}}_{{clas}}.png'", "", "data.mask_name: expected a file name"),
@@ -38,14 +38,14 @@ TWO = "classes: [none, rock]\n"
         (f"{FILES}, mask_encoding: bits, colors: {{a: [1, 2, 3]}}", "", "does not go with mask_encoding: bits"),
         (f"{FILES}, mask_encoding: instances, mask_values: [1]", "", "every number above 0 is an object"),
         (f"{FILES}, mask_encoding: instances", TWO, "data.mask_encoding: instances have no classes"),
-        (f"{FILES}, mask_encoding: bit", "", "data.mask_encoding: unknown value 'bit'; did you mean 'bits'?"),
+        (f"{FILES}, mask_encoding: bit", "", "data.mask_encoding: 'bit' is not valid; did you mean 'bits'?"),
         (f"{FILES}, mask_encoding: bits, mask_values: [[0, 1]]", "", "with mask_encoding: bits a class has one number"),
         (f"{FILES}, mask_encoding: bits, mask_values: [0, 0]", "classes: 2\n", "the pixel value 0 stands for class0"),
         (f"{FILES}, colors: {{a: [1, 2, 3]}}, ignore: 255", "", "data.ignore: with colors void pixels have a name"),
         (f"{FILES}, colors: {{a: '#12345'}}", "", 'expected [red, green, blue] or "#rrggbb", received'),
         (f"{FILES}, colors: {{a: [1, 2, 300]}}", "", "data.colors.a.2: must be less than or equal to 255"),
         (f"{FILES}, colors: {{a: [1, 2, 3], b: '#010203'}}", "", "data.colors.b: [1, 2, 3] is the colour of a already"),
-        (f"{FILES}, colors: {{rocks: [1, 2, 3]}}", TWO, "data.colors: unknown name 'rock'; did you mean 'rocks'?"),
+        (f"{FILES}, colors: {{rocks: [1, 2, 3]}}", TWO, "data.colors: 'rock' is not valid; did you mean 'rocks'?"),
         (
             f"{FILES}, colors: {{rock: [1, 2, 3], b: [0, 0, 0]}}",
             "classes: 2\n",
@@ -77,14 +77,14 @@ TWO = "classes: [none, rock]\n"
         (
             f"{FILES}, merge: [{{images: a, masks: b, colours: 3}}]",
             "",
-            "unknown key 'colours' in data.merge.0; ",
+            "data.merge.0: key 'colours' is not valid; ",
         ),
         (
             f"{FILES}, merge: {{images: a, masks: b, colors: {{x: [0, 0, 0]}}}}",
             TWO,
-            "data.merge.0.colors: unknown name",
+            "data.merge.0.colors: 'rock' is not valid",
         ),
-        (f"{FILES}, mask_valus: [1]", "", "unknown key 'mask_valus' in data; did you mean 'mask_values'?"),
+        (f"{FILES}, mask_valus: [1]", "", "data: key 'mask_valus' is not valid; did you mean 'mask_values'?"),
     ],
 )
 def test_keys_that_do_not_fit_together_are_told(tmp_path: Path, data: str, more: str, told: str) -> None:

@@ -164,14 +164,14 @@ def test_a_configuration_keeps_all_of_it(tmp_path: Path) -> None:
 
 
 def test_the_nearest_name_is_told(tmp_path: Path) -> None:
-    assert "config.yaml:4: data.competition: unknown name 'tgs-slat'; did you mean 'tgs-salt'?" in refused(
+    assert "config.yaml:4: data.competition: 'tgs-slat' is not valid; did you mean 'tgs-salt'?" in refused(
         tmp_path, "tgs-slat"
     )
-    assert "config.yaml:4: data.competition.extends: unknown name 'tgs'" in refused(tmp_path, "{extends: tgs}")
+    assert "config.yaml:4: data.competition.extends: 'tgs' is not valid" in refused(tmp_path, "{extends: tgs}")
     found = refused(tmp_path, "{extends: tgs-salt, emtpy: x}")
-    assert "config.yaml:4: unknown key 'emtpy' in data.competition; did you mean 'empty'?" in found
-    assert "data.competition.rows: unknown value 'picture'" in refused(tmp_path, "{extends: tgs-salt, rows: picture}")
-    assert "unknown name 'dcie'; did you mean 'dice'" in refused(tmp_path, "{extends: tgs-salt, metric: dcie}")
+    assert "config.yaml:4: data.competition: key 'emtpy' is not valid; did you mean 'empty'?" in found
+    assert "data.competition.rows: 'picture' is not valid" in refused(tmp_path, "{extends: tgs-salt, rows: picture}")
+    assert "'dcie' is not valid; did you mean 'dice'" in refused(tmp_path, "{extends: tgs-salt, metric: dcie}")
     assert "data.competition: expected" in refused(tmp_path, "3")
     assert "data.competition.empty: expected text, received -1" in refused(tmp_path, "{extends: tgs-salt, empty: -1}")
     with pytest.raises(UnknownNameError):
@@ -181,8 +181,8 @@ def test_the_nearest_name_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (OWN + "emtpy: x\n", "mine.yaml:7: unknown key 'emtpy'; did you mean 'empty'?"),
-        ("extends: severstl\n", "mine.yaml:1: extends: unknown name 'severstl'; did you mean 'severstal'?"),
+        (OWN + "emtpy: x\n", "mine.yaml:7: key 'emtpy' is not valid; did you mean 'empty'?"),
+        ("extends: severstl\n", "mine.yaml:1: extends: 'severstl' is not valid; did you mean 'severstal'?"),
         ("extends: mine.yaml\n", "mine.yaml:1: extends: these files extend each other"),
         ("extends: 3\n", "mine.yaml:1: extends: expected the name of a competition"),
         ("name: mine\nmetric: dice\n", "the key columns is missing"),

@@ -94,7 +94,7 @@ def test_paths_of_the_command_line_are_seen_from_the_working_folder(
 @pytest.mark.parametrize(
     ("extra", "problem"),
     [
-        ("{image: a, masks: b}", "5: unknown key 'image' in data.extra_train_data; did you mean 'images'?"),
+        ("{image: a, masks: b}", "5: data.extra_train_data: key 'image' is not valid; did you mean 'images'?"),
         ("[{images: a}]", "5: the key data.extra_train_data.0.masks is missing"),
         ("[{images: a, masks: 3}]", "5: data.extra_train_data.0.masks: expected a path, received 3"),
         ("folder", "5: data.extra_train_data: expected {images: FOLDER, masks: FOLDER_OR_CSV} or a list of these"),

@@ -109,7 +109,7 @@ def test_backgrounds_are_checked_and_found_wherever_they_stand() -> None:
         ({"BackgroundReplacer": "folder"}, ("BackgroundReplacer",), "path: FOLDER"),
         ({"BackgroundReplacer": {"rate": 0.5}}, ("BackgroundReplacer",), "path"),
         ({"BackgroundReplacer": {"path": "a", "rat": 1}}, ("BackgroundReplacer",), "rat"),
-        ({"Multiply": {"factor": 2}}, ("Multiply",), "unknown argument 'factor'; Allowed: mul, per_channel, p"),
+        ({"Multiply": {"factor": 2}}, ("Multiply",), "unknown argument 'factor'; choose from mul, per_channel, p"),
     ],
 )  # fmt: skip
 def test_a_problem_is_told_with_its_place(value: Any, path: KeyPath, words: str) -> None:

@@ -99,7 +99,7 @@ def test_names_of_both_libraries_are_told_apart_by_their_arguments(name: str, va
         ("Multiply", {"mul": "much"}, "a number or a pair"),
         ("Multiply", {"mul": (1.2, 0.8)}, "lower value first"),
         ("Multiply", {"mul": 1, "per_channel": 0.5}, "per_channel"),
-        ("Affine", {"mode": "mirror"}, "Allowed: constant, edge, symmetric, wrap, reflect"),
+        ("Affine", {"mode": "mirror"}, "choose from constant, edge, symmetric, wrap, reflect"),
         ("Affine", {"scale": {"z": 1}}, "expected x, y or both"),
         ("Affine", {"order": 2}, "order"),
         ("Affine", {"cval": (0, 255)}, "cval"),

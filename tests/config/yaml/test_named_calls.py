@@ -85,7 +85,7 @@ class Checked(ClosedModel):
         (
             {"callbacks": {"Stopping": {"patiense": 3}}},
             ("callbacks", "Stopping", "patiense"),
-            "unknown key 'patiense' in callbacks.Stopping; did you mean 'patience'? Allowed: patience, mode",
+            "callbacks.Stopping: key 'patiense' is not valid; did you mean 'patience'? choose from patience, mode",
         ),
         (
             {"callbacks": ({"Stopping": {"patience": "x"}},)},
@@ -95,7 +95,7 @@ class Checked(ClosedModel):
         (
             {"callbacks": {"Stoping": None}},
             ("callbacks", "Stoping"),
-            "unknown name 'Stoping' in callbacks; did you mean 'Stopping'? Allowed: Stopping",
+            "callbacks: 'Stoping' is not valid; did you mean 'Stopping'? choose from Stopping",
         ),
         ({"callbacks": "Stopping"}, ("callbacks",), "the key callbacks.patience is missing"),
     ],

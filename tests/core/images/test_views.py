@@ -151,13 +151,13 @@ def test_single_views_keep_their_order_in_a_product() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("fips", "unknown name 'fips'; did you mean 'flips'? Allowed: none, hflip"),
+        ("fips", "'fips' is not valid; did you mean 'flips'? choose from none, hflip"),
         ("FLIPS", "did you mean 'flips'?"),
-        ("", "unknown name ''"),
-        ("flips*", "unknown name ''"),
-        ("flips*rot9", "unknown name 'rot9'; did you mean 'rot90'?"),
-        ("scale:1,2", "did you mean 'scales:'?"),
-        ("scales", "did you mean 'scales:'?"),
+        ("", "'' is not valid"),
+        ("flips*", "'' is not valid"),
+        ("flips*rot9", "'rot9' is not valid; did you mean 'rot90'?"),
+        ("scale:1,2", "did you mean 'scales:0.75,1,1.25'?"),
+        ("scales", "d4, scales:0.75,1,1.25, view:hflip"),
         ("scales:", "received ''"),
         ("scales:1,", "received ''"),
         ("scales:big", "expected a number as scale, such as 0.75, received 'big'"),
@@ -166,9 +166,9 @@ def test_single_views_keep_their_order_in_a_product() -> None:
         ("scales:nan", "received nan"),
         ("scales:inf", "received inf"),
         ("scales:2*scales:3", "received 6"),
-        ("view:hflp", "unknown name 'hflp'; did you mean 'hflip'? Allowed: identity"),
+        ("view:hflp", "'hflp' is not valid; did you mean 'hflip'? choose from identity"),
         ("view:hflip@", "received ''"),
-        ("view:", "unknown name ''"),
+        ("view:", "'' is not valid"),
     ],
 )
 def test_what_is_no_set_is_told(text: str, words: str) -> None:

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from toolkit.config.metrics import parse_metric
-from toolkit.config.yaml.error_texts import describe_problems, describe_unknown_name
+from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.fields import PositiveInteger, checked_by
 from toolkit.config.yaml.named_calls import ClosedModel, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import Document, read_document
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.core.metrics.registry import MetricSpec
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, not_valid
 
 PRESETS = (
     "tgs-salt",
@@ -201,7 +201,7 @@ def _read(path: Path, children: tuple[Path, ...]) -> Competition:
         try:
             parent = _file_of(tree["extends"], path.parent)
         except UnknownNameError as error:
-            raise ConfigError(f"{where}: {describe_unknown_name(error)}") from error
+            raise ConfigError(f"{where}: {not_valid(error.received, error.allowed)}") from error
         except ValueError as error:
             raise ConfigError(f"{where}: {error}") from error
         if parent in children:

@@ -59,7 +59,9 @@ def translate(name: str, arguments: Arguments) -> Translated:
     augmenter = _AUGMENTERS[name]
     unknown = set(arguments) - {*augmenter.takes, "p"}
     if unknown:
-        raise ValueError(f"unknown argument {min(unknown)!r}; Allowed: {', '.join(dict.fromkeys(augmenter.takes))}, p")
+        raise ValueError(
+            f"unknown argument {min(unknown)!r}; choose from {', '.join(dict.fromkeys(augmenter.takes))}, p"
+        )
     probability = {} if "p" in augmenter.takes else {"p": arguments.get("p", 1.0)}
     translated, changed = augmenter.translate(arguments)
     return translated, {**changed, **probability}
@@ -105,7 +107,7 @@ def _outside(arguments: Arguments, order: bool = True) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "mode" in arguments:
         if arguments["mode"] not in _BORDERS:
-            raise ValueError(f"unknown mode {arguments['mode']!r}; Allowed: {', '.join(_BORDERS)}")
+            raise ValueError(f"unknown mode {arguments['mode']!r}; choose from {', '.join(_BORDERS)}")
         found["border_mode"] = _BORDERS[arguments["mode"]]
     if "cval" in arguments:
         low, high = _pair(arguments["cval"])

@@ -1,6 +1,5 @@
 """Losses that config.yaml may name, their arguments, and weighted sums of them."""
 
-import difflib
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from toolkit.config.yaml.named_calls import (
 )
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.masks.labels import Activation
+from toolkit.errors import not_valid
 
 
 class NoArguments(ClosedModel):
@@ -228,8 +228,7 @@ def _from_text(text: str, written: WrittenTerm, own: Collection[str]) -> LossTer
     if written.name not in LOSSES:
         if is_own(written.name, own):
             return LossTerm(written.weight, written.name, arguments)
-        problem = f"unknown loss {written.name!r}; {_nearest(written.name, [*LOSSES, *own])}"
-        raise LossSyntaxError(text, written.position, problem)
+        raise LossSyntaxError(text, written.position, f"loss {not_valid(written.name, [*LOSSES, *own])}")
     model = LOSSES[written.name]
     try:
         return LossTerm(written.weight, written.name, model.model_validate(arguments))
@@ -237,24 +236,20 @@ def _from_text(text: str, written: WrittenTerm, own: Collection[str]) -> LossTer
         details = error.errors()[0]
         argument = places[str(details["loc"][0])]
         if details["type"] == "extra_forbidden":
-            problem = f"{written.name} has no argument {argument.name!r}; {_nearest(argument.name, model.model_fields)}"
+            known = model.model_fields
+            problem = f"argument {not_valid(argument.name, known)}" if known else "takes no arguments"
+            problem = f"{written.name}: {problem}"
             raise LossSyntaxError(text, argument.position, problem) from error
-        problem = f"{argument.name} {_value_problem(details)}"
+        problem = f"{argument.name}: {_value_problem(details)}"
         raise LossSyntaxError(text, argument.value_position, problem) from error
 
 
 def _value_problem(details: ErrorDetails) -> str:
     if details["type"] == "literal_error":
         allowed = [word.strip().strip("'") for word in details["ctx"]["expected"].replace(" or ", ",").split(",")]
-        return f"cannot be {details['input']!r}; {_nearest(str(details['input']), allowed)}"
+        return not_valid(str(details["input"]), allowed)
     problem = details["msg"].replace("Input should be", "must be").replace("a valid boolean", "true or false")
     return f"{problem.replace('valid ', '')}, received {details['input']!r}"
-
-
-def _nearest(word: str, allowed: Collection[str]) -> str:
-    near = difflib.get_close_matches(word.lower(), allowed, n=1)
-    guess = f"did you mean {near[0]!r}? " if near else ""
-    return f"{guess}Allowed: {', '.join(allowed) or 'none'}"
 
 
 def _from_call(call: Call, own: Collection[str]) -> LossTerm:

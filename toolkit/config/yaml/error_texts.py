@@ -1,6 +1,5 @@
 """What is wrong with a configuration, in words: where, what came, what is allowed, the nearest valid word."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -9,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from toolkit.config.yaml.named_calls import MissingKeyError, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position
+from toolkit.errors import not_valid
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -85,7 +85,7 @@ def _describe_nested(key: KeyPath, problem: ValueError) -> str:
     *around, last = key or ("",)
     if isinstance(problem, UnknownNameError) and around and last == problem.received:
         inside = ".".join(map(str, around))
-        return f"unknown name {problem.received!r} in {inside}; {nearest(problem.received, problem.allowed)}"
+        return f"{inside}: {not_valid(problem.received, problem.allowed)}"
     return f"{'.'.join(map(str, key))}: {_describe_error(problem)}" if key else _describe_error(problem)
 
 
@@ -119,9 +119,9 @@ def _describe(several: Sequence[ErrorDetails], key: KeyPath, prefix: KeyPath, mo
     if kind == "missing" and isinstance(details["loc"][-1], str):
         return f"the key {name} is missing"
     if kind == "extra_forbidden":
-        inside = ".".join(map(str, (*prefix, *key[:-1])))
+        inside = "".join(f"{part}." for part in (*prefix, *key[:-1])).removesuffix(".")
         keys = [*_keys_at(model, key[:-1]), *(() if len(key) > 1 or prefix else ("extends",))]
-        return f"unknown key {str(key[-1])!r}{' in ' + inside if inside else ''}; {nearest(str(key[-1]), keys)}"
+        return f"{inside + ': ' if inside else ''}key {not_valid(str(key[-1]), keys)}"
     return f"{name}: {_describe_value(several)}" if name else _describe_value(several)
 
 
@@ -140,7 +140,7 @@ def _describe_value(several: Sequence[ErrorDetails]) -> str:
     others = [_EXPECTED[details["type"]] for details in chosen if details["type"] in _EXPECTED]
     forms = list(dict.fromkeys([*words, *others]))
     if words and (isinstance(details["input"], str) or not others):
-        return f"unknown value {details['input']!r}; {nearest(str(details['input']), words, others)}"
+        return f"{not_valid(str(details['input']), words)}{''.join(f', or {other}' for other in others)}"
     return f"expected {_either(forms)}, received {_received(details['input'])}"
 
 
@@ -163,12 +163,7 @@ def _either(forms: Sequence[str]) -> str:
 
 
 def _describe_error(problem: Exception) -> str:
-    return describe_unknown_name(problem) if isinstance(problem, UnknownNameError) else str(problem)
-
-
-def describe_unknown_name(error: UnknownNameError) -> str:
-    """The name, the nearest allowed one, and all of them."""
-    return f"unknown name {error.received!r}; {nearest(error.received, error.allowed)}"
+    return not_valid(problem.received, problem.allowed) if isinstance(problem, UnknownNameError) else str(problem)
 
 
 def _received(value: Any) -> str:
@@ -178,13 +173,6 @@ def _received(value: Any) -> str:
     text = repr(list(value) if isinstance(value, tuple) else value)
     kind = kinds.get(type(value))
     return f"{text if len(text) <= 60 else text[:57] + '...'}{f' ({kind})' if kind else ''}"
-
-
-def nearest(word: str, allowed: Sequence[str], others: Sequence[str] = ()) -> str:
-    """What to say of an unknown word: the most similar one, and all that are allowed; `others` describe more."""
-    near = difflib.get_close_matches(word.lower(), [name.lower() for name in allowed], n=1)
-    guess = next((name for name in allowed if near and name.lower() == near[0]), None)
-    return f"{f'did you mean {guess!r}? ' if guess else ''}Allowed: {', '.join([*allowed, *others])}"
 
 
 def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:

@@ -1,6 +1,5 @@
 """Geometric variants of a batch for test-time augmentation, each with its exact inverse, and how sets are written."""
 
-import difflib
 import hashlib
 import math
 from collections.abc import Callable, Sequence
@@ -8,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+
+from toolkit.errors import not_valid
 
 Batch = TypeVar("Batch")
 """A NumPy array or a TensorFlow tensor of shape (N, height, width, C)."""
@@ -107,7 +108,7 @@ VIEWS: dict[str, tuple[View, ...]] = {
 }
 """Sets of views by name, each a group: `hflip` is what the view of that name generates, `rot90` likewise, and so on."""
 
-_FORMS = f"{', '.join(VIEWS)}, scales:0.75,1,1.25, view:hflip,rot90@0.75, and products such as flips*scales:0.75,1"
+_FORMS = (*VIEWS, "scales:0.75,1,1.25", "view:hflip,rot90@0.75", "and products (for example flips*scales:0.75,1)")
 
 
 def parse_views(text: str) -> tuple[View, ...]:
@@ -169,14 +170,14 @@ def _parse_factor(text: str) -> tuple[View, ...]:
     if colon and kind.strip() == "view":
         return tuple(_parse_view(value.strip()) for value in values.split(","))
     if text not in VIEWS:
-        raise ValueError(_unknown(text, [*VIEWS, "scales:", "view:"], _FORMS))
+        raise ValueError(not_valid(text, _FORMS))
     return VIEWS[text]
 
 
 def _parse_view(text: str) -> View:
     name, at, scale = text.partition("@")
     if name not in _BY_NAME:
-        raise ValueError(_unknown(name, list(_BY_NAME), ", ".join(_BY_NAME)))
+        raise ValueError(not_valid(name, _BY_NAME))
     return replace(_BY_NAME[name], scale=_parse_scale(scale) if at else 1.0)
 
 
@@ -193,12 +194,6 @@ def _check_scale(scale: float) -> float:
     if not math.isfinite(scale) or not smallest <= scale <= largest:
         raise ValueError(f"a scale is from {smallest:g} to {largest:g}, received {scale:g}")
     return round(scale, 6)
-
-
-def _unknown(name: str, names: Sequence[str], allowed: str) -> str:
-    near = difflib.get_close_matches(name.lower(), names, n=1)
-    guess = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown name {name!r}; {guess}Allowed: {allowed}"
 
 
 def _number(scale: float) -> str:

@@ -1,6 +1,5 @@
 """Transforms of albumentations as a configuration describes them, one set for each thread."""
 
-import difflib
 import inspect
 import os
 import random
@@ -18,7 +17,7 @@ from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, PR
 from toolkit.config.training.imgaug import IMGAUG_NAMES
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Labels
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, nearest
 from toolkit.learning.augmentation.background_replacer import BackgroundReplacer
 from toolkit.learning.augmentation.imgaug_transforms import TRANSLATED, SampleFunction
 
@@ -136,8 +135,8 @@ class Builder:
         if _is_kind(kind):
             return kind
         known = [word for word in dir(albumentations) if _is_kind(getattr(albumentations, word))]
-        near = difflib.get_close_matches(name, [*known, *GROUPS, *IMGAUG_NAMES, *PRESETS, *self.own], n=1)
-        guess = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest(name, [*known, *GROUPS, *IMGAUG_NAMES, *PRESETS, *self.own])
+        guess = f"; did you mean {near!r}?" if near else ""
         raise ValueError(f"albumentations {albumentations.__version__} has no transform {name!r}{guess}")
 
     def _filled(self, kind: Any, arguments: dict[str, Any]) -> dict[str, Any]:
