@@ -57,8 +57,8 @@ def test_every_key_that_both_have_is_looked_at() -> None:
 @pytest.mark.parametrize("key", SHARED)
 class TestSharedKeys:
     def test_a_stage_has_its_own_value(self, key: str) -> None:
-        experiments, own, read = SHARED[key]
-        assert value_of(key, {key: own}, **{key: experiments}) == read(own) != read(experiments)
+        experiments, plugins, read = SHARED[key]
+        assert value_of(key, {key: plugins}, **{key: experiments}) == read(plugins) != read(experiments)
 
     def test_what_it_leaves_out_is_the_experiments(self, key: str) -> None:
         experiments, _, read = SHARED[key]
@@ -72,8 +72,8 @@ class TestSharedKeys:
 
 @pytest.mark.parametrize("key", sorted(set(SHARED) - {"freeze_encoder"}))
 def test_the_next_stage_has_the_experiments_value_again(key: str) -> None:
-    experiments, own, read = SHARED[key]
-    assert value_of(key, {key: own}, {}, **{key: experiments}) == read(experiments)
+    experiments, plugins, read = SHARED[key]
+    assert value_of(key, {key: plugins}, {}, **{key: experiments}) == read(experiments)
 
 
 @pytest.mark.parametrize(

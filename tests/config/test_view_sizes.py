@@ -8,9 +8,9 @@ from toolkit.core.images.views import parse_views
 from toolkit.errors import ConfigError
 
 
-def config(shape: tuple[int, int], own: tuple[str, ...] = (), **keys: Any) -> Config:
+def config(shape: tuple[int, int], plugins: tuple[str, ...] = (), **keys: Any) -> Config:
     tree = {"data": {"images": "images", "masks": "masks"}, "shape": (*shape, 3), "stages": ({"epochs": 1},)}
-    return Config.model_validate(tree | keys, context={"own": own})
+    return Config.model_validate(tree | keys, context={"plugins": plugins})
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_scales_that_come_to_the_same_size_are_told(views: str, scale: str) -> N
 
 
 def test_an_own_architecture_keeps_the_powers_of_two_of_its_shape() -> None:
-    own = config((48, 72), architecture="mine", own=("mine",))
-    assert view_shapes(own, parse_views("scales:0.75,1"), ["mine"]) == {0.75: (40, 56), 1: (48, 72)}
+    plugins = config((48, 72), architecture="mine", plugins=("mine",))
+    assert view_shapes(plugins, parse_views("scales:0.75,1"), ["mine"]) == {0.75: (40, 56), 1: (48, 72)}

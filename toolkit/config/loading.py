@@ -99,13 +99,9 @@ def is_ensemble(path: Path) -> bool:
 
 def config_from_plain(tree: Mapping[str, Any], folder: Path) -> Config:
     """The inverse of `plain_config`: paths in the tree are relative to `folder`."""
-    plugins = folder / PLUGINS
-    context = {"own": names_defined_beside(plugins), "plugins": _plugins_beside(plugins)}
+    file = folder / PLUGINS
+    context = {"plugins": names_defined_beside(file), "plugins_file": _absolute(file)}
     return Config.model_validate(with_absolute_paths(tree, folder), context=context)
-
-
-def _plugins_beside(config: Path) -> Path:
-    return _absolute(config.with_name(PLUGINS))
 
 
 def plain_config(config: BaseModel, relative_to: Path) -> dict[str, Any]:
@@ -285,12 +281,14 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them
 
 
-def _validate(model: type[Model], document: Document, path: Path, own: Collection[str] = frozenset()) -> Loaded[Model]:
+def _validate(
+    model: type[Model], document: Document, path: Path, plugins: Collection[str] = frozenset()
+) -> Loaded[Model]:
     try:
-        context = {"own": own, "plugins": _plugins_beside(path)}
+        context = {"plugins": plugins, "plugins_file": _absolute(path.with_name(PLUGINS))}
         config = model.model_validate(document.tree, context=context)
         if isinstance(config, Config):
-            check_between_keys(config, sorted(own))
+            check_between_keys(config, sorted(plugins))
     except (ValidationError, ProblemsAtError) as error:
         problems = describe_problems(error, model, document, str(path))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from toolkit.config.yaml.error_texts import describe_problems
-from toolkit.config.yaml.fields import PositiveNumber, own_names
+from toolkit.config.yaml.fields import PositiveNumber, plugin_names
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
     ProblemsAtError,
     UnknownNameError,
     checked_call,
-    is_own,
+    is_plugin,
     read_call,
 )
 from toolkit.config.yaml.yaml_files import Document, Position, read_value
@@ -55,22 +55,22 @@ _PREFIX = "val_"
 _LABEL = re.compile(r"(?P<name>[^()]+)\((?P<arguments>[^()]*)\)")
 
 
-def parse_metric(value: Any, own: Collection[str] = ()) -> MetricSpec:
+def parse_metric(value: Any, plugins: Collection[str] = ()) -> MetricSpec:
     """Read a metric: a name, `{name: {argument: value}}`, or the label of another `MetricSpec`.
 
     Keras' prefix `val_` is dropped: every metric here is one of images that were not trained on.
 
     Args:
         value: what the configuration says.
-        own: names of metrics that the user's plugins.py defines; dotted paths are taken as well.
+        plugins: names of metrics that the user's plugins.py defines; dotted paths are taken as well.
 
     Raises:
         ValueError: the name or an argument is unknown or wrong; a `ProblemsAtError` where it is known which.
     """
     spec = read_metric(value)
-    if spec.is_own and not is_own(spec.name, own):
+    if spec.is_own and not is_plugin(spec.name, plugins):
         call = _call(value)
-        raise ProblemsAtError([(call.path, UnknownNameError(spec.name, [*METRICS, *OTHER_NAMES, *own]), None)])
+        raise ProblemsAtError([(call.path, UnknownNameError(spec.name, [*METRICS, *OTHER_NAMES, *plugins]), None)])
     return spec
 
 
@@ -90,22 +90,22 @@ def read_metric(value: Any) -> MetricSpec:
 
 
 def _checked(value: Any, info: ValidationInfo) -> MetricSpec:
-    return parse_metric(value, own_names(info))
+    return parse_metric(value, plugin_names(info))
 
 
 class _Named(ClosedModel):
     metric: Annotated[Any, AfterValidator(_checked)]
 
 
-def parse_metric_text(text: str, source: str, own: Collection[str] = ()) -> MetricSpec:
-    """Read a metric from the command line: a YAML value such as `dice` or `{fbeta: {beta: 2}}`; `own` as above.
+def parse_metric_text(text: str, source: str, plugins: Collection[str] = ()) -> MetricSpec:
+    """Read a metric from the command line: a YAML value such as `dice` or `{fbeta: {beta: 2}}`; `plugins` as above.
 
     Raises:
         ConfigError: it is none; the message begins with `source`, the name of the option.
     """
     tree = {"metric": read_value(text, source)}
     try:
-        named = _Named.model_validate(tree, context={"own": own})
+        named = _Named.model_validate(tree, context={"plugins": plugins})
     except ValidationError as error:
         document = Document(tree, {("metric",): Position(source, 0)})
         raise ConfigError("\n".join(describe_problems(error, _Named, document, source))) from error

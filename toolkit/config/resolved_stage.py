@@ -49,7 +49,7 @@ class Stage:
     initial_weights: str | None
 
 
-def read_stage(config: Config, number: int, own: Collection[str] = ()) -> Stage:
+def read_stage(config: Config, number: int, plugins: Collection[str] = ()) -> Stage:
     """The stage of a number, with everything that it leaves out taken from the experiment."""
     stage = config.stages[number]
 
@@ -61,20 +61,20 @@ def read_stage(config: Config, number: int, own: Collection[str] = ()) -> Stage:
         number=number,
         epochs=stage.epochs,
         lr=either("lr"),
-        loss=parse_loss(either("loss"), own),
+        loss=parse_loss(either("loss"), plugins),
         class_weights=either("class_weights"),
-        optimizer=parse_optimizer(either("optimizer"), own),
-        schedule=stage_schedule(config, number, own)[1],
+        optimizer=parse_optimizer(either("optimizer"), plugins),
+        schedule=stage_schedule(config, number, plugins)[1],
         batch=either("batch"),
         shape=either("shape"),
-        augmentation=parse_augmentation(either("augmentation"), own),
+        augmentation=parse_augmentation(either("augmentation"), plugins),
         augmentation_key=stage_key(stage, number, "augmentation"),
         mixing=parse_mixing(either("mixing")),
         negatives=parse_negatives(stage.negatives),
         validation_negatives=parse_negatives(stage.validation_negatives),
         positives=stage.positives,
         hard_negatives=stage.hard_negatives,
-        callbacks=sum(_callbacks(config, number, own), ()),
+        callbacks=sum(_callbacks(config, number, plugins), ()),
         weight_averaging=parse_averaging(either("weight_averaging")),
         frozen=_is_frozen(config, number),
         initial_weights=stage.initial_weights,
@@ -86,7 +86,7 @@ def stage_key(stage: StageConfig, number: int, key: str) -> KeyPath:
     return (key,) if getattr(stage, key) is None else ("stages", number, key)
 
 
-def stage_schedule(config: Config, number: int, own: Collection[str] = ()) -> tuple[KeyPath, Schedule]:
+def stage_schedule(config: Config, number: int, plugins: Collection[str] = ()) -> tuple[KeyPath, Schedule]:
     """What sets the learning rate in a stage, and where it stands.
 
     CyclicLR or LRVariator among its callbacks, or else its `schedule`. A stage's callbacks come before the experiment's
@@ -99,13 +99,13 @@ def stage_schedule(config: Config, number: int, own: Collection[str] = ()) -> tu
     keys = (stage_key(stage, number, "callbacks"), ("stages", number, "extra_callbacks"))
     found = [
         ((*key, *spec.path), schedule)
-        for key, specs in zip(keys, _callbacks(config, number, own), strict=True)
+        for key, specs in zip(keys, _callbacks(config, number, plugins), strict=True)
         for spec in specs
         if (schedule := schedule_from_callbacks((spec,))) is not None
     ]
     at = stage_key(stage, number, "schedule")
     if not found:
-        return at, parse_schedule(config.schedule if stage.schedule is None else stage.schedule, own)
+        return at, parse_schedule(config.schedule if stage.schedule is None else stage.schedule, plugins)
     (first, schedule), *others = found
     of_the_experiment = first[0] == "callbacks" and config.schedule != "constant"
     wrong = others[0][0] if others else at if stage.schedule is not None or of_the_experiment else None
@@ -116,12 +116,12 @@ def stage_schedule(config: Config, number: int, own: Collection[str] = ()) -> tu
 
 
 def _callbacks(
-    config: Config, number: int, own: Collection[str]
+    config: Config, number: int, plugins: Collection[str]
 ) -> tuple[tuple[CallbackSpec, ...], tuple[CallbackSpec, ...]]:
     """The callbacks of a stage, its own or the experiment's, and its extra ones."""
     stage = config.stages[number]
     first = config.callbacks if stage.callbacks is None else stage.callbacks
-    return parse_callbacks(first, own), parse_callbacks(stage.extra_callbacks, own)
+    return parse_callbacks(first, plugins), parse_callbacks(stage.extra_callbacks, plugins)
 
 
 def _is_frozen(config: Config, number: int) -> bool:

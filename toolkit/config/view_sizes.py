@@ -11,7 +11,7 @@ from toolkit.errors import ConfigError
 Size = tuple[int, int]
 
 
-def view_shapes(config: Config, views: Iterable[View], own: Collection[str] = ()) -> dict[float, Size]:
+def view_shapes(config: Config, views: Iterable[View], plugins: Collection[str] = ()) -> dict[float, Size]:
     """The input (height, width) of each scale: the nearest whose sides the network takes; that of scale 1 unchanged.
 
     Of the user's own architectures nobody knows what they take: sides stay multiples of the largest power of two, at
@@ -21,7 +21,7 @@ def view_shapes(config: Config, views: Iterable[View], own: Collection[str] = ()
         ConfigError: two scales come to the same size, and so would be the same view.
     """
     height, width = config.prediction_shape[:2]
-    options = parse_architecture(config.architecture, config.architecture_options, own)
+    options = parse_architecture(config.architecture, config.architecture_options, plugins)
     multiple = math.gcd(height, width, 32) if options is None else side_multiple(config.architecture, options)
     found: dict[Size, float] = {(height, width): 1.0}
     scales = sorted({view.scale for view in views})

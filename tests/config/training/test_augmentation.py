@@ -7,9 +7,9 @@ from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.yaml_files import KeyPath
 
 
-def problems(value: Any, own: tuple[str, ...] = ()) -> dict[KeyPath, str]:
+def problems(value: Any, plugins: tuple[str, ...] = ()) -> dict[KeyPath, str]:
     with pytest.raises(ProblemsAtError) as caught:
-        parse_augmentation(value, own)
+        parse_augmentation(value, plugins)
     return {path: str(error) for path, error, _ in caught.value.problems}
 
 

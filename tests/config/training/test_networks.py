@@ -69,10 +69,10 @@ def test_wrong_options_are_refused(name: str, options: dict[str, object]) -> Non
 
 
 def test_own_architectures_are_known_by_name_or_dotted_path() -> None:
-    assert parse_architecture("my_net", {"anything": 1}, own={"my_net"}) is None
+    assert parse_architecture("my_net", {"anything": 1}, plugins={"my_net"}) is None
     assert parse_architecture("my_package.my_net", {}) is None
     with pytest.raises(UnknownNameError) as caught:
-        parse_architecture("Unett", {}, own={"my_net"})
+        parse_architecture("Unett", {}, plugins={"my_net"})
     assert set(caught.value.allowed) == {*ARCHITECTURES, "my_net"}
 
 

@@ -6,7 +6,7 @@ from toolkit.config.training.schedules import (
     SCHEDULES,
     CosineRestarts,
     CyclicLR,
-    OwnSchedule,
+    PluginSchedule,
     StepDecay,
     Variations,
     WarmUp,
@@ -24,10 +24,10 @@ DUE: dict[str, dict[str, Any]] = {
 """The arguments that some schedules cannot do without."""
 
 
-def problem(value: Any, own: tuple[str, ...] = ()) -> tuple[Any, str]:
+def problem(value: Any, plugins: tuple[str, ...] = ()) -> tuple[Any, str]:
     """Where the first problem stands, and what it says."""
     with pytest.raises(ProblemsAtError) as caught:
-        parse_schedule(value, own)
+        parse_schedule(value, plugins)
     path, error, _ = caught.value.problems[0]
     return path, str(error)
 
@@ -106,8 +106,8 @@ def test_what_is_no_call_is_refused(value: Any) -> None:
 
 
 def test_the_users_own_with_its_arguments() -> None:
-    assert parse_schedule({"mine": {"top": 3}}, ["mine"]).legs == (OwnSchedule("mine", {"top": 3}),)
-    assert parse_schedule("package.rates.mine").legs == (OwnSchedule("package.rates.mine"),)
+    assert parse_schedule({"mine": {"top": 3}}, ["mine"]).legs == (PluginSchedule("mine", {"top": 3}),)
+    assert parse_schedule("package.rates.mine").legs == (PluginSchedule("package.rates.mine"),)
 
 
 def test_a_stage_must_be_long_enough() -> None:

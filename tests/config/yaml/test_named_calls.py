@@ -10,7 +10,7 @@ from toolkit.config.yaml.named_calls import (
     ProblemsAtError,
     UnknownNameError,
     checked_call,
-    is_own,
+    is_plugin,
     read_call,
     read_calls,
 )
@@ -55,10 +55,10 @@ def test_exactly_one() -> None:
 
 
 def test_own_names() -> None:
-    assert is_own("mine", ["mine"])
-    assert is_own("package.module.name", [])
-    assert not is_own("mine", [])
-    assert not is_own("../evil", [])
+    assert is_plugin("mine", ["mine"])
+    assert is_plugin("package.module.name", [])
+    assert not is_plugin("mine", [])
+    assert not is_plugin("../evil", [])
     assert checked_call(Call("mine", {"anything": 1}), KINDS, ["mine"]) is None
 
 

@@ -15,12 +15,12 @@ from toolkit.config.yaml.named_calls import Problem, ProblemsAtError, UnknownNam
 from toolkit.config.yaml.yaml_files import KeyPath
 
 
-def check_between_keys(config: Config, own: Collection[str]) -> None:
+def check_between_keys(config: Config, plugins: Collection[str]) -> None:
     """Refuse keys that do not fit together.
 
     Args:
         config: all of whose keys can be read.
-        own: names that plugins.py defines.
+        plugins: names that plugins.py defines.
 
     Raises:
         ProblemsAtError: all that does not fit, each with the key that should change.
@@ -28,20 +28,20 @@ def check_between_keys(config: Config, own: Collection[str]) -> None:
     found = _Found()
     one_task = _check_classes(config, found)
     found.problems.extend(problems_of_data(config))
-    _check_network(config, found, own)
+    _check_network(config, found, plugins)
     found.problems.extend(problems_of_folds(config))
-    found.check(("callbacks",), _check_monitors, config, config.callbacks, own)
+    found.check(("callbacks",), _check_monitors, config, config.callbacks, plugins)
     found.check(("patches" if config.patches is not None else "tiles",), _check_cutting, config)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)
         found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)
         if one_task:  # else the loss is not to blame
             loss = config.loss if stage.loss is None else stage.loss
-            found.check(stage_key(stage, number, "loss"), _check_loss, config, loss, own)
+            found.check(stage_key(stage, number, "loss"), _check_loss, config, loss, plugins)
         for key in ("callbacks", "extra_callbacks"):
-            found.check((*here, key), _check_monitors, config, getattr(stage, key), own)
+            found.check((*here, key), _check_monitors, config, getattr(stage, key), plugins)
         found.check((*here, "hard_negatives"), _check_hard_negatives, config, number)
-        found.check((), _check_schedule, config, number, own)
+        found.check((), _check_schedule, config, number, plugins)
     if found.problems:
         raise ProblemsAtError(found.problems)
 
@@ -112,10 +112,10 @@ def _check_class_weights(config: Config, weights: Literal["balanced"] | Sequence
         check_class_weights(weights, config.class_count)
 
 
-def _check_network(config: Config, found: _Found, own: Collection[str]) -> None:
+def _check_network(config: Config, found: _Found, plugins: Collection[str]) -> None:
     at: KeyPath = ("architecture_options",)
     try:
-        options = parse_architecture(config.architecture, config.architecture_options, own)
+        options = parse_architecture(config.architecture, config.architecture_options, plugins)
     except UnknownNameError as error:
         found.problems.append((("architecture",), error, None))
         return
@@ -149,18 +149,18 @@ def _check_channels(expected: int, received: int) -> None:
         raise ValueError(f"a stage keeps the {expected} channels of the experiment, received {received}")
 
 
-def _check_loss(config: Config, loss: Any, own: Collection[str]) -> None:
-    terms = parse_loss(loss, own)
+def _check_loss(config: Config, loss: Any, plugins: Collection[str]) -> None:
+    terms = parse_loss(loss, plugins)
     check_loss(terms, config.activation, config.class_count)
     if needs_presence(terms) and not config.presence_head:
         raise ValueError("presence_crossentropy trains the presence head; add presence_head: true")
 
 
-def _check_monitors(config: Config, callbacks: Any, own: Collection[str]) -> None:
+def _check_monitors(config: Config, callbacks: Any, plugins: Collection[str]) -> None:
     labels = [spec.label for spec in config.metric_specs]
     if config.benchmark_class in config.task_classes.names:
         labels.insert(0, config.primary_label)
-    check_monitors(parse_callbacks(callbacks, own), labels)
+    check_monitors(parse_callbacks(callbacks, plugins), labels)
 
 
 def _check_hard_negatives(config: Config, number: int) -> None:
@@ -174,9 +174,9 @@ def _check_hard_negatives(config: Config, number: int) -> None:
         raise ValueError("hard negatives are drawn more often: negatives must say how many to draw")
 
 
-def _check_schedule(config: Config, number: int, own: Collection[str]) -> None:
+def _check_schedule(config: Config, number: int, plugins: Collection[str]) -> None:
     """What sets the learning rate is said once, and has room in the stage."""
-    at, schedule = stage_schedule(config, number, own)
+    at, schedule = stage_schedule(config, number, plugins)
     epochs = config.stages[number].epochs
     try:
         schedule.spans(epochs)

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, CompetitionValue
-from toolkit.config.yaml.fields import FilePath, FiniteNumber, own_names
-from toolkit.config.yaml.named_calls import ClosedModel, UnknownNameError, is_own, read_call
+from toolkit.config.yaml.fields import FilePath, FiniteNumber, plugin_names
+from toolkit.config.yaml.named_calls import ClosedModel, UnknownNameError, is_plugin, read_call
 
 PixelValue = Annotated[int, Field(ge=0, lt=65536)]
 SeveralValues = Annotated[tuple[PixelValue, ...], Field(min_length=1)]
@@ -61,7 +61,7 @@ def _pattern(allowed: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
-class OwnSource(ClosedModel):
+class UserSource(ClosedModel):
     """A class of the user's that gives images and masks."""
 
     name: str = Field(description="Of the class: in plugins.py, or a dotted path.")
@@ -69,15 +69,15 @@ class OwnSource(ClosedModel):
     file: FilePath | None = Field(None, description="The plugins.py that defines it.")
 
 
-def _own_source(value: Any, info: ValidationInfo) -> Any:
+def _user_source(value: Any, info: ValidationInfo) -> Any:
     if value is None or (isinstance(value, Mapping) and {"name", "file"} <= set(value)):
         return value
     call = read_call(value)
-    own = own_names(info)
-    if not is_own(call.name, own):
-        raise UnknownNameError(call.name, [*own, "a class of plugins.py", "a dotted path"])
-    plugins = (info.context or {}).get("plugins") if call.name in own else None
-    return {"name": call.name, "arguments": dict(call.arguments), "file": plugins}
+    plugins = plugin_names(info)
+    if not is_plugin(call.name, plugins):
+        raise UnknownNameError(call.name, [*plugins, "a class of plugins.py", "a dotted path"])
+    file = (info.context or {}).get("plugins_file") if call.name in plugins else None
+    return {"name": call.name, "arguments": dict(call.arguments), "file": file}
 
 
 Range = Annotated[tuple[FiniteNumber, FiniteNumber], AfterValidator(_range)]
@@ -142,7 +142,7 @@ class SourceKeys(ClosedModel):
         None, description="Pixel value, or values, of void pixels, which neither loss nor metric looks at; in colours "
         "and ranges void has a name, `void`.",
     )  # fmt: skip
-    source: Annotated[OwnSource | None, BeforeValidator(_own_source)] = Field(
+    source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
         None, description="Your own source instead of images and masks: a class of plugins.py, or `{Name: {argument: "
         "value}}`. See docs/data.md.",
     )  # fmt: skip
@@ -198,7 +198,7 @@ class DataConfig(SourceKeys):
         None, description="Folder of the test images, or a list as in `images`, read as these are; without it nothing "
         "can be submitted.",
     )  # fmt: skip
-    test_source: Annotated[OwnSource | None, BeforeValidator(_own_source)] = Field(
+    test_source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
         None, description="Your own source of the test images instead of `test`; items need no mask."
     )
     sample_submission: FilePath | None = Field(

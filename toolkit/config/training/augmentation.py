@@ -14,7 +14,7 @@ from toolkit.config.yaml.named_calls import (
     ProblemsAtError,
     UnknownNameError,
     checked_arguments,
-    is_own,
+    is_plugin,
 )
 from toolkit.config.yaml.yaml_files import KeyPath
 
@@ -100,7 +100,7 @@ class BackgroundReplacer(ClosedModel):
     )  # fmt: skip
 
 
-def parse_augmentation(value: Any, own: Collection[str] = ()) -> tuple[Transform, ...]:
+def parse_augmentation(value: Any, plugins: Collection[str] = ()) -> tuple[Transform, ...]:
     """Read transforms in any form that config.yaml may give them.
 
     Forms: `light`, `medium` or `heavy`; `{Name: probability or arguments, …}`; a list of such pairs, of presets and of
@@ -108,13 +108,13 @@ def parse_augmentation(value: Any, own: Collection[str] = ()) -> tuple[Transform
 
     Args:
         value: plain data.
-        own: names that the user's plugins.py defines; they come before all others.
+        plugins: names that the user's plugins.py defines; they come before all others.
 
     Raises:
         ProblemsAtError: with the key path below the value of everything that is wrong. Whether albumentations knows a
             name and its arguments, only toolkit.learning.augmentation.augmentation can tell.
     """
-    return _many(value, (), own)
+    return _many(value, (), plugins)
 
 
 def background_folders(value: Any) -> tuple[KeyPath, ...]:
@@ -130,15 +130,15 @@ def _folders(value: Any, path: KeyPath) -> Iterator[KeyPath]:
         yield from _folders(inner, (*path, key))
 
 
-def _many(value: Any, path: KeyPath, own: Collection[str]) -> tuple[Transform, ...]:
+def _many(value: Any, path: KeyPath, plugins: Collection[str]) -> tuple[Transform, ...]:
     if value is None:
         return ()
     if isinstance(value, str):
-        return _word(value, path, own)
+        return _word(value, path, plugins)
     if isinstance(value, Mapping):
-        return _gathered([(_named, (name, inner, (*path, name), own)) for name, inner in value.items()])
+        return _gathered([(_named, (name, inner, (*path, name), plugins)) for name, inner in value.items()])
     if isinstance(value, list | tuple):
-        return _gathered([(_entry, (entry, (*path, index), own)) for index, entry in enumerate(value)])
+        return _gathered([(_entry, (entry, (*path, index), plugins)) for index, entry in enumerate(value)])
     raise _problem(
         path, f"expected {', '.join(PRESETS)}, `Name: parameters` pairs or a list of them, received {value!r}"
     )
@@ -158,21 +158,21 @@ def _gathered(readings: list[tuple[Callable[..., tuple[Transform, ...]], tuple[A
     return tuple(found)
 
 
-def _entry(entry: Any, path: KeyPath, own: Collection[str]) -> tuple[Transform, ...]:
+def _entry(entry: Any, path: KeyPath, plugins: Collection[str]) -> tuple[Transform, ...]:
     if isinstance(entry, str):
-        return _word(entry, path, own)
+        return _word(entry, path, plugins)
     if not isinstance(entry, Mapping) or len(entry) != 1:
         raise _problem(path, "each entry of the list must be one `Name: parameters` pair, a preset or a name")
     ((name, value),) = entry.items()
-    return _named(name, value, (*path, name), own)
+    return _named(name, value, (*path, name), plugins)
 
 
-def _word(word: str, path: KeyPath, own: Collection[str]) -> tuple[Transform, ...]:
-    if word in PRESETS and word not in own:
+def _word(word: str, path: KeyPath, plugins: Collection[str]) -> tuple[Transform, ...]:
+    if word in PRESETS and word not in plugins:
         return tuple(_of_preset(transform, word, path) for transform in _many(PRESETS[word], (), ()))
-    if not word[:1].isupper() and not is_own(word, own):
-        raise ProblemsAtError([(path, UnknownNameError(word, [*PRESETS, *own]), None)])
-    return _named(word, None, path, own)
+    if not word[:1].isupper() and not is_plugin(word, plugins):
+        raise ProblemsAtError([(path, UnknownNameError(word, [*PRESETS, *plugins]), None)])
+    return _named(word, None, path, plugins)
 
 
 def _of_preset(transform: Transform, preset: str, path: KeyPath) -> Transform:
@@ -181,17 +181,17 @@ def _of_preset(transform: Transform, preset: str, path: KeyPath) -> Transform:
     return Transform(transform.name, transform.arguments, children, path, preset)
 
 
-def _named(name: str, value: Any, path: KeyPath, own: Collection[str]) -> tuple[Transform, ...]:
-    if name in PRESETS and name not in own:
+def _named(name: str, value: Any, path: KeyPath, plugins: Collection[str]) -> tuple[Transform, ...]:
+    if name in PRESETS and name not in plugins:
         raise _problem(path, f"{name} is a whole augmentation and takes no parameters: write it as an entry of a list")
     if name in ("p", "n", "replace"):
         raise _problem(path, f"{name} stands among transforms; groups take it beside `transforms:`")
-    if name in GROUPS and not is_own(name, own):
-        return (_group(name, value, path, own),)
-    if name == BACKGROUND_REPLACER and not is_own(name, own):
-        return (_background(value, path, own),)
+    if name in GROUPS and not is_plugin(name, plugins):
+        return (_group(name, value, path, plugins),)
+    if name == BACKGROUND_REPLACER and not is_plugin(name, plugins):
+        return (_background(value, path, plugins),)
     arguments = _arguments(name, value, path)
-    if is_own(name, own) or not is_imgaug(name, value):
+    if is_plugin(name, plugins) or not is_imgaug(name, value):
         return (Transform(name, _with_probability(arguments, path), (), path),)
     try:
         translated, arguments = translate(name, arguments)
@@ -227,7 +227,7 @@ def _check_probability(value: Any, path: KeyPath) -> float:
     return float(value)
 
 
-def _group(name: str, value: Any, path: KeyPath, own: Collection[str]) -> Transform:
+def _group(name: str, value: Any, path: KeyPath, plugins: Collection[str]) -> Transform:
     """`{p: …, transforms: […]}`, or the transforms alone: such a group is always applied."""
     held = next((word for word in _CHILDREN if isinstance(value, Mapping) and word in value), None)
     given = {"transforms": value}
@@ -237,7 +237,7 @@ def _group(name: str, value: Any, path: KeyPath, own: Collection[str]) -> Transf
     for key in given:
         if key not in allowed:
             raise ProblemsAtError([((*path, key), UnknownNameError(key, sorted(allowed)), None)])
-    children = _many(given["transforms"], path if held is None else (*path, held), own)
+    children = _many(given["transforms"], path if held is None else (*path, held), plugins)
     if not children:
         raise _problem(path, f"{name} holds no transforms")
     if name == "OneOf" and all(child.arguments.get("p") == 0 for child in children):
@@ -259,12 +259,12 @@ def _count(value: Any, available: int, path: KeyPath) -> tuple[int, int]:
     return pair[0], pair[1]
 
 
-def _background(value: Any, path: KeyPath, own: Collection[str]) -> Transform:
+def _background(value: Any, path: KeyPath, plugins: Collection[str]) -> Transform:
     if not isinstance(value, Mapping):
         raise _problem(path, f"expected `path: FOLDER` and other arguments, received {value!r}")
     plain = {key: inner for key, inner in value.items() if key != "augmenters"}
     checked = checked_arguments(Call(BACKGROUND_REPLACER, plain, path), BackgroundReplacer)
-    children = _many(value.get("augmenters"), (*path, "augmenters"), own)
+    children = _many(value.get("augmenters"), (*path, "augmenters"), plugins)
     return Transform(BACKGROUND_REPLACER, checked.model_dump(), children, path)
 
 

@@ -15,7 +15,7 @@ from toolkit.config.yaml.named_calls import (
     ProblemsAtError,
     UnknownNameError,
     checked_arguments,
-    is_own,
+    is_plugin,
     read_calls,
 )
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -99,7 +99,7 @@ class CallbackSpec:
     after: Variations | None = None
 
 
-def parse_callbacks(value: Any, own: Collection[str] = ()) -> tuple[CallbackSpec, ...]:
+def parse_callbacks(value: Any, plugins: Collection[str] = ()) -> tuple[CallbackSpec, ...]:
     """Read callbacks: names and `Name: {argument: value}` pairs, in a mapping or a list; null is none.
 
     Raises:
@@ -108,7 +108,7 @@ def parse_callbacks(value: Any, own: Collection[str] = ()) -> tuple[CallbackSpec
     """
     specs: list[CallbackSpec] = []
     for call in read_calls(() if value is None else value):
-        specs += _specs(call, own)
+        specs += _specs(call, plugins)
     rates = [spec for spec in specs if _sets_rate(spec)]
     if len(rates) > 1:
         raise _problem(rates[1].path, f"{rates[0].name} sets the learning rate already")
@@ -153,18 +153,18 @@ def monitored_value(monitor: str | None, primary_metric: str) -> str:
     return name if name in _LOSSES else read_metric(name).label
 
 
-def _specs(call: Call, own: Collection[str]) -> list[CallbackSpec]:
+def _specs(call: Call, plugins: Collection[str]) -> list[CallbackSpec]:
     if call.name == "LRVariator":
         variations, following = read_variations(call)
         first = CallbackSpec(call.name, variations, call.path)
         return [first] if following is None else [first, _after(following, variations)]
     if call.name in CALLBACKS:
         return [_known(call)]
-    if is_own(call.name, own):
+    if is_plugin(call.name, plugins):
         return [CallbackSpec(call.name, call.arguments, call.path)]
     if call.name in _REFUSED:
         raise _problem(call.path, f"{call.name}: {_REFUSED[call.name]}; leave it out")
-    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*CALLBACKS, "LRVariator", *own]), None)])
+    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*CALLBACKS, "LRVariator", *plugins]), None)])
 
 
 def _known(call: Call) -> CallbackSpec:

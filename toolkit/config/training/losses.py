@@ -16,7 +16,7 @@ from toolkit.config.yaml.named_calls import (
     ProblemsAtError,
     UnknownNameError,
     checked_call,
-    is_own,
+    is_plugin,
     read_calls,
 )
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -121,7 +121,7 @@ class LossTerm:
     arguments: ClosedModel | Mapping[str, Any]
 
 
-def parse_loss(value: Any, own: Collection[str] = ()) -> tuple[LossTerm, ...]:
+def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...]:
     """Read a weighted sum of losses.
 
     Either text (its grammar: `toolkit.config.training.loss_grammar.read_terms`), or
@@ -130,7 +130,7 @@ def parse_loss(value: Any, own: Collection[str] = ()) -> tuple[LossTerm, ...]:
 
     Args:
         value: what the configuration says.
-        own: names of the user's own losses.
+        plugins: names of the user's own losses.
 
     Raises:
         LossSyntaxError: a text does not follow the grammar, or a name, argument or weight in it is wrong.
@@ -138,7 +138,7 @@ def parse_loss(value: Any, own: Collection[str] = ()) -> tuple[LossTerm, ...]:
         ValueError: it has none of these forms.
     """
     if isinstance(value, str):
-        return tuple(_from_text(value, term, own) for term in read_terms(value))
+        return tuple(_from_text(value, term, plugins) for term in read_terms(value))
     if not isinstance(value, Mapping | list | tuple) or not value:
         raise ValueError(
             f"expected a text such as binary_crossentropy+0.5*lovasz_loss, `name: {{argument: value}}` pairs or a "
@@ -150,7 +150,7 @@ def parse_loss(value: Any, own: Collection[str] = ()) -> tuple[LossTerm, ...]:
     for call in read_calls(value):
         try:
             written = entries and isinstance(entries[int(call.path[0])], str)
-            terms.extend(parse_loss(call.name, own) if written else [_from_call(call, own)])
+            terms.extend(parse_loss(call.name, plugins) if written else [_from_call(call, plugins)])
         except LossSyntaxError as error:
             problems.append((call.path, error, None))
         except ProblemsAtError as error:
@@ -218,7 +218,7 @@ def check_class_weights(weights: Sequence[float] | Literal["balanced"], classes:
         raise ValueError(f"expected finite numbers from 0 up, not all 0, received {list(weights)}")
 
 
-def _from_text(text: str, written: WrittenTerm, own: Collection[str]) -> LossTerm:
+def _from_text(text: str, written: WrittenTerm, plugins: Collection[str]) -> LossTerm:
     arguments = {argument.name: argument.value for argument in written.arguments}
     places = {argument.name: argument for argument in written.arguments}
     if "weight" in arguments:
@@ -226,9 +226,9 @@ def _from_text(text: str, written: WrittenTerm, own: Collection[str]) -> LossTer
             text, places["weight"].position, f"a weight stands before the name: NUMBER*{written.name}"
         )
     if written.name not in LOSSES:
-        if is_own(written.name, own):
+        if is_plugin(written.name, plugins):
             return LossTerm(written.weight, written.name, arguments)
-        raise LossSyntaxError(text, written.position, f"loss {not_valid(written.name, [*LOSSES, *own])}")
+        raise LossSyntaxError(text, written.position, f"loss {not_valid(written.name, [*LOSSES, *plugins])}")
     model = LOSSES[written.name]
     try:
         return LossTerm(written.weight, written.name, model.model_validate(arguments))
@@ -252,7 +252,7 @@ def _value_problem(details: ErrorDetails) -> str:
     return f"{problem.replace('valid ', '')}, received {details['input']!r}"
 
 
-def _from_call(call: Call, own: Collection[str]) -> LossTerm:
+def _from_call(call: Call, plugins: Collection[str]) -> LossTerm:
     arguments = dict(call.arguments)
     weight = _read_weight(arguments.pop("weight", 1.0), (*call.path, "weight"))
     if call.name in LOSSES:
@@ -261,7 +261,7 @@ def _from_call(call: Call, own: Collection[str]) -> LossTerm:
         unknown = [name for name in arguments if name not in allowed]
         if unknown:
             raise ProblemsAtError([((*call.path, name), UnknownNameError(name, allowed), None) for name in unknown])
-    checked = checked_call(Call(call.name, arguments, call.path), LOSSES, own)
+    checked = checked_call(Call(call.name, arguments, call.path), LOSSES, plugins)
     return LossTerm(weight, call.name, arguments if checked is None else checked)
 
 

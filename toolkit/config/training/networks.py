@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from toolkit.config.yaml.fields import PositiveInteger, Shape, ShareBelowOne
-from toolkit.config.yaml.named_calls import Call, ClosedModel, UnknownNameError, checked_arguments, is_own
+from toolkit.config.yaml.named_calls import Call, ClosedModel, UnknownNameError, checked_arguments, is_plugin
 
 # fmt: off
 BACKBONES = (
@@ -231,7 +231,9 @@ SIDE_MULTIPLES = {
 """What both sides of the input must be a multiple of, by architecture with its default options."""
 
 
-def parse_architecture(name: str, options: Mapping[str, Any], own: Collection[str] = ()) -> ArchitectureOptions | None:
+def parse_architecture(
+    name: str, options: Mapping[str, Any], plugins: Collection[str] = ()
+) -> ArchitectureOptions | None:
     """Check an architecture's name and options; None for the user's own, whose options nobody here knows.
 
     Raises:
@@ -240,9 +242,9 @@ def parse_architecture(name: str, options: Mapping[str, Any], own: Collection[st
     """
     if name in ARCHITECTURES:
         return checked_arguments(Call(name, options), ARCHITECTURES[name])
-    if is_own(name, own):
+    if is_plugin(name, plugins):
         return None
-    raise UnknownNameError(name, [*ARCHITECTURES, *own])
+    raise UnknownNameError(name, [*ARCHITECTURES, *plugins])
 
 
 def has_backbone(architecture: str) -> bool:

@@ -154,7 +154,7 @@ class OptimizerCall:
     arguments: OptimizerArguments | Mapping[str, Any] = field(default_factory=dict)
 
 
-def parse_optimizer(value: Any, own: Collection[str] = ()) -> OptimizerCall:
+def parse_optimizer(value: Any, plugins: Collection[str] = ()) -> OptimizerCall:
     """Read `Adam` or `{SGD: {momentum: 0.9, nesterov: true}}`.
 
     Raises:
@@ -163,7 +163,7 @@ def parse_optimizer(value: Any, own: Collection[str] = ()) -> OptimizerCall:
     call = read_call(value)
     if call.name in OPTIMIZERS:
         _no_learning_rate(call)
-    arguments = checked_call(call, OPTIMIZERS, own)
+    arguments = checked_call(call, OPTIMIZERS, plugins)
     return OptimizerCall(call.name, call.arguments if arguments is None else arguments)
 
 

@@ -14,7 +14,7 @@ from toolkit.config.yaml.named_calls import (
     ProblemsAtError,
     UnknownNameError,
     checked_arguments,
-    is_own,
+    is_plugin,
     read_call,
     read_calls,
 )
@@ -197,7 +197,7 @@ class Variations:
 
 
 @dataclass(frozen=True)
-class OwnSchedule:
+class PluginSchedule:
     """A function of the user's: called with a moment, the learning rate and these arguments."""
 
     name: str
@@ -208,7 +208,7 @@ class OwnSchedule:
 class Schedule:
     """Legs that follow each other; variations and the user's own stand alone."""
 
-    legs: tuple[ScheduleArguments | Variations | OwnSchedule, ...]
+    legs: tuple[ScheduleArguments | Variations | PluginSchedule, ...]
 
     def spans(self, epochs: int) -> tuple[tuple[float, float], ...]:
         """Where each leg begins and ends in a stage, in epochs.
@@ -248,7 +248,7 @@ SCHEDULES: dict[str, type[ScheduleArguments]] = {
 """Every schedule by name, but LRVariator."""
 
 
-def parse_schedule(value: Any, own: Collection[str] = ()) -> Schedule:
+def parse_schedule(value: Any, plugins: Collection[str] = ()) -> Schedule:
     """Read `cosine`, `{cosine: {end: 0.01}}`, or a chain of such calls, all but the last with `epochs` or `share`.
 
     Raises:
@@ -259,7 +259,7 @@ def parse_schedule(value: Any, own: Collection[str] = ()) -> Schedule:
         raise ValueError("expected the name of a schedule, received nothing")
     legs = []
     for position, call in enumerate(calls):
-        leg = _leg(call, own)
+        leg = _leg(call, plugins)
         last = position == len(calls) - 1
         if not isinstance(leg, ScheduleArguments):
             if len(calls) > 1:
@@ -305,7 +305,7 @@ def _following(call: Call, then: Any) -> Call | None:
     return Call(following.name, following.arguments, (*path, *following.path))
 
 
-def _leg(call: Call, own: Collection[str]) -> ScheduleArguments | Variations | OwnSchedule:
+def _leg(call: Call, plugins: Collection[str]) -> ScheduleArguments | Variations | PluginSchedule:
     if call.name == "LRVariator":
         variations, following = read_variations(call)
         if following is None:
@@ -315,9 +315,9 @@ def _leg(call: Call, own: Collection[str]) -> ScheduleArguments | Variations | O
         raise ProblemsAtError([(following.path, UnknownNameError(following.name, ["LRVariator"]), None)])
     if call.name in SCHEDULES:
         return checked_arguments(call, SCHEDULES[call.name])
-    if is_own(call.name, own):
-        return OwnSchedule(call.name, call.arguments)
-    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*SCHEDULES, "LRVariator", *own]), None)])
+    if is_plugin(call.name, plugins):
+        return PluginSchedule(call.name, call.arguments)
+    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*SCHEDULES, "LRVariator", *plugins]), None)])
 
 
 def _problem(call: Call, text: str) -> ProblemsAtError:

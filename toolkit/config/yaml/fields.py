@@ -25,19 +25,19 @@ Named = Annotated[str | dict[str, Any] | tuple[Any, ...], Field(union_mode="left
 """Names with their arguments: `Name`, `{Name: {argument: value}}`, or a list of them."""
 
 
-def own_names(info: ValidationInfo) -> Collection[str]:
+def plugin_names(info: ValidationInfo) -> Collection[str]:
     """What the plugins.py beside the configuration defines, sorted."""
-    return sorted((info.context or {}).get("own", ()))
+    return sorted((info.context or {}).get("plugins", ()))
 
 
 def checked_by(parse: Callable[..., Any]) -> BeforeValidator:
-    """Keep plain data as they are if `parse(value, own)` can read them.
+    """Keep plain data as they are if `parse(value, plugins)` can read them.
 
     It looks before the types do: what it says of a wrong one names the forms that this very key can have.
     """
 
     def check(value: Any, info: ValidationInfo) -> Any:
-        parse(value, own_names(info))
+        parse(value, plugin_names(info))
         return value
 
     return BeforeValidator(check)

@@ -96,9 +96,9 @@ def _problem(path: KeyPath, text: str) -> ProblemsAtError:
     return ProblemsAtError([(path, ValueError(text), None)])
 
 
-def is_own(name: str, own: Collection[str]) -> bool:
+def is_plugin(name: str, plugins: Collection[str]) -> bool:
     """Whether a name means something of the user's: defined in plugins.py, or a dotted path such as `package.name`."""
-    return name in own or ("." in name and all(part.isidentifier() for part in name.split(".")))
+    return name in plugins or ("." in name and all(part.isidentifier() for part in name.split(".")))
 
 
 def checked_arguments(call: Call, model: type[Arguments]) -> Arguments:
@@ -113,7 +113,7 @@ def checked_arguments(call: Call, model: type[Arguments]) -> Arguments:
         raise ProblemsAtError([(call.path, error, model)]) from error
 
 
-def checked_call(call: Call, kinds: Mapping[str, type[Arguments]], own: Collection[str] = ()) -> Arguments | None:
+def checked_call(call: Call, kinds: Mapping[str, type[Arguments]], plugins: Collection[str] = ()) -> Arguments | None:
     """Validate a call of one of the known kinds; None for the user's own, whose arguments nobody here knows.
 
     Raises:
@@ -121,6 +121,6 @@ def checked_call(call: Call, kinds: Mapping[str, type[Arguments]], own: Collecti
     """
     if call.name in kinds:
         return checked_arguments(call, kinds[call.name])
-    if is_own(call.name, own):
+    if is_plugin(call.name, plugins):
         return None
-    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*kinds, *own]), None)])
+    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*kinds, *plugins]), None)])
