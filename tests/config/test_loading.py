@@ -75,7 +75,7 @@ def test_json_says_the_same(tmp_path: Path) -> None:
             "config.yaml:6: stratified: expected true or false, text or a list, received 1 ",
         ),
         ("stratified: no", "config.yaml:6: stratified: expected true or false, coverage, classes, or the name of a "),
-        ("loss: 3", "config.yaml:6: loss: expected a text such as binary_crossentropy+0.5*lovasz_loss, `name"),
+        ("loss: 3", "config.yaml:6: loss: expected text (for example binary_crossentropy + 0.5*"),
         ("metrics: dice", "config.yaml:6: metrics: expected a list, received 'dice' (text)"),
         (
             "metrics: [dice, dise]",
@@ -105,7 +105,7 @@ def test_json_says_the_same(tmp_path: Path) -> None:
         ("shape: [64, 64]", "config.yaml:6: shape: expected 3 entries, received 2"),
         ("mixing: {cutmx: 1}", "config.yaml:6: mixing: 'cutmx' is not valid; did you mean 'cutmix'?"),
         ("primary_metric: val_dise", "config.yaml:6: primary_metric: 'dise' is not valid; did you mean 'dice'?"),
-        ("loss: dice_loss+", "config.yaml:6: loss: character 11: expected the name of a loss"),
+        ("loss: dice_loss+", "config.yaml:6: loss: character 11: expected terms joined by"),
     ],
 )
 def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, text: str, problem: str) -> None:
@@ -402,7 +402,7 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
             "stages.0.loss=dice_loss(smoth=1)",
             "--set stages.0.loss=dice_loss(smoth=1): stages.0.loss: character 11: dice_loss: argument 'smoth' is not",
         ),
-        ("loss=[mae_loss, dice]", "--set loss=[mae_loss, dice]: loss.1: character 1: loss 'dice' is not valid"),
+        ("loss=[mae_loss, dice]", "--set loss=[mae_loss, dice]: loss: expected text (for example binary_"),
         ("mixing.mixup.alpha=0", "--set mixing.mixup.alpha=0: mixing.mixup.alpha: must be greater than 0, received 0"),
         (
             "primary_metric={fbeta: {bta: 2}}",

@@ -30,7 +30,7 @@ def config(*stages: dict[str, Any], **keys: Any) -> Config:
 # Every key that a stage has in common with the experiment: the experiment's value, the stage's, and how it is read.
 SHARED: dict[str, tuple[Any, Any, Any]] = {
     "lr": (0.1, 0.2, float),
-    "loss": ("dice_loss", {"lovasz_loss": {"weight": 2}}, parse_loss),
+    "loss": ("dice_loss", "2*lovasz_loss", parse_loss),
     "class_weights": ("balanced", (1, 0), lambda value: value),
     "optimizer": ("SGD", {"AdamW": {"weight_decay": 0.1}}, parse_optimizer),
     "schedule": ("cosine", {"one_cycle": {"warm_up": 0.5}}, parse_schedule),
@@ -57,8 +57,8 @@ def test_every_key_that_both_have_is_looked_at() -> None:
 @pytest.mark.parametrize("key", SHARED)
 class TestSharedKeys:
     def test_a_stage_has_its_own_value(self, key: str) -> None:
-        experiments, plugins, read = SHARED[key]
-        assert value_of(key, {key: plugins}, **{key: experiments}) == read(plugins) != read(experiments)
+        experiments, stages, read = SHARED[key]
+        assert value_of(key, {key: stages}, **{key: experiments}) == read(stages) != read(experiments)
 
     def test_what_it_leaves_out_is_the_experiments(self, key: str) -> None:
         experiments, _, read = SHARED[key]
@@ -72,8 +72,8 @@ class TestSharedKeys:
 
 @pytest.mark.parametrize("key", sorted(set(SHARED) - {"freeze_encoder"}))
 def test_the_next_stage_has_the_experiments_value_again(key: str) -> None:
-    experiments, plugins, read = SHARED[key]
-    assert value_of(key, {key: plugins}, {}, **{key: experiments}) == read(experiments)
+    experiments, stages, read = SHARED[key]
+    assert value_of(key, {key: stages}, {}, **{key: experiments}) == read(experiments)
 
 
 @pytest.mark.parametrize(

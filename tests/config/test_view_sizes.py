@@ -44,5 +44,5 @@ def test_scales_that_come_to_the_same_size_are_told(views: str, scale: str) -> N
 
 
 def test_an_own_architecture_keeps_the_powers_of_two_of_its_shape() -> None:
-    plugins = config((48, 72), architecture="mine", plugins=("mine",))
-    assert view_shapes(plugins, parse_views("scales:0.75,1"), ["mine"]) == {0.75: (40, 56), 1: (48, 72)}
+    built = config((48, 72), architecture="mine", plugins=("mine",))
+    assert view_shapes(built, parse_views("scales:0.75,1"), ["mine"]) == {0.75: (40, 56), 1: (48, 72)}

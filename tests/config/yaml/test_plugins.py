@@ -72,7 +72,6 @@ def test_what_is_no_text_is_told(tmp_path: Path) -> None:
     "line",
     [
         "loss: binary_crossentropy + 0.5*my_loss(gamma=2)",
-        "loss: {my_loss: {weight: 2, anything: goes}}",
         "optimizer: {my_loss: {anything: goes}}",
         "schedule: my_loss",
         "callbacks: {MyCallback: {anything: goes}}",

@@ -5,21 +5,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError
 
 from toolkit.config.training.loss_grammar import LossSyntaxError, Weight, WrittenTerm, read_terms
+from toolkit.config.yaml.error_texts import describe_value
 from toolkit.config.yaml.fields import InnerShare, NotNegative, PositiveNumber, ShareBelowOne
-from toolkit.config.yaml.named_calls import (
-    Call,
-    ClosedModel,
-    ProblemsAtError,
-    UnknownNameError,
-    checked_call,
-    is_plugin,
-    read_calls,
-)
-from toolkit.config.yaml.yaml_files import KeyPath
+from toolkit.config.yaml.named_calls import ClosedModel, is_plugin
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import not_valid
 
@@ -109,8 +100,6 @@ LOSSES: dict[str, type[ClosedModel]] = {
 }
 """Every term that a loss may name; toolkit.learning.losses.registry holds what they compute."""
 
-LOSS_NAMES = tuple(LOSSES)
-
 
 @dataclass(frozen=True)
 class LossTerm:
@@ -122,42 +111,19 @@ class LossTerm:
 
 
 def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...]:
-    """Read a weighted sum of losses.
-
-    Either text (its grammar: `toolkit.config.training.loss_grammar.read_terms`), or
-    `{name: {weight: …, argument: …}, …}`, or a list of texts and one-pair mappings. A weight is a number above 0 or
-    `{from: a, to: b}`.
+    """Read a weighted sum of losses; its grammar: `toolkit.config.training.loss_grammar.read_terms`.
 
     Args:
         value: what the configuration says.
-        plugins: names of the user's own losses.
+        plugins: names of losses that the user's plugins.py defines; dotted paths are accepted as well.
 
     Raises:
-        LossSyntaxError: a text does not follow the grammar, or a name, argument or weight in it is wrong.
-        ProblemsAtError: the same of a mapping or list, with the path of each problem.
-        ValueError: it has none of these forms.
+        LossSyntaxError: the text does not follow the grammar, or a name, argument or weight is invalid.
+        ValueError: the value is not text.
     """
-    if isinstance(value, str):
-        return tuple(_from_text(value, term, plugins) for term in read_terms(value))
-    if not isinstance(value, Mapping | list | tuple) or not value:
-        raise ValueError(
-            f"expected a text such as binary_crossentropy+0.5*lovasz_loss, `name: {{argument: value}}` pairs or a "
-            f"list of them, received {value!r}"
-        )
-    entries = value if isinstance(value, list | tuple) else ()
-    terms: list[LossTerm] = []
-    problems: list[tuple[KeyPath, ValueError, type[BaseModel] | None]] = []
-    for call in read_calls(value):
-        try:
-            written = entries and isinstance(entries[int(call.path[0])], str)
-            terms.extend(parse_loss(call.name, plugins) if written else [_from_call(call, plugins)])
-        except LossSyntaxError as error:
-            problems.append((call.path, error, None))
-        except ProblemsAtError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ProblemsAtError(problems)
-    return tuple(terms)
+    if not isinstance(value, str):
+        raise ValueError(f"expected text (for example binary_crossentropy + 0.5*lovasz_loss), received {value!r}")
+    return tuple(_checked(value, term, plugins) for term in read_terms(value))
 
 
 def needs_presence(terms: Sequence[LossTerm]) -> bool:
@@ -218,13 +184,9 @@ def check_class_weights(weights: Sequence[float] | Literal["balanced"], classes:
         raise ValueError(f"expected finite numbers from 0 up, not all 0, received {list(weights)}")
 
 
-def _from_text(text: str, written: WrittenTerm, plugins: Collection[str]) -> LossTerm:
+def _checked(text: str, written: WrittenTerm, plugins: Collection[str]) -> LossTerm:
     arguments = {argument.name: argument.value for argument in written.arguments}
     places = {argument.name: argument for argument in written.arguments}
-    if "weight" in arguments:
-        raise LossSyntaxError(
-            text, places["weight"].position, f"a weight stands before the name: NUMBER*{written.name}"
-        )
     if written.name not in LOSSES:
         if is_plugin(written.name, plugins):
             return LossTerm(written.weight, written.name, arguments)
@@ -233,54 +195,11 @@ def _from_text(text: str, written: WrittenTerm, plugins: Collection[str]) -> Los
     try:
         return LossTerm(written.weight, written.name, model.model_validate(arguments))
     except ValidationError as error:
-        details = error.errors()[0]
-        argument = places[str(details["loc"][0])]
-        if details["type"] == "extra_forbidden":
+        problems = error.errors()
+        argument = places[str(problems[0]["loc"][0])]
+        if problems[0]["type"] == "extra_forbidden":
             known = model.model_fields
             problem = f"argument {not_valid(argument.name, known)}" if known else "takes no arguments"
-            problem = f"{written.name}: {problem}"
-            raise LossSyntaxError(text, argument.position, problem) from error
-        problem = f"{argument.name}: {_value_problem(details)}"
-        raise LossSyntaxError(text, argument.value_position, problem) from error
-
-
-def _value_problem(details: ErrorDetails) -> str:
-    if details["type"] == "literal_error":
-        allowed = [word.strip().strip("'") for word in details["ctx"]["expected"].replace(" or ", ",").split(",")]
-        return not_valid(str(details["input"]), allowed)
-    problem = details["msg"].replace("Input should be", "must be").replace("a valid boolean", "true or false")
-    return f"{problem.replace('valid ', '')}, received {details['input']!r}"
-
-
-def _from_call(call: Call, plugins: Collection[str]) -> LossTerm:
-    arguments = dict(call.arguments)
-    weight = _read_weight(arguments.pop("weight", 1.0), (*call.path, "weight"))
-    if call.name in LOSSES:
-        # Here and not by the model, which does not know that `weight` is allowed too.
-        allowed = ["weight", *LOSSES[call.name].model_fields]
-        unknown = [name for name in arguments if name not in allowed]
-        if unknown:
-            raise ProblemsAtError([((*call.path, name), UnknownNameError(name, allowed), None) for name in unknown])
-    checked = checked_call(Call(call.name, arguments, call.path), LOSSES, plugins)
-    return LossTerm(weight, call.name, arguments if checked is None else checked)
-
-
-def _read_weight(value: Any, path: KeyPath) -> Weight:
-    if not isinstance(value, Mapping):
-        return Weight(_number_at(value, path, "a number above 0, or {from: a, to: b}", zero=False))
-    for key in value:
-        if key not in ("from", "to"):
-            raise ProblemsAtError([((*path, key), UnknownNameError(str(key), ("from", "to")), None)])
-    if set(value) != {"from", "to"}:
-        raise ProblemsAtError([(path, ValueError(f"expected both from and to, received {dict(value)}"), None)])
-    start, end = (_number_at(value[key], (*path, key), "a number from 0 up", zero=True) for key in ("from", "to"))
-    if start == end == 0:
-        raise ProblemsAtError([(path, ValueError("a term of weight 0 would never train"), None)])
-    return Weight(start, end)
-
-
-def _number_at(value: Any, path: KeyPath, expected: str, *, zero: bool) -> float:
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-    if not sound or (value == 0 and not zero):
-        raise ProblemsAtError([(path, ValueError(f"expected {expected}, received {value!r}"), None)])
-    return float(value)
+            raise LossSyntaxError(text, argument.position, f"{written.name}: {problem}") from error
+        problem = describe_value([one for one in problems if one["loc"][0] == argument.name])
+        raise LossSyntaxError(text, argument.value_position, f"{argument.name}: {problem}") from error

@@ -122,10 +122,11 @@ def _describe(several: Sequence[ErrorDetails], key: KeyPath, prefix: KeyPath, mo
         inside = "".join(f"{part}." for part in (*prefix, *key[:-1])).removesuffix(".")
         keys = [*_keys_at(model, key[:-1]), *(() if len(key) > 1 or prefix else ("extends",))]
         return f"{inside + ': ' if inside else ''}key {not_valid(str(key[-1]), keys)}"
-    return f"{name}: {_describe_value(several)}" if name else _describe_value(several)
+    return f"{name}: {describe_value(several)}" if name else describe_value(several)
 
 
-def _describe_value(several: Sequence[ErrorDetails]) -> str:
+def describe_value(several: Sequence[ErrorDetails]) -> str:
+    """What is wrong with one value, from pydantic's errors about it: one for each type that it may have."""
     # A kind of value whose type is right has more to say than the others.
     chosen = [details for details in several if details["type"] not in (*_EXPECTED, "literal_error")] or several
     details = chosen[0]
