@@ -96,7 +96,10 @@ def test_json_says_the_same(tmp_path: Path) -> None:
         ("encoder_weights: 5", "config.yaml:6: encoder_weights: expected imagenet, pascal_voc or a path, received 5"),
         ("augmentation: 5", "config.yaml:6: augmentation: expected "),
         ("augmentation:\n  - HorizontalFlip: 0.5\n  - blur", "config.yaml:8: augmentation.1: 'blur' is not valid"),
-        ("augmentation:\n  - HorizontalFlip: 0.5\n  - [Blur]", "config.yaml:8: augmentation.1: each entry of the list"),
+        (
+            "augmentation:\n  - HorizontalFlip: 0.5\n  - [Blur]",
+            "config.yaml:8: augmentation.1: expected a preset, a name",
+        ),
         (
             "callbacks:",
             "config.yaml:6: callbacks: expected text, `key: value` pairs or a list, received nothing (null)",

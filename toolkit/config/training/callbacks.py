@@ -16,7 +16,9 @@ from toolkit.config.yaml.named_calls import (
     UnknownNameError,
     checked_arguments,
     is_plugin,
+    problem_at,
     read_calls,
+    unknown_at,
 )
 from toolkit.config.yaml.yaml_files import KeyPath
 
@@ -111,7 +113,7 @@ def parse_callbacks(value: Any, plugins: Collection[str] = ()) -> tuple[Callback
         specs += _specs(call, plugins)
     rates = [spec for spec in specs if _sets_rate(spec)]
     if len(rates) > 1:
-        raise _problem(rates[1].path, f"{rates[0].name} sets the learning rate already")
+        raise problem_at(rates[1].path, f"{rates[0].name} sets the learning rate already")
     return tuple(specs)
 
 
@@ -163,28 +165,26 @@ def _specs(call: Call, plugins: Collection[str]) -> list[CallbackSpec]:
     if is_plugin(call.name, plugins):
         return [CallbackSpec(call.name, call.arguments, call.path)]
     if call.name in _REFUSED:
-        raise _problem(call.path, f"{call.name}: {_REFUSED[call.name]}; leave it out")
-    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*CALLBACKS, "LRVariator", *plugins]), None)])
+        raise problem_at(call.path, f"{call.name}: {_REFUSED[call.name]}; leave it out")
+    raise unknown_at(call.path, call.name, [*CALLBACKS, "LRVariator", *plugins])
 
 
 def _known(call: Call) -> CallbackSpec:
     arguments = checked_arguments(call, CALLBACKS[call.name])
     if isinstance(arguments, CyclicLR) and (arguments.epochs or arguments.share):
-        raise _problem(call.path, "as a callback it runs through the stage; for a part of one, chain it in `schedule`")
+        raise problem_at(
+            call.path, "as a callback it runs through the stage; for a part of one, chain it in `schedule`"
+        )
     return CallbackSpec(call.name, arguments, call.path)
 
 
 def _after(call: Call, variations: Variations) -> CallbackSpec:
     if call.name != "ReduceLROnPlateau":
-        raise ProblemsAtError([(call.path, UnknownNameError(call.name, ["LRVariator", "ReduceLROnPlateau"]), None)])
+        raise unknown_at(call.path, call.name, ["LRVariator", "ReduceLROnPlateau"])
     if variations.pieces[0].periodEpochs or variations.pieces[0].periodSteps:
-        raise _problem(call.path, "ReduceLROnPlateau cannot follow an LRVariator that starts again")
+        raise problem_at(call.path, "ReduceLROnPlateau cannot follow an LRVariator that starts again")
     return CallbackSpec(call.name, checked_arguments(call, ReduceLROnPlateau), call.path, variations)
 
 
 def _sets_rate(spec: CallbackSpec) -> bool:
     return isinstance(spec.arguments, CyclicLR | Variations)
-
-
-def _problem(path: KeyPath, text: str) -> ProblemsAtError:
-    return ProblemsAtError([(path, ValueError(text), None)])

@@ -15,8 +15,10 @@ from toolkit.config.yaml.named_calls import (
     UnknownNameError,
     checked_arguments,
     is_plugin,
+    problem_at,
     read_call,
     read_calls,
+    unknown_at,
 )
 
 
@@ -263,10 +265,10 @@ def parse_schedule(value: Any, plugins: Collection[str] = ()) -> Schedule:
         last = position == len(calls) - 1
         if not isinstance(leg, ScheduleArguments):
             if len(calls) > 1:
-                raise _problem(call, f"{call.name} fills a stage alone; it cannot be part of a chain")
+                raise problem_at(call.path, f"{call.name} fills a stage alone; it cannot be part of a chain")
         elif last != (leg.epochs is None and leg.share is None):
-            raise _problem(
-                call,
+            raise problem_at(
+                call.path,
                 "the last schedule runs to the end of the stage: leave epochs and share out, or let another follow"
                 if last
                 else "how long? Every schedule of a chain but the last needs epochs or share",
@@ -286,7 +288,7 @@ def read_variations(call: Call) -> tuple[Variations, Call | None]:
     while following is not None and following.name == "LRVariator":
         piece = checked_arguments(following, LRVariator)
         if pieces and (piece.periodEpochs or piece.periodSteps):
-            raise _problem(following, "the period counts from the first LRVariator: name it there")
+            raise problem_at(following.path, "the period counts from the first LRVariator: name it there")
         pieces.append(piece.model_copy(update={"then": None}))
         following = _following(following, piece.then)
     return Variations(tuple(pieces)), following
@@ -311,14 +313,12 @@ def _leg(call: Call, plugins: Collection[str]) -> ScheduleArguments | Variations
         if following is None:
             return variations
         if following.name == "ReduceLROnPlateau":
-            raise _problem(following, "only among the callbacks may it follow an LRVariator; move LRVariator there")
-        raise ProblemsAtError([(following.path, UnknownNameError(following.name, ["LRVariator"]), None)])
+            raise problem_at(
+                following.path, "only among the callbacks may it follow an LRVariator; move LRVariator there"
+            )
+        raise unknown_at(following.path, following.name, ["LRVariator"])
     if call.name in SCHEDULES:
         return checked_arguments(call, SCHEDULES[call.name])
     if is_plugin(call.name, plugins):
         return PluginSchedule(call.name, call.arguments)
-    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*SCHEDULES, "LRVariator", *plugins]), None)])
-
-
-def _problem(call: Call, text: str) -> ProblemsAtError:
-    return ProblemsAtError([(call.path, ValueError(text), None)])
+    raise unknown_at(call.path, call.name, [*SCHEDULES, "LRVariator", *plugins])

@@ -1,6 +1,6 @@
 """Things that config.yaml names with their arguments, such as `EarlyStopping: {patience: 15}`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ class ClosedModel(BaseModel):
 
 
 Arguments = TypeVar("Arguments", bound=ClosedModel)
+Result = TypeVar("Result")
 
 
 class UnknownNameError(ValueError):
@@ -41,6 +42,34 @@ class ProblemsAtError(ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(f"{'.'.join(map(str, path))}: {error}" for path, error, _ in problems))
         self.problems = tuple(problems)
+
+
+def problem_at(path: KeyPath, text: str) -> ProblemsAtError:
+    """One problem, at a key path below the value."""
+    return ProblemsAtError([(path, ValueError(text), None)])
+
+
+def unknown_at(path: KeyPath, name: str, allowed: Sequence[str]) -> ProblemsAtError:
+    """An unknown name, at a key path below the value."""
+    return ProblemsAtError([(path, UnknownNameError(name, allowed), None)])
+
+
+def read_all(readers: Iterable[Callable[[], Result]]) -> list[Result]:
+    """The results of all readers.
+
+    Raises:
+        ProblemsAtError: the problems of all readers that failed.
+    """
+    found: list[Result] = []
+    problems: list[Problem] = []
+    for read in readers:
+        try:
+            found.append(read())
+        except ProblemsAtError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ProblemsAtError(problems)
+    return found
 
 
 @dataclass(frozen=True)
@@ -79,7 +108,7 @@ def _entry(entry: Any, index: int) -> Call:
     if isinstance(entry, str):
         return Call(entry, {}, (index,))
     if not isinstance(entry, Mapping) or len(entry) != 1:
-        raise _problem((index,), "each entry of the list is a name or one `Name: {argument: value}` pair")
+        raise problem_at((index,), "each entry of the list is a name or one `Name: {argument: value}` pair")
     ((name, arguments),) = entry.items()
     return _call(name, arguments, (index, name))
 
@@ -88,12 +117,8 @@ def _call(name: str, arguments: Any, path: KeyPath) -> Call:
     if arguments is None:
         return Call(name, {}, path)
     if not isinstance(arguments, Mapping):
-        raise _problem(path, f"expected `argument: value` pairs, received {arguments!r}")
+        raise problem_at(path, f"expected `argument: value` pairs, received {arguments!r}")
     return Call(name, arguments, path)
-
-
-def _problem(path: KeyPath, text: str) -> ProblemsAtError:
-    return ProblemsAtError([(path, ValueError(text), None)])
 
 
 def is_plugin(name: str, plugins: Collection[str]) -> bool:
@@ -123,4 +148,4 @@ def checked_call(call: Call, kinds: Mapping[str, type[Arguments]], plugins: Coll
         return checked_arguments(call, kinds[call.name])
     if is_plugin(call.name, plugins):
         return None
-    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*kinds, *plugins]), None)])
+    raise unknown_at(call.path, call.name, [*kinds, *plugins])
