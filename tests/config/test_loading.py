@@ -106,7 +106,7 @@ def test_json_says_the_same(tmp_path: Path) -> None:
         ),
         ("class_weights: balancd", "config.yaml:6: class_weights: 'balancd' is not valid; did you mean 'balanced'?"),
         ("shape: [64, 64]", "config.yaml:6: shape: expected 3 entries, received 2"),
-        ("mixing: {cutmx: 1}", "config.yaml:6: mixing: 'cutmx' is not valid; did you mean 'cutmix'?"),
+        ("mixing: {cutmx: {p: 1}}", "config.yaml:6: mixing: 'cutmx' is not valid; did you mean 'cutmix'?"),
         ("primary_metric: val_dise", "config.yaml:6: primary_metric: 'dise' is not valid; did you mean 'dice'?"),
         ("loss: dice_loss+", "config.yaml:6: loss: character 11: expected terms joined by"),
     ],

@@ -37,7 +37,7 @@ SHARED: dict[str, tuple[Any, Any, Any]] = {
     "batch": (4, 8, int),
     "shape": ((64, 64, 3), (32, 96, 3), tuple),
     "augmentation": ({"HorizontalFlip": 0.5}, {}, parse_augmentation),
-    "mixing": ({"cutmix": 0.5}, {"mixup": {"alpha": 1}}, parse_mixing),
+    "mixing": ({"cutmix": {"p": 0.5}}, {"mixup": {"alpha": 1}}, parse_mixing),
     "callbacks": (STOPPING, (PLATEAU, STOPPING), parse_callbacks),
     "weight_averaging": ("ema", {"swa": None}, parse_averaging),
     "freeze_encoder": (True, False, bool),

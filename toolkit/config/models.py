@@ -181,7 +181,7 @@ class Config(ClosedModel):
     )  # fmt: skip
     mixing: Mixing = Field(
         default_factory=dict, description="Mixing of the images of a batch: `{mixup: {alpha: 0.2, p: 0.5}}`, cutmix, "
-        "copy_paste; a number alone is p, the chance of each batch. See docs/augmentation.md.",
+        "copy_paste. See docs/augmentation.md.",
     )  # fmt: skip
     folds_count: PositiveInteger = Field(
         5, description="Number of folds; 1 goes with `validationSplit`. See docs/folds.md."

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import Field
 
 from toolkit.config.yaml.fields import PositiveNumber, Share
-from toolkit.config.yaml.named_calls import Call, ClosedModel, ProblemsAtError, checked_call
+from toolkit.config.yaml.named_calls import ClosedModel, checked_call, read_all, read_calls
 
 _CHANCE = "Chance that a batch is mixed so."
 
@@ -55,27 +56,15 @@ _WAYS: Mapping[str, type[Mixup] | type[CutMix] | type[CopyPaste]] = {
 
 
 def parse_mixing(value: Any) -> MixingSpec:
-    """Read `{mixup: {alpha: 0.2, p: 0.5}, cutmix: 0.3, copy_paste: null}`; a number is the probability.
+    """Read `{mixup: {alpha: 0.2, p: 0.5}, cutmix: {p: 0.3}}`; null and an empty mapping mean no mixing.
 
     Raises:
-        ProblemsAtError: an unknown way or argument, or a value that is not allowed.
-        ValueError: not a mapping.
+        ProblemsAtError: a way of mixing or an argument is unknown, or a value is invalid.
+        ValueError: the value is not a mapping.
     """
-    if value is None:
-        return MixingSpec()
-    if not isinstance(value, Mapping):
-        raise ValueError(f"expected `mixup`, `cutmix` or `copy_paste` with arguments, received {value!r}")
-    found: dict[str, Any] = {}
-    problems: list[Any] = []
-    for name, given in value.items():
-        arguments = {"p": given} if isinstance(given, int | float) and not isinstance(given, bool) else given or {}
-        try:
-            if not isinstance(arguments, Mapping):
-                text = f"expected a probability or `argument: value` pairs, received {given!r}"
-                raise ProblemsAtError([((name,), ValueError(text), None)])
-            found[name] = checked_call(Call(name, arguments, (name,)), _WAYS)
-        except ProblemsAtError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ProblemsAtError(problems)
+    if value is not None and not isinstance(value, Mapping):
+        raise ValueError(f"expected {', '.join(_WAYS)} with arguments, received {value!r}")
+    calls = read_calls(value or {})
+    checked = read_all(partial(checked_call, call, _WAYS) for call in calls)
+    found: dict[str, Any] = {call.name: arguments for call, arguments in zip(calls, checked, strict=True)}
     return MixingSpec(**found)
