@@ -41,7 +41,11 @@ TWO = "classes: [none, rock]\n"
         (f"{FILES}, mask_encoding: bit", "", "data.mask_encoding: 'bit' is not valid; did you mean 'bits'?"),
         (f"{FILES}, mask_encoding: bits, mask_values: [[0, 1]]", "", "with mask_encoding: bits a class has one number"),
         (f"{FILES}, mask_encoding: bits, mask_values: [0, 0]", "classes: 2\n", "the pixel value 0 stands for class0"),
-        (f"{FILES}, colors: {{a: [1, 2, 3]}}, ignore: 255", "", "data.ignore: with colors void pixels have a name"),
+        (
+            f"{FILES}, colors: {{a: [1, 2, 3]}}, ignore: 255",
+            "",
+            "data.ignore: with colors, name the ignored pixels there",
+        ),
         (f"{FILES}, colors: {{a: '#12345'}}", "", 'expected [red, green, blue] or "#rrggbb", received'),
         (f"{FILES}, colors: {{a: [1, 2, 300]}}", "", "data.colors.a.2: must be less than or equal to 255"),
         (f"{FILES}, colors: {{a: [1, 2, 3], b: '#010203'}}", "", "data.colors.b: [1, 2, 3] is the colour of a already"),
@@ -52,7 +56,7 @@ TWO = "classes: [none, rock]\n"
             "it names rock, b: name these in",
         ),
         (f"{FILES}, value_ranges: {{a: [2, 1]}}", "", "data.value_ranges.a: expected [lowest, highest], received"),
-        (f"{FILES}, value_ranges: {{a: [2, 3], void: [3, 4]}}", "", "shares values with a"),
+        (f"{FILES}, value_ranges: {{a: [2, 3], ignore: [3, 4]}}", "", "shares values with a"),
         (f"{FILES}, value_range: [3, 3]", "", "expected two different values"),
         (f"{FILES}, value_range: [3, .inf]", "", "data.value_range"),
         (
@@ -97,7 +101,7 @@ def test_keys_that_do_not_fit_together_are_told(tmp_path: Path, data: str, more:
     ("data", "names", "activation"),
     [
         ("mask_values: {a: 1, b: 2}", ("background", "a", "b"), "softmax"),
-        ("mask_values: {a: 0, b: 2, void: 255}", ("a", "b"), "softmax"),
+        ("mask_values: {a: 0, b: 2, ignore: 255}", ("a", "b"), "softmax"),
         ("mask_values: {a: 7}", ("a",), "sigmoid"),
         ("colors: {a: '#000001', b: '#000000'}", ("a", "b"), "softmax"),
         ("value_ranges: {a: [1, 2], b: [3, 4]}", ("background", "a", "b"), "softmax"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.config.data.classes import task_classes
-from toolkit.config.data.data import IGNORE_NAMES, TABLE_SUFFIXES, SourceKeys
+from toolkit.config.data.data import IGNORED_NAME, TABLE_SUFFIXES, SourceKeys
 from toolkit.config.models import Config
 from toolkit.config.yaml.named_calls import MissingKeyError, Problem, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -76,7 +76,7 @@ def _of_coding(keys: SourceKeys) -> _Found:
     elif named and keys.encoding == "instances":
         yield ("mask_values",), ValueError("with mask_encoding: instances every number above 0 is an object")
     if keys.ignore is not None and ("colors" in named or "value_ranges" in named):
-        yield ("ignore",), ValueError(f"with {named[0]} void pixels have a name: {named[0]}: {{void: …}}")
+        yield ("ignore",), ValueError(f"with {named[0]}, name the ignored pixels there: {named[0]}: {{ignore: …}}")
     if keys.mask_name is not None and "{class}" in keys.mask_name:
         if named:
             yield (
@@ -105,7 +105,7 @@ def _of_classes(keys: SourceKeys, config: Config) -> _Found:
         elif missing:
             yield (key,), UnknownNameError(missing[0], tuple(named))
             return
-        dropped = [name for name in named if name not in names and name not in IGNORE_NAMES]
+        dropped = [name for name in named if name not in names and name != IGNORED_NAME]
         if (
             exclusive
             and names[0] in named
@@ -175,21 +175,21 @@ def _owners(keys: SourceKeys, config: Config) -> Iterator[tuple[str, int]]:
         yield from zip(config.task_classes.names[-len(given) :], given, strict=True)
     ignore = keys.ignore
     if ignore is not None:
-        yield from (("void", value) for value in (ignore if isinstance(ignore, tuple) else (ignore,)))
+        yield from ((IGNORED_NAME, value) for value in (ignore if isinstance(ignore, tuple) else (ignore,)))
 
 
 def _of_owners(owners: Iterator[tuple[str, int]]) -> _Found:
     taken: dict[int, str] = {}
     for name, value in owners:
         if value in taken:
-            at = "ignore" if name == "void" else "mask_values"
+            at = "ignore" if name == IGNORED_NAME else "mask_values"
             yield (at,), ValueError(f"the pixel value {value} stands for {taken[value]} already")
             return
         taken[value] = name
 
 
 def _of_ranges(ranges: Mapping[str, tuple[float, float]], names: tuple[str, ...], exclusive: bool) -> _Found:
-    ignored = [name for name in ranges if name in IGNORE_NAMES and name not in names]
+    ignored = [name for name in ranges if name == IGNORED_NAME and name not in names]
     shown = [name for name in ranges if name in names]
     for place, name in enumerate([*shown, *ignored]):
         for other in [*shown, *ignored][:place]:

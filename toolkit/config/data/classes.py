@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from toolkit.config.data.data import IGNORE_NAMES, DataConfig, SourceKeys
+from toolkit.config.data.data import IGNORED_NAME, DataConfig, SourceKeys
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.core.masks.mask_codings import ByBit, ByChannel, ByColour, ByObject, ByRange, ByValue, Coding
 
@@ -24,7 +24,7 @@ def names_in(data: DataConfig) -> tuple[str, ...]:
     named = data.named
     if data.table_format.classes or named is None:
         return data.table_format.classes
-    names = tuple(name for name in named if name not in IGNORE_NAMES)
+    names = tuple(name for name in named if name != IGNORED_NAME)
     if data.encoding in ("bits", "channels") or len(names) < 2 or _BACKGROUND in map(str.lower, names):
         return names
     rest = data.value_ranges is not None or (
@@ -81,7 +81,7 @@ def _values(names: tuple[str, ...], activation: Activation, data: SourceKeys) ->
 
 
 def _numbers(names: tuple[str, ...], data: SourceKeys) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
-    """The numbers of each name that is no void, and those of void."""
+    """The numbers of each class name, and those of ignored pixels."""
     ignored = _ignore_names(names, data)
     if data.value_ranges is not None:
         shown = [name for name in names if name in data.value_ranges]
@@ -98,7 +98,7 @@ def _numbers(names: tuple[str, ...], data: SourceKeys) -> tuple[dict[str, tuple[
 
 
 def _ignore_names(names: tuple[str, ...], data: SourceKeys) -> list[str]:
-    return [name for name in data.named or () if name in IGNORE_NAMES and name not in names]
+    return [name for name in data.named or () if name == IGNORED_NAME and name not in names]
 
 
 def _planes(classes: Classes, data: SourceKeys, first: int) -> tuple[int, ...]:

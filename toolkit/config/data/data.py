@@ -16,8 +16,8 @@ SeveralValues = Annotated[tuple[PixelValue, ...], Field(min_length=1)]
 PixelValues = Annotated[PixelValue | SeveralValues, Field(union_mode="left_to_right")]
 NamedValues = Annotated[dict[str, PixelValues], Field(min_length=1)]
 
-IGNORE_NAMES = ("void", "ignore")
-"""Names in `mask_values`, `colors` and `value_ranges` that stand for ignored pixels, unless a class is called so."""
+IGNORED_NAME = "ignore"
+"""The name of ignored pixels in `mask_values`, `colors` and `value_ranges`, unless a class has this name."""
 
 _PATTERN_PARTS = re.compile(r"\{[^{}]*\}|[{}]")
 
@@ -139,8 +139,8 @@ class SourceKeys(ClosedModel):
         "there are no masks, or of the mask files.",
     )  # fmt: skip
     ignore: PixelValues | None = Field(
-        None, description="Pixel value, or values, of void pixels, which neither loss nor metric looks at; in colours "
-        "and ranges void has a name, `void`.",
+        None, description="Pixel value of ignored pixels, or a list of values. Loss and metrics leave these pixels out. "
+        "With `colors` and `value_ranges`, use the name `ignore` there instead.",
     )  # fmt: skip
     source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
         None, description="Your own source instead of images and masks: a class of plugins.py, or `{Name: {argument: "
