@@ -53,7 +53,13 @@ SOUND: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
     ([{"schedule": ["cosine"]}, {"epochs": 3, "schedule": [{"warm_up": {"epochs": 2}}, "cosine"]}], {}),
     ([{"callbacks": CYCLIC}], {"schedule": "cosine"}),
     ([], {"callbacks": {"EarlyStopping": {"patience": 1, "monitor": "val_iou"}}, "metrics": ["iou"]}),
-    ([], {"callbacks": {"EarlyStopping": {"patience": 1, "monitor": "f2"}}, "metrics": [{"fbeta": {"beta": 2}}]}),
+    (
+        [],
+        {
+            "callbacks": {"EarlyStopping": {"patience": 1, "monitor": "fbeta(beta=2)"}},
+            "metrics": [{"fbeta": {"beta": 2}}],
+        },
+    ),
 ]
 
 

@@ -139,8 +139,8 @@ class SourceKeys(ClosedModel):
         "there are no masks, or of the mask files.",
     )  # fmt: skip
     ignore: PixelValues | None = Field(
-        None, description="Pixel value of ignored pixels, or a list of values. Loss and metrics leave these pixels out. "
-        "With `colors` and `value_ranges`, use the name `ignore` there instead.",
+        None, description="Pixel value of ignored pixels, or a list of values. Neither the loss nor the metrics count "
+        "these pixels. With `colors` and `value_ranges`, use the name `ignore` there instead.",
     )  # fmt: skip
     source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
         None, description="Your own source instead of images and masks: a class of plugins.py, or `{Name: {argument: "
