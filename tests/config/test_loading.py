@@ -198,7 +198,7 @@ def test_a_key_without_a_line_of_its_own_has_that_of_the_nearest_around_it(tmp_p
     write(
         tmp_path / "common.yaml", MINIMAL + "augmentation:\n  - light\n  - OneOf: {transforms: [Blur, {Affine: 1}]}\n"
     )
-    overrides = ["callbacks={EarlyStopping: {patience: 1}}", "transforms.CLAHE={p: 1}", "callbacks.TerminateOnNaN={}"]
+    overrides = ["callbacks={EarlyStopping: {patience: 1}}", "transforms.CLAHE={p: 1}", "callbacks.TensorBoard={}"]
     loaded = load(tmp_path, "extends: common.yaml\nclasses: 2\n", *overrides)
     common = tmp_path / "common.yaml"
     assert loaded.where("augmentation", 0, "OneOf", "p") == f"{common}:7: augmentation.0.OneOf.p"
@@ -206,7 +206,7 @@ def test_a_key_without_a_line_of_its_own_has_that_of_the_nearest_around_it(tmp_p
     assert loaded.where("stages", 0, "shape") == f"{common}:5: stages.0.shape"
     assert loaded.where("classes", 0) == f"{tmp_path / 'config.yaml'}:2: classes.0"
     assert loaded.where("callbacks", "EarlyStopping", "patience").startswith(f"--set {overrides[0]}: callbacks.Early")
-    assert loaded.where("callbacks", "TerminateOnNaN", "x").startswith(f"--set {overrides[2]}: ")
+    assert loaded.where("callbacks", "TensorBoard", "x").startswith(f"--set {overrides[2]}: ")
     assert loaded.where("transforms", "CLAHE", "p").startswith(f"--set {overrides[1]}: transforms.CLAHE.p")
     assert loaded.where("shape", 0) == f"{tmp_path / 'config.yaml'}: shape.0"
 
@@ -412,8 +412,8 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
             "--set primary_metric={fbeta: {bta: 2}}: primary_metric.fbeta: key 'bta' is",
         ),
         (
-            "data.extra_train_data={images: a}",
-            "--set data.extra_train_data={images: a}: the key data.extra_train_data.0.m",
+            "data.extra_train_data=[{images: a}]",
+            "--set data.extra_train_data=[{images: a}]: the key data.extra_train_data.0.m",
         ),
         (
             "architecture_options.depth=3",
@@ -477,7 +477,7 @@ def test_overrides_written_into_a_file_say_the_same_as_on_the_command_line(
 # --- Plain data ------------------------------------------------------------------------------------------------------
 
 RICH = (
-    MINIMAL.replace("masks\n", "masks\n  mask_values: [1, [2, 3]]\n  extra_train_data: {images: a, masks: b}\n")
+    MINIMAL.replace("masks\n", "masks\n  mask_values: [1, [2, 3]]\n  extra_train_data: [{images: a, masks: b}]\n")
     + """\
     negatives: 0.5
     loss: binary_crossentropy + .5*lovasz_loss
@@ -488,7 +488,7 @@ RICH = (
     callbacks: []
     extra_callbacks: [TensorBoard]
     initial_weights: weights/best.h5
-    unfreeze_encoder: true
+    freeze_encoder: false
   - epochs: 1
     extra_callbacks: {LRVariator: {relSize: 1, toVal: 0.1}}
     initial_weights: exp041:stage1

@@ -130,6 +130,4 @@ def _is_frozen(config: Config, number: int) -> bool:
     for stage in config.stages[: number + 1]:
         if stage.freeze_encoder is not None:
             frozen = stage.freeze_encoder
-        if stage.unfreeze_encoder is not None:
-            frozen = not stage.unfreeze_encoder
     return frozen

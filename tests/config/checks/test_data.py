@@ -84,7 +84,7 @@ TWO = "classes: [none, rock]\n"
             "data.merge.0: key 'colours' is not valid; ",
         ),
         (
-            f"{FILES}, merge: {{images: a, masks: b, colors: {{x: [0, 0, 0]}}}}",
+            f"{FILES}, merge: [{{images: a, masks: b, colors: {{x: [0, 0, 0]}}}}]",
             TWO,
             "data.merge.0.colors: 'rock' is not valid",
         ),

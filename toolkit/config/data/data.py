@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, CompetitionValue
 from toolkit.config.yaml.fields import FilePath, FiniteNumber, plugin_names
@@ -218,8 +218,8 @@ class DataConfig(SourceKeys):
         "every fold, never validation.",
     )  # fmt: skip
     extra_train_data: tuple[ExtraData, ...] = Field(
-        (), description="Further images with masks, `{images: FOLDER, masks: FOLDER_OR_CSV}` or a list of these: they "
-        "join the training part of every fold, never validation.",
+        (), description="Further images with masks: a list of `{images: FOLDER, masks: FOLDER_OR_CSV}`. Every fold "
+        "trains on them; they are never used for validation.",
     )  # fmt: skip
 
     @property
@@ -246,15 +246,6 @@ class DataConfig(SourceKeys):
                 keys += CODING_KEYS
         missing = {key: getattr(self, key) for key in keys if getattr(entry, key) is None}
         return entry.model_copy(update=missing)
-
-    @field_validator("extra_train_data", "merge", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        if not isinstance(value, dict | tuple | list):
-            raise ValueError(
-                f"expected {{images: FOLDER, masks: FOLDER_OR_CSV}} or a list of these, received {value!r}"
-            )
-        return (value,) if isinstance(value, dict) else value
 
 
 TABLE_SUFFIXES = (".csv", ".json")

@@ -64,22 +64,18 @@ class TensorBoard(ClosedModel):
     every: PositiveInteger = Field(1, description="Epochs between the drawings.")
 
 
-class TerminateOnNaN(ClosedModel):
-    """Nothing to say: a loss that is not a number always ends the training, with the ids of its batch."""
-
-
 CALLBACKS: dict[str, type[ClosedModel]] = {
     "EarlyStopping": EarlyStopping,
     "ReduceLROnPlateau": ReduceLROnPlateau,
     "CyclicLR": CyclicLR,
     "TensorBoard": TensorBoard,
-    "TerminateOnNaN": TerminateOnNaN,
 }
 """Every callback by name, but LRVariator, which is a chain of calls."""
 
 _LOSSES = ("loss", "val_loss")
 
 _REFUSED = {
+    "TerminateOnNaN": "a loss that is not a finite number always ends the training",
     "ModelCheckpoint": "there is nothing to set: the best and the last weights of every stage are always kept",
     "BackupAndRestore": "there is nothing to set: an interrupted run always goes on where it was",
     "LearningRateScheduler": "give the schedule by its name or your own function in `schedule`",

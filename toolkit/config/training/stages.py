@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.callbacks import parse_callbacks
@@ -76,19 +76,10 @@ class StageConfig(ClosedModel):
     freeze_encoder: bool | None = Field(
         None, description="Whether the encoder keeps its weights, from this stage on; as before if left out."
     )
-    unfreeze_encoder: bool | None = Field(None, description="`true` is another way to say `freeze_encoder: false`.")
     initial_weights: str | None = Field(
         None, description="Weights to start from instead of the best ones of the stage before: a file, `exp041` (the "
         "best weights of the same fold there), or `exp041:stage1` (those of one stage).",
     )  # fmt: skip
-
-    @model_validator(mode="after")
-    def _one_word_on_freezing(self) -> "StageConfig":
-        if self.freeze_encoder is not None and self.unfreeze_encoder is not None:
-            raise ValueError("freeze_encoder and unfreeze_encoder say the same: keep one of them")
-        if self.unfreeze_encoder is False:
-            raise ValueError("unfreeze_encoder: false could mean two things; say freeze_encoder: true, or leave it out")
-        return self
 
     @field_validator("initial_weights")
     @classmethod
