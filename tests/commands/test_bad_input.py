@@ -148,7 +148,7 @@ def refused(error: type[ToolkitError], *arguments: str) -> str:
         ("epochs: 1", "epoch: 1", ("config.yaml:10", "did you mean 'epochs'")),
         ("lr: 1e-3", "lr: fast", ("config.yaml:7", "lr", "a number", "'fast'")),
         ("lr: 1e-3", "lr: 1e-3\nlr: 1e-4", ("config.yaml:8", "lr")),
-        ("lr: 1e-3", "lr: [1e-3", ("config.yaml:", "not valid YAML")),
+        ("lr: 1e-3", "lr: [1e-3", ("config.yaml:", "invalid YAML")),
         ("[32, 32, 3]", "[33, 32, 3]", ("config.yaml:6", "multiples of 32", "[64, 32, 3]")),
         (CONFIG, "", ("config.yaml:1",)),
     ],
@@ -167,10 +167,10 @@ def test_a_wrong_configuration_is_told_with_file_and_line(old: str, new: str, wo
     [
         ("lr=fast", "--set lr=fast: lr: expected a number"),
         ("folds=3", "did you mean 'folds_count'"),
-        ("stages.7.epochs=1", "it has entries 0 to"),
+        ("stages.7.epochs=1", "which has entries 0 to"),
         ("stages.0.epochs", "expected KEY=VALUE"),
         ("=3", "expected KEY=VALUE"),
-        ("lr=[", "not valid YAML"),
+        ("lr=[", "invalid YAML"),
     ],
 )
 def test_a_wrong_override_is_told_with_its_text(override: str, words: str) -> None:
@@ -475,7 +475,7 @@ def test_parts_that_are_not_there_make_no_ensemble() -> None:
     wrong: list[tuple[str, type[ToolkitError], str]] = [
         ("a:stgae0", ConfigError, "did you mean 'stage0'?"),
         ("a:", ConfigError, "foldN, stageN, snapshots, snapshotN"),
-        ("a:fold0:fold1", ConfigError, "names two folds"),
+        ("a:fold0:fold1", ConfigError, "one fold only"),
         ("a:fold2", ConfigError, "a has fold0 to fold1"),
         ("a:stage1", ConfigError, "a has stage0 to stage0"),
         ("a:fold0", NotReadyError, "Run: tk fit a"),

@@ -90,7 +90,7 @@ def test_json_says_the_same(tmp_path: Path) -> None:
             "config.yaml:6: backbone: 'resnet-34' is not valid; did you mean 'resnet34'? choose from",
         ),
         ("precision: double", "config.yaml:6: precision: 'double' is not valid; choose from auto, float32, bfloat16"),
-        ("folds_count: 1", "config.yaml:6: folds_count: one fold needs validationSplit, the share of the images "),
+        ("folds_count: 1", "config.yaml:6: folds_count: folds_count: 1 requires validationSplit, the share"),
         ("lr: 0", "config.yaml:6: lr: must be greater than 0, received 0"),
         ("lr: .inf", "config.yaml:6: lr: expected a finite number, received inf"),
         ("encoder_weights: 5", "config.yaml:6: encoder_weights: expected imagenet, pascal_voc or a path, received 5"),
@@ -120,9 +120,9 @@ def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("stages: [{epochs: 1}]", "config.yaml:1: the key data is missing"),
-        ("data: {images: a}\nstages: [{epochs: 1}]", "config.yaml:1: the key data.masks is missing"),
-        ("stages: [{epochs: 1}]\ndata:\n  images: a", "config.yaml:2: the key data.masks is missing"),
+        ("stages: [{epochs: 1}]", "config.yaml:1: required key data is missing"),
+        ("data: {images: a}\nstages: [{epochs: 1}]", "config.yaml:1: required key data.masks is missing"),
+        ("stages: [{epochs: 1}]\ndata:\n  images: a", "config.yaml:2: required key data.masks is missing"),
         (
             "stages: [{epochs: 1}]\ndata: here",
             "config.yaml:2: data: expected `key: value` pairs, received 'here' (text)",
@@ -137,7 +137,7 @@ def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, 
             "data: {images: a, masks: b}\nstages:\n- 3",
             "config.yaml:3: stages.0: expected `key: value` pairs, received 3",
         ),
-        ("data: {images: a, masks: b}\nstages:\n- lr: 1", "config.yaml:3: the key stages.0.epochs is missing"),
+        ("data: {images: a, masks: b}\nstages:\n- lr: 1", "config.yaml:3: required key stages.0.epochs is missing"),
         (
             "data: {images: a, masks: b}\nstages:\n- epochs: 1\n  los: x",
             "config.yaml:4: stages.0: key 'los' is not valid; did you mean 'loss'? choose from epochs, lr, loss",
@@ -282,7 +282,7 @@ def test_an_error_in_a_parent_is_told_with_the_parents_file_and_line(tmp_path: P
 def test_an_error_in_what_a_child_replaced_is_told_with_the_childs_line(tmp_path: Path) -> None:
     write(tmp_path / "common.yaml", MINIMAL + "shape: [64, 64, 3]\n")
     _, *found = refused(tmp_path, "extends: common.yaml\n\nstages:\n  - lr: 0.1\nshape: [64]\n")
-    assert found[0] == "config.yaml:4: the key stages.0.epochs is missing"
+    assert found[0] == "config.yaml:4: required key stages.0.epochs is missing"
     assert found[1].startswith("config.yaml:5: shape: ")
 
 
@@ -290,9 +290,9 @@ def test_an_error_in_what_a_child_replaced_is_told_with_the_childs_line(tmp_path
     ("text", "problem"),
     [
         ("extends: absent.yaml", "config.yaml:1: extends: there is no file absent.yaml"),
-        ("lr: 1\nextends: 5", "config.yaml:2: extends: expected the path of one file, received 5"),
-        ("extends:", "config.yaml:1: extends: expected the path of one file, received None"),
-        ("extends: [a.yaml, b.yaml]", "config.yaml:1: extends: expected the path of one file, received ('a.yaml'"),
+        ("lr: 1\nextends: 5", "config.yaml:2: extends: expected the path of a file, received 5"),
+        ("extends:", "config.yaml:1: extends: expected the path of a file, received None"),
+        ("extends: [a.yaml, b.yaml]", "config.yaml:1: extends: expected the path of a file, received ('a.yaml'"),
         ("extends: config.yaml", "config.yaml:1: extends: these files extend each other: config.yaml"),
         ("extends: ./x/../config.yaml", "config.yaml:1: extends: these files extend each other: config.yaml"),
     ],
@@ -382,12 +382,12 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
         ("lr=", "--set lr=: lr: expected a number, received nothing (null)"),
         ("stages.0.epochs=x", "--set stages.0.epochs=x: stages.0.epochs: expected a whole number, received 'x'"),
         ("stages=[{epochs: x}]", "--set stages=[{epochs: x}]: stages.0.epochs: expected a whole number, received 'x'"),
-        ("stages=[{lr: 1}]", "--set stages=[{lr: 1}]: the key stages.0.epochs is missing"),
+        ("stages=[{lr: 1}]", "--set stages=[{lr: 1}]: required key stages.0.epochs is missing"),
         ("data.imags=x", "--set data.imags=x: data: key 'imags' is not valid; did you mean 'images'?"),
         ("shape.0=64", "--set shape.0=64: shape: expected a list, received {'0': 64} (pairs)"),
         ("augmention.Blur=1", "--set augmention.Blur=1: key 'augmention' is not valid; did you mean 'augmentation'?"),
         ("loss=dice", "--set loss=dice: loss: character 1: loss 'dice' is not valid; did you mean 'dice_loss'?"),
-        ("shape=[100, 64, 3]", "--set shape=[100, 64, 3]: shape: Unet takes sides that are multiples of 32"),
+        ("shape=[100, 64, 3]", "--set shape=[100, 64, 3]: shape: Unet requires sides that are multiples of 32"),
         (
             "callbacks={EarlyStopping: {patience: 1, mod: max}}",
             "--set callbacks={EarlyStopping: {patience: 1, mod: max}}: callbacks.EarlyStopping: key 'mod' is not valid",
@@ -413,7 +413,7 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
         ),
         (
             "data.extra_train_data=[{images: a}]",
-            "--set data.extra_train_data=[{images: a}]: the key data.extra_train_data.0.m",
+            "--set data.extra_train_data=[{images: a}]: required key data.",
         ),
         (
             "architecture_options.depth=3",
@@ -423,7 +423,7 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
             "architecture_options.0=3",
             "--set architecture_options.0=3: architecture_options: key '0' is not valid; choose from ",
         ),
-        ("activation=softmax", "--set activation=softmax: activation: softmax needs two classes or more"),
+        ("activation=softmax", "--set activation=softmax: activation: softmax requires at least two classes"),
     ],
 )
 def test_an_error_in_a_value_of_the_command_line_names_the_override(
@@ -443,13 +443,13 @@ def test_an_error_in_a_value_of_the_command_line_names_the_override(
         (" =3", "--set  =3: expected KEY=VALUE"),
         ("lr=[1", "--set lr=[1:"),
         ("data={images: a, images: b}", "--set data={images: a, images: b}:"),
-        ("stages.1.epochs=1", "--set stages.1.epochs=1: 1 is not an entry of this list; it has entries 0 to 0"),
+        ("stages.1.epochs=1", "--set stages.1.epochs=1: 1 is not an entry of this list, which has entries 0 to 0"),
         ("stages.-1.epochs=1", "--set stages.-1.epochs=1: '-1' is not an entry of this list"),
         ("stages.first.epochs=1", "--set stages.first.epochs=1: 'first' is not an entry of this list"),
         ("stages.².epochs=1", "--set stages.².epochs=1: '²' is not an entry of this list"),
-        ("metrics.0=dice", "--set metrics.0=dice: 0 is not an entry of this list; it is empty"),
+        ("metrics.0=dice", "--set metrics.0=dice: 0 is not an entry of this list, which is empty"),
         ("extends=other.yaml", "--set extends=other.yaml: "),
-        ("stages.0.epochs.x=1", "--set stages.0.epochs.x=1: 2 is a single value, it has no 'x' that could be set"),
+        ("stages.0.epochs.x=1", "--set stages.0.epochs.x=1: cannot set 'x' in 2, which is a single value"),
     ],
 )
 def test_an_impossible_override_is_refused(tmp_path: Path, override: str, problem: str) -> None:
@@ -579,7 +579,7 @@ def test_members_tell_an_ensemble_from_an_experiment(tmp_path: Path) -> None:
         (("dice", "dise"), "config.yaml:3: primary_metric: 'dise' is not valid; did you mean 'dice'?"),
         (("dice\n", "dice\nviews: fips\n"), "config.yaml:4: views: 'fips' is not valid; did you mean 'flips'?"),
         (("dice\n", "dice\nweight: 1\n"), "config.yaml:4: key 'weight' is not valid; did you mean 'weights'?"),
-        (("members: [exp042, exp045]\n", ""), "config.yaml:1: the key members is missing"),
+        (("members: [exp042, exp045]\n", ""), "config.yaml:1: required key members is missing"),
     ],
 )
 def test_errors_of_an_ensemble(tmp_path: Path, change: tuple[str, str], problem: str) -> None:

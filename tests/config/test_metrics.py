@@ -108,7 +108,7 @@ def test_the_command_line_gives_yaml() -> None:
         ("{fbeta: {beta: two}}", "--metric: metric.fbeta.beta: expected a number, received 'two' (text)"),
         ("{fbeta: {bta: 2}}", "--metric: metric.fbeta: key 'bta' is not valid; did you mean 'beta'?"),
         ("[dice, iou]", "--metric: metric: expected one name, received dice, iou"),
-        ("{dice", "--metric:1: this is not valid YAML"),
+        ("{dice", "--metric:1: invalid YAML"),
     ],
 )
 def test_what_is_wrong_on_the_command_line_is_told_in_words(text: str, message: str) -> None:

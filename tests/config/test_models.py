@@ -60,7 +60,7 @@ class TestNegatives:
             stage(**{key: rule})
 
     def test_zero_is_answered_with_the_word_for_it(self, key: str) -> None:
-        with pytest.raises(ValidationError, match="for no negatives say none"):
+        with pytest.raises(ValidationError, match="for no negatives, use none"):
             stage(**{key: 0})
 
     def test_all_negatives_are_the_default(self, key: str) -> None:
@@ -90,7 +90,7 @@ def test_an_impossible_shape_is_answered_with_the_next_possible_one(
 ) -> None:
     with pytest.raises(ProblemsAtError) as caught:
         config(architecture=architecture, shape=shape)
-    assert f"received {list(shape)}; the next possible shape is {possible}" in str(caught.value)
+    assert f"received {list(shape)}; the next larger shape is {possible}" in str(caught.value)
     assert config(architecture=architecture, shape=tuple(possible)).shape == tuple(possible)
 
 

@@ -49,7 +49,7 @@ def test_choices_are_named_once() -> None:
 def test_defaults_that_follow_from_other_keys_are_told_as_such() -> None:
     depending = {key: meaning for key, default, meaning in rows() if default == "depends"}
     assert list(depending) == ["`classes`", "`activation`", "`loss`", "`primary_metric`"]
-    assert all(" Left out: " in meaning for meaning in depending.values())
+    assert all(" Default: " in meaning for meaning in depending.values())
 
 
 def test_links_lead_to_pages() -> None:

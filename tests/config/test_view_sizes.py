@@ -38,7 +38,7 @@ def test_the_last_stage_says_what_scale_1_is() -> None:
     ("views", "scale"), [("scales:1,1.1", "1.1"), ("scales:1.2", "1.2"), ("scales:1.5,1.6", "1.6")]
 )
 def test_scales_that_come_to_the_same_size_are_told(views: str, scale: str) -> None:
-    with pytest.raises(ConfigError, match=rf"{scale}.* both come to a network input of .*multiples of 32") as told:
+    with pytest.raises(ConfigError, match=rf"{scale}.* both give a network input of .*multiples of 32") as told:
         view_shapes(config((64, 64)), parse_views(views))
     assert "0.5 and 1.5" in told.value.advice
 

@@ -1,4 +1,4 @@
-"""A stage as it is run: what it says itself, filled up from the experiment, and read."""
+"""A stage as it is run, with the defaults of the experiment."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from toolkit.core.sampling.epoch_sampling import Negatives
 
 @dataclass(frozen=True)
 class Stage:
-    """All that one stage of every fold is trained with.
+    """Everything that one stage of every fold is trained with.
 
-    `augmentation_key` is where in the configuration the augmentation stands, for messages. `frozen` says whether the
-    encoder keeps its weights.
+    `augmentation_key` is the key path of the augmentation in the configuration, for messages. `frozen` tells whether
+    the encoder keeps its weights.
     """
 
     number: int
@@ -50,7 +50,7 @@ class Stage:
 
 
 def read_stage(config: Config, number: int, plugins: Collection[str] = ()) -> Stage:
-    """The stage of a number, with everything that it leaves out taken from the experiment."""
+    """A stage by its number, with the defaults of the experiment."""
     stage = config.stages[number]
 
     def either(key: str) -> Any:
@@ -82,7 +82,7 @@ def read_stage(config: Config, number: int, plugins: Collection[str] = ()) -> St
 
 
 def stage_key(stage: StageConfig, number: int, key: str) -> KeyPath:
-    """Where the value that a stage has for a key stands: in the stage, or in the experiment where it leaves it out."""
+    """The key path of the value that a stage has for a key: in the stage, or else in the experiment."""
     return (key,) if getattr(stage, key) is None else ("stages", number, key)
 
 
@@ -118,14 +118,14 @@ def stage_schedule(config: Config, number: int, plugins: Collection[str] = ()) -
 def _callbacks(
     config: Config, number: int, plugins: Collection[str]
 ) -> tuple[tuple[CallbackSpec, ...], tuple[CallbackSpec, ...]]:
-    """The callbacks of a stage, its own or the experiment's, and its extra ones."""
+    """The callbacks of a stage (or else of the experiment), and its extra callbacks."""
     stage = config.stages[number]
     first = config.callbacks if stage.callbacks is None else stage.callbacks
     return parse_callbacks(first, plugins), parse_callbacks(stage.extra_callbacks, plugins)
 
 
 def _is_frozen(config: Config, number: int) -> bool:
-    """Whether the encoder is frozen in a stage: as the last stage up to it that says so, or the experiment."""
+    """Whether the encoder is frozen in a stage: as set by the last stage up to it, or else by the experiment."""
     frozen = config.freeze_encoder
     for stage in config.stages[: number + 1]:
         if stage.freeze_encoder is not None:

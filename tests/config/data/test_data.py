@@ -96,7 +96,7 @@ def test_paths_of_the_command_line_are_seen_from_the_working_folder(
     ("extra", "problem"),
     [
         ("[{image: a, masks: b}]", "5: data.extra_train_data.0: key 'image' is not valid; did you mean 'images'?"),
-        ("[{images: a}]", "5: the key data.extra_train_data.0.masks is missing"),
+        ("[{images: a}]", "5: required key data.extra_train_data.0.masks is missing"),
         ("[{images: a, masks: 3}]", "5: data.extra_train_data.0.masks: expected a path, received 3"),
         ("folder", "5: data.extra_train_data: expected a list, received 'folder'"),
     ],
@@ -107,3 +107,39 @@ def test_what_is_wrong_with_extra_data_is_told_with_its_line(tmp_path: Path, ext
     with pytest.raises(ConfigError) as caught:
         load_config(path)
     assert f"{path}:{problem}" in caught.value.message
+
+
+def loaded(folder: Path, data: str, more: str = "") -> DataConfig:
+    path = folder / "config.yaml"
+    path.write_text(f"data: {{{data}}}\nstages: [{{epochs: 1}}]\n{more}")
+    return load_config(path).config.data
+
+
+def test_an_entry_takes_what_it_leaves_out_from_data(tmp_path: Path) -> None:
+    keys = "image_name: '{id}.tif', value_range: [0, 9], mask_values: {none: 0, rock: 7}, ignore: 255"
+    entries = "[{images: c, masks: d}, {images: e, masks: f, mask_name: '{id}.png', colors: {rock: [1, 2, 3]}}]"
+    data = loaded(tmp_path, f"images: a, masks: b, {keys}, merge: {entries}", "classes: [none, rock]\n")
+    first, second = map(data.completed, data.merge)
+    assert first.mask_values == {"none": 0, "rock": 7}
+    assert first.ignore == 255
+    assert second.mask_values is None
+    assert second.ignore is None
+    assert second.image_name == first.image_name == "{id}.tif"
+    assert second.mask_name == "{id}.png"
+    assert first.ranges == second.ranges == ((0, 9),)
+
+
+def test_paths_of_every_key_are_seen_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "plugins.py").write_text("class Mine:\n    pass\n")
+    data = loaded(
+        tmp_path,
+        "images: [a, b], masks: c, test: [d], metadata: e.csv, merge: [{images: [f, /g], masks: h, prefix: x}], "
+        "test_source: Mine",
+    )
+    assert data.images == (tmp_path / "a", tmp_path / "b")
+    assert data.test == (tmp_path / "d",)
+    assert data.metadata == tmp_path / "e.csv"
+    assert data.merge[0].images == (tmp_path / "f", Path("/g"))
+    assert data.merge[0].masks == tmp_path / "h"
+    assert data.test_source is not None
+    assert data.test_source.file == tmp_path / "plugins.py"

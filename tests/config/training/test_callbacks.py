@@ -67,7 +67,7 @@ def test_logging() -> None:
         ("TerminateOnNaN", "always ends the training; leave it out"),
         ({"CyclicLR": {**CYCLIC["CyclicLR"], "epochs": 3}}, "as a callback it runs through the stage"),
         ("ModelCheckpoint", "best and the last weights of every stage are always kept"),
-        ("BackupAndRestore", "always goes on where it was"),
+        ("BackupAndRestore", "always resumes where it stopped"),
         ((CYCLIC, {"LRVariator": {"relSize": 1, "toVal": 0.1}}), "CyclicLR sets the learning rate already"),
     ],
 )

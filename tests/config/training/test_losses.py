@@ -120,13 +120,13 @@ def test_losses_that_fit(loss: str, activation: Any, classes: int) -> None:
 @pytest.mark.parametrize(
     ("loss", "activation", "classes", "problem"),
     [
-        ("binary_crossentropy", "softmax", 3, "with softmax take categorical_crossentropy"),
-        ("dice_loss+binary_crossentropy", "softmax", 2, "with softmax take categorical_crossentropy"),
-        ("categorical_crossentropy", "sigmoid", 3, "received activation: sigmoid; take binary_crossentropy"),
-        ("categorical_crossentropy", "softmax", 1, "received classes: 1; take binary_crossentropy"),
-        ("focal_loss(alpha=0.25)", "softmax", 3, "with softmax take class_weights"),
-        ("lovasz_loss(activation='elu+1')", "softmax", 3, "elu+1 is for activation: sigmoid"),
-        ("presence_crossentropy", "sigmoid", 1, "would never train the masks"),
+        ("binary_crossentropy", "softmax", 3, "with softmax, use categorical_crossentropy"),
+        ("dice_loss+binary_crossentropy", "softmax", 2, "with softmax, use categorical_crossentropy"),
+        ("categorical_crossentropy", "sigmoid", 3, "received activation: sigmoid; use binary_crossentropy"),
+        ("categorical_crossentropy", "softmax", 1, "received classes: 1; use binary_crossentropy"),
+        ("focal_loss(alpha=0.25)", "softmax", 3, "use class_weights with softmax"),
+        ("lovasz_loss(activation='elu+1')", "softmax", 3, "elu+1 requires activation: sigmoid"),
+        ("presence_crossentropy", "sigmoid", 1, "trains the presence head only"),
     ],
 )
 def test_losses_that_do_not_fit(loss: str, activation: Any, classes: int, problem: str) -> None:
@@ -148,8 +148,8 @@ def test_class_weights_that_fit(weights: Any) -> None:
         ((1, float("inf"), 1), 3, "expected finite numbers"),
         ((1, float("nan"), 1), 3, "expected finite numbers"),
         ((1, "2", 1), 3, "expected finite numbers"),
-        ((1,), 1, "a single class has no other"),
-        ("balanced", 1, "a single class has no other"),
+        ((1,), 1, "class weights have no effect with a single class"),
+        ("balanced", 1, "class weights have no effect with a single class"),
     ],
 )
 def test_class_weights_that_do_not_fit(weights: Any, classes: int, problem: str) -> None:

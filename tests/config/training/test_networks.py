@@ -89,7 +89,7 @@ def test_options_change_which_sides_are_possible(name: str, options: dict[str, o
     parsed = parse_architecture(name, options)
     assert side_multiple(name, parsed) == multiple
     check_shape(name, parsed, (multiple, 3 * multiple, 1))
-    with pytest.raises(ValueError, match=rf"next possible shape is \[{2 * multiple}, {multiple}, 7\]"):
+    with pytest.raises(ValueError, match=rf"next larger shape is \[{2 * multiple}, {multiple}, 7\]"):
         check_shape(name, parsed, (multiple + 1, multiple - 1, 7))
 
 

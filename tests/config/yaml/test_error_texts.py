@@ -66,8 +66,10 @@ def test_problems_come_in_the_order_of_their_lines() -> None:
 
 
 def test_a_key_without_a_place_of_its_own_has_its_parents() -> None:
-    assert problems({"name": "x", "inner": {}}, {("name",): 3, ("inner",): 4}) == ["f:4: the key inner.size is missing"]
-    assert problems({}) == ["f:1: the key name is missing"]
+    assert problems({"name": "x", "inner": {}}, {("name",): 3, ("inner",): 4}) == [
+        "f:4: required key inner.size is missing"
+    ]
+    assert problems({}) == ["f:1: required key name is missing"]
 
 
 def test_the_nearest_key_is_suggested_inside_the_mapping_where_it_is_wrong() -> None:

@@ -97,7 +97,7 @@ class Checked(ClosedModel):
             ("callbacks", "Stoping"),
             "callbacks: 'Stoping' is not valid; did you mean 'Stopping'? choose from Stopping",
         ),
-        ({"callbacks": "Stopping"}, ("callbacks",), "the key callbacks.patience is missing"),
+        ({"callbacks": "Stopping"}, ("callbacks",), "required key callbacks.patience is missing"),
     ],
 )
 def test_messages_point_at_the_line_of_the_argument(tree: dict, key: tuple, text: str) -> None:

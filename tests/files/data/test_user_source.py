@@ -259,7 +259,7 @@ def test_a_source_is_found_again_from_another_folder(write: Write, tmp_path: Pat
         ("{Squares: {number: 3}}", ConfigError, "Squares cannot be made: TypeError: .*'number'"),
         ("Square", ConfigError, r"data\.source: 'Square' is not valid; did you mean 'Squares'\?"),
         ("numpy.nothing", ConfigError, "numpy.nothing cannot be had"),
-        ("Squares\n  masks: here", ConfigError, "come from your source Squares: leave out masks"),
+        ("Squares\n  masks: here", ConfigError, "the source Squares provides images and masks; remove masks"),
     ],
 )
 def test_what_is_wrong_with_a_source_is_told(write: Write, source: str, kind: type[Exception], told: str) -> None:

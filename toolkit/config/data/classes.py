@@ -1,4 +1,4 @@
-"""From what `data` says of masks to the classes of the task and to what reads the masks."""
+"""The classes of the task and the reader of its masks, from the keys of `data`."""
 
 from collections.abc import Mapping
 
@@ -10,16 +10,16 @@ _BACKGROUND = "background"
 
 
 def class_names(classes: int | tuple[str, ...]) -> tuple[str, ...]:
-    """The names of the classes, made up where only their number is known."""
+    """The names of the classes; `class0`, `class1`, … where only their number is known."""
     if isinstance(classes, tuple):
         return classes
     return ("foreground",) if classes == 1 else tuple(f"class{number}" for number in range(classes))
 
 
 def names_in(data: DataConfig) -> tuple[str, ...]:
-    """The classes that `data` names: those of the competition, or of its values, colours or ranges; none if none are.
+    """The classes that `data` names: those of the competition, or those with values, colours or ranges; may be empty.
 
-    A background comes first where pixels can be of no class that is named.
+    A background is added in front if pixels may belong to none of the named classes.
     """
     named = data.named
     if data.table_format.classes or named is None:
@@ -34,10 +34,10 @@ def names_in(data: DataConfig) -> tuple[str, ...]:
 
 
 def task_classes(classes: int | tuple[str, ...], activation: Activation, data: SourceKeys) -> Classes:
-    """The classes of a task, with the numbers that stand for them once the masks are read by `coding_of`."""
+    """The classes of a task, with their numbers in masks that were read by `coding_of`."""
     names = class_names(classes)
     ignore = () if data.ignore is None else _listed(data.ignore)
-    if data.encoding != "values":  # planes come without numbers
+    if data.encoding != "values":  # planes have no numbers
         return Classes(names, activation, None if len(names) == 1 else tuple(() for _ in names), ignore)
     if data.named is None:
         return Classes(names, activation, _values(names, activation, data), ignore)
@@ -54,7 +54,7 @@ def task_classes(classes: int | tuple[str, ...], activation: Activation, data: S
 
 
 def coding_of(classes: Classes, data: SourceKeys) -> Coding:
-    """What reads the mask files of a source, for the classes that `task_classes` gives."""
+    """The reader of the mask files of a source, for the classes that `task_classes` returns."""
     if data.encoding == "instances":
         return ByObject(classes.ignore)
     if data.encoding == "bits":
@@ -102,7 +102,7 @@ def _ignore_names(names: tuple[str, ...], data: SourceKeys) -> list[str]:
 
 
 def _planes(classes: Classes, data: SourceKeys, first: int) -> tuple[int, ...]:
-    """The number of the bit or channel of each class but a background; counted from `first` of the classes."""
+    """The bit or channel of each class except a background; the default counts from class number `first`."""
     background = 1 if classes.activation == "softmax" else 0
     shown = classes.names[background:]
     if isinstance(data.mask_values, Mapping):

@@ -1,4 +1,4 @@
-"""Losses that config.yaml may name, their arguments, and weighted sums of them."""
+"""The losses of config.yaml, their arguments, and weighted sums of them."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -20,10 +20,10 @@ class NoArguments(ClosedModel):
 
 
 class CrossentropyArguments(ClosedModel):
-    """Arguments of the cross-entropies."""
+    """Arguments of the cross-entropy losses."""
 
     label_smoothing: ShareBelowOne = Field(
-        0.0, description="Share of each target that is spread evenly over the classes."
+        0.0, description="Share of each target that is distributed evenly over the classes."
     )
 
 
@@ -31,24 +31,26 @@ class FocalArguments(ClosedModel):
     """Arguments of the focal loss."""
 
     gamma: NotNegative = Field(
-        2.0, description="How strongly pixels that are right already are left aside; 0 is the cross-entropy."
+        2.0, description="How strongly well-classified pixels are down-weighted; 0 gives the cross-entropy."
     )
     alpha: InnerShare | None = Field(
-        None, description="Weight of foreground pixels, 1 - alpha that of the others (0.25 in the paper); sigmoid only."
+        None,
+        description="Weight of foreground pixels; background pixels weigh 1 - alpha (0.25 in the paper). Only "
+        "with sigmoid.",
     )
 
 
 class RegionArguments(ClosedModel):
-    """Arguments of the losses that measure overlap, class by class."""
+    """Arguments of the losses that measure overlap for each class."""
 
     per: Literal["batch", "image"] = Field(
-        "batch", description="Overlap of all images of the `batch` together, or of each `image`, then the mean."
+        "batch", description="Overlap over the whole `batch`, or over each `image`, then averaged."
     )
     positives_only: bool = Field(
-        False, description="Leave out a class where (in the image or the batch, see per) it does not occur."
+        False, description="Leave out a class where it does not occur (in the image or batch; see `per`)."
     )
     smooth: PositiveNumber = Field(
-        1.0, description="Pixels added to both sides of the fraction, so that empty masks are defined."
+        1.0, description="Pixels added to numerator and denominator, so that the loss of empty masks is defined."
     )
 
 
@@ -63,7 +65,7 @@ class FocalTverskyArguments(TverskyArguments):
     """Arguments of the focal Tversky loss."""
 
     gamma: Annotated[float, Field(ge=1, le=3)] = Field(
-        4 / 3, description="The loss is the Tversky loss to the power 1 / gamma; 1 to 3."
+        4 / 3, description="The loss is the Tversky loss to the power 1 / gamma. From 1 to 3."
     )
 
 
@@ -71,17 +73,18 @@ class LovaszArguments(ClosedModel):
     """Arguments of the Lovász losses."""
 
     per: Literal["image", "batch"] = Field(
-        "image", description="Jaccard index of each `image`, then the mean, or of the `batch` together."
+        "image", description="Jaccard index over each `image`, then averaged, or over the whole `batch`."
     )
     activation: Literal["relu", "elu+1"] = Field(
-        "relu", description="What the hinge errors pass through; `elu+1` goes on teaching where the margin is kept; "
-        "sigmoid only."
+        "relu", description="Function of the hinge errors. `elu+1` also has a gradient where the margin is kept. Only "
+        "with sigmoid."
     )  # fmt: skip
-    symmetric: bool = Field(False, description="Mean with the loss of the background, seen as the foreground.")
+    symmetric: bool = Field(False, description="Average with the loss of background as the foreground.")
     positives_only: bool | None = Field(
-        None, description="Leave out a class where (in the image or the batch, see per) it does not occur; as in the "
-        "paper, false with sigmoid and true with softmax if left out."
-    )  # fmt: skip
+        None,
+        description="Leave out a class where it does not occur (in the image or batch; see `per`). The default is "
+        "that of the paper: false with sigmoid, true with softmax.",
+    )
 
 
 LOSSES: dict[str, type[ClosedModel]] = {
@@ -98,12 +101,12 @@ LOSSES: dict[str, type[ClosedModel]] = {
     "mae_loss": NoArguments,
     "presence_crossentropy": CrossentropyArguments,
 }
-"""Every term that a loss may name; toolkit.learning.losses.registry holds what they compute."""
+"""The arguments of each loss; toolkit.learning.losses.registry has the functions that compute them."""
 
 
 @dataclass(frozen=True)
 class LossTerm:
-    """One weighted term of a loss; the arguments of the user's own losses are as they were written."""
+    """One weighted term of a loss; the arguments of a plugin are kept as they were written."""
 
     weight: Weight
     name: str
@@ -127,7 +130,7 @@ def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...
 
 
 def needs_presence(terms: Sequence[LossTerm]) -> bool:
-    """Whether a term compares with the network's presence head."""
+    """Whether a term trains the network's presence head."""
     return any(term.name == "presence_crossentropy" for term in terms)
 
 
@@ -140,27 +143,29 @@ def check_loss(
     """Check that a loss fits the network's classes.
 
     Raises:
-        ValueError: a term, an argument or the class weights do not fit the activation or the number of classes.
+        ValueError: a term, an argument or the class weights do not match the activation or the number of classes.
     """
     exclusive = activation == "softmax"
     if all(term.name == "presence_crossentropy" for term in terms):
-        raise ValueError("presence_crossentropy alone would never train the masks; add another term")
+        raise ValueError("presence_crossentropy trains the presence head only; add a term that trains the masks")
     for term in terms:
         if term.name == "binary_crossentropy" and exclusive:
             raise ValueError(
-                "binary_crossentropy is for independent classes (activation: sigmoid); with softmax take "
+                "binary_crossentropy is for independent classes (activation: sigmoid); with softmax, use "
                 "categorical_crossentropy"
             )
         if term.name == "categorical_crossentropy" and (not exclusive or classes == 1):
             received = f"activation: {activation}" if not exclusive else "classes: 1"
             raise ValueError(
                 f"categorical_crossentropy is for two or more exclusive classes (activation: softmax), received "
-                f"{received}; take binary_crossentropy with activation: sigmoid"
+                f"{received}; use binary_crossentropy with activation: sigmoid"
             )
         if exclusive and isinstance(term.arguments, FocalArguments) and term.arguments.alpha is not None:
-            raise ValueError("focal_loss: alpha is for activation: sigmoid; with softmax take class_weights")
+            raise ValueError("focal_loss: alpha requires activation: sigmoid; use class_weights with softmax")
         if exclusive and isinstance(term.arguments, LovaszArguments) and term.arguments.activation == "elu+1":
-            raise ValueError("lovasz_loss: elu+1 is for activation: sigmoid; errors of softmax are never negative")
+            raise ValueError(
+                "lovasz_loss: elu+1 requires activation: sigmoid, because errors of softmax are never negative"
+            )
     if class_weights is not None:
         check_class_weights(class_weights, classes)
 
@@ -169,19 +174,19 @@ def check_class_weights(weights: Sequence[float] | Literal["balanced"], classes:
     """Check that class weights fit the number of classes.
 
     Raises:
-        ValueError: there is but one class, or not one sensible weight for each.
+        ValueError: there is a single class, or the number of weights or a weight is invalid.
     """
     if classes == 1:
         raise ValueError(
-            "a single class has no other to be weighed against; for rare foreground take dice_loss, "
-            "tversky_loss or focal_loss(alpha=0.75)"
+            "class weights have no effect with a single class; for rare foreground, use dice_loss, tversky_loss or "
+            "focal_loss(alpha=0.75)"
         )
     if weights == "balanced":
         return
     if len(weights) != classes:
         raise ValueError(f"expected {classes} numbers, one for each class, received {len(weights)}")
     if any(isinstance(weight, str) or not 0 <= weight < math.inf for weight in weights) or not any(weights):
-        raise ValueError(f"expected finite numbers from 0 up, not all 0, received {list(weights)}")
+        raise ValueError(f"expected finite numbers of at least 0, not all 0, received {list(weights)}")
 
 
 def _checked(text: str, written: WrittenTerm, plugins: Collection[str]) -> LossTerm:

@@ -1,4 +1,4 @@
-"""What `mixing` in config.yaml may say: images of a batch mixed with each other."""
+"""The value of `mixing`: how images of a batch are mixed with each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,38 +10,40 @@ from pydantic import Field
 from toolkit.config.yaml.fields import PositiveNumber, Share
 from toolkit.config.yaml.named_calls import ClosedModel, checked_call, read_all, read_calls
 
-_CHANCE = "Chance that a batch is mixed so."
+_CHANCE = "Share of the batches that are mixed in this way."
 
 
 class Mixup(ClosedModel):
-    """Two whole images blended, and their targets alike (Zhang et al. 2018)."""
+    """Blend two images and their targets (Zhang et al. 2018, arXiv:1710.09412)."""
 
     p: Share = Field(0.5, description=_CHANCE)
     alpha: PositiveNumber = Field(
-        0.2, description="The share of the partner is drawn from Beta(alpha, alpha): small values leave most images "
-        "nearly as they are."
+        0.2, description="The share of the second image is drawn from Beta(alpha, alpha). Small values leave most "
+        "images nearly unchanged."
     )  # fmt: skip
 
 
 class CutMix(ClosedModel):
-    """A rectangle of the partner in the place of the image's own (Yun et al. 2019)."""
+    """Replace a rectangle of the image with that of another image (Yun et al. 2019, arXiv:1905.04899)."""
 
     p: Share = Field(0.5, description=_CHANCE)
     alpha: PositiveNumber = Field(
-        1.0, description="The share of the rectangle is drawn from Beta(alpha, alpha): 1 makes all sizes alike."
+        1.0, description="The area share of the rectangle is drawn from Beta(alpha, alpha); 1 is uniform."
     )
 
 
 class CopyPaste(ClosedModel):
-    """Objects of the partner pasted where they stand (Ghiasi et al. 2021)."""
+    """Paste objects of another image at the same place (Ghiasi et al. 2021, arXiv:2012.07177)."""
 
     p: Share = Field(0.5, description=_CHANCE)
-    objects: Share = Field(0.5, description="Chance of each object, a connected piece of foreground, to be pasted.")
+    objects: Share = Field(
+        0.5, description="Probability that an object (a connected component of foreground) is pasted."
+    )
 
 
 @dataclass(frozen=True)
 class MixingSpec:
-    """How batches are mixed; None for a way that is not used. At most one of them happens to a batch."""
+    """How batches are mixed; None for a way that is not used. At most one way is applied to a batch."""
 
     mixup: Mixup | None = None
     cutmix: CutMix | None = None

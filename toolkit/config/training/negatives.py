@@ -1,4 +1,4 @@
-"""What a stage may say of negatives."""
+"""The values of `negatives` and `validation_negatives`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,10 @@ _FORMS = "none, real, a number of negatives per positive, {positive_share: 0.8},
 
 
 def parse_negatives(value: Any) -> Negatives:
-    """Read `none`, `real`, a number per positive, `{positive_share: …}`, or `{from: …, to: …}` of such shares.
+    """Read `none`, `real`, a number per positive, `{positive_share: 0.8}`, or `{from: 0.8, to: 0.4}` of such shares.
 
     Raises:
-        ValueError: it is none of these, or a number is out of its range.
+        ValueError: the value has another form, or a number is out of range.
     """
     if value == "none":
         return NO_NEGATIVES
@@ -23,7 +23,9 @@ def parse_negatives(value: Any) -> Negatives:
         raise UnknownNameError(value, ("none", "real", "a number per positive", "positive_share", "from and to"))
     if _is_number(value):
         if not 0 < value < 1e6:
-            raise ValueError("a number of negatives per positive is above 0; for no negatives say none")
+            raise ValueError(
+                f"expected a number of negatives per positive above 0, received {value!r}; for no negatives, use none"
+            )
         return Negatives("per_positive", float(value), float(value))
     if not isinstance(value, Mapping):
         raise ValueError(f"expected {_FORMS}; received {value!r}")
