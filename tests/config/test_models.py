@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.data import DataConfig
 from toolkit.config.models import Config, EnsembleConfig
-from toolkit.config.training.networks import BACKBONES, SIDE_MULTIPLES
+from toolkit.config.training.networks import ARCHITECTURES, BACKBONES
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -67,9 +67,9 @@ class TestNegatives:
         assert getattr(stage(), key) == "real"
 
 
-@pytest.mark.parametrize("architecture", SIDE_MULTIPLES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_sides_are_multiples_of_what_the_architecture_takes(architecture: str) -> None:
-    multiple = SIDE_MULTIPLES[architecture]
+    multiple = ARCHITECTURES[architecture]().side_multiple
     shape = (multiple, 5 * multiple, 3)
     assert config(architecture=architecture, shape=shape).shape == shape
 

@@ -5,13 +5,13 @@ import pytest
 from pydantic import BaseModel
 
 from toolkit.config.data.competitions import Competition
-from toolkit.config.data.data import DataConfig, ExtraData
+from toolkit.config.data.data import DataConfig
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.reference import reference
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.yaml.yaml_files import read_value
 
-MODELS = pytest.mark.parametrize("model", [Config, DataConfig, ExtraData, StageConfig, EnsembleConfig, Competition])
+MODELS = pytest.mark.parametrize("model", [Config, DataConfig, StageConfig, EnsembleConfig, Competition])
 
 
 def rows() -> list[list[str]]:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from toolkit.config.data.competitions import Competition
-from toolkit.config.data.data import DataConfig, ExtraData
+from toolkit.config.data.data import DataConfig
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.training.stages import StageConfig
@@ -36,13 +36,19 @@ callbacks](schedules.md), [augmentation](augmentation.md), [metrics](metrics.md)
 [training](training.md). Labels and submissions: [competitions](competitions.md).
 """
 
+_FURTHER_SOURCES = """\
+Entries of `merge` and `extra_train_data` have the keys from `images` to `source`. Their keys about file names and mask
+values default to those of `data`. Entries of `merge` also have a `prefix` for their ids.
+"""
+
 _PAGE = re.compile(r"docs/([a-z-]+\.md)")
 
 
 def reference() -> str:
     """The page as Markdown."""
     parts = [_INTRODUCTION, "## An experiment\n", _table(Config)]
-    parts += ["## `data`\n", _table(DataConfig), "## Each entry of `data.extra_train_data`\n", _table(ExtraData)]
+    parts += ["## `data`\n", _table(DataConfig)]
+    parts += [_FURTHER_SOURCES]
     parts += ["## `data.competition`\n\nHow to change a few keys of a competition: [competitions](competitions.md).\n"]
     parts += [_table(Competition)]
     parts += ["## `patches`\n", _table(PatchesConfig), "## `tiles`\n", _table(TilesConfig)]

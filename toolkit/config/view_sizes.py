@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterable
 
 from toolkit.config.models import Config
-from toolkit.config.training.networks import parse_architecture, side_multiple
+from toolkit.config.training.networks import parse_architecture
 from toolkit.core.images.views import View
 from toolkit.errors import ConfigError
 
@@ -22,7 +22,7 @@ def view_shapes(config: Config, views: Iterable[View], plugins: Collection[str] 
     """
     height, width = config.prediction_shape[:2]
     options = parse_architecture(config.architecture, config.architecture_options, plugins)
-    multiple = math.gcd(height, width, 32) if options is None else side_multiple(config.architecture, options)
+    multiple = math.gcd(height, width, 32) if options is None else options.side_multiple
     found: dict[Size, float] = {(height, width): 1.0}
     scales = sorted({view.scale for view in views})
     for scale in scales:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from toolkit.config.data.data import DataConfig, ExtraData
+from toolkit.config.data.data import DataConfig, SourceKeys
 from toolkit.config.loading import load_config, plain_config
 from toolkit.errors import ConfigError
 
@@ -43,7 +43,7 @@ ONE = {"images": "more", "masks": "more.csv"}
 
 @pytest.mark.parametrize(("value", "count"), [((ONE,), 1), ((ONE, ONE), 2), ((), 0)])
 def test_extra_data_are_a_list(value: object, count: int) -> None:
-    assert data(extra_train_data=value).extra_train_data == (ExtraData(images="more", masks="more.csv"),) * count
+    assert data(extra_train_data=value).extra_train_data == (SourceKeys(images="more", masks="more.csv"),) * count
 
 
 @pytest.mark.parametrize("value", [None, "more", ("more",), ONE, ({**ONE, "test": "x"},), ({**ONE, "images": 3},)])
@@ -73,7 +73,7 @@ def test_paths_are_seen_from_the_file_that_names_them(tmp_path: Path) -> None:
         assert found.images == tmp_path / "experiments" / "train"
         assert found.masks == folder / "masks"
         assert found.external_negatives == folder / "more" / "empty"
-        assert found.extra_train_data == (ExtraData(images=folder / "a", masks=Path("/b.csv")),)
+        assert found.extra_train_data == (SourceKeys(images=folder / "a", masks=Path("/b.csv")),)
         assert plain_config(load_config(path).config, folder)["data"]["extra_train_data"][0]["images"] == "a"
 
 
@@ -87,7 +87,7 @@ def test_paths_of_the_command_line_are_seen_from_the_working_folder(
     found = load_config(
         path, ["data.extra_train_data=[{images: c, masks: d}]", "data.external_negatives=e"]
     ).config.data
-    assert found.extra_train_data == (ExtraData(images=tmp_path / "c", masks=tmp_path / "d"),)
+    assert found.extra_train_data == (SourceKeys(images=tmp_path / "c", masks=tmp_path / "d"),)
     assert found.external_negatives == tmp_path / "e"
     assert found.images == tmp_path / "there" / "a"
 

@@ -187,11 +187,7 @@ class SourceKeys(ClosedModel):
         return self.images if isinstance(self.images, tuple) else (self.images,)
 
 
-class ExtraData(SourceKeys):
-    """Further images with masks. The keys that describe file names and mask values default to those of `data`."""
-
-
-class MergedData(SourceKeys):
+class MergedSource(SourceKeys):
     """A further source. The keys that describe file names and mask values default to those of `data`."""
 
     prefix: str = Field("", description="Prefix of the ids of this source, which makes them unique.")
@@ -200,16 +196,17 @@ class MergedData(SourceKeys):
 class DataConfig(SourceKeys):
     """Images, masks and everything else that is read. Paths are relative to the file that contains them."""
 
-    merge: tuple[MergedData, ...] = Field(
+    merge: tuple[MergedSource, ...] = Field(
         (),
         description="Further sources that are united with this one: a list of `{images: …, masks: …}`, each with "
         "a `prefix` where ids would collide. With `merge` alone, `images` may be left out.",
     )
     competition: CompetitionValue = Field(
-        None, description="What labels and submissions look like, and the metric: "
-        f"{', '.join(PRESETS)}; `{{extends: NAME, empty: none}}` with changed keys; or the path of a .yaml file. Left "
-        "out: one column-major mask an image. See docs/competitions.md.",
-    )  # fmt: skip
+        None,
+        description=f"Format of labels and submissions, and the metric: one of {', '.join(PRESETS)}; `{{extends: NAME, "
+        "empty: none}` with changed keys; or the path of a .yaml file. Default: one column-major mask per image. See "
+        "docs/competitions.md.",
+    )
     test: Folders | None = Field(
         None,
         description="Folder of the test images, or a list as in `images`. Required for a submission.",
@@ -238,7 +235,7 @@ class DataConfig(SourceKeys):
         description="Folder of images without foreground. Every fold trains on them; they are never used for "
         "validation.",
     )
-    extra_train_data: tuple[ExtraData, ...] = Field(
+    extra_train_data: tuple[SourceKeys, ...] = Field(
         (),
         description="Further images with masks: a list of `{images: FOLDER, masks: FOLDER_OR_CSV}`. Every fold "
         "trains on them; they are never used for validation.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -31,6 +31,8 @@ FirstConvolution = Literal["mean", "copy", "zero"]
 class UnetOptions(ClosedModel):
     """Options of Unet (Ronneberger et al. 2015, arXiv:1505.04597) on an encoder."""
 
+    side_multiple: ClassVar[int] = 32
+
     decoder_block_type: Literal["upsampling", "transpose"] = Field(
         "upsampling",
         description="How the decoder doubles the resolution: `upsampling` (nearest neighbour) or `transpose` (a "
@@ -44,6 +46,8 @@ class UnetOptions(ClosedModel):
 
 class LinknetOptions(ClosedModel):
     """Options of Linknet (Chaurasia and Culurciello 2017, arXiv:1707.03718) on an encoder."""
+
+    side_multiple: ClassVar[int] = 32
 
     decoder_block_type: Literal["upsampling", "transpose"] = Field(
         "upsampling",
@@ -60,6 +64,8 @@ class LinknetOptions(ClosedModel):
 
 class FPNOptions(ClosedModel):
     """Options of FPN (Kirillov et al. 2019, Panoptic Feature Pyramid Networks, arXiv:1901.02446) on an encoder."""
+
+    side_multiple: ClassVar[int] = 32
 
     pyramid_block_filters: Annotated[int, Field(ge=2)] = Field(
         256, description="Filters of the pyramid; the convolutions after it have half as many."
@@ -88,6 +94,11 @@ class PSPNetOptions(ClosedModel):
         None, description="Share of the channels before the head that are dropped in training."
     )
 
+    @property
+    def side_multiple(self) -> int:
+        """Number that both sides of the input must be multiples of."""
+        return 6 * self.downsample_factor
+
 
 class DeepLabV3PlusOptions(ClosedModel):
     """Options of DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611) on an encoder."""
@@ -110,6 +121,11 @@ class DeepLabV3PlusOptions(ClosedModel):
     dropout: ShareBelowOne = Field(
         0.1, description="Share of the values after the pyramid pooling that are dropped in training."
     )
+
+    @property
+    def side_multiple(self) -> int:
+        """Number that both sides of the input must be multiples of."""
+        return self.output_stride
 
 
 class ResidualUnitOptions(ClosedModel):
@@ -146,6 +162,8 @@ RefineNetBlocks = Annotated[
 
 class RefineNetOptions(ClosedModel):
     """Options of RefineNet (Lin et al. 2017, arXiv:1611.06612) on an encoder."""
+
+    side_multiple: ClassVar[int] = 32
 
     refine_net_blocks: RefineNetBlocks | None = Field(
         None,
@@ -214,6 +232,11 @@ class ModularUnetOptions(ClosedModel):
         False, description="Whether the coarser levels of the decoder predict masks too, each with a term in the loss."
     )
 
+    @property
+    def side_multiple(self) -> int:
+        """Number that both sides of the input must be multiples of."""
+        return int(2**self.depth)
+
     @field_validator("dilation")
     @classmethod
     def _one_for_each_level(cls, dilation: int | tuple[int, ...], info: ValidationInfo) -> int | tuple[int, ...]:
@@ -245,18 +268,6 @@ ARCHITECTURES: dict[str, type[ArchitectureOptions]] = {
 }
 """Options by architecture; DeepLabV3 is another name of DeepLabV3Plus."""
 
-SIDE_MULTIPLES = {
-    "Unet": 32,
-    "FPN": 32,
-    "Linknet": 32,
-    "PSPNet": 48,
-    "DeepLabV3Plus": 16,
-    "DeepLabV3": 16,
-    "RefineNet": 32,
-    "ModularUnet": 16,
-}
-"""The number that both sides of the input must be multiples of, by architecture with its default options."""
-
 
 def parse_architecture(
     name: str, options: Mapping[str, Any], plugins: Collection[str] = ()
@@ -279,24 +290,13 @@ def has_backbone(architecture: str) -> bool:
     return architecture in ARCHITECTURES and architecture != "ModularUnet"
 
 
-def side_multiple(architecture: str, options: ArchitectureOptions | None) -> int:
-    """The number that both sides of the input must be multiples of; 1 for plugins."""
-    if isinstance(options, PSPNetOptions):
-        return 6 * options.downsample_factor
-    if isinstance(options, DeepLabV3PlusOptions):
-        return options.output_stride
-    if isinstance(options, ModularUnetOptions):
-        return int(2**options.depth)
-    return SIDE_MULTIPLES.get(architecture, 1)
-
-
 def check_shape(architecture: str, options: ArchitectureOptions | None, shape: tuple[int, int, int]) -> None:
     """Check the sides of an input `(height, width, channels)`.
 
     Raises:
         ValueError: a side is not a multiple of what the architecture requires.
     """
-    multiple = side_multiple(architecture, options)
+    multiple = 1 if options is None else options.side_multiple
     if any(side % multiple for side in shape[:2]):
         larger = [-(-side // multiple) * multiple for side in shape[:2]]
         raise ValueError(
