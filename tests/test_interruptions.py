@@ -66,7 +66,7 @@ def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=600)
     assert running.returncode == 130, said
-    assert "interrupted; what was finished is kept" in said
+    assert "interrupted; finished work is kept" in said
     assert "Traceback" not in said
     (kept,) = read_history(experiment.stage(0, 0))
 

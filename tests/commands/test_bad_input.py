@@ -603,7 +603,7 @@ def test_what_cannot_be_scored_is_told(
 
 def test_a_demo_does_not_write_among_other_files() -> None:
     for folder in (".", "data", "data/train.csv"):
-        assert "holds something else than a demo" in refused(DataError, "demo", folder)
+        assert "holds other files than those of a demo" in refused(DataError, "demo", folder)
 
 
 # The way that leads on
@@ -716,7 +716,7 @@ def test_a_variation_is_written_as_it_was_checked() -> None:
 
     assert run("new", "two", "--extends", "new", "--set", "augmentation={HorizontalFlip: 0.5}")[0] == 0
     told = refused(ConfigError, "new", "three", "--extends", "two", "--set", "augmentation={VerticalFlip: 0.5}")
-    assert "not take out of it" in told
+    assert "but not remove them" in told
     assert not Path("experiments/three").exists()
     assert run("new", "three", "--extends", "two", "--set", "augmentation=[{VerticalFlip: 0.5}]")[0] == 0
 

@@ -20,6 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as stages.0.epochs=3; repeatable.")
 ]
+NO_OVERRIDES: list[str] = []
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment.")]
 Competition = Annotated[
     str | None,

@@ -52,7 +52,7 @@ def parse_metric(value: Any, plugins: Collection[str] = ()) -> MetricSpec:
         ValueError: the name or an argument is invalid; a `ProblemsAtError` where its key path is known.
     """
     spec = read_metric(value)
-    if spec.is_own and not is_plugin(spec.name, plugins):
+    if spec.is_plugin and not is_plugin(spec.name, plugins):
         raise unknown_at(_call(value).path, spec.name, [*METRICS, *_KERAS_NAMES, *plugins])
     return spec
 

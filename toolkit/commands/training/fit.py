@@ -14,7 +14,6 @@ from toolkit.commands.scoring.scores import (
     read_holdout,
     score_stores,
     write_scores,
-    written,
 )
 from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import plan_folds
@@ -43,7 +42,7 @@ from toolkit.files.experiment.resolved import (
 from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, score_text
 
 # The content of the data and the precision that was chosen are compared themselves.
 _FREE_TO_CHANGE = (
@@ -127,16 +126,16 @@ class FitResult:
         if not self.finished:
             rows = [(line,) for line in self.stages]
             return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
-        rows_of_folds = [(f"fold {number}", written(score)) for number, score in enumerate(self.folds)]
+        rows_of_folds = [(f"fold {number}", score_text(score)) for number, score in enumerate(self.folds)]
         if len(self.folds) > 1:
-            rows_of_folds.append(("all out-of-fold images", written(self.all)))
+            rows_of_folds.append(("all out-of-fold images", score_text(self.all)))
         if self.holdout is not None:
-            rows_of_folds.append((self.holdout.title(len(self.folds)), written(self.holdout.score)))
+            rows_of_folds.append((self.holdout.title(len(self.folds)), score_text(self.holdout.score)))
         tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
         if self.classes:
             metrics = list(next(iter(self.classes.values())))
             rows_of_classes = [
-                (name, *(written(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
+                (name, *(score_text(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
             ]
             tables.append(Table(f"{self.experiment}: by class", ("class", *metrics), rows_of_classes))
         return tables

@@ -8,7 +8,7 @@ from toolkit.errors import ToolkitError
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ListResult:
                 entry.kind,
                 entry.state,
                 entry.metric or "",
-                *map(_number, (entry.oof, entry.tuned, entry.nested)),
+                *(score_text(score, missing="") for score in (entry.oof, entry.tuned, entry.nested)),
             )
             for entry in self.experiments
         ]
@@ -86,7 +86,3 @@ def _state(experiment: Experiment) -> str:
         for fold in range(config["folds_count"])
     )
     return f"{done} of {config['folds_count']} folds trained"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

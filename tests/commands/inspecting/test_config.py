@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands.config import config_schema, show_config
+from toolkit.commands.inspecting.config import config_schema, show_config
 from toolkit.commands.session import Session
 from toolkit.config.models import Config
 from toolkit.config.training.stages import StageConfig
