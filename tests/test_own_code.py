@@ -85,7 +85,7 @@ def darker(image, labels, generator, most=0.5):
 CONFIG = """\
 architecture: tiny_net
 architecture_options: {filters: 3}
-loss: {binary_crossentropy: {}, squares: {scale: 2.0, weight: 0.5}, hinge: {weight: 0.1}, further.plugin.ridge: {}}
+loss: binary_crossentropy + 0.5*squares(scale=2.0) + 0.1*hinge + further.plugin.ridge
 optimizer: {slow: {share: 0.25}}
 schedule: {falling: {by: 0.1}}
 callbacks: {Watching: {stop_after: 2}}

@@ -257,7 +257,7 @@ def test_rows_can_be_sorted_by_any_column(fitted: Callable[..., Experiment]) -> 
         assert "".join(one.name for one in result.sorted_by(column)) == order, column
     assert list(compared("a", "b", "c", "--sort-by", "lr")["experiments"]) == ["a", "c", "b"]
     told = tk("compare", "a", "b", "--sort-by", "verdikt", code=3).stderr
-    assert "no column 'verdikt'; did you mean 'verdict'?" in told
+    assert "column 'verdikt' is not valid; did you mean 'verdict'?" in told
 
 
 def test_markdown_is_a_table_of_its_own(fitted: Callable[..., Experiment]) -> None:

@@ -273,7 +273,7 @@ def test_an_earlier_configuration_of_an_ensemble_still_holds(tmp_path: Path) -> 
         ("weights: [1.0]", "expected 2 weights"),
         ("weights: [0.0, 0.0]", "at least one member has to count"),
         ("weights: [1.0, -1.0]", "greater than or equal to 0"),
-        ("mean: median", "unknown value 'median'"),
+        ("mean: median", "'median' is not valid"),
         ("meen: logit", "did you mean 'mean'?"),
         ("views: flpis", "did you mean 'flips'?"),
     ],

@@ -58,7 +58,8 @@ def test_the_schema_knows_every_key_and_its_meaning() -> None:
     ("key", "types"),
     [
         ("batch", {"integer"}),
-        ("loss", {"string", "object", "array"}),
+        ("loss", {"string"}),
+        ("optimizer", {"string", "object", "array"}),
         ("classes", {"integer", "array"}),
         ("metrics", {"array"}),
         ("freeze_encoder", {"boolean"}),

@@ -218,7 +218,7 @@ def test_extra_images_are_looked_at_too(blobs: Path, draw: Draw) -> None:
     draw("data/more/images/a.png", blob(3)[0])
     draw("data/more/masks/a.png", blob(3)[1])
     draw("data/more/images/b.png")
-    configure(blobs, "extra_train_data: {images: ../../data/more/images, masks: ../../data/more/masks}")
+    configure(blobs, "extra_train_data: [{images: ../../data/more/images, masks: ../../data/more/masks}]")
     result = examined(blobs)
     assert found(result, "extra: files").ids == ("b",)
     assert "a of" in found(result, "extra data").details[0]
@@ -274,6 +274,6 @@ def test_extra_images_that_look_like_those_of_the_folds_are_told(blobs: Path, dr
         image, mask = blob(number)
         draw(f"data/more/images/x{number}.png", np.minimum(image, 250) + 5)
         draw(f"data/more/masks/x{number}.png", mask)
-    configure(blobs, "extra_train_data: {images: ../../data/more/images, masks: ../../data/more/masks}")
+    configure(blobs, "extra_train_data: [{images: ../../data/more/images, masks: ../../data/more/masks}]")
     finding = found(examined(blobs), "extra and folds")
     assert (finding.level, finding.ids) == ("warning", ("x1",))

@@ -176,7 +176,7 @@ def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:
 
 def test_what_is_written(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path / "exp")
-    scores = scored(tmp_path, ["miou", "f2"], classes=(*CLASSES, "sea"), activation="softmax")
+    scores = scored(tmp_path, ["miou", {"fbeta": {"beta": 2}}], classes=(*CLASSES, "sea"), activation="softmax")
     write_scores(experiment, scores)
     written = json.loads(experiment.score.read_text())
     assert set(written) == {"metric", "folds", "all", "metrics", "classes"}
@@ -277,7 +277,7 @@ def boxes() -> tuple[list[np.ndarray], list[np.ndarray]]:
         ("dice", (2 * 12 / 40 + 1) / 2),
         ("{dice: {empty: skip}}", 2 * 12 / 40),
         ("{fbeta: {beta: 2}}", (5 * 12 / (24 + 4 * 16) + 1) / 2),
-        ("val_f2", (5 * 12 / (24 + 4 * 16) + 1) / 2),
+        ("val_fbeta(beta=2)", (5 * 12 / (24 + 4 * 16) + 1) / 2),
         ("precision", (12 / 24 + 1) / 2),
         ("recall", (12 / 16 + 1) / 2),
         ("global_dice", 24 / 40),

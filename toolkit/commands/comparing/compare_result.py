@@ -7,10 +7,9 @@ from typing import Any
 
 from toolkit.commands.comparing.key_differences import ABSENT
 from toolkit.commands.comparing.key_differences import written as written_value
-from toolkit.config.yaml.error_texts import nearest
 from toolkit.core.metrics.bootstrap import Verdict
 from toolkit.core.metrics.metric import Direction
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, not_valid
 from toolkit.messages import Table, score_text
 
 
@@ -118,7 +117,7 @@ class CompareResult:
         """
         columns = self.columns()
         if column not in columns:
-            raise ConfigError(f"--sort-by: there is no column {column!r}; {nearest(column, columns)}")
+            raise ConfigError(f"--sort-by: column {not_valid(column, columns)}")
         is_score = column in _SCORES or (column.startswith("fold") and column[4:].isdecimal())
         downwards = is_score and self.direction == "max"
 

@@ -1,6 +1,5 @@
 """`tk tune`: the recipe that out-of-fold predictions choose, and how good it honestly is."""
 
-import difflib
 from dataclasses import asdict, replace
 
 from toolkit.commands.scoring.overlays import write_overlays
@@ -22,7 +21,7 @@ from toolkit.core.tuning.recipe_search import Tried, Tuned
 from toolkit.core.tuning.recipe_search import tune as search_recipe
 from toolkit.core.tuning.task import STEPS, RecipeTask
 from toolkit.core.tuning.threshold_shift import Looker, distance, look_at_folds, matched, try_matched_share
-from toolkit.errors import ChangedError, ConfigError, SubmissionError
+from toolkit.errors import ChangedError, ConfigError, SubmissionError, not_valid
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.locks import locked
@@ -194,11 +193,9 @@ def _steps(text: str, experiment: Experiment, progress: Progress) -> tuple[tuple
     allowed = [*STEPS, *own]
     for name in unknown:
         if name not in own:
-            near = difflib.get_close_matches(name, allowed, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise ConfigError(f"--steps: unknown step {name!r}{hint} Allowed: {', '.join(allowed)}")
+            raise ConfigError(f"--steps: {not_valid(name, allowed)}")
     if not names:
-        raise ConfigError(f"--steps: no step is named. Allowed: {', '.join(allowed)}")
+        raise ConfigError(f"--steps: no step is named; choose from {', '.join(allowed)}")
     return names, {name: own[name] for name in unknown}
 
 
