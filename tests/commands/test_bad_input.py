@@ -319,7 +319,7 @@ def write_folds_of_other_images() -> None:
         (empty_a_folder, NothingToLearnError, ("data.images", "data/train/images holds no file")),
         (make_all_images_constant, NothingToLearnError, ("all 6 images", "constant")),
         (make_all_masks_empty, NothingToLearnError, ("all 6 masks", "empty", "data.masks")),
-        (leave_one_positive, FoldsError, ("all images with foreground are held out", "none to train on")),
+        (leave_one_positive, FoldsError, ("holds out all images with foreground", "none to train on")),
         (repeat_a_row_of_the_sample, SubmissionError, ("sample_submission.csv", "several rows: s1")),
         (write_folds_of_other_images, FoldsError, ("experiments/new/folds.csv", "x", "--restart")),
     ],
@@ -360,7 +360,9 @@ def test_a_missing_folder_is_told_with_its_key_and_the_part_that_is_there() -> N
 
 
 def test_more_folds_than_images_are_refused() -> None:
-    assert "7 folds need 7 images or more, there are 6" in refused(FoldsError, "fit", "new", "--set", "folds_count=7")
+    assert "7 folds require at least 7 images, but there are 6" in refused(
+        FoldsError, "fit", "new", "--set", "folds_count=7"
+    )
 
 
 # What is not ready, damaged or held by someone else

@@ -166,7 +166,7 @@ def test_experiments_are_compared_on_the_hold_out_even_where_folds_differ(fitted
     assert single.holdout_difference is not None
     assert (single.holdout_difference.mean, single.holdout_difference.verdict) == (-1, "worse")
     titles = [table.title for table in found.tables()]
-    assert "hold-out, which no fold and no recipe knows" in titles
+    assert "hold-out: images that were used neither for training nor for tuning" in titles
     assert any(note.startswith("other is not compared image by image") for note in found.notes)
 
 

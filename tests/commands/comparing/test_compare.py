@@ -147,7 +147,7 @@ def test_other_metrics_and_folds_are_compared_and_told(fitted: Callable[..., Exp
     assert len(other["folds"]) == 3
     assert other["difference"]["verdict"] == "better"
     assert [note.split(":")[0] for note in found["notes"]] == [
-        "other has other folds than base", "other was fitted for iou; here it is scored by dice",
+        "other has other folds than base", "the metric of other is iou; here it is scored by dice",
     ]  # fmt: skip
     assert "–" in tk("compare", "base", "other").stdout  # base has no third fold
 
@@ -167,8 +167,8 @@ def test_other_images_leave_scores_and_keys(fitted: Callable[..., Experiment], w
         assert found["experiments"][name]["all"] == 0.6
         assert found["experiments"][name]["difference"] is None
     reasons = [note.split(" image by image: ")[1] for note in found["notes"]]
-    assert reasons[0] == "1 images are only in one of ids and base, such as i00"
-    assert reasons[1] == "its images or masks are called like those of base, but their content differs"
+    assert reasons[0] == "1 images are in only one of ids and base: i00"
+    assert reasons[1] == "its images or masks have the names of those of base, but different content"
     assert "run.digests.training_data" in found["experiments"]["masks"]["keys"]
 
 
@@ -273,7 +273,7 @@ def test_markdown_is_a_table_of_its_own(fitted: Callable[..., Experiment]) -> No
 
 def test_what_cannot_be_asked(fitted: Callable[..., Experiment]) -> None:
     fitted("a")
-    assert "a alone cannot be compared" in tk("compare", "a", code=3).stderr
+    assert "there is nothing to compare a with" in tk("compare", "a", code=3).stderr
     assert "a is named twice" in tk("compare", "a", "a", code=3).stderr
     assert "there is no experiment 'b'" in tk("compare", "a", "b", code=4).stderr
     assert "there is no experiment 'c'" in tk("compare", "a", "--baseline", "c", code=4).stderr
@@ -283,6 +283,6 @@ def test_nothing_differs(fitted: Callable[..., Experiment]) -> None:
     fitted("a")
     fitted("b")
     shown = tk("compare", "a", "b").stdout
-    assert "no key of the configurations differs" in shown
+    assert "the configurations have the same keys and values" in shown
     assert "+0.0000 … +0.0000" in shown
     assert "cannot tell" in shown

@@ -143,7 +143,8 @@ def test_the_recipe_can_be_chosen(single: Experiment, tmp_path: Path) -> None:
     assert evaluated(tmp_path, "--recipe", "untuned") == untuned
     assert evaluated(tmp_path, "--threshold", "0.6")["recipe_text"] == "threshold 0.600, minimum area 11"
     assert (
-        "'best' is none; allowed: tuned, untuned" in tk(tmp_path, "evaluate", "exp", "--recipe", "best", code=3).stderr
+        "'best' is not valid; choose from tuned, untuned"
+        in tk(tmp_path, "evaluate", "exp", "--recipe", "best", code=3).stderr
     )
     assert "received 1.5" in tk(tmp_path, "evaluate", "exp", "--threshold", "1.5", code=3).stderr
 

@@ -105,7 +105,7 @@ def test_all_problems_are_told_each_with_its_ids(blobs: Path, draw: Draw) -> Non
     assert found(result, "pairs").ids == ("21",)
     assert "there is no folder" in found(result, "test data").message
     assert result.exit_code == DataError.exit_code
-    assert "mend the errors" in result.next_steps()[-1]
+    assert "fix the errors" in result.next_steps()[-1]
 
 
 def test_values_of_no_class_are_counted(blobs: Path, draw: Draw) -> None:
@@ -193,7 +193,7 @@ def test_groups_that_folds_divide_are_errors(blobs: Path) -> None:
     (blobs / "experiments" / "e" / "folds.csv").write_text("\n".join(["image_id,fold", *rows]) + "\n")
     told = found(examined(blobs), "folds")
     assert told.level == "error"
-    assert "2 groups are divided" in told.message
+    assert "2 groups are split over several folds" in told.message
     (blobs / "experiments" / "e" / "folds.csv").unlink()
     assert not checks(examined(blobs), "error")
 
@@ -249,7 +249,7 @@ def test_the_sheet_shows_odd_images_and_every_class() -> None:
     assert chosen["04"] == "constant images"
     assert chosen["07"] == "of class b"
     assert chosen["00"] == "empty mask"
-    assert chosen["19"] == "by its coverage"
+    assert chosen["19"] == "by foreground share"
     assert choose_samples(facts[:1], [], Classes(("a", "b"))) == {"00": "empty mask"}
 
 

@@ -184,7 +184,7 @@ def test_masks_follow_the_recipe(fitted_competition: Workspace, images: Path, tm
         expected = masks_of(read(path)[..., None], "sigmoid", Recipe((ClassRecipe(threshold=0.3),)))[..., 0]
         assert np.array_equal(read(out / "mask" / path.name), expected.astype(np.uint8) * 255)
         assert np.array_equal(decode(runs[path.stem], (40, 48)), expected)
-    with pytest.raises(ConfigError, match="no format that is asked for has masks"):
+    with pytest.raises(ConfigError, match="require a format with masks"):
         run(fitted_competition, "plain", images, out, "png", threshold=0.3)
 
 

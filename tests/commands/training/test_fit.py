@@ -91,7 +91,7 @@ def test_parts_make_the_whole_to_the_last_bit(
             str(Path(path).relative_to(experiment.folder)) for path in told["stages"]
         }
         assert [len(row) for table in partial.tables() for row in table.rows] == [1] * len(told["stages"])
-        assert partial.next_steps() == [f"next: tk fit {name}, which trains what is left and predicts"]
+        assert partial.next_steps() == [f"next: tk fit {name}, to train the rest and predict"]
         assert not experiment.predictions("oof").exists()
     whole = fit(Session(shared_competition), name, options=parts[-1])
     assert whole.finished
@@ -111,7 +111,7 @@ def test_a_stage_needs_the_one_before(shared_competition: Workspace, write_exper
 def test_restarting_a_part_would_discard_the_rest(
     shared_competition: Workspace, straight: FitResult, part: FitOptions
 ) -> None:
-    with pytest.raises(ConfigError, match="does not go with --folds or --stages"):
+    with pytest.raises(ConfigError, match="cannot be combined with --folds or --stages"):
         fit(Session(shared_competition), "straight", options=dataclasses.replace(part, restart=True))
     assert shared_competition.find("straight").stage(1, 0).is_complete()
 
@@ -119,9 +119,9 @@ def test_restarting_a_part_would_discard_the_rest(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--folds", "2"), "--folds: there is no 2; there are 0 to 1"),
-        (("--folds", "0,7"), "--folds: there is no 7"),
-        (("--stages", "1"), "--stages: there is no 1; there are 0 to 0"),
+        (("--folds", "2"), "--folds: there is no fold 2; choose from 0 to 1"),
+        (("--folds", "0,7"), "--folds: there is no fold 7"),
+        (("--stages", "1"), "--stages: there is no stage 1; there is only 0"),
         (("--folds", "-1"), "received '-1'"),
         (("--folds", "0-1"), "--folds: expected numbers separated by commas, such as 0,2; received '0-1'"),
         (("--stages", ""), "--stages: expected numbers"),
@@ -205,7 +205,7 @@ def test_a_finished_experiment_is_not_touched(shared_competition: Workspace, str
         (["lr=0.02"], ["lr: 0.01 → 0.02"]),
         (["stages.1.epochs=4", "batch=9"], ["batch: 8 → 9", "stages.1.epochs: 1 → 4"]),
         (["num_seeds=2"], ["num_seeds: 1 → 2"]),
-        (["data.external_negatives={root}/data/test/images"], ["the extra training images or masks themselves"]),
+        (["data.external_negatives={root}/data/test/images"], ["the content of the extra training images or masks"]),
         (["data.mask_values=[[1]]", "data.masks={root}/data/test/images"], None),
     ],
 )

@@ -30,9 +30,9 @@ def give_losses(monkeypatch: pytest.MonkeyPatch, loss: Callable[[float], float])
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--fold", "2"), "--fold: there is no 2; there are 0 to 1"),
-        (("--fold", "-1"), "--fold: there is no -1"),
-        (("--stage", "1"), "--stage: there is no 1; there are 0 to 0"),
+        (("--fold", "2"), "--fold: there is no fold 2; choose from 0 to 1"),
+        (("--fold", "-1"), "--fold: there is no fold -1"),
+        (("--stage", "1"), "--stage: there is no stage 1; there is only 0"),
         (("--low", "1", "--high", "0.1"), "expected 0 < low < high, received 1.0 and 0.1"),
         (("--low", "0"), "expected 0 < low < high"),
         (("--steps", "3"), "at least 10 learning rates, received 3"),
@@ -116,11 +116,11 @@ def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
         ("lr: 0.1", "tk fit one --set lr="),
         (
             "callbacks: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}",
-            "CyclicLR at callbacks.CyclicLR sets the learning rate of stage 0, not lr: write ",
+            "CyclicLR at callbacks.CyclicLR sets the learning rate of stage 0 and ignores lr: write ",
         ),
         (
             "stages: [{epochs: 1, schedule: {LRVariator: {relSize: 1, fromVal: 0.1, toVal: 0.01}}}]",
-            "LRVariator at stages.0.schedule sets the learning rate of stage 0, not lr: write ",
+            "LRVariator at stages.0.schedule sets the learning rate of stage 0 and ignores lr: write ",
         ),
     ],
 )
