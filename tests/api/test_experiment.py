@@ -87,16 +87,16 @@ def test_numbers_are_of_any_type_and_nothing_else_is_one(plain: Experiment, imag
     path = images / "020.png"
     assert np.array_equal(plain.predict(path, folds=np.arange(1)), plain.predict(path, folds=np.int64(0)))
     for ask, message in (
-        (lambda: plain.predict(path, folds="0"), "folds: expected whole numbers, received '0'"),
-        (lambda: plain.predict(path, folds=1.0), "folds: expected whole numbers, received 1.0"),
-        (lambda: plain.predict(path, stage="0"), "stage: expected whole numbers, received '0'"),
-        (lambda: plain.load_model([0]), r"fold: expected whole numbers, received \[0\]"),
-        (lambda: plain.fit(stages="x"), "stages: expected whole numbers, received 'x'"),
-        (lambda: plain.evaluate_all(0, batch=0), "batch: expected a whole number from 1 up, received 0"),
+        (lambda: plain.predict(path, folds="0"), "folds: expected whole numbers; received '0'"),
+        (lambda: plain.predict(path, folds=1.0), "folds: expected whole numbers; received 1.0"),
+        (lambda: plain.predict(path, stage="0"), "stage: expected whole numbers; received '0'"),
+        (lambda: plain.load_model([0]), r"fold: expected whole numbers; received \[0\]"),
+        (lambda: plain.fit(stages="x"), "stages: expected whole numbers; received 'x'"),
+        (lambda: plain.evaluate_all(0, batch=0), "batch: expected a whole number of at least 1; received 0"),
     ):
         with pytest.raises(ConfigError, match=message):
             ask()
-    with pytest.raises(DataError, match="of type NoneType"):
+    with pytest.raises(DataError, match="the type NoneType"):
         plain.predict(None)
 
 
@@ -109,14 +109,14 @@ def test_a_callback_gets_every_image(plain: Experiment, images: Path) -> None:
     plain.predict_in_directory(str(images), 1, collect, one)
     assert np.array_equal(one["021.png"], plain.predict(images / "021.png", folds=1))
     assert one["021.png"].shape == (40, 48, 1)
-    with pytest.raises(ConfigError, match="ttflips means flips"):
+    with pytest.raises(ConfigError, match="contradicts ttflips, which means flips"):
         plain.predict_in_directory(images, 0, collect, one, ttflips=True, views="d4")
 
 
 def test_failures_are_told_when_all_others_are_done(plain: Experiment, images: Path) -> None:
     (images / "021.png").write_bytes(b"no image")
     found: dict[str, np.ndarray] = {}
-    with pytest.raises(DataError, match=r"1 of 6 images .* could not be predicted, all others were:\n  021\.png"):
+    with pytest.raises(DataError, match=r"1 of 6 images .* could not be predicted; all others were:\n  021\.png"):
         plain.predict_in_directory(images, None, collect, found)
     assert len(found) == 5
     with pytest.raises(ToolkitError, match=r"021\.png"):
@@ -148,7 +148,7 @@ def test_batches_have_the_truth_and_what_networks_predict_that_never_saw_it(
     assert sorted(every) == sorted(store.ids)
     part = [one for batch in Experiment(f"{plain.folder}:fold1").evaluate_all() for one in batch.data]
     assert part == ids
-    with pytest.raises(ConfigError, match="fold: there is no 2; plain has 0 to 1"):
+    with pytest.raises(ConfigError, match="fold: there is no fold 2; plain has 0, 1"):
         next(plain.evaluate_all(2))
 
 
@@ -160,7 +160,7 @@ def test_a_model_predicts_what_the_experiment_does(fitted_competition: Workspace
     assert model.input_shape == (None, 32, 32, 3)
     with pytest.raises(ConfigError, match="--fold: there is no 5"):
         plain.load_model(5)
-    with pytest.raises(ConfigError, match="repeat: there is no 1"):
+    with pytest.raises(ConfigError, match="repeat: there is no seed 1; there is only 0"):
         plain.load_model(0, repeat=1)
     with pytest.raises(ConfigError, match="is an ensemble"):
         Experiment(fitted_competition.experiments / "both").load_model(0)

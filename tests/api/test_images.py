@@ -59,5 +59,5 @@ def test_what_cannot_be_meant_is_refused() -> None:
     with pytest.raises(DataError, match="mixed"):
         as_images([array, "a.png"], 3)
     for wrong in (None, 3, [[0, 255]]):
-        with pytest.raises(DataError, match=f"of type {type(wrong).__name__}; expected a NumPy array or the path"):
+        with pytest.raises(DataError, match=f"the type {type(wrong).__name__}; expected a NumPy array or the path"):
             as_images([array, wrong], 5)

@@ -90,7 +90,7 @@ def test_formats_are_read_as_they_are_typed() -> None:
     assert parse_formats(["png, mask", "npz"]) == ("png", "mask", "npz")
     assert parse_formats(["maps"]) == ("maps", "npy")
     assert parse_formats(["rle,mask"]) == ("rle", "mask")
-    with pytest.raises(ConfigError, match=r"'jpg' is not valid; did you mean 'png'\? choose from png, npz, npy, mask, overlay, maps, rle"):
+    with pytest.raises(ConfigError, match=r"'jpg' is not valid.* choose from png, npz, npy, mask, overlay, maps, rle"):
         parse_formats(["jpg"])
-    with pytest.raises(ConfigError, match="none is named"):
+    with pytest.raises(ConfigError, match="the format is missing"):
         parse_formats([])

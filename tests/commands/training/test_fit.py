@@ -123,7 +123,7 @@ def test_restarting_a_part_would_discard_the_rest(
         (("--folds", "0,7"), "--folds: there is no fold 7"),
         (("--stages", "1"), "--stages: there is no stage 1; there is only 0"),
         (("--folds", "-1"), "received '-1'"),
-        (("--folds", "0-1"), "--folds: expected numbers separated by commas, such as 0,2; received '0-1'"),
+        (("--folds", "0-1"), "--folds: expected numbers separated by commas, for example 0,2; received '0-1'"),
         (("--stages", ""), "--stages: expected numbers"),
         (("--stages", "0,"), "--stages: expected numbers"),
         (("--max-time", "soon"), "--max-time: "),
