@@ -238,7 +238,7 @@ WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
     (("plain", {"folds": []}), ConfigError, "--fold: no fold is named"),
     (("plain:fold0", {"folds": [1]}), ConfigError, "names one already"),
     (("plain", {"stage": 1}), ConfigError, "--stage: there is no 1"),
-    (("plain", {"views": "flip"}), ConfigError, "--views: unknown name 'flip'; did you mean 'vflip'"),
+    (("plain", {"views": "flip"}), ConfigError, "--views: 'flip' is not valid; did you mean 'vflip'"),
     (("both", {"folds": [0]}), ConfigError, "is an ensemble"),
     (("tiny", {}), NotReadyError, "has not been fitted yet"),
 ]

@@ -168,5 +168,5 @@ def test_a_single_fold_holds_out_its_share_of_what_is_not_in_the_hold_out() -> N
 def test_too_many_folds_for_the_groups_are_refused() -> None:
     with pytest.raises(ValueError, match=r"from 2 to the number of groups \(3\), received 4"):
         assign_folds(NO_STRATA, np.array([0, 1, 2, 0]), 4, seed=0)
-    with pytest.raises(ValueError, match="two groups or more, received 1"):
+    with pytest.raises(ValueError, match="at least two groups, received 1"):
         draw_part(NO_STRATA, np.zeros(4, np.int64), 0.5, "hold-out", 0)

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from toolkit.core.images.tiles import WHOLE, Cutting, Mosaic, TileGrid, blend_weights, tile_starts
+from toolkit.core.images.tiles import UNTILED, Mosaic, TileGrid, Tiling, blend_weights, tile_starts
 
 BLENDS = pytest.mark.parametrize("blend", ["hann", "gaussian", "flat"])
 OVERLAPS = pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.9])
@@ -119,11 +119,11 @@ def test_rows_are_given_away_as_soon_as_no_tile_adds_to_them() -> None:
 
 
 def test_what_images_are_cut_into() -> None:
-    assert WHOLE.grid((30, 50), (64, 64)).windows[0].size == (30, 50)
-    assert len(WHOLE.grid((3000, 5000), (64, 64)).windows) == 1
-    assert Cutting("tiles").tile((3000, 5000), (64, 96)) == (64, 96)
-    assert Cutting("tiles", scale=0.5).tile((3000, 5000), (64, 96)) == (128, 192)
-    assert Cutting("tiles", scale=3).tile((3000, 5000), (64, 96)) == (21, 32)
-    parts = Cutting("grid", 3, overlap=0.0).grid((100, 50), (64, 64))
+    assert UNTILED.grid((30, 50), (64, 64)).windows[0].size == (30, 50)
+    assert len(UNTILED.grid((3000, 5000), (64, 64)).windows) == 1
+    assert Tiling("tiles").tile((3000, 5000), (64, 96)) == (64, 96)
+    assert Tiling("tiles", scale=0.5).tile((3000, 5000), (64, 96)) == (128, 192)
+    assert Tiling("tiles", scale=3).tile((3000, 5000), (64, 96)) == (21, 32)
+    parts = Tiling("grid", 3, overlap=0.0).grid((100, 50), (64, 64))
     assert parts.tile == (34, 17)
     assert (len(parts.tops), len(parts.lefts)) == (3, 3)

@@ -34,7 +34,7 @@ def test_without_a_range_the_line_to_type_is_told() -> None:
         to_bytes(np.array([[-0.5, np.nan, 3]], np.float32))
     with pytest.raises(UnknownRangeError, match="int16"):
         to_bytes(np.zeros((2, 2), np.int16))
-    with pytest.raises(ValueError, match="no numbers"):
+    with pytest.raises(ValueError, match="not a real number"):
         to_bytes(np.zeros((2, 2), np.complex64), [(0, 1)])
 
 

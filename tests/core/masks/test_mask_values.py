@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from toolkit.core.masks.mask_values import MaskReading, look_at_mask, read_codes
+from toolkit.core.masks.mask_values import MaskReading, interpret_values, values_of_mask
 
 
 def read(*masks: np.ndarray) -> MaskReading:
-    return read_codes([look_at_mask(np.asarray(mask), with_pieces=True) for mask in masks])
+    return interpret_values([values_of_mask(np.asarray(mask), with_components=True) for mask in masks])
 
 
 def square(value: int, size: int = 12, dtype: type = np.uint8) -> np.ndarray:
@@ -16,10 +16,10 @@ def square(value: int, size: int = 12, dtype: type = np.uint8) -> np.ndarray:
 
 def test_values_are_those_of_brute_force() -> None:
     mask = np.random.default_rng(0).integers(0, 5, (9, 7), np.uint8)
-    look = look_at_mask(mask)
+    look = values_of_mask(mask)
     assert look.values == {value: int((mask == value).sum()) for value in range(5)}
-    assert look.is_whole
-    assert not look_at_mask(np.arange(100, dtype=np.uint8).reshape(10, 10)).is_whole
+    assert look.is_complete
+    assert not values_of_mask(np.arange(100, dtype=np.uint8).reshape(10, 10)).is_complete
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
@@ -28,7 +28,7 @@ def test_equal_channels_and_alpha_are_no_colours(channels: int) -> None:
     pixels = np.repeat(plane[..., None], channels, axis=2)
     if channels in (2, 4):
         pixels[..., -1] = 77
-    assert look_at_mask(pixels) == look_at_mask(plane)
+    assert values_of_mask(pixels) == values_of_mask(plane)
 
 
 def test_one_value_a_file_is_foreground_whatever_it_is() -> None:
@@ -55,7 +55,7 @@ def test_a_largest_value_in_many_pieces_is_ignored() -> None:
     mask[::3, ::3] = 3
     reading = read(mask)
     assert (reading.values, reading.ignored) == ((0, 1, 2), (3,))
-    assert "100 pieces" in reading.why
+    assert "100 components" in reading.why
 
 
 def test_values_far_apart_are_classes_with_gaps() -> None:
@@ -95,7 +95,7 @@ def test_colours_begin_with_black_then_the_most_frequent() -> None:
 
 
 def test_numbers_up_to_that_of_named_classes_are_classes_whatever_they_look_like() -> None:
-    looks = [look_at_mask(square(count), with_pieces=True) for count in (1, 3)]
-    assert read_codes(looks, named=3).values == (0, 1, 2, 3)
-    assert read_codes(looks, named=2).code != "index" or read_codes(looks, named=2).values != (0, 1, 2)
-    assert read_codes([look_at_mask(square(1))], named=3).code == "binary"
+    looks = [values_of_mask(square(count), with_components=True) for count in (1, 3)]
+    assert interpret_values(looks, named=3).values == (0, 1, 2, 3)
+    assert interpret_values(looks, named=2).code != "index" or interpret_values(looks, named=2).values != (0, 1, 2)
+    assert interpret_values([values_of_mask(square(1))], named=3).code == "binary"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from toolkit.core.masks.objects import Components, Dividable, components, divided
+from toolkit.core.masks.objects import ComponentCache, Dividable, components, divided
 
 
 def blobs(seed: int, size: tuple[int, int] = (60, 45)) -> np.ndarray:
@@ -58,13 +58,13 @@ def test_a_mask_is_divided_as_if_its_components_were_alone() -> None:
 
 
 def test_what_other_masks_had_in_common_changes_nothing() -> None:
-    known: Components = {}
+    known: ComponentCache = {}
     for mask in [blobs(3), blobs(3) & ~two_discs(10).repeat(3, axis=0)[:60, :1], *MASKS, blobs(3)]:
         dividable = Dividable(mask, known)
         for distance in (5, 1, 20, 5):
             assert np.array_equal(dividable.divided(distance), divided(mask, distance))
-            for number, box, pieces in dividable.pieces(distance):
-                assert np.array_equal(pieces > 0, dividable.connected[box] == number)
+            for number, place, objects in dividable.divided_components(distance):
+                assert np.array_equal(objects > 0, dividable.connected[place] == number)
 
 
 def test_two_discs_that_touch_are_divided_at_the_neck() -> None:

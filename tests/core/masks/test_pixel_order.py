@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from toolkit.core.masks.pixel_order import border_contrast, border_length, evidence, in_other_order
+from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
+from toolkit.core.masks.pixel_order import contrast_t_statistic as t_statistic
 from toolkit.core.masks.rle import decode, encode
 from toolkit.core.simulated.salt import simulate_salt
 
@@ -57,9 +58,9 @@ def test_masks_that_are_right_fit_their_images_better() -> None:
         contrasts.append(
             (border_contrast(simulated.image[..., None], mask), border_contrast(simulated.image[..., None], mask.T))
         )
-    assert evidence(contrasts) > 4
-    assert evidence([(other, one) for one, other in contrasts]) == pytest.approx(-evidence(contrasts))
+    assert t_statistic(contrasts) > 4
+    assert t_statistic([(other, one) for one, other in contrasts]) == pytest.approx(-t_statistic(contrasts))
 
 
 def test_without_borders_there_is_no_evidence() -> None:
-    assert evidence([]) == evidence([(1.0, 2.0)]) == evidence([(None, None), (0.0, 1.0)]) == 0
+    assert t_statistic([]) == t_statistic([(1.0, 2.0)]) == t_statistic([(None, None), (0.0, 1.0)]) == 0

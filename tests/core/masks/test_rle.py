@@ -182,8 +182,8 @@ def test_agrees_with_pycocotools(size: tuple[int, int], density: float) -> None:
         ("1 2 5", "odd count of 3"),
         ("0 1", "starts count from 1, received 0"),
         ("1 2 0 3", "starts count from 1, received 0"),
-        ("1 0", "lengths are at least 1, received 0"),
-        ("1 2 5 0", "lengths are at least 1, received 0"),
+        ("1 0", "expected lengths of at least 1, received 0"),
+        ("1 2 5 0", "expected lengths of at least 1, received 0"),
         ("1 3 3 1", "run 2 starts at 3"),
         ("1 3 9 4 11 1", "run 3 starts at 11"),
         ("5 1 1 1", "run 2 starts at 1"),
@@ -224,7 +224,7 @@ def test_what_is_no_encoding_is_refused(text: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("0 0", "lengths are at least 1"),
+        ("0 0", "expected lengths of at least 1"),
         ("1", "odd count of 1"),
         ("-1 3", "whole numbers"),
         ("600 1", "run 1 ends at pixel 601, but the image has 600"),
@@ -264,7 +264,7 @@ def test_runs_may_touch() -> None:
     "text", ["1 1 " * 2_000_000, "1" * 5_000_000, "x" * 5_000_000], ids=["runs", "digits", "noise"]
 )
 def test_an_absurdly_long_text_is_refused_by_its_length(text: str) -> None:
-    with pytest.raises(RleError, match="are more than any mask of 600 pixels can need"):
+    with pytest.raises(RleError, match="but a mask of 600 pixels needs"):
         decode(text, (20, 30))
 
 

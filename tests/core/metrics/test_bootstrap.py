@@ -28,11 +28,11 @@ def metric_of(spec: MetricSpec, classes: int = 3, activation: str = "softmax") -
 def measured(metric: Metric, count: int, seed: int = 0, activation: str = "softmax") -> np.ndarray:
     """Statistics of images of noise, some of them empty and of few classes."""
     random = np.random.default_rng(seed)
-    judge = Scorer([metric], activation)  # type: ignore[arg-type]
+    scorer = Scorer([metric], activation)  # type: ignore[arg-type]
     for index in range(count):
         labels = random.integers(0, 1 + index % 3, (4, 5), np.uint8)
-        judge.add(random.integers(0, 256, (4, 5, metric.classes)).astype(np.uint8), labels)
-    return judge.judgement().statistics[0]
+        scorer.add(random.integers(0, 256, (4, 5, metric.classes)).astype(np.uint8), labels)
+    return scorer.scored().statistics[0]
 
 
 def yes_or_no(scores: list[float]) -> np.ndarray:
@@ -86,7 +86,7 @@ def test_equal_seeds_draw_equal_sets_however_many_are_drawn_at_once(monkeypatch:
     statistics = yes_or_no(np.random.default_rng(0).random(50).tolist())
     first = bootstrap(OWN, statistics, draws=100)
     assert bootstrap(OWN, statistics, draws=100) == first != bootstrap(OWN, statistics, draws=100, seed=1)
-    monkeypatch.setattr("toolkit.core.metrics.bootstrap._NUMBERS_AT_ONCE", 1)
+    monkeypatch.setattr("toolkit.core.metrics.bootstrap._COUNTS_AT_ONCE", 1)
     again = bootstrap(OWN, statistics, draws=100)
     assert (again.low, again.high) == pytest.approx((first.low, first.high))
 
@@ -150,5 +150,5 @@ def test_skipped_images_do_not_count() -> None:
 
 
 def test_other_images_cannot_be_compared() -> None:
-    with pytest.raises(ValueError, match="3 and 2 images"):
+    with pytest.raises(ValueError, match="of 3 and of 2 images"):
         paired(OWN, yes_or_no([0, 0, 0]), yes_or_no([0, 0]))

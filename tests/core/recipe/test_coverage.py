@@ -23,6 +23,6 @@ def test_what_chance_explains_is_not_strange() -> None:
 def test_other_shares_and_areas_are_told() -> None:
     oof = Coverage(1000, 0.4, 0.2)
     (told,) = strange_differences(Coverage(1000, 0.8, 0.2), oof)
-    assert "80.0% of the test masks are empty, but 40.0% out-of-fold" in told
+    assert "80.0% of the test masks are empty, but 40.0% of the out-of-fold masks" in told
     (told,) = strange_differences(Coverage(1000, 0.4, 0.5), oof)
-    assert "cover 50.0% of their images on average, out-of-fold 20.0%" in told
+    assert "cover 50.0% of their images on average, out-of-fold masks 20.0%" in told

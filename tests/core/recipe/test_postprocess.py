@@ -1,5 +1,6 @@
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,6 @@ from toolkit.core.recipe.postprocess import (
     check_recipe,
     describe,
     emptiness_score,
-    mask_of,
     masks_of,
     objects_of,
     recipe_from_plain,
@@ -25,6 +25,11 @@ from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recip
 from toolkit.errors import ConfigError
 
 STORED = pytest.mark.parametrize("stored_type", ["uint8", "float16"])
+
+
+def mask_of(stored: Stored, rule: ClassRecipe | None = None, steps: Mapping[str, Step] | None = None) -> np.ndarray:
+    """The mask of a single class."""
+    return masks_of(stored[..., None], "sigmoid", Recipe((rule or ClassRecipe(),)), plugins=steps)[..., 0]
 
 
 def random_map(seed: int, stored_type: Any = "uint8", size: tuple[int, ...] = (17, 24)) -> Stored:
@@ -208,9 +213,9 @@ def test_the_presence_head_speaks_of_each_class() -> None:
     recipe = Recipe((ClassRecipe(emptiness=Emptiness("head", 0.5)),))
     masks = masks_of(stored, "sigmoid", recipe, np.array([0.4, 0.6], np.float32))
     assert masks.sum(axis=(0, 1)).tolist() == [0, 12]
-    with pytest.raises(ValueError, match="asks for the presence head, but these predictions have none"):
+    with pytest.raises(ValueError, match="uses the presence head, but these predictions have none"):
         masks_of(stored, "sigmoid", recipe)
-    with pytest.raises(ValueError, match="speaks of 3 classes, the map of 2"):
+    with pytest.raises(ValueError, match="presence head has 3 classes, but the map has 2"):
         masks_of(stored, "sigmoid", recipe, np.zeros(3, np.float32))
 
 
@@ -247,12 +252,12 @@ def test_own_steps_may_write_into_what_they_get() -> None:
 )
 def test_an_own_step_that_returns_no_mask_is_named(returned: Any, words: str) -> None:
     rule = ClassRecipe(steps=("odd",))
-    with pytest.raises(ConfigError, match=rf"the step odd must return a mask, bool \(3, 4\); it returned {words}"):
+    with pytest.raises(ConfigError, match=rf"the step odd must return a mask, bool \(3, 4\), but returned {words}"):
         mask_of(np.zeros((3, 4), np.uint8), rule, steps={"odd": lambda mask, probability: returned})
 
 
 def test_a_step_that_is_not_there_is_named() -> None:
-    with pytest.raises(ValueError, match="has the step odd, which is not defined"):
+    with pytest.raises(ValueError, match="uses the step odd, which plugins do not define"):
         mask_of(np.zeros((3, 4), np.uint8), ClassRecipe(steps=("odd",)))
 
 
@@ -375,8 +380,8 @@ def test_two_exclusive_classes_with_a_threshold_are_one_independent_class() -> N
     ("recipe", "activation", "words"),
     [
         (Recipe((ClassRecipe(0.4),)), "softmax", r"take no threshold unless .* received 0\.400"),
-        (Recipe((ClassRecipe(), ClassRecipe())), "softmax", "rules for 2 classes, expected one for all or 3"),
-        (Recipe((ClassRecipe(),) * 4), "sigmoid", "rules for 4 classes, expected one for all or 3"),
+        (Recipe((ClassRecipe(), ClassRecipe())), "softmax", "rules for 2 classes; expected one for all or 3"),
+        (Recipe((ClassRecipe(),) * 4), "sigmoid", "rules for 4 classes; expected one for all or 3"),
         (Recipe(between="independent"), "softmax", "cannot be independent"),
         (Recipe((ClassRecipe(minimum_area=3), ClassRecipe(), ClassRecipe())), "softmax", "background of exclusive"),
         (Recipe(between="priority", priority=(0, 1)), "sigmoid", r"each class from 0 to 2 once, received \[0, 1\]"),
@@ -458,11 +463,11 @@ def test_what_plain_values_leave_out_has_its_default() -> None:
     ("tree", "words"),
     [
         (None, "the recipe must be a map, received None"),
-        ({"threshold": 0.5}, "the recipe has no 'threshold'; allowed: classes, between, priority, split"),
+        ({"threshold": 0.5}, "the recipe: 'threshold' is not valid; choose from classes, between, priority, split"),
         ({"classes": {}}, "classes must be a list"),
-        ({"classes": []}, "the rule of one class at least"),
+        ({"classes": []}, "needs at least one rule"),
         ({"classes": [3]}, "the rule of a class must be a map, received 3"),
-        ({"classes": [{"treshold": 0.5}]}, "the rule of a class has no 'treshold'"),
+        ({"classes": [{"treshold": 0.5}]}, "the rule of a class: 'treshold' is not valid; did you mean 'threshold'"),
         ({"classes": [{"threshold": "0.5"}]}, "received '0.5'"),
         ({"classes": [{"steps": "abc"}]}, "steps must be a list"),
         ({"classes": [{"triplet": {"threshold": 0.5}}]}, "triplet: .*minimum_area"),

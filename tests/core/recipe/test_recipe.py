@@ -34,7 +34,7 @@ def test_counts_are_whole_and_not_negative(name: str, value: Any) -> None:
         (lambda: Emptiness("mean_of_top", 0.5), "pixels of emptiness must be a whole number of at least 1, received 0"),
         (lambda: ClassRecipe(steps=(3,)), r"steps must be names, received \[3\]"),  # type: ignore[arg-type]
         (lambda: Watershed(0), "distance of the split must be a whole number of at least 1, received 0"),
-        (lambda: Recipe(()), "needs the rule of one class at least"),
+        (lambda: Recipe(()), "needs at least one rule"),
         (lambda: Recipe(between="both"), "between must be one of independent, most_probable, priority"),  # type: ignore[arg-type]
         (lambda: Recipe(between="priority"), r"received between priority and priority \[\]"),
         (lambda: Recipe(priority=(1, 0)), r"received between None and priority \[1, 0\]"),

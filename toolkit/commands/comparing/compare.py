@@ -228,7 +228,7 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
 
 def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
     if base.name in scores:
-        return scores[base.name].judgement.metrics[0].direction
+        return scores[base.name].scored.metrics[0].direction
     if base.resolved is None:
         return "max"
     own = Own(first_fitted(Member(base.experiment)).config)
@@ -293,7 +293,7 @@ def _tuned_on_holdout(candidate: _Candidate, metric: str) -> float | None:
 def _difference(name: str, baseline: str, scores: dict[str, Scores]) -> PairedDifference | None:
     if name == baseline or name not in scores or baseline not in scores:
         return None
-    ours, theirs = scores[name].judgement, scores[baseline].judgement
+    ours, theirs = scores[name].scored, scores[baseline].scored
     found = paired(ours.metrics[0], ours.statistics[0], theirs.statistics[0])
     mean, low, high = (finite_or_none(number) for number in (found.mean, found.low, found.high))
     return PairedDifference(mean, low, high, finite_or_none(found.standard_error), found.verdict)

@@ -30,7 +30,7 @@ from toolkit.core.metrics.confusion import (
     worst_first,
 )
 from toolkit.core.metrics.registry import build_metrics
-from toolkit.core.metrics.scorer import Judgement, Scorer
+from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import describe, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.datasets.truth import Truth, truth_of
@@ -101,7 +101,7 @@ class _Measured:
     """The measurements of all images, in the order of the sorted ids; `areas` is `int64 (images, classes, 4)`."""
 
     folds: Integers
-    judgement: Judgement
+    scored: ScoredImages
     areas: Integers
     confusion: Confusion
 
@@ -117,20 +117,20 @@ def _measure(
 ) -> _Measured:
     data, classes = truth.labelled, truth.classes
     own = Own(first_fitted(Member(experiment)).config, progress)
-    metrics = build_metrics([truth.metric], classes.count, classes.activation, own=own, benchmark=truth.benchmark)
-    judge = Scorer(metrics[:1], classes.activation, recipe, own)
+    metrics = build_metrics([truth.metric], classes.count, classes.activation, plugins=own, benchmark=truth.benchmark)
+    scorer = Scorer(metrics[:1], classes.activation, recipe, own)
     areas, confusion = [], _no_confusion(classes.count, classes.activation)
     with progress.task("evaluating", len(store.ids)) as task:
         for image_id, stored in store:
             labels = labels_of(data, store, image_id)
-            objects = data.read_objects(image_id) if judge.needs_objects else None
-            case = judge.add(stored, labels, objects, store.presence(image_id))
+            objects = data.read_objects(image_id) if scorer.needs_objects else None
+            case = scorer.add(stored, labels, objects, store.presence(image_id))
             areas.append(case.areas)
             confusion += confusion_of(case.prediction, labels, classes.activation)
             task.advance()
     rows = {image_id: row for row, image_id in enumerate(store.ids)}
     order = np.array([rows[image_id] for image_id in data.images.ids])
-    return _Measured(folds, judge.judgement().of(order), np.stack(areas)[order], confusion)
+    return _Measured(folds, scorer.scored().of(order), np.stack(areas)[order], confusion)
 
 
 def _no_confusion(classes: int, activation: Activation) -> Confusion:
@@ -139,38 +139,38 @@ def _no_confusion(classes: int, activation: Activation) -> Confusion:
 
 
 def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recipe: Recipe, worst: int) -> Evaluation:
-    ids, classes, judgement = truth.labelled.images.ids, truth.classes, measured.judgement
-    metric = judgement.metrics[0]
+    ids, classes, scored = truth.labelled.images.ids, truth.classes, measured.scored
+    metric = scored.metrics[0]
     # The first of exclusive classes is the background.
     foreground = measured.areas[:, 1:] if classes.activation == "softmax" else measured.areas
     true_areas = foreground[:, :, 2].sum(axis=1)
-    scores = judgement.per_image()[metric.label]
+    scores = scored.per_image()[metric.label]
     names = [BACKGROUND, *classes.names] if classes.activation == "sigmoid" else list(classes.names)
     return Evaluation(
         experiment=experiment.name,
         metric=metric.label,
-        score=finite_or_none(judgement.scores()[metric.label]),
+        score=finite_or_none(scored.scores()[metric.label]),
         images=len(ids),
         recipe=recipe_to_plain(recipe),
         recipe_text=describe(recipe, classes.names, classes.activation),
         report=classification_report(measured.areas.sum(axis=0), classes.names, classes.activation),
         classes={name: class_scores(measured.areas[:, index]) for index, name in enumerate(classes.names)},
         confusion=_table(names, measured.confusion),
-        sizes=_sizes(judgement, foreground),
+        sizes=_sizes(scored, foreground),
         worst=[
-            BadImage(ids[at], int(measured.folds[at]), float(scores[at]), int(judgement.wrong[at]), int(true_areas[at]))
-            for at in worst_first(scores, judgement.wrong, metric.direction)[:worst]
+            BadImage(ids[at], int(measured.folds[at]), float(scores[at]), int(scored.wrong[at]), int(true_areas[at]))
+            for at in worst_first(scores, scored.wrong, metric.direction)[:worst]
         ],
         oof_predictions=store_digest(experiment.predictions("oof")),
     )
 
 
-def _sizes(judgement: Judgement, foreground: Integers) -> list[SizeScores]:
+def _sizes(scored: ScoredImages, foreground: Integers) -> list[SizeScores]:
     """The scores of images by the area of their true foreground; `foreground` holds the areas of its classes."""
     found = []
     for size in area_bins(foreground[:, :, 2].sum(axis=1)):
         areas = foreground[size.positions]
-        score = judgement.of(size.positions).scores()[judgement.metrics[0].label]
+        score = scored.of(size.positions).scores()[scored.metrics[0].label]
         pooled = pooled_scores(areas)
         found.append(
             SizeScores(

@@ -127,7 +127,7 @@ def score_members(
     theirs = [scorer.found.get((folder, outside)) for folder in held_out] or [None] * len(members)
     ours = scorer.found.get((experiment.predictions("holdout"), outside))
     write_scores(experiment, blended, ours)
-    metric = blended.judgement.metrics[0]
+    metric = blended.scored.metrics[0]
     pairs = [
         (scorer.found[one, ids], scorer.found[other, ids]) for one, other, ids in zip(plain, viewed, seen, strict=True)
     ]
@@ -197,7 +197,7 @@ def _of_all(folders: Sequence[Path], seen: Sequence[frozenset[str]], every: froz
 
 
 def _statistics(scores: Scores) -> Floats:
-    return scores.judgement.statistics[0]
+    return scores.scored.statistics[0]
 
 
 def _interval(metric: Metric, statistics: Floats) -> tuple[float | None, float | None]:

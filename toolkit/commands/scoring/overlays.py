@@ -36,7 +36,7 @@ def write_overlays(
     class with most wrong pixels, for a good one the class with most true pixels.
     """
     rows = _Rows(store, data, scores, recipe, steps)
-    order = worst_first(rows.values, scores.judgement.wrong, scores.judgement.metrics[0].direction)
+    order = worst_first(rows.values, scores.scored.wrong, scores.scored.metrics[0].direction)
     worst = (rows.of(int(position), "wrong") for position in order[:_ROWS])
     every = (rows.of(int(position), "true") for position in order[::-1])
     # A correctly empty image shows nothing.

@@ -219,6 +219,6 @@ def _relations(metric: str, public: Agreement | None, private: Agreement | None)
 def _is_built_in(label: str) -> bool:
     """Whether a metric is built in: between 0 and 1, higher is better. Metrics of plugins may have any range."""
     try:
-        return label != "" and not read_metric(label.partition("[")[0]).is_own
+        return label != "" and not read_metric(label.partition("[")[0]).is_plugin
     except (ConfigError, ValueError):
         return False

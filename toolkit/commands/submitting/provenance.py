@@ -58,7 +58,7 @@ def promise_of(
         recipe=recipe,
         progress=progress,
         benchmark=truth.benchmark,
-        own=Own(first_fitted(Member(experiment)).config, progress) if truth.metric.is_own else None,
+        own=Own(first_fitted(Member(experiment)).config, progress) if truth.metric.is_plugin else None,
         steps=maker.steps,
     )
     return Promise(score["metric"], finite_or_none(scores.all), None)

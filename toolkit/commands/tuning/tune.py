@@ -72,7 +72,7 @@ def tune(
         spec = truth.metric
         if metric is not None:
             spec = parse_metric_text(metric, "--metric", _own(experiment, progress))
-        own = _own(experiment, progress) if spec.is_own else None
+        own = _own(experiment, progress) if spec.is_plugin else None
         built = build_metric(spec, truth.classes.count, truth.classes.activation, own)
         if truth.benchmark is not None and truth.classes.count > 1:
             built = built.for_class(truth.benchmark)
