@@ -154,7 +154,7 @@ def refused(error: type[ToolkitError], *arguments: str) -> str:
     ],
     ids=["misspelt key", "misspelt nested key", "wrong type", "key twice", "no YAML", "impossible value", "empty file"],
 )
-def test_a_wrong_configuration_is_told_with_file_and_line(old: str, new: str, words: tuple[str, ...]) -> None:
+def test_configuration_errors_name_file_and_line(old: str, new: str, words: tuple[str, ...]) -> None:
     begin("new", CONFIG.replace(old, new))
     for command in (("fit", "new"), ("config", "show", "new"), ("new", "x", "--extends", "new")):
         told = refused(ConfigError, *command)
@@ -173,7 +173,7 @@ def test_a_wrong_configuration_is_told_with_file_and_line(old: str, new: str, wo
         ("lr=[", "not valid YAML"),
     ],
 )
-def test_a_wrong_override_is_told_with_its_text(override: str, words: str) -> None:
+def test_override_errors_quote_the_override(override: str, words: str) -> None:
     for command in (("fit", "new"), ("config", "show", "new"), ("new", "x", *DATA)):
         told = refused(ConfigError, *command, "--set", override)
         assert words in told
@@ -181,7 +181,7 @@ def test_a_wrong_override_is_told_with_its_text(override: str, words: str) -> No
 
 
 @pytest.mark.parametrize("command", ["fit", "tune", "submit", "ensemble"])
-def test_an_unknown_experiment_is_told_with_those_there_are(command: str) -> None:
+def test_an_unknown_experiment_is_answered_with_the_known_ones(command: str) -> None:
     told = refused(MissingFileError, command, "exp042")
     assert "there is no experiment 'exp042'" in told
     assert "experiments here: new" in told
@@ -199,7 +199,7 @@ def test_a_second_new_leaves_the_first() -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "sub/x", "/x", "a b", ".x", "", "x" * 300])
-def test_a_name_that_cannot_be_one_makes_no_folder(name: str) -> None:
+def test_an_invalid_name_creates_no_folder(name: str) -> None:
     assert "cannot be the name of an experiment" in refused(ConfigError, "new", name, *DATA)
 
 
@@ -217,17 +217,17 @@ def test_a_name_that_cannot_be_one_makes_no_folder(name: str) -> None:
         ("--extends", "exp041", MissingFileError),
     ],
 )
-def test_data_that_are_not_there_make_no_folder(option: str, value: str, error: type[ToolkitError]) -> None:
+def test_missing_data_create_no_folder(option: str, value: str, error: type[ToolkitError]) -> None:
     told = refused(error, "new", "exp042", *DATA, option, value)
     assert Path(value).name in told
     assert option.strip("-").replace("-", "_") in told or option == "--extends"
 
 
-def test_without_data_the_whole_command_is_told() -> None:
+def test_without_data_the_advice_is_the_whole_command() -> None:
     assert "tk new exp042 --images FOLDER --masks FOLDER_OR_CSV" in refused(ConfigError, "new", "exp042")
 
 
-def test_a_file_in_the_place_of_a_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_in_place_of_a_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     finish("a")
     Path("submissions").write_text("a file")
     assert "submissions/a.csv" in refused(StorageError, "submit", "a", "--threshold", "0.5")
@@ -325,7 +325,7 @@ def write_folds_of_other_images() -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) and not isinstance(value, type) else "",
 )
-def test_bad_data_are_told_before_training(
+def test_bad_data_are_reported_before_training(
     damage: Callable[[], None], error: type[ToolkitError], words: tuple[str, ...]
 ) -> None:
     damage()
@@ -334,7 +334,7 @@ def test_bad_data_are_told_before_training(
         assert word in told
 
 
-def test_all_bad_images_are_told_at_once() -> None:
+def test_all_bad_images_are_reported_at_once() -> None:
     drop_a_label()
     truncate_a_jpeg()
     told = refused(DataError, "fit", "new")
@@ -343,7 +343,7 @@ def test_all_bad_images_are_told_at_once() -> None:
     assert "t3: no mask" in told
 
 
-def test_masks_of_other_names_are_told_with_one_of_them() -> None:
+def test_masks_without_images_are_reported_with_an_example() -> None:
     masks_as_files()
     for image_id in TRAINING:
         (Path("data/masks") / f"{image_id}.png").rename(Path("data/masks") / f"{image_id}_mask.png")
@@ -352,7 +352,7 @@ def test_masks_of_other_names_are_told_with_one_of_them() -> None:
     assert "t0_mask" in told
 
 
-def test_a_missing_folder_is_told_with_its_key_and_the_part_that_is_there() -> None:
+def test_a_missing_folder_is_reported_with_its_key_and_the_existing_parent() -> None:
     begin("new", CONFIG.replace("data/train/images", "data/trian/images"))
     told = refused(MissingFileError, "fit", "new")
     assert "data.images: there is no folder" in told
@@ -368,7 +368,7 @@ def test_more_folds_than_images_are_refused() -> None:
 # What is not ready, damaged or held by someone else
 
 
-def test_commands_in_the_wrong_order_tell_the_right_one() -> None:
+def test_commands_in_the_wrong_order_name_the_right_one() -> None:
     assert "Run: tk fit EXPERIMENT" in refused(MissingFileError, "tune")
     for command in (("tune",), ("submit",), ("submit", "--threshold", "0.5"), ("ensemble", "--name", "x")):
         assert "Run: tk fit new" in refused(NotReadyError, *command, "new")
@@ -379,7 +379,7 @@ def test_commands_in_the_wrong_order_tell_the_right_one() -> None:
     assert "Run: tk fit new" in refused(NotReadyError, "ensemble", "a", "new")
 
 
-def test_what_was_stopped_before_it_was_scored_is_not_submitted() -> None:
+def test_an_experiment_without_scores_is_not_submitted() -> None:
     finish("a").score.unlink()
     assert "a is not finished" in refused(NotReadyError, "submit", "a", "--threshold", "0.5")
 
@@ -392,7 +392,7 @@ def test_without_test_images_there_is_nothing_to_submit() -> None:
     assert "tk fit a" in told
 
 
-def test_damaged_predictions_are_told_with_their_folder() -> None:
+def test_damaged_predictions_are_reported_with_their_folder() -> None:
     manifest = finish("a").predictions("oof") / "manifest.json"
     finish("b")
     manifest.write_text(manifest.read_text()[:20])
@@ -410,13 +410,13 @@ def test_damaged_predictions_are_told_with_their_folder() -> None:
         "{}",
     ],
 )
-def test_a_recipe_that_was_edited_wrongly_is_told(content: str) -> None:
+def test_an_invalid_edited_recipe_is_reported(content: str) -> None:
     finish("a").tuned.write_text(content)
     assert "experiments/a/tuned.json is damaged" in refused(StorageError, "submit", "a")
 
 
 @pytest.mark.parametrize("damage", [drop_a_label, lambda: write_labels(t4="190 4"), truncate_a_jpeg])
-def test_data_that_were_damaged_after_fitting_are_told(damage: Callable[[], None]) -> None:
+def test_data_damaged_after_fitting_are_reported(damage: Callable[[], None]) -> None:
     finish("a")
     damage()
     assert refused(DataError, "tune", "a")
@@ -470,7 +470,7 @@ def test_wrong_options_make_no_ensemble(options: tuple[str, ...], words: str) ->
     assert words in refused(ConfigError, "ensemble", "a", "b", *options)
 
 
-def test_parts_that_are_not_there_make_no_ensemble() -> None:
+def test_missing_parts_make_no_ensemble() -> None:
     for name in "abc":
         finish(name)
     assert run("ensemble", "b", "c")[0] == 0
@@ -505,7 +505,7 @@ def test_members_that_do_not_fit_together_make_no_ensemble() -> None:
     assert "different test images" in refused(MembersError, "ensemble", "a", "retested")
 
 
-def test_data_that_have_moved_since_fitting_are_told() -> None:
+def test_data_moved_since_fitting_are_reported() -> None:
     finish("a")
     finish("b")
     Path("data/train").rename("data/elsewhere")
@@ -571,7 +571,7 @@ def test_a_sample_with_other_ids_makes_no_submission() -> None:
     assert "s1" in refused(SubmissionError, "submit", "a", "--threshold", "0.5")
 
 
-def test_test_images_that_the_sample_leaves_out_are_told() -> None:
+def test_test_images_missing_from_the_sample_are_reported() -> None:
     finish("a")
     Path("data/sample_submission.csv").write_text("id,rle_mask\ns2.png,\ns1.png,\n")
     code, _, err = run("submit", "a", "--threshold", "0.4")
@@ -594,7 +594,7 @@ def test_test_images_that_the_sample_leaves_out_are_told() -> None:
         ("s1,1 1\ns2,1 1\n", ("--solution", "nowhere.csv"), MissingFileError, "nowhere.csv"),
     ],
 )
-def test_what_cannot_be_scored_is_told(
+def test_scoring_errors_name_the_cause(
     submission: str, options: tuple[str, ...], error: type[ToolkitError], words: str
 ) -> None:
     Path("a.csv").write_text(f"id,rle_mask\n{submission}")
@@ -603,7 +603,7 @@ def test_what_cannot_be_scored_is_told(
     assert words in refused(error, *command, *options)
 
 
-def test_a_demo_does_not_write_among_other_files() -> None:
+def test_a_demo_refuses_a_folder_with_other_files() -> None:
     for folder in (".", "data", "data/train.csv"):
         assert "holds other files than those of a demo" in refused(DataError, "demo", folder)
 
@@ -655,7 +655,7 @@ def test_every_path_to_an_experiment_makes_the_same_submission() -> None:
         assert Path("submissions/a.csv").read_bytes() == first
 
 
-def test_the_list_tells_how_far_each_experiment_is() -> None:
+def test_the_list_shows_the_state_of_each_experiment() -> None:
     finish("a")
     finish("b")
     run("ensemble", "a", "b", "--name", "both")
@@ -684,7 +684,7 @@ def test_the_list_tells_how_far_each_experiment_is() -> None:
 # Streams and interruption
 
 
-def test_results_go_to_stdout_and_talk_to_stderr() -> None:
+def test_results_go_to_stdout_and_messages_to_stderr() -> None:
     finish("a")
 
     def tk(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -700,7 +700,7 @@ def test_results_go_to_stdout_and_talk_to_stderr() -> None:
     assert refusal.stderr == "error: experiments/new has not been fitted yet\nRun: tk fit new\n"
 
 
-def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: Workspace) -> None:
         raise KeyboardInterrupt
 
@@ -750,7 +750,7 @@ def test_predictions_of_other_classes_are_not_tuned() -> None:
         (("--metric", "{fbeta: {beta: -1}}"), "beta"),
     ],
 )
-def test_what_cannot_be_searched_is_told(options: tuple[str, ...], words: str) -> None:
+def test_invalid_metrics_and_steps_of_tune_are_refused(options: tuple[str, ...], words: str) -> None:
     finish("a")
     assert words in refused(ConfigError, "tune", "a", *options)
 
@@ -787,7 +787,7 @@ def test_every_metric_is_tuned(metric: object, label: str, untuned: float) -> No
     assert json.loads(experiment.tuned.read_text())["metric"] == label
 
 
-def test_an_image_of_another_size_than_predicted_is_told() -> None:
+def test_an_image_with_another_size_than_predicted_is_reported() -> None:
     finish("a")
     draw(Path("data/train/images") / f"{TRAINING[0]}.png", np.zeros((20, 16), np.uint8))
     assert f"{TRAINING[0]} is 20×16 now" in refused(ChangedError, "tune", "a")

@@ -159,7 +159,7 @@ def test_tables_files_and_picture(single: Experiment, tmp_path: Path) -> None:
     assert min(read_image(single.confusion).shape[:2]) > 300
 
 
-def test_exclusive_classes_and_ignored(tmp_path: Path) -> None:
+def test_exclusive_classes_with_ignored_pixels(tmp_path: Path) -> None:
     labels = {image_id: np.zeros(SIZE, np.uint8) for image_id in ("a", "b", "c")}
     labels["a"][2:] = 1
     labels["b"][0] = 255
@@ -193,7 +193,7 @@ def test_exclusive_classes_and_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lines", [SINGLE, SEVERAL, SEVERAL.replace("softmax", "sigmoid")])
-def test_what_is_predicted_in_ignored_pixels_changes_nothing(lines: str, tmp_path: Path) -> None:
+def test_predictions_in_ignored_pixels_change_nothing(lines: str, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     count = 3 if "classes" in lines else 1
     labels = {image_id: random.choice([0, 1, 255], SIZE).astype(np.uint8) for image_id in ("a", "b", "c")}
@@ -212,7 +212,7 @@ def test_without_predictions_there_is_nothing_to_evaluate(single: Experiment, tm
     assert "there is no experiment 'other'" in tk(tmp_path, "evaluate", "other", code=4).stderr
 
 
-def test_images_that_came_later_are_told(single: Experiment, tmp_path: Path) -> None:
+def test_images_added_after_fitting_are_reported(single: Experiment, tmp_path: Path) -> None:
     for folder in ("images", "masks"):
         (tmp_path / folder / "e.png").write_bytes((tmp_path / folder / "a.png").read_bytes())
     assert "1 images have no fold (e)" in tk(tmp_path, "evaluate", "exp", code=7).stderr

@@ -138,13 +138,13 @@ def test_several_classes(tmp_path: Path) -> None:
     assert areas[:, 1].sum() == areas[:, 2].sum() == areas[0, 3]  # every pixel has one class, ignored ones none
 
 
-def test_the_benchmark_class_is_what_the_primary_metric_looks_at(tmp_path: Path) -> None:
+def test_the_primary_metric_scores_the_benchmark_class(tmp_path: Path) -> None:
     scores = scored(tmp_path, ["iou", "dice"], classes=CLASSES, activation="softmax", benchmark=2)
     assert scores.metric == "iou[2]"
     assert scores.all == scores.per_class["car"]["iou"] != scores.scored.scores()["iou"]
 
 
-def test_the_users_own_metric(tmp_path: Path) -> None:
+def test_a_metric_of_plugins(tmp_path: Path) -> None:
     def share(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> float:
         return float(prediction[valid].mean())
 
@@ -154,7 +154,7 @@ def test_the_users_own_metric(tmp_path: Path) -> None:
         scored(tmp_path, ["share"])
 
 
-def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
+def test_objects_are_read_only_for_metrics_that_need_them(tmp_path: Path) -> None:
     data = label_maps(tmp_path, 2)
     objects = {image_id: np.zeros(SIZE, np.int32) for image_id in IDS}
     known = LabelMaps(data.images, data.masks, data.classes, data.labels, objects)
@@ -166,7 +166,7 @@ def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
         assert scores.scored.scores()["dice"] > 0.3
 
 
-def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:
+def test_an_image_with_another_size_is_reported(tmp_path: Path) -> None:
     data = label_maps(tmp_path, 2)
     store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
     changed = LabelMaps(data.images, data.masks, data.classes, {**data.labels, "i3": np.zeros((3, 4), np.uint8)})
@@ -174,7 +174,7 @@ def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:
         score_stores([store], changed, FOLDS, ["dice"], recipe=IDENTITY, progress=Silent())
 
 
-def test_what_is_written(tmp_path: Path) -> None:
+def test_written_scores(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path / "exp")
     scores = scored(tmp_path, ["miou", "f2"], classes=(*CLASSES, "sea"), activation="softmax")
     write_scores(experiment, scores)
@@ -223,9 +223,7 @@ def test_pictures_of_any_classes(tmp_path: Path, classes: tuple[str, ...], activ
     assert all(sheet.shape[0] > 300 for sheet in sheets)
 
 
-def test_of_equally_bad_images_those_with_more_wrong_pixels_are_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ties_are_broken_by_wrong_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = label_maps(tmp_path, 2)
     wrong = {image_id: 20 * number for number, image_id in enumerate(IDS)}
     with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
@@ -293,7 +291,7 @@ def test_a_submission_is_scored_with_any_metric(tmp_path: Path, metric: str, exp
     assert result["images"] == 2
 
 
-def test_a_metric_that_is_wrong_is_told_with_the_option(tmp_path: Path) -> None:
+def test_an_invalid_metric_is_refused_with_the_option(tmp_path: Path) -> None:
     told = tk_score(tmp_path, "{fbeta: {beta: -1}}", *boxes())["error"]
     assert "--metric: metric.fbeta.beta: must be greater than 0" in told
     assert "mine" in tk_score(tmp_path, "mine", *boxes())["error"]

@@ -40,7 +40,7 @@ def score(*options: str, code: int = 0) -> Any:
     return json.loads(result.stdout) if code == 0 else result.stderr
 
 
-def test_objects_that_touch_are_two_where_rows_are_objects() -> None:
+def test_touching_objects_stay_two_if_rows_are_objects() -> None:
     left, right = box(2, 6, 1, 5), box(2, 6, 5, 9)
     header = "ImageId,EncodedPixels"
     write("truth.csv", header, [("a", left), ("a", right), ("b", None)])
@@ -52,7 +52,7 @@ def test_objects_that_touch_are_two_where_rows_are_objects() -> None:
     assert score("--competition", "dsb2018", "--images", "images", "--metric", "dice")["score"] == 1
 
 
-def test_classes_are_scored_each() -> None:
+def test_each_class_is_scored() -> None:
     Path("form.yaml").write_text("extends: severstal\noutput_size: [10, 14]\nlabel_size: null\n")
     one, other = box(0, 4, 0, 4), box(0, 4, 0, 2)
     header = "ImageId_ClassId,EncodedPixels"
@@ -83,13 +83,13 @@ def test_runs_are_read_as_the_competition_writes_them(name: str, header: str, ce
     assert found["score"] == pytest.approx(expected.get(found["metric"], 0.5))
 
 
-def test_the_old_options_do_without_a_competition() -> None:
+def test_options_without_a_competition() -> None:
     write("truth.csv", "id,rle_mask", [("a", box(0, 4, 0, 4)), ("b", None)])
     write("mine.csv", "id,rle_mask", [("a.png", box(0, 4, 0, 4)), ("b.png", box(0, 1, 0, 1))])
     assert score("--images", "images", "--metric", "dice")["score"] == 0.5
 
 
-def test_what_is_not_known_is_asked_for() -> None:
+def test_missing_options_are_asked_for() -> None:
     for name in ("truth.csv", "mine.csv"):
         write(name, "id,rle_mask", [("a", None), ("b", None)])
     assert "(for example --metric dice) or --competition" in score("--images", "images", code=ConfigError.exit_code)
@@ -97,7 +97,7 @@ def test_what_is_not_known_is_asked_for() -> None:
     assert "did you mean 'airbus'" in score("--competition", "airbas", code=ConfigError.exit_code)
 
 
-def test_an_empty_submission_is_told() -> None:
+def test_an_empty_submission_is_refused() -> None:
     for name in ("truth.csv", "mine.csv"):
         Path(name).write_text("id,rle_mask\n")
     told = score("--images", "images", "--metric", "dice", code=SubmissionError.exit_code)

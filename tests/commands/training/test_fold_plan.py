@@ -106,13 +106,13 @@ def test_columns_of_a_table_are_groups_and_strata(plan: Plan) -> None:
         plan("stratified: hospitl\n")
 
 
-def test_ids_that_the_pattern_does_not_fit_are_told(plan: Plan) -> None:
+def test_ids_that_do_not_match_the_pattern_are_reported(plan: Plan) -> None:
     with pytest.raises(DataError, match=r"groups: 21 of 24 ids do not match the pattern 'a_\(.\)': b_0, b_1") as told:
         plan('groups: {pattern: "a_(.)"}\n')
     assert "(?:" in told.value.advice
 
 
-def test_near_duplicates_are_a_group_and_join_others(plan: Plan, experiment: Experiment) -> None:
+def test_near_duplicates_form_a_group_and_merge_others(plan: Plan, experiment: Experiment) -> None:
     folder = experiment.folder.parents[1] / "images"
     picture = cv2.resize(np.random.default_rng(1).integers(0, 256, (24, 24, 3), np.uint8), (64, 64))
     for image_id, factor in (("a_0", 1.0), ("h_2", 0.8)):
@@ -134,7 +134,7 @@ def test_a_single_fold_holds_out_a_part(plan: Plan) -> None:
     assert counts == {HOLDOUT: 5, TRAIN: 14, 0: 5}
 
 
-def test_too_few_groups_are_told(plan: Plan) -> None:
+def test_too_few_groups_are_refused(plan: Plan) -> None:
     with pytest.raises(
         FoldsError, match="folds_count: 3 folds and a hold-out require at least 4 groups, but there are 3"
     ):
@@ -143,7 +143,7 @@ def test_too_few_groups_are_told(plan: Plan) -> None:
         plan(PATTERN + "folds_count: 7\ntestSplit: 0.4\n")
 
 
-def test_folds_of_a_file_are_taken(plan: Plan, experiment: Experiment) -> None:
+def test_folds_of_a_file_are_used(plan: Plan, experiment: Experiment) -> None:
     drawn = plan("testSplit: 0.2\n" + PATTERN)
     write_folds(experiment.folder / "mine.csv", drawn.ids, drawn.folds)
     taken = plan("folds: mine.csv\n")
@@ -176,7 +176,7 @@ def test_folds_of_a_file_are_taken(plan: Plan, experiment: Experiment) -> None:
         ("testSplit: 0.1\n", "testSplit: None → 0.1"),
     ],
 )
-def test_changed_keys_are_refused_with_what_to_type(
+def test_changed_keys_are_refused_with_the_command_to_run(
     plan: Plan, experiment: Experiment, lines: str, change: str
 ) -> None:
     plan(keep=True)
@@ -194,7 +194,7 @@ def test_changed_keys_are_refused_with_what_to_type(
     plan(lines, restart=True)
 
 
-def test_folds_stay_what_they_are(plan: Plan, experiment: Experiment) -> None:
+def test_folds_stay_the_same(plan: Plan, experiment: Experiment) -> None:
     drawn = plan(keep=True)
     train(experiment)
     assert (plan("seed: 3\n").folds == drawn.folds).all()  # that another seed is refused is told elsewhere
@@ -204,7 +204,7 @@ def test_folds_stay_what_they_are(plan: Plan, experiment: Experiment) -> None:
         plan()
 
 
-def test_resolved_keys_that_an_earlier_version_did_not_know_are_no_change(plan: Plan, experiment: Experiment) -> None:
+def test_keys_unknown_to_an_earlier_version_are_not_a_change(plan: Plan, experiment: Experiment) -> None:
     plan(keep=True)
     text = experiment.resolved.read_text()
     for key in ("groups", "group_near_duplicates", "testSplit", "testSplitSeed", "validationSplit"):
@@ -214,9 +214,7 @@ def test_resolved_keys_that_an_earlier_version_did_not_know_are_no_change(plan: 
     plan()
 
 
-def test_folds_that_somebody_put_there_have_to_be_what_the_configuration_says(
-    plan: Plan, experiment: Experiment
-) -> None:
+def test_a_given_folds_csv_must_agree_with_the_configuration(plan: Plan, experiment: Experiment) -> None:
     write_folds(experiment.folds, IDS, np.array([0, 1, 2, HOLDOUT] * 6))
     with pytest.raises(FoldsError, match="has a hold-out of 6 images, but testSplit is not set") as told:
         plan()
@@ -244,7 +242,7 @@ def test_folds_that_somebody_put_there_have_to_be_what_the_configuration_says(
         ("stratified: no\n", "expected true or false, coverage, classes, or the name of a column, received 'no'"),
     ],
 )
-def test_impossible_keys_are_told_before_anything_is_read(plan: Plan, lines: str, problem: str) -> None:
+def test_impossible_keys_are_refused_before_anything_is_read(plan: Plan, lines: str, problem: str) -> None:
     with pytest.raises(ConfigError) as told:
         plan(lines)
     assert problem in told.value.message
