@@ -23,7 +23,7 @@ def score(task: RecipeTask, recipes: list[Recipe]) -> float:
     for example in task.examples(""):
         judge = Scorer([task.metric], task.activation, recipes[example.position], task.own)
         judge.add(example.stored, example.labels, example.objects, example.presence)
-        statistics.append(judge.judgement().statistics[0])
+        statistics.append(judge.scored().statistics[0])
     return task.metric.score(np.concatenate(statistics))
 
 
