@@ -1,3 +1,5 @@
+"""Covers toolkit/api/experiment.py and batches.py."""
+
 import shutil
 from pathlib import Path
 from typing import Any

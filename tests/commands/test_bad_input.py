@@ -1,3 +1,8 @@
+"""Bad input, files and streams of every command, on small experiments that count as finished.
+
+Covers toolkit/commands/session.py.
+"""
+
 import json
 import shutil
 import subprocess
@@ -186,45 +191,6 @@ def test_an_unknown_experiment_is_answered_with_the_known_ones(command: str) -> 
     assert "there is no experiment 'exp042'" in told
     assert "experiments here: new" in told
     assert "tk new exp042" in told
-
-
-# New experiments
-
-
-def test_a_second_new_leaves_the_first() -> None:
-    assert run("new", "exp042", *DATA)[0] == 0
-    told = refused(ConfigError, "new", "exp042", *DATA)
-    assert "experiments/exp042 is there already" in told
-    assert "experiments/exp042/config.yaml" in told
-
-
-@pytest.mark.parametrize("name", ["../x", "sub/x", "/x", "a b", ".x", "", "x" * 300])
-def test_an_invalid_name_creates_no_folder(name: str) -> None:
-    assert "cannot be the name of an experiment" in refused(ConfigError, "new", name, *DATA)
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "error"),
-    [
-        ("--images", "data/trian/images", MissingFileError),
-        ("--images", "data/train.csv", MissingFileError),
-        ("--images", "data/train", NothingToLearnError),
-        ("--masks", "data/trian.csv", MissingFileError),
-        ("--masks", "data/train", NothingToLearnError),
-        ("--test", "data/tset", MissingFileError),
-        ("--sample-submission", "data/sample.csv", MissingFileError),
-        ("--sample-submission", "data/test/images/s0.png", SubmissionError),
-        ("--extends", "exp041", MissingFileError),
-    ],
-)
-def test_missing_data_create_no_folder(option: str, value: str, error: type[ToolkitError]) -> None:
-    told = refused(error, "new", "exp042", *DATA, option, value)
-    assert Path(value).name in told
-    assert option.strip("-").replace("-", "_") in told or option == "--extends"
-
-
-def test_without_data_the_advice_is_the_whole_command() -> None:
-    assert "tk new exp042 --images FOLDER --masks FOLDER_OR_CSV" in refused(ConfigError, "new", "exp042")
 
 
 def test_a_file_in_place_of_a_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -603,11 +569,6 @@ def test_scoring_errors_name_the_cause(
     assert words in refused(error, *command, *options)
 
 
-def test_a_demo_refuses_a_folder_with_other_files() -> None:
-    for folder in (".", "data", "data/train.csv"):
-        assert "holds other files than those of a demo" in refused(DataError, "demo", folder)
-
-
 # The way that leads on
 
 
@@ -655,32 +616,6 @@ def test_every_path_to_an_experiment_makes_the_same_submission() -> None:
         assert Path("submissions/a.csv").read_bytes() == first
 
 
-def test_the_list_shows_the_state_of_each_experiment() -> None:
-    finish("a")
-    finish("b")
-    run("ensemble", "a", "b", "--name", "both")
-    run("tune", "a")
-    begun = finish("begun")
-    begun.score.unlink()
-    for fold, complete in ((0, True), (1, False)):
-        stage = begun.stage(fold, 0)
-        write_json(stage.state, {"complete": complete})
-        stage.best_weights.write_text("weights")
-    begin("wrong", "members: 3\n")
-    listed = {entry["name"]: entry for entry in json_of("ls")["experiments"]}
-    states = {name: entry["state"] for name, entry in listed.items() if name != "wrong"}
-    assert states == {
-        "a": "finished", "b": "finished", "begun": "1 of 2 folds trained", "both": "finished", "new": "new",
-    }  # fmt: skip
-    assert listed["wrong"]["state"].startswith("broken: ")
-    assert listed["both"]["kind"] == "ensemble of 2"
-    assert listed["a"]["tuned"] == 1
-    assert listed["b"]["tuned"] is None
-    code, out, _ = run("ls")
-    assert code == 0
-    assert all(name in out for name in listed)
-
-
 # Streams and interruption
 
 
@@ -708,19 +643,6 @@ def test_an_interruption_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> 
     code, out, err = run("tune")
     assert (code, out) == (130, "")
     assert err.startswith("interrupted")
-
-
-def test_a_variation_is_written_as_it_was_checked() -> None:
-    assert run("new", "one", "--extends", "new", "--set", "stages.0.epochs=3")[0] == 0
-    config = load_config(Path("experiments/one/config.yaml")).config
-    assert config.stages[0].epochs == 3
-    assert config.stages[1:] == load_config(Path("experiments/new/config.yaml")).config.stages[1:]
-
-    assert run("new", "two", "--extends", "new", "--set", "augmentation={HorizontalFlip: 0.5}")[0] == 0
-    told = refused(ConfigError, "new", "three", "--extends", "two", "--set", "augmentation={VerticalFlip: 0.5}")
-    assert "but not remove them" in told
-    assert not Path("experiments/three").exists()
-    assert run("new", "three", "--extends", "two", "--set", "augmentation=[{VerticalFlip: 0.5}]")[0] == 0
 
 
 def test_a_recipe_is_not_tuned_over_other_folds_than_those_trained() -> None:

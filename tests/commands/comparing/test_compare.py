@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/comparing/compare.py, compare_result.py and differing_keys.py."""
+
 import csv
 import json
 import shutil

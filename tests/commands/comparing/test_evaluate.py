@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/comparing/evaluate.py and evaluate_result.py, and scoring/recipe_choice.py."""
+
 import csv
 import json
 import re

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/inspecting/data.py and data_samples.py."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/predicting/predict.py, predict_result.py, forecaster.py and one_file_formats.py."""
+
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/scoring/scores.py and overlays.py."""
+
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,18 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from toolkit.cli import app
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import Scores, score_stores, write_scores
 from toolkit.core.arrays import Labels, Objects
 from toolkit.core.masks.labels import BINARY, IGNORE, Classes, planes
-from toolkit.core.masks.rle import encode
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.errors import ChangedError, ConfigError, SubmissionError
+from toolkit.errors import ChangedError
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import read_image
@@ -242,61 +241,3 @@ def test_ties_are_broken_by_wrong_pixels(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("toolkit.commands.scoring.overlays.overlay_sheet", sheet)
     write_overlays(Experiment(tmp_path / "exp"), store, data, scores, IDENTITY)
     assert shown == ["i5", "i4", "i3", "i2", "i1", "i0"]
-
-
-# tk score
-
-
-def tk_score(tmp_path: Path, metric: str, submitted: list[np.ndarray], truth: list[np.ndarray]) -> dict:
-    for name, masks in (("submission", submitted), ("solution", truth)):
-        rows = "".join(f"{one},{encode(mask)}\n" for one, mask in zip(IDS, masks, strict=False))
-        (tmp_path / f"{name}.csv").write_text(f"id,rle_mask\n{rows}")
-    for image_id in IDS:
-        Image.fromarray(np.zeros(SIZE, np.uint8)).save(tmp_path / f"{image_id}.png")
-    solution, images = str(tmp_path / "solution.csv"), str(tmp_path)
-    command = ["score", str(tmp_path / "submission.csv"), "--solution", solution, "--images", images]
-    result = CliRunner().invoke(app, [*command, "--metric", metric, "--json"])
-    assert result.exit_code in (0, ConfigError.exit_code, SubmissionError.exit_code), result.output
-    return json.loads(result.stdout) if result.exit_code == 0 else {"error": result.stderr}
-
-
-def boxes() -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Of a hit of IoU 0.75 and a false alarm, each of 12 pixels, and an empty image rightly left empty."""
-    submitted, truth = np.zeros(SIZE, np.bool_), np.zeros(SIZE, np.bool_)
-    submitted[:3, :4] = submitted[6:9, 8:12] = True
-    truth[:4, :4] = True
-    nothing = np.zeros(SIZE, np.bool_)
-    return [submitted, nothing], [truth, nothing]
-
-
-@pytest.mark.parametrize(
-    ("metric", "expected"),
-    [
-        ("dice", (2 * 12 / 40 + 1) / 2),
-        ("{dice: {empty: skip}}", 2 * 12 / 40),
-        ("{fbeta: {beta: 2}}", (5 * 12 / (24 + 4 * 16) + 1) / 2),
-        ("val_f2", (5 * 12 / (24 + 4 * 16) + 1) / 2),
-        ("precision", (12 / 24 + 1) / 2),
-        ("recall", (12 / 16 + 1) / 2),
-        ("global_dice", 24 / 40),
-        ("miou", 12 / 28),
-        ("binary_accuracy", (280 - 16) / 280),
-        ("instance_map", (5 / 10 * 1 / 2 + 1) / 2),
-        ("airbus_f2", (5 / 10 * 5 / 6 + 1) / 2),
-    ],
-)
-def test_a_submission_is_scored_with_any_metric(tmp_path: Path, metric: str, expected: float) -> None:
-    result = tk_score(tmp_path, metric, *boxes())
-    assert result["score"] == pytest.approx(expected)
-    assert result["images"] == 2
-
-
-def test_an_invalid_metric_is_refused_with_the_option(tmp_path: Path) -> None:
-    told = tk_score(tmp_path, "{fbeta: {beta: -1}}", *boxes())["error"]
-    assert "--metric: metric.fbeta.beta: must be greater than 0" in told
-    assert "mine" in tk_score(tmp_path, "mine", *boxes())["error"]
-
-
-def test_a_score_of_skipped_images_only_is_none(tmp_path: Path) -> None:
-    nothing = [np.zeros(SIZE, np.bool_)] * 2
-    assert "skips all 2 images" in tk_score(tmp_path, "{dice: {empty: skip}}", nothing, nothing)["error"]

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/starting/init.py, data_choices.py, network_choices.py and config_text.py."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/submitting/check.py and competition_option.py."""
+
 import json
 from pathlib import Path
 from typing import Any

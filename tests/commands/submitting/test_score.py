@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/submitting/score.py and toolkit/commands/scoring/classification_table.py."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -102,3 +104,46 @@ def test_an_empty_submission_is_refused() -> None:
         Path(name).write_text("id,rle_mask\n")
     told = score("--images", "images", "--metric", "dice", code=SubmissionError.exit_code)
     assert "mine.csv has no rows" in told
+
+
+def hit_and_false_alarm() -> None:
+    """In a, a hit of IoU 0.75 and a false alarm, each of 12 pixels; b is empty and left empty."""
+    write("mine.csv", "id,rle_mask", [("a", box(0, 3, 0, 4) | box(6, 9, 8, 12)), ("b", None)])
+    write("truth.csv", "id,rle_mask", [("a", box(0, 4, 0, 4)), ("b", None)])
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("dice", (2 * 12 / 40 + 1) / 2),
+        ("{dice: {empty: skip}}", 2 * 12 / 40),
+        ("{fbeta: {beta: 2}}", (5 * 12 / (24 + 4 * 16) + 1) / 2),
+        ("val_f2", (5 * 12 / (24 + 4 * 16) + 1) / 2),
+        ("precision", (12 / 24 + 1) / 2),
+        ("recall", (12 / 16 + 1) / 2),
+        ("global_dice", 24 / 40),
+        ("miou", 12 / 28),
+        ("binary_accuracy", (280 - 16) / 280),
+        ("instance_map", (5 / 10 * 1 / 2 + 1) / 2),
+        ("airbus_f2", (5 / 10 * 5 / 6 + 1) / 2),
+    ],
+)
+def test_a_submission_is_scored_with_any_metric(metric: str, expected: float) -> None:
+    hit_and_false_alarm()
+    result = score("--images", "images", "--metric", metric)
+    assert result["score"] == pytest.approx(expected)
+    assert result["images"] == 2
+
+
+def test_an_invalid_metric_is_refused_with_the_option() -> None:
+    hit_and_false_alarm()
+    told = score("--images", "images", "--metric", "{fbeta: {beta: -1}}", code=ConfigError.exit_code)
+    assert "--metric: metric.fbeta.beta: must be greater than 0" in told
+    assert "mine" in score("--images", "images", "--metric", "mine", code=ConfigError.exit_code)
+
+
+def test_a_score_of_skipped_images_only_is_refused() -> None:
+    for name in ("mine.csv", "truth.csv"):
+        write(name, "id,rle_mask", [("a", None), ("b", None)])
+    told = score("--images", "images", "--metric", "{dice: {empty: skip}}", code=SubmissionError.exit_code)
+    assert "skips all 2 images" in told

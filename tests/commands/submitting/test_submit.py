@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/submitting/submit.py, masks.py, provenance.py and competition_now.py."""
+
 import csv
 import json
 from collections.abc import Mapping

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/tuning/tune.py, tune_result.py and out_of_fold.py."""
+
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
