@@ -110,8 +110,8 @@ def test_a_damaged_image_does_not_stop_the_others(fitted_competition: Workspace,
     assert list(table[table.failure == ""].id) == ["020", "021", "023", "024", "025"]
     (images / "022.png").write_bytes(whole)
     (images / "none.png").unlink()
-    mended = run(fitted_competition, "plain", images, out, "png", "mask")
-    assert (mended.predicted, mended.kept, mended.exit_code) == (1, 5, 0)
+    repaired = run(fitted_competition, "plain", images, out, "png", "mask")
+    assert (repaired.predicted, repaired.kept, repaired.exit_code) == (1, 5, 0)
 
 
 def test_the_files_of_an_image_damaged_later_are_removed(

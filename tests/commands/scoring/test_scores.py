@@ -45,7 +45,7 @@ class LabelMaps(LabelledImages):
 
 
 def label_maps(tmp_path: Path, values: int, classes: Classes = BINARY) -> LabelMaps:
-    """Six grey images with random blocks of labels below `values`, and some void."""
+    """Six grey images with random blocks of labels below `values`, and some ignored pixels."""
     random = np.random.default_rng(values)
     paths, labels = {}, {}
     for image_id in IDS:

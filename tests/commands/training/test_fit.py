@@ -213,7 +213,7 @@ def test_a_changed_configuration_is_refused_with_the_changes(
     shared_competition: Workspace, straight: FitResult, overrides: list[str], changes: list[str] | None
 ) -> None:
     given = [override.format(root=shared_competition.root) for override in overrides]
-    if changes is None:  # masks that do not belong to the images are told before
+    if changes is None:  # masks that do not belong to the images are reported first
         with pytest.raises(Exception, match="no mask"):
             fit(Session(shared_competition), "straight", overrides=given)
         return

@@ -197,7 +197,9 @@ def test_changed_keys_are_refused_with_the_command_to_run(
 def test_folds_stay_the_same(plan: Plan, experiment: Experiment) -> None:
     drawn = plan(keep=True)
     train(experiment)
-    assert (plan("seed: 3\n").folds == drawn.folds).all()  # that another seed is refused is told elsewhere
+    assert (
+        plan("seed: 3\n").folds == drawn.folds
+    ).all()  # folds.csv is kept; refusing another seed is tested elsewhere
     assert (plan(restart=True).folds == drawn.folds).all()
     experiment.folds.unlink()
     with pytest.raises(FoldsError, match="is missing, but folds were trained with it"):
