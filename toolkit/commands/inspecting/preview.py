@@ -22,7 +22,7 @@ from toolkit.files.datasets.cutting import find_occupancies, parts_of
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.disk.png import write_png
-from toolkit.messages import Progress, Table, Task
+from toolkit.messages import Progress, Table
 from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def preview(
     Raises:
         ToolkitError: the configuration, the data or an option is not valid.
     """
-    experiment, progress = session.workspace.find(name), session.progress
+    experiment = session.workspace.find(name)
     if is_ensemble(experiment.config):
         raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has an augmentation")
     if count < 1:
@@ -85,81 +85,83 @@ def preview(
     config = loaded.config
     if not 0 <= stage < len(config.stages):
         raise ConfigError(f"--stage: {out_of_range('stage', stage, len(config.stages))}")
-    seed = config.seed if seed is None else seed
-    shown = read_stage(config, stage, names_defined_beside(experiment.config))
-    data = find_labelled(config)
-    with progress.task("drawing images", count * (1 + VARIANTS)) as task:
-        rows = _rows(loaded, shown, data, count, seed=seed, task=task, progress=progress)
+    shown = _Shown(
+        loaded,
+        read_stage(config, stage, names_defined_beside(experiment.config)),
+        find_labelled(config),
+        count,
+        config.seed if seed is None else seed,
+    )
+    rows = _rows(shown, session.progress)
     what = "crops of" if config.crops else "patches of" if config.patches else "of"
-    title = f"{experiment.name}: {len(rows)} {what} {len(data.images.ids)} training images, seed {seed}"
-    sheet = preview_sheet(title, _notes(shown), rows, config.activation, names=data.classes.names)
+    title = f"{experiment.name}: {len(rows)} {what} {len(shown.data.images.ids)} training images, seed {shown.seed}"
+    sheet = preview_sheet(title, _notes(shown.stage), rows, config.activation, names=shown.data.classes.names)
     write_png(experiment.preview, sheet)
-    return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, seed)
+    return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, shown.seed)
 
 
-def _rows(
-    loaded: Loaded[Config],
-    stage: Stage,
-    data: LabelledImages,
-    count: int,
-    *,
-    seed: int,
-    task: Task,
-    progress: Progress,
-) -> list[PreviewRow]:
+@dataclass(frozen=True)
+class _Shown:
+    """The configuration, the stage whose augmentation is shown, the images, their number, and the seed of all draws."""
+
+    loaded: Loaded[Config]
+    stage: Stage
+    data: LabelledImages
+    count: int
+    seed: int
+
+
+def _rows(shown: _Shown, progress: Progress) -> list[PreviewRow]:
     """The rows of the sheet; images are read and augmented exactly as in training."""
     from toolkit.learning.augmentation.mixing import Mixing
     from toolkit.learning.batches import build_reader
     from toolkit.learning.plugins import Own
     from toolkit.learning.training.fit import build_augmentation
 
+    loaded, stage, data, seed = shown.loaded, shown.stage, shown.data, shown.seed
     config, own = loaded.config, Own(loaded.source, progress)
     augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), own)
     mixing = Mixing(stage.mixing, config.activation)
     reader = replace(build_reader(config, lambda key: loaded.where(*key), own), shape=stage.shape[:2])
-    samples = _samples(config, stage, reader, data, count, seed=seed, progress=progress)
-    originals = [reader.pair(sample)[:2] for sample in samples]
-    task.advance(len(originals))
+    samples = _samples(shown, reader, progress)
     variants = []
-    for epoch in range(VARIANTS):
-        seeds = [derived_seed("sample", seed, 0, stage.number, epoch, place, place) for place in range(len(samples))]
-        pairs = [
-            reader.augmented(sample, augmentation, one) if sample.window else augmentation(*original, one)
-            for sample, original, one in zip(samples, originals, seeds, strict=True)
-        ]
-        images = np.stack([image for image, _ in pairs])
-        targets = np.stack([data.classes.planes(labels) for _, labels in pairs])
-        mixed = mixing(images, targets, derived_seed("mixing", seed, 0, stage.number, epoch, 0))
-        variants.append([PreviewSample(image, target) for image, target in zip(*mixed, strict=True)])
-        task.advance(len(pairs))
+    with progress.task("drawing images", len(samples) * (1 + VARIANTS)) as task:
+        originals = [reader.pair(sample)[:2] for sample in samples]
+        task.advance(len(originals))
+        for epoch in range(VARIANTS):
+            seeds = [
+                derived_seed("sample", seed, 0, stage.number, epoch, place, place) for place in range(len(samples))
+            ]
+            pairs = [
+                reader.augmented(sample, augmentation, one) if sample.window else augmentation(*original, one)
+                for sample, original, one in zip(samples, originals, seeds, strict=True)
+            ]
+            images = np.stack([image for image, _ in pairs])
+            targets = np.stack([data.classes.planes(labels) for _, labels in pairs])
+            mixed = mixing(images, targets, derived_seed("mixing", seed, 0, stage.number, epoch, 0))
+            variants.append([PreviewSample(image, target) for image, target in zip(*mixed, strict=True)])
+            task.advance(len(pairs))
     return [
         PreviewRow(_title(sample), PreviewSample(image, data.classes.planes(labels)), ways)
         for sample, (image, labels), *ways in zip(samples, originals, *variants, strict=True)
     ]
 
 
-def _samples(
-    config: Config,
-    stage: Stage,
-    reader: "SampleReader",
-    data: LabelledImages,
-    count: int,
-    *,
-    seed: int,
-    progress: Progress,
-) -> list[Sample]:
+def _samples(shown: _Shown, reader: "SampleReader", progress: Progress) -> list[Sample]:
     """Some training samples in the order of the ids: images or crops, or patches as an epoch draws them."""
+    config, stage, data = shown.loaded.config, shown.stage, shown.data
+    count, seed = shown.count, shown.seed
     every = [Sample(data, image_id) for image_id in data.images.ids]
     if config.crops is not None:
         every = [part for sample in every for part in parts_of(sample, config.crops)]
     order = [every[place] for place in generator("preview", seed).permutation(len(every))]
     if config.patches is not None:
-        shown = order[:count]
+        chosen = order[:count]
         window = window_size(stage.shape[:2], config.patches.scale)
         share = stage.negatives.share_of_positives(0)
         rule = PatchRule(window, count, config.patches.positive_share if share is None else share)
-        drawn = draw_patches(find_occupancies(shown, cell_of([window]), progress), rule, seed, 0, stage.number, 0)
-        chosen = [replace(shown[place], window=found) for place, found in drawn]
+        drawn = draw_patches(find_occupancies(chosen, cell_of([window]), progress), rule, seed, 0, stage.number, 0)
+        chosen = [replace(chosen[place], window=found) for place, found in drawn]
     else:
         chosen = _with_foreground_first(reader, order, count)
     return sorted(chosen, key=lambda sample: (sample.image_id, *_corner(sample)))
