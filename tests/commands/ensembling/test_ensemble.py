@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/ensembling/ensemble.py, blending.py, member_scores.py and weight_search.py."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
