@@ -1,3 +1,5 @@
+"""Covers core/tuning/area_histograms.py, core/tuning/empty_images.py, core/tuning/grids.py."""
+
 import itertools
 from collections.abc import Callable
 

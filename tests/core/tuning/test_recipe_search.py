@@ -1,3 +1,5 @@
+"""Covers core/tuning/recipe_search.py, core/tuning/candidates.py, core/tuning/steps.py, core/tuning/task.py."""
+
 from collections.abc import Callable
 from dataclasses import replace
 
