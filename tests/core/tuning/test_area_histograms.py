@@ -1,4 +1,4 @@
-"""Covers core/tuning/area_histograms.py, core/tuning/empty_images.py, core/tuning/grids.py."""
+"""Covers toolkit/core/tuning/area_histograms.py, empty_images.py and grids.py."""
 
 import itertools
 from collections.abc import Callable

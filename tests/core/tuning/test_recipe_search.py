@@ -1,4 +1,4 @@
-"""Covers core/tuning/recipe_search.py, core/tuning/candidates.py, core/tuning/steps.py, core/tuning/task.py."""
+"""Covers toolkit/core/tuning/recipe_search.py, candidates.py, steps.py and task.py."""
 
 from collections.abc import Callable
 from dataclasses import replace
