@@ -23,6 +23,7 @@ from toolkit.core.recipe import ClassRecipe, Recipe
 from toolkit.core.rle import decode
 from toolkit.errors import ChangedError, ConfigError, DataError, NotReadyError, ToolkitError
 from toolkit.files.experiment import Workspace
+from toolkit.files.inputs import ArrayImages
 from toolkit.files.members import find_member
 from toolkit.files.prediction_folder import PredictionFolder
 from toolkit.files.store import ProbabilityStore
@@ -224,6 +225,14 @@ def test_how_images_are_taken_together_does_not_matter(
     whole = arrays(tmp_path / "_CHUNK_IMAGES256")
     assert np.array_equal(whole, arrays(tmp_path / "_CHUNK_IMAGES2"))
     assert np.array_equal(whole, arrays(tmp_path / "_LARGE1"))
+
+
+def test_large_images_are_taken_as_many_at_once_as_networks_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicting, "_CHUNK_BYTES", 1)
+    images = ArrayImages({str(number): np.zeros((3, 4, 3), np.uint8) for number in range(10, 20)})
+    chunks = [chunk.ids for chunk in predicting._chunks(images, images.ids, 1)]
+    assert [len(ids) for ids in chunks] == [4, 4, 2]
+    assert tuple(image_id for ids in chunks for image_id in ids) == images.ids
 
 
 def test_a_mean_of_ranks_takes_the_ranks_of_out_of_fold_predictions(

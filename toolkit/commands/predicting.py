@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from toolkit.learning.image_predictor import ImagePredictor
 
 _CHUNK_BYTES, _CHUNK_IMAGES = 1 << 28, 256
+_GROUP = 4
+"""Images that a processor predicts at once, and no faster if there are fewer: chunks end between such groups."""
 _LARGE = 1 << 25
 """Pixels of an image that is not decoded as a whole before it is predicted."""
 
@@ -170,7 +172,7 @@ def _forecast(
 
 
 def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk]:
-    """Ids whose images and maps take a bounded part of the memory together."""
+    """Ids whose images and maps take a bounded part of the memory together, or as many as are predicted at once."""
     chunk: list[str] = []
     size = 0
     for image_id in ids:
@@ -185,7 +187,8 @@ def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk
             yield _Chunk([image_id], is_large=True)
             continue
         needed = height * width * (2 * 4 * classes + 3)
-        if chunk and (size + needed > _CHUNK_BYTES or len(chunk) == _CHUNK_IMAGES):
+        is_full = size + _GROUP * needed > _CHUNK_BYTES or len(chunk) >= _CHUNK_IMAGES
+        if chunk and len(chunk) % _GROUP == 0 and is_full:
             yield _Chunk(chunk)
             chunk, size = [], 0
         chunk.append(image_id)

@@ -266,6 +266,11 @@ class Config(ClosedModel):
         return self.stage_shape(len(self.stages) - 1)
 
     @property
+    def prediction_batch(self) -> int:
+        """Images that the last stage learns from at once."""
+        return self.stages[-1].batch or self.batch
+
+    @property
     def cutting(self) -> Cutting:
         """How images are cut up when they are predicted."""
         return cutting_of(self)

@@ -10,7 +10,7 @@ from toolkit.learning.averaging import ExponentialAverage
 from toolkit.learning.losses import build_loss
 from toolkit.learning.networks import Network, build_network
 from toolkit.learning.optimizers import build_optimizer
-from toolkit.learning.prediction import Predictor
+from toolkit.learning.prediction import Predictor, images_at_once
 from toolkit.learning.runtime import compiled, loss_scaling, strategy
 from toolkit.learning.steps import LossFunction, TrainingStep
 
@@ -74,7 +74,9 @@ class Trainer:
             bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
             with self._strategy.scope():
                 network = build_network(bare, self._config.seed, own=self._own)
-            self._sized[shape] = _Sized(network, Predictor(network, "none", self._config.activation), {})
+            at_once = images_at_once(self._config.prediction_batch)
+            predictor = Predictor(network, "none", self._config.activation, at_once=at_once)
+            self._sized[shape] = _Sized(network, predictor, {})
         return self._sized[shape]
 
     def _compile(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":
