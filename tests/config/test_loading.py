@@ -490,7 +490,7 @@ RICH = (
     initial_weights: weights/best.h5
     freeze_encoder: false
   - epochs: 1
-    extra_callbacks: {LRVariator: {relSize: 1, toVal: 0.1}}
+    schedule: {CyclicLR: {base_lr: 1e-4, max_lr: 1e-2, step_size: 5}}
     initial_weights: exp041:stage1
 architecture: FPN
 architecture_options: {pyramid_dropout: 0.1}

@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import read_stage, stage_key, stage_schedule
+from toolkit.config.resolved_stage import read_stage, stage_key
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.callbacks import parse_callbacks
 from toolkit.config.training.losses import parse_loss
@@ -16,8 +16,6 @@ from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.training.weight_averaging import parse_averaging
 
-CYCLIC = {"CyclicLR": {"base_lr": 1e-4, "max_lr": 1e-3, "step_size": 10}}
-VARIATOR = {"LRVariator": {"relSize": 1, "toVal": 0.1}}
 STOPPING = {"EarlyStopping": {"patience": 3}}
 PLATEAU = {"ReduceLROnPlateau": {"patience": 2}}
 
@@ -129,33 +127,6 @@ def test_callbacks_replace_and_extra_callbacks_are_added(stage: dict[str, Any], 
     found = config(stage, {}, callbacks=STOPPING)
     assert [spec.name for spec in read_stage(found, 0).callbacks] == names
     assert [spec.name for spec in read_stage(found, 1).callbacks] == ["EarlyStopping"]
-
-
-# --- Schedules -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("stage", "keys", "key", "schedule"),
-    [
-        ({}, {"schedule": "cosine"}, ("schedule",), "cosine"),
-        ({"schedule": "linear"}, {"schedule": "cosine"}, ("stages", 0, "schedule"), "linear"),
-        ({}, {"callbacks": CYCLIC}, ("callbacks", "CyclicLR"), CYCLIC),
-        ({}, {"callbacks": (STOPPING, VARIATOR)}, ("callbacks", 1, "LRVariator"), VARIATOR),
-        ({"callbacks": CYCLIC}, {"schedule": "cosine"}, ("stages", 0, "callbacks", "CyclicLR"), CYCLIC),
-        (
-            {"extra_callbacks": (VARIATOR,)},
-            {"schedule": "cosine", "callbacks": STOPPING},
-            ("stages", 0, "extra_callbacks", 0, "LRVariator"),
-            VARIATOR,
-        ),
-        ({"callbacks": {}}, {"callbacks": CYCLIC}, ("schedule",), "constant"),
-        ({"callbacks": {}, "schedule": "cosine"}, {"callbacks": CYCLIC}, ("stages", 0, "schedule"), "cosine"),
-    ],
-)
-def test_what_sets_the_learning_rate(stage: dict[str, Any], keys: dict[str, Any], key: object, schedule: Any) -> None:
-    found = config(stage, **keys)
-    assert stage_schedule(found, 0) == (key, parse_schedule(schedule))
-    assert read_stage(found, 0).schedule == parse_schedule(schedule)
 
 
 # --- A whole configuration -------------------------------------------------------------------------------------------

@@ -8,8 +8,6 @@ from toolkit.config.loading import config_from_plain, load_config, plain_config
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 
-CYCLIC = {"CyclicLR": {"base_lr": 1e-4, "max_lr": 1e-3, "step_size": 10}}
-VARIATOR = {"LRVariator": {"relSize": 1, "toVal": 0.1}}
 DATA = {"images": "a", "masks": "b"}
 
 
@@ -51,7 +49,6 @@ SOUND: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
     ([{"shape": [64, 96, 1]}], {"shape": [32, 32, 1]}),
     ([], {"architecture": "ModularUnet", "backbone": None, "architecture_options": {"depth": 2}, "shape": [4, 8, 2]}),
     ([{"schedule": ["cosine"]}, {"epochs": 3, "schedule": [{"warm_up": {"epochs": 2}}, "cosine"]}], {}),
-    ([{"callbacks": CYCLIC}], {"schedule": "cosine"}),
     ([], {"callbacks": {"EarlyStopping": {"patience": 1, "monitor": "val_iou"}}, "metrics": ["iou"]}),
     (
         [],
@@ -225,30 +222,6 @@ def test_what_fits_together_is_taken_and_comes_back_from_plain_data(
             {"schedule": {"cosine_restarts": {"cycles": 4}}},
             "schedule",
             "schedule: in stages.1: 4 cycles need at least 4 epochs, but there are 3",
-        ),
-        (
-            [],
-            {"schedule": "cosine", "callbacks": CYCLIC},
-            "schedule",
-            "schedule: callbacks.CyclicLR sets the learning rate",
-        ),
-        (
-            [{"schedule": "cosine", "extra_callbacks": VARIATOR}],
-            {},
-            "schedule",
-            "stages.0.schedule: stages.0.extra_callbacks.LRVariator sets the learning rate already: keep one of them",
-        ),
-        (
-            [{"schedule": "cosine"}],
-            {"callbacks": CYCLIC},
-            "schedule",
-            "stages.0.schedule: callbacks.CyclicLR sets the learning rate already",
-        ),
-        (
-            [{"extra_callbacks": VARIATOR}],
-            {"callbacks": CYCLIC},
-            "LRVariator",
-            "stages.0.extra_callbacks.LRVariator: callbacks.CyclicLR sets the learning rate already",
         ),
     ],
 )

@@ -12,7 +12,6 @@ from toolkit.config.training.schedules import (
     CyclicLR,
     PluginSchedule,
     StepDecay,
-    Variations,
     WarmUp,
     parse_schedule,
 )
@@ -72,7 +71,6 @@ def test_a_chain_as_list_or_mapping() -> None:
         ({"CyclicLR": {**CYCLIC, "gamma": 0.9}}, ("CyclicLR",), "exp_range"),
         ({"CyclicLR": {**CYCLIC, "mode": "exp_range"}}, ("CyclicLR",), "exp_range"),
         (({"constant": {"epochs": 1}}, "mine"), (1,), "cannot be part of a chain"),
-        ({"LRVariator": {"toVal": 0.1, "relSize": 1}, "cosine": None}, ("LRVariator",), "cannot be part of a chain"),
     ],
 )
 def test_what_makes_no_sense_is_refused_where_it_stands(value: Any, path: Any, text: str) -> None:
@@ -127,67 +125,12 @@ def test_a_stage_must_be_long_enough() -> None:
         restarts.spans(3)
 
 
-VARIATIONS: dict[str, Any] = {
-    "LRVariator": {
-        "absSize": 100,
-        "toVal": 0.002,
-        "style": 2,
-        "then": {"LRVariator": {"relSize": 0.5, "toVal": 0.001, "style": "cos+"}},
-    }
-}
-
-
-def test_a_variation_is_a_chain_of_curves() -> None:
-    (leg,) = parse_schedule(VARIATIONS).legs
-    assert isinstance(leg, Variations)
-    assert [(piece.absSize, piece.relSize, piece.toVal, piece.style) for piece in leg.pieces] == [
-        (100, None, 0.002, 2),
-        (None, 0.5, 0.001, "cos+"),
-    ]
-
-
-def with_then(then: Any, **first: Any) -> Any:
-    return {"LRVariator": {"absSize": 100, "toVal": 0.002, **first, "then": then}}
-
-
-@pytest.mark.parametrize(
-    ("value", "path", "text"),
-    [
-        (with_then(None, style="cosine"), ("LRVariator",), "cosine"),
-        (with_then(None, style=-1), ("LRVariator",), "exponent above 0"),
-        (with_then(None, relSize=1), ("LRVariator",), "either relSize"),
-        (with_then(None, periodSteps=5, periodEpochs=1), ("LRVariator",), "not both"),
-        ({"LRVariator": {"relSize": 1}}, ("LRVariator",), "toVal is missing"),
-        (with_then({"LRVariator": {"toVal": 0.1}}), ("LRVariator", "then", "LRVariator"), "either relSize"),
-        (with_then({"LRVariater": {}}), ("LRVariator", "then", "LRVariater"), "LRVariater"),
-        (with_then({"LRVariator": 3}), ("LRVariator", "then", "LRVariator"), "pairs"),
-        (with_then(3), ("LRVariator", "then"), "expected a name"),
-        (with_then({"ReduceLROnPlateau": {}}), ("LRVariator", "then", "ReduceLROnPlateau"), "among the callbacks"),
-        (
-            with_then({"LRVariator": {"relSize": 1, "toVal": 0.1, "periodSteps": 7}}),
-            ("LRVariator", "then", "LRVariator"),
-            "counts from the first",
-        ),
-    ],
-)
-def test_wrong_variations_are_refused_where_they_stand(value: Any, path: Any, text: str) -> None:
-    found, words = problem(value)
-    assert found == path
-    assert text in words
-
-
-def test_a_constant_variation_needs_no_end() -> None:
-    (leg,) = parse_schedule({"LRVariator": {"relSize": 1, "style": "const"}}).legs
-    assert isinstance(leg, Variations)
-    assert leg.pieces[0].toVal is None
-
-
 def test_an_unknown_name_comes_with_all_known_ones() -> None:
     with pytest.raises(ProblemsAtError) as caught:
         parse_schedule("cosine_restart", ["mine"])
     error = caught.value.problems[0][1]
     assert isinstance(error, UnknownNameError)
-    assert {"cosine_restarts", "LRVariator", "mine"} <= set(error.allowed)
+    assert {"cosine_restarts", "CyclicLR", "mine"} <= set(error.allowed)
 
 
 def test_numbers_come_through() -> None:
