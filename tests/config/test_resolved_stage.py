@@ -48,7 +48,7 @@ def value_of(key: str, *stages: dict[str, Any], **keys: Any) -> Any:
     return stage.frozen if key == "freeze_encoder" else getattr(stage, key)
 
 
-def test_every_key_that_both_have_is_looked_at() -> None:
+def test_every_shared_key_is_tested() -> None:
     assert set(SHARED) == set(Config.model_fields) & set(StageConfig.model_fields)
 
 
@@ -58,18 +58,18 @@ class TestSharedKeys:
         experiments, stages, read = SHARED[key]
         assert value_of(key, {key: stages}, **{key: experiments}) == read(stages) != read(experiments)
 
-    def test_what_it_leaves_out_is_the_experiments(self, key: str) -> None:
+    def test_missing_keys_of_a_stage_are_those_of_the_experiment(self, key: str) -> None:
         experiments, _, read = SHARED[key]
         assert value_of(key, {}, **{key: experiments}) == read(experiments)
         assert value_of(key, {key: None}, **{key: experiments}) == read(experiments)
 
-    def test_its_value_is_said_to_stand_where_it_stands(self, key: str) -> None:
+    def test_the_position_of_a_value_is_that_of_its_key(self, key: str) -> None:
         stages = config({}, {key: SHARED[key][1]}, **CLASSES).stages
         assert [stage_key(stage, number, key) for number, stage in enumerate(stages)] == [(key,), ("stages", 1, key)]
 
 
 @pytest.mark.parametrize("key", sorted(set(SHARED) - {"freeze_encoder"}))
-def test_the_next_stage_has_the_experiments_value_again(key: str) -> None:
+def test_the_next_stage_has_the_value_of_the_experiment_again(key: str) -> None:
     experiments, stages, read = SHARED[key]
     assert value_of(key, {key: stages}, {}, **{key: experiments}) == read(experiments)
 
@@ -85,13 +85,13 @@ def test_the_next_stage_has_the_experiments_value_again(key: str) -> None:
         ("initial_weights", "exp041:stage1", str),
     ],
 )
-def test_what_only_a_stage_says_is_taken(key: str, value: Any, read: Any) -> None:
+def test_keys_of_a_stage_alone_are_taken(key: str, value: Any, read: Any) -> None:
     keys = {"negatives": 1, "initial_weights": "exp1"} if key == "hard_negatives" else {}
     read_ones = [getattr(read_stage(config(*stages), 1), key) for stages in [({}, {**keys, key: value}), ({}, {})]]
     assert read_ones[0] == read(value) != read_ones[1]
 
 
-def test_what_nobody_says_has_a_plain_meaning() -> None:
+def test_defaults_of_a_competition() -> None:
     stage = read_stage(config({}), 0)
     assert stage.schedule == parse_schedule("constant")
     assert stage.negatives == stage.validation_negatives == parse_negatives("real")
@@ -102,7 +102,7 @@ def test_what_nobody_says_has_a_plain_meaning() -> None:
 
 
 @pytest.mark.parametrize("experiment", [False, True])
-def test_freezing_lasts_until_a_stage_says_otherwise(experiment: bool) -> None:
+def test_freezing_lasts_until_a_stage_changes_it(experiment: bool) -> None:
     stages = [{}, {"freeze_encoder": True}, {}, {"freeze_encoder": False}, {}, {"freeze_encoder": True}, {}]
     found = config(*stages, freeze_encoder=experiment)
     frozen = [read_stage(found, number).frozen for number in range(len(stages))]

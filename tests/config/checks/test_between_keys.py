@@ -61,7 +61,7 @@ SOUND: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("stages", "keys"), SOUND)
-def test_what_fits_together_is_taken_and_comes_back_from_plain_data(
+def test_valid_combinations_are_accepted_and_restored_from_plain_data(
     tmp_path: Path, stages: list[dict[str, Any]], keys: dict[str, Any]
 ) -> None:
     path = tmp_path / "config.yaml"
@@ -225,7 +225,7 @@ def test_what_fits_together_is_taken_and_comes_back_from_plain_data(
         ),
     ],
 )
-def test_what_does_not_fit_is_told_once_with_its_place(
+def test_a_contradiction_is_reported_once_at_its_key(
     tmp_path: Path, stages: list[dict[str, Any]], keys: dict[str, Any], at: str, problem: str
 ) -> None:
     (found,) = problems(tmp_path, *stages, **keys)
@@ -234,7 +234,7 @@ def test_what_does_not_fit_is_told_once_with_its_place(
     assert int(line) == line_of(tmp_path, at)
 
 
-def test_all_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
+def test_all_contradictions_are_reported_at_once(tmp_path: Path) -> None:
     keys = {"classes": 3, "class_weights": [1, 2], "backbone": None, "benchmark_class": "salt"}
     found = problems(tmp_path, {"loss": "binary_crossentropy"}, {"hard_negatives": 2, "loss": "dice_loss"}, **keys)
     words = ("class_weights", "backbone", "benchmark_class", "stages.0.loss", "stages.1.hard_negatives")
@@ -243,7 +243,7 @@ def test_all_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
         assert f": {word}: " in line
 
 
-def test_an_architecture_of_the_users_has_nothing_that_could_be_frozen(tmp_path: Path) -> None:
+def test_a_plugin_architecture_cannot_be_frozen(tmp_path: Path) -> None:
     (tmp_path / "plugins.py").write_text("def mine(shape): ...\n")
     found = problems(tmp_path, {}, {"freeze_encoder": True}, architecture="mine", freeze_encoder=True)
     assert [text.split(": ")[1] for text in found] == ["freeze_encoder", "stages.1.freeze_encoder"]

@@ -60,12 +60,12 @@ def test_logging() -> None:
         ("BackupAndRestore", "always resumes where it stopped"),
     ],
 )
-def test_the_rest_is_refused(value: Any, text: str) -> None:
+def test_invalid_values_are_rejected(value: Any, text: str) -> None:
     with pytest.raises(ProblemsAtError, match=text):
         parse_callbacks(value)
 
 
-def test_the_users_own_by_name_or_dotted_path() -> None:
+def test_plugins_are_names_or_dotted_paths() -> None:
     assert parse_callbacks({"Mine": {"a": 1}}, ["Mine"]) == (CallbackSpec("Mine", {"a": 1}, ("Mine",)),)
     assert parse_callbacks("package.callbacks.Mine")[0].name == "package.callbacks.Mine"
     assert parse_callbacks("ModelCheckpoint", ["ModelCheckpoint"])[0].name == "ModelCheckpoint"
@@ -77,7 +77,7 @@ def test_losses_and_metrics_can_be_monitored(monitor: str | None) -> None:
     check_monitors(specs, ["dice", "salt_map"])
 
 
-def test_anything_else_cannot_and_what_can_is_told() -> None:
+def test_other_values_cannot_be_monitored() -> None:
     specs = parse_callbacks(({"EarlyStopping": {"patience": 3, "monitor": "val_dise"}}, PLATEAU))
     with pytest.raises(ProblemsAtError) as caught:
         check_monitors(specs, ["dice"])
@@ -99,5 +99,5 @@ def test_anything_else_cannot_and_what_can_is_told() -> None:
         ("loss", "dice", "loss"),
     ],
 )
-def test_the_key_of_what_is_watched(monitor: str | None, primary: str, key: str) -> None:
+def test_the_key_of_the_monitored_value(monitor: str | None, primary: str, key: str) -> None:
     assert monitored_value(monitor, primary) == key

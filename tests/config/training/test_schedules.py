@@ -73,7 +73,7 @@ def test_a_chain_as_list_or_mapping() -> None:
         (({"constant": {"epochs": 1}}, "mine"), (1,), "cannot be part of a chain"),
     ],
 )
-def test_what_makes_no_sense_is_refused_where_it_stands(value: Any, path: Any, text: str) -> None:
+def test_invalid_schedules_are_rejected_at_their_path(value: Any, path: Any, text: str) -> None:
     found, words = problem(value, ("mine",))
     assert found == path
     assert text in words
@@ -97,19 +97,19 @@ def test_what_makes_no_sense_is_refused_where_it_stands(value: Any, path: Any, t
         ("warm_up", "epochs", 0),
     ],
 )
-def test_unknown_arguments_and_wrong_values_are_refused(name: str, argument: str, value: Any) -> None:
+def test_unknown_arguments_and_invalid_values_are_rejected(name: str, argument: str, value: Any) -> None:
     with pytest.raises(ProblemsAtError) as caught:
         parse_schedule({name: {**DUE.get(name, {}), argument: value}})
     assert argument in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [3, None, True, (), {}])
-def test_what_is_no_call_is_refused(value: Any) -> None:
+def test_other_values_are_rejected(value: Any) -> None:
     with pytest.raises(ValueError, match="expected"):
         parse_schedule(value)
 
 
-def test_the_users_own_with_its_arguments() -> None:
+def test_a_plugin_with_its_arguments() -> None:
     assert parse_schedule({"mine": {"top": 3}}, ["mine"]).legs == (PluginSchedule("mine", {"top": 3}),)
     assert parse_schedule("package.rates.mine").legs == (PluginSchedule("package.rates.mine"),)
 
