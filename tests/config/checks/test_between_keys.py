@@ -16,7 +16,7 @@ def tree_of(*stages: Mapping[str, Any], data: Mapping[str, Any] = {}, **keys: An
 
 
 def problems(folder: Path, *stages: Mapping[str, Any], **keys: Any) -> list[str]:
-    """What is said of a configuration, without the name of the file: `line: problem`."""
+    """The messages about a configuration, without the name of the file: `line: problem`."""
     path = folder / "config.yaml"
     path.write_text(write_yaml(tree_of(*stages, **keys)))
     with pytest.raises(ConfigError) as caught:

@@ -26,11 +26,11 @@ DUE: dict[str, dict[str, Any]] = {
     "step": {"every": 10},
     "CyclicLR": CYCLIC,
 }
-"""The arguments that some schedules cannot do without."""
+"""The required arguments of some schedules."""
 
 
 def problem(value: Any, plugins: tuple[str, ...] = ()) -> tuple[Any, str]:
-    """Where the first problem stands, and what it says."""
+    """The path and the message of the first problem."""
     with pytest.raises(ProblemsAtError) as caught:
         parse_schedule(value, plugins)
     path, error, _ = caught.value.problems[0]

@@ -9,7 +9,7 @@ from toolkit.config.yaml.yaml_files import Document, KeyPath, Position
 
 
 def raised(value: Any) -> Any:
-    """Errors are raised where they stand."""
+    """Raise a value that is an error."""
     if isinstance(value, ValueError):
         raise value
     return value
@@ -46,7 +46,7 @@ class Outer(_Closed):
 
 
 def problems(tree: dict[str, Any], lines: dict[KeyPath, int] | None = None) -> list[str]:
-    """Texts about a file `f` whose keys stand in the given lines."""
+    """The messages about a file `f` whose keys have the given lines."""
     positions = {key: Position("f", line) for key, line in (lines or {}).items()}
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(tree)

@@ -7,7 +7,7 @@ from toolkit.config.yaml.plugins import names_defined_beside
 from toolkit.errors import ConfigError
 
 CODE = '''\
-"""Names for every key."""
+"""A loss and a callback."""
 from collections.abc import Sequence
 import a_module_that_nobody_has
 

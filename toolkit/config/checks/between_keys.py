@@ -32,7 +32,7 @@ def check_between_keys(config: Config, plugins: Collection[str]) -> None:
     _check_network(config, found, plugins)
     found.problems.extend(problems_of_folds(config))
     found.check(("callbacks",), _check_monitors, config, config.callbacks, plugins)
-    found.check(("patches" if config.patches is not None else "tiles",), _check_cutting, config)
+    found.check(("patches" if config.patches is not None else "tiles",), _check_tiling, config)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)
         found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)
@@ -188,7 +188,7 @@ def _check_schedule(config: Config, number: int, plugins: Collection[str]) -> No
         raise ValueError(f"{where}{error}") from error
 
 
-def _check_cutting(config: Config) -> None:
+def _check_tiling(config: Config) -> None:
     """Check patches, crops, tiles and resize.
 
     Raises:
