@@ -368,7 +368,7 @@ class EnsembleConfig(ClosedModel):
     )
     mean: Mean = Field(
         "probability",
-        description="Kind of weighted mean: `probability`, `logit`, `rank` or `vote`. See docs/ensembles.md.",
+        description="Kind of weighted mean: `probability`, `logit` or `vote`. See docs/ensembles.md.",
     )
     views: ViewsName = Field("none", description="Test-time augmentation of every member.")
     primary_metric: MetricValue = Field(description="Metric of the competition.")
