@@ -117,12 +117,12 @@ def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
         ("stages: [{epochs: 1, lr: 0.1}]", "tk fit one --set stages.0.lr="),
         ("lr: 0.1", "tk fit one --set lr="),
         (
-            "callbacks: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}",
-            "CyclicLR at callbacks.CyclicLR sets the learning rate of stage 0 and ignores lr: write ",
+            "schedule: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}",
+            "CyclicLR at schedule sets the learning rate of stage 0 and ignores lr: write ",
         ),
         (
-            "stages: [{epochs: 1, schedule: {LRVariator: {relSize: 1, fromVal: 0.1, toVal: 0.01}}}]",
-            "LRVariator at stages.0.schedule sets the learning rate of stage 0 and ignores lr: write ",
+            "stages: [{epochs: 1, schedule: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}}]",
+            "CyclicLR at stages.0.schedule sets the learning rate of stage 0 and ignores lr: write ",
         ),
     ],
 )

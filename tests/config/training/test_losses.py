@@ -52,7 +52,7 @@ def test_weights_and_arguments(text: str, weight: Weight, name: str, arguments: 
     assert {key: given[key] for key in arguments} == arguments
 
 
-def test_the_same_loss_may_stand_twice() -> None:
+def test_the_same_loss_may_occur_twice() -> None:
     terms = parse_loss("dice_loss + dice_loss(per=image)")
     assert [term.arguments for term in terms] == [RegionArguments(), RegionArguments(per="image")]
 
@@ -88,7 +88,7 @@ def test_an_error_points_at_the_character(text: str, character: int, problem: st
     assert arrow.removeprefix("      ") == " " * (character - 1) + "^"
 
 
-def test_an_unknown_name_is_answered_with_all_known_ones() -> None:
+def test_an_unknown_name_is_reported_with_all_known_ones() -> None:
     with pytest.raises(LossSyntaxError, match=re.escape(", ".join([*LOSSES, "mine"]))):
         parse_loss("hinge_loss", ["mine"])
 
@@ -113,7 +113,7 @@ def test_presence_is_needed_by_its_own_term_only() -> None:
         ("mine", "softmax", 3),
     ],
 )
-def test_losses_that_fit(loss: str, activation: Any, classes: int) -> None:
+def test_losses_that_match_the_classes(loss: str, activation: Any, classes: int) -> None:
     check_loss(parse_loss(loss, ["mine"]), activation, classes)
 
 
@@ -129,7 +129,7 @@ def test_losses_that_fit(loss: str, activation: Any, classes: int) -> None:
         ("presence_crossentropy", "sigmoid", 1, "trains the presence head only"),
     ],
 )
-def test_losses_that_do_not_fit(loss: str, activation: Any, classes: int, problem: str) -> None:
+def test_losses_that_do_not_match_the_classes(loss: str, activation: Any, classes: int, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         check_loss(parse_loss(loss), activation, classes)
 

@@ -124,9 +124,9 @@ class TrainingData:
         """The images, or their parts: what is positive or negative and drawn as such."""
         return self.parts or self.pool
 
-    def callbacks_of(self, stage: Stage, batches: int) -> list[Callback]:
-        """New callbacks of a stage whose first epoch has so many batches."""
-        return callbacks_of(stage, self.metrics, self.own, batches)
+    def callbacks_of(self, stage: Stage) -> list[Callback]:
+        """New callbacks of a stage."""
+        return callbacks_of(stage, self.metrics, self.own)
 
     def draw(self, stage: Stage, run: Run, epoch: int, hard: HardNegatives | None = None) -> Drawn:
         """What an epoch trains on.
@@ -199,13 +199,11 @@ class TrainingData:
         return self.metrics[0].is_better(value, other)
 
 
-def callbacks_of(stage: Stage, metrics: Sequence[Metric], own: Mapping[str, Any], batches: int) -> list[Callback]:
-    """New callbacks of a stage whose first epoch has so many batches.
+def callbacks_of(stage: Stage, metrics: Sequence[Metric], own: Mapping[str, Any]) -> list[Callback]:
+    """New callbacks of a stage.
 
     Raises:
         ValueError: a callback of the user's cannot be made.
     """
     falling = {metric.label for metric in metrics if metric.direction == "min"}
-    return build_callbacks(
-        stage.callbacks, metrics[0].label, own, lr=stage.lr, batches=batches, lower_is_better=falling
-    )
+    return build_callbacks(stage.callbacks, metrics[0].label, own, lr=stage.lr, lower_is_better=falling)

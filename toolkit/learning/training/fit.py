@@ -133,7 +133,7 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
         _checked(at["loss"], _check_loss, config, stage, weights, own)
         _checked(at["optimizer"], build_optimizer, stage.optimizer, stage.lr, own)
         _checked(at["schedule"], build_schedule, stage.schedule, stage.lr, stage.epochs, own)
-        _checked(at["callbacks"], callbacks_of, stage, metrics, own, 1)
+        _checked(at["callbacks"], callbacks_of, stage, metrics, own)
         _checked(at["batch"], _check_batch, stage.batch)
     notes = _check_networks(config, where, own)
     return Plan(

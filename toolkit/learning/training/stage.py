@@ -40,7 +40,7 @@ class StageRun:
         self._candidates = Candidates(stage, folder, trainer.network, self._compiled.step.average, data.is_better)
         self._log = EpochLog(folder.tensorboard, stage.callbacks)
         self._hard_negatives = weigh_negatives(trainer.predictor, stage, data, run, folder)
-        self._callbacks = data.callbacks_of(stage, -(-len(self._draw(0)) // stage.batch))
+        self._callbacks = data.callbacks_of(stage)
         self._history: list[Epoch] = []
         self._stopped = ""
 
