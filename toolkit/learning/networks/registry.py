@@ -1,4 +1,4 @@
-"""Every architecture by name: those of segmentation-models, ours, and the user's own."""
+"""The builders of architectures by name: those of segmentation-models, of this room, and of plugins."""
 
 from collections.abc import Callable
 from importlib import import_module
