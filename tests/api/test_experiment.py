@@ -156,7 +156,8 @@ def test_a_model_predicts_like_the_experiment(fitted_competition: Workspace, pla
     image = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     expected = plain.predict(list(image), folds=1)
     model = plain.load_model(1)
-    assert np.array_equal(model.predict(image, verbose=0), np.stack(expected))
+    # Keras computes two images at once, the experiment its own number: the last digits may differ.
+    np.testing.assert_allclose(model.predict(image, verbose=0), np.stack(expected), atol=1e-4)
     assert model.input_shape == (None, 32, 32, 3)
     with pytest.raises(ConfigError, match="--fold: there is no 5"):
         plain.load_model(5)

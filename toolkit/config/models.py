@@ -300,6 +300,11 @@ class Config(ClosedModel):
         return self.stage_shape(len(self.stages) - 1)
 
     @property
+    def prediction_batch(self) -> int:
+        """Images in a batch of the last stage."""
+        return self.stages[-1].batch or self.batch
+
+    @property
     def tiling(self) -> Tiling:
         """How images are cut into tiles in prediction."""
         tiles = self.tiles or TilesConfig.model_validate({})

@@ -271,9 +271,9 @@ def test_an_earlier_configuration_of_an_ensemble_still_holds(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("members: [a, 'b:fould1']", "there is no part 'fould1'; did you mean 'fold1'?"),
+        ("members: [a, 'b:fould1']", "'fould1' is not a part of b; did you mean 'fold1'?"),
         ("weights: [1.0]", "expected 2 weights"),
-        ("weights: [0.0, 0.0]", "at least one member has to count"),
+        ("weights: [0.0, 0.0]", "at least one must be above 0"),
         ("weights: [1.0, -1.0]", "greater than or equal to 0"),
         ("mean: median", "'median' is not valid"),
         ("meen: logit", "did you mean 'mean'?"),

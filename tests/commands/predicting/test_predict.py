@@ -24,6 +24,7 @@ from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, DataError, NotReadyError, ToolkitError
+from toolkit.files.datasets.images_to_predict import ArrayImages
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.members import find_member
 from toolkit.files.predictions.output_folder import PredictionFolder
@@ -219,6 +220,14 @@ def test_predictions_do_not_depend_on_the_chunks(
     whole = arrays(tmp_path / "_CHUNK_IMAGES256")
     assert np.array_equal(whole, arrays(tmp_path / "_CHUNK_IMAGES2"))
     assert np.array_equal(whole, arrays(tmp_path / "_LARGE1"))
+
+
+def test_large_images_are_taken_as_many_at_once_as_networks_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicting, "_CHUNK_BYTES", 1)
+    images = ArrayImages({str(number): np.zeros((3, 4, 3), np.uint8) for number in range(10, 20)})
+    chunks = [chunk.ids for chunk in predicting._chunks(images, images.ids, 1)]
+    assert [len(ids) for ids in chunks] == [4, 4, 2]
+    assert tuple(image_id for ids in chunks for image_id in ids) == images.ids
 
 
 WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from toolkit.learning.predicting.new_images import ImagePredictor
 
 _CHUNK_BYTES, _CHUNK_IMAGES = 1 << 28, 256
+_GROUP = 4
+"""Images that a processor predicts at once, and no faster if there are fewer: chunks end between such groups."""
 _LARGE = 1 << 25
 """From this many pixels on, an image is predicted window by window instead of being decoded as a whole."""
 
@@ -169,7 +171,7 @@ def _forecast(
 
 
 def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk]:
-    """Groups of ids whose images and maps together take a bounded amount of memory."""
+    """Groups of ids whose images and maps together take a bounded amount of memory, but at least one group at once."""
     chunk: list[str] = []
     size = 0
     for image_id in ids:
@@ -184,7 +186,8 @@ def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk
             yield _Chunk([image_id], is_large=True)
             continue
         needed = height * width * (2 * 4 * classes + 3)
-        if chunk and (size + needed > _CHUNK_BYTES or len(chunk) == _CHUNK_IMAGES):
+        is_full = size + _GROUP * needed > _CHUNK_BYTES or len(chunk) >= _CHUNK_IMAGES
+        if chunk and len(chunk) % _GROUP == 0 and is_full:
             yield _Chunk(chunk)
             chunk, size = [], 0
         chunk.append(image_id)
