@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from toolkit.config.metrics import ARGUMENTS, parse_metric, parse_metric_text, read_metric
+from toolkit.config.metrics import parse_metric, parse_metric_text, read_metric
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.core.metrics.registry import METRICS, MetricSpec, build_metric
 from toolkit.errors import ConfigError
@@ -43,8 +43,17 @@ def test_a_label_is_read_back_as_the_same_metric(name: str, empty: str) -> None:
     assert build_metric(spec, 2, "sigmoid").label == spec.label
 
 
-def test_every_metric_has_arguments() -> None:
-    assert set(ARGUMENTS) == set(METRICS)
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_every_metric_accepts_its_arguments_and_refuses_values_out_of_range(name: str) -> None:
+    for key, argument in METRICS[name].arguments.items():
+        spec = parse_metric({name: {key: argument.default}})
+        assert (key, argument.default) in spec.arguments
+        assert parse_metric(name) == spec
+        assert build_metric(spec, 2, "sigmoid").label == spec.label
+        for value in (argument.above, argument.below, float("inf"), float("nan"), "two"):
+            if value is not None:
+                with pytest.raises(ProblemsAtError, match=key):
+                    parse_metric({name: {key: value}})
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,13 @@ LOVASZ = LossTerm(Weight(0.5), "lovasz_loss", LovaszArguments())
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_name_alone_weighs_one_and_takes_the_defaults(name: str) -> None:
-    expected = (LossTerm(Weight(1.0), name, LOSSES[name]()),)
+    expected = (LossTerm(Weight(1.0), name, LOSSES[name].arguments()),)
     assert parse_loss(name) == parse_loss(f"{name}()") == expected
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_argument_is_explained(name: str) -> None:
-    assert all(field.description for field in LOSSES[name].model_fields.values())
+    assert all(field.description for field in LOSSES[name].arguments.model_fields.values())
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_the_examples_of_the_page_are_read(example: str) -> None:
 
 def test_the_page_names_every_term_and_argument() -> None:
     assert PAGE.count("\nloss: ") == 4
-    for name, model in LOSSES.items():
+    for name, kind in LOSSES.items():
         assert f"`{name}`" in PAGE.split("## Arguments")[0]
-        for argument in model.model_fields:
+        for argument in kind.arguments.model_fields:
             assert f"`{argument}`" in PAGE.split("## Arguments")[1]
