@@ -17,7 +17,7 @@ from toolkit.files.experiment.folder import Experiment, StageFolder, Workspace
 from toolkit.files.experiment.history import read_history
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import SampleReader, tiles_of
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Plugins
 from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor, predict_tiles, whole_maps
 from toolkit.learning.training.epoch_data import TrainingData
 from toolkit.learning.training.fit import plan_training
@@ -40,7 +40,7 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
 
     def lesson(*overrides: str, name: str = "plain", workspace: Workspace = tiny_competition) -> Lesson:
         loaded = load_config(workspace.find(name).config, overrides)
-        plan = plan_training(loaded, Own(workspace.find(name).config))
+        plan = plan_training(loaded, Plugins(workspace.find(name).config))
         dataset = find_dataset(loaded.config, Silent())
         folds = np.arange(len(dataset.index.ids)) % 2
         data = plan.training_data(dataset.pool(folds), Silent())

@@ -144,7 +144,7 @@ def test_the_rule_of_a_class_is_followed_step_by_step(stored_type: str, size: tu
     filled = 0
     for seed in range(60):
         stored, rule = random_map(seed, stored_type, size), random_rule(random)
-        mask = mask_of(stored, rule, steps=STEPS)
+        mask = mask_of(stored, rule, plugins=STEPS)
         assert (mask.shape, mask.dtype) == (size, np.bool_)
         assert np.array_equal(mask, slowly(stored, rule, STEPS)), rule
         filled += mask.any()
@@ -156,7 +156,7 @@ def test_empty_and_full_masks_stay_so(level: int) -> None:
     rule = ClassRecipe(
         0.5, Emptiness("maximum", 0.5), Triplet(0.9, 5), 1, 1, 9, ("surest",), 5, 1, minimum_area=5
     )  # fmt: skip
-    assert (mask_of(np.full((5, 8), level, np.uint8), rule, steps=STEPS) == bool(level)).all()
+    assert (mask_of(np.full((5, 8), level, np.uint8), rule, plugins=STEPS) == bool(level)).all()
 
 
 def drawn(text: str) -> np.ndarray:
@@ -232,7 +232,7 @@ def test_own_steps_may_write_into_what_they_get() -> None:
         assert probability.dtype == np.float32
         return ~mask
 
-    assert mask_of(stored, rule, steps={"spoilt": spoilt, "checked": checked}).all()
+    assert mask_of(stored, rule, plugins={"spoilt": spoilt, "checked": checked}).all()
     assert np.array_equal(stored, before)
 
 
@@ -248,7 +248,7 @@ def test_own_steps_may_write_into_what_they_get() -> None:
 def test_an_own_step_that_returns_no_mask_is_named(returned: Any, words: str) -> None:
     rule = ClassRecipe(steps=("odd",))
     with pytest.raises(ConfigError, match=rf"the step odd must return a mask, bool \(3, 4\); it returned {words}"):
-        mask_of(np.zeros((3, 4), np.uint8), rule, steps={"odd": lambda mask, probability: returned})
+        mask_of(np.zeros((3, 4), np.uint8), rule, plugins={"odd": lambda mask, probability: returned})
 
 
 def test_a_step_that_is_not_there_is_named() -> None:

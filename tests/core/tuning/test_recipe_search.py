@@ -21,7 +21,7 @@ def score(task: RecipeTask, recipes: list[Recipe]) -> float:
     """What the judge of everything else says where each image has its recipe."""
     statistics = []
     for example in task.examples(""):
-        judge = Scorer([task.metric], task.activation, recipes[example.position], task.own)
+        judge = Scorer([task.metric], task.activation, recipes[example.position], task.plugins)
         judge.add(example.stored, example.labels, example.objects, example.presence)
         statistics.append(judge.judgement().statistics[0])
     return task.metric.score(np.concatenate(statistics))
@@ -194,7 +194,7 @@ def test_a_step_of_the_users_is_found(task_of: Callable) -> None:
     maps = [np.where(truth, 220, 0).astype(np.uint8)[..., None].copy() for _ in range(12)]
     for stored in maps:
         stored[0] = 250
-    task = task_of(maps, [truth] * 12, np.arange(12) % 3, "iou", own={"without_border": without_border})
+    task = task_of(maps, [truth] * 12, np.arange(12) % 3, "iou", plugins={"without_border": without_border})
     tuned = tune(task, ("without_border", "threshold"))
     assert tuned.nested == 1
     assert tuned.recipe == Recipe((ClassRecipe(steps=("without_border",)),))
@@ -387,6 +387,6 @@ def test_a_fold_is_scored_with_what_knows_nothing_of_it(task_of: Callable) -> No
 
 
 def test_steps_have_an_order_whatever_they_are_asked_in(task_of: Callable) -> None:
-    task = task_of(*faint(8), np.arange(8) // 2 % 2, own={"mine": without_border})
+    task = task_of(*faint(8), np.arange(8) // 2 % 2, plugins={"mine": without_border})
     assert task.ordered(STEPS[::-1]) == STEPS
     assert task.ordered(("split", "mine", "threshold")) == ("threshold", "mine", "split")

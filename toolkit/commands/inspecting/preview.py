@@ -111,13 +111,13 @@ def _rows(
     """Reads and augments just as training does: each variant is drawn as an epoch draws it."""
     from toolkit.learning.augmentation.mixing import Mixing
     from toolkit.learning.batches import build_reader
-    from toolkit.learning.plugins import Own
+    from toolkit.learning.plugins import Plugins
     from toolkit.learning.training.fit import build_augmentation
 
-    config, own = loaded.config, Own(loaded.source, progress)
-    augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), own)
+    config, plugins = loaded.config, Plugins(loaded.source, progress)
+    augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), plugins)
     mixing = Mixing(stage.mixing, config.activation)
-    reader = replace(build_reader(config, lambda key: loaded.where(*key), own), shape=stage.shape[:2])
+    reader = replace(build_reader(config, lambda key: loaded.where(*key), plugins), shape=stage.shape[:2])
     samples = _samples(config, stage, reader, data, count, seed=seed, progress=progress)
     originals = [reader.pair(sample)[:2] for sample in samples]
     task.advance(len(originals))

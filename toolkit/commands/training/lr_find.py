@@ -97,13 +97,13 @@ def find_learning_rate(
         folds = find_folds(experiment, config, dataset, progress).folds
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
         # TensorFlow is slow to import: bad input should be told before.
-        from toolkit.learning.plugins import Own
+        from toolkit.learning.plugins import Plugins
         from toolkit.learning.runtime import choose_precision
         from toolkit.learning.training.fit import plan_training
         from toolkit.learning.training.lr_range_test import loss_by_learning_rate
         from toolkit.report.lr_curve import learning_rate_curve
 
-        plan = plan_training(loaded, Own(experiment.config, progress))
+        plan = plan_training(loaded, Plugins.of(experiment, progress))
         losses = loss_by_learning_rate(
             experiment,
             plan,

@@ -105,7 +105,7 @@ METRICS: dict[str, MetricKind] = {
 
 
 def build_metric(
-    spec: MetricSpec, classes: int, activation: Activation, own: Mapping[str, Any] | None = None
+    spec: MetricSpec, classes: int, activation: Activation, plugins: Mapping[str, Any] | None = None
 ) -> Metric:
     """Build a metric for predictions of so many classes.
 
@@ -113,13 +113,13 @@ def build_metric(
         spec: from `toolkit.config.metrics.parse_metric`.
         classes: how many planes a prediction has.
         activation: whether they exclude each other.
-        own: the user's metrics by the name that the configuration uses, see `OwnMetric`.
+        plugins: the user's metrics by the name that the configuration uses, see `OwnMetric`.
 
     Raises:
         ConfigError: a metric of the user's is not there, cannot be called, or has an unknown `direction`.
     """
     if spec.is_own:
-        return _own(spec, classes, own or {})
+        return _plugin_metric(spec, classes, {} if plugins is None else plugins)
     kind = METRICS[spec.name]
     return kind.build(spec.label, classes, activation, **{"empty": kind.empty, **dict(spec.arguments)})
 
@@ -129,14 +129,14 @@ def build_metrics(
     classes: int,
     activation: Activation,
     *,
-    own: Mapping[str, Any] | None = None,
+    plugins: Mapping[str, Any] | None = None,
     benchmark: int | None = None,
 ) -> tuple[Metric, ...]:
     """Build several metrics as `build_metric` does, each once; the first is the primary one.
 
     With `benchmark` the primary one looks at the class of this index only; that of all classes follows it.
     """
-    metrics = [build_metric(spec, classes, activation, own) for spec in specs]
+    metrics = [build_metric(spec, classes, activation, plugins) for spec in specs]
     if benchmark is not None and classes > 1:
         metrics.insert(0, metrics[0].for_class(benchmark))
     return tuple({metric.label: metric for metric in metrics}.values())
@@ -186,10 +186,10 @@ class OwnMetric(Metric):
         return mean_of_draws(statistics[:, :1], counts)
 
 
-def _own(spec: MetricSpec, classes: int, own: Mapping[str, Any]) -> Metric:
-    if spec.name not in own:
+def _plugin_metric(spec: MetricSpec, classes: int, plugins: Mapping[str, Any]) -> Metric:
+    if spec.name not in plugins:
         raise ConfigError(f"the metric {spec.name} is the user's own, but it was not loaded")
-    call = own[spec.name]
+    call = plugins[spec.name]
     if not callable(call):
         raise ConfigError(f"the metric {spec.name} must be callable, it is {call!r}")
     direction = getattr(call, "direction", "max")

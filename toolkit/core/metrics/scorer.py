@@ -53,11 +53,11 @@ class Scorer:
         metrics: Sequence[Metric],
         activation: Activation,
         recipe: Recipe = IDENTITY,
-        steps: Mapping[str, Step] | None = None,
+        plugins: Mapping[str, Step] | None = None,
     ) -> None:
         self._metrics = tuple({metric.label: metric for metric in metrics}.values())
         self._activation: Activation = activation
-        self._recipe, self._steps = recipe, steps
+        self._recipe, self._plugins = recipe, plugins
         self._found: list[list[Floats]] = [[] for _ in self._metrics]
         self._wrong: list[int] = []
 
@@ -81,7 +81,7 @@ class Scorer:
             ValueError: the sizes differ, or the recipe does not fit.
             ConfigError: a metric of the user's returns no number, or a step no mask.
         """
-        masks = masks_of(stored, self._activation, self._recipe, presence, self._steps)
+        masks = masks_of(stored, self._activation, self._recipe, presence, self._plugins)
         predicted = None
         if self._recipe.split is not None and self.needs_objects:
             planes = [objects_of(masks[..., index], self._recipe) for index in range(masks.shape[2])]

@@ -29,7 +29,7 @@ def masks_of(
     activation: Activation,
     recipe: Recipe = IDENTITY,
     presence: Presence | None = None,
-    steps: Mapping[str, Step] | None = None,
+    plugins: Mapping[str, Step] | None = None,
 ) -> Planes:
     """Turn the kept maps of an image into one mask a class.
 
@@ -39,7 +39,7 @@ def masks_of(
             pixel with two classes or none.
         recipe: see `Recipe`.
         presence: what the presence head says; None where there is none.
-        steps: the user's own steps by name.
+        plugins: the user's steps by name.
 
     Returns:
         `bool (height, width, classes)`.
@@ -67,7 +67,7 @@ def masks_of(
     nothing = np.zeros(stored.shape[:2], np.bool_)
     for number in range(count):
         wanted = present[number] and not (exclusive and number == 0)
-        claims[number] = cleaned(claims[number], planes[number], rules[number], steps) if wanted else nothing
+        claims[number] = cleaned(claims[number], planes[number], rules[number], plugins) if wanted else nothing
     claims = _settled(claims, planes, recipe, exclusive=exclusive)
     if exclusive:
         claims[0] = ~np.logical_or.reduce(claims)
@@ -78,7 +78,7 @@ def mask_of(
     stored: Stored,
     rule: ClassRecipe | None = None,
     presence: float | None = None,
-    steps: Mapping[str, Step] | None = None,
+    plugins: Mapping[str, Step] | None = None,
 ) -> Mask:
     """Turn the kept map of one class, (height, width), into its mask by the rule of this class alone.
 
@@ -87,7 +87,7 @@ def mask_of(
     rule = rule or ClassRecipe()
     if is_empty(stored, rule, presence):
         return np.zeros(stored.shape, np.bool_)
-    return cleaned(above(stored, rule.threshold), stored, rule, steps)
+    return cleaned(above(stored, rule.threshold), stored, rule, plugins)
 
 
 def above(stored: Stored, threshold: float) -> Mask:
@@ -126,7 +126,7 @@ def emptiness_score(stored: Stored, emptiness: Emptiness, presence: float | None
     return float(to_probability(values[-count:]).mean(dtype=np.float64))
 
 
-def cleaned(mask: Mask, stored: Stored, rule: ClassRecipe, steps: Mapping[str, Step] | None = None) -> Mask:
+def cleaned(mask: Mask, stored: Stored, rule: ClassRecipe, plugins: Mapping[str, Step] | None = None) -> Mask:
     """What all steps after the threshold make of a mask `bool (height, width)` of one class."""
     if rule.opening:
         mask = opened(mask, rule.opening)
@@ -135,7 +135,7 @@ def cleaned(mask: Mask, stored: Stored, rule: ClassRecipe, steps: Mapping[str, S
     if rule.fill_holes:
         mask = without_holes(mask, rule.fill_holes)
     if rule.steps:
-        mask = _stepped(mask, to_probability(stored), rule.steps, steps or {})
+        mask = _stepped(mask, to_probability(stored), rule.steps, {} if plugins is None else plugins)
     if rule.minimum_object_size > 1:
         mask = without_small_objects(mask, rule.minimum_object_size)
     if rule.keep_largest:
@@ -211,12 +211,12 @@ def _settled(claims: list[Mask], planes: Sequence[Stored], recipe: Recipe, *, ex
     return claims
 
 
-def _stepped(mask: Mask, probability: Probability, names: tuple[str, ...], steps: Mapping[str, Step]) -> Mask:
+def _stepped(mask: Mask, probability: Probability, names: tuple[str, ...], plugins: Mapping[str, Step]) -> Mask:
     """Let the user's own steps follow each other; each gets arrays of its own, so that it may write into them."""
     for name in names:
-        if name not in steps:
+        if name not in plugins:
             raise ValueError(f"the recipe has the step {name}, which is not defined")
-        found = steps[name](mask.copy(), probability.copy())
+        found = plugins[name](mask.copy(), probability.copy())
         if not isinstance(found, np.ndarray) or found.dtype != np.bool_ or found.shape != mask.shape:
             what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
             raise ConfigError(f"the step {name} must return a mask, bool {mask.shape}; it returned {what}")

@@ -81,7 +81,7 @@ def tune(task: RecipeTask, steps: Sequence[str], *, with_surfaces: bool = False)
                 surfaces.append(surface_of(evidence, index, blocks, areas))
         # What all classes share is tried on the rules of a whole search: of each block's own there would be too many.
         recipes = {path: _whole(task, found[path if task.classes == 1 else (path[0], None)]) for path in found}
-    evidence = Evidence(task.examples, task.images, task.metric, task.activation, steps=task.own)
+    evidence = Evidence(task.examples, task.images, task.metric, task.activation, plugins=task.plugins)
     together = search(steps_of_all(task, names, evidence, blocks), evidence, blocks, recipes, task.seed)
     tried += [(None, each) for each in together.tried]
     return _judged(task, evidence, together.recipes, tried, surfaces)

@@ -49,7 +49,7 @@ def evidence_of_class(task: RecipeTask, index: int, areas: AreasByThreshold | No
     """What measures the rule of one class; `areas` are counted where the metric is one of areas."""
     examples = of_one_class(task.examples, index, task.classes, task.activation)
     counted = areas if task.in_bytes else None
-    return Evidence(examples, task.images, task.metric_of_one(), "sigmoid", steps=task.own, areas=counted)
+    return Evidence(examples, task.images, task.metric_of_one(), "sigmoid", plugins=task.plugins, areas=counted)
 
 
 def steps_of_class(

@@ -31,7 +31,7 @@ class RecipeTask:
         metric: what is to be made as good as possible.
         in_bytes: whether predictions are kept in 8 bits.
         has_presence: whether there is a presence head.
-        own: the user's steps by name.
+        plugins: the user's steps by name.
         seed: of all that is drawn.
     """
 
@@ -42,7 +42,7 @@ class RecipeTask:
     metric: Metric
     in_bytes: bool = True
     has_presence: bool = False
-    own: Mapping[str, Step] | None = None
+    plugins: Mapping[str, Step] | None = None
     seed: int = 0
 
     @property

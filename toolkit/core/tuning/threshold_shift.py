@@ -122,7 +122,7 @@ def look_at_folds(task: RecipeTask, recipe: Recipe) -> tuple[Look, Integers]:
     looker = Looker(task.classes, task.activation)
     levels = np.zeros((int(task.folds.max()) + 1, task.classes, 256), np.int64)
     for example in task.examples("looking at out-of-fold masks"):
-        looker.add(example.stored, masks_of(example.stored, task.activation, recipe, example.presence, task.own))
+        looker.add(example.stored, masks_of(example.stored, task.activation, recipe, example.presence, task.plugins))
         levels[task.folds[example.position]] += count_levels(example.stored)
     return looker.look(), levels
 
@@ -138,7 +138,7 @@ def try_matched_share(task: RecipeTask, by_fold: Sequence[Recipe], levels: Integ
         by_fold: what was chosen without each fold.
         levels: of each fold, `int64 (folds, classes, 256)`.
     """
-    evidence = Evidence(task.examples, task.images, task.metric, task.activation, steps=task.own)
+    evidence = Evidence(task.examples, task.images, task.metric, task.activation, plugins=task.plugins)
     everything = levels.sum(axis=0)
     moved = [
         matched(recipe, everything - own, own, task.activation) for recipe, own in zip(by_fold, levels, strict=True)

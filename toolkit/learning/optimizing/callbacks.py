@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from toolkit.config.training.callbacks import (
@@ -16,10 +15,9 @@ from toolkit.config.training.callbacks import (
 )
 from toolkit.errors import ConfigError
 from toolkit.learning.optimizing.schedules import batches_of, rate_after
+from toolkit.learning.plugins import NO_PLUGINS
 
 _LOSSES = ("loss", "val_loss")
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Callback(Protocol):
@@ -183,7 +181,7 @@ class OwnCallback:
 def build_callbacks(
     specs: Sequence[CallbackSpec],
     primary_metric: str,
-    own: Mapping[str, Any] = _NOTHING,
+    plugins: Mapping[str, Any] = NO_PLUGINS,
     *,
     lr: float,
     batches: int,
@@ -191,8 +189,8 @@ def build_callbacks(
 ) -> list[Callback]:
     """The callbacks of a stage, in order; those that are schedules or only logging have no part in it.
 
-    `lr` is the stage's learning rate, `batches` the number in its first epoch, `own` holds the user's classes by name,
-    and `lower_is_better` has the labels of the metrics that mode `auto` lets fall, besides the losses.
+    `lr` is the stage's learning rate, `batches` the number in its first epoch, `plugins` holds the user's classes by
+    name, and `lower_is_better` has the labels of the metrics that mode `auto` lets fall, besides the losses.
 
     Raises:
         ValueError: a class of the user's cannot be made or lacks a method.
@@ -200,7 +198,7 @@ def build_callbacks(
     built: list[Callback] = []
     for spec in specs:
         if isinstance(spec.arguments, Mapping):
-            built.append(OwnCallback(spec.name, _made(spec.name, spec.arguments, own)))
+            built.append(OwnCallback(spec.name, _made(spec.name, spec.arguments, plugins)))
         elif isinstance(spec.arguments, Monitoring):
             monitor, mode = monitored_value(spec.arguments.monitor, primary_metric), spec.arguments.mode
             falls = mode == "min" or (mode == "auto" and monitor in (*_LOSSES, *lower_is_better))
@@ -219,9 +217,9 @@ def _watching(spec: CallbackSpec, monitor: str, lr: float, batches: int, *, fall
     return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr, first_epoch=first_epoch)
 
 
-def _made(name: str, arguments: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
+def _made(name: str, arguments: Mapping[str, Any], plugins: Mapping[str, Any]) -> Any:
     try:
-        return own[name](**arguments)
+        return plugins[name](**arguments)
     except TypeError as error:
         raise ValueError(f"the callback {name} could not be made: {error}") from error
 

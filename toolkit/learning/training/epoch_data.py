@@ -109,7 +109,7 @@ class TrainingData:
     metrics: Sequence[Metric]
     stored_probability: StoredType
     seed: int
-    own: Mapping[str, Any] = field(default_factory=dict)
+    plugins: Mapping[str, Any] = field(default_factory=dict)
     deadline: Deadline = NEVER
     parts: Pool | None = None
     patches: Patches | None = None
@@ -126,7 +126,7 @@ class TrainingData:
 
     def callbacks_of(self, stage: Stage, batches: int) -> list[Callback]:
         """New callbacks of a stage whose first epoch has so many batches."""
-        return callbacks_of(stage, self.metrics, self.own, batches)
+        return callbacks_of(stage, self.metrics, self.plugins, batches)
 
     def draw(self, stage: Stage, run: Run, epoch: int, hard: HardNegatives | None = None) -> Drawn:
         """What an epoch trains on.
@@ -199,7 +199,7 @@ class TrainingData:
         return self.metrics[0].is_better(value, other)
 
 
-def callbacks_of(stage: Stage, metrics: Sequence[Metric], own: Mapping[str, Any], batches: int) -> list[Callback]:
+def callbacks_of(stage: Stage, metrics: Sequence[Metric], plugins: Mapping[str, Any], batches: int) -> list[Callback]:
     """New callbacks of a stage whose first epoch has so many batches.
 
     Raises:
@@ -207,5 +207,5 @@ def callbacks_of(stage: Stage, metrics: Sequence[Metric], own: Mapping[str, Any]
     """
     falling = {metric.label for metric in metrics if metric.direction == "min"}
     return build_callbacks(
-        stage.callbacks, metrics[0].label, own, lr=stage.lr, batches=batches, lower_is_better=falling
+        stage.callbacks, metrics[0].label, plugins, lr=stage.lr, batches=batches, lower_is_better=falling
     )

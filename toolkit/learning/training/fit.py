@@ -47,7 +47,7 @@ class Plan:
     mixings: Sequence[Mixing]
     reader: SampleReader
     metrics: Sequence[Metric]
-    own: Mapping[str, Any]
+    plugins: Mapping[str, Any]
     notes: Sequence[str]
 
     def training_data(self, pool: Pool, progress: Progress, deadline: Deadline = NEVER) -> TrainingData:
@@ -66,7 +66,7 @@ class Plan:
             self.metrics,
             self.config.stored_probability,
             self.config.seed,
-            self.own,
+            self.plugins,
             deadline,
             parts,
             patches,
@@ -108,7 +108,7 @@ class Work:
     deadline: Deadline = NEVER
 
 
-def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
+def plan_training(loaded: Loaded[Config], plugins: Mapping[str, Any]) -> Plan:
     """Build what can fail, before hours are spent: transforms, losses, optimizers, callbacks, metrics, network.
 
     Raises:
@@ -120,30 +120,32 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
     def where(key: KeyPath) -> str:
         return loaded.where(*key)
 
-    stages = [read_stage(config, number, own) for number in range(len(config.stages))]
+    stages = [read_stage(config, number, plugins) for number in range(len(config.stages))]
     classes = config.task_classes
     keys: list[KeyPath] = [("primary_metric",), *(("metrics", number) for number in range(len(config.metrics)))]
     for key, value in zip(keys, (config.primary_metric, *config.metrics), strict=True):
-        _checked(where(key), _check_metric, read_metric(value), own)
+        _checked(where(key), _check_metric, read_metric(value), plugins)
     benchmark = config.benchmark_index
-    metrics = build_metrics(config.metric_specs, classes.count, classes.activation, own=own, benchmark=benchmark)
+    metrics = build_metrics(
+        config.metric_specs, classes.count, classes.activation, plugins=plugins, benchmark=benchmark
+    )
     for stage in stages:
         at = {key: where(stage_key(config.stages[stage.number], stage.number, key)) for key in _CHECKED}
         weights = None if isinstance(stage.class_weights, str) else stage.class_weights
-        _checked(at["loss"], _check_loss, config, stage, weights, own)
-        _checked(at["optimizer"], build_optimizer, stage.optimizer, stage.lr, own)
-        _checked(at["schedule"], build_schedule, stage.schedule, stage.lr, stage.epochs, own)
-        _checked(at["callbacks"], callbacks_of, stage, metrics, own, 1)
+        _checked(at["loss"], _check_loss, config, stage, weights, plugins)
+        _checked(at["optimizer"], build_optimizer, stage.optimizer, stage.lr, plugins)
+        _checked(at["schedule"], build_schedule, stage.schedule, stage.lr, stage.epochs, plugins)
+        _checked(at["callbacks"], callbacks_of, stage, metrics, plugins, 1)
         _checked(at["batch"], _check_batch, stage.batch)
-    notes = _check_networks(config, where, own)
+    notes = _check_networks(config, where, plugins)
     return Plan(
         config,
         stages,
-        [build_augmentation(config, stage, where, own) for stage in stages],
+        [build_augmentation(config, stage, where, plugins) for stage in stages],
         [Mixing(stage.mixing, config.activation) for stage in stages],
-        build_reader(config, where, own),
+        build_reader(config, where, plugins),
         metrics,
-        own,
+        plugins,
         notes,
     )
 
@@ -166,7 +168,7 @@ def fit_folds(
     data = plan.training_data(pool, progress, part.deadline)
     for note in plan.notes:
         progress.say(note)
-    trainer = Trainer(config, plan.own)
+    trainer = Trainer(config, plan.plugins)
     epochs = sum(stage.epochs for stage in wanted)
     what = "1 fold" if len(runs) == 1 else f"{len(runs)} folds"
     with progress.task(f"{experiment.name}: {what}", epochs * len(runs)) as task:
@@ -188,14 +190,14 @@ def is_trained(experiment: Experiment, config: Config) -> bool:
     )
 
 
-def build_augmentation(config: Config, stage: Stage, where: Where, own: Mapping[str, Any]) -> Augmentation:
+def build_augmentation(config: Config, stage: Stage, where: Where, plugins: Mapping[str, Any]) -> Augmentation:
     """The augmentation of a stage; raises ConfigError, with where the fault is."""
     classes, key = config.task_classes, stage.augmentation_key
     return Augmentation(
         stage.augmentation,
         lambda inner: where((*key, *inner)),
         stage.shape,
-        own,
+        plugins,
         fill_label=IGNORE if classes.ignore else 0,
         labels=range(label_count(classes.count, classes.activation)),
     )
@@ -211,9 +213,11 @@ def _checked(where: str, build: Callable[..., Any], *arguments: Any) -> None:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _check_loss(config: Config, stage: Stage, class_weights: tuple[float, ...] | None, own: Mapping[str, Any]) -> None:
+def _check_loss(
+    config: Config, stage: Stage, class_weights: tuple[float, ...] | None, plugins: Mapping[str, Any]
+) -> None:
     """Build the loss of a stage; one of the user's is called too, on its own and as part of a graph, as in training."""
-    loss = build_loss(stage.loss, config.activation, class_weights, own)
+    loss = build_loss(stage.loss, config.activation, class_weights, plugins)
     names = [term.name for term in stage.loss if isinstance(term.arguments, Mapping)]
     if not names:
         return
@@ -234,7 +238,7 @@ def _check_loss(config: Config, stage: Stage, class_weights: tuple[float, ...] |
         ) from error
 
 
-def _check_networks(config: Config, where: Where, own: Mapping[str, Any]) -> Sequence[str]:
+def _check_networks(config: Config, where: Where, plugins: Mapping[str, Any]) -> Sequence[str]:
     """Build the network for each size that a stage asks for; returns what there is to say about its weights.
 
     The weights of the encoder do not depend on the size: the first network alone takes them.
@@ -249,7 +253,7 @@ def _check_networks(config: Config, where: Where, own: Mapping[str, Any]) -> Seq
         if notes is not None:
             spec = spec.model_copy(update={"encoder_weights": None})
         try:
-            network = build_network(spec, config.seed, own=own)
+            network = build_network(spec, config.seed, plugins=plugins)
         except (NetworkError, WeightsError) as error:
             key, text = _key_at_fault(config, error.message)
             number = shapes.index(shape)
@@ -259,9 +263,9 @@ def _check_networks(config: Config, where: Where, own: Mapping[str, Any]) -> Seq
     return notes or ()
 
 
-def _check_metric(spec: MetricSpec, own: Mapping[str, Any]) -> None:
+def _check_metric(spec: MetricSpec, plugins: Mapping[str, Any]) -> None:
     if spec.is_own:
-        check_call(spec.name, own[spec.name], ("prediction", "truth", "valid"), dict(spec.arguments))
+        check_call(spec.name, plugins[spec.name], ("prediction", "truth", "valid"), dict(spec.arguments))
 
 
 def _key_at_fault(config: Config, message: str) -> tuple[KeyPath, str]:

@@ -48,7 +48,7 @@ def loss_by_learning_rate(
     configure(precision)
     stage, data = plan.stages[stage_number], plan.training_data(pool, progress)
     run = Run(fold, 0, plan.config.seed)
-    trainer = Trainer(plan.config, plan.own)
+    trainer = Trainer(plan.config, plan.plugins)
     _begin(trainer, experiment, plan, stage, run, progress=progress)
     step = trainer.begin_stage(stage, data.class_weights(stage, fold)).step
     losses: list[float] = []

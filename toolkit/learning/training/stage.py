@@ -35,7 +35,7 @@ class StageRun:
         self._title = f"{run.title} · stage {stage.number}"
         self._compiled = trainer.begin_stage(stage, data.class_weights(stage, run.fold))
         self._trainer = trainer
-        self._schedule = build_schedule(stage.schedule, stage.lr, stage.epochs, data.own)
+        self._schedule = build_schedule(stage.schedule, stage.lr, stage.epochs, data.plugins)
         self._validation = Validation(trainer.predictor, self._compiled.validation_loss, stage, data, run)
         self._candidates = Candidates(stage, folder, trainer.network, self._compiled.step.average, data.is_better)
         self._log = EpochLog(folder.tensorboard, stage.callbacks)

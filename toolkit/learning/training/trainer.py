@@ -22,8 +22,8 @@ class Trainer:
     for one size of input: each size that a stage asks for has its own, and weights go from one to the next.
     """
 
-    def __init__(self, config: Config, own: Mapping[str, Any]) -> None:
-        self._config, self._own = config, own
+    def __init__(self, config: Config, plugins: Mapping[str, Any]) -> None:
+        self._config, self._plugins = config, plugins
         self.epochs_trained = 0
         self._strategy = strategy()
         self._sized: dict[tuple[int, int, int], _Sized] = {}
@@ -44,7 +44,7 @@ class Trainer:
         shape = self._config.stage_shape(0)
         self._current = self._of(shape)
         # Not under the strategy: these weights only pass through.
-        fresh = build_network(self._config.network_spec(shape), seed, fold, own=self._own)
+        fresh = build_network(self._config.network_spec(shape), seed, fold, plugins=self._plugins)
         self.network.model.set_weights(fresh.model.get_weights())
 
     def begin_stage(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":
@@ -73,17 +73,17 @@ class Trainer:
         if shape not in self._sized:
             bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
             with self._strategy.scope():
-                network = build_network(bare, self._config.seed, own=self._own)
+                network = build_network(bare, self._config.seed, plugins=self._plugins)
             self._sized[shape] = _Sized(network, Predictor(network, "none", self._config.activation), {})
         return self._sized[shape]
 
     def _compile(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":
         with self._strategy.scope():
-            optimizer = loss_scaling(build_optimizer(stage.optimizer, stage.lr, self._own))
+            optimizer = loss_scaling(build_optimizer(stage.optimizer, stage.lr, self._plugins))
             optimizer.build(self.network.trainable_variables)
             ema = stage.weight_averaging.ema
             average = None if ema is None else ExponentialAverage(self.network.model.weights, ema.decay)
-        loss = build_loss(stage.loss, self._config.activation, class_weights, self._own)
+        loss = build_loss(stage.loss, self._config.activation, class_weights, self._plugins)
         return CompiledStage(TrainingStep(self.network, optimizer, loss, average, self._strategy), loss, class_weights)
 
 
