@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,26 @@ ARROWS = {
 }
 EVERYONE = {"errors", "messages"}
 
+# Subjects that have a file on several floors: what may be written, what it does, the command about it.
+SUBJECTS = {
+    "augmentation",
+    "batches",
+    "callbacks",
+    "config",
+    "data",
+    "fit",
+    "folds",
+    "lr_range_test",
+    "members",
+    "mixing",
+    "optimizers",
+    "plugins",
+    "predict",
+    "registry",
+    "schedules",
+    "weight_search",
+}
+
 
 @cache
 def modules() -> tuple[Path, ...]:
@@ -57,6 +78,20 @@ def imported(module: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def unit_of(name: str) -> str:
+    """The sub-room of a dotted module, or the module itself where it lies directly in its room: `core.masks`."""
+    return ".".join(name.split(".")[1:3])
+
+
+def name_of(module: Path) -> str:
+    return ".".join(module.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def entries(folder: Path) -> list[str]:
+    """What lies in a room: its modules and sub-rooms."""
+    return [path.name for path in folder.iterdir() if not path.name.startswith("__")]
+
+
 def texts_in(module: Path) -> Iterator[str]:
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     docstrings = {ast.get_docstring(node, clean=False) for node in nodes_of(module) if isinstance(node, documented)}
@@ -73,6 +108,37 @@ def test_arrows_point_one_way(module: Path) -> None:
 
 def test_every_room_has_arrows() -> None:
     assert {room_of(module) for module in modules()} <= set(ARROWS)
+
+
+@pytest.mark.parametrize("room", sorted({room_of(module) for module in modules()}))
+def test_sub_rooms_import_each_other_in_one_direction(room: str) -> None:
+    known = {name_of(module) for module in modules()}
+    arrows: dict[str, set[str]] = {}
+    for module in modules():
+        here = unit_of(name_of(module))
+        there = {unit_of(name) for name in imported(module) if name in known and name.startswith(f"toolkit.{room}.")}
+        if room_of(module) == room:
+            arrows.setdefault(here, set()).update(there - {here})
+    TopologicalSorter(arrows).prepare()  # raises a CycleError that names the circle
+
+
+@pytest.mark.parametrize("folder", sorted({module.parent for module in modules()}), ids=lambda path: path.name)
+def test_a_room_has_some_twelve_entries(folder: Path) -> None:
+    assert len(entries(folder)) <= 12, sorted(entries(folder))
+
+
+def test_a_file_name_stands_twice_only_for_the_same_subject_on_another_floor() -> None:
+    folders: dict[str, list[str]] = {}
+    for module in modules():
+        if not module.name.startswith("__"):
+            folders.setdefault(module.stem, []).append(name_of(module.parent))
+    doubled = {stem: places for stem, places in folders.items() if len(places) > 1}
+    assert set(doubled) <= SUBJECTS, {stem: doubled[stem] for stem in set(doubled) - SUBJECTS}
+    for stem in set(doubled) - {"registry"}:  # every family of named things has its registry
+        floors = [
+            place.removesuffix(".checks") if ".checks" in place else place.split(".")[1] for place in doubled[stem]
+        ]
+        assert len(set(floors)) == len(floors), doubled[stem]
 
 
 def test_only_the_runtime_imports_tensorflow() -> None:

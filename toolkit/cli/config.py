@@ -3,7 +3,7 @@
 import typer
 
 from toolkit import console
-from toolkit.cli.options import AsJson, Name, Overrides, guarded, workspace
+from toolkit.cli.options import AsJson, Name, Overrides, guarded
 
 app = typer.Typer(help="Show configurations and their schema.", no_args_is_help=True)
 
@@ -15,7 +15,7 @@ def config_show(experiment: Name, overrides: Overrides = [], as_json: AsJson = F
     from toolkit.config.yaml.yaml_files import write_yaml
 
     guarded(
-        lambda _: show_config(workspace(), experiment, overrides),
+        lambda session: show_config(session, experiment, overrides=overrides),
         console.show_json if as_json else lambda tree: console.show_text(write_yaml(tree)),
     )
 

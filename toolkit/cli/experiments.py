@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, Name, Overrides, run, workspace
+from toolkit.cli.options import AsJson, Name, Overrides, parse_numbers, parse_time, run
 
 app = typer.Typer()
 
@@ -25,20 +25,13 @@ def new(
     as_json: AsJson = False,
 ) -> None:
     """Make an experiment: experiments/NAME/config.yaml."""
+    from toolkit.commands.starting.new import DataFiles
     from toolkit.commands.starting.new import new as command
 
+    files = DataFiles(images, masks, test, sample_submission, competition)
+
     run(
-        lambda _: command(
-            workspace(),
-            name,
-            images=images,
-            masks=masks,
-            test=test,
-            sample_submission=sample_submission,
-            competition=competition,
-            extends=extends,
-            overrides=overrides,
-        ),
+        lambda session: command(session, name, files=files, extends=extends, overrides=overrides),
         as_json,
     )
 
@@ -52,7 +45,7 @@ def init(
     """Recognise what a competition folder holds, and write a config.yaml that says why."""
     from toolkit.commands.starting.init import init as command
 
-    run(lambda progress: command(workspace(), folder, name=name, progress=progress), as_json)
+    run(lambda session: command(session, folder, name=name), as_json)
 
 
 @app.command()
@@ -64,7 +57,7 @@ def data(
     """Look at all data of an experiment: sizes, classes, duplicates, what is wrong; and a sheet of samples."""
     from toolkit.commands.inspecting.data import examine_data as command
 
-    result = run(lambda progress: command(workspace(), experiment, overrides=overrides, progress=progress), as_json)
+    result = run(lambda session: command(session, experiment, overrides=overrides), as_json)
     raise typer.Exit(result.exit_code)
 
 
@@ -84,18 +77,21 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Train the folds of an experiment, predict training and test images, score. Goes on where it was stopped."""
+    from toolkit.commands.training.fit import FitOptions
     from toolkit.commands.training.fit import fit as command
-    from toolkit.commands.training.fit import parse_wanted
 
     further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
     run(
-        lambda progress: command(
-            workspace(),
+        lambda session: command(
+            session,
             experiment,
             overrides=[*overrides, *further],
-            wanted=parse_wanted(folds, stages, max_time),
-            restart=restart,
-            progress=progress,
+            options=FitOptions(
+                parse_numbers("--folds", folds),
+                parse_numbers("--stages", stages),
+                parse_time("--max-time", max_time),
+                restart,
+            ),
         ),
         as_json,
     )
@@ -113,20 +109,13 @@ def lr_find(
     as_json: AsJson = False,
 ) -> None:
     """Try rising learning rates on one fold: a curve, and a suggestion. No weights are kept."""
+    from toolkit.commands.training.lr_find import LrFindOptions
     from toolkit.commands.training.lr_find import find_learning_rate as command
 
+    options = LrFindOptions(low, high, steps, fold, stage)
+
     run(
-        lambda progress: command(
-            workspace(),
-            experiment,
-            overrides=overrides,
-            low=low,
-            high=high,
-            steps=steps,
-            fold=fold,
-            stage=stage,
-            progress=progress,
-        ),
+        lambda session: command(session, experiment, overrides=overrides, options=options),
         as_json,
     )
 
@@ -144,9 +133,7 @@ def preview(
     from toolkit.commands.inspecting.preview import preview as command
 
     run(
-        lambda progress: command(
-            workspace(), experiment, count=count, seed=seed, stage=stage, overrides=overrides, progress=progress
-        ),
+        lambda session: command(session, experiment, count=count, seed=seed, stage=stage, overrides=overrides),
         as_json,
     )
 
@@ -156,7 +143,7 @@ def list_(as_json: AsJson = False) -> None:
     """List experiments with their state and scores."""
     from toolkit.commands.ls import list_experiments
 
-    run(lambda _: list_experiments(workspace()), as_json)
+    run(list_experiments, as_json)
 
 
 @app.command()
@@ -167,7 +154,7 @@ def demo(
     """Do the whole job on a competition that it generates: fit, ensemble, tune, submit, score."""
     from toolkit.commands.demo import demo as command
 
-    run(lambda progress: command(folder, progress), as_json)
+    run(lambda session: command(session, folder), as_json)
 
 
 @app.command()
@@ -183,11 +170,12 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Write a competition folder of simulated images whose labels are known exactly: salt, ccd or shapes."""
+    from toolkit.commands.starting.simulate import SimulateOptions
     from toolkit.commands.starting.simulate import simulate as command
 
+    options = SimulateOptions(count, test_count, seed, size)
+
     run(
-        lambda progress: command(
-            kind, out, count=count, seed=seed, size=size, test_count=test_count, progress=progress
-        ),
+        lambda session: command(session, kind, out, options=options),
         as_json,
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli.options import AsJson, OptionalName, guarded, run, workspace
+from toolkit.cli.options import AsJson, OptionalName, guarded, run
 
 app = typer.Typer()
 
@@ -32,14 +32,13 @@ def ensemble(
     from toolkit.commands.ensembling.ensemble import parse_mean, parse_views, parse_weights
 
     run(
-        lambda progress: command(
-            workspace(),
+        lambda session: command(
+            session,
             experiments,
             weights=parse_weights(weights),
             mean=parse_mean(mean),
             views=parse_views(views, tta),
             name=name,
-            progress=progress,
         ),
         as_json,
     )
@@ -64,7 +63,7 @@ def tune(
     from toolkit.commands.tuning.tune import tune as command
 
     run(
-        lambda progress: command(workspace(), experiment, progress, metric=metric, steps=steps, explain=explain),
+        lambda session: command(session, experiment, metric=metric, steps=steps, explain=explain),
         as_json,
     )
 
@@ -84,9 +83,7 @@ def evaluate(
     from toolkit.commands.comparing.evaluate import evaluate as command
 
     run(
-        lambda progress: command(
-            workspace(), experiment, recipe=recipe, threshold=threshold, worst=worst, csv=csv, progress=progress
-        ),
+        lambda session: command(session, experiment, recipe=recipe, threshold=threshold, worst=worst, csv=csv),
         as_json,
     )
 
@@ -108,8 +105,6 @@ def compare(
     from toolkit.commands.comparing.compare import compare as command
 
     guarded(
-        lambda progress: command(
-            workspace(), experiments, baseline=baseline, sort_by=sort_by, csv=csv, progress=progress
-        ),
+        lambda session: command(session, experiments, baseline=baseline, sort_by=sort_by, csv=csv),
         console.show_markdown if markdown else lambda result: console.show_result(result, as_json),
     )

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toolkit.commands.ensembling.ensemble import ensemble
-from toolkit.commands.starting.new import new
+from toolkit.commands.session import Session
+from toolkit.commands.starting.new import DataFiles, new
 from toolkit.commands.submitting.score import score_submission
-from toolkit.commands.submitting.submit import submit
+from toolkit.commands.submitting.submit import SubmitOptions, submit
 from toolkit.commands.training.fit import fit
 from toolkit.commands.tuning.tune import tune
 from toolkit.core.recipe.postprocess import describe
@@ -89,7 +89,7 @@ class DemoResult:
         ]
 
 
-def demo(folder: Path, progress: Progress) -> DemoResult:
+def demo(session: Session, folder: Path) -> DemoResult:
     """Generate a small salt competition in a folder, then fit, ensemble, tune, submit and score.
 
     A second call goes on where the first one stopped.
@@ -99,42 +99,45 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
     """
     data = folder / "data"
     files = SimulatedFiles(data)
-    _write_competition(folder, data, progress)
-    workspace = Workspace(folder)
+    _write_competition(folder, data, session.progress)
+    inside = Session(Workspace(folder), session.progress)
     for name, settings in _EXPERIMENTS:
-        if name not in {experiment.name for experiment in workspace.all()}:
+        if name not in {experiment.name for experiment in inside.workspace.all()}:
             new(
-                workspace,
+                inside,
                 name,
-                images=files.images,
-                masks=files.table,
-                test=files.test_images,
-                sample_submission=files.sample_submission,
+                files=DataFiles(
+                    images=files.images,
+                    masks=files.table,
+                    test=files.test_images,
+                    sample_submission=files.sample_submission,
+                ),
                 overrides=[*_SETTINGS, *settings],
             )
     names = [name for name, _ in _EXPERIMENTS]
-    fitted = [fit(workspace, name, progress=progress) for name in names]
-    viewed = [ensemble(workspace, [name], views=_VIEWS, name=f"{name}-{_VIEWS}", progress=progress) for name in names]
-    averaged = ensemble(workspace, names, views=_VIEWS, progress=progress)
-    tuned = tune(workspace, averaged.experiment, progress)
+    fitted = [fit(inside, name) for name in names]
+    viewed = [ensemble(inside, [name], views=_VIEWS, name=f"{name}-{_VIEWS}") for name in names]
+    averaged = ensemble(inside, names, views=_VIEWS)
+    tuned = tune(inside, averaged.experiment)
 
-    def hidden_score(name: str, **recipe: Any) -> tuple[str, float]:
-        made = submit(workspace, name, progress=progress, **recipe)
+    def hidden_score(name: str, options: SubmitOptions) -> tuple[str, float]:
+        made = submit(inside, name, options=options)
         path = Path(made.path)
-        solved = score_submission(path, files.solution, images=files.test_images, metric=_METRIC, progress=progress)
+        solved = score_submission(inside, path, solution=files.solution, images=files.test_images, metric=_METRIC)
         return made.path, solved.score
 
     scored = [(one.experiment, one.all) for one in fitted] + [(one.experiment, one.all) for one in viewed]
     rows = [
-        DemoRow(name, "threshold 0.500", oof, hidden_score(name, threshold=0.5)[1])
+        DemoRow(name, "threshold 0.500", oof, hidden_score(name, SubmitOptions(threshold=0.5))[1])
         for name, oof in scored
         if oof is not None
     ]
     members = list(rows)
-    untuned = hidden_score(averaged.experiment, threshold=0.5, submission_name=f"{averaged.experiment}-untuned")[1]
+    as_untuned = SubmitOptions(threshold=0.5, file_name=f"{averaged.experiment}-untuned")
+    untuned = hidden_score(averaged.experiment, as_untuned)[1]
     oof_untuned, oof_tuned, nested = (score or 0.0 for score in (tuned.untuned, tuned.tuned, tuned.nested))
     rows.append(DemoRow(averaged.experiment, "threshold 0.500", oof_untuned, untuned))
-    submission, score = hidden_score(averaged.experiment)
+    submission, score = hidden_score(averaged.experiment, SubmitOptions())
     kept = oof_tuned if tuned.recipe == tuned.best else oof_untuned
     rows.append(DemoRow(averaged.experiment, describe(tuned.recipe), kept, score))
     return DemoResult(

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from toolkit.commands.session import Session
 from toolkit.config.loading import is_ensemble, load_ensemble
 from toolkit.errors import ToolkitError
 from toolkit.files.disk.writing import read_json
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.messages import Table
 
@@ -49,9 +50,9 @@ class ListResult:
         return [] if self.experiments else ["next: tk new NAME --images FOLDER --masks FOLDER_OR_CSV"]
 
 
-def list_experiments(workspace: Workspace) -> ListResult:
+def list_experiments(session: Session) -> ListResult:
     """List every experiment and ensemble; one with a broken configuration is listed as such."""
-    return ListResult([_list_one(experiment) for experiment in workspace.all()])
+    return ListResult([_list_one(experiment) for experiment in session.workspace.all()])
 
 
 def _list_one(experiment: Experiment) -> ListedExperiment:

@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.commands.session import Session
 from toolkit.commands.starting.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
@@ -71,7 +72,7 @@ def with_masks(
 def recognised(folder: Path, *, workspace: str = "work") -> tuple[InitResult, Config, dict[str, str]]:
     """What `tk init` says, its configuration, and by key why; `tk fit` would take the data."""
     work = Workspace(folder.parent / workspace)
-    result = init(work, folder, progress=Silent())
+    result = init(Session(work), folder)
     config = load_config(work.find("baseline").config).config
     find_dataset(config, Silent())
     return result, config, {one.key: one.why for one in result.recognised}
@@ -542,20 +543,20 @@ def test_nothing_is_overwritten(unknown: Path) -> None:
     config = unknown.parent / "work" / "experiments" / "baseline" / "config.yaml"
     config.write_text("mine")
     with pytest.raises(ConfigError, match="is there already"):
-        init(Workspace(unknown.parent / "work"), unknown, progress=Silent())
+        init(Session(Workspace(unknown.parent / "work")), unknown)
     assert config.read_text() == "mine"
 
 
 def test_folders_without_masks_or_images_say_what_is_there(unknown: Path) -> None:
     write(unknown / "sample_submission.csv", "img,rle_mask\na_01.jpg,1 1\nb_02.jpg,1 1\n")
     with pytest.raises(NothingToLearnError, match="holds no images") as told:
-        init(Workspace(unknown.parent / "work"), unknown, progress=Silent())
+        init(Session(Workspace(unknown.parent / "work")), unknown)
     assert "like carvana" in told.value.message
     with_images(unknown)
     with pytest.raises(NothingToLearnError, match="12 images, but no masks"):
-        init(Workspace(unknown.parent / "work"), unknown, progress=Silent())
+        init(Session(Workspace(unknown.parent / "work")), unknown)
     with pytest.raises(MissingFileError, match="there is no folder"):
-        init(Workspace(unknown.parent / "work"), unknown / "nowhere", progress=Silent())
+        init(Session(Workspace(unknown.parent / "work")), unknown / "nowhere")
     assert not (unknown.parent / "work" / "experiments" / "baseline").exists()
 
 
@@ -598,5 +599,5 @@ def test_images_of_which_none_can_be_read_are_refused_with_the_reason(unknown: P
         write(unknown / "train" / "images" / f"{image_id}.png", "no image")
     with_masks(unknown)
     with pytest.raises(DataError, match=r"none of the 12 images in .* can be read") as told:
-        init(Workspace(unknown.parent / "work"), unknown, progress=Silent())
+        init(Session(Workspace(unknown.parent / "work")), unknown)
     assert "s00.png is not an image" in told.value.advice

@@ -12,6 +12,7 @@ from scipy import ndimage
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.commands.session import Session
 from toolkit.commands.submitting import submit as submit_module
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.arrays import Mask
@@ -27,7 +28,6 @@ from toolkit.files.experiment.resolved import Resolved, read_resolved, write_res
 from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, store_digest
 from toolkit.files.submissions.log import SubmissionLog
-from toolkit.messages import Silent
 
 SIZE = (24, 30)
 TRAINING = [f"t{number}" for number in range(4)]
@@ -513,7 +513,7 @@ def test_predictions_in_half_precision_are_submitted_alike() -> None:
     with ProbabilityWriter(experiment.predictions("test"), "float16", {}) as writer:
         for image_id, probability in maps.items():
             writer.append(image_id, probability)
-    made = submit_module.submit(Workspace(Path()), "a", threshold=0.4, progress=Silent())
+    made = submit_module.submit(Session(Workspace(Path())), "a", options=submit_module.SubmitOptions(threshold=0.4))
     assert Path(made.path).read_bytes() == before
 
 

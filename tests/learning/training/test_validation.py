@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitResult, fit
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import to_stored
@@ -23,7 +24,7 @@ OVERRIDES = ["stages=[{epochs: 3, batch: 4}]"]
 
 @pytest.fixture(scope="module")
 def fitted(shared_competition: Workspace) -> FitResult:
-    return fit(shared_competition, "plain", overrides=OVERRIDES, progress=Silent())
+    return fit(Session(shared_competition), "plain", overrides=OVERRIDES)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from toolkit.commands.comparing.compare_result import (
 from toolkit.commands.comparing.differing_keys import differing_keys
 from toolkit.commands.comparing.key_differences import written
 from toolkit.commands.scoring.scores import Scores, read_holdout, score_stores
+from toolkit.commands.session import Session
 from toolkit.config.data.classes import task_classes
 from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Direction
@@ -57,13 +58,12 @@ class _Candidate:
 
 
 def compare(
-    workspace: Workspace,
+    session: Session,
     names: Sequence[str],
     *,
     baseline: str | None = None,
     sort_by: str | None = None,
     csv: Path | None = None,
-    progress: Progress,
 ) -> CompareResult:
     """Compare experiments and ensembles with the first of them, or with `baseline`.
 
@@ -71,29 +71,28 @@ def compare(
     was given when it was made, and has no paired difference.
 
     Args:
-        workspace: where they are.
+        session: the folder of all experiments, and what shows progress.
         names: names or paths of at least two, or of one and a baseline.
         baseline: name or path; it need not be one of `names`.
         sort_by: a column of the table of all figures.
         csv: a file to write that table to.
-        progress: to talk to.
 
     Raises:
         ConfigError: fewer than two experiments, one of them twice, or no such column.
         MissingFileError: one is not there.
         StorageError: a file is damaged.
     """
-    candidates, place = _candidates(workspace, names, baseline)
+    candidates, place = _candidates(session.workspace, names, baseline)
     base = candidates[place]
     candidates = [candidate if candidate is base else _matched(candidate, base) for candidate in candidates]
     scores: dict[str, Scores] = {}
     outside: dict[str, Scores] = {}
     try:
-        scores = _scores(base, candidates, "oof", progress)
-        outside = _scores(base, candidates, "holdout", progress)
+        scores = _scores(base, candidates, "oof", session.progress)
+        outside = _scores(base, candidates, "holdout", session.progress)
     except (MissingFileError, DataError, FoldsError, ChangedError) as error:
         candidates = [replace(one, store=None, reason=one.reason or error.message) for one in candidates]
-    keys = differing_keys([candidate.experiment for candidate in candidates], workspace.root)
+    keys = differing_keys([candidate.experiment for candidate in candidates], session.workspace.root)
     rows = [
         _compared(
             candidate,

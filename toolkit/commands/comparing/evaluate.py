@@ -17,6 +17,7 @@ from toolkit.commands.comparing.evaluate_result import (
 )
 from toolkit.commands.scoring.recipe_choice import choose_recipe
 from toolkit.commands.scoring.scores import labels_of, written
+from toolkit.commands.session import Session
 from toolkit.core.arrays import Integers
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.classification_report import BACKGROUND, classification_report
@@ -36,7 +37,7 @@ from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import finite_or_none, write_json, write_text
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
@@ -46,25 +47,23 @@ from toolkit.report.confusion_matrix import confusion_picture
 
 
 def evaluate(
-    workspace: Workspace,
-    name: str | None,
+    session: Session,
+    name: str | None = None,
     *,
     recipe: str | None = None,
     threshold: float | None = None,
     worst: int = 10,
     csv: Path | None = None,
-    progress: Progress,
 ) -> EvaluateResult:
     """Evaluate the out-of-fold predictions of an experiment or ensemble; images are read one after the other.
 
     Args:
-        workspace: where it is.
+        session: the folder of all experiments, and what shows progress.
         name: name or path; the one finished last if it is None.
         recipe: `tuned` or `untuned`; the tuned one, where there is one, if it is None.
         threshold: replaces the thresholds of the recipe.
         worst: how many of the worst images are listed.
         csv: a file to write one row a class to.
-        progress: to talk to.
 
     Raises:
         NotReadyError: there are no predictions, or no recipe was tuned.
@@ -72,14 +71,14 @@ def evaluate(
         ChangedError, DataError, FoldsError, MissingFileError: the images are not those that were predicted, or the
             predictions not those that were tuned on.
     """
-    experiment = workspace.find_or_last(name, progress)
+    experiment = session.workspace.find_or_last(name, session.progress)
     with locked(experiment.lock):
         truth = truth_of(experiment, read_resolved(experiment))
         held_out = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
         truth = truth.only(held_out.ids)
         store = ProbabilityStore(experiment.predictions("oof"))
         rule = choose_recipe(experiment, truth.classes, recipe, threshold)
-        measured = _measure(experiment, truth, held_out.folds, store, recipe=rule, progress=progress)
+        measured = _measure(experiment, truth, held_out.folds, store, recipe=rule, progress=session.progress)
         evaluation = _evaluation(experiment, truth, measured, rule, worst)
         write_json(experiment.evaluation, asdict(evaluation))
         confusion_picture(

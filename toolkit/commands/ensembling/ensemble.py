@@ -23,6 +23,7 @@ from toolkit.commands.ensembling.member_scores import MemberScore, Verdict, scor
 from toolkit.commands.ensembling.view_search import ViewSearch, is_search, search_views, views_to_try
 from toolkit.commands.ensembling.weight_search import Setting, WeightSearch, search_weights
 from toolkit.commands.scoring.scores import HoldoutScore, next_command, written, written_interval
+from toolkit.commands.session import Session
 from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_beside_members, with_relative_paths
 from toolkit.config.models import EnsembleConfig, Weighting
 from toolkit.config.yaml.yaml_files import write_yaml
@@ -135,14 +136,13 @@ def _is_better(direction: Direction, score: float | None, other: float | None) -
 
 
 def ensemble(
-    workspace: Workspace,
+    session: Session,
     names: Sequence[str],
     *,
     weights: WeightsGiven = "equal",
     mean: Mean = "probability",
     views: str = "none",
     name: str | None = None,
-    progress: Progress,
 ) -> EnsembleResult:
     """Blend the predictions of experiments, parts of them, and ensembles; what is missing is predicted first and kept.
 
@@ -151,6 +151,7 @@ def ensemble(
         MembersError: the members were fitted to different images or metrics, or leave images without a prediction.
         NotReadyError: a member is not fitted.
     """
+    workspace, progress = session.workspace, session.progress
     members = [find_member(workspace, member) for member in names]
     resolved = [read_resolved(member.experiment) for member in members]
     experiment = _place(workspace, members, name)

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.session import Session
 from toolkit.commands.starting.config_text import config_text
 from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
 from toolkit.commands.starting.network_choices import network_choices, starting_values
 from toolkit.commands.starting.starting_point import SAID_BY_COMPETITION, load_checked, written_if_sound
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognising import Recognised, recognise
 from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
 from toolkit.files.recognition.table_looks import TableLook
-from toolkit.messages import Progress, Table
+from toolkit.messages import Table
 
 _ROLES: Mapping[str, str] = {
     "labels": "labels",
@@ -64,7 +64,7 @@ class InitResult:
         ]
 
 
-def init(workspace: Workspace, folder: Path, *, name: str = "baseline", progress: Progress) -> InitResult:
+def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResult:
     """Look at a competition folder and write experiments/NAME/config.yaml.
 
     Raises:
@@ -73,8 +73,8 @@ def init(workspace: Workspace, folder: Path, *, name: str = "baseline", progress
         NothingToLearnError: it holds no images, or nothing says what they show; the message says what is there.
         DataError: files contradict each other.
     """
-    experiment = workspace.new(name)
-    found = recognise(folder, progress)
+    experiment = session.workspace.new(name)
+    found = recognise(folder, session.progress)
     data = data_choices(found, experiment)
     form = next((choice.value for choice in data if choice.key[-1] == "competition"), None)
     said = (

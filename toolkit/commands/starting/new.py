@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands.session import Session
 from toolkit.commands.starting.starting_point import (
     HEADER,
     SAID_BY_COMPETITION,
@@ -19,7 +20,7 @@ from toolkit.config.models import Config
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.disk.writing import write_text
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.messages import Table
 
 
@@ -42,32 +43,33 @@ class NewResult:
         return [f"next: look at {self.config}, then tk fit {self.experiment}"]
 
 
+@dataclass(frozen=True)
+class DataFiles:
+    """The data of an experiment; `competition` is the name of a preset or the path of a YAML file."""
+
+    images: Path | None = None
+    masks: Path | None = None
+    test: Path | None = None
+    sample_submission: Path | None = None
+    competition: str | None = None
+
+
 def new(
-    workspace: Workspace,
+    session: Session,
     name: str,
     *,
-    images: Path | None = None,
-    masks: Path | None = None,
-    test: Path | None = None,
-    sample_submission: Path | None = None,
-    competition: str | None = None,
+    files: DataFiles = DataFiles(),
     extends: str | None = None,
     overrides: Sequence[str] = (),
 ) -> NewResult:
     """Write experiments/NAME/config.yaml, from data folders or as a variation of another experiment.
 
-    `competition` is the name of a preset or the path of a YAML file.
-
     Raises:
         ConfigError: the name is taken or cannot be one, or the values do not fit.
         MissingFileError, DataError, NothingToLearnError, SubmissionError: the data are not there.
     """
-    experiment = workspace.new(name)
-    given = {"images": images, "masks": masks, "test": test, "sample_submission": sample_submission}
-    data = {key: relative_path(path, experiment) for key, path in given.items() if path is not None}
-    if competition is not None:
-        is_file = is_competition_file(competition)
-        data["competition"] = relative_path(Path(competition), experiment) if is_file else competition
+    experiment = session.workspace.new(name)
+    data = _data(files, experiment)
     if extends is None and not {"images", "masks"} <= data.keys():
         raise ConfigError(
             "--images and --masks are missing: where are the training data?",
@@ -75,11 +77,26 @@ def new(
         )
     tree: dict[str, Any] = {"data": data} if data else {}
     if extends is None:
-        said = SAID_BY_COMPETITION if competition is not None else ()
+        said = SAID_BY_COMPETITION if files.competition is not None else ()
         tree |= {key: value for key, value in STARTING_POINT.items() if key not in said}
     else:
-        tree = {"extends": relative_path(workspace.find(extends).config, experiment)} | tree
+        tree = {"extends": relative_path(session.workspace.find(extends).config, experiment)} | tree
     return _write_checked(experiment, tree, overrides)
+
+
+def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
+    """The keys below `data`."""
+    paths = {
+        "images": files.images,
+        "masks": files.masks,
+        "test": files.test,
+        "sample_submission": files.sample_submission,
+    }
+    data = {key: relative_path(path, experiment) for key, path in paths.items() if path is not None}
+    if files.competition is not None:
+        is_file = is_competition_file(files.competition)
+        data["competition"] = relative_path(Path(files.competition), experiment) if is_file else files.competition
+    return data
 
 
 def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> NewResult:

@@ -5,9 +5,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.session import Session
 from toolkit.errors import ConfigError
 from toolkit.files.simulated import KINDS, ClassCount, SimulatedFiles, Simulation, write_simulation
-from toolkit.messages import Progress, Table
+from toolkit.messages import Table
 
 _SIDE_AT_LEAST, _SIDE_AT_MOST = 16, 16384
 
@@ -39,26 +40,31 @@ class SimulateResult:
         return [*hidden, f"next: tk init {shlex.quote(self.folder)} --name {made.kind}"]
 
 
+@dataclass(frozen=True)
+class SimulateOptions:
+    """How many images are simulated, and how large they are.
+
+    `count` and `test_count` are the numbers of training and test images; a quarter of `count` if `test_count` is None.
+    All images derive from `seed`. `size` is `SIDE` or `HEIGHTxWIDTH` in pixels; the usual size of the kind if it is
+    None.
+    """
+
+    count: int = 200
+    test_count: int | None = None
+    seed: int = 0
+    size: str | None = None
+
+
 def simulate(
-    kind: str,
-    folder: Path,
-    *,
-    count: int,
-    seed: int = 0,
-    size: str | None = None,
-    test_count: int | None = None,
-    progress: Progress,
+    session: Session, kind: str, folder: Path, *, options: SimulateOptions = SimulateOptions()
 ) -> SimulateResult:
     """Write a simulated competition into a folder of its own.
 
     Args:
+        session: what shows progress.
         kind: what is simulated, see `toolkit.files.simulated.KINDS`.
         folder: where to.
-        count: number of training images.
-        seed: what all images derive from.
-        size: `SIDE` or `HEIGHTxWIDTH` in pixels; the usual one of the kind if it is None.
-        test_count: number of test images; a quarter of `count` if it is None.
-        progress: to talk to.
+        options: how many images, and how large.
 
     Raises:
         ConfigError: a value cannot be.
@@ -66,12 +72,13 @@ def simulate(
     """
     if kind not in KINDS:
         raise ConfigError(f"{kind!r} cannot be simulated; allowed: {', '.join(KINDS)}")
-    tests = count // 4 if test_count is None else test_count
+    count, seed, size = options.count, options.seed, options.size
+    tests = count // 4 if options.test_count is None else options.test_count
     for option, value, least in (("--count", count, 1), ("--test-count", tests, 0), ("--seed", seed, 0)):
         if value < least:
             raise ConfigError(f"{option}: expected a whole number from {least} up, received {value}")
     simulation = Simulation(kind, seed, count, tests, KINDS[kind].size if size is None else _parse_size(size))
-    return SimulateResult(simulation, str(folder), write_simulation(folder, simulation, progress))
+    return SimulateResult(simulation, str(folder), write_simulation(folder, simulation, session.progress))
 
 
 def _parse_size(text: str) -> tuple[int, int]:

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.session import Session
 from toolkit.commands.submitting.competition_option import named_competition
 from toolkit.config.data.competitions import PLAIN
 from toolkit.errors import SubmissionError
 from toolkit.files.data.sources import find_images
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.submissions.checks import check_submission
 from toolkit.files.submissions.expectations import Expected, TestImages
 from toolkit.files.submissions.findings import Finding, is_refused
 from toolkit.files.submissions.layout import sample_layout
 from toolkit.files.submissions.log import SubmissionLog
-from toolkit.messages import Progress, Table
+from toolkit.messages import Table
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,12 @@ class CheckResult:
 
 
 def check(
-    workspace: Workspace,
+    session: Session,
     path: Path,
     *,
     sample: Path | None = None,
     images: Path | None = None,
     competition: str | None = None,
-    progress: Progress,
 ) -> CheckResult:
     """Check a submission file against a competition, a sample submission and a folder of test images, where given.
 
@@ -79,13 +78,14 @@ def check(
     """
     form = named_competition(competition) or PLAIN
     layout = None if sample is None else sample_layout(sample, form, "--sample")
+    workspace = session.workspace
     earlier = [
         entry
         for entry in SubmissionLog(workspace.submission_log).read()
         if (workspace.submissions / f"{entry.name}.csv").resolve() != path.resolve()
     ]
     found = None if images is None else _test_images(images)
-    checked = check_submission(path, Expected(form, layout, sample, found, earlier=earlier), progress)
+    checked = check_submission(path, Expected(form, layout, sample, found, earlier=earlier), session.progress)
     return CheckResult(str(path), competition, checked.rows, checked.images, checked.empty_rows, checked.findings)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from toolkit.commands.session import Session
 from toolkit.config.metrics import read_metric
 from toolkit.core.metrics.leaderboard_agreement import Agreement, agreement
 from toolkit.errors import ConfigError, SubmissionError
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.submissions.log import Board, LoggedSubmission, SubmissionLog, submission_name
 from toolkit.messages import Progress, Table
 
@@ -58,7 +58,7 @@ class LeaderboardResult:
 
 
 def leaderboard(
-    workspace: Workspace, name: str | None, score: float | None, board: Board, progress: Progress
+    session: Session, name: str | None = None, *, score: float | None = None, board: Board = "public"
 ) -> LeaderboardResult:
     """Record a leaderboard score if one is given, and compare all that are known with cross-validation.
 
@@ -67,7 +67,8 @@ def leaderboard(
         SubmissionError: there is no such submission, or the score cannot be one.
         StorageError: the log is damaged.
     """
-    log = SubmissionLog(workspace.submission_log)
+    progress = session.progress
+    log = SubmissionLog(session.workspace.submission_log)
     if name is not None:
         _record(log, submission_name(name), score, board, progress)
     entries = log.read()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.commands.scoring.classification_table import report_table
+from toolkit.commands.session import Session
 from toolkit.commands.submitting.competition_option import named_competition
 from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.config.metrics import parse_metric_text
@@ -20,7 +21,7 @@ from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.data.sources import find_images
 from toolkit.files.submissions.findings import listed
 from toolkit.files.submissions.layout import Submission, read_solution, read_submission
-from toolkit.messages import Progress, Table
+from toolkit.messages import Table
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,13 @@ class ScoreResult:
 
 
 def score_submission(
+    session: Session,
     submission: Path,
-    solution: Path,
     *,
+    solution: Path,
     images: Path | None = None,
     metric: str | None = None,
     competition: str | Competition | None = None,
-    progress: Progress,
 ) -> ScoreResult:
     """Score a submission file against a solution file.
 
@@ -59,12 +60,12 @@ def score_submission(
     folder of the images. A competition says how they look, whether a row is an object, and what is scored.
 
     Args:
+        session: what shows progress.
         submission: the file to score.
         solution: of the same columns, or a table of labels.
         images: folder of the images; not needed where the competition knows their size.
         metric: a YAML value such as `dice` or `{fbeta: {beta: 2}}`; that of the competition if left out.
         competition: itself, its name, or the path of its YAML file.
-        progress: to talk to.
 
     Raises:
         ConfigError: metric or competition are unknown or not given.
@@ -78,7 +79,7 @@ def score_submission(
     size_of = _sizes(ids, form, images)
     built = build_metric(spec, max(1, len(form.classes)), "sigmoid")
     measured, areas = [], []
-    with progress.task("scoring", len(ids)) as task:
+    with session.progress.task("scoring", len(ids)) as task:
         for image_id in ids:
             try:
                 case = _case(image_id, predicted, truth, size_of(image_id))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from toolkit.commands.session import Session
 from toolkit.commands.submitting.competition_now import submission_data
 from toolkit.commands.submitting.kaggle import Uploader, kaggle_uploader
 from toolkit.commands.submitting.masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
@@ -17,7 +18,7 @@ from toolkit.errors import ConfigError, NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.writing import new_path
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
 from toolkit.files.predictions.store import ProbabilityStore
@@ -57,6 +58,20 @@ def upload_options(competition: str | None, message: str | None) -> UploadOption
             "It is the last part of the competition's address, such as tgs-salt-identification-challenge.",
         )
     return UploadOptions(competition, message or "")
+
+
+@dataclass(frozen=True)
+class SubmitOptions:
+    """Which recipe is applied, what the file is called, and whether it is uploaded.
+
+    Without `threshold` the tuned recipe is used, with `minimum_area` in place of its own if that is given. Both hold
+    for all classes. `file_name` is that of the experiment if it is None.
+    """
+
+    threshold: float | None = None
+    minimum_area: int | None = None
+    file_name: str | None = None
+    upload: UploadOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -111,29 +126,25 @@ class SubmitResult:
 
 
 def submit(
-    workspace: Workspace,
-    name: str | None,
+    session: Session,
+    name: str | None = None,
     *,
-    threshold: float | None = None,
-    minimum_area: int | None = None,
-    submission_name: str | None = None,
-    upload: UploadOptions | None = None,
+    options: SubmitOptions = SubmitOptions(),
     uploader: Uploader | None = None,
-    progress: Progress,
 ) -> SubmitResult:
     """Write submissions/NAME.csv and NAME.json from the test predictions of an experiment or ensemble, and log them.
 
-    Without `threshold` the tuned recipe is used, with `minimum_area` in place of its own if that is given. Both hold
-    for all classes. With `upload` the file is sent once it has passed all checks, by Kaggle's client if no other
-    `uploader` is given.
+    With `upload` the file is sent once it has passed all checks, by Kaggle's client if no other `uploader` is given.
 
     Raises:
         NotReadyError: no test predictions, or neither a threshold nor a tuned recipe.
         SubmissionError: the submission is not what the competition wants; nothing is written.
         UploadError: nothing can be uploaded, told before anything is written; or the site refuses what was written.
     """
+    workspace, progress = session.workspace, session.progress
+    threshold, minimum_area, upload = options.threshold, options.minimum_area, options.upload
     experiment = workspace.find_or_last(name, progress)
-    path = workspace.submissions / f"{_file_name(submission_name or experiment.name)}.csv"
+    path = workspace.submissions / f"{_file_name(options.file_name or experiment.name)}.csv"
     if upload is not None and uploader is None:
         uploader = kaggle_uploader()
     resolved = read_resolved(experiment)

@@ -16,10 +16,10 @@ from toolkit.commands.scoring.scores import (
     write_scores,
     written,
 )
+from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import plan_folds
 from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config, with_defaults
 from toolkit.config.models import Config
-from toolkit.config.yaml.fields import parse_duration
 from toolkit.core.arrays import Integers
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError
@@ -29,7 +29,7 @@ from toolkit.files.datasets.truth import only
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import read_json
-from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.files.experiment.resolved import (
@@ -73,12 +73,16 @@ _CONTENTS = {
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which part of the work to do: folds and stages by number, all of them if None, and for how many seconds."""
+class FitOptions:
+    """Which part of the work to do: folds and stages by number, all of them if None, and for how many seconds.
+
+    With `restart` earlier results are discarded.
+    """
 
     folds: Sequence[int] | None = None
     stages: Sequence[int] | None = None
     max_seconds: float | None = None
+    restart: bool = False
 
     def check(self, config: Config) -> tuple[list[int], list[int]]:
         """The numbers of the folds and of the stages.
@@ -98,38 +102,6 @@ def _numbers(option: str, given: Sequence[int] | None, count: int) -> list[int]:
     if wrong:
         raise ConfigError(f"{option}: there is no {wrong[0]}; there are 0 to {count - 1}")
     return wanted
-
-
-EVERYTHING = Wanted()
-
-
-def parse_wanted(folds: str | None, stages: str | None, max_time: str | None) -> Wanted:
-    """The part of the work as the command line names it: `0,2`, `1`, `8h`.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    return Wanted(
-        _listed("--folds", folds),
-        _listed("--stages", stages),
-        None if max_time is None else _duration(max_time),
-    )
-
-
-def _listed(option: str, text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"{option}: expected numbers separated by commas, such as 0,2; received {text!r}")
-    return [int(part) for part in parts]
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"--max-time: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -176,18 +148,10 @@ class FitResult:
         return [f"pictures: {self.overlays}", next_command(self.experiment)]
 
 
-def fit(
-    workspace: Workspace,
-    name: str,
-    *,
-    overrides: Sequence[str] = (),
-    wanted: Wanted = EVERYTHING,
-    restart: bool = False,
-    progress: Progress,
-) -> FitResult:
+def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: FitOptions = FitOptions()) -> FitResult:
     """Train folds of an experiment and, when all are finished, predict its training and test images.
 
-    What is finished is kept: a second call goes on where the first one stopped. With `restart` it begins again.
+    What is finished is kept: a second call goes on where the first one stopped. With `options.restart` it begins again.
 
     Raises:
         ToolkitError: bad configuration or data, before any training; another run on the experiment; a configuration
@@ -195,22 +159,22 @@ def fit(
         OutOfTimeError: the time is up.
     """
     started = time.perf_counter()
-    experiment = workspace.find(name)
+    experiment, progress = session.workspace.find(name), session.progress
     if is_ensemble(experiment.config):
         raise ConfigError(f"{experiment.name} is an ensemble; its members are fitted", "Run: tk ensemble MEMBER MEMBER")
     loaded = load_config(experiment.config, overrides)
-    wanted.check(loaded.config)
-    if restart and not (wanted.folds is None and wanted.stages is None):
+    options.check(loaded.config)
+    if options.restart and not (options.folds is None and options.stages is None):
         raise ConfigError(
             "--restart discards the results of all folds and stages; it does not go with --folds or --stages",
             f"Begin again with: tk fit {experiment.name} --restart",
         )
     with locked(experiment.lock):
         dataset = find_dataset(loaded.config, progress)
-        table = plan_folds(experiment, loaded.config, dataset, progress, restart=restart)
+        table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
         warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
         finished = _train_predict_score(
-            experiment, loaded, dataset, table, wanted=wanted, restart=restart, started=started, progress=progress
+            experiment, loaded, dataset, table, options=options, started=started, progress=progress
         )
     return _result(experiment, loaded.config, finished, round(time.perf_counter() - started, 1))
 
@@ -241,8 +205,7 @@ def _train_predict_score(
     dataset: Dataset,
     table: FoldTable,
     *,
-    wanted: Wanted,
-    restart: bool,
+    options: FitOptions,
     started: float,
     progress: Progress,
 ) -> bool:
@@ -256,17 +219,17 @@ def _train_predict_score(
 
     config, folds = loaded.config, table.folds
     plugins = Plugins.of(experiment, progress)
-    fold_numbers, stage_numbers = wanted.check(config)
+    fold_numbers, stage_numbers = options.check(config)
     digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(experiment, loaded, dataset, folds)
     plan = plan_training(loaded, plugins)
     precision = choose_precision(config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
-    _begin(experiment, resolved, restart)
+    _begin(experiment, resolved, options.restart)
     # What a user put there is left as it is, as long as it says everything.
     if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
     spent = time.perf_counter() - started
-    deadline = Deadline.after(None if wanted.max_seconds is None else wanted.max_seconds - spent)
+    deadline = Deadline.after(None if options.max_seconds is None else options.max_seconds - spent)
     part = Work(fold_numbers, stage_numbers, deadline)
     fit_folds(experiment, plan, dataset.pool(folds), part, precision=precision, progress=progress)
     if not is_trained(experiment, config):
