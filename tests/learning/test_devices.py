@@ -101,7 +101,7 @@ def test_a_run_on_two_devices_resumes_averages_and_predicts(
     shared_competition: Workspace,
     different_results: Callable[[Experiment, Experiment], list[str]],
 ) -> None:
-    assert "--set batch=1: batch: 2 devices cannot share a batch of 1" in said[1]
+    assert "--set batch=1: batch: a batch of 1 cannot be shared by 2 devices" in said[1]
     experiments = [shared_competition.find(name) for name in ("straight", "broken")]
     assert experiments[0].score.is_file()
     assert different_results(*experiments) == []

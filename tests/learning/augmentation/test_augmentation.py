@@ -14,7 +14,7 @@ from toolkit.core.arrays import Image, Labels
 from toolkit.core.masks.labels import IGNORE
 from toolkit.errors import ConfigError
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
-from toolkit.learning.training.fit import build_augmentation
+from toolkit.learning.training.plan import build_augmentation
 
 pytestmark = pytest.mark.train
 

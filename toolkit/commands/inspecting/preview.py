@@ -112,7 +112,7 @@ def _rows(
     from toolkit.learning.augmentation.mixing import Mixing
     from toolkit.learning.batches import build_reader
     from toolkit.learning.plugins import Plugins
-    from toolkit.learning.training.fit import build_augmentation
+    from toolkit.learning.training.plan import build_augmentation
 
     config, plugins = loaded.config, Plugins(loaded.source, progress)
     augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), plugins)

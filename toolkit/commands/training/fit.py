@@ -215,7 +215,8 @@ def _train_predict_score(
     from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
     from toolkit.learning.runtime import choose_precision
     from toolkit.learning.training.epoch_data import Deadline
-    from toolkit.learning.training.fit import Work, fit_folds, is_trained, plan_training
+    from toolkit.learning.training.fit import Work, fit_folds, is_trained
+    from toolkit.learning.training.plan import plan_training
 
     config, folds = loaded.config, table.folds
     plugins = Plugins.of(experiment, progress)
@@ -230,8 +231,8 @@ def _train_predict_score(
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
     spent = time.perf_counter() - started
     deadline = Deadline.after(None if options.max_seconds is None else options.max_seconds - spent)
-    part = Work(fold_numbers, stage_numbers, deadline)
-    fit_folds(experiment, plan, dataset.pool(folds), part, precision=precision, progress=progress)
+    work = Work(fold_numbers, stage_numbers, deadline)
+    fit_folds(experiment, plan, dataset.pool(folds), work, precision=precision, progress=progress)
     if not is_trained(experiment, config):
         return False
     fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)

@@ -9,8 +9,8 @@ from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.plugins import Plugins
-from toolkit.learning.training import fit as fitting
-from toolkit.learning.training.fit import plan_training
+from toolkit.learning.training import plan as planning
+from toolkit.learning.training.plan import plan_training
 
 pytestmark = pytest.mark.train
 
@@ -120,7 +120,7 @@ def test_the_networks_of_all_sizes_are_built_and_no_other(tmp_path: Path, monkey
         built.append((spec.shape[:2], spec.encoder_weights))
         return build_network(spec.model_copy(update={"encoder_weights": None}), *seed, plugins=plugins)
 
-    monkeypatch.setattr(fitting, "build_network", watched)
+    monkeypatch.setattr(planning, "build_network", watched)
     path = tmp_path / "config.yaml"
     sizes = (
         "stages: [{epochs: 1, shape: [64, 64, 3]}, {epochs: 1, shape: [96, 64, 3]}, {epochs: 1, shape: [64, 64, 3]}]\n"
