@@ -16,7 +16,7 @@ from toolkit.files.disk.tables import read_table
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved
-from toolkit.learning.training import lr_range_test as lr_find
+from toolkit.learning import lr_range_test as lr_find
 from toolkit.learning.training.step import TrainingStep
 
 pytestmark = pytest.mark.train
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.train
 
 def give_losses(monkeypatch: pytest.MonkeyPatch, loss: Callable[[float], float]) -> None:
     """Nothing is trained: each learning rate has the loss that a function gives."""
-    monkeypatch.setattr(lr_find, "loss_by_learning_rate", lambda _, plan, pool, rates, **__: [loss(r) for r in rates])
+    monkeypatch.setattr(
+        lr_find, "loss_by_learning_rate", lambda _, __, ___, test, **____: [loss(r) for r in test.rates]
+    )
 
 
 @pytest.mark.parametrize(

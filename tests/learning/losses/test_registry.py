@@ -80,7 +80,7 @@ def value_and_gradient(
     text: str, activation: str, target: Any, logits: Any, *, head: float = 0.3, **build: Any
 ) -> tuple[float, np.ndarray]:
     """The gradient is that of the logits and of the presence head, which says the same of every class."""
-    loss = build_loss(parse_loss(text, build.get("own", ())), activation, **build)
+    loss = build_loss(parse_loss(text, build.get("plugins", ())), activation, **build)
     variable = tf.Variable(logits)
     presence = tf.Variable(tf.fill([logits.shape[0], logits.shape[-1]], tf.constant(head, variable.dtype)))
     with tf.GradientTape() as tape:
@@ -318,14 +318,14 @@ def squared(target: Any, prediction: Any, power: float = 2.0) -> Any:
 
 def test_own_losses_get_probabilities_and_their_arguments() -> None:
     target, logits = batch("softmax", 3)
-    own = {"mine": squared, "package.mine": squared}
+    plugins = {"mine": squared, "package.mine": squared}
     expected = value_of("mse_loss", "softmax", target, logits)
-    assert value_of("mine", "softmax", target, logits, own=own) == pytest.approx(expected, rel=1e-5)
-    assert value_of("2*package.mine(power=2)", "softmax", target, logits, own=own) == pytest.approx(
+    assert value_of("mine", "softmax", target, logits, plugins=plugins) == pytest.approx(expected, rel=1e-5)
+    assert value_of("2*package.mine(power=2)", "softmax", target, logits, plugins=plugins) == pytest.approx(
         2 * expected, rel=1e-5
     )
     expected = value_of("mae_loss", "softmax", target, logits)
-    assert value_of("mine(power=1)", "softmax", target, logits, own=own) == pytest.approx(expected, rel=1e-5)
+    assert value_of("mine(power=1)", "softmax", target, logits, plugins=plugins) == pytest.approx(expected, rel=1e-5)
 
 
 class OfLogits:
@@ -338,7 +338,8 @@ class OfLogits:
 def test_own_losses_may_want_logits() -> None:
     target, logits = batch("sigmoid", 1)
     expected = value_of("binary_crossentropy", "sigmoid", target, logits)
-    assert value_of("mine", "sigmoid", target, logits, own={"mine": OfLogits()}) == pytest.approx(expected, rel=1e-6)
+    found = value_of("mine", "sigmoid", target, logits, plugins={"mine": OfLogits()})
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("mine", [squared, OfLogits()])
@@ -347,8 +348,8 @@ def test_ignored_pixels_reach_own_losses_as_right_background(mine: Any) -> None:
     right = target.copy(), logits.copy()
     right[0][:, :3], right[1][:, :3] = 0, -40
     target[:, :3], logits[:, :3] = 255, np.nan
-    expected = value_of("mine", "sigmoid", *right, own={"mine": mine})
-    value, gradient = value_and_gradient("mine", "sigmoid", target, logits, own={"mine": mine})
+    expected = value_of("mine", "sigmoid", *right, plugins={"mine": mine})
+    value, gradient = value_and_gradient("mine", "sigmoid", target, logits, plugins={"mine": mine})
     assert value == pytest.approx(expected, rel=1e-6)
     masks = gradient[: logits.size].reshape(logits.shape)
     assert not masks[:, :3].any()
@@ -358,9 +359,9 @@ def test_ignored_pixels_reach_own_losses_as_right_background(mine: Any) -> None:
 def test_own_losses_that_cannot_be_are_told() -> None:
     target, logits = batch("sigmoid", 1)
     with pytest.raises(ConfigError, match=r"loss mine: .* logits or probabilities, received 'logit'"):
-        value_of("mine", "sigmoid", target, logits, own={"mine": SimpleNamespace(wants="logit")})
+        value_of("mine", "sigmoid", target, logits, plugins={"mine": SimpleNamespace(wants="logit")})
     with pytest.raises(ConfigError, match="loss mine: it must give a single number"):
-        value_of("mine", "sigmoid", target, logits, own={"mine": lambda target, prediction: prediction - target})
+        value_of("mine", "sigmoid", target, logits, plugins={"mine": lambda target, prediction: prediction - target})
 
 
 @pytest.mark.parametrize(

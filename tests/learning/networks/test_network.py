@@ -237,7 +237,7 @@ def own_network(shape: tuple[int, int, int], classes: int, *, backbone: str | No
 
 def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tmp_path: Path) -> None:
     built = spec(architecture="mine", options={"width": 7}, shape=(10, 6, 4), classes=3, presence_head=True)
-    network = build_network(built, 0, own={"mine": own_network})
+    network = build_network(built, 0, plugins={"mine": own_network})
     images = random_images(2, 10, 6, 4)
     np.testing.assert_array_equal(network.preprocess(tf.cast(images, tf.float32)).numpy(), images)
     assert network.logits(images, training=False).shape == (2, 10, 6, 3)
@@ -248,7 +248,7 @@ def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tm
     np.testing.assert_array_equal(first, network.logits(images, training=True).numpy())
     with pytest.raises(NetworkError, match="own architecture"):
         network.freeze_encoder(True)
-    other = build_network(built, 1, own={"mine": own_network})
+    other = build_network(built, 1, plugins={"mine": own_network})
     other.save_weights(tmp_path / "w.h5")
     network.load_weights(tmp_path / "w.h5")
     np.testing.assert_array_equal(network.logits(images, False).numpy(), other.logits(images, False).numpy())
@@ -265,7 +265,7 @@ def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tm
 )
 def test_an_own_architecture_that_is_something_else_is_told(function: Callable[..., Any], message: str) -> None:
     with pytest.raises(NetworkError, match=message):
-        build_network(spec(architecture="mine"), 0, own={"mine": function})
+        build_network(spec(architecture="mine"), 0, plugins={"mine": function})
 
 
 def test_an_own_architecture_that_was_not_loaded_is_told() -> None:

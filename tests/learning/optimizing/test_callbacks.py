@@ -16,9 +16,9 @@ pytestmark = pytest.mark.train
 LR = 0.01
 
 
-def built(value: Any, own: Mapping[str, Any] | None = None, primary: str = "dice") -> Callback:
-    own = own or {}
-    (callback,) = build_callbacks(parse_callbacks(value, own), primary, own, lr=LR)
+def built(value: Any, plugins: Mapping[str, Any] | None = None, primary: str = "dice") -> Callback:
+    plugins = plugins or {}
+    (callback,) = build_callbacks(parse_callbacks(value, plugins), primary, plugins, lr=LR)
     return callback
 
 
@@ -130,9 +130,9 @@ class Counting:
     ],
 )
 def test_a_restored_callback_goes_on_as_if_nothing_had_happened(value: Any, interrupted: int) -> None:
-    own = {"Counting": Counting}
+    plugins = {"Counting": Counting}
     for seed in range(4):
-        whole, first, second = (built(value, own) for _ in range(3))
+        whole, first, second = (built(value, plugins) for _ in range(3))
         for epoch, score in enumerate(series(seed)):
             expected = whole.epoch_end({"dice": score}, epoch), whole.factor
             part = first if epoch < interrupted else second
@@ -206,9 +206,9 @@ class Forgetful:
     [("Nothing", "no method epoch_end"), ("Forgetful", "or neither"), ("Counting", "could not be made")],
 )
 def test_what_is_no_callback_is_refused_by_its_name(name: str, text: str) -> None:
-    own = {"Nothing": Nothing, "Forgetful": Forgetful, "Counting": Counting}
+    plugins = {"Nothing": Nothing, "Forgetful": Forgetful, "Counting": Counting}
     with pytest.raises(ValueError, match=f"{name}.*{text}"):
-        built(name, own)
+        built(name, plugins)
 
 
 class Mistaken:

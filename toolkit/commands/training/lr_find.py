@@ -100,20 +100,18 @@ def find_learning_rate(
         folds = find_folds(experiment, config, dataset, progress).folds
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
         # TensorFlow is slow to import, so bad input is reported first.
-        from toolkit.learning.plugins import Own
+        from toolkit.learning.lr_range_test import RangeTest, loss_by_learning_rate
+        from toolkit.learning.plugins import Plugins
         from toolkit.learning.runtime import choose_precision
-        from toolkit.learning.training.fit import plan_training
-        from toolkit.learning.training.lr_range_test import loss_by_learning_rate
+        from toolkit.learning.training.plan import plan_training
         from toolkit.report.lr_curve import learning_rate_curve
 
-        plan = plan_training(loaded, Own(experiment.config, progress))
+        plan = plan_training(loaded, Plugins.of(experiment, progress))
         losses = loss_by_learning_rate(
             experiment,
             plan,
             dataset.pool(folds),
-            rates,
-            fold=fold,
-            stage_number=stage,
+            RangeTest(fold, stage, rates),
             precision=choose_precision(config.precision),
             progress=progress,
         )

@@ -10,7 +10,7 @@ from toolkit.core.masks.labels import Activation
 from toolkit.errors import ConfigError
 from toolkit.learning.losses.targets import Tensor, Truth, read_truth
 from toolkit.learning.networks.outputs import Outputs
-from toolkit.learning.plugins import check_call
+from toolkit.learning.plugins import NO_PLUGINS, check_call
 from toolkit.learning.runtime import in_float32, tf
 
 _IGNORED_LOGIT = -30.0  # of the user's own losses: background, beyond doubt in float32
@@ -43,7 +43,7 @@ def build_loss(
     terms: Sequence[LossTerm],
     activation: Activation,
     class_weights: Sequence[float] | None = None,
-    own: Mapping[str, Any] | None = None,
+    plugins: Mapping[str, Any] = NO_PLUGINS,
 ) -> TotalLoss:
     """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has passed.
 
@@ -55,14 +55,14 @@ def build_loss(
         terms: what the configuration says.
         activation: what makes probabilities of the network's logits.
         class_weights: what each class counts; equally if left out.
-        own: the user's own losses by name: `loss(target, prediction, **arguments)` gives a scalar; the prediction is
+        plugins: the user's losses by name: `loss(target, prediction, **arguments)` gives a scalar; the prediction is
             what its attribute `wants` says, `logits` or `probabilities` (also without the attribute). Void pixels
             reach it as background that the network got right.
 
     Raises:
         ConfigError: an own loss wants something else.
     """
-    parts = [(term, _loss(term, activation, own or {})) for term in terms]
+    parts = [(term, _loss(term, activation, plugins)) for term in terms]
 
     def total(target: Tensor, outputs: Outputs, progress: Tensor) -> Tensor:
         truth = read_truth(target, class_weights)
@@ -75,8 +75,8 @@ def build_loss(
     return total
 
 
-def _loss(term: LossTerm, activation: Activation, own: Mapping[str, Any]) -> Loss:
-    return loss_of(term.name, activation) if term.name in LOSSES else _own_loss(term, own[term.name])
+def _loss(term: LossTerm, activation: Activation, plugins: Mapping[str, Any]) -> Loss:
+    return loss_of(term.name, activation) if term.name in LOSSES else _own_loss(term, plugins[term.name])
 
 
 def _own_loss(term: LossTerm, function: Any) -> Loss:

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from toolkit.config.training.callbacks import (
@@ -15,10 +14,9 @@ from toolkit.config.training.callbacks import (
     monitored_value,
 )
 from toolkit.errors import ConfigError
+from toolkit.learning.plugins import NO_PLUGINS
 
 _LOSSES = ("loss", "val_loss")
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Callback(Protocol):
@@ -176,14 +174,14 @@ class OwnCallback:
 def build_callbacks(
     specs: Sequence[CallbackSpec],
     primary_metric: str,
-    own: Mapping[str, Any] = _NOTHING,
+    plugins: Mapping[str, Any] = NO_PLUGINS,
     *,
     lr: float,
     lower_is_better: Collection[str] = (),
 ) -> list[Callback]:
     """The callbacks of a stage, in order; those that are schedules or only logging have no part in it.
 
-    `lr` is the stage's learning rate, `own` holds the user's classes by name, and `lower_is_better` has the labels
+    `lr` is the stage's learning rate, `plugins` holds the user's classes by name, and `lower_is_better` has the labels
     of the metrics that mode `auto` lets fall, besides the losses.
 
     Raises:
@@ -192,7 +190,7 @@ def build_callbacks(
     built: list[Callback] = []
     for spec in specs:
         if isinstance(spec.arguments, Mapping):
-            built.append(OwnCallback(spec.name, _made(spec.name, spec.arguments, own)))
+            built.append(OwnCallback(spec.name, _made(spec.name, spec.arguments, plugins)))
         elif isinstance(spec.arguments, Monitoring):
             monitor, mode = monitored_value(spec.arguments.monitor, primary_metric), spec.arguments.mode
             falls = mode == "min" or (mode == "auto" and monitor in (*_LOSSES, *lower_is_better))
@@ -208,9 +206,9 @@ def _watching(spec: CallbackSpec, monitor: str, lr: float, *, falls: bool) -> Ca
     return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr)
 
 
-def _made(name: str, arguments: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
+def _made(name: str, arguments: Mapping[str, Any], plugins: Mapping[str, Any]) -> Any:
     try:
-        return own[name](**arguments)
+        return plugins[name](**arguments)
     except TypeError as error:
         raise ValueError(f"the callback {name} could not be made: {error}") from error
 

@@ -4,7 +4,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from toolkit.config.training.schedules import (
@@ -22,9 +21,7 @@ from toolkit.config.training.schedules import (
     WarmUp,
 )
 from toolkit.errors import ConfigError
-from toolkit.learning.plugins import check_call
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+from toolkit.learning.plugins import NO_PLUGINS, check_call
 
 
 @dataclass(frozen=True)
@@ -62,9 +59,9 @@ class _Place:
 
 
 def build_schedule(
-    schedule: Schedule, lr: float, epochs: int, own: Mapping[str, Any] = _NOTHING
+    schedule: Schedule, lr: float, epochs: int, plugins: Mapping[str, Any] = NO_PLUGINS
 ) -> Callable[[Moment], float]:
-    """The learning rate of every moment of a stage; `own` holds the user's functions by name.
+    """The learning rate of every moment of a stage; `plugins` holds the user's functions by name.
 
     A user's function that gives no learning rate ends in a ConfigError when it is asked.
 
@@ -74,7 +71,7 @@ def build_schedule(
     spans = schedule.spans(epochs)
     first = schedule.legs[0]
     if isinstance(first, PluginSchedule):
-        return _own_schedule(first, lr, own)
+        return _own_schedule(first, lr, plugins)
     starts = [start for start, _ in spans]
 
     def learning_rate(moment: Moment) -> float:
@@ -101,8 +98,8 @@ def cycle_ends(schedule: Schedule, epochs: int) -> frozenset[int]:
     return frozenset(found)
 
 
-def _own_schedule(call: PluginSchedule, lr: float, own: Mapping[str, Any]) -> Callable[[Moment], float]:
-    function = own[call.name]
+def _own_schedule(call: PluginSchedule, lr: float, plugins: Mapping[str, Any]) -> Callable[[Moment], float]:
+    function = plugins[call.name]
     if not callable(function):
         raise ValueError(f"{call.name} cannot be called; a schedule is a function (moment, lr) -> learning rate")
     check_call(call.name, function, ("moment", "lr"), call.arguments)
