@@ -224,7 +224,7 @@ def test_a_network_that_cannot_be_built_is_told_with_backbone_and_shape(monkeypa
 
 
 def test_a_shape_that_does_not_go_in_is_told_with_the_next() -> None:
-    with pytest.raises(NetworkError, match=r"next possible shape is \[48, 64, 3\]"):
+    with pytest.raises(NetworkError, match=r"next larger shape is \[48, 64, 3\]"):
         build_network(spec(architecture="DeepLabV3", shape=(33, 64, 3)), 0)
 
 
