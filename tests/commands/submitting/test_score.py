@@ -118,6 +118,7 @@ def hit_and_false_alarm() -> None:
         ("dice", (2 * 12 / 40 + 1) / 2),
         ("{dice: {empty: skip}}", 2 * 12 / 40),
         ("{fbeta: {beta: 2}}", (5 * 12 / (24 + 4 * 16) + 1) / 2),
+        ("val_fbeta(beta=2)", (5 * 12 / (24 + 4 * 16) + 1) / 2),
         ("precision", (12 / 24 + 1) / 2),
         ("recall", (12 / 16 + 1) / 2),
         ("global_dice", 24 / 40),
