@@ -10,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from toolkit.config.loading import config_from_plain, load_config, plain_config
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
@@ -158,7 +159,7 @@ def test_the_same_labels_read_back_equal_however_they_were_written(
     for image_id in IDS:
         expected = labels_of(image_id)
         np.testing.assert_array_equal(data.read_labels(image_id), expected)
-        np.testing.assert_array_equal(data.window_labels(image_id, 3, 4, 9, 8), expected[3:12, 4:12])
+        np.testing.assert_array_equal(data.window_labels(image_id, Window(3, 4, 9, 8)), expected[3:12, 4:12])
 
 
 @pytest.mark.parametrize(
@@ -342,7 +343,7 @@ merge:
     for image_id in IDS:
         for name in (image_id, f"m_{image_id}"):
             np.testing.assert_array_equal(data.read_labels(name), labels_of(image_id))
-            np.testing.assert_array_equal(data.window_labels(name, 1, 2, 3, 4), labels_of(image_id)[1:4, 2:6])
+            np.testing.assert_array_equal(data.window_labels(name, Window(1, 2, 3, 4)), labels_of(image_id)[1:4, 2:6])
             assert data.images.size(name) == SIZE
     assert (data.images.read("m_a")[..., 0] == labels_of("a") + 50).all()
     assert len(data.images.only({"a", "m_NA"}).ids) == 2

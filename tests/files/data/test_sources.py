@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.data.finding import find_training_data
@@ -343,7 +344,7 @@ def test_negatives_are_background_without_any_mask(draw: Draw, tmp_path: Path, a
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
-def test_parts_of_images_and_labels_join_to_the_whole(draw: Draw, tmp_path: Path, suffix: str) -> None:
+def test_windows_of_images_and_labels_join_to_the_whole(draw: Draw, tmp_path: Path, suffix: str) -> None:
     rng = np.random.default_rng(0)
     draw(f"images/a.{suffix}", rng.integers(0, 256, (23, 31, 3), np.uint8))
     draw(f"masks/a.{suffix}", rng.integers(0, 2, (23, 31), np.uint8) * np.uint8(255))
@@ -354,25 +355,25 @@ def test_parts_of_images_and_labels_join_to_the_whole(draw: Draw, tmp_path: Path
         image, labels = data.images.read("a"), data.read_labels("a")
         for top in range(0, 23, 10):
             for left in range(0, 31, 10):
-                box = (top, left, min(10, 23 - top), min(10, 31 - left))
-                here = (slice(top, top + box[2]), slice(left, left + box[3]))
-                np.testing.assert_array_equal(data.images.window("a", *box), image[here])
-                np.testing.assert_array_equal(data.window_labels("a", *box), labels[here])
+                window = Window(top, left, min(10, 23 - top), min(10, 31 - left))
+                here = (slice(top, window.bottom), slice(left, window.right))
+                np.testing.assert_array_equal(data.images.window("a", window), image[here])
+                np.testing.assert_array_equal(data.window_labels("a", window), labels[here])
 
 
-@pytest.mark.parametrize("box", [(-1, 0, 2, 2), (0, 0, 0, 2), (5, 8, 2, 1), (0, 8, 2, 2)])
-def test_a_part_outside_the_image_is_refused(draw: Draw, tmp_path: Path, box: tuple[int, int, int, int]) -> None:
+@pytest.mark.parametrize("window", [Window(-1, 0, 2, 2), Window(0, 0, 0, 2), Window(5, 8, 2, 1), Window(0, 8, 2, 2)])
+def test_a_window_outside_the_image_is_refused(draw: Draw, tmp_path: Path, window: Window) -> None:
     draw("images/a.png")
     draw("masks/a.png")
     data = find_training_data(tmp_path / "images", tmp_path / "masks")
-    for window in (data.images.window, data.window_labels):
+    for read in (data.images.window, data.window_labels):
         with pytest.raises(ValueError, match=r"not inside an image of 6×9"):
-            window("a", *box)
+            read("a", window)
 
 
-def test_a_part_of_a_mask_of_another_size_is_told(draw: Draw, tmp_path: Path) -> None:
+def test_a_window_of_a_mask_of_another_size_is_refused(draw: Draw, tmp_path: Path) -> None:
     draw("images/a.png", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", np.zeros((3, 2), np.uint8))
     data = find_training_data(tmp_path / "images", tmp_path / "masks")
     with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
-        data.window_labels("a", 0, 0, 1, 1)
+        data.window_labels("a", Window(0, 0, 1, 1))

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from toolkit.config.loading import config_from_plain, load_config, plain_config
+from toolkit.core.images.windows import Window
 from toolkit.errors import ConfigError, DataError, NothingToLearnError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_dataset, find_labelled
@@ -128,9 +129,9 @@ def test_a_class_of_plugins_gives_images_and_masks(write: Write, source: str) ->
     assert data.images.ids == tuple(f"s{index}" for index in range(6))
     assert data.images.read("s3").shape == (8, 9, 3)
     assert data.images.read("s3")[1, 1].tolist() == [30, 30, 30]
-    assert data.images.window("s3", 0, 0, 1, 2)[..., 0].tolist() == [[255, 30]]
+    assert data.images.window("s3", Window(0, 0, 1, 2))[..., 0].tolist() == [[255, 30]]
     assert data.read_labels("s2").sum() == 9
-    assert data.window_labels("s2", 2, 1, 2, 3).tolist() == [[0, 1, 1], [0, 1, 1]]
+    assert data.window_labels("s2", Window(2, 1, 2, 3)).tolist() == [[0, 1, 1], [0, 1, 1]]
     assert data.images.size("s1") == (8, 9)
     assert check_training_data(data, Silent()).coverage.tolist() == [3 * rows / 72 for rows in (0, 2, 3, 1, 2, 3)]
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.config.models import Config
+from toolkit.core.images.windows import Window
 from toolkit.errors import ConfigError, DataError, MissingFileError
 from toolkit.files.datasets.images_to_predict import ArrayImages, _named, find_inputs, images_of
 from toolkit.files.experiment.fitted import Networks
@@ -140,6 +141,6 @@ def test_arrays_are_images_too() -> None:
     images = ArrayImages({"b": array, "a": array[:, :2]})
     assert images.ids == ("a", "b")
     assert images.size("b") == (2, 4)
-    assert np.array_equal(images.window("b", 1, 2, 1, 2), array[1:, 2:])
+    assert np.array_equal(images.window("b", Window(1, 2, 1, 2)), array[1:, 2:])
     assert images.only({"a"}).ids == ("a",)
     assert images.content("b") == array.tobytes()

@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toolkit.core.images.windows import Window
 from toolkit.files.images.array_files import array_size, read_array
-from toolkit.files.images.decoding import UnreadableImageError, read_image, read_image_part, read_size
+from toolkit.files.images.decoding import UnreadableImageError, read_image, read_image_window, read_size
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_one_of_several_arrays_is_meant_by_its_name(tmp_path: Path) -> None:
 def test_a_part_of_an_array_is_read_without_the_rest(tmp_path: Path) -> None:
     array = np.random.default_rng(0).integers(0, 65536, (40, 50), np.uint16)
     np.save(tmp_path / "a.npy", array)
-    part = read_image_part(tmp_path / "a.npy", 1, (3, 4, 10, 11), [(0, 65535)])
+    part = read_image_window(tmp_path / "a.npy", 1, Window(3, 4, 10, 11), [(0, 65535)])
     np.testing.assert_array_equal(part, read_image(tmp_path / "a.npy", 1, [(0, 65535)])[3:13, 4:15])
 
 

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
 from toolkit.files.images import decoding as images_module
 from toolkit.files.images import image_files
@@ -37,7 +38,7 @@ def test_channels_come_from_several_folders_in_their_order(folders: list[Path]) 
     parts = [find_image_files([folder], "", channels, ranges=((0, 4095),)) for folder, channels in pairs]
     expected = np.concatenate([part.read("a") for part in parts], axis=2)
     np.testing.assert_array_equal(images.read("a"), expected)
-    np.testing.assert_array_equal(images.window("a", 3, 4, 15, 16), expected[3:18, 4:20])
+    np.testing.assert_array_equal(images.window("a", Window(3, 4, 15, 16)), expected[3:18, 4:20])
     assert images.stored("a").shape == (20, 30, 5)
     assert images.only({"b"}).ids == ("b",)
     assert images.content("a") != images.content("b")
@@ -48,7 +49,7 @@ def test_each_channel_of_several_folders_may_have_a_range(folders: list[Path]) -
     images = find_image_files(folders, "data.images", 5, ranges=ranges)
     single = find_image_files(folders[2:], "data.images", 1, ranges=((0, 2000),))
     np.testing.assert_array_equal(images.read("a")[..., 4], single.read("a")[..., 0])
-    np.testing.assert_array_equal(images.window("a", 1, 2, 5, 6)[..., 4], single.read("a")[1:6, 2:8, 0])
+    np.testing.assert_array_equal(images.window("a", Window(1, 2, 5, 6))[..., 4], single.read("a")[1:6, 2:8, 0])
     assert images.content("a") != find_image_files(folders, "data.images", 5).content("a")
     with pytest.raises(UnreadableImageError, match=r"a has 3 \+ 1 channels, but value_range has 5 entries"):
         find_image_files(folders[:2], "data.images", 4, ranges=ranges).read("a")
@@ -56,10 +57,10 @@ def test_each_channel_of_several_folders_may_have_a_range(folders: list[Path]) -
 
 def test_windows_of_several_folders_decode_a_file_once(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     images = find_image_files(folders[:2], "data.images", 4, ranges=((0, 1), (0, 1), (0, 1), (0, 1)))
-    first = images.window("a", 0, 0, 4, 4)
+    first = images.window("a", Window(0, 0, 4, 4))
     for module in (image_files, images_module):
         monkeypatch.setattr(module, "read_stored", None)
-    np.testing.assert_array_equal(images.window("a", 1, 1, 2, 2), first[1:3, 1:3])
+    np.testing.assert_array_equal(images.window("a", Window(1, 1, 2, 2)), first[1:3, 1:3])
 
 
 def test_folders_that_do_not_go_together_are_told(folders: list[Path], draw: Draw) -> None:
@@ -127,5 +128,5 @@ def test_parts_of_a_stack_with_ranges_are_cut_from_what_was_decoded_once(
 
     monkeypatch.setattr(image_files, "read_image", reading)
     for _ in range(3):
-        images.window("a", 3, 4, 5, 6)
+        images.window("a", Window(3, 4, 5, 6))
     assert len(decoded) == 2

@@ -96,10 +96,12 @@ def test_what_is_drawn_later_lies_on_top_of_exclusive_classes(find: Find) -> Non
 
 
 def test_shapes_of_one_label_and_group_are_one_object(find: Find) -> None:
-    def box(left: int, label: str, group: int | None) -> dict[str, Any]:
+    def rectangle(left: int, label: str, group: int | None) -> dict[str, Any]:
         return shape(label, [[left, 1], [left + 1, 4]], "rectangle", group_id=group)
 
-    data = find(labelme(box(0, "cat", 1), box(3, "cat", 1), box(6, "cat", None), box(9, "dog", 1)), TWO)
+    data = find(
+        labelme(rectangle(0, "cat", 1), rectangle(3, "cat", 1), rectangle(6, "cat", None), rectangle(9, "dog", 1)), TWO
+    )
     objects = data.read_objects("a")
     assert objects is not None
     assert objects[2, [0, 3, 6, 9, 12]].tolist() == [1, 1, 2, 3, 0]

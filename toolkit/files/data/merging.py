@@ -8,10 +8,10 @@ from typing import Any
 import numpy.typing as npt
 
 from toolkit.core.arrays import Image, Labels, Objects
+from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.data.sources import Images, LabelledImages
-from toolkit.files.images.tiff_files import Box
 
 _LISTED = 5
 
@@ -41,10 +41,10 @@ class MergedImages:
         number, name = self.members[image_id]
         return self.parts[number].read(name)
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
+    def window(self, image_id: str, window: Window) -> Image:
         """Read a part of one image."""
         number, name = self.members[image_id]
-        return self.parts[number].window(name, top, left, height, width)
+        return self.parts[number].window(name, window)
 
     def size(self, image_id: str) -> tuple[int, int]:
         """(height, width)."""
@@ -86,10 +86,10 @@ class MergedMasks:
         number, name = self.members[image_id]
         return self.parts[number].read_labels(name)
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> Labels:
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> Labels:
         """A part of the labels."""
         number, name = self.members[image_id]
-        return self.parts[number].window_labels(name, *box)
+        return self.parts[number].window_labels(name, window)
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """The objects, where they are known."""
@@ -113,9 +113,9 @@ class MergedData(LabelledImages):
         """The labels, as the source of the image reads them."""
         return self.masks.labels(image_id)
 
-    def window_labels(self, image_id: str, top: int, left: int, height: int, width: int) -> Labels:
+    def window_labels(self, image_id: str, window: Window) -> Labels:
         """A part of the labels."""
-        return self.masks.window(image_id, (0, 0), (top, left, height, width))
+        return self.masks.window(image_id, (0, 0), window)
 
 
 def merge(parts: Sequence[tuple[str, str, LabelledImages]]) -> LabelledImages:

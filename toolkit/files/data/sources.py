@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Image, Labels, Objects
 from toolkit.core.images.value_range import ValueRange
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import BINARY, Classes, OverlapError, UnknownValuesError
 from toolkit.core.masks.rle import RleError
 from toolkit.errors import DataError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.image_files import find_image_files
-from toolkit.files.images.reading_parts import cut, refuse_outside
 from toolkit.files.images.recently_decoded import RecentArrays
-from toolkit.files.images.tiff_files import Box
+from toolkit.files.images.window_reading import cut, refuse_outside
 from toolkit.files.masks.mask_files import EmptyMasks
 
 _TURNED = (
@@ -40,14 +40,14 @@ class Images(Protocol):
     def read(self, image_id: str) -> Image:
         """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """The part `uint8 (height, width, channels)` of an image that begins at a row and column and lies inside it.
+    def window(self, image_id: str, window: Window) -> Image:
+        """Read a window of one image as `uint8 (height, width, channels)`.
 
-        The rest is not read where the file allows that; else what was read last is kept for the next part.
+        The rest is not read if the file allows that; otherwise the whole image is kept for the next windows.
 
         Raises:
             UnreadableImageError: as `read`.
-            ValueError: the part is not inside the image.
+            ValueError: the window is not inside the image.
         """
 
     def size(self, image_id: str) -> tuple[int, int]:
@@ -78,8 +78,8 @@ class MaskSource(Protocol):
             KeyError, UnreadableImageError, RleError: there is no mask, or it cannot be read.
         """
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any] | None:
-        """The part of what `read` gives, without reading the rest; None where that cannot be. Raises as `read`."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> npt.NDArray[Any] | None:
+        """The window of what `read` gives, without reading the rest; None if that is impossible. Raises as `read`."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """The objects of an image of (height, width) where they are known; raises as `read`."""
@@ -119,21 +119,22 @@ class LabelledImages:
             )
         return self._labels(image_id, raw)
 
-    def window_labels(self, image_id: str, top: int, left: int, height: int, width: int) -> Labels:
-        """The part `uint8 (height, width)` of the labels that begins at a row and column and lies inside the image.
+    def window_labels(self, image_id: str, window: Window) -> Labels:
+        """The class of each pixel in a window of one image, `uint8 (height, width)`.
 
-        The rest is not read where the source of the masks allows that; else labels that were read last are kept.
+        The rest is not read if the source of the masks allows that; otherwise the labels of the whole image are kept
+        for the next windows.
 
         Raises:
             DataError: as `read_labels`.
-            ValueError: the part is not inside the image.
+            ValueError: the window is not inside the image.
         """
-        size, box = self.images.size(image_id), (top, left, height, width)
-        refuse_outside(box, size)
-        raw = self._read(lambda name, size: self.masks.window(name, size, box), image_id, size)
+        size = self.images.size(image_id)
+        refuse_outside(window, size)
+        raw = self._read(lambda name, size: self.masks.window(name, size, window), image_id, size)
         if raw is not None:
             return self._labels(image_id, raw)
-        return cut(self._recent.get(image_id, lambda: self.read_labels(image_id)), box)
+        return cut(self._recent.get(image_id, lambda: self.read_labels(image_id)), window)
 
     def _labels(self, image_id: str, raw: npt.NDArray[Any]) -> Labels:
         try:

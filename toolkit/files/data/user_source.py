@@ -12,13 +12,13 @@ import numpy.typing as npt
 from toolkit.config.data.data import OwnSource
 from toolkit.core.arrays import Image, Objects
 from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import UnknownValuesError
 from toolkit.core.masks.mask_codings import whole_numbers
 from toolkit.errors import ConfigError, DataError, NothingToLearnError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.decoding import UnreadableImageError
-from toolkit.files.images.reading_parts import cut, refuse_outside
-from toolkit.files.images.tiff_files import Box
+from toolkit.files.images.window_reading import cut, refuse_outside
 from toolkit.files.plugins import load_dotted, load_plugins
 
 _KEPT = 8
@@ -196,12 +196,11 @@ class OwnImages:
         except ValueError as error:
             raise UnreadableImageError(f"{image_id} of {self.origin}", str(error), _ITEMS) from error
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """A part of one image."""
-        box = (top, left, height, width)
-        refuse_outside(box, self.size(image_id))
+    def window(self, image_id: str, window: Window) -> Image:
+        """A window of one image."""
+        refuse_outside(window, self.size(image_id))
         try:
-            return with_channels(to_bytes(cut(self.stored(image_id), box), self.ranges), self.channels)
+            return with_channels(to_bytes(cut(self.stored(image_id), window), self.ranges), self.channels)
         except ValueError as error:
             raise UnreadableImageError(f"{image_id} of {self.origin}", str(error), _ITEMS) from error
 
@@ -247,7 +246,7 @@ class OwnMasks:
             return values[:, :, 0] if values.shape[2] == 1 else (values > 0).astype(np.uint8)
         return values
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
         """None: what was read last is kept instead."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:

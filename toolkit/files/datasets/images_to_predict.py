@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.core.arrays import Image
+from toolkit.core.images.windows import Window
 from toolkit.errors import ConfigError, DataError, MissingFileError
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Networks
@@ -198,9 +199,9 @@ class ArrayImages:
         """The array."""
         return self.arrays[image_id]
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """A part of it."""
-        return self.arrays[image_id][top : top + height, left : left + width]
+    def window(self, image_id: str, window: Window) -> Image:
+        """A window of the array."""
+        return self.arrays[image_id][window.top : window.bottom, window.left : window.right]
 
     def size(self, image_id: str) -> tuple[int, int]:
         """(height, width)."""

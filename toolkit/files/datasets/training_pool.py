@@ -40,15 +40,15 @@ class Sample:
 
     def image(self) -> Image:
         """`uint8 (height, width, channels)`."""
-        return read_part(self.source.images, self.image_id, self.window)
+        return read_window(self.source.images, self.image_id, self.window)
 
     def labels(self) -> Labels:
         """`uint8 (height, width)`."""
         if self.window is None:
             return self.source.read_labels(self.image_id)
 
-        def read(part: Window) -> Labels:
-            return self.source.window_labels(self.image_id, part.top, part.left, part.height, part.width)
+        def read(inside: Window) -> Labels:
+            return self.source.window_labels(self.image_id, inside)
 
         return read_mirrored(read, self.window, self.image_size)
 
@@ -57,13 +57,13 @@ class Sample:
         return self.source.read_objects(self.image_id)
 
 
-def read_part(images: Images, image_id: str, window: Window | None) -> Image:
+def read_window(images: Images, image_id: str, window: Window | None) -> Image:
     """What a window shows of an image, `uint8 (height, width, channels)`; all of it if there is none."""
     if window is None:
         return images.read(image_id)
 
-    def read(part: Window) -> Image:
-        return images.window(image_id, part.top, part.left, part.height, part.width)
+    def read(inside: Window) -> Image:
+        return images.window(image_id, inside)
 
     return read_mirrored(read, window, images.size(image_id))
 

@@ -14,10 +14,11 @@ from PIL import Image as PillowImage
 
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
+from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
 from toolkit.files.images.array_files import ARRAY_SUFFIXES, array_depth, array_size, read_array
-from toolkit.files.images.reading_parts import read_part
-from toolkit.files.images.tiff_files import TIFF_SUFFIXES, Box, has_pages, read_tiff, tiff_depth, tiff_size
+from toolkit.files.images.tiff_files import TIFF_SUFFIXES, has_pages, read_tiff, tiff_depth, tiff_size
+from toolkit.files.images.window_reading import read_file_window
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy", ".npz")
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".npy", ".npz")
@@ -78,23 +79,25 @@ def read_image(path: Path, channels: int | None = 3, ranges: Sequence[ValueRange
     return _converted(read_stored(path, whole_depth=bool(ranges)), channels, ranges, path)
 
 
-def read_image_part(path: Path, channels: int | None, box: Box, ranges: Sequence[ValueRange] = ()) -> Image | None:
-    """The part of an image that `read_image` would give, without reading the rest; None where the file has no parts.
+def read_image_window(
+    path: Path, channels: int | None, window: Window, ranges: Sequence[ValueRange] = ()
+) -> Image | None:
+    """The window of what `read_image` gives, without reading the rest; None if the file has to be read whole.
 
     Raises:
         UnreadableImageError: as `read_image`.
     """
-    pixels = _checked(path, lambda: read_part(path, box))
+    pixels = _checked(path, lambda: read_file_window(path, window))
     return None if pixels is None else _converted(pixels, channels, ranges, path)
 
 
-def read_stored_part(path: Path, box: Box) -> npt.NDArray[Any] | None:
-    """The part of what `read_stored` would give; None where the file has no parts.
+def read_stored_window(path: Path, window: Window) -> npt.NDArray[Any] | None:
+    """The window of what `read_stored` gives, without reading the rest; None if the file has to be read whole.
 
     Raises:
         UnreadableImageError: as `read_image`.
     """
-    return _checked(path, lambda: read_part(path, box))
+    return _checked(path, lambda: read_file_window(path, window))
 
 
 def read_mask_values(path: Path) -> npt.NDArray[Any]:

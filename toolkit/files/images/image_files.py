@@ -11,20 +11,21 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import ValueRange
+from toolkit.core.images.windows import Window
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.images.decoding import (
     IMAGE_SUFFIXES,
     UnreadableImageError,
     orientation_of,
     read_image,
-    read_image_part,
+    read_image_window,
     read_size,
     read_stored,
     stored_channels,
 )
 from toolkit.files.images.names_to_ids import files_by_id
-from toolkit.files.images.reading_parts import cut, refuse_outside
 from toolkit.files.images.recently_decoded import RecentArrays
+from toolkit.files.images.window_reading import cut, refuse_outside
 
 _LISTED = 20
 
@@ -51,12 +52,11 @@ class ImageFiles:
         """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
         return read_image(self.paths[image_id], self.channels, self.ranges)
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """Read a part of one image: of the file, if it has parts, else of what was decoded last."""
-        box = (top, left, height, width)
-        refuse_outside(box, self.size(image_id))
-        part = read_image_part(self.paths[image_id], self.channels, box, self.ranges)
-        return cut(self._recent.get(image_id, lambda: self.read(image_id)), box) if part is None else part
+    def window(self, image_id: str, window: Window) -> Image:
+        """Read a window of one image: from the file if it allows that, else from the recently decoded images."""
+        refuse_outside(window, self.size(image_id))
+        pixels = read_image_window(self.paths[image_id], self.channels, window, self.ranges)
+        return cut(self._recent.get(image_id, lambda: self.read(image_id)), window) if pixels is None else pixels
 
     def size(self, image_id: str) -> tuple[int, int]:
         """(height, width) of an image, from its header alone; raises UnreadableImageError."""
@@ -108,11 +108,10 @@ class StackedImages:
         self.size(image_id)
         return self._joined(image_id, [part.read(image_id) for part in self._ranged(image_id)])
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """Read a part of each file."""
-        refuse_outside((top, left, height, width), self.size(image_id))
-        parts = [part.window(image_id, top, left, height, width) for part in self._ranged(image_id)]
-        return self._joined(image_id, parts)
+    def window(self, image_id: str, window: Window) -> Image:
+        """Read the window of each file."""
+        refuse_outside(window, self.size(image_id))
+        return self._joined(image_id, [part.window(image_id, window) for part in self._ranged(image_id)])
 
     def size(self, image_id: str) -> tuple[int, int]:
         """(height, width) of all files of an image; raises UnreadableImageError if they differ."""

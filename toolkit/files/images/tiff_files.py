@@ -1,4 +1,4 @@
-"""TIFF files through tifffile: any number of channels, in any layout, and single parts of them."""
+"""TIFF files through tifffile: any number of channels, in any layout, whole or one window of them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-Box = tuple[int, int, int, int]
-"""Top, left, height, width of a part that lies inside an image."""
+from toolkit.core.images.windows import Window, whole
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 _BLACK_IS_ZERO, _RGB = 1, 2
@@ -44,8 +43,8 @@ def tiff_depth(path: Path) -> int | None:
         return None
 
 
-def read_tiff(path: Path, box: Box | None = None) -> npt.NDArray[Any] | None:
-    """The values of a file, or of a part of it alone: (height, width) or (height, width, channels).
+def read_tiff(path: Path, window: Window | None = None) -> npt.NDArray[Any] | None:
+    """The values of a file, or of a window of it alone: (height, width) or (height, width, channels).
 
     Several pages are channels where the file says so, as ImageJ and OME do. None for other pages, turned images,
     palettes, bits, and compressions that need more libraries.
@@ -58,10 +57,11 @@ def read_tiff(path: Path, box: Box | None = None) -> npt.NDArray[Any] | None:
             pages = _plain_pages(file)
             if not pages:
                 return None
-            box = box or (0, 0, pages[0].imagelength, pages[0].imagewidth)
-            parts = [_of_plain_values(page, box) if page.is_memmappable else _of_segments(page, box) for page in pages]
-            part = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-            return part[:, :, 0] if part.shape[2] == 1 else part
+            window = window or whole((pages[0].imagelength, pages[0].imagewidth))
+            read = [_of_plain_values if page.is_memmappable else _of_segments for page in pages]
+            planes = [of_page(page, window) for of_page, page in zip(read, pages, strict=True)]
+            values = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+            return values[:, :, 0] if values.shape[2] == 1 else values
     except (OSError, ValueError):
         raise
     except Exception as error:  # damage makes it raise errors of many kinds
@@ -101,38 +101,36 @@ def _is_plain(page: Any) -> bool:
     )
 
 
-def _of_plain_values(page: Any, box: Box) -> npt.NDArray[Any]:
-    """A part of values that lie in the file one after the other."""
-    top, left, height, width = box
+def _of_plain_values(page: Any, window: Window) -> npt.NDArray[Any]:
+    """A window of values that lie in the file one after the other."""
     # One plane a channel or all channels of a pixel side by side: (planes, 1, height, width, channels).
     stored: npt.NDArray[Any] = page.asarray(out="memmap", squeeze=False)
-    part = stored[:, 0, top : top + height, left : left + width]
-    values: npt.NDArray[Any] = np.moveaxis(part, 0, 2).reshape(height, width, page.samplesperpixel)
+    shown = stored[:, 0, window.top : window.bottom, window.left : window.right]
+    values: npt.NDArray[Any] = np.moveaxis(shown, 0, 2).reshape(*window.size, page.samplesperpixel)
     return values.astype(values.dtype.newbyteorder("="))
 
 
-def _of_segments(page: Any, box: Box) -> npt.NDArray[Any]:
-    """A part put together from the tiles or strips that it touches."""
-    top, left, height, width = box
-    part = np.zeros((height, width, page.samplesperpixel), page.dtype)
-    for segment, (sample, _, row, column, _) in _segments(page, box):
-        first, last = max(row, top), min(row + segment.shape[0], top + height)
-        begin, end = max(column, left), min(column + segment.shape[1], left + width)
+def _of_segments(page: Any, window: Window) -> npt.NDArray[Any]:
+    """A window put together from the tiles or strips of the file that it touches."""
+    top, left = window.top, window.left
+    values = np.zeros((*window.size, page.samplesperpixel), page.dtype)
+    for segment, (sample, _, row, column, _) in _segments(page, window):
+        first, last = max(row, top), min(row + segment.shape[0], window.bottom)
+        begin, end = max(column, left), min(column + segment.shape[1], window.right)
         inner = segment[first - row : last - row, begin - column : end - column]
-        part[first - top : last - top, begin - left : end - left, sample : sample + inner.shape[2]] = inner
-    return part
+        values[first - top : last - top, begin - left : end - left, sample : sample + inner.shape[2]] = inner
+    return values
 
 
-def _segments(page: Any, box: Box) -> Iterator[tuple[npt.NDArray[Any], Sequence[int]]]:
-    """The decoded tiles or strips that a part touches, (height, width, channels), and where each begins."""
-    top, left, height, width = box
+def _segments(page: Any, window: Window) -> Iterator[tuple[npt.NDArray[Any], Sequence[int]]]:
+    """The decoded tiles or strips that a window touches, (height, width, channels), and where each begins."""
     rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     down, across = -(-page.imagelength // rows), -(-page.imagewidth // columns)
     wanted = [
         (plane * down + row) * across + column
         for plane in range(page.samplesperpixel if page.planarconfig == 2 else 1)
-        for row in range(top // rows, (top + height - 1) // rows + 1)
-        for column in range(left // columns, (left + width - 1) // columns + 1)
+        for row in range(window.top // rows, (window.bottom - 1) // rows + 1)
+        for column in range(window.left // columns, (window.right - 1) // columns + 1)
     ]
     offsets = [page.dataoffsets[index] for index in wanted]
     counts = [page.databytecounts[index] for index in wanted]

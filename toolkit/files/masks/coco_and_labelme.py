@@ -17,11 +17,11 @@ from pycocotools import mask as coco_masks
 
 from toolkit.config.data.data import IGNORE_NAMES
 from toolkit.core.arrays import Mask, Objects
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.coco_rle import decode_coco
 from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.images.decoding import image_id_of
-from toolkit.files.images.tiff_files import Box
 
 BACKGROUND = "background"
 BACKGROUND_FIRST = "Put a background before it in classes, or set activation: sigmoid."
@@ -100,7 +100,7 @@ class Shapes:
         planes[ignored] = IGNORE
         return planes
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
         """None: what was drawn last is kept instead."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.mask_codings import ByObject, ByRange, ByValue, Coding, whole_numbers
 from toolkit.files.images.decoding import (
@@ -18,9 +19,8 @@ from toolkit.files.images.decoding import (
     UnreadableImageError,
     read_size,
     read_stored,
-    read_stored_part,
+    read_stored_window,
 )
-from toolkit.files.images.tiff_files import Box
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class MaskFiles:
         """Read one mask; its size is its own, to be compared with `size` by the caller."""
         return self.coding.decode(self._stored(image_id))
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any] | None:
-        """Read a part of one mask; None where the file has no parts, or another size than `size`."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> npt.NDArray[Any] | None:
+        """Read a window of one mask; None if the file has to be read whole, or has another size than `size`."""
         path = self.paths[image_id]
-        part = read_stored_part(path, box) if read_size(path, MASK_ARRAYS) == size else None
-        return None if part is None else self.coding.decode(part)
+        values = read_stored_window(path, window) if read_size(path, MASK_ARRAYS) == size else None
+        return None if values is None else self.coding.decode(values)
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """The objects, if the mask numbers them; None else: a mask does not tell objects that touch."""
@@ -101,7 +101,7 @@ class SeveralMaskFiles:
             plane[np.isin(values, self.ignored)] = IGNORE
         return planes
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
         """None: what was read of all files is kept instead."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
@@ -161,7 +161,7 @@ class MasksFromImages:
         """Decode the pixels of one image."""
         return self.coding.decode(self.images.stored(image_id))
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
         """None: what was read last is kept instead."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> None:
@@ -183,9 +183,9 @@ class EmptyMasks:
         """Background everywhere."""
         return np.zeros(size, np.bool_)
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any]:
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> npt.NDArray[Any]:
         """Background everywhere."""
-        return np.zeros(box[2:], np.bool_)
+        return np.zeros(window.size, np.bool_)
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
         """No object at all."""

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.resizing import scale_mask
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import Classes
 from toolkit.core.masks.rle import decode
 from toolkit.errors import DataError
-from toolkit.files.images.tiff_files import Box
 from toolkit.files.masks.rle_rows import read_label_rows, runs_of
 
 
@@ -54,7 +54,7 @@ class MaskTable:
                 masks[..., names.index(str(name))] |= self._mask(text, size)
         return masks
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
         """None: runs lead from the first pixel to the last."""
 
     @cached_property
