@@ -19,7 +19,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "deflated tiles": {"tile": (16, 16), "compression": "zlib"},
     "big-endian": {"byteorder": ">"},
 }
-BOXES = [(0, 0, 70, 53), (3, 5, 20, 30), (69, 52, 1, 1), (16, 16, 16, 16)]
+WINDOWS = [Window(0, 0, 70, 53), Window(3, 5, 20, 30), Window(69, 52, 1, 1), Window(16, 16, 16, 16)]
 
 
 def write(path: Path, pixels: np.ndarray, **layout: Any) -> None:
@@ -44,9 +44,10 @@ def test_every_layout_gives_the_same_pixels_whole_and_in_parts(
     expected = (pixels >> 8 if depth == np.uint16 else pixels).astype(np.uint8)
     assert read_size(tmp_path / "a.tif") == (70, 53)
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", channels), expected)
-    for top, left, height, width in BOXES:
-        part = read_image_window(tmp_path / "a.tif", channels, Window(top, left, height, width))
-        np.testing.assert_array_equal(part, expected[top : top + height, left : left + width])
+    for window in WINDOWS:
+        values = read_image_window(tmp_path / "a.tif", channels, window)
+        shown = expected[window.top : window.bottom, window.left : window.right]
+        np.testing.assert_array_equal(values, shown)
 
 
 def test_a_window_of_a_huge_file_is_read_without_the_rest(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from toolkit.config.models import Config
 from toolkit.errors import ConfigError, DataError, ToolkitError
 from toolkit.files.data.finding import find_extra_images, find_test_images
 from toolkit.files.data.sources import Images, LabelledImages
-from toolkit.files.datasets.dataset import Dataset, check_all_depths, find_labelled, refuse_shared, weights_of
+from toolkit.files.datasets.dataset import Dataset, check_all_bit_depths, find_labelled, refuse_shared, weights_of
 from toolkit.files.disk.writing import replacing, write_json
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.inspection.checking import (
@@ -98,7 +98,7 @@ def examine_data(workspace: Workspace, name: str, *, overrides: Sequence[str] = 
     shown = () if images is None else _test(images, config, found, progress)
     extra = found.trying("extra data", lambda: find_extra_images(config.data, config.task_classes, config.shape[2]))
     listening = _Listening(found, "values")
-    found.trying("values", lambda: check_all_depths(config, labelled, extra or (), images, listening))
+    found.trying("values", lambda: check_all_bit_depths(config, labelled, extra or (), images, listening))
     if labelled is not None:
         _extra(labelled, facts, extra or (), found=found, progress=progress)
         _duplicates(experiment, config, labelled, facts, test=shown, found=found)

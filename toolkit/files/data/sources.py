@@ -15,7 +15,7 @@ from toolkit.core.masks.rle import RleError
 from toolkit.errors import DataError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.image_files import find_image_files
-from toolkit.files.images.recently_decoded import RecentArrays
+from toolkit.files.images.recently_decoded import RecentlyDecoded
 from toolkit.files.images.window_reading import cut, refuse_outside
 from toolkit.files.masks.mask_files import EmptyMasks
 
@@ -101,7 +101,7 @@ class LabelledImages:
     classes: Classes = BINARY
     metadata: Metadata = field(default_factory=Metadata, kw_only=True)
     positives: Mapping[str, bool] | None = field(default=None, kw_only=True)
-    _recent: RecentArrays = field(default_factory=RecentArrays, init=False, repr=False, compare=False)
+    _decoded: RecentlyDecoded = field(default_factory=RecentlyDecoded, init=False, repr=False, compare=False)
 
     def read_labels(self, image_id: str) -> Labels:
         """The class of each pixel of one image, `uint8 (height, width)`.
@@ -134,7 +134,7 @@ class LabelledImages:
         raw = self._read(lambda name, size: self.masks.window(name, size, window), image_id, size)
         if raw is not None:
             return self._labels(image_id, raw)
-        return cut(self._recent.get(image_id, lambda: self.read_labels(image_id)), window)
+        return cut(self._decoded.get(image_id, lambda: self.read_labels(image_id)), window)
 
     def _labels(self, image_id: str, raw: npt.NDArray[Any]) -> Labels:
         try:

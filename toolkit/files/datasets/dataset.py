@@ -10,7 +10,7 @@ from toolkit.config.training.augmentation import background_folders
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Floats, Integers
 from toolkit.errors import DataError
-from toolkit.files.data.depths import check_depths
+from toolkit.files.data.bit_depths import check_bit_depths
 from toolkit.files.data.finding import find_extra_images, find_test_images, find_training_images
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.data.user_source import WEIGHT
@@ -63,7 +63,7 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     test = find_test_images(config.data, config.shape[2])
     if test is not None and config.data.sample_submission is not None:
         sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
-    check_all_depths(config, labelled, extra, test, progress)
+    check_all_bit_depths(config, labelled, extra, test, progress)
     index = check_training_data(labelled, progress)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
@@ -88,21 +88,21 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     return Dataset(labelled, index, checked, test, digests, weights)
 
 
-def check_all_depths(
+def check_all_bit_depths(
     config: Config,
     labelled: LabelledImages | None,
     extra: Sequence[LabelledImages],
     test: Images | None,
     progress: Progress,
 ) -> None:
-    """`check_depths` of all images that a configuration names."""
+    """Run `check_bit_depths` on all images that a configuration names."""
     if labelled is not None:
-        check_depths(labelled.images, "data", progress)
+        check_bit_depths(labelled.images, "data", progress)
     for number, data in enumerate(extra):
         is_entry = number < len(config.data.extra_train_data)
-        check_depths(data.images, f"data.extra_train_data.{number}" if is_entry else "data", progress)
+        check_bit_depths(data.images, f"data.extra_train_data.{number}" if is_entry else "data", progress)
     if test is not None:
-        check_depths(test, "data", progress)
+        check_bit_depths(test, "data", progress)
 
 
 def weights_of(config: Config, labelled: LabelledImages) -> Floats | None:

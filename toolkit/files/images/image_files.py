@@ -24,7 +24,7 @@ from toolkit.files.images.decoding import (
     stored_channels,
 )
 from toolkit.files.images.names_to_ids import files_by_id
-from toolkit.files.images.recently_decoded import RecentArrays
+from toolkit.files.images.recently_decoded import RecentlyDecoded
 from toolkit.files.images.window_reading import cut, refuse_outside
 
 _LISTED = 20
@@ -41,7 +41,7 @@ class ImageFiles:
     paths: Mapping[str, Path]
     channels: int | None = 3
     ranges: tuple[ValueRange, ...] = ()
-    _recent: RecentArrays = field(default_factory=RecentArrays, init=False, repr=False, compare=False)
+    _decoded: RecentlyDecoded = field(default_factory=RecentlyDecoded, init=False, repr=False, compare=False)
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ class ImageFiles:
         """Read a window of one image: from the file if it allows that, else from the recently decoded images."""
         refuse_outside(window, self.size(image_id))
         pixels = read_image_window(self.paths[image_id], self.channels, window, self.ranges)
-        return cut(self._recent.get(image_id, lambda: self.read(image_id)), window) if pixels is None else pixels
+        return cut(self._decoded.get(image_id, lambda: self.read(image_id)), window) if pixels is None else pixels
 
     def size(self, image_id: str) -> tuple[int, int]:
         """(height, width) of an image, from its header alone; raises UnreadableImageError."""

@@ -17,7 +17,7 @@ from toolkit.core.masks.rle import PixelOrder
 from toolkit.errors import DataError
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.disk.digests import digest
-from toolkit.files.disk.free_space import Room
+from toolkit.files.inspection.memory_budget import MemoryBudget
 from toolkit.files.masks.rle_tables import MaskTable
 from toolkit.messages import Progress
 
@@ -90,14 +90,14 @@ def _in_threads(
 ) -> tuple[ImageFacts, ...]:
     ids = images.ids
     found = []
-    room = Room(_PIXELS_AT_ONCE)
+    budget = MemoryBudget(_PIXELS_AT_ONCE)
 
-    def within(image_id: str) -> ImageFacts:
-        with room.taken(_pixels(images, image_id)):
+    def within_budget(image_id: str) -> ImageFacts:
+        with budget.reserve(_pixels(images, image_id)):
             return examine(image_id)
 
     with ThreadPoolExecutor() as pool, progress.task(title, len(ids)) as task:
-        for facts in pool.map(within, ids):
+        for facts in pool.map(within_budget, ids):
             found.append(facts)
             task.advance()
     return tuple(found)
