@@ -258,7 +258,7 @@ def _compared(
     known = [score for score in folds if score is not None]
     return Compared(
         name=candidate.name,
-        kind="ensemble" if Member(experiment).is_ensemble else "experiment",
+        kind="ensemble" if experiment.is_ensemble else "experiment",
         metric=metric,
         folds=folds,
         mean=statistics.fmean(known) if known else None,

@@ -8,7 +8,7 @@ import cv2
 
 from toolkit.commands.inspecting.data_samples import draw_samples
 from toolkit.commands.training.fold_plan import find_folds
-from toolkit.config.loading import is_ensemble, load_config
+from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import ConfigError, DataError, ToolkitError
 from toolkit.files.data.finding import find_extra_images, find_test_images
@@ -88,7 +88,7 @@ def examine_data(workspace: Workspace, name: str, *, overrides: Sequence[str] = 
         ConfigError, MissingFileError: there is no such experiment, or its configuration is wrong.
     """
     experiment = workspace.find(name)
-    if is_ensemble(experiment.config):
+    if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; the data are those of its members")
     config = load_config(experiment.config, overrides).config
     found = _Collected()

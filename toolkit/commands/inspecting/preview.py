@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from toolkit.config.loading import Loaded, is_ensemble, load_config
+from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
 from toolkit.config.resolved_stage import Stage, read_stage
 from toolkit.config.training.augmentation import Transform
@@ -79,7 +79,7 @@ def preview(
         ToolkitError: bad configuration or data.
     """
     experiment = workspace.find(name)
-    if is_ensemble(experiment.config):
+    if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has an augmentation")
     if count < 1:
         raise ConfigError(f"--count {count}: at least one image is needed")

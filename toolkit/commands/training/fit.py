@@ -17,7 +17,7 @@ from toolkit.commands.scoring.scores import (
     written,
 )
 from toolkit.commands.training.fold_plan import plan_folds
-from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config, with_defaults
+from toolkit.config.loading import Loaded, load_config, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.config.yaml.fields import parse_duration
 from toolkit.core.arrays import Integers
@@ -196,7 +196,7 @@ def fit(
     """
     started = time.perf_counter()
     experiment = workspace.find(name)
-    if is_ensemble(experiment.config):
+    if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; its members are fitted", "Run: tk ensemble MEMBER MEMBER")
     loaded = load_config(experiment.config, overrides)
     wanted.check(loaded.config)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.training.fold_plan import find_folds
-from toolkit.config.loading import Loaded, is_ensemble, load_config
+from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
 from toolkit.config.resolved_stage import stage_key, stage_schedule
 from toolkit.config.training.schedules import CyclicLR, Variations
@@ -81,7 +81,7 @@ def find_learning_rate(
         TrainingError: the curve says nothing.
     """
     experiment = workspace.find(name)
-    if is_ensemble(experiment.config):
+    if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has a learning rate")
     loaded = load_config(experiment.config, overrides)
     config = loaded.config

@@ -111,6 +111,13 @@ class Experiment:
         return json if json.is_file() and not yaml.is_file() else yaml
 
     @property
+    def is_ensemble(self) -> bool:
+        """Whether the configuration names members; raises MissingFileError or ConfigError if it cannot be read."""
+        from toolkit.config.loading import is_ensemble  # noqa: PLC0415 # slow; `tk --help` starts without it
+
+        return is_ensemble(self.config)
+
+    @property
     def plugins(self) -> Path:
         """The user's own losses, metrics, networks and so on; optional."""
         return self.folder / PLUGINS

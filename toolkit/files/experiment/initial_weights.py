@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.config.loading import is_ensemble
 from toolkit.config.training.stages import WeightsOf, is_weight_file, weights_of
 from toolkit.core.arrays import Integers
 from toolkit.errors import ConfigError, FoldsError, MissingFileError, NotReadyError
@@ -131,7 +130,7 @@ def _refuse_unsuitable(experiment: Experiment, source: Experiment, value: str, k
             f"{key}: {value} is this experiment itself",
             "Leave it out: a stage starts from the best weights of the one before anyway.",
         )
-    if is_ensemble(source.config):
+    if source.is_ensemble:
         raise ConfigError(f"{key}: {source.name} is an ensemble: it has no weights", "Name one of its members.")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.config.loading import is_ensemble, load_ensemble
+from toolkit.config.loading import load_ensemble
 from toolkit.config.members import WHOLE, MemberPart, parse_member
 from toolkit.config.models import EnsembleConfig
 from toolkit.errors import ConfigError, FoldsError, MembersError, NotReadyError
@@ -36,7 +36,7 @@ class Member:
     @cached_property
     def is_ensemble(self) -> bool:
         """Whether it has members itself."""
-        return is_ensemble(self.experiment.config)
+        return self.experiment.is_ensemble
 
     def predictions(self, split: Split, views: str = "none") -> Path:
         """The folder of its probability store."""
