@@ -14,9 +14,9 @@ from toolkit.commands.comparing.compare_result import (
     table_rows,
 )
 from toolkit.commands.comparing.differing_keys import differing_keys
-from toolkit.commands.comparing.key_differences import written
 from toolkit.commands.scoring.scores import Scores, read_holdout, score_stores
 from toolkit.config.data.classes import task_classes
+from toolkit.config.key_differences import written
 from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric

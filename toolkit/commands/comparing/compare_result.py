@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.commands.comparing.key_differences import ABSENT
-from toolkit.commands.comparing.key_differences import written as written_value
 from toolkit.commands.scoring.scores import written
+from toolkit.config.key_differences import ABSENT
+from toolkit.config.key_differences import written as written_value
 from toolkit.config.yaml.error_texts import nearest
 from toolkit.core.metrics.bootstrap import Verdict
 from toolkit.core.metrics.metric import Direction

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from toolkit.commands.comparing.key_differences import ABSENT, KeyDifference, differences
+from toolkit.config.key_differences import ABSENT, KeyDifference, differences
 from toolkit.config.loading import (
     config_from_plain,
     load_config,

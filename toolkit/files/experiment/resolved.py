@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from toolkit.config.data.data import DataConfig
+from toolkit.config.key_differences import ABSENT, differences, written
 from toolkit.config.loading import with_absolute_paths
 from toolkit.config.metrics import read_metric
 from toolkit.config.yaml.yaml_files import read_document, write_yaml
@@ -98,20 +99,8 @@ def refuse_changed_plugins(experiment: Experiment, resolved: Resolved) -> None:
         )
 
 
-def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """`key: before → after` for every key that differs between two configurations."""
-    changes = []
-    for key in sorted({*before, *after}):
-        old, new = before.get(key), after.get(key)
-        name = f"{prefix}{key}"
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            changes += changed_keys(old, new, f"{name}.")
-        elif isinstance(old, tuple | list) and isinstance(new, tuple | list) and len(old) == len(new):
-            changes += changed_keys(dict(_numbered(old)), dict(_numbered(new)), f"{name}.")
-        elif old != new:
-            changes.append(f"{name}: {old!r} → {new!r}")
-    return changes
-
-
-def _numbered(entries: tuple[Any, ...] | list[Any]) -> list[tuple[str, Any]]:
-    return [(str(index), entry) for index, entry in enumerate(entries)]
+def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """`key: before → after` for every key that differs between two configurations; null equals a missing key."""
+    found = differences([before, after], with_order=False)
+    changed = [one for one in found if not all(value in (None, ABSENT) for value in one.values)]
+    return [f"{one.key}: {' → '.join(map(written, one.values))}" for one in changed]
