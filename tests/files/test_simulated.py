@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from toolkit.config.data.competitions import Competition, find_competition
-from toolkit.core.masks.labels import Classes
+from toolkit.config.data.data import SourceKeys
+from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.core.simulated.ccd import CCD_CLASSES, simulate_ccd
 from toolkit.core.simulated.shapes import SHAPE_CLASSES, simulate_shapes
 from toolkit.errors import DataError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.images.decoding import read_image
 from toolkit.files.simulated import KINDS, SimulatedFiles, Simulation, write_simulation
 from toolkit.files.submissions.layout import read_solution, sample_layout
@@ -43,7 +44,7 @@ def read_ids(folder: Path) -> list[str]:
 def test_masks_of_detector_images_are_read_as_they_were_drawn(tmp_path: Path) -> None:
     files = made(tmp_path / "ccd", "ccd")
     classes = Classes(CCD_CLASSES, "softmax", ((0,), (1,), (2,), (3,)))
-    data = find_training_data(files.images, files.masks, classes, channels=1)
+    data = find_source(SourceKeys(images=files.images, masks=files.masks), classes, 1, "data")
     for index, image_id in enumerate(data.images.ids):
         drawn = simulate_ccd(index, seed=5, size=SIZE)
         assert np.array_equal(data.images.read(image_id)[..., 0], drawn.image)
@@ -58,8 +59,14 @@ def test_masks_and_rows_of_shapes_say_the_same(tmp_path: Path) -> None:
     files = made(tmp_path / "shapes", "shapes", count=12)
     form = find_competition(str(files.competition))
     of_masks = Classes(SHAPE_CLASSES, "softmax", tuple((label,) for label in range(7)))
-    masks = find_training_data(files.images, files.masks, of_masks)
-    rows = find_training_data(files.images, files.table, Classes(SHAPE_CLASSES, "softmax"), competition=form)
+    masks = find_source(SourceKeys(images=files.images, masks=files.masks), of_masks, 3, "data")
+    rows = find_source(
+        SourceKeys(images=files.images, masks=files.table),
+        Classes(SHAPE_CLASSES, "softmax"),
+        3,
+        "data",
+        competition=form,
+    )
     objects_form = Competition.model_validate(
         {
             "name": "objects",
@@ -69,7 +76,9 @@ def test_masks_and_rows_of_shapes_say_the_same(tmp_path: Path) -> None:
             "unlisted": "empty",
         }
     )
-    objects = find_training_data(files.images, files.table, competition=objects_form)
+    objects = find_source(
+        SourceKeys(images=files.images, masks=files.table), BINARY, 3, "data", competition=objects_form
+    )
     for index, image_id in enumerate(masks.images.ids):
         drawn = simulate_shapes(index, seed=5, size=SIZE)
         assert np.array_equal(masks.images.read(image_id), drawn.image)

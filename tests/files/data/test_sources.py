@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.images.windows import Window
-from toolkit.core.masks.labels import IGNORE, Classes
+from toolkit.core.masks.labels import BINARY, IGNORE, Classes
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages, find_images, find_negatives
 from toolkit.files.images.decoding import UnreadableImageError, image_id_of
 
 Draw = Callable[..., Path]
+
+
+def find(folder: Path, masks: str = "masks", classes: Classes = BINARY) -> LabelledImages:
+    keys = SourceKeys(images=folder / "images", masks=folder / masks)
+    return find_source(keys, classes, 3, "data")
 
 
 @pytest.fixture
@@ -24,7 +30,7 @@ def labelled(draw: Draw, tmp_path: Path) -> Callable[..., LabelledImages]:
         for name in names:
             draw(f"images/{name}", np.zeros((2, 3), np.uint8))
         (tmp_path / "train.csv").write_bytes(table)
-        return find_training_data(tmp_path / "images", tmp_path / "train.csv")
+        return find(tmp_path, "train.csv")
 
     return labelled
 
@@ -118,17 +124,17 @@ def test_masks_are_files_named_like_the_images_whatever_the_kind(draw: Draw, tmp
     draw("images/a.jpg", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", mask)
     draw("masks/a.jpg", np.zeros((2, 3), np.uint8))
-    data = find_training_data(tmp_path / "images", tmp_path / "masks")
+    data = find(tmp_path)
     np.testing.assert_array_equal(data.read_labels("a"), mask > 0)
 
 
 def test_masks_that_are_not_there_are_told(draw: Draw, tmp_path: Path) -> None:
     draw("images/a.png")
     with pytest.raises(MissingFileError, match=r"data\.masks.*train\.csv"):
-        find_training_data(tmp_path / "images", tmp_path / "train.csv")
+        find(tmp_path, "train.csv")
     (tmp_path / "masks").mkdir()
     with pytest.raises(NothingToLearnError, match=r"data\.masks"):
-        find_training_data(tmp_path / "images", tmp_path / "masks")
+        find(tmp_path)
 
 
 def test_runs_go_down_the_columns_of_an_image_that_is_not_square(labelled: Callable[..., LabelledImages]) -> None:
@@ -174,7 +180,7 @@ def test_a_row_an_image_tells_no_objects_apart(
     data = labelled(b"id,rle_mask\na,1 1 5 1\nb,\n")
     assert data.read_objects("a") is None
     draw("masks/a.png", np.ones((2, 3), np.uint8))
-    assert find_training_data(tmp_path / "images", tmp_path / "masks").read_objects("a") is None
+    assert find(tmp_path).read_objects("a") is None
 
 
 def test_objects_that_do_not_fit_are_told_with_their_image(labelled: Callable[..., LabelledImages]) -> None:
@@ -227,7 +233,7 @@ def test_a_mask_that_does_not_fit_any_more_is_told_with_its_id(
         data.read_labels("b")
     draw("masks/a.png", np.zeros((3, 2), np.uint8))
     with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
-        find_training_data(tmp_path / "images", tmp_path / "masks").read_labels("a")
+        find(tmp_path).read_labels("a")
 
 
 def test_a_table_of_other_columns_is_refused(labelled: Callable[..., LabelledImages]) -> None:
@@ -253,7 +259,7 @@ def test_pixel_values_of_masks_are_classes(
 ) -> None:
     draw("images/a.png", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", RAW)
-    data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
+    data = find(tmp_path, "masks", classes)
     labels = data.read_labels("a")
     assert labels.dtype == np.uint8
     assert labels.tolist() == expected
@@ -266,7 +272,7 @@ def test_the_index_of_a_palette_is_the_class_whatever_its_colour(draw: Draw, tmp
     (tmp_path / "masks").mkdir()
     image.save(tmp_path / "masks" / "a.png")
     classes = Classes(("sky", "road", "car"), "softmax", ((0,), (1,), (2,)))
-    data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
+    data = find(tmp_path, "masks", classes)
     assert data.read_labels("a").tolist() == [[0, 1, 2], [2, 1, 0]]
 
 
@@ -274,7 +280,7 @@ def test_values_of_no_class_are_told_with_the_image_and_what_is_expected(draw: D
     draw("images/a.png", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", RAW)
     classes = Classes(("sky", "road"), "softmax", ((0,), (1, 5)), (255,))
-    data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
+    data = find(tmp_path, "masks", classes)
     with pytest.raises(DataError) as told:
         data.read_labels("a")
     expected = "a: its mask has pixel values that no class has: 3, 9; expected sky: 0, road: 1 or 5, ignored: 255"
@@ -289,7 +295,7 @@ def test_a_table_of_runs_tells_one_class_only(
 ) -> None:
     labelled(b"id,rle\na,1 2\nb,\n")
     with pytest.raises(DataError, match=r"data\.masks: .* is a table of run-length encodings") as told:
-        find_training_data(tmp_path / "images", tmp_path / "train.csv", classes)
+        find(tmp_path, "train.csv", classes)
     assert "folder of mask images" in told.value.advice
 
 
@@ -351,7 +357,7 @@ def test_windows_of_images_and_labels_join_to_the_whole(draw: Draw, tmp_path: Pa
     runs = "\n".join(["id,rle_mask", "a," + " ".join(f"{start} 3" for start in range(1, 700, 7))])
     (tmp_path / "train.csv").write_text(runs)
     for masks in ("masks", "train.csv"):
-        data = find_training_data(tmp_path / "images", tmp_path / masks)
+        data = find(tmp_path, masks)
         image, labels = data.images.read("a"), data.read_labels("a")
         for top in range(0, 23, 10):
             for left in range(0, 31, 10):
@@ -365,7 +371,7 @@ def test_windows_of_images_and_labels_join_to_the_whole(draw: Draw, tmp_path: Pa
 def test_a_window_outside_the_image_is_refused(draw: Draw, tmp_path: Path, window: Window) -> None:
     draw("images/a.png")
     draw("masks/a.png")
-    data = find_training_data(tmp_path / "images", tmp_path / "masks")
+    data = find(tmp_path)
     for read in (data.images.window, data.window_labels):
         with pytest.raises(ValueError, match=r"not inside an image of 6×9"):
             read("a", window)
@@ -374,6 +380,6 @@ def test_a_window_outside_the_image_is_refused(draw: Draw, tmp_path: Path, windo
 def test_a_window_of_a_mask_of_another_size_is_refused(draw: Draw, tmp_path: Path) -> None:
     draw("images/a.png", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", np.zeros((3, 2), np.uint8))
-    data = find_training_data(tmp_path / "images", tmp_path / "masks")
+    data = find(tmp_path)
     with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
         data.window_labels("a", Window(0, 0, 1, 1))

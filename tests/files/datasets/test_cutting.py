@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.errors import DataError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.datasets.cutting import cut_pool, find_occupancies, parts_of
 from toolkit.files.datasets.training_pool import Pool, Sample, make_pool
 from toolkit.files.inspection.checking import check_training_data
@@ -27,7 +28,7 @@ def pool(tmp_path: Path) -> Pool:
         for folder, pixels in (("images", random.integers(0, 256, (*size, 3), np.uint8)), ("masks", mask)):
             (tmp_path / folder).mkdir(exist_ok=True)
             cv2.imwrite(str(tmp_path / folder / f"{name}.png"), pixels)
-    data = find_training_data(tmp_path / "images", tmp_path / "masks", CLASSES)
+    data = find_source(SourceKeys(images=tmp_path / "images", masks=tmp_path / "masks"), CLASSES, 3, "data")
     return make_pool(data, check_training_data(data, Silent()), np.array([0, 1, 0]), ())
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import BINARY
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import find_negatives
 from toolkit.files.datasets.training_pool import Pool, make_pool
 from toolkit.files.inspection.checking import check_training_data
@@ -24,7 +25,8 @@ def pool(draw: Callable[..., Path], tmp_path: Path) -> Pool:
             draw(f"{folder}/masks/{image_id}.png", np.full((6, 9), not empty, np.uint8) * np.eye(6, 9, dtype=np.uint8))
     draw("negatives/n.png")
     main, more = (
-        find_training_data(tmp_path / name / "images", tmp_path / name / "masks") for name in ("main", "more")
+        find_source(SourceKeys(images=tmp_path / name / "images", masks=tmp_path / name / "masks"), BINARY, 3, "data")
+        for name in ("main", "more")
     )
     extra = [more, find_negatives(tmp_path / "negatives", BINARY, 3, "data.external_negatives")]
     checked = [(data, check_training_data(data, Silent(), extra=True)) for data in extra]

@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import Classes
+from toolkit.config.data.data import SourceKeys
+from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.errors import DataError, NothingToLearnError
-from toolkit.files.data.finding import find_training_data
-from toolkit.files.data.sources import find_images
+from toolkit.files.data.finding import find_source
+from toolkit.files.data.sources import LabelledImages, find_images
 from toolkit.files.inspection.checking import DataIndex, check_test_data, check_training_data, content_digest
 from toolkit.messages import Silent
 
@@ -34,8 +35,13 @@ def sound(draw: Draw, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def find(folder: Path, masks: str = "masks", classes: Classes = BINARY) -> LabelledImages:
+    keys = SourceKeys(images=folder / "images", masks=folder / masks)
+    return find_source(keys, classes, 3, "data")
+
+
 def check(folder: Path, masks: str = "masks", progress: Silent | None = None) -> DataIndex:
-    return check_training_data(find_training_data(folder / "images", folder / masks), progress or Silent())
+    return check_training_data(find(folder, masks), progress or Silent())
 
 
 def test_ids_and_coverage_stand_in_the_order_of_the_ids(sound: Path) -> None:
@@ -206,17 +212,17 @@ def streets(draw: Draw, tmp_path: Path) -> Path:
 
 
 def test_pixels_of_each_class_are_counted_without_ignored(streets: Path) -> None:
-    index = check_training_data(find_training_data(streets / "images", streets / "masks", ROAD), Silent())
+    index = check_training_data(find(streets, "masks", ROAD), Silent())
     assert index.pixels.tolist() == [[2, 3, 0], [6, 0, 0]]
     assert index.coverage.tolist() == pytest.approx([3 / 5, 0])
     apart = Classes(("road", "car"), "sigmoid", ((1,), (2,)), (9,))
-    index = check_training_data(find_training_data(streets / "images", streets / "masks", apart), Silent())
+    index = check_training_data(find(streets, "masks", apart), Silent())
     assert index.pixels.tolist() == [[3, 0], [0, 0]]
     assert index.coverage.tolist() == pytest.approx([3 / 5, 0])
 
 
 def test_a_class_without_a_pixel_is_warned_of_but_not_in_extra_data(streets: Path) -> None:
-    data = find_training_data(streets / "images", streets / "masks", ROAD)
+    data = find(streets, "masks", ROAD)
     progress = Warned()
     check_training_data(data, progress)
     assert progress.warnings == ["no mask has a pixel of class car"]
@@ -227,7 +233,7 @@ def test_a_class_without_a_pixel_is_warned_of_but_not_in_extra_data(streets: Pat
 
 def test_extra_data_may_have_nothing_to_learn_but_have_to_be_sound(streets: Path, draw: Draw) -> None:
     draw("masks/a.png", np.zeros((2, 3), np.uint8))
-    data = find_training_data(streets / "images", streets / "masks", ROAD)
+    data = find(streets, "masks", ROAD)
     assert check_training_data(data, Silent(), extra=True).coverage.tolist() == [0, 0]
     with pytest.raises(NothingToLearnError):
         check_training_data(data, Silent())
@@ -239,7 +245,7 @@ def test_extra_data_may_have_nothing_to_learn_but_have_to_be_sound(streets: Path
 def test_full_masks_are_nothing_to_learn_for_one_class_only(streets: Path, draw: Draw) -> None:
     draw("masks/a.png", np.full((2, 3), 1, np.uint8))
     draw("masks/b.png", np.full((2, 3), 2, np.uint8))
-    data = find_training_data(streets / "images", streets / "masks", ROAD)
+    data = find(streets, "masks", ROAD)
     assert check_training_data(data, Silent()).coverage.tolist() == [1, 1]
     with pytest.raises(NothingToLearnError, match="full"):
-        check_training_data(find_training_data(streets / "images", streets / "masks"), Silent())
+        check_training_data(find(streets), Silent())

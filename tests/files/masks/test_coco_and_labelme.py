@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import BINARY, IGNORE, Classes
 from toolkit.errors import DataError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 
 Find = Callable[..., LabelledImages]
@@ -27,7 +28,9 @@ def find(draw: Callable[..., Path], tmp_path: Path) -> Find:
         path = tmp_path / ("coco.json" if coco else "shapes/a.json")
         path.parent.mkdir(exist_ok=True)
         path.write_text(tree if isinstance(tree, str) else json.dumps(tree))
-        return find_training_data(tmp_path / "images", path if coco else path.parent, classes)
+        return find_source(
+            SourceKeys(images=tmp_path / "images", masks=path if coco else path.parent), classes, 3, "data"
+        )
 
     return find
 

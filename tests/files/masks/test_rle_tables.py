@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from toolkit.config.data.competitions import Competition, find_competition
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.core.masks.rle import encode
 from toolkit.errors import DataError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.checking import check_training_data
 from toolkit.messages import Silent
@@ -30,7 +31,9 @@ def labelled(draw: Callable[..., Path], tmp_path: Path) -> Callable[..., Labelle
         for image_id in ids.split():
             draw(f"images/{image_id}.png", random.integers(0, 256, SIZE, np.uint8))
         (tmp_path / "train.csv").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
-        return find_training_data(tmp_path / "images", tmp_path / "train.csv", classes, competition=form)
+        return find_source(
+            SourceKeys(images=tmp_path / "images", masks=tmp_path / "train.csv"), classes, 3, "data", competition=form
+        )
 
     return labelled
 

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.core.sampling.epoch_sampling import select_images
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.training_pool import make_pool
 from toolkit.files.experiment.folder import StageFolder
@@ -42,7 +43,9 @@ def case(lesson: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     stage = found.stages[1]
 
     def case(classes: Classes) -> Any:
-        source: LabelledImages = find_training_data(tmp_path / "six" / "images", tmp_path / "six" / "masks", classes)
+        source: LabelledImages = find_source(
+            SourceKeys(images=tmp_path / "six" / "images", masks=tmp_path / "six" / "masks"), classes, 3, "data"
+        )
         folds = np.array([1, 1, 1, 1, 0, 1])
         pool = make_pool(source, check_training_data(source, Silent()), folds, ())
         return stage, replace(found.data, pool=pool, reader=replace(found.data.reader, classes=classes))

@@ -7,7 +7,7 @@ from pathlib import Path
 from toolkit.config.data.classes import coding_of, task_classes
 from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.config.data.data import CODING_KEYS, DataConfig, SourceKeys
-from toolkit.core.masks.labels import BINARY, Classes
+from toolkit.core.masks.labels import Classes
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
@@ -59,20 +59,6 @@ def find_extra_images(data: DataConfig, classes: Classes, channels: int) -> list
     if data.external_negatives is not None:
         found.append(find_negatives(data.external_negatives, classes, channels, "data.external_negatives", data.ranges))
     return found
-
-
-def find_training_data(
-    images: Path,
-    masks: Path,
-    classes: Classes = BINARY,
-    channels: int = 3,
-    key: str = "data",
-    *,
-    competition: Competition = PLAIN,
-) -> LabelledImages:
-    """The labelled images of a folder of images and a folder or table of masks; raises as `find_training_images`."""
-    keys = SourceKeys.model_validate({"images": images, "masks": masks})
-    return find_source(keys, classes, channels, key, competition=competition)
 
 
 def find_source(
