@@ -308,10 +308,14 @@ def write_folds_of_other_images() -> None:
 @pytest.mark.parametrize(
     ("damage", "error", "words"),
     [
-        (drop_a_label, DataError, ("1 of 6 images", "t3: no mask")),
-        (shrink_a_mask, DataError, ("t2: the mask is 16×12, the image 12×16",)),
+        (drop_a_label, DataError, ("1 of 6 images", "t3: the mask is missing")),
+        (shrink_a_mask, DataError, ("t2: the mask is 16×12, but the image is 12×16",)),
         (truncate_a_jpeg, DataError, ("t1.jpg is truncated",)),
-        (lambda: write_labels(t4="190 4"), DataError, ("t4: its RLE does not fit its image of 12×16", "193", "192")),
+        (
+            lambda: write_labels(t4="190 4"),
+            DataError,
+            ("t4: the run-length encoding is not valid for an image of 12×16", "193", "192"),
+        ),
         (lambda: write_labels(t4="5 x"), DataError, ("t4", "'5 x'")),
         (break_a_test_image, DataError, ("data/test/images", "s2.png is not an image")),
         (break_a_link, DataError, ("t6.png cannot be opened", "No such file")),
@@ -340,7 +344,7 @@ def test_all_bad_images_are_told_at_once() -> None:
     told = refused(DataError, "fit", "new")
     assert "2 of 6 images" in told
     assert "t1.jpg is truncated" in told
-    assert "t3: no mask" in told
+    assert "t3: the mask is missing" in told
 
 
 def test_masks_of_other_names_are_told_with_one_of_them() -> None:

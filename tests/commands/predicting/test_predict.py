@@ -170,7 +170,7 @@ def test_files_of_others_are_never_replaced(fitted_competition: Workspace, image
     with pytest.raises(ChangedError, match="in the way"):
         run(fitted_competition, "plain", images, tmp_path / "out")
     assert mine.read_bytes() == b"precious"
-    with pytest.raises(DataError, match="holds the images themselves"):
+    with pytest.raises(DataError, match="is the folder of the images"):
         run(fitted_competition, "plain", images, images)
 
 

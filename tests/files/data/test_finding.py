@@ -298,7 +298,7 @@ def test_a_coco_file_gives_classes_and_objects(find: Find, tmp_path: Path, with_
     objects = rock.read_objects("a")
     assert objects is not None
     assert objects.max() == 1
-    with pytest.raises(DataError, match=r"data\.masks: .* has no category rocks; it has salt, rock"):
+    with pytest.raises(DataError, match=r"data\.masks: .* has no category rocks; its categories are salt, rock"):
         find("images: images\nmasks: labels.json", "classes: [rocks]\n")
 
 
@@ -319,9 +319,9 @@ def test_files_with_other_names_than_their_images_are_found_by_a_pattern(find: F
         data = find(lines, "classes: 3\n", write)
         assert data.images.ids == tuple(sorted(IDS))
         np.testing.assert_array_equal(data.read_labels("NA"), labels_of("NA"))
-    with pytest.raises(NothingToLearnError, match=r"data\.masks: .* holds no file called \{id\}_mask\.png"):
+    with pytest.raises(NothingToLearnError, match=r"data\.masks: .* holds no file that matches \{id\}_mask\.png"):
         find('images: images\nmasks: masks\nmask_name: "{id}_mask.png"', "", write)
-    with pytest.raises(DataError, match="is the folder of the images too"):
+    with pytest.raises(DataError, match="is also the folder of the images"):
         find("images: both\nmasks: both", "", write)
 
 
@@ -347,7 +347,7 @@ merge:
             assert data.images.size(name) == SIZE
     assert (data.images.read("m_a")[..., 0] == labels_of("a") + 50).all()
     assert len(data.images.only({"a", "m_NA"}).ids) == 2
-    with pytest.raises(DataError, match=r"data\.merge\.0: 3 ids are those of .*images too: .*a"):
+    with pytest.raises(DataError, match=r"data\.merge\.0: 3 ids also occur in .*images: .*a"):
         find(lines.replace("prefix: m_, ", ""), "", write)
 
 
@@ -389,7 +389,7 @@ def test_what_is_not_there_is_told(find: Find, lines: str, told: str) -> None:
 def test_an_unknown_colour_is_told_as_people_write_colours(find: Find) -> None:
     data = find("images: images\nmasks: masks\ncolors: {none: [0, 0, 0], salt: [255, 0, 0]}", "", coloured)
     with pytest.raises(
-        DataError, match=r"a: its mask has colours that no class has: #0080ff \(40 pixels\); expected n"
+        DataError, match=r"a: the mask has colours that no class has: #0080ff \(40 pixels\); expected n"
     ):
         data.read_labels("a")
 
@@ -413,11 +413,11 @@ def test_several_files_of_an_image_have_no_other_coding(find: Find) -> None:
 
     lines = 'images: images\nmasks: masks\nmask_name: "{id}_*.png"'
     np.testing.assert_array_equal(find(lines, "", write).read_labels("a"), labels_of("a") > 0)
-    with pytest.raises(DataError, match="several of one image, which are united, of which mask_values says nothing"):
+    with pytest.raises(DataError, match="several per image, which are combined; mask_values does not apply to them"):
         find(f"{lines}\nmask_values: [255]", "", write)
-    with pytest.raises(DataError, match=r"do not say which of the classes salt, rock they show"):
+    with pytest.raises(DataError, match=r"do not tell which of the classes salt, rock each shows"):
         find(lines, EXCLUSIVE, write)
-    with pytest.raises(DataError, match=r"none is of class rock; there are 1, 2"):
+    with pytest.raises(DataError, match=r"there is no file of class rock; the classes in the names are 1, 2"):
         find(lines.replace("*", "{class}"), "classes: ['1', rock]\nactivation: sigmoid\n", write)
 
 
@@ -458,6 +458,8 @@ def test_a_class_that_would_be_background_unawares_is_refused(
     more = "classes: [salt, rock]\nactivation: softmax\n"
     (tmp_path / "coco.json").write_text(json.dumps(coco_tree(with_rle=False)))
     masks = "masks: coco.json" if lines == "coco" else f"masks: masks\n{lines}"
-    with pytest.raises(DataError, match="of salt would be background") as told:
+    with pytest.raises(
+        DataError, match=r"salt has .*, but as the first of exclusive classes it is the background"
+    ) as told:
         find(f"images: images\n{masks}", more, write).read_labels("a")
     assert "activation: sigmoid" in told.value.advice

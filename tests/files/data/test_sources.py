@@ -185,9 +185,9 @@ def test_a_row_an_image_tells_no_objects_apart(
 
 def test_objects_that_do_not_fit_are_told_with_their_image(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(b"id,rle_mask\na,1 1\na,6 2\n")
-    with pytest.raises(DataError, match=r"a: its RLE does not fit its image of 2×3"):
+    with pytest.raises(DataError, match=r"a: the run-length encoding is not valid for an image of 2×3"):
         data.read_objects("a")
-    with pytest.raises(DataError, match="b: no mask"):
+    with pytest.raises(DataError, match="b: the mask is missing"):
         data.read_objects("b")
 
 
@@ -227,12 +227,12 @@ def test_a_mask_that_does_not_fit_any_more_is_told_with_its_id(
     labelled: Callable[..., LabelledImages], draw: Draw, tmp_path: Path
 ) -> None:
     data = labelled(b"id,rle_mask\na,6 2\n")
-    with pytest.raises(DataError, match=r"a: its RLE does not fit its image of 2×3"):
+    with pytest.raises(DataError, match=r"a: the run-length encoding is not valid for an image of 2×3"):
         data.read_labels("a")
-    with pytest.raises(DataError, match="b: no mask"):
+    with pytest.raises(DataError, match="b: the mask is missing"):
         data.read_labels("b")
     draw("masks/a.png", np.zeros((3, 2), np.uint8))
-    with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
+    with pytest.raises(DataError, match="a: the mask is 3×2, but the image is 2×3"):
         find(tmp_path).read_labels("a")
 
 
@@ -283,7 +283,7 @@ def test_values_of_no_class_are_told_with_the_image_and_what_is_expected(draw: D
     data = find(tmp_path, "masks", classes)
     with pytest.raises(DataError) as told:
         data.read_labels("a")
-    expected = "a: its mask has pixel values that no class has: 3, 9; expected sky: 0, road: 1 or 5, ignored: 255"
+    expected = "a: the mask has pixel values that no class has: 3, 9; expected sky: 0, road: 1 or 5, ignored: 255"
     assert told.value.message == expected
 
 
@@ -381,5 +381,5 @@ def test_a_window_of_a_mask_of_another_size_is_refused(draw: Draw, tmp_path: Pat
     draw("images/a.png", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", np.zeros((3, 2), np.uint8))
     data = find(tmp_path)
-    with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
+    with pytest.raises(DataError, match="a: the mask is 3×2, but the image is 2×3"):
         data.window_labels("a", Window(0, 0, 1, 1))

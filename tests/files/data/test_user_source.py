@@ -156,7 +156,7 @@ def test_groups_and_weights_are_columns_and_weights_are_used(write: Write) -> No
     objects = dataset.labelled.read_objects("s4")
     assert objects is not None
     assert set(objects.ravel()) == {0, 4}
-    with pytest.raises(DataError, match=r"source Known: .*unknown name 'fold'; .*foreground, group, weight"):
+    with pytest.raises(DataError, match=r"source Known: column 'fold' is not valid; .*foreground, group, weight"):
         dataset.labelled.metadata.column("fold")
 
 
@@ -212,7 +212,7 @@ def test_which_images_count_as_positives_is_in_the_digest(write: Write) -> None:
 
 def test_another_number_of_planes_than_of_classes_is_refused(write: Write) -> None:
     data = find_labelled(load_config(write("source: Planes", "classes: [a, b, c]\nactivation: sigmoid\n")).config)
-    with pytest.raises(DataError, match="s1: its mask has 2 planes; expected 3"):
+    with pytest.raises(DataError, match="s1: the mask has 2 planes; expected 3"):
         data.read_labels("s1")
 
 
@@ -249,15 +249,15 @@ def test_a_source_is_found_again_from_another_folder(write: Write, tmp_path: Pat
 @pytest.mark.parametrize(
     ("source", "kind", "told"),
     [
-        ("Failing", DataError, r"data\.source: Failing\.__getitem__\(4\) fails: OSError: the tape broke"),
-        ("Strange", DataError, r"item 0 of Strange: its image is of shape \(\) and type <U8"),
-        ("Twice", DataError, "Twice has the id 'same' twice"),
-        ("Slash", DataError, "Slash has the id 'a/0'; ids are names without a slash"),
-        ("NoIds", DataError, r"NoIds\.ids fails: TypeError"),
-        ("Small", DataError, r"map of objects is of shape \(3, 3\), but the image is 8×9"),
-        ("Bare", ConfigError, "Bare has no __len__"),
+        ("Failing", DataError, r"data\.source: Failing\.__getitem__\(4\) failed: OSError: the tape broke"),
+        ("Strange", DataError, r"item 0 of Strange: the image has shape \(\) and type <U8"),
+        ("Twice", DataError, "Twice has the id 'same' several times"),
+        ("Slash", DataError, "Slash has the invalid id 'a/0'"),
+        ("NoIds", DataError, r"NoIds\.ids failed: TypeError"),
+        ("Small", DataError, r"map of objects has shape \(3, 3\), but the image is 8×9"),
+        ("Bare", ConfigError, "Bare has no method __len__"),
         ("Empty", NothingToLearnError, "Empty has no items"),
-        ("{Squares: {number: 3}}", ConfigError, "Squares cannot be made: TypeError: .*'number'"),
+        ("{Squares: {number: 3}}", ConfigError, "Squares cannot be created: TypeError: .*'number'"),
         ("Square", ConfigError, r"data\.source: unknown name 'Square'; did you mean 'Squares'\?"),
         ("numpy.nothing", ConfigError, "numpy.nothing cannot be had"),
         ("Squares\n  masks: here", ConfigError, "come from your source Squares: leave out masks"),

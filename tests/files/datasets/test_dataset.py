@@ -56,8 +56,8 @@ def test_extra_images_join_the_training_part_of_every_fold_and_never_validation(
     assert pool.has_foreground[20:].tolist() == [True, False, False, False, False]
     assert all(pool.samples[position].labels().shape == (30, 20) for position in range(20, 25))
     for fold in range(4):
-        assert set(pool.training_part(fold)) == {*np.flatnonzero(folds != fold), *range(20, 25)}
-        assert set(pool.validation_part(fold)) == set(np.flatnonzero(folds == fold))
+        assert set(pool.training_positions(fold)) == {*np.flatnonzero(folds != fold), *range(20, 25)}
+        assert set(pool.validation_positions(fold)) == set(np.flatnonzero(folds == fold))
 
 
 def test_extra_images_that_folds_hold_out_are_a_leak(competition: Workspace, write_experiment: WriteExperiment) -> None:

@@ -55,8 +55,8 @@ def test_earlier_predictions_are_no_images_and_that_is_said(tmp_path: Path) -> N
     listening = Listening()
     found.warn(listening)
     assert listening.heard == [
-        f"{tmp_path}: 1 left out, no images by their ending: notes.txt",
-        f"{tmp_path}: 1 left out, folders of predictions: x/out",
+        f"{tmp_path}: 1 files ignored, not images: notes.txt",
+        f"{tmp_path}: 1 folders ignored, they hold predictions: x/out",
     ]
     assert sorted(find_inputs([tmp_path / "x" / "out"], recursive=True).paths) == ["png/a"]  # as it is asked for
 
@@ -92,13 +92,13 @@ def test_names_that_no_file_can_be_written_under_are_told(tmp_path: Path) -> Non
 def test_nothing_to_predict_is_told(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no folder or file"):
         find_inputs([tmp_path / "nowhere"])
-    with pytest.raises(MissingFileError, match="no folder or file of images is named"):
+    with pytest.raises(MissingFileError, match="no folder of images is named"):
         find_inputs([])
     touch(tmp_path, "deep/a.png")
-    with pytest.raises(DataError, match="itself holds no file that ends in") as told:
+    with pytest.raises(DataError, match="holds no file that ends in") as told:
         find_inputs([tmp_path])
     assert "--recursive" in told.value.advice
-    with pytest.raises(DataError, match="holds the images themselves"):
+    with pytest.raises(DataError, match="is the folder of the images"):
         find_inputs([tmp_path / "deep"], leave_out=tmp_path / "deep")
 
 
@@ -125,9 +125,9 @@ def test_images_are_read_as_the_experiment_reads_its_own(tmp_path: Path) -> None
     images = images_of(inputs, networks(data, 2))
     assert images.read("a")[..., 0].tolist() == [[0, 64], [128, 255]]
     assert images.read("a")[..., 1].tolist() == [[128, 255], [0, 64]]
-    with pytest.raises(ConfigError, match=r"from 1 folder .*, received 2"):
+    with pytest.raises(ConfigError, match=r"from 1 folder; received 2"):
         images_of(inputs, networks(data | {"images": "red"}, 2))
-    with pytest.raises(ConfigError, match=r"from 2 folders .*, received 1"):
+    with pytest.raises(ConfigError, match=r"from 2 folders; received 1"):
         images_of(find_inputs([tmp_path / "red"]), networks(data, 2))
 
 

@@ -44,7 +44,7 @@ def test_samples_of_the_folds_come_first_and_extra_ones_after_them(pool: Pool, t
 
 @pytest.mark.parametrize("fold", [0, 1, 2])
 def test_extra_samples_are_trained_on_in_every_fold_and_judged_on_in_none(pool: Pool, fold: int) -> None:
-    training, validation = pool.training_part(fold), pool.validation_part(fold)
+    training, validation = pool.training_positions(fold), pool.validation_positions(fold)
     assert {4, 5} <= set(training)
     assert validation.tolist() == np.flatnonzero(fold == FOLDS).tolist()
     assert sorted([*training, *validation]) == list(range(6))

@@ -58,7 +58,7 @@ def test_masks_that_are_gone_or_no_longer_what_they_were_are_told(
     fitted: Experiment, draw: Callable[..., Path]
 ) -> None:
     path = draw("masks/a.png", np.full((2, 3), 5, np.uint8))
-    with pytest.raises(DataError, match="a: its mask has pixel values that no class has: 5"):
+    with pytest.raises(DataError, match="a: the mask has pixel values that no class has: 5"):
         truth_of(fitted, read_resolved(fitted)).labelled.read_labels("a")
     path.unlink()
     path.parent.rmdir()

@@ -25,7 +25,9 @@ def test_one_of_several_arrays_is_meant_by_its_name(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", image=np.zeros((4, 5), np.uint8), mask=np.ones((4, 5), np.uint8), other=np.ones(1))
     assert read_image(tmp_path / "a.npz").max() == 0
     assert read_array(tmp_path / "a.npz", ("mask",)).min() == 1
-    with pytest.raises(ValueError, match="holds the arrays image, mask, other; expected a single one, or one called x"):
+    with pytest.raises(
+        ValueError, match="holds the arrays image, mask, other; expected a single array, or one called x"
+    ):
         read_array(tmp_path / "a.npz", ("x",))
 
 

@@ -68,10 +68,10 @@ def test_folders_that_do_not_go_together_are_told(folders: list[Path], draw: Dra
         find_image_files(folders[:2], "data.images", 3).read("a")
     assert told.value.advice == "Set the last entry of shape to 4."
     draw("grey/a.png", np.zeros((20, 31), np.uint8))
-    with pytest.raises(UnreadableImageError, match=r"a is not of one size: 20×30 in .*colour, 20×31 in .*grey"):
+    with pytest.raises(UnreadableImageError, match=r"a has different sizes: 20×30 in .*colour, 20×31 in .*grey"):
         find_image_files(folders[:2], "data.images", 4).read("a")
     draw("grey/c.png")
-    with pytest.raises(DataError, match=r"data\.images: 1 images are not in both .*: c"):
+    with pytest.raises(DataError, match=r"data\.images: 1 images are in only one of .*: c"):
         find_image_files(folders[:2], "data.images", 4)
 
 

@@ -238,7 +238,7 @@ def test_extra_data_may_have_nothing_to_learn_but_have_to_be_sound(streets: Path
     with pytest.raises(NothingToLearnError):
         check_training_data(data, Silent())
     draw("masks/a.png", np.full((2, 3), 3, np.uint8))
-    with pytest.raises(DataError, match=r"a: its mask has pixel values that no class has: 3"):
+    with pytest.raises(DataError, match=r"a: the mask has pixel values that no class has: 3"):
         check_training_data(data, Silent(), extra=True)
 
 

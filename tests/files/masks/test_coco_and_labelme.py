@@ -114,21 +114,24 @@ def test_shapes_of_one_label_and_group_are_one_object(find: Find) -> None:
     ("tree", "told"),
     [
         (labelme(shape("cat", SQUARE[:2], "line")), r"a\.json: shape 0 \(cat\) is a line, which has no area"),
-        (labelme(shape("cat", SQUARE[:2])), r"shape 0 \(cat\) has 2 points, a polygon needs 3"),
-        (labelme(shape("cat", SQUARE, "circle")), "has 4 points, a circle needs 2"),
-        (labelme({"label": "cat"}), "is no file of labelme: KeyError 'points'"),
-        (labelme(imageHeight=3), "a: its shapes were drawn on 3×16 pixels, the image is 12×16"),
-        (labelme(imageHeight=None), "is no file of labelme: TypeError"),
+        (labelme(shape("cat", SQUARE[:2])), r"shape 0 \(cat\) has 2 points; a polygon needs 3 or more"),
+        (labelme(shape("cat", SQUARE, "circle")), "has 4 points; a circle needs 2"),
+        (labelme({"label": "cat"}), "is not a valid labelme file: KeyError 'points'"),
+        (labelme(imageHeight=3), "a: the shapes were drawn on an image of 3×16, but the image is 12×16"),
+        (labelme(imageHeight=None), "is not a valid labelme file: TypeError"),
         (labelme(shape("cat", SQUARE[:2], "mask", mask="!")), "has a mask that cannot be read"),
-        (labelme(imageHeight=1e999), "is no file of labelme: OverflowError"),
-        (labelme(shape("cat", [[float("nan"), 1], *SQUARE])), r"shape 0 \(cat\) has a point far outside .* no number"),
+        (labelme(imageHeight=1e999), "is not a valid labelme file: OverflowError"),
+        (
+            labelme(shape("cat", [[float("nan"), 1], *SQUARE])),
+            r"shape 0 \(cat\) has a point far outside .* not a number",
+        ),
         (labelme(shape("cat", [[1, 1], [1, 1e12]], "rectangle")), "has a point far outside"),
         (labelme(shape("cat", [[1, float("inf")], [2, 2]], "mask", mask="!")), "has a point far outside"),
         (labelme(shape("cat", SQUARE[:2], "mask", mask=png(3, 3, 3))), "cannot be read: it has several channels"),
-        (labelme(shape("cat", SQUARE[:2], "mask", mask=png(60, 60))), "60×60, much larger than the image"),
-        ([], "is no file of labelme"),
-        ("{", "is no JSON file"),
-        ("[" * 100_000, "is no JSON file"),
+        (labelme(shape("cat", SQUARE[:2], "mask", mask=png(60, 60))), "60×60, far larger than the image"),
+        ([], "is not a valid labelme file"),
+        ("{", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
     ],
 )
 def test_what_is_wrong_with_a_file_of_labelme_is_told(find: Find, tree: Any, told: str) -> None:
@@ -139,19 +142,19 @@ def test_what_is_wrong_with_a_file_of_labelme_is_told(find: Find, tree: Any, tol
 @pytest.mark.parametrize(
     ("tree", "told"),
     [
-        (coco([]), "annotation 5: expected polygons of three points or more"),
-        (coco([[1, 2, 3, 4]]), "annotation 5: expected polygons of three points"),
-        (coco([[1, 2, 3, 4, 1e9, 3]]), "annotation 5: a point lies far outside"),
-        (coco({"size": [12, 17], "counts": [204]}), r"annotation 5: its size is \[12, 17\]"),
-        (coco({"size": [12, 16], "counts": [100]}), "annotation 5: lengths make up 100 pixels"),
-        (coco({"size": [12, 16]}), "annotation 5: 'counts'"),
-        (coco([SQUARE[0] * 4], images=[]), "is no COCO file .*KeyError 1"),
-        (coco({"size": [12, 16], "counts": [10**30]}), "annotation 5: .*too large"),
-        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": None}]), "is no COCO file"),
-        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": "a", "height": 1e999}]), "is no COCO file"),
-        ({"images": []}, "is no COCO file with images, categories and annotations: KeyError 'categories'"),
-        ([1], "is no COCO file"),
-        ("{", "is no JSON file"),
+        (coco([]), "annotation 5 is not valid: expected polygons of at least three points"),
+        (coco([[1, 2, 3, 4]]), "annotation 5 is not valid: expected polygons of at least three points"),
+        (coco([[1, 2, 3, 4, 1e9, 3]]), "annotation 5 is not valid: a point is far outside"),
+        (coco({"size": [12, 17], "counts": [204]}), r"annotation 5 is not valid: it has size \[12, 17\]"),
+        (coco({"size": [12, 16], "counts": [100]}), "annotation 5 is not valid: lengths make up 100 pixels"),
+        (coco({"size": [12, 16]}), "annotation 5 is not valid: 'counts'"),
+        (coco([SQUARE[0] * 4], images=[]), "is not a COCO file .*KeyError 1"),
+        (coco({"size": [12, 16], "counts": [10**30]}), "annotation 5 is not valid: .*too large"),
+        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": None}]), "is not a COCO file"),
+        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": "a", "height": 1e999}]), "is not a COCO file"),
+        ({"images": []}, "is not a COCO file with images, categories and annotations: KeyError 'categories'"),
+        ([1], "is not a COCO file"),
+        ("{", "is not valid JSON"),
     ],
 )
 def test_what_is_wrong_with_a_coco_file_is_told(find: Find, tree: Any, told: str) -> None:
@@ -162,7 +165,7 @@ def test_what_is_wrong_with_a_coco_file_is_told(find: Find, tree: Any, told: str
 def test_images_without_annotations_are_empty_and_unknown_ones_have_no_mask(find: Find) -> None:
     assert not find(coco([], annotations=[]), coco=True).read_labels("a").any()
     other = {"id": 1, "file_name": "b.png", "height": 12, "width": 16}
-    with pytest.raises(DataError, match="a: no mask"):
+    with pytest.raises(DataError, match="a: the mask is missing"):
         find(coco([], annotations=[], images=[other]), coco=True).read_labels("a")
 
 

@@ -157,7 +157,7 @@ def test_a_class_that_ends_like_another_one_is_read_by_the_images_that_there_are
 
     assert np.array_equal(read("a", "a").read_labels("a"), 2 * first)
     assert np.array_equal(read("b_night", "b").read_labels("b_night"), first)
-    told = r"line 2: it could be class night_sky of image c or class sky of image c_night, and there are both images"
+    told = r"line 2: the id may mean class night_sky of image c or class sky of image c_night; both images exist"
     with pytest.raises(DataError, match=told):
         read("c c_night", "c")
 
@@ -210,7 +210,9 @@ def test_a_table_of_another_competition_is_refused(
 
 def test_a_broken_row_is_told_with_its_image(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(changed("tgs-salt"), "a", "id,rle_mask", "a,1 2 3")
-    with pytest.raises(DataError, match=r"a: its RLE does not fit its image of 5×8: .*odd count of 3"):
+    with pytest.raises(
+        DataError, match=r"a: the run-length encoding is not valid for an image of 5×8: .*odd count of 3"
+    ):
         data.read_labels("a")
 
 
@@ -227,5 +229,5 @@ def test_a_broken_row_is_told_with_its_image(labelled: Callable[..., LabelledIma
 def test_other_classes_than_the_table_tells_are_refused(
     labelled: Callable[..., LabelledImages], name: str, classes: Classes
 ) -> None:
-    with pytest.raises(DataError, match="is a table of run-length encodings, which tells"):
+    with pytest.raises(DataError, match="is a table of run-length encodings of"):
         labelled(changed(name), "a", "id,rle_mask", "a,", classes=classes)

@@ -106,7 +106,7 @@ def test_other_stages_weigh_nothing(case: Callable[..., Any], tmp_path: Path) ->
 
 def test_heavier_negatives_are_drawn_more_often(case: Callable[..., Any]) -> None:
     stage, data = case(SALT)
-    part = data.pool.training_part(0)
+    part = data.pool.training_positions(0)
     counts = np.zeros(len(BRIGHT))
     for epoch in range(600):
         chosen = select_images(

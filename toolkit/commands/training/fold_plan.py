@@ -265,14 +265,14 @@ def _duplicates(index: DataIndex) -> list[Integers]:
 def _refuse_untrainable(config: Config, pool: Pool) -> None:
     """Every fold needs foreground to train on, and every stage images to be judged on."""
     for fold in range(config.folds_count):
-        if not pool.has_foreground[pool.training_part(fold)].any():
+        if not pool.has_foreground[pool.training_positions(fold)].any():
             raise FoldsError(
                 f"fold {fold}: all images with foreground are held out, so that there is none to train on",
                 "More images with foreground are needed, or other folds.",
             )
         for number, stage in enumerate(config.stages):
             rule = parse_negatives(stage.validation_negatives)
-            if not len(select_images(pool.has_foreground[pool.validation_part(fold)], rule, config.seed, fold)):
+            if not len(select_images(pool.has_foreground[pool.validation_positions(fold)], rule, config.seed, fold)):
                 raise FoldsError(
                     f"fold {fold}, stages.{number}.validation_negatives: {stage.validation_negatives} leaves no image "
                     "to judge the epochs on",

@@ -54,9 +54,9 @@ def check_bit_depths(images: Images, key: str, progress: Progress) -> None:
 def _folders(images: Images) -> list[ImageFiles]:
     """The folders of images, without folders that share a list of ranges."""
     if isinstance(images, MergedImages):
-        return [folder for source in images.parts for folder in _folders(source)]
+        return [folder for source in images.sources for folder in _folders(source)]
     if isinstance(images, StackedImages):
-        return [] if images.ranges else list(images.parts)
+        return [] if images.ranges else list(images.folders)
     return [images] if isinstance(images, ImageFiles) else []
 
 

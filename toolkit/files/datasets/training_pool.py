@@ -90,11 +90,11 @@ class Pool:
         """`bool (samples,)`; what `positive` says, if it is there."""
         return self.coverage > 0 if self.positive is None else self.positive
 
-    def training_part(self, fold: int) -> Integers:
+    def training_positions(self, fold: int) -> Integers:
         """Positions that a fold trains on."""
         return np.flatnonzero((self.folds != fold) & (self.folds != HOLDOUT))
 
-    def validation_part(self, fold: int) -> Integers:
+    def validation_positions(self, fold: int) -> Integers:
         """Positions that a fold holds out."""
         return np.flatnonzero(self.folds == fold)
 

@@ -12,12 +12,12 @@ from toolkit.core.images.windows import Window, whole
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 _BLACK_IS_ZERO, _RGB = 1, 2
-# Without compression, deflate, PackBits: what tifffile decodes by itself.
+# None, deflate and PackBits: tifffile decodes these without further libraries.
 _COMPRESSIONS = (1, 8, 32946, 32773)
 
 
 def tiff_size(path: Path) -> tuple[int, int] | None:
-    """(height, width) of a file that `read_tiff` reads; None for any other.
+    """(height, width) of a file that `read_tiff` can read; None for other files.
 
     Raises:
         OSError: the file cannot be opened.
@@ -28,26 +28,26 @@ def tiff_size(path: Path) -> tuple[int, int] | None:
             return (pages[0].imagelength, pages[0].imagewidth) if pages else None
     except OSError:
         raise
-    except Exception:  # damaged headers make it raise errors of many kinds
+    except Exception:  # damaged headers raise errors of many types
         return None
 
 
 def tiff_depth(path: Path) -> int | None:
-    """How many bits a value has; None where the header does not say."""
+    """The number of bits of a value; None if the header does not say."""
     try:
         with tifffile.TiffFile(path) as file:
             return int(file.pages[0].aspage().bitspersample)
     except OSError:
         raise
-    except Exception:  # damaged headers make it raise errors of many kinds
+    except Exception:  # damaged headers raise errors of many types
         return None
 
 
 def read_tiff(path: Path, window: Window | None = None) -> npt.NDArray[Any] | None:
     """The values of a file, or of a window of it alone: (height, width) or (height, width, channels).
 
-    Several pages are channels where the file says so, as ImageJ and OME do. None for other pages, turned images,
-    palettes, bits, and compressions that need more libraries.
+    Several pages are read as channels if the file says so, as those of ImageJ and OME do. None for other files of
+    several pages, rotated images, palettes, values of less than 8 bits, and compressions that need further libraries.
 
     Raises:
         OSError, ValueError: the file cannot be opened, is truncated or damaged.
@@ -64,7 +64,7 @@ def read_tiff(path: Path, window: Window | None = None) -> npt.NDArray[Any] | No
             return values[:, :, 0] if values.shape[2] == 1 else values
     except (OSError, ValueError):
         raise
-    except Exception as error:  # damage makes it raise errors of many kinds
+    except Exception as error:  # damage raises errors of many types
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
@@ -75,12 +75,12 @@ def has_pages(path: Path) -> bool:
             return len(file.pages) > 1
     except OSError:
         raise
-    except Exception:  # as above
+    except Exception:  # damaged headers raise errors of many types
         return False
 
 
 def _plain_pages(file: tifffile.TiffFile) -> list[Any]:
-    """The only page of a file, or those of its channels; none if they are others, or their values not the image's."""
+    """The only page of a file, or one page per channel; empty if the file is of another kind."""
     if len(file.pages) != 1 and (len(file.series) != 1 or file.series[0].axes != "CYX"):
         return []
     pages = [page.aspage() for page in file.pages]
@@ -88,7 +88,7 @@ def _plain_pages(file: tifffile.TiffFile) -> list[Any]:
 
 
 def _is_plain(page: Any) -> bool:
-    """Whether the values of a page are those of the image, in whatever layout."""
+    """Whether the stored values of a page are the pixel values of the image, in any layout."""
     orientation = page.tags.get("Orientation")
     return (
         page.photometric in (_BLACK_IS_ZERO, _RGB)
@@ -102,8 +102,8 @@ def _is_plain(page: Any) -> bool:
 
 
 def _of_plain_values(page: Any, window: Window) -> npt.NDArray[Any]:
-    """A window of values that lie in the file one after the other."""
-    # One plane a channel or all channels of a pixel side by side: (planes, 1, height, width, channels).
+    """A window of values that are stored without gaps, read through a memory map."""
+    # (planes, 1, height, width, channels): a plane per channel, or one plane with all channels of a pixel together.
     stored: npt.NDArray[Any] = page.asarray(out="memmap", squeeze=False)
     shown = stored[:, 0, window.top : window.bottom, window.left : window.right]
     values: npt.NDArray[Any] = np.moveaxis(shown, 0, 2).reshape(*window.size, page.samplesperpixel)
@@ -136,5 +136,5 @@ def _segments(page: Any, window: Window) -> Iterator[tuple[npt.NDArray[Any], Seq
     counts = [page.databytecounts[index] for index in wanted]
     for data, index in page.parent.filehandle.read_segments(offsets, counts, wanted):
         segment, place, _ = page.decode(data, index)
-        if segment is not None:  # one that was left out is all zeros
+        if segment is not None:  # a segment that is not in the file is all zeros
             yield segment[0], place

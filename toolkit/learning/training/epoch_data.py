@@ -137,7 +137,7 @@ class TrainingData:
             hard: the negatives that are drawn more often; all alike if left out.
         """
         pool = self.drawn_from
-        train = pool.training_part(run.fold)
+        train = pool.training_positions(run.fold)
         groups = None
         if stage.positives == "area_bins":
             groups = area_groups(pool.coverage[train])
@@ -187,7 +187,7 @@ class TrainingData:
         """What each class counts in the loss of a stage; balanced ones follow the fold's training images."""
         if stage.class_weights != "balanced":
             return stage.class_weights
-        counts = self.pool.pixels[self.pool.training_part(fold)].sum(axis=0)
+        counts = self.pool.pixels[self.pool.training_positions(fold)].sum(axis=0)
         return tuple(balanced_class_weights(counts).tolist())
 
     def reader_of(self, stage: Stage) -> SampleReader:
