@@ -101,7 +101,7 @@ def test_all_problems_are_told_each_with_its_ids(blobs: Path, draw: Draw) -> Non
     files = found(result, "files")
     assert files.ids == ("03", "20")
     assert "truncated" in files.details[0]
-    assert files.details[1] == "20: no mask"
+    assert files.details[1] == "20: the mask is missing"
     assert found(result, "pairs").ids == ("21",)
     assert "there is no folder" in found(result, "test data").message
     assert result.exit_code == DataError.exit_code
@@ -208,10 +208,10 @@ def test_what_stops_the_doctor_stops_fit_with_the_same_list(
     assert doctor.exit_code == DataError.exit_code
     fit = CliRunner().invoke(app, ["fit", "e"])
     assert fit.exit_code == DataError.exit_code
-    for text in ("2 of 14 images", "20: no mask", "21: no mask"):
+    for text in ("2 of 14 images", "20: the mask is missing", "21: the mask is missing"):
         assert text in fit.stderr
     tree = json.loads(CliRunner().invoke(app, ["data", "e", "--json"]).stdout)
-    assert tree["findings"][0]["details"] == ["20: no mask", "21: no mask"]
+    assert tree["findings"][0]["details"] == ["20: the mask is missing", "21: the mask is missing"]
 
 
 def test_extra_images_are_looked_at_too(blobs: Path, draw: Draw) -> None:

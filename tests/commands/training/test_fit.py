@@ -214,7 +214,7 @@ def test_a_changed_configuration_says_what_changed_and_asks_for_restart(
 ) -> None:
     given = [override.format(root=shared_competition.root) for override in overrides]
     if changes is None:  # masks that do not belong to the images are told before
-        with pytest.raises(Exception, match="no mask"):
+        with pytest.raises(Exception, match="the mask is missing"):
             fit(shared_competition, "straight", overrides=given, progress=Silent())
         return
     with pytest.raises(ChangedError) as told:

@@ -18,8 +18,9 @@ from toolkit.core.randomness import derived_seed, generator
 from toolkit.core.sampling.patches import PatchRule, cell_of, draw_patches
 from toolkit.errors import ConfigError
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.datasets.cutting import find_occupancies, parts_of
+from toolkit.files.datasets.crops import crops_of
 from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.disk.writing import replacing
 from toolkit.files.experiment.folder import Experiment, Workspace
@@ -152,7 +153,7 @@ def _samples(
     """Some of what training would see, in the order of the ids: images or parts, or patches as an epoch draws them."""
     every = [Sample(data, image_id) for image_id in data.images.ids]
     if config.crops is not None:
-        every = [part for sample in every for part in parts_of(sample, config.crops)]
+        every = [crop for sample in every for crop in crops_of(sample, config.crops)]
     order = [every[place] for place in generator("preview", seed).permutation(len(every))]
     if config.patches is not None:
         shown = order[:count]

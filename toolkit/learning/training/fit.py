@@ -15,7 +15,8 @@ from toolkit.core.metrics.metric import Metric
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
 from toolkit.core.sampling.patches import cell_of
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
-from toolkit.files.datasets.cutting import cut_pool, find_occupancies
+from toolkit.files.datasets.crops import crop_pool
+from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Pool
 from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.augmentation.augmentation import Augmentation
@@ -76,7 +77,7 @@ class Plan:
         """The parts of the images, or what patches are drawn by, if training asks for them."""
         config = self.config
         if config.crops is not None:
-            return cut_pool(pool, config.crops, progress), None
+            return crop_pool(pool, config.crops, progress), None
         if config.patches is not None:
             patches = config.patches
             cell = cell_of([window_size(stage.shape[:2], patches.scale) for stage in self.stages])
