@@ -184,7 +184,7 @@ def test_a_wrong_override_is_told_with_its_text(override: str, words: str) -> No
 def test_an_unknown_experiment_is_told_with_those_there_are(command: str) -> None:
     told = refused(MissingFileError, command, "exp042")
     assert "there is no experiment 'exp042'" in told
-    assert "experiments here: new" in told
+    assert "existing experiments: new" in told
     assert "tk new exp042" in told
 
 
@@ -194,13 +194,13 @@ def test_an_unknown_experiment_is_told_with_those_there_are(command: str) -> Non
 def test_a_second_new_leaves_the_first() -> None:
     assert run("new", "exp042", *DATA)[0] == 0
     told = refused(ConfigError, "new", "exp042", *DATA)
-    assert "experiments/exp042 is there already" in told
+    assert "experiments/exp042 already exists" in told
     assert "experiments/exp042/config.yaml" in told
 
 
 @pytest.mark.parametrize("name", ["../x", "sub/x", "/x", "a b", ".x", "", "x" * 300])
 def test_a_name_that_cannot_be_one_makes_no_folder(name: str) -> None:
-    assert "cannot be the name of an experiment" in refused(ConfigError, "new", name, *DATA)
+    assert "is not valid as the name of an experiment" in refused(ConfigError, "new", name, *DATA)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_commands_in_the_wrong_order_tell_the_right_one() -> None:
         assert "Run: tk fit new" in refused(NotReadyError, *command, "new")
     finish("a")
     told = refused(NotReadyError, "submit")
-    assert "taking a, which was finished last" in told
+    assert "using a, the most recently finished experiment" in told
     assert "Run: tk tune a" in told
     assert "Run: tk fit new" in refused(NotReadyError, "ensemble", "a", "new")
 
@@ -480,8 +480,8 @@ def test_parts_that_are_not_there_make_no_ensemble() -> None:
         ("a:stgae0", ConfigError, "did you mean 'stage0'?"),
         ("a:", ConfigError, "foldN, stageN, snapshots, snapshotN"),
         ("a:fold0:fold1", ConfigError, "names two folds"),
-        ("a:fold2", ConfigError, "a has fold0 to fold1"),
-        ("a:stage1", ConfigError, "a has stage0 to stage0"),
+        ("a:fold2", ConfigError, "there is no fold 2; choose from 0 to 1"),
+        ("a:stage1", ConfigError, "there is no stage 1; there is only 0"),
         ("a:fold0", NotReadyError, "Run: tk fit a"),
         ("b+c:fold0", ConfigError, "b+c is an ensemble"),
         ("nobody:fold0", MissingFileError, "there is no experiment 'nobody'"),
@@ -696,7 +696,7 @@ def test_results_go_to_stdout_and_talk_to_stderr() -> None:
     submitted = tk("submit", "--threshold", "0.4", "--json")
     assert submitted.returncode == 0
     assert json.loads(submitted.stdout)["rows"] == 4
-    assert submitted.stderr == "taking a, which was finished last\n"
+    assert submitted.stderr == "using a, the most recently finished experiment\n"
     refusal = tk("submit", "new", "--json")
     assert (refusal.returncode, refusal.stdout) == (NotReadyError.exit_code, "")
     assert refusal.stderr == "error: experiments/new has not been fitted yet\nRun: tk fit new\n"
@@ -763,7 +763,7 @@ def test_a_recipe_of_other_predictions_is_not_submitted() -> None:
     with ProbabilityWriter(experiment.predictions("oof"), "uint8", {"weights": "others"}) as writer:
         for image_id in TRAINING:
             writer.append(image_id, np.zeros((*SIZE, 1), np.float32))
-    assert "tuned on other out-of-fold predictions" in refused(ChangedError, "submit", "a")
+    assert "tuned.json is outdated: the out-of-fold predictions" in refused(ChangedError, "submit", "a")
     run("tune", "a")
     assert run("submit", "a")[0] == 0
 

@@ -237,9 +237,9 @@ def test_a_mean_of_ranks_takes_the_ranks_of_out_of_fold_predictions(
 
 WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
     (("plain", {"folds": [2]}), ConfigError, "--fold: there is no 2; plain has 0 to 1"),
-    (("plain", {"folds": []}), ConfigError, "--fold: no fold is named"),
-    (("plain:fold0", {"folds": [1]}), ConfigError, "names one already"),
-    (("plain", {"stage": 1}), ConfigError, "--stage: there is no 1"),
+    (("plain", {"folds": []}), ConfigError, "--fold: no fold is given"),
+    (("plain:fold0", {"folds": [1]}), ConfigError, "already names one"),
+    (("plain", {"stage": 1}), ConfigError, "--stage: plain: there is no stage 1; there is only 0"),
     (("plain", {"views": "flip"}), ConfigError, "--views: unknown name 'flip'; did you mean 'vflip'"),
     (("both", {"folds": [0]}), ConfigError, "is an ensemble"),
     (("tiny", {}), NotReadyError, "has not been fitted yet"),

@@ -75,14 +75,14 @@ def test_an_experiment_may_lie_elsewhere(workspace: Workspace, tmp_path: Path) -
 
 @pytest.mark.parametrize("given", ["exp043", "notes", "experiments", "experiments/exp042/folds.csv", "", "README.md"])
 def test_what_is_no_experiment_is_told_with_those_there_are(workspace: Workspace, given: str) -> None:
-    with pytest.raises(MissingFileError, match="experiments here: b, c, exp042") as told:
+    with pytest.raises(MissingFileError, match="existing experiments: b, c, exp042") as told:
         workspace.find(given)
     assert repr(given) in told.value.message
 
 
 def test_without_any_experiment_there_is_none(tmp_path: Path) -> None:
     assert Workspace(tmp_path).all() == []
-    with pytest.raises(MissingFileError, match="experiments here: none") as told:
+    with pytest.raises(MissingFileError, match="existing experiments: none") as told:
         Workspace(tmp_path).find("exp042")
     assert "tk new exp042" in told.value.advice
 
@@ -116,7 +116,7 @@ def test_a_new_experiment_lies_in_experiments(workspace: Workspace, name: str) -
 def test_a_name_that_escapes_the_folder_or_cannot_be_one_is_refused(workspace: Workspace, name: str) -> None:
     name = name.format(root=workspace.root)
     for place in (workspace.new, workspace.place):
-        with pytest.raises(ConfigError, match="cannot be the name of an experiment") as told:
+        with pytest.raises(ConfigError, match="is not valid as the name of an experiment") as told:
             place(name)
         assert repr(name) in told.value.message
 
@@ -127,7 +127,7 @@ def test_an_absolute_path_to_the_folder_of_experiments_is_a_name(workspace: Work
 
 @pytest.mark.parametrize("name", ["exp042", "c", "experiments/b"])
 def test_a_place_that_is_taken_is_refused(workspace: Workspace, name: str) -> None:
-    with pytest.raises(ConfigError, match="is there already") as told:
+    with pytest.raises(ConfigError, match="already exists") as told:
         workspace.new(name)
     assert "config." in told.value.advice
     assert workspace.place(name) == workspace.find(name)
@@ -141,7 +141,7 @@ def test_the_last_finished_is_the_one_whose_score_is_newest(workspace: Workspace
     finish(second, at=3_000)
     progress = Listening()
     assert workspace.find_or_last(None, progress) == second
-    assert progress.said == ["taking c, which was finished last"]
+    assert progress.said == ["using c, the most recently finished experiment"]
     assert workspace.find_or_last("exp042", progress).name == "exp042"
 
 

@@ -34,9 +34,9 @@ def test_a_table_that_went_through_a_spreadsheet_is_the_same(table: Path) -> Non
     ("rows", "words"),
     [
         ("NA,1\na,0\n007,1\n", r"1 images have no fold \(1\.2\.276\.0\)"),
-        ("NA,1\na,0\n007,1\n1.2.276.0,0\nb,1\n", r"1 of its images are not there \(b\)"),
-        ("NA,1\na,0\n7,1\n1.2.276.0,0\n", r"no fold \(007\).*not there \(7\)"),
-        ("NA,1\na,0\n007,1\n1.2.276.0,0\na,0\n", "'a' stands twice"),
+        ("NA,1\na,0\n007,1\n1.2.276.0,0\nb,1\n", r"1 images in the file do not exist \(b\)"),
+        ("NA,1\na,0\n7,1\n1.2.276.0,0\n", r"no fold \(007\).*do not exist \(7\)"),
+        ("NA,1\na,0\n007,1\n1.2.276.0,0\na,0\n", "'a' occurs twice"),
         ("NA,1\na,zero\n007,1\n1.2.276.0,0\n", "'a' has fold 'zero'"),
         ("NA,1\na,0.0\n007,1\n1.2.276.0,0\n", r"'a' has fold '0\.0'"),
         ("NA,1\na,-1\n007,1\n1.2.276.0,0\n", "'a' has fold '-1'"),
@@ -91,7 +91,7 @@ def test_a_single_fold_leaves_images_to_train_on(table: Path) -> None:
     with pytest.raises(FoldsError, match="expected the folds 0 to 4, received 0"):
         read_fold_table(table, IDS, 5)
     write_folds(table, IDS, np.array([0, 0, 0, HOLDOUT]))
-    with pytest.raises(FoldsError, match="fold 0 holds out all images"):
+    with pytest.raises(FoldsError, match="the only fold holds out all images"):
         read_fold_table(table, IDS, 1)
     write_folds(table, IDS, np.array([TRAIN, TRAIN, HOLDOUT, HOLDOUT]))
     with pytest.raises(FoldsError, match="expected fold 0 alone, received none"):
@@ -115,7 +115,7 @@ def test_a_single_fold_is_judged_in_random_parts_that_divide_no_group() -> None:
 
 def test_a_single_group_cannot_be_judged_by_others() -> None:
     table = FoldTable(IDS, np.array([0, 0, TRAIN, TRAIN]), ("p", "p", "q", "q"))
-    with pytest.raises(FoldsError, match=r"tk tune needs several images or groups.*there is only p"):
+    with pytest.raises(FoldsError, match=r"tk tune chooses on some images or groups.*there is only p"):
         table.parts("tk tune")
 
 
@@ -135,13 +135,13 @@ def test_a_file_that_is_given_may_have_more_columns_in_any_order(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("image,fold\na,0\n", "there is no column image_id; there are image, fold"),
-        ("id;fold\na;0\n", "no column image_id and no column fold"),
+        ("image,fold\na,0\n", "missing column image_id; received image, fold"),
+        ("id;fold\na;0\n", "missing column image_id and fold"),
         ("image_id,fold\nNA,0\na,1\n007,test\n1.2.276.0,0\n", r"mine\.csv:4: image '007' has fold 'test'"),
         ("image_id,fold\nNA,0\na,1\n007,0\n1.2.276.0,10000000000000000000000\n", "has fold '1000"),
-        ("image_id,fold,fold\nNA,0,1\na,1,1\n007,0,1\n1.2.276.0,1,0\n", "several columns fold"),
+        ("image_id,fold,fold\nNA,0,1\na,1,1\n007,0,1\n1.2.276.0,1,0\n", "column fold occurs several times"),
         ("image_id,fold\nNA,0\na,1\n007,0\n1.2.276.0,2\n", "expected the folds 0 to 1, received 0, 1, 2"),
-        ("image_id,fold\nNA.png,0\na,1\n007,0\n1.2.276.0,1\n", r"no fold \(NA\).*not there \(NA\.png\)"),
+        ("image_id,fold\nNA.png,0\na,1\n007,0\n1.2.276.0,1\n", r"no fold \(NA\).*do not exist \(NA\.png\)"),
     ],
 )
 def test_what_is_wrong_with_a_given_file_is_told(tmp_path: Path, text: str, words: str) -> None:

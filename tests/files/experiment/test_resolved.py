@@ -43,7 +43,7 @@ def test_what_was_run_comes_back(fitted: Experiment) -> None:
 
 def test_the_file_tells_its_versions_and_what_to_edit(fitted: Experiment) -> None:
     text = fitted.resolved.read_text()
-    assert text.startswith("# What was run in exp042")
+    assert text.startswith("# What exp042 was run with")
     assert "config.yaml" in text.splitlines()[0]
     for package, number in VERSIONS.items():
         assert f"{package}: {number}" in text
