@@ -44,7 +44,7 @@ def test_salt(real_data: Path, tmp_path: Path) -> None:
     assert data.training.constant + data.test.constant == 80
     assert data.training.empty == 1199
     (kinds,) = found(data, "kinds")
-    assert "16-bit grey PNG where they show something and 8-bit grey PNG where they are empty" in kinds.message
+    assert "masks with foreground are 16-bit grey PNG, empty masks are 8-bit grey PNG" in kinds.message
     assert "three channels are equal" in found(data, "channels")[0].message
     assert "101×101" in found(data, "sizes")[0].message
     assert data.exit_code == 0

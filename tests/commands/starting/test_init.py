@@ -541,7 +541,7 @@ def test_nothing_is_overwritten(unknown: Path) -> None:
     recognised(unknown)
     config = unknown.parent / "work" / "experiments" / "baseline" / "config.yaml"
     config.write_text("mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         init(Workspace(unknown.parent / "work"), unknown, progress=Silent())
     assert config.read_text() == "mine"
 

@@ -259,7 +259,7 @@ def test_a_source_is_found_again_from_another_folder(write: Write, tmp_path: Pat
         ("Empty", NothingToLearnError, "Empty has no items"),
         ("{Squares: {number: 3}}", ConfigError, "Squares cannot be created: TypeError: .*'number'"),
         ("Square", ConfigError, r"data\.source: unknown name 'Square'; did you mean 'Squares'\?"),
-        ("numpy.nothing", ConfigError, "numpy.nothing cannot be had"),
+        ("numpy.nothing", ConfigError, "numpy.nothing cannot be imported"),
         ("Squares\n  masks: here", ConfigError, "come from your source Squares: leave out masks"),
     ],
 )

@@ -64,8 +64,8 @@ def test_all_that_is_wrong_is_told_at_once(sound: Path, draw: Draw) -> None:
         check(sound)
     head, *lines = told.value.message.splitlines()
     assert head.startswith("4 of 8 images")
-    assert lines[0] == "  d: no mask"
-    assert lines[1] == "  e: the mask is 9×6, the image 6×9"
+    assert lines[0] == "  d: the mask is missing"
+    assert lines[1] == "  e: the mask is 9×6, but the image is 6×9"
     assert "images/f.png is" in lines[2]
     assert "masks/g.png is" in lines[3]
     assert len(lines) == 4
@@ -81,7 +81,7 @@ def test_all_that_is_wrong_in_a_table_is_told_at_once(sound: Path) -> None:
     assert [line[:4] for line in lines] == ["  a:", "  b:", "  c:"]
     assert "12×6" in lines[0]
     assert "sorted" in lines[1]
-    assert "no mask" in lines[2]
+    assert "the mask is missing" in lines[2]
 
 
 def test_a_long_list_of_problems_is_cut_and_counted(draw: Draw, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_long_list_of_problems_is_cut_and_counted(draw: Draw, tmp_path: Path) 
     draw("masks/00.png")
     with pytest.raises(DataError) as told:
         check(tmp_path)
-    assert told.value.message.count("no mask") == 20
+    assert told.value.message.count("the mask is missing") == 20
     assert "2 more" in told.value.message
     assert "22 of 23" in told.value.message
 
@@ -107,7 +107,7 @@ def test_masks_without_an_image_are_told(sound: Path, draw: Draw) -> None:
 def test_masks_of_other_names_are_told_even_when_images_miss_theirs(sound: Path) -> None:
     (sound / "masks" / "b.png").rename(sound / "masks" / "b_mask.png")
     progress = Warned()
-    with pytest.raises(DataError, match="b: no mask"):
+    with pytest.raises(DataError, match="b: the mask is missing"):
         check(sound, progress=progress)
     assert "b_mask" in progress.warnings[0]
 

@@ -175,7 +175,7 @@ def test_labels_of_another_size_are_scaled_and_told(labelled: Callable[..., Labe
     assert np.array_equal(data.read_labels("a"), mask)
     told = Told()
     check_training_data(data, told)
-    assert "1 images are not 15×24: their masks are scaled to them: a" in told.text
+    assert "1 images are not 15×24: their masks are scaled to the size of the image: a" in told.text
 
 
 def test_how_the_table_is_read_belongs_to_its_content(labelled: Callable[..., LabelledImages]) -> None:
