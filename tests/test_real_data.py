@@ -104,7 +104,7 @@ def test_real_samples_give_columns_ids_and_order(real_data: Path, tmp_path: Path
 
 def test_the_first_stage_of_siim_names_images_again(real_data: Path) -> None:
     path = real_data / "competition_csv" / "siim_stage1_sample_submission.csv"
-    with pytest.raises(SubmissionError, match="ids stand in several rows"):
+    with pytest.raises(SubmissionError, match="ids have several rows"):
         read_submission(path, find_competition("siim-acr"))
 
 

@@ -120,12 +120,12 @@ def test_what_is_there_stays_and_what_was_interrupted_is_finished(tmp_path: Path
 
 def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
     files = made(tmp_path / "salt", "salt")
-    with pytest.raises(DataError, match="another simulation: seed 5, not 6"):
+    with pytest.raises(DataError, match="another simulation: its seed is 5, not 6"):
         write_simulation(files.folder, Simulation("salt", 6, 6, 3, SIZE), Silent())
     other = tmp_path / "other"
     other.mkdir()
     (other / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match="something else than a simulation"):
+    with pytest.raises(DataError, match="something other than a simulation"):
         write_simulation(other, Simulation("salt", 5, 6, 3, SIZE), Silent())
     assert (other / "notes.txt").read_text() == "mine"
 

@@ -62,5 +62,8 @@ def test_what_cannot_be_is_told(words: tuple[str, ...], told: str, tmp_path: Pat
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    assert "something else" in tk("simulate", "salt", "--out", str(tmp_path), code=5).stderr
-    assert "something else" in tk("simulate", "salt", "--out", str(tmp_path / "notes.txt"), code=5).stderr
+    assert "something other than a simulation" in tk("simulate", "salt", "--out", str(tmp_path), code=5).stderr
+    assert (
+        "something other than a simulation"
+        in tk("simulate", "salt", "--out", str(tmp_path / "notes.txt"), code=5).stderr
+    )

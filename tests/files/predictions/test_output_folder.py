@@ -24,7 +24,7 @@ def test_an_interrupted_file_may_be_replaced_and_a_strange_one_not(tmp_path: Pat
     (tmp_path / "png").mkdir()
     (tmp_path / "png" / "mine.png").write_bytes(b"precious")
     folder = PredictionFolder(tmp_path)
-    with pytest.raises(ChangedError, match=r"1 files are in the way .*mine\.png"):
+    with pytest.raises(ChangedError, match=r"1 files exist that tk predict has not written.*mine\.png"):
         folder.announce(["png/mine.png"])
     folder.announce(["png/a.png"])
     folder.write("png/a.png", b"1", "key")  # and then the power went out
@@ -62,9 +62,9 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(StorageError, match="it is no folder"), PredictionFolder(tmp_path / "out").locked():
+    with pytest.raises(StorageError, match="it is a file"), PredictionFolder(tmp_path / "out").locked():
         pass
 
 

@@ -15,7 +15,7 @@ def test_rows_come_back_as_they_were_and_no_file_is_left(tmp_path: Path, monkeyp
     for start in range(0, 11, 4):
         spilled.append(whole[start : start + 4])
     for _ in range(2):
-        assert np.array_equal(np.concatenate(list(spilled.parts())), whole)
+        assert np.array_equal(np.concatenate(list(spilled.chunks())), whole)
     assert not list(tmp_path.iterdir())
 
 

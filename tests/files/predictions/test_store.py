@@ -114,7 +114,7 @@ def test_ids_stay_the_texts_they_are(tmp_path: Path) -> None:
 def test_an_id_is_written_once(tmp_path: Path) -> None:
     with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
         writer.append("a", np.zeros((2, 3, 1), np.float32))
-        with pytest.raises(ValueError, match="a is in the store already"):
+        with pytest.raises(ValueError, match="a is already in the store"):
             writer.append("a", np.ones((2, 3, 1), np.float32))
     assert ProbabilityStore(tmp_path / "oof").read("a").max() == 0
 

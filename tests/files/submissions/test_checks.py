@@ -77,23 +77,23 @@ ROWS = {
     "beyond the image": ("b,80 2", "refuse", "runs", "ends at pixel 81, but the image has 80"),
     "absurdly large": ("b,1 99999999999999999999", "refuse", "runs", "the image has 80"),
     "absurdly long": ("b," + " ".join(["1 1"] * 1000), "refuse", "runs", "more than any mask"),
-    "nan": ("b,nan", "refuse", "empty masks", "'nan' is no mask"),
-    "None": ("b,None", "refuse", "empty masks", "'None' is no mask"),
+    "nan": ("b,nan", "refuse", "empty masks", "'nan' is not a mask"),
+    "None": ("b,None", "refuse", "empty masks", "'None' is not a mask"),
     "minus one": ("b,-1", "refuse", "empty masks", "'-1'"),
     "a space": ("b, ", "refuse", "empty masks", "' '"),
-    "touching runs": ("b,1 2 3 2", "warn", "round trip", "runs that touch"),
-    "zeros before": ("b,01 2", "warn", "round trip", "zeros before"),
-    "spaces around": ("b, 1 2", "warn", "round trip", "spaces around"),
-    "an unknown id": ("z,", "refuse", "ids", "'z' is not asked for"),
+    "touching runs": ("b,1 2 3 2", "warn", "round trip", "runs touch"),
+    "zeros before": ("b,01 2", "warn", "round trip", "leading zeros"),
+    "spaces around": ("b, 1 2", "warn", "round trip", "extra spaces"),
+    "an unknown id": ("z,", "refuse", "ids", "'z' is unknown"),
     "no id": (",", "refuse", "ids", ""),
-    "an id of NaN": ("nan,", "refuse", "ids", "'nan' is not asked for"),
+    "an id of NaN": ("nan,", "refuse", "ids", "'nan' is unknown"),
     "an id as a number": ("7,", "refuse", "ids", "'7'"),
     "an id with a space": ("b ,", "refuse", "ids", "the sample has 'b'"),
     "an id with an extension": ("b.png,", "refuse", "ids", "the sample has 'b'"),
-    "an id twice": ("b,\nb,", "refuse", "duplicates", "line 3 already"),
+    "an id twice": ("b,\nb,", "refuse", "duplicates", "line 3 already has"),
     "a cell too many": ("b,1 1,", "refuse", "rows", "3 cells"),
     "a cell missing": ("b", "refuse", "rows", "1 cells"),
-    "an empty line": ("\nb,", "warn", "rows", "empty line"),
+    "an empty line": ("\nb,", "warn", "rows", "line is empty"),
     "a quote that is not closed": ('b,"1 1', "refuse", "quotes", "line 5"),
     "text after a quote": ('b,"1 1"x', "refuse", "quotes", "line 3"),
 }
@@ -127,13 +127,13 @@ FILES = {
     "a byte order mark": (b"\xef\xbb\xbf" + GOOD.encode(), "warn", "encoding", "byte order mark"),
     "UTF-16": (GOOD.encode("utf-16"), "refuse", "encoding", "UTF-16"),
     "Latin-1": (GOOD.replace("b,", "ü,").encode("latin-1"), "refuse", "encoding", "0xfc is not UTF-8"),
-    "a zero byte": (GOOD.replace("b", "\0").encode(), "refuse", "encoding", "no text"),
+    "a zero byte": (GOOD.replace("b", "\0").encode(), "refuse", "encoding", "not text"),
     "a ZIP archive": (b"PK\x03\x04....", "refuse", "encoding", "ZIP"),
     "a gzip archive": (b"\x1f\x8b....", "refuse", "encoding", "gzip"),
     "Windows newlines": (GOOD.replace("\n", "\r\n").encode(), "warn", "newlines", "5 lines end in"),
     "mixed newlines": (GOOD.replace("\n", "\r\n", 2).encode(), "warn", "newlines", "and 3 of"),
     "old newlines": (GOOD.replace("\n", "\r").encode(), "refuse", "newlines", "5 carriage returns"),
-    "no last newline": (GOOD.rstrip().encode(), "warn", "newlines", "does not end"),
+    "no last newline": (GOOD.rstrip().encode(), "warn", "newlines", "does not end with a newline"),
     "all masks empty": (b"id,rle_mask\na,\nb,\nc,\n007,\n", "warn", "masks", "all 4 masks are empty"),
     "all masks the same": (b"id,rle_mask\na,1 2\nb,1 2\nc,1 2\n007,\n", "warn", "masks", "are the same"),
     "the sample": (SAMPLE.encode(), "warn", "novelty", "sample submission itself"),
@@ -181,7 +181,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_test_images_say_what_is_wanted_where_there_is_no_sample(check: Callable[..., Checked]) -> None:
     checked = check(GOOD, sample=None, images=images_of(["a", "b", "c", "d"]))
     assert told(checked) == [("refuse", "ids")] * 2
-    assert "'007' is not asked for" in checked.findings[0].came
+    assert "'007' is unknown" in checked.findings[0].came
     assert "1 ids of the test images have no row: d" in checked.findings[1].came
 
 
@@ -190,14 +190,14 @@ def test_sample_and_test_images_that_do_not_belong_together(check: Callable[...,
     assert ("warn", "test images") in told(checked)
     words = " ".join(finding.came for finding in checked.findings)
     assert "1 ids have no test image: 007" in words
-    assert "1 test images are not asked for: d" in words
+    assert "1 test images are not in the sample submission: d" in words
     assert not checked.is_refused
 
 
 def test_without_sizes_runs_are_checked_all_the_same(check: Callable[..., Checked]) -> None:
     checked = check(changed("b,5 1 3 1"), images=None)
     assert told(checked) == [("refuse", "runs"), ("warn", "sizes")]
-    assert "4 images are not known: a, b, c, 007" in checked.findings[1].came
+    assert "4 images are unknown: a, b, c, 007" in checked.findings[1].came
     assert told(check(changed("b,5 1 399999999999 1"), images=None)) == [("refuse", "runs"), ("warn", "sizes")]
 
 
@@ -215,7 +215,7 @@ def test_the_word_for_an_empty_mask_is_the_competitions(check: Callable[..., Che
     assert checked.empty_rows == 1
     checked = check(GOOD, contrails)
     assert told(checked) == [("refuse", "empty masks")]
-    assert "an empty mask is -" in checked.findings[0].allowed
+    assert "an empty mask is written -" in checked.findings[0].allowed
     assert told(check(changed("b,-1"), PLAIN)) == [("warn", "empty masks")]
 
 
@@ -226,7 +226,7 @@ def test_relative_starts(check: Callable[..., Checked]) -> None:
     absolute = "id,rle_mask\n" + "".join(f"{one},{encode(mask)}\n" for one in IDS)
     checked = check(absolute, relative)
     assert ("refuse", "runs") in told(checked)
-    assert any("all 4 masks that are broken would fit with absolute" in found.came for found in checked.findings)
+    assert any("all 4 invalid masks are valid with absolute" in found.came for found in checked.findings)
     assert not check(absolute.replace(encode(mask), encode(mask, relative=True)), relative).is_refused
 
 
@@ -240,10 +240,10 @@ def test_classes_of_an_image(check: Callable[..., Checked]) -> None:
     overlapping = good.replace("6 5", "5 5")
     checked = check(overlapping, form, sample, images=images)
     assert told(checked) == [("refuse", "overlap")]
-    assert checked.findings[0].came == "1 pixels belong to an earlier row of the same image too"
+    assert checked.findings[0].came == "1 pixels are also in an earlier row of the same image"
     assert checked.findings[0].where == "line 4, a.jpg_3"
     assert told(check(overlapping, form.model_copy(update={"overlaps": True}), sample, images=images)) == []
-    for wrong, words in (("a.jpg_5", "expected {id}.jpg_{class}"), ("a_4", "expected"), ("c.jpg_4", "not asked for")):
+    for wrong, words in (("a.jpg_5", "expected {id}.jpg_{class}"), ("a_4", "expected"), ("c.jpg_4", "is unknown")):
         checked = check(good.replace("a.jpg_4", wrong), form, sample, images=images)
         assert words in checked.findings[0].came
         assert "a.jpg_4" in checked.findings[1].came
@@ -256,7 +256,7 @@ def test_objects_of_an_image(check: Callable[..., Checked]) -> None:
     checked = check(good.replace("7 2", "5 2").replace("20 3", "6 1"), OBJECTS, sample)
     assert told(checked) == [("refuse", "overlap")]
     assert checked.findings[0].count == 2
-    assert "objects share no pixels" in checked.findings[0].allowed
+    assert "objects must not overlap" in checked.findings[0].allowed
     for wrong in (good + "c,\n", good.replace("b,\n", "b,\nb,\n"), good.replace("b,\n", "b,\nb,1 1\n")):
         assert ("refuse", "duplicates") in told(check(wrong, OBJECTS, sample))
     assert ("refuse", "ids") in told(check(good.replace("b,\n", ""), OBJECTS, sample))
@@ -307,7 +307,7 @@ def test_torn_masks_are_told_without_images(check: Callable[..., Checked]) -> No
     blind = TestImages(images.ids, images.size)
     checked = check(content, SALT, None, images=blind)
     assert told(checked) == [("warn", "orientation")]
-    assert "torn when pixels are counted down the columns" in checked.findings[0].came
+    assert "torn if pixels are counted down the columns" in checked.findings[0].came
 
 
 # Earlier submissions
@@ -319,9 +319,9 @@ def test_what_was_submitted_before_is_told(check: Callable[..., Checked], tmp_pa
     earlier = [LoggedSubmission("old", digest=digest), LoggedSubmission("other", digest="x", public=0.9)]
     assert told(check(GOOD, earlier=earlier[1:])) == []
     (found,) = check(GOOD, earlier=earlier).findings
-    assert (found.level, found.came) == ("warn", "it has the same content as old")
+    assert (found.level, found.came) == ("warn", "the file has the same content as old")
     uploaded = LoggedSubmission("new", digest=digest, uploaded="2026-11-03T12:00:00Z", competition="salt", public=0.8)
     (found,) = check(GOOD, earlier=[*earlier, uploaded]).findings
-    assert found.came == "it has the same content as new, uploaded 2026-11-03, public score 0.8"
+    assert found.came == "the file has the same content as new, uploaded 2026-11-03, public score 0.8"
     assert not check(GOOD, earlier=[uploaded], upload_to="other").is_refused
     assert check(GOOD, earlier=[uploaded], upload_to="salt").is_refused

@@ -89,7 +89,7 @@ def test_ids_that_stand_twice_are_refused(sample: Path) -> None:
         content = sample.read_text()
         sample.write_text(content + row)
         for read in (sample_layout, read_submission, read_solution):
-            with pytest.raises(SubmissionError, match="1 ids stand in several rows") as told:
+            with pytest.raises(SubmissionError, match="1 ids have several rows") as told:
                 read(sample)
             assert str(sample) in told.value.message
             assert told.value.message.endswith(row[0] if row[0] == "b" else "007")
@@ -214,7 +214,7 @@ def test_scaled_objects_do_not_overlap(tmp_path: Path) -> None:
 
 
 def test_only_masks_of_the_competition_are_encoded() -> None:
-    with pytest.raises(ValueError, match="4 masks an image"):
+    with pytest.raises(ValueError, match="4 masks per image"):
         encode_image(np.zeros((2, 3, 1), np.bool_), find_competition("severstal"))
     with pytest.raises(ValueError, match="rows: object"):
         encode_image(np.zeros((2, 3, 1), np.bool_), find_competition("airbus"))
@@ -250,7 +250,7 @@ def test_the_order_of_classes_is_that_of_the_sample(tmp_path: Path) -> None:
             r"line 2: expected \{id\}\.jpg_\{class\}.*1, 2, 3, 4",
         ),
         ("severstal", ["ImageId_ClassId,EncodedPixels", "x_1,"], r"line 2: .*received 'x_1'"),
-        ("severstal", ["ImageId_ClassId,EncodedPixels", "x.jpg_1,"], "1 images have no row for some of the classes"),
+        ("severstal", ["ImageId_ClassId,EncodedPixels", "x.jpg_1,"], "1 images lack rows for some of the classes"),
         ("uw-madison", ["id,class,predicted", "x,bowel,"], "line 2: expected one of the classes large_bowel"),
         ("uw-madison", ["id,predicted", "x,"], "expected 3 columns, received 2"),
         ("airbus", ["ImageId,EncodedPixels", "x,", "y.jpg,", "z.png,"], r"2 rows of .*\n.*line 2:.*\n.*line 4:"),
@@ -265,7 +265,7 @@ def test_a_sample_of_another_competition_is_refused(tmp_path: Path, name: str, r
 def test_an_id_and_class_in_two_rows_are_refused(tmp_path: Path) -> None:
     form = find_competition("uw-madison")
     path = write(tmp_path / "s.csv", "id,class,predicted", "x,stomach,", "x,large_bowel,", "x,stomach,1 1")
-    with pytest.raises(SubmissionError, match="1 ids stand in several rows: x stomach"):
+    with pytest.raises(SubmissionError, match="1 ids have several rows: x stomach"):
         read_submission(path, form)
 
 

@@ -81,12 +81,12 @@ def test_an_empty_file_is_an_empty_log(log: SubmissionLog) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("name,public\na,0.5\nb,0;871\n", r"log\.csv:3: public should be a number such as 0\.871 .* '0;871'"),
+        ("name,public\na,0.5\nb,0;871\n", r"log\.csv:3: public is '0;871'; expected a number"),
         ("name,public\na,nan\n", r"log\.csv:2: public"),
         ("name,public\na,0,871\n", r"log\.csv:2: expected 2 cells, received 3"),
-        ("title,public\na,0.5\n", r"log\.csv:1: there is no column name; received title, public"),
-        ("name;public\na;0.5\n", r"log\.csv:1: there is no column name"),
-        ("name,public,public\na,1,1\n", r"log\.csv:1: the column 'public' stands twice"),
+        ("title,public\na,0.5\n", r"log\.csv:1: missing column name; received title, public"),
+        ("name;public\na;0.5\n", r"log\.csv:1: missing column name"),
+        ("name,public,public\na,1,1\n", r"log\.csv:1: the column 'public' occurs twice"),
         ("name,public\n ,0.5\n", r"log\.csv:2: the name is empty"),
         ('name,public\n"a,0.5\n', r"log\.csv cannot be read: line 2"),
     ],
@@ -110,7 +110,7 @@ def test_bytes_that_are_no_text_are_told(log: SubmissionLog) -> None:
 def test_an_unknown_name_is_told_with_the_nearest(log: SubmissionLog) -> None:
     for name in ("exp042", "exp042", "final"):
         log.record(entry(name))
-    with pytest.raises(SubmissionError, match="'exp42'; those it has: final, exp042") as told:
+    with pytest.raises(SubmissionError, match="'exp42'; its submissions are: final, exp042") as told:
         log.set_score("exp42", "public", 0.5)
     assert told.value.advice.startswith("Did you mean exp042?")
 

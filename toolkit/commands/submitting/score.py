@@ -16,9 +16,8 @@ from toolkit.core.masks.rle import RleError
 from toolkit.core.metrics.classification_report import BACKGROUND, ClassificationReport, classification_report
 from toolkit.core.metrics.metric import Case
 from toolkit.core.metrics.registry import MetricSpec, build_metric
-from toolkit.errors import ConfigError, SubmissionError
+from toolkit.errors import ConfigError, SubmissionError, listing
 from toolkit.files.data.sources import find_images
-from toolkit.files.submissions.findings import listed
 from toolkit.files.submissions.layout import Submission, read_solution, read_submission
 from toolkit.messages import Progress, Table
 
@@ -109,7 +108,7 @@ def _ids(predicted: Submission, truth: Submission) -> tuple[str, ...]:
     differing = sorted(theirs - ours if form.unlisted == "empty" else theirs ^ ours)
     if differing:
         raise SubmissionError(
-            f"{len(differing)} ids are in only one of {predicted.path} and {truth.path}: {listed(differing)}"
+            f"{len(differing)} ids are in only one of {predicted.path} and {truth.path}: {listing(differing)}"
         )
     if not ours:
         raise SubmissionError(f"{predicted.path} has no rows")
@@ -126,7 +125,7 @@ def _sizes(ids: Sequence[str], competition: Competition, folder: Path | None) ->
     images = find_images(folder, "--images")
     unknown = sorted(set(ids) - set(images.ids))
     if unknown:
-        raise SubmissionError(f"{len(unknown)} ids have no image in {folder}: {listed(unknown)}")
+        raise SubmissionError(f"{len(unknown)} ids have no image in {folder}: {listing(unknown)}")
     return images.size
 
 

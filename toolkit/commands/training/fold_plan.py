@@ -23,7 +23,7 @@ from toolkit.core.folds.strata import (
 )
 from toolkit.core.images.duplicates import equal_groups, near_duplicate_groups
 from toolkit.core.sampling.epoch_sampling import select_images
-from toolkit.errors import ChangedError, DataError, FoldsError
+from toolkit.errors import ChangedError, DataError, FoldsError, listing
 from toolkit.files.data.user_source import GROUP
 from toolkit.files.datasets.dataset import Dataset
 from toolkit.files.datasets.training_pool import Pool
@@ -31,7 +31,6 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, read_folds, read_given_folds
 from toolkit.files.experiment.resolved import changed_keys, read_resolved
 from toolkit.files.inspection.checking import DataIndex
-from toolkit.files.submissions.findings import listed
 from toolkit.messages import Progress
 
 FOLD_KEYS = (
@@ -111,7 +110,7 @@ def find_folds(experiment: Experiment, config: Config, dataset: Dataset, progres
         names = [groups[int(np.flatnonzero(numbers == number)[0])] for number in divided]
         anew = "leave out the key folds" if config.folds is not None else f"delete {path}"
         raise FoldsError(
-            f"{path}: the images of {len(divided)} groups are divided: {listed(names)}",
+            f"{path}: the images of {len(divided)} groups are divided: {listing(names)}",
             f"Mend it, or to have folds drawn, {anew} and run: tk fit {experiment.name} --restart",
         )
     return FoldTable(table.ids, table.folds, groups)
@@ -183,8 +182,8 @@ def _refuse_other_file(experiment: Experiment, config: Config, table: FoldTable)
     differing = [image_id for image_id, one, other in zip(table.ids, known, table.folds, strict=True) if one != other]
     if differing:
         raise ChangedError(
-            f"{config.folds} and {experiment.folds} differ in {len(differing)} images: {listed(differing)}; folds were "
-            "trained already",
+            f"{config.folds} and {experiment.folds} differ in {len(differing)} images: {listing(differing)}; "
+            "folds were trained already",
             f"Bring {config.folds} back as it was, or train again with it: tk fit {experiment.name} --restart",
         )
 
@@ -229,7 +228,7 @@ def _names_by_pattern(pattern: str, ids: Sequence[str]) -> tuple[str, ...]:
     missing = [image_id for image_id, match in zip(ids, matches, strict=True) if match is None]
     if missing:
         raise DataError(
-            f"groups: {len(missing)} of {len(ids)} ids do not look like {pattern!r}: {listed(missing)}",
+            f"groups: {len(missing)} of {len(ids)} ids do not look like {pattern!r}: {listing(missing)}",
             'The pattern has to fit every whole id; what may be missing is written (…)?, as in "(.+?)(?:_\\d+)?".',
         )
     return tuple("/".join(part or "" for part in match.groups()) for match in matches if match is not None)
@@ -241,7 +240,7 @@ def _names_by_column(dataset: Dataset, column: str) -> tuple[str, ...]:
     missing = [image_id for image_id, name in zip(ids, names, strict=True) if not name]
     if missing:
         raise DataError(
-            f"groups: {len(missing)} of {len(ids)} images have no {column}: {listed(missing)}",
+            f"groups: {len(missing)} of {len(ids)} images have no {column}: {listing(missing)}",
             "Give each of them a group; an image that belongs to no other can have its own id.",
         )
     return names
