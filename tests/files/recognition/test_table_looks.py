@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.config.data.competitions import PRESETS, find_competition
 from toolkit.files.recognition.known_competitions import matching_competitions
-from toolkit.files.recognition.table_looks import TableLook, look_at_table
+from toolkit.files.recognition.recognised_tables import RecognisedTable, recognise_table
 
 Table = Callable[..., Path]
 TRAIN, TEST = ("a1", "b2", "c3"), ("x1", "y2")
@@ -20,8 +20,8 @@ def table(tmp_path: Path) -> Table:
     return table
 
 
-def look(path: Path) -> TableLook:
-    return look_at_table(path, TRAIN, TEST)
+def look(path: Path) -> RecognisedTable:
+    return recognise_table(path, TRAIN, TEST)
 
 
 def test_labels_are_told_from_samples_by_the_images_they_name(table: Table) -> None:

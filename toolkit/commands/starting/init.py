@@ -10,9 +10,9 @@ from toolkit.commands.starting.network_choices import network_choices, starting_
 from toolkit.commands.starting.starting_point import SAID_BY_COMPETITION, load_checked, written_if_sound
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.recognition.folder_scan import ImageFolder
+from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
 from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
-from toolkit.files.recognition.table_looks import TableLook
 from toolkit.messages import Progress, Table
 
 _ROLES: Mapping[str, str] = {
@@ -129,7 +129,7 @@ def not_used(found: Recognised) -> list[str]:
     return lines
 
 
-def _too_few(found: Recognised, table: TableLook) -> str:
+def _too_few(found: Recognised, table: RecognisedTable) -> str:
     """Of a table of metadata, that some images have no row in it."""
     named = len(table.image_ids & found.images.paths.keys())
     return f"; it names only {named} of the {len(found.images.paths)} images" if table.role == "metadata" else ""
