@@ -1,3 +1,5 @@
+"""Covers toolkit/files/data/finding.py and merging.py, and toolkit/files/masks/mask_files.py."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Covers toolkit/files/images/image_files.py and window_reading.py."""
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,5 @@
+"""Covers toolkit/files/inspection/checking.py, examining.py, data_findings.py, image_findings.py, label_findings.py."""
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Covers toolkit/files/masks/rle_tables.py and rle_rows.py."""
+
 from collections.abc import Callable
 from pathlib import Path
 

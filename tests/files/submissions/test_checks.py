@@ -1,3 +1,5 @@
+"""Covers toolkit/files/submissions/checks.py, rows.py, id_checks.py, mask_checks.py, expectations.py, findings.py."""
+
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
