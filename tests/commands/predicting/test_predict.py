@@ -238,7 +238,7 @@ def test_a_mean_of_ranks_takes_the_ranks_of_out_of_fold_predictions(
 WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
     (("plain", {"folds": [2]}), ConfigError, "--fold: plain: there is no fold 2; choose from 0 to 1"),
     (("plain", {"folds": []}), ConfigError, "--fold: no fold is given"),
-    (("plain:fold0", {"folds": [1]}), ConfigError, "already names one"),
+    (("plain:fold0", {"folds": [1]}), ConfigError, "already names a fold"),
     (("plain", {"stage": 1}), ConfigError, "--stage: plain: there is no stage 1; there is only 0"),
     (("plain", {"views": "flip"}), ConfigError, "--views: unknown name 'flip'; did you mean 'vflip'"),
     (("both", {"folds": [0]}), ConfigError, "is an ensemble"),

@@ -415,7 +415,7 @@ def test_several_files_of_an_image_have_no_other_coding(find: Find) -> None:
 
     lines = 'images: images\nmasks: masks\nmask_name: "{id}_*.png"'
     np.testing.assert_array_equal(find(lines, "", write).read_labels("a"), labels_of("a") > 0)
-    with pytest.raises(DataError, match="several per image, which are combined; mask_values does not apply to them"):
+    with pytest.raises(DataError, match="several files per image are combined; mask_values does not apply to them"):
         find(f"{lines}\nmask_values: [255]", "", write)
     with pytest.raises(DataError, match=r"do not tell which of the classes salt, rock each shows"):
         find(lines, EXCLUSIVE, write)

@@ -81,7 +81,7 @@ def test_members_with_different_numbers_of_channels_are_refused(workspace: Works
         ("a", {"folds": [2]}, ConfigError, "--fold: a: there is no fold 2; choose from 0 to 1"),
         ("a", {"folds": []}, ConfigError, "--fold: no fold is given"),
         ("a", {"stage": 2}, ConfigError, "--stage: a: there is no stage 2; choose from 0 to 1"),
-        ("a:fold0", {"folds": [0]}, ConfigError, "--fold: a:fold0 already names one"),
+        ("a:fold0", {"folds": [0]}, ConfigError, "--fold: a:fold0 already names a fold"),
         ("both", {"folds": [0]}, ConfigError, "both is an ensemble, which has no folds or stages"),
     ],
 )

@@ -141,11 +141,11 @@ def _of_several(keys: SourceKeys, found: Named, classes: Classes, which: str) ->
     names = classes.names[1:] if classes.activation == "softmax" else classes.names
     there = {name for files in found.values() for name, _ in files if name}
     if not there:
-        _refuse_coding(keys, f"{which} are several per image, which are combined", (*CODING_KEYS[1:-1],))
+        _refuse_coding(keys, f"{which}: several files per image are combined", (*CODING_KEYS[1:-1],))
         if keys.encoding not in ("values", "instances") or len(names) > 1:
             raise DataError(
-                f"{which} are several per image, but their names do not tell which of the classes {', '.join(names)} "
-                "each shows",
+                f"{which}: an image has several files, but their names do not tell which of the classes "
+                f"{', '.join(names)} each shows",
                 'Put the class into the file names (mask_name: "{id}_{class}.png"), or use one file per image.',
             )
     first = classes.names[0]

@@ -162,7 +162,7 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
     config = config_from_plain(resolved.config, experiment.folder)
     for option, asked, named in (("--fold", folds, part.fold), ("--stage", stage, part.stage)):
         if asked is not None and named is not None:
-            raise ConfigError(f"{option}: {member.name} already names one", f"Remove {option}.")
+            raise ConfigError(f"{option}: {member.name} already names a {option[2:]}", f"Remove {option}.")
     part = part if stage is None else replace(part, stage=stage)
     numbers = list(range(config.folds_count)) if part.fold is None else [part.fold]
     wanted = numbers if folds is None else list(dict.fromkeys(folds))

@@ -142,7 +142,7 @@ def _refuse_other_folds(
     except FoldsError as error:
         raise FoldsError(
             f"{key}: {source.name} was trained on other images: {error.message}",
-            "Its weights may know images that are held out here. Use an experiment with the same images.",
+            "Its weights may have seen images that are held out here. Use an experiment with the same images.",
         ) from error
     if not same:
         raise FoldsError(

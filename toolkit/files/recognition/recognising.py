@@ -112,7 +112,7 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
-            "Move the images to a folder without a name of masks, or name both folders: tk new NAME --images --masks",
+            "Rename the folder of the images, or name both: tk new NAME --images FOLDER --masks FOLDER",
         )
     test_ids = () if roles.test is None else roles.test.paths
     tables = tuple(recognise_table(path, roles.images.paths, test_ids) for path in scan.tables)
@@ -272,7 +272,8 @@ def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Pro
     """Examine the mask files, or some of them if they are very large; `named` is the number of known class names."""
     names = {one: f"{pairing.prefix}{one}{pairing.suffix}" for one in images.paths}
     paths = [pairing.masks.paths[name] for name in names.values() if name in pairing.masks.paths]
-    pixels = _pixels_of(paths[0]) * len(paths)
+    height, width = _size_or_none(paths[0]) or (0, 0)
+    pixels = height * width * len(paths)
     shown = paths[:: max(1, -(-pixels // _MASK_PIXELS))]
     every = max(1, len(shown) // _COMPONENTS_IN)
     work = [(path, number % every == 0) for number, path in enumerate(shown)]
@@ -287,14 +288,6 @@ def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Pro
     empty = sum(not cover for cover in covers)
     covered = sum(covers) / max(1, len(covers))
     return MaskFilesSummary(dict(kinds.most_common()), read_codes(found, named), len(shown), empty, covered, broken)
-
-
-def _pixels_of(path: Path) -> int:
-    try:
-        height, width = read_size(path)
-    except DataError:
-        return 0
-    return height * width
 
 
 def _read_mask(item: tuple[Path, bool]) -> tuple[str, MaskLook | None]:
