@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from toolkit.commands.ensembling.ensemble import ensemble
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.salt import simulate_salt
 from toolkit.files.experiment.folder import Experiment, Workspace
-from toolkit.messages import Silent
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -140,6 +140,6 @@ def fitted_competition(
     workspace = make_tiny(tmp_path_factory.mktemp("fitted"))
     write_experiment(workspace, "other", "seed: 1\n")
     for name in ("plain", "other"):
-        fit(workspace, name, progress=Silent())
-    ensemble(workspace, ["plain", "other"], name="both", weights=[0.75, 0.25], progress=Silent())
+        fit(Session(workspace), name)
+    ensemble(Session(workspace), ["plain", "other"], name="both", weights=[0.75, 0.25])
     return workspace

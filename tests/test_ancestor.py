@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from toolkit.commands.training.fit import Wanted, fit
+from toolkit.commands.session import Session
+from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.config.loading import load_config
 from toolkit.core.images.resizing import place
 from toolkit.files.datasets.dataset import find_labelled
@@ -11,7 +12,6 @@ from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
 from toolkit.learning.networks.network import build_network
-from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
@@ -94,7 +94,7 @@ def test_the_multistage_yaml_runs_and_its_last_stage_trains_with_lovasz(
     network = build_network(config.network_spec(), 99)
     network.save_weights(given)
 
-    result = fit(tiny_competition, "multistage", overrides=[*DATA, *SMALL], wanted=Wanted([0]), progress=Silent())
+    result = fit(Session(tiny_competition), "multistage", overrides=[*DATA, *SMALL], options=FitOptions([0]))
 
     assert result.metric == "pixel_accuracy"
     assert [len(read_history(experiment.stage(0, stage))) for stage in range(3)] == [1, 1, 1]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history
@@ -65,13 +66,13 @@ def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=600)
     assert running.returncode == 130, said
-    assert "interrupted; what was finished is kept" in said
+    assert "interrupted; finished work is kept" in said
     assert "Traceback" not in said
     (kept,) = read_history(experiment.stage(0, 0))
 
     hold.unlink()
     work = Titles()
-    assert fit(tiny_competition, "held", progress=work).finished
+    assert fit(Session(tiny_competition, work), "held").finished
     assert "fold 0 · stage 0 · epoch 2/2" in work.titles
     assert "fold 0 · stage 0 · epoch 1/2" not in work.titles
     assert read_history(experiment.stage(0, 0))[0] == kept

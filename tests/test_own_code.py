@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.experiment.folder import Experiment, Workspace
@@ -140,7 +141,7 @@ def test_a_fit_with_nothing_but_the_users_own_parts(
     shared_competition: Workspace, own: Experiment, importable: None
 ) -> None:
     progress = Talk()
-    result = fit(shared_competition, "own", progress=progress)
+    result = fit(Session(shared_competition, progress), "own")
     names = "Watching, agreement, darker, falling, hinge, slow, squares, tiny_net"
     assert progress.said.count(f"running {own.plugins}, which defines {names}") == 1
     assert result.metric == "agreement(power=2)"
@@ -156,7 +157,7 @@ def test_a_fit_with_nothing_but_the_users_own_parts(
     assert np.std([values.mean() for values in maps]) > 0
     own.plugins.write_text(PLUGINS + "# changed\n")
     with pytest.raises(ChangedError, match=r"plugins\.py"):
-        fit(shared_competition, "own", progress=Silent())
+        fit(Session(shared_competition), "own")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_what_is_wrong_with_it_is_told_before_training(
     shared_competition: Workspace, own: Experiment, importable: None, override: str, words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        fit(shared_competition, "own", overrides=[override], progress=Silent(), restart=False)
+        fit(Session(shared_competition), "own", overrides=[override])
 
 
 def test_code_that_fails_is_told_with_its_file(
@@ -183,7 +184,7 @@ def test_code_that_fails_is_told_with_its_file(
     experiment = write_experiment(tiny_competition, "failing", "loss: mine\n")
     experiment.plugins.write_text("def mine(target, prediction):\n    return 0\n\n\nmissing()\n")
     with pytest.raises(ConfigError, match=r"plugins\.py raised an error: NameError: name 'missing'"):
-        fit(tiny_competition, "failing", progress=Silent())
+        fit(Session(tiny_competition), "failing")
     assert not experiment.has_training()
     (tiny_competition.root / "broken_module.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tiny_competition.root))
@@ -191,7 +192,7 @@ def test_code_that_fails_is_told_with_its_file(
         Own(experiment.config)["broken_module.mine"]
     experiment.plugins.write_text("def mine(target, prediction)\n")
     with pytest.raises(ConfigError, match=r"plugins\.py:1: expected ':'"):
-        fit(tiny_competition, "failing", progress=Silent())
+        fit(Session(tiny_competition), "failing")
 
 
 def test_names_are_known_without_running_anything(

@@ -5,22 +5,22 @@ from pathlib import Path
 import pytest
 
 from toolkit.commands.inspecting.data import DataResult, examine_data
+from toolkit.commands.session import Session
 from toolkit.commands.starting.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import NothingToLearnError
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.inspection.data_findings import DataFinding
-from toolkit.messages import Silent
 
 pytestmark = pytest.mark.realdata
 
 
 def examined(root: Path, folder: Path) -> tuple[InitResult, Config, DataResult]:
     workspace = Workspace(root)
-    result = init(workspace, folder, progress=Silent())
+    result = init(Session(workspace), folder)
     config = load_config(workspace.find("baseline").config).config
-    return result, config, examine_data(workspace, "baseline", progress=Silent())
+    return result, config, examine_data(Session(workspace), "baseline")
 
 
 def why(result: InitResult, key: str) -> str:
@@ -55,7 +55,7 @@ def test_the_order_of_salt_is_known_without_mask_files(real_data: Path, tmp_path
     (folder / "train").mkdir(parents=True)
     for name in ("train/images", "train.csv", "test"):
         (folder / name).symlink_to(real_data / "salt" / name)
-    result = init(Workspace(tmp_path), folder, progress=Silent())
+    result = init(Session(Workspace(tmp_path)), folder)
     assert "down the columns, masks of" in why(result, "data.masks")
 
 
@@ -86,8 +86,8 @@ def test_camvid(real_data: Path, tmp_path: Path) -> None:
 
 def test_camvid_without_ignored_is_refused(real_data: Path, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    init(workspace, real_data / "camvid", progress=Silent())
-    data = examine_data(workspace, "baseline", overrides=["data.ignore=null"], progress=Silent())
+    init(Session(workspace), real_data / "camvid")
+    data = examine_data(Session(workspace), "baseline", overrides=["data.ignore=null"])
     (files,) = found(data, "files")
     assert len(files.ids) == 92
     assert "11 (in 92 masks)" in files.advice
@@ -101,7 +101,7 @@ def test_membrane(real_data: Path, tmp_path: Path) -> None:
     assert config.shape == (512, 512, 3)
     (polarity,) = found(data, "polarity")
     assert "30 of 30" in polarity.message
-    turned = examine_data(Workspace(tmp_path), "baseline", overrides=["data.mask_values=[0]"], progress=Silent())
+    turned = examine_data(Session(Workspace(tmp_path)), "baseline", overrides=["data.mask_values=[0]"])
     assert not found(turned, "polarity")
 
 
@@ -117,7 +117,7 @@ def test_roots(real_data: Path, tmp_path: Path) -> None:
 
 def test_tables_without_images_are_said_to_be_what_they_are(real_data: Path, tmp_path: Path) -> None:
     with pytest.raises(NothingToLearnError) as told:
-        init(Workspace(tmp_path), real_data / "competition_csv", progress=Silent())
+        init(Session(Workspace(tmp_path)), real_data / "competition_csv")
     lines = told.value.message.splitlines()
     for name, role, preset in (
         ("airbus_train_ship_segmentations_v2_sample.csv", "labels", "airbus"),
@@ -149,6 +149,6 @@ def test_masks_read_in_the_wrong_order_are_noticed(
             f"data:\n  images: {masks.parent / 'train' / 'images'}\n  masks: {masks}\n"
             f"  competition: {{extends: {preset}, pixel_order: {order}}}\nstages: [{{epochs: 1}}]\n"
         )
-        told = found(examine_data(Workspace(tmp_path), "wrong", progress=Silent()), "pixel order")
+        told = found(examine_data(Session(Workspace(tmp_path)), "wrong"), "pixel order")
         assert bool(told) == warned
         assert not told or words in told[0].message

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.commands.session import Session
 from toolkit.commands.submitting.submit import submit
 from toolkit.commands.training.fit import fit
 from toolkit.commands.tuning.tune import tune
@@ -23,7 +24,6 @@ from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.layout import read_submission
-from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
@@ -68,7 +68,7 @@ def test_classes_that_exclude_each_other_with_ignored_and_external_negatives(
 ) -> None:
     experiment = write_experiment(tiny_competition, "several", CONFIG)
     write_maps(tiny_competition)
-    result = fit(tiny_competition, "several", progress=Silent())
+    result = fit(Session(tiny_competition), "several")
     assert result.metric == "miou[1]"
     assert list(result.classes) == ["ground", "salt", "edge"]
     assert result.next_steps()[-1] == "next: tk tune several"
@@ -91,10 +91,10 @@ def test_classes_that_exclude_each_other_with_ignored_and_external_negatives(
         assert list(history[0].scores) == ["miou[1]", "miou", "pixel_accuracy"]
         assert history[1].images > history[0].images
         assert np.isfinite([epoch.loss for epoch in history]).all()
-    tuned = tune(tiny_competition, "several", Silent())
+    tuned = tune(Session(tiny_competition), "several")
     assert tuned.metric == "miou[1]"
     assert tuned.untuned == pytest.approx(result.all)
-    made = submit(tiny_competition, "several", progress=Silent())
+    made = submit(Session(tiny_competition), "several")
     (masks,) = made.masks
     assert masks.name == "salt"
     assert read_tuned(experiment, 3, "softmax").test_recipe == made.recipe

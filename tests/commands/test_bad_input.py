@@ -456,8 +456,8 @@ def test_an_experiment_that_another_process_works_on_is_left_alone() -> None:
         (("--weights", ""), "numbers separated by commas"),
         (("--weights", "serch"), "expected equal, search, or numbers"),
         (("--mean", "median"), "--mean: expected one of probability, logit, rank, vote"),
-        (("--views", "flpis"), "did you mean 'flips'? Allowed: none, hflip, vflip, flips"),
-        (("--views", "auto:flip"), "--views auto:flip: unknown name 'flip'"),
+        (("--views", "flpis"), "did you mean 'flips'? choose from none, hflip, vflip, flips"),
+        (("--views", "auto:flip"), "--views auto:flip: 'flip' is not valid"),
         (("--views", "auto:none"), "nothing to choose from"),
         (("--views", "auto", "--tta"), "--tta"),
         (("--views", "hflip", "--tta"), "--tta"),
@@ -607,7 +607,7 @@ def test_what_cannot_be_scored_is_told(
 
 def test_a_demo_does_not_write_among_other_files() -> None:
     for folder in (".", "data", "data/train.csv"):
-        assert "holds something else than a demo" in refused(DataError, "demo", folder)
+        assert "holds other files than those of a demo" in refused(DataError, "demo", folder)
 
 
 # The way that leads on
@@ -720,7 +720,7 @@ def test_a_variation_is_written_as_it_was_checked() -> None:
 
     assert run("new", "two", "--extends", "new", "--set", "augmentation={HorizontalFlip: 0.5}")[0] == 0
     told = refused(ConfigError, "new", "three", "--extends", "two", "--set", "augmentation={VerticalFlip: 0.5}")
-    assert "not take out of it" in told
+    assert "but not remove them" in told
     assert not Path("experiments/three").exists()
     assert run("new", "three", "--extends", "two", "--set", "augmentation=[{VerticalFlip: 0.5}]")[0] == 0
 

@@ -12,6 +12,7 @@ import pytest
 from toolkit.commands.comparing.compare import compare
 from toolkit.commands.comparing.evaluate import evaluate
 from toolkit.commands.ensembling.ensemble import ensemble
+from toolkit.commands.session import Session
 from toolkit.commands.submitting.submit import submit
 from toolkit.commands.training.fit import fit
 from toolkit.commands.tuning.tune import tune
@@ -87,7 +88,7 @@ def fitted(tmp_path: Path) -> Fitted:
 
 def test_the_recipe_is_scored_on_the_hold_out_and_chosen_without_it(fitted: Fitted, tmp_path: Path) -> None:
     experiment = fitted("exp", 0.4)
-    found = tune(Workspace(tmp_path), "exp", Silent())
+    found = tune(Session(Workspace(tmp_path)), "exp")
     assert (found.untuned, found.nested) == (0, 1)
     assert found.holdout is not None
     assert (found.holdout.images, found.holdout.untuned, found.holdout.tuned, found.holdout.gain) == (6, 0, 1, 1)
@@ -101,12 +102,12 @@ def test_the_recipe_is_scored_on_the_hold_out_and_chosen_without_it(fitted: Fitt
         for image_id, folds in zip(IDS, OF_SEVERAL, strict=True):
             if folds == HOLDOUT:
                 writer.append(image_id, np.ones((*SIZE, 1), np.float32))
-    assert tune(Workspace(tmp_path), "exp", Silent()).best == before
+    assert tune(Session(Workspace(tmp_path)), "exp").best == before
 
 
 def test_a_single_fold_is_tuned_over_random_parts(fitted: Fitted, tmp_path: Path) -> None:
     fitted("exp", 0.4, OF_SINGLE, SINGLE)
-    found = tune(Workspace(tmp_path), "exp", Silent())
+    found = tune(Session(Workspace(tmp_path)), "exp")
     assert (found.parts, found.untuned, found.nested) == (5, 0, 1)
     assert found.tables()[0].rows[2][3] == "each of 5 random parts of the only fold with what the others chose"
     assert found.shift.test is not None
@@ -119,14 +120,14 @@ def test_a_single_group_cannot_be_tuned_on(fitted: Fitted, tmp_path: Path) -> No
     experiment = fitted("exp", 0.4, OF_SINGLE, SINGLE)
     write_folds(experiment.folds, IDS, OF_SINGLE, [str(fold) for fold in OF_SINGLE])
     with pytest.raises(FoldsError, match="tk tune chooses on some images or groups of the validation part"):
-        tune(Workspace(tmp_path), "exp", Silent())
+        tune(Session(Workspace(tmp_path)), "exp")
 
 
 @pytest.mark.parametrize(("folds", "lines"), [(OF_SEVERAL, SEVERAL), (OF_SINGLE, SINGLE)])
 def test_an_ensemble_has_a_hold_out_too(fitted: Fitted, tmp_path: Path, folds: np.ndarray, lines: str) -> None:
     fitted("good", 0.9, folds, lines)
     fitted("bad", 0.4, folds, lines)
-    found = ensemble(Workspace(tmp_path), ["good", "bad"], weights="search", name="both", progress=Silent())
+    found = ensemble(Session(Workspace(tmp_path)), ["good", "bad"], weights="search", name="both")
     assert [member.holdout for member in found.members] == [1, 0]
     assert found.holdout is not None
     assert (found.holdout.images, found.holdout.score, found.all) == (6, 1, 1)
@@ -137,7 +138,7 @@ def test_an_ensemble_has_a_hold_out_too(fitted: Fitted, tmp_path: Path, folds: n
     assert read_fold_table(made.folds, IDS).folds.tolist() == folds.tolist()
     assert set(ProbabilityStore(made.predictions("oof")).ids) == {IDS[place] for place in np.flatnonzero(folds >= 0)}
     assert json.loads(made.score.read_text())["holdout"]["all"] == 1
-    tuned = tune(Workspace(tmp_path), "both", Silent())
+    tuned = tune(Session(Workspace(tmp_path)), "both")
     assert tuned.holdout is not None
     assert tuned.holdout.tuned == 1
 
@@ -148,7 +149,7 @@ def test_members_that_know_the_hold_out_of_others_are_refused(fitted: Fitted, tm
     fitted("none", 0.9, np.arange(24) % 3, "folds_count: 3\n")
     for other, count in (("two", 12), ("none", 6)):
         with pytest.raises(MembersError, match=f"have different hold-outs: {count} images are in only one") as told:
-            ensemble(Workspace(tmp_path), ["one", other], progress=Silent())
+            ensemble(Session(Workspace(tmp_path)), ["one", other])
         assert told.value.advice == "Fit them with the same folds, as with folds: ../one/folds.csv"
 
 
@@ -156,8 +157,8 @@ def test_experiments_are_compared_on_the_hold_out_even_where_folds_differ(fitted
     fitted("base", 0.9)
     fitted("single", 0.4, OF_SINGLE, SINGLE)
     fitted("other", 0.9, np.roll(OF_SEVERAL, 1))
-    tune(Workspace(tmp_path), "single", Silent())
-    found = compare(Workspace(tmp_path), ["base", "single", "other"], progress=Silent())
+    tune(Session(Workspace(tmp_path)), "single")
+    found = compare(Session(Workspace(tmp_path)), ["base", "single", "other"])
     base, single, other = found.experiments
     assert (base.holdout, single.holdout, other.holdout) == (1, 0, None)  # the last one was not scored yet
     assert single.holdout_tuned == 1
@@ -171,7 +172,7 @@ def test_experiments_are_compared_on_the_hold_out_even_where_folds_differ(fitted
 
 def test_out_of_fold_images_alone_are_evaluated(fitted: Fitted, tmp_path: Path) -> None:
     fitted("exp", 0.9, OF_SINGLE, SINGLE)
-    found = evaluate(Workspace(tmp_path), "exp", progress=Silent()).evaluation
+    found = evaluate(Session(Workspace(tmp_path)), "exp").evaluation
     assert (found.images, found.score) == (12, 1)
     assert {image.fold for image in found.worst} == {0}
 
@@ -182,7 +183,7 @@ def test_the_whole_job(tiny_competition: Workspace, lines: str) -> None:
     experiment = tiny_competition.place("exp")
     experiment.folder.mkdir()
     experiment.config.write_text("extends: ../plain/config.yaml\n" + lines)
-    found = fit(tiny_competition, "exp", progress=Silent())
+    found = fit(Session(tiny_competition), "exp")
     table = read_fold_table(experiment.folds)
     assert found.holdout is not None
     assert found.holdout.images == len(table.holdout.ids) == 5
@@ -195,11 +196,11 @@ def test_the_whole_job(tiny_competition: Workspace, lines: str) -> None:
     assert {image_id for image_id, fold in scored.items() if fold == "holdout"} == set(table.holdout.ids)
     assert json.loads(experiment.score.read_text())["holdout"]["images"] == 5
     before = experiment.score.stat().st_mtime_ns
-    assert fit(tiny_competition, "exp", progress=Silent()).holdout == found.holdout
+    assert fit(Session(tiny_competition), "exp").holdout == found.holdout
     assert experiment.score.stat().st_mtime_ns == before
-    tune(tiny_competition, "exp", Silent())
-    assert submit(tiny_competition, "exp", progress=Silent()).rows == 6
-    viewed = ensemble(tiny_competition, ["exp"], views="hflip", name="viewed", progress=Silent())
+    tune(Session(tiny_competition), "exp")
+    assert submit(Session(tiny_competition), "exp").rows == 6
+    viewed = ensemble(Session(tiny_competition), ["exp"], views="hflip", name="viewed")
     assert viewed.holdout is not None
     assert viewed.holdout.images == 5
-    assert evaluate(tiny_competition, "viewed", progress=Silent()).evaluation.images == len(table.out_of_fold.ids)
+    assert evaluate(Session(tiny_competition), "viewed").evaluation.images == len(table.out_of_fold.ids)

@@ -562,7 +562,7 @@ def test_members_tell_an_ensemble_from_an_experiment(tmp_path: Path) -> None:
         (("[exp042, exp045]", "[]"), "config.yaml:1: members: expected at least 1 entry, received 0"),
         (("[exp042, exp045]", "[1, 2]"), "config.yaml:1: members.0: expected text, received 1 (a whole number)"),
         (("dice", "dise"), "config.yaml:3: primary_metric: unknown name 'dise'; did you mean 'dice'?"),
-        (("dice\n", "dice\nviews: fips\n"), "config.yaml:4: views: unknown name 'fips'; did you mean 'flips'?"),
+        (("dice\n", "dice\nviews: fips\n"), "config.yaml:4: views: 'fips' is not valid; did you mean 'flips'?"),
         (("dice\n", "dice\nweight: 1\n"), "config.yaml:4: unknown key 'weight'; did you mean 'weights'?"),
         (("members: [exp042, exp045]\n", ""), "config.yaml:1: the key members is missing"),
     ],

@@ -90,8 +90,8 @@ def test_the_users_own_metrics_are_known_by_name_or_dotted_path() -> None:
     assert parse_metric("val_mine", ("mine",)) == MetricSpec("mine")
     assert parse_metric({"mine": {"width": 3}}, ("mine",)) == MetricSpec("mine", (("width", 3),))
     assert parse_metric("package.module.mine") == MetricSpec("package.module.mine")
-    assert parse_metric("mine", ("mine",)).is_own
-    assert not parse_metric("dice", ("dice",)).is_own
+    assert parse_metric("mine", ("mine",)).is_plugin
+    assert not parse_metric("dice", ("dice",)).is_plugin
     with pytest.raises(ValueError, match="mine"):
         parse_metric("mine")
 

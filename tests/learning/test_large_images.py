@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from toolkit.commands.inspecting.preview import preview
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
-from toolkit.commands.training.lr_find import find_learning_rate
+from toolkit.commands.training.lr_find import LrFindOptions, find_learning_rate
 from toolkit.config.loading import config_from_plain
 from toolkit.core.images.tiles import TileGrid
 from toolkit.core.masks.labels import has_foreground
@@ -51,7 +52,7 @@ stages:
 @pytest.fixture(scope="module")
 def patched(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> Experiment:
     experiment = write_experiment(shared_competition, "patched", PATCHES)
-    fit(shared_competition, "patched", progress=Silent())
+    fit(Session(shared_competition), "patched")
     return experiment
 
 
@@ -140,8 +141,8 @@ def test_a_run_that_was_broken_off_ends_the_same(
         with monkeypatch.context() as patch:
             patch.setattr(module, name, killed_with(function))
             with pytest.raises(Killed):
-                fit(shared_competition, "broken", progress=Silent())
-    fit(shared_competition, "broken", progress=Silent())
+                fit(Session(shared_competition), "broken")
+    fit(Session(shared_competition), "broken")
     assert (broken.stage(0, 1).negative_weights).read_text().startswith("image_id,position,row")
     assert different_results(patched, broken) == []
 
@@ -159,7 +160,7 @@ def test_parts_are_samples_and_rules_apply_to_them(
     assert images <= {
         sample.image_id for sample, fold in zip(found.data.pool.samples, found.folds, strict=True) if fold
     }
-    fit(shared_competition, "parts", progress=Silent())
+    fit(Session(shared_competition), "parts")
     config = opened(experiment)
     assert {ProbabilityStore(experiment.predictions("oof")).size(image_id) for image_id in config.ids} == {(40, 48)}
     history = read_history(experiment.stage(0, 0))
@@ -204,7 +205,7 @@ def test_previews_and_learning_rates_see_the_same_samples(
     tiny_competition: Workspace, write_experiment: Callable[..., Experiment], lines: str
 ) -> None:
     write_experiment(tiny_competition, "cut", lines + "augmentation: {HorizontalFlip: 0.5}\n")
-    assert preview(tiny_competition, "cut", count=5, progress=Silent()).images == 5
+    assert preview(Session(tiny_competition), "cut", count=5).images == 5
     with contextlib.suppress(TrainingError):  # a curve of so few steps may say nothing
-        find_learning_rate(tiny_competition, "cut", low=1e-4, high=1, steps=10, progress=Silent())
+        find_learning_rate(Session(tiny_competition), "cut", options=LrFindOptions(low=1e-4, high=1, steps=10))
     assert len(tiny_competition.find("cut").lr_find_table.read_text().splitlines()) > 3

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.commands.training.fit import Wanted, fit
+from toolkit.commands.session import Session
+from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.errors import TrainingError
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history
@@ -136,14 +137,14 @@ def test_killed_at_any_moment_a_run_comes_back_to_the_same_result(
 ) -> None:
     straight = make(tiny_competition, "straight", EVERYTHING)
     broken = make(tiny_competition, "broken", EVERYTHING)
-    fit(tiny_competition, "straight", progress=Silent())
+    fit(Session(tiny_competition), "straight")
     found = fit_killed(tiny_competition, "broken", [*KILLS, ("nothing", 1)])
     assert found == [*((pattern, -signal.SIGKILL, False) for pattern, _ in KILLS), ("nothing", 0, True)]
     assert straight.stage(0, 1, 1).snapshot(0).is_file()
     assert straight.stage(1, 1).negative_weights.is_file()
     assert different_results(straight, broken) == []
     before = {path: path.stat().st_mtime_ns for path in broken.folder.rglob("*")}
-    fit(tiny_competition, "broken", progress=Silent())
+    fit(Session(tiny_competition), "broken")
     assert {path: path.stat().st_mtime_ns for path in broken.folder.rglob("*")} == before
 
 
@@ -165,13 +166,13 @@ def test_a_network_with_dropout_in_half_precision_comes_back_to_the_same_weights
 ) -> None:
     text = "extends: ../plain/config.yaml\narchitecture_options: {dropout: 0.4}\nshape: [48, 48, 3]\nbatch: 4\n"
     text += f"precision: {precision}\nstages: [{{epochs: 2, negatives: {{from: 0.9, to: 0.4}}}}]\n"
-    one_fold = Wanted(folds=[0])
+    one_fold = FitOptions(folds=[0])
     straight, broken = (make(tiny_competition, name, text) for name in ("straight", "broken"))
-    fit(tiny_competition, "straight", wanted=one_fold, progress=Silent())
+    fit(Session(tiny_competition), "straight", options=one_fold)
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny_competition, "broken", wanted=one_fold, progress=StopAfter(1))
+        fit(Session(tiny_competition, StopAfter(1)), "broken", options=one_fold)
     assert len(read_history(broken.stage(0, 0))) == 1
-    fit(tiny_competition, "broken", wanted=one_fold, progress=Silent())
+    fit(Session(tiny_competition), "broken", options=one_fold)
     assert different_results(straight, broken) == []
 
 
@@ -190,7 +191,7 @@ def test_a_run_that_failed_keeps_its_good_weights_and_is_never_taken_for_finishe
     stage, kept = experiment.stage(0, 0), []
     for _ in range(2):
         with pytest.raises(TrainingError, match=r"fold 0 · stage 0, epoch 2: .* of \d{3}") as failure:
-            fit(tiny_competition, "diverging", progress=Silent())
+            fit(Session(tiny_competition), "diverging")
         assert "Lower lr" in failure.value.advice
         assert [epoch.number for epoch in read_history(stage)] == [0]
         assert not stage.is_complete()

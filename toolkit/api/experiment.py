@@ -12,11 +12,12 @@ import numpy.typing as npt
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
 from toolkit.api.images import as_images
 from toolkit.commands.predicting.forecaster import Failure, Forecaster, chosen_views
-from toolkit.commands.predicting.predict import Options, predict
+from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import PredictResult
+from toolkit.commands.session import Session
 from toolkit.commands.submitting.score import ScoreResult, score_submission
-from toolkit.commands.submitting.submit import SubmitResult, submit
-from toolkit.commands.training.fit import FitResult, Wanted, fit
+from toolkit.commands.submitting.submit import SubmitOptions, SubmitResult, submit
+from toolkit.commands.training.fit import FitOptions, FitResult, fit
 from toolkit.commands.tuning.tune import tune
 from toolkit.commands.tuning.tune_result import TuneResult
 from toolkit.config.data.classes import task_classes
@@ -58,12 +59,12 @@ class Experiment:
             MissingFileError: there is none.
             ConfigError: it has no such part.
         """
-        self._progress = progress or Silent()
         folder = Path(path).parent if Path(path).suffix in (".yaml", ".json") else Path(path)
         # Submissions go beside the folder of all experiments, wherever Python runs.
         inside = folder.absolute().parent
-        self._workspace = Workspace(inside.parent if inside.name == Workspace(Path()).experiments.name else Path())
-        self._member = find_member(self._workspace, str(folder.absolute()))
+        workspace = Workspace(inside.parent if inside.name == Workspace(Path()).experiments.name else Path())
+        self._session = Session(workspace, progress or Silent())
+        self._member = find_member(workspace, str(folder.absolute()))
         self._forecaster: Forecaster | None = None
 
     def __repr__(self) -> str:
@@ -131,24 +132,19 @@ class Experiment:
             seconds = None if max_time is None else parse_duration(max_time)
         except ValueError as error:
             raise ConfigError(f"max_time: {error}") from error
-        wanted = Wanted(_numbers("folds", folds), _numbers("stages", stages), seconds)
-        return fit(
-            self._workspace, str(self.folder), overrides=overrides, wanted=wanted, restart=restart,
-            progress=self._progress,
-        )  # fmt: skip
+        options = FitOptions(_numbers("folds", folds), _numbers("stages", stages), seconds, restart)
+        return fit(self._session, str(self.folder), overrides=overrides, options=options)
 
     def tune(self, *, metric: str | None = None, steps: str | None = None, explain: bool = False) -> TuneResult:
         """Choose thresholds and post-processing on out-of-fold predictions, as `tk tune` does."""
-        return tune(self._workspace, str(self.folder), self._progress, metric=metric, steps=steps, explain=explain)
+        return tune(self._session, str(self.folder), metric=metric, steps=steps, explain=explain)
 
     def submit(
         self, *, threshold: float | None = None, minimum_area: int | None = None, name: str | None = None
     ) -> SubmitResult:
         """Write submissions/NAME.csv as `tk submit` does."""
-        return submit(
-            self._workspace, str(self.folder), threshold=threshold, minimum_area=minimum_area, submission_name=name,
-            progress=self._progress,
-        )  # fmt: skip
+        options = SubmitOptions(threshold, minimum_area, name)
+        return submit(self._session, str(self.folder), options=options)
 
     def score(
         self, solution: str | Path, *, submission: str | Path | None = None, metric: str | None = None
@@ -164,12 +160,12 @@ class Experiment:
         resolved = read_resolved(experiment)
         data = data_of(experiment, resolved)
         return score_submission(
-            self._workspace.submissions / f"{experiment.name}.csv" if submission is None else Path(submission),
-            Path(solution),
+            self._session,
+            self._session.workspace.submissions / f"{experiment.name}.csv" if submission is None else Path(submission),
+            solution=Path(solution),
             images=data.test[0] if isinstance(data.test, tuple) else data.test,
             metric=metric or json.dumps(resolved.config["primary_metric"]),
             competition=data.competition,
-            progress=self._progress,
         )
 
     @overload
@@ -255,7 +251,7 @@ class Experiment:
             raise ConfigError(f"views: ttflips means flips, received {views!r} too")
         forecaster = self._of(folds, stage, "flips" if ttflips else views)
         inputs = find_inputs([Path(directory)], recursive=recursive)
-        inputs.warn(self._progress)
+        inputs.warn(self._session.progress)
         failures = dict(inputs.unusable)
         found = images_of(inputs, first_networks(forecaster.fitted))
         title = f"{self.name}: predicting {len(found.ids)} images"
@@ -282,14 +278,19 @@ class Experiment:
     ) -> PredictResult:
         """Predict the images of a folder into files of another, as `tk predict` does; `failed` lists what it cannot."""
         return predict(
-            self._workspace,
+            self._session,
             self._text(),
             [Path(one) for one in ([path] if isinstance(path, str | Path) else path)],
             out=Path(out),
-            formats=[formats] if isinstance(formats, str) else formats,
-            options=Options(_numbers("folds", folds), stage, views, recipe, threshold),
-            recursive=recursive,
-            progress=self._progress,
+            options=PredictOptions(
+                [formats] if isinstance(formats, str) else formats,
+                _numbers("folds", folds),
+                stage,
+                views,
+                recipe,
+                threshold,
+                recursive,
+            ),
         )
 
     def evaluate_all(
@@ -308,8 +309,8 @@ class Experiment:
         """
         if batch < 1:
             raise ConfigError(f"batch: expected a whole number from 1 up, received {batch}")
-        member = self._member if stage is None else find_member(self._workspace, f"{self._text()}:stage{stage}")
-        return evaluated_batches(member, fold, chosen_views(views) or "none", batch, self._progress)
+        member = self._member if stage is None else find_member(self._session.workspace, f"{self._text()}:stage{stage}")
+        return evaluated_batches(member, fold, chosen_views(views) or "none", batch, self._session.progress)
 
     def load_model(self, fold: int, stage: int | None = None, *, repeat: int = 0) -> Any:
         """The Keras model of a fold with its best weights, built from the configuration: no pickled code is read.
@@ -329,7 +330,7 @@ class Experiment:
             raise ConfigError(f"repeat: there is no {repeat}; a fold of {self.name} has 0 to {fitted.count - 1}")
         from toolkit.learning.networks.export import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
 
-        return keras_model(fitted, fitted.weights[repeat], self._progress)
+        return keras_model(fitted, fitted.weights[repeat], self._session.progress)
 
     def _classes(self) -> Classes:
         experiment = self._member.experiment
@@ -344,7 +345,7 @@ class Experiment:
         number = None if stage is None else _number("stage", stage)
         fitted = find_fitted(self._member, folds=_numbers("folds", folds), stage=number, views=chosen_views(views))
         if self._forecaster is None or self._forecaster.fitted != fitted:
-            self._forecaster = Forecaster(fitted, self._progress)
+            self._forecaster = Forecaster(fitted, self._session.progress)
         return self._forecaster
 
 

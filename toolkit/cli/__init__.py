@@ -5,9 +5,7 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli import config as configuration
-from toolkit.cli import experiments, predictions, submissions
-from toolkit.cli import predict as predicting
+from toolkit.cli import comparing, ensembling, inspecting, predicting, starting, submitting, training, tuning
 
 app = typer.Typer(
     help="Train folds, ensemble, tune on out-of-fold predictions and submit: image-segmentation competitions from one "
@@ -16,9 +14,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (experiments, predicting, predictions, submissions):
-    app.add_typer(commands.app)
-app.add_typer(configuration.app, name="config")
+for room in (starting, inspecting, training, predicting, ensembling, tuning, comparing, submitting):
+    app.add_typer(room.app)
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ def parse_metric(value: Any, own: Collection[str] = ()) -> MetricSpec:
         ValueError: the name or an argument is unknown or wrong; a `ProblemsAtError` where it is known which.
     """
     spec = read_metric(value)
-    if spec.is_own and not is_own(spec.name, own):
+    if spec.is_plugin and not is_own(spec.name, own):
         call = _call(value)
         raise ProblemsAtError([(call.path, UnknownNameError(spec.name, [*METRICS, *OTHER_NAMES, *own]), None)])
     return spec

@@ -35,7 +35,7 @@ from toolkit.config.yaml.fields import (
 from toolkit.config.yaml.named_calls import ClosedModel
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.images.resizing import Resize
-from toolkit.core.images.tiles import WHOLE, Cutting
+from toolkit.core.images.tiles import UNTILED, Tiling
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.core.metrics.registry import MetricSpec
@@ -264,14 +264,14 @@ class Config(ClosedModel):
         return self.stage_shape(len(self.stages) - 1)
 
     @property
-    def cutting(self) -> Cutting:
+    def tiling(self) -> Tiling:
         """How images are cut up when they are predicted."""
         tiles = self.tiles or TilesConfig.model_validate({})
         if self.patches is not None:
-            return Cutting("tiles", 1, self.patches.scale, tiles.overlap, tiles.blend)
+            return Tiling("tiles", 1, self.patches.scale, tiles.overlap, tiles.blend)
         if self.crops is not None:
-            return Cutting("grid", self.crops, 1.0, tiles.overlap, tiles.blend)
-        return WHOLE if self.tiles is None else Cutting("tiles", 1, 1.0, tiles.overlap, tiles.blend)
+            return Tiling("grid", self.crops, 1.0, tiles.overlap, tiles.blend)
+        return UNTILED if self.tiles is None else Tiling("tiles", 1, 1.0, tiles.overlap, tiles.blend)
 
     @property
     def resize_of_samples(self) -> Resize:

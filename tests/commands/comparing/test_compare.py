@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from toolkit.cli import app
 from toolkit.commands.comparing.compare import compare
+from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets.dataset import find_dataset
@@ -250,7 +251,7 @@ def test_spread_is_the_standard_deviation_of_the_folds(fitted: Callable[..., Exp
 def test_rows_can_be_sorted_by_any_column(fitted: Callable[..., Experiment]) -> None:
     for name, wrong, rate in (("a", 0.2, 0.5), ("b", 0.05, 10.0), ("c", 0.4, 2.0)):
         fitted(name, wrong, f"lr: {rate}\n")
-    result = compare(Workspace(Path()), ["a", "b", "c"], progress=Silent())
+    result = compare(Session(Workspace(Path())), ["a", "b", "c"])
     orders = {"all": "bac", "fold1": "bac", "lr": "acb", "experiment": "abc", "difference": "bca"}
     for column, order in orders.items():
         assert "".join(one.name for one in result.sorted_by(column)) == order, column

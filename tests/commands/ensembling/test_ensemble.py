@@ -11,6 +11,7 @@ from toolkit import console
 from toolkit.commands.ensembling import blending
 from toolkit.commands.ensembling.ensemble import EnsembleResult, ensemble
 from toolkit.commands.ensembling.member_scores import MemberScore, Verdict
+from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, load_ensemble, plain_config
 from toolkit.core.ensembling.means import MEANS, Mean
 from toolkit.errors import ChangedError, ConfigError, MembersError
@@ -66,7 +67,7 @@ def fitted(tmp_path: Path) -> Callable[..., Experiment]:
 
 
 def make(tmp_path: Path, *names: str, **options: Any) -> EnsembleResult:
-    return ensemble(Workspace(tmp_path), names, progress=Silent(), **options)
+    return ensemble(Session(Workspace(tmp_path)), names, **options)
 
 
 HALF_RIGHT = np.zeros((*SIZE, 1), np.float32)
@@ -186,7 +187,7 @@ def test_an_ensembles_truth_is_that_of_its_members(fitted: Callable[..., Experim
     assert result.all == 1
     assert result.classes == 3
     assert result.next_steps()[-1] == "next: tk tune one+two"
-    outer = ensemble(Workspace(tmp_path), ["one+two"], name="outer", progress=Silent())
+    outer = ensemble(Session(Workspace(tmp_path)), ["one+two"], name="outer")
     assert outer.all == 1
     store = ProbabilityStore(made.predictions("oof"))
     assert np.array_equal(store.read("a"), ProbabilityStore(members[0].predictions("oof")).read("a"))

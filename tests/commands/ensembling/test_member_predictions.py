@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from toolkit.commands.ensembling.ensemble import EnsembleResult, ensemble
-from toolkit.commands.training.fit import Wanted, fit
+from toolkit.commands.session import Session
+from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.errors import MembersError, NotReadyError
 from toolkit.files.experiment.folder import Experiment, Split, Workspace
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
@@ -29,13 +29,13 @@ def workspace(shared_competition: Workspace, write_experiment: WriteExperiment) 
     write_experiment(shared_competition, "short", STAGES.partition("  - {epochs: 4")[0])
     write_experiment(shared_competition, "begun", "lr: 0.02\n")
     for name in ("cycled", "short"):
-        fit(shared_competition, name, progress=Silent())
-    fit(shared_competition, "begun", wanted=Wanted(folds=[0]), progress=Silent())
+        fit(Session(shared_competition), name)
+    fit(Session(shared_competition), "begun", options=FitOptions(folds=[0]))
     return shared_competition
 
 
 def make(workspace: Workspace, *names: str, **options: object) -> EnsembleResult:
-    return ensemble(workspace, names, progress=Silent(), **options)  # type: ignore[arg-type]
+    return ensemble(Session(workspace), names, **options)  # type: ignore[arg-type]
 
 
 def maps_of(workspace: Workspace, name: str, split: Split = "oof") -> dict[str, np.ndarray]:

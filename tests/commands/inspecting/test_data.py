@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.inspecting.data import DataResult, examine_data
 from toolkit.commands.inspecting.data_samples import choose_samples
+from toolkit.commands.session import Session
 from toolkit.core.masks.labels import Classes
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.files.inspection.examining import ImageFacts
-from toolkit.messages import Silent
 
 Draw = Callable[..., Path]
 
@@ -66,7 +66,7 @@ def configure(root: Path, data: str = "", more: str = "") -> None:
 
 
 def examined(root: Path) -> DataResult:
-    return examine_data(Workspace(root), "e", progress=Silent())
+    return examine_data(Session(Workspace(root)), "e")
 
 
 def found(result: DataResult, check: str) -> DataFinding:

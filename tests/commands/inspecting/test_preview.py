@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.commands.inspecting import preview as module
 from toolkit.commands.inspecting.preview import preview
+from toolkit.commands.session import Session
 from toolkit.errors import ConfigError
 from toolkit.files.experiment.folder import Workspace
-from toolkit.messages import Silent
 from toolkit.report.preview_sheet import PreviewRow
 
 pytestmark = pytest.mark.train
@@ -57,7 +57,7 @@ def test_variants_are_what_augmentation_makes_and_the_seed_decides(
 ) -> None:
     only_flips = ["augmentation={Fliplr: 0.5, Flipud: 0.5}"]
     for seed in (1, 1, 2):
-        preview(tiny_competition, "tiny", count=6, seed=seed, overrides=only_flips, progress=Silent())
+        preview(Session(tiny_competition), "tiny", count=6, seed=seed, overrides=only_flips)
     first, again, other = drawn
     seen = set()
     for row in first:
@@ -77,11 +77,11 @@ def test_variants_are_what_augmentation_makes_and_the_seed_decides(
 def test_more_images_than_there_are_and_data_without_foreground_are_drawn(
     tiny_competition: Workspace, drawn: list[list[PreviewRow]]
 ) -> None:
-    assert preview(tiny_competition, "tiny", count=50, progress=Silent()).images == 20
+    assert preview(Session(tiny_competition), "tiny", count=50).images == 20
     table = tiny_competition.root / "data" / "train.csv"
     empty = "".join(f"{line.split(',')[0]},\n" for line in table.read_text().splitlines()[1:])
     table.write_text("id,rle_mask\n" + empty)
-    assert preview(tiny_competition, "tiny", count=3, progress=Silent()).images == 3
+    assert preview(Session(tiny_competition), "tiny", count=3).images == 3
     assert not any(row.original.targets.any() for row in drawn[1])
 
 
@@ -90,7 +90,7 @@ def test_an_ensemble_and_a_bad_augmentation_are_told(tiny_competition: Workspace
     ensemble.parent.mkdir()
     ensemble.write_text("members: [tiny]\nweights: [1.0]\nprimary_metric: dice\n")
     with pytest.raises(ConfigError, match="both is an ensemble"):
-        preview(tiny_competition, "both", progress=Silent())
+        preview(Session(tiny_competition), "both")
     with pytest.raises(ConfigError, match=r"augmentation\.HorizontalFlop"):
-        preview(tiny_competition, "tiny", overrides=["augmentation={HorizontalFlop: 0.5}"], progress=Silent())
+        preview(Session(tiny_competition), "tiny", overrides=["augmentation={HorizontalFlop: 0.5}"])
     assert not Path(tiny_competition.find("tiny").preview).exists()

@@ -15,8 +15,9 @@ from toolkit.cli import app
 from toolkit.commands.ensembling.ensemble import ensemble
 from toolkit.commands.ensembling.member_predictions import predict_member
 from toolkit.commands.predicting import forecaster as predicting
-from toolkit.commands.predicting.predict import Options, parse_folds, predict
+from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of
@@ -51,11 +52,8 @@ def images(fitted_competition: Workspace, tmp_path: Path) -> Path:
 
 
 def run(workspace: Workspace, name: str, path: Path, out: Path, *formats: str, **options: Any) -> PredictResult:
-    further = {key: options.pop(key) for key in ("recursive", "progress") if key in options}
-    return predict(
-        workspace, name, [path], out=out, formats=formats or ("png",), options=Options(**options),
-        **{"progress": Silent()} | further,
-    )  # fmt: skip
+    session = Session(workspace, options.pop("progress", Silent()))
+    return predict(session, name, [path], out=out, options=PredictOptions(formats or ("png",), **options))
 
 
 def read(path: Path) -> np.ndarray:
@@ -229,7 +227,7 @@ def test_how_images_are_taken_together_does_not_matter(
 def test_a_mean_of_ranks_takes_the_ranks_of_out_of_fold_predictions(
     fitted_competition: Workspace, images: Path, tmp_path: Path
 ) -> None:
-    ensemble(fitted_competition, ["plain", "other"], name="ranks", mean="rank", progress=Silent())
+    ensemble(Session(fitted_competition), ["plain", "other"], name="ranks", mean="rank")
     run(fitted_competition, "ranks", images, tmp_path / "all", "npy")
     run(fitted_competition, "ranks", images / "020.png", tmp_path / "one", "npy")
     assert np.array_equal(arrays(tmp_path / "one")[0], arrays(tmp_path / "all")[0])
@@ -240,7 +238,7 @@ WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
     (("plain", {"folds": []}), ConfigError, "--fold: no fold is given"),
     (("plain:fold0", {"folds": [1]}), ConfigError, "already names a fold"),
     (("plain", {"stage": 1}), ConfigError, "--stage: plain: there is no stage 1; there is only 0"),
-    (("plain", {"views": "flip"}), ConfigError, "--views: unknown name 'flip'; did you mean 'vflip'"),
+    (("plain", {"views": "flip"}), ConfigError, "--views: 'flip' is not valid; did you mean 'vflip'"),
     (("both", {"folds": [0]}), ConfigError, "is an ensemble"),
     (("tiny", {}), NotReadyError, "has not been fitted yet"),
 ]
@@ -269,12 +267,6 @@ def test_folds_that_are_not_trained_are_told(fitted_competition: Workspace, imag
         run(workspace, "plain", images, tmp_path / "out")
     assert "--fold 0" in told.value.advice
     assert run(workspace, "plain", images, tmp_path / "out", folds=[0]).predicted == 6
-
-
-def test_folds_are_read_as_they_are_typed() -> None:
-    assert parse_folds("0, 2") == [0, 2]
-    with pytest.raises(ConfigError, match="separated by commas"):
-        parse_folds("first")
 
 
 @pytest.fixture
@@ -310,7 +302,7 @@ def test_large_images_are_predicted_by_tiles(
     folder = root / "experiments" / "tiled"
     folder.mkdir()
     (folder / "config.yaml").write_text("extends: ../plain/config.yaml\npatches: {per_image: 2}\n")
-    fit(Workspace(root), "tiled", progress=Silent())
+    fit(Session(Workspace(root)), "tiled")
     store = ProbabilityStore(folder / "predictions" / "test")
     for name in ("small", "large"):
         run(Workspace(root), "tiled", images, tmp_path / name)

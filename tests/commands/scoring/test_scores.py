@@ -95,7 +95,7 @@ def test_scores_of_folds_images_and_all(tmp_path: Path) -> None:
 
 def test_pooled_scores_of_folds_are_pooled(tmp_path: Path) -> None:
     scores = scored(tmp_path, ["global_dice"])
-    areas = scores.judgement.statistics[0].reshape(6, 4)
+    areas = scores.scored.statistics[0].reshape(6, 4)
     for fold, score in enumerate(scores.by_fold):
         hits, predicted, truth, _ = areas[fold == FOLDS].sum(axis=0)
         assert score == 2 * hits / (predicted + truth)
@@ -133,7 +133,7 @@ def test_several_classes(tmp_path: Path) -> None:
     ious = [scores.per_class[name]["miou"] for name in CLASSES]
     assert scores.all == pytest.approx(np.mean(ious))
     assert len(set(ious)) == 3
-    areas = scores.judgement.statistics[0].reshape(6, 3, 4).sum(axis=0)
+    areas = scores.scored.statistics[0].reshape(6, 3, 4).sum(axis=0)
     assert (areas[:, 3] == 6 * (SIZE[0] * SIZE[1] - 3)).all()
     assert areas[:, 1].sum() == areas[:, 2].sum() == areas[0, 3]  # every pixel has one class, ignored ones none
 
@@ -141,7 +141,7 @@ def test_several_classes(tmp_path: Path) -> None:
 def test_the_benchmark_class_is_what_the_primary_metric_looks_at(tmp_path: Path) -> None:
     scores = scored(tmp_path, ["iou", "dice"], classes=CLASSES, activation="softmax", benchmark=2)
     assert scores.metric == "iou[2]"
-    assert scores.all == scores.per_class["car"]["iou"] != scores.judgement.scores()["iou"]
+    assert scores.all == scores.per_class["car"]["iou"] != scores.scored.scores()["iou"]
 
 
 def test_the_users_own_metric(tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
     recipe = Recipe((ClassRecipe(0.4),))
     for truth, found in ((data, True), (known, False)):
         (scores,) = score_stores([store], truth, FOLDS, ["instance_map", "dice"], recipe=recipe, progress=Silent())
-        assert (scores.judgement.statistics[0][:, 11] > 0).all() == found
-        assert scores.judgement.scores()["dice"] > 0.3
+        assert (scores.scored.statistics[0][:, 11] > 0).all() == found
+        assert scores.scored.scores()["dice"] > 0.3
 
 
 def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:

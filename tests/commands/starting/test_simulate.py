@@ -45,11 +45,11 @@ def test_counts_of_the_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("pepper",), "'pepper' cannot be simulated; allowed: salt, ccd, shapes"),
-        (("salt", "--count", "0"), "--count: expected a whole number from 1 up, received 0"),
-        (("salt", "--test-count", "-1"), "--test-count: expected a whole number from 0 up, received -1"),
+        (("pepper",), "'pepper' is not valid; choose from salt, ccd, shapes"),
+        (("salt", "--count", "0"), "--count: expected a whole number of at least 1; received 0"),
+        (("salt", "--test-count", "-1"), "--test-count: expected a whole number of at least 0; received -1"),
         (("salt", "--seed", "-1"), "--seed"),
-        (("salt", "--size", "12"), "sides from 16 to 16384 pixels, received '12'"),
+        (("salt", "--size", "12"), "sides from 16 to 16384 pixels; received '12'"),
         (("salt", "--size", "64x"), "expected SIDE or HEIGHTxWIDTH"),
         (("salt", "--size", "64.5"), "expected SIDE or HEIGHTxWIDTH"),
     ],

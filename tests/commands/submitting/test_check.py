@@ -43,7 +43,7 @@ def test_a_good_file_passes() -> None:
     assert check("good.csv", *ALL[:-2], "--preset", "tgs-salt") == found
     shown = CliRunner().invoke(app, ["check", "good.csv", *ALL]).stdout
     assert "all checks" in shown
-    assert shown.splitlines()[-1] == "nothing is wrong"
+    assert shown.splitlines()[-1] == "no problems were found"
 
 
 def test_a_bad_file_is_shown_and_refused() -> None:
@@ -52,7 +52,7 @@ def test_a_bad_file_is_shown_and_refused() -> None:
     result = CliRunner().invoke(app, ["check", "bad.csv", *ALL])
     assert result.exit_code == SubmissionError.exit_code
     assert "refuse" in result.stdout
-    assert result.stdout.splitlines()[-1] == "refused: mend the file before you upload it"
+    assert result.stdout.splitlines()[-1] == "refused: fix the file before you upload it"
 
 
 def test_warnings_refuse_nothing() -> None:
@@ -60,7 +60,7 @@ def test_warnings_refuse_nothing() -> None:
     found = check("order.csv", *ALL)
     assert [(finding["level"], finding["check"]) for finding in found["findings"]] == [("warn", "order")]
     shown = CliRunner().invoke(app, ["check", "order.csv", *ALL]).stdout
-    assert shown.splitlines()[-1] == "the competition may take it, but look at the warnings first"
+    assert shown.splitlines()[-1] == "the competition may accept the file, but look at the warnings first"
 
 
 def test_whatever_is_known_is_checked() -> None:

@@ -52,7 +52,7 @@ def test_scores_are_recorded() -> None:
 def test_scores_that_cannot_be_are_refused() -> None:
     record("a", 0.8)
     assert "there is" not in lb("b", "0.5", code=SubmissionError.exit_code)[1]
-    assert "between 0 and 1, received 87" in lb("a", "87", code=SubmissionError.exit_code)[1]
+    assert "between 0 and 1; received 87" in lb("a", "87", code=SubmissionError.exit_code)[1]
     assert "the score is missing" in lb("a", code=ConfigError.exit_code)[1]
     assert "nan" in lb("a", "nan", code=SubmissionError.exit_code)[1]
     record("own", 3.0, metric="surface_distance")
@@ -89,7 +89,7 @@ def test_many_submissions_that_contradict_are_told() -> None:
     for number in range(5):
         record(f"exp{number}", 0.8 + number / 1000, 0.8 - number / 1000)
     found, _ = lb()
-    assert any("5 submissions were scored and their order" in warning for warning in found["warnings"])
+    assert any("leaderboard and CV rank 5 submissions differently" in warning for warning in found["warnings"])
     assert "worse on the leaderboard" in found["words"][0]
 
 
@@ -97,13 +97,13 @@ def test_trying_recipes_on_the_leaderboard_is_told() -> None:
     for number in range(4):
         record(f"a-{number}", 0.8 + number / 100, 0.8 + number / 100, experiment="a")
     (warning,) = lb()[0]["warnings"]
-    assert "4 scored submissions are recipes of a" in warning
+    assert "4 scored submissions of a differ only in their recipe" in warning
 
 
 def test_a_submission_that_falls_out_of_line_is_told() -> None:
     for number in range(5):
         record(f"exp{number}", 0.8 + number / 100, 0.79 + number / 100 - 0.2 * (number == 2))
-    assert any(warning.startswith("exp2: its public score is -0.2100") for warning in lb()[0]["warnings"])
+    assert any(warning.startswith("exp2: its public score minus its CV is -0.2100") for warning in lb()[0]["warnings"])
 
 
 def test_scores_of_other_metrics_are_left_out() -> None:

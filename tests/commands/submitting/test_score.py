@@ -92,7 +92,7 @@ def test_the_old_options_do_without_a_competition() -> None:
 def test_what_is_not_known_is_asked_for() -> None:
     for name in ("truth.csv", "mine.csv"):
         write(name, "id,rle_mask", [("a", None), ("b", None)])
-    assert "--metric, such as dice, or --competition" in score("--images", "images", code=ConfigError.exit_code)
+    assert "(for example --metric dice) or --competition" in score("--images", "images", code=ConfigError.exit_code)
     assert "--images FOLDER" in score("--metric", "dice", code=ConfigError.exit_code)
     assert "did you mean 'airbus'" in score("--competition", "airbas", code=ConfigError.exit_code)
 

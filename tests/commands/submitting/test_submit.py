@@ -12,6 +12,7 @@ from scipy import ndimage
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.commands.session import Session
 from toolkit.commands.submitting import submit as submit_module
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.arrays import Mask
@@ -27,7 +28,6 @@ from toolkit.files.experiment.resolved import Resolved, read_resolved, write_res
 from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, store_digest
 from toolkit.files.submissions.log import SubmissionLog
-from toolkit.messages import Silent
 
 SIZE = (24, 30)
 TRAINING = [f"t{number}" for number in range(4)]
@@ -235,12 +235,12 @@ def test_classes_that_overlap_where_they_must_not_are_refused_and_nothing_is_wri
 def test_other_classes_than_the_competitions_are_refused() -> None:
     experiment = finish(more="classes: [x, y]\nactivation: sigmoid", classes=2)
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
-    assert "predicts 2 classes (x, y), but rows of plain are of one" in told
+    assert "predicts 2 classes (x, y), but rows of plain have only one" in told
     resolved = read_resolved(experiment)
     config = {**resolved.config, "data": {**resolved.config["data"], "competition": "clouds"}}
     write_resolved(experiment, replace(resolved, config=config))
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
-    assert "clouds wants the classes Fish, Flower, Gravel, Sugar, but a predicts x, y" in told
+    assert "clouds expects the classes Fish, Flower, Gravel, Sugar, but a predicts x, y" in told
 
 
 def test_the_benchmark_class_is_submitted_where_rows_are_images() -> None:
@@ -488,9 +488,9 @@ def test_without_client_or_credentials_nothing_is_written(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("-m", "hello"), "--message goes with an upload"),
-        (("--upload", "https://www.kaggle.com/c/salt"), "no name of a competition"),
-        (("--upload", ""), "no name of a competition"),
+        (("-m", "hello"), "--message requires --upload"),
+        (("--upload", "https://www.kaggle.com/c/salt"), "not a valid name of a competition"),
+        (("--upload", ""), "not a valid name of a competition"),
     ],
 )
 def test_options_of_uploads_that_make_no_sense(options: tuple[str, ...], words: str) -> None:
@@ -500,7 +500,7 @@ def test_options_of_uploads_that_make_no_sense(options: tuple[str, ...], words: 
 
 def test_without_a_recipe_the_command_that_finds_one_is_told() -> None:
     finish()
-    assert "Run: tk tune a, or give one" in tk("submit", "a", code=NotReadyError.exit_code)
+    assert "Run: tk tune a, or give a threshold" in tk("submit", "a", code=NotReadyError.exit_code)
 
 
 def test_predictions_in_half_precision_are_submitted_alike() -> None:
@@ -513,7 +513,7 @@ def test_predictions_in_half_precision_are_submitted_alike() -> None:
     with ProbabilityWriter(experiment.predictions("test"), "float16", {}) as writer:
         for image_id, probability in maps.items():
             writer.append(image_id, probability)
-    made = submit_module.submit(Workspace(Path()), "a", threshold=0.4, progress=Silent())
+    made = submit_module.submit(Session(Workspace(Path())), "a", options=submit_module.SubmitOptions(threshold=0.4))
     assert Path(made.path).read_bytes() == before
 
 
@@ -557,8 +557,8 @@ def test_other_test_images_than_those_that_were_predicted_are_told() -> None:
     experiment = finish()
     text = experiment.config.read_text()
     write_text(experiment.config, text.replace("test: ../../data/test", "test: ../../data/other"))
-    assert "but images of" in tk("submit", "a", "--threshold", "0.4", code=ChangedError.exit_code)
+    assert "but the predicted images are from" in tk("submit", "a", "--threshold", "0.4", code=ChangedError.exit_code)
     write_text(experiment.config, text + "nonsense: 3\n")
     told = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.4"])
     assert told.exit_code == 0
-    assert "so that all is as it was fitted" in " ".join(told.stderr.split())
+    assert "the one that was fitted is used" in " ".join(told.stderr.split())

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from toolkit import console
 from toolkit.cli import app
-from toolkit.commands.training.fit import FitResult, Wanted, fit, parse_wanted
+from toolkit.commands.session import Session
+from toolkit.commands.training.fit import FitOptions, FitResult, fit
 from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, FoldsError, NotReadyError, OutOfTimeError
 from toolkit.files.datasets.dataset import find_labelled
@@ -38,7 +39,7 @@ TWO_STAGES = "stages: [{epochs: 2, negatives: 0.5}, {epochs: 1, lr: 0.003}]\n"
 def straight(shared_competition: Workspace, write_experiment: WriteExperiment) -> FitResult:
     """The result of two stages and two folds, trained in one run."""
     write_experiment(shared_competition, "straight", TWO_STAGES)
-    return fit(shared_competition, "straight", progress=Silent())
+    return fit(Session(shared_competition), "straight")
 
 
 def outcome(experiment: Experiment) -> dict[str, bytes]:
@@ -65,8 +66,8 @@ def as_json(result: FitResult, capsys: pytest.CaptureFixture[str]) -> Any:
 @pytest.mark.parametrize(
     "parts",
     [
-        [Wanted(folds=[1]), Wanted(folds=[0])],
-        [Wanted(stages=[0]), Wanted(folds=[0], stages=[1]), Wanted()],
+        [FitOptions(folds=[1]), FitOptions(folds=[0])],
+        [FitOptions(stages=[0]), FitOptions(folds=[0], stages=[1]), FitOptions()],
     ],
     ids=["fold by fold", "stage by stage, then the rest"],
 )
@@ -75,12 +76,12 @@ def test_parts_make_the_whole_to_the_last_bit(
     straight: FitResult,
     write_experiment: WriteExperiment,
     capsys: pytest.CaptureFixture[str],
-    parts: list[Wanted],
+    parts: list[FitOptions],
 ) -> None:
     name = f"parts{parts[0].folds}{parts[0].stages}".translate(str.maketrans("[]", "__"))
     experiment = write_experiment(shared_competition, name, TWO_STAGES)
     for wanted in parts[:-1]:
-        partial = fit(shared_competition, name, wanted=wanted, progress=Silent())
+        partial = fit(Session(shared_competition), name, options=wanted)
         told = as_json(partial, capsys)
         assert told["finished"] is False
         assert told["all"] is None
@@ -92,7 +93,7 @@ def test_parts_make_the_whole_to_the_last_bit(
         assert [len(row) for table in partial.tables() for row in table.rows] == [1] * len(told["stages"])
         assert partial.next_steps() == [f"next: tk fit {name}, which trains what is left and predicts"]
         assert not experiment.predictions("oof").exists()
-    whole = fit(shared_competition, name, wanted=parts[-1], progress=Silent())
+    whole = fit(Session(shared_competition), name, options=parts[-1])
     assert whole.finished
     assert (whole.folds, whole.all) == (straight.folds, straight.all)
     assert outcome(experiment) == outcome(shared_competition.find("straight"))
@@ -101,17 +102,17 @@ def test_parts_make_the_whole_to_the_last_bit(
 def test_a_stage_needs_the_one_before(shared_competition: Workspace, write_experiment: WriteExperiment) -> None:
     experiment = write_experiment(shared_competition, "later", TWO_STAGES)
     with pytest.raises(NotReadyError, match="fold 1: stage 0 is not finished, and stage 1 starts") as told:
-        fit(shared_competition, "later", wanted=Wanted([1], [1]), progress=Silent())
+        fit(Session(shared_competition), "later", options=FitOptions([1], [1]))
     assert told.value.advice == "Run first: tk fit later --folds 1 --stages 0"
     assert not experiment.has_training()
 
 
-@pytest.mark.parametrize("part", [Wanted(folds=[0]), Wanted(stages=[0])])
+@pytest.mark.parametrize("part", [FitOptions(folds=[0]), FitOptions(stages=[0])])
 def test_restarting_a_part_would_discard_the_rest(
-    shared_competition: Workspace, straight: FitResult, part: Wanted
+    shared_competition: Workspace, straight: FitResult, part: FitOptions
 ) -> None:
     with pytest.raises(ConfigError, match="does not go with --folds or --stages"):
-        fit(shared_competition, "straight", wanted=part, restart=True, progress=Silent())
+        fit(Session(shared_competition), "straight", options=dataclasses.replace(part, restart=True))
     assert shared_competition.find("straight").stage(1, 0).is_complete()
 
 
@@ -141,9 +142,8 @@ def test_parts_that_there_are_not_are_refused(
 
 def test_numbers_may_stand_twice_and_in_any_order() -> None:
     config = load_config(Path(__file__).parents[3] / "experiments" / "example" / "config.yaml").config
-    assert parse_wanted("1, 0,1", None, None).check(config)[0] == [0, 1]
-    assert Wanted().check(config)[0] == list(range(config.folds_count))
-    assert parse_wanted(None, None, "1h30m").max_seconds == 5400
+    assert FitOptions(folds=[1, 0, 1]).check(config)[0] == [0, 1]
+    assert FitOptions().check(config)[0] == list(range(config.folds_count))
 
 
 def test_when_the_time_is_up_an_epoch_is_finished_and_the_same_command_goes_on(
@@ -164,10 +164,10 @@ def test_when_the_time_is_up_an_epoch_is_finished_and_the_same_command_goes_on(
         for _ in range(2):
             asked.clear()
             with pytest.raises(OutOfTimeError, match=r"the time is up before fold [01] · stage [01], epoch [123]"):
-                fit(shared_competition, "hurried", wanted=Wanted(max_seconds=1e6), progress=Silent())
+                fit(Session(shared_competition), "hurried", options=FitOptions(max_seconds=1e6))
     assert [len(read_history(experiment.stage(0, stage))) for stage in (0, 1)] == [2, 1]
     assert len(read_history(experiment.stage(1, 0))) == 1
-    fit(shared_competition, "hurried", progress=Silent())
+    fit(Session(shared_competition), "hurried")
     assert outcome(experiment) == outcome(shared_competition.find("straight"))
 
 
@@ -194,7 +194,7 @@ def test_a_finished_experiment_is_not_touched(shared_competition: Workspace, str
         return {path: path.stat().st_mtime_ns for path in experiment.folder.rglob("*") if path != experiment.lock}
 
     before = times()
-    again = fit(shared_competition, "straight", progress=Silent())
+    again = fit(Session(shared_competition), "straight")
     assert times() == before
     assert dataclasses.replace(again, seconds=0) == dataclasses.replace(straight, seconds=0)
 
@@ -215,10 +215,10 @@ def test_a_changed_configuration_says_what_changed_and_asks_for_restart(
     given = [override.format(root=shared_competition.root) for override in overrides]
     if changes is None:  # masks that do not belong to the images are told before
         with pytest.raises(Exception, match="the mask is missing"):
-            fit(shared_competition, "straight", overrides=given, progress=Silent())
+            fit(Session(shared_competition), "straight", overrides=given)
         return
     with pytest.raises(ChangedError) as told:
-        fit(shared_competition, "straight", overrides=given, progress=Silent())
+        fit(Session(shared_competition), "straight", overrides=given)
     assert told.value.message.splitlines()[1:] == [f"  {change}" for change in changes]
     assert told.value.advice.endswith("discard the results with: tk fit straight --restart")
 
@@ -241,8 +241,8 @@ def test_several_seeds_are_averaged(
     other = write_experiment(shared_competition, "other-seed", f"{TWO_STAGES}seed: 1\n")
     first = shared_competition.find("straight")
     other.folds.write_text(first.folds.read_text())
-    result = fit(shared_competition, "both", progress=Silent())
-    fit(shared_competition, "other-seed", progress=Silent())
+    result = fit(Session(shared_competition), "both")
+    fit(Session(shared_competition), "other-seed")
     assert result.finished
     for fold in (0, 1):
         for stage in (0, 1):
@@ -298,7 +298,7 @@ def test_initial_weights_of_an_experiment_win_over_the_stage_before(
         def say(self, message: str) -> None:
             said.append(message)
 
-    fit(shared_competition, "started", wanted=Wanted(folds=[1]), progress=Talk())
+    fit(Session(shared_competition, Talk()), "started", options=FitOptions(folds=[1]))
     ours = [kernels(experiment.stage(1, stage).best_weights) for stage in range(4)]
     theirs = [kernels(source.stage(1, stage).best_weights) for stage in range(2)]
     assert distance(ours[1], theirs[1]) < 1e-6
@@ -320,7 +320,7 @@ def test_weights_of_one_fold_are_refused_before_anything_is_trained(tiny_competi
     given.write_bytes(b"")
     other.folds.write_text("")
     with pytest.raises(FoldsError, match=rf"{key}: {given} was trained in fold1 of plain") as told:
-        fit(tiny_competition, "tiny", overrides=[f"{key}={given}"], progress=Silent())
+        fit(Session(tiny_competition), "tiny", overrides=[f"{key}={given}"])
     assert "initial_weights: plain" in told.value.advice
     assert not experiment.resolved.exists()
     assert not experiment.has_training()
@@ -338,7 +338,7 @@ def staged(shared_competition: Workspace, write_experiment: WriteExperiment) -> 
         "augmentation: []\nbatch: 16\nstages:\n"
         "  - {epochs: 2}\n  - {epochs: 1, loss: lovasz_loss}\n  - {epochs: 2, freeze_encoder: true}\n",
     )
-    fit(shared_competition, "staged", wanted=Wanted(folds=[0]), progress=Silent())
+    fit(Session(shared_competition), "staged", options=FitOptions(folds=[0]))
     return experiment
 
 
@@ -403,7 +403,7 @@ def test_optimizer_batch_shape_and_augmentation_of_a_stage_take_effect(
         "  - {epochs: 1, optimizer: {SGD: {momentum: 0.9}}, lr: 0.5, batch: 4, augmentation: [{HorizontalFlip: 1.0}]}\n"
         "  - {epochs: 1, shape: [64, 48, 3], negatives: none}\n",
     )
-    fit(shared_competition, "varied", wanted=Wanted(folds=[0]), progress=Silent())
+    fit(Session(shared_competition), "varied", options=FitOptions(folds=[0]))
     assert [(name, rate, images.shape) for name, rate, images in steps] == [
         ("Adam", pytest.approx(0.01), (10, 32, 32, 3)),
         *[("SGD", pytest.approx(0.5), (count, 32, 32, 3)) for count in (4, 3, 3)],

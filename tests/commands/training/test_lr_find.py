@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands.training.fit import Wanted, fit
-from toolkit.commands.training.lr_find import find_learning_rate
+from toolkit.commands.session import Session
+from toolkit.commands.training.fit import FitOptions, fit
+from toolkit.commands.training.lr_find import LrFindOptions, find_learning_rate
 from toolkit.errors import ConfigError, FoldsError, NotReadyError, TrainingError
 from toolkit.files.disk.tables import read_table
 from toolkit.files.experiment.folder import Experiment, Workspace
@@ -17,7 +18,6 @@ from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved
 from toolkit.learning.training import lr_range_test as lr_find
 from toolkit.learning.training.step import TrainingStep
-from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
 
@@ -59,7 +59,7 @@ def test_the_curve_is_that_of_the_losses_and_nothing_is_kept(
 
     monkeypatch.setattr(TrainingStep, "__call__", step)
     experiment = tiny_competition.find("plain")
-    result = find_learning_rate(tiny_competition, "plain", low=1e-6, high=10, steps=60, progress=Silent())
+    result = find_learning_rate(Session(tiny_competition), "plain", options=LrFindOptions(low=1e-6, high=10, steps=60))
     assert rates == pytest.approx(np.geomspace(1e-6, 10, 60)[: len(rates)], rel=1e-4)
     assert len(rates) < 60
     assert 1e-4 < result.suggestion < 1e-1
@@ -76,7 +76,7 @@ def test_the_curve_is_that_of_the_losses_and_nothing_is_kept(
 def test_a_curve_that_says_nothing_is_told(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     give_losses(monkeypatch, lambda rate: 0.5)
     with pytest.raises(TrainingError, match="plain: no learning rate can be suggested") as told:
-        find_learning_rate(tiny_competition, "plain", steps=12, progress=Silent())
+        find_learning_rate(Session(tiny_competition), "plain", options=LrFindOptions(steps=12))
     assert str(tiny_competition.find("plain").lr_find_table) in told.value.advice
 
 
@@ -86,8 +86,8 @@ def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
     lines = "stages: [{epochs: 1}, {epochs: 1, loss: lovasz_loss, batch: 5}]\n"
     experiment = write_experiment(tiny_competition, "two", lines)
     with pytest.raises(NotReadyError, match="stage 1 starts from the best weights of stage 0, which is not finished"):
-        find_learning_rate(tiny_competition, "two", stage=1, fold=1, progress=Silent())
-    fit(tiny_competition, "two", wanted=Wanted([1], [0]), progress=Silent())
+        find_learning_rate(Session(tiny_competition), "two", options=LrFindOptions(stage=1, fold=1))
+    fit(Session(tiny_competition), "two", options=FitOptions([1], [0]))
     began: list[list[np.ndarray]] = []
     trained = TrainingStep.__call__
 
@@ -96,7 +96,9 @@ def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
         return trained(self, *batch)
 
     monkeypatch.setattr(TrainingStep, "__call__", step)
-    result = find_learning_rate(tiny_competition, "two", stage=1, fold=1, low=1e-4, high=1, steps=25, progress=Silent())
+    result = find_learning_rate(
+        Session(tiny_competition), "two", options=LrFindOptions(stage=1, fold=1, low=1e-4, high=1, steps=25)
+    )
     losses = [float(loss) for _, loss in read_table(experiment.lr_find_table, 2, "", ConfigError).rows]
     assert min(losses) < losses[0]
     assert 1e-4 <= result.suggestion <= 1
@@ -131,7 +133,7 @@ def test_the_next_step_names_what_decides(
 ) -> None:
     write_experiment(tiny_competition, "one", lines + "\n")
     give_losses(monkeypatch, lambda rate: 1 / (1 + 1e3 * rate))
-    result = find_learning_rate(tiny_competition, "one", low=1e-6, high=0.1, steps=20, progress=Silent())
+    result = find_learning_rate(Session(tiny_competition), "one", options=LrFindOptions(low=1e-6, high=0.1, steps=20))
     assert result.next_steps()[-1].startswith(f"next: {step}")
 
 
@@ -140,7 +142,7 @@ def test_ensembles_have_no_learning_rate(tiny_competition: Workspace) -> None:
     folder.mkdir()
     (folder / "config.yaml").write_text("members: [tiny, plain]\n")
     with pytest.raises(ConfigError, match="both is an ensemble; only what is trained has a learning rate"):
-        find_learning_rate(tiny_competition, "both", progress=Silent())
+        find_learning_rate(Session(tiny_competition), "both")
 
 
 def test_weights_that_know_what_is_held_out_are_refused(
@@ -160,5 +162,5 @@ def test_weights_that_know_what_is_held_out_are_refused(
     ):
         write_experiment(tiny_competition, "new", f"{lines}\n", extends="tiny")
         with pytest.raises(FoldsError, match=f"{lines.partition(':')[0]}.*{words}"):
-            find_learning_rate(tiny_competition, "new", progress=Silent())
+            find_learning_rate(Session(tiny_competition), "new")
         shutil.rmtree(tiny_competition.find("new").folder)

@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.core.images.tiles import WHOLE, Cutting
+from toolkit.core.images.tiles import UNTILED, Tiling
 from toolkit.errors import ConfigError
 
 PLAIN = "data: {images: images, masks: masks}\nstages: [{epochs: 1}]\n"
@@ -22,20 +22,20 @@ def load(tmp_path: Path) -> Callable[[str], Config]:
 
 
 @pytest.mark.parametrize(
-    ("text", "cutting", "resize"),
+    ("text", "tiling", "resize"),
     [
-        ("", WHOLE, "stretch"),
-        ("resize: fit", WHOLE, "fit"),
-        ("patches: {}", Cutting("tiles"), "stretch"),
-        ("patches: {scale: 0.5}\ntiles: {overlap: 0.5, blend: flat}", Cutting("tiles", 1, 0.5, 0.5, "flat"), "stretch"),
-        ("crops: 3\nresize: pad", Cutting("grid", 3), "pad"),
-        ("crops: 3\ntiles: {overlap: 0}", Cutting("grid", 3, 1.0, 0.0), "stretch"),
-        ("resize: pad\ntiles: {}", Cutting("tiles"), "pad"),
+        ("", UNTILED, "stretch"),
+        ("resize: fit", UNTILED, "fit"),
+        ("patches: {}", Tiling("tiles"), "stretch"),
+        ("patches: {scale: 0.5}\ntiles: {overlap: 0.5, blend: flat}", Tiling("tiles", 1, 0.5, 0.5, "flat"), "stretch"),
+        ("crops: 3\nresize: pad", Tiling("grid", 3), "pad"),
+        ("crops: 3\ntiles: {overlap: 0}", Tiling("grid", 3, 1.0, 0.0), "stretch"),
+        ("resize: pad\ntiles: {}", Tiling("tiles"), "pad"),
     ],
 )
-def test_what_images_are_cut_into(load: Callable[[str], Config], text: str, cutting: Cutting, resize: str) -> None:
+def test_what_images_are_cut_into(load: Callable[[str], Config], text: str, tiling: Tiling, resize: str) -> None:
     config = load(text)
-    assert (config.cutting, config.resize_of_samples) == (cutting, resize)
+    assert (config.tiling, config.resize_of_samples) == (tiling, resize)
 
 
 @pytest.mark.parametrize(

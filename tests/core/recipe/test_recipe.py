@@ -7,7 +7,7 @@ from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet, 
 
 
 @pytest.mark.parametrize("threshold", [-0.01, 1, 1.5, float("nan"), float("inf"), True, "0.5", None])
-def test_an_impossible_threshold_is_refused(threshold: Any) -> None:
+def test_invalid_thresholds_are_rejected(threshold: Any) -> None:
     with pytest.raises(ValueError, match=f"threshold must be at least 0 and below 1, received {threshold!r}"):
         ClassRecipe(threshold)
     with pytest.raises(ValueError, match="threshold of the triplet must be at least 0 and below 1"):
@@ -21,7 +21,7 @@ COUNTS = ("opening", "closing", "fill_holes", "minimum_object_size", "keep_large
 
 @pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.parametrize("value", [-1, 1.5, True, "3", None])
-def test_counts_are_whole_and_not_negative(name: str, value: Any) -> None:
+def test_counts_must_be_whole_and_not_negative(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 0, received {value!r}"):
         ClassRecipe(**{name: value})
 
@@ -34,18 +34,18 @@ def test_counts_are_whole_and_not_negative(name: str, value: Any) -> None:
         (lambda: Emptiness("mean_of_top", 0.5), "pixels of emptiness must be a whole number of at least 1, received 0"),
         (lambda: ClassRecipe(steps=(3,)), r"steps must be names, received \[3\]"),  # type: ignore[arg-type]
         (lambda: Watershed(0), "distance of the split must be a whole number of at least 1, received 0"),
-        (lambda: Recipe(()), "needs the rule of one class at least"),
+        (lambda: Recipe(()), "needs at least one rule"),
         (lambda: Recipe(between="both"), "between must be one of independent, most_probable, priority"),  # type: ignore[arg-type]
         (lambda: Recipe(between="priority"), r"received between priority and priority \[\]"),
         (lambda: Recipe(priority=(1, 0)), r"received between None and priority \[1, 0\]"),
         (lambda: Recipe(between="priority", priority=(0, -1)), "a class in priority must be a whole number"),
     ],
 )
-def test_what_means_nothing_is_refused(build: Any, words: str) -> None:
+def test_contradictory_values_are_rejected(build: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         build()
 
 
-def test_a_recipe_does_not_change() -> None:
+def test_recipes_are_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
         Recipe().split = Watershed(3)  # type: ignore[misc]

@@ -7,7 +7,7 @@ import pytest
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.core.metrics.scorer import Scorer
-from toolkit.core.recipe.postprocess import mask_of
+from toolkit.core.recipe.postprocess import above
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import (
@@ -96,7 +96,7 @@ def test_areas_equal_those_of_the_masks_that_recipes_make(stored_type: str, seed
     for stored, labels in zip(*random_images(3, seed, stored_type, (11, 6)), strict=True):
         truth = labels == 1
         intersection, predicted, area = areas_by_threshold(stored[..., 0], truth)
-        masks = [mask_of(stored[..., 0], ClassRecipe(float(threshold))) for threshold in THRESHOLDS]
+        masks = [above(stored[..., 0], float(threshold)) for threshold in THRESHOLDS]
         assert intersection.tolist() == [(mask & truth).sum() for mask in masks]
         assert predicted.tolist() == [mask.sum() for mask in masks]
         assert area == truth.sum()
@@ -106,7 +106,7 @@ def test_areas_equal_those_of_the_masks_that_recipes_make(stored_type: str, seed
 def test_areas_of_maps_at_the_very_thresholds(stored_type: str) -> None:
     levels = np.concatenate([np.arange(256) / 255, THRESHOLDS]).astype(np.float32).reshape(7, 73)
     stored, truth = to_stored(levels, stored_type), np.ones((7, 73), np.bool_)
-    masks = [mask_of(stored, ClassRecipe(float(threshold))) for threshold in THRESHOLDS]
+    masks = [above(stored, float(threshold)) for threshold in THRESHOLDS]
     assert areas_by_threshold(stored, truth)[1].tolist() == [mask.sum() for mask in masks]
 
 

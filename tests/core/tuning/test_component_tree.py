@@ -4,9 +4,9 @@ import pytest
 from scipy import ndimage
 
 from toolkit.core.images import chunks
-from toolkit.core.recipe.postprocess import mask_of
+from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import to_stored
-from toolkit.core.recipe.recipe import ClassRecipe
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning import component_tree as components
 from toolkit.core.tuning.area_histograms import THRESHOLDS, areas_by_threshold
 from toolkit.core.tuning.component_tree import KeptAreas, kept_areas
@@ -124,7 +124,8 @@ def test_it_tells_the_areas_of_the_masks_that_recipes_make(stored_type: str) -> 
     kept = kept_areas(stored, truth, SIZES)
     for row in range(0, 255, 9):
         for column, minimum in enumerate(SIZES.tolist()):
-            mask = mask_of(stored, ClassRecipe(float(THRESHOLDS[row]), minimum_object_size=minimum))
+            rule = ClassRecipe(float(THRESHOLDS[row]), minimum_object_size=minimum)
+            mask = masks_of(stored[..., None], "sigmoid", Recipe((rule,)))[..., 0]
             assert kept.predicted[row, column] == mask.sum()
             assert kept.intersection[row, column] == (mask & truth).sum()
 

@@ -61,7 +61,7 @@ def test_recipes_measure_what_the_judge_of_everything_else_says(
             for recipe in recipes:
                 judge = Scorer([task.metric], task.activation, recipe)
                 judge.add(example.stored, example.labels, example.objects)
-                assert np.array_equal(found[recipe][example.position], judge.judgement().statistics[0][0])
+                assert np.array_equal(found[recipe][example.position], judge.scored().statistics[0][0])
         each = evidence.measure_each(recipes[-3:], "")
         for position, recipe in enumerate(recipes[-3:]):
             assert np.array_equal(each[position], found[recipe][position])

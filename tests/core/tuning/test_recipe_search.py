@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.masks.labels import IGNORE
-from toolkit.core.metrics.registry import MetricSpec, OwnMetric
+from toolkit.core.metrics.registry import MetricSpec, PluginMetric
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Recipe, Watershed
@@ -23,7 +23,7 @@ def score(task: RecipeTask, recipes: list[Recipe]) -> float:
     for example in task.examples(""):
         judge = Scorer([task.metric], task.activation, recipes[example.position], task.own)
         judge.add(example.stored, example.labels, example.objects, example.presence)
-        statistics.append(judge.judgement().statistics[0])
+        statistics.append(judge.scored().statistics[0])
     return task.metric.score(np.concatenate(statistics))
 
 
@@ -208,8 +208,8 @@ def error(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> float
     return float((prediction != truth).mean())
 
 
-def own_metric(classes: int) -> OwnMetric:
-    return OwnMetric("error", classes, direction="min", call=error)
+def own_metric(classes: int) -> PluginMetric:
+    return PluginMetric("error", classes, direction="min", call=error)
 
 
 def test_a_metric_of_the_users_of_which_less_is_better(task_of: Callable) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.config.loading import config_from_plain
 from toolkit.core.arrays import Image
@@ -58,7 +59,7 @@ def images_of(experiment: FittedExperiment, split: Split) -> Images:
 def headed(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> FittedExperiment:
     """Two folds of two seeds each, with a presence head, on an input that is not square."""
     experiment = write_experiment(shared_competition, "headed", WITH_HEAD)
-    fit(shared_competition, "headed", progress=Silent())
+    fit(Session(shared_competition), "headed")
     return fitted(experiment)
 
 
@@ -141,7 +142,7 @@ def test_a_network_of_one_size_only_is_told(
 ) -> None:
     experiment = write_experiment(shared_competition, "rigid", "architecture: fixed\n")
     experiment.plugins.write_text(FIXED_SIZE)
-    fit(shared_competition, "rigid", progress=Silent())
+    fit(Session(shared_competition), "rigid")
     found = fitted(experiment)
     images = images_of(found, "oof")
     assert predict_oof(found, images, "d4", Silent())  # 32×32

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.errors import ChangedError, StorageError, TrainingError
 from toolkit.files.disk.writing import read_json
@@ -66,17 +67,17 @@ def test_an_interrupted_run_comes_back_to_the_same_result(
 ) -> None:
     for name in ("straight", "broken"):
         write_experiment(tiny_competition, name, "stages: [{epochs: 2, negatives: 0.5}]\n")
-    fit(tiny_competition, "straight", progress=Silent())
+    fit(Session(tiny_competition), "straight")
     for epochs in (1, 2):  # in the middle of fold 0, then between epochs of fold 1
         with pytest.raises(KeyboardInterrupt):
-            fit(tiny_competition, "broken", progress=StopAfter(epochs))
+            fit(Session(tiny_competition, StopAfter(epochs)), "broken")
     work = Titles()
-    fit(tiny_competition, "broken", progress=work)
+    fit(Session(tiny_competition, work), "broken")
     assert not [title for title in work.titles if title.startswith("fold 0")]
     assert outcome(tiny_competition.find("straight")) == outcome(tiny_competition.find("broken"))
 
     again = Titles()
-    result = fit(tiny_competition, "broken", progress=again)
+    result = fit(Session(tiny_competition, again), "broken")
     assert not [title for title in again.titles if "fold " in title or "predicting" in title or title == "scoring"]
     assert result.all == pytest.approx(np.mean([np.mean(result.folds)]), abs=1e-9)
 
@@ -88,7 +89,7 @@ def test_a_loss_that_is_no_number_stops_with_the_ids_and_the_best_weights_are_ke
     monkeypatch.setattr(TrainingStep, "__call__", lambda *_: next(losses, float("nan")))
     told = r"fold 0 · stage 0, epoch 3: the loss became nan on the batch of \d{3}, \d{3}"
     with pytest.raises(TrainingError, match=told):
-        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=Silent())
+        fit(Session(tiny_competition), "plain", overrides=THREE_EPOCHS)
     stage = tiny_competition.find("plain").stage(0, 0)
     assert stage.best_weights.is_file()
     assert not stage.is_complete()
@@ -107,7 +108,7 @@ def test_a_prediction_that_is_no_number_stops_with_its_id(
 
     monkeypatch.setattr(Predictor, "with_outputs", broken)
     with pytest.raises(TrainingError, match=r"epoch 1: the prediction of \d{3} is not a number"):
-        fit(tiny_competition, "plain", progress=Silent())
+        fit(Session(tiny_competition), "plain")
     assert read_history(tiny_competition.find("plain").stage(0, 0)) == []
 
 
@@ -139,7 +140,7 @@ def test_a_fold_without_any_score_crashes_nothing(
         "primary_metric={dice: {empty: skip}}", "metrics=[]", "weight_averaging={swa: {start: 0.5}, soup: {top: 2}}",
         "stages=[{epochs: 2}]", "callbacks={EarlyStopping: {patience: 5}}", "folds_count=3",
     ]  # fmt: skip
-    result = fit(tiny_competition, "plain", overrides=overrides, progress=Silent())
+    result = fit(Session(tiny_competition), "plain", overrides=overrides)
     assert result.finished
     assert result.folds == [0, 0, None]
     assert result.all == 0
@@ -160,19 +161,19 @@ def test_folds_that_nothing_tells_the_configuration_of_are_not_taken_over(
     tiny_competition: Workspace, without_steps: None
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=StopAfter(1))
+        fit(Session(tiny_competition, StopAfter(1)), "plain", overrides=THREE_EPOCHS)
     tiny_competition.find("plain").resolved.unlink()
     with pytest.raises(ChangedError, match="is gone"):
-        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=Silent())
+        fit(Session(tiny_competition), "plain", overrides=THREE_EPOCHS)
 
 
 def test_a_changed_configuration_is_told_and_moved_data_are_not(
     tiny_competition: Workspace, without_steps: None
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=StopAfter(1))
+        fit(Session(tiny_competition, StopAfter(1)), "plain", overrides=THREE_EPOCHS)
     with pytest.raises(ChangedError, match=r"lr: 0.01 → 0.02"):
-        fit(tiny_competition, "plain", overrides=[*THREE_EPOCHS, "lr=0.02"], progress=Silent())
+        fit(Session(tiny_competition), "plain", overrides=[*THREE_EPOCHS, "lr=0.02"])
     moved = tiny_competition.root / "moved"
     (tiny_competition.root / "data").rename(moved)
     paths = {"images": "train/images", "masks": "train.csv", "test": "test/images"}
@@ -180,14 +181,14 @@ def test_a_changed_configuration_is_told_and_moved_data_are_not(
     overrides.append(f"data.sample_submission={moved / 'sample_submission.csv'}")
     work = StopAfter(1)
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny_competition, "plain", overrides=overrides, progress=work)
+        fit(Session(tiny_competition, work), "plain", overrides=overrides)
     assert len(read_history(tiny_competition.find("plain").stage(0, 0))) == 2
 
 
 def test_a_damaged_checkpoint_is_told(tiny_competition: Workspace, without_steps: None) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=StopAfter(1))
+        fit(Session(tiny_competition, StopAfter(1)), "plain", overrides=THREE_EPOCHS)
     checkpoint = tiny_competition.find("plain").stage(0, 0).last
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(StorageError, match="damaged"):
-        fit(tiny_competition, "plain", overrides=THREE_EPOCHS, progress=Silent())
+        fit(Session(tiny_competition), "plain", overrides=THREE_EPOCHS)

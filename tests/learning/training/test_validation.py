@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitResult, fit
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import to_stored
@@ -23,7 +24,7 @@ OVERRIDES = ["stages=[{epochs: 3, batch: 4}]"]
 
 @pytest.fixture(scope="module")
 def fitted(shared_competition: Workspace) -> FitResult:
-    return fit(shared_competition, "plain", overrides=OVERRIDES, progress=Silent())
+    return fit(Session(shared_competition), "plain", overrides=OVERRIDES)
 
 
 @pytest.fixture
@@ -84,12 +85,12 @@ def test_batches_count_by_their_images(lesson: Callable[..., Any], batch: int, l
         value, scores = validation.run("here", task, keep_examples=False)
     assert value == pytest.approx(loss)
     assert progresses == {1.0}
-    judge = Scorer(found.data.metrics, "sigmoid")
+    scorer = Scorer(found.data.metrics, "sigmoid")
     for number, position in enumerate(range(0, 20, 2)):
         sample = found.data.pool.samples[position]
         known = np.full((40, 48, 1), 0.25 if number % batch == 0 else 0.75, np.float32)
-        judge.add(to_stored(known, "uint8"), sample.labels(), None)
-    assert scores == judge.scores()
+        scorer.add(to_stored(known, "uint8"), sample.labels(), None)
+    assert scores == scorer.scores()
     assert validation.examples == []
 
 

@@ -15,6 +15,7 @@ from toolkit.commands.comparing.compare_result import (
 )
 from toolkit.commands.comparing.differing_keys import differing_keys
 from toolkit.commands.scoring.scores import Scores, read_holdout, score_stores
+from toolkit.commands.session import Session
 from toolkit.config.data.classes import task_classes
 from toolkit.config.key_differences import written
 from toolkit.core.metrics.bootstrap import paired
@@ -57,13 +58,12 @@ class _Candidate:
 
 
 def compare(
-    workspace: Workspace,
+    session: Session,
     names: Sequence[str],
     *,
     baseline: str | None = None,
     sort_by: str | None = None,
     csv: Path | None = None,
-    progress: Progress,
 ) -> CompareResult:
     """Compare experiments and ensembles with the first of them, or with `baseline`.
 
@@ -71,29 +71,28 @@ def compare(
     was given when it was made, and has no paired difference.
 
     Args:
-        workspace: where they are.
+        session: the folder of all experiments, and what shows progress.
         names: names or paths of at least two, or of one and a baseline.
         baseline: name or path; it need not be one of `names`.
         sort_by: a column of the table of all figures.
         csv: a file to write that table to.
-        progress: to talk to.
 
     Raises:
         ConfigError: fewer than two experiments, one of them twice, or no such column.
         MissingFileError: one is not there.
         StorageError: a file is damaged.
     """
-    candidates, place = _candidates(workspace, names, baseline)
+    candidates, place = _candidates(session.workspace, names, baseline)
     base = candidates[place]
     candidates = [candidate if candidate is base else _matched(candidate, base) for candidate in candidates]
     scores: dict[str, Scores] = {}
     outside: dict[str, Scores] = {}
     try:
-        scores = _scores(base, candidates, "oof", progress)
-        outside = _scores(base, candidates, "holdout", progress)
+        scores = _scores(base, candidates, "oof", session.progress)
+        outside = _scores(base, candidates, "holdout", session.progress)
     except (MissingFileError, DataError, FoldsError, ChangedError) as error:
         candidates = [replace(one, store=None, reason=one.reason or error.message) for one in candidates]
-    keys = differing_keys([candidate.experiment for candidate in candidates], workspace.root)
+    keys = differing_keys([candidate.experiment for candidate in candidates], session.workspace.root)
     rows = [
         _compared(
             candidate,
@@ -229,7 +228,7 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
 
 def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
     if base.name in scores:
-        return scores[base.name].judgement.metrics[0].direction
+        return scores[base.name].scored.metrics[0].direction
     if base.resolved is None:
         return "max"
     own = Own(first_fitted(Member(base.experiment)).config)
@@ -294,7 +293,7 @@ def _tuned_on_holdout(candidate: _Candidate, metric: str) -> float | None:
 def _difference(name: str, baseline: str, scores: dict[str, Scores]) -> PairedDifference | None:
     if name == baseline or name not in scores or baseline not in scores:
         return None
-    ours, theirs = scores[name].judgement, scores[baseline].judgement
+    ours, theirs = scores[name].scored, scores[baseline].scored
     found = paired(ours.metrics[0], ours.statistics[0], theirs.statistics[0])
     mean, low, high = (finite_or_none(number) for number in (found.mean, found.low, found.high))
     return PairedDifference(mean, low, high, finite_or_none(found.standard_error), found.verdict)

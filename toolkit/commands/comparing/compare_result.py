@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.commands.scoring.scores import written
 from toolkit.config.key_differences import ABSENT
 from toolkit.config.key_differences import written as written_value
 from toolkit.config.yaml.error_texts import nearest
 from toolkit.core.metrics.bootstrap import Verdict
 from toolkit.core.metrics.metric import Direction
 from toolkit.errors import ConfigError
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ class CompareResult:
                 one.name,
                 *([one.metric] if several else []),
                 _with_spread(one),
-                *map(written, (one.all, one.tuned, one.nested)),
+                *map(score_text, (one.all, one.tuned, one.nested)),
             )
             for one in self.experiments
         ]
@@ -175,7 +174,9 @@ class CompareResult:
 
     def _folds(self) -> Table:
         count = max(len(one.folds) for one in self.experiments)
-        rows = [(one.name, *map(written, [*one.folds, *[None] * (count - len(one.folds))])) for one in self.experiments]
+        rows = [
+            (one.name, *map(score_text, [*one.folds, *[None] * (count - len(one.folds))])) for one in self.experiments
+        ]
         return Table("fold by fold", ("", *map(str, range(count))), rows if count else [])
 
     def _differences(self) -> Table:
@@ -187,7 +188,7 @@ class CompareResult:
         rows = [
             (
                 one.name,
-                *map(written, (one.holdout, one.holdout_tuned)),
+                *map(score_text, (one.holdout, one.holdout_tuned)),
                 *(("", "", "") if (found := one.holdout_difference) is None else _cells(found)),
             )
             for one in self.experiments
@@ -222,15 +223,15 @@ def table_rows(experiments: Sequence[Compared], columns: Sequence[str]) -> list[
 
 
 def _with_spread(one: Compared) -> str:
-    return written(one.mean) if one.spread is None else f"{written(one.mean)} ± {one.spread:.4f}"
+    return score_text(one.mean) if one.spread is None else f"{score_text(one.mean)} ± {score_text(one.spread)}"
 
 
 def _cells(found: PairedDifference) -> tuple[str, str, str]:
-    return _signed(found.mean), f"{_signed(found.low)} … {_signed(found.high)}", found.verdict
-
-
-def _signed(number: float | None) -> str:
-    return "–" if number is None else f"{number:+.4f}"
+    return (
+        score_text(found.mean, signed=True),
+        f"{score_text(found.low, signed=True)} … {score_text(found.high, signed=True)}",
+        found.verdict,
+    )
 
 
 def _number(value: Any) -> float | None:

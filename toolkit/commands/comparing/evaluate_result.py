@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.commands.scoring.classification_table import report_table
-from toolkit.commands.scoring.scores import written
 from toolkit.core.metrics.classification_report import ClassificationReport
 from toolkit.core.metrics.confusion import ClassScores, PixelScores
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 _COUNTS_SHOWN_AT_MOST = 4
 
@@ -92,7 +91,7 @@ class EvaluateResult:
 
     def _report(self) -> Table:
         found = self.evaluation
-        score = f"out-of-fold {found.metric} {written(found.score)}, {found.recipe_text}"
+        score = f"out-of-fold {found.metric} {score_text(found.score)}, {found.recipe_text}"
         return report_table(f"{found.experiment}: {score}; all pixels together", found.report)
 
     def _per_image(self) -> Table:
@@ -126,7 +125,7 @@ class EvaluateResult:
             (
                 "none" if not size.high else f"{size.low:,} – {size.high:,}",
                 f"{size.images:,}",
-                *map(written, (size.score, size.precision, size.recall)),
+                *map(score_text, (size.score, size.precision, size.recall)),
                 f"{size.left_empty:,}",
             )
             for size in self.evaluation.sizes
@@ -136,7 +135,7 @@ class EvaluateResult:
 
     def _worst(self) -> Table:
         rows = [
-            (bad.image_id, str(bad.fold), f"{bad.score:.4f}", f"{bad.wrong_pixels:,}", f"{bad.true_area:,}")
+            (bad.image_id, str(bad.fold), score_text(bad.score), f"{bad.wrong_pixels:,}", f"{bad.true_area:,}")
             for bad in self.evaluation.worst
         ]
         columns = ("image", "fold", self.evaluation.metric, "wrong pixels", "true foreground")
@@ -165,7 +164,7 @@ def class_rows(classes: Mapping[str, ClassScores]) -> list[list[Any]]:
 
 
 def _scores(scores: PixelScores) -> list[str]:
-    return [written(score) for score in (scores.precision, scores.recall, scores.f1, scores.iou)]
+    return [score_text(score) for score in (scores.precision, scores.recall, scores.f1, scores.iou)]
 
 
 def _share_and_count(share: float | None, count: int) -> str:

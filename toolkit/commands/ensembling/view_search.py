@@ -17,14 +17,13 @@ from toolkit.commands.ensembling.weight_search import (
     scores_of,
     search,
 )
-from toolkit.commands.scoring.scores import written
 from toolkit.core.ensembling.candidate_scores import MemberWeights, Weighed, has_thresholds
 from toolkit.core.ensembling.weight_search import by_adding, indicator
 from toolkit.core.images.views import View, parse_views, views_name
 from toolkit.errors import ConfigError
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.files.experiment.members import Member
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 _AUTO = "auto"
 _FROM = "d4"
@@ -69,7 +68,7 @@ class ViewSearch:
     def tables(self) -> list[Table]:
         """What each view gains, and those that were added one after the other."""
         best = ", at the best threshold" if self.thresholds else ", untuned"
-        views = [(found.view, written(found.score), written(found.gain, signed=True)) for found in self.alone]
+        views = [(found.view, score_text(found.score), score_text(found.gain, signed=True)) for found in self.alone]
         columns = [
             [*self.scores_of_none.cells(self.thresholds), ""],
             *([*step.scores.cells(self.thresholds), step.gain.describe()] for step in self.steps),

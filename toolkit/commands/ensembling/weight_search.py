@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 
 from toolkit.commands.ensembling.blending import Source, blender_of
-from toolkit.commands.scoring.scores import labels_of, written, written_interval
+from toolkit.commands.scoring.scores import labels_of
 from toolkit.core.arrays import Floats, Integers, Labels, Objects
 from toolkit.core.ensembling.candidate_scores import MemberWeights, Weighed, has_thresholds, predicted, weigh
 from toolkit.core.ensembling.means import Mean
@@ -20,7 +20,7 @@ from toolkit.core.recipe.probabilities import Stored
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.files.experiment.members import Member
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, interval_text, score_text
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class SearchScores:
 
     def cells(self, thresholds: bool) -> list[str]:
         """For a table, under or beside `score_names`; the best threshold only where there are thresholds."""
-        best = [written(self.best)] if thresholds else []
-        return [written(self.untuned), *best, written(self.nested), written_interval(self.low, self.high)]
+        best = [score_text(self.best)] if thresholds else []
+        return [score_text(self.untuned), *best, score_text(self.nested), interval_text(self.low, self.high)]
 
 
 def score_names(thresholds: bool) -> list[str]:
@@ -59,7 +59,7 @@ class Gain:
 
     def describe(self) -> str:
         """In figures."""
-        return f"{written(self.gain, signed=True)} ± {written(self.standard_error)}"
+        return f"{score_text(self.gain, signed=True)} ± {score_text(self.standard_error)}"
 
 
 @dataclass(frozen=True)

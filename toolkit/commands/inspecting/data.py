@@ -7,6 +7,7 @@ from typing import TypeVar
 import cv2
 
 from toolkit.commands.inspecting.data_samples import draw_samples
+from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
@@ -15,7 +16,7 @@ from toolkit.files.data.finding import find_extra_images, find_test_images
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.datasets.dataset import Dataset, check_all_bit_depths, find_labelled, refuse_shared, weights_of
 from toolkit.files.disk.writing import replacing, write_json
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.inspection.checking import (
     DataIndex,
     duplicate_findings_of,
@@ -79,7 +80,7 @@ class DataResult:
         return [*lines, f"next: tk fit {self.experiment}"]
 
 
-def examine_data(workspace: Workspace, name: str, *, overrides: Sequence[str] = (), progress: Progress) -> DataResult:
+def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) -> DataResult:
     """Look at all data of an experiment; write data.json and a sheet of samples.
 
     What is wrong is collected, not raised.
@@ -87,7 +88,7 @@ def examine_data(workspace: Workspace, name: str, *, overrides: Sequence[str] = 
     Raises:
         ConfigError, MissingFileError: there is no such experiment, or its configuration is wrong.
     """
-    experiment = workspace.find(name)
+    experiment, progress = session.workspace.find(name), session.progress
     if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; the data are those of its members")
     config = load_config(experiment.config, overrides).config

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from toolkit.commands.session import Session
 from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
 from toolkit.config.resolved_stage import Stage, read_stage
@@ -23,7 +24,7 @@ from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.disk.writing import replacing
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.messages import Progress, Table, Task
 from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
 
@@ -57,29 +58,28 @@ class PreviewResult:
 
 
 def preview(
-    workspace: Workspace,
+    session: Session,
     name: str,
     *,
     count: int = 12,
     seed: int | None = None,
     stage: int = 0,
     overrides: Sequence[str] = (),
-    progress: Progress,
 ) -> PreviewResult:
     """Draw preview.png: some training images as they are, and as augmentation and mixing make them.
 
     Args:
-        workspace, name: the experiment.
+        session: the folder of all experiments, and what shows progress.
+        name: name or path of the experiment.
         count: images on the sheet, those with foreground first.
         seed: of the choice and of all draws; the experiment's if left out.
         stage: number of the stage whose augmentation is shown.
         overrides: as for `tk fit`.
-        progress: told of the images.
 
     Raises:
         ToolkitError: bad configuration or data.
     """
-    experiment = workspace.find(name)
+    experiment, progress = session.workspace.find(name), session.progress
     if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has an augmentation")
     if count < 1:

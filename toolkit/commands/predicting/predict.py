@@ -13,6 +13,7 @@ from toolkit.commands.predicting.formats import FORMATS, About, Predicted, parse
 from toolkit.commands.predicting.one_file_formats import refuse_other_sizes, write_maps, write_runs
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
 from toolkit.commands.scoring.recipe_choice import choose_recipe
+from toolkit.commands.session import Session
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.postprocess import IDENTITY, Step, describe, masks_of, recipe_to_plain
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
@@ -22,7 +23,6 @@ from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import Inputs, find_inputs, images_of
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.predictions.output_folder import InputRow, PredictionFolder
 from toolkit.learning.plugins import own_steps
@@ -32,40 +32,30 @@ _SECONDS_BETWEEN_SAVES = 2.0
 
 
 @dataclass(frozen=True)
-class Options:
-    """What predicts, and how: folds and a stage by number, a set of views, which recipe makes masks."""
+class PredictOptions:
+    """Which networks predict, and what is written.
 
+    `formats` are names of `FORMATS` and `MADE_OF`. All folds predict if `folds` is None, with the weights of the last
+    stage if `stage` is None. `recipe` is `tuned` or `untuned`; `threshold` replaces its thresholds. With `recursive`
+    images in subfolders are predicted too.
+    """
+
+    formats: Sequence[str] = ("png",)
     folds: Sequence[int] | None = None
     stage: int | None = None
     views: str | None = None
     recipe: str | None = None
     threshold: float | None = None
-
-
-def parse_folds(text: str | None) -> list[int] | None:
-    """The folds that `--fold 0,2` names.
-
-    Raises:
-        ConfigError: these are no numbers.
-    """
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"--fold: expected numbers separated by commas, such as 0,2; received {text!r}")
-    return [int(part) for part in parts]
+    recursive: bool = False
 
 
 def predict(
-    workspace: Workspace,
+    session: Session,
     name: str,
     paths: Sequence[Path],
     *,
     out: Path,
-    formats: Sequence[str] = ("png",),
-    options: Options = Options(),
-    recursive: bool = False,
-    progress: Progress,
+    options: PredictOptions = PredictOptions(),
 ) -> PredictResult:
     """Predict the images of a folder, or one image, and write what the formats ask for into another folder.
 
@@ -73,25 +63,23 @@ def predict(
     the same. What is there and was made from the very same is kept.
 
     Args:
-        workspace: where the experiment is.
+        session: the folder of all experiments, and what shows progress.
         name: of an experiment, an ensemble or a part.
         paths: of a folder of images, or of one image; of several where images have their channels in several folders.
         out: the folder to write to.
-        formats: see `prediction_files.FORMATS` and `MADE_OF`.
-        options: what predicts, and how.
-        recursive: whether folders in the folder count too.
-        progress: to talk to.
+        options: which networks predict, and what is written.
 
     Raises:
         ToolkitError: nothing can be predicted, or not written.
     """
     started = time.perf_counter()
-    wanted = parse_formats(formats)
-    member = find_member(workspace, name)
+    progress = session.progress
+    wanted = parse_formats(options.formats)
+    member = find_member(session.workspace, name)
     views = chosen_views(options.views)
     fitted = find_fitted(member, folds=options.folds, stage=options.stage, views=views)
     rule = _recipe(member, fitted, wanted, options, progress)
-    inputs = find_inputs(paths, recursive=recursive, leave_out=out)
+    inputs = find_inputs(paths, recursive=options.recursive, leave_out=out)
     images = images_of(inputs, first_networks(fitted))
     inputs.warn(progress)
     if "maps" in wanted:
@@ -236,7 +224,7 @@ def _stored(found: Forecast, stored_type: StoredType) -> Stored:
 
 
 def _recipe(
-    member: Member, fitted: Fitted, formats: Sequence[str], options: Options, progress: Progress
+    member: Member, fitted: Fitted, formats: Sequence[str], options: PredictOptions, progress: Progress
 ) -> Recipe | None:
     """What makes masks, if any are asked for; where it comes from is said."""
     given = options.recipe is not None or options.threshold is not None

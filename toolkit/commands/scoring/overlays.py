@@ -16,6 +16,7 @@ from toolkit.files.data.sources import LabelledImages
 from toolkit.files.disk.writing import replacing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.messages import score_text
 from toolkit.report.drawing import as_rgb
 from toolkit.report.overlay_sheet import OverlayRow, overlay_sheet
 
@@ -39,13 +40,13 @@ def write_overlays(
     a good one.
     """
     rows = _Rows(store, data, scores, recipe, steps)
-    order = worst_first(rows.values, scores.judgement.wrong, scores.judgement.metrics[0].direction)
+    order = worst_first(rows.values, scores.scored.wrong, scores.scored.metrics[0].direction)
     worst = (rows.of(int(position), "wrong") for position in order[:_ROWS])
     every = (rows.of(int(position), "true") for position in order[::-1])
     # An empty image that was left empty is right, and nothing to look at.
     best = islice((row for row in every if row.truth.any()), _ROWS)
     how = describe(recipe, data.classes.names, data.classes.activation)
-    title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {how}"
+    title = f"{experiment.name}: out-of-fold {scores.metric} {score_text(scores.all)}, {how}"
     sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)])
     encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]
     with replacing(experiment.overlays) as file:

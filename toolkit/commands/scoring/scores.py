@@ -9,7 +9,7 @@ import numpy as np
 from toolkit.config.metrics import parse_metric
 from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
-from toolkit.core.metrics.scorer import Judgement, Scorer
+from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import Step
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError
@@ -27,34 +27,34 @@ class Scores:
 
     ids: tuple[str, ...]
     folds: Integers
-    judgement: Judgement
+    scored: ScoredImages
     classes: tuple[str, ...]
 
     @property
     def metric(self) -> str:
         """The label of the primary metric."""
-        return self.judgement.metrics[0].label
+        return self.scored.metrics[0].label
 
     @property
     def all(self) -> float:
         """The primary metric over all images together."""
-        return self.judgement.scores()[self.metric]
+        return self.scored.scores()[self.metric]
 
     @property
     def by_fold(self) -> list[float]:
         """The primary metric over the images of each fold; NaN where none counts."""
         folds = range(int(self.folds.max()) + 1)
-        return [self.judgement.of(np.flatnonzero(self.folds == fold)).scores()[self.metric] for fold in folds]
+        return [self.scored.of(np.flatnonzero(self.folds == fold)).scores()[self.metric] for fold in folds]
 
     @property
     def by_metric(self) -> Mapping[str, Floats]:
         """The scores of each image, `float64 (images,)` by label; NaN where it is skipped."""
-        return self.judgement.per_image()
+        return self.scored.per_image()
 
     @property
     def per_class(self) -> dict[str, dict[str, float]]:
         """The scores over all images by class and label; NaN where a metric has none."""
-        found = self.judgement.per_class()
+        found = self.scored.per_class()
         return {
             name: {label: float(scores[index]) for label, scores in found.items()}
             for index, name in enumerate(self.classes)
@@ -104,17 +104,17 @@ def score_stores(
     """
     specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, own or {}) for spec in metrics]
     classes = data.classes
-    built = build_metrics(specs, classes.count, classes.activation, own=own, benchmark=benchmark)
-    judges = [Scorer(built, classes.activation, recipe, steps) for _ in stores]
+    built = build_metrics(specs, classes.count, classes.activation, plugins=own, benchmark=benchmark)
+    scorers = [Scorer(built, classes.activation, recipe, steps) for _ in stores]
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:
             labels = labels_of(data, stores[0], image_id)
-            objects = data.read_objects(image_id) if judges[0].needs_objects else None
-            for store, judge in zip(stores, judges, strict=True):
-                judge.add(store.read(image_id), labels, objects, store.presence(image_id))
+            objects = data.read_objects(image_id) if scorers[0].needs_objects else None
+            for store, scorer in zip(stores, scorers, strict=True):
+                scorer.add(store.read(image_id), labels, objects, store.presence(image_id))
             task.advance()
-    return [Scores(ids, folds, judge.judgement(), classes.names) for judge in judges]
+    return [Scores(ids, folds, scorer.scored(), classes.names) for scorer in scorers]
 
 
 def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Labels:
@@ -156,7 +156,7 @@ def read_holdout(tree: Mapping[str, Any]) -> HoldoutScore | None:
 
 
 def _over_all(scores: Scores) -> dict[str, Any]:
-    tree: dict[str, Any] = {"all": finite_or_none(scores.all), "metrics": _numbers(scores.judgement.scores())}
+    tree: dict[str, Any] = {"all": finite_or_none(scores.all), "metrics": _numbers(scores.scored.scores())}
     if len(scores.classes) > 1:
         tree["classes"] = {name: _numbers(found) for name, found in scores.per_class.items()}
     return tree
@@ -175,13 +175,3 @@ def _numbers(scores: Mapping[str, float]) -> dict[str, float | None]:
 def next_command(name: str) -> str:
     """What to type once an experiment or ensemble is scored."""
     return f"next: tk tune {name}"
-
-
-def written(score: float | None, *, signed: bool = False) -> str:
-    """A score for the screen; one that does not exist, because the metric skipped every image, is a dash."""
-    return "–" if score is None else f"{score:{'+' if signed else ''}.4f}"
-
-
-def written_interval(low: float | None, high: float | None) -> str:
-    """The bounds of an interval for the screen."""
-    return "–" if low is None or high is None else f"{low:.4f} – {high:.4f}"

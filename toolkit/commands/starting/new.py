@@ -1,10 +1,11 @@
-"""`tk new`: a new experiment folder with a config.yaml to start from."""
+"""`tk new`: a new experiment with a config.yaml to start from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands.session import Session
 from toolkit.commands.starting.starting_point import (
     HEADER,
     SAID_BY_COMPETITION,
@@ -19,13 +20,13 @@ from toolkit.config.models import Config
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.disk.writing import write_text
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.messages import Table
 
 
 @dataclass(frozen=True)
 class NewResult:
-    """What `tk new` has made."""
+    """The experiment that `tk new` has written."""
 
     experiment: str
     config: str
@@ -33,53 +34,69 @@ class NewResult:
     test_images: int
 
     def tables(self) -> list[Table]:
-        """What the data folder holds."""
+        """The numbers of images."""
         rows = [("training images", str(self.training_images)), ("test images", str(self.test_images))]
         return [Table(f"{self.config}", ("", ""), rows)]
 
     def next_steps(self) -> list[str]:
-        """What to type."""
-        return [f"next: look at {self.config}, then tk fit {self.experiment}"]
+        """The next command."""
+        return [f"next: check {self.config}, then tk fit {self.experiment}"]
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """The data of an experiment; `competition` is the name of a preset or the path of a YAML file."""
+
+    images: Path | None = None
+    masks: Path | None = None
+    test: Path | None = None
+    sample_submission: Path | None = None
+    competition: str | None = None
 
 
 def new(
-    workspace: Workspace,
+    session: Session,
     name: str,
     *,
-    images: Path | None = None,
-    masks: Path | None = None,
-    test: Path | None = None,
-    sample_submission: Path | None = None,
-    competition: str | None = None,
+    files: DataFiles = DataFiles(),
     extends: str | None = None,
     overrides: Sequence[str] = (),
 ) -> NewResult:
-    """Write experiments/NAME/config.yaml, from data folders or as a variation of another experiment.
-
-    `competition` is the name of a preset or the path of a YAML file.
+    """Write experiments/NAME/config.yaml, from data folders or as a variant of another experiment.
 
     Raises:
-        ConfigError: the name is taken or cannot be one, or the values do not fit.
-        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data are not there.
+        ConfigError: the name is taken or not valid, or the configuration is not valid.
+        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data cannot be found.
     """
-    experiment = workspace.new(name)
-    given = {"images": images, "masks": masks, "test": test, "sample_submission": sample_submission}
-    data = {key: relative_path(path, experiment) for key, path in given.items() if path is not None}
-    if competition is not None:
-        is_file = is_competition_file(competition)
-        data["competition"] = relative_path(Path(competition), experiment) if is_file else competition
+    experiment = session.workspace.new(name)
+    data = _data(files, experiment)
     if extends is None and not {"images", "masks"} <= data.keys():
         raise ConfigError(
-            "--images and --masks are missing: where are the training data?",
-            f"Type: tk new {name} --images FOLDER --masks FOLDER_OR_CSV, or tk new {name} --extends EXPERIMENT",
+            "--images and --masks are required unless --extends is given",
+            f"Run: tk new {name} --images FOLDER --masks FOLDER_OR_CSV, or tk new {name} --extends EXPERIMENT",
         )
     tree: dict[str, Any] = {"data": data} if data else {}
     if extends is None:
-        said = SAID_BY_COMPETITION if competition is not None else ()
+        said = SAID_BY_COMPETITION if files.competition is not None else ()
         tree |= {key: value for key, value in STARTING_POINT.items() if key not in said}
     else:
-        tree = {"extends": relative_path(workspace.find(extends).config, experiment)} | tree
+        tree = {"extends": relative_path(session.workspace.find(extends).config, experiment)} | tree
     return _write_checked(experiment, tree, overrides)
+
+
+def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
+    """The keys below `data`."""
+    paths = {
+        "images": files.images,
+        "masks": files.masks,
+        "test": files.test,
+        "sample_submission": files.sample_submission,
+    }
+    data = {key: relative_path(path, experiment) for key, path in paths.items() if path is not None}
+    if files.competition is not None:
+        is_file = is_competition_file(files.competition)
+        data["competition"] = relative_path(Path(files.competition), experiment) if is_file else files.competition
+    return data
 
 
 def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> NewResult:
@@ -94,7 +111,7 @@ def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequ
 
 
 def _with_inherited_lists(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A file replaces a list as a whole: one of whose entries is changed has to be copied from the other file."""
+    """Copy inherited lists of which one entry is overridden, because a file replaces a list as a whole."""
     inherited = read_tree(experiment.config)
     copied = dict(tree)
     for key in map(override_key, overrides):
@@ -104,10 +121,10 @@ def _with_inherited_lists(experiment: Experiment, tree: dict[str, Any], override
 
 
 def _refuse_inexpressible(written: Config, wanted: Config) -> None:
-    """A mapping in a file is merged with the inherited one, so that nothing can be taken out of it."""
+    """Refuse an override that a file cannot express: mappings are merged, so that no inherited key can be removed."""
     differing = [key for key in Config.model_fields if getattr(written, key) != getattr(wanted, key)]
     if differing:
         raise ConfigError(
-            f"--set {differing[0]}=…: a file that extends another can add to its {differing[0]}, not take out of it",
-            f"Set single keys ({differing[0]}.NAME=VALUE), or give a list: {differing[0]}=[…].",
+            f"--set {differing[0]}=…: a file that extends another can add keys to {differing[0]}, but not remove them",
+            f"Set single keys ({differing[0]}.NAME=VALUE), or use a list: {differing[0]}=[…].",
         )

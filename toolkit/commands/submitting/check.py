@@ -1,24 +1,24 @@
-"""`tk check`: what is wrong with a submission file, whoever made it."""
+"""`tk check`: check a submission file, whatever made it."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.session import Session
 from toolkit.commands.submitting.competition_option import named_competition
 from toolkit.config.data.competitions import PLAIN
 from toolkit.errors import SubmissionError
 from toolkit.files.data.sources import find_images
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.submissions.checks import check_submission
 from toolkit.files.submissions.expectations import Expected, TestImages
 from toolkit.files.submissions.findings import Finding, is_refused
 from toolkit.files.submissions.layout import sample_layout
 from toolkit.files.submissions.log import SubmissionLog
-from toolkit.messages import Progress, Table
+from toolkit.messages import Table
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What the checks of a file have found."""
+    """The findings about a submission file."""
 
     path: str
     competition: str | None
@@ -29,7 +29,7 @@ class CheckResult:
 
     @property
     def exit_code(self) -> int:
-        """That of `SubmissionError` if the file is wrong."""
+        """0, or that of `SubmissionError` if the file would be refused."""
         return SubmissionError.exit_code if is_refused(self.findings) else 0
 
     def tables(self) -> list[Table]:
@@ -51,41 +51,40 @@ class CheckResult:
         return [Table(title, ("", "check", "where", "what", "what to do"), rows)]
 
     def next_steps(self) -> list[str]:
-        """What the findings mean, and how to have more checked."""
-        hints = (
-            [] if self.competition else ["checked as one column-major mask an image; name yours: --competition NAME"]
-        )
+        """What the findings mean, and which option would check more."""
+        plain = "checked as one column-major mask per image; for another format: --competition NAME"
+        hints = [] if self.competition else [plain]
         if is_refused(self.findings):
-            return [*hints, "refused: mend the file before you upload it"]
-        warned = "the competition may take it, but look at the warnings first"
-        return [*hints, warned if self.findings else "nothing is wrong"]
+            return [*hints, "refused: fix the file before you upload it"]
+        warned = "the competition may accept the file, but look at the warnings first"
+        return [*hints, warned if self.findings else "no problems were found"]
 
 
 def check(
-    workspace: Workspace,
+    session: Session,
     path: Path,
     *,
     sample: Path | None = None,
     images: Path | None = None,
     competition: str | None = None,
-    progress: Progress,
 ) -> CheckResult:
-    """Check a submission file against a competition, a sample submission and a folder of test images, where given.
+    """Check a submission file against a competition, a sample submission and a folder of test images, if given.
 
     Raises:
         ConfigError: there is no such competition.
-        MissingFileError: a file or folder is not there.
-        SubmissionError: the sample submission is none of this competition.
+        MissingFileError: a file or folder does not exist.
+        SubmissionError: the sample submission does not have the format of the competition.
     """
     form = named_competition(competition) or PLAIN
     layout = None if sample is None else sample_layout(sample, form, "--sample")
+    workspace = session.workspace
     earlier = [
         entry
         for entry in SubmissionLog(workspace.submission_log).read()
         if (workspace.submissions / f"{entry.name}.csv").resolve() != path.resolve()
     ]
     found = None if images is None else _test_images(images)
-    checked = check_submission(path, Expected(form, layout, sample, found, earlier=earlier), progress)
+    checked = check_submission(path, Expected(form, layout, sample, found, earlier=earlier), session.progress)
     return CheckResult(str(path), competition, checked.rows, checked.images, checked.empty_rows, checked.findings)
 
 

@@ -1,4 +1,4 @@
-"""Competitions that the command line names."""
+"""The option --competition."""
 
 from toolkit.config.data.competitions import Competition, find_competition
 from toolkit.config.yaml.error_texts import describe_unknown_name
@@ -7,10 +7,11 @@ from toolkit.errors import ConfigError, MissingFileError
 
 
 def named_competition(name: str | None) -> Competition | None:
-    """The competition that `--competition` names: a preset, or the path of a YAML file; None where it is left out.
+    """The competition of `--competition`: a preset or the path of a YAML file; None if it is not given.
 
     Raises:
-        ConfigError, MissingFileError: there is none, or its file is wrong.
+        ConfigError: there is no such preset, or the file is not valid.
+        MissingFileError: there is no such file.
     """
     if name is None:
         return None

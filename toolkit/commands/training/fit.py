@@ -14,12 +14,11 @@ from toolkit.commands.scoring.scores import (
     read_holdout,
     score_stores,
     write_scores,
-    written,
 )
+from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import plan_folds
 from toolkit.config.loading import Loaded, load_config, plain_config, with_defaults
 from toolkit.config.models import Config
-from toolkit.config.yaml.fields import parse_duration
 from toolkit.core.arrays import Integers
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError
@@ -29,7 +28,7 @@ from toolkit.files.datasets.truth import only
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import read_json
-from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.files.experiment.resolved import (
@@ -43,7 +42,7 @@ from toolkit.files.experiment.resolved import (
 from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, score_text
 
 # The content of the data and the precision that was chosen are compared themselves.
 _FREE_TO_CHANGE = (
@@ -73,12 +72,16 @@ _CONTENTS = {
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which part of the work to do: folds and stages by number, all of them if None, and for how many seconds."""
+class FitOptions:
+    """Which part of the work to do: folds and stages by number, all of them if None, and for how many seconds.
+
+    With `restart` earlier results are discarded.
+    """
 
     folds: Sequence[int] | None = None
     stages: Sequence[int] | None = None
     max_seconds: float | None = None
+    restart: bool = False
 
     def check(self, config: Config) -> tuple[list[int], list[int]]:
         """The numbers of the folds and of the stages.
@@ -98,38 +101,6 @@ def _numbers(option: str, given: Sequence[int] | None, count: int) -> list[int]:
     if wrong:
         raise ConfigError(f"{option}: there is no {wrong[0]}; there are 0 to {count - 1}")
     return wanted
-
-
-EVERYTHING = Wanted()
-
-
-def parse_wanted(folds: str | None, stages: str | None, max_time: str | None) -> Wanted:
-    """The part of the work as the command line names it: `0,2`, `1`, `8h`.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    return Wanted(
-        _listed("--folds", folds),
-        _listed("--stages", stages),
-        None if max_time is None else _duration(max_time),
-    )
-
-
-def _listed(option: str, text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"{option}: expected numbers separated by commas, such as 0,2; received {text!r}")
-    return [int(part) for part in parts]
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"--max-time: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -155,16 +126,16 @@ class FitResult:
         if not self.finished:
             rows = [(line,) for line in self.stages]
             return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
-        rows_of_folds = [(f"fold {number}", written(score)) for number, score in enumerate(self.folds)]
+        rows_of_folds = [(f"fold {number}", score_text(score)) for number, score in enumerate(self.folds)]
         if len(self.folds) > 1:
-            rows_of_folds.append(("all out-of-fold images", written(self.all)))
+            rows_of_folds.append(("all out-of-fold images", score_text(self.all)))
         if self.holdout is not None:
-            rows_of_folds.append((self.holdout.title(len(self.folds)), written(self.holdout.score)))
+            rows_of_folds.append((self.holdout.title(len(self.folds)), score_text(self.holdout.score)))
         tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
         if self.classes:
             metrics = list(next(iter(self.classes.values())))
             rows_of_classes = [
-                (name, *(written(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
+                (name, *(score_text(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
             ]
             tables.append(Table(f"{self.experiment}: by class", ("class", *metrics), rows_of_classes))
         return tables
@@ -176,18 +147,10 @@ class FitResult:
         return [f"pictures: {self.overlays}", next_command(self.experiment)]
 
 
-def fit(
-    workspace: Workspace,
-    name: str,
-    *,
-    overrides: Sequence[str] = (),
-    wanted: Wanted = EVERYTHING,
-    restart: bool = False,
-    progress: Progress,
-) -> FitResult:
+def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: FitOptions = FitOptions()) -> FitResult:
     """Train folds of an experiment and, when all are finished, predict its training and test images.
 
-    What is finished is kept: a second call goes on where the first one stopped. With `restart` it begins again.
+    What is finished is kept: a second call goes on where the first one stopped. With `options.restart` it begins again.
 
     Raises:
         ToolkitError: bad configuration or data, before any training; another run on the experiment; a configuration
@@ -195,22 +158,22 @@ def fit(
         OutOfTimeError: the time is up.
     """
     started = time.perf_counter()
-    experiment = workspace.find(name)
+    experiment, progress = session.workspace.find(name), session.progress
     if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; its members are fitted", "Run: tk ensemble MEMBER MEMBER")
     loaded = load_config(experiment.config, overrides)
-    wanted.check(loaded.config)
-    if restart and not (wanted.folds is None and wanted.stages is None):
+    options.check(loaded.config)
+    if options.restart and not (options.folds is None and options.stages is None):
         raise ConfigError(
             "--restart discards the results of all folds and stages; it does not go with --folds or --stages",
             f"Begin again with: tk fit {experiment.name} --restart",
         )
     with locked(experiment.lock):
         dataset = find_dataset(loaded.config, progress)
-        table = plan_folds(experiment, loaded.config, dataset, progress, restart=restart)
+        table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
         warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
         finished = _train_predict_score(
-            experiment, loaded, dataset, table, wanted=wanted, restart=restart, started=started, progress=progress
+            experiment, loaded, dataset, table, options=options, started=started, progress=progress
         )
     return _result(experiment, loaded.config, finished, round(time.perf_counter() - started, 1))
 
@@ -241,8 +204,7 @@ def _train_predict_score(
     dataset: Dataset,
     table: FoldTable,
     *,
-    wanted: Wanted,
-    restart: bool,
+    options: FitOptions,
     started: float,
     progress: Progress,
 ) -> bool:
@@ -256,17 +218,17 @@ def _train_predict_score(
 
     config, folds = loaded.config, table.folds
     own = Own(experiment.config, progress)
-    fold_numbers, stage_numbers = wanted.check(config)
+    fold_numbers, stage_numbers = options.check(config)
     digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(experiment, loaded, dataset, folds)
     plan = plan_training(loaded, own)
     precision = choose_precision(config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
-    _begin(experiment, resolved, restart)
+    _begin(experiment, resolved, options.restart)
     # What a user put there is left as it is, as long as it says everything.
     if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
     spent = time.perf_counter() - started
-    deadline = Deadline.after(None if wanted.max_seconds is None else wanted.max_seconds - spent)
+    deadline = Deadline.after(None if options.max_seconds is None else options.max_seconds - spent)
     part = Work(fold_numbers, stage_numbers, deadline)
     fit_folds(experiment, plan, dataset.pool(folds), part, precision=precision, progress=progress)
     if not is_trained(experiment, config):

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
 from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
@@ -17,12 +18,23 @@ from toolkit.files.datasets.dataset import Dataset, find_dataset
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import write_text
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
-from toolkit.messages import Progress, Table
+from toolkit.messages import Table
 
 _NAMES: dict[type, str] = {CyclicLR: "CyclicLR", Variations: "LRVariator"}
 """Schedules that give learning rates themselves."""
+
+
+@dataclass(frozen=True)
+class LrFindOptions:
+    """The range of learning rates, the number of batches, and the fold and stage whose settings are used."""
+
+    low: float = 1e-7
+    high: float = 1.0
+    steps: int = 120
+    fold: int = 0
+    stage: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,16 +74,7 @@ class LrFindResult:
 
 
 def find_learning_rate(
-    workspace: Workspace,
-    name: str,
-    *,
-    overrides: Sequence[str] = (),
-    low: float = 1e-7,
-    high: float = 1.0,
-    steps: int = 120,
-    fold: int = 0,
-    stage: int = 0,
-    progress: Progress,
+    session: Session, name: str, *, overrides: Sequence[str] = (), options: LrFindOptions = LrFindOptions()
 ) -> LrFindResult:
     """Train with a learning rate that rises from batch to batch, from where the stage starts; nothing of it is kept.
 
@@ -80,7 +83,8 @@ def find_learning_rate(
         NotReadyError: the stage starts from weights that are not there yet.
         TrainingError: the curve says nothing.
     """
-    experiment = workspace.find(name)
+    experiment, progress = session.workspace.find(name), session.progress
+    fold, stage = options.fold, options.stage
     if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has a learning rate")
     loaded = load_config(experiment.config, overrides)
@@ -89,7 +93,7 @@ def find_learning_rate(
         if not 0 <= number < count:
             raise ConfigError(f"{option}: there is no {number}; there are 0 to {count - 1}")
     try:
-        rates = geometric_rates(low, high, steps)
+        rates = geometric_rates(options.low, options.high, options.steps)
     except ValueError as error:
         raise ConfigError(f"--low, --high, --steps: {error}") from error
     with locked(experiment.lock):

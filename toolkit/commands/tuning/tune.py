@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import score_stores
+from toolkit.commands.session import Session
 from toolkit.commands.submitting.masks import chosen_classes
 from toolkit.commands.tuning.out_of_fold import OutOfFold
 from toolkit.commands.tuning.tune_result import ShiftResult, StepResult, TuneResult
@@ -27,7 +28,7 @@ from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import finite_or_none
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, read_fold_table
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
@@ -39,9 +40,8 @@ from toolkit.report.tuning_surface import surface_picture
 
 
 def tune(
-    workspace: Workspace,
-    name: str | None,
-    progress: Progress,
+    session: Session,
+    name: str | None = None,
     *,
     metric: str | None = None,
     steps: str | None = None,
@@ -50,9 +50,8 @@ def tune(
     """Search the recipe on the out-of-fold predictions of an experiment or ensemble.
 
     Args:
-        workspace: where experiments are.
+        session: the folder of all experiments, and what shows progress.
         name: of the experiment; the one finished last if it is None.
-        progress: to talk to.
         metric: another metric than the experiment's, a YAML value.
         steps: what is searched, names joined by commas; what suits the metric if it is None.
         explain: whether to draw the surface and to tell of each step.
@@ -62,7 +61,8 @@ def tune(
         ChangedError: folds or images are not those that it was trained with.
         ConfigError: the metric or a step is unknown.
     """
-    experiment = workspace.find_or_last(name, progress)
+    progress = session.progress
+    experiment = session.workspace.find_or_last(name, progress)
     with locked(experiment.lock):
         resolved = read_resolved(experiment)
         everything = truth_of(experiment, resolved)
@@ -72,7 +72,7 @@ def tune(
         spec = truth.metric
         if metric is not None:
             spec = parse_metric_text(metric, "--metric", _own(experiment, progress))
-        own = _own(experiment, progress) if spec.is_own else None
+        own = _own(experiment, progress) if spec.is_plugin else None
         built = build_metric(spec, truth.classes.count, truth.classes.activation, own)
         if truth.benchmark is not None and truth.classes.count > 1:
             built = built.for_class(truth.benchmark)

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from toolkit.commands.scoring.scores import written
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import IDENTITY, describe
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.core.tuning.threshold_shift import Look
 from toolkit.files.experiment.tuned import HoldoutScores
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,12 @@ class TuneResult:
 
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe; how test predictions differ; and what each step gave if asked for."""
-        low, high = map(written, self.interval)
+        low, high = map(score_text, self.interval)
         each = "each fold" if self.parts is None else f"each of {self.parts} random parts of the only fold"
         rows = [
-            ("untuned", written(self.untuned), "", self._described(IDENTITY)),
-            ("tuned, optimistic", written(self.tuned), "", self._described(self.best)),
-            ("nested, honest", written(self.nested), f"{low} to {high}", f"{each} with what the others chose"),
+            ("untuned", score_text(self.untuned), "", self._described(IDENTITY)),
+            ("tuned, optimistic", score_text(self.tuned), "", self._described(self.best)),
+            ("nested, honest", score_text(self.nested), f"{low} to {high}", f"{each} with what the others chose"),
             *self._holdout_rows(),
         ]
         columns = ("", self.metric, "95 % interval", "recipe")
@@ -93,7 +92,7 @@ class TuneResult:
 
     def next_steps(self) -> list[str]:
         """What is kept and why, and what to type."""
-        gain = f"nested gains {_signed(self.gain)} ± {written(self.standard_error)} over untuned"
+        gain = f"nested gains {score_text(self.gain, signed=True)} ± {score_text(self.standard_error)} over untuned"
         if self.recipe == IDENTITY:
             why = "may be chance" if self.gain is not None and self.gain > 0 else "is none"
             kept = "the search found nothing better" if self.best == IDENTITY else f"{gain}, which {why}"
@@ -116,13 +115,13 @@ class TuneResult:
         rows = [("untuned", found.untuned, IDENTITY), ("tuned", found.tuned, self.best)]
         if self.test_recipe not in (IDENTITY, self.best):
             rows.append(("as submitted", found.submitted, self.test_recipe))
-        return [(f"hold-out, {what}", written(score), "", self._described(recipe)) for what, score, recipe in rows]
+        return [(f"hold-out, {what}", score_text(score), "", self._described(recipe)) for what, score, recipe in rows]
 
     def _holdout_lines(self) -> list[str]:
         found = self.holdout
         if found is None or self.best == IDENTITY:
             return []
-        gain = f"{_signed(found.gain)} ± {written(found.standard_error)}"
+        gain = f"{score_text(found.gain, signed=True)} ± {score_text(found.standard_error)}"
         return [f"on the {found.images} images of the hold-out, which chose nothing, tuned gains {gain} over untuned"]
 
     def _shift_lines(self) -> list[str]:
@@ -131,7 +130,7 @@ class TuneResult:
             return ["there are no test predictions to compare with"]
         if self.parts is not None:
             return ["for test predictions thresholds are not moved: with one fold nothing tells whether that helps"]
-        gain = f"gains {_signed(shift.gain)} ± {written(shift.standard_error)} from fold to fold"
+        gain = f"gains {score_text(shift.gain, signed=True)} ± {score_text(shift.standard_error)} from fold to fold"
         if shift.moved:
             moved = "for test predictions thresholds are moved so that the share of foreground stays"
             return [f"{moved}, which {gain}: {self._described(self.test_recipe)}"]
@@ -143,9 +142,9 @@ class TuneResult:
         rows = [
             (
                 f"{each.step} {each.name}".strip(),
-                written(each.tuned),
-                written(each.cross_validated),
-                f"{_signed(each.gain)} ± {written(each.standard_error)}",
+                score_text(each.tuned),
+                score_text(each.cross_validated),
+                f"{score_text(each.gain, signed=True)} ± {score_text(each.standard_error)}",
                 f"{'yes' if each.kept else 'no'}: {each.reason}",
                 self._described_step(each),
             )
@@ -178,7 +177,3 @@ def _shift_table(oof: Look, test: Look) -> Table:
 def _shared(recipe: Recipe) -> Recipe:
     """What a recipe of several classes has for all of them: the rules of each stand in rows of their own."""
     return Recipe(between=recipe.between, priority=recipe.priority, split=recipe.split)
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.4f}"

@@ -1,4 +1,4 @@
-"""The metrics by name, and how they are built for the classes of an experiment."""
+"""The metrics by name, and how to build them for the classes of an experiment."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,18 +14,19 @@ from toolkit.core.metrics import area as area_metrics
 from toolkit.core.metrics.area import AreaFormula, AreaMetric, PixelAccuracy, PooledMetric
 from toolkit.core.metrics.instance import InstanceMetric
 from toolkit.core.metrics.metric import Case, Direction, Empty, Metric, case_of, mean, mean_of_draws
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, not_valid
 
-OwnCallable = Callable[[Planes, Planes, Mask], float]
-"""A metric of the user's: prediction and truth `bool (height, width, classes)`, and which pixels are not void."""
+PluginCallable = Callable[[Planes, Planes, Mask], float]
+"""A metric from plugins: takes prediction and truth, `bool (height, width, classes)`, and a mask of the pixels that are
+not ignored; returns a number."""
 
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A metric as the configuration names it, checked.
+    """A metric as the configuration names it, after checking.
 
-    `name` is one of `METRICS` or that of a metric of the user's own; `arguments` are those that differ from their
-    defaults, and β always, by name.
+    `name` is a key of `METRICS` or the name of a metric from plugins. `arguments` holds names and values that differ
+    from the defaults; β is always included.
     """
 
     name: str
@@ -33,15 +34,15 @@ class MetricSpec:
 
     @property
     def label(self) -> str:
-        """The canonical text, such as `dice`, `fbeta(beta=2)` or `fbeta(beta=0.5; empty=skip)`; without commas."""
+        """The canonical text without commas: `dice`, `fbeta(beta=2)`, `fbeta(beta=0.5; empty=skip)`."""
         if not self.arguments:
             return self.name
         words = "; ".join(f"{key}={_written(value)}" for key, value in self.arguments)
         return f"{self.name}({words})".replace(",", " ")
 
     @property
-    def is_own(self) -> bool:
-        """Whether it is the user's own."""
+    def is_plugin(self) -> bool:
+        """Whether the metric comes from plugins."""
         return self.name not in METRICS
 
 
@@ -51,16 +52,16 @@ def _written(value: Any) -> str:
 
 @dataclass(frozen=True)
 class MetricKind:
-    """A metric that can be named: its usual empty-mask policy, and what builds it.
+    """A metric of the registry: its default score of empty masks, and the function that builds it.
 
-    `build` takes the label, the count of classes and the activation, then `empty` and further arguments by name.
+    `build` takes the label, the number of classes and the activation, then `empty` and further arguments by name.
     """
 
     empty: Empty
     build: Callable[..., Metric]
 
     def of_masks(self, prediction: Mask, truth: Mask, **arguments: Any) -> float:
-        """Score one predicted mask against the truth, both `bool (height, width)`, with no other image."""
+        """Score a single predicted mask against the truth, both `bool (height, width)`."""
         metric = self.build("", 1, "sigmoid", **{"empty": self.empty, **arguments})
         return metric.score(metric.measure(case_of(prediction[..., None], truth.view(np.uint8), "sigmoid"))[None])
 
@@ -105,21 +106,21 @@ METRICS: dict[str, MetricKind] = {
 
 
 def build_metric(
-    spec: MetricSpec, classes: int, activation: Activation, own: Mapping[str, Any] | None = None
+    spec: MetricSpec, classes: int, activation: Activation, plugins: Mapping[str, Any] | None = None
 ) -> Metric:
-    """Build a metric for predictions of so many classes.
+    """Build a metric.
 
     Args:
         spec: from `toolkit.config.metrics.parse_metric`.
-        classes: how many planes a prediction has.
-        activation: whether they exclude each other.
-        own: the user's metrics by the name that the configuration uses, see `OwnMetric`.
+        classes: number of classes, which is the number of planes of a prediction.
+        activation: `softmax` for exclusive classes, `sigmoid` for independent ones.
+        plugins: metrics from plugins by the name that the configuration uses; see `PluginMetric`.
 
     Raises:
-        ConfigError: a metric of the user's is not there, cannot be called, or has an unknown `direction`.
+        ConfigError: a metric from plugins was not loaded, is not callable, or has an invalid `direction`.
     """
-    if spec.is_own:
-        return _own(spec, classes, own or {})
+    if spec.is_plugin:
+        return _plugin_metric(spec, classes, {} if plugins is None else plugins)
     kind = METRICS[spec.name]
     return kind.build(spec.label, classes, activation, **{"empty": kind.empty, **dict(spec.arguments)})
 
@@ -129,44 +130,44 @@ def build_metrics(
     classes: int,
     activation: Activation,
     *,
-    own: Mapping[str, Any] | None = None,
+    plugins: Mapping[str, Any] | None = None,
     benchmark: int | None = None,
 ) -> tuple[Metric, ...]:
-    """Build several metrics as `build_metric` does, each once; the first is the primary one.
+    """Build several metrics as `build_metric` does, dropping duplicates; the first is the primary metric.
 
-    With `benchmark` the primary one looks at the class of this index only; that of all classes follows it.
+    With `benchmark`, the primary metric scores only the class of this index; the same metric of all classes follows.
     """
-    metrics = [build_metric(spec, classes, activation, own) for spec in specs]
+    metrics = [build_metric(spec, classes, activation, plugins) for spec in specs]
     if benchmark is not None and classes > 1:
         metrics.insert(0, metrics[0].for_class(benchmark))
     return tuple({metric.label: metric for metric in metrics}.values())
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnMetric(Metric):
-    """The user's own metric of one image, averaged over the images.
+class PluginMetric(Metric):
+    """A metric from plugins that scores one image at a time; the score is the mean over images.
 
-    `call` takes prediction and truth, `bool (height, width, classes)` and False in ignored pixels, and `bool (height,
-    width)`, False there; it returns a number, NaN for an image that is to be skipped. How it treats classes is its
-    own affair; restricted to one class it gets only that plane.
+    `call` takes prediction and truth, `bool (height, width, classes)` and False in ignored pixels, and a mask
+    `bool (height, width)` that is False there. It returns a number, or NaN to skip the image. It decides how to combine
+    classes; a metric restricted to one class gets only the plane of that class.
     """
 
-    call: OwnCallable
+    call: PluginCallable
 
     def measure(self, case: Case) -> Floats:
-        """What the callable says, `float64 (1,)`.
+        """The number that the callable returns, `float64 (1,)`.
 
         Raises:
-            ConfigError: that is no number.
+            ConfigError: the callable does not return a finite number or NaN.
         """
         only = slice(None) if self.chosen is None else slice(self.chosen, self.chosen + 1)
         value = self.call(case.prediction[..., only], case.truth[..., only], case.valid)
         try:
             number = float(value)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"the metric {self.label} must return a number, it returned {value!r}") from error
+            raise ConfigError(f"the metric {self.label} must return a number, but returned {value!r}") from error
         if math.isinf(number):
-            raise ConfigError(f"the metric {self.label} must return a finite number, it returned {number}")
+            raise ConfigError(f"the metric {self.label} must return a finite number, but returned {number}")
         return np.array([number])
 
     def score(self, statistics: Floats) -> float:
@@ -174,11 +175,11 @@ class OwnMetric(Metric):
         return mean(statistics[:, 0])
 
     def per_image(self, statistics: Floats) -> Floats:
-        """What the callable said of each."""
+        """The number that the callable returned for each image."""
         return statistics[:, 0]
 
     def per_class(self, statistics: Floats) -> Floats:
-        """NaN: nobody here knows."""
+        """NaN for every class: the callable returns one number for all classes."""
         return np.full(self.classes, np.nan)
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
@@ -186,14 +187,14 @@ class OwnMetric(Metric):
         return mean_of_draws(statistics[:, :1], counts)
 
 
-def _own(spec: MetricSpec, classes: int, own: Mapping[str, Any]) -> Metric:
-    if spec.name not in own:
-        raise ConfigError(f"the metric {spec.name} is the user's own, but it was not loaded")
-    call = own[spec.name]
+def _plugin_metric(spec: MetricSpec, classes: int, plugins: Mapping[str, Any]) -> Metric:
+    if spec.name not in plugins:
+        raise ConfigError(f"the metric {spec.name} comes from plugins, but it was not loaded")
+    call = plugins[spec.name]
     if not callable(call):
-        raise ConfigError(f"the metric {spec.name} must be callable, it is {call!r}")
+        raise ConfigError(f"the metric {spec.name} is not callable: {call!r}")
     direction = getattr(call, "direction", "max")
     if direction not in get_args(Direction):
-        raise ConfigError(f"the metric {spec.name} has the direction {direction!r}; allowed: max, min")
+        raise ConfigError(f"direction of the metric {spec.name}: {not_valid(str(direction), get_args(Direction))}")
     bound = partial(call, **dict(spec.arguments)) if spec.arguments else call
-    return OwnMetric(spec.label, classes, direction=cast(Direction, direction), call=bound)
+    return PluginMetric(spec.label, classes, direction=cast(Direction, direction), call=bound)

@@ -37,7 +37,9 @@ class Truth:
     def build_metric(self, own: Mapping[str, Any]) -> Metric:
         """The primary metric, of the class that it looks at; `own` are the user's metrics by name."""
         classes = self.classes
-        metric, *_ = build_metrics([self.metric], classes.count, classes.activation, own=own, benchmark=self.benchmark)
+        metric, *_ = build_metrics(
+            [self.metric], classes.count, classes.activation, plugins=own, benchmark=self.benchmark
+        )
         return metric
 
 

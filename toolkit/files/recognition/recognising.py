@@ -11,7 +11,7 @@ from typing import Any
 
 from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.mask_values import MaskLook, MaskReading, look_at_mask, read_codes
+from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
 from toolkit.files.images.decoding import MASK_ARRAYS, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
@@ -287,14 +287,15 @@ def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Pro
     covers = [1 - one.values.get(0, 0) / max(1, sum(one.values.values())) for one in found if one.values]
     empty = sum(not cover for cover in covers)
     covered = sum(covers) / max(1, len(covers))
-    return MaskFilesSummary(dict(kinds.most_common()), read_codes(found, named), len(shown), empty, covered, broken)
+    reading = interpret_values(found, named)
+    return MaskFilesSummary(dict(kinds.most_common()), reading, len(shown), empty, covered, broken)
 
 
-def _read_mask(item: tuple[Path, bool]) -> tuple[str, MaskLook | None]:
-    path, with_pieces = item
+def _read_mask(item: tuple[Path, bool]) -> tuple[str, MaskValues | None]:
+    path, with_components = item
     try:
-        return file_kind(path), look_at_mask(
-            read_stored(path, palette_as_index=True, arrays=MASK_ARRAYS), with_pieces=with_pieces
+        return file_kind(path), values_of_mask(
+            read_stored(path, palette_as_index=True, arrays=MASK_ARRAYS), with_components=with_components
         )
     except DataError:
         return file_kind(path), None

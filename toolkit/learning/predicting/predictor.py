@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.images.resizing import Placement
-from toolkit.core.images.tiles import WHOLE, Mosaic
+from toolkit.core.images.tiles import UNTILED, Mosaic
 from toolkit.core.images.views import View, parse_views
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.probabilities import mean_presence, weighted_mean
@@ -156,7 +156,7 @@ class Assembly:
 
     def _begin(self, image_id: str, predicted: Sequence[Predicted]) -> None:
         height, width, classes = predicted[0].probability.shape
-        whole = self._reader.cutting == WHOLE
+        whole = self._reader.tiling == UNTILED
         self._size = (height, width) if whole else self._images.size(image_id)
         grid = self._reader.grid(self._size)
         self._mosaics = [Mosaic(grid, classes) for _ in predicted]

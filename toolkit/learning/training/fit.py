@@ -127,7 +127,7 @@ def plan_training(loaded: Loaded[Config], own: Mapping[str, Any]) -> Plan:
     for key, value in zip(keys, (config.primary_metric, *config.metrics), strict=True):
         _checked(where(key), _check_metric, read_metric(value), own)
     benchmark = config.benchmark_index
-    metrics = build_metrics(config.metric_specs, classes.count, classes.activation, own=own, benchmark=benchmark)
+    metrics = build_metrics(config.metric_specs, classes.count, classes.activation, plugins=own, benchmark=benchmark)
     for stage in stages:
         at = {key: where(stage_key(config.stages[stage.number], stage.number, key)) for key in _CHECKED}
         weights = None if isinstance(stage.class_weights, str) else stage.class_weights
@@ -261,7 +261,7 @@ def _check_networks(config: Config, where: Where, own: Mapping[str, Any]) -> Seq
 
 
 def _check_metric(spec: MetricSpec, own: Mapping[str, Any]) -> None:
-    if spec.is_own:
+    if spec.is_plugin:
         check_call(spec.name, own[spec.name], ("prediction", "truth", "valid"), dict(spec.arguments))
 
 

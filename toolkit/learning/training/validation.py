@@ -57,7 +57,7 @@ class Validation:
             TrainingError: a prediction is not a number.
         """
         data, reader = self._data, self._data.reader_of(self._stage)
-        judge = Scorer(data.metrics, reader.classes.activation)
+        scorer = Scorer(data.metrics, reader.classes.activation)
         assembly = Assembly(reader, data.pool.main.images)
         total = 0.0
         self.examples = []
@@ -73,12 +73,12 @@ class Validation:
                 if rows is not None:
                     maps.append(to_stored(rows.probabilities[0], data.stored_probability))
                     if rows.is_last:
-                        _judge(judge, maps, replace(tile, window=None))
+                        _add(scorer, maps, replace(tile, window=None))
                         maps.clear()
             if keep_examples:
                 self._keep(images, targets, probabilities)
             task.advance(len(tiles))
-        return total / len(self._tiles), judge.scores()
+        return total / len(self._tiles), scorer.scores()
 
     def _keep(self, images: Any, targets: Any, probabilities: Probability) -> None:
         room = _EXAMPLES_AT_MOST - len(self.examples)
@@ -86,7 +86,7 @@ class Validation:
             self.examples.append(Example(image.numpy(), target.numpy(), probability))
 
 
-def _judge(judge: Scorer, maps: Sequence[Stored], sample: Sample) -> None:
+def _add(scorer: Scorer, maps: Sequence[Stored], sample: Sample) -> None:
     """Measure an image by the rows of its map as they are kept."""
     stored: Any = maps[0] if len(maps) == 1 else np.concatenate(maps)
-    judge.add(stored, sample.labels(), sample.objects() if judge.needs_objects else None)
+    scorer.add(stored, sample.labels(), sample.objects() if scorer.needs_objects else None)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from toolkit.commands.session import Session
 from toolkit.config.loading import load_ensemble
 from toolkit.errors import ToolkitError
 from toolkit.files.disk.writing import read_json
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class ListResult:
                 entry.kind,
                 entry.state,
                 entry.metric or "",
-                *map(_number, (entry.oof, entry.tuned, entry.nested)),
+                *(score_text(score, missing="") for score in (entry.oof, entry.tuned, entry.nested)),
             )
             for entry in self.experiments
         ]
@@ -49,9 +50,9 @@ class ListResult:
         return [] if self.experiments else ["next: tk new NAME --images FOLDER --masks FOLDER_OR_CSV"]
 
 
-def list_experiments(workspace: Workspace) -> ListResult:
+def list_experiments(session: Session) -> ListResult:
     """List every experiment and ensemble; one with a broken configuration is listed as such."""
-    return ListResult([_list_one(experiment) for experiment in workspace.all()])
+    return ListResult([_list_one(experiment) for experiment in session.workspace.all()])
 
 
 def _list_one(experiment: Experiment) -> ListedExperiment:
@@ -85,7 +86,3 @@ def _state(experiment: Experiment) -> str:
         for fold in range(config["folds_count"])
     )
     return f"{done} of {config['folds_count']} folds trained"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, load_ensemble, plain_config
 from toolkit.config.models import Config
 from toolkit.errors import ConfigError
-from toolkit.files.experiment.folder import Workspace
 
 
-def show_config(workspace: Workspace, name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def show_config(session: Session, name: str, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The configuration of an experiment or ensemble with inheritance, overrides and defaults applied."""
-    experiment = workspace.find(name)
+    experiment = session.workspace.find(name)
     if experiment.is_ensemble:
         if overrides:
             raise ConfigError(f"--set {overrides[0]}: {experiment.name} is an ensemble, which takes no overrides")

@@ -5,7 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands.config import config_schema, show_config
+from toolkit.commands.inspecting.config import config_schema, show_config
+from toolkit.commands.session import Session
 from toolkit.config.models import Config
 from toolkit.config.training.stages import StageConfig
 from toolkit.errors import ConfigError
@@ -22,16 +23,16 @@ def write(root: Path, name: str, text: str) -> Workspace:
 
 
 def test_a_configuration_is_shown_with_defaults_and_overrides(tmp_path: Path) -> None:
-    shown = show_config(write(tmp_path, "one", TEXT), "one", ["lr=0.5"])
+    shown = show_config(Session(write(tmp_path, "one", TEXT)), "one", overrides=["lr=0.5"])
     assert list(shown) == list(Config.model_fields)
     assert (shown["lr"], shown["loss"], shown["data"]["images"]) == (0.5, "binary_crossentropy", "train")
 
 
 def test_an_ensemble_is_shown_but_not_overridden(tmp_path: Path) -> None:
     workspace = write(tmp_path, "both", "members: [a, b]\nweights: [1, 2]\nprimary_metric: dice\n")
-    assert show_config(workspace, "both")["views"] == "none"
+    assert show_config(Session(workspace), "both")["views"] == "none"
     with pytest.raises(ConfigError, match="ensemble"):
-        show_config(workspace, "both", ["views=flips"])
+        show_config(Session(workspace), "both", overrides=["views=flips"])
 
 
 def test_what_is_shown_is_a_configuration_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +41,7 @@ def test_what_is_shown_is_a_configuration_again(tmp_path: Path, monkeypatch: pyt
     found = CliRunner().invoke(app, ["config", "show", "one"])
     assert found.exit_code == 0
     write(tmp_path, "two", found.output)
-    assert show_config(workspace, "two") == show_config(workspace, "one")
+    assert show_config(Session(workspace), "two") == show_config(Session(workspace), "one")
 
 
 def test_the_schema_knows_every_key_and_its_meaning() -> None:

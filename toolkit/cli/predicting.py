@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, run, workspace
+from toolkit.cli.options import AsJson, parse_numbers, run
 
 app = typer.Typer()
 
@@ -42,19 +42,16 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Predict images: probabilities, masks, pictures. What is there already is kept."""
-    from toolkit.commands.predicting.predict import Options, parse_folds
+    from toolkit.commands.predicting.predict import PredictOptions
     from toolkit.commands.predicting.predict import predict as command
 
     result = run(
-        lambda progress: command(
-            workspace(),
+        lambda session: command(
+            session,
             experiment,
             paths,
             out=out,
-            formats=formats,
-            options=Options(parse_folds(fold), stage, views, recipe, threshold),
-            recursive=recursive,
-            progress=progress,
+            options=PredictOptions(formats, parse_numbers("--fold", fold), stage, views, recipe, threshold, recursive),
         ),
         as_json,
     )

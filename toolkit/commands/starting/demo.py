@@ -1,20 +1,20 @@
-"""`tk demo`: the whole job on a competition that it generates."""
+"""`tk demo`: the whole job on a generated competition."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toolkit.commands.ensembling.ensemble import ensemble
-from toolkit.commands.starting.new import new
+from toolkit.commands.session import Session
+from toolkit.commands.starting.new import DataFiles, new
 from toolkit.commands.submitting.score import score_submission
-from toolkit.commands.submitting.submit import submit
+from toolkit.commands.submitting.submit import SubmitOptions, submit
 from toolkit.commands.training.fit import fit
 from toolkit.commands.tuning.tune import tune
 from toolkit.core.recipe.postprocess import describe
 from toolkit.errors import DataError
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.simulated import KINDS, SimulatedFiles, Simulation, write_simulation
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, score_text
 
 _SEED = 2018
 _TRAINING_IMAGES = 320
@@ -39,7 +39,7 @@ _EXPERIMENTS = (
 
 @dataclass(frozen=True)
 class DemoRow:
-    """Scores of one experiment: out-of-fold and against the hidden solution."""
+    """The out-of-fold score of an experiment, and its score against the hidden solution."""
 
     experiment: str
     recipe: str
@@ -49,7 +49,7 @@ class DemoRow:
 
 @dataclass(frozen=True)
 class DemoAnswer:
-    """Whether something helped, by out-of-fold scores (nested where there is tuning) and by the hidden solution."""
+    """Whether a step helped, by out-of-fold scores (nested ones for tuning) and by the hidden solution."""
 
     oof: bool
     hidden: bool
@@ -57,7 +57,7 @@ class DemoAnswer:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo has made."""
+    """The scores and files of the demo."""
 
     metric: str
     rows: list[DemoRow]
@@ -68,73 +68,80 @@ class DemoResult:
     submission: str
 
     def tables(self) -> list[Table]:
-        """Every score, and the two questions that it should answer."""
-        rows = [(row.experiment, row.recipe, f"{row.oof:.4f}", f"{row.hidden:.4f}") for row in self.rows]
-        rows.append(("tuning, nested", "one recipe a fold", f"{self.nested:.4f}", ""))
+        """All scores, and whether ensembling and tuning helped."""
+        rows = [(row.experiment, row.recipe, score_text(row.oof), score_text(row.hidden)) for row in self.rows]
+        rows.append(("tuning, nested", "one recipe a fold", score_text(self.nested), ""))
         for question, answer in (
             ("ensemble > members?", self.ensemble_beats_members),
             ("tuned > untuned?", self.tuning_beats_untuned),
         ):
             rows.append((question, "", _yes(answer.oof), _yes(answer.hidden)))
         columns = (self.metric, "recipe", "OOF", "hidden")
-        return [Table("the generated competition: out-of-fold scores, and those of the hidden solution", columns, rows)]
+        return [
+            Table(
+                "the generated competition: out-of-fold scores, and scores against the hidden solution", columns, rows
+            )
+        ]
 
     def next_steps(self) -> list[str]:
-        """Where the pictures are, and what to type."""
+        """The pictures, the submission, and the next command."""
         folder = Path(self.submission).parent.parent
         return [
             *(f"pictures: {path}" for path in self.overlays),
             f"submission: {self.submission}",
-            f"next: cd {folder} && tk ls, or your own data: tk new NAME --images FOLDER --masks FOLDER_OR_CSV",
+            f"next: cd {folder} && tk ls, or with your own data: tk new NAME --images FOLDER --masks FOLDER_OR_CSV",
         ]
 
 
-def demo(folder: Path, progress: Progress) -> DemoResult:
+def demo(session: Session, folder: Path) -> DemoResult:
     """Generate a small salt competition in a folder, then fit, ensemble, tune, submit and score.
 
-    A second call goes on where the first one stopped.
+    A second call resumes where the first one stopped.
 
     Raises:
-        DataError: the folder holds something else.
+        DataError: the folder holds other files.
     """
     data = folder / "data"
     files = SimulatedFiles(data)
-    _write_competition(folder, data, progress)
-    workspace = Workspace(folder)
+    _write_competition(folder, data, session.progress)
+    inside = Session(Workspace(folder), session.progress)
     for name, settings in _EXPERIMENTS:
-        if name not in {experiment.name for experiment in workspace.all()}:
+        if name not in {experiment.name for experiment in inside.workspace.all()}:
             new(
-                workspace,
+                inside,
                 name,
-                images=files.images,
-                masks=files.table,
-                test=files.test_images,
-                sample_submission=files.sample_submission,
+                files=DataFiles(
+                    images=files.images,
+                    masks=files.table,
+                    test=files.test_images,
+                    sample_submission=files.sample_submission,
+                ),
                 overrides=[*_SETTINGS, *settings],
             )
     names = [name for name, _ in _EXPERIMENTS]
-    fitted = [fit(workspace, name, progress=progress) for name in names]
-    viewed = [ensemble(workspace, [name], views=_VIEWS, name=f"{name}-{_VIEWS}", progress=progress) for name in names]
-    averaged = ensemble(workspace, names, views=_VIEWS, progress=progress)
-    tuned = tune(workspace, averaged.experiment, progress)
+    fitted = [fit(inside, name) for name in names]
+    viewed = [ensemble(inside, [name], views=_VIEWS, name=f"{name}-{_VIEWS}") for name in names]
+    averaged = ensemble(inside, names, views=_VIEWS)
+    tuned = tune(inside, averaged.experiment)
 
-    def hidden_score(name: str, **recipe: Any) -> tuple[str, float]:
-        made = submit(workspace, name, progress=progress, **recipe)
+    def hidden_score(name: str, options: SubmitOptions) -> tuple[str, float]:
+        made = submit(inside, name, options=options)
         path = Path(made.path)
-        solved = score_submission(path, files.solution, images=files.test_images, metric=_METRIC, progress=progress)
+        solved = score_submission(inside, path, solution=files.solution, images=files.test_images, metric=_METRIC)
         return made.path, solved.score
 
     scored = [(one.experiment, one.all) for one in fitted] + [(one.experiment, one.all) for one in viewed]
     rows = [
-        DemoRow(name, "threshold 0.500", oof, hidden_score(name, threshold=0.5)[1])
+        DemoRow(name, "threshold 0.500", oof, hidden_score(name, SubmitOptions(threshold=0.5))[1])
         for name, oof in scored
         if oof is not None
     ]
     members = list(rows)
-    untuned = hidden_score(averaged.experiment, threshold=0.5, submission_name=f"{averaged.experiment}-untuned")[1]
+    as_untuned = SubmitOptions(threshold=0.5, file_name=f"{averaged.experiment}-untuned")
+    untuned = hidden_score(averaged.experiment, as_untuned)[1]
     oof_untuned, oof_tuned, nested = (score or 0.0 for score in (tuned.untuned, tuned.tuned, tuned.nested))
     rows.append(DemoRow(averaged.experiment, "threshold 0.500", oof_untuned, untuned))
-    submission, score = hidden_score(averaged.experiment)
+    submission, score = hidden_score(averaged.experiment, SubmitOptions())
     kept = oof_tuned if tuned.recipe == tuned.best else oof_untuned
     rows.append(DemoRow(averaged.experiment, describe(tuned.recipe), kept, score))
     return DemoResult(
@@ -149,11 +156,11 @@ def demo(folder: Path, progress: Progress) -> DemoResult:
 
 
 def _write_competition(folder: Path, data: Path, progress: Progress) -> None:
-    """Images, labels, sample submission and hidden solution, unless they are there."""
+    """Write images, labels, sample submission and hidden solution, unless they exist."""
     if SimulatedFiles(data).solution.is_file():
         return
     if folder.is_file() or any(path.name != "data" for path in folder.glob("*")):
-        raise DataError(f"{folder} holds something else than a demo", "Name a new folder: tk demo FOLDER")
+        raise DataError(f"{folder} holds other files than those of a demo", "Use a new folder: tk demo FOLDER")
     simulation = Simulation("salt", _SEED, _TRAINING_IMAGES, _TEST_IMAGES, KINDS["salt"].size)
     write_simulation(data, simulation, progress)
 

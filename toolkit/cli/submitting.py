@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import AsJson, Competition, OptionalName, run, workspace
+from toolkit.cli.options import AsJson, Competition, OptionalName, run
 
 app = typer.Typer()
 
@@ -28,18 +28,14 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Write submissions/NAME.csv once it has passed all checks, and NAME.json about where it comes from."""
+    from toolkit.commands.submitting.submit import SubmitOptions, upload_options
     from toolkit.commands.submitting.submit import submit as command
-    from toolkit.commands.submitting.submit import upload_options
 
     run(
-        lambda progress: command(
-            workspace(),
+        lambda session: command(
+            session,
             experiment,
-            threshold=threshold,
-            minimum_area=min_area,
-            submission_name=name,
-            upload=upload_options(upload, message),
-            progress=progress,
+            options=SubmitOptions(threshold, min_area, name, upload_options(upload, message)),
         ),
         as_json,
     )
@@ -57,9 +53,7 @@ def check(
     from toolkit.commands.submitting.check import check as command
 
     result = run(
-        lambda progress: command(
-            workspace(), submission, sample=sample, images=images, competition=competition, progress=progress
-        ),
+        lambda session: command(session, submission, sample=sample, images=images, competition=competition),
         as_json,
     )
     raise typer.Exit(result.exit_code)
@@ -80,8 +74,8 @@ def score(
     from toolkit.commands.submitting.score import score_submission
 
     run(
-        lambda progress: score_submission(
-            submission, solution, images=images, metric=metric, competition=competition, progress=progress
+        lambda session: score_submission(
+            session, submission, solution=solution, images=images, metric=metric, competition=competition
         ),
         as_json,
     )
@@ -98,4 +92,4 @@ def leaderboard(
     from toolkit.commands.submitting.lb import leaderboard as command
 
     board: Literal["public", "private"] = "private" if private else "public"
-    run(lambda progress: command(workspace(), name, score, board, progress), as_json)
+    run(lambda session: command(session, name, score=score, board=board), as_json)
