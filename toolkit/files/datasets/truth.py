@@ -34,11 +34,11 @@ class Truth:
         """The truth of the images with these ids."""
         return replace(self, labelled=only(self.labelled, ids))
 
-    def build_metric(self, own: Mapping[str, Any]) -> Metric:
-        """The primary metric, of the class that it looks at; `own` are the user's metrics by name."""
+    def build_metric(self, plugins: Mapping[str, Any]) -> Metric:
+        """The primary metric, of the benchmark class if there is one; `plugins` are the user's metrics by name."""
         classes = self.classes
         metric, *_ = build_metrics(
-            [self.metric], classes.count, classes.activation, plugins=own, benchmark=self.benchmark
+            [self.metric], classes.count, classes.activation, plugins=plugins, benchmark=self.benchmark
         )
         return metric
 

@@ -148,4 +148,4 @@ def _source(masks: MaskSource) -> str:
         return "shapes in JSON files"
     if isinstance(masks, SeveralMaskFiles):
         return "several files per image"
-    return "files" if isinstance(masks, MaskFiles) else "several sources, or a source of your own"
+    return "files" if isinstance(masks, MaskFiles) else "several sources, or a source from plugins"

@@ -5,15 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from toolkit.core.masks.labels import Classes
-from toolkit.core.masks.pixel_order import contrast_t_statistic
+from toolkit.core.masks.pixel_order import CONTRADICTED, COUNTED, contrast_t_statistic, is_torn
+from toolkit.core.masks.rle import PixelOrder
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.examining import ImageFacts
 
 _MOSTLY = 0.5
 _OF_IMAGES = 2 / 3
-_TORN = 1.3
-_UNLIKELY = -4.0
 
 
 def without_image(data: LabelledImages) -> Iterator[DataFinding]:
@@ -103,21 +102,19 @@ def scaled(facts: Sequence[ImageFacts], data: LabelledImages) -> Iterator[DataFi
         yield DataFinding("warning", "sizes", message, found)
 
 
-def pixel_order(facts: Sequence[ImageFacts], order: str) -> Iterator[DataFinding]:
+def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder) -> Iterator[DataFinding]:
     """Run-length encodings that fit their images better in the other pixel order."""
     traces = [one.order for one in facts if one.order is not None]
     mine, other = np.sum([trace.borders for trace in traces], axis=0).tolist() if traces else (0, 0)
-    surely = contrast_t_statistic([trace.contrasts for trace in traces])
-    torn = mine > _TORN * other > 0
-    if not torn and surely > _UNLIKELY:
+    statistic = contrast_t_statistic([trace.contrasts for trace in traces])
+    torn = is_torn(mine, other)
+    if not torn and statistic > CONTRADICTED:
         return
-    ways = {"column": "down the columns", "row": "along the rows"}
-    counted = ways.pop(order)
-    (otherwise,) = ways.values()
+    otherwise = COUNTED["row" if order == "column" else "column"]
     why = (
-        f"if pixels are counted {counted}, masks are torn: their borders are {mine / other:.1f} times as long"
+        f"if pixels are counted {COUNTED[order]}, masks are torn: their borders are {mine / other:.1f} times as long"
         if torn
-        else f"if pixels are counted {otherwise}, masks fit their images better ({-surely:.0f} standard errors)"
+        else f"if pixels are counted {otherwise}, masks fit their images better ({-statistic:.0f} standard errors)"
     )
     yield DataFinding(
         "warning",

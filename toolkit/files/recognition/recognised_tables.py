@@ -20,7 +20,7 @@ _MASK_NAME = re.compile(r"rle|pixel|predict|mask|segment|annotation|encod", re.I
 _CLASS_NAME = re.compile(r"class|label|categor|type|kind", re.IGNORECASE)
 _SAMPLE_NAME = re.compile(r"^sample|submi", re.IGNORECASE)
 _WITH_CLASS = re.compile(r"(?P<id>.+?)(?P<ending>\.[A-Za-z]{3,4})?_(?P<class>[^_.]+)")
-_LOOKED_AT = 2000
+_EXAMINED = 2000
 _MOST = 0.5
 _NEARLY_ALL = 0.98
 _CLASSES_AT_MOST = 64
@@ -139,7 +139,7 @@ def _split(cell: str, with_class: bool) -> tuple[str, str]:
 
 def _mask_column(table: TextTable) -> int | None:
     """The last column of run-length encodings; if all cells are empty, the last column with a name of masks."""
-    sampled = table.rows[:: -(-len(table.rows) // _LOOKED_AT)]
+    sampled = table.rows[:: -(-len(table.rows) // _EXAMINED)]
     for place in reversed(range(len(table.columns))):
         filled = [cells[place].strip() for cells in sampled if cells[place].strip().lower() not in EMPTY_WORDS]
         if filled and sum(_RUNS.fullmatch(text) is not None for text in filled) >= _NEARLY_ALL * len(filled):
@@ -151,7 +151,7 @@ def _mask_column(table: TextTable) -> int | None:
 
 def _id_column(table: TextTable, known: Collection[str], mask_column: int | None) -> tuple[int, str] | None:
     """The column with the ids of images, and their form; if no ids are known, the first column."""
-    sampled = table.rows[:: -(-len(table.rows) // _LOOKED_AT)]
+    sampled = table.rows[:: -(-len(table.rows) // _EXAMINED)]
     best: tuple[float, int, str] | None = None
     for place in range(len(table.columns)):
         if place == mask_column:

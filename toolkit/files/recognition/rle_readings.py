@@ -1,18 +1,16 @@
 """Determines how run-length encodings must be read: the pixel order, and absolute or relative starts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from toolkit.core.arrays import Image, Mask
-from toolkit.core.masks.pixel_order import border_contrast, border_length, contrast_t_statistic
+from toolkit.core.masks.pixel_order import COUNTED, border_contrast, border_length, contrast_t_statistic, is_torn
 from toolkit.core.masks.rle import PixelOrder, RleError, decode
 
-_LOOKED_AT = 60
-_TORN = 1.3
+_EXAMINED = 60
 _SURE = 3.0
-_WAYS: Mapping[PixelOrder, str] = {"column": "down the columns", "row": "along the rows"}
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,9 @@ def read_order(samples: Sequence[RleSample]) -> RleReading:
     Mask files decide, if there are any. Otherwise, masks of images that are not square are torn in the wrong order,
     and masks of square images are transposed, so that they fit the images worse.
     """
-    shown = samples[:: max(1, len(samples) // _LOOKED_AT)]
+    shown = samples[:: max(1, len(samples) // _EXAMINED)]
     relative, why, sure = _starts(shown)
-    united = {order: [_united(one, order, relative) for one in shown] for order in _WAYS}
+    united = {order: [_united(one, order, relative) for one in shown] for order in COUNTED}
     broken = sum(mask is None for mask in united["column"])
     pairs = [
         (one, down, along)
@@ -109,7 +107,8 @@ def _by_files(pairs: Sequence[tuple[RleSample, Mask, Mask]]) -> tuple[tuple[Pixe
     order: PixelOrder = "column" if equal["column"] > equal["row"] else "row"
     other: PixelOrder = "row" if order == "column" else "column"
     why = (
-        f"{equal[order]} of {count} masks equal their mask files counted {_WAYS[order]}, {equal[other]} {_WAYS[other]}"
+        f"counted {COUNTED[order]}, {equal[order]} of {count} masks equal their mask files; counted {COUNTED[other]}, "
+        f"{equal[other]}"
     )
     return (order, why, True), equal[order] / count
 
@@ -125,18 +124,18 @@ def _by_borders(pairs: Sequence[tuple[RleSample, Mask, Mask]]) -> tuple[PixelOrd
             image = one.image()
             contrasts.append((border_contrast(image, column), border_contrast(image, row)))
     down, along = borders.tolist()
-    if max(down, along) > _TORN * min(down, along):
+    if is_torn(max(down, along), max(1, min(down, along))):
         order: PixelOrder = "column" if down < along else "row"
         other: PixelOrder = "row" if order == "column" else "column"
         times = max(down, along) / max(1, min(down, along))
-        why = f"counted {_WAYS[other]}, masks are torn: their borders are {times:.1f} times as long"
+        why = f"counted {COUNTED[other]}, masks are torn: their borders are {times:.1f} times as long"
         return order, why, True
-    surely = contrast_t_statistic(contrasts)
-    if abs(surely) >= _SURE:
-        order = "column" if surely > 0 else "row"
+    statistic = contrast_t_statistic(contrasts)
+    if abs(statistic) >= _SURE:
+        order = "column" if statistic > 0 else "row"
         why = (
-            f"counted {_WAYS[order]}, masks of {len(contrasts)} images fit the edges in the images better, by "
-            f"{abs(surely):.0f} standard errors"
+            f"counted {COUNTED[order]}, masks of {len(contrasts)} images fit the edges in the images better, by "
+            f"{abs(statistic):.0f} standard errors"
         )
         return order, why, True
     return "column", "no evidence for either order; most competitions count down the columns", False

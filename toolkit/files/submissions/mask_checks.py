@@ -6,7 +6,15 @@ import numpy as np
 
 from toolkit.config.data.competitions import PLAIN
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.pixel_order import border_contrast, border_length, contrast_t_statistic, in_other_order
+from toolkit.core.masks.pixel_order import (
+    CONTRADICTED,
+    COUNTED,
+    border_contrast,
+    border_length,
+    contrast_t_statistic,
+    in_other_order,
+    is_torn,
+)
 from toolkit.core.masks.rle import RleError, decode, encode
 from toolkit.errors import listing
 from toolkit.files.masks.rle_rows import MaskRow
@@ -16,10 +24,8 @@ from toolkit.files.submissions.findings import WHOLE_FILE, Findings
 _NOT_A_NUMBER = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "nat", "inf", "-inf"))
 _EMPTY_SOMEWHERE = frozenset(("", "-1", "-"))
 _PIXELS_AT_MOST = 400_000_000
-_LOOKED_AT = 200
-_PIXELS_LOOKED_AT = 60_000_000
-_TORN = 1.3
-_UNLIKELY = -4.0
+_EXAMINED = 200
+_PIXELS_EXAMINED = 60_000_000
 
 
 class MaskChecks:
@@ -29,8 +35,8 @@ class MaskChecks:
         """Prepare to check a file with this number of images."""
         self._expected, self._findings = expected, findings
         self._form = expected.competition
-        self._every = max(1, images // _LOOKED_AT)
-        self._seen = self._pixels = self._looked_at = self._broken = self._fit_otherwise = 0
+        self._every = max(1, images // _EXAMINED)
+        self._seen = self._pixels = self._examined = self._broken = self._fit_otherwise = 0
         self._unknown: list[str] = []
         self._borders = np.zeros(2, np.int64)
         self._contrasts: list[tuple[float | None, float | None]] = []
@@ -59,7 +65,7 @@ class MaskChecks:
                 of_class |= mask
         if size is not None:
             self._check_origin(image_id, united)
-            self._look_at(image_id, taken)
+            self._compare_orders(image_id, taken)
         self._seen += 1
 
     def finish(self) -> None:
@@ -149,14 +155,14 @@ class MaskChecks:
                 advice = "This is a bug of the toolkit; please report it."
                 self._findings.refuse("round trip", where, came, "", advice)
 
-    def _look_at(self, image_id: str, united: Mask) -> None:
+    def _compare_orders(self, image_id: str, united: Mask) -> None:
         """Compare the masks of some of the images with their version in the other pixel order."""
-        if self._seen % self._every or self._looked_at >= _LOOKED_AT or self._pixels > _PIXELS_LOOKED_AT:
+        if self._seen % self._every or self._examined >= _EXAMINED or self._pixels > _PIXELS_EXAMINED:
             return
         if not united.any() or united.all():
             return
         other = in_other_order(united, self._form.pixel_order)
-        self._looked_at += 1
+        self._examined += 1
         self._pixels += united.size
         if united.shape[0] != united.shape[1]:
             self._borders += (border_length(united), border_length(other))
@@ -168,10 +174,10 @@ class MaskChecks:
 
     def _check_orientation(self) -> None:
         mine, other = self._borders.tolist()
-        torn = mine > _TORN * other > 0
-        if not torn and contrast_t_statistic(self._contrasts) > _UNLIKELY:
+        torn = is_torn(mine, other)
+        if not torn and contrast_t_statistic(self._contrasts) > CONTRADICTED:
             return
-        order = "down the columns" if self._form.pixel_order == "column" else "along the rows"
+        order = COUNTED[self._form.pixel_order]
         if torn:
             came = f"masks are torn if pixels are counted {order}: borders of {mine:,} pixels, otherwise {other:,}"
         else:
