@@ -55,7 +55,7 @@ def test_masks_of_detector_images_are_read_as_they_were_drawn(tmp_path: Path) ->
     assert [np.array_equal(masks[..., label - 1], drawn.labels == label) for label in (1, 2, 3)] == [True] * 3
 
 
-def test_masks_and_rows_of_shapes_say_the_same(tmp_path: Path) -> None:
+def test_masks_and_rows_of_shapes_are_equal(tmp_path: Path) -> None:
     files = made(tmp_path / "shapes", "shapes", count=12)
     form = find_competition(str(files.competition))
     of_masks = Classes(SHAPE_CLASSES, "softmax", tuple((label,) for label in range(7)))
@@ -104,7 +104,7 @@ def test_without_test_images_there_is_no_sample(tmp_path: Path) -> None:
     assert sorted(path.name for path in files.folder.iterdir()) == ["simulation.json", "train", "train.csv"]
 
 
-def test_what_is_there_stays_and_what_was_interrupted_is_finished(tmp_path: Path) -> None:
+def test_an_existing_simulation_is_kept_and_an_interrupted_one_is_finished(tmp_path: Path) -> None:
     files = made(tmp_path / "shapes", "shapes")
     before = contents(files.folder)
     counted = write_simulation(files.folder, Simulation("shapes", 5, 6, 3, SIZE), Silent())
@@ -118,7 +118,7 @@ def test_what_is_there_stays_and_what_was_interrupted_is_finished(tmp_path: Path
     assert contents(files.folder) == before
 
 
-def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
+def test_folders_with_other_content_are_refused(tmp_path: Path) -> None:
     files = made(tmp_path / "salt", "salt")
     with pytest.raises(DataError, match="another simulation: its seed is 5, not 6"):
         write_simulation(files.folder, Simulation("salt", 6, 6, 3, SIZE), Silent())

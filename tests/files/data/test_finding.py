@@ -27,7 +27,7 @@ Find = Callable[..., LabelledImages]
 
 
 def labels_of(image_id: str, ignored: bool = False) -> np.ndarray:
-    """Labels 0, 1, 2 in rectangles that differ from image to image, and some void."""
+    """Labels 0, 1, 2 in rectangles that differ between images, and optionally ignored pixels."""
     labels = np.zeros(SIZE, np.uint8)
     shift = IDS.index(image_id)
     labels[2 : 6 + shift, 3:9] = 1
@@ -39,7 +39,7 @@ def labels_of(image_id: str, ignored: bool = False) -> np.ndarray:
 
 @pytest.fixture
 def find(tmp_path: Path) -> Find:
-    """Writes images and masks by a function, and finds them with the lines of `data` and of the configuration."""
+    """Writes images, and masks with a function, and finds them with these lines of `data` and of the configuration."""
 
     def find(lines: str, more: str = "", write: Writer | None = None, ignored: bool = False) -> LabelledImages:
         for folder in ("images", "masks"):
@@ -175,7 +175,7 @@ def test_the_same_labels_read_back_equal_however_they_were_written(
         (values, "value_ranges: {salt: [1, 1], rock: [2, 2], void: [200, 255]}", ""),
     ],
 )
-def test_ignored_has_a_value_a_colour_a_bit_or_a_range(find: Find, write: Writer, lines: str, more: str) -> None:
+def test_ignored_pixels_have_a_value_colour_bit_or_range(find: Find, write: Writer, lines: str, more: str) -> None:
     data = find(f"images: images\nmasks: masks\n{lines}", more, write, ignored=True)
     np.testing.assert_array_equal(data.read_labels("a"), labels_of("a", ignored=True))
 
@@ -246,7 +246,7 @@ def objects_of(image_id: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("depth", ["uint16", "npy", "colours", "files"])
-def test_objects_that_touch_are_known_where_they_are_numbered(find: Find, depth: str) -> None:
+def test_touching_objects_are_separate_if_they_are_numbered(find: Find, depth: str) -> None:
     def write(folder: Path, image_id: str, _: np.ndarray) -> None:
         objects = objects_of(image_id) * 300
         if depth == "uint16":
@@ -327,7 +327,7 @@ def test_files_with_other_names_than_their_images_are_found_by_a_pattern(find: F
         find("images: both\nmasks: both", "", write)
 
 
-def test_sources_are_united_each_read_as_it_was_written(find: Find, tmp_path: Path) -> None:
+def test_merged_sources_are_each_read_with_their_own_keys(find: Find, tmp_path: Path) -> None:
     def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
         values(folder, image_id, labels)
         coloured(folder.parent / "colours", image_id, labels)
@@ -353,7 +353,7 @@ merge:
         find(lines.replace("prefix: m_, ", ""), "", write)
 
 
-def test_what_masks_depend_on_is_in_their_digest(find: Find) -> None:
+def test_the_digest_of_masks_covers_the_keys_they_are_read_with(find: Find) -> None:
     seen = set()
     for lines in (
         "mask_encoding: bits",
@@ -383,12 +383,12 @@ def test_a_configuration_comes_back_from_plain_data(find: Find, tmp_path: Path) 
         ("images: [images, nowhere]\nmasks: masks", r"data\.images: there is no folder .*nowhere"),
     ],
 )
-def test_what_is_not_there_is_told(find: Find, lines: str, told: str) -> None:
+def test_missing_files_are_reported(find: Find, lines: str, told: str) -> None:
     with pytest.raises((MissingFileError, DataError), match=told):
         find(lines, "classes: 3\n", values).images.read("a")
 
 
-def test_an_unknown_colour_is_told_as_people_write_colours(find: Find) -> None:
+def test_an_unknown_colour_is_reported_in_hexadecimal(find: Find) -> None:
     data = find("images: images\nmasks: masks\ncolors: {none: [0, 0, 0], salt: [255, 0, 0]}", "", coloured)
     with pytest.raises(
         DataError, match=r"a: the mask has colours that no class has: #0080ff \(40 pixels\); expected n"
@@ -396,7 +396,7 @@ def test_an_unknown_colour_is_told_as_people_write_colours(find: Find) -> None:
         data.read_labels("a")
 
 
-def test_runs_of_several_classes_may_be_read_for_some_of_them(find: Find, tmp_path: Path) -> None:
+def test_some_of_the_classes_of_a_table_may_be_read(find: Find, tmp_path: Path) -> None:
     rows = [
         f"{image_id}.jpg_{name},{encode(labels_of(image_id) == number)}"
         for image_id in IDS
@@ -408,7 +408,7 @@ def test_runs_of_several_classes_may_be_read_for_some_of_them(find: Find, tmp_pa
     np.testing.assert_array_equal(data.read_labels("a"), labels_of("a") == 2)
 
 
-def test_several_files_of_an_image_have_no_other_coding(find: Find) -> None:
+def test_several_files_per_image_have_no_other_coding(find: Find) -> None:
     def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
         for number in (1, 2):
             save(folder / f"{image_id}_{number}.png", (labels == number).astype(np.uint8) * 255)
@@ -423,7 +423,7 @@ def test_several_files_of_an_image_have_no_other_coding(find: Find) -> None:
         find(lines.replace("*", "{class}"), "classes: ['1', rock]\nactivation: sigmoid\n", write)
 
 
-def test_a_wildcard_for_one_file_an_image_reads_it_in_any_way(find: Find) -> None:
+def test_a_wildcard_that_matches_one_file_per_image_allows_every_coding(find: Find) -> None:
     def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
         save(folder / f"{image_id}_{IDS.index(image_id)}.png", labels + 100)
 
@@ -431,7 +431,7 @@ def test_a_wildcard_for_one_file_an_image_reads_it_in_any_way(find: Find) -> Non
     np.testing.assert_array_equal(find(lines, "classes: 3\n", write).read_labels("NA"), labels_of("NA"))
 
 
-def test_sources_of_other_forms_are_united_with_files(find: Find, tmp_path: Path) -> None:
+def test_sources_of_different_kinds_are_merged(find: Find, tmp_path: Path) -> None:
     def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
         save(folder / f"{image_id}_l.png", labels)
         labelme(folder.parent / "shapes", image_id, labels)
@@ -454,7 +454,7 @@ merge:
 @pytest.mark.parametrize(
     ("write", "lines"), [(one_file_a_class, 'mask_name: "{class}/{id}.png"'), (labelme, ""), (None, "coco")]
 )
-def test_a_class_that_would_be_background_unawares_is_refused(
+def test_a_class_that_would_be_background_by_accident_is_refused(
     find: Find, tmp_path: Path, write: Writer | None, lines: str
 ) -> None:
     more = "classes: [salt, rock]\nactivation: softmax\n"

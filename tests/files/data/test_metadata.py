@@ -32,7 +32,7 @@ def test_the_column_of_the_ids_can_be_named(tmp_path: Path) -> None:
     assert "first values: 1, 2, 1" in told.value.advice
 
 
-def test_several_rows_of_an_image_agree_or_are_told(tmp_path: Path) -> None:
+def test_rows_of_an_image_that_differ_are_reported(tmp_path: Path) -> None:
     table = read_metadata(write(tmp_path / "a.csv", "id,a,b\n007,1,x\n007,2,x\nNA,1,y\nb.c,1,y\n"), None, IDS)
     assert table.column("b") == ("x", "y", "y")
     with pytest.raises(DataError, match="the rows of 007 have different values of a: 1, 2"):
@@ -48,14 +48,14 @@ def test_weights_are_numbers_from_0(tmp_path: Path, value: str) -> None:
         read_metadata(write(tmp_path / "b.csv", "id,w\n007,0\nNA,0\nb.c,0\n"), None, IDS).numbers("w")
 
 
-def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"data\.metadata: there is no file"):
         read_metadata(tmp_path / "a.csv", None, IDS)
     with pytest.raises(DataError, match=r"data\.metadata is not set"):
         Metadata().column("patient")
 
 
-def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_repeated_column_is_refused(tmp_path: Path) -> None:
     found = read_metadata(write(tmp_path / "a.csv", "id,g,g\na,1,2\n"), None, ("a",))
     with pytest.raises(DataError, match=r"a\.csv: several columns are called 'g'"):
         found.column("g")

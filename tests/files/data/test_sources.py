@@ -24,7 +24,7 @@ def find(folder: Path, masks: str = "masks", classes: Classes = BINARY) -> Label
 
 @pytest.fixture
 def labelled(draw: Draw, tmp_path: Path) -> Callable[..., LabelledImages]:
-    """Images of 2×3 of these names with these masks, given as the bytes of a CSV file."""
+    """Images of 2×3 with these names, and their masks as the bytes of a CSV file."""
 
     def labelled(table: bytes, names: tuple[str, ...] = ("a.png", "b.png")) -> LabelledImages:
         for name in names:
@@ -68,7 +68,7 @@ def test_only_images_are_listed(draw: Draw, tmp_path: Path) -> None:
     assert find_images(tmp_path / "images", "data.images").ids == ("a",)
 
 
-def test_an_id_that_stands_for_two_files_is_refused_with_both(draw: Draw, tmp_path: Path) -> None:
+def test_an_id_of_two_files_is_refused_with_both(draw: Draw, tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg", "b.png", "c.png", "c.TIF"):
         draw(f"images/{name}")
     with pytest.raises(DataError) as told:
@@ -78,7 +78,7 @@ def test_an_id_that_stands_for_two_files_is_refused_with_both(draw: Draw, tmp_pa
     assert "b.png" not in told.value.message
 
 
-def test_a_folder_that_is_not_there_is_told_with_the_part_that_is(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_with_the_part_of_the_path_that_exists(tmp_path: Path) -> None:
     missing = tmp_path / "data" / "images"
     with pytest.raises(MissingFileError, match=r"data\.test") as told:
         find_images(missing, "data.test")
@@ -88,12 +88,12 @@ def test_a_folder_that_is_not_there_is_told_with_the_part_that_is(tmp_path: Path
         find_images(Path("nowhere"), "--images")
 
 
-def test_a_file_is_no_folder_of_images(draw: Draw) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(draw: Draw) -> None:
     with pytest.raises(MissingFileError, match="there is no folder"):
         find_images(draw("a.png"), "data.images")
 
 
-def test_a_folder_that_must_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_permission_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -102,13 +102,13 @@ def test_a_folder_that_must_not_be_read_is_told(tmp_path: Path, monkeypatch: pyt
         find_images(tmp_path, "data.images")
 
 
-def test_a_folder_without_images_holds_nothing_to_learn(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not an image")
     with pytest.raises(NothingToLearnError, match=r"\.png"):
         find_images(tmp_path, "data.images")
 
 
-def test_a_name_that_is_not_utf8_is_told(draw: Draw, tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_reported(draw: Draw, tmp_path: Path) -> None:
     path = draw("images/a.png")
     try:
         path.rename(tmp_path / "images" / os.fsdecode(b"caf\xe9.png"))
@@ -128,7 +128,7 @@ def test_masks_are_files_named_like_the_images_whatever_the_kind(draw: Draw, tmp
     np.testing.assert_array_equal(data.read_labels("a"), mask > 0)
 
 
-def test_masks_that_are_not_there_are_told(draw: Draw, tmp_path: Path) -> None:
+def test_missing_masks_are_reported(draw: Draw, tmp_path: Path) -> None:
     draw("images/a.png")
     with pytest.raises(MissingFileError, match=r"data\.masks.*train\.csv"):
         find(tmp_path, "train.csv")
@@ -143,24 +143,24 @@ def test_runs_go_down_the_columns_of_an_image_that_is_not_square(labelled: Calla
     assert data.read_labels("b").tolist() == [[False, False, True], [False, False, True]]
 
 
-def test_several_rows_of_one_image_are_united(labelled: Callable[..., LabelledImages]) -> None:
+def test_several_rows_of_one_image_are_combined(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(b"id,rle_mask\na,1 1\nb,6 1\na,3 2\na,2 2\n")
     assert data.read_labels("a").tolist() == [[True, True, False], [True, True, False]]
     assert data.read_labels("b").sum() == 1
 
 
-def test_a_label_map_is_the_mask_in_numbers(labelled: Callable[..., LabelledImages]) -> None:
+def test_a_binary_mask_is_read_as_labels(labelled: Callable[..., LabelledImages]) -> None:
     labels = labelled(b"id,rle_mask\na,1 1\nb,6 1\n").read_labels("a")
     assert labels.dtype == np.uint8
     assert labels.tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
-def test_rows_of_one_image_are_objects_where_any_image_has_several(labelled: Callable[..., LabelledImages]) -> None:
+def test_rows_are_objects_if_any_image_has_several(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(b"id,rle_mask\na,1 2\nb,6 1\na,3 1 6 1\na,2 2\n")
     objects = data.read_objects("a")
     assert objects is not None
     assert objects.dtype == np.int32
-    # Pixels are claimed twice: the first row keeps them, and nothing is left of the third.
+    # Pixels of several rows belong to the first, so that no pixel remains for the third.
     assert objects.tolist() == [[1, 2, 0], [1, 0, 2]]
     single = data.read_objects("b")
     assert single is not None
@@ -174,7 +174,7 @@ def test_an_image_without_objects_among_those_with(labelled: Callable[..., Label
     assert not objects.any()
 
 
-def test_a_row_an_image_tells_no_objects_apart(
+def test_one_row_per_image_does_not_separate_objects(
     labelled: Callable[..., LabelledImages], draw: Draw, tmp_path: Path
 ) -> None:
     data = labelled(b"id,rle_mask\na,1 1 5 1\nb,\n")
@@ -183,7 +183,7 @@ def test_a_row_an_image_tells_no_objects_apart(
     assert find(tmp_path).read_objects("a") is None
 
 
-def test_objects_that_do_not_fit_are_told_with_their_image(labelled: Callable[..., LabelledImages]) -> None:
+def test_objects_that_do_not_fit_are_reported_with_their_image(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(b"id,rle_mask\na,1 1\na,6 2\n")
     with pytest.raises(DataError, match=r"a: the run-length encoding is not valid for an image of 2×3"):
         data.read_objects("a")
@@ -207,14 +207,14 @@ def test_an_empty_cell_or_minus_one_is_an_empty_mask(labelled: Callable[..., Lab
     ],
     ids=["byte order mark and a space in the header", "ids with extension", "other extension, spaces"],
 )
-def test_tables_of_competitions_are_read_as_they_are(labelled: Callable[..., LabelledImages], table: bytes) -> None:
+def test_original_tables_of_competitions_are_read(labelled: Callable[..., LabelledImages], table: bytes) -> None:
     data = labelled(table)
     assert set(data.masks.ids) == {"a", "b"}
     assert data.read_labels("a").sum() == 2
     assert data.read_labels("b").sum() == 0
 
 
-def test_ids_that_look_like_numbers_or_nothing_stay_texts(labelled: Callable[..., LabelledImages]) -> None:
+def test_ids_that_look_like_numbers_or_empty_cells_stay_text(labelled: Callable[..., LabelledImages]) -> None:
     names = ("NA.png", "None.png", "007.png", "1e5.png", "nan.png", "1.2.276.0.7230010.png")
     data = labelled(b"id,rle_mask\nNA,1 1\nNone,1 2\n007,1 3\n1e5,1 4\nnan,1 5\n1.2.276.0.7230010,1 6\n", names)
     areas = [int(data.read_labels(image_id).sum()) for image_id in data.images.ids]
@@ -223,7 +223,7 @@ def test_ids_that_look_like_numbers_or_nothing_stay_texts(labelled: Callable[...
     }  # fmt: skip
 
 
-def test_a_mask_that_does_not_fit_any_more_is_told_with_its_id(
+def test_a_mask_that_no_longer_fits_is_reported_with_its_id(
     labelled: Callable[..., LabelledImages], draw: Draw, tmp_path: Path
 ) -> None:
     data = labelled(b"id,rle_mask\na,6 2\n")
@@ -276,7 +276,7 @@ def test_the_index_of_a_palette_is_the_class_whatever_its_colour(draw: Draw, tmp
     assert data.read_labels("a").tolist() == [[0, 1, 2], [2, 1, 0]]
 
 
-def test_values_of_no_class_are_told_with_the_image_and_what_is_expected(draw: Draw, tmp_path: Path) -> None:
+def test_values_of_no_class_are_reported_with_image_and_expected_values(draw: Draw, tmp_path: Path) -> None:
     draw("images/a.png", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", RAW)
     classes = Classes(("sky", "road"), "softmax", ((0,), (1, 5)), (255,))
@@ -290,7 +290,7 @@ def test_values_of_no_class_are_told_with_the_image_and_what_is_expected(draw: D
 @pytest.mark.parametrize(
     "classes", [Classes(("a", "b"), "softmax", ((0,), (1,))), Classes(values=((0,),)), Classes(ignore=(9,))]
 )
-def test_a_table_of_runs_tells_one_class_only(
+def test_a_plain_table_of_runs_has_only_one_class(
     labelled: Callable[..., LabelledImages], tmp_path: Path, classes: Classes
 ) -> None:
     labelled(b"id,rle\na,1 2\nb,\n")
@@ -325,11 +325,11 @@ def test_colours_become_grey_for_one_channel(draw: Draw, tmp_path: Path) -> None
     images = find_images(tmp_path / "images", "data.images", 1)
     assert images.read("a").shape == (2, 3, 1)
     assert (images.read("a") == 100).all()
-    assert (images.read("b") == 76).all()  # 0.299 of the red
+    assert (images.read("b") == 76).all()  # 0.299 of red
 
 
 @pytest.mark.parametrize("channels", [2, 4, 5])
-def test_other_channels_than_the_file_has_are_told(draw: Draw, tmp_path: Path, channels: int) -> None:
+def test_a_wrong_number_of_channels_is_reported(draw: Draw, tmp_path: Path, channels: int) -> None:
     draw("images/a.png", COLOURS[..., :3])
     with pytest.raises(UnreadableImageError, match=f"a.png has 3 channels, but shape asks for {channels}"):
         find_images(tmp_path / "images", "data.images", channels).read("a")

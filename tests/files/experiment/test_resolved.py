@@ -34,14 +34,14 @@ def fitted(tmp_path: Path) -> Experiment:
     return experiment
 
 
-def test_what_was_run_comes_back(fitted: Experiment) -> None:
+def test_the_record_is_read_back_as_written(fitted: Experiment) -> None:
     resolved = read_resolved(fitted)
     assert resolved == Resolved(CONFIG, DIGESTS, "float32", VERSIONS)
     assert resolved.primary_metric == MetricSpec("salt_map")
     assert changed_keys(CONFIG, resolved.config) == []
 
 
-def test_the_file_tells_its_versions_and_what_to_edit(fitted: Experiment) -> None:
+def test_the_file_has_versions_and_names_the_file_to_edit(fitted: Experiment) -> None:
     text = fitted.resolved.read_text()
     assert text.startswith("# What exp042 was run with")
     assert "config.yaml" in text.splitlines()[0]
@@ -49,17 +49,17 @@ def test_the_file_tells_its_versions_and_what_to_edit(fitted: Experiment) -> Non
         assert f"{package}: {number}" in text
 
 
-def test_versions_are_those_of_what_results_depend_on() -> None:
+def test_versions_include_the_packages_that_affect_results() -> None:
     assert {"python", "tensorflow", "numpy", "segmentation-toolkit"} <= set(versions())
 
 
-def test_what_was_never_run_is_told_with_the_next_command(tmp_path: Path) -> None:
+def test_an_experiment_that_was_not_run_is_reported_with_the_next_command(tmp_path: Path) -> None:
     with pytest.raises(NotReadyError, match="has not been fitted yet") as told:
         read_resolved(Experiment(tmp_path / "exp042"))
     assert told.value.advice == "Run: tk fit exp042"
 
 
-def test_a_damaged_file_is_told(fitted: Experiment) -> None:
+def test_a_damaged_file_is_reported(fitted: Experiment) -> None:
     fitted.resolved.write_text("config: {}\ndigests: {}\n")
     with pytest.raises(StorageError, match=r"resolved\.yaml is damaged: 'precision' is missing"):
         read_resolved(fitted)

@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture
 def folders(draw: Draw, tmp_path: Path) -> list[Path]:
-    """A folder of colours, one of grey, and one of 16 bits, with two images each."""
+    """A folder of colour images, one of grey and one of 16-bit images, with two images each."""
     for name in ("a", "b"):
         draw(f"colour/{name}.png", RNG.integers(0, 256, (20, 30, 3), np.uint8))
         draw(f"grey/{name}.png", RNG.integers(0, 256, (20, 30), np.uint8))
@@ -65,7 +65,7 @@ def test_windows_of_several_folders_decode_a_file_once(folders: list[Path], monk
     np.testing.assert_array_equal(images.window("a", Window(1, 1, 2, 2)), first[1:3, 1:3])
 
 
-def test_folders_that_do_not_go_together_are_told(folders: list[Path], draw: Draw) -> None:
+def test_folders_that_do_not_match_are_reported(folders: list[Path], draw: Draw) -> None:
     with pytest.raises(UnreadableImageError, match=r"a has 3 \+ 1 channels in .* but shape asks for 3") as told:
         find_image_files(folders[:2], "data.images", 3).read("a")
     assert told.value.advice == "Set the last entry of shape to 4."
@@ -79,7 +79,7 @@ def test_folders_that_do_not_go_together_are_told(folders: list[Path], draw: Dra
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (5, 7, 4)])
-def test_a_range_looks_at_all_16_bits(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+def test_a_range_applies_to_all_16_bits(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
     pixels = RNG.integers(0, 4096, shape, np.uint16)
     cv2.imwrite(str(tmp_path / name), pixels if len(shape) == 2 else pixels[..., [2, 1, 0, 3][: shape[2]]])
     expected = np.rint(pixels / 4095 * 255).reshape(5, 7, -1)[..., :3]
@@ -118,7 +118,7 @@ def test_an_orientation_tag_is_known(tmp_path: Path, draw: Draw) -> None:
     assert images.is_turned("turned")
 
 
-def test_parts_of_a_stack_with_ranges_are_cut_from_what_was_decoded_once(
+def test_windows_of_a_stack_with_ranges_decode_a_file_once(
     folders: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = find_image_files(folders[:2], "data.images", 4, ranges=((0, 1),) * 4)

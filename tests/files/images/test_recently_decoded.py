@@ -25,7 +25,7 @@ def test_an_array_in_the_cache_is_not_read_again() -> None:
 def test_the_oldest_array_is_dropped_first_and_the_newest_never(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toolkit.files.images.recently_decoded._SHARE_OF_DISK", 0.0)
     cache, reads = RecentlyDecoded(25), Reads()
-    for name in "abacb":  # c takes the place of b, which was not asked for as lately as a
+    for name in "abacb":  # c replaces b, which was requested less recently than a
         cache.get(name, lambda name=name: reads(name))
     assert reads.names == ["a", "b", "c", "b"]
     for _ in range(2):
@@ -63,6 +63,6 @@ def test_large_arrays_are_kept_on_disk_and_read_once(monkeypatch: pytest.MonkeyP
         assert cache.get(name, lambda name=name: reads(name, 1000)).tolist() == [ord(name)] * 1000
     assert reads.names == ["a", "b", "c"]
     monkeypatch.setattr("toolkit.files.images.recently_decoded._SHARE_OF_DISK", 0.0)
-    for name in "dede":  # in memory, where the last one takes the place of all others
+    for name in "dede":  # in memory, where the last one replaces all others
         cache.get(name, lambda name=name: reads(name, 1000))
     assert reads.names[3:] == ["d", "e", "d", "e"]

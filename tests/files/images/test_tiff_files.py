@@ -34,7 +34,7 @@ def write(path: Path, pixels: np.ndarray, **layout: Any) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_every_layout_gives_the_same_pixels_whole_and_in_parts(
+def test_every_layout_gives_the_same_pixels_whole_and_in_windows(
     tmp_path: Path, layout: dict[str, Any], channels: int, depth: type
 ) -> None:
     if channels == 1 and "planarconfig" in layout:
@@ -56,7 +56,7 @@ def test_a_window_of_a_huge_file_is_read_without_the_rest(tmp_path: Path) -> Non
     write(path, pixels, tile=(64, 64))
     with tifffile.TiffFile(path) as file:
         last = file.pages[0].dataoffsets[-1]
-    with path.open("r+b") as file:  # what lies there is no longer needed
+    with path.open("r+b") as file:  # the window does not need the rest
         file.truncate(last)
     values = read_tiff(path, Window(0, 0, 100, 100))
     assert values is not None
@@ -68,9 +68,7 @@ def test_a_window_of_a_huge_file_is_read_without_the_rest(tmp_path: Path) -> Non
 @pytest.mark.parametrize("pages", [2, 5])
 @pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3), (20, 30, 6)])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_several_pages_are_refused_whatever_is_in_them(
-    tmp_path: Path, pages: int, shape: tuple[int, ...], depth: type
-) -> None:
+def test_files_of_several_pages_are_refused(tmp_path: Path, pages: int, shape: tuple[int, ...], depth: type) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         for _ in range(pages):
             file.write(
@@ -83,7 +81,7 @@ def test_several_pages_are_refused_whatever_is_in_them(
             read(tmp_path / "a.tif")
 
 
-def test_what_needs_more_than_tifffile_is_left_to_others(tmp_path: Path) -> None:
+def test_files_that_tifffile_cannot_read_are_left_to_other_decoders(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 2, (20, 30), np.uint8)
     write(tmp_path / "a.tif", pixels)
     assert tiff_size(tmp_path / "a.tif") == (20, 30)
@@ -106,7 +104,7 @@ def test_windows_of_any_image_join_to_the_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["imagej", "ome"])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_pages_are_channels_where_the_file_says_so(tmp_path: Path, kind: str, depth: type) -> None:
+def test_pages_are_channels_if_the_file_says_so(tmp_path: Path, kind: str, depth: type) -> None:
     path = tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif")
     pixels = np.random.default_rng(0).integers(0, np.iinfo(depth).max + 1, (5, 40, 30), depth)
     tifffile.imwrite(path, pixels, imagej=kind == "imagej", ome=kind == "ome", metadata={"axes": "CYX"})

@@ -25,7 +25,7 @@ def test_copies_are_reported_with_folds_and_with_masks_that_differ() -> None:
     assert (together.level, together.message.endswith("each group is in one fold")) == ("note", True)
 
 
-def test_constant_images_are_no_copies() -> None:
+def test_constant_images_are_not_copies() -> None:
     assert not list(copies([replace(facts(name, "x"), is_constant=True) for name in "ab"], None))
 
 

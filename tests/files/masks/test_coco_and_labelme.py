@@ -84,7 +84,7 @@ def test_circles_and_masks_have_areas_too(find: Find) -> None:
         np.testing.assert_array_equal(pasted, padded[10:-10, 10:-10])
 
 
-def test_what_is_drawn_later_lies_on_top_of_exclusive_classes(find: Find) -> None:
+def test_later_shapes_of_exclusive_classes_cover_earlier_ones(find: Find) -> None:
     whole = [[0, 0], [15, 11]]
     for names in (("cat", "dog"), ("dog", "cat")):
         shapes = [shape(names[0], whole, "rectangle"), shape(names[1], SQUARE)]
@@ -134,7 +134,7 @@ def test_shapes_of_one_label_and_group_are_one_object(find: Find) -> None:
         ("[" * 100_000, "is not valid JSON"),
     ],
 )
-def test_what_is_wrong_with_a_file_of_labelme_is_told(find: Find, tree: Any, told: str) -> None:
+def test_invalid_labelme_files_are_reported(find: Find, tree: Any, told: str) -> None:
     with pytest.raises(DataError, match=told):
         find(tree).read_labels("a")
 
@@ -160,7 +160,7 @@ def test_what_is_wrong_with_a_file_of_labelme_is_told(find: Find, tree: Any, tol
         ("{", "is not valid JSON"),
     ],
 )
-def test_what_is_wrong_with_a_coco_file_is_told(find: Find, tree: Any, told: str) -> None:
+def test_invalid_coco_files_are_reported(find: Find, tree: Any, told: str) -> None:
     with pytest.raises(DataError, match=told):
         find(tree, coco=True).read_labels("a")
 
@@ -173,7 +173,7 @@ def test_images_without_annotations_are_empty_and_unknown_ones_have_no_mask(find
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
-def test_shapes_on_an_image_that_programs_turn_are_refused(find: Find, tmp_path: Path, orientation: int) -> None:
+def test_shapes_on_an_image_with_an_orientation_tag_are_refused(find: Find, tmp_path: Path, orientation: int) -> None:
     data = find(labelme(shape("cat", SQUARE)))
     exif = Image.Exif()
     exif[0x0112] = orientation

@@ -35,7 +35,7 @@ def test_folders_tables_and_others_are_listed(touch: Touch) -> None:
         scan_folder(root / "nowhere")
 
 
-def test_links_that_lead_round_in_circles_end(touch: Touch) -> None:
+def test_circular_links_are_followed_once(touch: Touch) -> None:
     root = touch("a/1.png")
     (root / "a" / "again").symlink_to(root)
     assert names(scan_folder(root)) == {("a", ""): 1}
@@ -53,7 +53,7 @@ def test_fixed_names_in_a_folder_for_each_image(touch: Touch) -> None:
     assert names(scan_folder(touch())) == {("cases", "{id}/image.png"): 4, ("cases", "{id}/mask.png"): 4}
 
 
-def test_parts_of_the_data_and_classes_are_no_images(touch: Touch) -> None:
+def test_folders_of_splits_and_classes_are_not_images(touch: Touch) -> None:
     for part in ("train", "val", "test"):
         touch(f"{part}/images/1.png", f"{part}/images/2.png")
     for name in ("cat", "cow", "dog"):

@@ -47,7 +47,7 @@ def test_images_and_masks_in_a_folder_for_each_image(touch: Touch) -> None:
         ("groundtruth", True),
     ],
 )
-def test_folders_are_called_like_masks(touch: Touch, name: str, expected: bool) -> None:
+def test_mask_folders_are_recognised_by_their_names(touch: Touch, name: str, expected: bool) -> None:
     (folder,) = scan_folder(touch(f"{name}/1.png")).folders
     assert is_mask_folder(folder) == expected
 
@@ -62,7 +62,7 @@ def test_names_of_masks_follow_from_those_of_images(touch: Touch) -> None:
     assert pair_up(images, others) is None
 
 
-def test_images_and_masks_of_one_folder_come_apart(touch: Touch) -> None:
+def test_images_and_masks_in_one_folder_are_separated(touch: Touch) -> None:
     (folder,) = scan_folder(touch(*(f"t/{one}{end}.tif" for one in "123" for end in ("", "_mask")))).folders
     images, masks = split_mixed(folder)
     assert sorted(images.paths) == ["1", "2", "3"]
@@ -70,7 +70,7 @@ def test_images_and_masks_of_one_folder_come_apart(touch: Touch) -> None:
     assert len(split_mixed(images)) == 1
 
 
-def test_training_and_test_images_are_told_by_names_and_by_tables(touch: Touch) -> None:
+def test_training_and_test_images_are_recognised_by_names_and_tables(touch: Touch) -> None:
     root = touch(*(f"{name}/{name}{number}.png" for name in ("a", "b", "c") for number in range(3)))
     found = roles(root, labelled=("b0", "b1", "b2"), asked=("c0", "c1", "c2"))
     assert found.images is not None
@@ -82,7 +82,7 @@ def test_training_and_test_images_are_told_by_names_and_by_tables(touch: Touch) 
     assert roles(root, labelled=("b0", "b1", "b2")).test is None
 
 
-def test_masks_of_each_part_go_with_its_images(touch: Touch) -> None:
+def test_masks_of_each_split_are_paired_with_its_images(touch: Touch) -> None:
     root = touch(*(f"{part}/{kind}/1.png" for part in ("train", "val") for kind in ("images", "masks")))
     found = roles(root)
     assert found.images is not None

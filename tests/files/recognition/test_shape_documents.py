@@ -36,6 +36,6 @@ def test_labelme_files_belong_to_most_images(folder: Path) -> None:
     assert found(folder) is None
 
 
-def test_other_json_files_are_no_shapes(folder: Path) -> None:
+def test_other_json_files_are_not_shapes(folder: Path) -> None:
     (folder / "notes.json").write_text("[1")
     assert found(folder) is None

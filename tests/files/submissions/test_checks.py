@@ -33,7 +33,7 @@ def images_of(ids: Iterable[str] = IDS, size: tuple[int, int] = SIZE) -> TestIma
 
 @pytest.fixture
 def check(tmp_path: Path) -> Callable[..., Checked]:
-    """Checks a file of this content, against the sample and the test images unless told otherwise."""
+    """Checks a file with this content, by default against the sample and the test images."""
 
     def check(
         content: str | bytes, form: Competition = SALT, sample: str | None = SAMPLE, **expected: object
@@ -53,7 +53,7 @@ def told(checked: Checked) -> list[tuple[str, str]]:
     return [(finding.level, finding.check) for finding in checked.findings]
 
 
-def test_a_good_file_passes(check: Callable[..., Checked]) -> None:
+def test_a_valid_file_passes(check: Callable[..., Checked]) -> None:
     for expected in ({}, {"images": None}, {"sample": None}, {"sample": None, "images": None, "form": PLAIN}):
         checked = check(GOOD, **expected)
         assert [finding for finding in checked.findings if finding.check != "sizes"] == []
@@ -102,9 +102,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize(("row", "level", "name", "words"), ROWS.values(), ids=ROWS)
-def test_rows_that_are_wrong_are_told(
-    check: Callable[..., Checked], row: str, level: str, name: str, words: str
-) -> None:
+def test_invalid_rows_are_reported(check: Callable[..., Checked], row: str, level: str, name: str, words: str) -> None:
     checked = check(changed(row))
     found = next(finding for finding in checked.findings if (finding.level, finding.check) == (level, name))
     assert words in found.came + found.allowed
@@ -143,7 +141,7 @@ FILES = {
 
 
 @pytest.mark.parametrize(("content", "level", "name", "words"), FILES.values(), ids=FILES)
-def test_files_that_are_wrong_are_told(
+def test_invalid_files_are_reported(
     check: Callable[..., Checked], content: bytes, level: str, name: str, words: str
 ) -> None:
     checked = check(content)
@@ -152,7 +150,7 @@ def test_files_that_are_wrong_are_told(
     assert checked.is_refused == (level == "refuse")
 
 
-def test_what_is_wrong_in_many_rows_is_told_once(check: Callable[..., Checked]) -> None:
+def test_a_problem_of_many_rows_is_reported_once(check: Callable[..., Checked]) -> None:
     checked = check("id,rle_mask\na,1 2 3\nb,4 5 6\nc,1 1\n007,70 20\n")
     assert told(checked) == [("refuse", "runs")] * 2
     assert [finding.count for finding in checked.findings] == [2, 1]
@@ -161,17 +159,17 @@ def test_what_is_wrong_in_many_rows_is_told_once(check: Callable[..., Checked]) 
     )
 
 
-def test_what_refuses_comes_first(check: Callable[..., Checked]) -> None:
+def test_findings_that_refuse_come_first(check: Callable[..., Checked]) -> None:
     levels = [finding.level for finding in check(changed("b,nan").replace("\n", "\r\n")).findings]
     assert levels == ["refuse", "warn"]
 
 
-def test_large_files_are_told(check: Callable[..., Checked], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_are_reported(check: Callable[..., Checked], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toolkit.files.submissions.rows._LARGE_MIB", 0)
     assert told(check(GOOD)) == [("warn", "size")]
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.csv", tmp_path):
         with pytest.raises(MissingFileError, match="cannot read"):
             check_submission(path, Expected(SALT), Silent())
@@ -180,14 +178,14 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 # Sample and test images
 
 
-def test_test_images_say_what_is_wanted_where_there_is_no_sample(check: Callable[..., Checked]) -> None:
+def test_test_images_define_the_rows_without_a_sample(check: Callable[..., Checked]) -> None:
     checked = check(GOOD, sample=None, images=images_of(["a", "b", "c", "d"]))
     assert told(checked) == [("refuse", "ids")] * 2
     assert "'007' is unknown" in checked.findings[0].came
     assert "1 ids of the test images have no row: d" in checked.findings[1].came
 
 
-def test_sample_and_test_images_that_do_not_belong_together(check: Callable[..., Checked]) -> None:
+def test_a_sample_of_other_test_images_is_reported(check: Callable[..., Checked]) -> None:
     checked = check(GOOD, images=images_of(["a", "b", "c", "d"]))
     assert ("warn", "test images") in told(checked)
     words = " ".join(finding.came for finding in checked.findings)
@@ -196,21 +194,21 @@ def test_sample_and_test_images_that_do_not_belong_together(check: Callable[...,
     assert not checked.is_refused
 
 
-def test_without_sizes_runs_are_checked_all_the_same(check: Callable[..., Checked]) -> None:
+def test_runs_are_checked_without_sizes(check: Callable[..., Checked]) -> None:
     checked = check(changed("b,5 1 3 1"), images=None)
     assert told(checked) == [("refuse", "runs"), ("warn", "sizes")]
     assert "4 images are unknown: a, b, c, 007" in checked.findings[1].came
     assert told(check(changed("b,5 1 399999999999 1"), images=None)) == [("refuse", "runs"), ("warn", "sizes")]
 
 
-def test_columns_may_have_any_names_where_nobody_says_which(check: Callable[..., Checked]) -> None:
+def test_columns_may_have_any_names_without_sample_and_competition(check: Callable[..., Checked]) -> None:
     assert told(check(GOOD.replace("id,rle_mask", "x,y"), PLAIN, None)) == []
 
 
 # Competitions
 
 
-def test_the_word_for_an_empty_mask_is_the_competitions(check: Callable[..., Checked]) -> None:
+def test_each_competition_has_its_word_for_an_empty_mask(check: Callable[..., Checked]) -> None:
     contrails = SALT.model_copy(update={"empty": "-"})
     checked = check(changed("b,-"), contrails)
     assert told(checked) == []
@@ -264,7 +262,7 @@ def test_objects_of_an_image(check: Callable[..., Checked]) -> None:
     assert ("refuse", "ids") in told(check(good.replace("b,\n", ""), OBJECTS, sample))
 
 
-def test_a_sample_with_ids_that_stand_twice(check: Callable[..., Checked]) -> None:
+def test_ids_may_repeat_if_the_sample_repeats_ids(check: Callable[..., Checked]) -> None:
     sample = SAMPLE + "a,1 1\n"
     assert told(check(GOOD + "a,1 2\n", SALT, sample)) == [("warn", "duplicates")]
 
@@ -276,7 +274,7 @@ def masks_of(texts: dict[str, Mask]) -> dict[tuple[str, None], str]:
     return {(image_id, None): mask_digest(mask) for image_id, mask in texts.items()}
 
 
-def test_masks_that_are_others_than_it_was_made_of_are_told(check: Callable[..., Checked]) -> None:
+def test_masks_that_differ_from_their_source_are_reported(check: Callable[..., Checked]) -> None:
     random = np.random.default_rng(0)
     masks = {one: random.random(SIZE) < 0.3 for one in IDS}
     content = "id,rle_mask\n" + "".join(f"{one},{encode(mask)}\n" for one, mask in masks.items())
@@ -294,7 +292,7 @@ def simulated(count: int, size: tuple[int, int]) -> tuple[dict[str, Mask], TestI
 
 
 @pytest.mark.parametrize("size", [(48, 48), (40, 56)])
-def test_masks_in_the_wrong_order_are_told(check: Callable[..., Checked], size: tuple[int, int]) -> None:
+def test_masks_in_the_wrong_pixel_order_are_reported(check: Callable[..., Checked], size: tuple[int, int]) -> None:
     masks, images = simulated(60, size)
     for order, findings in (("column", []), ("row", [("warn", "orientation")])):
         content = "id,rle_mask\n" + "".join(f"{one},{encode(mask, order)}\n" for one, mask in masks.items())
@@ -303,7 +301,7 @@ def test_masks_in_the_wrong_order_are_told(check: Callable[..., Checked], size: 
         assert (told(check(content, rows, None, images=images)) == []) == (order == "row")
 
 
-def test_torn_masks_are_told_without_images(check: Callable[..., Checked]) -> None:
+def test_torn_masks_are_reported_without_images(check: Callable[..., Checked]) -> None:
     masks, images = simulated(12, (40, 56))
     content = "id,rle_mask\n" + "".join(f"{one},{encode(mask, 'row')}\n" for one, mask in masks.items())
     blind = TestImages(images.ids, images.size)
@@ -315,7 +313,7 @@ def test_torn_masks_are_told_without_images(check: Callable[..., Checked]) -> No
 # Earlier submissions
 
 
-def test_what_was_submitted_before_is_told(check: Callable[..., Checked], tmp_path: Path) -> None:
+def test_an_earlier_submission_of_the_same_file_is_reported(check: Callable[..., Checked], tmp_path: Path) -> None:
     assert told(check(GOOD)) == []
     digest = file_digest(tmp_path / "submission.csv")
     earlier = [LoggedSubmission("old", digest=digest), LoggedSubmission("other", digest="x", public=0.9)]
