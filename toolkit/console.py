@@ -15,7 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from toolkit.errors import ToolkitError
-from toolkit.messages import Progress, Table, Task
+from toolkit.messages import Progress, Table, Task, duration_text
 
 _SECONDS_BETWEEN_LINES = 20.0
 
@@ -175,10 +175,4 @@ class _LinesTask:
         self._said = now
         left = (now - self._started) / self._done * (self._total - self._done)
         ending = f" · {status}" if status else ""
-        self._lines.say(f"{self._title}: {self._done}/{self._total} · {_duration(left)} left{ending}")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        self._lines.say(f"{self._title}: {self._done}/{self._total} · {duration_text(left)} left{ending}")

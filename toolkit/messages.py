@@ -28,6 +28,13 @@ def interval_text(low: float | None, high: float | None) -> str:
     return "–" if low is None or high is None else f"{score_text(low)} – {score_text(high)}"
 
 
+def duration_text(seconds: float) -> str:
+    """A duration as tables and messages show it: `1 h 05 min`, `3 min 07 s` or `42 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
 class Task(Protocol):
     """Long work of a known number of steps."""
 

@@ -1,4 +1,6 @@
-"""Covers toolkit/cli/__init__.py and the modules of the verbs."""
+"""Covers toolkit/cli/__init__.py and its modules starting.py, inspecting.py, training.py, predicting.py, ensembling.py,
+tuning.py, comparing.py and submitting.py, and toolkit/__main__.py.
+"""
 
 import inspect
 from collections.abc import Iterator

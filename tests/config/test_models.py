@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.data import DataConfig
 from toolkit.config.models import Config, EnsembleConfig
-from toolkit.config.training.networks import BACKBONES, SIDE_MULTIPLES
+from toolkit.config.training.networks import ARCHITECTURES, BACKBONES
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -60,16 +60,16 @@ class TestNegatives:
             stage(**{key: rule})
 
     def test_zero_is_answered_with_the_word_for_it(self, key: str) -> None:
-        with pytest.raises(ValidationError, match="for no negatives say none"):
+        with pytest.raises(ValidationError, match="for no negatives, use none"):
             stage(**{key: 0})
 
     def test_all_negatives_are_the_default(self, key: str) -> None:
         assert getattr(stage(), key) == "real"
 
 
-@pytest.mark.parametrize("architecture", SIDE_MULTIPLES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_sides_are_multiples_of_what_the_architecture_takes(architecture: str) -> None:
-    multiple = SIDE_MULTIPLES[architecture]
+    multiple = ARCHITECTURES[architecture]().side_multiple
     shape = (multiple, 5 * multiple, 3)
     assert config(architecture=architecture, shape=shape).shape == shape
 
@@ -90,7 +90,7 @@ def test_an_impossible_shape_is_answered_with_the_next_possible_one(
 ) -> None:
     with pytest.raises(ProblemsAtError) as caught:
         config(architecture=architecture, shape=shape)
-    assert f"received {list(shape)}; the next possible shape is {possible}" in str(caught.value)
+    assert f"received {list(shape)}; the next larger shape is {possible}" in str(caught.value)
     assert config(architecture=architecture, shape=tuple(possible)).shape == tuple(possible)
 
 

@@ -8,9 +8,9 @@ from toolkit.core.images.views import parse_views
 from toolkit.errors import ConfigError
 
 
-def config(shape: tuple[int, int], own: tuple[str, ...] = (), **keys: Any) -> Config:
+def config(shape: tuple[int, int], plugins: tuple[str, ...] = (), **keys: Any) -> Config:
     tree = {"data": {"images": "images", "masks": "masks"}, "shape": (*shape, 3), "stages": ({"epochs": 1},)}
-    return Config.model_validate(tree | keys, context={"own": own})
+    return Config.model_validate(tree | keys, context={"plugins": plugins})
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_the_last_stage_says_what_scale_1_is() -> None:
     ("views", "scale"), [("scales:1,1.1", "1.1"), ("scales:1.2", "1.2"), ("scales:1.5,1.6", "1.6")]
 )
 def test_scales_that_come_to_the_same_size_are_told(views: str, scale: str) -> None:
-    with pytest.raises(ConfigError, match=rf"{scale}.* both come to a network input of .*multiples of 32") as told:
+    with pytest.raises(ConfigError, match=rf"{scale}.* both give a network input of .*multiples of 32") as told:
         view_shapes(config((64, 64)), parse_views(views))
     assert "0.5 and 1.5" in told.value.advice
 
 
 def test_an_own_architecture_keeps_the_powers_of_two_of_its_shape() -> None:
-    own = config((48, 72), architecture="mine", own=("mine",))
-    assert view_shapes(own, parse_views("scales:0.75,1"), ["mine"]) == {0.75: (40, 56), 1: (48, 72)}
+    built = config((48, 72), architecture="mine", plugins=("mine",))
+    assert view_shapes(built, parse_views("scales:0.75,1"), ["mine"]) == {0.75: (40, 56), 1: (48, 72)}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ConfigError
-from toolkit.files.plugins import TENSORFLOW_SETTINGS, load_dotted, load_plugins
+from toolkit.files.plugins import load_dotted, load_plugins, prepare_for_tensorflow
 
 
 def test_a_plugins_file_runs_again_only_when_it_changes(tmp_path: Path) -> None:
@@ -25,11 +25,14 @@ def test_the_plugins_files_of_two_experiments_are_separate(tmp_path: Path) -> No
 
 
 def test_environment_variables_are_set_before_the_file_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in TENSORFLOW_SETTINGS:
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("SM_FRAMEWORK", raising=False)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     (tmp_path / "plugins.py").write_text("import os\nseen = dict(os.environ)\n")
-    assert load_plugins(tmp_path / "plugins.py").seen.items() >= TENSORFLOW_SETTINGS.items()
-    assert os.environ["SM_FRAMEWORK"] == "tf.keras"
+    assert load_plugins(tmp_path / "plugins.py").seen["SM_FRAMEWORK"] == "tf.keras"
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"  # the user's own choice
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    prepare_for_tensorflow()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
 
 
 def test_a_file_that_is_missing_or_raises_is_refused(tmp_path: Path) -> None:

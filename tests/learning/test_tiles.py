@@ -77,8 +77,8 @@ def predicted(predict_images: Callable[..., list[tuple[str, list[Predicted]]]]) 
     ) -> dict[str, np.ndarray]:
         reader = SampleReader(shape, "stretch", BINARY, NOTHING, tiling)
         networks: Any = {shape: network, shape[::-1]: network}
-        predict = ViewsPredictor(networks, {1.0: shape}, [parse_views(views)], "sigmoid")
-        found = predict_images(predict, reader, images, images.ids, batch=batch)
+        predict = ViewsPredictor(networks, {1.0: shape}, [parse_views(views)], "sigmoid", at_once=batch)
+        found = predict_images(predict, reader, images, images.ids)
         return {image_id: only.probability for image_id, (only,) in found}
 
     return predicted

@@ -8,8 +8,7 @@ from toolkit import console
 from toolkit.cli import comparing, ensembling, inspecting, predicting, starting, submitting, training, tuning
 
 app = typer.Typer(
-    help="Train folds, ensemble, tune on out-of-fold predictions and submit: image-segmentation competitions from one "
-    "YAML file.",
+    help="Image-segmentation competitions from one YAML file: train folds, ensemble, tune, submit.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,7 +24,7 @@ def main() -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     if version:
         from importlib.metadata import version as version_of

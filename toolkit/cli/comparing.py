@@ -15,14 +15,14 @@ app = typer.Typer()
 def evaluate(
     experiment: OptionalName = None,
     recipe: Annotated[
-        str | None, typer.Option(help="tuned or untuned; the tuned one, where there is one, if left out.")
+        str | None, typer.Option(help="tuned or untuned; default: tuned, if there is a tuned recipe.")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Replaces the thresholds of the recipe.")] = None,
-    worst: Annotated[int, typer.Option(help="How many of the worst images are listed.", min=0)] = 10,
-    csv: Annotated[Path | None, typer.Option(help="Write one row a class to this file.")] = None,
+    worst: Annotated[int, typer.Option(help="Number of worst images to list.", min=0)] = 10,
+    csv: Annotated[Path | None, typer.Option(help="Write one row for each class to this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show precision, recall, IoU and so on of each class, their confusion, the worst images, scores by size."""
+    """Show the scores and confusion of the classes, the scores by size, and the worst images."""
     from toolkit.commands.comparing.evaluate import evaluate as command
 
     run(
@@ -35,16 +35,18 @@ def evaluate(
 def compare(
     experiments: Annotated[list[str], typer.Argument(help="Names or paths of experiments and ensembles.")],
     baseline: Annotated[
-        str | None, typer.Option(metavar="EXPERIMENT", help="What the others are compared with; the first if left out.")
+        str | None, typer.Option(metavar="EXPERIMENT", help="Experiment to compare with; default: the first one.")
     ] = None,
     sort_by: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="A column of the CSV file, such as all or seconds.")
+        str | None, typer.Option(metavar="COLUMN", help="Sort by a column of the CSV file, for example all or seconds.")
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write all figures to this file, one row an experiment.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write all figures to this file, one row for each experiment.")
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables in Markdown.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show which keys differ, the scores with their spread, and whether the differences are more than chance."""
+    """Show the keys that differ, the scores with their spread, and whether differences exceed chance."""
     from toolkit.commands.comparing.compare import compare as command
 
     guarded(

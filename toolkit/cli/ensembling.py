@@ -13,16 +13,27 @@ app = typer.Typer()
 def ensemble(
     experiments: Annotated[
         list[str],
-        typer.Argument(help="Names or paths of experiments and ensembles, and parts: exp042:fold0, exp042:snapshots."),
+        typer.Argument(
+            help="Names or paths of experiments, ensembles and parts of experiments: exp042:fold0, exp042:snapshots."
+        ),
     ],
-    weights: Annotated[str | None, typer.Option(help="equal, search, or one for each, such as 0.6,0.4.")] = None,
-    mean: Annotated[str, typer.Option(help="Of what: probability, logit, rank or vote.")] = "probability",
-    tta: Annotated[bool, typer.Option("--tta", help="Flip test-time augmentation: the same as --views flips.")] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="equal, search, or one number for each member, for example 0.6,0.4; default: equal."),
+    ] = None,
+    mean: Annotated[str, typer.Option(help="What is averaged: probability, logit or vote.")] = "probability",
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Test-time augmentation by flips: the same as --views flips.")
+    ] = False,
     views: Annotated[
         str | None,
-        typer.Option(help="Test-time augmentation: flips, d4, scales:0.75,1, flips*scales:0.75,1 …; auto chooses."),
+        typer.Option(
+            help="Test-time augmentation: flips, d4, scales:0.75,1, flips*scales:0.75,1 …; auto searches for the best."
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the ensemble; joined by + if left out.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the ensemble; default: the names of its members, joined by +.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Blend the predictions of experiments and ensembles into a new one."""

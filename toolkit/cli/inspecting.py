@@ -18,7 +18,7 @@ def data(
     overrides: Overrides = NO_OVERRIDES,
     as_json: AsJson = False,
 ) -> None:
-    """Look at all data of an experiment: sizes, classes, duplicates, what is wrong; and a sheet of samples."""
+    """Examine the data of an experiment: sizes, classes, duplicates, problems; and draw a sheet of samples."""
     from toolkit.commands.inspecting.data import examine_data as command
 
     result = run(lambda session: command(session, experiment, overrides=overrides), as_json)
@@ -29,12 +29,12 @@ def data(
 def preview(
     experiment: Name,
     count: Annotated[int, typer.Option(help="Number of images.", min=1)] = 12,
-    seed: Annotated[int | None, typer.Option(help="Seed of all draws; the experiment's if left out.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all draws; default: the seed of the experiment.")] = None,
     stage: Annotated[int, typer.Option(help="Stage whose augmentation is shown.")] = 0,
     overrides: Overrides = NO_OVERRIDES,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a sheet of training images as augmentation makes them, with their masks."""
+    """Draw a sheet of augmented training images with their masks."""
     from toolkit.commands.inspecting.preview import preview as command
 
     run(

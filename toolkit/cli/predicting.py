@@ -13,35 +13,44 @@ app = typer.Typer()
 @app.command()
 def predict(
     experiment: Annotated[
-        str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment, an ensemble, or a part.")
+        str,
+        typer.Argument(
+            metavar="EXPERIMENT", help="Name or path of an experiment, an ensemble, or a part of an experiment."
+        ),
     ],
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FOLDER_OR_FILE", help="Folder of images, or one image; several where these hold its channels."
+            metavar="FOLDER_OR_FILE",
+            help="Folder of images, or one image; several if the channels are in several folders.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write to; made if it is not there.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; created if missing.")],
     formats: Annotated[
         list[str],
         typer.Option(
             "--format",
-            help="png, npz, npy, mask, overlay, maps (all in one array), rle (one table); several with commas.",
+            help="png, npz, npy, mask, overlay, maps (one array of all), rle (one table); several separated by commas.",
         ),
     ] = ["png"],  # noqa: B006 # typer reads it, nobody changes it
     views: Annotated[
-        str | None, typer.Option(help="Test-time augmentation, such as flips or d4; an ensemble's own if left out.")
+        str | None,
+        typer.Option(
+            help="Test-time augmentation, for example flips or d4; default: none, or the views of the ensemble."
+        ),
     ] = None,
-    fold: Annotated[str | None, typer.Option(help="Only the networks of these folds, such as 0,2.")] = None,
-    stage: Annotated[int | None, typer.Option(help="The weights of this stage; the last one if left out.")] = None,
+    fold: Annotated[
+        str | None, typer.Option(help="Only the networks of these folds, for example 0,2; default: all.")
+    ] = None,
+    stage: Annotated[int | None, typer.Option(help="Stage whose weights predict; default: the last one.")] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Of masks: tuned or untuned; the tuned one, where there is one, if left out.")
+        str | None, typer.Option(help="Recipe of masks, tuned or untuned; default: tuned, if there is a tuned recipe.")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Replaces the thresholds of the recipe.")] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Images in folders inside the folder too.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Predict images in subfolders too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Predict images: probabilities, masks, pictures. What is there already is kept."""
+    """Predict images: probabilities, masks, pictures. Finished predictions are kept."""
     from toolkit.commands.predicting.predict import PredictOptions
     from toolkit.commands.predicting.predict import predict as command
 

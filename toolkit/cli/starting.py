@@ -18,13 +18,16 @@ def new(
     test: Annotated[Path | None, typer.Option(help="Folder of the test images.")] = None,
     sample_submission: Annotated[Path | None, typer.Option(help="The competition's sample submission.")] = None,
     competition: Annotated[
-        str | None, typer.Option(metavar="NAME_OR_FILE", help="What labels and submissions look like, and the metric.")
+        str | None,
+        typer.Option(
+            metavar="NAME_OR_FILE", help="Preset or file with the format of labels and submissions, and the metric."
+        ),
     ] = None,
     extends: Annotated[str | None, typer.Option(metavar="EXPERIMENT", help="Start from another experiment.")] = None,
     overrides: Overrides = NO_OVERRIDES,
     as_json: AsJson = False,
 ) -> None:
-    """Make an experiment: experiments/NAME/config.yaml."""
+    """Create an experiment: experiments/NAME/config.yaml."""
     from toolkit.commands.starting.new import DataFiles
     from toolkit.commands.starting.new import new as command
 
@@ -38,11 +41,11 @@ def new(
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="Folder that a competition's files were unpacked to.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with the unpacked files of a competition.")],
     name: Annotated[str, typer.Option(help="Name of the experiment.")] = "baseline",
     as_json: AsJson = False,
 ) -> None:
-    """Recognise what a competition folder holds, and write a config.yaml that says why."""
+    """Recognise the contents of a competition folder, and write a config.yaml with reasons."""
     from toolkit.commands.starting.init import init as command
 
     run(lambda session: command(session, folder, name=name), as_json)
@@ -50,17 +53,20 @@ def init(
 
 @app.command()
 def simulate(
-    kind: Annotated[str, typer.Argument(help="What: salt, ccd or shapes.")],
-    out: Annotated[Path, typer.Option(help="Folder to write, a new one.")],
+    kind: Annotated[str, typer.Argument(help="Kind of images: salt, ccd or shapes.")],
+    out: Annotated[Path, typer.Option(help="New folder to write to.")],
     count: Annotated[int, typer.Option(help="Number of training images.")] = 200,
     test_count: Annotated[
-        int | None, typer.Option(help="Number of test images; a quarter of --count if left out.")
+        int | None, typer.Option(help="Number of test images; default: a quarter of --count.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="What all images derive from.")] = 0,
-    size: Annotated[str | None, typer.Option(help="Sides in pixels, such as 128 or 96x160, height first.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all images.")] = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Sides in pixels, height first, for example 128 or 96x160; each kind has a default."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a competition folder of simulated images whose labels are known exactly: salt, ccd or shapes."""
+    """Write a competition folder of simulated images with exact labels: salt, ccd or shapes."""
     from toolkit.commands.starting.simulate import SimulateOptions
     from toolkit.commands.starting.simulate import simulate as command
 
@@ -74,10 +80,10 @@ def simulate(
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Folder to work in; made if it is not there.")] = Path("demo"),
+    folder: Annotated[Path, typer.Argument(help="Folder to work in; created if missing.")] = Path("demo"),
     as_json: AsJson = False,
 ) -> None:
-    """Do the whole job on a competition that it generates: fit, ensemble, tune, submit, score."""
+    """Run the whole job on a generated competition: fit, ensemble, tune, submit, score."""
     from toolkit.commands.starting.demo import demo as command
 
     run(lambda session: command(session, folder), as_json)

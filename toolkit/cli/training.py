@@ -13,18 +13,21 @@ app = typer.Typer()
 def fit(
     experiment: Name,
     overrides: Overrides = NO_OVERRIDES,
-    folds: Annotated[str | None, typer.Option(help="Only these folds, such as 0,2.")] = None,
-    stages: Annotated[str | None, typer.Option(help="Only these stages, such as 1; earlier ones are done.")] = None,
+    folds: Annotated[str | None, typer.Option(help="Only these folds, for example 0,2; default: all.")] = None,
+    stages: Annotated[
+        str | None,
+        typer.Option(help="Only these stages, for example 1, if the earlier ones are finished; default: all."),
+    ] = None,
     max_time: Annotated[
         str | None,
-        typer.Option(help="Stop between two epochs after this time, such as 8h or 1h30m."),
+        typer.Option(help="Stop between two epochs after this time, for example 8h or 1h30m."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
     num_seeds: Annotated[int | None, typer.Option(help="The same as --set num_seeds=N.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Discard earlier results and begin again.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard earlier results and start over.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the folds of an experiment, predict training and test images, score. Goes on where it was stopped."""
+    """Train the folds of an experiment, predict training and test images, and score. Resumes where it was stopped."""
     from toolkit.commands.training.fit import FitOptions
     from toolkit.commands.training.fit import fit as command
 
@@ -53,10 +56,10 @@ def lr_find(
     high: Annotated[float, typer.Option(help="Highest learning rate.")] = 1.0,
     steps: Annotated[int, typer.Option(help="Number of batches.")] = 120,
     fold: Annotated[int, typer.Option(help="Fold whose training images are used.")] = 0,
-    stage: Annotated[int, typer.Option(help="Stage whose settings are used.")] = 0,
+    stage: Annotated[int, typer.Option(help="Stage whose options are used.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Try rising learning rates on one fold: a curve, and a suggestion. No weights are kept."""
+    """Try rising learning rates on one fold: a curve and a suggestion. No weights are kept."""
     from toolkit.commands.training.lr_find import LrFindOptions
     from toolkit.commands.training.lr_find import find_learning_rate as command
 

@@ -13,14 +13,16 @@ app = typer.Typer()
 def tune(
     experiment: OptionalName = None,
     metric: Annotated[
-        str | None, typer.Option(help="Metric to tune for, a YAML value; the experiment's if left out.")
+        str | None, typer.Option(help="Metric to tune for, a YAML value; default: the metric of the experiment.")
     ] = None,
     steps: Annotated[
         str | None,
-        typer.Option(help="What is searched, such as threshold,minimum_area; what suits the metric if left out."),
+        typer.Option(
+            help="Steps to search, for example threshold,minimum_area; default: the steps that suit the metric."
+        ),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Draw the score over thresholds and areas, and tell of each step.")
+        bool, typer.Option("--explain", help="Draw the score over thresholds and areas, and report each step.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

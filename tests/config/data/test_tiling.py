@@ -41,10 +41,10 @@ def test_what_images_are_cut_into(load: Callable[[str], Config], text: str, tili
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("patches: {}\ncrops: 3", "patches and crops are two ways"),
-        ("patches: {}\nresize: pad", "resize: pad has no say"),
-        ("tiles: {}", "add patches or crops, or resize: pad"),
-        ("resize: fit\ntiles: {}", "add patches or crops, or resize: pad"),
+        ("patches: {}\ncrops: 3", "patches and crops exclude each other"),
+        ("patches: {}\nresize: pad", "resize: pad has no effect"),
+        ("tiles: {}", "add patches or crops, or use resize: pad"),
+        ("resize: fit\ntiles: {}", "add patches or crops, or use resize: pad"),
         ("crops: 1", "crops"),
         ("patches: {per_image: 0}", "per_image"),
         ("patches: {positive_share: 1.5}", "positive_share"),
@@ -67,7 +67,7 @@ def test_patches_say_themselves_how_many_negatives_are_drawn(tmp_path: Path) -> 
     path = tmp_path / "config.yaml"
     for lines in ("", "patches: {positive_share: null}\n"):
         path.write_text(PLAIN.splitlines()[0] + "\n" + HARD + lines)
-        with pytest.raises(ConfigError, match="negatives must say how many to draw"):
+        with pytest.raises(ConfigError, match="hard_negatives requires negatives to be a number"):
             load_config(path)
     path.write_text(PLAIN.splitlines()[0] + "\n" + HARD + "patches: {}\n")
     assert load_config(path).config.patches is not None

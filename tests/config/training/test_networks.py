@@ -6,7 +6,6 @@ from pydantic import ValidationError
 from toolkit.config.training.networks import (
     ARCHITECTURES,
     BACKBONES,
-    SIDE_MULTIPLES,
     DeepLabV3PlusOptions,
     ModularUnetOptions,
     NetworkSpec,
@@ -14,15 +13,15 @@ from toolkit.config.training.networks import (
     check_shape,
     has_backbone,
     parse_architecture,
-    side_multiple,
 )
 from toolkit.config.yaml.named_calls import ProblemsAtError, UnknownNameError
 
 
-def test_every_architecture_has_a_side_multiple_that_its_default_options_give() -> None:
-    assert set(ARCHITECTURES) == set(SIDE_MULTIPLES)
-    for name, options in ARCHITECTURES.items():
-        assert side_multiple(name, options()) == SIDE_MULTIPLES[name]
+@pytest.mark.parametrize(
+    ("name", "multiple"), [("Unet", 32), ("FPN", 32), ("PSPNet", 48), ("DeepLabV3", 16), ("ModularUnet", 16)]
+)
+def test_the_default_options_decide_which_sides_are_possible(name: str, multiple: int) -> None:
+    assert ARCHITECTURES[name]().side_multiple == multiple
 
 
 def test_every_option_says_what_it_means() -> None:
@@ -69,10 +68,10 @@ def test_wrong_options_are_refused(name: str, options: dict[str, object]) -> Non
 
 
 def test_own_architectures_are_known_by_name_or_dotted_path() -> None:
-    assert parse_architecture("my_net", {"anything": 1}, own={"my_net"}) is None
+    assert parse_architecture("my_net", {"anything": 1}, plugins={"my_net"}) is None
     assert parse_architecture("my_package.my_net", {}) is None
     with pytest.raises(UnknownNameError) as caught:
-        parse_architecture("Unett", {}, own={"my_net"})
+        parse_architecture("Unett", {}, plugins={"my_net"})
     assert set(caught.value.allowed) == {*ARCHITECTURES, "my_net"}
 
 
@@ -87,9 +86,10 @@ def test_own_architectures_are_known_by_name_or_dotted_path() -> None:
 )
 def test_options_change_which_sides_are_possible(name: str, options: dict[str, object], multiple: int) -> None:
     parsed = parse_architecture(name, options)
-    assert side_multiple(name, parsed) == multiple
+    assert parsed is not None
+    assert parsed.side_multiple == multiple
     check_shape(name, parsed, (multiple, 3 * multiple, 1))
-    with pytest.raises(ValueError, match=rf"next possible shape is \[{2 * multiple}, {multiple}, 7\]"):
+    with pytest.raises(ValueError, match=rf"next larger shape is \[{2 * multiple}, {multiple}, 7\]"):
         check_shape(name, parsed, (multiple + 1, multiple - 1, 7))
 
 

@@ -51,19 +51,6 @@ def test_nothing_else_says_where_weights_are(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "keys",
-    [
-        {"freeze_encoder": True, "unfreeze_encoder": True},
-        {"freeze_encoder": False, "unfreeze_encoder": True},
-        {"unfreeze_encoder": False},
-    ],
-)
-def test_freezing_is_said_in_one_word(keys: dict[str, bool]) -> None:
-    with pytest.raises(ValidationError, match="freeze_encoder"):
-        stage(**keys)
-
-
-@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("epochs", 0),

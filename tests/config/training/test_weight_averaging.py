@@ -26,7 +26,7 @@ def test_one_or_several() -> None:
         ({"ema": {"momentum": 0.9}}, "momentum"),
         ({"swa": {"start": 1}}, "start"),
         ({"soup": {"top": 1}}, "top"),
-        (("ema", "ema"), "one of a kind"),
+        (("ema", "ema"), "keep one of them"),
         (True, "expected a name"),
     ],
 )

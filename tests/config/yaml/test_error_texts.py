@@ -66,24 +66,26 @@ def test_problems_come_in_the_order_of_their_lines() -> None:
 
 
 def test_a_key_without_a_place_of_its_own_has_its_parents() -> None:
-    assert problems({"name": "x", "inner": {}}, {("name",): 3, ("inner",): 4}) == ["f:4: the key inner.size is missing"]
-    assert problems({}) == ["f:1: the key name is missing"]
+    assert problems({"name": "x", "inner": {}}, {("name",): 3, ("inner",): 4}) == [
+        "f:4: required key inner.size is missing"
+    ]
+    assert problems({}) == ["f:1: required key name is missing"]
 
 
 def test_the_nearest_key_is_suggested_inside_the_mapping_where_it_is_wrong() -> None:
     tree = {"name": "x", "several": ({"size": 1}, {"size": 1, "sise": 2})}
     (text,) = problems(tree, {("several", 1, "sise"): 7})
-    assert text == "f:7: unknown key 'sise' in several.1; did you mean 'size'? Allowed: size, colour"
+    assert text == "f:7: several.1: key 'sise' is not valid; did you mean 'size'? choose from size, colour"
 
 
 def test_at_the_top_a_file_may_extend_another() -> None:
     (text,) = problems({"name": "x", "extend": "y"})
-    assert text.startswith("f:1: unknown key 'extend'; did you mean 'extends'?")
+    assert text.startswith("f:1: key 'extend' is not valid; did you mean 'extends'?")
 
 
 def test_an_allowed_value_is_suggested_whatever_its_case() -> None:
     (text,) = problems({"name": "x", "inner": {"size": 1, "colour": "RED"}})
-    assert text.startswith("f:1: inner.colour: unknown value 'RED'; did you mean 'red'?")
+    assert text.startswith("f:1: inner.colour: 'RED' is not valid; did you mean 'red'?")
 
 
 def test_a_wrong_entry_of_a_list_is_one_problem_not_two() -> None:
@@ -115,7 +117,7 @@ def test_a_union_is_one_problem_with_all_that_is_expected() -> None:
 
 def test_a_wrong_word_of_a_union_is_answered_with_the_nearest_one() -> None:
     (text,) = problems({"name": "x", "word": "al"})
-    assert text == "f:1: word: unknown value 'al'; did you mean 'all'? Allowed: all, none, a list"
+    assert text == "f:1: word: 'al' is not valid; did you mean 'all'? choose from all, none, or a list"
 
 
 def test_a_union_speaks_of_the_kind_whose_type_is_right() -> None:
@@ -135,7 +137,7 @@ def test_problems_inside_a_value_are_told_at_their_keys() -> None:
     inside = ProblemsAtError([(("sise",), error, None), ((1, "size"), ValueError("too small"), None)])
     assert problems({"name": "x", "called": inside}, {("called",): 3, ("called", "sise"): 4}) == [
         "f:3: called.1.size: too small",
-        "f:4: unknown name 'sise' in called; did you mean 'size'? Allowed: size, colour",
+        "f:4: called: 'sise' is not valid; did you mean 'size'? choose from size, colour",
     ]
 
 

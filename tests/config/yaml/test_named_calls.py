@@ -10,7 +10,7 @@ from toolkit.config.yaml.named_calls import (
     ProblemsAtError,
     UnknownNameError,
     checked_call,
-    is_own,
+    is_plugin,
     read_call,
     read_calls,
 )
@@ -55,10 +55,10 @@ def test_exactly_one() -> None:
 
 
 def test_own_names() -> None:
-    assert is_own("mine", ["mine"])
-    assert is_own("package.module.name", [])
-    assert not is_own("mine", [])
-    assert not is_own("../evil", [])
+    assert is_plugin("mine", ["mine"])
+    assert is_plugin("package.module.name", [])
+    assert not is_plugin("mine", [])
+    assert not is_plugin("../evil", [])
     assert checked_call(Call("mine", {"anything": 1}), KINDS, ["mine"]) is None
 
 
@@ -85,7 +85,7 @@ class Checked(ClosedModel):
         (
             {"callbacks": {"Stopping": {"patiense": 3}}},
             ("callbacks", "Stopping", "patiense"),
-            "unknown key 'patiense' in callbacks.Stopping; did you mean 'patience'? Allowed: patience, mode",
+            "callbacks.Stopping: key 'patiense' is not valid; did you mean 'patience'? choose from patience, mode",
         ),
         (
             {"callbacks": ({"Stopping": {"patience": "x"}},)},
@@ -95,9 +95,9 @@ class Checked(ClosedModel):
         (
             {"callbacks": {"Stoping": None}},
             ("callbacks", "Stoping"),
-            "unknown name 'Stoping' in callbacks; did you mean 'Stopping'? Allowed: Stopping",
+            "callbacks: 'Stoping' is not valid; did you mean 'Stopping'? choose from Stopping",
         ),
-        ({"callbacks": "Stopping"}, ("callbacks",), "the key callbacks.patience is missing"),
+        ({"callbacks": "Stopping"}, ("callbacks",), "required key callbacks.patience is missing"),
     ],
 )
 def test_messages_point_at_the_line_of_the_argument(tree: dict, key: tuple, text: str) -> None:

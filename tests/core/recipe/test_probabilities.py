@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.recipe.probabilities import (
+    count_levels,
     mean_presence,
     quantise,
     to_levels,
@@ -137,3 +138,12 @@ def test_presence_is_averaged_over_members_with_a_head() -> None:
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [0.35, 0.75])
     assert mean_presence([None, None], [1, 2]) is None
+
+
+def test_levels_are_counted_by_class() -> None:
+    stored = np.random.default_rng(0).integers(0, 256, (7, 9, 2)).astype(np.uint8)
+    counts = count_levels(stored)
+    assert counts.shape == (2, 256)
+    assert [counts[1, level] for level in range(256)] == [(stored[..., 1] == level).sum() for level in range(256)]
+    half = (stored.astype(np.float32) / 255).astype(np.float16)
+    assert np.array_equal(count_levels(half), count_levels(to_levels(half)))

@@ -80,7 +80,7 @@ def test_every_cutmix_pixel_is_of_one_of_the_two_and_brings_its_target() -> None
     images, targets = batch(ignored=True)
     changed = False
     for seed in range(10):
-        mixed_images, mixed = mix({"cutmix": 1.0})(images, targets, seed)
+        mixed_images, mixed = mix({"cutmix": {"p": 1.0}})(images, targets, seed)
         assert mixed.dtype == np.uint8
         sources = mixed_images[..., 0] // 40
         assert (mixed_images % 40 == 0).all()
@@ -135,7 +135,7 @@ def test_copy_paste_takes_the_background_of_softmax_for_none_and_replaces_all_pl
 
 def test_at_most_one_happens_and_shares_beyond_one_are_scaled() -> None:
     images, targets = batch()
-    mixing = mix({"mixup": {"p": 0.5, "alpha": 1.0}, "cutmix": 1.0, "copy_paste": {"p": 0.5, "objects": 1.0}})
+    mixing = mix({"mixup": {"p": 0.5, "alpha": 1.0}, "cutmix": {"p": 1.0}, "copy_paste": {"p": 0.5, "objects": 1.0}})
     assert mixing.target_type is np.float32
     kinds = []
     for seed in range(200):
@@ -158,7 +158,7 @@ def test_at_most_one_happens_and_shares_beyond_one_are_scaled() -> None:
 
 def test_the_type_of_targets_does_not_change_from_batch_to_batch() -> None:
     images, targets = batch()
-    mixing = mix({"mixup": 0.5})
+    mixing = mix({"mixup": {"p": 0.5}})
     assert {mixing(images, targets, seed)[1].dtype.name for seed in range(20)} == {"float32"}
     assert mixing(images[:1], targets[:1], 0)[1].dtype == np.float32
-    assert mix({"cutmix": 0.5}).target_type is np.uint8
+    assert mix({"cutmix": {"p": 0.5}}).target_type is np.uint8

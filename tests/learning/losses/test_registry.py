@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.training.losses import LOSS_NAMES, check_loss, parse_loss
+from toolkit.config.training.losses import LOSSES as LOSS_NAMES
+from toolkit.config.training.losses import check_loss, parse_loss
 from toolkit.errors import ConfigError
 from toolkit.learning.losses.registry import LOSSES, build_loss
 from toolkit.learning.networks.outputs import Outputs
@@ -27,8 +28,8 @@ VARIANTS = {
         "focal_tversky_loss(gamma=3, per=image)",
         "lovasz_loss",
         "lovasz_loss(symmetric=true)",
-        "lovasz_loss(activation=elu+1, per=batch)",
-        "lovasz_loss(activation=elu+1, symmetric=true, positives_only=true)",
+        "lovasz_loss(activation='elu+1', per=batch)",
+        "lovasz_loss(activation='elu+1', symmetric=true, positives_only=true)",
         "boundary_loss",
         "mse_loss",
         "mae_loss",

@@ -172,7 +172,7 @@ def test_what_is_not_there_cannot_be_watched() -> None:
 
 def test_schedules_and_logging_are_no_callbacks_of_the_epoch() -> None:
     cyclic = {"CyclicLR": {"base_lr": 1e-4, "max_lr": 1e-2, "step_size": 5}}
-    specs = parse_callbacks(({"TensorBoard": {"images": 2}}, "TerminateOnNaN", cyclic))
+    specs = parse_callbacks(({"TensorBoard": {"images": 2}}, cyclic))
     assert build_callbacks(specs, "dice", lr=LR, batches=10) == []
 
 

@@ -1,4 +1,4 @@
-"""`tk evaluate`: what out-of-fold predictions get right and wrong, class by class, size by size, image by image."""
+"""`tk evaluate`: out-of-fold predictions by class, by size of the foreground, and by image."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -56,21 +56,21 @@ def evaluate(
     worst: int = 10,
     csv: Path | None = None,
 ) -> EvaluateResult:
-    """Evaluate the out-of-fold predictions of an experiment or ensemble; images are read one after the other.
+    """Evaluate the out-of-fold predictions of an experiment or ensemble, one image at a time.
 
     Args:
         session: the folder of all experiments, and what shows progress.
-        name: name or path; the one finished last if it is None.
-        recipe: `tuned` or `untuned`; the tuned one, where there is one, if it is None.
+        name: name or path; by default the experiment finished last.
+        recipe: `tuned` or `untuned`; by default the tuned recipe if there is one.
         threshold: replaces the thresholds of the recipe.
-        worst: how many of the worst images are listed.
-        csv: a file to write one row a class to.
+        worst: how many of the worst images to list.
+        csv: a file to write one row for each class to.
 
     Raises:
-        NotReadyError: there are no predictions, or no recipe was tuned.
-        ConfigError: the recipe or threshold cannot be.
-        ChangedError, DataError, FoldsError, MissingFileError: the images are not those that were predicted, or the
-            predictions not those that were tuned on.
+        NotReadyError: there are no predictions, or no tuned recipe.
+        ConfigError: the recipe or the threshold is not valid.
+        ChangedError, DataError, FoldsError, MissingFileError: the images are not the predicted ones, or the recipe was
+            tuned on other predictions.
     """
     experiment = session.workspace.find_or_last(name, session.progress)
     with locked(experiment.lock):
@@ -87,7 +87,7 @@ def evaluate(
             measured.confusion,
             evaluation.confusion.names,
             f"{experiment.name}: confusion",
-            f"out-of-fold pixels, in % of each true class; {evaluation.metric} {score_text(evaluation.score)}, "
+            f"out-of-fold pixels in % of each true class; {evaluation.metric} {score_text(evaluation.score)}, "
             f"{evaluation.recipe_text}",
         )
     if csv is not None:
@@ -98,7 +98,7 @@ def evaluate(
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """All that is kept of the images, in the order of the sorted ids; `areas` is `int64 (images, classes, 4)`."""
+    """The measurements of all images, in the order of the sorted ids; `areas` is `int64 (images, classes, 4)`."""
 
     folds: Integers
     scored: ScoredImages
@@ -141,7 +141,7 @@ def _no_confusion(classes: int, activation: Activation) -> Confusion:
 def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recipe: Recipe, worst: int) -> Evaluation:
     ids, classes, scored = truth.labelled.images.ids, truth.classes, measured.scored
     metric = scored.metrics[0]
-    # Of exclusive classes the first one counts as background.
+    # The first of exclusive classes is the background.
     foreground = measured.areas[:, 1:] if classes.activation == "softmax" else measured.areas
     true_areas = foreground[:, :, 2].sum(axis=1)
     scores = scored.per_image()[metric.label]
@@ -166,7 +166,7 @@ def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recip
 
 
 def _sizes(scored: ScoredImages, foreground: Integers) -> list[SizeScores]:
-    """Scores of the images by the area of their true foreground; `foreground` holds the areas of its classes."""
+    """The scores of images by the area of their true foreground; `foreground` holds the areas of its classes."""
     found = []
     for size in area_bins(foreground[:, :, 2].sum(axis=1)):
         areas = foreground[size.positions]

@@ -126,7 +126,7 @@ class EnsembleResult:
         return len({member.images for member in self.members}) > 1
 
 
-_MEANT = {"probability": "probabilities", "logit": "logits", "rank": "ranks", "vote": "votes"}
+_MEANT = {"probability": "probabilities", "logit": "logits", "vote": "votes"}
 
 
 def _is_better(direction: Direction, score: float | None, other: float | None) -> bool:

@@ -23,7 +23,7 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What several metrics found on all images, the primary one first; images are in the order of `ids`."""
+    """The scores of all images by several metrics, the primary one first; images are in the order of `ids`."""
 
     ids: tuple[str, ...]
     folds: Integers
@@ -42,18 +42,18 @@ class Scores:
 
     @property
     def by_fold(self) -> list[float]:
-        """The primary metric over the images of each fold; NaN where none counts."""
+        """The primary metric over the images of each fold; NaN if it skips them all."""
         folds = range(int(self.folds.max()) + 1)
         return [self.scored.of(np.flatnonzero(self.folds == fold)).scores()[self.metric] for fold in folds]
 
     @property
     def by_metric(self) -> Mapping[str, Floats]:
-        """The scores of each image, `float64 (images,)` by label; NaN where it is skipped."""
+        """The scores of each image, `float64 (images,)` by label; NaN for skipped images."""
         return self.scored.per_image()
 
     @property
     def per_class(self) -> dict[str, dict[str, float]]:
-        """The scores over all images by class and label; NaN where a metric has none."""
+        """The scores over all images by class and label; NaN if a metric has none."""
         found = self.scored.per_class()
         return {
             name: {label: float(scores[index]) for label, scores in found.items()}
@@ -63,13 +63,13 @@ class Scores:
 
 @dataclass(frozen=True)
 class HoldoutScore:
-    """The primary metric over the images that no fold has anything to do with; None where it skips them all."""
+    """The primary metric over the images of the hold-out; None if it skips them all."""
 
     images: int
     score: float | None
 
     def title(self, folds: int) -> str:
-        """What it is called in a table."""
+        """Its title in a table."""
         return f"hold-out, {self.images} images{', mean of all folds' if folds > 1 else ''}"
 
 
@@ -90,16 +90,16 @@ def score_stores(
     Args:
         stores: out-of-fold predictions.
         data: the images and their truth.
-        folds: fold of each image in the order of the sorted ids.
-        metrics: the primary one first, as the configuration writes them or as they were parsed.
-        recipe: what makes masks of the predictions.
-        progress: to talk to.
-        benchmark: index of the only class that the primary metric looks at.
+        folds: the fold of each image in the order of the sorted ids.
+        metrics: the primary one first, as in the configuration or parsed.
+        recipe: the recipe from predictions to masks.
+        progress: what shows progress.
+        benchmark: the index of the only class that the primary metric scores; None for all.
         own: the user's metrics by name.
         steps: the user's steps of the recipe by name.
 
     Raises:
-        ChangedError: an image has another size by now.
+        ChangedError: the size of an image has changed since it was predicted.
         DataError: a mask cannot be read.
     """
     specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, own or {}) for spec in metrics]
@@ -121,20 +121,20 @@ def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> L
     """The true labels of an image, `uint8 (height, width)`, of the size that was predicted.
 
     Raises:
-        ChangedError: the image has another size by now.
+        ChangedError: the size of the image has changed since it was predicted.
     """
     labels = data.read_labels(image_id)
     if labels.shape != store.size(image_id):
         raise ChangedError(
             f"{image_id} is {labels.shape[0]}×{labels.shape[1]} now, but {store.folder} predicted it at "
             f"{store.size(image_id)[0]}×{store.size(image_id)[1]}",
-            "Bring the image back, or fit again with --restart.",
+            "Restore the image, or fit again with --restart.",
         )
     return labels
 
 
 def write_scores(experiment: Experiment, scores: Scores, holdout: Scores | None = None) -> None:
-    """Write scores.csv and, last, score.json: of the out-of-fold images, and of the hold-out if there is one."""
+    """Write scores.csv and then score.json, for the out-of-fold images and the hold-out if there is one."""
     rows = _rows(scores, scores.folds.tolist())
     if holdout is not None:
         rows += _rows(holdout, ["holdout"] * len(holdout.ids))
@@ -150,7 +150,7 @@ def write_scores(experiment: Experiment, scores: Scores, holdout: Scores | None 
 
 
 def read_holdout(tree: Mapping[str, Any]) -> HoldoutScore | None:
-    """The score of the hold-out that score.json says, if there is one."""
+    """The score of the hold-out in score.json, if there is one."""
     found = tree.get("holdout")
     return None if found is None else HoldoutScore(found["images"], found["all"])
 
@@ -163,7 +163,7 @@ def _over_all(scores: Scores) -> dict[str, Any]:
 
 
 def _rows(scores: Scores, folds: Sequence[int | str]) -> list[tuple[object, ...]]:
-    """A row an image: its id, its fold and what every metric says of it."""
+    """One row for each image: its id, its fold, and its score by each metric."""
     columns = zip(*scores.by_metric.values(), strict=True)
     return [(image_id, fold, *row) for image_id, fold, row in zip(scores.ids, folds, columns, strict=True)]
 
@@ -173,5 +173,5 @@ def _numbers(scores: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def next_command(name: str) -> str:
-    """What to type once an experiment or ensemble is scored."""
+    """The next command for a scored experiment or ensemble."""
     return f"next: tk tune {name}"

@@ -8,7 +8,7 @@ from toolkit.commands.session import Session
 from toolkit.commands.starting.config_text import config_text
 from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
 from toolkit.commands.starting.network_choices import network_choices, starting_values
-from toolkit.commands.starting.starting_point import SAID_BY_COMPETITION, load_checked, written_if_sound
+from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
 from toolkit.errors import listing
 from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognised_tables import RecognisedTable
@@ -78,15 +78,15 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     found = recognise(folder, session.progress)
     data = data_choices(found, experiment)
     form = next((choice.value for choice in data if choice.key[-1] == "competition"), None)
-    said = (
-        SAID_BY_COMPETITION
+    defined = (
+        DEFINED_BY_COMPETITION
         if form is not None and masks_are_a_table(found)
         else ("primary_metric",) * (form is not None)
     )
     classes = class_choices(found)
     others = network_choices(found, classes, "" if form is not None else None)
     unused = not_used(found)
-    text = config_text(str(folder), data, others, starting_values(others, said), unused)
+    text = config_text(str(folder), data, others, starting_values(others, defined), unused)
     with written_if_sound(experiment, text):
         training, tests = load_checked(experiment)
     statements = [_statement(choice) for choice in (*data, *others) if choice.why]

@@ -115,8 +115,8 @@ def _folds(found: Recognised) -> list[Choice]:
     return choices
 
 
-def starting_values(choices: list[Choice], said: tuple[str, ...]) -> dict[str, Any]:
+def starting_values(choices: list[Choice], defined: tuple[str, ...]) -> dict[str, Any]:
     """The defaults of a new experiment, without keys that the choices or the competition define."""
     chosen = {choice.key[0] for choice in choices if choice.value is not None}
     chosen |= {"resize"} if "patches" in chosen else set()  # patches have the network's input shape
-    return {key: value for key, value in STARTING_POINT.items() if key not in chosen and key not in said}
+    return {key: value for key, value in STARTING_POINT.items() if key not in chosen and key not in defined}

@@ -7,8 +7,8 @@ from typing import Any
 
 from toolkit.commands.session import Session
 from toolkit.commands.starting.starting_point import (
+    DEFINED_BY_COMPETITION,
     HEADER,
-    SAID_BY_COMPETITION,
     STARTING_POINT,
     check_data,
     relative_path,
@@ -77,8 +77,8 @@ def new(
         )
     tree: dict[str, Any] = {"data": data} if data else {}
     if extends is None:
-        said = SAID_BY_COMPETITION if files.competition is not None else ()
-        tree |= {key: value for key, value in STARTING_POINT.items() if key not in said}
+        defined = DEFINED_BY_COMPETITION if files.competition is not None else ()
+        tree |= {key: value for key, value in STARTING_POINT.items() if key not in defined}
     else:
         tree = {"extends": relative_path(session.workspace.find(extends).config, experiment)} | tree
     return _write_checked(experiment, tree, overrides)

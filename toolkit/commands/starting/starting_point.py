@@ -38,7 +38,7 @@ STARTING_POINT: dict[str, Any] = {
     ),
 }
 
-SAID_BY_COMPETITION = ("classes", "activation", "primary_metric")
+DEFINED_BY_COMPETITION = ("classes", "activation", "primary_metric")
 """Keys that are left out if a competition is named, because it defines them."""
 
 

@@ -1,9 +1,8 @@
 """The option --competition."""
 
 from toolkit.config.data.competitions import Competition, find_competition
-from toolkit.config.yaml.error_texts import describe_unknown_name
 from toolkit.config.yaml.named_calls import UnknownNameError
-from toolkit.errors import ConfigError, MissingFileError
+from toolkit.errors import ConfigError, MissingFileError, not_valid
 
 
 def named_competition(name: str | None) -> Competition | None:
@@ -18,6 +17,6 @@ def named_competition(name: str | None) -> Competition | None:
     try:
         return find_competition(name)
     except UnknownNameError as error:
-        raise ConfigError(f"--competition: {describe_unknown_name(error)}") from error
+        raise ConfigError(f"--competition: {not_valid(error.received, error.allowed)}") from error
     except MissingFileError as error:
         raise MissingFileError(f"--competition: {error.message}", error.advice) from error

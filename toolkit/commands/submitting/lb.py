@@ -135,8 +135,8 @@ def _both(entries: Sequence[LoggedSubmission], board: Board) -> list[_Pair]:
 def _in_words(board: str, found: Agreement) -> str:
     count = f"{found.points} submissions" if found.points > 1 else "1 submission"
     if found.spearman is None or found.chance is None:
-        why = "too few" if found.points < 3 else "with equal scores"
-        return f"{board}: {count} with both scores, {why} to tell whether CV and leaderboard agree"
+        why = "they are too few" if found.points < 3 else "their scores are equal"
+        return f"{board}: {count} with both scores do not show whether CV and leaderboard agree: {why}"
     luck = f"a random order agrees as well in {found.chance:.0%} of cases"
     if found.spearman < 0:
         return f"{board}: submissions that are better by CV tend to be worse on the leaderboard ({count})"

@@ -1,4 +1,4 @@
-"""What `tk tune` tells: the scores, how test predictions differ, and what each step gave."""
+"""The result of `tk tune`: the scores, how test predictions differ, and what each step found."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,18 @@ from toolkit.messages import Table, score_text
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step of the search gave; `name` is that of a class where each has steps of its own."""
+    """The best that one step of the search could make, on the images that it was chosen on.
+
+    `name` is that of the class where each class has steps. `gain` is over the recipe without the step, more being
+    better; `taken` says whether the step is part of the tuned recipe.
+    """
 
     step: str
     name: str
     recipe: Recipe
-    tuned: float | None
-    cross_validated: float | None
+    score: float | None
     gain: float | None
-    standard_error: float | None
-    kept: bool
-    reason: str
+    taken: bool
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ShiftResult:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """What `tk tune` has found; `best` is the recipe that the search chose, `recipe` the one that is kept.
+    """What `tk tune` found: `best` is the recipe that the search chose, `recipe` the one that is kept.
 
     `test_recipe` is the one for test predictions. Scores that do not exist are None. `parts` counts the random parts of
     a single fold that stand for several folds. `submittable` is false without test predictions, and for classes
@@ -73,13 +74,18 @@ class TuneResult:
     holdout: HoldoutScores | None = None
 
     def tables(self) -> list[Table]:
-        """The three scores, each with its recipe; how test predictions differ; and what each step gave if asked for."""
+        """The three scores, each with its recipe; how test predictions differ; and the steps if they were asked for."""
         low, high = map(score_text, self.interval)
         each = "each fold" if self.parts is None else f"each of {self.parts} random parts of the only fold"
         rows = [
             ("untuned", score_text(self.untuned), "", self._described(IDENTITY)),
             ("tuned, optimistic", score_text(self.tuned), "", self._described(self.best)),
-            ("nested, honest", score_text(self.nested), f"{low} to {high}", f"{each} with what the others chose"),
+            (
+                "nested, honest",
+                score_text(self.nested),
+                f"{low} to {high}",
+                f"{each} with the recipe found on the others",
+            ),
             *self._holdout_rows(),
         ]
         columns = ("", self.metric, "95 % interval", "recipe")
@@ -91,14 +97,15 @@ class TuneResult:
         return tables
 
     def next_steps(self) -> list[str]:
-        """What is kept and why, and what to type."""
-        gain = f"nested gains {score_text(self.gain, signed=True)} ± {score_text(self.standard_error)} over untuned"
-        if self.recipe == IDENTITY:
-            why = "may be chance" if self.gain is not None and self.gain > 0 else "is none"
-            kept = "the search found nothing better" if self.best == IDENTITY else f"{gain}, which {why}"
-            kept = f"{kept}: the untuned recipe stays ({self._described(IDENTITY)})"
+        """Which recipe is kept and why, and the next command."""
+        gain = f"nested gain {score_text(self.gain, signed=True)} ± {score_text(self.standard_error)}"
+        if self.recipe != IDENTITY:
+            kept = f"{gain} exceeds its standard error; keeping the tuned recipe ({self._described(self.recipe)})"
+        elif self.best == IDENTITY:
+            kept = f"no step improves the score; keeping the untuned recipe ({self._described(IDENTITY)})"
         else:
-            kept = f"{gain}: the tuned recipe is kept ({self._described(self.recipe)})"
+            why = "is within noise" if self.gain is not None and self.gain > 0 else "is no improvement"
+            kept = f"{gain} {why}; keeping the untuned recipe ({self._described(IDENTITY)})"
         pictures = [self.overlays] if self.surface is None else [self.overlays, self.surface]
         return [
             kept,
@@ -142,16 +149,19 @@ class TuneResult:
         rows = [
             (
                 f"{each.step} {each.name}".strip(),
-                score_text(each.tuned),
-                score_text(each.cross_validated),
-                f"{score_text(each.gain, signed=True)} ± {score_text(each.standard_error)}",
-                f"{'yes' if each.kept else 'no'}: {each.reason}",
+                score_text(each.score),
+                score_text(each.gain, signed=True),
+                "yes" if each.taken else "no",
                 self._described_step(each),
             )
             for each in self.steps
         ]
-        columns = ("step", "tuned", "held out", "gain", "kept", "recipe")
-        return Table("what each step gave, in the search on all images", columns, rows)
+        columns = ("step", self.metric, "gain", "taken", "best recipe of the step")
+        return Table(
+            "steps of the search on all out-of-fold images (optimistic: each is scored where it was chosen)",
+            columns,
+            rows,
+        )
 
     def _described_step(self, step: StepResult) -> str:
         if step.name:  # of the recipe of one class alone

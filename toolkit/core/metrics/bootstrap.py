@@ -116,3 +116,8 @@ def _interval(scores: Floats) -> Interval:
         return Interval(math.nan, math.nan, math.nan)
     low, high = np.percentile(counted, _INTERVAL)
     return Interval(float(low), float(high), float(counted.std(ddof=1)))
+
+
+def exceeds_noise(gain: float, standard_error: float) -> bool:
+    """Whether a gain is larger than its standard error; False where there is no gain at all, or no score."""
+    return gain > max(standard_error, 1e-12)

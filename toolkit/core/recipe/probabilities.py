@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Presence, Probability
-from toolkit.core.images.chunks import chunks
+from toolkit.core.arrays import Integers, Presence, Probability
+from toolkit.core.images.chunks import chunks, count_values
 
 StoredType = Literal["uint8", "float16"]
 """The type of stored probabilities: `uint8` 0–255, or `float16` 0–1."""
@@ -61,3 +61,9 @@ def mean_presence(presences: Sequence[Presence | None], weights: Sequence[float]
         return None
     found, chosen = zip(*known, strict=True)
     return weighted_mean(found, chosen)
+
+
+def count_levels(stored: Stored) -> Integers:
+    """How many pixels of one map have each level, `int64 (classes, 256)`."""
+    levels = to_levels(stored)
+    return np.stack([count_values(levels[..., index], 256) for index in range(levels.shape[-1])])

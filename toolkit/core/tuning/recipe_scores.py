@@ -64,7 +64,7 @@ def collect_areas(
     return [collector.areas() for collector in collectors]
 
 
-class Evidence:
+class RecipeScores:
     """Measures recipes on all images, each recipe once."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Evidence:
         metric: Metric,
         activation: Activation,
         *,
-        steps: Mapping[str, Step] | None = None,
+        plugins: Mapping[str, Step] | None = None,
         areas: AreasByThreshold | None = None,
     ) -> None:
         """Prepare to measure.
@@ -84,10 +84,10 @@ class Evidence:
             images: how many there are.
             metric: what measures.
             activation: what the labels mean.
-            steps: the user's own steps by name.
+            plugins: steps from plugins by name.
             areas: of the only class, where the metric is one of areas and the predictions are kept in 8 bits.
         """
-        self.examples, self.images, self.metric, self.steps = examples, images, metric, steps
+        self.examples, self.images, self.metric, self.plugins = examples, images, metric, plugins
         self._activation, self._areas = activation, areas
         self._known: dict[Recipe, Floats] = {}
 
@@ -136,7 +136,7 @@ class Evidence:
         measure = _Measure(self.metric, self._activation, example)
         found: dict[Recipe, Floats] = {}
         for plain, splits in groups.items():
-            masks = masks_of(example.stored, self._activation, plain, example.presence, self.steps)
+            masks = masks_of(example.stored, self._activation, plain, example.presence, self.plugins)
             for split, row in measure.rows(masks, splits).items():
                 found[replace(plain, split=split)] = row
         return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.data.data import OwnSource
+from toolkit.config.data.data import UserSource
 from toolkit.core.arrays import Image, Objects
 from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.core.images.windows import Window
@@ -45,7 +45,7 @@ class UserItems:
         DataError: a method of the source raises an error or returns an invalid item.
     """
 
-    def __init__(self, spec: OwnSource, key: str) -> None:
+    def __init__(self, spec: UserSource, key: str) -> None:
         self.title = spec.name
         self._key = key
         self._source = self._make(spec)
@@ -86,7 +86,7 @@ class UserItems:
             return None
         return {image_id: bool(self._call(method, FOREGROUND, place)) for image_id, place in self.places.items()}
 
-    def _make(self, spec: OwnSource) -> Any:
+    def _make(self, spec: UserSource) -> Any:
         made = load_dotted(spec.name) if spec.file is None else getattr(load_plugins(spec.file), spec.name, None)
         if made is None:
             raise ConfigError(f"{self._key}: {spec.file} does not define {spec.name}")

@@ -15,7 +15,6 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 from pycocotools import mask as coco_masks
 
-from toolkit.config.data.data import IGNORE_NAMES
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.coco_rle import decode_coco
@@ -24,6 +23,7 @@ from toolkit.errors import DataError, MissingFileError
 from toolkit.files.images.decoding import image_id_of
 
 BACKGROUND = "background"
+_IGNORED_LABELS = ("ignore", "void")  # usual labels of shapes that mark ignored pixels
 BACKGROUND_FIRST = "Put a background class before it in classes, or set activation: sigmoid."
 _FAR = 10
 """A point farther from the origin than this many times the longer side is an error."""
@@ -85,7 +85,7 @@ class Shapes:
         planes = np.zeros((*drawing.size, len(names)), np.uint8)
         ignored = np.zeros(drawing.size, np.bool_)
         for name, _, draw in drawing.shapes:
-            place, is_ignored = self._place(name, names), name in IGNORE_NAMES and name not in self.classes.names
+            place, is_ignored = self._place(name, names), name in _IGNORED_LABELS and name not in self.classes.names
             if place is None and not is_ignored and self.classes.activation == "sigmoid":
                 continue
             mask = draw()
@@ -127,7 +127,7 @@ class Shapes:
         return drawing
 
     def _place(self, name: str, names: Sequence[str]) -> int | None:
-        if names == ("foreground",) and name not in IGNORE_NAMES:
+        if names == ("foreground",) and name not in _IGNORED_LABELS:
             return 0
         return names.index(name) if name in names else None
 

@@ -1,6 +1,5 @@
 """Encoders of segmentation-models: their features, their strides, the preprocessing of their images."""
 
-import difflib
 import re
 import warnings
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.errors import NetworkError
+from toolkit.errors import NetworkError, nearest
 from toolkit.learning.networks.rebuilding import Layer, rebuilt
 from toolkit.learning.runtime import segmentation_models, tf
 
@@ -76,10 +75,10 @@ def feature_named(encoder: Any, backbone: str, name: str) -> Tensor:
     names = [layer.name for layer in encoder.layers]
     found = name if name in names else _name_in_resnet(name, names)
     if found is None:
-        near = difflib.get_close_matches(name, names, n=3) or names[-3:]
+        near = nearest(name, names)
         raise NetworkError(
             f"refine_net_blocks: {backbone} has no layer {name}",
-            f"Names near it: {', '.join(near)}. Leave refine_net_blocks out for the usual four.",
+            f"{f'Did you mean {near}? ' if near else ''}Leave refine_net_blocks out for the usual four.",
         )
     return encoder.get_layer(found).output
 

@@ -16,7 +16,7 @@ from toolkit.config.training.schedules import (
     Linear,
     LRVariator,
     OneCycle,
-    OwnSchedule,
+    PluginSchedule,
     Polynomial,
     Schedule,
     StepDecay,
@@ -75,7 +75,7 @@ def build_schedule(
     """
     spans = schedule.spans(epochs)
     first = schedule.legs[0]
-    if isinstance(first, OwnSchedule):
+    if isinstance(first, PluginSchedule):
         return _own_schedule(first, lr, own)
     starts = [start for start, _ in spans]
 
@@ -117,7 +117,7 @@ def batches_of(variations: Variations, batches: int) -> int:
     return sum(_size(piece, batches) for piece in variations.pieces)
 
 
-def _own_schedule(call: OwnSchedule, lr: float, own: Mapping[str, Any]) -> Callable[[Moment], float]:
+def _own_schedule(call: PluginSchedule, lr: float, own: Mapping[str, Any]) -> Callable[[Moment], float]:
     function = own[call.name]
     if not callable(function):
         raise ValueError(f"{call.name} cannot be called; a schedule is a function (moment, lr) -> learning rate")
