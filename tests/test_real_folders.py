@@ -45,7 +45,7 @@ def test_salt(real_data: Path, tmp_path: Path) -> None:
     assert data.training.empty == 1199
     (kinds,) = found(data, "kinds")
     assert "masks with foreground are 16-bit grey PNG, empty masks are 8-bit grey PNG" in kinds.message
-    assert "three channels are equal" in found(data, "channels")[0].message
+    assert "three equal channels" in found(data, "channels")[0].message
     assert "101×101" in found(data, "sizes")[0].message
     assert data.exit_code == 0
 
@@ -62,7 +62,7 @@ def test_the_order_of_salt_is_known_without_mask_files(real_data: Path, tmp_path
 def test_nuclei(real_data: Path, tmp_path: Path) -> None:
     result, config, data = examined(tmp_path, real_data / "nuclei")
     assert config.data.table_format.name == "dsb2018"
-    assert "99 images have several rows, one for each object" in why(result, "data.masks")
+    assert "99 images have several rows, one per object" in why(result, "data.masks")
     assert "torn" in why(result, "data.masks")
     assert "alpha is dropped" in why(result, "data.images")
     assert config.patches is not None
@@ -96,7 +96,7 @@ def test_camvid_without_ignored_is_refused(real_data: Path, tmp_path: Path) -> N
 
 def test_membrane(real_data: Path, tmp_path: Path) -> None:
     result, config, data = examined(tmp_path, real_data / "membrane")
-    assert "covers 78%" in why(result, "data.mask_values")
+    assert "78% of the pixels" in why(result, "data.mask_values")
     assert "mask_values: [0]" in why(result, "data.mask_values")
     assert config.shape == (512, 512, 3)
     (polarity,) = found(data, "polarity")

@@ -69,7 +69,7 @@ def test_members_without_a_weight_do_not_predict(workspace: Workspace) -> None:
 def test_members_with_different_numbers_of_channels_are_refused(workspace: Workspace) -> None:
     make(workspace, "grey", "shape: [64, 64, 1]\nencoder_weights: null\n")
     mixed = FittedEnsemble(
-        workspace.find("both"), (networks(workspace, "a"), networks(workspace, "grey")), (1, 1), "mean"
+        workspace.find("both"), (networks(workspace, "a"), networks(workspace, "grey")), (1, 1), "probability"
     )
     with pytest.raises(ConfigError, match=r"different numbers of channels \(1, 3\)"):
         first_networks(mixed)
