@@ -64,7 +64,7 @@ def test_nuclei(real_data: Path, tmp_path: Path) -> None:
     assert config.data.table_format.name == "dsb2018"
     assert "99 images have several rows, one per object" in why(result, "data.masks")
     assert "torn" in why(result, "data.masks")
-    assert "alpha is dropped" in why(result, "data.images")
+    assert "alpha channel is dropped" in why(result, "data.images")
     assert config.patches is not None
     assert "100 of 100 images have an alpha channel" in found(data, "channels")[0].message
     assert "6 sizes" in found(data, "sizes")[0].message
