@@ -16,8 +16,8 @@ from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.layout import read_submission
+from toolkit.learning import lr_range_test as lr_find
 from toolkit.learning.networks.network import build_network
-from toolkit.learning.training import lr_range_test as lr_find
 
 pytestmark = pytest.mark.train
 
@@ -48,7 +48,9 @@ def run(*arguments: str) -> str:
 def test_the_commands_of_the_readme_run(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_competition.root)
     # Its 120 steps take long, and have tests of their own.
-    monkeypatch.setattr(lr_find, "loss_by_learning_rate", lambda _, __, ___, rates, **____: list(1 / (1 + 1e3 * rates)))
+    monkeypatch.setattr(
+        lr_find, "loss_by_learning_rate", lambda _, __, ___, test, **____: list(1 / (1 + 1e3 * test.rates))
+    )
     for command in readme_commands():
         run(*command[1:])
         if command[:2] == ["tk", "init"]:

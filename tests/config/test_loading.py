@@ -53,7 +53,7 @@ def test_two_keys_are_enough(tmp_path: Path) -> None:
     assert config.stages[0].lr is None
 
 
-def test_json_says_the_same(tmp_path: Path) -> None:
+def test_json_is_equivalent(tmp_path: Path) -> None:
     path = write(tmp_path / "config.json", '{"data": {"images": "a", "masks": "b.csv"}, "stages": [{"epochs": 1}]}')
     assert load_config(path).config == load(tmp_path, "data: {images: a, masks: b.csv}\nstages: [{epochs: 1}]\n").config
 
@@ -111,7 +111,7 @@ def test_json_says_the_same(tmp_path: Path) -> None:
         ("loss: dice_loss+", "config.yaml:6: loss: character 11: expected terms joined by"),
     ],
 )
-def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, text: str, problem: str) -> None:
+def test_an_invalid_key_is_reported_with_file_line_and_allowed_values(tmp_path: Path, text: str, problem: str) -> None:
     head, found, *_ = refused(tmp_path, f"{MINIMAL}{text}\n")
     assert head == "1 problem in the configuration config.yaml"
     assert found.startswith(problem)
@@ -153,7 +153,7 @@ def test_errors_in_the_required_keys(tmp_path: Path, text: str, problem: str) ->
     assert found.startswith(problem)
 
 
-def test_all_errors_are_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
     text = """\
 lr: fast
 data:
@@ -173,7 +173,7 @@ bacth: 3
         assert word in line
 
 
-def test_a_configuration_error_says_where_all_keys_are_described(tmp_path: Path) -> None:
+def test_an_error_names_the_page_with_all_keys(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, MINIMAL + "bacth: 3\n")
     assert caught.value.advice.endswith("docs/configuration.md")
@@ -194,7 +194,7 @@ def test_where_a_key_was_written(tmp_path: Path) -> None:
     assert loaded.where("batch") == f"{path}: batch"
 
 
-def test_a_key_without_a_line_of_its_own_has_that_of_the_nearest_around_it(tmp_path: Path) -> None:
+def test_a_key_without_a_line_has_the_line_of_the_nearest_key_around_it(tmp_path: Path) -> None:
     write(
         tmp_path / "common.yaml", MINIMAL + "augmentation:\n  - light\n  - OneOf: {transforms: [Blur, {Affine: 1}]}\n"
     )
@@ -214,7 +214,7 @@ def test_a_key_without_a_line_of_its_own_has_that_of_the_nearest_around_it(tmp_p
 # --- Inheritance -----------------------------------------------------------------------------------------------------
 
 
-def test_mappings_are_merged_and_all_else_is_replaced(tmp_path: Path) -> None:
+def test_mappings_are_merged_and_everything_else_is_replaced(tmp_path: Path) -> None:
     write(
         tmp_path / "common.yaml",
         MINIMAL + "  - epochs: 3\nmetrics: [dice, iou]\nlr: 0.5\nbatch: 4\naugmentation: {Blur: 0.1, Transpose: 0.2}\n",
@@ -236,7 +236,7 @@ def test_files_extend_files_that_extend_files(tmp_path: Path) -> None:
     assert (config.lr, config.batch, config.seed) == (0.1, 2, 3)
 
 
-def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_file_that_contains_them(tmp_path: Path) -> None:
     write(tmp_path / "one" / "a.yaml", MINIMAL + "encoder_weights: weights.h5\n")
     write(tmp_path / "two" / "b.yaml", "extends: ../one/a.yaml\ndata: {test: test}\n")
     config = load(tmp_path / "three", "extends: ../two/b.yaml\ndata: {masks: ../masks.csv}\n").config
@@ -271,7 +271,7 @@ def test_imagenet_names_weights_only_where_weights_are_named(tmp_path: Path) -> 
     assert config.encoder_weights == "imagenet"
 
 
-def test_an_error_in_a_parent_is_told_with_the_parents_file_and_line(tmp_path: Path) -> None:
+def test_an_error_in_a_parent_is_reported_with_its_file_and_line(tmp_path: Path) -> None:
     write(tmp_path / "common.yaml", MINIMAL + "lr: fast\nbacth: 1\nseed: 0\n")
     head, *found = refused(tmp_path, "extends: common.yaml\nseed: -1\nlr: 1\n")
     assert head == "2 problems in the configuration config.yaml"
@@ -279,7 +279,7 @@ def test_an_error_in_a_parent_is_told_with_the_parents_file_and_line(tmp_path: P
     assert found[1].startswith("config.yaml:2: seed: must be greater than or equal to 0")
 
 
-def test_an_error_in_what_a_child_replaced_is_told_with_the_childs_line(tmp_path: Path) -> None:
+def test_an_error_in_a_replaced_value_is_reported_with_the_line_of_the_child(tmp_path: Path) -> None:
     write(tmp_path / "common.yaml", MINIMAL + "shape: [64, 64, 3]\n")
     _, *found = refused(tmp_path, "extends: common.yaml\n\nstages:\n  - lr: 0.1\nshape: [64]\n")
     assert found[0] == "config.yaml:4: required key stages.0.epochs is missing"
@@ -302,14 +302,14 @@ def test_errors_of_extends(tmp_path: Path, text: str, problem: str) -> None:
     assert found.startswith(problem)
 
 
-def test_files_that_extend_each_other_are_told(tmp_path: Path) -> None:
+def test_files_that_extend_each_other_are_rejected(tmp_path: Path) -> None:
     write(tmp_path / "b.yaml", "extends: c.yaml\n")
     write(tmp_path / "c.yaml", "lr: 1\nextends: config.yaml\n")
     (found,) = refused(tmp_path, "extends: b.yaml\n")
     assert found == "c.yaml:2: extends: these files extend each other: config.yaml → b.yaml → c.yaml"
 
 
-def test_parents_that_extend_each_other_are_told(tmp_path: Path) -> None:
+def test_parents_that_extend_each_other_are_rejected(tmp_path: Path) -> None:
     write(tmp_path / "b.yaml", "extends: c.yaml\n")
     write(tmp_path / "c.yaml", "extends: b.yaml\n")
     (found,) = refused(tmp_path, "extends: b.yaml\n")
@@ -452,12 +452,12 @@ def test_an_error_in_a_value_of_the_command_line_names_the_override(
         ("stages.0.epochs.x=1", "--set stages.0.epochs.x=1: cannot set 'x' in 2, which is a single value"),
     ],
 )
-def test_an_impossible_override_is_refused(tmp_path: Path, override: str, problem: str) -> None:
+def test_an_invalid_override_is_rejected(tmp_path: Path, override: str, problem: str) -> None:
     (found,) = refused(tmp_path, MINIMAL + "metrics: []\n", override)
     assert found.startswith(problem)
 
 
-def test_overrides_written_into_a_file_say_the_same_as_on_the_command_line(
+def test_overrides_in_a_file_are_equivalent_to_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -490,7 +490,7 @@ RICH = (
     initial_weights: weights/best.h5
     freeze_encoder: false
   - epochs: 1
-    extra_callbacks: {LRVariator: {relSize: 1, toVal: 0.1}}
+    schedule: {CyclicLR: {base_lr: 1e-4, max_lr: 1e-2, step_size: 5}}
     initial_weights: exp041:stage1
 architecture: FPN
 architecture_options: {pyramid_dropout: 0.1}
@@ -537,7 +537,7 @@ def test_plain_data_has_every_key_and_relative_paths(tmp_path: Path) -> None:
     assert plain["stages"][1]["lr"] is None
 
 
-def test_plain_data_with_an_unknown_key_are_refused(tmp_path: Path) -> None:
+def test_plain_data_with_an_unknown_key_are_rejected(tmp_path: Path) -> None:
     plain = plain_config(load(tmp_path, MINIMAL).config, tmp_path)
     with pytest.raises(ValidationError, match="unheard_of"):
         config_from_plain(plain | {"unheard_of": 1}, tmp_path)

@@ -32,6 +32,6 @@ def test_a_member_is_an_experiment_or_a_part_of_it(
         ("exp042:fold0:fold1", "a member has one fold only"),
     ],
 )
-def test_invalid_parts_are_refused(text: str, problem: str) -> None:
+def test_invalid_parts_are_rejected(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         parse_member(text)

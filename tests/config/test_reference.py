@@ -46,7 +46,7 @@ def test_choices_are_named_once() -> None:
     assert meanings["resize"].count("stretch") == 1
 
 
-def test_defaults_that_follow_from_other_keys_are_told_as_such() -> None:
+def test_defaults_that_depend_on_other_keys_are_described() -> None:
     depending = {key: meaning for key, default, meaning in rows() if default == "depends"}
     assert list(depending) == ["`classes`", "`activation`", "`loss`", "`primary_metric`"]
     assert all(" Default: " in meaning for meaning in depending.values())

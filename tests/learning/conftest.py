@@ -17,10 +17,10 @@ from toolkit.files.experiment.folder import Experiment, StageFolder, Workspace
 from toolkit.files.experiment.history import read_history
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import SampleReader, tiles_of
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Plugins
 from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor, predict_tiles, whole_maps
-from toolkit.learning.training.epoch_data import TrainingData
-from toolkit.learning.training.fit import plan_training
+from toolkit.learning.training.epoch_data import TrainingData, prepare_training_data
+from toolkit.learning.training.plan import plan_training
 from toolkit.messages import Silent, Task
 
 
@@ -39,11 +39,12 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
     """What trains the experiment `plain` with overrides; nothing is computed yet."""
 
     def lesson(*overrides: str, name: str = "plain", workspace: Workspace = tiny_competition) -> Lesson:
-        loaded = load_config(workspace.find(name).config, overrides)
-        plan = plan_training(loaded, Own(workspace.find(name).config))
+        experiment = workspace.find(name)
+        loaded = load_config(experiment.config, overrides)
+        plan = plan_training(loaded, Plugins.of(experiment))
         dataset = find_dataset(loaded.config, Silent())
         folds = np.arange(len(dataset.index.ids)) % 2
-        data = plan.training_data(dataset.pool(folds), Silent())
+        data = prepare_training_data(experiment, plan, dataset.pool(folds), Silent())
         return Lesson(loaded.config, list(plan.stages), data, folds)
 
     return lesson

@@ -26,6 +26,7 @@ configure("float32")
 
 import numpy as np
 from pathlib import Path
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.config.training.losses import parse_loss
 from toolkit.config.training.networks import NetworkSpec
@@ -63,14 +64,14 @@ class Interrupted(Silent):
 print(json.dumps([steps(tf.distribute.get_strategy()), steps(strategy())]))
 workspace = Workspace(Path.cwd())
 try:
-    fit(workspace, "broken", overrides=["batch=1"], progress=Silent())
+    fit(Session(workspace), "broken", overrides=["batch=1"])
 except ConfigError as error:
     print(error.message)
-fit(workspace, "straight", progress=Silent())
+fit(Session(workspace), "straight")
 try:
-    fit(workspace, "broken", progress=Interrupted())
+    fit(Session(workspace, Interrupted()), "broken")
 except KeyboardInterrupt:
-    fit(workspace, "broken", progress=Silent())
+    fit(Session(workspace), "broken")
 """
 
 
@@ -101,7 +102,7 @@ def test_a_run_on_two_devices_resumes_averages_and_predicts(
     shared_competition: Workspace,
     different_results: Callable[[Experiment, Experiment], list[str]],
 ) -> None:
-    assert "--set batch=1: batch: 2 devices cannot share a batch of 1" in said[1]
+    assert "--set batch=1: batch: a batch of 1 cannot be shared by 2 devices" in said[1]
     experiments = [shared_competition.find(name) for name in ("straight", "broken")]
     assert experiments[0].score.is_file()
     assert different_results(*experiments) == []

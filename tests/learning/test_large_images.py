@@ -26,7 +26,7 @@ from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.networks.network import build_network
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Plugins
 from toolkit.learning.predicting import fold_mean as predicting
 from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_test
 from toolkit.learning.runtime import tf
@@ -60,8 +60,8 @@ def opened(experiment: Experiment) -> FittedExperiment:
     resolved = read_resolved(experiment)
     config = config_from_plain(resolved.config, experiment.folder)
     ids = find_labelled(config).images.ids
-    own = Own(experiment.config, Silent())
-    return FittedExperiment(experiment, config, resolved, ids, read_folds(experiment.folds, ids), own)
+    plugins = Plugins.of(experiment, Silent())
+    return FittedExperiment(experiment, config, resolved, ids, read_folds(experiment.folds, ids), plugins)
 
 
 def test_an_epoch_has_so_many_patches_for_each_image(patched: Experiment) -> None:

@@ -3,8 +3,14 @@ from typing import Any
 
 import pytest
 
+from toolkit.config.training.losses import parse_loss
+from toolkit.core.metrics.registry import MetricSpec, PluginMetric, build_metric
 from toolkit.errors import ConfigError
-from toolkit.learning.plugins import Own, check_call
+from toolkit.files.experiment.folder import Experiment
+from toolkit.learning.losses.registry import build_loss
+from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.plugins import Plugins, check_call
+from toolkit.learning.runtime import tf
 
 CODE = """\
 from dataclasses import dataclass
@@ -26,13 +32,13 @@ def _hidden(): ...
 """
 
 
-def own(folder: Path, code: str = CODE) -> Own:
+def plugins_of(folder: Path, code: str = CODE) -> Plugins:
     (folder / "plugins.py").write_text(code)
-    return Own(folder / "config.yaml")
+    return Plugins(folder / "config.yaml")
 
 
 def test_names_come_from_plugins_or_by_a_dotted_path(tmp_path: Path) -> None:
-    found = own(tmp_path)
+    found = plugins_of(tmp_path)
     assert list(found) == ["Point", "double", "runs"]
     assert found["double"](3) == 6
     assert found["Point"]().x == 0
@@ -45,32 +51,65 @@ def test_names_come_from_plugins_or_by_a_dotted_path(tmp_path: Path) -> None:
 
 
 def test_the_file_is_run_once_and_only_when_something_is_asked_for(tmp_path: Path) -> None:
-    found = own(tmp_path, "raise ValueError('boom')\ndef f(): ...\n")
+    found = plugins_of(tmp_path, "raise ValueError('boom')\ndef f(): ...\n")
     assert list(found) == ["f"]
     with pytest.raises(ConfigError, match=r"plugins\.py raised an error: ValueError: boom"):
         found["f"]
-    found = own(tmp_path)
+    found = plugins_of(tmp_path)
     assert [found["runs"]() for _ in range(2)] == [1, 1]
 
 
 def test_the_files_of_two_experiments_are_told_apart(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    first = own(tmp_path / "a", "def f(): return 'a'\n")
-    second = own(tmp_path / "b", "def f(): return 'b'\n")
+    first = plugins_of(tmp_path / "a", "def f(): return 'a'\n")
+    second = plugins_of(tmp_path / "b", "def f(): return 'b'\n")
     assert (first["f"](), second["f"]()) == ("a", "b")
 
 
 def test_without_a_file_there_are_dotted_paths(tmp_path: Path) -> None:
-    found = Own(tmp_path / "config.yaml")
+    found = Plugins(tmp_path / "config.yaml")
     assert len(found) == 0
     assert found["math.floor"](1.5) == 1
+
+
+def test_a_metric_and_a_loss_are_found_by_a_dotted_path_without_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dotted_plugins.py").write_text(
+        "def share(prediction, truth, valid): return 0.25\n"
+        "def flat(target, prediction): return 0.5 + 0.0 * prediction[0, 0, 0, 0]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins = Plugins(tmp_path / "config.yaml")
+    metric = build_metric(MetricSpec("dotted_plugins.share"), 1, "sigmoid", plugins)
+    assert isinstance(metric, PluginMetric)
+    assert metric.call(None, None, None) == 0.25  # type: ignore[arg-type]
+    loss = build_loss(parse_loss("dotted_plugins.flat", plugins), "sigmoid", plugins=plugins)
+    target = tf.zeros((1, 4, 4, 1), tf.uint8)
+    assert float(loss(target, Outputs(tf.zeros((1, 4, 4, 1))), tf.constant(0.0))) == 0.5
+
+
+def test_an_ensemble_has_the_plugins_of_the_first_experiment_in_it(tmp_path: Path) -> None:
+    rest = "weights: [1, 1]\nprimary_metric: dice\n"
+    for name, members in (
+        ("single", ""),
+        ("pair", "members: [single, other]\n"),
+        ("both", "members: [pair, single]\n"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(members + rest if members else "seed: 1\n")
+    (tmp_path / "single" / "plugins.py").write_text(CODE)
+    assert list(Plugins.of(Experiment(tmp_path / "both"))) == ["Point", "double", "runs"]
+    plugins = Plugins.of(Experiment(tmp_path / "pair"))
+    (tmp_path / "single" / "config.yaml").unlink()
+    assert "math.sqrt" in plugins  # no member is read for it
 
 
 @pytest.mark.parametrize("name", ["no_such_module.f", "math.no_such_function"])
 def test_a_dotted_path_that_leads_nowhere_is_told(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=name.replace(".", r"\.")):
-        Own(tmp_path / "config.yaml")[name]
+        Plugins(tmp_path / "config.yaml")[name]
 
 
 def three(first: Any, second: Any, third: int = 3) -> None: ...

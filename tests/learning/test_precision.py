@@ -153,7 +153,7 @@ def test_an_overflow_lowers_the_scale_of_the_loss_and_stops_nothing() -> None:
     assert lowered < scale / 2
 
     kept = [variable.numpy() for variable in step.variables]
-    stage.forget()
+    stage.reset()
     assert float(step.optimizer.loss_scale) == scale
     assert int(step.optimizer.dynamic_counter) == 0
     for variable, value in zip(step.variables, kept, strict=True):

@@ -27,9 +27,11 @@ KILLED = """
 import contextlib, json, os, re, signal, sys
 from pathlib import Path
 
+from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.files.experiment.folder import Workspace
-from toolkit.learning import fitting, stores
+from toolkit.learning.predicting import oof_and_test
+from toolkit.learning.training import fit as training
 from toolkit.messages import Silent
 
 def fit_until(name, pattern, left):
@@ -59,7 +61,7 @@ def fit_until(name, pattern, left):
                     happens(title)
             yield Task()
 
-    fit(Workspace(Path.cwd()), name, progress=Watched())
+    fit(Session(Workspace(Path.cwd()), Watched()), name)
 
 name = sys.argv[1]
 for pattern, times in json.loads(sys.argv[2]):

@@ -4,13 +4,13 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, create_model
 
 from toolkit.config.yaml.error_texts import describe_problems
-from toolkit.config.yaml.fields import PositiveNumber, plugin_names
+from toolkit.config.yaml.fields import plugin_names
 from toolkit.config.yaml.named_calls import Call, ClosedModel, checked_call, is_plugin, read_call, unknown_at
 from toolkit.config.yaml.yaml_files import Document, Position, read_value
-from toolkit.core.metrics.metric import Empty
+from toolkit.core.metrics.metric import Empty, MetricKind
 from toolkit.core.metrics.registry import METRICS, MetricSpec
 from toolkit.errors import ConfigError
 
@@ -25,14 +25,18 @@ class MetricArguments(ClosedModel):
     )
 
 
-class FbetaArguments(MetricArguments):
-    """Arguments of fbeta."""
+def _model_of(name: str, kind: MetricKind) -> type[MetricArguments]:
+    fields: dict[str, Any] = {
+        key: (
+            Annotated[float, Field(gt=argument.above, lt=argument.below, allow_inf_nan=False)],
+            Field(argument.default, description=argument.description),
+        )
+        for key, argument in kind.arguments.items()
+    }
+    return create_model(name, __base__=MetricArguments, **fields) if fields else MetricArguments
 
-    beta: PositiveNumber = Field(1.0, description="Weight of recall relative to precision.")
 
-
-ARGUMENTS: dict[str, type[MetricArguments]] = dict.fromkeys(METRICS, MetricArguments) | {"fbeta": FbetaArguments}
-"""The arguments of each metric."""
+_MODELS = {name: _model_of(name, kind) for name, kind in METRICS.items()}
 
 _KERAS_NAMES = {"binary_accuracy": "pixel_accuracy"}
 _KERAS_PREFIX = "val_"
@@ -62,12 +66,14 @@ def read_metric(value: Any) -> MetricSpec:
     call = _call(value)
     bare = call.name.removeprefix(_KERAS_PREFIX)
     name = _KERAS_NAMES.get(bare, bare)
-    if name not in ARGUMENTS:
+    arguments = checked_call(Call(name, call.arguments, call.path), _MODELS) if name in METRICS else None
+    if arguments is None:
         return MetricSpec(name, tuple(call.arguments.items()))
-    arguments = checked_call(Call(name, call.arguments, call.path), ARGUMENTS)
-    chosen = {} if arguments is None or arguments.empty in (None, METRICS[name].empty) else {"empty": arguments.empty}
-    beta = {"beta": arguments.beta} if isinstance(arguments, FbetaArguments) else {}
-    return MetricSpec(name, tuple((beta | chosen).items()))
+    kind = METRICS[name]
+    chosen = {key: getattr(arguments, key) for key in kind.arguments}
+    if arguments.empty not in (None, kind.empty):
+        chosen["empty"] = arguments.empty
+    return MetricSpec(name, tuple(chosen.items()))
 
 
 def _checked(value: Any, info: ValidationInfo) -> MetricSpec:

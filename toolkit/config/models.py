@@ -161,7 +161,7 @@ class Config(ClosedModel):
         "constant",
         description="Learning rate over the batches of a stage: `constant`, `cosine` (down to zero), `one_cycle` "
         "(up from a 25th in the first 30 %, then down to nearly zero), other schedules, or a chain of "
-        "these. CyclicLR or LRVariator among the callbacks replaces it. See docs/schedules.md.",
+        "these. See docs/schedules.md.",
     )
     batch: PositiveInteger = Field(16, description="Batch size.")
     callbacks: Callbacks = Field(

@@ -92,15 +92,15 @@ def _middle(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray
     return pixels[top : top + size[0], left : left + size[1]]
 
 
-def build_reader(config: Config, where: Where, own: Mapping[str, Any]) -> SampleReader:
+def build_reader(config: Config, where: Where, plugins: Mapping[str, Any]) -> SampleReader:
     """What brings images to the network, at the size of the last stage.
 
     Raises:
         ConfigError: a transform that is not for all images; says where.
     """
     height, width, channels = config.prediction_shape
-    transforms = parse_augmentation(config.transforms, own)
-    fixed = FixedTransforms(transforms, lambda key: where(("transforms", *key)), channels, own)
+    transforms = parse_augmentation(config.transforms, plugins)
+    fixed = FixedTransforms(transforms, lambda key: where(("transforms", *key)), channels, plugins)
     return SampleReader((height, width), config.resize_of_samples, config.task_classes, fixed, config.tiling)
 
 

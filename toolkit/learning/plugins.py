@@ -1,53 +1,60 @@
-"""The user's own code: plugins.py beside the configuration, and things named by a dotted path."""
+"""The user's code: plugins.py beside the configuration, and functions and classes named by a dotted path."""
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from toolkit.config.yaml.plugins import PLUGINS, names_defined_beside
-from toolkit.core.recipe.postprocess import Step
-from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.plugins import load_dotted, load_plugins
 from toolkit.messages import Progress, Silent
 
+NO_PLUGINS: Mapping[str, Any] = MappingProxyType({})
+"""For what is built without the user's code."""
 
-class Own(Mapping[str, Any]):
-    """Functions and classes of the user by the names that a configuration gives them.
 
-    Names of plugins.py come as they are, others as `package.module.name`. Modules are run when something of theirs is
-    first asked for; of plugins.py that is said.
+class Plugins(Mapping[str, Any]):
+    """The user's functions and classes by the names that a configuration gives them.
+
+    Functions and classes of plugins.py have their plain names, all others a dotted path (`package.module.name`).
+    Iteration gives the names in plugins.py; `in` also accepts dotted paths. plugins.py is parsed when a name is first
+    tested, and a module is run when something in it is first looked up; running plugins.py is reported.
     """
 
     def __init__(self, config: Path, progress: Progress | None = None) -> None:
+        self._find_config: Callable[[], Path] = lambda: config
         self._progress = progress or Silent()
-        self._path = config.parent / PLUGINS
-        self._names = names_defined_beside(config)
         self._module: Any = None
+
+    @classmethod
+    def of(cls, experiment: Experiment, progress: Progress | None = None) -> "Plugins":
+        """The plugins of an experiment; for an ensemble, those of the first experiment in it."""
+        plugins = cls(experiment.config, progress)
+        # Members are read when they are needed: an ensemble without plugins outlives its members.
+        plugins._find_config = lambda: first_fitted(Member(experiment)).config
+        return plugins
 
     def __getitem__(self, name: str) -> Any:
         """The function or class.
 
         Raises:
-            KeyError: it is neither in plugins.py nor a dotted path.
-            ConfigError: the code cannot be run, or has no such thing.
+            KeyError: the name is neither defined in plugins.py nor a dotted path.
+            ConfigError: the code fails when it is run, or defines nothing by this name.
         """
         if name in self._names:
-            if self._module is None:
-                self._progress.say(f"running {self._path}, which defines {', '.join(self)}")
-                _set_up_tensorflow()
-                self._module = load_plugins(self._path)
-            return getattr(self._module, name)
+            return getattr(self._run(), name)
         if "." not in name:
             raise KeyError(name)
         _set_up_tensorflow()
         return load_dotted(name)
 
     def __iter__(self) -> Iterator[str]:
-        """The names of plugins.py."""
+        """The names in plugins.py."""
         return iter(sorted(self._names))
 
     def __len__(self) -> int:
@@ -55,25 +62,42 @@ class Own(Mapping[str, Any]):
         return len(self._names)
 
     def __contains__(self, name: object) -> bool:
-        """Whether plugins.py defines it, or it is a dotted path."""
-        return isinstance(name, str) and (name in self._names or "." in name)
+        """Whether plugins.py defines the name, or it is a dotted path."""
+        return isinstance(name, str) and ("." in name or name in self._names)
+
+    @cached_property
+    def _config(self) -> Path:
+        return self._find_config()
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return names_defined_beside(self._config)
+
+    def _run(self) -> Any:
+        """The module of plugins.py."""
+        if self._module is None:
+            path = self._config.parent / PLUGINS
+            self._progress.say(f"running {path}, which defines {', '.join(self)}")
+            _set_up_tensorflow()
+            self._module = load_plugins(path)
+        return self._module
 
 
 def check_call(name: str, function: Any, parameters: Sequence[str], arguments: Mapping[str, Any]) -> None:
-    """Check that the user's own function takes what it will be called with, before hours are spent.
+    """Check before training that a function of the user accepts the arguments that it will be called with.
 
     Args:
         name: of the function.
-        function: that is called.
-        parameters: what it is given by position.
-        arguments: what it is given by name, from the configuration.
+        function: the function.
+        parameters: names of the positional arguments, for the message.
+        arguments: keyword arguments from the configuration.
 
     Raises:
-        ValueError: it takes something else.
+        ValueError: the function does not accept them.
     """
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # not every callable tells
+    except (TypeError, ValueError):  # some callables have no signature that Python can read
         return
     try:
         signature.bind(*parameters, **arguments)
@@ -83,19 +107,12 @@ def check_call(name: str, function: Any, parameters: Sequence[str], arguments: M
 
 
 def _set_up_tensorflow() -> None:
-    """The user's code may import TensorFlow, even if all that is asked of it is a metric: it has to find ours."""
+    """Import TensorFlow with the toolkit's settings: the user's code may import it, even for a metric alone."""
     importlib.import_module("toolkit.learning.runtime")
 
 
 def first_fitted(member: Member) -> Experiment:
-    """The experiment itself, or the first inside an ensemble: beside it lies the code of its own metrics."""
+    """The experiment itself, or the first experiment inside an ensemble."""
     while member.is_ensemble:
         member = members_of(member.experiment)[0][0]
     return member.experiment
-
-
-def own_steps(experiment: Experiment, recipe: Recipe, progress: Progress) -> Mapping[str, Step]:
-    """The user's own steps, if the recipe has any."""
-    if not any(rule.steps for rule in recipe.classes):
-        return {}
-    return Own(first_fitted(Member(experiment)).config, progress)

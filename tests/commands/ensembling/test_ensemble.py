@@ -273,7 +273,7 @@ def test_an_earlier_configuration_of_an_ensemble_still_holds(tmp_path: Path) -> 
     [
         ("members: [a, 'b:fould1']", "'fould1' is not a part of b; did you mean 'fold1'?"),
         ("weights: [1.0]", "expected 2 weights"),
-        ("weights: [0.0, 0.0]", "at least one must be above 0"),
+        ("weights: [0.0, 0.0]", "all weights are 0; at least one must be"),
         ("weights: [1.0, -1.0]", "greater than or equal to 0"),
         ("mean: median", "'median' is not valid"),
         ("meen: logit", "did you mean 'mean'?"),

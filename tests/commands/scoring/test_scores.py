@@ -147,7 +147,7 @@ def test_a_metric_of_plugins(tmp_path: Path) -> None:
     def share(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> float:
         return float(prediction[valid].mean())
 
-    scores = scored(tmp_path, ["share"], own={"share": share})
+    scores = scored(tmp_path, ["share"], plugins={"share": share})
     assert 0 < scores.all < 1
     with pytest.raises(ValueError, match="share"):
         scored(tmp_path, ["share"])
@@ -212,10 +212,10 @@ def test_pictures_of_any_classes(tmp_path: Path, classes: tuple[str, ...], activ
     experiment = Experiment(tmp_path / "exp")
     sheets = []
     for metric in ("iou", "worse"):
-        own = {"worse": lambda prediction, truth, valid: float((prediction != truth).mean())}
-        own["worse"].direction = "min"
+        plugins = {"worse": lambda prediction, truth, valid: float((prediction != truth).mean())}
+        plugins["worse"].direction = "min"
         (scores,) = score_stores(
-            [store], data, FOLDS, [metric], recipe=IDENTITY, progress=Silent(), own=own
+            [store], data, FOLDS, [metric], recipe=IDENTITY, progress=Silent(), plugins=plugins
         )  # fmt: skip
         write_overlays(experiment, store, data, scores, IDENTITY)
         sheets.append(read_image(experiment.overlays))

@@ -180,7 +180,7 @@ def test_the_time_limit_has_its_own_exit_code(
     result = CliRunner().invoke(app, ["fit", "late", "--max-time", "1s", "--json"])
     assert result.exit_code == OutOfTimeError.exit_code == 17
     assert result.stdout == ""
-    assert "all that is finished is kept" in result.stderr.replace("\n", " ")
+    assert "finished epochs are kept" in result.stderr.replace("\n", " ")
     assert "WARNING" not in result.stderr
 
 

@@ -16,7 +16,7 @@ from toolkit.files.disk.tables import read_table
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved
-from toolkit.learning.training import lr_range_test as lr_find
+from toolkit.learning import lr_range_test as lr_find
 from toolkit.learning.training.step import TrainingStep
 
 pytestmark = pytest.mark.train
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.train
 
 def give_losses(monkeypatch: pytest.MonkeyPatch, loss: Callable[[float], float]) -> None:
     """Nothing is trained: each learning rate has the loss that a function gives."""
-    monkeypatch.setattr(lr_find, "loss_by_learning_rate", lambda _, plan, pool, rates, **__: [loss(r) for r in rates])
+    monkeypatch.setattr(
+        lr_find, "loss_by_learning_rate", lambda _, __, ___, test, **____: [loss(r) for r in test.rates]
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,12 +119,12 @@ def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
         ("stages: [{epochs: 1, lr: 0.1}]", "tk fit one --set stages.0.lr="),
         ("lr: 0.1", "tk fit one --set lr="),
         (
-            "callbacks: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}",
-            "CyclicLR at callbacks.CyclicLR sets the learning rate of stage 0 and ignores lr: write ",
+            "schedule: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}",
+            "CyclicLR at schedule sets the learning rate of stage 0 and ignores lr: write ",
         ),
         (
-            "stages: [{epochs: 1, schedule: {LRVariator: {relSize: 1, fromVal: 0.1, toVal: 0.01}}}]",
-            "LRVariator at stages.0.schedule sets the learning rate of stage 0 and ignores lr: write ",
+            "stages: [{epochs: 1, schedule: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}}]",
+            "CyclicLR at stages.0.schedule sets the learning rate of stage 0 and ignores lr: write ",
         ),
     ],
 )

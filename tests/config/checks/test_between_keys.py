@@ -8,8 +8,6 @@ from toolkit.config.loading import config_from_plain, load_config, plain_config
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 
-CYCLIC = {"CyclicLR": {"base_lr": 1e-4, "max_lr": 1e-3, "step_size": 10}}
-VARIATOR = {"LRVariator": {"relSize": 1, "toVal": 0.1}}
 DATA = {"images": "a", "masks": "b"}
 
 
@@ -18,7 +16,7 @@ def tree_of(*stages: Mapping[str, Any], data: Mapping[str, Any] = {}, **keys: An
 
 
 def problems(folder: Path, *stages: Mapping[str, Any], **keys: Any) -> list[str]:
-    """What is said of a configuration, without the name of the file: `line: problem`."""
+    """The messages about a configuration, without the name of the file: `line: problem`."""
     path = folder / "config.yaml"
     path.write_text(write_yaml(tree_of(*stages, **keys)))
     with pytest.raises(ConfigError) as caught:
@@ -51,7 +49,6 @@ SOUND: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
     ([{"shape": [64, 96, 1]}], {"shape": [32, 32, 1]}),
     ([], {"architecture": "ModularUnet", "backbone": None, "architecture_options": {"depth": 2}, "shape": [4, 8, 2]}),
     ([{"schedule": ["cosine"]}, {"epochs": 3, "schedule": [{"warm_up": {"epochs": 2}}, "cosine"]}], {}),
-    ([{"callbacks": CYCLIC}], {"schedule": "cosine"}),
     ([], {"callbacks": {"EarlyStopping": {"patience": 1, "monitor": "val_iou"}}, "metrics": ["iou"]}),
     (
         [],
@@ -64,7 +61,7 @@ SOUND: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("stages", "keys"), SOUND)
-def test_what_fits_together_is_taken_and_comes_back_from_plain_data(
+def test_valid_combinations_are_accepted_and_restored_from_plain_data(
     tmp_path: Path, stages: list[dict[str, Any]], keys: dict[str, Any]
 ) -> None:
     path = tmp_path / "config.yaml"
@@ -226,33 +223,9 @@ def test_what_fits_together_is_taken_and_comes_back_from_plain_data(
             "schedule",
             "schedule: in stages.1: 4 cycles need at least 4 epochs, but there are 3",
         ),
-        (
-            [],
-            {"schedule": "cosine", "callbacks": CYCLIC},
-            "schedule",
-            "schedule: callbacks.CyclicLR sets the learning rate",
-        ),
-        (
-            [{"schedule": "cosine", "extra_callbacks": VARIATOR}],
-            {},
-            "schedule",
-            "stages.0.schedule: stages.0.extra_callbacks.LRVariator sets the learning rate already: keep one of them",
-        ),
-        (
-            [{"schedule": "cosine"}],
-            {"callbacks": CYCLIC},
-            "schedule",
-            "stages.0.schedule: callbacks.CyclicLR sets the learning rate already",
-        ),
-        (
-            [{"extra_callbacks": VARIATOR}],
-            {"callbacks": CYCLIC},
-            "LRVariator",
-            "stages.0.extra_callbacks.LRVariator: callbacks.CyclicLR sets the learning rate already",
-        ),
     ],
 )
-def test_what_does_not_fit_is_told_once_with_its_place(
+def test_a_contradiction_is_reported_once_at_its_key(
     tmp_path: Path, stages: list[dict[str, Any]], keys: dict[str, Any], at: str, problem: str
 ) -> None:
     (found,) = problems(tmp_path, *stages, **keys)
@@ -261,7 +234,7 @@ def test_what_does_not_fit_is_told_once_with_its_place(
     assert int(line) == line_of(tmp_path, at)
 
 
-def test_all_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
+def test_all_contradictions_are_reported_at_once(tmp_path: Path) -> None:
     keys = {"classes": 3, "class_weights": [1, 2], "backbone": None, "benchmark_class": "salt"}
     found = problems(tmp_path, {"loss": "binary_crossentropy"}, {"hard_negatives": 2, "loss": "dice_loss"}, **keys)
     words = ("class_weights", "backbone", "benchmark_class", "stages.0.loss", "stages.1.hard_negatives")
@@ -270,7 +243,7 @@ def test_all_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
         assert f": {word}: " in line
 
 
-def test_an_architecture_of_the_users_has_nothing_that_could_be_frozen(tmp_path: Path) -> None:
+def test_a_plugin_architecture_cannot_be_frozen(tmp_path: Path) -> None:
     (tmp_path / "plugins.py").write_text("def mine(shape): ...\n")
     found = problems(tmp_path, {}, {"freeze_encoder": True}, architecture="mine", freeze_encoder=True)
     assert [text.split(": ")[1] for text in found] == ["freeze_encoder", "stages.1.freeze_encoder"]

@@ -123,7 +123,7 @@ TWO = "classes: [none, rock]\n"
         (f"{FILES}, mask_valus: [1]", "", "data: key 'mask_valus' is not valid; did you mean 'mask_values'?"),
     ],
 )
-def test_keys_that_do_not_fit_together_are_told(tmp_path: Path, data: str, more: str, told: str) -> None:
+def test_contradictory_keys_are_rejected(tmp_path: Path, data: str, more: str, told: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, data, more)
     assert told in caught.value.message

@@ -27,7 +27,7 @@ def refused(folder: Path, lines: str) -> str:
         ("folds: x.csv\nstratified: depth\n", "stratified: the folds file already defines the folds"),
     ],
 )
-def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, lines: str, problem: str) -> None:
+def test_contradictory_keys_are_rejected(tmp_path: Path, lines: str, problem: str) -> None:
     assert problem in refused(tmp_path, lines)
 
 

@@ -20,7 +20,7 @@ from toolkit.config.loading import load_config
         ("mask_name: '{class}/{id}.png'", ("foreground",), "sigmoid"),
     ],
 )
-def test_classes_that_are_left_out_are_those_that_data_names(
+def test_the_default_classes_are_those_that_data_names(
     tmp_path: Path, data: str, names: tuple[str, ...], activation: str
 ) -> None:
     path = tmp_path / "config.yaml"

@@ -47,7 +47,7 @@ def test_extra_data_are_a_list(value: object, count: int) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "more", ("more",), ONE, ({**ONE, "test": "x"},), ({**ONE, "images": 3},)])
-def test_extra_data_have_images_and_masks_and_no_more(value: object) -> None:
+def test_extra_data_have_images_and_masks_only(value: object) -> None:
     with pytest.raises(ValidationError, match="extra_train_data"):
         data(extra_train_data=value)
 
@@ -62,7 +62,7 @@ stages: [{{epochs: 1}}]
 """
 
 
-def test_paths_are_seen_from_the_file_that_names_them(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_file_that_contains_them(tmp_path: Path) -> None:
     folder = tmp_path / "experiments" / "one"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(TEXT.format(extra="[{images: a, masks: /b.csv}]"))
@@ -77,7 +77,7 @@ def test_paths_are_seen_from_the_file_that_names_them(tmp_path: Path) -> None:
         assert plain_config(load_config(path).config, folder)["data"]["extra_train_data"][0]["images"] == "a"
 
 
-def test_paths_of_the_command_line_are_seen_from_the_working_folder(
+def test_paths_of_the_command_line_are_relative_to_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -101,7 +101,7 @@ def test_paths_of_the_command_line_are_seen_from_the_working_folder(
         ("folder", "5: data.extra_train_data: expected a list, received 'folder'"),
     ],
 )
-def test_what_is_wrong_with_extra_data_is_told_with_its_line(tmp_path: Path, extra: str, problem: str) -> None:
+def test_invalid_extra_data_are_reported_with_their_line(tmp_path: Path, extra: str, problem: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(TEXT.format(extra=extra))
     with pytest.raises(ConfigError) as caught:
@@ -115,7 +115,7 @@ def loaded(folder: Path, data: str, more: str = "") -> DataConfig:
     return load_config(path).config.data
 
 
-def test_an_entry_takes_what_it_leaves_out_from_data(tmp_path: Path) -> None:
+def test_an_entry_takes_its_missing_keys_from_data(tmp_path: Path) -> None:
     keys = "image_name: '{id}.tif', value_range: [0, 9], mask_values: {none: 0, rock: 7}, ignore: 255"
     entries = "[{images: c, masks: d}, {images: e, masks: f, mask_name: '{id}.png', colors: {rock: [1, 2, 3]}}]"
     data = loaded(tmp_path, f"images: a, masks: b, {keys}, merge: {entries}", "classes: [none, rock]\n")
@@ -129,7 +129,7 @@ def test_an_entry_takes_what_it_leaves_out_from_data(tmp_path: Path) -> None:
     assert first.ranges == second.ranges == ((0, 9),)
 
 
-def test_paths_of_every_key_are_seen_from_the_file(tmp_path: Path) -> None:
+def test_paths_of_every_key_are_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "plugins.py").write_text("class Mine:\n    pass\n")
     data = loaded(
         tmp_path,

@@ -18,7 +18,7 @@ from toolkit.errors import ConfigError
         ("stratified: no\n", "expected true or false, coverage, classes, or the name of a column, received 'no'"),
     ],
 )
-def test_invalid_values_are_refused(tmp_path: Path, lines: str, problem: str) -> None:
+def test_invalid_values_are_rejected(tmp_path: Path, lines: str, problem: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("data: {images: images, masks: masks}\nstages: [{epochs: 1}]\n" + lines)
     with pytest.raises(ConfigError) as caught:

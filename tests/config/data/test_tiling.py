@@ -33,7 +33,7 @@ def load(tmp_path: Path) -> Callable[[str], Config]:
         ("resize: pad\ntiles: {}", Tiling("tiles"), "pad"),
     ],
 )
-def test_what_images_are_cut_into(load: Callable[[str], Config], text: str, tiling: Tiling, resize: str) -> None:
+def test_how_images_are_cut_into_tiles(load: Callable[[str], Config], text: str, tiling: Tiling, resize: str) -> None:
     config = load(text)
     assert (config.tiling, config.resize_of_samples) == (tiling, resize)
 
@@ -55,7 +55,7 @@ def test_what_images_are_cut_into(load: Callable[[str], Config], text: str, tili
         ("resize: strech", "resize"),
     ],
 )
-def test_what_makes_no_sense_is_refused(load: Callable[[str], Config], text: str, message: str) -> None:
+def test_invalid_combinations_are_rejected(load: Callable[[str], Config], text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load(text)
 
@@ -63,7 +63,7 @@ def test_what_makes_no_sense_is_refused(load: Callable[[str], Config], text: str
 HARD = "stages: [{epochs: 1}, {epochs: 1, hard_negatives: 2}]\n"
 
 
-def test_patches_say_themselves_how_many_negatives_are_drawn(tmp_path: Path) -> None:
+def test_patches_define_how_many_negatives_are_drawn(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     for lines in ("", "patches: {positive_share: null}\n"):
         path.write_text(PLAIN.splitlines()[0] + "\n" + HARD + lines)

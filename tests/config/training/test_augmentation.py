@@ -17,7 +17,7 @@ def names(transforms: tuple[Transform, ...]) -> list[Any]:
     return [(item.name, names(item.children)) if item.children else item.name for item in transforms]
 
 
-def test_a_mapping_keeps_its_order_and_knows_where_each_stands() -> None:
+def test_a_mapping_keeps_its_order_and_the_path_of_each_transform() -> None:
     parsed = parse_augmentation({"HorizontalFlip": 0.5, "Affine": {"scale": (0.9, 1.1), "p": 0.5}, "CLAHE": None})
     assert parsed == (
         Transform("HorizontalFlip", {"p": 0.5}, (), ("HorizontalFlip",)),
@@ -90,7 +90,7 @@ def test_an_affine_without_a_probability_is_imgaugs(given: Any, expected: dict[s
     assert (transform.name, transform.arguments) == ("Affine", expected)
 
 
-def test_the_users_own_names_come_first_and_keep_their_arguments() -> None:
+def test_plugins_take_precedence_and_keep_their_arguments() -> None:
     parsed = parse_augmentation(
         {"Multiply": {"by": 2}, "light": {"x": 1}, "stripes": 0.2}, ("Multiply", "light", "stripes")
     )
@@ -135,13 +135,13 @@ def test_backgrounds_are_checked_and_found_wherever_they_stand() -> None:
         ({"BackgroundReplacer": {"path": "a", "rat": 1}}, ("BackgroundReplacer",), "rat"),
     ],
 )  # fmt: skip
-def test_a_problem_is_told_with_its_place(value: Any, path: KeyPath, words: str) -> None:
+def test_a_problem_is_reported_with_its_path(value: Any, path: KeyPath, words: str) -> None:
     found = problems(value)
     assert list(found) == [path]
     assert words in found[path]
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     assert list(problems({"A": 2, "OneOf": {"transforms": {"B": "x", "C": 1, "D": 3}}})) == [
         ("A",), ("OneOf", "transforms", "B"), ("OneOf", "transforms", "D")
     ]  # fmt: skip

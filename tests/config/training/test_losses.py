@@ -24,13 +24,13 @@ LOVASZ = LossTerm(Weight(0.5), "lovasz_loss", LovaszArguments())
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_name_alone_weighs_one_and_takes_the_defaults(name: str) -> None:
-    expected = (LossTerm(Weight(1.0), name, LOSSES[name]()),)
+    expected = (LossTerm(Weight(1.0), name, LOSSES[name].arguments()),)
     assert parse_loss(name) == parse_loss(f"{name}()") == expected
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_argument_is_explained(name: str) -> None:
-    assert all(field.description for field in LOSSES[name].model_fields.values())
+    assert all(field.description for field in LOSSES[name].arguments.model_fields.values())
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_weights_and_arguments(text: str, weight: Weight, name: str, arguments: 
     assert {key: given[key] for key in arguments} == arguments
 
 
-def test_the_same_loss_may_stand_twice() -> None:
+def test_the_same_loss_may_occur_twice() -> None:
     terms = parse_loss("dice_loss + dice_loss(per=image)")
     assert [term.arguments for term in terms] == [RegionArguments(), RegionArguments(per="image")]
 
@@ -88,7 +88,7 @@ def test_an_error_points_at_the_character(text: str, character: int, problem: st
     assert arrow.removeprefix("      ") == " " * (character - 1) + "^"
 
 
-def test_an_unknown_name_is_answered_with_all_known_ones() -> None:
+def test_an_unknown_name_is_reported_with_all_known_ones() -> None:
     with pytest.raises(LossSyntaxError, match=re.escape(", ".join([*LOSSES, "mine"]))):
         parse_loss("hinge_loss", ["mine"])
 
@@ -113,7 +113,7 @@ def test_presence_is_needed_by_its_own_term_only() -> None:
         ("mine", "softmax", 3),
     ],
 )
-def test_losses_that_fit(loss: str, activation: Any, classes: int) -> None:
+def test_losses_that_match_the_classes(loss: str, activation: Any, classes: int) -> None:
     check_loss(parse_loss(loss, ["mine"]), activation, classes)
 
 
@@ -129,7 +129,7 @@ def test_losses_that_fit(loss: str, activation: Any, classes: int) -> None:
         ("presence_crossentropy", "sigmoid", 1, "trains the presence head only"),
     ],
 )
-def test_losses_that_do_not_fit(loss: str, activation: Any, classes: int, problem: str) -> None:
+def test_losses_that_do_not_match_the_classes(loss: str, activation: Any, classes: int, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         check_loss(parse_loss(loss), activation, classes)
 
@@ -167,7 +167,7 @@ def test_the_examples_of_the_page_are_read(example: str) -> None:
 
 def test_the_page_names_every_term_and_argument() -> None:
     assert PAGE.count("\nloss: ") == 4
-    for name, model in LOSSES.items():
+    for name, kind in LOSSES.items():
         assert f"`{name}`" in PAGE.split("## Arguments")[0]
-        for argument in model.model_fields:
+        for argument in kind.arguments.model_fields:
             assert f"`{argument}`" in PAGE.split("## Arguments")[1]

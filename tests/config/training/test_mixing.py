@@ -23,12 +23,12 @@ def test_ways_are_read_with_arguments_or_nothing() -> None:
         ({"mixup": "always"}, [("mixup",)]),
     ],
 )
-def test_problems_are_told_with_their_place(value: Any, paths: list[KeyPath]) -> None:
+def test_problems_are_reported_with_their_paths(value: Any, paths: list[KeyPath]) -> None:
     with pytest.raises(ProblemsAtError) as caught:
         parse_mixing(value)
     assert [path for path, _, _ in caught.value.problems] == paths
 
 
-def test_a_word_is_no_mixing() -> None:
+def test_a_word_is_not_a_mixing() -> None:
     with pytest.raises(ValueError, match="received 'mixup'"):
         parse_mixing("mixup")

@@ -20,7 +20,7 @@ def test_every_form(value: object, rule: Negatives) -> None:
     assert parse_negatives(value) == rule
 
 
-def test_a_misspelt_word_is_told() -> None:
+def test_a_misspelt_word_is_rejected() -> None:
     with pytest.raises(UnknownNameError):
         parse_negatives("reel")
     with pytest.raises(ProblemsAtError) as error:
@@ -31,7 +31,7 @@ def test_a_misspelt_word_is_told() -> None:
 @pytest.mark.parametrize(
     "value", [0, -1, 1e9, True, None, (1, 2), {"from": 0.8}, {"positive_share": 0.8, "to": 0.4}, {}]
 )
-def test_other_values_are_refused(value: object) -> None:
+def test_other_values_are_rejected(value: object) -> None:
     with pytest.raises(ValueError, match=r"negatives per positive|none, real|share"):
         parse_negatives(value)
 

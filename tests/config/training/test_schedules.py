@@ -12,7 +12,6 @@ from toolkit.config.training.schedules import (
     CyclicLR,
     PluginSchedule,
     StepDecay,
-    Variations,
     WarmUp,
     parse_schedule,
 )
@@ -27,11 +26,11 @@ DUE: dict[str, dict[str, Any]] = {
     "step": {"every": 10},
     "CyclicLR": CYCLIC,
 }
-"""The arguments that some schedules cannot do without."""
+"""The required arguments of some schedules."""
 
 
 def problem(value: Any, plugins: tuple[str, ...] = ()) -> tuple[Any, str]:
-    """Where the first problem stands, and what it says."""
+    """The path and the message of the first problem."""
     with pytest.raises(ProblemsAtError) as caught:
         parse_schedule(value, plugins)
     path, error, _ = caught.value.problems[0]
@@ -72,10 +71,9 @@ def test_a_chain_as_list_or_mapping() -> None:
         ({"CyclicLR": {**CYCLIC, "gamma": 0.9}}, ("CyclicLR",), "exp_range"),
         ({"CyclicLR": {**CYCLIC, "mode": "exp_range"}}, ("CyclicLR",), "exp_range"),
         (({"constant": {"epochs": 1}}, "mine"), (1,), "cannot be part of a chain"),
-        ({"LRVariator": {"toVal": 0.1, "relSize": 1}, "cosine": None}, ("LRVariator",), "cannot be part of a chain"),
     ],
 )
-def test_what_makes_no_sense_is_refused_where_it_stands(value: Any, path: Any, text: str) -> None:
+def test_invalid_schedules_are_rejected_at_their_path(value: Any, path: Any, text: str) -> None:
     found, words = problem(value, ("mine",))
     assert found == path
     assert text in words
@@ -99,19 +97,19 @@ def test_what_makes_no_sense_is_refused_where_it_stands(value: Any, path: Any, t
         ("warm_up", "epochs", 0),
     ],
 )
-def test_unknown_arguments_and_wrong_values_are_refused(name: str, argument: str, value: Any) -> None:
+def test_unknown_arguments_and_invalid_values_are_rejected(name: str, argument: str, value: Any) -> None:
     with pytest.raises(ProblemsAtError) as caught:
         parse_schedule({name: {**DUE.get(name, {}), argument: value}})
     assert argument in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [3, None, True, (), {}])
-def test_what_is_no_call_is_refused(value: Any) -> None:
+def test_other_values_are_rejected(value: Any) -> None:
     with pytest.raises(ValueError, match="expected"):
         parse_schedule(value)
 
 
-def test_the_users_own_with_its_arguments() -> None:
+def test_a_plugin_with_its_arguments() -> None:
     assert parse_schedule({"mine": {"top": 3}}, ["mine"]).legs == (PluginSchedule("mine", {"top": 3}),)
     assert parse_schedule("package.rates.mine").legs == (PluginSchedule("package.rates.mine"),)
 
@@ -127,67 +125,12 @@ def test_a_stage_must_be_long_enough() -> None:
         restarts.spans(3)
 
 
-VARIATIONS: dict[str, Any] = {
-    "LRVariator": {
-        "absSize": 100,
-        "toVal": 0.002,
-        "style": 2,
-        "then": {"LRVariator": {"relSize": 0.5, "toVal": 0.001, "style": "cos+"}},
-    }
-}
-
-
-def test_a_variation_is_a_chain_of_curves() -> None:
-    (leg,) = parse_schedule(VARIATIONS).legs
-    assert isinstance(leg, Variations)
-    assert [(piece.absSize, piece.relSize, piece.toVal, piece.style) for piece in leg.pieces] == [
-        (100, None, 0.002, 2),
-        (None, 0.5, 0.001, "cos+"),
-    ]
-
-
-def with_then(then: Any, **first: Any) -> Any:
-    return {"LRVariator": {"absSize": 100, "toVal": 0.002, **first, "then": then}}
-
-
-@pytest.mark.parametrize(
-    ("value", "path", "text"),
-    [
-        (with_then(None, style="cosine"), ("LRVariator",), "cosine"),
-        (with_then(None, style=-1), ("LRVariator",), "exponent above 0"),
-        (with_then(None, relSize=1), ("LRVariator",), "either relSize"),
-        (with_then(None, periodSteps=5, periodEpochs=1), ("LRVariator",), "not both"),
-        ({"LRVariator": {"relSize": 1}}, ("LRVariator",), "toVal is missing"),
-        (with_then({"LRVariator": {"toVal": 0.1}}), ("LRVariator", "then", "LRVariator"), "either relSize"),
-        (with_then({"LRVariater": {}}), ("LRVariator", "then", "LRVariater"), "LRVariater"),
-        (with_then({"LRVariator": 3}), ("LRVariator", "then", "LRVariator"), "pairs"),
-        (with_then(3), ("LRVariator", "then"), "expected a name"),
-        (with_then({"ReduceLROnPlateau": {}}), ("LRVariator", "then", "ReduceLROnPlateau"), "among the callbacks"),
-        (
-            with_then({"LRVariator": {"relSize": 1, "toVal": 0.1, "periodSteps": 7}}),
-            ("LRVariator", "then", "LRVariator"),
-            "counts from the first",
-        ),
-    ],
-)
-def test_wrong_variations_are_refused_where_they_stand(value: Any, path: Any, text: str) -> None:
-    found, words = problem(value)
-    assert found == path
-    assert text in words
-
-
-def test_a_constant_variation_needs_no_end() -> None:
-    (leg,) = parse_schedule({"LRVariator": {"relSize": 1, "style": "const"}}).legs
-    assert isinstance(leg, Variations)
-    assert leg.pieces[0].toVal is None
-
-
 def test_an_unknown_name_comes_with_all_known_ones() -> None:
     with pytest.raises(ProblemsAtError) as caught:
         parse_schedule("cosine_restart", ["mine"])
     error = caught.value.problems[0][1]
     assert isinstance(error, UnknownNameError)
-    assert {"cosine_restarts", "LRVariator", "mine"} <= set(error.allowed)
+    assert {"cosine_restarts", "CyclicLR", "mine"} <= set(error.allowed)
 
 
 def test_numbers_come_through() -> None:

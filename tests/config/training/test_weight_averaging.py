@@ -30,6 +30,6 @@ def test_one_or_several() -> None:
         (True, "expected a name"),
     ],
 )
-def test_the_rest_is_refused(value: Any, text: str) -> None:
+def test_invalid_values_are_rejected(value: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         parse_averaging(value)

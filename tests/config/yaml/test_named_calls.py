@@ -25,7 +25,7 @@ class Stopping(ClosedModel):
 KINDS = {"Stopping": Stopping}
 
 
-def test_the_three_forms_say_the_same() -> None:
+def test_the_three_forms_are_equivalent() -> None:
     assert read_calls("A") == (Call("A"),)
     assert read_calls({"A": {"x": 1}, "B": None}) == (Call("A", {"x": 1}, ("A",)), Call("B", {}, ("B",)))
     assert read_calls((({"A": {"x": 1}}), "B", "B")) == (
@@ -36,13 +36,13 @@ def test_the_three_forms_say_the_same() -> None:
 
 
 @pytest.mark.parametrize("value", [3, None, True])
-def test_other_forms_are_refused(value: object) -> None:
+def test_other_forms_are_rejected(value: object) -> None:
     with pytest.raises(ValueError, match="expected a name"):
         read_calls(value)
 
 
 @pytest.mark.parametrize("value", [{"A": 3}, [{"A": {}, "B": {}}], [3]])
-def test_wrong_entries_are_refused_where_they_stand(value: object) -> None:
+def test_invalid_entries_are_rejected_at_their_path(value: object) -> None:
     with pytest.raises(ProblemsAtError) as error:
         read_calls(value)
     assert error.value.problems[0][0]
@@ -54,7 +54,7 @@ def test_exactly_one() -> None:
         read_call(["A", "B"])
 
 
-def test_own_names() -> None:
+def test_names_of_plugins() -> None:
     assert is_plugin("mine", ["mine"])
     assert is_plugin("package.module.name", [])
     assert not is_plugin("mine", [])

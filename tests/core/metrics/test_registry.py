@@ -251,8 +251,8 @@ class TestPluginMetrics:
     def test_its_arguments_are_passed(self) -> None:
         spec = MetricSpec("errors", (("weight", 3),))
         cases = random_cases(5, 1, "sigmoid", 8)
-        own = {"errors": self.errors}
-        plain, tripled = build_metric(MetricSpec("errors"), 1, "sigmoid", own), build_metric(spec, 1, "sigmoid", own)
+        plugins = {"errors": self.errors}
+        plain, tripled = (build_metric(each, 1, "sigmoid", plugins) for each in (MetricSpec("errors"), spec))
         assert tripled.label == "errors(weight=3)"
         found = [metric.score(statistics_of(metric, cases, "sigmoid")) for metric in (plain, tripled)]
         assert found[1] == pytest.approx(3 * found[0])

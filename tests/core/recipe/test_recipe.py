@@ -1,9 +1,19 @@
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
+import numpy as np
 import pytest
 
-from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Triplet, Watershed
+from toolkit.core.recipe.recipe import (
+    AFTER_PLUGINS,
+    BEFORE_PLUGINS,
+    ClassRecipe,
+    Emptiness,
+    Recipe,
+    Triplet,
+    Watershed,
+)
+from toolkit.core.tuning.candidates import VALUES, Scale
 
 
 @pytest.mark.parametrize("threshold", [-0.01, 1, 1.5, float("nan"), float("inf"), True, "0.5", None])
@@ -16,10 +26,26 @@ def test_invalid_thresholds_are_rejected(threshold: Any) -> None:
         Emptiness("maximum", threshold)
 
 
-COUNTS = ("opening", "closing", "fill_holes", "minimum_object_size", "keep_largest", "minimum_area")
+CLEANING = {**BEFORE_PLUGINS, **AFTER_PLUGINS}
 
 
-@pytest.mark.parametrize("name", COUNTS)
+def test_every_field_of_a_class_is_applied_and_searched_or_comes_from_plugins() -> None:
+    decided = {"threshold", "emptiness", "triplet"}
+    assert {entry.name for entry in fields(ClassRecipe)} == decided | {"steps"} | set(CLEANING)
+    assert set(VALUES) == decided | set(CLEANING)
+
+
+@pytest.mark.parametrize("name", CLEANING)
+def test_every_cleaning_step_is_off_by_default_and_takes_the_values_it_is_searched_with(name: str) -> None:
+    mask = np.random.default_rng(0).random((12, 17)) > 0.5
+    values = VALUES[name](Scale(areas=(5, 50), object_sizes=(2, 20), has_presence=False))
+    assert values[0] == getattr(ClassRecipe(), name) == 0
+    cleaned = [CLEANING[name](mask, value) for value in values[1:]]
+    assert {(each.shape, each.dtype) for each in cleaned} == {(mask.shape, mask.dtype)}
+    assert [getattr(ClassRecipe(**{name: value}), name) for value in values] == list(values)
+
+
+@pytest.mark.parametrize("name", CLEANING)
 @pytest.mark.parametrize("value", [-1, 1.5, True, "3", None])
 def test_counts_must_be_whole_and_not_negative(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 0, received {value!r}"):

@@ -13,7 +13,7 @@ from toolkit.core.arrays import Image, Labels
 from toolkit.core.masks.labels import IGNORE
 from toolkit.errors import ConfigError
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
-from toolkit.learning.training.fit import build_augmentation
+from toolkit.learning.training.plan import build_augmentation
 
 pytestmark = pytest.mark.train
 
@@ -26,11 +26,11 @@ def where(path: KeyPath) -> str:
 
 
 def augmentation(value: Any, shape: tuple[int, int, int] = SHAPE, **options: Any) -> Augmentation:
-    return Augmentation(parse_augmentation(value, options.get("own", ())), where, shape, **options)
+    return Augmentation(parse_augmentation(value, options.get("plugins", ())), where, shape, **options)
 
 
 def fixed(value: Any, channels: int = 3, **options: Any) -> FixedTransforms:
-    return FixedTransforms(parse_augmentation(value, options.get("own", ())), where, channels, **options)
+    return FixedTransforms(parse_augmentation(value, options.get("plugins", ())), where, channels, **options)
 
 
 def sample(channels: int = 3) -> tuple[Image, Labels]:
@@ -111,7 +111,7 @@ def add(image: Image, labels: Labels, generator: np.random.Generator, value: int
 
 def test_some_of_applies_as_many_as_its_range_says() -> None:
     three = tuple({"add": {"value": value}} for value in (1, 10, 100))
-    augment = augmentation({"SomeOf": {"n": (0, 2), "transforms": three}}, own={"add": add})
+    augment = augmentation({"SomeOf": {"n": (0, 2), "transforms": three}}, plugins={"add": add})
     image = np.zeros(SHAPE, np.uint8)
     sums = {int(augment(image, image[..., 0], seed)[0].max()) for seed in range(100)}
     assert sums == {0, 1, 10, 100, 11, 101, 110}
@@ -119,7 +119,7 @@ def test_some_of_applies_as_many_as_its_range_says() -> None:
 
 def test_one_of_applies_exactly_one() -> None:
     two = ({"add": {"value": 1}}, {"add": {"value": 10}})
-    augment = augmentation({"OneOf": {"transforms": two}}, own={"add": add})
+    augment = augmentation({"OneOf": {"transforms": two}}, plugins={"add": add})
     image = np.zeros(SHAPE, np.uint8)
     assert {int(augment(image, image[..., 0], seed)[0].max()) for seed in range(30)} == {1, 10}
 
@@ -150,7 +150,7 @@ def stripes(image: Image, labels: Labels, generator: np.random.Generator, width:
 
 def test_the_users_own_function_draws_from_the_seed_alone_and_stands_in_groups() -> None:
     value = {"OneOf": {"transforms": ({"stripes": {"width": 8}}, {"package.stripes": {"p": 1}})}}
-    augment = augmentation(value, own={"stripes": stripes, "package.stripes": stripes})
+    augment = augmentation(value, plugins={"stripes": stripes, "package.stripes": stripes})
     image, labels = blank()
     results = [augment(image, labels, seed) for seed in range(30)]
     assert (image == 200).all()
@@ -174,7 +174,7 @@ def test_the_users_own_function_draws_from_the_seed_alone_and_stands_in_groups()
 )
 def test_an_own_function_that_cannot_be_used_is_told(own: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=rf"augmentation\.mine: .*({words})"):
-        augmentation({"mine": None}, own={"mine": own})
+        augmentation({"mine": None}, plugins={"mine": own})
 
 
 @pytest.mark.parametrize(
@@ -259,8 +259,9 @@ def test_fixed_transforms_are_certain_and_leave_the_image_they_get(channels: int
 
 
 def test_fixed_transforms_take_images_of_any_size_and_own_functions() -> None:
-    own = {"negative": lambda image, labels, generator: (255 - image, labels)}
-    assert fixed("negative", own=own)(np.full((5, 9, 3), 55, np.uint8)).tolist() == np.full((5, 9, 3), 200).tolist()
+    plugins = {"negative": lambda image, labels, generator: (255 - image, labels)}
+    negative = fixed("negative", plugins=plugins)(np.full((5, 9, 3), 55, np.uint8))
+    assert negative.tolist() == np.full((5, 9, 3), 200).tolist()
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def mix(spec: Any, activation: Activation = "sigmoid") -> Mixing:
 @pytest.mark.parametrize("name", ["mixup", "cutmix", "copy_paste"])
 def test_a_probability_of_zero_and_a_single_image_change_nothing(name: str) -> None:
     images, targets = batch()
-    for spec, size in (({name: 0.0}, B), ({name: 1.0}, 1), ({}, B)):
+    for spec, size in (({name: {"p": 0.0}}, B), ({name: {"p": 1.0}}, 1), ({}, B)):
         changed = mix(spec)(images[:size], targets[:size], 5)
         assert np.array_equal(changed[0], images[:size])
         assert np.array_equal(changed[1], targets[:size])
@@ -39,7 +39,7 @@ def test_a_probability_of_zero_and_a_single_image_change_nothing(name: str) -> N
 def test_the_seed_decides_and_what_comes_in_stays(name: str) -> None:
     images, targets = batch()
     before = images.copy(), targets.copy()
-    mixing = mix({name: 1.0})
+    mixing = mix({name: {"p": 1.0}})
     first, again, other = (mixing(images, targets, seed) for seed in (1, 1, 2))
     assert np.array_equal(first[0], again[0])
     assert np.array_equal(first[1], again[1])
@@ -52,7 +52,7 @@ def test_the_seed_decides_and_what_comes_in_stays(name: str) -> None:
 @pytest.mark.parametrize("ignored", [False, True])
 def test_softmax_planes_sum_to_one_wherever_there_is_no_ignored(name: str, ignored: bool) -> None:
     images, targets = batch("softmax", 4, ignored)
-    mixing = mix({name: 1.0}, "softmax")
+    mixing = mix({name: {"p": 1.0}}, "softmax")
     for seed in range(20):
         _, mixed = mixing(images, targets, seed)
         is_ignored = mixed == IGNORE

@@ -1,3 +1,4 @@
+import inspect
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -5,10 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.training.losses import LOSSES as LOSS_NAMES
-from toolkit.config.training.losses import check_loss, parse_loss
+from toolkit.config.training.losses import LOSSES, check_loss, parse_loss
 from toolkit.errors import ConfigError
-from toolkit.learning.losses.registry import LOSSES, build_loss
+from toolkit.learning.losses.registry import build_loss, loss_of
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.runtime import tf
 
@@ -63,6 +63,7 @@ every_loss_that_rewards_the_right_answer = pytest.mark.parametrize(
     ("text", "activation", "classes"), [case for case in CASES if not re.search("smoothing|presence", case[0])]
 )
 
+SIGMOID = [name for name, kind in LOSSES.items() if "sigmoid" in kind.formulas]
 DONE = tf.constant(0.0)
 
 
@@ -79,7 +80,7 @@ def value_and_gradient(
     text: str, activation: str, target: Any, logits: Any, *, head: float = 0.3, **build: Any
 ) -> tuple[float, np.ndarray]:
     """The gradient is that of the logits and of the presence head, which says the same of every class."""
-    loss = build_loss(parse_loss(text, build.get("own", ())), activation, **build)
+    loss = build_loss(parse_loss(text, build.get("plugins", ())), activation, **build)
     variable = tf.Variable(logits)
     presence = tf.Variable(tf.fill([logits.shape[0], logits.shape[-1]], tf.constant(head, variable.dtype)))
     with tf.GradientTape() as tape:
@@ -94,21 +95,29 @@ def value_of(text: str, activation: str, target: Any, logits: Any, **build: Any)
     return value_and_gradient(text, activation, target, logits, **build)[0]
 
 
-def test_the_registry_holds_what_the_configuration_names() -> None:
-    assert set(LOSSES["sigmoid"]) | set(LOSSES["softmax"]) == set(LOSS_NAMES)
-    for activation, losses in LOSSES.items():
-        for name in LOSS_NAMES:
-            terms = parse_loss(f"{name} + mae_loss")
-            if name in losses:
-                check_loss(terms, activation, 3)
-            else:
-                with pytest.raises(ValueError, match=name):
-                    check_loss(terms, activation, 3)
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_names_functions_that_take_truth_prediction_and_arguments(name: str) -> None:
+    for activation in LOSSES[name].formulas:
+        loss = loss_of(name, activation)
+        _, _, arguments = inspect.signature(loss.compute).parameters.values()
+        assert issubclass(LOSSES[name].arguments, arguments.annotation)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_refused_for_the_activation_that_it_has_no_formula_for(name: str, activation: Any) -> None:
+    terms = parse_loss(f"{name} + mae_loss")
+    if activation in LOSSES[name].formulas:
+        check_loss(terms, activation, 3)
+    else:
+        with pytest.raises(ValueError, match=name):
+            check_loss(terms, activation, 3)
 
 
 def test_every_loss_is_among_the_cases() -> None:
-    for activation, losses in LOSSES.items():
-        assert {text.split("(")[0] for text in VARIANTS[activation]} == set(losses)
+    for activation, variants in VARIANTS.items():
+        names = {name for name, kind in LOSSES.items() if activation in kind.formulas}
+        assert {text.split("(")[0] for text in variants} == names
 
 
 @every_loss
@@ -258,7 +267,7 @@ def test_graphs_of_unknown_size_give_the_same(activation: str, classes: int) -> 
 
 def test_sums_are_weighted_and_each_term_gets_what_it_wants() -> None:
     target, logits = batch("sigmoid", 1)
-    parts = {name: value_of(name, "sigmoid", target, logits) for name in LOSSES["sigmoid"]}
+    parts = {name: value_of(name, "sigmoid", target, logits) for name in SIGMOID}
     mixed = value_of("binary_crossentropy + 0.5*lovasz_loss + 2 * dice_loss", "sigmoid", target, logits)
     expected = parts["binary_crossentropy"] + 0.5 * parts["lovasz_loss"] + 2 * parts["dice_loss"]
     assert mixed == pytest.approx(expected, rel=1e-5)
@@ -309,14 +318,14 @@ def squared(target: Any, prediction: Any, power: float = 2.0) -> Any:
 
 def test_own_losses_get_probabilities_and_their_arguments() -> None:
     target, logits = batch("softmax", 3)
-    own = {"mine": squared, "package.mine": squared}
+    plugins = {"mine": squared, "package.mine": squared}
     expected = value_of("mse_loss", "softmax", target, logits)
-    assert value_of("mine", "softmax", target, logits, own=own) == pytest.approx(expected, rel=1e-5)
-    assert value_of("2*package.mine(power=2)", "softmax", target, logits, own=own) == pytest.approx(
+    assert value_of("mine", "softmax", target, logits, plugins=plugins) == pytest.approx(expected, rel=1e-5)
+    assert value_of("2*package.mine(power=2)", "softmax", target, logits, plugins=plugins) == pytest.approx(
         2 * expected, rel=1e-5
     )
     expected = value_of("mae_loss", "softmax", target, logits)
-    assert value_of("mine(power=1)", "softmax", target, logits, own=own) == pytest.approx(expected, rel=1e-5)
+    assert value_of("mine(power=1)", "softmax", target, logits, plugins=plugins) == pytest.approx(expected, rel=1e-5)
 
 
 class OfLogits:
@@ -329,7 +338,8 @@ class OfLogits:
 def test_own_losses_may_want_logits() -> None:
     target, logits = batch("sigmoid", 1)
     expected = value_of("binary_crossentropy", "sigmoid", target, logits)
-    assert value_of("mine", "sigmoid", target, logits, own={"mine": OfLogits()}) == pytest.approx(expected, rel=1e-6)
+    found = value_of("mine", "sigmoid", target, logits, plugins={"mine": OfLogits()})
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("mine", [squared, OfLogits()])
@@ -338,8 +348,8 @@ def test_ignored_pixels_reach_own_losses_as_right_background(mine: Any) -> None:
     right = target.copy(), logits.copy()
     right[0][:, :3], right[1][:, :3] = 0, -40
     target[:, :3], logits[:, :3] = 255, np.nan
-    expected = value_of("mine", "sigmoid", *right, own={"mine": mine})
-    value, gradient = value_and_gradient("mine", "sigmoid", target, logits, own={"mine": mine})
+    expected = value_of("mine", "sigmoid", *right, plugins={"mine": mine})
+    value, gradient = value_and_gradient("mine", "sigmoid", target, logits, plugins={"mine": mine})
     assert value == pytest.approx(expected, rel=1e-6)
     masks = gradient[: logits.size].reshape(logits.shape)
     assert not masks[:, :3].any()
@@ -349,9 +359,9 @@ def test_ignored_pixels_reach_own_losses_as_right_background(mine: Any) -> None:
 def test_own_losses_that_cannot_be_are_told() -> None:
     target, logits = batch("sigmoid", 1)
     with pytest.raises(ConfigError, match=r"loss mine: .* logits or probabilities, received 'logit'"):
-        value_of("mine", "sigmoid", target, logits, own={"mine": SimpleNamespace(wants="logit")})
+        value_of("mine", "sigmoid", target, logits, plugins={"mine": SimpleNamespace(wants="logit")})
     with pytest.raises(ConfigError, match="loss mine: it must give a single number"):
-        value_of("mine", "sigmoid", target, logits, own={"mine": lambda target, prediction: prediction - target})
+        value_of("mine", "sigmoid", target, logits, plugins={"mine": lambda target, prediction: prediction - target})
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from toolkit.learning.networks.encoders import build_encoder
 from toolkit.learning.networks.first_convolution import preprocessing
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.rebuilding import all_layers
-from toolkit.learning.networks.registry import BUILDERS
+from toolkit.learning.networks.registry import builder_of
 from toolkit.learning.runtime import configure, segmentation_models, tf
 
 pytestmark = pytest.mark.train
@@ -70,7 +71,14 @@ def gradients(network: Network, images: np.ndarray) -> list[np.ndarray]:
 
 def test_every_backbone_and_architecture_of_the_configuration_exists() -> None:
     assert set(BACKBONES) == set(segmentation_models.get_available_backbone_names())
-    assert set(BUILDERS) == set(ARCHITECTURES) == {*SMALL, "DeepLabV3"}
+    assert set(ARCHITECTURES) == {*SMALL, "DeepLabV3"}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_names_a_builder_that_takes_the_parameters_of_a_builder(architecture: str) -> None:
+    inspect.signature(builder_of(architecture)).bind(
+        spec(architecture=architecture), ARCHITECTURES[architecture](), None
+    )
 
 
 def test_every_network_ends_in_float32_logits_and_learns_deterministically(
@@ -138,8 +146,7 @@ def test_outputs_are_float32_under_mixed_precision(architecture: str) -> None:
 
 
 def test_deeplab_goes_by_two_names() -> None:
-    for table in (BUILDERS, ARCHITECTURES):
-        assert table["DeepLabV3"] is table["DeepLabV3Plus"]
+    assert ARCHITECTURES["DeepLabV3"] is ARCHITECTURES["DeepLabV3Plus"]
 
 
 def test_initial_weights_and_names_derive_from_seed_and_specification_alone(same_arrays: Same) -> None:
@@ -208,16 +215,16 @@ def test_published_weights_reach_every_number_of_channels(monkeypatch: pytest.Mo
 
 
 def test_a_network_that_cannot_be_built_is_told_with_backbone_and_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("negative dimension")
 
-    monkeypatch.setitem(BUILDERS, "Unet", fail)
+    monkeypatch.setattr(segmentation_models, "Unet", fail)
     with pytest.raises(NetworkError, match=r"Unet with backbone vgg16 .* \[32, 64, 3\]: negative dimension"):
         build_network(spec(), 0)
 
 
 def test_a_shape_that_does_not_go_in_is_told_with_the_next() -> None:
-    with pytest.raises(NetworkError, match=r"next possible shape is \[48, 64, 3\]"):
+    with pytest.raises(NetworkError, match=r"next larger shape is \[48, 64, 3\]"):
         build_network(spec(architecture="DeepLabV3", shape=(33, 64, 3)), 0)
 
 
@@ -230,7 +237,7 @@ def own_network(shape: tuple[int, int, int], classes: int, *, backbone: str | No
 
 def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tmp_path: Path) -> None:
     built = spec(architecture="mine", options={"width": 7}, shape=(10, 6, 4), classes=3, presence_head=True)
-    network = build_network(built, 0, own={"mine": own_network})
+    network = build_network(built, 0, plugins={"mine": own_network})
     images = random_images(2, 10, 6, 4)
     np.testing.assert_array_equal(network.preprocess(tf.cast(images, tf.float32)).numpy(), images)
     assert network.logits(images, training=False).shape == (2, 10, 6, 3)
@@ -241,7 +248,7 @@ def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tm
     np.testing.assert_array_equal(first, network.logits(images, training=True).numpy())
     with pytest.raises(NetworkError, match="own architecture"):
         network.freeze_encoder(True)
-    other = build_network(built, 1, own={"mine": own_network})
+    other = build_network(built, 1, plugins={"mine": own_network})
     other.save_weights(tmp_path / "w.h5")
     network.load_weights(tmp_path / "w.h5")
     np.testing.assert_array_equal(network.logits(images, False).numpy(), other.logits(images, False).numpy())
@@ -258,7 +265,7 @@ def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tm
 )
 def test_an_own_architecture_that_is_something_else_is_told(function: Callable[..., Any], message: str) -> None:
     with pytest.raises(NetworkError, match=message):
-        build_network(spec(architecture="mine"), 0, own={"mine": function})
+        build_network(spec(architecture="mine"), 0, plugins={"mine": function})
 
 
 def test_an_own_architecture_that_was_not_loaded_is_told() -> None:

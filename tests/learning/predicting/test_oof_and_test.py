@@ -20,7 +20,7 @@ from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import build_reader
 from toolkit.learning.networks.network import Network, build_network
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Plugins
 from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_oof, predict_test
 from toolkit.learning.runtime import tf
 from toolkit.messages import Silent
@@ -43,8 +43,8 @@ def fitted(experiment: Experiment) -> FittedExperiment:
     resolved = read_resolved(experiment)
     config = config_from_plain(resolved.config, experiment.folder)
     ids = find_labelled(config).images.ids
-    own = Own(experiment.config, Silent())
-    return FittedExperiment(experiment, config, resolved, ids, read_folds(experiment.folds, ids), own)
+    plugins = Plugins.of(experiment, Silent())
+    return FittedExperiment(experiment, config, resolved, ids, read_folds(experiment.folds, ids), plugins)
 
 
 def images_of(experiment: FittedExperiment, split: Split) -> Images:

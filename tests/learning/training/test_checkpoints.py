@@ -61,7 +61,7 @@ def test_a_truncated_file_is_told(path: Path, share: float) -> None:
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(StorageError, match=f"{path} is damaged") as told:
         read_checkpoint(path)
-    assert told.value.advice == f"Delete {path}: the stage then starts again."
+    assert told.value.advice == f"Delete {path}; the stage then starts from the beginning."
 
 
 def test_what_is_no_checkpoint_is_told(path: Path, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def case(lesson: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
         )
         folds = np.array([1, 1, 1, 1, 0, 1])
         pool = make_pool(source, check_training_data(source, Silent()), folds, ())
-        return stage, replace(found.data, pool=pool, reader=replace(found.data.reader, classes=classes))
+        plan = replace(found.data.plan, reader=replace(found.data.reader, classes=classes))
+        return stage, replace(found.data, pool=pool, plan=plan)
 
     return case
 

@@ -85,7 +85,7 @@ def test_batches_count_by_their_images(lesson: Callable[..., Any], batch: int, l
         value, scores = validation.run("here", task, keep_examples=False)
     assert value == pytest.approx(loss)
     assert progresses == {1.0}
-    scorer = Scorer(found.data.metrics, "sigmoid")
+    scorer = Scorer(found.data.plan.metrics, "sigmoid")
     for number, position in enumerate(range(0, 20, 2)):
         sample = found.data.pool.samples[position]
         known = np.full((40, 48, 1), 0.25 if number % batch == 0 else 0.75, np.float32)

@@ -33,7 +33,7 @@ from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.learning.plugins import Own, first_fitted
+from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
 
 
@@ -220,7 +220,7 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
         [truth.metric],
         recipe=IDENTITY,
         benchmark=truth.benchmark,
-        own=Own(first_fitted(Member(base.experiment)).config, progress),
+        plugins=Plugins.of(base.experiment, progress),
         progress=progress,
     )
     return {name: replace(found, folds=parts[name].folds) for name, found in zip(stores, scores, strict=True)}
@@ -231,8 +231,8 @@ def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
         return scores[base.name].scored.metrics[0].direction
     if base.resolved is None:
         return "max"
-    own = Own(first_fitted(Member(base.experiment)).config)
-    return build_metric(base.resolved.primary_metric, 1, "sigmoid", own).direction
+    plugins = Plugins.of(base.experiment)
+    return build_metric(base.resolved.primary_metric, 1, "sigmoid", plugins).direction
 
 
 def _compared(

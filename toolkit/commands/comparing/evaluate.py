@@ -39,10 +39,9 @@ from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import finite_or_none, write_json, write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_fold_table
-from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
-from toolkit.learning.plugins import Own, first_fitted
+from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, score_text
 from toolkit.report.confusion_matrix import confusion_picture
 
@@ -116,9 +115,11 @@ def _measure(
     progress: Progress,
 ) -> _Measured:
     data, classes = truth.labelled, truth.classes
-    own = Own(first_fitted(Member(experiment)).config, progress)
-    metrics = build_metrics([truth.metric], classes.count, classes.activation, plugins=own, benchmark=truth.benchmark)
-    scorer = Scorer(metrics[:1], classes.activation, recipe, own)
+    plugins = Plugins.of(experiment, progress)
+    metrics = build_metrics(
+        [truth.metric], classes.count, classes.activation, plugins=plugins, benchmark=truth.benchmark
+    )
+    scorer = Scorer(metrics[:1], classes.activation, recipe, plugins)
     areas, confusion = [], _no_confusion(classes.count, classes.activation)
     with progress.task("evaluating", len(store.ids)) as task:
         for image_id, stored in store:

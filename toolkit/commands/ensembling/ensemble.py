@@ -40,7 +40,7 @@ from toolkit.files.experiment.folder import ALL_SPLITS, Experiment, Workspace
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, write_folds
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved, versions, write_resolved
-from toolkit.learning.plugins import Own, first_fitted
+from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Table, interval_text, score_text
 
 WeightsGiven = Sequence[float] | Literal["equal", "search"]
@@ -165,10 +165,10 @@ def ensemble(
     plain = [predict_member(member, "oof", "none", progress) for member in members]
     refuse_other_images(members, resolved, plain)
     table = read_fold_table(members[0].experiment.folds, ids)
-    own = Own(first_fitted(members[0]).config, progress)
+    plugins = Plugins.of(members[0].experiment, progress)
     labelled = truth.only(table.out_of_fold.ids).labelled
     parts = _parts(table, progress) if choices or weights == "search" else table.out_of_fold.folds
-    setting = Setting(labelled, parts, truth.build_metric(own), mean, progress)
+    setting = Setting(labelled, parts, truth.build_metric(plugins), mean, progress)
     numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)
@@ -194,7 +194,14 @@ def ensemble(
                 folders[split] = predict_weighted(members, config.weights, split, views, progress)
             blend(experiment, members, config, folders[split], split=split, views=views, progress=progress)
         scored = score_members(
-            experiment, members, config, plain, viewed, held_out=folders.get("holdout", ()), own=own, progress=progress
+            experiment,
+            members,
+            config,
+            plain,
+            viewed,
+            held_out=folders.get("holdout", ()),
+            plugins=plugins,
+            progress=progress,
         )
     return EnsembleResult(
         experiment.name,

@@ -16,7 +16,7 @@ from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import Resolved, read_resolved, refuse_changed_plugins
 from toolkit.files.predictions.store import ProbabilityStore, is_made_from
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
 
 if TYPE_CHECKING:
@@ -227,8 +227,8 @@ def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progre
     if member.part.stage is not None:  # sizes and batches are those of the stage
         config = config.model_copy(update={"stages": config.stages[: member.part.stage + 1]})
     folds = read_folds(experiment.folds, images.ids)
-    own = Own(experiment.config, progress)
-    fitted = FittedExperiment(experiment, config, resolved, images.ids, folds, own, member.part)
+    plugins = Plugins.of(experiment, progress)
+    fitted = FittedExperiment(experiment, config, resolved, images.ids, folds, plugins, member.part)
     tests = find_test_images(config.data, config.shape[2]) if split == "test" else None
     if tests is not None:
         predict_test(fitted, tests, sets, progress)

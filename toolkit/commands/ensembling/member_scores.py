@@ -94,7 +94,7 @@ def score_members(
     viewed: Sequence[Path],
     *,
     held_out: Sequence[Path] = (),
-    own: Mapping[str, Any],
+    plugins: Mapping[str, Any],
     progress: Progress,
 ) -> EnsembleScores:
     """Score an ensemble and its members, and write score.json, scores.csv and overlays.png.
@@ -106,13 +106,13 @@ def score_members(
         plain: the folders of the members' out-of-fold predictions without views.
         viewed: those with the views of the ensemble, the same ones if it has none.
         held_out: those of the hold-out with these views; of members without weight there may be none.
-        own: the user's metrics by name.
+        plugins: the user's metrics by name.
         progress: to talk to.
     """
     truth = truth_of(experiment, read_resolved(experiment))
     labelled = truth.labelled.images.ids
     table = read_fold_table(experiment.folds, labelled)
-    scorer = _Scorer(truth, table.folds, own, progress)
+    scorer = _Scorer(truth, table.folds, plugins, progress)
     every, outside = frozenset(table.out_of_fold.ids), frozenset(table.holdout.ids)
     seen = [member.images(labelled) for member in members]
     own_folder = experiment.predictions("oof")
@@ -167,8 +167,8 @@ def score_members(
 class _Scorer:
     """Scores stores, each once for a set of images; several over the same images in one pass."""
 
-    def __init__(self, truth: Truth, folds: Integers, own: Mapping[str, Any], progress: Progress) -> None:
-        self._truth, self._folds, self._own, self._progress = truth, folds, own, progress
+    def __init__(self, truth: Truth, folds: Integers, plugins: Mapping[str, Any], progress: Progress) -> None:
+        self._truth, self._folds, self._plugins, self._progress = truth, folds, plugins, progress
         self.found: dict[tuple[Path, frozenset[str]], Scores] = {}
 
     def score(self, folders: Sequence[Path], ids: frozenset[str]) -> None:
@@ -185,7 +185,7 @@ class _Scorer:
             [self._truth.metric],
             recipe=IDENTITY,
             benchmark=self._truth.benchmark,
-            own=self._own,
+            plugins=self._plugins,
             progress=self._progress,
         )
         self.found |= {(folder, ids): found for folder, found in zip(missing, scores, strict=True)}

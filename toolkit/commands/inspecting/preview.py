@@ -116,14 +116,14 @@ def _rows(shown: _Shown, progress: Progress) -> list[PreviewRow]:
     """The rows of the sheet; images are read and augmented exactly as in training."""
     from toolkit.learning.augmentation.mixing import Mixing
     from toolkit.learning.batches import build_reader
-    from toolkit.learning.plugins import Own
-    from toolkit.learning.training.fit import build_augmentation
+    from toolkit.learning.plugins import Plugins
+    from toolkit.learning.training.plan import build_augmentation
 
     loaded, stage, data, seed = shown.loaded, shown.stage, shown.data, shown.seed
-    config, own = loaded.config, Own(loaded.source, progress)
-    augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), own)
+    config, plugins = loaded.config, Plugins(loaded.source, progress)
+    augmentation = build_augmentation(config, stage, lambda key: loaded.where(*key), plugins)
     mixing = Mixing(stage.mixing, config.activation)
-    reader = replace(build_reader(config, lambda key: loaded.where(*key), own), shape=stage.shape[:2])
+    reader = replace(build_reader(config, lambda key: loaded.where(*key), plugins), shape=stage.shape[:2])
     samples = _samples(shown, reader, progress)
     variants = []
     with progress.task("drawing images", len(samples) * (1 + VARIANTS)) as task:

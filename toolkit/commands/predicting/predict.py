@@ -15,7 +15,7 @@ from toolkit.commands.predicting.predict_result import Failed, PredictResult
 from toolkit.commands.scoring.recipe_choice import choose_recipe
 from toolkit.commands.session import Session
 from toolkit.core.masks.labels import Classes
-from toolkit.core.recipe.postprocess import IDENTITY, Step, describe, masks_of, recipe_to_plain
+from toolkit.core.recipe.postprocess import IDENTITY, describe, masks_of, recipe_to_plain
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError
@@ -25,7 +25,7 @@ from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.predictions.output_folder import InputRow, PredictionFolder
-from toolkit.learning.plugins import own_steps
+from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
 
 _SECONDS_BETWEEN_SAVES = 2.0
@@ -134,7 +134,7 @@ class _Job:
         made_from = fitted.made_from() | {"version": version("segmentation-toolkit")}
         self._made_from = made_from | ({} if rule is None else {"recipe": recipe_to_plain(rule)})
         self._plain, self._masked = (digest(repr(one).encode()) for one in (made_from, self._made_from))
-        self._steps: Mapping[str, Step] = {} if rule is None else own_steps(member.experiment, rule, progress)
+        self._plugins = Plugins.of(member.experiment, progress)
 
     def run(self, inputs: Inputs, images: Images) -> tuple[list[InputRow], int]:
         """One row for each file, in order, and the number of images that were predicted now."""
@@ -201,7 +201,7 @@ class _Job:
         stored = _stored(found, self._fitted.stored_type)
         masks = None
         if self._rule is not None:
-            masks = masks_of(stored, self.about.classes.activation, self._rule, found.presence, self._steps)
+            masks = masks_of(stored, self.about.classes.activation, self._rule, found.presence, self._plugins)
         return Predicted(found, stored, masks)
 
     def _write(self, predicted: Predicted, keys: Mapping[str, str]) -> None:

@@ -28,14 +28,14 @@ def write_overlays(
     scores: Scores,
     recipe: Recipe,
     *,
-    steps: Mapping[str, Step] | None = None,
+    plugins: Mapping[str, Step] | None = None,
 ) -> None:
     """Draw overlays.png: the worst images, and the best images with foreground.
 
     Ties are broken by the number of wrong pixels. With several classes a row shows one of them: for a bad image the
     class with most wrong pixels, for a good one the class with most true pixels.
     """
-    rows = _Rows(store, data, scores, recipe, steps)
+    rows = _Rows(store, data, scores, recipe, plugins)
     order = worst_first(rows.values, scores.scored.wrong, scores.scored.metrics[0].direction)
     worst = (rows.of(int(position), "wrong") for position in order[:_ROWS])
     every = (rows.of(int(position), "true") for position in order[::-1])
@@ -56,10 +56,10 @@ class _Rows:
         data: LabelledImages,
         scores: Scores,
         recipe: Recipe,
-        steps: Mapping[str, Step] | None,
+        plugins: Mapping[str, Step] | None,
     ) -> None:
         self._store, self._data, self._scores = store, data, scores
-        self._recipe, self._steps = recipe, steps
+        self._recipe, self._plugins = recipe, plugins
         self.values: Floats = scores.by_metric[scores.metric]
 
     def of(self, position: int, most: str) -> OverlayRow:
@@ -68,7 +68,7 @@ class _Rows:
         image_id = scores.ids[position]
         activation = self._data.classes.activation
         stored = self._store.read(image_id)
-        masks = masks_of(stored, activation, self._recipe, self._store.presence(image_id), self._steps)
+        masks = masks_of(stored, activation, self._recipe, self._store.presence(image_id), self._plugins)
         case = case_of(masks, self._data.read_labels(image_id), activation)
         pixels = (case.prediction ^ case.truth if most == "wrong" else case.truth).sum(axis=(0, 1))
         if activation == "softmax":

@@ -10,7 +10,6 @@ from toolkit.config.metrics import parse_metric
 from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
 from toolkit.core.metrics.scorer import ScoredImages, Scorer
-from toolkit.core.recipe.postprocess import Step
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.data.sources import LabelledImages
@@ -82,8 +81,7 @@ def score_stores(
     recipe: Recipe,
     progress: Progress,
     benchmark: int | None = None,
-    own: Mapping[str, Any] | None = None,
-    steps: Mapping[str, Step] | None = None,
+    plugins: Mapping[str, Any] | None = None,
 ) -> list[Scores]:
     """Score several stores over the same images with one recipe; truth is read once for all.
 
@@ -95,17 +93,17 @@ def score_stores(
         recipe: the recipe from predictions to masks.
         progress: what shows progress.
         benchmark: the index of the only class that the primary metric scores; None for all.
-        own: the user's metrics by name.
-        steps: the user's steps of the recipe by name.
+        plugins: metrics and recipe steps from plugins by name.
 
     Raises:
         ChangedError: the size of an image has changed since it was predicted.
         DataError: a mask cannot be read.
     """
-    specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, own or {}) for spec in metrics]
+    names = () if plugins is None else plugins
+    specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, names) for spec in metrics]
     classes = data.classes
-    built = build_metrics(specs, classes.count, classes.activation, plugins=own, benchmark=benchmark)
-    scorers = [Scorer(built, classes.activation, recipe, steps) for _ in stores]
+    built = build_metrics(specs, classes.count, classes.activation, plugins=plugins, benchmark=benchmark)
+    scorers = [Scorer(built, classes.activation, recipe, plugins) for _ in stores]
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:

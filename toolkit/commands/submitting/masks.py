@@ -35,12 +35,12 @@ class Maker:
     recipe: Recipe
     activation: Activation
     chosen: Chosen
-    steps: Mapping[str, Step] = field(default_factory=dict)
+    plugins: Mapping[str, Step] = field(default_factory=dict)
 
     def planes(self, store: ProbabilityStore, image_id: str) -> Planes:
         """The masks of one image, `bool (height, width, chosen classes)`, at its own size."""
         stored, presence = store.read(image_id), store.presence(image_id)
-        masks = masks_of(stored, self.activation, self.recipe, presence, self.steps)
+        masks = masks_of(stored, self.activation, self.recipe, presence, self.plugins)
         return masks[..., list(self.chosen.numbers)]
 
 

@@ -13,11 +13,9 @@ from toolkit.files.disk.digests import file_digest
 from toolkit.files.disk.writing import finite_or_none, read_json, write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_fold_table
-from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import Resolved
 from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
-from toolkit.learning.plugins import Own, first_fitted
 from toolkit.messages import Progress
 
 
@@ -58,8 +56,7 @@ def promise_of(
         recipe=recipe,
         progress=progress,
         benchmark=truth.benchmark,
-        own=Own(first_fitted(Member(experiment)).config, progress) if truth.metric.is_plugin else None,
-        steps=maker.steps,
+        plugins=maker.plugins,
     )
     return Promise(score["metric"], finite_or_none(scores.all), None)
 

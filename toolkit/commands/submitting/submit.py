@@ -27,7 +27,7 @@ from toolkit.files.submissions.expectations import Expected, TestImages
 from toolkit.files.submissions.findings import Finding, refusal
 from toolkit.files.submissions.layout import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
-from toolkit.learning.plugins import own_steps
+from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Table, score_text
 
 _NAME_BYTES = 200
@@ -236,7 +236,7 @@ def _maker(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen,
         raise SubmissionError(
             f"the recipe does not fit {experiment.name}: {error}", f"Run: tk tune {experiment.name}"
         ) from error
-    return Maker(recipe, classes.activation, chosen, own_steps(experiment, recipe, progress))
+    return Maker(recipe, classes.activation, chosen, Plugins.of(experiment, progress))
 
 
 def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> SubmissionLayout:

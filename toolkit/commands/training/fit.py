@@ -207,17 +207,18 @@ def _train_predict_score(
 ) -> bool:
     """Train, and once every fold is finished, predict and score; returns whether it is."""
     # TensorFlow is slow to import, so bad input is reported first.
-    from toolkit.learning.plugins import Own
+    from toolkit.learning.plugins import Plugins
     from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
     from toolkit.learning.runtime import choose_precision
     from toolkit.learning.training.epoch_data import Deadline
-    from toolkit.learning.training.fit import Work, fit_folds, is_trained, plan_training
+    from toolkit.learning.training.fit import Work, fit_folds, is_trained
+    from toolkit.learning.training.plan import plan_training
 
     config, folds = loaded.config, table.folds
-    own = Own(experiment.config, progress)
+    plugins = Plugins.of(experiment, progress)
     fold_numbers, stage_numbers = options.check(config)
     digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(experiment, loaded, dataset, folds)
-    plan = plan_training(loaded, own)
+    plan = plan_training(loaded, plugins)
     precision = choose_precision(config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
     _begin(experiment, resolved, options.restart)
@@ -226,11 +227,11 @@ def _train_predict_score(
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
     spent = time.perf_counter() - started
     deadline = Deadline.after(None if options.max_seconds is None else options.max_seconds - spent)
-    part = Work(fold_numbers, stage_numbers, deadline)
-    fit_folds(experiment, plan, dataset.pool(folds), part, precision=precision, progress=progress)
+    work = Work(fold_numbers, stage_numbers, deadline)
+    fit_folds(experiment, plan, dataset.pool(folds), work, precision=precision, progress=progress)
     if not is_trained(experiment, config):
         return False
-    fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, own)
+    fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)
     images = dataset.labelled.images
     anew = predict_oof(fitted, images, "none", progress)
     if table.holdout.ids:
@@ -238,7 +239,7 @@ def _train_predict_score(
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)
     if anew or not experiment.score.is_file():
-        _score(experiment, config, dataset.labelled, table, own=own, progress=progress)
+        _score(experiment, config, dataset.labelled, table, plugins=plugins, progress=progress)
     else:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
@@ -322,7 +323,7 @@ def _score(
     data: LabelledImages,
     table: FoldTable,
     *,
-    own: Mapping[str, Any],
+    plugins: Mapping[str, Any],
     progress: Progress,
 ) -> None:
     """Score the out-of-fold predictions and those of the hold-out, if there is one."""
@@ -336,7 +337,7 @@ def _score(
             recipe=IDENTITY,
             progress=progress,
             benchmark=config.benchmark_index,
-            own=own,
+            plugins=plugins,
         )
         return found
 

@@ -8,8 +8,8 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
 from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import stage_key, stage_schedule
-from toolkit.config.training.schedules import CyclicLR, Variations
+from toolkit.config.resolved_stage import read_stage, stage_key
+from toolkit.config.training.schedules import CyclicLR
 from toolkit.config.yaml.plugins import names_defined_beside
 from toolkit.core.arrays import Integers
 from toolkit.core.lr_range_test import geometric_rates, suggest
@@ -21,9 +21,6 @@ from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.messages import Table
-
-_NAMES: dict[type, str] = {CyclicLR: "CyclicLR", Variations: "LRVariator"}
-"""Schedules that set the learning rate themselves and ignore `lr`."""
 
 
 @dataclass(frozen=True)
@@ -103,20 +100,18 @@ def find_learning_rate(
         folds = find_folds(experiment, config, dataset, progress).folds
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
         # TensorFlow is slow to import, so bad input is reported first.
-        from toolkit.learning.plugins import Own
+        from toolkit.learning.lr_range_test import RangeTest, loss_by_learning_rate
+        from toolkit.learning.plugins import Plugins
         from toolkit.learning.runtime import choose_precision
-        from toolkit.learning.training.fit import plan_training
-        from toolkit.learning.training.lr_range_test import loss_by_learning_rate
+        from toolkit.learning.training.plan import plan_training
         from toolkit.report.lr_curve import learning_rate_curve
 
-        plan = plan_training(loaded, Own(experiment.config, progress))
+        plan = plan_training(loaded, Plugins.of(experiment, progress))
         losses = loss_by_learning_rate(
             experiment,
             plan,
             dataset.pool(folds),
-            rates,
-            fold=fold,
-            stage_number=stage,
+            RangeTest(fold, stage, rates),
             precision=choose_precision(config.precision),
             progress=progress,
         )
@@ -174,7 +169,7 @@ def _key(config: Config, stage: int) -> str:
 
 
 def _setter(config: Config, stage: int, own: Collection[str]) -> str | None:
-    """The key of the schedule that sets the learning rate itself instead of scaling lr; None if there is none."""
-    key, schedule = stage_schedule(config, stage, own)
-    names = [_NAMES[type(leg)] for leg in schedule.legs if type(leg) in _NAMES]
-    return f"{names[0]} at {'.'.join(map(str, key))}" if names else None
+    """The key of a CyclicLR, which sets the learning rate itself instead of scaling lr; None if there is none."""
+    if not any(isinstance(leg, CyclicLR) for leg in read_stage(config, stage, own).schedule.legs):
+        return None
+    return f"CyclicLR at {'.'.join(map(str, stage_key(config.stages[stage], stage, 'schedule')))}"

@@ -1,5 +1,6 @@
 """`tk tune`: the recipe that out-of-fold predictions choose, and how good it honestly is."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from toolkit.commands.scoring.overlays import write_overlays
@@ -28,11 +29,10 @@ from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, read_fold_table
-from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
 from toolkit.files.experiment.tuned import HoldoutScores, TunedRecipe, write_tuned
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
-from toolkit.learning.plugins import Own, first_fitted
+from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Silent
 from toolkit.report.tuning_surface import surface_picture
 
@@ -67,18 +67,18 @@ def tune(
         table = _fold_table(experiment, resolved, everything)
         truth = everything.only(table.out_of_fold.ids)
         store = ProbabilityStore(experiment.predictions("oof"))
+        plugins = Plugins.of(experiment, progress)
         spec = truth.metric
         if metric is not None:
-            spec = parse_metric_text(metric, "--metric", _own(experiment, progress))
-        own = _own(experiment, progress) if spec.is_plugin else None
-        built = build_metric(spec, truth.classes.count, truth.classes.activation, own)
+            spec = parse_metric_text(metric, "--metric", plugins)
+        built = build_metric(spec, truth.classes.count, truth.classes.activation, plugins)
         if truth.benchmark is not None and truth.classes.count > 1:
             built = built.for_class(truth.benchmark)
         task = _task(experiment, resolved, truth, store, parts=table.parts("tk tune"), metric=built, progress=progress)
         wanted = task.usual_steps()
         if steps is not None:
-            wanted, own_steps = _steps(steps, experiment, progress)
-            task = replace(task, plugins=own_steps)
+            wanted = _named_steps(steps, plugins)
+            task = replace(task, plugins=plugins)
         tuned = search_recipe(task, wanted, with_surfaces=explain)
         shift, test_recipe = _shift(experiment, task, tuned, progress, several=table.folds_count > 1)
         holdout = None
@@ -89,9 +89,9 @@ def tune(
             surface_picture(experiment.surface, experiment.name, tuned, built, truth.classes.names)
         (scores,) = score_stores(
             [store], truth.labelled, table.out_of_fold.folds, [spec], recipe=tuned.recipe, progress=progress,
-            benchmark=truth.benchmark, own=own, steps=task.plugins,
+            benchmark=truth.benchmark, plugins=plugins,
         )  # fmt: skip
-        write_overlays(experiment, store, truth.labelled, scores, tuned.recipe, steps=task.plugins)
+        write_overlays(experiment, store, truth.labelled, scores, tuned.recipe, plugins=plugins)
         write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift=shift, holdout=holdout))
     return TuneResult(
         experiment=experiment.name,
@@ -176,27 +176,23 @@ def _task(
     )
 
 
-def _own(experiment: Experiment, progress: Progress) -> Own:
-    """The user's own code; it is run when something of it is first asked for, and then TensorFlow starts."""
-    return Own(first_fitted(Member(experiment)).config, progress)
-
-
-def _steps(text: str, experiment: Experiment, progress: Progress) -> tuple[tuple[str, ...], dict[str, Step]]:
-    """The steps that `--steps` names, and those of the user's among them.
+def _named_steps(text: str, plugins: Mapping[str, Step]) -> tuple[str, ...]:
+    """The steps that `--steps` names; plugins among them are loaded, so that broken code is reported before the search.
 
     Raises:
-        ConfigError: there is no such step.
+        ConfigError: there is no such step, or its code fails when it is run.
     """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in names if name not in STEPS]
-    own = _own(experiment, progress)
-    allowed = [*STEPS, *own]
+    allowed = [*STEPS, *plugins]
     for name in unknown:
-        if name not in own:
+        if name not in plugins:
             raise ConfigError(f"--steps: {not_valid(name, allowed)}")
     if not names:
         raise ConfigError(f"--steps: no step is named; choose from {', '.join(allowed)}")
-    return names, {name: own[name] for name in unknown}
+    for name in unknown:
+        plugins[name]
+    return names
 
 
 def _shift(

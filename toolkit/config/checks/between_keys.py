@@ -6,11 +6,12 @@ from typing import Any, Literal
 from toolkit.config.checks.data import problems_of_data
 from toolkit.config.checks.folds import problems_of_folds
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import stage_key, stage_schedule
+from toolkit.config.resolved_stage import stage_key
 from toolkit.config.training.callbacks import check_monitors, parse_callbacks
 from toolkit.config.training.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.training.negatives import parse_negatives
 from toolkit.config.training.networks import check_shape, has_backbone, parse_architecture
+from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.yaml.named_calls import Problem, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
 
@@ -31,7 +32,7 @@ def check_between_keys(config: Config, plugins: Collection[str]) -> None:
     _check_network(config, found, plugins)
     found.problems.extend(problems_of_folds(config))
     found.check(("callbacks",), _check_monitors, config, config.callbacks, plugins)
-    found.check(("patches" if config.patches is not None else "tiles",), _check_cutting, config)
+    found.check(("patches" if config.patches is not None else "tiles",), _check_tiling, config)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)
         found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)
@@ -41,7 +42,7 @@ def check_between_keys(config: Config, plugins: Collection[str]) -> None:
         for key in ("callbacks", "extra_callbacks"):
             found.check((*here, key), _check_monitors, config, getattr(stage, key), plugins)
         found.check((*here, "hard_negatives"), _check_hard_negatives, config, number)
-        found.check((), _check_schedule, config, number, plugins)
+        found.check(stage_key(stage, number, "schedule"), _check_schedule, config, number, plugins)
     if found.problems:
         raise ProblemsAtError(found.problems)
 
@@ -177,17 +178,17 @@ def _check_hard_negatives(config: Config, number: int) -> None:
 
 
 def _check_schedule(config: Config, number: int, plugins: Collection[str]) -> None:
-    """The learning rate is set in one place, and the schedule fits into the stage."""
-    at, schedule = stage_schedule(config, number, plugins)
-    epochs = config.stages[number].epochs
+    """The schedule fits into the stage."""
+    stage = config.stages[number]
+    schedule = parse_schedule(config.schedule if stage.schedule is None else stage.schedule, plugins)
     try:
-        schedule.spans(epochs)
+        schedule.spans(stage.epochs)
     except ValueError as error:
-        where = "" if at[0] == "stages" else f"in stages.{number}: "
-        raise ProblemsAtError([(at, ValueError(f"{where}{error}"), None)]) from error
+        where = "" if stage.schedule is not None else f"in stages.{number}: "
+        raise ValueError(f"{where}{error}") from error
 
 
-def _check_cutting(config: Config) -> None:
+def _check_tiling(config: Config) -> None:
     """Check patches, crops, tiles and resize.
 
     Raises:

@@ -16,21 +16,10 @@ from toolkit.core.masks.rle import PixelOrder
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.errors import ConfigError, not_valid
 
-PRESETS = (
-    "tgs-salt",
-    "siim-acr",
-    "severstal",
-    "clouds",
-    "airbus",
-    "dsb2018",
-    "sartorius",
-    "carvana",
-    "hubmap",
-    "uw-madison",
-    "contrails",
-    "vesuvius",
-)
-"""The names of the preset competitions, each a file in the folder `presets`."""
+_PRESET_FILES = Path(__file__).with_name("presets")
+
+PRESETS = tuple(sorted(path.stem for path in _PRESET_FILES.glob("*.yaml")))
+"""The names of the preset competitions: those of the files in the folder `presets`."""
 
 Size = tuple[PositiveInteger, PositiveInteger]
 Columns = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
@@ -201,7 +190,7 @@ def _file_of(name: Any, folder: Path = Path()) -> Path:
         return folder / name
     if name not in PRESETS:
         raise UnknownNameError(name, [*PRESETS, "the path of a .yaml file"])
-    return Path(__file__).with_name("presets") / f"{name}.yaml"
+    return _PRESET_FILES / f"{name}.yaml"
 
 
 def _read(path: Path, children: tuple[Path, ...]) -> Competition:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from toolkit.config.metrics import read_metric
-from toolkit.config.training.schedules import CyclicLR, Schedule, Variations, read_variations
 from toolkit.config.yaml.fields import Count, InnerShare, NotNegative, PositiveInteger
 from toolkit.config.yaml.named_calls import (
     Call,
@@ -70,19 +69,20 @@ class TensorBoard(ClosedModel):
 CALLBACKS: dict[str, type[ClosedModel]] = {
     "EarlyStopping": EarlyStopping,
     "ReduceLROnPlateau": ReduceLROnPlateau,
-    "CyclicLR": CyclicLR,
     "TensorBoard": TensorBoard,
 }
-"""Every callback by name, but LRVariator, which is a chain of calls."""
+"""The arguments of each callback."""
 
 _LOSSES = ("loss", "val_loss")
 
 _REFUSED = {
-    "TerminateOnNaN": "a loss that is not a finite number always ends the training",
-    "ModelCheckpoint": "the best and the last weights of every stage are always kept",
-    "BackupAndRestore": "an interrupted run always resumes where it stopped",
-    "LearningRateScheduler": "name the schedule, or a function of plugins.py, in `schedule`",
-    "CSVLogger": "every stage writes history.csv",
+    "BackupAndRestore": "remove it; an interrupted run always resumes where it stopped",
+    "CSVLogger": "remove it; every stage writes history.csv",
+    "CyclicLR": "move it to `schedule`",
+    "LRVariator": "write a chain of schedules in `schedule` instead",
+    "LearningRateScheduler": "name the schedule, or a function of plugins.py, in `schedule` instead",
+    "ModelCheckpoint": "remove it; the best and the last weights of every stage are always kept",
+    "TerminateOnNaN": "remove it; a loss that is not a finite number always ends the training",
 }
 
 
@@ -90,38 +90,21 @@ _REFUSED = {
 class CallbackSpec:
     """A checked callback.
 
-    `arguments` are a mapping where it is the user's own; `path` is where it stood, below the list of callbacks;
-    `after` are the curves of an LRVariator whose end it waits for.
+    The `arguments` of a plugin are a mapping; `path` is the key path below `callbacks`.
     """
 
     name: str
-    arguments: ClosedModel | Variations | Mapping[str, Any] = field(default_factory=dict)
+    arguments: ClosedModel | Mapping[str, Any] = field(default_factory=dict)
     path: KeyPath = ()
-    after: Variations | None = None
 
 
 def parse_callbacks(value: Any, plugins: Collection[str] = ()) -> tuple[CallbackSpec, ...]:
     """Read callbacks: names and `Name: {argument: value}` pairs, in a mapping or a list; null means no callbacks.
 
     Raises:
-        ValueError: the value has another form, a name, an argument or its value is invalid, or two callbacks set the
-            learning rate.
+        ValueError: the value has another form, or a name, an argument or its value is invalid.
     """
-    specs: list[CallbackSpec] = []
-    for call in read_calls(() if value is None else value):
-        specs += _specs(call, plugins)
-    rates = [spec for spec in specs if _sets_rate(spec)]
-    if len(rates) > 1:
-        raise problem_at(rates[1].path, f"{rates[0].name} sets the learning rate already")
-    return tuple(specs)
-
-
-def schedule_from_callbacks(specs: Sequence[CallbackSpec]) -> Schedule | None:
-    """The schedule that stands among the callbacks, as CyclicLR or LRVariator; None if there is none."""
-    for spec in specs:
-        if isinstance(spec.arguments, CyclicLR | Variations):
-            return Schedule((spec.arguments,))
-    return None
+    return tuple(_spec(call, plugins) for call in read_calls(() if value is None else value))
 
 
 def tensorboard_of(specs: Sequence[CallbackSpec]) -> TensorBoard | None:
@@ -154,36 +137,11 @@ def monitored_value(monitor: str | None, primary_metric: str) -> str:
     return name if name in _LOSSES else read_metric(name).label
 
 
-def _specs(call: Call, plugins: Collection[str]) -> list[CallbackSpec]:
-    if call.name == "LRVariator":
-        variations, following = read_variations(call)
-        first = CallbackSpec(call.name, variations, call.path)
-        return [first] if following is None else [first, _after(following, variations)]
+def _spec(call: Call, plugins: Collection[str]) -> CallbackSpec:
     if call.name in CALLBACKS:
-        return [_known(call)]
+        return CallbackSpec(call.name, checked_arguments(call, CALLBACKS[call.name]), call.path)
     if is_plugin(call.name, plugins):
-        return [CallbackSpec(call.name, call.arguments, call.path)]
+        return CallbackSpec(call.name, call.arguments, call.path)
     if call.name in _REFUSED:
-        raise problem_at(call.path, f"{call.name}: {_REFUSED[call.name]}; leave it out")
-    raise unknown_at(call.path, call.name, [*CALLBACKS, "LRVariator", *plugins])
-
-
-def _known(call: Call) -> CallbackSpec:
-    arguments = checked_arguments(call, CALLBACKS[call.name])
-    if isinstance(arguments, CyclicLR) and (arguments.epochs or arguments.share):
-        raise problem_at(
-            call.path, "as a callback it runs through the stage; for a part of one, chain it in `schedule`"
-        )
-    return CallbackSpec(call.name, arguments, call.path)
-
-
-def _after(call: Call, variations: Variations) -> CallbackSpec:
-    if call.name != "ReduceLROnPlateau":
-        raise unknown_at(call.path, call.name, ["LRVariator", "ReduceLROnPlateau"])
-    if variations.pieces[0].periodEpochs or variations.pieces[0].periodSteps:
-        raise problem_at(call.path, "ReduceLROnPlateau cannot follow an LRVariator that starts again")
-    return CallbackSpec(call.name, checked_arguments(call, ReduceLROnPlateau), call.path, variations)
-
-
-def _sets_rate(spec: CallbackSpec) -> bool:
-    return isinstance(spec.arguments, CyclicLR | Variations)
+        raise problem_at(call.path, f"{call.name} is not supported here: {_REFUSED[call.name]}")
+    raise unknown_at(call.path, call.name, [*CALLBACKS, *plugins])

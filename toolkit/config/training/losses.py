@@ -87,21 +87,47 @@ class LovaszArguments(ClosedModel):
     )
 
 
-LOSSES: dict[str, type[ClosedModel]] = {
-    "binary_crossentropy": CrossentropyArguments,
-    "categorical_crossentropy": CrossentropyArguments,
-    "dice_loss": RegionArguments,
-    "jaccard_loss": RegionArguments,
-    "tversky_loss": TverskyArguments,
-    "focal_loss": FocalArguments,
-    "focal_tversky_loss": FocalTverskyArguments,
-    "lovasz_loss": LovaszArguments,
-    "boundary_loss": NoArguments,
-    "mse_loss": NoArguments,
-    "mae_loss": NoArguments,
-    "presence_crossentropy": CrossentropyArguments,
+Wants = Literal["logits", "probabilities", "presence"]
+"""What a loss compares with the truth: logits or probabilities of the masks, or logits of the presence head."""
+
+Formula = tuple[Wants, str]
+"""What a loss wants, and the function that computes it: its module in `toolkit.learning.losses`, and its name."""
+
+
+@dataclass(frozen=True)
+class LossKind:
+    """The registry's entry of a loss: its arguments, and its formula for the activations that it can be used with."""
+
+    arguments: type[ClosedModel]
+    formulas: Mapping[Activation, Formula]
+
+
+def _for_both(arguments: type[ClosedModel], wants: Wants, function: str) -> LossKind:
+    return LossKind(arguments, {"sigmoid": (wants, function), "softmax": (wants, function)})
+
+
+LOSSES: dict[str, LossKind] = {
+    "binary_crossentropy": LossKind(CrossentropyArguments, {"sigmoid": ("logits", "pixel.binary_crossentropy")}),
+    "categorical_crossentropy": LossKind(
+        CrossentropyArguments, {"softmax": ("logits", "pixel.categorical_crossentropy")}
+    ),
+    "dice_loss": _for_both(RegionArguments, "probabilities", "region.dice_loss"),
+    "jaccard_loss": _for_both(RegionArguments, "probabilities", "region.jaccard_loss"),
+    "tversky_loss": _for_both(TverskyArguments, "probabilities", "region.tversky_loss"),
+    "focal_loss": LossKind(
+        FocalArguments, {"sigmoid": ("logits", "pixel.binary_focal"), "softmax": ("logits", "pixel.categorical_focal")}
+    ),
+    "focal_tversky_loss": _for_both(FocalTverskyArguments, "probabilities", "region.focal_tversky_loss"),
+    "lovasz_loss": LossKind(
+        LovaszArguments,
+        {"sigmoid": ("logits", "lovasz.lovasz_hinge"), "softmax": ("probabilities", "lovasz.lovasz_softmax")},
+    ),
+    "boundary_loss": _for_both(NoArguments, "probabilities", "boundary.boundary_loss"),
+    "mse_loss": _for_both(NoArguments, "probabilities", "pixel.mse_loss"),
+    "mae_loss": _for_both(NoArguments, "probabilities", "pixel.mae_loss"),
+    "presence_crossentropy": _for_both(CrossentropyArguments, "presence", "pixel.presence_crossentropy"),
 }
-"""The arguments of each loss; toolkit.learning.losses.registry has the functions that compute them."""
+"""The losses that config.yaml can name."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +222,7 @@ def _checked(text: str, written: WrittenTerm, plugins: Collection[str]) -> LossT
         if is_plugin(written.name, plugins):
             return LossTerm(written.weight, written.name, arguments)
         raise LossSyntaxError(text, written.position, f"loss {not_valid(written.name, [*LOSSES, *plugins])}")
-    model = LOSSES[written.name]
+    model = LOSSES[written.name].arguments
     try:
         return LossTerm(written.weight, written.name, model.model_validate(arguments))
     except ValidationError as error:

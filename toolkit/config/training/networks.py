@@ -28,10 +28,26 @@ LayerName = Annotated[str, Field(min_length=1)]
 FirstConvolution = Literal["mean", "copy", "zero"]
 
 
-class UnetOptions(ClosedModel):
+class ArchitectureOptions(ClosedModel):
+    """Options of an architecture, and what is known about it before it is built.
+
+    `builder` names a function of segmentation-models (`segmentation_models.Unet`), or a module and function of
+    `toolkit.learning.networks` (`deeplab.deeplab`); see `toolkit.learning.networks.registry.Builder`.
+    """
+
+    builder: ClassVar[str]
+    has_backbone: ClassVar[bool] = True
+
+    @property
+    def side_multiple(self) -> int:
+        """Number that both sides of the input must be multiples of."""
+        return 32
+
+
+class UnetOptions(ArchitectureOptions):
     """Options of Unet (Ronneberger et al. 2015, arXiv:1505.04597) on an encoder."""
 
-    side_multiple: ClassVar[int] = 32
+    builder: ClassVar[str] = "segmentation_models.Unet"
 
     decoder_block_type: Literal["upsampling", "transpose"] = Field(
         "upsampling",
@@ -44,10 +60,10 @@ class UnetOptions(ClosedModel):
     decoder_use_batchnorm: bool = Field(True, description="Whether batch normalisation follows each convolution.")
 
 
-class LinknetOptions(ClosedModel):
+class LinknetOptions(ArchitectureOptions):
     """Options of Linknet (Chaurasia and Culurciello 2017, arXiv:1707.03718) on an encoder."""
 
-    side_multiple: ClassVar[int] = 32
+    builder: ClassVar[str] = "segmentation_models.Linknet"
 
     decoder_block_type: Literal["upsampling", "transpose"] = Field(
         "upsampling",
@@ -62,10 +78,10 @@ class LinknetOptions(ClosedModel):
     decoder_use_batchnorm: bool = Field(True, description="Whether batch normalisation follows each convolution.")
 
 
-class FPNOptions(ClosedModel):
+class FPNOptions(ArchitectureOptions):
     """Options of FPN (Kirillov et al. 2019, Panoptic Feature Pyramid Networks, arXiv:1901.02446) on an encoder."""
 
-    side_multiple: ClassVar[int] = 32
+    builder: ClassVar[str] = "segmentation_models.FPN"
 
     pyramid_block_filters: Annotated[int, Field(ge=2)] = Field(
         256, description="Filters of the pyramid; the convolutions after it have half as many."
@@ -79,8 +95,10 @@ class FPNOptions(ClosedModel):
     )
 
 
-class PSPNetOptions(ClosedModel):
+class PSPNetOptions(ArchitectureOptions):
     """Options of PSPNet (Zhao et al. 2017, arXiv:1612.01105) on an encoder."""
+
+    builder: ClassVar[str] = "segmentation_models.PSPNet"
 
     downsample_factor: Literal[4, 8, 16] = Field(
         8,
@@ -100,8 +118,10 @@ class PSPNetOptions(ClosedModel):
         return 6 * self.downsample_factor
 
 
-class DeepLabV3PlusOptions(ClosedModel):
+class DeepLabV3PlusOptions(ArchitectureOptions):
     """Options of DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611) on an encoder."""
+
+    builder: ClassVar[str] = "deeplab.deeplab"
 
     output_stride: Literal[8, 16] = Field(
         16,
@@ -160,10 +180,10 @@ RefineNetBlocks = Annotated[
 ]  # fmt: skip
 
 
-class RefineNetOptions(ClosedModel):
+class RefineNetOptions(ArchitectureOptions):
     """Options of RefineNet (Lin et al. 2017, arXiv:1611.06612) on an encoder."""
 
-    side_multiple: ClassVar[int] = 32
+    builder: ClassVar[str] = "refinenet.refinenet"
 
     refine_net_blocks: RefineNetBlocks | None = Field(
         None,
@@ -189,8 +209,11 @@ class RefineNetOptions(ClosedModel):
     dropout: ShareBelowOne = Field(0.0, description="Share of the values before the head that are dropped in training.")
 
 
-class ModularUnetOptions(ClosedModel):
+class ModularUnetOptions(ArchitectureOptions):
     """Options of a plain U-Net without a backbone (Ronneberger et al. 2015, arXiv:1505.04597)."""
+
+    builder: ClassVar[str] = "modular_unet.modular_unet"
+    has_backbone: ClassVar[bool] = False
 
     depth: Annotated[int, Field(ge=1, le=8)] = Field(
         4,
@@ -246,16 +269,6 @@ class ModularUnetOptions(ClosedModel):
         return dilation
 
 
-ArchitectureOptions = (
-    UnetOptions
-    | FPNOptions
-    | LinknetOptions
-    | PSPNetOptions
-    | DeepLabV3PlusOptions
-    | RefineNetOptions
-    | ModularUnetOptions
-)
-
 ARCHITECTURES: dict[str, type[ArchitectureOptions]] = {
     "Unet": UnetOptions,
     "FPN": FPNOptions,
@@ -266,7 +279,7 @@ ARCHITECTURES: dict[str, type[ArchitectureOptions]] = {
     "RefineNet": RefineNetOptions,
     "ModularUnet": ModularUnetOptions,
 }
-"""Options by architecture; DeepLabV3 is another name of DeepLabV3Plus."""
+"""Options by architecture, which name its builder; DeepLabV3 is another name of DeepLabV3Plus."""
 
 
 def parse_architecture(
@@ -287,7 +300,7 @@ def parse_architecture(
 
 def has_backbone(architecture: str) -> bool:
     """Whether an architecture is built on an encoder of segmentation-models; False for plugins."""
-    return architecture in ARCHITECTURES and architecture != "ModularUnet"
+    return architecture in ARCHITECTURES and ARCHITECTURES[architecture].has_backbone
 
 
 def check_shape(architecture: str, options: ArchitectureOptions | None, shape: tuple[int, int, int]) -> None:
@@ -308,7 +321,8 @@ def check_shape(architecture: str, options: ArchitectureOptions | None, shape: t
 class NetworkSpec(ClosedModel):
     """Everything that a network is built from.
 
-    ModularUnet has no backbone: backbone and encoder_weights, which a configuration has by default, are set to None.
+    Without a backbone (ModularUnet), backbone and encoder_weights, which a configuration has by default, are set to
+    None.
     """
 
     architecture: str = Field(default="Unet", description="Name of an architecture, or of a function of plugins.py.")
@@ -337,7 +351,8 @@ class NetworkSpec(ClosedModel):
     @model_validator(mode="before")
     @classmethod
     def _without_backbone(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("architecture") == "ModularUnet":
+        name = values.get("architecture") if isinstance(values, Mapping) else None
+        if isinstance(name, str) and name in ARCHITECTURES and not has_backbone(name):
             return {**values, "backbone": None, "encoder_weights": None}
         return values
 

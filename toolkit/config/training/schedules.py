@@ -1,22 +1,18 @@
 """The value of `schedule`: learning-rate schedules with arguments, and chains of them."""
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from toolkit.config.yaml.fields import InnerShare, NotNegative, PositiveInteger, PositiveNumber, Share
+from toolkit.config.yaml.fields import InnerShare, PositiveInteger, PositiveNumber, Share
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
-    ProblemsAtError,
-    UnknownNameError,
     checked_arguments,
     is_plugin,
     problem_at,
-    read_call,
     read_calls,
     unknown_at,
 )
@@ -144,63 +140,6 @@ class CyclicLR(ScheduleArguments):
         return self
 
 
-STYLES = ("linear", "const", "cos", "cos+", "cos-", "sin", "sin+", "sin-")
-"""Named curves of a variation; a positive number is the exponent of another."""
-
-
-class LRVariator(ClosedModel):
-    """One curve of the learning rate, with the key names of musket's segmentation pipeline."""
-
-    fromVal: PositiveNumber | None = Field(  # noqa: N815 # musket's spelling
-        None, description="Learning rate at the beginning; lr, or where the curve before ended, if left out."
-    )
-    toVal: NotNegative | None = Field(  # noqa: N815 # as above
-        None, description="Learning rate at the end; left out only with style const."
-    )
-    style: str | float = Field(
-        "linear", union_mode="left_to_right",
-        description="`linear`, `const`, `cos+` (slow, then fast), `sin+` or `sin` (fast, then slow), or a positive "
-        "number as exponent; `cos-` (or `cos`) and `sin-` run backwards, from toVal to fromVal.",
-    )  # fmt: skip
-    relSize: PositiveNumber | None = Field(None, description="Length in epochs.")  # noqa: N815 # as above
-    absSize: PositiveInteger | None = Field(  # noqa: N815 # as above
-        None, description="Instead of relSize: length in batches."
-    )
-    periodEpochs: PositiveNumber | None = Field(  # noqa: N815 # as above
-        None, description="In the first curve: start again from it after so many epochs."
-    )
-    periodSteps: PositiveInteger | None = Field(  # noqa: N815 # as above
-        None, description="Instead of periodEpochs: after so many batches."
-    )
-    then: Any = Field(None, description="What follows: another LRVariator or, among the callbacks, ReduceLROnPlateau.")
-
-    @field_validator("style")
-    @classmethod
-    def _known_style(cls, style: str | float) -> str | float:
-        if isinstance(style, str) and style not in STYLES:
-            raise UnknownNameError(style, [*STYLES, "a positive number"])
-        if isinstance(style, float | int) and not 0 < style < math.inf:
-            raise ValueError(f"as a number, style is an exponent above 0, received {style}")
-        return style
-
-    @model_validator(mode="after")
-    def _sensible(self) -> Self:
-        if self.toVal is None and self.style != "const":
-            raise ValueError("toVal is missing: the learning rate at the end")
-        if (self.relSize is None) == (self.absSize is None):
-            raise ValueError("give either relSize (its length in epochs) or absSize (in batches)")
-        if self.periodEpochs is not None and self.periodSteps is not None:
-            raise ValueError("give periodEpochs or periodSteps, not both")
-        return self
-
-
-@dataclass(frozen=True)
-class Variations:
-    """Curves one after the other, each with its `then` taken out; the last value stays, or all starts again."""
-
-    pieces: tuple[LRVariator, ...]
-
-
 @dataclass(frozen=True)
 class PluginSchedule:
     """A function of plugins.py, called with a moment, the learning rate and these arguments."""
@@ -211,9 +150,9 @@ class PluginSchedule:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Legs that follow each other; variations and the user's own stand alone."""
+    """Legs that follow each other; a plugin stands alone."""
 
-    legs: tuple[ScheduleArguments | Variations | PluginSchedule, ...]
+    legs: tuple[ScheduleArguments | PluginSchedule, ...]
 
     def spans(self, epochs: int) -> tuple[tuple[float, float], ...]:
         """The start and end of each leg in a stage, in epochs.
@@ -250,7 +189,7 @@ SCHEDULES: dict[str, type[ScheduleArguments]] = {
     "step": StepDecay,
     "CyclicLR": CyclicLR,
 }
-"""Every schedule by name, but LRVariator."""
+"""The arguments of each schedule."""
 
 
 def parse_schedule(value: Any, plugins: Collection[str] = ()) -> Schedule:
@@ -280,48 +219,9 @@ def parse_schedule(value: Any, plugins: Collection[str] = ()) -> Schedule:
     return Schedule(tuple(legs))
 
 
-def read_variations(call: Call) -> tuple[Variations, Call | None]:
-    """The curves of an LRVariator, and the call that follows the last of them, if it is something else.
-
-    Raises:
-        ProblemsAtError: an argument is unknown or wrong.
-    """
-    pieces: list[LRVariator] = []
-    following: Call | None = call
-    while following is not None and following.name == "LRVariator":
-        piece = checked_arguments(following, LRVariator)
-        if pieces and (piece.periodEpochs or piece.periodSteps):
-            raise problem_at(following.path, "the period counts from the first LRVariator: name it there")
-        pieces.append(piece.model_copy(update={"then": None}))
-        following = _following(following, piece.then)
-    return Variations(tuple(pieces)), following
-
-
-def _following(call: Call, then: Any) -> Call | None:
-    if then is None:
-        return None
-    path = (*call.path, "then")
-    try:
-        following = read_call(then)
-    except ProblemsAtError as error:
-        raise ProblemsAtError([((*path, *at), problem, model) for at, problem, model in error.problems]) from error
-    except ValueError as error:
-        raise ProblemsAtError([(path, error, None)]) from error
-    return Call(following.name, following.arguments, (*path, *following.path))
-
-
-def _leg(call: Call, plugins: Collection[str]) -> ScheduleArguments | Variations | PluginSchedule:
-    if call.name == "LRVariator":
-        variations, following = read_variations(call)
-        if following is None:
-            return variations
-        if following.name == "ReduceLROnPlateau":
-            raise problem_at(
-                following.path, "only among the callbacks may it follow an LRVariator; move LRVariator there"
-            )
-        raise unknown_at(following.path, following.name, ["LRVariator"])
+def _leg(call: Call, plugins: Collection[str]) -> ScheduleArguments | PluginSchedule:
     if call.name in SCHEDULES:
         return checked_arguments(call, SCHEDULES[call.name])
     if is_plugin(call.name, plugins):
         return PluginSchedule(call.name, call.arguments)
-    raise unknown_at(call.path, call.name, [*SCHEDULES, "LRVariator", *plugins])
+    raise unknown_at(call.path, call.name, [*SCHEDULES, *plugins])

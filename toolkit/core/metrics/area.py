@@ -9,7 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Mask
-from toolkit.core.metrics.metric import AREAS, EMPTY_SCORES, Case, Empty, Metric, PairMetric, mean
+from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.metric import (
+    AREAS,
+    EMPTY_SCORES,
+    Case,
+    Empty,
+    Metric,
+    MetricArgument,
+    MetricKind,
+    PairMetric,
+    mean,
+)
 
 Areas = npt.NDArray[np.int64]
 Numbers = npt.NDArray[Any]
@@ -213,3 +224,35 @@ class PixelAccuracy(Metric):
 def _right(areas: Integers) -> Areas:
     """Number of true positives and true negatives."""
     return np.asarray(areas[..., 3] - areas[..., 1] - areas[..., 2] + 2 * areas[..., 0])
+
+
+def _per_image(
+    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
+) -> Metric:
+    return AreaMetric(label, classes, formula=formula(**arguments))
+
+
+def _pooled(
+    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
+) -> Metric:
+    return PooledMetric(label, classes, formula=formula(**arguments))
+
+
+def _accuracy(label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
+    return PixelAccuracy(label, classes, exclusive=activation == "softmax", empty=empty)
+
+
+_BETA = MetricArgument(1.0, "Weight of recall relative to precision.", above=0)
+
+AREA_METRICS: dict[str, MetricKind] = {
+    "dice": MetricKind("one", partial(_per_image, dice)),
+    "iou": MetricKind("one", partial(_per_image, iou)),
+    "precision": MetricKind("one", partial(_per_image, precision)),
+    "recall": MetricKind("one", partial(_per_image, recall)),
+    "fbeta": MetricKind("one", partial(_per_image, fbeta), {"beta": _BETA}),
+    "salt_map": MetricKind("one", partial(_per_image, salt_map)),
+    "global_dice": MetricKind("one", partial(_pooled, dice)),
+    "miou": MetricKind("skip", partial(_pooled, iou)),
+    "pixel_accuracy": MetricKind("skip", _accuracy),
+}
+"""The metrics of areas by the name that config.yaml uses."""

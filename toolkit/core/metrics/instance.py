@@ -1,12 +1,14 @@
 """Metrics of objects: predicted and true objects are matched at ten thresholds of IoU."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Objects
+from toolkit.core.masks.labels import Activation
 from toolkit.core.masks.objects import components
-from toolkit.core.metrics.metric import EMPTY_SCORES, Case, Empty, PairMetric
+from toolkit.core.metrics.metric import EMPTY_SCORES, Case, Empty, Metric, MetricKind, PairMetric
 
 _TWENTIETHS = np.arange(10, 20)
 _STATISTICS = len(_TWENTIETHS) + 2
@@ -124,3 +126,14 @@ def true_objects(case: Case, index: int) -> Objects:
     plane = case.truth[..., index]
     known = components(plane) if case.objects is None else case.objects
     return np.where(plane, known, 0).astype(np.int32, copy=False)
+
+
+def _by_object(beta: float | None, label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
+    return InstanceMetric(label, classes, beta=beta, empty=empty)
+
+
+INSTANCE_METRICS: dict[str, MetricKind] = {
+    "instance_map": MetricKind("one", partial(_by_object, None)),
+    "airbus_f2": MetricKind("one", partial(_by_object, 2.0)),
+}
+"""The metrics of objects by the name that config.yaml uses."""

@@ -2,9 +2,10 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -206,3 +207,39 @@ class PairMetric(Metric):
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
         """The mean over all pairs that are not skipped."""
         return mean_of_draws(self.taken(self.pairs(statistics)), counts)
+
+
+@dataclass(frozen=True)
+class MetricArgument:
+    """A number that config.yaml may set for a metric; `above` and `below` are the bounds that it must not reach."""
+
+    default: float
+    description: str
+    above: float | None = None
+    below: float | None = None
+
+
+@dataclass(frozen=True)
+class MetricKind:
+    """The registry's entry of a metric.
+
+    Attributes:
+        empty: default of the score of empty masks.
+        build: builds the metric from the label, the number of classes and the activation, then `empty` and the
+            arguments by name.
+        arguments: what config.yaml may set beside `empty`, by name.
+    """
+
+    empty: Empty
+    build: Callable[..., Metric]
+    arguments: Mapping[str, MetricArgument] = field(default_factory=dict)
+
+    def built(self, label: str, classes: int, activation: Activation, **arguments: Any) -> Metric:
+        """The metric with these arguments, and the defaults of the others."""
+        defaults = {name: argument.default for name, argument in self.arguments.items()}
+        return self.build(label, classes, activation, **{"empty": self.empty, **defaults, **arguments})
+
+    def of_masks(self, prediction: Mask, truth: Mask, **arguments: Any) -> float:
+        """Score a single predicted mask against the truth, both `bool (height, width)`."""
+        metric = self.built("", 1, "sigmoid", **arguments)
+        return metric.score(metric.measure(case_of(prediction[..., None], truth.view(np.uint8), "sigmoid"))[None])

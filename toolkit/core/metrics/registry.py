@@ -10,10 +10,9 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Mask, Planes
 from toolkit.core.masks.labels import Activation
-from toolkit.core.metrics import area as area_metrics
-from toolkit.core.metrics.area import AreaFormula, AreaMetric, PixelAccuracy, PooledMetric
-from toolkit.core.metrics.instance import InstanceMetric
-from toolkit.core.metrics.metric import Case, Direction, Empty, Metric, case_of, mean, mean_of_draws
+from toolkit.core.metrics.area import AREA_METRICS
+from toolkit.core.metrics.instance import INSTANCE_METRICS
+from toolkit.core.metrics.metric import Case, Direction, Metric, MetricKind, mean, mean_of_draws
 from toolkit.errors import ConfigError, not_valid
 
 PluginCallable = Callable[[Planes, Planes, Mask], float]
@@ -26,7 +25,7 @@ class MetricSpec:
     """A metric as the configuration names it, after checking.
 
     `name` is a key of `METRICS` or the name of a metric from plugins. `arguments` holds names and values that differ
-    from the defaults; β is always included.
+    from the defaults; those of `MetricKind.arguments` (β) are always included.
     """
 
     name: str
@@ -50,59 +49,8 @@ def _written(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-@dataclass(frozen=True)
-class MetricKind:
-    """A metric of the registry: its default score of empty masks, and the function that builds it.
-
-    `build` takes the label, the number of classes and the activation, then `empty` and further arguments by name.
-    """
-
-    empty: Empty
-    build: Callable[..., Metric]
-
-    def of_masks(self, prediction: Mask, truth: Mask, **arguments: Any) -> float:
-        """Score a single predicted mask against the truth, both `bool (height, width)`."""
-        metric = self.build("", 1, "sigmoid", **{"empty": self.empty, **arguments})
-        return metric.score(metric.measure(case_of(prediction[..., None], truth.view(np.uint8), "sigmoid"))[None])
-
-
-def _per_image(
-    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
-) -> Metric:
-    return AreaMetric(label, classes, formula=formula(**arguments))
-
-
-def _pooled(
-    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
-) -> Metric:
-    return PooledMetric(label, classes, formula=formula(**arguments))
-
-
-def _accuracy(label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
-    return PixelAccuracy(label, classes, exclusive=activation == "softmax", empty=empty)
-
-
-def _instances(beta: float | None, label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
-    return InstanceMetric(label, classes, beta=beta, empty=empty)
-
-
-def _fbeta(*, empty: Empty, beta: float = 1.0) -> AreaFormula:
-    return area_metrics.fbeta(beta, empty)
-
-
-METRICS: dict[str, MetricKind] = {
-    "dice": MetricKind("one", partial(_per_image, area_metrics.dice)),
-    "iou": MetricKind("one", partial(_per_image, area_metrics.iou)),
-    "precision": MetricKind("one", partial(_per_image, area_metrics.precision)),
-    "recall": MetricKind("one", partial(_per_image, area_metrics.recall)),
-    "fbeta": MetricKind("one", partial(_per_image, _fbeta)),
-    "salt_map": MetricKind("one", partial(_per_image, area_metrics.salt_map)),
-    "instance_map": MetricKind("one", partial(_instances, None)),
-    "airbus_f2": MetricKind("one", partial(_instances, 2.0)),
-    "global_dice": MetricKind("one", partial(_pooled, area_metrics.dice)),
-    "miou": MetricKind("skip", partial(_pooled, area_metrics.iou)),
-    "pixel_accuracy": MetricKind("skip", _accuracy),
-}
+METRICS: dict[str, MetricKind] = {**AREA_METRICS, **INSTANCE_METRICS}
+"""The metrics that config.yaml can name; each family is in the module of its formulas."""
 
 
 def build_metric(
@@ -121,8 +69,7 @@ def build_metric(
     """
     if spec.is_plugin:
         return _plugin_metric(spec, classes, {} if plugins is None else plugins)
-    kind = METRICS[spec.name]
-    return kind.build(spec.label, classes, activation, **{"empty": kind.empty, **dict(spec.arguments)})
+    return METRICS[spec.name].built(spec.label, classes, activation, **dict(spec.arguments))
 
 
 def build_metrics(

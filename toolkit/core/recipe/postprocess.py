@@ -9,10 +9,19 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Mask, Objects, Planes, Presence, Probability
 from toolkit.core.masks.labels import Activation
-from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
 from toolkit.core.masks.objects import components, divided
 from toolkit.core.recipe.probabilities import Stored, to_probability
-from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Triplet, Watershed
+from toolkit.core.recipe.recipe import (
+    AFTER_PLUGINS,
+    BEFORE_PLUGINS,
+    WHOLE_MASK,
+    ClassRecipe,
+    CleaningStep,
+    Emptiness,
+    Recipe,
+    Triplet,
+    Watershed,
+)
 from toolkit.errors import ConfigError, not_valid
 
 IDENTITY = Recipe()
@@ -112,19 +121,17 @@ def emptiness_score(stored: Stored, emptiness: Emptiness, presence: float | None
 
 def cleaned(mask: Mask, stored: Stored, rule: ClassRecipe, plugins: Mapping[str, Step] | None = None) -> Mask:
     """Apply all steps after the threshold to a mask `bool (height, width)` of one class."""
-    if rule.opening:
-        mask = opened(mask, rule.opening)
-    if rule.closing:
-        mask = closed(mask, rule.closing)
-    if rule.fill_holes:
-        mask = without_holes(mask, rule.fill_holes)
+    mask = _with_steps(mask, rule, BEFORE_PLUGINS)
     if rule.steps:
         mask = _stepped(mask, to_probability(stored), rule.steps, {} if plugins is None else plugins)
-    if rule.minimum_object_size > 1:
-        mask = without_small_objects(mask, rule.minimum_object_size)
-    if rule.keep_largest:
-        mask = largest_objects(mask, rule.keep_largest)
-    return mask if np.count_nonzero(mask) >= rule.minimum_area else np.zeros_like(mask)
+    return _with_steps(mask, rule, AFTER_PLUGINS)
+
+
+def _with_steps(mask: Mask, rule: ClassRecipe, steps: Mapping[str, CleaningStep]) -> Mask:
+    for name, step in steps.items():
+        if value := getattr(rule, name):
+            mask = step(mask, value)
+    return mask
 
 
 def objects_of(mask: Mask, recipe: Recipe = IDENTITY) -> Objects:
@@ -237,9 +244,9 @@ def _rule_text(rule: ClassRecipe, *, with_threshold: bool = True) -> str:
         words.append(f"{scores[emptiness.score]} above {emptiness.threshold:.3f}")
     if (triplet := rule.triplet) is not None:
         words.append(f"at least {triplet.minimum_area} pixels above {triplet.threshold:.3f}")
-    words += _named(rule, "opening", "closing", "fill_holes")
+    words += _named(rule, *BEFORE_PLUGINS)
     words += [f"step {name}" for name in rule.steps]
-    words += _named(rule, "minimum_object_size", "keep_largest", "minimum_area")
+    words += _named(rule, *AFTER_PLUGINS)
     return ", ".join(words).replace(f"fill holes {WHOLE_MASK}", "fill all holes")
 
 

@@ -1,7 +1,13 @@
 """The recipe: the rule from probabilities to masks, for each class and between classes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+
+import numpy as np
+
+from toolkit.core.arrays import Mask
+from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
 
 EmptinessScore = Literal["maximum", "mean_of_top", "head"]
 """The score that a class occurs in an image: its largest probability, the mean of its largest probabilities, or the
@@ -61,6 +67,24 @@ class Emptiness:
         _check_whole("the pixels of emptiness", self.pixels, 1 if self.score == "mean_of_top" else 0)
 
 
+def emptied_below(mask: Mask, minimum: int) -> Mask:
+    """The mask; an empty one if it has fewer than `minimum` pixels."""
+    return mask if np.count_nonzero(mask) >= minimum else np.zeros_like(mask)
+
+
+CleaningStep = Callable[[Mask, int], Mask]
+"""From a mask `bool (height, width)` and the value of a field of `ClassRecipe`, never 0, to another mask."""
+
+BEFORE_PLUGINS: dict[str, CleaningStep] = {"opening": opened, "closing": closed, "fill_holes": without_holes}
+AFTER_PLUGINS: dict[str, CleaningStep] = {
+    "minimum_object_size": without_small_objects,
+    "keep_largest": largest_objects,
+    "minimum_area": emptied_below,
+}
+"""What cleans the mask of one class after the threshold, in this order, before and after the steps from plugins: the
+field of `ClassRecipe`, a whole number with 0 for no step, and the function that applies its value."""
+
+
 @dataclass(frozen=True)
 class ClassRecipe:
     """The rule of one class, applied in this order.
@@ -89,7 +113,7 @@ class ClassRecipe:
     def __post_init__(self) -> None:
         """Reject invalid values."""
         _check_threshold("threshold", self.threshold)
-        for name in ("opening", "closing", "fill_holes", "minimum_object_size", "keep_largest", "minimum_area"):
+        for name in (*BEFORE_PLUGINS, *AFTER_PLUGINS):
             _check_whole(name, getattr(self, name))
         if not all(isinstance(name, str) for name in self.steps):
             raise ValueError(f"steps must be names, received {list(self.steps)}")

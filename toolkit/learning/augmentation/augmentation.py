@@ -13,6 +13,7 @@ from toolkit.core.masks.labels import IGNORE
 from toolkit.errors import ConfigError
 from toolkit.learning.augmentation.margins import margin_of
 from toolkit.learning.augmentation.transforms import ADVICE, Builder, Transforms, Where, readable
+from toolkit.learning.plugins import NO_PLUGINS
 
 _PROBES = 3
 _PROBES_OF_FIXED = 8
@@ -26,7 +27,7 @@ class Augmentation:
         transforms: Sequence[Transform],
         where: Where,
         shape: tuple[int, int, int],
-        own: Mapping[str, Any] | None = None,
+        plugins: Mapping[str, Any] = NO_PLUGINS,
         *,
         fill_label: int = 0,
         labels: Collection[int] = (0, 1),
@@ -37,7 +38,7 @@ class Augmentation:
             transforms: as `parse_augmentation` gives them.
             where: names the place of a key, for messages.
             shape: (height, width, channels) of the samples.
-            own: what plugins.py defines, by the names of the configuration: functions
+            plugins: what plugins.py defines, by the names of the configuration: functions
                 `(image, labels, generator, **arguments) -> (image, labels)`, or transforms of albumentations.
             fill_label: label of pixels that come in from outside the image.
             labels: the labels that the data have, besides `IGNORE`.
@@ -46,7 +47,7 @@ class Augmentation:
             ConfigError: an unknown transform, parameters that it does not take, or one that does not leave size, type,
                 number of channels or set of labels; says where.
         """
-        build = Builder(where, own or {}, fill_label)
+        build = Builder(where, plugins, fill_label)
         allowed = {*labels, fill_label, IGNORE}
         possible = _possible(transforms, build, shape, allowed)
         for leaf in _leaves(possible):
@@ -68,7 +69,7 @@ class FixedTransforms:
     """Transforms that every image goes through, in training, validation and prediction: certain and without a move."""
 
     def __init__(
-        self, transforms: Sequence[Transform], where: Where, channels: int, own: Mapping[str, Any] | None = None
+        self, transforms: Sequence[Transform], where: Where, channels: int, plugins: Mapping[str, Any] = NO_PLUGINS
     ) -> None:
         """Build and try them.
 
@@ -80,7 +81,7 @@ class FixedTransforms:
         Raises:
             ConfigError: as Augmentation, and for a transform that draws at random or changes more than pixel values.
         """
-        build = Builder(where, own or {}, 0)
+        build = Builder(where, plugins, 0)
         certain = [_certain(transform, where) for transform in transforms]
         for leaf in _leaves(certain):
             _probe_fixed(build, leaf, channels)

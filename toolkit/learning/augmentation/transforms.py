@@ -89,7 +89,7 @@ class Builder:
     """Makes factories of transforms; whatever all threads can share is made once."""
 
     where: Where
-    own: Mapping[str, Any]
+    plugins: Mapping[str, Any]
     fill_label: int
 
     def __call__(self, transform: Transform) -> Factory:
@@ -123,7 +123,7 @@ class Builder:
         return factory
 
     def _own(self, name: str) -> Any:
-        found = self.own.get(name)
+        found = self.plugins.get(name)
         if found is not None and not callable(found):
             raise ValueError(f"{name} of plugins.py is no function")
         return found
@@ -133,7 +133,7 @@ class Builder:
         if _is_kind(kind):
             return kind
         known = [word for word in dir(albumentations) if _is_kind(getattr(albumentations, word))]
-        near = nearest(name, [*known, *GROUPS, *FLIPS, *PRESETS, *self.own])
+        near = nearest(name, [*known, *GROUPS, *FLIPS, *PRESETS, *self.plugins])
         guess = f"; did you mean {near!r}?" if near else ""
         raise ValueError(f"albumentations {albumentations.__version__} has no transform {name!r}{guess}")
 

@@ -1,33 +1,19 @@
-"""Weighted sums of losses, each declared to want logits or probabilities."""
+"""The functions of losses by name, and weighted sums of losses."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from importlib import import_module
+from typing import Any, cast
 
-from toolkit.config.training.losses import LossTerm
+from toolkit.config.training.losses import LOSSES, LossTerm, Wants
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import ConfigError
-from toolkit.learning.losses.boundary import boundary_loss
-from toolkit.learning.losses.lovasz import lovasz_hinge, lovasz_softmax
-from toolkit.learning.losses.pixel import (
-    binary_crossentropy,
-    binary_focal,
-    categorical_crossentropy,
-    categorical_focal,
-    mae_loss,
-    mse_loss,
-    presence_crossentropy,
-)
-from toolkit.learning.losses.region import dice_loss, focal_tversky_loss, jaccard_loss, tversky_loss
 from toolkit.learning.losses.targets import Tensor, Truth, read_truth
 from toolkit.learning.networks.outputs import Outputs
-from toolkit.learning.plugins import check_call
+from toolkit.learning.plugins import NO_PLUGINS, check_call
 from toolkit.learning.runtime import in_float32, tf
 
 _IGNORED_LOGIT = -30.0  # of the user's own losses: background, beyond doubt in float32
-
-
-Wants = Literal["logits", "probabilities", "presence"]
 
 
 @dataclass(frozen=True)
@@ -42,32 +28,12 @@ class Loss:
     compute: Callable[[Truth, Tensor, Any], Tensor]
 
 
-_BOTH = {
-    "dice_loss": Loss("probabilities", dice_loss),
-    "jaccard_loss": Loss("probabilities", jaccard_loss),
-    "tversky_loss": Loss("probabilities", tversky_loss),
-    "focal_tversky_loss": Loss("probabilities", focal_tversky_loss),
-    "boundary_loss": Loss("probabilities", boundary_loss),
-    "mse_loss": Loss("probabilities", mse_loss),
-    "mae_loss": Loss("probabilities", mae_loss),
-    "presence_crossentropy": Loss("presence", presence_crossentropy),
-}
+def loss_of(name: str, activation: Activation) -> Loss:
+    """The loss that `toolkit.config.training.losses.LOSSES` describes, for a network with this activation."""
+    wants, place = LOSSES[name].formulas[activation]
+    module, _, function = place.partition(".")
+    return Loss(wants, getattr(import_module(f"toolkit.learning.losses.{module}"), function))
 
-LOSSES: dict[Activation, dict[str, Loss]] = {
-    "sigmoid": {
-        "binary_crossentropy": Loss("logits", binary_crossentropy),
-        "focal_loss": Loss("logits", binary_focal),
-        "lovasz_loss": Loss("logits", lovasz_hinge),
-        **_BOTH,
-    },
-    "softmax": {
-        "categorical_crossentropy": Loss("logits", categorical_crossentropy),
-        "focal_loss": Loss("logits", categorical_focal),
-        "lovasz_loss": Loss("probabilities", lovasz_softmax),
-        **_BOTH,
-    },
-}
-"""What the terms of toolkit.config.training.losses compute, by the activation of the network."""
 
 TotalLoss = Callable[[Tensor, Outputs, Tensor], Tensor]
 """`loss(target, outputs, progress)`; `progress` is the float32 share (0–1) of the stage that is done."""
@@ -77,7 +43,7 @@ def build_loss(
     terms: Sequence[LossTerm],
     activation: Activation,
     class_weights: Sequence[float] | None = None,
-    own: Mapping[str, Any] | None = None,
+    plugins: Mapping[str, Any] = NO_PLUGINS,
 ) -> TotalLoss:
     """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has passed.
 
@@ -89,14 +55,14 @@ def build_loss(
         terms: what the configuration says.
         activation: what makes probabilities of the network's logits.
         class_weights: what each class counts; equally if left out.
-        own: the user's own losses by name: `loss(target, prediction, **arguments)` gives a scalar; the prediction is
+        plugins: the user's losses by name: `loss(target, prediction, **arguments)` gives a scalar; the prediction is
             what its attribute `wants` says, `logits` or `probabilities` (also without the attribute). Void pixels
             reach it as background that the network got right.
 
     Raises:
         ConfigError: an own loss wants something else.
     """
-    parts = [(term, _loss(term, activation, own or {})) for term in terms]
+    parts = [(term, _loss(term, activation, plugins)) for term in terms]
 
     def total(target: Tensor, outputs: Outputs, progress: Tensor) -> Tensor:
         truth = read_truth(target, class_weights)
@@ -109,8 +75,8 @@ def build_loss(
     return total
 
 
-def _loss(term: LossTerm, activation: Activation, own: Mapping[str, Any]) -> Loss:
-    return LOSSES[activation].get(term.name) or _own_loss(term, own[term.name])
+def _loss(term: LossTerm, activation: Activation, plugins: Mapping[str, Any]) -> Loss:
+    return loss_of(term.name, activation) if term.name in LOSSES else _own_loss(term, plugins[term.name])
 
 
 def _own_loss(term: LossTerm, function: Any) -> Loss:

@@ -5,7 +5,7 @@ from typing import Any
 
 from toolkit.files.experiment.fitted import Networks
 from toolkit.learning.networks.network import build_network
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Plugins
 from toolkit.learning.runtime import configure, in_float32, parse_precision, tf
 from toolkit.messages import Progress
 
@@ -24,7 +24,7 @@ def keras_model(networks: Networks, weights: Path, progress: Progress) -> Any:
     configure(parse_precision(networks.precision))
     shape = config.prediction_shape
     bare = config.network_spec(shape).model_copy(update={"encoder_weights": None})
-    network = build_network(bare, config.seed, own=Own(networks.experiment.config, progress))
+    network = build_network(bare, config.seed, plugins=Plugins.of(networks.experiment, progress))
     network.load_weights(weights)
     images = tf.keras.Input(shape, name="images")
     outputs = network.outputs(images)

@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.config.training.networks import ModularUnetOptions
+from toolkit.config.training.networks import ModularUnetOptions, NetworkSpec
 from toolkit.learning.networks.encoders import Parts, Tensor
 from toolkit.learning.runtime import tf
 
 _MOST_GROUPS = 8
 
 
-def modular_unet(options: ModularUnetOptions, shape: tuple[int, int, int], classes: int) -> Parts:
+def modular_unet(spec: NetworkSpec, options: ModularUnetOptions, _: str | None) -> Parts:
     """U-Net (Ronneberger et al. 2015, arXiv:1505.04597) whose convolutions keep the sides, with options around it.
 
     Freezing its encoder freezes the way down with the coarsest level.
     """
-    inputs = tf.keras.Input(shape, name="image")
+    inputs = tf.keras.Input(spec.shape, name="image")
     level = _Level(options)
     x, skips = inputs, []
     for depth in range(options.depth):
@@ -29,11 +29,11 @@ def modular_unet(options: ModularUnetOptions, shape: tuple[int, int, int], class
         x = tf.keras.layers.Concatenate(name=f"up{depth}_concat")([skips[depth], x])
         x = level.convolutions(x, depth, f"up{depth}")
         if options.deep_supervision and depth:
-            coarse = tf.keras.layers.Conv2D(classes, 1, name=f"head{depth}_conv")(x)
+            coarse = tf.keras.layers.Conv2D(spec.classes, 1, name=f"head{depth}_conv")(x)
             auxiliary.append(
                 tf.keras.layers.UpSampling2D(2**depth, interpolation="bilinear", name=f"head{depth}_upsampling")(coarse)
             )
-    logits = tf.keras.layers.Conv2D(classes, 1, name="head_conv")(x)
+    logits = tf.keras.layers.Conv2D(spec.classes, 1, name="head_conv")(x)
     way_down = tf.keras.Model(inputs, deepest)
     return Parts(inputs, logits, deepest, tuple(layer.name for layer in way_down.layers), tuple(auxiliary))
 

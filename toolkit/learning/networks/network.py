@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.training.networks import NetworkSpec, check_shape, has_backbone, parse_architecture
+from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import NetworkError, ToolkitError, WeightsError
 from toolkit.learning.networks.encoders import Parts, build_encoder
 from toolkit.learning.networks.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.networks.rebuilding import all_layers
-from toolkit.learning.networks.registry import BUILDERS, build_own
+from toolkit.learning.networks.registry import build_own, builder_of
 from toolkit.learning.networks.seeded_dropout import DropoutSeed, with_seeded_dropout
 from toolkit.learning.networks.weight_files import (
     LoadedWeights,
@@ -24,6 +24,7 @@ from toolkit.learning.networks.weight_files import (
     weighted_layers,
     write_weights,
 )
+from toolkit.learning.plugins import NO_PLUGINS
 from toolkit.learning.runtime import talking_on_stderr, tf
 
 
@@ -107,10 +108,10 @@ class Network:
         return load_shared(self.model, _stored(path), path, self.heads)
 
 
-def build_network(spec: NetworkSpec, *seed: int, own: Mapping[str, Callable[..., Any]] | None = None) -> Network:
+def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[..., Any]] = NO_PLUGINS) -> Network:
     """Build a network with initial weights that derive from `seed`.
 
-    `own` has the user's architectures by the names that the configuration uses.
+    `plugins` has the user's architectures by the names that the configuration uses.
 
     Raises:
         NetworkError: this architecture, backbone and shape do not go together.
@@ -119,7 +120,7 @@ def build_network(spec: NetworkSpec, *seed: int, own: Mapping[str, Callable[...,
     _begin(seed)
     weights, notes = _published_weights(spec)
     with _explained(spec):
-        parts = _parts(spec, weights if spec.shape[2] == 3 else None, own or {})
+        parts = _parts(spec, weights if spec.shape[2] == 3 else None, plugins)
         model, dropout_seed = with_seeded_dropout(_assembled(parts, spec))
     notes += _load_encoder(model, parts.encoder, spec, weights)
     for layer in all_layers(model):
@@ -147,18 +148,18 @@ def _published_weights(spec: NetworkSpec) -> tuple[str | None, list[str]]:
     return "imagenet", []
 
 
-def _parts(spec: NetworkSpec, weights: str | None, own: Mapping[str, Callable[..., Any]]) -> Parts:
-    options = parse_architecture(spec.architecture, spec.options, own)
+def _parts(spec: NetworkSpec, weights: str | None, plugins: Mapping[str, Callable[..., Any]]) -> Parts:
+    options = parse_architecture(spec.architecture, spec.options, plugins)
     if options is None:
-        if spec.architecture not in own:
+        if spec.architecture not in plugins:
             raise NetworkError(f"the architecture {spec.architecture} was not loaded")
-        return build_own(spec, own[spec.architecture])
+        return build_own(spec, plugins[spec.architecture])
     try:
         check_shape(spec.architecture, options, spec.shape)
     except ValueError as error:
         raise NetworkError(f"shape: {error}") from error
     with talking_on_stderr():
-        return BUILDERS[spec.architecture](spec, options, weights)
+        return builder_of(spec.architecture)(spec, options, weights)
 
 
 def _assembled(parts: Parts, spec: NetworkSpec) -> Any:
@@ -203,7 +204,7 @@ def _preprocess(spec: NetworkSpec) -> Callable[[Any], Any]:
     """What pixel values, 0 to 255, go through: the backbone's, to -1 to 1 without one, nothing for own networks."""
     if has_backbone(spec.architecture):
         return preprocessing(str(spec.backbone), spec.shape[2], spec.first_convolution)
-    if spec.architecture in BUILDERS:
+    if spec.architecture in ARCHITECTURES:
         return lambda images: images / 127.5 - 1
     return lambda images: images
 

@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from toolkit.config.training.networks import FusionOptions, PoolingOptions, RefineNetOptions, ResidualUnitOptions
+from toolkit.config.training.networks import (
+    FusionOptions,
+    NetworkSpec,
+    PoolingOptions,
+    RefineNetOptions,
+    ResidualUnitOptions,
+)
 from toolkit.errors import NetworkError
 from toolkit.learning.networks.encoders import Parts, Tensor, build_encoder, feature_named, features_by_stride
 from toolkit.learning.runtime import tf
@@ -12,15 +18,14 @@ _FEWEST_FILTERS = 32
 _ADDED_SCALE = 0.1
 
 
-def refinenet(
-    options: RefineNetOptions, backbone: str, weights: str | None, shape: tuple[int, int, int], classes: int
-) -> Parts:
+def refinenet(spec: NetworkSpec, options: RefineNetOptions, weights: str | None) -> Parts:
     """RefineNet (Lin et al. 2017, arXiv:1611.06612) on an encoder of segmentation-models.
 
     Raises:
         NetworkError: a layer of refine_net_blocks does not exist, or the blocks are not in order.
     """
-    encoder = build_encoder(backbone, shape, weights)
+    backbone = str(spec.backbone)
+    encoder = build_encoder(backbone, spec.shape, weights)
     blocks = _features(options, encoder, backbone)
     deepest, x = blocks[0][0], None
     for number, features in enumerate(blocks):
@@ -29,8 +34,8 @@ def refinenet(
         x = _residual_units(options.rcu_kwargs, x, 1, f"output_rcu{number}")
     if options.dropout:
         x = tf.keras.layers.Dropout(options.dropout, name="output_dropout")(x)
-    x = tf.keras.layers.Conv2D(classes, 3, padding="same", name="head_conv")(x)
-    factors = _factors(x, shape[0], shape[1], "the input")
+    x = tf.keras.layers.Conv2D(spec.classes, 3, padding="same", name="head_conv")(x)
+    factors = _factors(x, spec.shape[0], spec.shape[1], "the input")
     x = tf.keras.layers.UpSampling2D(factors, interpolation="bilinear", name="final_upsampling")(x)
     used = tf.keras.Model(encoder.input, [feature for block in blocks for feature in block])
     return Parts(encoder.input, x, deepest, tuple(layer.name for layer in used.layers))

@@ -1,18 +1,25 @@
-"""Every architecture by name: those of segmentation-models, ours, and the user's own."""
+"""The builders of architectures by name: those of segmentation-models, of this room, and of plugins."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-from toolkit.config.training.networks import ArchitectureOptions, NetworkSpec
+from toolkit.config.training.networks import ARCHITECTURES, ArchitectureOptions, NetworkSpec
 from toolkit.errors import NetworkError
-from toolkit.learning.networks.deeplab import deeplab
 from toolkit.learning.networks.encoders import Parts, any_number_of_channels
-from toolkit.learning.networks.modular_unet import modular_unet
-from toolkit.learning.networks.refinenet import refinenet
 from toolkit.learning.runtime import segmentation_models, tf
 
 Builder = Callable[[NetworkSpec, Any, str | None], Parts]
 """From a specification, the architecture's options and `imagenet` or None to the parts of a network."""
+
+
+def builder_of(architecture: str) -> Builder:
+    """The function that builds an architecture, as its entry in `toolkit.config.training.networks` names it."""
+    module, _, function = ARCHITECTURES[architecture].builder.rpartition(".")
+    if module == "segmentation_models":
+        return _of_library(getattr(segmentation_models, function))
+    builder: Builder = getattr(import_module(f"toolkit.learning.networks.{module}"), function)
+    return builder
 
 
 def _of_library(function: Callable[..., Any]) -> Builder:
@@ -51,30 +58,6 @@ def _parts_of_library(model: Any) -> Parts:
 
 def _followers(layer: Any) -> set[str]:
     return {node.outbound_layer.name for node in layer.outbound_nodes}
-
-
-def _deeplab(spec: NetworkSpec, options: Any, weights: str | None) -> Parts:
-    return deeplab(options, str(spec.backbone), weights, spec.shape, spec.classes)
-
-
-def _refinenet(spec: NetworkSpec, options: Any, weights: str | None) -> Parts:
-    return refinenet(options, str(spec.backbone), weights, spec.shape, spec.classes)
-
-
-def _modular_unet(spec: NetworkSpec, options: Any, weights: str | None) -> Parts:
-    return modular_unet(options, spec.shape, spec.classes)
-
-
-BUILDERS: dict[str, Builder] = {
-    "Unet": _of_library(segmentation_models.Unet),
-    "FPN": _of_library(segmentation_models.FPN),
-    "Linknet": _of_library(segmentation_models.Linknet),
-    "PSPNet": _of_library(segmentation_models.PSPNet),
-    "DeepLabV3Plus": _deeplab,
-    "DeepLabV3": _deeplab,
-    "RefineNet": _refinenet,
-    "ModularUnet": _modular_unet,
-}
 
 
 def build_own(spec: NetworkSpec, function: Callable[..., Any]) -> Parts:

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from toolkit.config.training.callbacks import (
@@ -15,11 +14,9 @@ from toolkit.config.training.callbacks import (
     monitored_value,
 )
 from toolkit.errors import ConfigError
-from toolkit.learning.optimizing.schedules import batches_of, rate_after
+from toolkit.learning.plugins import NO_PLUGINS
 
 _LOSSES = ("loss", "val_loss")
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Callback(Protocol):
@@ -85,16 +82,12 @@ class StopEarly:
 class LowerOnPlateau:
     """A falling factor of the learning rate with the rules of Keras's ReduceLROnPlateau.
 
-    `lr` is the learning rate that `factor` 1 stands for, against which `min_lr` is held; epochs before `first_epoch`
-    (counted from 0) are not watched.
+    `lr` is the learning rate that `factor` 1 stands for, against which `min_lr` is held.
     """
 
-    def __init__(
-        self, arguments: ReduceLROnPlateau, monitor: str, *, falls: bool, lr: float, first_epoch: int = 0
-    ) -> None:
+    def __init__(self, arguments: ReduceLROnPlateau, monitor: str, *, falls: bool, lr: float) -> None:
         self._arguments, self._monitor, self._falls = arguments, monitor, falls
-        self._lr, self._first_epoch = lr, first_epoch
-        self._rate = lr
+        self._lr = self._rate = lr
         self._best: float | None = None
         self._wait = self._cooldown = 0
 
@@ -106,8 +99,6 @@ class LowerOnPlateau:
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
         """Count the epochs since the last improvement, and lower the factor when there are too many."""
         current = _value_of(self._monitor, values)
-        if epoch < self._first_epoch:
-            return None
         if self._cooldown > 0:
             self._cooldown -= 1
             self._wait = 0
@@ -183,16 +174,15 @@ class OwnCallback:
 def build_callbacks(
     specs: Sequence[CallbackSpec],
     primary_metric: str,
-    own: Mapping[str, Any] = _NOTHING,
+    plugins: Mapping[str, Any] = NO_PLUGINS,
     *,
     lr: float,
-    batches: int,
     lower_is_better: Collection[str] = (),
 ) -> list[Callback]:
     """The callbacks of a stage, in order; those that are schedules or only logging have no part in it.
 
-    `lr` is the stage's learning rate, `batches` the number in its first epoch, `own` holds the user's classes by name,
-    and `lower_is_better` has the labels of the metrics that mode `auto` lets fall, besides the losses.
+    `lr` is the stage's learning rate, `plugins` holds the user's classes by name, and `lower_is_better` has the labels
+    of the metrics that mode `auto` lets fall, besides the losses.
 
     Raises:
         ValueError: a class of the user's cannot be made or lacks a method.
@@ -200,28 +190,25 @@ def build_callbacks(
     built: list[Callback] = []
     for spec in specs:
         if isinstance(spec.arguments, Mapping):
-            built.append(OwnCallback(spec.name, _made(spec.name, spec.arguments, own)))
+            built.append(OwnCallback(spec.name, _made(spec.name, spec.arguments, plugins)))
         elif isinstance(spec.arguments, Monitoring):
             monitor, mode = monitored_value(spec.arguments.monitor, primary_metric), spec.arguments.mode
             falls = mode == "min" or (mode == "auto" and monitor in (*_LOSSES, *lower_is_better))
-            built.append(_watching(spec, monitor, lr, batches, falls=falls))
+            built.append(_watching(spec, monitor, lr, falls=falls))
     return built
 
 
-def _watching(spec: CallbackSpec, monitor: str, lr: float, batches: int, *, falls: bool) -> Callback:
+def _watching(spec: CallbackSpec, monitor: str, lr: float, *, falls: bool) -> Callback:
     if isinstance(spec.arguments, EarlyStopping):
         return StopEarly(spec.arguments, monitor, falls=falls)
     if not isinstance(spec.arguments, ReduceLROnPlateau):
         raise TypeError(f"nothing is known to watch for {spec.name}")
-    if spec.after is None:
-        return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr)
-    lr, first_epoch = rate_after(spec.after, lr), batches_of(spec.after, batches) // batches
-    return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr, first_epoch=first_epoch)
+    return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr)
 
 
-def _made(name: str, arguments: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
+def _made(name: str, arguments: Mapping[str, Any], plugins: Mapping[str, Any]) -> Any:
     try:
-        return own[name](**arguments)
+        return plugins[name](**arguments)
     except TypeError as error:
         raise ValueError(f"the callback {name} could not be made: {error}") from error
 

@@ -1,18 +1,16 @@
 """Optimizers: from their names and arguments to those of Keras, with all their state in `variables`."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from toolkit.config.training.optimizers import OptimizerArguments, OptimizerCall
+from toolkit.learning.plugins import NO_PLUGINS
 from toolkit.learning.runtime import tf
 
 NEVER_DECAYED = (r"(^|/)(bias|gamma|beta)(_\d+)?(:\d+)?$",)
 """Names of variables that weight decay spares: biases, and what normalisation layers scale and shift by."""
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Nadam(tf.keras.optimizers.Nadam):  # type: ignore[misc] # tf.keras has no types
@@ -65,10 +63,10 @@ OPTIMIZERS: dict[str, Any] = {
 """The class of each optimizer that a configuration names."""
 
 
-def build_optimizer(call: OptimizerCall, lr: float, own: Mapping[str, Any] = _NOTHING) -> Any:
+def build_optimizer(call: OptimizerCall, lr: float, plugins: Mapping[str, Any] = NO_PLUGINS) -> Any:
     """A new optimizer (tf.keras.optimizers.Optimizer) at learning rate `lr`, not built yet.
 
-    `own` holds the user's classes or functions by name; they are called with `learning_rate` and their arguments.
+    `plugins` holds the user's classes or functions by name; they are called with `learning_rate` and their arguments.
     Once it is built with the trainable variables, `optimizer.variables` is all of its state but the learning rate,
     which the schedule assigns at every batch.
 
@@ -76,7 +74,7 @@ def build_optimizer(call: OptimizerCall, lr: float, own: Mapping[str, Any] = _NO
         ValueError: what the user's name stands for does not take the arguments or gives no optimizer.
     """
     if not isinstance(call.arguments, OptimizerArguments):
-        return _own_optimizer(call.name, call.arguments, lr, own)
+        return _own_optimizer(call.name, call.arguments, lr, plugins)
     # Compiling each variable's update needs tools that a GPU without the CUDA toolkit lacks, and gains little.
     optimizer = OPTIMIZERS[call.name](learning_rate=lr, jit_compile=False, **call.arguments.model_dump())
     optimizer.exclude_from_weight_decay(var_names=NEVER_DECAYED)
@@ -92,9 +90,9 @@ def variables_of(optimizer: Any) -> list[Any]:
     return variables
 
 
-def _own_optimizer(name: str, arguments: Mapping[str, Any], lr: float, own: Mapping[str, Any]) -> Any:
+def _own_optimizer(name: str, arguments: Mapping[str, Any], lr: float, plugins: Mapping[str, Any]) -> Any:
     try:
-        optimizer = own[name](learning_rate=lr, **arguments)
+        optimizer = plugins[name](learning_rate=lr, **arguments)
     except TypeError as error:
         raise ValueError(f"the optimizer {name} could not be made: {error}") from error
     if not isinstance(optimizer, tf.keras.optimizers.Optimizer):

@@ -4,7 +4,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from toolkit.config.training.schedules import (
@@ -14,19 +13,15 @@ from toolkit.config.training.schedules import (
     CyclicLR,
     Exponential,
     Linear,
-    LRVariator,
     OneCycle,
     PluginSchedule,
     Polynomial,
     Schedule,
     StepDecay,
-    Variations,
     WarmUp,
 )
 from toolkit.errors import ConfigError
-from toolkit.learning.plugins import check_call
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+from toolkit.learning.plugins import NO_PLUGINS, check_call
 
 
 @dataclass(frozen=True)
@@ -64,9 +59,9 @@ class _Place:
 
 
 def build_schedule(
-    schedule: Schedule, lr: float, epochs: int, own: Mapping[str, Any] = _NOTHING
+    schedule: Schedule, lr: float, epochs: int, plugins: Mapping[str, Any] = NO_PLUGINS
 ) -> Callable[[Moment], float]:
-    """The learning rate of every moment of a stage; `own` holds the user's functions by name.
+    """The learning rate of every moment of a stage; `plugins` holds the user's functions by name.
 
     A user's function that gives no learning rate ends in a ConfigError when it is asked.
 
@@ -76,7 +71,7 @@ def build_schedule(
     spans = schedule.spans(epochs)
     first = schedule.legs[0]
     if isinstance(first, PluginSchedule):
-        return _own_schedule(first, lr, own)
+        return _own_schedule(first, lr, plugins)
     starts = [start for start, _ in spans]
 
     def learning_rate(moment: Moment) -> float:
@@ -99,26 +94,12 @@ def cycle_ends(schedule: Schedule, epochs: int) -> frozenset[int]:
             boundaries = _restarts(leg, start, end)[1:]
         elif isinstance(leg, CyclicLR) and leg.unit == "epochs":
             boundaries = _multiples(start, end, 2 * leg.step_size)
-        elif isinstance(leg, Variations) and leg.pieces[0].periodEpochs is not None:
-            boundaries = _multiples(start, end, leg.pieces[0].periodEpochs)
         found |= {round(at) - 1 for at in boundaries if at <= end + 1e-9 and abs(at - round(at)) < 1e-9}
     return frozenset(found)
 
 
-def rate_after(variations: Variations, lr: float) -> float:
-    """The learning rate at which a chain of curves that began at `lr` ends."""
-    for piece in variations.pieces:
-        lr = _along(piece, lr, 1.0)
-    return lr
-
-
-def batches_of(variations: Variations, batches: int) -> int:
-    """How many batches a chain of curves takes where an epoch has `batches`."""
-    return sum(_size(piece, batches) for piece in variations.pieces)
-
-
-def _own_schedule(call: PluginSchedule, lr: float, own: Mapping[str, Any]) -> Callable[[Moment], float]:
-    function = own[call.name]
+def _own_schedule(call: PluginSchedule, lr: float, plugins: Mapping[str, Any]) -> Callable[[Moment], float]:
+    function = plugins[call.name]
     if not callable(function):
         raise ValueError(f"{call.name} cannot be called; a schedule is a function (moment, lr) -> learning rate")
     check_call(call.name, function, ("moment", "lr"), call.arguments)
@@ -187,21 +168,6 @@ def _cyclic(arguments: CyclicLR, place: _Place) -> float:
     return arguments.base_lr + (arguments.max_lr - arguments.base_lr) * height * scale[arguments.mode]
 
 
-def _varied(arguments: Variations, place: _Place) -> float:
-    first = arguments.pieces[0]
-    position, lr, start = round(place.elapsed * place.batches), place.lr, 0
-    period = first.periodSteps or _whole((first.periodEpochs or 0) * place.batches)
-    if period:
-        position %= period
-    for piece in arguments.pieces:
-        size = _size(piece, place.batches)
-        if position < start + size:
-            # The last batch of a curve is where it arrives.
-            return _along(piece, lr, (position - start) / (size - 1) if size > 1 else 1.0)
-        lr, start = _along(piece, lr, 1.0), start + size
-    return lr
-
-
 _RATES: dict[type, Callable[[Any, _Place], float]] = {
     Constant: _constant,
     Linear: _linear,
@@ -213,33 +179,8 @@ _RATES: dict[type, Callable[[Any, _Place], float]] = {
     Exponential: _exponential,
     StepDecay: _step_decay,
     CyclicLR: _cyclic,
-    Variations: _varied,
 }
 """How each kind of leg computes the learning rate."""
-
-
-_CURVES: dict[str, Callable[[float], float]] = {
-    "const": lambda _: 0.0,
-    "linear": lambda share: share,
-    "sin": lambda share: math.sin(math.pi * share / 2),
-    "sin+": lambda share: math.sin(math.pi * share / 2),
-    "sin-": lambda share: 1 - math.sin(math.pi * share / 2),
-    "cos": lambda share: math.cos(math.pi * share / 2),
-    "cos-": lambda share: math.cos(math.pi * share / 2),
-    "cos+": lambda share: 1 - math.cos(math.pi * share / 2),
-}
-"""Share of the way from `fromVal` to `toVal` by the share of the time, both 0–1."""
-
-
-def _along(piece: LRVariator, lr: float, share: float) -> float:
-    start = piece.fromVal if piece.fromVal is not None else lr
-    end = piece.toVal if piece.toVal is not None else start
-    way = _CURVES[piece.style](share) if isinstance(piece.style, str) else math.pow(share, piece.style)
-    return max(0.0, start + (end - start) * way)
-
-
-def _size(piece: LRVariator, batches: int) -> int:
-    return piece.absSize or max(1, _whole((piece.relSize or 0) * batches))
 
 
 def _restarts(arguments: CosineRestarts, start: float, end: float) -> list[float]:

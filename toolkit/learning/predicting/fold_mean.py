@@ -34,7 +34,7 @@ class Predicting:
     """Networks that take the weights of one file after the other, one for each size of input that views ask for."""
 
     def __init__(
-        self, experiment: Experiment, config: Config, precision: str, own: Mapping[str, Any], sets: Sequence[str]
+        self, experiment: Experiment, config: Config, precision: str, plugins: Mapping[str, Any], sets: Sequence[str]
     ) -> None:
         """Build the networks.
 
@@ -42,16 +42,16 @@ class Predicting:
             experiment: that was fitted, for messages.
             config: its configuration; images have the size of the last stage.
             precision: of the arithmetic, as resolved.yaml keeps it.
-            own: the user's own architectures and transforms by name.
+            plugins: the user's own architectures and transforms by name.
             sets: the sets of views; what is predicted with one does not depend on the others.
 
         Raises:
             ConfigError: two scales of the views come to the same size of the network's input.
         """
-        self._config, self._own, self._precision = config, own, parse_precision(precision)
+        self._config, self._plugins, self._precision = config, plugins, parse_precision(precision)
         self._sets = [parse_views(views) for views in sets]
         every = [view for views in self._sets for view in views]
-        shapes = view_shapes(config, every, own)
+        shapes = view_shapes(config, every, plugins)
         configure(self._precision)
         tf.keras.backend.clear_session()
         height, width, channels = config.prediction_shape
@@ -59,7 +59,7 @@ class Predicting:
         self._networks = {size: self._build((*size, channels)) for size in sizes}
         at_once = images_at_once(config.prediction_batch)
         self._predict = ViewsPredictor(self._networks, shapes, self._sets, config.activation, at_once=at_once)
-        self._reader = build_reader(config, lambda key: f"{experiment.resolved}: {'.'.join(map(str, key))}", own)
+        self._reader = build_reader(config, lambda key: f"{experiment.resolved}: {'.'.join(map(str, key))}", plugins)
 
     def predict(
         self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task
@@ -125,7 +125,7 @@ class Predicting:
     def _build(self, shape: tuple[int, int, int]) -> Network:
         # Every weight is replaced by a fold's: downloading those of imagenet would be for nothing.
         bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
-        return build_network(bare, self._config.seed, own=self._own)
+        return build_network(bare, self._config.seed, plugins=self._plugins)
 
     def _load(self, path: Path) -> None:
         (_, first), *others = self._networks.items()

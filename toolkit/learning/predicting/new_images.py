@@ -11,7 +11,7 @@ from toolkit.core.images.chunks import chunks
 from toolkit.core.recipe.probabilities import Stored, StoredType, mean_presence, to_stored
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Fitted, FittedEnsemble, Networks, classes_of
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Plugins
 from toolkit.learning.predicting.fold_mean import Predicting
 from toolkit.learning.predicting.predictor import Predicted, Rows, whole_maps
 from toolkit.messages import Progress, Task
@@ -56,8 +56,10 @@ class ImagePredictor:
 class _OfNetworks:
     def __init__(self, networks: Networks, progress: Progress) -> None:
         self._networks = networks
-        own = Own(networks.experiment.config, progress)
-        self._predicting = Predicting(networks.experiment, networks.config, networks.precision, own, [networks.views])
+        plugins = Plugins.of(networks.experiment, progress)
+        self._predicting = Predicting(
+            networks.experiment, networks.config, networks.precision, plugins, [networks.views]
+        )
 
     def __call__(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
         return self._predicting.rows(self._networks.weights, images, ids, task)

@@ -49,7 +49,7 @@ class FittedExperiment:
     resolved: Resolved
     ids: tuple[str, ...]
     folds: Integers
-    own: Mapping[str, Any]
+    plugins: Mapping[str, Any]
     part: MemberPart = WHOLE
 
     def predictions(self, split: Split, views: str) -> Path:
@@ -152,7 +152,7 @@ def _predict_by_all(
 
 
 def _predicting(fitted: FittedExperiment, sets: Sequence[str]) -> Predicting:
-    return Predicting(fitted.experiment, fitted.config, fitted.resolved.precision, fitted.own, sets)
+    return Predicting(fitted.experiment, fitted.config, fitted.resolved.precision, fitted.plugins, sets)
 
 
 def _write(predicted: Iterable[Rows], writers: Sequence[ProbabilityWriter]) -> None:

@@ -1,4 +1,4 @@
-"""Averages of weights that compete with the best epoch of a stage: collected epoch by epoch, restored with it."""
+"""Averaged weights that compete with the best epoch of a stage: collected epoch by epoch, and restored on resuming."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from toolkit.learning.training.checkpoints import Arrays, assign
 
 
 class Candidates:
-    """The averages that a stage asks for: of all steps (EMA), of the last epochs (SWA), of the best ones (soup)."""
+    """The averages that a stage configures: over all steps (EMA), the last epochs (SWA), the best epochs (soup)."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Candidates:
         self._stochastic = None if self._spec.swa is None else StochasticAverage()
 
     def after_epoch(self, history: Sequence[Epoch]) -> None:
-        """Take the weights of the epoch that has just ended where they count."""
+        """Collect the weights of the epoch that has just ended, where an average includes them."""
         number = history[-1].number
         swa = self._spec.swa
         if self._stochastic is not None and swa is not None and number >= first_averaged_epoch(swa.start, self._epochs):
@@ -46,14 +46,14 @@ class Candidates:
             self._network.save_weights(self._folder.candidate(number))
 
     def tidy(self, history: Sequence[Epoch]) -> None:
-        """Delete the weights of epochs that are no longer among the best; only after a checkpoint that says so."""
+        """Delete the weights of epochs that are no longer among the best; call it only after the checkpoint."""
         kept = {self._folder.candidate(number) for number in self._best(history)}
         for path in self._folder.candidates():
             if path not in kept:
                 path.unlink()
 
     def arrays(self) -> dict[str, Arrays]:
-        """What a checkpoint has to keep."""
+        """The arrays that a checkpoint has to keep, by name."""
         arrays: dict[str, Arrays] = {}
         if self._moving is not None:
             arrays["moving_average"] = [variable.numpy() for variable in self._moving.variables]
@@ -62,7 +62,11 @@ class Candidates:
         return arrays
 
     def restore(self, arrays: Mapping[str, Arrays], path: Path) -> None:
-        """The inverse of `arrays`."""
+        """Restore the state from `arrays` of the checkpoint at `path`.
+
+        Raises:
+            StorageError: the arrays do not fit the network.
+        """
         if self._moving is not None:
             assign(self._moving.variables, arrays["moving_average"], path)
         if self._stochastic is not None:
@@ -70,9 +74,10 @@ class Candidates:
             self._stochastic = StochasticAverage(int(count), mean)
 
     def weights(self, history: Sequence[Epoch]) -> Iterator[tuple[str, list[npt.NDArray[Any]]]]:
-        """Each average by name, as `model.get_weights()` orders them; batch statistics are those of no epoch.
+        """The name and weights of each average, in the order of `model.get_weights()`.
 
-        Only epochs that the history calls the best are in the soup: a run that was killed may have left more files.
+        Batch-norm statistics are averaged too and must be re-estimated. The soup is of the best epochs of the history
+        alone: a run that was killed may have left the files of others.
         """
         if self._moving is not None:
             yield "ema", self._moving.weights()
@@ -87,7 +92,7 @@ class Candidates:
             yield "soup", soup(several)
 
     def _best(self, history: Sequence[Epoch]) -> set[int]:
-        """Numbers of the best epochs, earlier ones first among equals."""
+        """Numbers of the best epochs; among equal scores the earlier epoch is better."""
         if self._spec.soup is None:
             return set()
         sign = -1 if self._is_better(1.0, 0.0) else 1

@@ -1,4 +1,4 @@
-"""What a stage needs to go on where it was, in one file that appears whole: arrays, and plain state beside them."""
+"""Checkpoints: all that a stage needs to resume, arrays and plain data, in one file that is written whole."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ Arrays = Sequence[npt.NDArray[Any]]
 class Checkpoint:
     """A stage after some epochs.
 
-    `arrays` are lists of arrays by name: weights, optimizer, averages. `state` is plain data: the history, callbacks,
-    whether the stage was stopped.
+    `arrays` are lists of arrays by name: weights, optimizer, averages. `state` is plain data: the history, the state of
+    the callbacks, and why the stage was stopped.
     """
 
     arrays: Mapping[str, Arrays]
@@ -29,9 +29,9 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write it whole or not at all."""
+    """Write a checkpoint, whole or not at all."""
     with new_path(path) as temporary, h5py.File(temporary, "w") as file:
-        # Not an attribute: those hold 64 kB, which the history of a few hundred epochs fills.
+        # A data set, because an attribute holds only 64 kB: less than the history of a few hundred epochs.
         file["state"] = json.dumps(checkpoint.state)
         groups = file.create_group("arrays")
         for name, arrays in checkpoint.arrays.items():
@@ -41,7 +41,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read what `write_checkpoint` has written.
+    """Read a file that `write_checkpoint` has written.
 
     Raises:
         StorageError: the file is damaged.
@@ -56,10 +56,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def assign(variables: Sequence[Any], arrays: Arrays, path: Path) -> None:
-    """Give variables of TensorFlow their values back.
+    """Assign the values of a checkpoint to variables of TensorFlow.
 
     Raises:
-        StorageError: there are not as many values, or of other shapes: the file belongs to something else.
+        StorageError: the values differ from the variables in number or shape.
     """
     if len(variables) != len(arrays):
         raise _damaged(path, f"{len(arrays)} values, expected {len(variables)}")
@@ -70,4 +70,4 @@ def assign(variables: Sequence[Any], arrays: Arrays, path: Path) -> None:
 
 
 def _damaged(path: Path, why: str) -> StorageError:
-    return StorageError(f"{path} is damaged: {why}", f"Delete {path}: the stage then starts again.")
+    return StorageError(f"{path} is damaged: {why}", f"Delete {path}; the stage then starts from the beginning.")

@@ -1,9 +1,9 @@
-"""What the folds of an experiment share while they are trained."""
+"""The data that all folds share, and what each epoch draws from them: images, crops or patches."""
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,27 +11,28 @@ import numpy as np
 from toolkit.config.resolved_stage import Stage
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.images.tiles import window_size
-from toolkit.core.metrics.metric import Metric
-from toolkit.core.recipe.probabilities import StoredType
 from toolkit.core.sampling.class_weights import balanced_class_weights
 from toolkit.core.sampling.epoch_sampling import area_groups, select_images, shuffled_batches
-from toolkit.core.sampling.patches import HardPlaces, Occupancy, PatchRule, draw_patches, group_images
+from toolkit.core.sampling.patches import HardPlaces, Occupancy, PatchRule, cell_of, draw_patches, group_images
+from toolkit.errors import ConfigError
+from toolkit.files.datasets.crops import crop_pool
+from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Pool, Sample
-from toolkit.learning.augmentation.augmentation import Augmentation
-from toolkit.learning.augmentation.mixing import Mixing
+from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.batches import SampleReader, training_batches
-from toolkit.learning.optimizing.callbacks import Callback, build_callbacks
+from toolkit.learning.training.plan import Plan
+from toolkit.messages import Progress
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """When to stop, by the clock of `time.monotonic`; never, if it is infinite."""
+    """The time by which training stops, on the clock of `time.monotonic`; infinite for no limit."""
 
     at: float = float("inf")
 
     @classmethod
     def after(cls, seconds: float | None) -> "Deadline":
-        """So many seconds from now; never if None."""
+        """A deadline so many seconds from now; no limit if None."""
         return cls() if seconds is None else cls(time.monotonic() + seconds)
 
     def is_over(self) -> bool:
@@ -44,7 +45,7 @@ NEVER = Deadline()
 
 @dataclass(frozen=True)
 class Run:
-    """One training of one fold; `repeat` counts those with further seeds."""
+    """One training of one fold; `repeat` counts the trainings with further seeds from 0."""
 
     fold: int
     repeat: int
@@ -52,17 +53,21 @@ class Run:
 
     @property
     def title(self) -> str:
-        """For messages."""
-        return f"fold {self.fold}" + (f" · seed {self.seed}" if self.repeat else "")
+        """`fold 2`, or `fold 2 · seed 1` for a further seed."""
+        return f"fold {self.fold}" + (f" · seed {self.repeat}" if self.repeat else "")
 
     def draw(self, stage: Stage, epoch: int) -> tuple[int, int, int, int]:
-        """What the random draws of an epoch derive from."""
+        """The numbers from which all random draws of an epoch derive."""
         return self.seed, self.fold, stage.number, epoch
 
 
 @dataclass(frozen=True)
 class Patches:
-    """What patches are drawn by: `occupancies` has one entry a sample of the pool, `share` is None for anywhere."""
+    """How patches are drawn.
+
+    `occupancies` has one entry a sample of the pool. `share` is the share of patches with foreground; None draws them
+    anywhere.
+    """
 
     occupancies: Sequence[Occupancy]
     per_image: int
@@ -72,9 +77,10 @@ class Patches:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What an epoch trains on: samples, and ascending positions of those that are taken, some perhaps twice.
+    """What an epoch trains on.
 
-    Those of the same group, `int64 (positions,)`, are read one after the other, if there are groups.
+    `positions` are the ascending positions of the chosen samples; one may occur twice. With `groups`, `int64
+    (positions,)`, samples of the same group are read one after the other.
     """
 
     samples: Sequence[Sample]
@@ -82,70 +88,67 @@ class Drawn:
     groups: Integers | None = None
 
     def __len__(self) -> int:
-        """How many are taken."""
+        """The number of chosen samples."""
         return len(self.positions)
 
     def batches(self, batch: int, *draw: int) -> list[Integers]:
-        """Positions batch by batch, in an order that derives from `draw`."""
+        """Positions batch by batch, in a random order that derives from `draw`."""
         return shuffled_batches(self.positions, batch, *draw, groups=self.groups)
 
 
 HardNegatives = Floats | HardPlaces
-"""Weights for drawing negatives, `float64 (samples,)`, above 0; of patches, the places that are hard."""
+"""Weights for drawing negatives, `float64 (samples,)`, above 0; for patches, the places that are hard."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Samples, how they are read, augmented and judged.
+    """What the folds of an experiment share while they are trained.
 
-    `pool` has the images, which are judged whole. Epochs draw from `parts` of them, or windows by `patches`, if there
-    are any. `metrics` has the primary one first; `augmentations` and `mixings` have one entry a stage.
+    `pool` has the images, which are always validated whole. Epochs draw from them, from `crops` of them, or `patches`.
     """
 
+    experiment: Experiment
+    plan: Plan
     pool: Pool
-    reader: SampleReader
-    augmentations: Sequence[Augmentation]
-    mixings: Sequence[Mixing]
-    metrics: Sequence[Metric]
-    stored_probability: StoredType
-    seed: int
-    own: Mapping[str, Any] = field(default_factory=dict)
     deadline: Deadline = NEVER
-    parts: Pool | None = None
+    crops: Pool | None = None
     patches: Patches | None = None
 
     @property
-    def occupancies(self) -> Sequence[Occupancy]:
-        """Where the images of the pool have foreground; none where no patches are drawn."""
-        return () if self.patches is None else self.patches.occupancies
+    def reader(self) -> SampleReader:
+        """Reads samples at the size of the last stage."""
+        return self.plan.reader
+
+    @property
+    def seed(self) -> int:
+        """The seed of the experiment."""
+        return self.plan.config.seed
 
     @property
     def drawn_from(self) -> Pool:
-        """The images, or their parts: what is positive or negative and drawn as such."""
-        return self.parts or self.pool
+        """The images or their crops: what is positive or negative, and drawn as such."""
+        return self.crops or self.pool
 
-    def callbacks_of(self, stage: Stage, batches: int) -> list[Callback]:
-        """New callbacks of a stage whose first epoch has so many batches."""
-        return callbacks_of(stage, self.metrics, self.own, batches)
+    @property
+    def occupancies(self) -> Sequence[Occupancy]:
+        """Where the images of the pool have foreground; empty unless patches are drawn."""
+        return () if self.patches is None else self.patches.occupancies
 
     def draw(self, stage: Stage, run: Run, epoch: int, hard: HardNegatives | None = None) -> Drawn:
         """What an epoch trains on.
 
         Args:
-            stage, run: of the training.
-            epoch: counted from 0; one below 0 is none of the training's, and has as many negatives as the first.
-            hard: the negatives that are drawn more often; all alike if left out.
+            stage: of the training.
+            run: of the training.
+            epoch: counted from 0. Negative numbers are for epochs outside training, which have as many negatives as
+                the first.
+            hard: negatives to draw more often; None to draw all alike.
         """
         pool = self.drawn_from
         train = pool.training_positions(run.fold)
-        groups = None
-        if stage.positives == "area_bins":
-            groups = area_groups(pool.coverage[train])
-        elif stage.positives == "classes":
-            first = 1 if self.reader.classes.activation == "softmax" else 0
-            groups = pool.pixels[train, first:] > 0
-        shares = None if pool.shares is None else pool.shares[train]
         done = max(0, epoch) / max(1, stage.epochs - 1)
+        groups = self._groups(stage, pool, train)
+        shares = None if pool.shares is None else pool.shares[train]
         if self.patches is not None:
             share = stage.negatives.share_of_positives(done)
             rule = PatchRule(
@@ -169,6 +172,15 @@ class TrainingData:
         )
         return Drawn(pool.samples, train[chosen])
 
+    def _groups(self, stage: Stage, pool: Pool, train: Integers) -> Any:
+        """The groups between which positives are balanced: bins of their area, or classes; None for neither."""
+        if stage.positives == "area_bins":
+            return area_groups(pool.coverage[train])
+        if stage.positives == "classes":
+            first = 1 if self.reader.classes.activation == "softmax" else 0
+            return pool.pixels[train, first:] > 0
+        return None
+
     def _draw_patches(self, patches: Patches, train: Integers, rule: PatchRule, draw: Sequence[int]) -> Drawn:
         images = [patches.occupancies[place] for place in train]
         drawn = draw_patches(images, rule, *draw)
@@ -179,33 +191,52 @@ class TrainingData:
     def batches(
         self, stage: Stage, samples: Sequence[Sample], batches: Sequence[Integers], draw: Sequence[int]
     ) -> Iterator[Any]:
-        """Images and targets of batches of positions in `samples`, augmented and mixed as the stage wants it."""
-        augmentation, mixing = self.augmentations[stage.number], self.mixings[stage.number]
+        """Images and targets of batches of positions in `samples`, augmented and mixed as the stage configures."""
+        augmentation, mixing = self.plan.augmentations[stage.number], self.plan.mixings[stage.number]
         return training_batches(self.reader_of(stage), samples, augmentation, mixing, batches, *draw)
 
     def class_weights(self, stage: Stage, fold: int) -> tuple[float, ...] | None:
-        """What each class counts in the loss of a stage; balanced ones follow the fold's training images."""
+        """Weights of the classes in the loss of a stage; balanced ones follow the fold's training images."""
         if stage.class_weights != "balanced":
             return stage.class_weights
         counts = self.pool.pixels[self.pool.training_positions(fold)].sum(axis=0)
         return tuple(balanced_class_weights(counts).tolist())
 
     def reader_of(self, stage: Stage) -> SampleReader:
-        """The reader at the size of a stage."""
+        """Reads samples at the size of a stage."""
         return replace(self.reader, shape=stage.shape[:2])
 
-    def is_better(self, value: float, other: float) -> bool:
-        """Whether one value of the primary metric beats another."""
-        return self.metrics[0].is_better(value, other)
 
-
-def callbacks_of(stage: Stage, metrics: Sequence[Metric], own: Mapping[str, Any], batches: int) -> list[Callback]:
-    """New callbacks of a stage whose first epoch has so many batches.
+def prepare_training_data(
+    experiment: Experiment, plan: Plan, pool: Pool, progress: Progress, deadline: Deadline = NEVER
+) -> TrainingData:
+    """Prepare the images of a pool for training: cut crops, or find where patches have foreground.
 
     Raises:
-        ValueError: a callback of the user's cannot be made.
+        DataError: a mask cannot be read.
+        ConfigError: training images would be scaled down, although the configuration has tiles.
     """
-    falling = {metric.label for metric in metrics if metric.direction == "min"}
-    return build_callbacks(
-        stage.callbacks, metrics[0].label, own, lr=stage.lr, batches=batches, lower_is_better=falling
-    )
+    config = plan.config
+    if config.crops is not None:
+        return TrainingData(experiment, plan, pool, deadline, crops=crop_pool(pool, config.crops, progress))
+    if config.patches is not None:
+        patches = config.patches
+        cell = cell_of([window_size(stage.shape[:2], patches.scale) for stage in plan.stages])
+        occupancies = find_occupancies(pool.samples, cell, progress)
+        drawn = Patches(occupancies, patches.per_image, patches.positive_share, patches.scale)
+        return TrainingData(experiment, plan, pool, deadline, patches=drawn)
+    if config.tiles is not None:
+        for stage in plan.stages:
+            _refuse_shrunk(pool, stage.shape[:2])
+    return TrainingData(experiment, plan, pool, deadline)
+
+
+def _refuse_shrunk(pool: Pool, shape: tuple[int, int]) -> None:
+    for sample in pool.samples:
+        height, width = sample.size
+        if height > shape[0] or width > shape[1]:
+            raise ConfigError(
+                f"tiles: the image {sample.image_id} is {height}×{width}, larger than the shape {shape[0]}×{shape[1]}. "
+                "Training would scale it down, while prediction by tiles does not.",
+                "Add patches (for example patches: {per_image: 8}) or crops; see docs/large-images.md.",
+            )

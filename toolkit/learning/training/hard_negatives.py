@@ -1,4 +1,4 @@
-"""Which negatives are hard: those that the weights before a stage see foreground in."""
+"""Hard negatives: images or places without foreground in which the weights before a stage predict some."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,11 +27,18 @@ _COLUMNS_OF_PLACES = ("image_id", "position", "row", "column", "false_pixels")
 def weigh_negatives(
     predictor: Predictor, stage: Stage, data: TrainingData, run: Run, folder: StageFolder
 ) -> HardNegatives | None:
-    """What drawing negatives needs to know of them; None if the stage does not ask for it.
+    """How hard the negatives of a fold are; None if the stage does not configure `hard_negatives`.
 
-    An image, or part of one, of the training part that has no foreground weighs 1 + hard_negatives × (its false pixels
-    / the most of any), by the weights that the network has when the stage begins. Of patches the false pixels of each
-    place are found, in all training images. Both are kept for a stage that goes on after an interruption.
+    A training image (or crop) without foreground weighs 1 + hard_negatives × its false pixels / the most false pixels
+    of any. With patches, the false pixels of each place in all training images are counted instead. Predictions are
+    those of the network when the stage begins. The result is written to a file, for a stage that is interrupted.
+
+    Args:
+        predictor: predicts probabilities `float32 (batch, height, width, classes)` of a batch of images.
+        stage: that begins.
+        data: what the folds share.
+        run: the fold.
+        folder: of the stage.
     """
     if not stage.hard_negatives:
         return None
@@ -46,10 +53,10 @@ def weigh_negatives(
     false_pixels = np.zeros(len(pool.samples))
     samples = [pool.samples[position] for position in negatives]
     at = 0
-    for part, _, images, targets in validation_batches(data.reader_of(stage), samples, stage.batch):
+    for batch, _, images, targets in validation_batches(data.reader_of(stage), samples, stage.batch):
         found = _seen(predictor(images), data.reader.classes.activation) & (targets[..., 0].numpy() != IGNORE)
-        false_pixels[negatives[at : at + len(part)]] = found.sum(axis=(1, 2))
-        at += len(part)
+        false_pixels[negatives[at : at + len(batch)]] = found.sum(axis=(1, 2))
+        at += len(batch)
     weights: Floats = 1 + stage.hard_negatives * false_pixels / max(1.0, false_pixels.max())
     table = [(sample.image_id, weight) for sample, weight in zip(pool.samples, weights, strict=True)]
     write_text(path, format_table(_COLUMNS, table))
@@ -57,7 +64,7 @@ def weigh_negatives(
 
 
 def _false_pixels(predictor: Predictor, stage: Stage, data: TrainingData, run: Run, path: Path) -> Sequence[Integers]:
-    """False pixels in the cells of each image of the pool, `int64 (rows, columns)`; none where it is held out."""
+    """False pixels in the cells of each image of the pool, `int64 (rows, columns)`; 0 in images that are held out."""
     occupancies = data.occupancies
     counts = [np.zeros(image.foreground.shape, np.int64) for image in occupancies]
     if path.is_file():
@@ -73,8 +80,8 @@ def _false_pixels(predictor: Predictor, stage: Stage, data: TrainingData, run: R
         owners += [position] * len(of_image)
     assemblies = {position: Assembly(reader, pool.samples[position].source.images) for position in set(owners)}
     owner = iter(owners)
-    for part, placements, images, _ in validation_batches(reader, tiles, stage.batch):
-        for tile, placement, probability in zip(part, placements, predictor(images), strict=True):
+    for batch, placements, images, _ in validation_batches(reader, tiles, stage.batch):
+        for tile, placement, probability in zip(batch, placements, predictor(images), strict=True):
             position = next(owner)
             rows = assemblies[position].add(tile.image_id, [Predicted(placement.undo(probability), None)])
             if rows is not None:
@@ -90,7 +97,7 @@ def _false_pixels(predictor: Predictor, stage: Stage, data: TrainingData, run: R
 
 
 def _seen(probability: Probability, activation: Activation) -> npt.NDArray[np.bool_]:
-    """Where foreground is predicted, without the axis of the classes."""
+    """Where any class of the foreground is predicted, `bool (batch or rows, …)` without the axis of the classes."""
     chosen = probability.argmax(axis=-1) > 0 if activation == "softmax" else (probability > 0.5).any(axis=-1)
     found: npt.NDArray[np.bool_] = np.asarray(chosen)
     return found
@@ -105,6 +112,6 @@ def _false_in(rows: Rows, sample: Sample, activation: Activation) -> npt.NDArray
 
 
 def _count(cells: Integers, false: npt.NDArray[np.bool_], top: int, cell: int) -> None:
-    """Add the pixels of rows from `top` on to the cells that they lie in."""
+    """Add the false pixels of rows, the first of which is row `top` of the image, to the cells that they lie in."""
     in_columns = np.add.reduceat(false.astype(np.int64), edges_of(false.shape[1], cell)[:-1], axis=1)
     np.add.at(cells, (top + np.arange(len(false))) // cell, in_columns)

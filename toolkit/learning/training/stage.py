@@ -1,4 +1,4 @@
-"""One stage of one fold: its epochs, what is kept of them, and how it goes on after an interruption."""
+"""The third rung of training: the epochs of one stage, what is kept of them, and how an interrupted stage continues."""
 
 import math
 import time
@@ -10,7 +10,6 @@ from toolkit.config.resolved_stage import Stage
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.disk.writing import finite_or_none, write_json
-from toolkit.files.experiment.folder import StageFolder
 from toolkit.files.experiment.history import Epoch, write_history
 from toolkit.learning.optimizing.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.optimizing.weight_averages import reestimate_batch_norm
@@ -22,47 +21,65 @@ from toolkit.learning.training.hard_negatives import weigh_negatives
 from toolkit.learning.training.tensorboard import EpochLog
 from toolkit.learning.training.trainer import Trainer
 from toolkit.learning.training.validation import LOWER_LR, Validation
-from toolkit.messages import Progress, Task
+from toolkit.messages import Progress, Task, score_text
 
 _BATCHES_FOR_STATISTICS = 100
 
 
-class StageRun:
-    """One stage of one fold, from the weights that the network has."""
+def train_stage(
+    trainer: Trainer, stage: Stage, data: TrainingData, run: Run, *, progress: Progress, overall: Task
+) -> None:
+    """Train the epochs of a stage that are not done yet, from the weights that the network has.
 
-    def __init__(self, trainer: Trainer, stage: Stage, data: TrainingData, run: Run, folder: StageFolder) -> None:
-        self._stage, self._data, self._run, self._folder = stage, data, run, folder
+    The best weights and everything that resuming needs are written after each epoch.
+
+    Args:
+        trainer: the network.
+        stage: the stage.
+        data: what the folds share.
+        run: the fold, and the seed of this training.
+        progress: shows each epoch.
+        overall: advances by one with each epoch.
+
+    Raises:
+        TrainingError: the loss or a prediction is not a number; the best weights so far are kept.
+        OutOfTimeError: the time is up; finished epochs are kept.
+    """
+    _StageTraining(trainer, stage, data, run).run(progress, overall)
+
+
+class _StageTraining:
+    """One stage of one fold."""
+
+    def __init__(self, trainer: Trainer, stage: Stage, data: TrainingData, run: Run) -> None:
+        self._stage, self._data, self._run = stage, data, run
+        folder = self._folder = data.experiment.stage(run.fold, stage.number, run.repeat)
         self._title = f"{run.title} · stage {stage.number}"
         self._compiled = trainer.begin_stage(stage, data.class_weights(stage, run.fold))
         self._trainer = trainer
-        self._schedule = build_schedule(stage.schedule, stage.lr, stage.epochs, data.own)
+        self._schedule = build_schedule(stage.schedule, stage.lr, stage.epochs, data.plan.plugins)
         self._validation = Validation(trainer.predictor, self._compiled.validation_loss, stage, data, run)
-        self._candidates = Candidates(stage, folder, trainer.network, self._compiled.step.average, data.is_better)
+        self._candidates = Candidates(stage, folder, trainer.network, self._compiled.step.average, data.plan.is_better)
         self._log = EpochLog(folder.tensorboard, stage.callbacks)
         self._hard_negatives = weigh_negatives(trainer.predictor, stage, data, run, folder)
-        self._callbacks = data.callbacks_of(stage, -(-len(self._draw(0)) // stage.batch))
+        self._callbacks = data.plan.callbacks(stage)
         self._history: list[Epoch] = []
         self._stopped = ""
 
     def run(self, progress: Progress, overall: Task) -> None:
-        """Train the epochs that are not done yet; keep the best weights and everything that resuming needs.
-
-        Raises:
-            TrainingError: the loss or a prediction is no longer a number; the best weights so far are kept.
-            OutOfTimeError: the time is up; what is finished is kept.
-        """
+        """Train the epochs that are not done yet; raises as `train_stage`."""
         self._resume()
         overall.advance(len(self._history))
         self._folder.folder.mkdir(parents=True, exist_ok=True)
         for number in range(len(self._history), self._stage.epochs):
             if self._stopped:
                 break
-            # One epoch in any case: a time that is too short would never get anywhere else.
+            # At least one epoch is trained: with a time limit below that, repeated runs would never advance.
             if self._trainer.epochs_trained and self._data.deadline.is_over():
-                raise OutOfTimeError(f"the time is up before {self._where(number)}; all that is finished is kept")
+                raise OutOfTimeError(f"the time is up before {self._where(number)}; finished epochs are kept")
             self._finish_epoch(self._epoch(number, progress), progress)
             self._trainer.epochs_trained += 1
-            overall.advance(1, f"{self._data.metrics[0].label} {self._history[-1].primary:.4f}")
+            overall.advance(1, f"{self._metric} {score_text(self._history[-1].primary)}")
         overall.advance(self._stage.epochs - len(self._history))
         self._finish(progress)
 
@@ -81,7 +98,7 @@ class StageRun:
         return self._data.draw(self._stage, self._run, number, self._hard_negatives)
 
     def _train_on(self, drawn: Drawn, number: int, draw: Sequence[int], task: Task) -> tuple[float, float]:
-        """Mean loss over the samples of the epoch, and the learning rate at its end."""
+        """Mean loss over the samples of the epoch, and the learning rate of its last batch."""
         batches = drawn.batches(self._stage.batch, *draw)
         total, seen, learning_rate = 0.0, 0, 0.0
         epochs = self._stage.epochs
@@ -99,16 +116,16 @@ class StageRun:
                 raise TrainingError(f"{self._where(number)}: the loss became {loss} on the batch of {names}", LOWER_LR)
             total, seen = total + loss * len(positions), seen + len(positions)
             task.advance(len(positions), f"loss {total / seen:.4f}")
-        step.settle()
+        step.synchronise()
         return total / seen, learning_rate
 
     def _finish_epoch(self, epoch: Epoch, progress: Progress) -> None:
-        """Keep what is worth keeping.
+        """Write weights, checkpoint and history of an epoch, and report it.
 
-        A run that is killed before the checkpoint repeats the epoch, to the same result. What comes after it is made
-        from it again, should the run be killed there.
+        A run that is killed before the checkpoint repeats the epoch, with the same result. Everything after the
+        checkpoint is derived from it again when the run resumes.
         """
-        best = all(self._data.is_better(epoch.primary, earlier.primary) for earlier in self._history)
+        best = all(self._data.plan.is_better(epoch.primary, earlier.primary) for earlier in self._history)
         network = self._trainer.network
         if best:
             network.save_weights(self._folder.best_weights)
@@ -141,9 +158,9 @@ class StageRun:
         return Checkpoint(arrays, state)
 
     def _resume(self) -> None:
-        """Go on after the last finished epoch, if there is one; a stage without a checkpoint starts again.
+        """Continue after the last finished epoch; a stage without a checkpoint starts from the beginning.
 
-        The history is the checkpoint's: that in history.csv may be older, where a run was killed between the two.
+        The history comes from the checkpoint: history.csv may be older if a run was killed between writing the two.
         """
         path = self._folder.last
         if not path.is_file():
@@ -159,10 +176,10 @@ class StageRun:
         write_history(self._folder, self._history)
 
     def _finish(self, progress: Progress) -> None:
-        """Try the averages of weights, and say that the stage is complete."""
+        """Validate the averaged weights, keep them where they are better, and mark the stage as complete."""
         best = self._history[0]
         for epoch in self._history[1:]:
-            best = epoch if self._data.is_better(epoch.primary, best.primary) else best
+            best = epoch if self._data.plan.is_better(epoch.primary, best.primary) else best
         score, kept, tried = best.primary, "best epoch", {}
         for name, weights in self._candidates.weights(self._history):
             self._trainer.network.model.set_weights(weights)
@@ -170,15 +187,15 @@ class StageRun:
             with progress.task(f"{self._title} · trying {name}", len(self._validation)) as task:
                 _, scores = self._validation.run(f"{self._title}, {name}", task, False)
             tried[name] = next(iter(scores.values()))
-            if self._data.is_better(tried[name], score):
+            if self._data.plan.is_better(tried[name], score):
                 score, kept = tried[name], name
                 self._trainer.network.save_weights(self._folder.best_weights)
-            progress.say(f"{self._title} · {name}: {self._data.metrics[0].label} {tried[name]:.4f}")
+            progress.say(f"{self._title} · {name}: {self._metric} {score_text(tried[name])}")
         write_json(
             self._folder.state,
             {
                 "complete": True,
-                "metric": self._data.metrics[0].label,
+                "metric": self._metric,
                 "score": finite_or_none(score),
                 "weights": kept,
                 "best_epoch": best.number,
@@ -189,7 +206,7 @@ class StageRun:
         self._folder.forget_progress()
 
     def _images_without_steps(self) -> Iterator[Any]:
-        """Preprocessed training batches, drawn as one more epoch would draw them."""
+        """Preprocessed training images in batches, drawn as one more epoch would draw them."""
         number = self._stage.epochs
         draw = self._run.draw(self._stage, number)
         drawn = self._draw(number - 1)
@@ -200,8 +217,12 @@ class StageRun:
     def _where(self, number: int) -> str:
         return f"{self._title}, epoch {number + 1}"
 
+    @property
+    def _metric(self) -> str:
+        return self._data.plan.metrics[0].label
+
 
 def _describe(epoch: Epoch, epochs: int) -> str:
-    scores = " · ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
+    scores = " · ".join(f"{name} {score_text(score)}" for name, score in epoch.scores.items())
     losses = f"loss {epoch.loss:.4f} · val_loss {epoch.validation_loss:.4f}"
     return f"epoch {epoch.number + 1}/{epochs} · {losses} · {scores} · {epoch.seconds:.0f} s"

@@ -1,27 +1,25 @@
-"""One step of training: from a batch to changed weights, on one device or several."""
+"""The last rung of training: one step, from a batch to changed weights, on one device or several."""
 
 from collections.abc import Callable
 from typing import Any
 
+from toolkit.learning.losses.registry import TotalLoss
 from toolkit.learning.networks.network import Network
-from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.optimizing.optimizers import variables_of
 from toolkit.learning.optimizing.weight_averages import ExponentialAverage
 from toolkit.learning.runtime import compiled, tf
-
-LossFunction = Callable[[Any, Outputs, Any], Any]
-"""From targets (batch, height, width, classes), outputs and the share of the stage that is done to a scalar."""
 
 
 class TrainingStep:
     """A compiled step with its optimizer and the moving average of the weights, if there is one.
 
-    With several devices each takes its part of the batch, and gradients are summed with the parts' shares: a loss that
-    is a mean over images stays that, however the batch is cut; one over the whole batch becomes a mean over the parts.
+    Several devices share each batch, and their gradients are summed in proportion to their shares. A loss that is a
+    mean over images is unaffected by how the batch is divided; a loss over the whole batch becomes the mean over the
+    shares.
     """
 
     def __init__(
-        self, network: Network, optimizer: Any, loss: LossFunction, average: ExponentialAverage | None, strategy: Any
+        self, network: Network, optimizer: Any, loss: TotalLoss, average: ExponentialAverage | None, strategy: Any
     ) -> None:
         self.network = network
         self.optimizer = optimizer
@@ -30,50 +28,37 @@ class TrainingStep:
         self._step = _compiled(network, optimizer, loss, average, strategy)
 
     def __call__(self, images: Any, targets: Any, progress: float) -> float:
-        """The loss of a batch before the step.
+        """Take a step; returns the loss of the batch before it.
 
         Args:
             images: `uint8 (batch, height, width, channels)`.
-            targets: (batch, height, width, classes), 0–1, 255 where void.
+            targets: (batch, height, width, classes), 0–1, 255 in ignored pixels.
             progress: share of the stage that is done, 0–1.
         """
         return float(self._step(tf.convert_to_tensor(images), tf.convert_to_tensor(targets), tf.constant(progress)))
 
     @property
     def variables(self) -> list[Any]:
-        """All state of the optimizer, for the checkpoint."""
+        """The whole state of the optimizer, for the checkpoint."""
         return variables_of(self.optimizer)
 
-    def settle(self) -> None:
-        """Give all devices the same running statistics, which each has collected on its part of the batches.
+    def synchronise(self) -> None:
+        """Give all devices the mean of the batch-norm statistics that each has collected on its share of the batches.
 
-        They are stored as their mean: going on from there is the same, whether the run was interrupted or not.
+        The mean is what weights files store: continuing with it gives the same result with and without an interruption.
         """
         if self._replicas > 1:
             self.network.model.set_weights(self.network.model.get_weights())
 
 
-def _part(images: Any, targets: Any, replicas: int) -> tuple[Any, Any, Any]:
-    """This replica's images and targets, and its share of the batch; the first image with share 0 if none is left."""
-    if replicas == 1:
-        return images, targets, 1.0
-    number = tf.distribute.get_replica_context().replica_id_in_sync_group
-    count = tf.shape(images)[0]
-    each, rest = count // replicas, count % replicas
-    length = each + tf.cast(number < rest, tf.int32)
-    start = tf.where(length > 0, number * each + tf.minimum(number, rest), 0)
-    chosen = slice(start, start + tf.maximum(length, 1))
-    return images[chosen], targets[chosen], tf.cast(length / count, tf.float32)
-
-
 def _compiled(
-    network: Network, optimizer: Any, loss_of: LossFunction, average: ExponentialAverage | None, strategy: Any
+    network: Network, optimizer: Any, loss_of: TotalLoss, average: ExponentialAverage | None, strategy: Any
 ) -> Callable[..., Any]:
     variables = network.trainable_variables
     scaled = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
 
     def replica(images: Any, targets: Any, progress: Any) -> Any:
-        images, targets, share = _part(images, targets, strategy.num_replicas_in_sync)
+        images, targets, share = _share_of_replica(images, targets, strategy.num_replicas_in_sync)
         with tf.GradientTape() as tape:
             loss = loss_of(targets, network.outputs(images, training=True), progress) * share
             objective = optimizer.get_scaled_loss(loss) if scaled else loss
@@ -90,3 +75,16 @@ def _compiled(
         return strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
 
     return compiled(step)
+
+
+def _share_of_replica(images: Any, targets: Any, replicas: int) -> tuple[Any, Any, Any]:
+    """Images and targets of this replica, and its share of the batch; the first image with share 0 if none is left."""
+    if replicas == 1:
+        return images, targets, 1.0
+    number = tf.distribute.get_replica_context().replica_id_in_sync_group
+    count = tf.shape(images)[0]
+    each, rest = count // replicas, count % replicas
+    length = each + tf.cast(number < rest, tf.int32)
+    start = tf.where(length > 0, number * each + tf.minimum(number, rest), 0)
+    chosen = slice(start, start + tf.maximum(length, 1))
+    return images[chosen], targets[chosen], tf.cast(length / count, tf.float32)

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a stage: losses, learning rate, metrics, and example predictions where asked for."""
+"""TensorBoard logs of a stage: losses, learning rate, metrics, and example predictions if configured."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +13,19 @@ from toolkit.learning.training.validation import Example
 
 
 class EpochLog:
-    """Event files of a stage; opened with the first epoch."""
+    """The event files of a stage, opened with the first epoch."""
 
     def __init__(self, folder: Path, callbacks: Sequence[CallbackSpec]) -> None:
         self._folder = folder
-        self._asked = tensorboard_of(callbacks)
+        self._options = tensorboard_of(callbacks)
         self._writer: Any = None
 
     def wants_images(self, number: int) -> bool:
-        """Whether examples are to be shown after the epoch of a number."""
-        return self._asked is not None and self._asked.images > 0 and number % self._asked.every == 0
+        """Whether examples are written after the epoch of this number."""
+        return self._options is not None and self._options.images > 0 and number % self._options.every == 0
 
     def write(self, epoch: Epoch, examples: Sequence[Example]) -> None:
-        """Write the figures of an epoch, and examples: image, truth and prediction side by side."""
+        """Write the numbers of an epoch, and examples with image, truth and prediction side by side."""
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self._folder))
         with self._writer.as_default(step=epoch.number):
@@ -34,8 +34,8 @@ class EpochLog:
             tf.summary.scalar("learning_rate", epoch.learning_rate)
             for name, score in epoch.scores.items():
                 tf.summary.scalar(f"validation_{name}", score)
-            if self.wants_images(epoch.number) and self._asked is not None:
-                panels = [_panel(example) for example in examples[: self._asked.images]]
+            if self.wants_images(epoch.number) and self._options is not None:
+                panels = [_panel(example) for example in examples[: self._options.images]]
                 tf.summary.image("image | truth | prediction", np.stack(panels), max_outputs=len(panels))
         self._writer.flush()
 

@@ -1,4 +1,7 @@
-"""Judging an epoch on the images that the fold holds out, as they would be kept and submitted."""
+"""Validation: the loss and the scores of an epoch on the images that the fold holds out.
+
+Scores are computed from the maps as they would be stored, with the masks that would be submitted.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,14 +24,14 @@ from toolkit.learning.training.epoch_data import Run, TrainingData
 from toolkit.messages import Task
 
 LOWER_LR = "Lower lr and train again (tk fit EXPERIMENT --restart), or try it in a new experiment."
-"""What to do when numbers become infinite."""
+"""Advice for a loss or prediction that is not a finite number."""
 
 _EXAMPLES_AT_MOST = 16
 
 
 @dataclass(frozen=True)
 class Example:
-    """A validation image, or a tile of one, with the planes of its truth and its prediction, at the network's size."""
+    """A validation image or a tile of one at the network's size, with the planes of its truth and its prediction."""
 
     image: Image
     planes: npt.NDArray[np.uint8]
@@ -47,17 +50,26 @@ class Validation:
         self.examples: list[Example] = []
 
     def __len__(self) -> int:
-        """Number of images, or of their tiles."""
+        """The number of images, or of their tiles."""
         return len(self._tiles)
 
     def run(self, where: str, task: Task, keep_examples: bool) -> tuple[float, dict[str, float]]:
-        """Mean loss of what the network sees, images or tiles, and every metric of whole images at their own size.
+        """Validate the network as it is.
+
+        Args:
+            where: the stage and epoch, for messages.
+            task: advances by one with each image or tile.
+            keep_examples: whether to keep the first images in `examples`.
+
+        Returns:
+            The mean loss over what the network sees (images or tiles), and each metric of the whole images at their own
+            size.
 
         Raises:
             TrainingError: a prediction is not a number.
         """
         data, reader = self._data, self._data.reader_of(self._stage)
-        scorer = Scorer(data.metrics, reader.classes.activation)
+        scorer = Scorer(data.plan.metrics, reader.classes.activation)
         assembly = Assembly(reader, data.pool.main.images)
         total = 0.0
         self.examples = []
@@ -71,9 +83,9 @@ class Validation:
                     raise TrainingError(f"{where}: the prediction of {tile.title} is not a number", LOWER_LR)
                 rows = assembly.add(tile.image_id, [Predicted(placement.undo(probability), None)])
                 if rows is not None:
-                    maps.append(to_stored(rows.probabilities[0], data.stored_probability))
+                    maps.append(to_stored(rows.probabilities[0], data.plan.config.stored_probability))
                     if rows.is_last:
-                        _add(scorer, maps, replace(tile, window=None))
+                        _score(scorer, maps, replace(tile, window=None))
                         maps.clear()
             if keep_examples:
                 self._keep(images, targets, probabilities)
@@ -81,12 +93,12 @@ class Validation:
         return total / len(self._tiles), scorer.scores()
 
     def _keep(self, images: Any, targets: Any, probabilities: Probability) -> None:
-        room = _EXAMPLES_AT_MOST - len(self.examples)
-        for image, target, probability in zip(images[:room], targets[:room], probabilities[:room], strict=True):
+        left = _EXAMPLES_AT_MOST - len(self.examples)
+        for image, target, probability in zip(images[:left], targets[:left], probabilities[:left], strict=True):
             self.examples.append(Example(image.numpy(), target.numpy(), probability))
 
 
-def _add(scorer: Scorer, maps: Sequence[Stored], sample: Sample) -> None:
-    """Measure an image by the rows of its map as they are kept."""
+def _score(scorer: Scorer, maps: Sequence[Stored], sample: Sample) -> None:
+    """Add an image to the scores, from the rows of its map."""
     stored: Any = maps[0] if len(maps) == 1 else np.concatenate(maps)
     scorer.add(stored, sample.labels(), sample.objects() if scorer.needs_objects else None)

@@ -8,9 +8,9 @@ from toolkit.config.loading import load_config
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
 from toolkit.learning.networks.network import Network, build_network
-from toolkit.learning.plugins import Own
-from toolkit.learning.training import fit as fitting
-from toolkit.learning.training.fit import plan_training
+from toolkit.learning.plugins import Plugins
+from toolkit.learning.training import plan as planning
+from toolkit.learning.training.plan import plan_training
 
 pytestmark = pytest.mark.train
 
@@ -44,7 +44,7 @@ def planned(folder: Path, line: str) -> None:
     (folder / "plugins.py").write_text(PLUGINS)
     path = folder / "config.yaml"
     path.write_text(CONFIG + line + "\n")
-    plan_training(load_config(path), Own(path))
+    plan_training(load_config(path), Plugins(path))
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,11 @@ def test_what_can_be_built_is_planned_stage_by_stage(tmp_path: Path) -> None:
 def test_the_networks_of_all_sizes_are_built_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
 
-    def watched(spec: NetworkSpec, *seed: int, own: Mapping[str, Any]) -> Network:
+    def watched(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Any]) -> Network:
         built.append((spec.shape[:2], spec.encoder_weights))
-        return build_network(spec.model_copy(update={"encoder_weights": None}), *seed, own=own)
+        return build_network(spec.model_copy(update={"encoder_weights": None}), *seed, plugins=plugins)
 
-    monkeypatch.setattr(fitting, "build_network", watched)
+    monkeypatch.setattr(planning, "build_network", watched)
     path = tmp_path / "config.yaml"
     sizes = (
         "stages: [{epochs: 1, shape: [64, 64, 3]}, {epochs: 1, shape: [96, 64, 3]}, {epochs: 1, shape: [64, 64, 3]}]\n"

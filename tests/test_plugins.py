@@ -12,7 +12,7 @@ from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.learning.plugins import Own
+from toolkit.learning.plugins import Plugins
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
@@ -121,7 +121,7 @@ class Talk(Silent):
 
 
 @pytest.fixture(scope="module")
-def own(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> Experiment:
+def plugged(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> Experiment:
     """An experiment all of whose parts are the user's own, in plugins.py or in a package."""
     experiment = write_experiment(shared_competition, "own", CONFIG, extends="tiny")
     experiment.plugins.write_text(PLUGINS)
@@ -138,24 +138,24 @@ def importable(shared_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_fit_with_nothing_but_the_users_own_parts(
-    shared_competition: Workspace, own: Experiment, importable: None
+    shared_competition: Workspace, plugged: Experiment, importable: None
 ) -> None:
     progress = Talk()
     result = fit(Session(shared_competition, progress), "own")
     names = "Watching, agreement, darker, falling, hinge, slow, squares, tiny_net"
-    assert progress.said.count(f"running {own.plugins}, which defines {names}") == 1
+    assert progress.said.count(f"running {plugged.plugins}, which defines {names}") == 1
     assert result.metric == "agreement(power=2)"
     assert any("stopped after epoch 2: seen enough" in line for line in progress.said)
-    notes = set((own.folder / "notes.txt").read_text().splitlines())
+    notes = set((plugged.folder / "notes.txt").read_text().splitlines())
     watched = "['agreement(power=2)', 'further.plugin.bias', 'loss', 'val_loss']"
     assert {"squares 2.0 4", "hinge", "slow 0.25", "darker", f"epoch 0 {watched}", f"epoch 1 {watched}"} <= notes
     for fold in (0, 1):
-        history = read_history(own.stage(fold, 0))
+        history = read_history(plugged.stage(fold, 0))
         assert [epoch.learning_rate for epoch in history] == pytest.approx([0.4, 0.04])
         assert max(epoch.primary for epoch in history) == pytest.approx(result.folds[fold], abs=1e-9)
-    maps = [stored.astype(float) for _, stored in ProbabilityStore(own.predictions("oof"))]
+    maps = [stored.astype(float) for _, stored in ProbabilityStore(plugged.predictions("oof"))]
     assert np.std([values.mean() for values in maps]) > 0
-    own.plugins.write_text(PLUGINS + "# changed\n")
+    plugged.plugins.write_text(PLUGINS + "# changed\n")
     with pytest.raises(ChangedError, match=r"plugins\.py"):
         fit(Session(shared_competition), "own")
 
@@ -172,7 +172,7 @@ def test_a_fit_with_nothing_but_the_users_own_parts(
     ],
 )
 def test_what_is_wrong_with_it_is_told_before_training(
-    shared_competition: Workspace, own: Experiment, importable: None, override: str, words: str
+    shared_competition: Workspace, plugged: Experiment, importable: None, override: str, words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         fit(Session(shared_competition), "own", overrides=[override])
@@ -189,7 +189,7 @@ def test_code_that_fails_is_told_with_its_file(
     (tiny_competition.root / "broken_module.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tiny_competition.root))
     with pytest.raises(ConfigError, match="broken_module raised an error: ZeroDivisionError"):
-        Own(experiment.config)["broken_module.mine"]
+        Plugins(experiment.config)["broken_module.mine"]
     experiment.plugins.write_text("def mine(target, prediction)\n")
     with pytest.raises(ConfigError, match=r"plugins\.py:1: expected ':'"):
         fit(Session(tiny_competition), "failing")
@@ -199,18 +199,18 @@ def test_names_are_known_without_running_anything(
     tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
 ) -> None:
     experiment = write_experiment(tiny_competition, "failing")
-    assert list(Own(experiment.config)) == []
+    assert list(Plugins(experiment.config)) == []
     experiment.plugins.write_text("def b(): ...\nclass A: ...\ndef _hidden(): ...\nc = 1\nraise ValueError\n")
-    own = Own(experiment.config)
-    assert list(own) == ["A", "b"]
-    assert len(own) == 2
-    assert "b" in own
-    assert "package.thing" in own
-    assert "_hidden" not in own
+    plugins = Plugins(experiment.config)
+    assert list(plugins) == ["A", "b"]
+    assert len(plugins) == 2
+    assert "b" in plugins
+    assert "package.thing" in plugins
+    assert "_hidden" not in plugins
     with pytest.raises(KeyError):
-        own["c"]
+        plugins["c"]
     with pytest.raises(ConfigError, match="ValueError"):
-        own["b"]
+        plugins["b"]
 
 
 def test_the_users_code_finds_tensorflow_as_it_is_set_up_here(tmp_path: Path) -> None:
@@ -218,8 +218,8 @@ def test_the_users_code_finds_tensorflow_as_it_is_set_up_here(tmp_path: Path) ->
         "import tensorflow as tf\n\ndef version():\n    return tf.keras.Model.__module__\n"
     )
     code = (
-        f"from pathlib import Path; from toolkit.learning.plugins import Own\n"
-        f"assert Own(Path({str(tmp_path / 'config.yaml')!r}))['version']().startswith('tf_keras.')\n"
+        f"from pathlib import Path; from toolkit.learning.plugins import Plugins\n"
+        f"assert Plugins(Path({str(tmp_path / 'config.yaml')!r}))['version']().startswith('tf_keras.')\n"
         "import toolkit.learning.networks.network\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=600)

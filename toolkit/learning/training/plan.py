@@ -1,0 +1,217 @@
+"""The plan of a fit: everything that the configuration describes, built and checked before training begins."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.config.loading import Loaded
+from toolkit.config.metrics import read_metric
+from toolkit.config.models import Config
+from toolkit.config.resolved_stage import Stage, read_stage, stage_key
+from toolkit.config.yaml.yaml_files import KeyPath
+from toolkit.core.masks.labels import IGNORE, label_count
+from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.registry import MetricSpec, build_metrics
+from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
+from toolkit.learning.augmentation.augmentation import Augmentation
+from toolkit.learning.augmentation.mixing import Mixing
+from toolkit.learning.batches import SampleReader, Where, build_reader
+from toolkit.learning.losses.registry import build_loss
+from toolkit.learning.networks.network import build_network
+from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.optimizing.callbacks import Callback, build_callbacks
+from toolkit.learning.optimizing.optimizers import build_optimizer
+from toolkit.learning.optimizing.schedules import build_schedule
+from toolkit.learning.plugins import check_call
+from toolkit.learning.runtime import compiled, take_memory_by_need, tf, training_devices
+
+_CHECKED_KEYS = ("loss", "optimizer", "schedule", "callbacks", "batch")
+"""Keys of a stage whose errors show only when something is built from them, or on this machine."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an experiment trains.
+
+    `augmentations` and `mixings` have one entry a stage; `metrics` has the primary one first. `notes` are sentences
+    about the initial weights, for the screen.
+    """
+
+    config: Config
+    stages: Sequence[Stage]
+    augmentations: Sequence[Augmentation]
+    mixings: Sequence[Mixing]
+    reader: SampleReader
+    metrics: Sequence[Metric]
+    plugins: Mapping[str, Any]
+    notes: Sequence[str]
+
+    def callbacks(self, stage: Stage) -> list[Callback]:
+        """New callbacks for a stage."""
+        return _callbacks(stage, self.metrics, self.plugins)
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether one value of the primary metric is better than another."""
+        return self.metrics[0].is_better(value, other)
+
+
+def plan_training(loaded: Loaded[Config], plugins: Mapping[str, Any]) -> Plan:
+    """Build transforms, losses, optimizers, callbacks, metrics and networks, so that errors show before training.
+
+    Args:
+        loaded: the configuration, with the places of its keys.
+        plugins: the user's functions and classes by name.
+
+    Raises:
+        ConfigError, NetworkError, WeightsError: something cannot be built; the message begins with its key.
+    """
+    take_memory_by_need()
+    config = loaded.config
+
+    def where(key: KeyPath) -> str:
+        return loaded.where(*key)
+
+    stages = [read_stage(config, number, plugins) for number in range(len(config.stages))]
+    metrics = _metrics(config, where, plugins)
+    for stage in stages:
+        _check_stage(config, stage, metrics, plugins, where)
+    notes = _check_networks(config, where, plugins)
+    return Plan(
+        config=config,
+        stages=stages,
+        augmentations=[build_augmentation(config, stage, where, plugins) for stage in stages],
+        mixings=[Mixing(stage.mixing, config.activation) for stage in stages],
+        reader=build_reader(config, where, plugins),
+        metrics=metrics,
+        plugins=plugins,
+        notes=notes,
+    )
+
+
+def build_augmentation(config: Config, stage: Stage, where: Where, plugins: Mapping[str, Any]) -> Augmentation:
+    """The augmentation of a stage.
+
+    Raises:
+        ConfigError: a transform cannot be built or does not keep samples valid; the message begins with its key.
+    """
+    classes, key = config.task_classes, stage.augmentation_key
+    return Augmentation(
+        stage.augmentation,
+        lambda inner: where((*key, *inner)),
+        stage.shape,
+        plugins,
+        fill_label=IGNORE if classes.ignore else 0,
+        labels=range(label_count(classes.count, classes.activation)),
+    )
+
+
+def _metrics(config: Config, where: Where, plugins: Mapping[str, Any]) -> Sequence[Metric]:
+    keys: list[KeyPath] = [("primary_metric",), *(("metrics", number) for number in range(len(config.metrics)))]
+    for key, value in zip(keys, (config.primary_metric, *config.metrics), strict=True):
+        _checked(where(key), _check_metric, read_metric(value), plugins)
+    classes = config.task_classes
+    return build_metrics(
+        config.metric_specs, classes.count, classes.activation, plugins=plugins, benchmark=config.benchmark_index
+    )
+
+
+def _check_metric(spec: MetricSpec, plugins: Mapping[str, Any]) -> None:
+    if spec.is_plugin:
+        check_call(spec.name, plugins[spec.name], ("prediction", "truth", "valid"), dict(spec.arguments))
+
+
+def _check_stage(
+    config: Config, stage: Stage, metrics: Sequence[Metric], plugins: Mapping[str, Any], where: Where
+) -> None:
+    """Build what the keys of a stage describe; what differs from fold to fold is built again for each."""
+    at = {key: where(stage_key(config.stages[stage.number], stage.number, key)) for key in _CHECKED_KEYS}
+    weights = None if isinstance(stage.class_weights, str) else stage.class_weights
+    _checked(at["loss"], _check_loss, config, stage, weights, plugins)
+    _checked(at["optimizer"], build_optimizer, stage.optimizer, stage.lr, plugins)
+    _checked(at["schedule"], build_schedule, stage.schedule, stage.lr, stage.epochs, plugins)
+    _checked(at["callbacks"], _callbacks, stage, metrics, plugins)
+    _checked(at["batch"], _check_batch, stage.batch)
+
+
+def _checked(where: str, build: Callable[..., Any], *arguments: Any) -> None:
+    """Build something; the message of an error begins with the place of the key."""
+    try:
+        build(*arguments)
+    except ToolkitError as error:
+        raise type(error)(f"{where}: {error.message}", error.advice) from error
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _check_loss(
+    config: Config, stage: Stage, class_weights: tuple[float, ...] | None, plugins: Mapping[str, Any]
+) -> None:
+    """Build the loss of a stage; a loss of the user is also called, directly and inside a graph as in training."""
+    loss = build_loss(stage.loss, config.activation, class_weights, plugins)
+    names = [term.name for term in stage.loss if isinstance(term.arguments, Mapping)]
+    if not names:
+        return
+    shape = (2, *stage.shape[:2], config.class_count)
+    target = tf.one_hot(tf.zeros(shape[:3], tf.uint8), shape[3], dtype=tf.uint8)
+    presence = tf.zeros((shape[0], shape[3])) if config.presence_head else None
+    arguments = (target, Outputs(tf.zeros(shape), presence=presence), tf.constant(0.0))
+    try:
+        loss(*arguments)
+        compiled(loss)(*arguments)
+    except ToolkitError:
+        raise
+    except Exception as error:
+        # TensorFlow's message is a long trace whose last line names the fault.
+        text = (str(error).strip().splitlines() or [""])[-1].strip()
+        raise ConfigError(
+            f"the loss fails when it is called ({', '.join(names)}): {type(error).__name__}: {text}"
+        ) from error
+
+
+def _callbacks(stage: Stage, metrics: Sequence[Metric], plugins: Mapping[str, Any]) -> list[Callback]:
+    falling = {metric.label for metric in metrics if metric.direction == "min"}
+    return build_callbacks(stage.callbacks, metrics[0].label, plugins, lr=stage.lr, lower_is_better=falling)
+
+
+def _check_batch(batch: int) -> None:
+    devices = len(training_devices())
+    if batch < devices:
+        raise ValueError(
+            f"a batch of {batch} cannot be shared by {devices} devices; use a batch of at least {devices}, or fewer "
+            "devices (for example CUDA_VISIBLE_DEVICES=0)"
+        )
+
+
+def _check_networks(config: Config, where: Where, plugins: Mapping[str, Any]) -> Sequence[str]:
+    """Build the network for each input size of the stages; returns notes about its initial weights.
+
+    Encoder weights do not depend on the size, so only the first network loads them.
+
+    Raises:
+        NetworkError, WeightsError: the network cannot be built; the message begins with its key.
+    """
+    notes: Sequence[str] | None = None
+    shapes = [config.stage_shape(number) for number in range(len(config.stages))]
+    for shape in dict.fromkeys(shapes):
+        spec = config.network_spec(shape)
+        if notes is not None:
+            spec = spec.model_copy(update={"encoder_weights": None})
+        try:
+            network = build_network(spec, config.seed, plugins=plugins)
+        except (NetworkError, WeightsError) as error:
+            key, text = _key_at_fault(config, error.message)
+            number = shapes.index(shape)
+            key = stage_key(config.stages[number], number, "shape") if key == ("shape",) else key
+            raise type(error)(f"{where(key)}: {text}", error.advice) from error
+        notes = network.notes if notes is None else notes
+    return notes or ()
+
+
+def _key_at_fault(config: Config, message: str) -> tuple[KeyPath, str]:
+    """The key that a network's error message begins with, and the rest of it; `architecture` where it names none."""
+    word, _, text = message.partition(": ")
+    if word in type(config).model_fields:
+        return (word,), text
+    if word in config.architecture_options:
+        return ("architecture_options", word), text
+    return ("architecture",), message
