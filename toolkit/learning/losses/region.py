@@ -3,14 +3,15 @@
 from typing import NamedTuple
 
 from toolkit.config.training.losses import FocalTverskyArguments, RegionArguments, TverskyArguments
+from toolkit.learning.losses.loss import LossTable, for_both
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 
-_STRAIGHT_BELOW = 1e-7  # what float32 tells from 0 in a difference from 1
+_STRAIGHT_BELOW = 1e-7  # the smallest difference from 1 that float32 resolves
 
 
 class _Overlap(NamedTuple):
-    """Pixels, each `float32 (rows, classes)` with one row for the batch or one for each image."""
+    """Numbers of pixels, each `float32 (rows, classes)`: one row for the batch, or one for each image."""
 
     both: Tensor
     target: Tensor
@@ -20,7 +21,7 @@ class _Overlap(NamedTuple):
 def dice_loss(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -> Tensor:
     """1 - Dice (Milletari et al. 2016, arXiv:1606.04797).
 
-    Over the batch unless told otherwise, because the Dice of an empty image has no useful gradient.
+    Over the whole batch by default, because the Dice of an empty image has no useful gradient.
     """
     overlap, smooth = _overlap(truth, probabilities, arguments), arguments.smooth
     return _mean(
@@ -42,9 +43,9 @@ def tversky_loss(truth: Truth, probabilities: Tensor, arguments: TverskyArgument
 
 
 def focal_tversky_loss(truth: Truth, probabilities: Tensor, arguments: FocalTverskyArguments) -> Tensor:
-    """(1 - Tversky index)^(1/gamma), which leaves classes that are right already aside (arXiv:1810.07842).
+    """(1 - Tversky index)^(1/gamma), which gives less weight to classes that are nearly right (arXiv:1810.07842).
 
-    In that paper alpha weighs the false negatives; here it has the same meaning as in the Tversky loss.
+    In that paper alpha weighs the false negatives; here it weighs the false positives, as in the Tversky loss.
     """
     overlap = _overlap(truth, probabilities, arguments)
     return _mean(truth, _root(_tversky(overlap, arguments), 1 / arguments.gamma), overlap, arguments)
@@ -65,10 +66,18 @@ def _tversky(overlap: _Overlap, arguments: TverskyArguments) -> Tensor:
 
 
 def _root(values: Tensor, exponent: float) -> Tensor:
-    """`values ** exponent`, which has an infinite slope at 0 for exponents below 1: a straight line close to it."""
+    """`values ** exponent`, but a straight line near 0, where the slope is infinite for exponents below 1."""
     power = tf.maximum(values, _STRAIGHT_BELOW) ** exponent
     return tf.where(values > _STRAIGHT_BELOW, power, values * _STRAIGHT_BELOW ** (exponent - 1))
 
 
 def _mean(truth: Truth, values: Tensor, overlap: _Overlap, arguments: RegionArguments) -> Tensor:
     return truth.mean_over_classes(values, overlap.target > 0 if arguments.positives_only else None)
+
+
+LOSSES: LossTable = {
+    "dice_loss": for_both("probabilities", dice_loss),
+    "jaccard_loss": for_both("probabilities", jaccard_loss),
+    "tversky_loss": for_both("probabilities", tversky_loss),
+    "focal_tversky_loss": for_both("probabilities", focal_tversky_loss),
+}

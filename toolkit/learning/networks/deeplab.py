@@ -1,8 +1,8 @@
-"""DeepLabV3+: atrous spatial pyramid pooling on dense features, refined with those of a quarter of the sides."""
+"""DeepLabV3+: atrous spatial pyramid pooling on dense features, refined with features at a quarter of the sides."""
 
 from typing import Any
 
-from toolkit.config.training.networks import DeepLabV3PlusOptions
+from toolkit.config.training.networks import DeepLabV3PlusOptions, NetworkSpec
 from toolkit.learning.networks.encoders import Parts, Tensor, build_encoder, dilated, features_by_stride
 from toolkit.learning.runtime import tf
 
@@ -10,14 +10,14 @@ _LOW_LEVEL_STRIDE = 4
 _RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
 
 
-def deeplab(
-    options: DeepLabV3PlusOptions, backbone: str, weights: str | None, shape: tuple[int, int, int], classes: int
-) -> Parts:
+def deeplab(spec: NetworkSpec, options: DeepLabV3PlusOptions, weights: str | None) -> Parts:
     """DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611) on an encoder of segmentation-models.
 
-    Strides of the encoder beyond the output stride become dilations, as in the paper; convolutions are ordinary ones.
+    Strides of the encoder beyond the output stride become dilations, as in the paper. Unlike there, convolutions are
+    not depthwise separable.
     """
-    encoder = build_encoder(backbone, shape, weights)
+    backbone = str(spec.backbone)
+    encoder = build_encoder(backbone, spec.shape, weights)
     low = features_by_stride(encoder, backbone)[_LOW_LEVEL_STRIDE]
     dense = dilated(tf.keras.Model(encoder.input, [low, encoder.output]), options.output_stride)
     low, deepest = dense.outputs
@@ -28,7 +28,7 @@ def deeplab(
     x = tf.keras.layers.Concatenate(name="decoder_concat")([x, low])
     for number in (1, 2):
         x = _convolution(x, options.decoder_filters, 3, name=f"decoder_conv{number}")
-    x = tf.keras.layers.Conv2D(classes, 1, name="head_conv")(x)
+    x = tf.keras.layers.Conv2D(spec.classes, 1, name="head_conv")(x)
     x = _upsampled(x, _LOW_LEVEL_STRIDE, "final_upsampling")
     return Parts(dense.input, x, deepest, tuple(layer.name for layer in dense.layers))
 

@@ -1,8 +1,14 @@
-"""RefineNet: blocks that refine features of the encoder from coarse to fine."""
+"""RefineNet: blocks that refine the features of an encoder from coarse to fine."""
 
 from collections.abc import Sequence
 
-from toolkit.config.training.networks import FusionOptions, PoolingOptions, RefineNetOptions, ResidualUnitOptions
+from toolkit.config.training.networks import (
+    FusionOptions,
+    NetworkSpec,
+    PoolingOptions,
+    RefineNetOptions,
+    ResidualUnitOptions,
+)
 from toolkit.errors import NetworkError
 from toolkit.learning.networks.encoders import Parts, Tensor, build_encoder, feature_named, features_by_stride
 from toolkit.learning.runtime import tf
@@ -12,16 +18,14 @@ _FEWEST_FILTERS = 32
 _ADDED_SCALE = 0.1
 
 
-def refinenet(
-    options: RefineNetOptions, backbone: str, weights: str | None, shape: tuple[int, int, int], classes: int
-) -> Parts:
+def refinenet(spec: NetworkSpec, options: RefineNetOptions, weights: str | None) -> Parts:
     """RefineNet (Lin et al. 2017, arXiv:1611.06612) on an encoder of segmentation-models.
 
     Raises:
         NetworkError: a layer of refine_net_blocks does not exist, or the blocks are not in order.
     """
-    encoder = build_encoder(backbone, shape, weights)
-    blocks = _features(options, encoder, backbone)
+    encoder = build_encoder(str(spec.backbone), spec.shape, weights)
+    blocks = _features(options, encoder, str(spec.backbone))
     deepest, x = blocks[0][0], None
     for number, features in enumerate(blocks):
         x = _block(options, features, x, f"refine{number}")
@@ -29,8 +33,8 @@ def refinenet(
         x = _residual_units(options.rcu_kwargs, x, 1, f"output_rcu{number}")
     if options.dropout:
         x = tf.keras.layers.Dropout(options.dropout, name="output_dropout")(x)
-    x = tf.keras.layers.Conv2D(classes, 3, padding="same", name="head_conv")(x)
-    factors = _factors(x, shape[0], shape[1], "the input")
+    x = tf.keras.layers.Conv2D(spec.classes, 3, padding="same", name="head_conv")(x)
+    factors = _factors(x, spec.shape[0], spec.shape[1], "the input")
     x = tf.keras.layers.UpSampling2D(factors, interpolation="bilinear", name="final_upsampling")(x)
     used = tf.keras.Model(encoder.input, [feature for block in blocks for feature in block])
     return Parts(encoder.input, x, deepest, tuple(layer.name for layer in used.layers))
@@ -44,7 +48,7 @@ def _features(options: RefineNetOptions, encoder: object, backbone: str) -> list
 
 
 def _block(options: RefineNetOptions, features: Sequence[Tensor], coarser: Tensor | None, name: str) -> Tensor:
-    """Residual units on each input, their fusion, chained pooling, and a residual unit at the end."""
+    """Residual units on each input, their fusion, chained pooling, and one residual unit at the end."""
     inputs = []
     for number, feature in enumerate(features):
         filters = max(_FEWEST_FILTERS, feature.shape[-1] // options.reduce_channel_scale)
@@ -58,24 +62,24 @@ def _block(options: RefineNetOptions, features: Sequence[Tensor], coarser: Tenso
 
 
 def _residual_units(options: ResidualUnitOptions, x: Tensor, units: int, name: str) -> Tensor:
-    """Residual convolution units: twice ReLU and convolution, added to what came in."""
+    """Residual convolution units: ReLU and convolution, twice, added to the input."""
     filters = x.shape[-1]
     for unit in range(units):
         y = x
-        for part in ("a", "b"):
-            place = f"{name}_rcu{unit}{part}"
+        for half in ("a", "b"):
+            place = f"{name}_rcu{unit}{half}"
             if options.batch_norm:
                 y = tf.keras.layers.BatchNormalization(name=f"{place}_bn")(y)
             y = tf.keras.layers.ReLU(name=f"{place}_relu")(y)
-            y = _convolution(y, filters, options.kernel_size, place, added=part == "b")
+            y = _convolution(y, filters, options.kernel_size, place, added=half == "b")
         x = tf.keras.layers.Add(name=f"{name}_rcu{unit}_add")([x, y])
     return x
 
 
 def _fused(options: FusionOptions, inputs: Sequence[Tensor], name: str) -> Tensor:
-    """Multi-resolution fusion: all inputs to the fewest channels and the finest resolution, then their sum.
+    """Multi-resolution fusion: the sum of all inputs, brought to the fewest channels and the finest resolution.
 
-    One input alone goes on as it is, as in the paper.
+    A single input is passed on unchanged, as in the paper.
     """
     if len(inputs) == 1:
         return inputs[0]
@@ -94,7 +98,7 @@ def _fused(options: FusionOptions, inputs: Sequence[Tensor], name: str) -> Tenso
 
 
 def _chained_pooling(options: PoolingOptions, x: Tensor, name: str) -> Tensor:
-    """Chained residual pooling: each pooling works on the one before, and all are added to what came in."""
+    """Chained residual pooling: each pooling takes the result of the one before, and all are added to the input."""
     x = tf.keras.layers.ReLU(name=f"{name}_crp_relu")(x)
     paths, path = [x], x
     for number in range(options.pools):
@@ -107,21 +111,21 @@ def _chained_pooling(options: PoolingOptions, x: Tensor, name: str) -> Tensor:
 
 
 def _convolution(x: Tensor, filters: int, kernel: int, name: str, *, added: bool = False) -> Tensor:
-    """A convolution; what is `added` to its input begins small, because without normalisation the sums would grow."""
+    """A convolution; one that is `added` to its input begins small, or sums would grow without normalisation."""
     scale = _ADDED_SCALE if added else 1.0
     initial = tf.keras.initializers.VarianceScaling(scale, mode="fan_avg", distribution="uniform")
     return tf.keras.layers.Conv2D(filters, kernel, padding="same", kernel_initializer=initial, name=f"{name}_conv")(x)
 
 
 def _factors(x: Tensor, height: int, width: int, where: str) -> tuple[int, int]:
-    """By how much a tensor is enlarged to reach a size.
+    """The whole factors by which the sides of a tensor are enlarged to a size.
 
     Raises:
-        NetworkError: it is larger, or no whole number does it.
+        NetworkError: the size is not a multiple of the sides of the tensor.
     """
     if height % x.shape[1] or width % x.shape[2]:
         raise NetworkError(
-            f"refine_net_blocks: features of {x.shape[1]}×{x.shape[2]} do not go into {height}×{width} of {where}",
-            "Take layers whose sides are the input's divided by a power of 2.",
+            f"refine_net_blocks: features of {x.shape[1]}×{x.shape[2]} do not divide the {height}×{width} of {where}",
+            "Use layers whose sides are those of the input divided by a power of 2.",
         )
     return height // x.shape[1], width // x.shape[2]
