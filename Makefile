@@ -1,26 +1,33 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 WORKERS ?= 2
+CODE := toolkit tests benchmarks
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo test fast real-data lint docs clean
+.PHONY: demo test fast real-data lint format docs clean
 
-demo: .venv/installed            ## the whole job on a competition that it generates
+demo: .venv/installed            ## the whole job on a generated competition
 	$(BIN)/tk demo
 
-test: .venv/installed-dev        ## all tests but those on real data
-	$(BIN)/ruff check toolkit tests benchmarks
-	$(BIN)/ruff format --check toolkit tests benchmarks
-	$(BIN)/mypy
+test: lint                       ## lint, then all tests except those on real data
 	$(PYTEST) -m "not realdata"
 
-fast: .venv/installed-dev        ## the tests that do not train
+fast: .venv/installed-dev        ## only the tests that do not train
 	$(PYTEST) -m "not realdata and not train"
 
-real-data: .venv/installed-dev   ## a short run on ../shared/data, where it exists
+real-data: .venv/installed-dev   ## a short run on the real images in ../shared/data
 	$(BIN)/pytest -m realdata
 
-docs: .venv/installed-dev        ## the configuration reference, from the program
+lint: .venv/installed-dev        ## ruff and mypy; changes nothing
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+
+format: .venv/installed-dev      ## ruff: lay the code out, fix what can be fixed safely
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+docs: .venv/installed-dev        ## docs/configuration.md, generated from the code
 	$(BIN)/python -c "from toolkit.config.reference import reference; print(reference(), end='')" > docs/configuration.md
 
 .venv/installed: pyproject.toml

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from toolkit.core.metrics.registry import MetricSpec, build_metric
-from toolkit.core.tuning.area_histograms import candidate_areas, sweep_areas
-from toolkit.core.tuning.empty_images import sweep_triplets
-from toolkit.core.tuning.grids import Tally, blocks_of
+from toolkit.core.tuning.area_histograms import area_grid, candidate_areas
+from toolkit.core.tuning.empty_images import triplet_grid
+from toolkit.core.tuning.grids import SummedMetric
 from toolkit.core.tuning.recipe_scores import Example, collect_areas
 from toolkit.core.tuning.recipe_search import tune
 from toolkit.core.tuning.task import RecipeTask
@@ -45,21 +45,23 @@ def main() -> None:
 
     metric = build_metric(MetricSpec("salt_map"), 1, "sigmoid")
     task = RecipeTask(examples, np.arange(IMAGES) // 5 % FOLDS, 1, "sigmoid", metric)
-    blocks, tally = blocks_of(task.folds), Tally(metric)
+    summed = SummedMetric(metric)
     print(f"{IMAGES} maps of {SIZE[0]}×{SIZE[1]}, {FOLDS} folds, {metric.label}{'wall':>14}{'processor':>12}")
 
     def thresholds() -> None:
         areas = collect_areas(examples, IMAGES, 1, "sigmoid", [0])[0]
-        sweep_areas(areas, blocks, tally, np.zeros(1, np.int64))
+        area_grid(areas, task.folds, summed, np.zeros(1, np.int64))
 
     timed("255 thresholds, from the maps", thresholds)
     areas = collect_areas(examples, IMAGES, 1, "sigmoid", [0])[0]
     minimum_areas = candidate_areas(areas.truth)
     timed(
-        f"255 thresholds × {len(minimum_areas)} minimum areas", lambda: sweep_areas(areas, blocks, tally, minimum_areas)
+        f"255 thresholds × {len(minimum_areas)} minimum areas",
+        lambda: area_grid(areas, task.folds, summed, minimum_areas),
     )
-    timed("85 thresholds × 32 top thresholds × top areas", lambda: sweep_triplets(areas, blocks, tally))
+    timed("85 thresholds × 32 top thresholds × top areas", lambda: triplet_grid(areas, task.folds, summed))
     timed("the whole search, nested, without objects", lambda: tune(task, ("threshold", "minimum_area", "triplet")))
+    timed("the whole search, nested, with minimum object sizes", lambda: tune(task, task.usual_steps()))
 
 
 if __name__ == "__main__":

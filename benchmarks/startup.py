@@ -1,17 +1,26 @@
-"""How long `tk --help` takes: the median of several runs, in seconds."""
+"""How long `import toolkit` and `tk --help` take: the median of several runs, in seconds."""
 
 import statistics
 import subprocess
 import sys
 import time
 
+_RUNS = 11
+_COMMANDS = {
+    "python -c pass": ("-c", "pass"),
+    "import toolkit": ("-c", "import toolkit"),
+    "tk --help": ("-m", "toolkit", "--help"),
+}
 
-def seconds() -> float:
+
+def seconds(arguments: tuple[str, ...]) -> float:
+    """How long one run of Python takes."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "toolkit", "--help"], check=True, capture_output=True)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     return time.perf_counter() - started
 
 
 if __name__ == "__main__":
-    runs = [seconds() for _ in range(11)]
-    print(f"tk --help: median {statistics.median(runs):.3f} s, fastest {min(runs):.3f} s, slowest {max(runs):.3f} s")
+    for title, arguments in _COMMANDS.items():
+        runs = [seconds(arguments) for _ in range(_RUNS)]
+        print(f"{title}: median {statistics.median(runs):.3f} s, fastest {min(runs):.3f} s, slowest {max(runs):.3f} s")

@@ -49,7 +49,7 @@ backbone: null
 lr: 0.01
 stages: [{epochs: 1}]
 """
-"""The same with the smallest of networks, for all that does not depend on it."""
+"""The same with a tiny network, for tests that do not depend on the network."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -63,7 +63,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture(autouse=True)
 def no_syncing() -> Iterator[None]:
-    """Files of tests need not survive the machine: thousands of waits for the disk are saved.
+    """Do not sync files of tests, which saves thousands of waits for the disk.
 
     A test about syncing itself puts its own `os.fsync` in place. With a patch of its own, because whoever asks for
     `monkeypatch` first decides when all that a test has patched is put back.
@@ -109,13 +109,13 @@ def tiny_competition(tmp_path: Path) -> Workspace:
 
 @pytest.fixture(scope="module")
 def shared_competition(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The same for all tests of a module, so that what one of them has trained serves others."""
+    """A tiny competition that all tests of a module share, so that networks are trained once."""
     return make_tiny(tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture(scope="session")
 def write_experiment() -> Callable[..., Experiment]:
-    """Writes an experiment that extends another, `plain` if none is named, by further lines of YAML."""
+    """Writes an experiment that extends another one, by default `plain`, with further lines of YAML."""
 
     def write_experiment(workspace: Workspace, name: str, lines: str = "", extends: str = "plain") -> Experiment:
         folder = workspace.experiments / name
@@ -138,7 +138,7 @@ def same_arrays() -> Callable[[list[np.ndarray], list[np.ndarray]], bool]:
 def fitted_competition(
     tmp_path_factory: pytest.TempPathFactory, write_experiment: Callable[..., Experiment]
 ) -> Workspace:
-    """A tiny competition with `plain` and `other`, which are fitted, and their ensemble `both`; to be read only."""
+    """A tiny competition with the fitted `plain` and `other`, and their ensemble `both`; not to be changed."""
     workspace = make_tiny(tmp_path_factory.mktemp("fitted"))
     write_experiment(workspace, "other", "seed: 1\n")
     for name in ("plain", "other"):

@@ -1,4 +1,4 @@
-"""The YAML that the configuration's words come from runs as it was written."""
+"""The YAML example that the configuration's keys come from runs unchanged."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The code and the commands of the pages about predicting, as they stand."""
+"""Runs the code of docs/python.md and the commands of docs/predicting.md exactly as they are printed there."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 @pytest.fixture
 def workspace(fitted_competition: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A copy in which experiments and folders are called as the pages call them; it is the working folder."""
+    """A copy of a fitted competition, with the experiment and folder names of the pages; it is the working folder."""
     root = Path(shutil.copytree(fitted_competition.root, tmp_path / "work"))
     experiments = root / "experiments"
     for name, other in (("plain", "exp042"), ("other", "exp045"), ("both", "exp042+exp045")):
@@ -44,7 +44,7 @@ def test_the_code_for_python_runs(workspace: Workspace) -> None:
 def test_the_commands_for_predicting_run(workspace: Workspace) -> None:
     commands = re.findall(r"^    tk (predict .*)$", (DOCS / "predicting.md").read_text(), re.MULTILINE)
     assert len(commands) == 4
-    for command in (command for command in commands if "infrared" not in command):  # that asks for another experiment
+    for command in (command for command in commands if "infrared" not in command):  # needs two-channel images
         found = CliRunner().invoke(app, shlex.split(command))
         assert found.exit_code == 0, found.output
     assert (workspace.root / "masks" / "overlay" / "b.png").is_file()

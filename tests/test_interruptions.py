@@ -15,11 +15,11 @@ from toolkit.messages import Silent, Task
 
 pytestmark = pytest.mark.train
 
-# Whoever runs the tests in the background may have made them deaf to interrupts, which is inherited.
+# Tests that run in the background may ignore interrupts, which their processes would inherit.
 START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from toolkit.cli import main; main()"
 FIT = [sys.executable, "-c", START, "fit", "held"]
 
-# The second epoch does not begin as long as there is a file `hold`; a file `waits` tells that it waits.
+# The second epoch waits while a file `hold` exists; a file `waits` shows that it does.
 PLUGINS = """\
 import time
 from pathlib import Path
@@ -34,7 +34,7 @@ def held(moment, lr):
 
 
 class Titles(Silent):
-    """Remembers which work was done."""
+    """Remembers the titles of tasks."""
 
     def __init__(self) -> None:
         self.titles: list[str] = []
@@ -46,7 +46,7 @@ class Titles(Silent):
             yield task
 
 
-def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(
+def test_a_second_run_is_refused_and_an_interrupted_one_resumes(
     tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
 ) -> None:
     experiment = write_experiment(tiny_competition, "held", "stages: [{epochs: 2, schedule: held}]\n")
@@ -66,7 +66,7 @@ def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=600)
     assert running.returncode == 130, said
-    assert "interrupted; what was finished is kept" in said
+    assert "interrupted; finished work is kept" in said
     assert "Traceback" not in said
     (kept,) = read_history(experiment.stage(0, 0))
 

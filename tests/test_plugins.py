@@ -85,7 +85,7 @@ def darker(image, labels, generator, most=0.5):
 CONFIG = """\
 architecture: tiny_net
 architecture_options: {filters: 3}
-loss: {binary_crossentropy: {}, squares: {scale: 2.0, weight: 0.5}, hinge: {weight: 0.1}, further.plugin.ridge: {}}
+loss: binary_crossentropy + 0.5*squares(scale=2.0) + 0.1*hinge + further.plugin.ridge
 optimizer: {slow: {share: 0.25}}
 schedule: {falling: {by: 0.1}}
 callbacks: {Watching: {stop_after: 2}}
@@ -223,3 +223,19 @@ def test_the_users_code_finds_tensorflow_as_it_is_set_up_here(tmp_path: Path) ->
         "import toolkit.learning.networks.network\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_unless_the_user_has_switched_it_off(
+    monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str
+) -> None:
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", chosen)
+    code = (
+        "import os, toolkit.learning.runtime\n"
+        "from tensorflow.python.util import _pywrap_util_port\n"
+        "print(os.environ['TF_ENABLE_ONEDNN_OPTS'], int(_pywrap_util_port.IsMklEnabled()))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, timeout=600, capture_output=True, text=True)
+    assert found.stdout.split() == [expected, expected]

@@ -283,7 +283,7 @@ def test_real_masks_written_in_other_ways_read_back_equal(real_data: Path, tmp_p
         Image.fromarray(objects.astype(np.uint16)).save(tmp_path / "objects" / f"{image_id}_x.png")
     for image_id in camvid.images.ids[:5]:
         Image.fromarray(colours[camvid.read_labels(image_id)]).save(tmp_path / "colours" / f"{image_id}_x.png")
-    named = {str(number): colours[number].tolist() for number in range(11)} | {"void": colours[255].tolist()}
+    named = {str(number): colours[number].tolist() for number in range(11)} | {"ignore": colours[255].tolist()}
     for labelled, folder, keys, classes in (
         (nuclei, "objects", {"mask_encoding": "instances"}, 1),
         (camvid, "colours", {"colors": {name: tuple(colour) for name, colour in named.items()}}, camvid.classes.names),

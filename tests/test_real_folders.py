@@ -35,7 +35,7 @@ def test_salt(real_data: Path, tmp_path: Path) -> None:
     result, config, data = looked_at(tmp_path, real_data / "salt")
     assert (result.training_images, result.test_images) == (3000, 1000)
     assert "1801 16-bit grey PNG, 1199 8-bit grey PNG" in why(result, "data.masks")
-    assert "train.csv, which holds the same masks in 100%" in why(result, "data.masks")
+    assert "train.csv, which has the same masks for 100%" in why(result, "data.masks")
     assert config.data.table_format.name == "tgs-salt"
     assert config.data.metadata is not None
     assert config.shape == (128, 128, 3)

@@ -44,7 +44,7 @@ stages: [{epochs: 2, negatives: {from: 0.9, to: 0.5}, positives: classes, extra_
 
 
 def write_maps(workspace: Workspace) -> None:
-    """Label maps of the tiny competition: salt, its lower border as an edge, and a void corner; two negatives."""
+    """Label maps of the tiny competition: salt, its lower border as an edge, and an ignored corner; two negatives."""
     data = workspace.root / "data"
     for folder in ("maps", "nothing"):
         (data / folder).mkdir()

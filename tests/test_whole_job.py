@@ -45,7 +45,7 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
-def test_the_readme_does_what_it_says(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_readme_run(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_competition.root)
     # Its 120 steps take long, and have tests of their own.
     monkeypatch.setattr(

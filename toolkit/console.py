@@ -1,4 +1,4 @@
-"""The screen: tables, progress and errors. Results go to stdout, talk goes to stderr."""
+"""The screen: tables, progress and errors. Results go to stdout, messages go to stderr."""
 
 import dataclasses
 import json
@@ -15,13 +15,13 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from toolkit.errors import ToolkitError
-from toolkit.messages import Progress, Table, Task
+from toolkit.messages import Progress, Table, Task, duration_text
 
 _SECONDS_BETWEEN_LINES = 20.0
 
 
 class Result(Protocol):
-    """What a command returns: a dataclass that knows its tables and the next steps."""
+    """What a command returns: a dataclass with its tables and the next steps."""
 
     def tables(self) -> list[Table]:
         """Tables for the screen."""
@@ -68,7 +68,7 @@ def show_text(text: str) -> None:
 
 
 def show_error(error: ToolkitError) -> None:
-    """Print what is wrong and what to do about it on stderr."""
+    """Print the message of an error and its advice on stderr."""
     console = Console(stderr=True, highlight=False)
     console.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
     if error.advice:
@@ -76,16 +76,16 @@ def show_error(error: ToolkitError) -> None:
 
 
 def show_interrupted() -> None:
-    """Say that nothing finished is lost."""
+    """Tell the user that finished work is kept."""
     Console(stderr=True, highlight=False).print(
-        "interrupted; what was finished is kept, and the same command goes on from there, without --restart",
+        "interrupted; finished work is kept, and the same command without --restart resumes from there",
         soft_wrap=True,
     )
 
 
 @contextmanager
 def progress_on_screen() -> Iterator[Progress]:
-    """Bars with the time left on a terminal, plain lines elsewhere."""
+    """Show progress on stderr: bars with the time left on a terminal, plain lines elsewhere."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield _Lines()
@@ -160,7 +160,7 @@ class _Lines:
 
 
 class _LinesTask:
-    """Says how far it is now and then; short work says nothing."""
+    """Reports progress every 20 seconds, so that short work prints nothing."""
 
     def __init__(self, lines: _Lines, title: str, total: int) -> None:
         self._lines, self._title, self._total = lines, title, total
@@ -175,10 +175,4 @@ class _LinesTask:
         self._said = now
         left = (now - self._started) / self._done * (self._total - self._done)
         ending = f" · {status}" if status else ""
-        self._lines.say(f"{self._title}: {self._done}/{self._total} · {_duration(left)} left{ending}")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        self._lines.say(f"{self._title}: {self._done}/{self._total} · {duration_text(left)} left{ending}")

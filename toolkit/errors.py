@@ -6,9 +6,9 @@ from typing import ClassVar
 
 
 class ToolkitError(Exception):
-    """An error with one clear message: what is wrong and where, and what to type next.
+    """An error that a user can fix.
 
-    `message` says what is wrong, where, what came and what is allowed; `advice` says what to do about it.
+    `message` says what is wrong and where, what was found and what is allowed; `advice` says what to do about it.
     """
 
     exit_code: ClassVar[int] = 1
@@ -24,31 +24,31 @@ class ToolkitError(Exception):
 
 
 class ConfigError(ToolkitError):
-    """The configuration says something that is not allowed: unknown key, wrong type, impossible value."""
+    """The configuration or an option is not valid: an unknown key, a wrong type, a value out of range."""
 
     exit_code = 3
 
 
 class MissingFileError(ToolkitError):
-    """A file, folder or experiment that was named does not exist or cannot be read."""
+    """A file, folder or experiment does not exist or cannot be read."""
 
     exit_code = 4
 
 
 class DataError(ToolkitError):
-    """Images, masks or label files are broken or do not fit together."""
+    """Images, masks or label files are damaged or contradict each other."""
 
     exit_code = 5
 
 
 class NothingToLearnError(ToolkitError):
-    """The data are sound files but hold nothing to learn from: no images, no foreground, constant images only."""
+    """The data hold nothing to learn from: no images, no foreground, or only constant images."""
 
     exit_code = 6
 
 
 class FoldsError(ToolkitError):
-    """folds.csv does not fit the data or the configuration."""
+    """folds.csv does not match the data or the configuration."""
 
     exit_code = 7
 
@@ -60,19 +60,19 @@ class NetworkError(ToolkitError):
 
 
 class WeightsError(ToolkitError):
-    """Weights cannot be downloaded, read, or do not fit the network."""
+    """Weights cannot be downloaded or read, or do not fit the network."""
 
     exit_code = 9
 
 
 class NotReadyError(ToolkitError):
-    """A command needs results that an earlier command has not made yet."""
+    """The results of an earlier command are missing."""
 
     exit_code = 10
 
 
 class ChangedError(ToolkitError):
-    """Results on disk were made with another configuration or other data."""
+    """Results on disk were made with a different configuration or different data."""
 
     exit_code = 11
 
@@ -84,37 +84,37 @@ class LockedError(ToolkitError):
 
 
 class MembersError(ToolkitError):
-    """The members of an ensemble do not fit together."""
+    """The members of an ensemble cannot be combined."""
 
     exit_code = 13
 
 
 class SubmissionError(ToolkitError):
-    """A submission, sample submission or solution is not what the competition takes."""
+    """A submission, sample submission or solution does not have the format of the competition."""
 
     exit_code = 14
 
 
 class TrainingError(ToolkitError):
-    """Training cannot go on: the loss is no longer a finite number."""
+    """Training failed: the loss is not a finite number."""
 
     exit_code = 15
 
 
 class StorageError(ToolkitError):
-    """The disk is full or refuses to be written, or a stored file is damaged."""
+    """A file cannot be written, for example because the disk is full, or a stored file is damaged."""
 
     exit_code = 16
 
 
 class OutOfTimeError(ToolkitError):
-    """The time that was given is used up; what is finished is kept, and the same command goes on."""
+    """The time limit is reached; finished work is kept, and the same command resumes."""
 
     exit_code = 17
 
 
 class UploadError(ToolkitError):
-    """A submission cannot be uploaded: no client, no credentials, or the competition's site refuses it."""
+    """A submission cannot be uploaded: no client, no credentials, or refused by the competition's site."""
 
     exit_code = 18
 
@@ -126,20 +126,20 @@ def listing(names: Iterable[object], at_most: int = 5) -> str:
 
 
 def nearest(word: str, allowed: Collection[str]) -> str | None:
-    """The allowed word that is most like the one received, whatever their case; None if none is close."""
+    """The allowed word that is closest to `word`, ignoring case; None if none is close."""
     by_lower = {name.lower(): name for name in reversed(list(allowed))}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
 
 
 def not_valid(word: str, allowed: Collection[str]) -> str:
-    """What to say of a word that is not allowed: the nearest valid one, and all that are."""
+    """The text about a word that is not allowed, with the nearest valid one and all valid ones."""
     near = nearest(word, allowed)
     guess = "" if near is None else f"did you mean {near!r}? "
     return f"{word!r} is not valid; {guess}choose from {', '.join(allowed)}"
 
 
 def out_of_range(what: str, number: int, count: int) -> str:
-    """What to say of a number outside 0 to `count` - 1: `there is no fold 7; choose from 0 to 4`."""
+    """The text about a number outside 0 to `count` - 1: `there is no fold 7; choose from 0 to 4`."""
     choices = {0: "there are none", 1: "there is only 0"}.get(count, f"choose from 0 to {count - 1}")
     return f"there is no {what} {number}; {choices}"

@@ -1,4 +1,4 @@
-"""What commands say while they work and when they are done, as values: only console.py draws them."""
+"""Tables, scores and progress as values; only console.py draws them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,26 +15,41 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-def score_text(value: float | None) -> str:
-    """A score as tables and messages show it, with four decimals; an empty text where there is none."""
-    return "" if value is None else f"{value:.4f}"
+def score_text(value: float | None, *, signed: bool = False, missing: str = "–") -> str:
+    """A score as tables and messages show it, with four decimals and, if `signed`, always with its sign.
+
+    `missing` stands for a score that does not exist, for example because the metric skipped every image.
+    """
+    return missing if value is None else f"{value:{'+' if signed else ''}.4f}"
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """The bounds of an interval as tables and messages show them."""
+    return "–" if low is None or high is None else f"{score_text(low)} – {score_text(high)}"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as tables and messages show it: `1 h 05 min`, `3 min 07 s` or `42 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 class Task(Protocol):
-    """One piece of long work that knows how far it is."""
+    """Long work of a known number of steps."""
 
     def advance(self, steps: int = 1, status: str = "") -> None:
-        """Say that `steps` more of the total are done; `status` is a few words or figures to show beside it."""
+        """Count `steps` more of the total as done; `status` is a short text that is shown beside them."""
 
 
 class Progress(Protocol):
-    """What long work talks to; it never prints."""
+    """The messages and tasks of long work, which itself never prints."""
 
     def say(self, message: str) -> None:
-        """Show one line that stays."""
+        """Show a line that stays on the screen."""
 
     def warn(self, message: str) -> None:
-        """Show one line that stays and stands out."""
+        """Show a warning that stays on the screen."""
 
     def task(self, title: str, total: int) -> AbstractContextManager[Task]:
         """Open a task of `total` steps; tasks nest."""
@@ -42,17 +57,17 @@ class Progress(Protocol):
 
 class _SilentTask:
     def advance(self, steps: int = 1, status: str = "") -> None:
-        """Drop it."""
+        """Show nothing."""
 
 
 class Silent:
-    """A progress that shows nothing: for tests and for use from Python."""
+    """A progress that shows nothing."""
 
     def say(self, message: str) -> None:
-        """Drop it."""
+        """Show nothing."""
 
     def warn(self, message: str) -> None:
-        """Drop it."""
+        """Show nothing."""
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Task]:

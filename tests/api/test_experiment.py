@@ -1,3 +1,5 @@
+"""Covers toolkit/api/experiment.py and batches.py."""
+
 import shutil
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ def collect(file_name: str, img: PredictedMap, data: dict[str, np.ndarray]) -> N
     data[file_name] = img.arr
 
 
-def test_it_is_found_by_folder_file_part_and_from_anywhere(
+def test_an_experiment_is_found_by_folder_file_and_part_from_anywhere(
     fitted_competition: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -50,7 +52,7 @@ def test_it_is_found_by_folder_file_part_and_from_anywhere(
         Experiment("experiments/plain:folds")
 
 
-def test_maps_are_those_of_the_stores(fitted_competition: Workspace, images: Path) -> None:
+def test_maps_equal_those_of_the_stores(fitted_competition: Workspace, images: Path) -> None:
     for name in ("plain", "both"):
         experiment = Experiment(fitted_competition.experiments / name)
         store = ProbabilityStore(experiment.folder / "predictions" / "test")
@@ -73,7 +75,7 @@ def test_the_folder_of_the_experiment_is_enough(fitted_competition: Workspace, i
     assert experiment.predict(images / "020.png", folds=0).shape == (40, 48, 1)
 
 
-def test_networks_are_built_anew_only_for_something_else(plain: Experiment, images: Path) -> None:
+def test_networks_are_kept_between_equal_calls(plain: Experiment, images: Path) -> None:
     path = images / "020.png"
     first, kept = plain.predict(path, folds=0), plain._forecaster
     assert np.array_equal(plain.predict(path, folds=[0]), first)
@@ -83,20 +85,20 @@ def test_networks_are_built_anew_only_for_something_else(plain: Experiment, imag
     assert not np.array_equal(plain.predict(path, folds=0, views="flips"), first)
 
 
-def test_numbers_are_of_any_type_and_nothing_else_is_one(plain: Experiment, images: Path) -> None:
+def test_numbers_may_have_any_whole_type(plain: Experiment, images: Path) -> None:
     path = images / "020.png"
     assert np.array_equal(plain.predict(path, folds=np.arange(1)), plain.predict(path, folds=np.int64(0)))
     for ask, message in (
-        (lambda: plain.predict(path, folds="0"), "folds: expected whole numbers, received '0'"),
-        (lambda: plain.predict(path, folds=1.0), "folds: expected whole numbers, received 1.0"),
-        (lambda: plain.predict(path, stage="0"), "stage: expected whole numbers, received '0'"),
-        (lambda: plain.load_model([0]), r"fold: expected whole numbers, received \[0\]"),
-        (lambda: plain.fit(stages="x"), "stages: expected whole numbers, received 'x'"),
-        (lambda: plain.evaluate_all(0, batch=0), "batch: expected a whole number from 1 up, received 0"),
+        (lambda: plain.predict(path, folds="0"), "folds: expected whole numbers; received '0'"),
+        (lambda: plain.predict(path, folds=1.0), "folds: expected whole numbers; received 1.0"),
+        (lambda: plain.predict(path, stage="0"), "stage: expected whole numbers; received '0'"),
+        (lambda: plain.load_model([0]), r"fold: expected whole numbers; received \[0\]"),
+        (lambda: plain.fit(stages="x"), "stages: expected whole numbers; received 'x'"),
+        (lambda: plain.evaluate_all(0, batch=0), "batch: expected a whole number of at least 1; received 0"),
     ):
         with pytest.raises(ConfigError, match=message):
             ask()
-    with pytest.raises(DataError, match="of type NoneType"):
+    with pytest.raises(DataError, match="the type NoneType"):
         plain.predict(None)
 
 
@@ -109,14 +111,14 @@ def test_a_callback_gets_every_image(plain: Experiment, images: Path) -> None:
     plain.predict_in_directory(str(images), 1, collect, one)
     assert np.array_equal(one["021.png"], plain.predict(images / "021.png", folds=1))
     assert one["021.png"].shape == (40, 48, 1)
-    with pytest.raises(ConfigError, match="ttflips means flips"):
+    with pytest.raises(ConfigError, match="contradicts ttflips, which means flips"):
         plain.predict_in_directory(images, 0, collect, one, ttflips=True, views="d4")
 
 
-def test_failures_are_told_when_all_others_are_done(plain: Experiment, images: Path) -> None:
+def test_failures_are_raised_after_all_other_images(plain: Experiment, images: Path) -> None:
     (images / "021.png").write_bytes(b"no image")
     found: dict[str, np.ndarray] = {}
-    with pytest.raises(DataError, match=r"1 of 6 images .* could not be predicted, all others were:\n  021\.png"):
+    with pytest.raises(DataError, match=r"1 of 6 images .* could not be predicted; all others were:\n  021\.png"):
         plain.predict_in_directory(images, None, collect, found)
     assert len(found) == 5
     with pytest.raises(ToolkitError, match=r"021\.png"):
@@ -130,9 +132,7 @@ def test_predictions_go_into_files(plain: Experiment, images: Path, tmp_path: Pa
     assert np.array_equal(found, plain.predict(images / "020.png", folds=0))
 
 
-def test_batches_have_the_truth_and_what_networks_predict_that_never_saw_it(
-    fitted_competition: Workspace, plain: Experiment
-) -> None:
+def test_batches_have_the_truth_and_out_of_fold_predictions(fitted_competition: Workspace, plain: Experiment) -> None:
     store = ProbabilityStore(plain.folder / "predictions" / "oof")
     folds = read_folds(plain.folder / "folds.csv", sorted(store.ids))
     batches = list(plain.evaluate_all(1, batch=3))
@@ -148,19 +148,20 @@ def test_batches_have_the_truth_and_what_networks_predict_that_never_saw_it(
     assert sorted(every) == sorted(store.ids)
     part = [one for batch in Experiment(f"{plain.folder}:fold1").evaluate_all() for one in batch.data]
     assert part == ids
-    with pytest.raises(ConfigError, match="fold: there is no 2; plain has 0 to 1"):
+    with pytest.raises(ConfigError, match="fold: there is no fold 2; plain has 0, 1"):
         next(plain.evaluate_all(2))
 
 
-def test_a_model_predicts_what_the_experiment_does(fitted_competition: Workspace, plain: Experiment) -> None:
+def test_a_model_predicts_like_the_experiment(fitted_competition: Workspace, plain: Experiment) -> None:
     image = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     expected = plain.predict(list(image), folds=1)
     model = plain.load_model(1)
-    assert np.array_equal(model.predict(image, verbose=0), np.stack(expected))
+    # Keras computes two images at once, the experiment its own number: the last digits may differ.
+    np.testing.assert_allclose(model.predict(image, verbose=0), np.stack(expected), atol=1e-4)
     assert model.input_shape == (None, 32, 32, 3)
     with pytest.raises(ConfigError, match="--fold: there is no 5"):
         plain.load_model(5)
-    with pytest.raises(ConfigError, match="repeat: there is no 1"):
+    with pytest.raises(ConfigError, match="repeat: there is no seed 1; there is only 0"):
         plain.load_model(0, repeat=1)
     with pytest.raises(ConfigError, match="is an ensemble"):
         Experiment(fitted_competition.experiments / "both").load_model(0)
@@ -189,7 +190,7 @@ def test_the_whole_job_from_python(fitted_competition: Workspace, tmp_path: Path
     assert (perfect.score, perfect.metric) == (1.0, "dice")
 
 
-def test_what_was_tuned_makes_the_masks(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+def test_masks_use_the_tuned_recipe(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(fitted_competition.root, tmp_path / "work"))
     plain = Experiment(root / "experiments" / "plain")
     plain.tune()

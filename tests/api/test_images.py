@@ -22,7 +22,7 @@ def as_images(images: list[Any], channels: int, **data: Any) -> Images:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4)])
-def test_arrays_become_what_their_files_would(tmp_path: Path, channels: int, shape: tuple[int, ...]) -> None:
+def test_arrays_are_read_like_files(tmp_path: Path, channels: int, shape: tuple[int, ...]) -> None:
     array = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     order = {2: slice(None), 1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[2 if len(shape) == 2 else shape[2]]
     cv2.imwrite(str(tmp_path / "a.png"), array if len(shape) == 2 else array[..., order])
@@ -37,7 +37,7 @@ def test_the_order_stays() -> None:
     assert [int(images.read(image_id)[0, 0, 0]) for image_id in images.ids] == list(range(12))
 
 
-def test_values_become_bytes_as_those_of_files() -> None:
+def test_values_are_converted_like_those_of_files() -> None:
     assert as_images([np.array([[0, 256, 65535]], np.uint16)], 1).read("0")[..., 0].tolist() == [[0, 1, 255]]
     floats = np.array([[0, 0.5, 2]], np.float32)
     assert as_images([floats], 1, value_range=(0.0, 1.0)).read("0")[..., 0].tolist() == [[0, 128, 255]]
@@ -51,7 +51,7 @@ def test_other_arrays_are_refused(array: np.ndarray) -> None:
         as_images([array], 3)
 
 
-def test_what_cannot_be_meant_is_refused() -> None:
+def test_invalid_images_are_refused() -> None:
     array = np.zeros((4, 4, 5), np.uint8)
     assert as_images([array], 5).read("0").shape == (4, 4, 5)
     with pytest.raises(DataError, match="has 5 channels, but shape asks for 4"):
@@ -59,5 +59,5 @@ def test_what_cannot_be_meant_is_refused() -> None:
     with pytest.raises(DataError, match="mixed"):
         as_images([array, "a.png"], 3)
     for wrong in (None, 3, [[0, 255]]):
-        with pytest.raises(DataError, match=f"of type {type(wrong).__name__}; expected a NumPy array or the path"):
+        with pytest.raises(DataError, match=f"the type {type(wrong).__name__}; expected a NumPy array or the path"):
             as_images([array, wrong], 5)

@@ -10,7 +10,7 @@ def test_numbers_are_separated_by_commas() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0,", "-1", "0-1", "first"])
-def test_anything_else_is_refused(text: str) -> None:
+def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=rf"--folds: expected numbers separated by commas.*received '{text}'"):
         parse_numbers("--folds", text)
 

@@ -109,7 +109,7 @@ def test_a_single_fold_is_tuned_over_random_parts(fitted: Fitted, tmp_path: Path
     fitted("exp", 0.4, OF_SINGLE, SINGLE)
     found = tune(Session(Workspace(tmp_path)), "exp")
     assert (found.parts, found.untuned, found.nested) == (5, 0, 1)
-    assert found.tables()[0].rows[2][3] == "each of 5 random parts of the only fold with what the others chose"
+    assert found.tables()[0].rows[2][3] == "each of 5 random parts of the only fold with the recipe found on the others"
     assert found.shift.test is not None
     assert (found.shift.gain, found.shift.moved) == (None, False)
     told = "for test predictions thresholds are not moved: with one fold nothing tells whether that helps"
@@ -143,7 +143,7 @@ def test_an_ensemble_has_a_hold_out_too(fitted: Fitted, tmp_path: Path, folds: n
     assert tuned.holdout.tuned == 1
 
 
-def test_members_that_know_the_hold_out_of_others_are_refused(fitted: Fitted, tmp_path: Path) -> None:
+def test_members_trained_on_the_hold_out_of_others_are_refused(fitted: Fitted, tmp_path: Path) -> None:
     fitted("one", 0.9)
     fitted("two", 0.9, np.roll(OF_SEVERAL, 1))
     fitted("none", 0.9, np.arange(24) % 3, "folds_count: 3\n")
@@ -153,7 +153,7 @@ def test_members_that_know_the_hold_out_of_others_are_refused(fitted: Fitted, tm
         assert told.value.advice == "Fit them with the same folds, as with folds: ../one/folds.csv"
 
 
-def test_experiments_are_compared_on_the_hold_out_even_where_folds_differ(fitted: Fitted, tmp_path: Path) -> None:
+def test_experiments_are_compared_on_the_hold_out_even_if_folds_differ(fitted: Fitted, tmp_path: Path) -> None:
     fitted("base", 0.9)
     fitted("single", 0.4, OF_SINGLE, SINGLE)
     fitted("other", 0.9, np.roll(OF_SEVERAL, 1))
@@ -166,11 +166,11 @@ def test_experiments_are_compared_on_the_hold_out_even_where_folds_differ(fitted
     assert single.holdout_difference is not None
     assert (single.holdout_difference.mean, single.holdout_difference.verdict) == (-1, "worse")
     titles = [table.title for table in found.tables()]
-    assert "hold-out, which no fold and no recipe knows" in titles
+    assert "hold-out: images that were used neither for training nor for tuning" in titles
     assert any(note.startswith("other is not compared image by image") for note in found.notes)
 
 
-def test_out_of_fold_images_alone_are_evaluated(fitted: Fitted, tmp_path: Path) -> None:
+def test_only_out_of_fold_images_are_evaluated(fitted: Fitted, tmp_path: Path) -> None:
     fitted("exp", 0.9, OF_SINGLE, SINGLE)
     found = evaluate(Session(Workspace(tmp_path)), "exp").evaluation
     assert (found.images, found.score) == (12, 1)

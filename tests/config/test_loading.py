@@ -53,7 +53,7 @@ def test_two_keys_are_enough(tmp_path: Path) -> None:
     assert config.stages[0].lr is None
 
 
-def test_json_says_the_same(tmp_path: Path) -> None:
+def test_json_is_equivalent(tmp_path: Path) -> None:
     path = write(tmp_path / "config.json", '{"data": {"images": "a", "masks": "b.csv"}, "stages": [{"epochs": 1}]}')
     assert load_config(path).config == load(tmp_path, "data: {images: a, masks: b.csv}\nstages: [{epochs: 1}]\n").config
 
@@ -64,8 +64,8 @@ def test_json_says_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("bacth: 3", "config.yaml:6: unknown key 'bacth'; did you mean 'batch'? Allowed: data, architecture, "),
-        ("unheard_of: 3", "config.yaml:6: unknown key 'unheard_of'; Allowed: data, architecture, "),
+        ("bacth: 3", "config.yaml:6: key 'bacth' is not valid; did you mean 'batch'? choose from data, architecture, "),
+        ("unheard_of: 3", "config.yaml:6: key 'unheard_of' is not valid; choose from data, architecture, "),
         ("lr: fast", "config.yaml:6: lr: expected a number, received 'fast' (text)"),
         ("batch: 1.5", "config.yaml:6: batch: expected a whole number, received 1.5 (a number)"),
         ("batch: '16'", "config.yaml:6: batch: expected a whole number, received '16' (text)"),
@@ -75,31 +75,43 @@ def test_json_says_the_same(tmp_path: Path) -> None:
             "config.yaml:6: stratified: expected true or false, text or a list, received 1 ",
         ),
         ("stratified: no", "config.yaml:6: stratified: expected true or false, coverage, classes, or the name of a "),
-        ("loss: 3", "config.yaml:6: loss: expected a text such as binary_crossentropy+0.5*lovasz_loss, `name"),
+        ("loss: 3", "config.yaml:6: loss: expected text (for example binary_crossentropy + 0.5*"),
         ("metrics: dice", "config.yaml:6: metrics: expected a list, received 'dice' (text)"),
-        ("metrics: [dice, dise]", "config.yaml:6: metrics.1: unknown name 'dise'; did you mean 'dice'? Allowed: dice"),
-        ("architecture: unet", "config.yaml:6: architecture: unknown name 'unet'; did you mean 'Unet'? Allowed: Unet"),
-        ("backbone: resnet-34", "config.yaml:6: backbone: unknown name 'resnet-34'; did you mean 'resnet34'? Allowed:"),
-        ("precision: double", "config.yaml:6: precision: unknown value 'double'; Allowed: auto, float32, bfloat16"),
-        ("folds_count: 1", "config.yaml:6: folds_count: one fold needs validationSplit, the share of the images "),
+        (
+            "metrics: [dice, dise]",
+            "config.yaml:6: metrics.1: 'dise' is not valid; did you mean 'dice'? choose from dice",
+        ),
+        (
+            "architecture: unet",
+            "config.yaml:6: architecture: 'unet' is not valid; did you mean 'Unet'? choose from Unet",
+        ),
+        (
+            "backbone: resnet-34",
+            "config.yaml:6: backbone: 'resnet-34' is not valid; did you mean 'resnet34'? choose from",
+        ),
+        ("precision: double", "config.yaml:6: precision: 'double' is not valid; choose from auto, float32, bfloat16"),
+        ("folds_count: 1", "config.yaml:6: folds_count: folds_count: 1 requires validationSplit, the share"),
         ("lr: 0", "config.yaml:6: lr: must be greater than 0, received 0"),
         ("lr: .inf", "config.yaml:6: lr: expected a finite number, received inf"),
         ("encoder_weights: 5", "config.yaml:6: encoder_weights: expected imagenet, pascal_voc or a path, received 5"),
         ("augmentation: 5", "config.yaml:6: augmentation: expected "),
-        ("augmentation:\n  - HorizontalFlip: 0.5\n  - blur", "config.yaml:8: augmentation.1: unknown name 'blur'"),
-        ("augmentation:\n  - HorizontalFlip: 0.5\n  - [Blur]", "config.yaml:8: augmentation.1: each entry of the list"),
+        ("augmentation:\n  - HorizontalFlip: 0.5\n  - blur", "config.yaml:8: augmentation.1: 'blur' is not valid"),
+        (
+            "augmentation:\n  - HorizontalFlip: 0.5\n  - [Blur]",
+            "config.yaml:8: augmentation.1: expected a preset, a name",
+        ),
         (
             "callbacks:",
             "config.yaml:6: callbacks: expected text, `key: value` pairs or a list, received nothing (null)",
         ),
-        ("class_weights: balancd", "config.yaml:6: class_weights: unknown value 'balancd'; did you mean 'balanced'?"),
+        ("class_weights: balancd", "config.yaml:6: class_weights: 'balancd' is not valid; did you mean 'balanced'?"),
         ("shape: [64, 64]", "config.yaml:6: shape: expected 3 entries, received 2"),
-        ("mixing: {cutmx: 1}", "config.yaml:6: unknown name 'cutmx' in mixing; did you mean 'cutmix'?"),
-        ("primary_metric: val_dise", "config.yaml:6: primary_metric: unknown name 'dise'; did you mean 'dice'?"),
-        ("loss: dice_loss+", "config.yaml:6: loss: character 11: expected the name of a loss"),
+        ("mixing: {cutmx: {p: 1}}", "config.yaml:6: mixing: 'cutmx' is not valid; did you mean 'cutmix'?"),
+        ("primary_metric: val_dise", "config.yaml:6: primary_metric: 'dise' is not valid; did you mean 'dice'?"),
+        ("loss: dice_loss+", "config.yaml:6: loss: character 11: expected terms joined by"),
     ],
 )
-def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, text: str, problem: str) -> None:
+def test_an_invalid_key_is_reported_with_file_line_and_allowed_values(tmp_path: Path, text: str, problem: str) -> None:
     head, found, *_ = refused(tmp_path, f"{MINIMAL}{text}\n")
     assert head == "1 problem in the configuration config.yaml"
     assert found.startswith(problem)
@@ -108,9 +120,9 @@ def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("stages: [{epochs: 1}]", "config.yaml:1: the key data is missing"),
-        ("data: {images: a}\nstages: [{epochs: 1}]", "config.yaml:1: the key data.masks is missing"),
-        ("stages: [{epochs: 1}]\ndata:\n  images: a", "config.yaml:2: the key data.masks is missing"),
+        ("stages: [{epochs: 1}]", "config.yaml:1: required key data is missing"),
+        ("data: {images: a}\nstages: [{epochs: 1}]", "config.yaml:1: required key data.masks is missing"),
+        ("stages: [{epochs: 1}]\ndata:\n  images: a", "config.yaml:2: required key data.masks is missing"),
         (
             "stages: [{epochs: 1}]\ndata: here",
             "config.yaml:2: data: expected `key: value` pairs, received 'here' (text)",
@@ -125,14 +137,14 @@ def test_a_wrong_key_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, 
             "data: {images: a, masks: b}\nstages:\n- 3",
             "config.yaml:3: stages.0: expected `key: value` pairs, received 3",
         ),
-        ("data: {images: a, masks: b}\nstages:\n- lr: 1", "config.yaml:3: the key stages.0.epochs is missing"),
+        ("data: {images: a, masks: b}\nstages:\n- lr: 1", "config.yaml:3: required key stages.0.epochs is missing"),
         (
             "data: {images: a, masks: b}\nstages:\n- epochs: 1\n  los: x",
-            "config.yaml:4: unknown key 'los' in stages.0; did you mean 'loss'? Allowed: epochs, lr, loss",
+            "config.yaml:4: stages.0: key 'los' is not valid; did you mean 'loss'? choose from epochs, lr, loss",
         ),
         (
             "data: {images: a, masks: b, maks: c}\nstages: [{epochs: 1}]",
-            "config.yaml:1: unknown key 'maks' in data; did you mean 'masks'? Allowed: images, image_name, ",
+            "config.yaml:1: data: key 'maks' is not valid; did you mean 'masks'? choose from images, image_name, ",
         ),
     ],
 )
@@ -141,7 +153,7 @@ def test_errors_in_the_required_keys(tmp_path: Path, text: str, problem: str) ->
     assert found.startswith(problem)
 
 
-def test_all_errors_are_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
     text = """\
 lr: fast
 data:
@@ -161,7 +173,7 @@ bacth: 3
         assert word in line
 
 
-def test_a_configuration_error_says_where_all_keys_are_described(tmp_path: Path) -> None:
+def test_an_error_names_the_page_with_all_keys(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, MINIMAL + "bacth: 3\n")
     assert caught.value.advice.endswith("docs/configuration.md")
@@ -182,11 +194,11 @@ def test_where_a_key_was_written(tmp_path: Path) -> None:
     assert loaded.where("batch") == f"{path}: batch"
 
 
-def test_a_key_without_a_line_of_its_own_has_that_of_the_nearest_around_it(tmp_path: Path) -> None:
+def test_a_key_without_a_line_has_the_line_of_the_nearest_key_around_it(tmp_path: Path) -> None:
     write(
         tmp_path / "common.yaml", MINIMAL + "augmentation:\n  - light\n  - OneOf: {transforms: [Blur, {Affine: 1}]}\n"
     )
-    overrides = ["callbacks={EarlyStopping: {patience: 1}}", "transforms.CLAHE={p: 1}", "callbacks.TerminateOnNaN={}"]
+    overrides = ["callbacks={EarlyStopping: {patience: 1}}", "transforms.CLAHE={p: 1}", "callbacks.TensorBoard={}"]
     loaded = load(tmp_path, "extends: common.yaml\nclasses: 2\n", *overrides)
     common = tmp_path / "common.yaml"
     assert loaded.where("augmentation", 0, "OneOf", "p") == f"{common}:7: augmentation.0.OneOf.p"
@@ -194,7 +206,7 @@ def test_a_key_without_a_line_of_its_own_has_that_of_the_nearest_around_it(tmp_p
     assert loaded.where("stages", 0, "shape") == f"{common}:5: stages.0.shape"
     assert loaded.where("classes", 0) == f"{tmp_path / 'config.yaml'}:2: classes.0"
     assert loaded.where("callbacks", "EarlyStopping", "patience").startswith(f"--set {overrides[0]}: callbacks.Early")
-    assert loaded.where("callbacks", "TerminateOnNaN", "x").startswith(f"--set {overrides[2]}: ")
+    assert loaded.where("callbacks", "TensorBoard", "x").startswith(f"--set {overrides[2]}: ")
     assert loaded.where("transforms", "CLAHE", "p").startswith(f"--set {overrides[1]}: transforms.CLAHE.p")
     assert loaded.where("shape", 0) == f"{tmp_path / 'config.yaml'}: shape.0"
 
@@ -202,7 +214,7 @@ def test_a_key_without_a_line_of_its_own_has_that_of_the_nearest_around_it(tmp_p
 # --- Inheritance -----------------------------------------------------------------------------------------------------
 
 
-def test_mappings_are_merged_and_all_else_is_replaced(tmp_path: Path) -> None:
+def test_mappings_are_merged_and_everything_else_is_replaced(tmp_path: Path) -> None:
     write(
         tmp_path / "common.yaml",
         MINIMAL + "  - epochs: 3\nmetrics: [dice, iou]\nlr: 0.5\nbatch: 4\naugmentation: {Blur: 0.1, Transpose: 0.2}\n",
@@ -224,7 +236,7 @@ def test_files_extend_files_that_extend_files(tmp_path: Path) -> None:
     assert (config.lr, config.batch, config.seed) == (0.1, 2, 3)
 
 
-def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_file_that_contains_them(tmp_path: Path) -> None:
     write(tmp_path / "one" / "a.yaml", MINIMAL + "encoder_weights: weights.h5\n")
     write(tmp_path / "two" / "b.yaml", "extends: ../one/a.yaml\ndata: {test: test}\n")
     config = load(tmp_path / "three", "extends: ../two/b.yaml\ndata: {masks: ../masks.csv}\n").config
@@ -259,18 +271,18 @@ def test_imagenet_names_weights_only_where_weights_are_named(tmp_path: Path) -> 
     assert config.encoder_weights == "imagenet"
 
 
-def test_an_error_in_a_parent_is_told_with_the_parents_file_and_line(tmp_path: Path) -> None:
+def test_an_error_in_a_parent_is_reported_with_its_file_and_line(tmp_path: Path) -> None:
     write(tmp_path / "common.yaml", MINIMAL + "lr: fast\nbacth: 1\nseed: 0\n")
     head, *found = refused(tmp_path, "extends: common.yaml\nseed: -1\nlr: 1\n")
     assert head == "2 problems in the configuration config.yaml"
-    assert found[0].startswith("common.yaml:7: unknown key 'bacth'")
+    assert found[0].startswith("common.yaml:7: key 'bacth' is not valid")
     assert found[1].startswith("config.yaml:2: seed: must be greater than or equal to 0")
 
 
-def test_an_error_in_what_a_child_replaced_is_told_with_the_childs_line(tmp_path: Path) -> None:
+def test_an_error_in_a_replaced_value_is_reported_with_the_line_of_the_child(tmp_path: Path) -> None:
     write(tmp_path / "common.yaml", MINIMAL + "shape: [64, 64, 3]\n")
     _, *found = refused(tmp_path, "extends: common.yaml\n\nstages:\n  - lr: 0.1\nshape: [64]\n")
-    assert found[0] == "config.yaml:4: the key stages.0.epochs is missing"
+    assert found[0] == "config.yaml:4: required key stages.0.epochs is missing"
     assert found[1].startswith("config.yaml:5: shape: ")
 
 
@@ -278,9 +290,9 @@ def test_an_error_in_what_a_child_replaced_is_told_with_the_childs_line(tmp_path
     ("text", "problem"),
     [
         ("extends: absent.yaml", "config.yaml:1: extends: there is no file absent.yaml"),
-        ("lr: 1\nextends: 5", "config.yaml:2: extends: expected the path of one file, received 5"),
-        ("extends:", "config.yaml:1: extends: expected the path of one file, received None"),
-        ("extends: [a.yaml, b.yaml]", "config.yaml:1: extends: expected the path of one file, received ('a.yaml'"),
+        ("lr: 1\nextends: 5", "config.yaml:2: extends: expected the path of a file, received 5"),
+        ("extends:", "config.yaml:1: extends: expected the path of a file, received None"),
+        ("extends: [a.yaml, b.yaml]", "config.yaml:1: extends: expected the path of a file, received ('a.yaml'"),
         ("extends: config.yaml", "config.yaml:1: extends: these files extend each other: config.yaml"),
         ("extends: ./x/../config.yaml", "config.yaml:1: extends: these files extend each other: config.yaml"),
     ],
@@ -290,14 +302,14 @@ def test_errors_of_extends(tmp_path: Path, text: str, problem: str) -> None:
     assert found.startswith(problem)
 
 
-def test_files_that_extend_each_other_are_told(tmp_path: Path) -> None:
+def test_files_that_extend_each_other_are_rejected(tmp_path: Path) -> None:
     write(tmp_path / "b.yaml", "extends: c.yaml\n")
     write(tmp_path / "c.yaml", "lr: 1\nextends: config.yaml\n")
     (found,) = refused(tmp_path, "extends: b.yaml\n")
     assert found == "c.yaml:2: extends: these files extend each other: config.yaml → b.yaml → c.yaml"
 
 
-def test_parents_that_extend_each_other_are_told(tmp_path: Path) -> None:
+def test_parents_that_extend_each_other_are_rejected(tmp_path: Path) -> None:
     write(tmp_path / "b.yaml", "extends: c.yaml\n")
     write(tmp_path / "c.yaml", "extends: b.yaml\n")
     (found,) = refused(tmp_path, "extends: b.yaml\n")
@@ -370,15 +382,15 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
         ("lr=", "--set lr=: lr: expected a number, received nothing (null)"),
         ("stages.0.epochs=x", "--set stages.0.epochs=x: stages.0.epochs: expected a whole number, received 'x'"),
         ("stages=[{epochs: x}]", "--set stages=[{epochs: x}]: stages.0.epochs: expected a whole number, received 'x'"),
-        ("stages=[{lr: 1}]", "--set stages=[{lr: 1}]: the key stages.0.epochs is missing"),
-        ("data.imags=x", "--set data.imags=x: unknown key 'imags' in data; did you mean 'images'?"),
+        ("stages=[{lr: 1}]", "--set stages=[{lr: 1}]: required key stages.0.epochs is missing"),
+        ("data.imags=x", "--set data.imags=x: data: key 'imags' is not valid; did you mean 'images'?"),
         ("shape.0=64", "--set shape.0=64: shape: expected a list, received {'0': 64} (pairs)"),
-        ("augmention.Blur=1", "--set augmention.Blur=1: unknown key 'augmention'; did you mean 'augmentation'?"),
-        ("loss=dice", "--set loss=dice: loss: character 1: unknown loss 'dice'; did you mean 'dice_loss'?"),
-        ("shape=[100, 64, 3]", "--set shape=[100, 64, 3]: shape: Unet takes sides that are multiples of 32"),
+        ("augmention.Blur=1", "--set augmention.Blur=1: key 'augmention' is not valid; did you mean 'augmentation'?"),
+        ("loss=dice", "--set loss=dice: loss: character 1: loss 'dice' is not valid; did you mean 'dice_loss'?"),
+        ("shape=[100, 64, 3]", "--set shape=[100, 64, 3]: shape: Unet requires sides that are multiples of 32"),
         (
             "callbacks={EarlyStopping: {patience: 1, mod: max}}",
-            "--set callbacks={EarlyStopping: {patience: 1, mod: max}}: unknown key 'mod' in callbacks.EarlyStopping",
+            "--set callbacks={EarlyStopping: {patience: 1, mod: max}}: callbacks.EarlyStopping: key 'mod' is not valid",
         ),
         (
             "callbacks.EarlyStopping.patience=-1",
@@ -386,29 +398,32 @@ def test_paths_in_overrides_are_relative_to_the_working_folder(tmp_path: Path, m
         ),
         (
             "stages.0.optimizer={SDG: {}}",
-            "--set stages.0.optimizer={SDG: {}}: unknown name 'SDG' in stages.0.optimizer",
+            "--set stages.0.optimizer={SDG: {}}: stages.0.optimizer: 'SDG' is not valid",
         ),
         ("stages.0.schedule={step: {at: 1}}", "--set stages.0.schedule={step: {at: 1}}: stages.0.schedule.step.at: "),
         (
             "stages.0.loss=dice_loss(smoth=1)",
-            "--set stages.0.loss=dice_loss(smoth=1): stages.0.loss: character 11: dice",
+            "--set stages.0.loss=dice_loss(smoth=1): stages.0.loss: character 11: dice_loss: argument 'smoth' is not",
         ),
-        ("loss=[mae_loss, dice]", "--set loss=[mae_loss, dice]: loss.1: character 1: unknown loss 'dice'"),
+        ("loss=[mae_loss, dice]", "--set loss=[mae_loss, dice]: loss: expected text (for example binary_"),
         ("mixing.mixup.alpha=0", "--set mixing.mixup.alpha=0: mixing.mixup.alpha: must be greater than 0, received 0"),
-        ("primary_metric={fbeta: {bta: 2}}", "--set primary_metric={fbeta: {bta: 2}}: unknown key 'bta' in primary_"),
         (
-            "data.extra_train_data={images: a}",
-            "--set data.extra_train_data={images: a}: the key data.extra_train_data.0.m",
+            "primary_metric={fbeta: {bta: 2}}",
+            "--set primary_metric={fbeta: {bta: 2}}: primary_metric.fbeta: key 'bta' is",
+        ),
+        (
+            "data.extra_train_data=[{images: a}]",
+            "--set data.extra_train_data=[{images: a}]: required key data.",
         ),
         (
             "architecture_options.depth=3",
-            "--set architecture_options.depth=3: unknown key 'depth' in architecture_options",
+            "--set architecture_options.depth=3: architecture_options: key 'depth' is not valid",
         ),
         (
             "architecture_options.0=3",
-            "--set architecture_options.0=3: unknown key '0' in architecture_options; Allowed: ",
+            "--set architecture_options.0=3: architecture_options: key '0' is not valid; choose from ",
         ),
-        ("activation=softmax", "--set activation=softmax: activation: softmax needs two classes or more"),
+        ("activation=softmax", "--set activation=softmax: activation: softmax requires at least two classes"),
     ],
 )
 def test_an_error_in_a_value_of_the_command_line_names_the_override(
@@ -428,21 +443,21 @@ def test_an_error_in_a_value_of_the_command_line_names_the_override(
         (" =3", "--set  =3: expected KEY=VALUE"),
         ("lr=[1", "--set lr=[1:"),
         ("data={images: a, images: b}", "--set data={images: a, images: b}:"),
-        ("stages.1.epochs=1", "--set stages.1.epochs=1: 1 is not an entry of this list; it has entries 0 to 0"),
+        ("stages.1.epochs=1", "--set stages.1.epochs=1: 1 is not an entry of this list, which has entries 0 to 0"),
         ("stages.-1.epochs=1", "--set stages.-1.epochs=1: '-1' is not an entry of this list"),
         ("stages.first.epochs=1", "--set stages.first.epochs=1: 'first' is not an entry of this list"),
         ("stages.².epochs=1", "--set stages.².epochs=1: '²' is not an entry of this list"),
-        ("metrics.0=dice", "--set metrics.0=dice: 0 is not an entry of this list; it is empty"),
+        ("metrics.0=dice", "--set metrics.0=dice: 0 is not an entry of this list, which is empty"),
         ("extends=other.yaml", "--set extends=other.yaml: "),
-        ("stages.0.epochs.x=1", "--set stages.0.epochs.x=1: 2 is a single value, it has no 'x' that could be set"),
+        ("stages.0.epochs.x=1", "--set stages.0.epochs.x=1: cannot set 'x' in 2, which is a single value"),
     ],
 )
-def test_an_impossible_override_is_refused(tmp_path: Path, override: str, problem: str) -> None:
+def test_an_invalid_override_is_rejected(tmp_path: Path, override: str, problem: str) -> None:
     (found,) = refused(tmp_path, MINIMAL + "metrics: []\n", override)
     assert found.startswith(problem)
 
 
-def test_overrides_written_into_a_file_say_the_same_as_on_the_command_line(
+def test_overrides_in_a_file_are_equivalent_to_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -462,7 +477,7 @@ def test_overrides_written_into_a_file_say_the_same_as_on_the_command_line(
 # --- Plain data ------------------------------------------------------------------------------------------------------
 
 RICH = (
-    MINIMAL.replace("masks\n", "masks\n  mask_values: [1, [2, 3]]\n  extra_train_data: {images: a, masks: b}\n")
+    MINIMAL.replace("masks\n", "masks\n  mask_values: [1, [2, 3]]\n  extra_train_data: [{images: a, masks: b}]\n")
     + """\
     negatives: 0.5
     loss: binary_crossentropy + .5*lovasz_loss
@@ -473,9 +488,9 @@ RICH = (
     callbacks: []
     extra_callbacks: [TensorBoard]
     initial_weights: weights/best.h5
-    unfreeze_encoder: true
+    freeze_encoder: false
   - epochs: 1
-    extra_callbacks: {LRVariator: {relSize: 1, toVal: 0.1}}
+    schedule: {CyclicLR: {base_lr: 1e-4, max_lr: 1e-2, step_size: 5}}
     initial_weights: exp041:stage1
 architecture: FPN
 architecture_options: {pyramid_dropout: 0.1}
@@ -522,7 +537,7 @@ def test_plain_data_has_every_key_and_relative_paths(tmp_path: Path) -> None:
     assert plain["stages"][1]["lr"] is None
 
 
-def test_plain_data_with_an_unknown_key_are_refused(tmp_path: Path) -> None:
+def test_plain_data_with_an_unknown_key_are_rejected(tmp_path: Path) -> None:
     plain = plain_config(load(tmp_path, MINIMAL).config, tmp_path)
     with pytest.raises(ValidationError, match="unheard_of"):
         config_from_plain(plain | {"unheard_of": 1}, tmp_path)
@@ -561,10 +576,10 @@ def test_members_tell_an_ensemble_from_an_experiment(tmp_path: Path) -> None:
         (("[1, 2.5]", "[1, .inf]"), "config.yaml:2: weights.1: expected a finite number, received inf"),
         (("[exp042, exp045]", "[]"), "config.yaml:1: members: expected at least 1 entry, received 0"),
         (("[exp042, exp045]", "[1, 2]"), "config.yaml:1: members.0: expected text, received 1 (a whole number)"),
-        (("dice", "dise"), "config.yaml:3: primary_metric: unknown name 'dise'; did you mean 'dice'?"),
-        (("dice\n", "dice\nviews: fips\n"), "config.yaml:4: views: unknown name 'fips'; did you mean 'flips'?"),
-        (("dice\n", "dice\nweight: 1\n"), "config.yaml:4: unknown key 'weight'; did you mean 'weights'?"),
-        (("members: [exp042, exp045]\n", ""), "config.yaml:1: the key members is missing"),
+        (("dice", "dise"), "config.yaml:3: primary_metric: 'dise' is not valid; did you mean 'dice'?"),
+        (("dice\n", "dice\nviews: fips\n"), "config.yaml:4: views: 'fips' is not valid; did you mean 'flips'?"),
+        (("dice\n", "dice\nweight: 1\n"), "config.yaml:4: key 'weight' is not valid; did you mean 'weights'?"),
+        (("members: [exp042, exp045]\n", ""), "config.yaml:1: required key members is missing"),
     ],
 )
 def test_errors_of_an_ensemble(tmp_path: Path, change: tuple[str, str], problem: str) -> None:

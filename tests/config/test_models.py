@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.data import DataConfig
 from toolkit.config.models import Config, EnsembleConfig
-from toolkit.config.training.networks import BACKBONES, SIDE_MULTIPLES
+from toolkit.config.training.networks import ARCHITECTURES, BACKBONES
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -50,26 +50,26 @@ class TestNegatives:
     @pytest.mark.parametrize(
         "rule", ["all", "None", "real ", "0.5", "", 0, 0.0, -1, -0.5, 1e6, float("inf"), float("nan")]
     )
-    def test_everything_else_is_refused(self, key: str, rule: object) -> None:
+    def test_everything_else_is_rejected(self, key: str, rule: object) -> None:
         with pytest.raises(ValidationError):
             stage(**{key: rule})
 
     @pytest.mark.parametrize("rule", [True, False, None, (), {}, (1,)])
-    def test_other_types_are_refused(self, key: str, rule: object) -> None:
+    def test_other_types_are_rejected(self, key: str, rule: object) -> None:
         with pytest.raises(ValidationError, match="expected none, real, a number of negatives per positive, "):
             stage(**{key: rule})
 
-    def test_zero_is_answered_with_the_word_for_it(self, key: str) -> None:
-        with pytest.raises(ValidationError, match="for no negatives say none"):
+    def test_zero_is_reported_with_the_word_for_it(self, key: str) -> None:
+        with pytest.raises(ValidationError, match="for no negatives, use none"):
             stage(**{key: 0})
 
     def test_all_negatives_are_the_default(self, key: str) -> None:
         assert getattr(stage(), key) == "real"
 
 
-@pytest.mark.parametrize("architecture", SIDE_MULTIPLES)
-def test_sides_are_multiples_of_what_the_architecture_takes(architecture: str) -> None:
-    multiple = SIDE_MULTIPLES[architecture]
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_sides_are_multiples_of_what_the_architecture_requires(architecture: str) -> None:
+    multiple = ARCHITECTURES[architecture]().side_multiple
     shape = (multiple, 5 * multiple, 3)
     assert config(architecture=architecture, shape=shape).shape == shape
 
@@ -85,12 +85,12 @@ def test_sides_are_multiples_of_what_the_architecture_takes(architecture: str) -
         ("PSPNet", (96, 100, 3), [96, 144, 3]),
     ],
 )
-def test_an_impossible_shape_is_answered_with_the_next_possible_one(
+def test_an_invalid_shape_is_reported_with_the_next_larger_one(
     architecture: str, shape: tuple[int, int, int], possible: list[int]
 ) -> None:
     with pytest.raises(ProblemsAtError) as caught:
         config(architecture=architecture, shape=shape)
-    assert f"received {list(shape)}; the next possible shape is {possible}" in str(caught.value)
+    assert f"received {list(shape)}; the next larger shape is {possible}" in str(caught.value)
     assert config(architecture=architecture, shape=tuple(possible)).shape == tuple(possible)
 
 
@@ -212,11 +212,11 @@ def test_each_entry_of_an_augmentation_list_is_one_pair(augmentation: object) ->
         ("unheard_of", 1),
     ],
 )
-def test_impossible_values_are_refused_under_their_key(key: str, value: object) -> None:
+def test_invalid_values_are_rejected_at_their_key(key: str, value: object) -> None:
     assert {found[0] for found in wrong_keys(**{key: value})} == {key}
 
 
-def test_what_is_left_out_follows_from_the_classes() -> None:
+def test_defaults_depend_on_the_classes() -> None:
     one, several, named = config(), config(classes=3), config(classes=("a", "b"), activation="sigmoid")
     assert [one.activation, several.activation, named.activation] == ["sigmoid", "softmax", "sigmoid"]
     assert one.loss == named.loss == "binary_crossentropy"
@@ -239,7 +239,7 @@ def test_classes_have_names_and_pixel_values(keys: dict[str, Any], names: object
     assert (classes.names, classes.values) == (names, values)
 
 
-def test_the_class_that_alone_counts_is_known_by_its_place() -> None:
+def test_the_benchmark_class_is_found_by_its_index() -> None:
     assert config(classes=("a", "b", "c"), benchmark_class="c").benchmark_index == 2
     assert config().benchmark_index is None
 
@@ -255,7 +255,7 @@ def test_predictions_have_the_shape_of_the_last_stage() -> None:
     assert several.prediction_shape == (64, 64, 1)
 
 
-def test_a_network_is_built_from_what_the_configuration_says_of_it() -> None:
+def test_the_network_specification_has_the_values_of_the_configuration() -> None:
     keys = {
         "architecture": "PSPNet",
         "architecture_options": {"downsample_factor": 4},

@@ -5,13 +5,13 @@ import pytest
 from pydantic import BaseModel
 
 from toolkit.config.data.competitions import Competition
-from toolkit.config.data.data import DataConfig, ExtraData
+from toolkit.config.data.data import DataConfig
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.reference import reference
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.yaml.yaml_files import read_value
 
-MODELS = pytest.mark.parametrize("model", [Config, DataConfig, ExtraData, StageConfig, EnsembleConfig, Competition])
+MODELS = pytest.mark.parametrize("model", [Config, DataConfig, StageConfig, EnsembleConfig, Competition])
 
 
 def rows() -> list[list[str]]:
@@ -46,10 +46,10 @@ def test_choices_are_named_once() -> None:
     assert meanings["resize"].count("stretch") == 1
 
 
-def test_defaults_that_follow_from_other_keys_are_told_as_such() -> None:
+def test_defaults_that_depend_on_other_keys_are_described() -> None:
     depending = {key: meaning for key, default, meaning in rows() if default == "depends"}
     assert list(depending) == ["`classes`", "`activation`", "`loss`", "`primary_metric`"]
-    assert all(" Left out: " in meaning for meaning in depending.values())
+    assert all(" Default: " in meaning for meaning in depending.values())
 
 
 def test_links_lead_to_pages() -> None:

@@ -8,9 +8,9 @@ from toolkit.core.images.views import parse_views
 from toolkit.errors import ConfigError
 
 
-def config(shape: tuple[int, int], own: tuple[str, ...] = (), **keys: Any) -> Config:
+def config(shape: tuple[int, int], plugins: tuple[str, ...] = (), **keys: Any) -> Config:
     tree = {"data": {"images": "images", "masks": "masks"}, "shape": (*shape, 3), "stages": ({"epochs": 1},)}
-    return Config.model_validate(tree | keys, context={"own": own})
+    return Config.model_validate(tree | keys, context={"plugins": plugins})
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,13 @@ def config(shape: tuple[int, int], own: tuple[str, ...] = (), **keys: Any) -> Co
         ((96, 96), {}, "scales:0.25,1", {0.25: (32, 32), 1: (96, 96)}),
     ],
 )  # fmt: skip
-def test_sides_are_the_nearest_that_the_network_takes(
+def test_sides_are_the_nearest_that_the_network_accepts(
     shape: tuple[int, int], keys: dict[str, Any], views: str, expected: dict[float, tuple[int, int]]
 ) -> None:
     assert view_shapes(config(shape, **keys), parse_views(views)) == expected
 
 
-def test_the_last_stage_says_what_scale_1_is() -> None:
+def test_the_last_stage_defines_scale_1() -> None:
     found = config((128, 128), stages=({"epochs": 1}, {"epochs": 1, "shape": (256, 192, 3)}))
     assert view_shapes(found, parse_views("scales:0.5,1")) == {0.5: (128, 96), 1: (256, 192)}
 
@@ -37,12 +37,12 @@ def test_the_last_stage_says_what_scale_1_is() -> None:
 @pytest.mark.parametrize(
     ("views", "scale"), [("scales:1,1.1", "1.1"), ("scales:1.2", "1.2"), ("scales:1.5,1.6", "1.6")]
 )
-def test_scales_that_come_to_the_same_size_are_told(views: str, scale: str) -> None:
-    with pytest.raises(ConfigError, match=rf"{scale}.* both come to a network input of .*multiples of 32") as told:
+def test_scales_with_the_same_size_are_rejected(views: str, scale: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{scale}.* both give a network input of .*multiples of 32") as told:
         view_shapes(config((64, 64)), parse_views(views))
     assert "0.5 and 1.5" in told.value.advice
 
 
-def test_an_own_architecture_keeps_the_powers_of_two_of_its_shape() -> None:
-    own = config((48, 72), architecture="mine", own=("mine",))
-    assert view_shapes(own, parse_views("scales:0.75,1"), ["mine"]) == {0.75: (40, 56), 1: (48, 72)}
+def test_a_plugin_architecture_keeps_the_powers_of_two_of_its_shape() -> None:
+    built = config((48, 72), architecture="mine", plugins=("mine",))
+    assert view_shapes(built, parse_views("scales:0.75,1"), ["mine"]) == {0.75: (40, 56), 1: (48, 72)}

@@ -22,7 +22,7 @@ def test_rates_rise_by_the_same_factor() -> None:
 
 
 @pytest.mark.parametrize(("low", "high", "count"), [(0, 1, 20), (1, 0.1, 20), (0.1, float("inf"), 20), (0.1, 1, 9)])
-def test_rates_that_cannot_rise_are_refused(low: float, high: float, count: int) -> None:
+def test_invalid_ranges_of_rates_are_rejected(low: float, high: float, count: int) -> None:
     with pytest.raises(ValueError, match="received"):
         geometric_rates(low, high, count)
 
@@ -38,19 +38,19 @@ def test_the_steepest_fall_and_the_lowest_loss_are_found(steepest: float, breakd
     assert breakdown < found.diverged_at < 3 * breakdown
 
 
-def test_the_suggestion_keeps_a_tenth_away_from_the_lowest_loss() -> None:
+def test_the_suggestion_is_at_most_a_tenth_of_the_rate_of_the_lowest_loss() -> None:
     found = suggest(RATES, curve(1e-3, 2e-3, noise=0))
     assert found.rate == found.lowest / 10 < found.steepest
 
 
-def test_a_curve_that_never_rises_has_no_breakdown() -> None:
+def test_a_curve_that_never_rises_does_not_diverge() -> None:
     found = suggest(RATES, curve(1e-3, 10, noise=0))
     assert found.diverged_at is None
     assert found.lowest == 1
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
-def test_what_follows_a_loss_that_is_no_number_does_not_count(broken: float) -> None:
+def test_losses_after_one_that_is_not_finite_do_not_count(broken: float) -> None:
     losses = curve(1e-3, 5e-2)
     whole = suggest(RATES, losses)
     at = int(np.searchsorted(RATES, 0.06))
@@ -83,13 +83,13 @@ def test_a_flat_curve_gives_no_suggestion(noise: float, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_curve_that_only_rises_gives_none(seed: int) -> None:
+def test_a_rising_curve_gives_no_suggestion(seed: int) -> None:
     losses = 0.7 + np.linspace(0, 1, 100) ** 2 + np.random.default_rng(seed).normal(0, 0.02, 100)
-    with pytest.raises(ValueError, match="never falls before it rises"):
+    with pytest.raises(ValueError, match="without having fallen"):
         suggest(RATES, losses)
 
 
-def test_one_odd_batch_is_no_breakdown() -> None:
+def test_one_odd_batch_is_not_divergence() -> None:
     losses = curve(1e-3, 5e-2)
     whole = suggest(RATES, losses)
     losses[20], losses[40] = 0.01, 3.0
@@ -98,10 +98,10 @@ def test_one_odd_batch_is_no_breakdown() -> None:
     assert found.lowest == pytest.approx(whole.lowest, rel=0.5)
 
 
-def test_training_that_breaks_down_at_once_gives_none() -> None:
+def test_training_that_diverges_at_once_gives_no_suggestion() -> None:
     losses = np.full(100, np.nan)
     losses[:4] = 0.7
-    with pytest.raises(ValueError, match="breaks down at once"):
+    with pytest.raises(ValueError, match="diverges at once"):
         suggest(RATES, losses)
 
 
@@ -114,18 +114,18 @@ def test_training_that_breaks_down_at_once_gives_none() -> None:
         (np.linspace(0, 1, 100), np.ones(100)),
     ],
 )
-def test_what_is_no_curve_is_refused(rates: Floats, losses: Floats) -> None:
+def test_invalid_curves_are_rejected(rates: Floats, losses: Floats) -> None:
     with pytest.raises(ValueError, match=r"earning rates|one loss for each"):
         suggest(rates, losses)
 
 
-def test_smoothing_leaves_a_straight_line_and_tells_its_slope() -> None:
+def test_smoothing_keeps_a_straight_line_and_gives_its_slope() -> None:
     line = 3 - 0.25 * np.log(RATES)
     heights, slopes = smoothed(RATES, line)
     np.testing.assert_allclose(heights, line)
     np.testing.assert_allclose(slopes, -0.25)
 
 
-def test_smoothing_takes_noise_away() -> None:
+def test_smoothing_reduces_noise() -> None:
     noise = np.random.default_rng(0).normal(size=100)
     assert smoothed(RATES, noise)[0].std() < 0.5 * noise.std()

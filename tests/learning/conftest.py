@@ -64,14 +64,12 @@ def predict_images() -> Callable[..., list[tuple[str, list["Predicted"]]]]:
         reader: "SampleReader",
         images: Images,
         ids: Sequence[str],
-        *,
-        batch: int,
         task: Task | None = None,
     ) -> list[tuple[str, list["Predicted"]]]:
         tiles = [tile for image_id in ids for tile in tiles_of(reader, images, image_id)]
         assembly, finished = Assembly(reader, images), []
         with Silent().task("", 0) as silent:
-            found = predict_tiles(predict, reader, images, tiles, batch=batch, task=task or silent)
+            found = predict_tiles(predict, reader, images, tiles, task or silent)
             for tile, predicted in zip(tiles, found, strict=True):
                 rows = assembly.add(tile.image_id, predicted)
                 finished += [] if rows is None else [rows]

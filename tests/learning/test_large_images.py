@@ -102,13 +102,13 @@ def test_how_tiles_fall_into_chunks_has_no_influence(patched: Experiment, monkey
     assert found.config.data.test is not None
     images = find_images(found.config.data.test, "data.test")
     contents = []
-    for size in (2 * 7 * 16 * 16 * 4, 1 << 28):
+    for size in (2 * 7 * 16 * 16 * 4, 1, 1 << 28):
         monkeypatch.setattr(predicting, "_CHUNK_BYTES", size)
         found.experiment.forget_predictions("test")
         predict_test(found, images, ["none", "hflip"], Silent())
         stores = [ProbabilityStore(patched.predictions("test", views)) for views in ("none", "hflip")]
         contents.append([(image_id, stored.tobytes()) for store in stores for image_id, stored in store])
-    assert contents[0] == contents[1]
+    assert contents[0] == contents[1] == contents[2]
 
 
 def test_a_run_that_was_broken_off_ends_the_same(

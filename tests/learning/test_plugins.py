@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from toolkit.config.training.losses import parse_loss
-from toolkit.core.metrics.registry import MetricSpec, OwnMetric, build_metric
+from toolkit.core.metrics.registry import MetricSpec, PluginMetric, build_metric
 from toolkit.errors import ConfigError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.losses.registry import build_loss
@@ -85,7 +85,7 @@ def test_a_metric_and_a_loss_are_found_by_a_dotted_path_without_a_file(
     monkeypatch.syspath_prepend(str(tmp_path))
     plugins = Plugins(tmp_path / "config.yaml")
     metric = build_metric(MetricSpec("dotted_plugins.share"), 1, "sigmoid", plugins)
-    assert isinstance(metric, OwnMetric)
+    assert isinstance(metric, PluginMetric)
     assert metric.call(None, None, None) == 0.25  # type: ignore[arg-type]
     loss = build_loss(parse_loss("dotted_plugins.flat", plugins), "sigmoid", plugins=plugins)
     target = tf.zeros((1, 4, 4, 1), tf.uint8)

@@ -10,7 +10,7 @@ import pytest
 
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.mixing import parse_mixing
-from toolkit.core.images.tiles import Cutting
+from toolkit.core.images.tiles import Tiling
 from toolkit.core.images.views import parse_views
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import BINARY, IGNORE
@@ -70,34 +70,34 @@ def predicted(predict_images: Callable[..., list[tuple[str, list[Predicted]]]]) 
     def predicted(
         images: Images,
         network: Identity,
-        cutting: Cutting,
+        tiling: Tiling,
         *,
         shape: tuple[int, int] = (32, 32),
         views: str = "none",
         batch: int = 5,
     ) -> dict[str, np.ndarray]:
-        reader = SampleReader(shape, "stretch", BINARY, NOTHING, cutting)
+        reader = SampleReader(shape, "stretch", BINARY, NOTHING, tiling)
         networks: Any = {shape: network, shape[::-1]: network}
-        predict = ViewsPredictor(networks, {1.0: shape}, [parse_views(views)], "sigmoid")
-        found = predict_images(predict, reader, images, images.ids, batch=batch)
+        predict = ViewsPredictor(networks, {1.0: shape}, [parse_views(views)], "sigmoid", at_once=batch)
+        found = predict_images(predict, reader, images, images.ids)
         return {image_id: only.probability for image_id, (only,) in found}
 
     return predicted
 
 
 @pytest.mark.parametrize(
-    ("cutting", "views"),
+    ("tiling", "views"),
     [
-        (Cutting("tiles"), "none"),
-        (Cutting("tiles", overlap=0.5, blend="gaussian"), "d4"),
-        (Cutting("tiles", overlap=0.0, blend="flat"), "none"),
-        (Cutting("tiles", overlap=0.9), "none"),
+        (Tiling("tiles"), "none"),
+        (Tiling("tiles", overlap=0.5, blend="gaussian"), "d4"),
+        (Tiling("tiles", overlap=0.0, blend="flat"), "none"),
+        (Tiling("tiles", overlap=0.9), "none"),
     ],
 )
 def test_of_a_network_that_is_the_identity_the_map_is_the_image(
-    images: Images, cutting: Cutting, views: str, predicted: Predict
+    images: Images, tiling: Tiling, views: str, predicted: Predict
 ) -> None:
-    found = predicted(images, Identity(), cutting, views=views)
+    found = predicted(images, Identity(), tiling, views=views)
     assert list(found) == list(SIZES)
     for name, probability in found.items():
         assert probability.shape == (*SIZES[name], 1)
@@ -106,8 +106,8 @@ def test_of_a_network_that_is_the_identity_the_map_is_the_image(
 
 
 def test_batches_have_no_influence(images: Images, predicted: Predict) -> None:
-    one = predicted(images, Blurring(), Cutting("tiles"), batch=1)
-    for name, probability in predicted(images, Blurring(), Cutting("tiles"), batch=64).items():
+    one = predicted(images, Blurring(), Tiling("tiles"), batch=1)
+    for name, probability in predicted(images, Blurring(), Tiling("tiles"), batch=64).items():
         np.testing.assert_allclose(probability, one[name], atol=1e-6)
 
 
@@ -115,26 +115,26 @@ def test_tile_size_and_overlap_hardly_change_the_result(tmp_path: Path, predicte
     noise = np.random.default_rng(0).integers(0, 256, (192, 192, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), cv2.GaussianBlur(noise, (0, 0), 3) // 2 * 2 + 60)
     images = find_images(tmp_path, "data.test")
-    whole = predicted(images, Blurring(), Cutting(), shape=(192, 192))["a"]
+    whole = predicted(images, Blurring(), Tiling(), shape=(192, 192))["a"]
 
-    def difference(cutting: Cutting, side: int) -> float:
-        return float(np.abs(predicted(images, Blurring(), cutting, shape=(side, side))["a"] - whole).max())
+    def difference(tiling: Tiling, side: int) -> float:
+        return float(np.abs(predicted(images, Blurring(), tiling, shape=(side, side))["a"] - whole).max())
 
-    side_by_side = difference(Cutting("tiles", overlap=0.0, blend="flat"), 64)
+    side_by_side = difference(Tiling("tiles", overlap=0.0, blend="flat"), 64)
     for overlap in (0.25, 0.5, 0.75):
-        assert difference(Cutting("tiles", overlap=overlap), 64) < side_by_side / 2
-        assert difference(Cutting("tiles", overlap=overlap, blend="gaussian"), 64) < side_by_side / 2
-    assert difference(Cutting("tiles", overlap=0.5), 64) < 0.01
-    assert difference(Cutting("tiles", overlap=0.5), 96) < 0.01
+        assert difference(Tiling("tiles", overlap=overlap), 64) < side_by_side / 2
+        assert difference(Tiling("tiles", overlap=overlap, blend="gaussian"), 64) < side_by_side / 2
+    assert difference(Tiling("tiles", overlap=0.5), 64) < 0.01
+    assert difference(Tiling("tiles", overlap=0.5), 96) < 0.01
 
 
-@pytest.mark.parametrize("cutting", [Cutting("tiles", scale=0.5), Cutting("tiles", scale=2), Cutting("grid", 3)])
-def test_scaled_tiles_and_parts_stay_in_their_places(tmp_path: Path, cutting: Cutting, predicted: Predict) -> None:
+@pytest.mark.parametrize("tiling", [Tiling("tiles", scale=0.5), Tiling("tiles", scale=2), Tiling("grid", 3)])
+def test_scaled_tiles_and_parts_stay_in_their_places(tmp_path: Path, tiling: Tiling, predicted: Predict) -> None:
     y, x = np.mgrid[:130, :100]
     picture = 40 + 170 * np.exp(-(((y - 40) / 25) ** 2) - ((x - 60) / 20) ** 2)
     cv2.imwrite(str(tmp_path / "a.png"), np.repeat(picture[..., None].astype(np.uint8), 3, axis=2))
     images = find_images(tmp_path, "data.test")
-    found = predicted(images, Identity(), cutting)["a"][..., 0]
+    found = predicted(images, Identity(), tiling)["a"][..., 0]
     expected = images.read("a")[..., 0] / 255
     assert found.shape == (130, 100)
     assert np.abs(found - expected).max() < 0.03
@@ -142,7 +142,7 @@ def test_scaled_tiles_and_parts_stay_in_their_places(tmp_path: Path, cutting: Cu
 
 
 def test_rows_come_as_they_are_finished_and_the_surest_tile_speaks_for_the_image(images: Images) -> None:
-    reader = SampleReader((32, 32), "stretch", BINARY, NOTHING, Cutting("tiles", overlap=0.0))
+    reader = SampleReader((32, 32), "stretch", BINARY, NOTHING, Tiling("tiles", overlap=0.0))
     assembly = Assembly(reader, images)
     found = []
     for image_id in ("a", "c"):
@@ -181,10 +181,10 @@ def data(tmp_path: Path) -> LabelledImages:
 
 
 def batch_of(
-    data: LabelledImages, windows: Sequence[Window], transforms: dict[str, object], cutting: Cutting
+    data: LabelledImages, windows: Sequence[Window], transforms: dict[str, object], tiling: Tiling
 ) -> tuple[np.ndarray, np.ndarray]:
     augmentation = Augmentation(parse_augmentation(transforms), str, (32, 32, 3))
-    reader = SampleReader((32, 32), "stretch", BINARY, NOTHING, cutting)
+    reader = SampleReader((32, 32), "stretch", BINARY, NOTHING, tiling)
     samples = [Sample(data, "a", window) for window in windows]
     mixing = Mixing(parse_mixing({}), "sigmoid")
     positions = [np.arange(len(samples))]
@@ -193,7 +193,7 @@ def batch_of(
 
 
 def test_a_patch_has_the_pixels_of_its_place(data: LabelledImages) -> None:
-    images, targets = batch_of(data, [Window(7, 60, 32, 32)], {}, Cutting("tiles"))
+    images, targets = batch_of(data, [Window(7, 60, 32, 32)], {}, Tiling("tiles"))
     assert np.array_equal(images[0], data.images.read("a")[7:39, 60:92])
     assert np.array_equal(targets[0, ..., 0], np.repeat((np.arange(60, 92) < 70)[None], 32, axis=0))
 
@@ -201,7 +201,7 @@ def test_a_patch_has_the_pixels_of_its_place(data: LabelledImages) -> None:
 def test_augmentation_brings_in_what_really_lies_around_a_patch(data: LabelledImages) -> None:
     windows = [Window(44, 54, 32, 32)] * 40
     rotate = {"Rotate": {"limit": 45, "p": 1.0, "border_mode": 0, "fill": 255}}
-    images, targets = batch_of(data, windows, rotate, Cutting("tiles"))
+    images, targets = batch_of(data, windows, rotate, Tiling("tiles"))
     assert (images[..., 2] == 0).all()  # the colour that no pixel of the image has, but what lies outside it
     assert len({image.tobytes() for image in images}) > 30
     # Turned about its centre, the middle of a patch stays where it was.
@@ -213,13 +213,13 @@ def test_augmentation_brings_in_what_really_lies_around_a_patch(data: LabelledIm
 
 
 def test_a_scaled_patch_shows_more(data: LabelledImages) -> None:
-    images, _ = batch_of(data, [Window(20, 30, 64, 64)], {"HorizontalFlip": 1.0}, Cutting("tiles", scale=0.5))
+    images, _ = batch_of(data, [Window(20, 30, 64, 64)], {"HorizontalFlip": 1.0}, Tiling("tiles", scale=0.5))
     assert images.shape == (1, 32, 32, 3)
     assert np.abs(images[0, 0, :, 1].astype(float) - (30 + 64 - 1.5 - 2 * np.arange(32))).max() <= 1
 
 
 def test_tiles_are_judged_with_the_labels_of_their_places(data: LabelledImages) -> None:
-    reader = SampleReader((32, 32), "stretch", BINARY, NOTHING, Cutting("tiles"))
+    reader = SampleReader((32, 32), "stretch", BINARY, NOTHING, Tiling("tiles"))
     tiles = reader.tiles(Sample(data, "a"))
     assert len(tiles) == 5 * 6
     found = list(validation_batches(reader, tiles, 8))

@@ -1,1 +1,1 @@
-"""What is meant to be used from Python, see docs/python.md; it calls commands, as the command line does."""
+"""The commands from Python, see docs/python.md."""

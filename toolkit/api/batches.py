@@ -1,4 +1,4 @@
-"""What predicting gives from Python: maps of single images, and batches of images with truth and maps."""
+"""Predictions from Python: maps of single images, and batches of images with truth and maps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from toolkit.commands.ensembling.member_predictions import predict_member
 from toolkit.commands.scoring.scores import labels_of
 from toolkit.core.arrays import Image, Presence, Probability
 from toolkit.core.recipe.probabilities import to_probability
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, listing
 from toolkit.files.datasets.truth import truth_of
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member
@@ -23,8 +23,8 @@ from toolkit.messages import Progress
 class PredictedMap:
     """The prediction of one image at its own size.
 
-    `arr` is `float32 (height, width, classes)`, 0–1; `image` is `uint8 (height, width, channels)`; `presence` is what
-    a presence head says, `float32 (classes,)`, None without one.
+    `arr` is `float32 (height, width, classes)`, 0–1; `image` is `uint8 (height, width, channels)`; `presence` is the
+    output of the presence head, `float32 (classes,)`, 0–1, None without one.
     """
 
     arr: Probability
@@ -34,10 +34,10 @@ class PredictedMap:
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedBatch:
-    """Images with their truth and what networks predict that never saw them.
+    """Images with their truth and their predictions by networks that were not trained on them.
 
-    `data` are their ids, `images` are `uint8 (height, width, channels)`, `truth` `uint8 (height, width, classes)`: 1
-    where a pixel is of the class, 0 elsewhere, 255 in all planes where void. All lists have the same order.
+    `data` are their ids. `images` are `uint8 (height, width, channels)`. `truth` is `uint8 (height, width, classes)`:
+    1 for pixels of the class, 0 for others, 255 in all planes for ignored pixels. All lists have the same order.
     """
 
     data: Sequence[str]
@@ -51,14 +51,14 @@ class EvaluatedBatch:
         return [predicted.arr for predicted in self.predicted_maps_aug]
 
     def __len__(self) -> int:
-        """How many images."""
+        """The number of images."""
         return len(self.data)
 
 
 def evaluated_batches(
     member: Member, fold: int | None, views: str, batch: int, progress: Progress
 ) -> Iterator[EvaluatedBatch]:
-    """Batches of the training images that a fold holds out, of all folds one after the other if it is None.
+    """Batches of the images that a fold holds out; of all folds in turn if `fold` is None.
 
     Raises:
         ConfigError: there is no such fold.
@@ -71,7 +71,7 @@ def evaluated_batches(
     count = int(folds.max()) + 1
     numbers = range(count) if member.part.fold is None else [member.part.fold]
     if fold is not None and fold not in numbers:
-        raise ConfigError(f"fold: there is no {fold}; {member.name} has {numbers[0]} to {numbers[-1]}")
+        raise ConfigError(f"fold: there is no fold {fold}; {member.name} has {listing(numbers)}")
     wanted = numbers if fold is None else [fold]
     positions = np.concatenate([np.flatnonzero(folds == number) for number in wanted])
     store = ProbabilityStore(predict_member(member, "oof", views, progress))

@@ -1,4 +1,4 @@
-"""An experiment or ensemble from Python: what the commands do, and predictions as arrays."""
+"""An experiment or ensemble from Python: the commands as methods, and predictions as arrays."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from toolkit.config.yaml.fields import parse_duration
 from toolkit.core.arrays import Probability
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.errors import ConfigError, DataError, NotReadyError
+from toolkit.errors import ConfigError, DataError, NotReadyError, out_of_range
 from toolkit.files.datasets.images_to_predict import find_inputs, images_of
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.fitted import Networks, find_fitted, first_networks
@@ -37,30 +37,30 @@ from toolkit.messages import Progress, Silent
 
 Array = npt.NDArray[Any]
 Folds = int | Sequence[int] | None
-"""One fold, several, or all of them."""
+"""One fold, several folds, or None for all."""
 
 _LISTED = 5
 
 
 class Experiment:
-    """An experiment or ensemble by its folder, or a part such as `experiments/exp042:fold0`.
+    """An experiment, an ensemble, or a part of an experiment (`experiments/exp042:fold0`).
 
-    Every method raises a `ToolkitError` whose message says what is wrong and whose `advice` what to do about it.
+    Methods raise a `ToolkitError` with a `message` and an `advice` for everything that a user can fix.
     """
 
     def __init__(self, path: str | Path, progress: Progress | None = None) -> None:
-        """Find it.
+        """Find an experiment.
 
         Args:
-            path: of its folder, or of its config.yaml.
-            progress: what long work talks to; nothing is shown without it. See docs/python.md.
+            path: its folder or its config.yaml.
+            progress: what shows messages and progress, see docs/python.md; by default nothing is shown.
 
         Raises:
-            MissingFileError: there is none.
+            MissingFileError: there is no such experiment.
             ConfigError: it has no such part.
         """
         folder = Path(path).parent if Path(path).suffix in (".yaml", ".json") else Path(path)
-        # Submissions go beside the folder of all experiments, wherever Python runs.
+        # Submissions are written beside the folder of all experiments, whatever the current folder.
         inside = folder.absolute().parent
         workspace = Workspace(inside.parent if inside.name == Workspace(Path()).experiments.name else Path())
         self._session = Session(workspace, progress or Silent())
@@ -68,30 +68,30 @@ class Experiment:
         self._forecaster: Forecaster | None = None
 
     def __repr__(self) -> str:
-        """Such as `Experiment('experiments/exp042')`."""
+        """For example `Experiment('experiments/exp042')`."""
         return f"{type(self).__name__}({str(self.folder)!r})"
 
     @property
     def name(self) -> str:
-        """Such as `exp042`, or `exp042:fold0`."""
+        """Its name, for example `exp042` or `exp042:fold0`."""
         return self._member.name
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """Its folder."""
         return self._member.experiment.folder
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of the maps; of exclusive ones the first counts as background."""
+        """The names of the classes in the order of the maps; the first of exclusive classes is the background."""
         return self._classes().names
 
     @property
     def scores(self) -> dict[str, Any]:
-        """The out-of-fold scores: `metric`, `folds`, `all`, and so on, as score.json has them.
+        """The out-of-fold scores as in score.json, with the keys `metric`, `folds`, `all` and others.
 
         Raises:
-            NotReadyError: it is not finished.
+            NotReadyError: the experiment is not finished.
         """
         file = self._member.experiment.score
         if not file.is_file():
@@ -101,10 +101,10 @@ class Experiment:
 
     @property
     def recipe(self) -> Recipe:
-        """The tuned recipe; `toolkit.core.recipe.postprocess.masks_of` applies it.
+        """The tuned recipe; `toolkit.masks_of` applies it.
 
         Raises:
-            NotReadyError: it was not tuned.
+            NotReadyError: there is no tuned recipe.
             ChangedError: it was tuned on other predictions.
         """
         classes = self._classes()
@@ -119,14 +119,14 @@ class Experiment:
         max_time: str | None = None,
         restart: bool = False,
     ) -> FitResult:
-        """Train, predict and score as `tk fit` does, and go on where an earlier run was stopped.
+        """Train, predict and score as `tk fit` does; resumes where an earlier run was stopped.
 
         Args:
-            overrides: such as `stages.0.epochs=3`.
-            folds: only these.
-            stages: only these.
-            max_time: such as `8h` or `1h30m`.
-            restart: discard earlier results.
+            overrides: overridden keys, for example `stages.0.epochs=3`.
+            folds: the folds to train; by default all.
+            stages: the stages to train; by default all.
+            max_time: a time limit, for example `8h` or `1h30m`.
+            restart: whether to discard earlier results.
         """
         try:
             seconds = None if max_time is None else parse_duration(max_time)
@@ -153,8 +153,8 @@ class Experiment:
 
         Args:
             solution: a file with the true masks.
-            submission: a file; submissions/NAME.csv if left out.
-            metric: a YAML value such as `dice`; the experiment's if left out.
+            submission: a submission file; by default submissions/NAME.csv.
+            metric: a YAML value, for example `dice`; by default the metric of the experiment.
         """
         experiment = self._member.experiment
         resolved = read_resolved(experiment)
@@ -199,14 +199,14 @@ class Experiment:
         """Predict images of any size.
 
         Args:
-            images: one or several: arrays (height, width) or (height, width, channels) with values as in files, mostly
-                `uint8`; or paths of files.
-            folds: whose networks predict; the mean of all if left out.
-            stage: whose best weights predict; the last if left out.
-            views: test-time augmentation, such as `flips`; an ensemble's own if left out.
+            images: one image or a list: arrays (height, width) or (height, width, channels) with values as in files,
+                mostly `uint8`, or paths of files.
+            folds: the folds whose networks predict, by their mean; by default all.
+            stage: the stage whose best weights predict; by default the last.
+            views: test-time augmentation, for example `flips`; by default none, or the views of the ensemble.
 
         Returns:
-            `float32 (height, width, classes)`, 0–1, for one image; a list of these for several.
+            `float32 (height, width, classes)`, 0–1, for one image; a list of these for a list.
         """
         forecaster = self._of(folds, stage, views)
         several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
@@ -235,20 +235,20 @@ class Experiment:
         `img.arr` is the probability map, `float32 (height, width, classes)`, 0–1, at the image's own size.
 
         Args:
-            directory: the folder.
-            folds: whose networks predict, one or a list; the mean of all if None.
-            callback: is given the name of the file, the map and `data`; what it returns does not matter.
-            data: whatever the callback wants.
+            directory: the folder of images.
+            folds: the folds whose networks predict, by their mean; all if None.
+            callback: called with the file name, the map and `data`; its result is ignored.
+            data: passed to the callback.
             ttflips: test-time augmentation by flips, the same as `views="flips"`.
-            stage: whose best weights predict; the last if left out.
+            stage: the stage whose best weights predict; by default the last.
             views: other test-time augmentation.
-            recursive: whether folders in the folder count too; file names are paths then.
+            recursive: whether to include subfolders; file names are then relative paths.
 
         Raises:
-            DataError: files could not be predicted; the callback was called for all others before.
+            DataError: some files could not be predicted; the callback was called for all others.
         """
         if ttflips and views not in (None, "flips"):
-            raise ConfigError(f"views: ttflips means flips, received {views!r} too")
+            raise ConfigError(f"views: {views!r} contradicts ttflips, which means flips")
         forecaster = self._of(folds, stage, "flips" if ttflips else views)
         inputs = find_inputs([Path(directory)], recursive=recursive)
         inputs.warn(self._session.progress)
@@ -276,7 +276,7 @@ class Experiment:
         threshold: float | None = None,
         recursive: bool = False,
     ) -> PredictResult:
-        """Predict the images of a folder into files of another, as `tk predict` does; `failed` lists what it cannot."""
+        """Predict images into files, as `tk predict` does; `failed` of the result lists files that failed."""
         return predict(
             self._session,
             self._text(),
@@ -296,38 +296,38 @@ class Experiment:
     def evaluate_all(
         self, fold: int | None = None, *, stage: int | None = None, views: str = "none", batch: int = 16
     ) -> Iterator[EvaluatedBatch]:
-        """Batches of training images with their truth and the prediction of networks that never saw them.
+        """Batches of training images with their truth and their predictions by networks that were not trained on them.
 
-        Predictions are kept in the experiment, so that a second time is quick; they have 8 bits, unless the
-        configuration says otherwise.
+        Predictions are kept in the experiment, so that a second call is fast; they have 8 bits, unless the
+        configuration asks for more.
 
         Args:
-            fold: the images that it holds out; those of all folds, one after the other, if left out.
-            stage: whose best weights predict; the last if left out.
-            views: test-time augmentation, such as `flips`.
-            batch: how many images at a time.
+            fold: the fold whose held-out images are given; by default those of all folds in turn.
+            stage: the stage whose best weights predict; by default the last.
+            views: test-time augmentation, for example `flips`.
+            batch: the number of images in a batch.
         """
         if batch < 1:
-            raise ConfigError(f"batch: expected a whole number from 1 up, received {batch}")
+            raise ConfigError(f"batch: expected a whole number of at least 1; received {batch}")
         member = self._member if stage is None else find_member(self._session.workspace, f"{self._text()}:stage{stage}")
         return evaluated_batches(member, fold, chosen_views(views) or "none", batch, self._session.progress)
 
     def load_model(self, fold: int, stage: int | None = None, *, repeat: int = 0) -> Any:
         """The Keras model of a fold with its best weights, built from the configuration: no pickled code is read.
 
-        It takes pixel values, (batch, height, width, channels), 0–255, at the size of the network's input, and gives
+        It takes pixel values, (batch, height, width, channels), 0–255, at the size of the network's input, and returns
         probabilities `float32 (batch, height, width, classes)`; with a presence head also (batch, classes).
 
         Args:
-            fold: of the experiment.
-            stage: of the fold; the last if left out.
-            repeat: which of the seeds, where `num_seeds` is more than 1.
+            fold: the number of the fold.
+            stage: the number of the stage; by default the last.
+            repeat: the number of the seed, if `num_seeds` is more than 1.
         """
         fitted = find_fitted(self._member, folds=[_number("fold", fold)], stage=stage)
         if not isinstance(fitted, Networks):
             raise ConfigError(f"{self.name} is an ensemble, which has no model of its own")
         if not 0 <= repeat < fitted.count:
-            raise ConfigError(f"repeat: there is no {repeat}; a fold of {self.name} has 0 to {fitted.count - 1}")
+            raise ConfigError(f"repeat: {out_of_range('seed', repeat, fitted.count)}")
         from toolkit.learning.predicting.export import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
 
         return keras_model(fitted, fitted.weights[repeat], self._session.progress)
@@ -341,7 +341,7 @@ class Experiment:
         return ":".join((str(self.folder.absolute()), *self._member.part.words))
 
     def _of(self, folds: Folds, stage: int | None, views: str | None) -> Forecaster:
-        """What predicts, with its networks kept from one call to the next."""
+        """The forecaster, which keeps its networks from one call to the next."""
         number = None if stage is None else _number("stage", stage)
         fitted = find_fitted(self._member, folds=_numbers("folds", folds), stage=number, views=chosen_views(views))
         if self._forecaster is None or self._forecaster.fitted != fitted:
@@ -357,11 +357,11 @@ def _numbers(name: str, numbers: Folds) -> Sequence[int] | None:
 
 
 def _number(name: str, number: SupportsIndex) -> int:
-    """A whole number of any type, such as NumPy's."""
+    """A whole number of any type, for example of NumPy."""
     try:
         return index(number)
     except TypeError as error:
-        raise ConfigError(f"{name}: expected whole numbers, received {number!r}") from error
+        raise ConfigError(f"{name}: expected whole numbers; received {number!r}") from error
 
 
 def _refuse_failures(failures: Mapping[str, str], count: int, directory: Path) -> None:
@@ -370,6 +370,6 @@ def _refuse_failures(failures: Mapping[str, str], count: int, directory: Path) -
     shown = "\n".join(f"  {file}: {reason}" for file, reason in list(failures.items())[:_LISTED])
     more = f"\n  … and {len(failures) - _LISTED} more" if len(failures) > _LISTED else ""
     raise DataError(
-        f"{len(failures)} of {count} images of {directory} could not be predicted, all others were:\n{shown}{more}",
-        "Mend or remove these files.",
+        f"{len(failures)} of {count} images of {directory} could not be predicted; all others were:\n{shown}{more}",
+        "Fix or remove these files.",
     )

@@ -1,4 +1,4 @@
-"""Images that come from Python as arrays or paths."""
+"""Images given in Python as arrays or paths."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,20 +17,20 @@ from toolkit.files.images.image_files import ImageFiles
 
 
 def as_images(images: Sequence[npt.NDArray[Any] | str | Path], networks: Networks) -> Images:
-    """Images as networks take them, whose ids are in the order in which they are given.
+    """Images for prediction; their sorted ids have the given order.
 
     Args:
         images: arrays (height, width) or (height, width, channels), or paths of files; not both.
-        networks: that say channels and range of values: these become as in files.
+        networks: the networks that predict; they define the channels and the value range.
 
     Raises:
-        DataError: an array is of another type or shape, or arrays and paths are mixed, or there is something else.
+        DataError: an array has an unsupported type or shape, arrays and paths are mixed, or an image is neither.
     """
     for image in images:
         if not isinstance(image, np.ndarray | str | Path):
             raise DataError(
-                f"an image is of type {type(image).__name__}; expected a NumPy array or the path of a file",
-                "Several images go in a list.",
+                f"an image has the type {type(image).__name__}; expected a NumPy array or the path of a file",
+                "Put several images in a list.",
             )
     channels, ranges = networks.config.shape[2], networks.config.data.ranges
     digits = len(str(len(images)))
@@ -46,7 +46,7 @@ def as_images(images: Sequence[npt.NDArray[Any] | str | Path], networks: Network
 
 def _image(array: npt.NDArray[Any], channels: int, ranges: Sequence[ValueRange]) -> Image:
     if array.ndim not in (2, 3) or not array.size:
-        raise DataError(f"an image is of shape {array.shape}; expected (height, width) or (height, width, channels)")
+        raise DataError(f"an image has the shape {array.shape}; expected (height, width) or (height, width, channels)")
     try:
         return with_channels(to_bytes(array, ranges), channels)
     except ValueError as error:

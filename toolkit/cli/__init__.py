@@ -5,20 +5,16 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli import config as configuration
-from toolkit.cli import experiments, predictions, submissions
-from toolkit.cli import predict as predicting
+from toolkit.cli import comparing, ensembling, inspecting, predicting, starting, submitting, training, tuning
 
 app = typer.Typer(
-    help="Train folds, ensemble, tune on out-of-fold predictions and submit: image-segmentation competitions from one "
-    "YAML file.",
+    help="Image-segmentation competitions from one YAML file: train folds, ensemble, tune, submit.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (experiments, predicting, predictions, submissions):
-    app.add_typer(commands.app)
-app.add_typer(configuration.app, name="config")
+for room in (starting, inspecting, training, predicting, ensembling, tuning, comparing, submitting):
+    app.add_typer(room.app)
 
 
 def main() -> None:
@@ -28,7 +24,7 @@ def main() -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     if version:
         from importlib.metadata import version as version_of

@@ -1,4 +1,4 @@
-"""What all commands of the command line share: options, the workspace, and errors made into exit codes."""
+"""What all commands of the command line share: options, the session, and exit codes for errors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,20 +18,24 @@ _Result = TypeVar("_Result", bound=console.Result)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overrides = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as stages.0.epochs=3; repeatable.")
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, for example stages.0.epochs=3; repeatable."),
 ]
+NO_OVERRIDES: list[str] = []
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment.")]
 Competition = Annotated[
     str | None,
     typer.Option(
         "--competition",
         "--preset",
-        help="What the file looks like: tgs-salt, airbus, … or the path of a YAML file.",
+        help="Format and metric of the competition: tgs-salt, airbus, … or the path of a YAML file.",
     ),
 ]
 OptionalName = Annotated[
     str | None,
-    typer.Argument(metavar="[EXPERIMENT]", help="Name or path of an experiment or ensemble; the one finished last."),
+    typer.Argument(
+        metavar="[EXPERIMENT]", help="Name or path of an experiment or ensemble; default: the one finished last."
+    ),
 ]
 
 
@@ -82,5 +86,5 @@ def parse_numbers(option: str, text: str | None) -> list[int] | None:
         return None
     numbers = [part.strip() for part in text.split(",")]
     if not all(number.isdecimal() for number in numbers):
-        raise ConfigError(f"{option}: expected numbers separated by commas, such as 0,2; received {text!r}")
+        raise ConfigError(f"{option}: expected numbers separated by commas, for example 0,2; received {text!r}")
     return [int(number) for number in numbers]

@@ -1,1 +1,1 @@
-"""What config.yaml may say: typed models, loading, inheritance, overrides, errors that name the line."""
+"""The configuration of experiments and ensembles: models, loading, checks."""

@@ -1,4 +1,4 @@
-"""Loading a configuration: inheritance, overrides, validation, and errors that name file, line and key."""
+"""Loading a configuration: inheritance, overrides, validation, and messages with file, line and key."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -38,22 +38,22 @@ _PATH_KEYS: tuple[KeyPath, ...] = (
     ("test_source", "file"),
     ("BackgroundReplacer", "path"),
 )
-"""Last two parts of the keys whose values are paths; entries of a list do not count."""
+"""Last two names of the keys whose values are paths; entries of a list do not count."""
 
 
 @dataclass(frozen=True)
 class Loaded(Generic[Model]):
-    """A configuration and where each of its keys was written."""
+    """A configuration, with the position of each of its keys."""
 
     config: Model
     source: Path
     positions: Mapping[KeyPath, Position]
 
     def where(self, *key: str | int) -> str:
-        """`file:line: key`, for an error about a key.
+        """`file:line: key`, for a message about a key.
 
-        The line is that of the nearest key around it where it has none of its own, as inside a preset or a value of the
-        command line; the file stands alone where nothing around it was written.
+        A key without a line (inside a preset, or in a value of the command line) has the line of the nearest key around
+        it; without such a key, the line is left out.
         """
         position = nearest_position(self.positions, key) or self.source
         return f"{position}: {'.'.join(map(str, key))}"
@@ -63,12 +63,12 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Loaded[Config]:
     """Load an experiment's config.yaml.
 
     Args:
-        path: of the file; paths in it are relative to its folder and come back absolute.
-        overrides: texts such as `stages.0.epochs=3`; paths in them are relative to the working folder.
+        path: the file; the paths in it are relative to its folder and are returned absolute.
+        overrides: texts of the form `stages.0.epochs=3`; paths in them are relative to the working folder.
 
     Raises:
-        ConfigError: all that is wrong with it, each with file, line, key and the nearest valid word.
-        MissingFileError: the file or one that it extends does not exist.
+        ConfigError: the configuration is invalid; lists all problems with file, line and key.
+        MissingFileError: the file, or one that it extends, does not exist.
     """
     document = _with_overrides(_with_parents(path, ()), overrides)
     return _validate(Config, _anchored(document, Path.cwd()), path, names_defined_beside(path))
@@ -80,46 +80,42 @@ def load_ensemble(path: Path) -> Loaded[EnsembleConfig]:
 
 
 def names_defined_beside_members(path: Path, seen: tuple[Path, ...] = ()) -> frozenset[str]:
-    """What the plugins.py of an ensemble's members define, and of their members; the metric may be one of these."""
+    """The names that the plugins.py of all members of an ensemble define; the metric may be one of them."""
     names = names_defined_beside(path)
     if path in seen or not path.is_file():
         return names
-    with suppress(ConfigError):  # what is wrong with a member is told where the member is used
+    with suppress(ConfigError):  # an invalid member is reported where it is used
         members = read_tree(path).get("members", ())
         for member in members if isinstance(members, tuple) else ():
-            folder = str(member).partition(":")[0]  # what follows is a part of the experiment
+            folder = str(member).partition(":")[0]  # after the colon: a part of the experiment
             names |= names_defined_beside_members(path.parent.parent / folder / path.name, (*seen, path))
     return names
 
 
 def is_ensemble(path: Path) -> bool:
-    """Whether the file describes an ensemble: it names members."""
+    """Whether the file describes an ensemble, which has members."""
     return "members" in _with_parents(path, ()).tree
 
 
 def config_from_plain(tree: Mapping[str, Any], folder: Path) -> Config:
     """The inverse of `plain_config`: paths in the tree are relative to `folder`."""
-    plugins = folder / PLUGINS
-    context = {"own": names_defined_beside(plugins), "plugins": _plugins_beside(plugins)}
+    file = folder / PLUGINS
+    context = {"plugins": names_defined_beside(file), "plugins_file": _absolute(file)}
     return Config.model_validate(with_absolute_paths(tree, folder), context=context)
 
 
-def _plugins_beside(config: Path) -> Path:
-    return _absolute(config.with_name(PLUGINS))
-
-
 def plain_config(config: BaseModel, relative_to: Path) -> dict[str, Any]:
-    """The configuration as plain data for YAML or JSON, its paths relative to a folder."""
+    """The configuration as plain data for YAML or JSON, with paths relative to a folder."""
     return with_relative_paths(config.model_dump(), relative_to)
 
 
 def with_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data of an experiment that an earlier version of the program wrote, with the keys that are new since."""
+    """Plain data of an experiment, with defaults for the keys that the version that wrote it did not have."""
     return _defaults(Config) | dict(tree) | {"data": _defaults(DataConfig) | dict(tree["data"])}
 
 
 def _defaults(model: type[BaseModel]) -> dict[str, Any]:
-    """Those of the keys whose default depends on nothing else."""
+    """The defaults that do not depend on other keys."""
     fixed = {key: field.default for key, field in model.model_fields.items() if field.default_factory is None}
     return {key: default for key, default in fixed.items() if default is not PydanticUndefined}
 
@@ -143,7 +139,7 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
     position = document.positions["extends",]
     extends = document.tree.pop("extends")
     if not isinstance(extends, str):
-        raise ConfigError(f"{position}: extends: expected the path of one file, received {extends!r}")
+        raise ConfigError(f"{position}: extends: expected the path of a file, received {extends!r}")
     parent = _seen_from(path.parent, extends)
     chain = (*children, _absolute(path))
     if parent in chain:
@@ -156,7 +152,7 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
 
 
 def _merged(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:
-    """The child's keys over the parent's: mappings are merged key by key, everything else is replaced."""
+    """The keys of the child take precedence: mappings are merged key by key, everything else is replaced."""
     merged = dict(parent)
     for key, value in child.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
@@ -165,7 +161,7 @@ def _merged(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, An
 
 
 def _is_replaced(key: KeyPath, child: Any) -> bool:
-    """Whether a parent's key lies inside a value that the child replaces as a whole."""
+    """Whether a key of the parent is inside a value that the child replaces as a whole."""
     for part in key[:-1]:
         child = child.get(part, {})
         if not isinstance(child, dict):
@@ -174,14 +170,14 @@ def _is_replaced(key: KeyPath, child: Any) -> bool:
 
 
 def read_tree(path: Path) -> dict[str, Any]:
-    """The plain data of a file with all that it extends, not validated."""
+    """The plain data of a file, merged with the files that it extends; not validated."""
     return _with_parents(path, ()).tree
 
 
 def apply_overrides(tree: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Plain data with overrides such as `stages.0.epochs=3` written into it; paths relative to `folder`."""
+    """Plain data with overrides (`stages.0.epochs=3`); paths are relative to `folder`."""
     changed = _with_overrides(Document(dict(tree), {}), overrides).tree
-    # A path on the command line is seen from the working folder, in the file from the file's.
+    # A path on the command line is relative to the working folder, in the file to the folder of the file.
     keys = [override_key(override) for override in overrides]
     for key, value in _paths_in(changed):
         if any(key[: len(overridden)] == overridden for overridden in keys):
@@ -197,18 +193,22 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
         source = f"--set {override}"
         key = override_key(override)
         if key == ("extends",):
-            raise ConfigError(f"{source}: a configuration inherits by a line of its own file, extends: FILE")
+            raise ConfigError(f"{source}: extends cannot be overridden; write extends: FILE in the configuration")
         tree = _replaced(tree, key, read_value(override.partition("=")[2], source), source)
         key = _as_in(tree, key)
         positions = {known: position for known, position in positions.items() if known[: len(key)] != key}
         positions[key] = Position(source, 0)
-        for length in range(1, len(key)):  # mappings that only this override has made
+        for length in range(1, len(key)):  # mappings that this override created
             positions.setdefault(key[:length], positions[key])
     return Document(tree, positions)
 
 
 def override_key(override: str) -> KeyPath:
-    """The key path of an override such as `stages.0.epochs=3`; numbers are places in a list."""
+    """The key path of an override (`stages.0.epochs=3`); numbers are entries of a list.
+
+    Raises:
+        ConfigError: the text is not KEY=VALUE.
+    """
     dotted, equals, _ = override.partition("=")
     if not equals or not dotted.strip():
         raise ConfigError(f"--set {override}: expected KEY=VALUE, for example --set stages.0.epochs=3")
@@ -216,7 +216,7 @@ def override_key(override: str) -> KeyPath:
 
 
 def _as_in(tree: Any, key: KeyPath) -> KeyPath:
-    """A key path as the tree has it: numbers are places in lists, but names in mappings."""
+    """A key path as in the tree: numbers are entries of lists, but names in mappings."""
     found: KeyPath = ()
     for part in key:
         part_here = part if isinstance(tree, tuple) else str(part)
@@ -225,16 +225,16 @@ def _as_in(tree: Any, key: KeyPath) -> KeyPath:
 
 
 def _replaced(tree: Any, key: KeyPath, value: Any, source: str) -> Any:
-    """A copy of the tree with one value set; mappings on the way are made, list entries must exist."""
+    """A copy of the tree with one value set; missing mappings are created, list entries must exist."""
     if not key:
         return value
     if tree is not None and not isinstance(tree, dict | tuple):
-        raise ConfigError(f"{source}: {tree!r} is a single value, it has no {key[0]!r} that could be set")
+        raise ConfigError(f"{source}: cannot set {key[0]!r} in {tree!r}, which is a single value")
     head, rest = key[0], key[1:]
     if isinstance(tree, tuple):
         if not isinstance(head, int) or head >= len(tree):
             entries = f"has entries 0 to {len(tree) - 1}" if tree else "is empty"
-            raise ConfigError(f"{source}: {head!r} is not an entry of this list; it {entries}")
+            raise ConfigError(f"{source}: {head!r} is not an entry of this list, which {entries}")
         return (*tree[:head], _replaced(tree[head], rest, value, source), *tree[head + 1 :])
     branch = dict(tree) if isinstance(tree, dict) else {}
     branch[str(head)] = _replaced(branch.get(str(head)), rest, value, source)
@@ -242,7 +242,7 @@ def _replaced(tree: Any, key: KeyPath, value: Any, source: str) -> Any:
 
 
 def _anchored(document: Document, folder: Path) -> Document:
-    """Make relative paths absolute, seen from the folder of the file that names them."""
+    """Make relative paths absolute, from the folder of the file that contains them."""
     tree = document.tree
     for key, value in _paths_in(tree):
         tree = _replaced(tree, key, str(_seen_from(folder, value)), "")
@@ -259,7 +259,7 @@ def _paths_in(tree: Any, key: KeyPath = ()) -> list[tuple[KeyPath, str]]:
 
 
 def _is_path(key: KeyPath, value: str) -> bool:
-    """Whether the value of a key is the path of a file or folder: other words may stand in its place."""
+    """Whether the value of a key is the path of a file or folder; some keys also accept other words."""
     if key == ("folds",):
         return True
     if key == ("encoder_weights",):
@@ -272,30 +272,32 @@ def _is_path(key: KeyPath, value: str) -> bool:
 
 
 def _seen_from(folder: Path, text: str) -> Path:
-    """The absolute path of what a file in the folder calls `text`; `~` is the user's home."""
+    """The absolute path of `text` in a file of the folder; `~` is the home of the user."""
     try:
         path = Path(text).expanduser()
-    except RuntimeError:  # ~name of no user here: a folder may be called so
+    except RuntimeError:  # there is no such user: a folder may have this name
         path = Path(text)
     return _absolute(folder / path)
 
 
 def _absolute(path: Path) -> Path:
-    """Without following links: data folders are often links, and messages should say what the user wrote."""
+    """Links are not followed: data folders are often links, and messages should show what the user wrote."""
     return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them
 
 
-def _validate(model: type[Model], document: Document, path: Path, own: Collection[str] = frozenset()) -> Loaded[Model]:
+def _validate(
+    model: type[Model], document: Document, path: Path, plugins: Collection[str] = frozenset()
+) -> Loaded[Model]:
     try:
-        context = {"own": own, "plugins": _plugins_beside(path)}
+        context = {"plugins": plugins, "plugins_file": _absolute(path.with_name(PLUGINS))}
         config = model.model_validate(document.tree, context=context)
         if isinstance(config, Config):
-            check_between_keys(config, sorted(own))
+            check_between_keys(config, sorted(plugins))
     except (ValidationError, ProblemsAtError) as error:
         problems = describe_problems(error, model, document, str(path))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(
-            f"{count} in the configuration {path}\n{lines}", "All keys and what they may be: docs/configuration.md"
+            f"{count} in the configuration {path}\n{lines}", "All keys and their values: docs/configuration.md"
         ) from error
     return Loaded(config, path, document.positions)

@@ -1,10 +1,11 @@
-"""Names of an ensemble's members: experiments, and parts of them such as `exp042:fold0` or `exp042:snapshots`."""
+"""The names of the members of an ensemble: experiments, and parts of them (`exp042:fold0`, `exp042:snapshots`)."""
 
-import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from toolkit.errors import nearest
 
 _FORMS = "foldN, stageN, snapshots, snapshotN"
 _PART = re.compile(r"(fold|stage|snapshot)(\d{1,6})|(snapshots)")
@@ -12,9 +13,9 @@ _PART = re.compile(r"(fold|stage|snapshot)(\d{1,6})|(snapshots)")
 
 @dataclass(frozen=True)
 class MemberPart:
-    """Which of an experiment's networks predict: all folds, and the best weights of the last stage, if nothing is said.
+    """The networks of an experiment that predict; by default all folds, with the best weights of the last stage.
 
-    `snapshot` is the number of one snapshot of the stage, in the order of the epochs from 0, or `all` for their mean.
+    `snapshot` is the number of a snapshot of the stage, in the order of the epochs from 0, or `all` for their mean.
     """
 
     fold: int | None = None
@@ -23,7 +24,7 @@ class MemberPart:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What it is called, word by word, such as `fold0`, `stage1`; nothing for the whole experiment."""
+        """Its name as words, for example `fold0`, `stage1`; empty for the whole experiment."""
         snapshot = "snapshots" if self.snapshot == "all" else f"snapshot{self.snapshot}"
         return (
             *(() if self.fold is None else (f"fold{self.fold}",)),
@@ -37,10 +38,10 @@ WHOLE = MemberPart()
 
 
 def parse_member(text: str) -> tuple[str, MemberPart]:
-    """Split the name of a member into that of the experiment, or its path, and the part.
+    """Split the name of a member into the name or path of the experiment, and the part.
 
     Raises:
-        ValueError: there is no such part.
+        ValueError: the part is invalid.
     """
     last, *words = Path(text).name.split(":")
     if not words:
@@ -50,15 +51,15 @@ def parse_member(text: str) -> tuple[str, MemberPart]:
     for word in words:
         match = _PART.fullmatch(word)
         if match is None:
-            raise ValueError(f"{text!r}: there is no part {word!r}; {_nearest(word)}allowed after {last}: {_FORMS}")
+            raise ValueError(f"{text!r}: {word!r} is not a part of {last}; {_nearest(word)}choose from {_FORMS}")
         kind, value = ("snapshot", "all") if match[3] else (match[1], int(match[2]))
         if kind in found:
-            raise ValueError(f"{text!r}: names two {kind}s; one member is one {kind}, name several members")
-        found[kind] = value  # type: ignore[assignment] # the pattern says which of both it is
+            raise ValueError(f"{text!r}: a member has one {kind} only; write several members instead")
+        found[kind] = value  # type: ignore[assignment] # the pattern decides which of the two it is
     return name, MemberPart(**found)  # type: ignore[arg-type] # as above
 
 
 def _nearest(word: str) -> str:
     letters = word.rstrip("0123456789")
-    near = difflib.get_close_matches(letters.lower(), ("fold", "stage", "snapshot", "snapshots"), n=1)
-    return f"did you mean {near[0] + word[len(letters) :]!r}? " if near and near[0] != letters else ""
+    near = nearest(letters, ("fold", "stage", "snapshot", "snapshots"))
+    return f"did you mean {near + word[len(letters) :]!r}? " if near not in (None, letters) else ""

@@ -1,124 +1,108 @@
-"""How config.yaml names metrics: `dice`, `val_iou`, `{fbeta: {beta: 2, empty: skip}}`."""
+"""The names of metrics: `dice`, `val_iou`, `{fbeta: {beta: 2, empty: skip}}`."""
 
 import re
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, create_model
 
 from toolkit.config.yaml.error_texts import describe_problems
-from toolkit.config.yaml.fields import own_names
-from toolkit.config.yaml.named_calls import (
-    Call,
-    ClosedModel,
-    ProblemsAtError,
-    UnknownNameError,
-    checked_call,
-    is_own,
-    read_call,
-)
+from toolkit.config.yaml.fields import plugin_names
+from toolkit.config.yaml.named_calls import Call, ClosedModel, checked_call, is_plugin, read_call, unknown_at
 from toolkit.config.yaml.yaml_files import Document, Position, read_value
-from toolkit.core.metrics.metric import Empty
+from toolkit.core.metrics.metric import Empty, MetricKind
 from toolkit.core.metrics.registry import METRICS, MetricSpec
 from toolkit.errors import ConfigError
 
 
 class MetricArguments(ClosedModel):
-    """Arguments that every metric takes."""
+    """Arguments of every metric."""
 
     empty: Empty | None = Field(
         None,
-        description="What two empty masks score: `one`, `zero`, or `skip` to leave them out; the metric's own rule if "
-        "left out.",
+        description="Score of two empty masks: `one`, `zero`, or `skip` to leave them out. The default depends on the "
+        "metric.",
     )
 
 
-class FbetaArguments(MetricArguments):
-    """Arguments of fbeta."""
+def _model_of(name: str, kind: MetricKind) -> type[MetricArguments]:
+    fields: dict[str, Any] = {
+        key: (
+            Annotated[float, Field(gt=argument.above, lt=argument.below, allow_inf_nan=False)],
+            Field(argument.default, description=argument.description),
+        )
+        for key, argument in kind.arguments.items()
+    }
+    return create_model(name, __base__=MetricArguments, **fields) if fields else MetricArguments
 
-    beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        1.0, description="How many times as much recall counts as precision."
-    )
 
+_MODELS = {name: _model_of(name, kind) for name, kind in METRICS.items()}
 
-ARGUMENTS: dict[str, type[MetricArguments]] = dict.fromkeys(METRICS, MetricArguments) | {"fbeta": FbetaArguments}
-"""What each metric takes."""
-
-OTHER_NAMES: dict[str, tuple[str, dict[str, Any]]] = {
-    "binary_accuracy": ("pixel_accuracy", {}),
-    "accuracy": ("pixel_accuracy", {}),
-    "f1": ("fbeta", {"beta": 1.0}),
-    "f2": ("fbeta", {"beta": 2.0}),
-    "f0.5": ("fbeta", {"beta": 0.5}),
-}
-"""Names that stand for a metric with some arguments."""
-
-_PREFIX = "val_"
+_KERAS_NAMES = {"binary_accuracy": "pixel_accuracy"}
+_KERAS_PREFIX = "val_"
 _LABEL = re.compile(r"(?P<name>[^()]+)\((?P<arguments>[^()]*)\)")
 
 
-def parse_metric(value: Any, own: Collection[str] = ()) -> MetricSpec:
-    """Read a metric: a name, `{name: {argument: value}}`, or the label of another `MetricSpec`.
+def parse_metric(value: Any, plugins: Collection[str] = ()) -> MetricSpec:
+    """Read a metric: a name, `{name: {argument: value}}`, or the label of a `MetricSpec`.
 
-    Keras' prefix `val_` is dropped: every metric here is one of images that were not trained on.
+    Keras's prefix `val_` is dropped: every metric is computed on validation images.
 
     Args:
         value: what the configuration says.
-        own: names of metrics that the user's plugins.py defines; dotted paths are taken as well.
+        plugins: names of metrics that the user's plugins.py defines; dotted paths are accepted as well.
 
     Raises:
-        ValueError: the name or an argument is unknown or wrong; a `ProblemsAtError` where it is known which.
+        ValueError: the name or an argument is invalid; a `ProblemsAtError` where its key path is known.
     """
     spec = read_metric(value)
-    if spec.is_own and not is_own(spec.name, own):
-        call = _call(value)
-        raise ProblemsAtError([(call.path, UnknownNameError(spec.name, [*METRICS, *OTHER_NAMES, *own]), None)])
+    if spec.is_plugin and not is_plugin(spec.name, plugins):
+        raise unknown_at(_call(value).path, spec.name, [*METRICS, *_KERAS_NAMES, *plugins])
     return spec
 
 
 def read_metric(value: Any) -> MetricSpec:
-    """Like `parse_metric`, but taking every unknown name for one of the user's own: for what was checked before."""
+    """Read a metric that was checked before: like `parse_metric`, but an unknown name is taken for a plugin."""
     call = _call(value)
-    name, given = _known(call.name)
-    if name not in ARGUMENTS:
+    bare = call.name.removeprefix(_KERAS_PREFIX)
+    name = _KERAS_NAMES.get(bare, bare)
+    arguments = checked_call(Call(name, call.arguments, call.path), _MODELS) if name in METRICS else None
+    if arguments is None:
         return MetricSpec(name, tuple(call.arguments.items()))
-    repeated = sorted(given.keys() & call.arguments.keys())
-    if repeated:
-        raise ProblemsAtError([((*call.path, repeated[0]), ValueError(f"{call.name} says so already"), None)])
-    arguments = checked_call(Call(name, {**call.arguments, **given}, call.path), ARGUMENTS)
-    chosen = {} if arguments is None or arguments.empty in (None, METRICS[name].empty) else {"empty": arguments.empty}
-    beta = {"beta": arguments.beta} if isinstance(arguments, FbetaArguments) else {}
-    return MetricSpec(name, tuple((beta | chosen).items()))
+    kind = METRICS[name]
+    chosen = {key: getattr(arguments, key) for key in kind.arguments}
+    if arguments.empty not in (None, kind.empty):
+        chosen["empty"] = arguments.empty
+    return MetricSpec(name, tuple(chosen.items()))
 
 
 def _checked(value: Any, info: ValidationInfo) -> MetricSpec:
-    return parse_metric(value, own_names(info))
+    return parse_metric(value, plugin_names(info))
 
 
 class _Named(ClosedModel):
     metric: Annotated[Any, AfterValidator(_checked)]
 
 
-def parse_metric_text(text: str, source: str, own: Collection[str] = ()) -> MetricSpec:
-    """Read a metric from the command line: a YAML value such as `dice` or `{fbeta: {beta: 2}}`; `own` as above.
+def parse_metric_text(text: str, source: str, plugins: Collection[str] = ()) -> MetricSpec:
+    """Read a metric from the command line.
+
+    Args:
+        text: a YAML value, for example `dice` or `{fbeta: {beta: 2}}`.
+        source: the name of the option, which begins the message of an error.
+        plugins: names of metrics that the user's plugins.py defines.
 
     Raises:
-        ConfigError: it is none; the message begins with `source`, the name of the option.
+        ConfigError: the text is not a metric.
     """
     tree = {"metric": read_value(text, source)}
     try:
-        named = _Named.model_validate(tree, context={"own": own})
+        named = _Named.model_validate(tree, context={"plugins": plugins})
     except ValidationError as error:
         document = Document(tree, {("metric",): Position(source, 0)})
         raise ConfigError("\n".join(describe_problems(error, _Named, document, source))) from error
     spec: MetricSpec = named.metric
     return spec
-
-
-def _known(name: str) -> tuple[str, dict[str, Any]]:
-    """A built-in metric and the arguments that a name stands for; the name as it is where it means none."""
-    bare = name.removeprefix(_PREFIX)
-    return OTHER_NAMES.get(bare, (bare, {}))
 
 
 def _call(value: Any) -> Call:

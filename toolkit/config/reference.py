@@ -1,4 +1,4 @@
-"""docs/configuration.md, made from the models' own field texts."""
+"""docs/configuration.md, generated from the descriptions of the models."""
 
 import re
 from typing import Any
@@ -7,32 +7,38 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from toolkit.config.data.competitions import Competition
-from toolkit.config.data.data import DataConfig, ExtraData
+from toolkit.config.data.data import DataConfig
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.yaml.yaml_files import write_yaml
 
 _INTRODUCTION = """\
-# What config.yaml may say
+# The configuration
 
-Every key of an experiment's `config.yaml` (or `config.json`). This page is made from the program itself
-(`make docs`); `tk config show EXPERIMENT` prints a configuration with all defaults filled in, and
-`tk config schema` writes a JSON Schema for editors.
+All keys of an experiment's `config.yaml` (or `config.json`). This page is generated from the program (`make docs`).
+`tk config show EXPERIMENT` prints a configuration with all defaults, and `tk config schema` writes a JSON Schema for
+editors.
 
-The file is YAML 1.2: `1e-3` is a number, `no` is a text, and a key that stands twice is an error. An unknown key is
-an error that names the file, the line and the nearest key there is.
+The file is YAML 1.2: `1e-3` is a number, `no` is text, and a duplicate key is an error. An unknown key is an error
+that names the file, the line and the nearest valid key.
 
 - `extends: ../common.yaml` starts from another file. Mappings are merged key by key; lists and single values are
   replaced.
-- `--set stages.0.epochs=3` on the command line overrides one key; numbers count the entries of a list from 0.
-- Paths are relative to the file that names them, on the command line to the working folder.
-- Things with arguments are a name, `Name: {argument: value}` pairs, or a list of these. Names may be your own:
-  functions and classes of a `plugins.py` beside the file, or dotted paths such as `package.module.name`.
+- `--set stages.0.epochs=3` on the command line overrides one key; numbers are entries of a list, counted from 0.
+- Paths are relative to the file that contains them; on the command line, to the working folder.
+- Optimizers, callbacks and other things with arguments are a name, `Name: {argument: value}` pairs, or a list of
+  these. Names may also be functions and classes of a `plugins.py` beside the file, or dotted paths
+  (`package.module.name`).
 
-What stands behind the names: [networks](networks.md), [losses](losses.md), [schedules, optimizers and
-callbacks](schedules.md), [augmentation](augmentation.md), [metrics](metrics.md); how a fold trains:
-[training](training.md); labels and submissions: [competitions](competitions.md).
+Details of the names: [networks](networks.md), [losses](losses.md), [schedules, optimizers and
+callbacks](schedules.md), [augmentation](augmentation.md), [metrics](metrics.md). How a fold is trained:
+[training](training.md). Labels and submissions: [competitions](competitions.md).
+"""
+
+_FURTHER_SOURCES = """\
+Entries of `merge` and `extra_train_data` have the keys from `images` to `source`. Their keys about file names and mask
+values default to those of `data`. Entries of `merge` also have a `prefix` for their ids.
 """
 
 _PAGE = re.compile(r"docs/([a-z-]+\.md)")
@@ -41,8 +47,9 @@ _PAGE = re.compile(r"docs/([a-z-]+\.md)")
 def reference() -> str:
     """The page as Markdown."""
     parts = [_INTRODUCTION, "## An experiment\n", _table(Config)]
-    parts += ["## `data`\n", _table(DataConfig), "## Each entry of `data.extra_train_data`\n", _table(ExtraData)]
-    parts += ["## `data.competition`\n\nAll its keys; how to change a few: [competitions](competitions.md).\n"]
+    parts += ["## `data`\n", _table(DataConfig)]
+    parts += [_FURTHER_SOURCES]
+    parts += ["## `data.competition`\n\nHow to change a few keys of a competition: [competitions](competitions.md).\n"]
     parts += [_table(Competition)]
     parts += ["## `patches`\n", _table(PatchesConfig), "## `tiles`\n", _table(TilesConfig)]
     parts += ["## Each entry of `stages`\n", _table(StageConfig)]
@@ -77,7 +84,7 @@ def _meaning(field: FieldInfo) -> str:
 
 
 def _with_choices(annotation: Any, description: str) -> str:
-    """The description, with the choices of a literal type where it does not name them itself."""
+    """The description, with the choices of a literal type that it does not name."""
     choices = [str(choice) for choice in getattr(annotation, "__args__", ()) if isinstance(choice, str | int)]
     if not choices or all(choice in description for choice in choices):
         return description

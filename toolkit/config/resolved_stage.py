@@ -1,4 +1,4 @@
-"""A stage as it is run: what it says itself, filled up from the experiment, and read."""
+"""A stage as it is run, with the defaults of the experiment."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from toolkit.config.models import Config
 from toolkit.config.training.augmentation import Transform, parse_augmentation
-from toolkit.config.training.callbacks import CallbackSpec, parse_callbacks, schedule_from_callbacks
+from toolkit.config.training.callbacks import CallbackSpec, parse_callbacks
 from toolkit.config.training.losses import LossTerm, parse_loss
 from toolkit.config.training.mixing import MixingSpec, parse_mixing
 from toolkit.config.training.negatives import parse_negatives
@@ -14,17 +14,16 @@ from toolkit.config.training.optimizers import OptimizerCall, parse_optimizer
 from toolkit.config.training.schedules import Schedule, parse_schedule
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.training.weight_averaging import Averaging, parse_averaging
-from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.sampling.epoch_sampling import Negatives
 
 
 @dataclass(frozen=True)
 class Stage:
-    """All that one stage of every fold is trained with.
+    """Everything that one stage of every fold is trained with.
 
-    `augmentation_key` is where in the configuration the augmentation stands, for messages. `frozen` says whether the
-    encoder keeps its weights.
+    `augmentation_key` is the key path of the augmentation in the configuration, for messages. `frozen` tells whether
+    the encoder keeps its weights.
     """
 
     number: int
@@ -49,8 +48,8 @@ class Stage:
     initial_weights: str | None
 
 
-def read_stage(config: Config, number: int, own: Collection[str] = ()) -> Stage:
-    """The stage of a number, with everything that it leaves out taken from the experiment."""
+def read_stage(config: Config, number: int, plugins: Collection[str] = ()) -> Stage:
+    """A stage by its number, with the defaults of the experiment."""
     stage = config.stages[number]
 
     def either(key: str) -> Any:
@@ -61,20 +60,20 @@ def read_stage(config: Config, number: int, own: Collection[str] = ()) -> Stage:
         number=number,
         epochs=stage.epochs,
         lr=either("lr"),
-        loss=parse_loss(either("loss"), own),
+        loss=parse_loss(either("loss"), plugins),
         class_weights=either("class_weights"),
-        optimizer=parse_optimizer(either("optimizer"), own),
-        schedule=stage_schedule(config, number, own)[1],
+        optimizer=parse_optimizer(either("optimizer"), plugins),
+        schedule=parse_schedule(either("schedule"), plugins),
         batch=either("batch"),
         shape=either("shape"),
-        augmentation=parse_augmentation(either("augmentation"), own),
+        augmentation=parse_augmentation(either("augmentation"), plugins),
         augmentation_key=stage_key(stage, number, "augmentation"),
         mixing=parse_mixing(either("mixing")),
         negatives=parse_negatives(stage.negatives),
         validation_negatives=parse_negatives(stage.validation_negatives),
         positives=stage.positives,
         hard_negatives=stage.hard_negatives,
-        callbacks=sum(_callbacks(config, number, own), ()),
+        callbacks=parse_callbacks(either("callbacks"), plugins) + parse_callbacks(stage.extra_callbacks, plugins),
         weight_averaging=parse_averaging(either("weight_averaging")),
         frozen=_is_frozen(config, number),
         initial_weights=stage.initial_weights,
@@ -82,54 +81,14 @@ def read_stage(config: Config, number: int, own: Collection[str] = ()) -> Stage:
 
 
 def stage_key(stage: StageConfig, number: int, key: str) -> KeyPath:
-    """Where the value that a stage has for a key stands: in the stage, or in the experiment where it leaves it out."""
+    """The key path of the value that a stage has for a key: in the stage, or else in the experiment."""
     return (key,) if getattr(stage, key) is None else ("stages", number, key)
 
 
-def stage_schedule(config: Config, number: int, own: Collection[str] = ()) -> tuple[KeyPath, Schedule]:
-    """What sets the learning rate in a stage, and where it stands.
-
-    CyclicLR or LRVariator among its callbacks, or else its `schedule`. A stage's callbacks come before the experiment's
-    schedule; what else names two at once contradicts itself.
-
-    Raises:
-        ProblemsAtError: it does.
-    """
-    stage = config.stages[number]
-    keys = (stage_key(stage, number, "callbacks"), ("stages", number, "extra_callbacks"))
-    found = [
-        ((*key, *spec.path), schedule)
-        for key, specs in zip(keys, _callbacks(config, number, own), strict=True)
-        for spec in specs
-        if (schedule := schedule_from_callbacks((spec,))) is not None
-    ]
-    at = stage_key(stage, number, "schedule")
-    if not found:
-        return at, parse_schedule(config.schedule if stage.schedule is None else stage.schedule, own)
-    (first, schedule), *others = found
-    of_the_experiment = first[0] == "callbacks" and config.schedule != "constant"
-    wrong = others[0][0] if others else at if stage.schedule is not None or of_the_experiment else None
-    if wrong is not None:
-        text = f"{'.'.join(map(str, first))} sets the learning rate already: keep one of them"
-        raise ProblemsAtError([(wrong, ValueError(text), None)])
-    return first, schedule
-
-
-def _callbacks(
-    config: Config, number: int, own: Collection[str]
-) -> tuple[tuple[CallbackSpec, ...], tuple[CallbackSpec, ...]]:
-    """The callbacks of a stage, its own or the experiment's, and its extra ones."""
-    stage = config.stages[number]
-    first = config.callbacks if stage.callbacks is None else stage.callbacks
-    return parse_callbacks(first, own), parse_callbacks(stage.extra_callbacks, own)
-
-
 def _is_frozen(config: Config, number: int) -> bool:
-    """Whether the encoder is frozen in a stage: as the last stage up to it that says so, or the experiment."""
+    """Whether the encoder is frozen in a stage: as set by the last stage up to it, or else by the experiment."""
     frozen = config.freeze_encoder
     for stage in config.stages[: number + 1]:
         if stage.freeze_encoder is not None:
             frozen = stage.freeze_encoder
-        if stage.unfreeze_encoder is not None:
-            frozen = not stage.unfreeze_encoder
     return frozen

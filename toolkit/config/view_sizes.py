@@ -1,28 +1,28 @@
-"""The sizes of a network's input that views of an image at several scales ask for."""
+"""The input sizes of the network for views of an image at several scales."""
 
 import math
 from collections.abc import Collection, Iterable
 
 from toolkit.config.models import Config
-from toolkit.config.training.networks import parse_architecture, side_multiple
+from toolkit.config.training.networks import parse_architecture
 from toolkit.core.images.views import View
 from toolkit.errors import ConfigError
 
 Size = tuple[int, int]
 
 
-def view_shapes(config: Config, views: Iterable[View], own: Collection[str] = ()) -> dict[float, Size]:
-    """The input (height, width) of each scale: the nearest whose sides the network takes; that of scale 1 unchanged.
+def view_shapes(config: Config, views: Iterable[View], plugins: Collection[str] = ()) -> dict[float, Size]:
+    """The input (height, width) of each scale: the nearest size that the network accepts; scale 1 is unchanged.
 
-    Of the user's own architectures nobody knows what they take: sides stay multiples of the largest power of two, at
-    most 32, that both sides of `shape` are a multiple of. Transposed views have these sides the other way round.
+    The sides that a plugin architecture accepts are unknown: they stay multiples of the largest power of two, at most
+    32, that divides both sides of `shape`. Transposed views swap height and width.
 
     Raises:
-        ConfigError: two scales come to the same size, and so would be the same view.
+        ConfigError: two scales have the same size, so that their views would be the same.
     """
     height, width = config.prediction_shape[:2]
-    options = parse_architecture(config.architecture, config.architecture_options, own)
-    multiple = math.gcd(height, width, 32) if options is None else side_multiple(config.architecture, options)
+    options = parse_architecture(config.architecture, config.architecture_options, plugins)
+    multiple = math.gcd(height, width, 32) if options is None else options.side_multiple
     found: dict[Size, float] = {(height, width): 1.0}
     scales = sorted({view.scale for view in views})
     for scale in scales:
@@ -32,9 +32,9 @@ def view_shapes(config: Config, views: Iterable[View], own: Collection[str] = ()
             longer = max(height, width)
             nearby = " and ".join(f"{(longer + step) / longer:.3g}" for step in (-multiple, multiple) if longer + step)
             raise ConfigError(
-                f"views: the scales {scale:g} and {other:g} both come to a network input of {size[0]}×{size[1]}, "
-                f"because sides are multiples of {multiple}",
-                f"Choose scales that are farther apart; the nearest to 1 that differ from it: {nearby}.",
+                f"views: the scales {scale:g} and {other:g} both give a network input of {size[0]}×{size[1]}, because "
+                f"its sides must be multiples of {multiple}",
+                f"Choose scales that are farther apart; the nearest scales to 1 that differ from it: {nearby}.",
             )
     shapes = {scale: size for size, scale in found.items()}
     return {scale: shapes[scale] for scale in scales}

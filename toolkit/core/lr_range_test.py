@@ -1,9 +1,10 @@
-"""The learning-rate range test: rates to try, and what the losses say about them."""
+"""The learning-rate range test: learning rates to try, and the suggestion drawn from their losses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 from toolkit.core.arrays import Floats
 
@@ -16,11 +17,13 @@ _SMALLEST_FALL = 0.01
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What a range test suggests.
+    """The result of a range test.
 
-    `rate` is the learning rate to take; `steepest` the one at which the smoothed loss falls fastest for each factor of
-    the rate, `lowest` the one at which it is lowest, `diverged_at` the first at which training had broken down (None
-    if it never did).
+    Attributes:
+        rate: the suggested learning rate.
+        steepest: the rate at which the smoothed loss falls fastest over the logarithm of the rate.
+        lowest: the rate of the lowest smoothed loss.
+        diverged_at: the first rate at which training had diverged; None if it never did.
     """
 
     rate: float
@@ -30,10 +33,10 @@ class Suggestion:
 
 
 def geometric_rates(low: float, high: float, count: int) -> Floats:
-    """Learning rates from `low` to `high`, each the same factor above the one before: float64 (count,).
+    """Learning rates from `low` to `high` at equal ratios, float64 (count,).
 
     Raises:
-        ValueError: they are not 0 < low < high, or fewer than 10.
+        ValueError: not 0 < low < high, or fewer than 10 rates.
     """
     if not 0 < low < high < np.inf:
         raise ValueError(f"expected 0 < low < high, received {low} and {high}")
@@ -45,22 +48,25 @@ def geometric_rates(low: float, high: float, count: int) -> Floats:
 def suggest(rates: Sequence[float] | Floats, losses: Sequence[float] | Floats) -> Suggestion:
     """Suggest a learning rate from the loss of one batch at each of rising rates (Smith 2015, arXiv:1506.01186).
 
-    The losses are smoothed over neighbours. Training has broken down at the first loss that is not finite or exceeds
-    four times the lowest so far (fastai's rule, here on medians of five). The lowest smoothed loss is looked for before
-    that, the steepest fall before the lowest. The suggestion is the rate of the steepest fall, but at most a tenth of
-    the rate of the lowest loss: both are fastai's rules, and the smaller one trains safely to its end.
+    Training has diverged at the first loss that is not finite or exceeds four times the lowest so far (the rule of
+    fastai, here on medians of five). Before that point the lowest smoothed loss is sought, and before that the steepest
+    fall. The suggestion is the rate of the steepest fall, but at most a tenth of the rate of the lowest loss: both are
+    rules of fastai, and the smaller rate trains safely to the end.
+
+    Args:
+        rates: learning rates at equal ratios, rising.
+        losses: one for each rate; they may become NaN or infinite.
 
     Raises:
-        ValueError: rates do not rise, there are too few, or the curve says nothing: it is flat or rises at once.
+        ValueError: the rates do not rise, there are fewer than 10, training diverges at once, or the loss does not
+            fall clearly.
     """
     tried, seen = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
     _check(tried, seen)
-    end = _breakdown(seen) if np.isfinite(seen[0]) else 0
+    end = _divergence(seen) if np.isfinite(seen[0]) else 0
     diverged_at = float(tried[end]) if end < len(seen) else None
     if end < FEWEST_POINTS:
-        raise ValueError(
-            f"training breaks down at once, at a learning rate of {tried[end]:.2g}: begin the search lower"
-        )
+        raise ValueError(f"training diverges at once, at a learning rate of {tried[end]:.2g}; start the search lower")
     smooth, slopes = smoothed(tried[:end], seen[:end], len(seen))
     lowest = int(np.argmin(smooth))
     _check_fall(tried, seen[:end], smooth, lowest)
@@ -70,23 +76,23 @@ def suggest(rates: Sequence[float] | Floats, losses: Sequence[float] | Floats) -
 
 
 def smoothed(rates: Floats, losses: Floats, count: int | None = None) -> tuple[Floats, Floats]:
-    """Smoothed losses and their slopes by the logarithm of the rate, both float64 like `losses`.
+    """Smooth losses with a Savitzky-Golay filter of order 1, which also fits the two ends of the curve.
 
-    Through an eighth of the points around each (or of `count` points, where these are a part of the curve) goes a
-    straight line whose weights fall with distance (Cleveland 1979): its height and its slope are what is returned, so
-    that the ends of the curve are neither flattened nor left noisy.
+    Args:
+        rates: learning rates at equal ratios, as `geometric_rates` gives them.
+        losses: one for each rate.
+        count: number of points of the whole curve, if these are only its beginning. The filter is an eighth of that
+            wide.
+
+    Returns:
+        The smoothed losses and their slopes by the logarithm of the rate, both float64 like `losses`.
     """
-    places = np.log(rates)
     width = min(len(losses), max(5, round((count or len(losses)) * _WINDOW_SHARE)))
-    found, slopes = np.empty(len(losses)), np.empty(len(losses))
-    for index, place in enumerate(places):
-        begin = min(max(0, index - width // 2), len(losses) - width)
-        near, values = places[begin : begin + width] - place, losses[begin : begin + width]
-        weights = (1 - (np.abs(near) / (1.05 * np.abs(near).max())) ** 3) ** 3
-        middle, level = np.average(near, weights=weights), np.average(values, weights=weights)
-        slopes[index] = np.sum(weights * (near - middle) * values) / np.sum(weights * (near - middle) ** 2)
-        found[index] = level - slopes[index] * middle
-    return found, slopes
+    width -= 1 - width % 2  # the filter needs a middle
+    step, order = np.log(rates[-1] / rates[0]) / (len(rates) - 1), min(1, width - 1)
+    smooth: Floats = scipy.signal.savgol_filter(losses, width, order)
+    slopes: Floats = scipy.signal.savgol_filter(losses, width, order, deriv=1, delta=step)
+    return smooth, slopes
 
 
 def _check(rates: Floats, losses: Floats) -> None:
@@ -95,17 +101,17 @@ def _check(rates: Floats, losses: Floats) -> None:
     if len(rates) < FEWEST_POINTS:
         raise ValueError(f"a curve needs at least {FEWEST_POINTS} learning rates, received {len(rates)}")
     if not (rates[0] > 0 and np.isfinite(rates).all() and (np.diff(rates) > 0).all()):
-        raise ValueError("learning rates must be above 0 and rise")
+        raise ValueError("learning rates must be positive and rise")
 
 
-def _breakdown(losses: Floats) -> int:
-    """The index of the first loss at which training had broken down; the number of losses if it never did."""
+def _divergence(losses: Floats) -> int:
+    """The index of the first loss at which training had diverged; the number of losses if it never did."""
     finite = np.isfinite(losses)
     end = len(losses) if finite.all() else int(np.argmin(finite))
-    # Medians of five: one hard batch, or one without any foreground, is no breakdown.
+    # Medians of five: a single hard batch, or one without foreground, is not divergence.
     medians = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(losses[:end], 2, "edge"), 5), axis=1)
     floor = np.minimum.accumulate(medians)
-    # A loss may be negative; what it is measured by is how far it has come down from the first one.
+    # If a loss is negative, its limit follows from how far it has fallen since the first one.
     high = np.where(floor > 0, _DIVERGED * floor, floor + (_DIVERGED - 1) * (medians[0] - floor))
     broken = np.flatnonzero((medians > high) & (medians > medians[0]))
     return int(broken[0]) if len(broken) else end
@@ -113,7 +119,7 @@ def _breakdown(losses: Floats) -> int:
 
 def _check_fall(rates: Floats, losses: Floats, smooth: Floats, lowest: int) -> None:
     neighbours = max(5, round(len(losses) * _WINDOW_SHARE))
-    # Standard deviation of the noise from the median step, which a few odd batches do not move.
+    # Standard deviation of the noise from the median step, which is robust against a few odd batches.
     start, noise = float(np.mean(losses[:neighbours])), float(np.median(np.abs(np.diff(losses)))) * 1.4826 / np.sqrt(2)
     fall = start - float(smooth[lowest])
     clear = max(_CLEAR_OF_NOISE * noise / np.sqrt(neighbours), _SMALLEST_FALL * abs(start))
@@ -122,10 +128,10 @@ def _check_fall(rates: Floats, losses: Floats, smooth: Floats, lowest: int) -> N
     risen = np.flatnonzero(smooth > start + clear)
     if len(risen):
         raise ValueError(
-            f"the loss never falls before it rises, at a learning rate of {rates[risen[0]]:.2g}; begin the search "
-            "lower, or take more images to a batch"
+            f"the loss rises at a learning rate of {rates[risen[0]]:.2g} without having fallen; start the search "
+            "lower, or use a larger batch"
         )
     raise ValueError(
-        f"the curve is flat: from {start:.4g} the loss falls by {max(fall, 0):.2g}, which may be its noise; end the "
-        "search higher, or take more images to a batch"
+        f"the curve is flat: from {start:.4g} the loss falls by {max(fall, 0):.2g}, which is within its noise; end the "
+        "search higher, or use a larger batch"
     )

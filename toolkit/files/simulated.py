@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.core.arrays import Integers
@@ -19,8 +17,9 @@ from toolkit.core.simulated.image import SimulatedImage
 from toolkit.core.simulated.salt import simulate_salt
 from toolkit.core.simulated.shapes import SHAPE_CLASSES, simulate_shapes
 from toolkit.errors import DataError
+from toolkit.files.disk.png import write_png
 from toolkit.files.disk.tables import format_table
-from toolkit.files.disk.writing import read_json, replacing, write_json, write_text
+from toolkit.files.disk.writing import read_json, write_json, write_text
 from toolkit.messages import Progress
 
 
@@ -189,19 +188,12 @@ def _write_image(files: SimulatedFiles, simulation: Simulation, index: int) -> t
     kind, image_id = KINDS[simulation.kind], f"{index:05d}"
     simulated = kind.draw(index, seed=simulation.seed, size=simulation.size)
     is_training = index < simulation.count
-    _write_png((files.images if is_training else files.test_images) / f"{image_id}.png", simulated.image)
+    write_png((files.images if is_training else files.test_images) / f"{image_id}.png", simulated.image)
     if is_training and kind.label_masks:
-        _write_png(files.masks / f"{image_id}.png", simulated.labels)
+        write_png(files.masks / f"{image_id}.png", simulated.labels)
     if is_training and simulated.objects is not None:
-        _write_png(files.instances / f"{image_id}.png", simulated.objects.astype(np.uint16))
+        write_png(files.instances / f"{image_id}.png", simulated.objects.astype(np.uint16))
     return _rows(kind, image_id, simulated), np.bincount(simulated.labels.ravel(), minlength=len(kind.classes) + 1)
-
-
-def _write_png(path: Path, pixels: npt.NDArray[Any]) -> None:
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)  # the order that OpenCV writes
-    with replacing(path) as file:
-        file.write(cv2.imencode(".png", pixels)[1].tobytes())
 
 
 def _rows(kind: Kind, image_id: str, simulated: SimulatedImage) -> list[tuple[str, ...]]:

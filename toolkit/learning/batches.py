@@ -13,7 +13,7 @@ from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Integers, Labels
 from toolkit.core.images.resizing import Placement, Resize, place
-from toolkit.core.images.tiles import WHOLE, Cutting, TileGrid
+from toolkit.core.images.tiles import UNTILED, TileGrid, Tiling
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import Classes
 from toolkit.core.randomness import derived_seed
@@ -32,22 +32,22 @@ Where = Callable[[KeyPath], str]
 class SampleReader:
     """Reads samples at the network's size, with the transforms that every image goes through.
 
-    `cutting` says how whole images are cut up into tiles, each of which is then placed as a small image would be.
+    `tiling` says how whole images are cut up into tiles, each of which is then placed as a small image would be.
     """
 
     shape: tuple[int, int]
     resize: Resize
     classes: Classes
     transforms: FixedTransforms
-    cutting: Cutting = WHOLE
+    tiling: Tiling = UNTILED
 
     def grid(self, size: tuple[int, int]) -> TileGrid:
         """The tiles of an image of (height, width)."""
-        return self.cutting.grid(size, self.shape)
+        return self.tiling.grid(size, self.shape)
 
     def tiles(self, sample: Sample) -> list[Sample]:
         """What the network sees of an image: itself or its tiles, in the order of its grid."""
-        if self.cutting == WHOLE:
+        if self.tiling == UNTILED:
             return [sample]
         return [replace(sample, window=window) for window in self.grid(sample.size).windows]
 
@@ -101,7 +101,7 @@ def build_reader(config: Config, where: Where, plugins: Mapping[str, Any]) -> Sa
     height, width, channels = config.prediction_shape
     transforms = parse_augmentation(config.transforms, plugins)
     fixed = FixedTransforms(transforms, lambda key: where(("transforms", *key)), channels, plugins)
-    return SampleReader((height, width), config.resize_of_samples, config.task_classes, fixed, config.cutting)
+    return SampleReader((height, width), config.resize_of_samples, config.task_classes, fixed, config.tiling)
 
 
 def training_batches(
@@ -163,7 +163,7 @@ class Tile:
 
 def tiles_of(reader: SampleReader, images: Images, image_id: str) -> list[Tile]:
     """The tiles of an image, in the order of its grid."""
-    if reader.cutting == WHOLE:
+    if reader.tiling == UNTILED:
         return [Tile(image_id, None)]
     return [Tile(image_id, window) for window in reader.grid(images.size(image_id)).windows]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from toolkit.errors import StorageError, ToolkitError
-from toolkit.files.plugins import TENSORFLOW_SETTINGS
+from toolkit.files.plugins import prepare_for_tensorflow
 
 _CPU_FLAGS = Path("/proc/cpuinfo")
 
@@ -44,7 +44,7 @@ def _import() -> tuple[Any, Any]:
             "this process imported TensorFlow before the toolkit could choose legacy Keras",
             "Import toolkit.learning first, or set TF_USE_LEGACY_KERAS=1 and SM_FRAMEWORK=tf.keras beforehand.",
         )
-    os.environ.update(TENSORFLOW_SETTINGS)
+    prepare_for_tensorflow()
     with _quiet():
         import segmentation_models  # noqa: PLC0415 # the environment had to be set first
         import tensorflow as tf  # noqa: PLC0415, TID251 # as above; everybody else takes it from here

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/comparing/compare.py, compare_result.py and differing_keys.py."""
+
 import csv
 import json
 import shutil
@@ -100,7 +102,7 @@ def compared(*words: str) -> dict[str, Any]:
     return found | {"experiments": {one["name"]: one for one in found["experiments"]}}
 
 
-def test_what_differs_and_whether_it_matters(fitted: Callable[..., Experiment]) -> None:
+def test_differing_keys_and_scores(fitted: Callable[..., Experiment]) -> None:
     fitted("base", 0.2)
     fitted("good", 0.05, "lr: 0.01\n", seed=1)
     fitted("bad", 0.4, "augmentation: {HorizontalFlip: 0.5}\n", seed=2)
@@ -116,7 +118,7 @@ def test_what_differs_and_whether_it_matters(fitted: Callable[..., Experiment]) 
     assert found["notes"] == []
 
 
-def test_the_baseline_can_be_any(fitted: Callable[..., Experiment]) -> None:
+def test_any_experiment_can_be_the_baseline(fitted: Callable[..., Experiment]) -> None:
     for name, wrong in (("a", 0.2), ("b", 0.05), ("c", 0.4)):
         fitted(name, wrong)
     forwards = compared("a", "b")["experiments"]["b"]["difference"]
@@ -128,7 +130,7 @@ def test_the_baseline_can_be_any(fitted: Callable[..., Experiment]) -> None:
 
 
 @pytest.mark.train
-def test_where_less_is_better_the_lower_score_wins(fitted: Callable[..., Experiment]) -> None:
+def test_the_lower_score_wins_if_smaller_is_better(fitted: Callable[..., Experiment]) -> None:
     for name, wrong in (("base", 0.2), ("good", 0.05), ("bad", 0.4)):
         fitted(name, wrong, metric="error")
     found = compared("base", "good", "bad", "--sort-by", "all")
@@ -138,7 +140,7 @@ def test_where_less_is_better_the_lower_score_wins(fitted: Callable[..., Experim
     assert found["experiments"]["good"]["difference"]["verdict"] == "better"
 
 
-def test_other_metrics_and_folds_are_compared_and_told(fitted: Callable[..., Experiment]) -> None:
+def test_other_metrics_and_folds_are_compared_and_noted(fitted: Callable[..., Experiment]) -> None:
     fitted("base", 0.2)
     fitted("other", 0.05, "metrics: [dice]\n", metric="iou", folds=3)
     found = compared("base", "other")
@@ -147,7 +149,7 @@ def test_other_metrics_and_folds_are_compared_and_told(fitted: Callable[..., Exp
     assert len(other["folds"]) == 3
     assert other["difference"]["verdict"] == "better"
     assert [note.split(":")[0] for note in found["notes"]] == [
-        "other has other folds than base", "other was fitted for iou; here it is scored by dice",
+        "other has other folds than base", "the metric of other is iou; here it is scored by dice",
     ]  # fmt: skip
     assert "–" in tk("compare", "base", "other").stdout  # base has no third fold
 
@@ -167,14 +169,12 @@ def test_other_images_leave_scores_and_keys(fitted: Callable[..., Experiment], w
         assert found["experiments"][name]["all"] == 0.6
         assert found["experiments"][name]["difference"] is None
     reasons = [note.split(" image by image: ")[1] for note in found["notes"]]
-    assert reasons[0] == "1 images are only in one of ids and base, such as i00"
-    assert reasons[1] == "its images or masks are called like those of base, but their content differs"
+    assert reasons[0] == "1 images are in only one of ids and base: i00"
+    assert reasons[1] == "its images or masks have the names of those of base, but different content"
     assert "run.digests.training_data" in found["experiments"]["masks"]["keys"]
 
 
-def test_images_that_are_gone_and_experiments_that_were_never_fitted(
-    fitted: Callable[..., Experiment], workspace: Workspace
-) -> None:
+def test_missing_images_and_unfitted_experiments(fitted: Callable[..., Experiment], workspace: Workspace) -> None:
     for name in ("base", "other"):
         write_json(fitted(name).score, {"metric": "dice", "folds": [0.5, 0.7], "all": 0.6})
     new = Experiment(workspace.experiments / "new")
@@ -222,7 +222,7 @@ def test_times_are_those_of_all_folds_and_members(fitted: Callable[..., Experime
     assert "10.0" in shown
 
 
-def test_tuned_scores_are_those_of_the_predictions_that_are_there(fitted: Callable[..., Experiment]) -> None:
+def test_stale_tuned_scores_are_left_out(fitted: Callable[..., Experiment]) -> None:
     for name in ("a", "b", "c"):
         experiment = fitted(name)
         digest = store_digest(experiment.predictions("oof")) if name != "b" else "another"
@@ -257,10 +257,10 @@ def test_rows_can_be_sorted_by_any_column(fitted: Callable[..., Experiment]) -> 
         assert "".join(one.name for one in result.sorted_by(column)) == order, column
     assert list(compared("a", "b", "c", "--sort-by", "lr")["experiments"]) == ["a", "c", "b"]
     told = tk("compare", "a", "b", "--sort-by", "verdikt", code=3).stderr
-    assert "no column 'verdikt'; did you mean 'verdict'?" in told
+    assert "column 'verdikt' is not valid; did you mean 'verdict'?" in told
 
 
-def test_markdown_is_a_table_of_its_own(fitted: Callable[..., Experiment]) -> None:
+def test_markdown_tables(fitted: Callable[..., Experiment]) -> None:
     fitted("a")
     fitted("b", 0.3, 'loss: "binary_crossentropy+0.5*dice_loss"\n')
     lines = tk("compare", "a", "b", "--markdown").stdout.splitlines()
@@ -271,18 +271,18 @@ def test_markdown_is_a_table_of_its_own(fitted: Callable[..., Experiment]) -> No
     assert lines[-1] == "- next: tk evaluate a"
 
 
-def test_what_cannot_be_asked(fitted: Callable[..., Experiment]) -> None:
+def test_invalid_options(fitted: Callable[..., Experiment]) -> None:
     fitted("a")
-    assert "a alone cannot be compared" in tk("compare", "a", code=3).stderr
+    assert "there is nothing to compare a with" in tk("compare", "a", code=3).stderr
     assert "a is named twice" in tk("compare", "a", "a", code=3).stderr
     assert "there is no experiment 'b'" in tk("compare", "a", "b", code=4).stderr
     assert "there is no experiment 'c'" in tk("compare", "a", "--baseline", "c", code=4).stderr
 
 
-def test_nothing_differs(fitted: Callable[..., Experiment]) -> None:
+def test_equal_configurations(fitted: Callable[..., Experiment]) -> None:
     fitted("a")
     fitted("b")
     shown = tk("compare", "a", "b").stdout
-    assert "no key of the configurations differs" in shown
+    assert "the configurations have the same keys and values" in shown
     assert "+0.0000 … +0.0000" in shown
     assert "cannot tell" in shown

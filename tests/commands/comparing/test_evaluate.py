@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/comparing/evaluate.py and evaluate_result.py, and scoring/recipe_choice.py."""
+
 import csv
 import json
 import re
@@ -143,7 +145,8 @@ def test_the_recipe_can_be_chosen(single: Experiment, tmp_path: Path) -> None:
     assert evaluated(tmp_path, "--recipe", "untuned") == untuned
     assert evaluated(tmp_path, "--threshold", "0.6")["recipe_text"] == "threshold 0.600, minimum area 11"
     assert (
-        "'best' is none; allowed: tuned, untuned" in tk(tmp_path, "evaluate", "exp", "--recipe", "best", code=3).stderr
+        "'best' is not valid; choose from tuned, untuned"
+        in tk(tmp_path, "evaluate", "exp", "--recipe", "best", code=3).stderr
     )
     assert "received 1.5" in tk(tmp_path, "evaluate", "exp", "--threshold", "1.5", code=3).stderr
 
@@ -158,7 +161,7 @@ def test_tables_files_and_picture(single: Experiment, tmp_path: Path) -> None:
     assert min(read_image(single.confusion).shape[:2]) > 300
 
 
-def test_exclusive_classes_and_ignored(tmp_path: Path) -> None:
+def test_exclusive_classes_with_ignored_pixels(tmp_path: Path) -> None:
     labels = {image_id: np.zeros(SIZE, np.uint8) for image_id in ("a", "b", "c")}
     labels["a"][2:] = 1
     labels["b"][0] = 255
@@ -192,7 +195,7 @@ def test_exclusive_classes_and_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lines", [SINGLE, SEVERAL, SEVERAL.replace("softmax", "sigmoid")])
-def test_what_is_predicted_in_ignored_pixels_changes_nothing(lines: str, tmp_path: Path) -> None:
+def test_predictions_in_ignored_pixels_change_nothing(lines: str, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     count = 3 if "classes" in lines else 1
     labels = {image_id: random.choice([0, 1, 255], SIZE).astype(np.uint8) for image_id in ("a", "b", "c")}
@@ -211,7 +214,7 @@ def test_without_predictions_there_is_nothing_to_evaluate(single: Experiment, tm
     assert "there is no experiment 'other'" in tk(tmp_path, "evaluate", "other", code=4).stderr
 
 
-def test_images_that_came_later_are_told(single: Experiment, tmp_path: Path) -> None:
+def test_images_added_after_fitting_are_reported(single: Experiment, tmp_path: Path) -> None:
     for folder in ("images", "masks"):
         (tmp_path / folder / "e.png").write_bytes((tmp_path / folder / "a.png").read_bytes())
     assert "1 images have no fold (e)" in tk(tmp_path, "evaluate", "exp", code=7).stderr

@@ -51,7 +51,7 @@ def test_values_of_every_type(one: Any, other: Any) -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, 1.0), ([1, 2], (1, 2)), ({}, {}), (None, None)])
-def test_what_is_the_same_in_other_clothes(one: Any, other: Any) -> None:
+def test_equal_values_of_different_types_do_not_differ(one: Any, other: Any) -> None:
     assert told({"key": one}, {"key": other}) == {}
 
 
@@ -71,7 +71,7 @@ def test_keys_of_mappings_and_places_of_lists_are_dotted() -> None:
     }
 
 
-def test_what_is_not_there_is_told_as_a_whole() -> None:
+def test_an_absent_mapping_is_one_difference() -> None:
     other = CONFIG | {"stages": CONFIG["stages"][:1], "augmentation": {"HorizontalFlip": 0.5}, "new": None}
     assert told(CONFIG, other) == {
         "stages.1": ({"epochs": 3, "lr": 0.1}, ABSENT),
@@ -80,7 +80,7 @@ def test_what_is_not_there_is_told_as_a_whole() -> None:
     }
 
 
-def test_of_several_trees_those_that_have_it_are_compared_inside_too() -> None:
+def test_trees_that_have_a_mapping_are_compared_inside() -> None:
     one, two, three = {"a": {"x": 1, "y": 2}}, {"a": {"x": 1, "y": 3}}, {"b": 0}
     assert told(one, three, two) == {
         "a": ({"x": 1, "y": 2}, ABSENT, {"x": 1, "y": 3}),

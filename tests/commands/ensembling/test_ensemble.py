@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/ensembling/ensemble.py, blending.py, member_scores.py and weight_search.py."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -269,11 +271,11 @@ def test_an_earlier_configuration_of_an_ensemble_still_holds(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("members: [a, 'b:fould1']", "there is no part 'fould1'; did you mean 'fold1'?"),
+        ("members: [a, 'b:fould1']", "'fould1' is not a part of b; did you mean 'fold1'?"),
         ("weights: [1.0]", "expected 2 weights"),
-        ("weights: [0.0, 0.0]", "at least one member has to count"),
+        ("weights: [0.0, 0.0]", "all weights are 0; at least one must be"),
         ("weights: [1.0, -1.0]", "greater than or equal to 0"),
-        ("mean: median", "unknown value 'median'"),
+        ("mean: median", "'median' is not valid"),
         ("meen: logit", "did you mean 'mean'?"),
         ("views: flpis", "did you mean 'flips'?"),
     ],
@@ -311,9 +313,9 @@ def test_searched_weights_are_taken_where_they_honestly_gain(fitted: Callable[..
     kept = json.loads(made.weight_search.read_text())
     assert kept["searched"] == [0, 1, 0]
     table, _ = result.tables()
-    assert [row[0] for row in table.rows[:4]] == ["noise", "good", "twin", "untuned"]
-    assert "twin has weight 0: it predicts the very same as good" in result.next_steps()
-    assert any(step.endswith("; they are taken") for step in result.next_steps())
+    assert [row[0] for row in table.rows[:4]] == ["noise", "good", "twin", "optimistic"]
+    assert "twin gets weight 0: its predictions equal those of good" in result.next_steps()
+    assert any(step.endswith("exceeds its standard error; using them") for step in result.next_steps())
     make(tmp_path, "noise", "good", "twin", name="found")
     assert not made.weight_search.exists()
 
@@ -330,13 +332,11 @@ def test_equal_weights_stay_where_the_gain_may_be_chance(fitted: Callable[..., E
     assert search.weights == [1, 1]
     made = Workspace(tmp_path).find("x+y")
     assert load_ensemble(made.config).config.weights == (1, 1)
-    assert any(step.endswith("; equal weights stay") for step in result.next_steps())
+    assert any(step.endswith("is within noise; keeping equal weights") for step in result.next_steps())
     assert make(tmp_path, "x", "y", name="equal").all == result.all
 
 
-def test_weights_of_exclusive_classes_are_searched_at_the_untuned_recipe(
-    fitted: Callable[..., Experiment], tmp_path: Path
-) -> None:
+def test_weights_of_exclusive_classes_are_searched(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
     lines = "classes: [sky, road]\nloss: categorical_crossentropy\nprimary_metric: miou\n"
     good, noise = varied(0, 0.1), varied(1, 5)
     for name, road in (("good", good), ("noise", noise)):
@@ -344,8 +344,6 @@ def test_weights_of_exclusive_classes_are_searched_at_the_untuned_recipe(
     result = make(tmp_path, "good", "noise", weights="search")
     assert result.weight_search is not None
     assert result.weight_search.weights == [1, 0]
-    assert not result.weight_search.thresholds
-    assert "at the best threshold" not in [row[0] for row in result.tables()[0].rows]
 
 
 def test_a_blend_that_was_killed_goes_on_with_what_is_not_finished(

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/ensembling/member_predictions.py and view_search.py."""
+
 from collections.abc import Callable
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/inspecting/data.py and data_samples.py."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +79,7 @@ def checks(result: DataResult, level: str) -> list[str]:
     return [one.check for one in result.findings if one.level == level]
 
 
-def test_sound_data_have_no_errors_and_no_warnings(blobs: Path) -> None:
+def test_good_data_have_no_errors_and_no_warnings(blobs: Path) -> None:
     result = examined(blobs)
     assert (checks(result, "error"), checks(result, "warning")) == ([], [])
     assert result.exit_code == 0
@@ -91,7 +93,7 @@ def test_sound_data_have_no_errors_and_no_warnings(blobs: Path) -> None:
     assert result.next_steps()[-1] == "next: tk fit e"
 
 
-def test_all_problems_are_told_each_with_its_ids(blobs: Path, draw: Draw) -> None:
+def test_all_problems_are_listed_with_their_ids(blobs: Path, draw: Draw) -> None:
     draw("data/images/20.png", np.zeros((9, 9), np.uint8))
     draw("data/masks/21.png", np.zeros((9, 9), np.uint8))
     path = blobs / "data" / "images" / "03.png"
@@ -105,10 +107,10 @@ def test_all_problems_are_told_each_with_its_ids(blobs: Path, draw: Draw) -> Non
     assert found(result, "pairs").ids == ("21",)
     assert "there is no folder" in found(result, "test data").message
     assert result.exit_code == DataError.exit_code
-    assert "mend the errors" in result.next_steps()[-1]
+    assert "fix the errors" in result.next_steps()[-1]
 
 
-def test_values_of_no_class_are_counted(blobs: Path, draw: Draw) -> None:
+def test_values_without_a_class_are_counted(blobs: Path, draw: Draw) -> None:
     for number in range(3):
         draw(f"data/masks/{number:02d}.png", blob(number)[1] * 7)
     configure(blobs, more="classes: [sky, road]\n")
@@ -118,7 +120,7 @@ def test_values_of_no_class_are_counted(blobs: Path, draw: Draw) -> None:
     assert "data.ignore" in files.advice
 
 
-def test_copies_are_told_with_their_folds(blobs: Path, draw: Draw) -> None:
+def test_duplicates_are_listed_with_their_folds(blobs: Path, draw: Draw) -> None:
     image, mask = blob(0)
     draw("data/images/20.png", image)
     draw("data/masks/20.png", 1 - mask)
@@ -142,7 +144,7 @@ def test_copies_are_told_with_their_folds(blobs: Path, draw: Draw) -> None:
         assert ("several folds" in told.message) == (level == "warning")
 
 
-def test_constant_odd_and_empty_images_are_told(blobs: Path, draw: Draw) -> None:
+def test_constant_odd_and_empty_images_are_reported(blobs: Path, draw: Draw) -> None:
     draw("data/images/00.png", np.full(SIZE, 9, np.uint8))
     draw("data/images/01.png", blob(1, (32, 40))[0])
     draw("data/masks/01.png", np.zeros((32, 40), np.uint8))
@@ -162,7 +164,7 @@ def test_values_of_twelve_bits_are_warned_of(blobs: Path, draw: Draw) -> None:
     assert "values" not in checks(examined(blobs), "warning")
 
 
-def test_turned_polarity_is_asked_about(blobs: Path) -> None:
+def test_inverted_polarity_is_questioned(blobs: Path) -> None:
     configure(blobs, "mask_values: [0]")
     told = found(examined(blobs), "polarity")
     assert told.level == "warning"
@@ -187,18 +189,18 @@ def test_transposed_runs_are_noticed(blobs: Path, draw: Draw, square: bool) -> N
         assert ("pixel order" in checks(examined(blobs), "warning")) == (order == "row")
 
 
-def test_groups_that_folds_divide_are_errors(blobs: Path) -> None:
+def test_groups_split_over_folds_are_errors(blobs: Path) -> None:
     configure(blobs, more='groups: {pattern: "(.)."}\n')
     rows = [f"{number:02d},{number % 2}" for number in range(12)]
     (blobs / "experiments" / "e" / "folds.csv").write_text("\n".join(["image_id,fold", *rows]) + "\n")
     told = found(examined(blobs), "folds")
     assert told.level == "error"
-    assert "2 groups are divided" in told.message
+    assert "2 groups are split over several folds" in told.message
     (blobs / "experiments" / "e" / "folds.csv").unlink()
     assert not checks(examined(blobs), "error")
 
 
-def test_what_stops_the_doctor_stops_fit_with_the_same_list(
+def test_errors_of_tk_data_stop_tk_fit_with_the_same_list(
     blobs: Path, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw("data/images/20.png")
@@ -214,11 +216,11 @@ def test_what_stops_the_doctor_stops_fit_with_the_same_list(
     assert tree["findings"][0]["details"] == ["20: no mask", "21: no mask"]
 
 
-def test_extra_images_are_looked_at_too(blobs: Path, draw: Draw) -> None:
+def test_extra_images_are_examined_too(blobs: Path, draw: Draw) -> None:
     draw("data/more/images/a.png", blob(3)[0])
     draw("data/more/masks/a.png", blob(3)[1])
     draw("data/more/images/b.png")
-    configure(blobs, "extra_train_data: {images: ../../data/more/images, masks: ../../data/more/masks}")
+    configure(blobs, "extra_train_data: [{images: ../../data/more/images, masks: ../../data/more/masks}]")
     result = examined(blobs)
     assert found(result, "extra: files").ids == ("b",)
     assert "a of" in found(result, "extra data").details[0]
@@ -249,17 +251,17 @@ def test_the_sheet_shows_odd_images_and_every_class() -> None:
     assert chosen["04"] == "constant images"
     assert chosen["07"] == "of class b"
     assert chosen["00"] == "empty mask"
-    assert chosen["19"] == "by its coverage"
+    assert chosen["19"] == "by foreground share"
     assert choose_samples(facts[:1], [], Classes(("a", "b"))) == {"00": "empty mask"}
 
 
-def test_weights_that_are_none_stop_training(blobs: Path) -> None:
+def test_invalid_weights_stop_training(blobs: Path) -> None:
     (blobs / "data" / "more.csv").write_text("id,often\n" + "".join(f"{number:02d},nan\n" for number in range(12)))
     configure(blobs, "metadata: ../../data/more.csv, weights: often")
     assert "often of 00 is 'nan'" in found(examined(blobs), "weights").message
 
 
-def test_images_that_programs_turn_are_told(blobs: Path) -> None:
+def test_images_with_an_orientation_tag_are_reported(blobs: Path) -> None:
     path = blobs / "data" / "images" / "03.png"
     tag = Image.Exif()
     tag[ExifTags.Base.Orientation] = 3
@@ -268,12 +270,12 @@ def test_images_that_programs_turn_are_told(blobs: Path) -> None:
     assert (finding.level, finding.ids) == ("warning", ("03",))
 
 
-def test_extra_images_that_look_like_those_of_the_folds_are_told(blobs: Path, draw: Draw) -> None:
+def test_extra_images_like_those_of_folds_are_reported(blobs: Path, draw: Draw) -> None:
     """Also those that no digest finds: one is a little brighter."""
     for number in (1, 20):
         image, mask = blob(number)
         draw(f"data/more/images/x{number}.png", np.minimum(image, 250) + 5)
         draw(f"data/more/masks/x{number}.png", mask)
-    configure(blobs, "extra_train_data: {images: ../../data/more/images, masks: ../../data/more/masks}")
+    configure(blobs, "extra_train_data: [{images: ../../data/more/images, masks: ../../data/more/masks}]")
     finding = found(examined(blobs), "extra and folds")
     assert (finding.level, finding.ids) == ("warning", ("x1",))

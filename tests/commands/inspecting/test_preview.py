@@ -33,9 +33,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[list[PreviewRow]]:
     return found
 
 
-def test_a_sheet_of_augmented_images_lands_beside_the_configuration(
-    tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sheet_of_augmented_images_is_written(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_competition.root)
     result = CliRunner().invoke(app, ["preview", "tiny", "--count", "4", "--seed", "7", "--json"])
     assert result.exit_code == 0, result.output
@@ -52,9 +50,7 @@ def test_a_sheet_of_augmented_images_lands_beside_the_configuration(
     assert CliRunner().invoke(app, ["preview", "tiny", "--count", "0"]).exit_code != 0
 
 
-def test_variants_are_what_augmentation_makes_and_the_seed_decides(
-    tiny_competition: Workspace, drawn: list[list[PreviewRow]]
-) -> None:
+def test_variants_are_augmented_by_the_seed(tiny_competition: Workspace, drawn: list[list[PreviewRow]]) -> None:
     only_flips = ["augmentation={Fliplr: 0.5, Flipud: 0.5}"]
     for seed in (1, 1, 2):
         preview(Session(tiny_competition), "tiny", count=6, seed=seed, overrides=only_flips)
@@ -74,7 +70,7 @@ def test_variants_are_what_augmentation_makes_and_the_seed_decides(
         assert all(np.array_equal(a.image, b.image) for a, b in zip(one.variants, same.variants, strict=True))
 
 
-def test_more_images_than_there_are_and_data_without_foreground_are_drawn(
+def test_fewer_images_than_asked_for_and_data_without_foreground(
     tiny_competition: Workspace, drawn: list[list[PreviewRow]]
 ) -> None:
     assert preview(Session(tiny_competition), "tiny", count=50).images == 20
@@ -85,7 +81,7 @@ def test_more_images_than_there_are_and_data_without_foreground_are_drawn(
     assert not any(row.original.targets.any() for row in drawn[1])
 
 
-def test_an_ensemble_and_a_bad_augmentation_are_told(tiny_competition: Workspace) -> None:
+def test_an_ensemble_and_an_invalid_augmentation_are_refused(tiny_competition: Workspace) -> None:
     ensemble = tiny_competition.experiments / "both" / "config.yaml"
     ensemble.parent.mkdir()
     ensemble.write_text("members: [tiny]\nweights: [1.0]\nprimary_metric: dice\n")

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/predicting/predict.py, predict_result.py, forecaster.py and one_file_formats.py."""
+
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -12,7 +14,6 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands.ensembling.ensemble import ensemble
 from toolkit.commands.ensembling.member_predictions import predict_member
 from toolkit.commands.predicting import forecaster as predicting
 from toolkit.commands.predicting.predict import PredictOptions, predict
@@ -23,6 +24,7 @@ from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, DataError, NotReadyError, ToolkitError
+from toolkit.files.datasets.images_to_predict import ArrayImages
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.members import find_member
 from toolkit.files.predictions.output_folder import PredictionFolder
@@ -67,7 +69,7 @@ def arrays(out: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("name", "views"), [("plain", None), ("both", None), ("plain:fold1", "hflip")])
-def test_maps_are_those_of_the_test_predictions(
+def test_maps_equal_the_test_predictions(
     fitted_competition: Workspace, images: Path, tmp_path: Path, name: str, views: str | None
 ) -> None:
     run(fitted_competition, name, images, tmp_path / "out", views=views)
@@ -78,7 +80,7 @@ def test_maps_are_those_of_the_test_predictions(
         assert np.array_equal(read(tmp_path / "out" / "png" / f"{image_id}.png"), stored[..., 0])
 
 
-def test_folds_predict_alone_and_their_mean_is_the_whole(
+def test_the_mean_of_single_folds_is_the_prediction_of_all(
     fitted_competition: Workspace, images: Path, tmp_path: Path
 ) -> None:
     found = {}
@@ -92,9 +94,7 @@ def test_folds_predict_alone_and_their_mean_is_the_whole(
         np.testing.assert_allclose(found[both], (found["[0]"] + found["[1]"]) / 2, atol=1e-6)
 
 
-def test_a_broken_image_keeps_no_other_from_being_predicted(
-    fitted_competition: Workspace, images: Path, tmp_path: Path
-) -> None:
+def test_a_damaged_image_does_not_stop_the_others(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     whole = (images / "022.png").read_bytes()
     (images / "022.png").write_bytes(whole[:200])
@@ -110,11 +110,11 @@ def test_a_broken_image_keeps_no_other_from_being_predicted(
     assert list(table[table.failure == ""].id) == ["020", "021", "023", "024", "025"]
     (images / "022.png").write_bytes(whole)
     (images / "none.png").unlink()
-    mended = run(fitted_competition, "plain", images, out, "png", "mask")
-    assert (mended.predicted, mended.kept, mended.exit_code) == (1, 5, 0)
+    repaired = run(fitted_competition, "plain", images, out, "png", "mask")
+    assert (repaired.predicted, repaired.kept, repaired.exit_code) == (1, 5, 0)
 
 
-def test_an_image_that_breaks_later_loses_what_was_predicted_of_it(
+def test_the_files_of_an_image_damaged_later_are_removed(
     fitted_competition: Workspace, images: Path, tmp_path: Path
 ) -> None:
     run(fitted_competition, "plain", images, tmp_path / "out")
@@ -123,7 +123,7 @@ def test_an_image_that_breaks_later_loses_what_was_predicted_of_it(
     assert not (tmp_path / "out" / "png" / "022.png").exists()
 
 
-def test_an_interrupted_run_goes_on(
+def test_an_interrupted_run_resumes(
     fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, replacing = tmp_path / "out", PredictionFolder.replacing
@@ -145,9 +145,7 @@ def test_an_interrupted_run_goes_on(
     assert np.array_equal(arrays(out), arrays(tmp_path / "whole"))
 
 
-def test_only_what_was_made_otherwise_is_made_again(
-    fitted_competition: Workspace, images: Path, tmp_path: Path
-) -> None:
+def test_only_stale_files_are_predicted_again(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
     out, told = tmp_path / "out", Told()
     run(fitted_competition, "plain", images, out, "png", "mask", threshold=0.5)
     maps = {path: path.stat().st_mtime_ns for path in (out / "png").iterdir()}
@@ -161,7 +159,7 @@ def test_only_what_was_made_otherwise_is_made_again(
     assert run(fitted_competition, "other", images, out, "png").predicted == 1
 
 
-def test_files_of_others_are_never_replaced(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+def test_foreign_files_are_never_replaced(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
     mine = tmp_path / "out" / "png" / "020.png"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"precious")
@@ -184,7 +182,7 @@ def test_masks_follow_the_recipe(fitted_competition: Workspace, images: Path, tm
         expected = masks_of(read(path)[..., None], "sigmoid", Recipe((ClassRecipe(threshold=0.3),)))[..., 0]
         assert np.array_equal(read(out / "mask" / path.name), expected.astype(np.uint8) * 255)
         assert np.array_equal(decode(runs[path.stem], (40, 48)), expected)
-    with pytest.raises(ConfigError, match="no format that is asked for has masks"):
+    with pytest.raises(ConfigError, match="require a format with masks"):
         run(fitted_competition, "plain", images, out, "png", threshold=0.3)
 
 
@@ -202,7 +200,7 @@ def test_all_maps_in_one_array(fitted_competition: Workspace, images: Path, tmp_
     assert not (out / "predictions_maps.npy").exists()
 
 
-def test_one_file_and_folders_inside(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+def test_one_file_and_subfolders(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
     assert run(fitted_competition, "plain", images / "020.png", tmp_path / "one").images == 1
     (images / "x").mkdir()
     shutil.copy(images / "021.png", images / "x" / "020.png")
@@ -211,7 +209,7 @@ def test_one_file_and_folders_inside(fitted_competition: Workspace, images: Path
     assert np.array_equal(read(tmp_path / "all" / "png" / "x" / "020.png"), read(tmp_path / "all" / "png" / "021.png"))
 
 
-def test_how_images_are_taken_together_does_not_matter(
+def test_predictions_do_not_depend_on_the_chunks(
     fitted_competition: Workspace, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (images / "023.png").write_bytes(b"no image")
@@ -224,13 +222,12 @@ def test_how_images_are_taken_together_does_not_matter(
     assert np.array_equal(whole, arrays(tmp_path / "_LARGE1"))
 
 
-def test_a_mean_of_ranks_takes_the_ranks_of_out_of_fold_predictions(
-    fitted_competition: Workspace, images: Path, tmp_path: Path
-) -> None:
-    ensemble(Session(fitted_competition), ["plain", "other"], name="ranks", mean="rank")
-    run(fitted_competition, "ranks", images, tmp_path / "all", "npy")
-    run(fitted_competition, "ranks", images / "020.png", tmp_path / "one", "npy")
-    assert np.array_equal(arrays(tmp_path / "one")[0], arrays(tmp_path / "all")[0])
+def test_large_images_are_taken_as_many_at_once_as_networks_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicting, "_CHUNK_BYTES", 1)
+    images = ArrayImages({str(number): np.zeros((3, 4, 3), np.uint8) for number in range(10, 20)})
+    chunks = [chunk.ids for chunk in predicting._chunks(images, images.ids, 1)]
+    assert [len(ids) for ids in chunks] == [4, 4, 2]
+    assert tuple(image_id for ids in chunks for image_id in ids) == images.ids
 
 
 WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
@@ -238,14 +235,14 @@ WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
     (("plain", {"folds": []}), ConfigError, "--fold: no fold is named"),
     (("plain:fold0", {"folds": [1]}), ConfigError, "names one already"),
     (("plain", {"stage": 1}), ConfigError, "--stage: there is no 1"),
-    (("plain", {"views": "flip"}), ConfigError, "--views: unknown name 'flip'; did you mean 'vflip'"),
+    (("plain", {"views": "flip"}), ConfigError, "--views: 'flip' is not valid; did you mean 'vflip'"),
     (("both", {"folds": [0]}), ConfigError, "is an ensemble"),
     (("tiny", {}), NotReadyError, "has not been fitted yet"),
 ]
 
 
 @pytest.mark.parametrize(("asked", "error", "message"), WRONG)
-def test_what_cannot_be_is_told_before_anything_is_written(
+def test_invalid_options_are_refused_before_anything_is_written(
     fitted_competition: Workspace,
     tmp_path: Path,
     asked: tuple[str, dict[str, Any]],
@@ -258,7 +255,7 @@ def test_what_cannot_be_is_told_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_folds_that_are_not_trained_are_told(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
+def test_untrained_folds_are_reported(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(fitted_competition.root, tmp_path / "copy"))
     shutil.rmtree(root / "data")  # the experiment alone is enough
     workspace = Workspace(root)
@@ -285,7 +282,7 @@ def test_the_command_line_predicts(there: Workspace, images: Path, tmp_path: Pat
     assert CliRunner().invoke(app, ["predict", "plain", str(images), "--out", str(tmp_path / "o")]).exit_code == 5
 
 
-def test_tables_list_what_failed() -> None:
+def test_tables_list_failures() -> None:
     failed = [Failed(f"{number}.png", "is truncated") for number in range(25)]
     result = PredictResult("exp042", 28, 3, 0, failed, [], ["png"], 2, "flips", None, "out", "out/predictions.csv", 1.0)
     _, table = result.tables()

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/scoring/scores.py and overlays.py."""
+
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,18 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from toolkit.cli import app
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import Scores, score_stores, write_scores
 from toolkit.core.arrays import Labels, Objects
 from toolkit.core.masks.labels import BINARY, IGNORE, Classes, planes
-from toolkit.core.masks.rle import encode
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.errors import ChangedError, ConfigError, SubmissionError
+from toolkit.errors import ChangedError
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import read_image
@@ -46,7 +45,7 @@ class LabelMaps(LabelledImages):
 
 
 def label_maps(tmp_path: Path, values: int, classes: Classes = BINARY) -> LabelMaps:
-    """Six grey images with random blocks of labels below `values`, and some void."""
+    """Six grey images with random blocks of labels below `values`, and some ignored pixels."""
     random = np.random.default_rng(values)
     paths, labels = {}, {}
     for image_id in IDS:
@@ -95,7 +94,7 @@ def test_scores_of_folds_images_and_all(tmp_path: Path) -> None:
 
 def test_pooled_scores_of_folds_are_pooled(tmp_path: Path) -> None:
     scores = scored(tmp_path, ["global_dice"])
-    areas = scores.judgement.statistics[0].reshape(6, 4)
+    areas = scores.scored.statistics[0].reshape(6, 4)
     for fold, score in enumerate(scores.by_fold):
         hits, predicted, truth, _ = areas[fold == FOLDS].sum(axis=0)
         assert score == 2 * hits / (predicted + truth)
@@ -133,18 +132,18 @@ def test_several_classes(tmp_path: Path) -> None:
     ious = [scores.per_class[name]["miou"] for name in CLASSES]
     assert scores.all == pytest.approx(np.mean(ious))
     assert len(set(ious)) == 3
-    areas = scores.judgement.statistics[0].reshape(6, 3, 4).sum(axis=0)
+    areas = scores.scored.statistics[0].reshape(6, 3, 4).sum(axis=0)
     assert (areas[:, 3] == 6 * (SIZE[0] * SIZE[1] - 3)).all()
     assert areas[:, 1].sum() == areas[:, 2].sum() == areas[0, 3]  # every pixel has one class, ignored ones none
 
 
-def test_the_benchmark_class_is_what_the_primary_metric_looks_at(tmp_path: Path) -> None:
+def test_the_primary_metric_scores_the_benchmark_class(tmp_path: Path) -> None:
     scores = scored(tmp_path, ["iou", "dice"], classes=CLASSES, activation="softmax", benchmark=2)
     assert scores.metric == "iou[2]"
-    assert scores.all == scores.per_class["car"]["iou"] != scores.judgement.scores()["iou"]
+    assert scores.all == scores.per_class["car"]["iou"] != scores.scored.scores()["iou"]
 
 
-def test_the_users_own_metric(tmp_path: Path) -> None:
+def test_a_metric_of_plugins(tmp_path: Path) -> None:
     def share(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> float:
         return float(prediction[valid].mean())
 
@@ -154,7 +153,7 @@ def test_the_users_own_metric(tmp_path: Path) -> None:
         scored(tmp_path, ["share"])
 
 
-def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
+def test_objects_are_read_only_for_metrics_that_need_them(tmp_path: Path) -> None:
     data = label_maps(tmp_path, 2)
     objects = {image_id: np.zeros(SIZE, np.int32) for image_id in IDS}
     known = LabelMaps(data.images, data.masks, data.classes, data.labels, objects)
@@ -162,11 +161,11 @@ def test_objects_are_read_for_the_metrics_that_ask(tmp_path: Path) -> None:
     recipe = Recipe((ClassRecipe(0.4),))
     for truth, found in ((data, True), (known, False)):
         (scores,) = score_stores([store], truth, FOLDS, ["instance_map", "dice"], recipe=recipe, progress=Silent())
-        assert (scores.judgement.statistics[0][:, 11] > 0).all() == found
-        assert scores.judgement.scores()["dice"] > 0.3
+        assert (scores.scored.statistics[0][:, 11] > 0).all() == found
+        assert scores.scored.scores()["dice"] > 0.3
 
 
-def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:
+def test_an_image_with_another_size_is_reported(tmp_path: Path) -> None:
     data = label_maps(tmp_path, 2)
     store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
     changed = LabelMaps(data.images, data.masks, data.classes, {**data.labels, "i3": np.zeros((3, 4), np.uint8)})
@@ -174,9 +173,9 @@ def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:
         score_stores([store], changed, FOLDS, ["dice"], recipe=IDENTITY, progress=Silent())
 
 
-def test_what_is_written(tmp_path: Path) -> None:
+def test_written_scores(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path / "exp")
-    scores = scored(tmp_path, ["miou", "f2"], classes=(*CLASSES, "sea"), activation="softmax")
+    scores = scored(tmp_path, ["miou", {"fbeta": {"beta": 2}}], classes=(*CLASSES, "sea"), activation="softmax")
     write_scores(experiment, scores)
     written = json.loads(experiment.score.read_text())
     assert set(written) == {"metric", "folds", "all", "metrics", "classes"}
@@ -223,9 +222,7 @@ def test_pictures_of_any_classes(tmp_path: Path, classes: tuple[str, ...], activ
     assert all(sheet.shape[0] > 300 for sheet in sheets)
 
 
-def test_of_equally_bad_images_those_with_more_wrong_pixels_are_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ties_are_broken_by_wrong_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = label_maps(tmp_path, 2)
     wrong = {image_id: 20 * number for number, image_id in enumerate(IDS)}
     with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
@@ -244,61 +241,3 @@ def test_of_equally_bad_images_those_with_more_wrong_pixels_are_shown(
     monkeypatch.setattr("toolkit.commands.scoring.overlays.overlay_sheet", sheet)
     write_overlays(Experiment(tmp_path / "exp"), store, data, scores, IDENTITY)
     assert shown == ["i5", "i4", "i3", "i2", "i1", "i0"]
-
-
-# tk score
-
-
-def tk_score(tmp_path: Path, metric: str, submitted: list[np.ndarray], truth: list[np.ndarray]) -> dict:
-    for name, masks in (("submission", submitted), ("solution", truth)):
-        rows = "".join(f"{one},{encode(mask)}\n" for one, mask in zip(IDS, masks, strict=False))
-        (tmp_path / f"{name}.csv").write_text(f"id,rle_mask\n{rows}")
-    for image_id in IDS:
-        Image.fromarray(np.zeros(SIZE, np.uint8)).save(tmp_path / f"{image_id}.png")
-    solution, images = str(tmp_path / "solution.csv"), str(tmp_path)
-    command = ["score", str(tmp_path / "submission.csv"), "--solution", solution, "--images", images]
-    result = CliRunner().invoke(app, [*command, "--metric", metric, "--json"])
-    assert result.exit_code in (0, ConfigError.exit_code, SubmissionError.exit_code), result.output
-    return json.loads(result.stdout) if result.exit_code == 0 else {"error": result.stderr}
-
-
-def boxes() -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Of a hit of IoU 0.75 and a false alarm, each of 12 pixels, and an empty image rightly left empty."""
-    submitted, truth = np.zeros(SIZE, np.bool_), np.zeros(SIZE, np.bool_)
-    submitted[:3, :4] = submitted[6:9, 8:12] = True
-    truth[:4, :4] = True
-    nothing = np.zeros(SIZE, np.bool_)
-    return [submitted, nothing], [truth, nothing]
-
-
-@pytest.mark.parametrize(
-    ("metric", "expected"),
-    [
-        ("dice", (2 * 12 / 40 + 1) / 2),
-        ("{dice: {empty: skip}}", 2 * 12 / 40),
-        ("{fbeta: {beta: 2}}", (5 * 12 / (24 + 4 * 16) + 1) / 2),
-        ("val_f2", (5 * 12 / (24 + 4 * 16) + 1) / 2),
-        ("precision", (12 / 24 + 1) / 2),
-        ("recall", (12 / 16 + 1) / 2),
-        ("global_dice", 24 / 40),
-        ("miou", 12 / 28),
-        ("binary_accuracy", (280 - 16) / 280),
-        ("instance_map", (5 / 10 * 1 / 2 + 1) / 2),
-        ("airbus_f2", (5 / 10 * 5 / 6 + 1) / 2),
-    ],
-)
-def test_a_submission_is_scored_with_any_metric(tmp_path: Path, metric: str, expected: float) -> None:
-    result = tk_score(tmp_path, metric, *boxes())
-    assert result["score"] == pytest.approx(expected)
-    assert result["images"] == 2
-
-
-def test_a_metric_that_is_wrong_is_told_with_the_option(tmp_path: Path) -> None:
-    told = tk_score(tmp_path, "{fbeta: {beta: -1}}", *boxes())["error"]
-    assert "--metric: metric.fbeta.beta: must be greater than 0" in told
-    assert "mine" in tk_score(tmp_path, "mine", *boxes())["error"]
-
-
-def test_a_score_of_skipped_images_only_is_none(tmp_path: Path) -> None:
-    nothing = [np.zeros(SIZE, np.bool_)] * 2
-    assert "skips all 2 images" in tk_score(tmp_path, "{dice: {empty: skip}}", nothing, nothing)["error"]

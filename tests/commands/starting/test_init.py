@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/starting/init.py, data_choices.py, network_choices.py and config_text.py."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -114,7 +116,7 @@ def test_a_folder_of_test_images_and_one_with_masks_of_its_own(unknown: Path) ->
 
 
 @pytest.mark.parametrize("order", ["column", "row"])
-def test_the_order_of_pixels_is_told_by_masks_that_are_not_torn(unknown: Path, order: Any) -> None:
+def test_the_pixel_order_is_recognised_by_coherent_masks(unknown: Path, order: Any) -> None:
     with_images(unknown)
     rows = [f"{image_id},{encode(mask, order)}" for image_id, (_, mask) in PICTURES.items()]
     write(unknown / "train.csv", "\n".join(["name,mask_rle", *rows]))
@@ -126,7 +128,7 @@ def test_the_order_of_pixels_is_told_by_masks_that_are_not_torn(unknown: Path, o
 
 
 @pytest.mark.parametrize("order", ["column", "row"])
-def test_mask_files_tell_the_order_of_a_table_that_has_objects(unknown: Path, order: Any) -> None:
+def test_mask_files_show_the_pixel_order_of_a_table_of_objects(unknown: Path, order: Any) -> None:
     with_images(unknown)
     with_masks(unknown)
     rows = []
@@ -145,7 +147,7 @@ def test_mask_files_tell_the_order_of_a_table_that_has_objects(unknown: Path, or
     assert_masks_are_ours(config)
 
 
-def test_relative_starts_are_told_by_what_can_be_read(unknown: Path) -> None:
+def test_relative_starts_are_recognised(unknown: Path) -> None:
     with_images(unknown)
     rows = [f"{image_id},{encode(mask, relative=True) or '-1'}" for image_id, (_, mask) in PICTURES.items()]
     write(unknown / "train-rle.csv", "\n".join(["ImageId,EncodedPixels", *rows]))
@@ -217,12 +219,12 @@ def test_two_values_and_ignored_are_one_class(unknown: Path) -> None:
     assert config.data.ignore == 255
 
 
-def test_masks_of_another_polarity_are_told(unknown: Path) -> None:
+def test_inverted_masks_are_reported(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown, draw=lambda mask: (~mask).astype(np.uint8) * 255)
     save(unknown / "train" / "masks" / f"{IDS[0]}.png", np.eye(*SIZE, dtype=np.uint8) * 255)
     result, _, why = recognised(unknown)
-    assert "covers" in why["data.mask_values"]
+    assert "% of the pixels" in why["data.mask_values"]
     assert "mask_values: [0]" in other(result, "data.mask_values")
 
 
@@ -237,7 +239,7 @@ def test_blurred_borders_are_cut_in_the_middle(unknown: Path) -> None:
     assert np.mean(equal) > 0.99
 
 
-def test_the_original_layout_of_one_folder_an_image(unknown: Path) -> None:
+def test_the_layout_with_one_folder_for_each_image(unknown: Path) -> None:
     with_images(unknown, "stage1_train/{id}/images/{id}.png")
     for image_id in IDS:
         mask = PICTURES[image_id][1].astype(np.uint8) * 255
@@ -252,7 +254,7 @@ def test_the_original_layout_of_one_folder_an_image(unknown: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["{id}_mask.png", "{id}_label.png", "gt_{id}.png"])
-def test_names_of_masks_that_follow_from_those_of_images(unknown: Path, name: str) -> None:
+def test_mask_names_derived_from_image_names(unknown: Path, name: str) -> None:
     with_images(unknown, "photos/{id}.jpg")
     with_masks(unknown, f"labels/{name}")
     _, config, _ = recognised(unknown)
@@ -342,7 +344,7 @@ def test_objects_of_labelme(unknown: Path) -> None:
     assert "labelme" in why["data.masks"]
 
 
-def test_masks_in_a_folder_called_after_that_of_the_images(unknown: Path) -> None:
+def test_a_mask_folder_named_after_the_image_folder(unknown: Path) -> None:
     with_images(unknown, "train/{id}_01.jpg")
     with_masks(unknown, "train_masks/{id}_01_mask.gif")
     with_images(unknown, "test/{id}_02.jpg", IDS[:2])
@@ -353,10 +355,10 @@ def test_masks_in_a_folder_called_after_that_of_the_images(unknown: Path) -> Non
     assert config.data.table_format.pixel_order == "row"
     assert config.data.mask_name == "{id}_mask.gif"
     assert result.test_images == 2
-    assert "same masks in 100%" in other(result, "data.masks")
+    assert "same masks for 100%" in other(result, "data.masks")
 
 
-def test_metadata_are_named_with_their_column_of_ids(unknown: Path) -> None:
+def test_metadata_are_used_with_their_column_of_ids(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown)
     write(unknown / "patients.csv", "file,patient\n" + "".join(f"{image_id}.png,p{image_id[1]}\n" for image_id in IDS))
@@ -367,7 +369,7 @@ def test_metadata_are_named_with_their_column_of_ids(unknown: Path) -> None:
     assert "groups: patient" in other(result, "data.metadata")
 
 
-def test_values_beyond_bytes_get_their_range(unknown: Path) -> None:
+def test_values_beyond_8_bits_get_a_range(unknown: Path) -> None:
     for image_id, (image, _) in PICTURES.items():
         save(unknown / "images" / f"{image_id}.png", image[..., 0].astype(np.uint16) * 15)
     with_masks(unknown, "masks/{id}.png")
@@ -396,7 +398,7 @@ def test_large_images_are_cut_into_patches(unknown: Path) -> None:
     assert "900×1100" in why["shape"]
 
 
-def test_what_is_no_data_is_told(unknown: Path) -> None:
+def test_other_files_are_listed(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown)
     with_images(unknown, "unlabelled/{id}.png", IDS[:2])
@@ -404,7 +406,7 @@ def test_what_is_no_data_is_told(unknown: Path) -> None:
     write(unknown / "notes.pdf", "?")
     result, _, _ = recognised(unknown)
     told = "\n".join(result.not_used)
-    for words in ("unlabelled: 2 images without masks", "prices.csv", "1 files that end in .pdf"):
+    for words in ("unlabelled: 2 images without masks", "prices.csv", "1 .pdf files"):
         assert words in told
     text = (unknown.parent / "work" / "experiments" / "baseline" / "config.yaml").read_text()
     assert "prices.csv" in text
@@ -455,16 +457,16 @@ def test_a_sample_names_classes_in_its_order(unknown: Path) -> None:
     assert "in the order of the table" in why["classes"]
 
 
-def test_a_sample_of_other_classes_than_those_of_the_masks_is_left_out_and_said(unknown: Path) -> None:
+def test_a_sample_with_other_classes_than_the_masks_is_left_out(unknown: Path) -> None:
     with_index_masks(unknown)
     with_sample(unknown, ["tree", "bush"])
     _, config, why = recognised(unknown)
     assert config.data.competition is None
     assert config.data.sample_submission is None
-    assert "rows of the classes tree, bush" in why["data.competition"]
+    assert "its rows have the classes tree, bush" in why["data.competition"]
 
 
-def test_a_competition_yaml_of_another_kind_is_said(unknown: Path) -> None:
+def test_a_competition_yaml_of_another_kind_is_reported(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown)
     write(unknown / "competition.yaml", "title: Bundle\nphases: []\n")
@@ -473,7 +475,7 @@ def test_a_competition_yaml_of_another_kind_is_said(unknown: Path) -> None:
     assert "competition.yaml describes no competition" in result.not_used[0]
 
 
-def test_rows_of_objects_with_a_class_are_united_for_each_class(unknown: Path) -> None:
+def test_rows_of_objects_are_merged_by_class(unknown: Path) -> None:
     with_images(unknown)
     rows = []
     for image_id, (_, mask) in PICTURES.items():
@@ -487,7 +489,7 @@ def test_rows_of_objects_with_a_class_are_united_for_each_class(unknown: Path) -
     assert_masks_are_ours_in_bits(config)
 
 
-def test_a_solution_is_not_taken_for_a_sample(unknown: Path) -> None:
+def test_a_solution_is_not_mistaken_for_a_sample(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown)
     with_images(unknown, "test/images/t{id}.png", IDS[:2])
@@ -500,7 +502,7 @@ def test_a_solution_is_not_taken_for_a_sample(unknown: Path) -> None:
     assert any("hidden.csv" in line and "solution" in line for line in result.not_used)
 
 
-def test_a_folder_called_after_objects_is_no_channel(unknown: Path) -> None:
+def test_a_folder_named_after_objects_is_not_a_channel(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown)
     with_masks(unknown, "train/instances/{id}.png")
@@ -513,13 +515,13 @@ def test_masks_saved_as_jpeg_are_cut_in_the_middle(unknown: Path) -> None:
     with_masks(unknown, "masks/{id}.jpg")
     _, config, why = recognised(unknown)
     assert config.data.value_ranges is not None
-    assert "nearly" in why["data.value_ranges"]
+    assert "lossy compression" in why["data.value_ranges"]
     data = find_dataset(config, Silent()).labelled
     equal = [(data.read_labels(image_id) == 1) == PICTURES[image_id][1] for image_id in IDS]
     assert np.mean(equal) > 0.99
 
 
-def test_masks_of_other_names_are_told_from_no_masks(unknown: Path) -> None:
+def test_masks_without_matching_names_are_reported(unknown: Path) -> None:
     with_masks(unknown, "masks/{id}.png")
     with pytest.raises(NothingToLearnError, match="holds masks, but no images"):
         recognised(unknown)
@@ -530,7 +532,7 @@ def test_masks_of_other_names_are_told_from_no_masks(unknown: Path) -> None:
         assert words in told.value.message
 
 
-def test_a_file_is_no_folder(unknown: Path) -> None:
+def test_a_file_instead_of_a_folder_is_refused(unknown: Path) -> None:
     write(unknown / "data.zip", "PK")
     with pytest.raises(MissingFileError, match=r"data\.zip is a file, not a folder"):
         recognised(unknown / "data.zip")
@@ -547,7 +549,7 @@ def test_nothing_is_overwritten(unknown: Path) -> None:
     assert config.read_text() == "mine"
 
 
-def test_folders_without_masks_or_images_say_what_is_there(unknown: Path) -> None:
+def test_folders_without_masks_or_images_are_refused_with_their_contents(unknown: Path) -> None:
     write(unknown / "sample_submission.csv", "img,rle_mask\na_01.jpg,1 1\nb_02.jpg,1 1\n")
     with pytest.raises(NothingToLearnError, match="holds no images") as told:
         init(Session(Workspace(unknown.parent / "work")), unknown)
@@ -572,7 +574,7 @@ def test_the_command_prints_json(unknown: Path, monkeypatch: pytest.MonkeyPatch)
     assert CliRunner().invoke(app, ["init", "unknown", "--name", "first"]).exit_code == ConfigError.exit_code
 
 
-def test_files_that_cannot_be_read_are_told_and_do_not_stop_it(unknown: Path) -> None:
+def test_unreadable_files_are_listed(unknown: Path) -> None:
     with_images(unknown)
     with_masks(unknown)
     (unknown / "gone.csv").symlink_to(unknown / "nowhere")
@@ -590,11 +592,11 @@ def test_files_that_cannot_be_read_are_told_and_do_not_stop_it(unknown: Path) ->
     ):
         assert name in told
     assert "some.csv: metadata" in told
-    assert "it names only 2 of the 12 images" in told
+    assert "it lists only 2 of the 12 images" in told
     assert config.data.metadata is None
 
 
-def test_images_of_which_none_can_be_read_are_refused_with_the_reason(unknown: Path) -> None:
+def test_only_unreadable_images_are_refused_with_the_reason(unknown: Path) -> None:
     for image_id in IDS:
         write(unknown / "train" / "images" / f"{image_id}.png", "no image")
     with_masks(unknown)

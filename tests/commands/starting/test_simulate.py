@@ -16,7 +16,7 @@ def tk(*words: str, code: int = 0) -> Result:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_next_step_makes_an_experiment_of_what_was_simulated(
+def test_the_next_step_makes_an_experiment_of_the_simulation(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -45,22 +45,22 @@ def test_counts_of_the_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("pepper",), "'pepper' cannot be simulated; allowed: salt, ccd, shapes"),
-        (("salt", "--count", "0"), "--count: expected a whole number from 1 up, received 0"),
-        (("salt", "--test-count", "-1"), "--test-count: expected a whole number from 0 up, received -1"),
+        (("pepper",), "'pepper' is not valid; choose from salt, ccd, shapes"),
+        (("salt", "--count", "0"), "--count: expected a whole number of at least 1; received 0"),
+        (("salt", "--test-count", "-1"), "--test-count: expected a whole number of at least 0; received -1"),
         (("salt", "--seed", "-1"), "--seed"),
-        (("salt", "--size", "12"), "sides from 16 to 16384 pixels, received '12'"),
+        (("salt", "--size", "12"), "sides from 16 to 16384 pixels; received '12'"),
         (("salt", "--size", "64x"), "expected SIDE or HEIGHTxWIDTH"),
         (("salt", "--size", "64.5"), "expected SIDE or HEIGHTxWIDTH"),
     ],
 )
-def test_what_cannot_be_is_told(words: tuple[str, ...], told: str, tmp_path: Path) -> None:
+def test_invalid_options_are_refused(words: tuple[str, ...], told: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert told in " ".join(tk("simulate", *words, "--out", str(out), code=3).stderr.split())
     assert not out.exists()
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     assert "something else" in tk("simulate", "salt", "--out", str(tmp_path), code=5).stderr
     assert "something else" in tk("simulate", "salt", "--out", str(tmp_path / "notes.txt"), code=5).stderr

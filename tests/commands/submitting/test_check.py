@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/submitting/check.py and competition_option.py."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -43,27 +45,27 @@ def test_a_good_file_passes() -> None:
     assert check("good.csv", *ALL[:-2], "--preset", "tgs-salt") == found
     shown = CliRunner().invoke(app, ["check", "good.csv", *ALL]).stdout
     assert "all checks" in shown
-    assert shown.splitlines()[-1] == "nothing is wrong"
+    assert shown.splitlines()[-1] == "no problems were found"
 
 
-def test_a_bad_file_is_shown_and_refused() -> None:
+def test_a_bad_file_is_refused() -> None:
     found = check("bad.csv", *ALL, code=SubmissionError.exit_code)
     assert [finding["check"] for finding in found["findings"]] == ["runs", "empty masks"]
     result = CliRunner().invoke(app, ["check", "bad.csv", *ALL])
     assert result.exit_code == SubmissionError.exit_code
     assert "refuse" in result.stdout
-    assert result.stdout.splitlines()[-1] == "refused: mend the file before you upload it"
+    assert result.stdout.splitlines()[-1] == "refused: fix the file before you upload it"
 
 
-def test_warnings_refuse_nothing() -> None:
+def test_warnings_do_not_refuse_the_file() -> None:
     Path("order.csv").write_text("id,rle_mask\nb,1 2\na,5 6\nc,\n")
     found = check("order.csv", *ALL)
     assert [(finding["level"], finding["check"]) for finding in found["findings"]] == [("warn", "order")]
     shown = CliRunner().invoke(app, ["check", "order.csv", *ALL]).stdout
-    assert shown.splitlines()[-1] == "the competition may take it, but look at the warnings first"
+    assert shown.splitlines()[-1] == "the competition may accept the file, but look at the warnings first"
 
 
-def test_whatever_is_known_is_checked() -> None:
+def test_everything_given_is_checked() -> None:
     assert [finding["check"] for finding in check("good.csv")["findings"]] == ["sizes"]
     assert check("good.csv", "--images", "test")["findings"] == []
     assert "--competition NAME" in CliRunner().invoke(app, ["check", "good.csv"]).stdout
@@ -72,7 +74,7 @@ def test_whatever_is_known_is_checked() -> None:
     assert [finding["allowed"] for finding in found["findings"]] == ["an empty mask is -"]
 
 
-def test_what_is_not_there_is_told() -> None:
+def test_missing_files_are_reported() -> None:
     assert "nowhere.csv" in check("nowhere.csv", code=MissingFileError.exit_code)
     assert "--images" in check("good.csv", "--images", "nowhere", code=MissingFileError.exit_code)
     Path("empty").mkdir()
@@ -82,12 +84,12 @@ def test_what_is_not_there_is_told() -> None:
     assert "mine.yaml" in check("good.csv", "--competition", "mine.yaml", code=MissingFileError.exit_code)
 
 
-def test_a_sample_that_is_none_is_told() -> None:
+def test_an_invalid_sample_is_reported() -> None:
     Path("sample.csv").write_text("id\na\n")
     assert "--sample: " in check("good.csv", *ALL, code=SubmissionError.exit_code)
 
 
-def test_files_that_were_submitted_are_known() -> None:
+def test_copies_of_earlier_submissions_are_recognised() -> None:
     log = SubmissionLog(Path("submissions/log.csv"))
     log.record(LoggedSubmission("exp042", digest=file_digest(Path("good.csv"))))
     (finding,) = check("good.csv", *ALL)["findings"]

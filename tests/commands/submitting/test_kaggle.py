@@ -52,7 +52,7 @@ def test_a_file_is_uploaded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert capsys.readouterr().out == ""
 
 
-def test_without_the_client_the_command_that_installs_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_client_the_advice_is_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> ModuleType:
         raise ModuleNotFoundError("No module named 'kaggle'")
 
@@ -65,7 +65,7 @@ def test_without_the_client_the_command_that_installs_it_is_told(monkeypatch: py
 @pytest.mark.parametrize(
     ("raised", "words"), [(SystemExit(1), "no credentials"), (OSError("kaggle.json is no JSON"), "kaggle.json is no")]
 )
-def test_without_credentials_it_is_told_where_they_belong(
+def test_without_credentials_the_advice_says_where_to_put_them(
     monkeypatch: pytest.MonkeyPatch, raised: BaseException, words: str
 ) -> None:
     class NoCredentials(FakeApi):
@@ -81,7 +81,7 @@ def test_without_credentials_it_is_told_where_they_belong(
 @pytest.mark.parametrize(
     ("status", "advice"), [(401, "KAGGLE_API_TOKEN"), (403, "rules"), (404, "last part of its address"), (500, "again")]
 )
-def test_what_the_site_refuses_is_told(status: int, advice: str) -> None:
+def test_refusals_of_the_site_are_reported(status: int, advice: str) -> None:
     refused = RuntimeError(f"{status} Client Error")
     refused.response = SimpleNamespace(status_code=status)  # type: ignore[attr-defined]
     api = FakeApi()
@@ -92,7 +92,7 @@ def test_what_the_site_refuses_is_told(status: int, advice: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [SystemExit(1), SimpleNamespace(message="Could not submit to competition")])
-def test_an_upload_that_fails_otherwise_is_told(answer: Any) -> None:
+def test_other_failures_of_an_upload_are_reported(answer: Any) -> None:
     api = FakeApi()
     api.answer = answer
     with pytest.raises(UploadError, match=r"a\.csv was not uploaded to salt"):

@@ -49,10 +49,10 @@ def test_scores_are_recorded() -> None:
     assert shown.splitlines()[-1].startswith("next: tk lb NAME SCORE")
 
 
-def test_scores_that_cannot_be_are_refused() -> None:
+def test_invalid_scores_are_refused() -> None:
     record("a", 0.8)
     assert "there is" not in lb("b", "0.5", code=SubmissionError.exit_code)[1]
-    assert "between 0 and 1, received 87" in lb("a", "87", code=SubmissionError.exit_code)[1]
+    assert "between 0 and 1; received 87" in lb("a", "87", code=SubmissionError.exit_code)[1]
     assert "the score is missing" in lb("a", code=ConfigError.exit_code)[1]
     assert "nan" in lb("a", "nan", code=SubmissionError.exit_code)[1]
     record("own", 3.0, metric="surface_distance")
@@ -61,7 +61,7 @@ def test_scores_that_cannot_be_are_refused() -> None:
     assert "no column name" in lb(code=StorageError.exit_code)[1]
 
 
-def test_agreement_in_figures_and_words() -> None:
+def test_agreement_as_numbers_and_text() -> None:
     for number in range(6):
         record(f"exp{number}", 0.8 + number / 100, 0.79 + number / 100)
     found, said = lb()
@@ -76,7 +76,7 @@ def test_agreement_in_figures_and_words() -> None:
     assert "1.00" in shown
 
 
-def test_the_best_on_the_leaderboard_need_not_be_the_best() -> None:
+def test_chasing_the_leaderboard_is_warned_of() -> None:
     record("a", 0.80, 0.83)
     record("b", 0.82, 0.81)
     found, said = lb()
@@ -85,25 +85,25 @@ def test_the_best_on_the_leaderboard_need_not_be_the_best() -> None:
     assert warning in said
 
 
-def test_many_submissions_that_contradict_are_told() -> None:
+def test_disagreement_of_many_submissions_is_warned_of() -> None:
     for number in range(5):
         record(f"exp{number}", 0.8 + number / 1000, 0.8 - number / 1000)
     found, _ = lb()
-    assert any("5 submissions were scored and their order" in warning for warning in found["warnings"])
+    assert any("leaderboard and CV rank 5 submissions differently" in warning for warning in found["warnings"])
     assert "worse on the leaderboard" in found["words"][0]
 
 
-def test_trying_recipes_on_the_leaderboard_is_told() -> None:
+def test_trying_recipes_on_the_leaderboard_is_warned_of() -> None:
     for number in range(4):
         record(f"a-{number}", 0.8 + number / 100, 0.8 + number / 100, experiment="a")
     (warning,) = lb()[0]["warnings"]
-    assert "4 scored submissions are recipes of a" in warning
+    assert "4 scored submissions of a differ only in their recipe" in warning
 
 
-def test_a_submission_that_falls_out_of_line_is_told() -> None:
+def test_an_unusual_gap_is_warned_of() -> None:
     for number in range(5):
         record(f"exp{number}", 0.8 + number / 100, 0.79 + number / 100 - 0.2 * (number == 2))
-    assert any(warning.startswith("exp2: its public score is -0.2100") for warning in lb()[0]["warnings"])
+    assert any(warning.startswith("exp2: its public score minus its CV is -0.2100") for warning in lb()[0]["warnings"])
 
 
 def test_scores_of_other_metrics_are_left_out() -> None:
@@ -115,13 +115,13 @@ def test_scores_of_other_metrics_are_left_out() -> None:
     assert "another metric" in found["words"][0]
 
 
-def test_of_the_users_own_metric_nobody_knows_which_is_best() -> None:
+def test_metrics_of_plugins_have_no_known_direction() -> None:
     for name, cv, public in (("a", 3.0, 2.0), ("b", 2.0, 3.0)):
         record(name, cv, public, metric="distance")
     assert lb()[0]["warnings"] == []
 
 
-def test_earlier_files_of_a_name_stay_and_are_called_so() -> None:
+def test_earlier_files_of_a_name_stay_in_the_log() -> None:
     record("a", 0.8, 0.79, digest="1")
     record("a", 0.9, digest="2")
     shown = CliRunner().invoke(app, ["lb"]).stdout

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/submitting/score.py and toolkit/commands/scoring/classification_table.py."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ def score(*options: str, code: int = 0) -> Any:
     return json.loads(result.stdout) if code == 0 else result.stderr
 
 
-def test_objects_that_touch_are_two_where_rows_are_objects() -> None:
+def test_touching_objects_stay_two_if_rows_are_objects() -> None:
     left, right = box(2, 6, 1, 5), box(2, 6, 5, 9)
     header = "ImageId,EncodedPixels"
     write("truth.csv", header, [("a", left), ("a", right), ("b", None)])
@@ -52,7 +54,7 @@ def test_objects_that_touch_are_two_where_rows_are_objects() -> None:
     assert score("--competition", "dsb2018", "--images", "images", "--metric", "dice")["score"] == 1
 
 
-def test_classes_are_scored_each() -> None:
+def test_each_class_is_scored() -> None:
     Path("form.yaml").write_text("extends: severstal\noutput_size: [10, 14]\nlabel_size: null\n")
     one, other = box(0, 4, 0, 4), box(0, 4, 0, 2)
     header = "ImageId_ClassId,EncodedPixels"
@@ -83,22 +85,65 @@ def test_runs_are_read_as_the_competition_writes_them(name: str, header: str, ce
     assert found["score"] == pytest.approx(expected.get(found["metric"], 0.5))
 
 
-def test_the_old_options_do_without_a_competition() -> None:
+def test_options_without_a_competition() -> None:
     write("truth.csv", "id,rle_mask", [("a", box(0, 4, 0, 4)), ("b", None)])
     write("mine.csv", "id,rle_mask", [("a.png", box(0, 4, 0, 4)), ("b.png", box(0, 1, 0, 1))])
     assert score("--images", "images", "--metric", "dice")["score"] == 0.5
 
 
-def test_what_is_not_known_is_asked_for() -> None:
+def test_missing_options_are_asked_for() -> None:
     for name in ("truth.csv", "mine.csv"):
         write(name, "id,rle_mask", [("a", None), ("b", None)])
-    assert "--metric, such as dice, or --competition" in score("--images", "images", code=ConfigError.exit_code)
+    assert "(for example --metric dice) or --competition" in score("--images", "images", code=ConfigError.exit_code)
     assert "--images FOLDER" in score("--metric", "dice", code=ConfigError.exit_code)
     assert "did you mean 'airbus'" in score("--competition", "airbas", code=ConfigError.exit_code)
 
 
-def test_an_empty_submission_is_told() -> None:
+def test_an_empty_submission_is_refused() -> None:
     for name in ("truth.csv", "mine.csv"):
         Path(name).write_text("id,rle_mask\n")
     told = score("--images", "images", "--metric", "dice", code=SubmissionError.exit_code)
     assert "mine.csv has no rows" in told
+
+
+def hit_and_false_alarm() -> None:
+    """In a, a hit of IoU 0.75 and a false alarm, each of 12 pixels; b is empty and left empty."""
+    write("mine.csv", "id,rle_mask", [("a", box(0, 3, 0, 4) | box(6, 9, 8, 12)), ("b", None)])
+    write("truth.csv", "id,rle_mask", [("a", box(0, 4, 0, 4)), ("b", None)])
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("dice", (2 * 12 / 40 + 1) / 2),
+        ("{dice: {empty: skip}}", 2 * 12 / 40),
+        ("{fbeta: {beta: 2}}", (5 * 12 / (24 + 4 * 16) + 1) / 2),
+        ("val_fbeta(beta=2)", (5 * 12 / (24 + 4 * 16) + 1) / 2),
+        ("precision", (12 / 24 + 1) / 2),
+        ("recall", (12 / 16 + 1) / 2),
+        ("global_dice", 24 / 40),
+        ("miou", 12 / 28),
+        ("binary_accuracy", (280 - 16) / 280),
+        ("instance_map", (5 / 10 * 1 / 2 + 1) / 2),
+        ("airbus_f2", (5 / 10 * 5 / 6 + 1) / 2),
+    ],
+)
+def test_a_submission_is_scored_with_any_metric(metric: str, expected: float) -> None:
+    hit_and_false_alarm()
+    result = score("--images", "images", "--metric", metric)
+    assert result["score"] == pytest.approx(expected)
+    assert result["images"] == 2
+
+
+def test_an_invalid_metric_is_refused_with_the_option() -> None:
+    hit_and_false_alarm()
+    told = score("--images", "images", "--metric", "{fbeta: {beta: -1}}", code=ConfigError.exit_code)
+    assert "--metric: metric.fbeta.beta: must be greater than 0" in told
+    assert "mine" in score("--images", "images", "--metric", "mine", code=ConfigError.exit_code)
+
+
+def test_a_score_of_skipped_images_only_is_refused() -> None:
+    for name in ("mine.csv", "truth.csv"):
+        write(name, "id,rle_mask", [("a", None), ("b", None)])
+    told = score("--images", "images", "--metric", "{dice: {empty: skip}}", code=SubmissionError.exit_code)
+    assert "skips all 2 images" in told

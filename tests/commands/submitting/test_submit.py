@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/submitting/submit.py, masks.py, provenance.py and competition_now.py."""
+
 import csv
 import json
 from collections.abc import Mapping
@@ -137,7 +139,7 @@ def log() -> list:
         ("vesuvius", "{}", "row", False, ""),
     ],
 )
-def test_one_mask_an_image(form: str, cell: str, order: str, relative: bool, empty: str) -> None:
+def test_one_mask_for_each_image(form: str, cell: str, order: str, relative: bool, empty: str) -> None:
     name, comma, changes = form.partition(", ")
     finish(data=f"competition: {{extends: {name}{comma}{changes}}}")
     made = tk("submit", "a", "--threshold", "0.4")
@@ -152,7 +154,7 @@ def test_one_mask_an_image(form: str, cell: str, order: str, relative: bool, emp
     assert made["rows"] == 3
 
 
-def test_masks_are_scaled_to_what_the_competition_wants() -> None:
+def test_masks_are_scaled_to_the_size_of_the_competition() -> None:
     finish(data="competition: {extends: carvana, output_size: [48, 60]}")
     tk("submit", "a", "--threshold", "0.4")
     for cell, text in rows_of()[1:]:
@@ -160,7 +162,7 @@ def test_masks_are_scaled_to_what_the_competition_wants() -> None:
         assert np.array_equal(decode(text, (48, 60), "row"), twice)
 
 
-def test_columns_order_and_ids_are_those_of_the_sample() -> None:
+def test_columns_order_and_ids_follow_the_sample() -> None:
     finish(data=write_sample("Key,Mask", ["s2.png,1 1", "s1.png,1 1", "s0.png,1 1"]))
     tk("submit", "a", "--threshold", "0.4")
     header, *rows = rows_of()
@@ -178,7 +180,7 @@ def sample_of_classes(names: tuple[str, ...]) -> str:
 CLOUDS = ("Fish", "Flower", "Gravel", "Sugar")
 
 
-def test_one_mask_an_image_and_class() -> None:
+def test_one_mask_for_each_image_and_class() -> None:
     sample = sample_of_classes(CLOUDS)
     finish(data=f"competition: {{extends: clouds, output_size: null}}, {sample}", classes=4)
     made = tk("submit", "a", "--threshold", "0.4")
@@ -191,7 +193,7 @@ def test_one_mask_an_image_and_class() -> None:
     assert made["masks"][0]["test"]["images"] == 3
 
 
-def test_classes_have_rules_of_their_own() -> None:
+def test_each_class_has_its_rule() -> None:
     experiment = finish(data="competition: {extends: clouds, output_size: null}", classes=4)
     rules = [ClassRecipe(threshold=0.4) for _ in range(4)]
     rules[2] = ClassRecipe(threshold=0.44, minimum_area=10_000)  # empties Gravel
@@ -223,7 +225,7 @@ def test_exclusive_classes_have_no_row_for_the_background() -> None:
         assert np.array_equal(decode(text, SIZE), planes[image_id][..., names.index(name)])
 
 
-def test_classes_that_overlap_where_they_must_not_are_refused_and_nothing_is_written() -> None:
+def test_forbidden_overlaps_are_refused_and_nothing_is_written() -> None:
     finish(data="competition: {extends: clouds, output_size: null, overlaps: false}", classes=4)
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
     assert "submissions/a.csv is not written:\n  overlap: line " in told
@@ -232,18 +234,18 @@ def test_classes_that_overlap_where_they_must_not_are_refused_and_nothing_is_wri
     assert not Path("submissions/log.csv").exists()
 
 
-def test_other_classes_than_the_competitions_are_refused() -> None:
+def test_classes_that_differ_from_the_competition_are_refused() -> None:
     experiment = finish(more="classes: [x, y]\nactivation: sigmoid", classes=2)
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
-    assert "predicts 2 classes (x, y), but rows of plain are of one" in told
+    assert "predicts 2 classes (x, y), but rows of plain have only one" in told
     resolved = read_resolved(experiment)
     config = {**resolved.config, "data": {**resolved.config["data"], "competition": "clouds"}}
     write_resolved(experiment, replace(resolved, config=config))
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
-    assert "clouds wants the classes Fish, Flower, Gravel, Sugar, but a predicts x, y" in told
+    assert "clouds expects the classes Fish, Flower, Gravel, Sugar, but a predicts x, y" in told
 
 
-def test_the_benchmark_class_is_submitted_where_rows_are_images() -> None:
+def test_the_benchmark_class_is_submitted_if_rows_are_images() -> None:
     finish(more="classes: [x, y]\nactivation: sigmoid\nbenchmark_class: y", classes=2)
     made = tk("submit", "a", "--threshold", "0.4")
     assert [masks["name"] for masks in made["masks"]] == ["y"]
@@ -254,7 +256,7 @@ def test_the_benchmark_class_is_submitted_where_rows_are_images() -> None:
 # One object a row
 
 
-def test_one_object_a_row() -> None:
+def test_one_row_for_each_object() -> None:
     finish(data="competition: dsb2018")
     made = tk("submit", "a", "--threshold", "0.4")
     header, *rows = rows_of()
@@ -273,7 +275,7 @@ def test_one_object_a_row() -> None:
             assert {tuple(np.unique(objects[mask])) for mask in masks} == {(one,) for one in range(1, count + 1)}
 
 
-def test_objects_are_divided_as_the_recipe_says() -> None:
+def test_objects_are_split_by_the_recipe() -> None:
     mask = np.zeros(SIZE, np.bool_)
     rows, columns = np.ogrid[: SIZE[0], : SIZE[1]]
     for left in (8, 17):
@@ -312,7 +314,7 @@ def test_a_recipe_for_other_predictions_is_refused() -> None:
     assert tk("submit", "a", "--threshold", "0.4")["rows"] == 3
 
 
-def test_scores_are_those_of_the_recipe() -> None:
+def test_scores_use_the_recipe() -> None:
     experiment = finish()
     assert tk("submit", "a", "--threshold", "0.5")["oof"] == 0.5  # as score.json says
     made = tk("submit", "a", "--threshold", "0.4")
@@ -327,7 +329,7 @@ def test_scores_are_those_of_the_recipe() -> None:
 
 
 @pytest.mark.train
-def test_own_steps_of_the_recipe_run() -> None:
+def test_recipe_steps_of_plugins_run() -> None:
     experiment = finish()
     write_text(experiment.plugins, "def top(mask, probability):\n    mask[12:] = False\n    return mask\n")
     tuned(experiment, Recipe((ClassRecipe(threshold=0.4, steps=("top",)),)))
@@ -335,7 +337,7 @@ def test_own_steps_of_the_recipe_run() -> None:
     assert not any(decode(text, SIZE)[12:].any() for _, text in rows_of()[1:])
 
 
-def test_the_presence_head_is_asked() -> None:
+def test_the_presence_head_is_used() -> None:
     experiment = finish()
     for split, ids in (("oof", TRAINING), ("test", TEST)):
         with ProbabilityWriter(experiment.predictions(split), "uint8", {}) as writer:
@@ -350,7 +352,7 @@ def test_the_presence_head_is_asked() -> None:
 # Test images, and what was written before
 
 
-def test_test_images_that_came_since_are_told() -> None:
+def test_test_images_added_since_are_reported() -> None:
     finish()
     Image.fromarray(np.zeros(SIZE, np.uint8)).save("data/test/s9.png")
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
@@ -365,7 +367,7 @@ def test_without_the_test_images_a_submission_can_still_be_made() -> None:
     assert tk("submit", "a", "--threshold", "0.4")["findings"] == []
 
 
-def test_masks_that_are_encoded_wrongly_are_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrongly_encoded_masks_are_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
     finish()
     tk("submit", "a", "--threshold", "0.4")
     before = Path("submissions/a.csv").read_bytes()
@@ -376,7 +378,7 @@ def test_masks_that_are_encoded_wrongly_are_never_written(monkeypatch: pytest.Mo
     assert sorted(path.name for path in Path("submissions").glob("*.csv")) == ["a.csv", "log.csv"]
 
 
-def test_submissions_are_remembered() -> None:
+def test_submissions_are_logged() -> None:
     experiment = finish()
     tk("submit", "a", "--threshold", "0.4")
     tuned(experiment, Recipe((ClassRecipe(threshold=0.42, minimum_area=2),)))
@@ -392,7 +394,7 @@ def test_submissions_are_remembered() -> None:
     assert [entry.name for entry in log()] == ["second", "a"]
 
 
-def test_the_log_is_no_submission() -> None:
+def test_the_log_cannot_be_overwritten() -> None:
     finish()
     for name in ("log", "log.csv"):
         told = tk("submit", "a", "--threshold", "0.4", "--name", name, code=SubmissionError.exit_code)
@@ -429,7 +431,7 @@ def test_nothing_is_uploaded_unless_asked(uploader: Uploader) -> None:
     assert uploader.sent == []
 
 
-def test_a_submission_is_uploaded_and_that_is_remembered(uploader: Uploader) -> None:
+def test_an_upload_is_logged(uploader: Uploader) -> None:
     experiment = finish()
     tuned(experiment, Recipe((ClassRecipe(threshold=0.4),)))
     made = tk("submit", "a", "--upload", "tgs-salt", "-m", "first try")
@@ -455,7 +457,7 @@ def test_the_same_file_is_not_uploaded_twice(uploader: Uploader) -> None:
     assert len(uploader.sent) == 2
 
 
-def test_what_is_refused_is_not_uploaded(uploader: Uploader) -> None:
+def test_a_refused_submission_is_not_uploaded(uploader: Uploader) -> None:
     finish()
     Image.fromarray(np.zeros(SIZE, np.uint8)).save("data/test/s9.png")
     tk("submit", "a", "--threshold", "0.4", "--upload", "tgs-salt", code=SubmissionError.exit_code)
@@ -488,19 +490,19 @@ def test_without_client_or_credentials_nothing_is_written(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("-m", "hello"), "--message goes with an upload"),
-        (("--upload", "https://www.kaggle.com/c/salt"), "no name of a competition"),
-        (("--upload", ""), "no name of a competition"),
+        (("-m", "hello"), "--message requires --upload"),
+        (("--upload", "https://www.kaggle.com/c/salt"), "not a valid name of a competition"),
+        (("--upload", ""), "not a valid name of a competition"),
     ],
 )
-def test_options_of_uploads_that_make_no_sense(options: tuple[str, ...], words: str) -> None:
+def test_invalid_upload_options(options: tuple[str, ...], words: str) -> None:
     finish()
     assert words in tk("submit", "a", "--threshold", "0.4", *options, code=ConfigError.exit_code)
 
 
-def test_without_a_recipe_the_command_that_finds_one_is_told() -> None:
+def test_without_a_recipe_the_advice_is_tk_tune() -> None:
     finish()
-    assert "Run: tk tune a, or give one" in tk("submit", "a", code=NotReadyError.exit_code)
+    assert "Run: tk tune a, or give a threshold" in tk("submit", "a", code=NotReadyError.exit_code)
 
 
 def test_predictions_in_half_precision_are_submitted_alike() -> None:
@@ -525,7 +527,7 @@ def rewritten(name: str, data: str = "", more: str = "") -> None:
     write_text(Experiment(Path("experiments") / name).config, CONFIG.format(data=data, more=more))
 
 
-def test_a_competition_or_sample_that_is_named_later_is_followed() -> None:
+def test_a_competition_or_sample_set_after_the_fit_is_used() -> None:
     finish()
     tk("submit", "a", "--threshold", "0.4")
     assert Path("submissions/a.csv").read_text().startswith("id,rle_mask\n")
@@ -541,7 +543,7 @@ def test_a_competition_or_sample_that_is_named_later_is_followed() -> None:
         assert [row[0] for row in csv.reader(file)] == ["image", "s1", "s0"]
 
 
-def test_what_config_yaml_leaves_out_or_says_in_other_words_has_not_changed() -> None:
+def test_keys_left_out_or_spelled_differently_have_not_changed() -> None:
     finish(data="competition: contrails")
     rewritten("a", "competition: {extends: contrails}")
     told = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.4"])
@@ -553,12 +555,12 @@ def test_what_config_yaml_leaves_out_or_says_in_other_words_has_not_changed() ->
     assert Path("submissions/a.csv").read_text().startswith("record_id,encoded_pixels\n")
 
 
-def test_other_test_images_than_those_that_were_predicted_are_told() -> None:
+def test_changed_test_images_are_refused() -> None:
     experiment = finish()
     text = experiment.config.read_text()
     write_text(experiment.config, text.replace("test: ../../data/test", "test: ../../data/other"))
-    assert "but images of" in tk("submit", "a", "--threshold", "0.4", code=ChangedError.exit_code)
+    assert "but the predicted images are from" in tk("submit", "a", "--threshold", "0.4", code=ChangedError.exit_code)
     write_text(experiment.config, text + "nonsense: 3\n")
     told = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.4"])
     assert told.exit_code == 0
-    assert "so that all is as it was fitted" in " ".join(told.stderr.split())
+    assert "the one that was fitted is used" in " ".join(told.stderr.split())

@@ -91,7 +91,7 @@ def test_parts_make_the_whole_to_the_last_bit(
             str(Path(path).relative_to(experiment.folder)) for path in told["stages"]
         }
         assert [len(row) for table in partial.tables() for row in table.rows] == [1] * len(told["stages"])
-        assert partial.next_steps() == [f"next: tk fit {name}, which trains what is left and predicts"]
+        assert partial.next_steps() == [f"next: tk fit {name}, to train the rest and predict"]
         assert not experiment.predictions("oof").exists()
     whole = fit(Session(shared_competition), name, options=parts[-1])
     assert whole.finished
@@ -111,7 +111,7 @@ def test_a_stage_needs_the_one_before(shared_competition: Workspace, write_exper
 def test_restarting_a_part_would_discard_the_rest(
     shared_competition: Workspace, straight: FitResult, part: FitOptions
 ) -> None:
-    with pytest.raises(ConfigError, match="does not go with --folds or --stages"):
+    with pytest.raises(ConfigError, match="cannot be combined with --folds or --stages"):
         fit(Session(shared_competition), "straight", options=dataclasses.replace(part, restart=True))
     assert shared_competition.find("straight").stage(1, 0).is_complete()
 
@@ -119,11 +119,11 @@ def test_restarting_a_part_would_discard_the_rest(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--folds", "2"), "--folds: there is no 2; there are 0 to 1"),
-        (("--folds", "0,7"), "--folds: there is no 7"),
-        (("--stages", "1"), "--stages: there is no 1; there are 0 to 0"),
+        (("--folds", "2"), "--folds: there is no fold 2; choose from 0 to 1"),
+        (("--folds", "0,7"), "--folds: there is no fold 7"),
+        (("--stages", "1"), "--stages: there is no stage 1; there is only 0"),
         (("--folds", "-1"), "received '-1'"),
-        (("--folds", "0-1"), "--folds: expected numbers separated by commas, such as 0,2; received '0-1'"),
+        (("--folds", "0-1"), "--folds: expected numbers separated by commas, for example 0,2; received '0-1'"),
         (("--stages", ""), "--stages: expected numbers"),
         (("--stages", "0,"), "--stages: expected numbers"),
         (("--max-time", "soon"), "--max-time: "),
@@ -131,7 +131,7 @@ def test_restarting_a_part_would_discard_the_rest(
         (("--max-time", "0s"), "--max-time: "),
     ],
 )
-def test_parts_that_there_are_not_are_refused(
+def test_missing_folds_and_stages_are_refused(
     shared_competition: Workspace, monkeypatch: pytest.MonkeyPatch, options: tuple[str, str], words: str
 ) -> None:
     monkeypatch.chdir(shared_competition.root)
@@ -140,13 +140,13 @@ def test_parts_that_there_are_not_are_refused(
     assert words in result.stderr.replace("\n", " ")
 
 
-def test_numbers_may_stand_twice_and_in_any_order() -> None:
+def test_numbers_may_be_repeated_and_in_any_order() -> None:
     config = load_config(Path(__file__).parents[3] / "experiments" / "example" / "config.yaml").config
     assert FitOptions(folds=[1, 0, 1]).check(config)[0] == [0, 1]
     assert FitOptions().check(config)[0] == list(range(config.folds_count))
 
 
-def test_when_the_time_is_up_an_epoch_is_finished_and_the_same_command_goes_on(
+def test_at_the_time_limit_an_epoch_is_finished_and_the_same_command_resumes(
     shared_competition: Workspace,
     straight: FitResult,
     write_experiment: WriteExperiment,
@@ -171,7 +171,7 @@ def test_when_the_time_is_up_an_epoch_is_finished_and_the_same_command_goes_on(
     assert outcome(experiment) == outcome(shared_competition.find("straight"))
 
 
-def test_the_command_ends_with_its_own_exit_code_when_the_time_is_up(
+def test_the_time_limit_has_its_own_exit_code(
     shared_competition: Workspace, write_experiment: WriteExperiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(shared_competition.root)
@@ -205,15 +205,15 @@ def test_a_finished_experiment_is_not_touched(shared_competition: Workspace, str
         (["lr=0.02"], ["lr: 0.01 → 0.02"]),
         (["stages.1.epochs=4", "batch=9"], ["batch: 8 → 9", "stages.1.epochs: 1 → 4"]),
         (["num_seeds=2"], ["num_seeds: 1 → 2"]),
-        (["data.external_negatives={root}/data/test/images"], ["the extra training images or masks themselves"]),
+        (["data.external_negatives={root}/data/test/images"], ["the content of the extra training images or masks"]),
         (["data.mask_values=[[1]]", "data.masks={root}/data/test/images"], None),
     ],
 )
-def test_a_changed_configuration_says_what_changed_and_asks_for_restart(
+def test_a_changed_configuration_is_refused_with_the_changes(
     shared_competition: Workspace, straight: FitResult, overrides: list[str], changes: list[str] | None
 ) -> None:
     given = [override.format(root=shared_competition.root) for override in overrides]
-    if changes is None:  # masks that do not belong to the images are told before
+    if changes is None:  # masks that do not belong to the images are reported first
         with pytest.raises(Exception, match="no mask"):
             fit(Session(shared_competition), "straight", overrides=given)
         return
@@ -223,7 +223,7 @@ def test_a_changed_configuration_says_what_changed_and_asks_for_restart(
     assert told.value.advice.endswith("discard the results with: tk fit straight --restart")
 
 
-def test_several_classes_are_sent_to_be_tuned() -> None:
+def test_after_several_classes_tune_is_the_next_command() -> None:
     result = FitResult("exp", True, "miou", [0.5], 0.5, {"sky": {"miou": 0.5}, "road": {"miou": None}}, [], 1.0, "x")
     assert result.next_steps()[-1] == "next: tk tune exp"
     assert result.tables()[1].rows == [("sky", "0.5000"), ("road", "–")]
@@ -280,7 +280,7 @@ def distance(first: LayerWeights, second: LayerWeights) -> float:
     )
 
 
-def test_initial_weights_of_an_experiment_win_over_the_stage_before(
+def test_initial_weights_take_precedence_over_the_stage_before(
     shared_competition: Workspace, straight: FitResult, write_experiment: WriteExperiment
 ) -> None:
     still = "epochs: 1, lr: 1.0e-9, optimizer: SGD"

@@ -32,15 +32,15 @@ def give_losses(monkeypatch: pytest.MonkeyPatch, loss: Callable[[float], float])
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--fold", "2"), "--fold: there is no 2; there are 0 to 1"),
-        (("--fold", "-1"), "--fold: there is no -1"),
-        (("--stage", "1"), "--stage: there is no 1; there are 0 to 0"),
+        (("--fold", "2"), "--fold: there is no fold 2; choose from 0 to 1"),
+        (("--fold", "-1"), "--fold: there is no fold -1"),
+        (("--stage", "1"), "--stage: there is no stage 1; there is only 0"),
         (("--low", "1", "--high", "0.1"), "expected 0 < low < high, received 1.0 and 0.1"),
         (("--low", "0"), "expected 0 < low < high"),
         (("--steps", "3"), "at least 10 learning rates, received 3"),
     ],
 )
-def test_wrong_options_are_told_before_any_work(
+def test_invalid_options_are_refused_before_any_work(
     tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: str
 ) -> None:
     monkeypatch.chdir(tiny_competition.root)
@@ -49,7 +49,7 @@ def test_wrong_options_are_told_before_any_work(
     assert words in result.stderr.replace("\n", " ")
 
 
-def test_the_curve_is_that_of_the_losses_and_nothing_is_kept(
+def test_the_curve_shows_the_losses_and_no_weights_are_kept(
     tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loss that falls while the learning rate rises to 1e-2, and explodes from 1e-1 on."""
@@ -75,7 +75,9 @@ def test_the_curve_is_that_of_the_losses_and_nothing_is_kept(
     assert not experiment.resolved.exists()
 
 
-def test_a_curve_that_says_nothing_is_told(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_curve_without_a_usable_rate_is_reported(
+    tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     give_losses(monkeypatch, lambda rate: 0.5)
     with pytest.raises(TrainingError, match="plain: no learning rate can be suggested") as told:
         find_learning_rate(Session(tiny_competition), "plain", options=LrFindOptions(steps=12))
@@ -117,16 +119,16 @@ def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
         ("stages: [{epochs: 1, lr: 0.1}]", "tk fit one --set stages.0.lr="),
         ("lr: 0.1", "tk fit one --set lr="),
         (
-            "callbacks: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}",
-            "CyclicLR at callbacks.CyclicLR sets the learning rate of stage 0, not lr: write ",
+            "schedule: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}",
+            "CyclicLR at schedule sets the learning rate of stage 0 and ignores lr: write ",
         ),
         (
-            "stages: [{epochs: 1, schedule: {LRVariator: {relSize: 1, fromVal: 0.1, toVal: 0.01}}}]",
-            "LRVariator at stages.0.schedule sets the learning rate of stage 0, not lr: write ",
+            "stages: [{epochs: 1, schedule: {CyclicLR: {base_lr: 1.0e-4, max_lr: 1.0e-2, step_size: 5}}}]",
+            "CyclicLR at stages.0.schedule sets the learning rate of stage 0 and ignores lr: write ",
         ),
     ],
 )
-def test_the_next_step_names_what_decides(
+def test_the_next_step_names_the_key_or_the_schedule(
     tiny_competition: Workspace,
     write_experiment: Callable[..., Experiment],
     monkeypatch: pytest.MonkeyPatch,
@@ -147,7 +149,7 @@ def test_ensembles_have_no_learning_rate(tiny_competition: Workspace) -> None:
         find_learning_rate(Session(tiny_competition), "both")
 
 
-def test_weights_that_know_what_is_held_out_are_refused(
+def test_weights_trained_on_held_out_images_are_refused(
     tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
 ) -> None:
     """As tk fit does, and as early."""

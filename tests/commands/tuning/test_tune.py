@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/tuning/tune.py, tune_result.py and out_of_fold.py."""
+
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -103,7 +105,7 @@ def faint(number: int) -> np.ndarray:
     return np.where(truth_of(number) == 1, 0.4, 0.1)[..., None]
 
 
-def test_all_that_is_told_of_one_class(fitted: Callable[..., Experiment]) -> None:
+def test_the_result_for_one_class(fitted: Callable[..., Experiment]) -> None:
     experiment = fitted(ONE, (0, 1), faint, lambda number: 0.9 * faint(number))
     told = json_of("tune", "exp", "--explain")
     assert told["metric"] == "dice"
@@ -113,8 +115,14 @@ def test_all_that_is_told_of_one_class(fitted: Callable[..., Experiment]) -> Non
     assert told["gain"] == pytest.approx(0.5)
     assert 0 < told["standard_error"] < 0.2
     assert told["gap"] == 0
-    assert [step["step"] for step in told["steps"]] == ["threshold", "minimum_area", "triplet", "minimum_object_size"]
-    assert [step["kept"] for step in told["steps"]] == [True, False, False, False]
+    assert [step["step"] for step in told["steps"]] == [
+        "threshold",
+        "minimum_area",
+        "triplet",
+        "minimum_object_size",
+        "threshold again",
+    ]
+    assert [step["taken"] for step in told["steps"]] == [True, False, False, False, False]
     assert experiment.surface.is_file()
     assert experiment.overlays.is_file()
     shift = told["shift"]
@@ -128,13 +136,13 @@ def test_all_that_is_told_of_one_class(fitted: Callable[..., Experiment]) -> Non
     assert tuned.shift == shift
 
 
-def test_the_screen_says_what_is_kept_and_why(fitted: Callable[..., Experiment]) -> None:
+def test_the_screen_shows_the_kept_recipe_and_the_reason(fitted: Callable[..., Experiment]) -> None:
     fitted(ONE, (0, 1), faint, faint)
     code, out, _ = run("tune", "exp", "--explain")
     assert code == 0
     for words in (
         "untuned", "tuned, optimistic", "nested, honest", "95 % interval", "1.0000 to 1.0000", "share of empty masks",
-        "what each step gave", "no: changes nothing", "the tuned recipe is kept (threshold 0.398)",
+        "steps of the search", "keeping the tuned recipe (threshold 0.398)",
         "thresholds are not moved", "pictures: experiments/exp/surface.png",
     ):  # fmt: skip
         assert words in out
@@ -142,11 +150,11 @@ def test_the_screen_says_what_is_kept_and_why(fitted: Callable[..., Experiment])
     assert "what each step gave" not in run("tune", "exp")[1]
 
 
-def test_the_untuned_recipe_stays_where_it_is_right(fitted: Callable[..., Experiment]) -> None:
+def test_the_untuned_recipe_is_kept_if_nothing_is_better(fitted: Callable[..., Experiment]) -> None:
     experiment = fitted(ONE, (0, 1), lambda number: 2 * faint(number))
     code, out, _ = run("tune", "exp")
     assert code == 0
-    assert "the search found nothing better: the untuned recipe stays" in out
+    assert "no step improves the score; keeping the untuned recipe" in out
     assert "there are no test predictions to compare with" in out
     assert out.splitlines()[-1] == "next: tk evaluate exp"
     assert read_tuned(experiment, 1, "sigmoid").test_recipe == IDENTITY
@@ -157,7 +165,7 @@ def rough(number: int, scale: float) -> np.ndarray:
     return scale * np.where(truth_of(number) == 1, 0.46 + noise, noise)[..., None]
 
 
-def test_thresholds_are_moved_for_test_predictions_where_folds_say_that_it_helps(
+def test_thresholds_are_moved_for_test_predictions_if_it_helps_across_folds(
     fitted: Callable[..., Experiment],
 ) -> None:
     """The folds are sure of themselves to different degrees, and the test predictions still less."""
@@ -238,7 +246,7 @@ def without_right(mask, probability):
 
 
 @pytest.mark.train  # the user's code may import TensorFlow, so that it is set up before
-def test_metrics_and_steps_of_the_users(fitted: Callable[..., Experiment]) -> None:
+def test_metrics_and_steps_of_plugins(fitted: Callable[..., Experiment]) -> None:
     def dirty(number: int) -> np.ndarray:
         probability = faint(number) * 2
         probability[:, 15 + number % 4] = 0.9

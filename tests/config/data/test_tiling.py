@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.core.images.tiles import WHOLE, Cutting
+from toolkit.core.images.tiles import UNTILED, Tiling
 from toolkit.errors import ConfigError
 
 PLAIN = "data: {images: images, masks: masks}\nstages: [{epochs: 1}]\n"
@@ -22,29 +22,29 @@ def load(tmp_path: Path) -> Callable[[str], Config]:
 
 
 @pytest.mark.parametrize(
-    ("text", "cutting", "resize"),
+    ("text", "tiling", "resize"),
     [
-        ("", WHOLE, "stretch"),
-        ("resize: fit", WHOLE, "fit"),
-        ("patches: {}", Cutting("tiles"), "stretch"),
-        ("patches: {scale: 0.5}\ntiles: {overlap: 0.5, blend: flat}", Cutting("tiles", 1, 0.5, 0.5, "flat"), "stretch"),
-        ("crops: 3\nresize: pad", Cutting("grid", 3), "pad"),
-        ("crops: 3\ntiles: {overlap: 0}", Cutting("grid", 3, 1.0, 0.0), "stretch"),
-        ("resize: pad\ntiles: {}", Cutting("tiles"), "pad"),
+        ("", UNTILED, "stretch"),
+        ("resize: fit", UNTILED, "fit"),
+        ("patches: {}", Tiling("tiles"), "stretch"),
+        ("patches: {scale: 0.5}\ntiles: {overlap: 0.5, blend: flat}", Tiling("tiles", 1, 0.5, 0.5, "flat"), "stretch"),
+        ("crops: 3\nresize: pad", Tiling("grid", 3), "pad"),
+        ("crops: 3\ntiles: {overlap: 0}", Tiling("grid", 3, 1.0, 0.0), "stretch"),
+        ("resize: pad\ntiles: {}", Tiling("tiles"), "pad"),
     ],
 )
-def test_what_images_are_cut_into(load: Callable[[str], Config], text: str, cutting: Cutting, resize: str) -> None:
+def test_how_images_are_cut_into_tiles(load: Callable[[str], Config], text: str, tiling: Tiling, resize: str) -> None:
     config = load(text)
-    assert (config.cutting, config.resize_of_samples) == (cutting, resize)
+    assert (config.tiling, config.resize_of_samples) == (tiling, resize)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("patches: {}\ncrops: 3", "patches and crops are two ways"),
-        ("patches: {}\nresize: pad", "resize: pad has no say"),
-        ("tiles: {}", "add patches or crops, or resize: pad"),
-        ("resize: fit\ntiles: {}", "add patches or crops, or resize: pad"),
+        ("patches: {}\ncrops: 3", "patches and crops exclude each other"),
+        ("patches: {}\nresize: pad", "resize: pad has no effect"),
+        ("tiles: {}", "add patches or crops, or use resize: pad"),
+        ("resize: fit\ntiles: {}", "add patches or crops, or use resize: pad"),
         ("crops: 1", "crops"),
         ("patches: {per_image: 0}", "per_image"),
         ("patches: {positive_share: 1.5}", "positive_share"),
@@ -55,7 +55,7 @@ def test_what_images_are_cut_into(load: Callable[[str], Config], text: str, cutt
         ("resize: strech", "resize"),
     ],
 )
-def test_what_makes_no_sense_is_refused(load: Callable[[str], Config], text: str, message: str) -> None:
+def test_invalid_combinations_are_rejected(load: Callable[[str], Config], text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load(text)
 
@@ -63,11 +63,11 @@ def test_what_makes_no_sense_is_refused(load: Callable[[str], Config], text: str
 HARD = "stages: [{epochs: 1}, {epochs: 1, hard_negatives: 2}]\n"
 
 
-def test_patches_say_themselves_how_many_negatives_are_drawn(tmp_path: Path) -> None:
+def test_patches_define_how_many_negatives_are_drawn(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     for lines in ("", "patches: {positive_share: null}\n"):
         path.write_text(PLAIN.splitlines()[0] + "\n" + HARD + lines)
-        with pytest.raises(ConfigError, match="negatives must say how many to draw"):
+        with pytest.raises(ConfigError, match="hard_negatives requires negatives to be a number"):
             load_config(path)
     path.write_text(PLAIN.splitlines()[0] + "\n" + HARD + "patches: {}\n")
     assert load_config(path).config.patches is not None

@@ -6,7 +6,6 @@ from pydantic import ValidationError
 from toolkit.config.training.networks import (
     ARCHITECTURES,
     BACKBONES,
-    SIDE_MULTIPLES,
     DeepLabV3PlusOptions,
     ModularUnetOptions,
     NetworkSpec,
@@ -14,18 +13,18 @@ from toolkit.config.training.networks import (
     check_shape,
     has_backbone,
     parse_architecture,
-    side_multiple,
 )
 from toolkit.config.yaml.named_calls import ProblemsAtError, UnknownNameError
 
 
-def test_every_architecture_has_a_side_multiple_that_its_default_options_give() -> None:
-    assert set(ARCHITECTURES) == set(SIDE_MULTIPLES)
-    for name, options in ARCHITECTURES.items():
-        assert side_multiple(name, options()) == SIDE_MULTIPLES[name]
+@pytest.mark.parametrize(
+    ("name", "multiple"), [("Unet", 32), ("FPN", 32), ("PSPNet", 48), ("DeepLabV3", 16), ("ModularUnet", 16)]
+)
+def test_the_default_options_decide_which_sides_are_possible(name: str, multiple: int) -> None:
+    assert ARCHITECTURES[name]().side_multiple == multiple
 
 
-def test_every_option_says_what_it_means() -> None:
+def test_every_option_has_a_description() -> None:
     for options in ARCHITECTURES.values():
         assert all(field.description for field in options.model_fields.values())
 
@@ -59,7 +58,7 @@ def test_the_refinenet_of_a_segmentation_project_can_be_written_as_it_was() -> N
         ("ModularUnet", {"depth": 2, "dilation": (1, 2)}),
     ],
 )
-def test_wrong_options_are_refused(name: str, options: dict[str, object]) -> None:
+def test_invalid_options_are_rejected(name: str, options: dict[str, object]) -> None:
     with pytest.raises(ProblemsAtError) as caught:
         parse_architecture(name, options)
     ((path, error, model),) = caught.value.problems
@@ -68,11 +67,11 @@ def test_wrong_options_are_refused(name: str, options: dict[str, object]) -> Non
     assert model is ARCHITECTURES[name]
 
 
-def test_own_architectures_are_known_by_name_or_dotted_path() -> None:
-    assert parse_architecture("my_net", {"anything": 1}, own={"my_net"}) is None
+def test_plugin_architectures_are_names_or_dotted_paths() -> None:
+    assert parse_architecture("my_net", {"anything": 1}, plugins={"my_net"}) is None
     assert parse_architecture("my_package.my_net", {}) is None
     with pytest.raises(UnknownNameError) as caught:
-        parse_architecture("Unett", {}, own={"my_net"})
+        parse_architecture("Unett", {}, plugins={"my_net"})
     assert set(caught.value.allowed) == {*ARCHITECTURES, "my_net"}
 
 
@@ -87,13 +86,14 @@ def test_own_architectures_are_known_by_name_or_dotted_path() -> None:
 )
 def test_options_change_which_sides_are_possible(name: str, options: dict[str, object], multiple: int) -> None:
     parsed = parse_architecture(name, options)
-    assert side_multiple(name, parsed) == multiple
+    assert parsed is not None
+    assert parsed.side_multiple == multiple
     check_shape(name, parsed, (multiple, 3 * multiple, 1))
-    with pytest.raises(ValueError, match=rf"next possible shape is \[{2 * multiple}, {multiple}, 7\]"):
+    with pytest.raises(ValueError, match=rf"next larger shape is \[{2 * multiple}, {multiple}, 7\]"):
         check_shape(name, parsed, (multiple + 1, multiple - 1, 7))
 
 
-def test_own_architectures_take_any_sides() -> None:
+def test_plugin_architectures_accept_any_sides() -> None:
     check_shape("my_net", None, (7, 11, 3))
 
 
@@ -103,7 +103,7 @@ def test_dilation_is_one_number_or_one_for_each_level() -> None:
         ModularUnetOptions(depth=2, dilation=(1, 2))
 
 
-def test_a_network_without_backbone_drops_what_belongs_to_one() -> None:
+def test_a_network_without_a_backbone_has_no_encoder_weights() -> None:
     spec = NetworkSpec(architecture="ModularUnet", backbone="resnet34", encoder_weights="imagenet", shape=(32, 32, 1))
     assert (spec.backbone, spec.encoder_weights) == (None, None)
     assert not has_backbone("ModularUnet")
@@ -111,13 +111,13 @@ def test_a_network_without_backbone_drops_what_belongs_to_one() -> None:
 
 
 @pytest.mark.parametrize("backbone", [None, "resnet19"])
-def test_a_network_on_a_backbone_wants_a_known_one(backbone: str | None) -> None:
+def test_a_network_with_a_backbone_requires_a_known_one(backbone: str | None) -> None:
     with pytest.raises(ValidationError, match=str(backbone)):
         NetworkSpec(backbone=backbone, shape=(32, 32, 3))
     assert NetworkSpec(architecture="my_net", backbone=backbone, shape=(7, 7, 3)).backbone == backbone
 
 
-def test_a_specification_takes_words_and_paths_as_encoder_weights() -> None:
+def test_encoder_weights_are_words_or_paths() -> None:
     for weights in ("imagenet", "pascal_voc", None, Path("weights.h5")):
         assert NetworkSpec(encoder_weights=weights, shape=(32, 32, 3)).encoder_weights == weights
     with pytest.raises(ValidationError):

@@ -27,7 +27,7 @@ def wrong_keys(**keys: Any) -> set[object]:
         "C:\\weights\\best",
     ],
 )
-def test_a_file_of_weights_is_known_by_its_name(value: str) -> None:
+def test_a_weight_file_is_recognised_by_its_name(value: str) -> None:
     assert is_weight_file(value)
     assert stage(initial_weights=value).initial_weights == value
 
@@ -40,27 +40,14 @@ def test_a_file_of_weights_is_known_by_its_name(value: str) -> None:
         ("a.b:stage12", WeightsOf("a.b", 12)),
     ],
 )
-def test_an_experiment_is_meant_as_a_whole_or_by_stage(value: str, meaning: WeightsOf) -> None:
+def test_initial_weights_come_from_an_experiment_or_one_of_its_stages(value: str, meaning: WeightsOf) -> None:
     assert not is_weight_file(value)
     assert weights_of(stage(initial_weights=value).initial_weights or "") == meaning
 
 
 @pytest.mark.parametrize("value", ["", ":stage1", "exp041:", "exp041:1", "exp041:stage", "exp041:stage-1", 3, True])
-def test_nothing_else_says_where_weights_are(value: object) -> None:
+def test_other_initial_weights_are_rejected(value: object) -> None:
     assert wrong_keys(initial_weights=value) == {("initial_weights",)}
-
-
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {"freeze_encoder": True, "unfreeze_encoder": True},
-        {"freeze_encoder": False, "unfreeze_encoder": True},
-        {"unfreeze_encoder": False},
-    ],
-)
-def test_freezing_is_said_in_one_word(keys: dict[str, bool]) -> None:
-    with pytest.raises(ValidationError, match="freeze_encoder"):
-        stage(**keys)
 
 
 @pytest.mark.parametrize(
@@ -91,5 +78,5 @@ def test_freezing_is_said_in_one_word(keys: dict[str, bool]) -> None:
         ("epoch", 1),
     ],
 )
-def test_impossible_values_are_refused_under_their_key(key: str, value: object) -> None:
+def test_invalid_values_are_rejected_at_their_key(key: str, value: object) -> None:
     assert wrong_keys(**{key: value}) == {(key,)}

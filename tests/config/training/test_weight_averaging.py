@@ -26,10 +26,10 @@ def test_one_or_several() -> None:
         ({"ema": {"momentum": 0.9}}, "momentum"),
         ({"swa": {"start": 1}}, "start"),
         ({"soup": {"top": 1}}, "top"),
-        (("ema", "ema"), "one of a kind"),
+        (("ema", "ema"), "keep one of them"),
         (True, "expected a name"),
     ],
 )
-def test_the_rest_is_refused(value: Any, text: str) -> None:
+def test_invalid_values_are_rejected(value: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         parse_averaging(value)

@@ -9,7 +9,7 @@ from toolkit.config.yaml.yaml_files import Document, KeyPath, Position
 
 
 def raised(value: Any) -> Any:
-    """Errors are raised where they stand."""
+    """Raise a value that is an error."""
     if isinstance(value, ValueError):
         raise value
     return value
@@ -46,14 +46,14 @@ class Outer(_Closed):
 
 
 def problems(tree: dict[str, Any], lines: dict[KeyPath, int] | None = None) -> list[str]:
-    """Texts about a file `f` whose keys stand in the given lines."""
+    """The messages about a file `f` whose keys have the given lines."""
     positions = {key: Position("f", line) for key, line in (lines or {}).items()}
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(tree)
     return describe_problems(caught.value, Outer, Document(tree, positions), "f")
 
 
-def test_a_sound_neighbour_is_not_mentioned() -> None:
+def test_a_valid_key_is_not_reported() -> None:
     assert problems({"name": "x", "ratio": "y"}, {("name",): 1, ("ratio",): 2}) == [
         "f:2: ratio: expected a number, received 'y' (text)"
     ]
@@ -65,28 +65,30 @@ def test_problems_come_in_the_order_of_their_lines() -> None:
     assert [text.split(": ")[0] for text in problems(tree, lines)] == ["f:2", "f:9", "f:11"]
 
 
-def test_a_key_without_a_place_of_its_own_has_its_parents() -> None:
-    assert problems({"name": "x", "inner": {}}, {("name",): 3, ("inner",): 4}) == ["f:4: the key inner.size is missing"]
-    assert problems({}) == ["f:1: the key name is missing"]
+def test_a_key_without_a_position_has_that_of_its_parent() -> None:
+    assert problems({"name": "x", "inner": {}}, {("name",): 3, ("inner",): 4}) == [
+        "f:4: required key inner.size is missing"
+    ]
+    assert problems({}) == ["f:1: required key name is missing"]
 
 
 def test_the_nearest_key_is_suggested_inside_the_mapping_where_it_is_wrong() -> None:
     tree = {"name": "x", "several": ({"size": 1}, {"size": 1, "sise": 2})}
     (text,) = problems(tree, {("several", 1, "sise"): 7})
-    assert text == "f:7: unknown key 'sise' in several.1; did you mean 'size'? Allowed: size, colour"
+    assert text == "f:7: several.1: key 'sise' is not valid; did you mean 'size'? choose from size, colour"
 
 
 def test_at_the_top_a_file_may_extend_another() -> None:
     (text,) = problems({"name": "x", "extend": "y"})
-    assert text.startswith("f:1: unknown key 'extend'; did you mean 'extends'?")
+    assert text.startswith("f:1: key 'extend' is not valid; did you mean 'extends'?")
 
 
 def test_an_allowed_value_is_suggested_whatever_its_case() -> None:
     (text,) = problems({"name": "x", "inner": {"size": 1, "colour": "RED"}})
-    assert text.startswith("f:1: inner.colour: unknown value 'RED'; did you mean 'red'?")
+    assert text.startswith("f:1: inner.colour: 'RED' is not valid; did you mean 'red'?")
 
 
-def test_a_wrong_entry_of_a_list_is_one_problem_not_two() -> None:
+def test_an_invalid_entry_of_a_list_is_one_problem() -> None:
     assert problems({"name": "x", "pair": (1, "y")}, {("pair", 1): 5}) == [
         "f:5: pair.1: expected a whole number, received 'y' (text)"
     ]
@@ -102,48 +104,48 @@ def test_a_wrong_entry_of_a_list_is_one_problem_not_two() -> None:
         ("names", tuple("abcd"), "expected at most 3 entries, received 4"),
     ],
 )
-def test_the_length_of_a_list_is_told(key: str, value: tuple[object, ...], problem: str) -> None:
+def test_the_length_of_a_list_is_reported(key: str, value: tuple[object, ...], problem: str) -> None:
     assert problems({"name": "x", key: value}, {(key,): 5}) == [f"f:5: {key}: {problem}"]
 
 
-def test_a_union_is_one_problem_with_all_that_is_expected() -> None:
+def test_a_union_is_one_problem_with_all_expected_types() -> None:
     (text,) = problems({"name": "x", "mixed": 3}, {("mixed",): 5})
     assert text == "f:5: mixed: expected a list or `key: value` pairs, received 3 (a whole number)"
     (text,) = problems({"name": "x", "word": 3})
     assert text == "f:1: word: expected all, none or a list, received 3 (a whole number)"
 
 
-def test_a_wrong_word_of_a_union_is_answered_with_the_nearest_one() -> None:
+def test_an_invalid_word_in_a_union_is_reported_with_the_nearest_one() -> None:
     (text,) = problems({"name": "x", "word": "al"})
-    assert text == "f:1: word: unknown value 'al'; did you mean 'all'? Allowed: all, none, a list"
+    assert text == "f:1: word: 'al' is not valid; did you mean 'all'? choose from all, none, or a list"
 
 
-def test_a_union_speaks_of_the_kind_whose_type_is_right() -> None:
+def test_a_union_reports_the_member_whose_type_matches() -> None:
     (text,) = problems({"name": "x", "count": 0})
     assert text == "f:1: count: must be greater than 0, received 0 (a whole number)"
 
 
-def test_a_default_that_depends_on_a_wrong_key_is_not_mentioned() -> None:
+def test_a_default_that_depends_on_an_invalid_key_is_not_reported() -> None:
     assert problems({"name": 3, "title": None}) == [
         "f:1: name: expected text, received 3 (a whole number)",
         "f:1: title: expected text, received nothing (null)",
     ]
 
 
-def test_problems_inside_a_value_are_told_at_their_keys() -> None:
+def test_problems_inside_a_value_are_reported_at_their_keys() -> None:
     error = UnknownNameError("sise", ("size", "colour"))
     inside = ProblemsAtError([(("sise",), error, None), ((1, "size"), ValueError("too small"), None)])
     assert problems({"name": "x", "called": inside}, {("called",): 3, ("called", "sise"): 4}) == [
         "f:3: called.1.size: too small",
-        "f:4: unknown name 'sise' in called; did you mean 'size'? Allowed: size, colour",
+        "f:4: called: 'sise' is not valid; did you mean 'size'? choose from size, colour",
     ]
 
 
-def test_problems_of_the_whole_are_told_at_the_keys_that_they_name() -> None:
+def test_problems_of_a_whole_model_are_reported_at_the_keys_that_they_name() -> None:
     assert problems({"name": "forbidden"}, {("name",): 8}) == ["f:8: name: it is forbidden"]
 
 
-def test_a_wrong_entry_in_a_union_is_told_by_its_entry() -> None:
+def test_an_invalid_entry_in_a_union_is_reported_at_the_entry() -> None:
     (text,) = problems({"name": "x", "mixed": ({"a": 1}, "b")}, {("mixed",): 5, ("mixed", 1): 6})
     assert text == "f:6: mixed.1: expected `key: value` pairs, received 'b' (text)"
 

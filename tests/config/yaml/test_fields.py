@@ -16,8 +16,8 @@ from toolkit.config.yaml.fields import (
 from toolkit.config.yaml.named_calls import ClosedModel, UnknownNameError
 
 
-def parse_even(value: Any, own: Any) -> int:
-    if value in own:
+def parse_even(value: Any, plugins: Any) -> int:
+    if value in plugins:
         return 0
     if not isinstance(value, int | str) or len(str(value)) % 2:
         raise ValueError(f"expected an even number of signs, received {value!r}")
@@ -72,23 +72,23 @@ def test_nothing_else_is_a_name(value: Any) -> None:
     assert problem(named=value)["loc"][0] == "named"
 
 
-def test_a_word_that_is_not_allowed_comes_with_those_that_are() -> None:
+def test_an_invalid_word_is_reported_with_the_allowed_ones() -> None:
     error = problem(word="lift")["ctx"]["error"]
     assert isinstance(error, UnknownNameError)
     assert (error.received, error.allowed) == ("lift", ("left", "right"))
 
 
-def test_what_parse_says_is_heard_before_the_types() -> None:
+def test_parse_runs_before_the_types_are_checked() -> None:
     assert Example(even="four").even == "four"
     assert "expected an even number of signs, received 'odd'" in problem(even="odd")["msg"]
     assert "expected an even number of signs, received 123" in problem(even=123)["msg"]
     assert problem(even=12)["type"] == "string_type"
 
 
-def test_parse_learns_the_names_of_the_user() -> None:
+def test_parse_receives_the_names_of_plugins() -> None:
     with pytest.raises(ValidationError):
         Example.model_validate({"even": "own"})
-    assert Example.model_validate({"even": "own"}, context={"own": {"own"}}).even == "own"
+    assert Example.model_validate({"even": "own"}, context={"plugins": {"own"}}).even == "own"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,6 @@ def test_hours_minutes_and_seconds(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "8", "h", "8 hours", "30m1h", "-1h", "0s", "0h0m", "1h1h", "1 5m", "8H", "٣h", "1e3s", "9" * 400 + "h"]
 )
-def test_anything_else_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(ValueError, match="such as 8h, 90m, 1h30m or 45s, received"):
+def test_other_durations_are_rejected_with_examples(text: str) -> None:
+    with pytest.raises(ValueError, match=r"for example 8h, 90m, 1h30m or 45s\), received"):
         parse_duration(text)

@@ -10,7 +10,7 @@ from toolkit.config.yaml.named_calls import (
     ProblemsAtError,
     UnknownNameError,
     checked_call,
-    is_own,
+    is_plugin,
     read_call,
     read_calls,
 )
@@ -25,7 +25,7 @@ class Stopping(ClosedModel):
 KINDS = {"Stopping": Stopping}
 
 
-def test_the_three_forms_say_the_same() -> None:
+def test_the_three_forms_are_equivalent() -> None:
     assert read_calls("A") == (Call("A"),)
     assert read_calls({"A": {"x": 1}, "B": None}) == (Call("A", {"x": 1}, ("A",)), Call("B", {}, ("B",)))
     assert read_calls((({"A": {"x": 1}}), "B", "B")) == (
@@ -36,13 +36,13 @@ def test_the_three_forms_say_the_same() -> None:
 
 
 @pytest.mark.parametrize("value", [3, None, True])
-def test_other_forms_are_refused(value: object) -> None:
+def test_other_forms_are_rejected(value: object) -> None:
     with pytest.raises(ValueError, match="expected a name"):
         read_calls(value)
 
 
 @pytest.mark.parametrize("value", [{"A": 3}, [{"A": {}, "B": {}}], [3]])
-def test_wrong_entries_are_refused_where_they_stand(value: object) -> None:
+def test_invalid_entries_are_rejected_at_their_path(value: object) -> None:
     with pytest.raises(ProblemsAtError) as error:
         read_calls(value)
     assert error.value.problems[0][0]
@@ -54,11 +54,11 @@ def test_exactly_one() -> None:
         read_call(["A", "B"])
 
 
-def test_own_names() -> None:
-    assert is_own("mine", ["mine"])
-    assert is_own("package.module.name", [])
-    assert not is_own("mine", [])
-    assert not is_own("../evil", [])
+def test_names_of_plugins() -> None:
+    assert is_plugin("mine", ["mine"])
+    assert is_plugin("package.module.name", [])
+    assert not is_plugin("mine", [])
+    assert not is_plugin("../evil", [])
     assert checked_call(Call("mine", {"anything": 1}), KINDS, ["mine"]) is None
 
 
@@ -85,7 +85,7 @@ class Checked(ClosedModel):
         (
             {"callbacks": {"Stopping": {"patiense": 3}}},
             ("callbacks", "Stopping", "patiense"),
-            "unknown key 'patiense' in callbacks.Stopping; did you mean 'patience'? Allowed: patience, mode",
+            "callbacks.Stopping: key 'patiense' is not valid; did you mean 'patience'? choose from patience, mode",
         ),
         (
             {"callbacks": ({"Stopping": {"patience": "x"}},)},
@@ -95,9 +95,9 @@ class Checked(ClosedModel):
         (
             {"callbacks": {"Stoping": None}},
             ("callbacks", "Stoping"),
-            "unknown name 'Stoping' in callbacks; did you mean 'Stopping'? Allowed: Stopping",
+            "callbacks: 'Stoping' is not valid; did you mean 'Stopping'? choose from Stopping",
         ),
-        ({"callbacks": "Stopping"}, ("callbacks",), "the key callbacks.patience is missing"),
+        ({"callbacks": "Stopping"}, ("callbacks",), "required key callbacks.patience is missing"),
     ],
 )
 def test_messages_point_at_the_line_of_the_argument(tree: dict, key: tuple, text: str) -> None:

@@ -64,13 +64,13 @@ def test_values_are_yaml_1_2_and_plain(text: str, value: object) -> None:
     assert type(found) is type(value)
 
 
-def test_aliases_are_what_they_stand_for(tmp_path: Path) -> None:
+def test_aliases_are_resolved(tmp_path: Path) -> None:
     tree = read(tmp_path, "a: &yes true\nb: *yes\nc: &map {x: 1}\nd: *map\n")
     assert tree == {"a": True, "b": True, "c": {"x": 1}, "d": {"x": 1}}
     assert tree["b"] is True
 
 
-def test_keys_are_texts_and_entries_know_their_lines(tmp_path: Path) -> None:
+def test_keys_are_text_and_entries_have_lines(tmp_path: Path) -> None:
     path = write(
         tmp_path, "# a comment\ndata:\n  images: x\n\n  7: y\nlist:\n  - a: 1\n    b: 2\n  - c\nflow: [1,\n  2]\n"
     )
@@ -106,7 +106,7 @@ def test_json_is_read_too(tmp_path: Path, indent: int | str | None) -> None:
     assert read(tmp_path, json.dumps(data, indent=indent)) == data | {"shape": (256, 256, 3)}
 
 
-def test_a_byte_order_mark_and_windows_lines_are_no_matter(tmp_path: Path) -> None:
+def test_byte_order_marks_and_windows_line_ends_are_accepted(tmp_path: Path) -> None:
     assert read(tmp_path, "\ufeffa: 1\r\nb:\r\n  - 2\r\n") == {"a": 1, "b": (2,)}
 
 
@@ -116,12 +116,12 @@ def test_a_byte_order_mark_and_windows_lines_are_no_matter(tmp_path: Path) -> No
         ("a: 1\nb: 2\na: 3\n", 3, 'duplicate key "a"'),
         ("a:\n  b: 1\n  c: 2\n  b: 1\n", 4, 'duplicate key "b"'),
         ('{"a": 1,\n "a": 1}', 2, 'duplicate key "a"'),
-        ("a: 1\nb: [1, 2\nc: 3\n", 3, "not valid YAML"),
-        ("a: 1\n b: 2\n", 2, "not valid YAML"),
-        ("a: b: c\n", 1, "not valid YAML"),
-        ("a:\n\tb: 1\n", 2, "not valid YAML"),
-        ("a: 1\nb: *nowhere\n", 2, "not valid YAML"),
-        ("a: 1\n---\nb: 2\n", 2, "not valid YAML"),
+        ("a: 1\nb: [1, 2\nc: 3\n", 3, "invalid YAML"),
+        ("a: 1\n b: 2\n", 2, "invalid YAML"),
+        ("a: b: c\n", 1, "invalid YAML"),
+        ("a:\n\tb: 1\n", 2, "invalid YAML"),
+        ("a: 1\nb: *nowhere\n", 2, "invalid YAML"),
+        ("a: 1\n---\nb: 2\n", 2, "invalid YAML"),
         ("", 1, "expected `key: value` lines, received nothing"),
         ("# nothing but this\n", 1, "expected `key: value` lines, received nothing"),
         ("- a\n- b\n", 1, "expected `key: value` lines, received a list"),
@@ -137,14 +137,14 @@ def test_an_error_names_file_and_line(tmp_path: Path, text: str, line: int, prob
 
 
 @pytest.mark.parametrize("text", ["a: !!int x\n", "a: \x00\n", "a: " + "9" * 5000, "a: 2018-99-99\n"])
-def test_a_value_that_cannot_be_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
+def test_an_invalid_value_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, text)
-    with pytest.raises(ConfigError, match="this is not valid YAML") as caught:
+    with pytest.raises(ConfigError, match="invalid YAML") as caught:
         read_document(path)
     assert str(caught.value).startswith(str(path))
 
 
-def test_aliases_that_multiply_are_refused(tmp_path: Path) -> None:
+def test_aliases_that_multiply_are_rejected(tmp_path: Path) -> None:
     lines = ["a0: &a0 [" + ", ".join("x" * 10) + "]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     with pytest.raises(ConfigError, match="aliases that multiply"):
@@ -152,7 +152,7 @@ def test_aliases_that_multiply_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("opening", "closing"), ["[]", "{}"])
-def test_bottomless_nesting_is_refused(tmp_path: Path, opening: str, closing: str) -> None:
+def test_deep_nesting_is_rejected(tmp_path: Path, opening: str, closing: str) -> None:
     with pytest.raises(ConfigError, match="nested too deeply"):
         read(tmp_path, "a: " + opening * 500 + closing * 500)
 
@@ -169,7 +169,7 @@ def test_tags_run_no_code(tmp_path: Path) -> None:
     assert tree == {"a": (), "b": "x"}
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     latin = tmp_path / "latin.yaml"
     latin.write_bytes(b"a: \xe9\n")
     for path in (tmp_path / "absent.yaml", tmp_path, latin):
@@ -185,7 +185,7 @@ def test_an_error_in_a_value_names_its_source() -> None:
         assert str(caught.value).startswith(f"--set lr={text}")
 
 
-def test_positions_read_as_editors_want_them() -> None:
+def test_positions_have_the_format_of_editors() -> None:
     assert str(Position("config.yaml", 7)) == "config.yaml:7"
     assert str(Position("--set lr=1", 0)) == "--set lr=1"
 
@@ -248,7 +248,7 @@ def test_lists_and_tuples_are_written_alike() -> None:
     assert write_yaml({"shape": [1, [2, 3]]}) == write_yaml({"shape": (1, (2, 3))})
 
 
-def test_what_is_written_is_what_a_person_would_write() -> None:
+def test_yaml_is_written_as_people_write_it() -> None:
     tree = {"data": {"test": None}, "shape": (256, 256, 3), "metrics": (), "stages": ({"epochs": 2, "lr": 0.001},)}
     expected = "data:\n  test: null\nshape: [256, 256, 3]\nmetrics: []\nstages:\n  - epochs: 2\n    lr: 0.001\n"
     assert write_yaml(tree) == expected

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from toolkit.core.ensembling.means import MEANS, Blender, Mean, count_levels, round_levels
-from toolkit.core.recipe.probabilities import quantise, to_levels
+from toolkit.core.ensembling.means import MEANS, Blender, Mean, round_levels
+from toolkit.core.recipe.probabilities import quantise
 
 SHAPE = (7, 9, 2)
 
@@ -19,8 +19,7 @@ def exclusive(seed: int) -> np.ndarray:
 
 
 def blend(mean: Mean, maps: list[np.ndarray], weights: list[float], activation: str = "sigmoid") -> np.ndarray:
-    counts = np.stack([count_levels(stored) for stored in maps])
-    blended = Blender(mean, activation, counts).blend(dict(enumerate(maps)), weights, "uint8")  # type: ignore[arg-type]
+    blended = Blender(mean, activation).blend(dict(enumerate(maps)), weights, "uint8")  # type: ignore[arg-type]
     assert blended.dtype == np.float32
     found = quantise(blended)
     assert np.array_equal(found.astype(np.float32) / np.float32(255), blended)  # rounded to levels already
@@ -80,7 +79,7 @@ def test_only_the_ratio_of_weights_matters(mean: Mean, factor: float) -> None:
     assert np.array_equal(blend(mean, maps, scaled), blend(mean, maps, weights))
 
 
-@pytest.mark.parametrize("mean", ["probability", "logit", "vote"])
+@pytest.mark.parametrize("mean", MEANS)
 def test_a_member_without_the_image_is_left_out(mean: Mean) -> None:
     one, other = levels(0), levels(1)
     blender = Blender(mean)
@@ -93,8 +92,6 @@ def test_a_member_without_the_image_is_left_out(mean: Mean) -> None:
 def test_what_has_no_weight_cannot_be_blended() -> None:
     with pytest.raises(ValueError, match="no member with a weight"):
         Blender().blend({1: levels(0)}, [1, 0], "uint8")
-    with pytest.raises(ValueError, match="counts"):
-        Blender("rank").blend({0: levels(0)}, [1], "uint8")
 
 
 def test_a_mean_of_probabilities_by_hand() -> None:
@@ -124,17 +121,6 @@ def test_votes_by_hand() -> None:
     assert blend("vote", maps[1:], [1, 1])[0, 0, 0] == 127  # a tie is no majority: 0.5 is not above 0.5
 
 
-def test_ranks_do_not_care_how_probabilities_are_spread() -> None:
-    """A member's levels through any rising curve have the same ranks; those of both together are in between."""
-    random = np.random.default_rng(0)
-    one = random.integers(0, 100, (30, 30, 1)).astype(np.uint8)
-    curve = np.sort(random.choice(256, 100, replace=False)).astype(np.uint8)
-    found = blend("rank", [one, curve[one]], [1, 1])
-    order = np.argsort(one.ravel(), kind="stable")
-    assert (np.diff(found.ravel()[order].astype(int)) >= 0).all()  # the common order of the pixels stays
-    assert len(np.unique(found)) > 90
-
-
 @pytest.mark.parametrize("mean", MEANS)
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 def test_half_precision_gives_the_same_up_to_a_level(mean: Mean, activation: str) -> None:
@@ -153,12 +139,3 @@ def test_maps_kept_in_half_precision_are_not_rounded_to_levels() -> None:
 
 def test_levels_round_half_down() -> None:
     assert round_levels(np.array([0.5, 1.5, 1.5000001, 1.51, 254.9, 255.2, -0.1])).tolist() == [0, 1, 1, 2, 255, 255, 0]
-
-
-def test_levels_are_counted_by_class() -> None:
-    stored = levels(0)
-    counts = count_levels(stored)
-    assert counts.shape == (2, 256)
-    assert [counts[1, level] for level in range(256)] == [(stored[..., 1] == level).sum() for level in range(256)]
-    half = (stored.astype(np.float32) / 255).astype(np.float16)
-    assert np.array_equal(count_levels(half), count_levels(to_levels(half)))

@@ -1,27 +1,17 @@
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from toolkit.core.ensembling.candidate_scores import Choice, Folds, MemberWeights, Weighed, weigh
+from toolkit.core.ensembling.candidate_scores import CandidateScores, MemberWeights, searched_folds
 from toolkit.core.ensembling.means import Blender
-from toolkit.core.ensembling.weight_search import by_adding, by_selection, indicator, reduced, search_folds
+from toolkit.core.ensembling.weight_search import Scores, by_adding, by_selection, indicator, reduced, search_folds
 from toolkit.core.metrics.area import AreaMetric, dice
 
 
-@dataclass(frozen=True)
-class Distance:
-    """A candidate whose score falls with its distance from a goal, another one for each fold."""
-
-    shares: np.ndarray
-    goals: np.ndarray
-
-    def best(self, folds: Folds) -> Choice:
-        return Choice(-float(np.abs(self.shares - self.goals[folds].mean(axis=0)).sum()))
-
-    def untuned(self) -> float:
-        return self.best(np.ones(len(self.goals), np.bool_)).score
+def distances(shares: np.ndarray, goals: np.ndarray, sign: int = -1) -> Scores:
+    """Scores that fall with the distance from a goal, another one for each fold."""
+    return tuple(sign * float(np.abs(shares - goals[seen].mean(axis=0)).sum()) for seen in searched_folds(len(goals)))
 
 
 class Evaluating:
@@ -31,9 +21,9 @@ class Evaluating:
         self.goals = np.array(goals)
         self.passes: list[list[MemberWeights]] = []
 
-    def __call__(self, candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
+    def __call__(self, candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Scores]:
         self.passes.append(list(candidates))
-        return {weights: Distance(np.array(weights) / sum(weights), self.goals) for weights in candidates}
+        return {weights: distances(shares(weights), self.goals) for weights in candidates}
 
 
 def shares(weights: MemberWeights) -> np.ndarray:
@@ -78,20 +68,16 @@ def test_a_candidate_is_measured_once() -> None:
 
 
 def test_where_less_is_better_the_lowest_is_found() -> None:
-    class Error(Distance):
-        def best(self, folds: Folds) -> Choice:
-            return Choice(-super().best(folds).score)
-
-    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
-        return {weights: Error(shares(weights), np.array([[0.3, 0.7]] * 2)) for weights in candidates}
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Scores]:
+        return {weights: distances(shares(weights), np.array([[0.3, 0.7]] * 2), sign=1) for weights in candidates}
 
     _, best, _ = search_folds(evaluate, 2, "min", lambda: by_selection(2))
     assert np.abs(shares(best) - (0.3, 0.7)).max() < 0.03
 
 
 def test_what_scores_alike_is_left_to_the_fewest_and_the_first() -> None:
-    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
-        return {weights: Distance(np.zeros(1), np.zeros((2, 1))) for weights in candidates}
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Scores]:
+        return dict.fromkeys(candidates, (0.0, 0.0, 0.0))
 
     _, best, _ = search_folds(evaluate, 2, "max", lambda: by_selection(4))
     assert best == (1, 0, 0, 0)
@@ -100,12 +86,8 @@ def test_what_scores_alike_is_left_to_the_fewest_and_the_first() -> None:
 
 
 def test_without_any_score_the_first_member_stays() -> None:
-    class Nothing(Distance):
-        def best(self, folds: Folds) -> Choice:
-            return Choice(np.nan)
-
-    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
-        return {weights: Nothing(np.zeros(1), np.zeros((2, 1))) for weights in candidates}
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Scores]:
+        return dict.fromkeys(candidates, (np.nan, np.nan, np.nan))
 
     assert search_folds(evaluate, 2, "max", lambda: by_selection(2))[1] == (1, 0)
 
@@ -113,13 +95,10 @@ def test_without_any_score_the_first_member_stays() -> None:
 def test_sets_grow_by_what_helps_most() -> None:
     gains = {1: 0.1, 2: 0.3, 3: -0.2, 4: 0.05}
 
-    @dataclass(frozen=True)
-    class Sum(Distance):
-        def best(self, folds: Folds) -> Choice:
-            return Choice(sum(gains.get(number, 0) for number in np.flatnonzero(self.shares)))
-
-    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
-        return {weights: Sum(np.array(weights), np.zeros((2, 1))) for weights in candidates}
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Scores]:
+        return {
+            weights: (sum(gains.get(number, 0) for number in np.flatnonzero(weights)),) * 3 for weights in candidates
+        }
 
     known, order, _ = search_folds(evaluate, 2, "max", lambda: by_adding(5))
     assert order == (0, 2, 1, 4)
@@ -131,11 +110,11 @@ METRIC = AreaMetric("dice", 1, formula=dice())
 
 
 def search_maps(members: list[list[np.ndarray]], truth: list[np.ndarray]) -> MemberWeights:
-    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
-        weighing = weigh(METRIC, Blender(), 2, candidates)
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Scores]:
+        scores = CandidateScores(METRIC, Blender(), 2, candidates)
         for number, (*maps, labels) in enumerate(zip(*members, truth, strict=True)):
-            weighing.add(number % 2, maps, labels, None)
-        return weighing.finish()
+            scores.add(number % 2, maps, labels, None)
+        return scores.finish()
 
     return search_folds(evaluate, 2, "max", lambda: by_selection(len(members)))[1]
 

@@ -15,7 +15,7 @@ def coverages(count: int, seed: int = 0) -> np.ndarray:
 
 
 def dealt(coverage: np.ndarray, folds_count: int, *, seed: int, stratified: bool = True) -> np.ndarray:
-    """The folds of images that are no groups."""
+    """The folds of images without groups."""
     strata = by_coverage(coverage) if stratified else NO_STRATA
     return assign_folds(strata, np.arange(len(coverage)), folds_count, seed=seed)
 
@@ -56,13 +56,13 @@ def test_large_and_small_masks_are_in_every_fold() -> None:
         assert sorted(tenth) == [0, 1, 2, 3, 4]
 
 
-def test_which_fold_gets_the_larger_mask_is_drawn() -> None:
+def test_which_fold_gets_the_larger_mask_is_random() -> None:
     folds = dealt(np.linspace(0.01, 1, 200), 2, seed=0)
     assert 30 < folds[::2].sum() < 70
 
 
 @KINDS
-def test_neighbours_of_equal_coverage_are_held_out_together_as_often_as_others(stratified: bool) -> None:
+def test_neighbours_of_equal_coverage_share_a_fold_as_often_as_others(stratified: bool) -> None:
     empty = np.zeros(40)
     together = sum(
         folds[0] == folds[1] for folds in (dealt(empty, 4, seed=seed, stratified=stratified) for seed in range(200))
@@ -86,13 +86,13 @@ def test_another_seed_gives_other_folds(stratified: bool) -> None:
     assert len(drawn) == 20
 
 
-def test_only_stratified_folds_look_at_the_coverage() -> None:
+def test_only_stratified_folds_use_coverage() -> None:
     first, second = coverages(90, 1), coverages(90, 2)
     assert np.array_equal(dealt(first, 5, seed=0, stratified=False), dealt(second, 5, seed=0, stratified=False))
     assert not np.array_equal(dealt(first, 5, seed=0), dealt(second, 5, seed=0))
 
 
-def test_the_coverage_is_left_as_it_was() -> None:
+def test_the_coverage_is_not_changed() -> None:
     coverage = coverages(30)
     before = coverage.copy()
     dealt(coverage, 3, seed=0)
@@ -101,12 +101,12 @@ def test_the_coverage_is_left_as_it_was() -> None:
 
 @KINDS
 @pytest.mark.parametrize("folds_count", [-1, 0, 1, 8])
-def test_an_impossible_number_of_folds_is_refused(folds_count: int, stratified: bool) -> None:
+def test_invalid_numbers_of_folds_are_rejected(folds_count: int, stratified: bool) -> None:
     with pytest.raises(ValueError, match=rf"from 2 to the number of images \(7\), received {folds_count}"):
         dealt(coverages(7), folds_count, seed=0, stratified=stratified)
 
 
-def test_folds_are_those_that_they_have_always_been() -> None:
+def test_folds_do_not_change_between_versions() -> None:
     coverage = coverages(24)
     stratified = "002011331011232332302102"
     at_random = "123001100222130321032133"
@@ -116,9 +116,7 @@ def test_folds_are_those_that_they_have_always_been() -> None:
 
 @pytest.mark.parametrize("stratified", [True, False])
 @pytest.mark.parametrize(("count", "share"), [(2, 0.01), (2, 0.9), (10, 0.2), (57, 0.1), (1000, 0.25)])
-def test_a_part_has_its_share_of_images_of_empty_ones_and_of_every_size(
-    count: int, share: float, stratified: bool
-) -> None:
+def test_a_drawn_share_is_representative(count: int, share: float, stratified: bool) -> None:
     coverage = np.sort(coverages(count))
     strata = by_coverage(coverage) if stratified else NO_STRATA
     drawn = draw_part(strata, np.arange(count), share, "hold-out", 3)
@@ -131,7 +129,7 @@ def test_a_part_has_its_share_of_images_of_empty_ones_and_of_every_size(
             assert abs(drawn[start : start + 10].sum() - 10 * rate) < 1
 
 
-def test_every_image_is_drawn_as_often_as_others() -> None:
+def test_all_images_are_drawn_equally_often() -> None:
     coverage = coverages(20)
     times = sum(draw_part(by_coverage(coverage), np.arange(20), 0.2, "hold-out", seed) for seed in range(500))
     assert (np.abs(times - 100) < 45).all()
@@ -139,7 +137,7 @@ def test_every_image_is_drawn_as_often_as_others() -> None:
 
 @pytest.mark.parametrize("strata", [NO_STRATA, by_coverage(coverages(60)), Strata(labels=coverages(60)[:, None] > 0.5)])
 @pytest.mark.parametrize("grouped", [False, True])
-def test_the_hold_out_is_for_no_fold_and_the_rest_is_divided(strata: Strata, grouped: bool) -> None:
+def test_images_outside_the_hold_out_are_divided_into_folds(strata: Strata, grouped: bool) -> None:
     groups = np.arange(60) // 3 if grouped else np.arange(60)
     folds = draw_folds(FoldRules(4, seed=1, test_split=0.2), strata, groups)
     assert (folds == HOLDOUT).sum() == 12
@@ -147,7 +145,7 @@ def test_the_hold_out_is_for_no_fold_and_the_rest_is_divided(strata: Strata, gro
     assert all(len(set(folds[groups == group])) == 1 for group in set(groups.tolist()))
 
 
-def test_the_hold_out_depends_on_its_own_seed_alone() -> None:
+def test_the_hold_out_depends_only_on_its_seed() -> None:
     strata, groups = by_coverage(coverages(60)), np.arange(60)
 
     def drawn(seed: int, folds_count: int, test_split_seed: int) -> list[int]:
@@ -157,7 +155,7 @@ def test_the_hold_out_depends_on_its_own_seed_alone() -> None:
     assert drawn(0, 5, 7) == drawn(1, 3, 7) != drawn(0, 5, 8)
 
 
-def test_a_single_fold_holds_out_its_share_of_what_is_not_in_the_hold_out() -> None:
+def test_a_single_fold_holds_out_its_share_of_images_outside_the_hold_out() -> None:
     rules = FoldRules(1, 0, validation_split=0.25, test_split=0.2)
     folds = draw_folds(rules, by_coverage(coverages(100)), np.arange(100))
     assert (folds == HOLDOUT).sum() == 20
@@ -165,8 +163,8 @@ def test_a_single_fold_holds_out_its_share_of_what_is_not_in_the_hold_out() -> N
     assert (folds == TRAIN).sum() == 60
 
 
-def test_too_many_folds_for_the_groups_are_refused() -> None:
+def test_too_many_folds_for_the_groups_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"from 2 to the number of groups \(3\), received 4"):
         assign_folds(NO_STRATA, np.array([0, 1, 2, 0]), 4, seed=0)
-    with pytest.raises(ValueError, match="two groups or more, received 1"):
+    with pytest.raises(ValueError, match="at least two groups, received 1"):
         draw_part(NO_STRATA, np.zeros(4, np.int64), 0.5, "hold-out", 0)

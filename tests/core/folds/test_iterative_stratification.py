@@ -10,9 +10,7 @@ def equal(parts: int) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(("images", "labels", "parts"), [(20, 2, 2), (37, 5, 4), (101, 7, 5), (6, 6, 3)])
-def test_of_labels_that_exclude_each_other_counts_differ_by_one_at_most(
-    images: int, labels: int, parts: int, seed: int
-) -> None:
+def test_counts_of_exclusive_labels_differ_by_one_at_most(images: int, labels: int, parts: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     codes = random.integers(0, labels, images)
     found = stratify(codes[:, None] == np.arange(labels), equal(parts), random)
@@ -34,7 +32,7 @@ def test_rare_and_common_labels_have_their_share_in_every_part(seed: int) -> Non
     assert np.abs(np.bincount(found) - shares * 400).max() <= 12
 
 
-def test_it_beats_chance_at_the_rarest_label() -> None:
+def test_the_rarest_label_is_spread_better_than_at_random() -> None:
     random = np.random.default_rng(0)
     labels = np.zeros((200, 3), np.bool_)
     labels[:, 0] = random.random(200) < 0.6
@@ -47,12 +45,12 @@ def test_it_beats_chance_at_the_rarest_label() -> None:
 
 
 @pytest.mark.parametrize("labels", [0, 3])
-def test_images_without_labels_fill_up_the_parts(labels: int) -> None:
+def test_images_without_labels_even_out_the_parts(labels: int) -> None:
     found = stratify(np.zeros((11, labels), np.bool_), equal(4), np.random.default_rng(0))
     assert sorted(np.bincount(found)) == [2, 3, 3, 3]
 
 
-def test_equal_draws_give_equal_parts_and_others_others() -> None:
+def test_divisions_are_reproducible_and_depend_on_the_seed() -> None:
     labels = np.random.default_rng(0).random((60, 4)) < 0.4
     drawn = [tuple(stratify(labels, equal(3), np.random.default_rng(seed))) for seed in (0, 0, 1, 2)]
     assert drawn[0] == drawn[1]

@@ -51,25 +51,25 @@ def test_a_changed_copy_is_recognised(change: str) -> None:
     assert found == ((2, 6),)
 
 
-def test_crops_beside_each_other_and_turned_images_are_not_alike() -> None:
+def test_neighbouring_crops_and_rotated_images_are_not_alike() -> None:
     whole = scene(0, (240, 480))
     crops = [whole[top : top + 120, left : left + 160] for top in (0, 60, 120) for left in (0, 40, 80, 160, 240, 320)]
     turned = [whole[:120, :160][:, ::-1], whole[:120, :160][::-1], whole[:120, :120].swapaxes(0, 1)]
     assert near_duplicate_groups(thumbnails(*crops, *turned)) == ()
 
 
-def test_images_without_contrast_are_like_none() -> None:
+def test_images_without_contrast_are_in_no_group() -> None:
     flat = [np.full((40, 40, 3), value, np.uint8) for value in (0, 0, 7, 255)]
     assert near_duplicate_groups(thumbnails(*flat, noisy(flat[2], 1), noisy(flat[2], 1))) == ()
 
 
-def test_a_streak_alone_makes_no_likeness() -> None:
+def test_a_common_streak_does_not_make_images_alike() -> None:
     streaks = np.full((2, 100, 100, 1), 30, np.uint8)
     streaks[0, 97:, 60:] = streaks[1, 98:, 62:] = 250
     assert near_duplicate_groups(thumbnails(*streaks)) == ()
 
 
-def test_alike_by_way_of_a_third_is_one_group() -> None:
+def test_images_similar_through_a_third_form_one_group() -> None:
     """Slow video: each picture is like the next, the last is not like the first."""
     whole = scene(3, (128, 400))
     frames = thumbnails(*[whole[:, left : left + 300] for left in range(0, 60, 2)])
@@ -88,14 +88,14 @@ def test_groups_do_not_depend_on_the_order() -> None:
     }
 
 
-def test_distances_are_those_of_brute_force() -> None:
+def test_distances_equal_brute_force() -> None:
     hashes = perceptual_hashes(thumbnails(*map(scene, range(7))))
     bits = np.unpackbits(hashes.view(np.uint8), axis=1)
     expected = (bits[:3, None] != bits[None]).sum(axis=2)
     assert np.array_equal(hamming_distances(hashes[:3], hashes), expected)
 
 
-def test_many_images_are_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_images_are_compared_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     small = thumbnails(*(scene(seed % 8) for seed in range(20)))
     whole = near_duplicate_groups(small)
     monkeypatch.setattr("toolkit.core.images.duplicates._AT_ONCE", 50)
@@ -104,19 +104,19 @@ def test_many_images_are_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 5, 9])
-def test_thumbnails_are_means(channels: int) -> None:
+def test_thumbnails_average_pixels(channels: int) -> None:
     image = np.random.default_rng(channels).integers(0, 256, (64, 96, channels), np.uint8)
     expected = image.reshape(32, 2, 32, 3, channels).mean(axis=(1, 3, 4))
     assert np.abs(thumbnail(image).astype(float) - expected).max() <= 1
     assert thumbnail(image[:7, :5]).shape == (32, 32)
 
 
-def test_no_images_are_no_groups() -> None:
+def test_no_images_give_no_groups() -> None:
     assert near_duplicate_groups(np.empty((0, 32, 32), np.uint8)) == ()
     assert near_duplicate_groups(thumbnails(scene(0))) == ()
 
 
-def test_equal_digests_are_groups_in_the_order_of_their_first() -> None:
+def test_groups_of_equal_digests_are_in_the_order_of_their_first_images() -> None:
     digests = ["b", "a", "b", "c", "a", "c", "b", "d"]
     left_out = np.array([0, 0, 0, 1, 0, 1, 0, 0], bool)
     assert equal_groups(digests, left_out) == ((0, 2, 6), (1, 4))

@@ -32,7 +32,7 @@ def noise(size: tuple[int, int], channels: int = 3) -> np.ndarray:
 
 
 def disc(size: tuple[int, int]) -> np.ndarray:
-    """An ellipse off the centre: it tells a shift, a swap of axes and a mirror apart."""
+    """An ellipse off the centre, which reveals shifts, swapped axes and mirroring."""
     y, x = np.ogrid[: size[0], : size[1]]
     height, width = size
     return ((y - 0.4 * height) / (0.27 * height)) ** 2 + ((x - 0.6 * width) / (0.33 * width)) ** 2 < 1
@@ -40,7 +40,7 @@ def disc(size: tuple[int, int]) -> np.ndarray:
 
 @POLICIES
 @PAIRS
-def test_sizes_are_the_networks_and_the_images_again(
+def test_images_get_the_input_size_and_predictions_the_image_size(
     size: tuple[int, int], shape: tuple[int, int], resize: str
 ) -> None:
     placement = place(size, shape, resize)
@@ -53,7 +53,7 @@ def test_sizes_are_the_networks_and_the_images_again(
 
 
 @pytest.mark.parametrize("size", [(101, 101), (128, 96), (1, 1), (1, 128), (128, 1), (127, 60)])
-def test_padding_is_undone_to_the_bit(size: tuple[int, int]) -> None:
+def test_padding_is_undone_exactly(size: tuple[int, int]) -> None:
     placement = place(size, (128, 128), "pad")
     image = noise(size)
     assert np.array_equal(placement.undo(placement.image(image).astype(np.float32)), image)
@@ -64,7 +64,7 @@ def test_padding_is_undone_to_the_bit(size: tuple[int, int]) -> None:
 
 
 @POLICIES
-def test_an_image_of_the_networks_size_stays_as_it_is(resize: str) -> None:
+def test_an_image_of_the_input_size_does_not_change(resize: str) -> None:
     placement = place((64, 96), (64, 96), resize)
     image = noise((64, 96))
     assert np.array_equal(placement.image(image), image)
@@ -79,7 +79,7 @@ def test_padding_mirrors_the_image_around_its_centre() -> None:
     assert placed.tolist() == [[20, 10, 10, 20, 30, 30, 20, 10]] * 2
 
 
-def test_padding_larger_than_the_image_mirrors_again_and_again() -> None:
+def test_padding_larger_than_the_image_mirrors_repeatedly() -> None:
     placed = place((2, 1), (2, 5), "pad").image(np.array([[[1]], [[9]]], np.uint8))
     assert placed[..., 0].tolist() == [[1] * 5, [9] * 5]
 
@@ -94,7 +94,7 @@ def test_padding_larger_than_the_image_mirrors_again_and_again() -> None:
         ((7, 2000), (64, 64), (1, 64), (31, 0)),
     ],
 )
-def test_pad_keeps_pixels_or_at_least_the_aspect(
+def test_pad_keeps_pixels_or_at_least_the_aspect_ratio(
     size: tuple[int, int], shape: tuple[int, int], scaled: tuple[int, int], corner: tuple[int, int]
 ) -> None:
     placement = place(size, shape, "pad")
@@ -121,7 +121,7 @@ def test_fit_scales_up_and_down_until_one_side_fits(
 
 
 @pytest.mark.parametrize(("size", "shape"), [((20, 30), (40, 96)), ((20, 30), (96, 60)), ((16, 48), (64, 96))])
-def test_fitting_to_a_multiple_is_undone_to_the_bit(size: tuple[int, int], shape: tuple[int, int]) -> None:
+def test_fitting_to_a_multiple_is_undone_exactly(size: tuple[int, int], shape: tuple[int, int]) -> None:
     placement = place(size, shape, "fit")
     factor = placement.scaled[0] // size[0]
     assert placement.scaled == (factor * size[0], factor * size[1])
@@ -141,7 +141,7 @@ def test_stretch_fills_the_shape(size: tuple[int, int], shape: tuple[int, int]) 
 
 @POLICIES
 @PAIRS
-def test_a_mask_is_zeros_and_ones(size: tuple[int, int], shape: tuple[int, int], resize: str) -> None:
+def test_a_resized_mask_has_only_zeros_and_ones(size: tuple[int, int], shape: tuple[int, int], resize: str) -> None:
     mask = np.random.default_rng(size).random(size) < 0.5
     assert set(np.unique(place(size, shape, resize).labels(mask.astype(np.uint8)))) <= {0, 1}
     assert place(size, shape, resize).labels(np.ones(size, np.uint8)).all()
@@ -158,7 +158,7 @@ def test_a_mask_is_zeros_and_ones(size: tuple[int, int], shape: tuple[int, int],
         ((128, 64), (64, 64), "pad"),
     ],
 )
-def test_image_and_mask_stay_aligned_to_the_pixel(size: tuple[int, int], shape: tuple[int, int], resize: str) -> None:
+def test_image_and_mask_stay_exactly_aligned(size: tuple[int, int], shape: tuple[int, int], resize: str) -> None:
     mask = np.kron(np.random.default_rng(2).random((size[0] // 2 + 1, size[1] // 2 + 1)) < 0.5, np.ones((2, 2)))
     mask = mask[: size[0], : size[1]].astype(np.bool_)
     image = np.repeat(255 * mask[..., None], 3, axis=2).astype(np.uint8)
@@ -185,7 +185,7 @@ def test_image_and_mask_stay_aligned_at_any_scale(size: tuple[int, int], shape: 
     assert (drawn & placed).sum() > 0.96 * (drawn | placed).sum()
 
 
-def test_a_mask_may_lie_in_memory_in_any_order() -> None:
+def test_the_memory_layout_of_a_mask_does_not_matter() -> None:
     mask = disc((20, 30))
     placement = place((20, 30), (64, 32), "stretch")
     expected = placement.labels(mask.astype(np.uint8))
@@ -217,7 +217,7 @@ def test_probabilities_stay_probabilities(size: tuple[int, int], shape: tuple[in
 @pytest.mark.parametrize(
     ("size", "shape"), [((101, 101), (128, 128)), ((480, 360), (256, 256)), ((90, 200), (64, 96)), ((40, 60), (96, 96))]
 )
-def test_a_smooth_picture_comes_back(size: tuple[int, int], shape: tuple[int, int], resize: str) -> None:
+def test_a_smooth_image_survives_the_round_trip(size: tuple[int, int], shape: tuple[int, int], resize: str) -> None:
     picture = cv2.GaussianBlur(disc(size).astype(np.float32), (0, 0), max(size) / 8)
     picture = np.round(255 * picture / picture.max()).astype(np.uint8)[..., None]
     placement = place(size, shape, resize)
@@ -229,7 +229,7 @@ def test_a_smooth_picture_comes_back(size: tuple[int, int], shape: tuple[int, in
 @POLICIES
 @PAIRS
 @pytest.mark.parametrize("factor", [0.5, 0.75, 1, 1.25, 3])
-def test_in_an_input_of_another_size_an_image_lies_as_it_did(
+def test_placements_scale_with_the_input(
     size: tuple[int, int], shape: tuple[int, int], resize: str, factor: float
 ) -> None:
     placement = place(size, shape, resize)
@@ -246,7 +246,7 @@ def test_in_an_input_of_another_size_an_image_lies_as_it_did(
     assert factor != 1 or there == placement
 
 
-def test_a_mask_is_shrunk_by_area_and_enlarged_to_the_nearest() -> None:
+def test_masks_shrink_by_area_and_grow_by_nearest_pixels() -> None:
     mask = np.array([[1, 1, 0, 0], [0, 0, 0, 1]], np.bool_)
     assert scale_mask(mask, (1, 2)).tolist() == [[True, False]]
     assert np.array_equal(scale_mask(mask, (4, 8)), mask.repeat(2, axis=0).repeat(2, axis=1))

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from toolkit.core.images.tiles import WHOLE, Cutting, Mosaic, TileGrid, blend_weights, tile_starts
+from toolkit.core.images.tiles import UNTILED, Mosaic, TileGrid, Tiling, blend_weights, tile_starts
 
 BLENDS = pytest.mark.parametrize("blend", ["hann", "gaussian", "flat"])
 OVERLAPS = pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.9])
@@ -23,7 +23,7 @@ SIZES = pytest.mark.parametrize(
 
 
 def by_tiles(picture: np.ndarray, grid: TileGrid) -> np.ndarray:
-    """The map of a network that gives back its input, 0 outside the image, where nobody should look."""
+    """The map of an identity network; pixels outside the image are 0 and must not matter."""
     rows, mosaic = [], Mosaic(grid, picture.shape[2])
     for window in grid.windows:
         seen = np.zeros((*window.size, picture.shape[2]), np.float32)
@@ -41,7 +41,7 @@ def noise(size: tuple[int, int], classes: int = 2) -> np.ndarray:
 
 @OVERLAPS
 @pytest.mark.parametrize("length", [1, 31, 32, 33, 100, 1000])
-def test_tiles_reach_from_the_first_pixel_to_the_last_and_overlap_as_asked(length: int, overlap: float) -> None:
+def test_tiles_cover_the_side_and_overlap_as_configured(length: int, overlap: float) -> None:
     starts = tile_starts(length, 32, overlap)
     if length <= 32:
         assert starts == (-((32 - length) // 2),)
@@ -58,7 +58,7 @@ def test_tiles_reach_from_the_first_pixel_to_the_last_and_overlap_as_asked(lengt
 @BLENDS
 @OVERLAPS
 @SIZES
-def test_weights_sum_to_one_everywhere(
+def test_weights_add_up_to_one_everywhere(
     size: tuple[int, int], tile: tuple[int, int], overlap: float, blend: str
 ) -> None:
     for length, side in zip(size, tile, strict=True):
@@ -73,7 +73,7 @@ def test_weights_sum_to_one_everywhere(
 @BLENDS
 @OVERLAPS
 @SIZES
-def test_of_a_network_that_is_the_identity_the_output_is_the_input(
+def test_tiles_of_an_identity_network_give_back_the_image(
     size: tuple[int, int], tile: tuple[int, int], overlap: float, blend: str
 ) -> None:
     picture = noise(size)
@@ -89,12 +89,12 @@ def test_probabilities_stay_probabilities(blend: str) -> None:
     assert found.min() > 1 - 1e-6
 
 
-def test_a_single_tile_is_the_very_map() -> None:
+def test_a_single_tile_is_returned_unchanged() -> None:
     picture = noise((20, 30))
     assert np.array_equal(by_tiles(picture, TileGrid((20, 30), (32, 32), 0.5, "hann")), picture)
 
 
-def test_tiles_that_disagree_leave_no_step() -> None:
+def test_tiles_that_disagree_are_blended_without_a_step() -> None:
     grid = TileGrid((32, 256), (32, 64), 0.5, "hann")
     mosaic, rows = Mosaic(grid, 1), []
     for number, window in enumerate(grid.windows):
@@ -104,7 +104,7 @@ def test_tiles_that_disagree_leave_no_step() -> None:
     assert np.abs(np.diff(found)).max() < 0.06  # side by side it would be 1
 
 
-def test_rows_are_given_away_as_soon_as_no_tile_adds_to_them() -> None:
+def test_rows_are_released_as_soon_as_they_are_complete() -> None:
     picture = noise((100, 50))
     grid = TileGrid((100, 50), (20, 20), 0.25, "hann")
     mosaic = Mosaic(grid, 2)
@@ -118,12 +118,12 @@ def test_rows_are_given_away_as_soon_as_no_tile_adds_to_them() -> None:
             assert given[-1] == 0
 
 
-def test_what_images_are_cut_into() -> None:
-    assert WHOLE.grid((30, 50), (64, 64)).windows[0].size == (30, 50)
-    assert len(WHOLE.grid((3000, 5000), (64, 64)).windows) == 1
-    assert Cutting("tiles").tile((3000, 5000), (64, 96)) == (64, 96)
-    assert Cutting("tiles", scale=0.5).tile((3000, 5000), (64, 96)) == (128, 192)
-    assert Cutting("tiles", scale=3).tile((3000, 5000), (64, 96)) == (21, 32)
-    parts = Cutting("grid", 3, overlap=0.0).grid((100, 50), (64, 64))
+def test_sizes_of_tiles() -> None:
+    assert UNTILED.grid((30, 50), (64, 64)).windows[0].size == (30, 50)
+    assert len(UNTILED.grid((3000, 5000), (64, 64)).windows) == 1
+    assert Tiling("tiles").tile((3000, 5000), (64, 96)) == (64, 96)
+    assert Tiling("tiles", scale=0.5).tile((3000, 5000), (64, 96)) == (128, 192)
+    assert Tiling("tiles", scale=3).tile((3000, 5000), (64, 96)) == (21, 32)
+    parts = Tiling("grid", 3, overlap=0.0).grid((100, 50), (64, 64))
     assert parts.tile == (34, 17)
     assert (len(parts.tops), len(parts.lefts)) == (3, 3)

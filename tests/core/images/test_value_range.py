@@ -5,47 +5,47 @@ from toolkit.core.images.value_range import UnknownRangeError, largest_channel, 
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int16, np.int32, np.float32, np.float64])
-def test_a_range_becomes_0_to_255_and_what_is_outside_the_nearer_end(kind: type) -> None:
+def test_a_range_becomes_0_to_255_and_values_outside_are_clipped(kind: type) -> None:
     pixels = np.array([[0, 100, 350], [600, 1100, 2000]], kind)
     expected = np.rint(np.clip((pixels.astype(float) - 100) / 1000, 0, 1) * 255)
     assert (to_bytes(pixels, [(100, 1100)]) == expected).all()
 
 
-def test_what_is_no_number_becomes_0() -> None:
+def test_nan_becomes_0() -> None:
     assert to_bytes(np.array([[np.nan, np.inf, -np.inf]], np.float32), [(0, 1)]).tolist() == [[0, 255, 0]]
 
 
-def test_each_channel_may_have_a_range_of_its_own() -> None:
+def test_each_channel_may_have_its_own_range() -> None:
     pixels = np.array([[[5, 5]]], np.float32)
     assert to_bytes(pixels, [(0, 5), (5, 10)]).tolist() == [[[255, 0]]]
     with pytest.raises(ValueError, match="has 2 channels, but value_range has 3 entries"):
         to_bytes(pixels, [(0, 5), (5, 10), (0, 1)])
 
 
-def test_bytes_are_left_alone_and_16_bits_keep_the_upper_8() -> None:
+def test_8_bits_stay_and_16_bits_keep_the_upper_8() -> None:
     pixels = np.array([[0, 255]], np.uint8)
     assert to_bytes(pixels, [(0, 10)]) is pixels
     assert to_bytes(pixels > 0).tolist() == [[0, 255]]
     assert to_bytes(np.array([[0x1234]], np.uint16)).tolist() == [[0x12]]
 
 
-def test_without_a_range_the_line_to_type_is_told() -> None:
+def test_without_a_range_the_error_gives_the_line_to_add() -> None:
     with pytest.raises(UnknownRangeError, match=r"float32, from -0\.5 to 3: .*: value_range: \[-0\.5, 3\]"):
         to_bytes(np.array([[-0.5, np.nan, 3]], np.float32))
     with pytest.raises(UnknownRangeError, match="int16"):
         to_bytes(np.zeros((2, 2), np.int16))
-    with pytest.raises(ValueError, match="no numbers"):
+    with pytest.raises(ValueError, match="not a real number"):
         to_bytes(np.zeros((2, 2), np.complex64), [(0, 1)])
 
 
 @pytest.mark.parametrize(("found", "wanted"), [(5, 3), (5, 1), (3, 4), (1, 2)])
-def test_channels_are_not_made_up_or_left_out(found: int, wanted: int) -> None:
+def test_other_numbers_of_channels_are_rejected(found: int, wanted: int) -> None:
     with pytest.raises(ValueError, match=f"has {found} channels, but shape asks for {wanted}"):
         with_channels(np.zeros((2, 3, found), np.uint8), wanted)
     assert with_channels(np.zeros((2, 3, found), np.uint8), None).shape == (2, 3, found)
 
 
-def test_alpha_is_no_value_of_a_mask() -> None:
+def test_alpha_does_not_count_in_the_largest_channel() -> None:
     assert largest_channel(np.array([[[1, 255]]])).tolist() == [[1]]
     assert largest_channel(np.array([[[1, 2, 3, 255]]])).tolist() == [[3]]
     assert largest_channel(np.array([[[1, 2, 3, 4, 5]]])).tolist() == [[5]]

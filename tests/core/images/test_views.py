@@ -10,7 +10,7 @@ from toolkit.core.images.views import VIEWS, View, parse_views, views_folder, vi
 
 SETS = pytest.mark.parametrize("views", VIEWS.values(), ids=list(VIEWS))
 PRODUCTS = ["flips*scales:0.75,1,1.25", "d4*scales:0.5,1", "rot90*hflip", "view:rot90@0.75,hflip", "scales:0.75,1.25"]
-# What NumPy has by these names, on the height and width of an NHWC batch.
+# The NumPy functions of these names, for the height and width of an NHWC batch.
 BY_NUMPY = {
     "identity": lambda batch: batch,
     "hflip": lambda batch: np.flip(batch, 2),
@@ -32,7 +32,7 @@ def names(views: Sequence[View]) -> list[str]:
 
 
 @SETS
-def test_undoing_a_view_gives_the_batch_again(views: tuple[View, ...]) -> None:
+def test_undoing_a_view_gives_back_the_batch(views: tuple[View, ...]) -> None:
     for view in views:
         assert np.array_equal(view.undo(view.apply(batch())), batch())
         assert np.array_equal(view.apply(view.undo(batch())), batch())
@@ -40,23 +40,23 @@ def test_undoing_a_view_gives_the_batch_again(views: tuple[View, ...]) -> None:
 
 
 @SETS
-def test_no_view_of_a_set_repeats_another(views: tuple[View, ...]) -> None:
+def test_the_views_of_a_set_differ(views: tuple[View, ...]) -> None:
     assert len({(view.apply(batch()).shape, view.apply(batch()).tobytes()) for view in views}) == len(views)
     assert len(set(names(views))) == len(views)
 
 
-def test_views_are_what_their_names_say() -> None:
+def test_views_match_their_names() -> None:
     assert {view.name for view in VIEWS["d4"]} == set(BY_NUMPY)
     for view in VIEWS["d4"]:
         assert np.array_equal(view.apply(batch()), BY_NUMPY[view.name](batch()))
 
 
 @SETS
-def test_the_plain_prediction_comes_first(views: tuple[View, ...]) -> None:
+def test_the_identity_comes_first(views: tuple[View, ...]) -> None:
     assert views[0].name == "identity"
 
 
-def test_sets_hold_what_they_are_called() -> None:
+def test_sets_have_the_views_of_their_names() -> None:
     assert {name: len(views) for name, views in VIEWS.items()} == {
         "none": 1, "hflip": 2, "vflip": 2, "flips": 4, "rot180": 2, "rot90": 4, "d4": 8,
     }  # fmt: skip
@@ -64,7 +64,7 @@ def test_sets_hold_what_they_are_called() -> None:
 
 
 @SETS
-def test_one_view_after_another_is_a_view_of_the_set_again(views: tuple[View, ...]) -> None:
+def test_sets_are_closed_under_composition(views: tuple[View, ...]) -> None:
     for first, second in itertools.product(views, repeat=2):
         both = first.then(second)
         assert both in views
@@ -74,11 +74,11 @@ def test_one_view_after_another_is_a_view_of_the_set_again(views: tuple[View, ..
 
 
 @SETS
-def test_the_mean_over_a_set_turns_with_the_image(views: tuple[View, ...]) -> None:
+def test_the_mean_over_a_set_is_equivariant(views: tuple[View, ...]) -> None:
     uneven = np.random.default_rng(1).random((7, 7, 2))
 
     def predict(images: np.ndarray) -> np.ndarray:
-        """Stands for a network: what it says of a pixel depends on its place."""
+        """A stand-in for a network whose output depends on the position of a pixel."""
         _, height, width, _ = images.shape
         return np.cumsum(images * uneven[:height, :width], axis=1) + np.cumsum(images, axis=2)
 
@@ -93,7 +93,7 @@ def test_the_mean_over_a_set_turns_with_the_image(views: tuple[View, ...]) -> No
 
 
 @pytest.mark.parametrize("text", [*VIEWS, *PRODUCTS])
-def test_the_name_of_a_set_is_read_as_that_set(text: str) -> None:
+def test_names_of_sets_are_parsed_back(text: str) -> None:
     views = parse_views(text)
     assert parse_views(views_name(views)) == views
     assert views_name(views[::-1]) == views_name(views)
@@ -124,7 +124,7 @@ def test_the_name_of_a_set_is_read_as_that_set(text: str) -> None:
         ("view:hflip*hflip", "hflip"),
     ],
 )
-def test_a_set_has_one_name_however_it_is_written(text: str, name: str) -> None:
+def test_every_set_has_one_canonical_name(text: str, name: str) -> None:
     assert views_name(parse_views(text)) == name
 
 
@@ -135,7 +135,7 @@ def test_products_of_named_sets_do_not_depend_on_the_order(first: str, second: s
     assert {*parse_views(first), *parse_views(second)} <= set(product)
 
 
-def test_a_product_has_each_different_view_once() -> None:
+def test_products_have_no_duplicates() -> None:
     product = parse_views("flips*scales:0.75,1,1.25")
     assert len(product) == len(set(product)) == 12
     assert product[0] == View()
@@ -151,32 +151,32 @@ def test_single_views_keep_their_order_in_a_product() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("fips", "unknown name 'fips'; did you mean 'flips'? Allowed: none, hflip"),
+        ("fips", "'fips' is not valid; did you mean 'flips'? choose from none, hflip"),
         ("FLIPS", "did you mean 'flips'?"),
-        ("", "unknown name ''"),
-        ("flips*", "unknown name ''"),
-        ("flips*rot9", "unknown name 'rot9'; did you mean 'rot90'?"),
+        ("", "'' is not valid"),
+        ("flips*", "'' is not valid"),
+        ("flips*rot9", "'rot9' is not valid; did you mean 'rot90'?"),
         ("scale:1,2", "did you mean 'scales:'?"),
         ("scales", "did you mean 'scales:'?"),
         ("scales:", "received ''"),
         ("scales:1,", "received ''"),
-        ("scales:big", "expected a number as scale, such as 0.75, received 'big'"),
+        ("scales:big", "expected a number as scale, for example 0.75, received 'big'"),
         ("scales:0", "from 0.25 to 4, received 0"),
         ("scales:-1", "received -1"),
         ("scales:nan", "received nan"),
         ("scales:inf", "received inf"),
         ("scales:2*scales:3", "received 6"),
-        ("view:hflp", "unknown name 'hflp'; did you mean 'hflip'? Allowed: identity"),
+        ("view:hflp", "'hflp' is not valid; did you mean 'hflip'? choose from identity"),
         ("view:hflip@", "received ''"),
-        ("view:", "unknown name ''"),
+        ("view:", "'' is not valid"),
     ],
 )
-def test_what_is_no_set_is_told(text: str, words: str) -> None:
+def test_invalid_sets_are_rejected(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         parse_views(text)
 
 
-def test_names_of_folders_are_safe_and_different() -> None:
+def test_folder_names_are_safe_and_unique() -> None:
     texts = [*VIEWS, *PRODUCTS, *(f"view:{name}" for name in BY_NUMPY if name != "identity"), "view:hflip@0.75"]
     folders = {views_folder(text) for text in texts}
     assert len(folders) == len({views_name(parse_views(text)) for text in texts})
@@ -193,7 +193,7 @@ def test_names_of_folders_are_safe_and_different() -> None:
 @pytest.mark.parametrize("resize", ["stretch", "pad"])
 @pytest.mark.parametrize("view", VIEWS["d4"], ids=names(VIEWS["d4"]))
 @pytest.mark.parametrize("shape", [(48, 72), (64, 96), (80, 120)])
-def test_a_scaled_view_comes_back_to_the_size_of_the_image(view: View, shape: tuple[int, int], resize: str) -> None:
+def test_scaled_views_are_undone_to_the_image_size(view: View, shape: tuple[int, int], resize: str) -> None:
     image = np.zeros((40, 50, 3), np.uint8)
     image[10:25, 20:40] = 200
     placement = place((40, 50), (64, 96), resize).at(shape)

@@ -15,7 +15,7 @@ def shown(window: Window, image: np.ndarray = IMAGE) -> np.ndarray:
 
 
 @pytest.mark.parametrize("window", [Window(0, 0, 6, 7), Window(1, 2, 3, 4), Window(5, 6, 1, 1)])
-def test_inside_it_shows_the_image(window: Window) -> None:
+def test_a_window_inside_gives_the_pixels_of_the_image(window: Window) -> None:
     assert np.array_equal(shown(window), IMAGE[window.top : window.bottom, window.left : window.right])
 
 
@@ -30,13 +30,13 @@ def test_beyond_the_image_pixels_are_mirrored(window: Window) -> None:
     assert np.array_equal(shown(window), expected)
 
 
-def test_channels_stay() -> None:
+def test_channels_are_kept() -> None:
     coloured = np.stack([IMAGE, IMAGE + 50], axis=-1)
     found = shown(Window(-2, -1, 9, 9), coloured)
     assert np.array_equal(found[..., 1], found[..., 0] + 50)
 
 
-def test_windows_are_cut_and_grown() -> None:
+def test_windows_are_clipped_and_enlarged() -> None:
     assert whole((6, 7)) == Window(0, 0, 6, 7)
     assert Window(-3, 2, 5, 9).inside((6, 7)) == Window(0, 2, 2, 5)
     assert Window(4, 4, 2, 2).grown(3, 1) == Window(1, 3, 8, 4)

@@ -12,7 +12,7 @@ from toolkit.core.masks.rle import RleError
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 40), st.integers(1, 40))))
-def test_text_and_lengths_are_decoded_as_cocos_own_tools_do(mask: np.ndarray) -> None:
+def test_texts_and_lengths_are_decoded_like_pycocotools(mask: np.ndarray) -> None:
     encoded = coco_masks.encode(np.asfortranarray(mask.astype(np.uint8)))
     np.testing.assert_array_equal(decode_coco(encoded["counts"], mask.shape), mask)
     np.testing.assert_array_equal(decode_coco(encoded["counts"].decode(), mask.shape), mask)
@@ -28,6 +28,6 @@ def test_any_text_gives_a_mask_or_an_error(text: str) -> None:
 
 
 @pytest.mark.parametrize("counts", [[5], [13], [6, -1, 7], [], [1.5, 10.5], ["a"]])
-def test_lengths_that_do_not_make_up_the_image_are_refused(counts: list[int]) -> None:
+def test_invalid_lengths_are_rejected(counts: list[int]) -> None:
     with pytest.raises(RleError):
         decode_coco(counts, (3, 4))

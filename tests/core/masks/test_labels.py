@@ -1,3 +1,5 @@
+"""Covers toolkit/core/masks/labels.py and the types of toolkit/core/arrays.py."""
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def test_exclusive_classes_begin_at_zero() -> None:
     assert one_hot[1, 1].tolist() == [IGNORE] * 3
 
 
-def test_independent_classes_leave_zero_to_the_background() -> None:
+def test_label_zero_of_independent_classes_is_background() -> None:
     one_hot = planes(LABELS, 2, "sigmoid")
     assert one_hot[0, 0].tolist() == [0, 0]
     assert one_hot[0, 1].tolist() == [1, 0]
@@ -34,23 +36,23 @@ def test_independent_classes_leave_zero_to_the_background() -> None:
     assert one_hot[1, 1].tolist() == [IGNORE] * 2
 
 
-def test_ignored_is_no_foreground() -> None:
+def test_ignored_pixels_are_not_foreground() -> None:
     assert has_foreground(LABELS)
     assert not has_foreground(np.array([[0, IGNORE]], np.uint8))
 
 
-def test_any_value_above_zero_is_foreground_of_a_single_class() -> None:
+def test_every_value_above_zero_is_foreground_of_a_single_class() -> None:
     raw = np.array([[0, 1], [65535, 128]], np.uint16)
     assert BINARY.labels(raw).tolist() == [[0, 1], [1, 1]]
     assert Classes(ignore=(128,)).labels(raw).tolist() == [[0, 1], [1, IGNORE]]
 
 
-def test_a_single_class_may_be_any_values() -> None:
+def test_a_single_class_may_have_any_values() -> None:
     inverted = Classes(values=((0,),))
     assert inverted.labels(np.array([[0, 255]], np.uint8)).tolist() == [[1, 0]]
 
 
-def test_exclusive_classes_know_every_value() -> None:
+def test_unknown_values_of_exclusive_classes_are_rejected() -> None:
     street = Classes(("sky", "road"), "softmax", ((0,), (3, 4)), (11,))
     assert street.labels(np.array([[0, 3, 4, 11]], np.uint8)).tolist() == [[0, 1, 1, IGNORE]]
     with pytest.raises(UnknownValuesError, match=r"no class has: 1, 7; expected sky: 0, road: 3 or 4, ignored: 11"):
@@ -64,7 +66,7 @@ def test_zero_is_background_of_independent_classes() -> None:
         defects.labels(np.array([[3]], np.uint8))
 
 
-def test_pixels_are_counted_by_class_without_ignored() -> None:
+def test_pixels_are_counted_by_class_without_ignored_pixels() -> None:
     assert pixel_counts(LABELS, 3, "softmax").tolist() == [1, 1, 1]
     assert pixel_counts(LABELS, 2, "sigmoid").tolist() == [1, 1]
 
@@ -81,7 +83,7 @@ def test_independent_classes_share_pixels(classes: int) -> None:
 
 
 @pytest.mark.parametrize(("count", "activation"), [(4, "softmax"), (BITS + 1, "sigmoid")])
-def test_other_classes_do_not(count: int, activation: Activation) -> None:
+def test_other_classes_cannot_share_pixels(count: int, activation: Activation) -> None:
     task = Classes(tuple("abcdefgh"[:count]), activation)
     numbers = np.random.default_rng(1).integers(0, count + 1, (9, 14))
     masks = numbers[..., None] == np.arange(1, count + (activation == "sigmoid"))

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from toolkit.core.masks.mask_values import MaskReading, look_at_mask, read_codes
+from toolkit.core.masks.mask_values import MaskReading, interpret_values, values_of_mask
 
 
 def read(*masks: np.ndarray) -> MaskReading:
-    return read_codes([look_at_mask(np.asarray(mask), with_pieces=True) for mask in masks])
+    return interpret_values([values_of_mask(np.asarray(mask), with_components=True) for mask in masks])
 
 
 def square(value: int, size: int = 12, dtype: type = np.uint8) -> np.ndarray:
@@ -14,24 +14,24 @@ def square(value: int, size: int = 12, dtype: type = np.uint8) -> np.ndarray:
     return mask
 
 
-def test_values_are_those_of_brute_force() -> None:
+def test_counted_values_equal_brute_force() -> None:
     mask = np.random.default_rng(0).integers(0, 5, (9, 7), np.uint8)
-    look = look_at_mask(mask)
+    look = values_of_mask(mask)
     assert look.values == {value: int((mask == value).sum()) for value in range(5)}
-    assert look.is_whole
-    assert not look_at_mask(np.arange(100, dtype=np.uint8).reshape(10, 10)).is_whole
+    assert look.is_complete
+    assert not values_of_mask(np.arange(100, dtype=np.uint8).reshape(10, 10)).is_complete
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
-def test_equal_channels_and_alpha_are_no_colours(channels: int) -> None:
+def test_equal_channels_and_alpha_are_not_colours(channels: int) -> None:
     plane = square(255)
     pixels = np.repeat(plane[..., None], channels, axis=2)
     if channels in (2, 4):
         pixels[..., -1] = 77
-    assert look_at_mask(pixels) == look_at_mask(plane)
+    assert values_of_mask(pixels) == values_of_mask(plane)
 
 
-def test_one_value_a_file_is_foreground_whatever_it_is() -> None:
+def test_one_value_in_each_file_is_foreground() -> None:
     assert read(square(255), square(0)).code == "binary"
     assert read(square(1).astype(bool)).code == "binary"
     assert read(square(65535, dtype=np.uint16), square(0)).values == (0, 65535)
@@ -40,7 +40,7 @@ def test_one_value_a_file_is_foreground_whatever_it_is() -> None:
     assert read(square(3), square(5)).code != "binary"
 
 
-def test_numbers_from_0_on_are_classes() -> None:
+def test_consecutive_numbers_from_0_are_classes() -> None:
     classes = np.indices((12, 12))[0].astype(np.uint8) // 3
     assert (read(classes).code, read(classes).values, read(classes).ignored) == ("index", (0, 1, 2, 3), ())
     with_ignored = classes.copy()
@@ -50,22 +50,22 @@ def test_numbers_from_0_on_are_classes() -> None:
     assert "255 is one more class" in reading.other
 
 
-def test_a_largest_value_in_many_pieces_is_ignored() -> None:
+def test_a_largest_value_with_many_components_is_ignored() -> None:
     mask = np.indices((30, 30))[0].astype(np.uint8) // 10
     mask[::3, ::3] = 3
     reading = read(mask)
     assert (reading.values, reading.ignored) == ((0, 1, 2), (3,))
-    assert "100 pieces" in reading.why
+    assert "100 components" in reading.why
 
 
-def test_values_far_apart_are_classes_with_gaps() -> None:
+def test_values_far_apart_are_coded_classes() -> None:
     mask = square(85)
     mask[9:] = 170
     reading = read(mask)
     assert (reading.code, reading.values) == ("coded", (0, 85, 170))
 
 
-def test_numbered_objects_are_no_classes() -> None:
+def test_numbered_objects_are_not_classes() -> None:
     masks = []
     for count in (2, 3, 5):
         mask = np.zeros((20, 20), np.uint16)
@@ -76,7 +76,7 @@ def test_numbered_objects_are_no_classes() -> None:
     assert read(masks[0], masks[0]).code == "index"
 
 
-def test_blurred_borders_are_neither_classes_nor_an_image() -> None:
+def test_blurred_borders_are_recognised() -> None:
     ramp = np.zeros((40, 40), np.uint8)
     ramp[:, 20:] = 255
     ramp[0, 10:30] = np.linspace(20, 235, 20)
@@ -84,7 +84,7 @@ def test_blurred_borders_are_neither_classes_nor_an_image() -> None:
     assert read(np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)).code == "unknown"
 
 
-def test_colours_begin_with_black_then_the_most_frequent() -> None:
+def test_colours_start_with_black_then_the_most_frequent() -> None:
     mask = np.zeros((6, 6, 3), np.uint8)
     mask[0] = (255, 0, 0)
     mask[1:4] = (0, 0, 255)
@@ -94,8 +94,8 @@ def test_colours_begin_with_black_then_the_most_frequent() -> None:
     assert read(photo).code == "unknown"
 
 
-def test_numbers_up_to_that_of_named_classes_are_classes_whatever_they_look_like() -> None:
-    looks = [look_at_mask(square(count), with_pieces=True) for count in (1, 3)]
-    assert read_codes(looks, named=3).values == (0, 1, 2, 3)
-    assert read_codes(looks, named=2).code != "index" or read_codes(looks, named=2).values != (0, 1, 2)
-    assert read_codes([look_at_mask(square(1))], named=3).code == "binary"
+def test_numbers_up_to_the_count_of_named_classes_are_classes() -> None:
+    looks = [values_of_mask(square(count), with_components=True) for count in (1, 3)]
+    assert interpret_values(looks, named=3).values == (0, 1, 2, 3)
+    assert interpret_values(looks, named=2).code != "index" or interpret_values(looks, named=2).values != (0, 1, 2)
+    assert interpret_values([values_of_mask(square(1))], named=3).code == "binary"

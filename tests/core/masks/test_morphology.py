@@ -16,7 +16,7 @@ def masks() -> list[np.ndarray]:
 
 
 def parts(mask: np.ndarray, *, corners: bool) -> list[set[tuple[int, int]]]:
-    """The connected parts of a mask row by row, found pixel by pixel."""
+    """The connected components of a mask in row order, found pixel by pixel."""
     left = set(zip(*(indices.tolist() for indices in np.nonzero(mask)), strict=True))
     found = []
     while left:
@@ -48,7 +48,7 @@ def disc(center: tuple[int, int], radius: int, size: tuple[int, ...]) -> np.ndar
 
 
 def fitting(mask: np.ndarray, radius: int) -> np.ndarray:
-    """All discs that fit into a mask together."""
+    """The union of all discs that fit into a mask."""
     result = np.zeros_like(mask)
     for center in np.ndindex(*mask.shape):
         pixels = disc(center, radius, mask.shape)  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def slowly_filled(mask: np.ndarray, largest: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("radius", [1, 2, 3, 30])
-def test_opening_leaves_the_discs_that_fit(radius: int) -> None:
+def test_opening_keeps_discs_that_fit(radius: int) -> None:
     for mask in masks():
         assert np.array_equal(opened(mask, radius), fitting(mask, radius))
         assert np.array_equal(closed(mask, radius), ~fitting(~mask, radius))
@@ -88,14 +88,14 @@ def test_a_diagonal_line_encloses_a_hole_and_the_edge_of_the_image_does_not() ->
 
 
 @pytest.mark.parametrize("minimum", [1, 2, 4, 30])
-def test_small_objects_go(minimum: int) -> None:
+def test_small_objects_are_removed(minimum: int) -> None:
     for mask in masks():
         kept = [part for part in parts(mask, corners=True) if len(part) >= minimum]
         assert np.array_equal(without_small_objects(mask, minimum), drawn(kept, mask.shape))
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_of_equally_large_objects_the_first_stay(count: int) -> None:
+def test_the_first_of_equally_large_objects_are_kept(count: int) -> None:
     for mask in masks():
         found = parts(mask, corners=True)
         kept = sorted(found, key=lambda part: (-len(part), min(part)))[:count]
@@ -112,7 +112,7 @@ CLEANERS: list[Callable[[np.ndarray], np.ndarray]] = [
 
 
 @pytest.mark.parametrize("clean", CLEANERS)
-def test_cleaning_twice_changes_nothing_more_and_nothing_that_is_given(clean: Callable[..., np.ndarray]) -> None:
+def test_cleaning_is_idempotent_and_does_not_change_its_input(clean: Callable[..., np.ndarray]) -> None:
     for mask in masks():
         before = mask.copy()
         once = clean(mask)
@@ -122,7 +122,7 @@ def test_cleaning_twice_changes_nothing_more_and_nothing_that_is_given(clean: Ca
 
 
 @pytest.mark.parametrize("clean", CLEANERS)
-def test_memory_may_lie_in_any_order(clean: Callable[..., np.ndarray]) -> None:
+def test_the_memory_layout_does_not_matter(clean: Callable[..., np.ndarray]) -> None:
     for mask in masks():
         stacked = np.stack([mask, ~mask], axis=-1)
         assert np.array_equal(clean(stacked[..., 0]), clean(mask))

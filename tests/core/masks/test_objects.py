@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from toolkit.core.masks.objects import Components, Dividable, components, divided
+from toolkit.core.masks.objects import ComponentCache, Dividable, components, divided
 
 
 def blobs(seed: int, size: tuple[int, int] = (60, 45)) -> np.ndarray:
@@ -31,7 +31,7 @@ def two_discs(gap: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("distance", [1, 3, 10, 100])
-def test_objects_divide_the_mask_and_nothing_else(distance: int) -> None:
+def test_objects_partition_the_mask(distance: int) -> None:
     for mask in MASKS:
         objects = divided(mask, distance)
         assert objects.dtype == np.int32
@@ -42,13 +42,13 @@ def test_objects_divide_the_mask_and_nothing_else(distance: int) -> None:
             assert components(objects == number).max() == 1
 
 
-def test_the_same_mask_is_divided_in_the_same_way() -> None:
+def test_the_memory_layout_does_not_change_objects() -> None:
     for mask in MASKS:
         assert np.array_equal(divided(mask, 4), divided(np.asfortranarray(mask), 4))
 
 
-def test_a_mask_is_divided_as_if_its_components_were_alone() -> None:
-    # At 9 and 2 OpenCV's distances differ in their last bits with what is beside a component.
+def test_components_are_divided_independently() -> None:
+    # For seed 9 at distance 2, the last bits of OpenCV's distances depend on neighbouring components.
     for mask, distance in [*((mask, 4) for mask in MASKS[:5]), (blobs(9), 2), (blobs(13), 1)]:
         connected, whole = components(mask), divided(mask, distance)
         for number in range(1, connected.max() + 1):
@@ -57,17 +57,17 @@ def test_a_mask_is_divided_as_if_its_components_were_alone() -> None:
             assert pairs.shape[1] == alone.max() == len(np.unique(pairs[0]))
 
 
-def test_what_other_masks_had_in_common_changes_nothing() -> None:
-    known: Components = {}
+def test_cached_components_do_not_change_results() -> None:
+    known: ComponentCache = {}
     for mask in [blobs(3), blobs(3) & ~two_discs(10).repeat(3, axis=0)[:60, :1], *MASKS, blobs(3)]:
         dividable = Dividable(mask, known)
         for distance in (5, 1, 20, 5):
             assert np.array_equal(dividable.divided(distance), divided(mask, distance))
-            for number, box, pieces in dividable.pieces(distance):
-                assert np.array_equal(pieces > 0, dividable.connected[box] == number)
+            for number, place, objects in dividable.divided_components(distance):
+                assert np.array_equal(objects > 0, dividable.connected[place] == number)
 
 
-def test_two_discs_that_touch_are_divided_at_the_neck() -> None:
+def test_two_touching_discs_are_divided_at_the_neck() -> None:
     objects = divided(two_discs(14), 5)
     assert objects.max() == 2
     assert len(np.unique(objects[:, :18][objects[:, :18] > 0])) == 1
@@ -78,19 +78,19 @@ def test_two_discs_that_touch_are_divided_at_the_neck() -> None:
 
 
 @pytest.mark.parametrize("shape", [(5, 60), (60, 5), (6, 60), (30, 30)])
-def test_a_bar_stays_one(shape: tuple[int, int]) -> None:
+def test_a_bar_is_not_divided(shape: tuple[int, int]) -> None:
     mask = np.pad(np.ones(shape, np.bool_), 3)
     assert divided(mask, 3).max() == 1
 
 
-def test_what_reaches_over_the_edge_is_not_narrow_there() -> None:
+def test_objects_cut_by_the_image_edge_are_not_narrow_there() -> None:
     mask = two_discs(14)[12:]
     assert divided(mask, 5).max() == 2
     half = two_discs(0)[12:]
     assert divided(half, 5).max() == 1
 
 
-def test_components_are_those_of_scipy() -> None:
+def test_components_equal_those_of_scipy() -> None:
     for mask in MASKS:
         expected, count = ndimage.label(mask, np.ones((3, 3)))
         found = components(mask)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from toolkit.core.masks.pixel_order import border_contrast, border_length, evidence, in_other_order
+from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
+from toolkit.core.masks.pixel_order import contrast_t_statistic as t_statistic
 from toolkit.core.masks.rle import decode, encode
 from toolkit.core.simulated.salt import simulate_salt
 
@@ -9,13 +10,13 @@ ORDERS = ("column", "row")
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_the_other_order_of_a_square_mask_is_the_transposed_one(order: str) -> None:
+def test_the_other_order_transposes_square_masks(order: str) -> None:
     mask = np.random.default_rng(0).random((7, 7)) < 0.4
     assert np.array_equal(in_other_order(mask, order), mask.T)
 
 
 @pytest.mark.parametrize(("order", "other"), [ORDERS, ORDERS[::-1]])
-def test_the_same_runs_counted_the_other_way(order: str, other: str) -> None:
+def test_the_other_order_reinterprets_the_same_runs(order: str, other: str) -> None:
     mask = np.random.default_rng(1).random((5, 9)) < 0.4
     turned = in_other_order(mask, order)
     assert np.array_equal(turned, decode(encode(mask, order), (5, 9), other))
@@ -31,7 +32,7 @@ def test_borders_are_counted() -> None:
     assert border_length(mask) == 0
 
 
-def test_counting_wrongly_tears_masks_that_are_not_square() -> None:
+def test_the_wrong_order_tears_masks_that_are_not_square() -> None:
     mask = np.zeros((40, 60), np.bool_)
     mask[10:30, 20:50] = True
     assert border_length(in_other_order(mask, "column")) > 5 * border_length(mask)
@@ -49,7 +50,7 @@ def test_contrast_at_the_border() -> None:
     assert border_contrast(image, np.zeros((40, 40), np.bool_)) is None
 
 
-def test_masks_that_are_right_fit_their_images_better() -> None:
+def test_masks_in_the_right_order_fit_their_images_better() -> None:
     contrasts = []
     for index in range(60):
         simulated = simulate_salt(index, seed=7)
@@ -57,9 +58,9 @@ def test_masks_that_are_right_fit_their_images_better() -> None:
         contrasts.append(
             (border_contrast(simulated.image[..., None], mask), border_contrast(simulated.image[..., None], mask.T))
         )
-    assert evidence(contrasts) > 4
-    assert evidence([(other, one) for one, other in contrasts]) == pytest.approx(-evidence(contrasts))
+    assert t_statistic(contrasts) > 4
+    assert t_statistic([(other, one) for one, other in contrasts]) == pytest.approx(-t_statistic(contrasts))
 
 
-def test_without_borders_there_is_no_evidence() -> None:
-    assert evidence([]) == evidence([(1.0, 2.0)]) == evidence([(None, None), (0.0, 1.0)]) == 0
+def test_without_borders_the_statistic_is_zero() -> None:
+    assert t_statistic([]) == t_statistic([(1.0, 2.0)]) == t_statistic([(None, None), (0.0, 1.0)]) == 0

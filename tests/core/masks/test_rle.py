@@ -23,7 +23,7 @@ def random_masks(size: tuple[int, int], density: float, count: int) -> np.ndarra
 @FORMS
 @pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize("size", SIZES)
-def test_decoding_undoes_encoding(size: tuple[int, int], density: float, order: PixelOrder, relative: bool) -> None:
+def test_decoding_inverts_encoding(size: tuple[int, int], density: float, order: PixelOrder, relative: bool) -> None:
     for mask in random_masks(size, density, 30):
         decoded = decode(encode(mask, order, relative), size, order, relative)
         assert decoded.dtype == np.bool_
@@ -31,7 +31,7 @@ def test_decoding_undoes_encoding(size: tuple[int, int], density: float, order: 
 
 
 def pixel_by_pixel(mask: np.ndarray, order: PixelOrder, relative: bool) -> str:
-    """As competitions describe it."""
+    """The definition of competitions."""
     words: list[int] = []
     start, end = None, 0
     for position, inside in enumerate([*mask.ravel(order="F" if order == "column" else "C").tolist(), False]):
@@ -52,7 +52,7 @@ def test_agrees_with_counting_pixel_by_pixel(size: tuple[int, int], order: Pixel
             assert encode(np.asfortranarray(mask), order, relative) == pixel_by_pixel(mask, order, relative)
 
 
-def test_the_orders_are_each_others_transpose() -> None:
+def test_the_other_order_encodes_the_transposed_mask() -> None:
     for mask in random_masks((13, 29), 0.4, 20):
         assert encode(mask, "row") == encode(mask.T, "column")
 
@@ -66,8 +66,8 @@ def test_relative_starts_are_gaps() -> None:
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_many_runs_are_written_and_read_as_few_are(relative: bool) -> None:
-    """Texts of some hundred numbers take another way than shorter ones."""
+def test_many_runs_are_handled_like_few(relative: bool) -> None:
+    """Texts of hundreds of numbers take another path than shorter ones."""
     for runs in range(180, 220):
         mask = np.zeros((2, 225), np.bool_)
         mask[0, :runs] = True
@@ -91,7 +91,7 @@ def test_numbers_of_every_length_are_written(order: PixelOrder, relative: bool) 
     assert np.array_equal(decode(encode(mask, order, relative), mask.shape, order, relative), mask)
 
 
-def test_decoding_undoes_encoding_for_every_mask_of_three_by_four() -> None:
+def test_decoding_inverts_encoding_for_every_mask_of_three_by_four() -> None:
     for pixels in itertools.product((False, True), repeat=12):
         mask = np.array(pixels).reshape(3, 4)
         assert np.array_equal(decode(encode(mask), (3, 4)), mask)
@@ -104,7 +104,7 @@ def test_the_longest_text_of_a_size_is_accepted(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 30), (30, 1), (6, 11), (40, 25)])
-def test_encoding_undoes_decoding(size: tuple[int, int]) -> None:
+def test_encoding_inverts_decoding(size: tuple[int, int]) -> None:
     random = np.random.default_rng(size)
     for runs in range(14):
         borders = np.sort(random.choice(size[0] * size[1] + 1, 2 * runs, replace=False))
@@ -136,7 +136,7 @@ def test_a_run_goes_on_into_the_next_column() -> None:
     assert encode(mask) == "6 2"
 
 
-def test_an_empty_mask_is_an_empty_text() -> None:
+def test_an_empty_mask_gives_an_empty_text() -> None:
     assert encode(np.zeros((5, 4), np.bool_)) == ""
     for text in ("", " ", "   "):
         assert not decode(text, (5, 4)).any()
@@ -182,8 +182,8 @@ def test_agrees_with_pycocotools(size: tuple[int, int], density: float) -> None:
         ("1 2 5", "odd count of 3"),
         ("0 1", "starts count from 1, received 0"),
         ("1 2 0 3", "starts count from 1, received 0"),
-        ("1 0", "lengths are at least 1, received 0"),
-        ("1 2 5 0", "lengths are at least 1, received 0"),
+        ("1 0", "expected lengths of at least 1, received 0"),
+        ("1 2 5 0", "expected lengths of at least 1, received 0"),
         ("1 3 3 1", "run 2 starts at 3"),
         ("1 3 9 4 11 1", "run 3 starts at 11"),
         ("5 1 1 1", "run 2 starts at 1"),
@@ -215,7 +215,7 @@ def test_agrees_with_pycocotools(size: tuple[int, int], density: float) -> None:
         ("1 1\x00", "whole numbers"),
     ],
 )
-def test_what_is_no_encoding_is_refused(text: str, problem: str) -> None:
+def test_invalid_encodings_are_rejected(text: str, problem: str) -> None:
     with pytest.raises(RleError) as caught:
         decode(text, (20, 30))
     assert problem in str(caught.value)
@@ -224,7 +224,7 @@ def test_what_is_no_encoding_is_refused(text: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("0 0", "lengths are at least 1"),
+        ("0 0", "expected lengths of at least 1"),
         ("1", "odd count of 1"),
         ("-1 3", "whole numbers"),
         ("600 1", "run 1 ends at pixel 601, but the image has 600"),
@@ -232,12 +232,12 @@ def test_what_is_no_encoding_is_refused(text: str, problem: str) -> None:
         ("0 9223372036854775807", "but the image has 600"),
     ],
 )
-def test_what_is_no_relative_encoding_is_refused(text: str, problem: str) -> None:
+def test_invalid_relative_encodings_are_rejected(text: str, problem: str) -> None:
     with pytest.raises(RleError, match=problem):
         decode(text, (20, 30), relative=True)
 
 
-def test_any_text_is_a_mask_or_an_rle_error() -> None:
+def test_any_text_gives_a_mask_or_an_rle_error() -> None:
     random = np.random.default_rng(5)
     accepted = 0
     for length in random.integers(1, 12, 3000):
@@ -263,8 +263,8 @@ def test_runs_may_touch() -> None:
 @pytest.mark.parametrize(
     "text", ["1 1 " * 2_000_000, "1" * 5_000_000, "x" * 5_000_000], ids=["runs", "digits", "noise"]
 )
-def test_an_absurdly_long_text_is_refused_by_its_length(text: str) -> None:
-    with pytest.raises(RleError, match="are more than any mask of 600 pixels can need"):
+def test_absurdly_long_texts_are_rejected_by_length(text: str) -> None:
+    with pytest.raises(RleError, match="but a mask of 600 pixels needs"):
         decode(text, (20, 30))
 
 
@@ -278,13 +278,13 @@ def test_an_error_shows_only_the_beginning_of_a_long_text() -> None:
 @pytest.mark.parametrize(
     "mask", [np.zeros((2, 3), np.uint8), np.zeros((2, 3, 1), np.bool_), np.zeros(6, np.bool_), np.zeros((2, 3))]
 )
-def test_only_a_flat_mask_of_booleans_is_encoded(mask: np.ndarray) -> None:
+def test_only_two_dimensional_bool_masks_are_encoded(mask: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected a bool mask"):
         encode(mask)
 
 
 @pytest.mark.realdata
-def test_real_encodings_are_the_real_masks(real_data: Path) -> None:
+def test_real_encodings_match_the_real_masks(real_data: Path) -> None:
     with (real_data / "salt" / "train.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))[:300]
     for row in rows:

@@ -77,7 +77,7 @@ def test_extremes(name: str, areas: tuple[int, int, int], expected: float) -> No
 
 
 @pytest.mark.parametrize("twentieths", range(10, 20))
-def test_salt_map_counts_a_threshold_only_when_it_is_exceeded(twentieths: int) -> None:
+def test_salt_map_counts_thresholds_only_if_exceeded(twentieths: int) -> None:
     salt_map = METRICS["salt_map"]
     exactly = pair(5 * twentieths, 5 * twentieths, 100)
     one_pixel_more = pair(5 * twentieths + 1, 5 * twentieths + 1, 100)
@@ -96,7 +96,7 @@ def test_salt_map_agrees_with_exact_fractions() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_many_images_at_once_score_as_one_by_one(name: str) -> None:
+def test_many_images_score_the_same_together_and_alone(name: str) -> None:
     predictions, truths = random_masks(120, 1), random_masks(120, 2)
     sums = [masks.sum(axis=(1, 2)) for masks in (predictions & truths, predictions, truths)]
     one_by_one = list(map(METRICS[name].of_masks, predictions, truths))
@@ -108,12 +108,12 @@ def test_many_images_at_once_score_as_one_by_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SYMMETRIC)
-def test_prediction_and_truth_change_places_freely(name: str) -> None:
+def test_symmetric_scores_do_not_distinguish_prediction_and_truth(name: str) -> None:
     for first, second in zip(random_masks(60, 3), random_masks(60, 4), strict=True):
         assert METRICS[name].of_masks(first, second) == METRICS[name].of_masks(second, first)
 
 
-def test_precision_and_recall_are_each_other_with_the_masks_exchanged() -> None:
+def test_precision_is_recall_with_exchanged_masks() -> None:
     for first, second in zip(random_masks(60, 3), random_masks(60, 4), strict=True):
         assert precision().of_masks(first, second) == recall().of_masks(second, first)
 
@@ -132,7 +132,7 @@ def test_fbeta_is_the_weighted_harmonic_mean_of_precision_and_recall() -> None:
 
 
 @pytest.mark.parametrize("build", [dice, iou, precision, recall, salt_map, lambda empty: fbeta(2, empty)])
-def test_two_empty_masks_follow_the_policy(build: Callable[[str], AreaFormula]) -> None:
+def test_two_empty_masks_score_as_configured(build: Callable[[str], AreaFormula]) -> None:
     nothing = np.int64(0)
     assert build("one").score(nothing, nothing, nothing) == 1
     assert build("zero").score(nothing, nothing, nothing) == 0
@@ -153,7 +153,7 @@ def test_two_empty_masks_follow_the_policy(build: Callable[[str], AreaFormula]) 
         (salt_map, (0, 0, 7), False),
     ],
 )
-def test_one_empty_mask_is_skipped_only_where_the_formula_is_nothing_by_nothing(
+def test_one_empty_mask_is_skipped_only_if_the_denominator_is_zero(
     build: Callable[[str], AreaFormula], areas: tuple[int, int, int], skipped: bool
 ) -> None:
     counts = [np.int64(area) for area in areas]
@@ -168,7 +168,7 @@ def test_dice_follows_from_iou() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_masks_of_two_sizes_are_refused(name: str) -> None:
+def test_masks_of_different_sizes_are_rejected(name: str) -> None:
     with pytest.raises(ValueError, match=r"\(3, 4\) and truth \(4, 3\) differ in size"):
         METRICS[name].of_masks(np.zeros((3, 4), np.bool_), np.zeros((4, 3), np.bool_))
 
@@ -196,7 +196,7 @@ class TestOnRealMasks:
     def test_the_truth_itself_scores_one(self, name: str, real_masks: list[np.ndarray]) -> None:
         assert mean(METRICS[name], real_masks, real_masks) == 1
 
-    def test_every_mistake_costs(self, name: str, real_masks: list[np.ndarray]) -> None:
+    def test_every_error_lowers_the_score(self, name: str, real_masks: list[np.ndarray]) -> None:
         shifted = [np.roll(mask, 1, axis=1) for mask in real_masks]
         wrong_order = [mask.reshape(-1, order="F").reshape(mask.shape) for mask in real_masks]
         everything = [np.ones_like(mask) for mask in real_masks]

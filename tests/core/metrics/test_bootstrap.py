@@ -28,15 +28,15 @@ def metric_of(spec: MetricSpec, classes: int = 3, activation: str = "softmax") -
 def measured(metric: Metric, count: int, seed: int = 0, activation: str = "softmax") -> np.ndarray:
     """Statistics of images of noise, some of them empty and of few classes."""
     random = np.random.default_rng(seed)
-    judge = Scorer([metric], activation)  # type: ignore[arg-type]
+    scorer = Scorer([metric], activation)  # type: ignore[arg-type]
     for index in range(count):
         labels = random.integers(0, 1 + index % 3, (4, 5), np.uint8)
-        judge.add(random.integers(0, 256, (4, 5, metric.classes)).astype(np.uint8), labels)
-    return judge.judgement().statistics[0]
+        scorer.add(random.integers(0, 256, (4, 5, metric.classes)).astype(np.uint8), labels)
+    return scorer.scored().statistics[0]
 
 
 def yes_or_no(scores: list[float]) -> np.ndarray:
-    """Statistics with which `own` says of each image what is given."""
+    """Statistics with which the metric `own` gives these scores."""
     return np.array(scores, np.float64)[:, None]
 
 
@@ -57,7 +57,7 @@ def test_scores_of_drawn_sets_are_those_of_the_repeated_images(spec: MetricSpec,
     assert drawn[1] == pytest.approx(metric.score(statistics), nan_ok=True)
 
 
-def test_the_interval_is_that_of_all_sets_there_are() -> None:
+def test_the_interval_matches_full_enumeration() -> None:
     scores = [0.1, 0.9, 0.4, 0.8]
     every = [np.mean(some) for some in itertools.product(scores, repeat=4)]
     found = bootstrap(OWN, yes_or_no(scores), draws=40_000)
@@ -65,7 +65,7 @@ def test_the_interval_is_that_of_all_sets_there_are() -> None:
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(every, [2.5, 97.5])), abs=0.026)
 
 
-def test_the_standard_error_of_a_mean_is_the_known_one() -> None:
+def test_the_standard_error_of_a_mean_matches_the_formula() -> None:
     scores = np.random.default_rng(0).random(500)
     found = bootstrap(OWN, yes_or_no(scores.tolist()), draws=4000)
     expected = scores.std() / math.sqrt(500)
@@ -74,7 +74,7 @@ def test_the_standard_error_of_a_mean_is_the_known_one() -> None:
     assert found.high == pytest.approx(scores.mean() + 1.96 * expected, abs=0.15 * expected)
 
 
-def test_the_interval_of_a_pooled_score_is_that_of_all_sets_there_are() -> None:
+def test_the_interval_of_a_pooled_score_matches_full_enumeration() -> None:
     metric = metric_of(MetricSpec("global_dice"), 1, "sigmoid")
     statistics = np.array([[3, 4, 9, 20], [0, 5, 0, 20], [8, 8, 8, 20], [1, 2, 2, 20]], np.float64)
     every = [metric.score(statistics[list(some)]) for some in itertools.product(range(4), repeat=4)]
@@ -82,16 +82,16 @@ def test_the_interval_of_a_pooled_score_is_that_of_all_sets_there_are() -> None:
     assert found.standard_error == pytest.approx(np.std(every), rel=0.03)
 
 
-def test_equal_seeds_draw_equal_sets_however_many_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_seeds_draw_equal_sets_for_any_chunk_size(monkeypatch: pytest.MonkeyPatch) -> None:
     statistics = yes_or_no(np.random.default_rng(0).random(50).tolist())
     first = bootstrap(OWN, statistics, draws=100)
     assert bootstrap(OWN, statistics, draws=100) == first != bootstrap(OWN, statistics, draws=100, seed=1)
-    monkeypatch.setattr("toolkit.core.metrics.bootstrap._NUMBERS_AT_ONCE", 1)
+    monkeypatch.setattr("toolkit.core.metrics.bootstrap._COUNTS_AT_ONCE", 1)
     again = bootstrap(OWN, statistics, draws=100)
     assert (again.low, again.high) == pytest.approx((first.low, first.high))
 
 
-def test_pairs_tell_more_than_two_intervals() -> None:
+def test_paired_comparison_is_more_precise_than_two_intervals() -> None:
     baseline = np.random.default_rng(0).random(200)
     ours = baseline + 0.02 + np.random.default_rng(1).normal(0, 0.01, 200)
     found = paired(OWN, yes_or_no(ours.tolist()), yes_or_no(baseline.tolist()))
@@ -112,7 +112,7 @@ def test_the_verdict_follows_the_direction(shift: float, verdict: str) -> None:
     assert paired(replace(OWN, direction="min"), one, other).verdict == opposite
 
 
-def test_the_difference_of_a_pooled_score_is_that_of_the_scores() -> None:
+def test_the_difference_of_pooled_scores() -> None:
     metric = metric_of(MetricSpec("miou"))
     one, other = measured(metric, 40), measured(metric, 40, seed=1)
     found = paired(metric, one, other)
@@ -132,7 +132,7 @@ def test_noise_is_rarely_called_better_or_worse() -> None:
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(1, "cannot tell"), (5, "cannot tell"), (6, "better")])
-def test_too_few_images_tell_nothing(count: int, verdict: str) -> None:
+def test_too_few_images_give_no_verdict(count: int, verdict: str) -> None:
     assert paired(OWN, yes_or_no([0.9] * count), yes_or_no([0.1] * count)).verdict == verdict
 
 
@@ -149,6 +149,6 @@ def test_skipped_images_do_not_count() -> None:
     assert with_skipped.standard_error == pytest.approx(bootstrap(OWN, yes_or_no(scores)).standard_error, rel=0.1)
 
 
-def test_other_images_cannot_be_compared() -> None:
-    with pytest.raises(ValueError, match="3 and 2 images"):
+def test_different_numbers_of_images_are_rejected() -> None:
+    with pytest.raises(ValueError, match="of 3 and of 2 images"):
         paired(OWN, yes_or_no([0, 0, 0]), yes_or_no([0, 0]))

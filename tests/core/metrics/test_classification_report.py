@@ -10,7 +10,7 @@ from toolkit.core.metrics.metric import case_of
 
 
 def reported(truth: list[int], predicted: list[int], names: str) -> ClassificationReport:
-    """The report on exclusive classes, from one label a pixel."""
+    """The report on exclusive classes, from one label for each pixel."""
     labels = np.array([truth], np.uint8)
     prediction = planes(np.array([predicted], np.uint8), len(names), "softmax") == 1
     return classification_report(case_of(prediction, labels, "softmax").areas, list(names), "softmax")
@@ -33,7 +33,7 @@ def test_the_example_of_scikit_learn() -> None:
     assert report.micro is None
 
 
-def test_a_class_that_is_never_predicted_counts_as_nothing() -> None:
+def test_a_class_that_is_never_predicted_scores_zero() -> None:
     """The table of an image of 256×256 whose clusters were all taken for background."""
     pixels = 256 * 256
     areas = np.array([(60793, 60907, 60793, pixels), (4352, 4352, 4352, pixels), (277, 277, 291, pixels)])
@@ -47,14 +47,14 @@ def test_a_class_that_is_never_predicted_counts_as_nothing() -> None:
     assert round(report.accuracy or 0, 2) == 1.00
 
 
-def test_a_class_that_nobody_has_takes_no_part_in_the_means() -> None:
+def test_absent_classes_are_left_out_of_averages() -> None:
     report = reported([0, 0, 1], [0, 1, 1], "abc")
     assert report.classes["c"] is None
     assert report.macro.recall == pytest.approx((1 / 2 + 1) / 2)
     assert report.macro == reported([0, 0, 1], [0, 1, 1], "ab").macro
 
 
-def test_a_single_class_stands_beside_its_background() -> None:
+def test_a_single_class_is_reported_with_its_background() -> None:
     areas = np.array([[3, 5, 4, 20]])
     report = classification_report(areas, ["salt"], "sigmoid")
     assert list(report.classes) == ["background", "salt"]
@@ -65,7 +65,7 @@ def test_a_single_class_stands_beside_its_background() -> None:
 
 
 def test_several_independent_classes_have_a_micro_average_and_no_accuracy() -> None:
-    """Truth [[1, 0], [1, 1], [0, 1]], prediction [[1, 1], [0, 1], [0, 1]], a pixel a row."""
+    """Truth [[1, 0], [1, 1], [0, 1]], prediction [[1, 1], [0, 1], [0, 1]], one row for each pixel."""
     report = classification_report(np.array([[1, 1, 2, 3], [2, 3, 2, 3]]), ["a", "b"], "sigmoid")
     assert report.accuracy is None
     assert report.micro is not None
@@ -73,7 +73,7 @@ def test_several_independent_classes_have_a_micro_average_and_no_accuracy() -> N
     assert rounded(report.macro) == (0.83, 0.75, 0.73, 4)
 
 
-def test_nothing_but_ignored_has_no_scores() -> None:
+def test_only_ignored_pixels_have_no_accuracy() -> None:
     for activation in ("softmax", "sigmoid"):
         report = classification_report(np.zeros((2, 4), np.int64), ["a", "b"], activation)
         assert set(report.classes.values()) == {None}
@@ -98,7 +98,7 @@ def test_accuracy_is_the_weighted_recall_and_the_micro_precision(truth: np.ndarr
 
 
 @pytest.mark.parametrize(("activation", "classes"), [("softmax", 4), ("sigmoid", 3), ("sigmoid", 1)])
-def test_what_is_predicted_in_ignored_pixels_changes_nothing(activation: Activation, classes: int) -> None:
+def test_predictions_in_ignored_pixels_do_not_matter(activation: Activation, classes: int) -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, label_count(classes, activation), (8, 9)).astype(np.uint8)
     labels[random.random(labels.shape) < 0.3] = IGNORE

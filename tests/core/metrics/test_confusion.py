@@ -18,7 +18,7 @@ LABELS = np.array([[0, 0, 1, 1], [2, 2, IGNORE, 0]], np.uint8)
 
 
 def masks(*rows: str) -> np.ndarray:
-    """One plane a text, such as `..##/#...`."""
+    """One plane for each text, for example `..##/#...`."""
     return np.stack([[[pixel == "#" for pixel in line] for line in row.split("/")] for row in rows], axis=-1)
 
 
@@ -27,7 +27,7 @@ def test_a_confusion_counted_by_hand() -> None:
     assert confusion_of(prediction, LABELS, "softmax").counts.tolist() == [[3, 0, 0], [0, 1, 1], [0, 2, 0]]
 
 
-def test_independent_classes_stand_against_the_background() -> None:
+def test_independent_classes_have_a_background_row() -> None:
     prediction = masks("..##/....", "#..#/#.#.")
     # rows: background, class of label 1, class of label 2; the pixel that both claim counts for both
     found = confusion_of(prediction, LABELS, "sigmoid")
@@ -39,7 +39,7 @@ def test_independent_classes_stand_against_the_background() -> None:
 
 
 def random_labels(classes: int, activation: Activation) -> np.ndarray:
-    """All labels that there are, and some void."""
+    """All labels, and some ignored pixels."""
     random = np.random.default_rng(0)
     labels = random.integers(0, label_count(classes, activation), (20, 30), np.uint8)
     labels[random.random(labels.shape) < 0.1] = IGNORE
@@ -47,7 +47,7 @@ def random_labels(classes: int, activation: Activation) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("activation", "classes"), [("softmax", 4), ("sigmoid", 1), ("sigmoid", 3), ("sigmoid", 9)])
-def test_a_confusion_counts_every_pair_of_a_true_and_a_predicted_class(activation: Activation, classes: int) -> None:
+def test_every_pair_of_true_and_predicted_class_counts(activation: Activation, classes: int) -> None:
     labels = random_labels(classes, activation)
     prediction = planes(np.roll(labels, 7), classes, activation) == 1
     case = case_of(prediction, labels, activation)
@@ -101,18 +101,18 @@ def test_scores_of_a_class_by_hand() -> None:
     assert class_scores(areas[::-1]) == scores
 
 
-def test_a_class_that_nobody_has_seen_has_no_scores() -> None:
+def test_an_absent_class_has_no_scores() -> None:
     scores = class_scores(np.array([[0, 0, 0, 9]] * 3, np.int64))
     assert all(score is None for some in (scores.pooled, scores.per_image) for score in vars(some).values())
     assert (scores.images, scores.left_empty) == (0, 3)
 
 
-def test_scores_of_several_classes_together_are_those_of_their_pixels() -> None:
+def test_pooled_scores_are_over_the_pixels_of_all_classes() -> None:
     areas = np.random.default_rng(0).integers(1, 9, (4, 3, 4))
     assert pooled_scores(areas) == pooled_scores(areas.reshape(-1, 4)) == pooled_scores(areas.sum(axis=(0, 1))[None])
 
 
-def test_the_worst_come_first_and_ties_by_wrong_pixels() -> None:
+def test_the_worst_images_come_first_with_ties_by_wrong_pixels() -> None:
     scores = np.array([0.5, 0, math.nan, 0, 1, 0])
     wrong = np.array([7, 3, 99, 8, 0, 3])
     assert worst_first(scores, wrong, "max").tolist() == [3, 1, 5, 0, 4]
@@ -136,5 +136,5 @@ def test_images_are_grouped_by_the_size_of_their_foreground() -> None:
         ([1, 2], [(1, 1), (2, 2)]),
     ],
 )
-def test_few_or_equal_sizes_make_few_groups(foreground: list[int], expected: list[tuple[int, int]]) -> None:
+def test_few_or_equal_sizes_give_few_bins(foreground: list[int], expected: list[tuple[int, int]]) -> None:
     assert [(one.low, one.high) for one in area_bins(np.array(foreground))] == expected

@@ -33,7 +33,7 @@ def random_objects(random: np.random.Generator, size: tuple[int, int] = (24, 31)
 
 
 def disturbed(random: np.random.Generator, objects: np.ndarray) -> np.ndarray:
-    """The mask of the objects with an edge or a piece missing or added."""
+    """The mask of the objects with pixels or edges missing or added."""
     mask = np.roll(objects, random.integers(-1, 2, 2), axis=(0, 1)) > 0
     return mask ^ (random.random(mask.shape) < random.choice([0, 0, 0.002, 0.02]))
 
@@ -56,7 +56,7 @@ def flooded(mask: np.ndarray) -> list[set[tuple[int, int]]]:
 
 
 def counted(first: list[set[tuple[int, int]]], second: list[set[tuple[int, int]]]) -> list[tuple[int, int, int]]:
-    """True positives, false positives and false negatives at each threshold, every pair looked at."""
+    """True positives, false positives and false negatives at each threshold, from all pairs."""
     counts = []
     for threshold in THRESHOLDS:
         hits = [(a, b) for a in range(len(first)) for b in range(len(second))
@@ -88,7 +88,7 @@ def test_metrics_of_objects_equal_brute_force(seed: int) -> None:
         assert score(metric_of("airbus_f2"), prediction, objects > 0, known) == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_random_images_are_neither_all_right_nor_all_wrong() -> None:
+def test_the_random_images_are_partly_right() -> None:
     scores = []
     for seed in range(40):
         random = np.random.default_rng(seed)
@@ -114,7 +114,7 @@ def test_by_hand() -> None:
 
 
 @pytest.mark.parametrize("twentieths", range(10, 20))
-def test_a_threshold_counts_only_when_it_is_exceeded(twentieths: int) -> None:
+def test_thresholds_count_only_if_exceeded(twentieths: int) -> None:
     truth = np.ones((10, 20), np.bool_)
     prediction = np.zeros((10, 20), np.bool_)
     prediction.ravel()[: 10 * twentieths] = True
@@ -144,14 +144,14 @@ def test_pixels_that_touch_at_a_corner_are_one_object() -> None:
     assert components(apart).tolist() == [[1, 0, 2, 0, 0]]
 
 
-def test_components_of_a_plane_among_others() -> None:
+def test_components_of_one_plane_of_several() -> None:
     masks = np.zeros((4, 6, 3), np.bool_)
     masks[1, 1:3, 1] = masks[3, 5, 1] = True
     assert components(masks[..., 1]).max() == 2
     assert components(masks[..., 0]).max() == 0
 
 
-def test_objects_that_touch_stay_apart_where_they_are_known() -> None:
+def test_touching_objects_stay_separate_if_known() -> None:
     objects = np.zeros((4, 8), np.int32)
     objects[:, :4], objects[:, 4:] = 1, 2
     mask = objects > 0
@@ -167,24 +167,24 @@ def test_numbers_of_objects_do_not_matter() -> None:
     assert matches(first, first).tolist() == [len(np.unique(first)) - 1] * 12
 
 
-def test_many_objects_are_compared_as_few_are() -> None:
+def test_many_objects_give_the_same_counts_as_few() -> None:
     pixels = np.zeros((300, 301), np.int32)
     pixels[::2, ::2] = np.arange(1, 150 * 151 + 1).reshape(150, 151)
     moved = np.where(np.arange(300)[:, None] < 100, pixels, 0).astype(np.int32)
     assert matches(pixels, moved).tolist() == [50 * 151] * 10 + [150 * 151, 50 * 151]
 
 
-def test_ignored_pixels_do_not_count_and_divide_no_object() -> None:
+def test_ignored_pixels_neither_count_nor_divide_objects() -> None:
     labels = np.ones((6, 10), np.uint8)
     labels[:, 4:6] = IGNORE
     labels[:, 6:] = 0
     prediction = np.ones((6, 10), np.bool_)
     prediction[:, 7:] = False
     objects = (labels == 1).astype(np.int32)
-    # The predicted object goes on beyond the void: 30 pixels that count, 24 of them true.
+    # The predicted object goes on beyond the ignored pixels: 30 pixels that count, 24 of them true.
     assert score(metric_of("instance_map"), prediction, labels, objects) == pytest.approx(6 / 10)
     hidden = np.zeros_like(prediction)
-    hidden[:, 4:6] = True  # in void only: no false alarm
+    hidden[:, 4:6] = True  # only in ignored pixels: no false positive
     assert score(metric_of("instance_map"), hidden, np.where(labels == IGNORE, IGNORE, 0)) == 1
 
 

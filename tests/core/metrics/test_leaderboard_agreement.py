@@ -20,7 +20,7 @@ def test_correlations_are_those_of_scipy() -> None:
         assert found.gap == pytest.approx((other - one).mean())
 
 
-def test_luck_is_the_share_of_all_orders_that_agree_as_well() -> None:
+def test_chance_is_the_share_of_all_orders_that_agree_as_well() -> None:
     one, other = [0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.8, 0.7]
     mine = stats.spearmanr(one, other).statistic
     orders = list(itertools.permutations(other))
@@ -29,7 +29,7 @@ def test_luck_is_the_share_of_all_orders_that_agree_as_well() -> None:
     assert agreement(one, one).chance == pytest.approx(1 / 24)
 
 
-def test_luck_of_many_points_is_drawn_and_the_same_each_time() -> None:
+def test_chance_for_many_points_is_sampled_reproducibly() -> None:
     one = np.arange(12.0)
     other = np.random.default_rng(3).permutation(one)
     found = agreement(one.tolist(), other.tolist())
@@ -39,7 +39,7 @@ def test_luck_of_many_points_is_drawn_and_the_same_each_time() -> None:
     assert 0 < (agreement(one.tolist(), one.tolist()).chance or 0) < 0.001
 
 
-def test_what_does_not_exist_is_none() -> None:
+def test_undefined_values_are_none() -> None:
     single = agreement([0.8], [0.7])
     assert (single.spearman, single.pearson, single.chance, single.first_spread) == (None, None, None, None)
     assert single.gap == pytest.approx(-0.1)

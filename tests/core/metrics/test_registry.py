@@ -1,3 +1,5 @@
+"""Covers toolkit/core/metrics/registry.py and metric.py."""
+
 import csv
 import math
 from pathlib import Path
@@ -21,7 +23,7 @@ ACTIVATIONS = pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 def random_cases(
     count: int, classes: int, activation: Activation, seed: int, size: tuple[int, int] = (7, 9)
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Predictions and label maps with void, some without foreground."""
+    """Predictions and label maps with ignored pixels, some without foreground."""
     random = np.random.default_rng(seed)
     values = label_count(classes, activation)
     found = []
@@ -43,7 +45,7 @@ def build(name: str, classes: int = 1, activation: Activation = "sigmoid", **arg
     return build_metric(MetricSpec(name, tuple(arguments.items())), classes, activation)
 
 
-def test_the_names() -> None:
+def test_names_and_directions() -> None:
     assert set(NAMES) == {*PER_IMAGE, "global_dice", "miou", "pixel_accuracy"}
     for name in NAMES:
         assert build(name).label == name
@@ -53,7 +55,7 @@ def test_the_names() -> None:
 
 @ACTIVATIONS
 @pytest.mark.parametrize("name", NAMES)
-def test_the_order_of_images_does_not_matter_to_the_last_bit(name: str, activation: Activation) -> None:
+def test_the_order_of_images_does_not_matter_at_all(name: str, activation: Activation) -> None:
     metric = build(name, 3, activation)
     statistics = statistics_of(metric, random_cases(40, 3, activation, 0), activation)
     order = np.random.default_rng(1).permutation(40)
@@ -73,7 +75,7 @@ def test_the_whole_is_the_mean_of_folds_weighted_by_their_images(name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["global_dice", "miou", "pixel_accuracy"])
-def test_a_pooled_metric_takes_all_images_for_one_large_one(name: str) -> None:
+def test_a_pooled_metric_scores_all_images_as_one_large_image(name: str) -> None:
     for classes, activation in ((1, "sigmoid"), (3, "sigmoid"), (3, "softmax")):
         cases = random_cases(20, classes, activation, 3)
         metric = build(name, classes, activation)
@@ -103,7 +105,7 @@ def test_ignored_pixels_count_nowhere(name: str, activation: Activation) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_class_alone_is_that_class_among_others(name: str) -> None:
+def test_a_class_scores_the_same_alone_and_among_others(name: str) -> None:
     cases = random_cases(20, 3, "sigmoid", 6)
     metric = build(name, 3)
     statistics = statistics_of(metric, cases, "sigmoid")
@@ -121,9 +123,9 @@ def test_one_class_alone_is_that_class_among_others(name: str) -> None:
         assert metric.score(statistics) == pytest.approx(metric.per_class(statistics).mean(), abs=1e-12)
 
 
-def test_there_is_no_class_beyond_the_last() -> None:
+def test_unknown_classes_are_rejected() -> None:
     for index in (-1, 3):
-        with pytest.raises(ValueError, match=r"0 … 2"):
+        with pytest.raises(ValueError, match="choose from 0 to 2"):
             build("dice", 3).for_class(index)
 
 
@@ -164,7 +166,7 @@ def test_pooled_metrics_by_hand() -> None:
     assert accuracy.per_class(statistics) == pytest.approx([5 / 7, 5 / 7, 1])
 
 
-def test_accuracy_of_independent_classes_asks_each_pixel_for_each_class() -> None:
+def test_accuracy_of_independent_classes_counts_each_pixel_for_each_class() -> None:
     labels = np.array([[1, 2, 0]], np.uint8)
     prediction = np.array([[[True, True], [False, True], [False, False]]])
     metric = build("pixel_accuracy", 2)
@@ -176,7 +178,7 @@ def test_accuracy_of_independent_classes_asks_each_pixel_for_each_class() -> Non
     assert build("pixel_accuracy", 2, empty="one").score(all_ignored) == 1
 
 
-def test_a_report_of_every_class_can_be_made_from_the_statistics() -> None:
+def test_statistics_contain_the_areas_of_every_class() -> None:
     """True positives, false positives, false negatives and true negatives of each class add up to all pixels."""
     cases = random_cases(15, 3, "softmax", 7)
     statistics = statistics_of(build("dice", 3, "softmax"), cases, "softmax")
@@ -193,7 +195,7 @@ def test_a_report_of_every_class_can_be_made_from_the_statistics() -> None:
 
 
 def test_pooling_a_batch_is_not_the_mean_of_its_images() -> None:
-    """A perfect full mask, and one false pixel where nothing is."""
+    """A perfect full mask, and one false pixel in an empty image."""
     full, empty = np.ones((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
     false = np.zeros((8, 8, 1), np.bool_)
     false[3, 3] = True
@@ -202,7 +204,7 @@ def test_pooling_a_batch_is_not_the_mean_of_its_images() -> None:
     assert build("miou").score(statistics_of(build("miou"), cases, "sigmoid")) == 64 / 65
 
 
-def test_skipped_images_leave_no_score_where_there_is_no_other() -> None:
+def test_the_score_of_only_skipped_images_is_nan() -> None:
     metric = build("dice", empty="skip")
     nothing = (np.zeros((2, 2, 1), np.bool_), np.zeros((2, 2), np.uint8))
     right = (np.ones((2, 2, 1), np.bool_), np.ones((2, 2), np.uint8))
@@ -214,21 +216,21 @@ def test_skipped_images_leave_no_score_where_there_is_no_other() -> None:
     assert metric.is_better(0.2, 0.1)
 
 
-def test_the_mean_is_exact_and_skips() -> None:
+def test_the_mean_is_exact_and_skips_nan() -> None:
     assert mean(np.array([1e16, 1.0, -1e16, np.nan])) == 1 / 3
     assert math.isnan(mean(np.array([np.nan])))
     assert math.isnan(mean(np.array([])))
 
 
 @pytest.mark.parametrize(("prediction", "labels"), [((3, 4, 1), (4, 3)), ((3, 4, 1), (3, 5))])
-def test_sizes_that_differ_are_refused(prediction: tuple[int, ...], labels: tuple[int, ...]) -> None:
+def test_different_sizes_are_rejected(prediction: tuple[int, ...], labels: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"prediction \(3, 4\) and truth \(., .\) differ in size"):
         case_of(np.zeros(prediction, np.bool_), np.zeros(labels, np.uint8), "sigmoid")
     with pytest.raises(ValueError, match=r"objects \(2, 2\) and truth"):
         case_of(np.zeros((3, 4, 1), np.bool_), np.zeros((3, 4), np.uint8), "sigmoid", np.zeros((2, 2), np.int32))
 
 
-class TestOwnMetrics:
+class TestPluginMetrics:
     @staticmethod
     def errors(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray, weight: float = 1) -> float:
         return weight * float((prediction != truth).any(axis=-1)[valid].mean())
@@ -245,7 +247,7 @@ class TestOwnMetrics:
         assert metric.score(statistics) == pytest.approx(np.mean(expected))
         assert np.isnan(metric.per_class(statistics)).all()
 
-    def test_its_arguments_reach_it(self) -> None:
+    def test_its_arguments_are_passed(self) -> None:
         spec = MetricSpec("errors", (("weight", 3),))
         cases = random_cases(5, 1, "sigmoid", 8)
         plugins = {"errors": self.errors}
@@ -255,7 +257,7 @@ class TestOwnMetrics:
         assert found[1] == pytest.approx(3 * found[0])
         assert found[0] > 0
 
-    def test_restricted_to_a_class_it_sees_only_that(self) -> None:
+    def test_restricted_to_a_class_it_gets_only_that_plane(self) -> None:
         seen = []
 
         def remember(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> float:
@@ -280,23 +282,23 @@ class TestOwnMetrics:
         assert not metric.is_better(math.nan, 0.2)
         assert metric.is_better(0.2, math.nan)
         distance.direction = "down"  # type: ignore[attr-defined]
-        with pytest.raises(ConfigError, match="direction 'down'; allowed: max, min"):
+        with pytest.raises(ConfigError, match="metric distance: 'down' is not valid; choose from max, min"):
             build_metric(MetricSpec("distance"), 1, "sigmoid", {"distance": distance})
 
     @pytest.mark.parametrize("value", ["a", None, [1, 2], math.inf])
-    def test_what_is_no_number_is_refused(self, value: object) -> None:
+    def test_results_that_are_not_numbers_are_rejected(self, value: object) -> None:
         metric = build_metric(MetricSpec("mine"), 1, "sigmoid", {"mine": lambda *_: value})
         with pytest.raises(ConfigError, match="the metric mine must return a"):
             metric.measure(case_of(*random_cases(1, 1, "sigmoid", 0)[0], "sigmoid"))
 
-    def test_what_is_not_there_or_no_callable_is_refused(self) -> None:
+    def test_missing_and_uncallable_metrics_are_rejected(self) -> None:
         with pytest.raises(ConfigError, match="not loaded"):
             build_metric(MetricSpec("mine"), 1, "sigmoid", {})
-        with pytest.raises(ConfigError, match="must be callable, it is 3"):
+        with pytest.raises(ConfigError, match="the metric mine is not callable: 3"):
             build_metric(MetricSpec("mine"), 1, "sigmoid", {"mine": 3})
 
 
-def test_metrics_are_built_once_each_and_the_primary_one_for_its_class() -> None:
+def test_duplicates_are_built_once_and_the_primary_metric_for_its_class() -> None:
     specs = [MetricSpec("iou"), MetricSpec("dice"), MetricSpec("iou"), MetricSpec("dice")]
     assert [metric.label for metric in build_metrics(specs, 3, "softmax")] == ["iou", "dice"]
     with_benchmark = build_metrics(specs, 3, "softmax", benchmark=2)
@@ -315,21 +317,21 @@ def test_labels_have_no_commas() -> None:
 def test_predicting_nothing_on_salt_scores_the_share_of_empty_masks(name: str, real_data: Path) -> None:
     with (real_data / "salt" / "train.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    judge = Scorer([build(name)], "sigmoid")
+    scorer = Scorer([build(name)], "sigmoid")
     for row in rows:
-        judge.add(np.zeros((101, 101, 1), np.uint8), decode(row["rle_mask"], (101, 101)).astype(np.uint8))
-    assert judge.scores()[name] == sum(not row["rle_mask"] for row in rows) / len(rows)
+        scorer.add(np.zeros((101, 101, 1), np.uint8), decode(row["rle_mask"], (101, 101)).astype(np.uint8))
+    assert scorer.scores()[name] == sum(not row["rle_mask"] for row in rows) / len(rows)
 
 
 @pytest.mark.realdata
-def test_nuclei_are_objects_of_their_own(real_data: Path) -> None:
+def test_touching_nuclei_are_separate_objects(real_data: Path) -> None:
     data = find_training_data(real_data / "nuclei" / "train" / "images", real_data / "nuclei" / "train_labels.csv")
     touching = 0
     for image_id in data.images.ids[:30]:
         labels, objects = data.read_labels(image_id), data.read_objects(image_id)
         assert objects is not None
         assert np.array_equal(objects > 0, labels == 1)
-        judge = Scorer([build("instance_map")], "sigmoid")
-        judge.add((labels * np.uint8(255))[..., None], labels, objects)
-        touching += judge.scores()["instance_map"] < 1
+        scorer = Scorer([build("instance_map")], "sigmoid")
+        scorer.add((labels * np.uint8(255))[..., None], labels, objects)
+        touching += scorer.scores()["instance_map"] < 1
     assert 0 < touching < 30

@@ -9,7 +9,7 @@ SPECS = [MetricSpec("dice"), MetricSpec("miou"), MetricSpec("instance_map")]
 
 
 def images(count: int, classes: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Kept maps and label maps."""
+    """Stored maps and label maps."""
     random = np.random.default_rng(seed)
     sizes = random.integers(5, 9, (count, 2)).tolist()
     return [
@@ -18,25 +18,25 @@ def images(count: int, classes: int, seed: int = 0) -> list[tuple[np.ndarray, np
     ]
 
 
-def judged(some: list[tuple[np.ndarray, np.ndarray]]) -> Scorer:
-    judge = Scorer(build_metrics(SPECS, 3, "softmax"), "softmax")
+def scorer_of(some: list[tuple[np.ndarray, np.ndarray]]) -> Scorer:
+    scorer = Scorer(build_metrics(SPECS, 3, "softmax"), "softmax")
     for stored, labels in some:
-        judge.add(stored, labels)
-    return judge
+        scorer.add(stored, labels)
+    return scorer
 
 
-def test_scores_come_by_label_the_primary_metric_first() -> None:
-    scores = judged(images(4, 3)).scores()
+def test_scores_are_named_by_label_with_the_primary_metric_first() -> None:
+    scores = scorer_of(images(4, 3)).scores()
     assert list(scores) == ["dice", "miou", "instance_map"]
     assert all(0 <= score <= 1 for score in scores.values())
     assert len(set(scores.values())) == 3
 
 
-def test_parts_of_a_judgement_are_judgements_of_parts() -> None:
+def test_a_subset_of_scored_images_equals_scoring_the_subset() -> None:
     some = images(9, 3)
-    whole = judged(some).judgement()
+    whole = scorer_of(some).scored()
     part = whole.of(np.array([7, 2, 4]))
-    alone = judged([some[7], some[2], some[4]]).judgement()
+    alone = scorer_of([some[7], some[2], some[4]]).scored()
     assert part.scores() == alone.scores() != whole.scores()
     for label, values in alone.per_image().items():
         assert part.per_image()[label].tolist() == values.tolist()
@@ -44,20 +44,20 @@ def test_parts_of_a_judgement_are_judgements_of_parts() -> None:
         assert np.array_equal(part.per_class()[label], alone.per_class()[label], equal_nan=True)
 
 
-def test_the_recipe_makes_the_masks() -> None:
+def test_masks_are_made_by_the_recipe() -> None:
     stored = np.array([[[100], [200], [0]]], np.uint8)
     labels = np.array([[1, 1, 0]], np.uint8)
     metrics = build_metrics([MetricSpec("dice")], 1, "sigmoid")
     found = []
     for rule in (ClassRecipe(), ClassRecipe(0.3), ClassRecipe(0.3, minimum_area=3)):
-        judge = Scorer(metrics, "sigmoid", Recipe((rule,)))
-        judge.add(stored, labels)
-        found.append(judge.scores()["dice"])
+        scorer = Scorer(metrics, "sigmoid", Recipe((rule,)))
+        scorer.add(stored, labels)
+        found.append(scorer.scores()["dice"])
     assert found == [2 / 3, 1, 0]
 
 
-def test_it_says_whether_objects_are_worth_reading() -> None:
-    assert judged([]).needs_objects
+def test_it_knows_whether_metrics_need_objects() -> None:
+    assert scorer_of([]).needs_objects
     assert not Scorer(build_metrics([MetricSpec("dice"), MetricSpec("miou")], 1, "sigmoid"), "sigmoid").needs_objects
 
 
@@ -66,13 +66,13 @@ def test_objects_reach_the_metrics() -> None:
     objects = np.repeat([[1, 1, 1, 1, 2, 2, 2, 2]], 4, axis=0).astype(np.int32)
     scores = []
     for known in (None, objects):
-        judge = Scorer(build_metrics([MetricSpec("instance_map")], 1, "sigmoid"), "sigmoid")
-        judge.add(mask, np.ones((4, 8), np.uint8), known)
-        scores.append(judge.scores()["instance_map"])
+        scorer = Scorer(build_metrics([MetricSpec("instance_map")], 1, "sigmoid"), "sigmoid")
+        scorer.add(mask, np.ones((4, 8), np.uint8), known)
+        scores.append(scorer.scores()["instance_map"])
     assert scores == [1, 0]
 
 
-def test_objects_are_those_that_the_recipe_splits() -> None:
+def test_objects_are_split_by_the_recipe() -> None:
     left, right = np.zeros((2, 20, 40), np.bool_)
     left[2:18, 2:18] = right[4:16, 20:38] = True
     right[9:11, 18:20] = True
@@ -83,38 +83,38 @@ def test_objects_are_those_that_the_recipe_splits() -> None:
     ignored[:, 19] = 255
     for split, expected in ((None, 0), (Watershed(4), 1)):
         for truth in (labels, ignored):
-            judge = Scorer(build_metrics([MetricSpec("instance_map")], 1, "sigmoid"), "sigmoid", Recipe(split=split))
-            judge.add(stored, truth, objects)
-            score = judge.scores()["instance_map"]
+            scorer = Scorer(build_metrics([MetricSpec("instance_map")], 1, "sigmoid"), "sigmoid", Recipe(split=split))
+            scorer.add(stored, truth, objects)
+            score = scorer.scores()["instance_map"]
             assert score == pytest.approx(expected, abs=0.1) if split else score < 0.5
 
 
-def test_the_recipe_gets_own_steps_and_the_presence_head() -> None:
+def test_the_recipe_gets_steps_from_plugins_and_the_presence_head() -> None:
     metrics = build_metrics([MetricSpec("dice")], 1, "sigmoid")
     rule = ClassRecipe(emptiness=Emptiness("head", 0.5), steps=("all",))
-    judge = Scorer(metrics, "sigmoid", Recipe((rule,)), {"all": lambda mask, probability: np.ones_like(mask)})
+    scorer = Scorer(metrics, "sigmoid", Recipe((rule,)), {"all": lambda mask, probability: np.ones_like(mask)})
     for presence in (0.4, 0.6):
-        judge.add(np.zeros((2, 3, 1), np.uint8), np.ones((2, 3), np.uint8), presence=np.array([presence], np.float32))
-    assert judge.judgement().per_image()["dice"].tolist() == [0, 1]
+        scorer.add(np.zeros((2, 3, 1), np.uint8), np.ones((2, 3), np.uint8), presence=np.array([presence], np.float32))
+    assert scorer.scored().per_image()["dice"].tolist() == [0, 1]
 
 
-def test_a_metric_that_is_named_twice_is_measured_once() -> None:
+def test_duplicate_metrics_are_computed_once() -> None:
     metrics = build_metrics([MetricSpec("dice")], 1, "sigmoid")
-    judge = Scorer([*metrics, *metrics], "sigmoid")
-    judge.add(np.zeros((2, 2, 1), np.uint8), np.zeros((2, 2), np.uint8))
-    assert len(judge.judgement().metrics) == len(judge.judgement().statistics) == 1
+    scorer = Scorer([*metrics, *metrics], "sigmoid")
+    scorer.add(np.zeros((2, 2, 1), np.uint8), np.zeros((2, 2), np.uint8))
+    assert len(scorer.scored().metrics) == len(scorer.scored().statistics) == 1
 
 
-def test_without_images_there_is_no_judgement() -> None:
+def test_scores_without_images_are_an_error() -> None:
     with pytest.raises(ValueError, match="no image was added"):
-        judged([]).scores()
+        scorer_of([]).scores()
 
 
-def test_wrong_pixels_are_counted_once_and_ignored_ones_never() -> None:
-    judge = Scorer(build_metrics([MetricSpec("dice")], 3, "softmax"), "softmax")
+def test_wrong_pixels_count_once_and_ignored_pixels_never() -> None:
+    scorer = Scorer(build_metrics([MetricSpec("dice")], 3, "softmax"), "softmax")
     best = np.eye(3, dtype=np.uint8)
     for predicted, true in (([0, 1, 2], [0, 1, 255]), ([0, 1, 2], [1, 1, 255]), ([2, 2, 2], [0, 1, 0])):
-        case = judge.add(255 * best[[predicted]], np.array([true], np.uint8))
-        assert case.wrong == judge.judgement().wrong[-1]
-    assert judge.judgement().wrong.tolist() == [0, 1, 3]
-    assert judge.judgement().of(np.array([2, 0])).wrong.tolist() == [3, 0]
+        case = scorer.add(255 * best[[predicted]], np.array([true], np.uint8))
+        assert case.wrong == scorer.scored().wrong[-1]
+    assert scorer.scored().wrong.tolist() == [0, 1, 3]
+    assert scorer.scored().of(np.array([2, 0])).wrong.tolist() == [3, 0]

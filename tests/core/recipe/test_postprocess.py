@@ -1,5 +1,6 @@
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,6 @@ from toolkit.core.recipe.postprocess import (
     check_recipe,
     describe,
     emptiness_score,
-    mask_of,
     masks_of,
     objects_of,
     recipe_from_plain,
@@ -25,6 +25,11 @@ from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recip
 from toolkit.errors import ConfigError
 
 STORED = pytest.mark.parametrize("stored_type", ["uint8", "float16"])
+
+
+def mask_of(stored: Stored, rule: ClassRecipe | None = None, steps: Mapping[str, Step] | None = None) -> np.ndarray:
+    """The mask of a single class."""
+    return masks_of(stored[..., None], "sigmoid", Recipe((rule or ClassRecipe(),)), plugins=steps)[..., 0]
 
 
 def random_map(seed: int, stored_type: Any = "uint8", size: tuple[int, ...] = (17, 24)) -> Stored:
@@ -48,7 +53,7 @@ def test_a_pixel_at_the_threshold_is_background(threshold: float) -> None:
     assert mask_of(stored, ClassRecipe(threshold)).tolist() == [[False, True]]
 
 
-def test_levels_are_compared_as_their_probabilities_are() -> None:
+def test_levels_are_compared_like_their_probabilities() -> None:
     levels = np.arange(256, dtype=np.uint8)[None]
     probability = to_probability(levels)
     thresholds = [*np.linspace(0, 0.999, 77), *probability[0, :-1].astype(float), *(np.arange(255) / 255)]
@@ -76,7 +81,7 @@ def test_a_higher_threshold_or_area_never_adds_pixels(stored_type: str) -> None:
     assert masks[0].sum() > masks[-1].sum()
 
 
-def test_the_map_stays_as_it_was() -> None:
+def test_the_stored_map_is_not_changed() -> None:
     stored = np.random.default_rng(0).integers(0, 256, (5, 6), np.uint8)
     before = stored.copy()
     mask = mask_of(stored, ClassRecipe(0.4, minimum_area=1000))
@@ -84,7 +89,7 @@ def test_the_map_stays_as_it_was() -> None:
     assert np.array_equal(stored, before)
 
 
-def test_the_identity_is_one_half_and_nothing_else() -> None:
+def test_the_identity_only_applies_a_threshold_of_one_half() -> None:
     assert Recipe((ClassRecipe(threshold=0.5),)) == IDENTITY
 
 
@@ -92,7 +97,7 @@ def test_the_identity_is_one_half_and_nothing_else() -> None:
 
 
 def slowly(stored: Stored, rule: ClassRecipe, steps: dict[str, Step]) -> np.ndarray:
-    """The rule as its documentation has it, one sentence after the other."""
+    """The rule as documented, step by step."""
     probability = to_probability(stored)
     values = np.sort(probability.ravel().astype(np.float64))[::-1]
     if rule.emptiness is not None:
@@ -139,12 +144,12 @@ def random_rule(random: np.random.Generator) -> ClassRecipe:
 
 @STORED
 @pytest.mark.parametrize("size", [(17, 24), (1, 1), (1, 9), (9, 1)])
-def test_the_rule_of_a_class_is_followed_step_by_step(stored_type: str, size: tuple[int, int]) -> None:
+def test_the_steps_of_a_rule_are_applied_in_order(stored_type: str, size: tuple[int, int]) -> None:
     random = np.random.default_rng(0)
     filled = 0
     for seed in range(60):
         stored, rule = random_map(seed, stored_type, size), random_rule(random)
-        mask = mask_of(stored, rule, plugins=STEPS)
+        mask = mask_of(stored, rule, steps=STEPS)
         assert (mask.shape, mask.dtype) == (size, np.bool_)
         assert np.array_equal(mask, slowly(stored, rule, STEPS)), rule
         filled += mask.any()
@@ -156,7 +161,7 @@ def test_empty_and_full_masks_stay_so(level: int) -> None:
     rule = ClassRecipe(
         0.5, Emptiness("maximum", 0.5), Triplet(0.9, 5), 1, 1, 9, ("surest",), 5, 1, minimum_area=5
     )  # fmt: skip
-    assert (mask_of(np.full((5, 8), level, np.uint8), rule, plugins=STEPS) == bool(level)).all()
+    assert (mask_of(np.full((5, 8), level, np.uint8), rule, steps=STEPS) == bool(level)).all()
 
 
 def drawn(text: str) -> np.ndarray:
@@ -176,7 +181,7 @@ def test_a_mask_is_opened_before_it_is_closed() -> None:
     assert not mask_of(stored, ClassRecipe(opening=1, closing=1)).any()
 
 
-def test_the_minimum_area_is_that_of_what_is_left() -> None:
+def test_the_minimum_area_applies_to_the_cleaned_mask() -> None:
     stored = np.where(drawn("##.## / ##... / ....# / ....#"), 200, 0).astype(np.uint8)
     rule = ClassRecipe(keep_largest=1, minimum_area=4)
     assert np.array_equal(mask_of(stored, rule), drawn("##... / ##... / ..... / ....."))
@@ -184,7 +189,7 @@ def test_the_minimum_area_is_that_of_what_is_left() -> None:
     assert mask_of(stored, replace(rule, minimum_area=5, keep_largest=0)).sum() == 8
 
 
-def test_what_is_empty_is_decided_before_the_threshold() -> None:
+def test_emptiness_is_decided_before_the_threshold() -> None:
     stored = np.array([[120, 130, 250, 0]], np.uint8)
     for triplet, pixels in ((Triplet(0.9, 1), 3), (Triplet(0.9, 2), 0), (Triplet(0.45, 3), 3), (Triplet(0.45, 4), 0)):
         assert mask_of(stored, ClassRecipe(0.2, triplet=triplet)).sum() == pixels
@@ -203,21 +208,21 @@ def test_emptiness_scores(stored_type: Any) -> None:
         assert mask_of(stored, ClassRecipe(emptiness=Emptiness("maximum", threshold))).sum() == pixels
 
 
-def test_the_presence_head_speaks_of_each_class() -> None:
+def test_the_presence_head_has_a_value_for_each_class() -> None:
     stored = np.full((3, 4, 2), 200, np.uint8)
     recipe = Recipe((ClassRecipe(emptiness=Emptiness("head", 0.5)),))
     masks = masks_of(stored, "sigmoid", recipe, np.array([0.4, 0.6], np.float32))
     assert masks.sum(axis=(0, 1)).tolist() == [0, 12]
-    with pytest.raises(ValueError, match="asks for the presence head, but these predictions have none"):
+    with pytest.raises(ValueError, match="uses the presence head, but these predictions have none"):
         masks_of(stored, "sigmoid", recipe)
-    with pytest.raises(ValueError, match="speaks of 3 classes, the map of 2"):
+    with pytest.raises(ValueError, match="presence head has 3 classes, but the map has 2"):
         masks_of(stored, "sigmoid", recipe, np.zeros(3, np.float32))
 
 
 # The user's own steps
 
 
-def test_own_steps_may_write_into_what_they_get() -> None:
+def test_steps_from_plugins_may_change_their_arguments() -> None:
     def spoilt(mask: np.ndarray, probability: np.ndarray) -> np.ndarray:
         probability[:] = 0
         mask[:] = False
@@ -232,7 +237,7 @@ def test_own_steps_may_write_into_what_they_get() -> None:
         assert probability.dtype == np.float32
         return ~mask
 
-    assert mask_of(stored, rule, plugins={"spoilt": spoilt, "checked": checked}).all()
+    assert mask_of(stored, rule, steps={"spoilt": spoilt, "checked": checked}).all()
     assert np.array_equal(stored, before)
 
 
@@ -245,21 +250,21 @@ def test_own_steps_may_write_into_what_they_get() -> None:
         ([[True]], "list"),
     ],
 )
-def test_an_own_step_that_returns_no_mask_is_named(returned: Any, words: str) -> None:
+def test_steps_that_do_not_return_a_mask_are_rejected(returned: Any, words: str) -> None:
     rule = ClassRecipe(steps=("odd",))
-    with pytest.raises(ConfigError, match=rf"the step odd must return a mask, bool \(3, 4\); it returned {words}"):
-        mask_of(np.zeros((3, 4), np.uint8), rule, plugins={"odd": lambda mask, probability: returned})
+    with pytest.raises(ConfigError, match=rf"the step odd must return a mask, bool \(3, 4\), but returned {words}"):
+        mask_of(np.zeros((3, 4), np.uint8), rule, steps={"odd": lambda mask, probability: returned})
 
 
-def test_a_step_that_is_not_there_is_named() -> None:
-    with pytest.raises(ValueError, match="has the step odd, which is not defined"):
+def test_missing_steps_are_rejected() -> None:
+    with pytest.raises(ValueError, match="uses the step odd, which plugins do not define"):
         mask_of(np.zeros((3, 4), np.uint8), ClassRecipe(steps=("odd",)))
 
 
 # Independent classes
 
 
-def test_independent_classes_each_follow_their_rule() -> None:
+def test_independent_classes_follow_their_own_rules() -> None:
     stored = random_map(0, size=(12, 15, 3))
     one = ClassRecipe(0.3, minimum_area=20)
     for classes in ((one,), (one, ClassRecipe(), ClassRecipe(0.6, keep_largest=1))):
@@ -272,7 +277,7 @@ def test_independent_classes_each_follow_their_rule() -> None:
 
 
 @STORED
-def test_a_pixel_that_several_classes_claim_goes_to_the_most_probable(stored_type: str) -> None:
+def test_the_most_probable_class_gets_a_pixel_claimed_by_several(stored_type: str) -> None:
     stored = random_map(1, stored_type, (12, 15, 3))
     rules = (ClassRecipe(0.3), ClassRecipe(0.2, minimum_object_size=4), ClassRecipe(0.4))
     claims = masks_of(stored, "sigmoid", Recipe(rules))
@@ -284,7 +289,7 @@ def test_a_pixel_that_several_classes_claim_goes_to_the_most_probable(stored_typ
         assert np.flatnonzero(masks[position]).tolist() == ([] if winner is None else [winner])
 
 
-def test_a_pixel_that_several_classes_claim_goes_to_the_first_in_the_order_of_priority() -> None:
+def test_the_class_with_the_highest_priority_gets_a_pixel_claimed_by_several() -> None:
     stored = random_map(2, size=(12, 15, 3))
     claims = masks_of(stored, "sigmoid")
     masks = masks_of(stored, "sigmoid", Recipe(between="priority", priority=(2, 0, 1)))
@@ -297,7 +302,7 @@ def test_a_pixel_that_several_classes_claim_goes_to_the_first_in_the_order_of_pr
 
 
 @STORED
-def test_of_exclusive_classes_each_pixel_gets_the_most_probable_one(stored_type: str) -> None:
+def test_exclusive_classes_take_the_most_probable_class(stored_type: str) -> None:
     probability = np.random.default_rng(1).dirichlet(np.ones(4), (5, 6)).astype(np.float32)
     masks = masks_of(to_stored(probability, stored_type), "softmax")
     assert (masks.sum(axis=-1) == 1).all()
@@ -306,7 +311,7 @@ def test_of_exclusive_classes_each_pixel_gets_the_most_probable_one(stored_type:
     assert np.array_equal(masks.argmax(axis=-1)[clear], probability.argmax(axis=-1)[clear])
 
 
-def test_of_equally_probable_classes_the_first_is_taken() -> None:
+def test_the_first_of_equally_probable_classes_wins() -> None:
     stored = np.array([[[90, 90, 75], [50, 100, 100], [0, 0, 0]]], np.uint8)
     assert masks_of(stored, "softmax").argmax(axis=-1).tolist() == [[0, 1, 0]]
 
@@ -333,27 +338,27 @@ def exclusive_recipes() -> list[Recipe]:
 
 @STORED
 @pytest.mark.parametrize("size", [(14, 11), (1, 1)])
-def test_every_pixel_has_one_of_the_exclusive_classes(stored_type: str, size: tuple[int, int]) -> None:
+def test_every_pixel_has_exactly_one_exclusive_class(stored_type: str, size: tuple[int, int]) -> None:
     for seed, recipe in itertools.product(range(3), exclusive_recipes()):
         masks = masks_of(exclusive_map(seed, stored_type, size), "softmax", recipe)
         assert masks.dtype == np.bool_
         assert (masks.sum(axis=-1) == 1).all()
 
 
-def test_a_class_that_is_left_out_leaves_its_pixels_to_the_next_most_probable() -> None:
+def test_pixels_of_an_absent_class_go_to_the_next_most_probable() -> None:
     stored = np.array([[[60, 100, 90, 0], [100, 90, 60, 0], [20, 200, 30, 0]]], np.uint8)
     absent = Recipe((ClassRecipe(), ClassRecipe(emptiness=Emptiness("maximum", 0.9)), ClassRecipe(), ClassRecipe()))
     assert masks_of(stored, "softmax").argmax(axis=-1).tolist() == [[1, 0, 1]]
     assert masks_of(stored, "softmax", absent).argmax(axis=-1).tolist() == [[2, 0, 2]]
 
 
-def test_what_a_class_gives_up_later_is_background() -> None:
+def test_pixels_removed_by_later_steps_become_background() -> None:
     stored = np.array([[[60, 100, 90, 0], [100, 90, 60, 0], [20, 200, 30, 0]]], np.uint8)
     small = Recipe((ClassRecipe(minimum_object_size=2),))
     assert masks_of(stored, "softmax", small).argmax(axis=-1).tolist() == [[0, 0, 0]]
 
 
-def test_with_thresholds_the_most_probable_class_above_its_own_takes_a_pixel() -> None:
+def test_with_thresholds_the_most_probable_class_above_its_threshold_wins() -> None:
     stored = np.array([[[150, 60, 40, 5], [60, 90, 100, 5], [100, 70, 80, 5], [254, 1, 0, 0]]], np.uint8)
     rules = (ClassRecipe(), ClassRecipe(0.2), ClassRecipe(0.35), ClassRecipe(0.9))
     masks = masks_of(stored, "softmax", Recipe(rules, between="most_probable"))
@@ -362,7 +367,7 @@ def test_with_thresholds_the_most_probable_class_above_its_own_takes_a_pixel() -
     assert masks.argmax(axis=-1).tolist() == [[1, 1, 1, 0]]
 
 
-def test_two_exclusive_classes_with_a_threshold_are_one_independent_class() -> None:
+def test_two_exclusive_classes_with_a_threshold_equal_one_independent_class() -> None:
     foreground = random_map(5)
     stored = np.stack([255 - foreground, foreground], axis=-1)
     rule = ClassRecipe(0.35, minimum_object_size=4)
@@ -375,8 +380,8 @@ def test_two_exclusive_classes_with_a_threshold_are_one_independent_class() -> N
     ("recipe", "activation", "words"),
     [
         (Recipe((ClassRecipe(0.4),)), "softmax", r"take no threshold unless .* received 0\.400"),
-        (Recipe((ClassRecipe(), ClassRecipe())), "softmax", "rules for 2 classes, expected one for all or 3"),
-        (Recipe((ClassRecipe(),) * 4), "sigmoid", "rules for 4 classes, expected one for all or 3"),
+        (Recipe((ClassRecipe(), ClassRecipe())), "softmax", "rules for 2 classes; expected one for all or 3"),
+        (Recipe((ClassRecipe(),) * 4), "sigmoid", "rules for 4 classes; expected one for all or 3"),
         (Recipe(between="independent"), "softmax", "cannot be independent"),
         (Recipe((ClassRecipe(minimum_area=3), ClassRecipe(), ClassRecipe())), "softmax", "background of exclusive"),
         (Recipe(between="priority", priority=(0, 1)), "sigmoid", r"each class from 0 to 2 once, received \[0, 1\]"),
@@ -385,7 +390,7 @@ def test_two_exclusive_classes_with_a_threshold_are_one_independent_class() -> N
         (Recipe(between="priority", priority=(0, 1, 2)), "softmax", r"each class from 1 to 2 once, received"),
     ],
 )
-def test_a_recipe_that_does_not_fit_is_refused(recipe: Recipe, activation: Any, words: str) -> None:
+def test_recipes_that_do_not_fit_are_rejected(recipe: Recipe, activation: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         check_recipe(recipe, 3, activation)
     with pytest.raises(ValueError, match=words):
@@ -417,7 +422,7 @@ WHOLE = Recipe(
 )
 
 
-def test_a_recipe_in_words() -> None:
+def test_description_of_a_recipe() -> None:
     assert describe(Recipe((ClassRecipe(0.25),))) == "threshold 0.250"
     assert describe(Recipe((ClassRecipe(0.4375, minimum_area=12),))) == "threshold 0.438, minimum area 12"
     assert describe(WHOLE, ("fish", "sugar")) == (
@@ -429,7 +434,7 @@ def test_a_recipe_in_words() -> None:
     assert describe(replace(WHOLE, split=None)).endswith("class 1: threshold 0.438, minimum area 12; priority 1, 0")
 
 
-def test_where_the_most_probable_class_wins_no_threshold_is_named() -> None:
+def test_no_threshold_is_described_if_the_most_probable_class_wins() -> None:
     assert describe(IDENTITY, activation="softmax") == "most probable class"
     assert (
         describe(Recipe((ClassRecipe(minimum_area=3),)), activation="softmax") == "most probable class; minimum area 3"
@@ -443,13 +448,13 @@ def test_where_the_most_probable_class_wins_no_threshold_is_named() -> None:
 
 
 @pytest.mark.parametrize("recipe", [IDENTITY, WHOLE, *exclusive_recipes()])
-def test_plain_values_are_read_back_also_from_json(recipe: Recipe) -> None:
+def test_plain_values_survive_a_round_trip_through_json(recipe: Recipe) -> None:
     plain = recipe_to_plain(recipe)
     assert recipe_from_plain(plain) == recipe
     assert json.loads(json.dumps(plain)) == plain
 
 
-def test_what_plain_values_leave_out_has_its_default() -> None:
+def test_missing_plain_values_take_their_defaults() -> None:
     assert recipe_from_plain({}) == IDENTITY
     assert recipe_from_plain({"classes": [{"minimum_area": 3}]}) == Recipe((ClassRecipe(minimum_area=3),))
 
@@ -458,11 +463,11 @@ def test_what_plain_values_leave_out_has_its_default() -> None:
     ("tree", "words"),
     [
         (None, "the recipe must be a map, received None"),
-        ({"threshold": 0.5}, "the recipe has no 'threshold'; allowed: classes, between, priority, split"),
+        ({"threshold": 0.5}, "the recipe: 'threshold' is not valid; choose from classes, between, priority, split"),
         ({"classes": {}}, "classes must be a list"),
-        ({"classes": []}, "the rule of one class at least"),
+        ({"classes": []}, "needs at least one rule"),
         ({"classes": [3]}, "the rule of a class must be a map, received 3"),
-        ({"classes": [{"treshold": 0.5}]}, "the rule of a class has no 'treshold'"),
+        ({"classes": [{"treshold": 0.5}]}, "the rule of a class: 'treshold' is not valid; did you mean 'threshold'"),
         ({"classes": [{"threshold": "0.5"}]}, "received '0.5'"),
         ({"classes": [{"steps": "abc"}]}, "steps must be a list"),
         ({"classes": [{"triplet": {"threshold": 0.5}}]}, "triplet: .*minimum_area"),
@@ -472,6 +477,6 @@ def test_what_plain_values_leave_out_has_its_default() -> None:
         ({"priority": 3}, "priority must be a list"),
     ],
 )
-def test_plain_values_that_are_no_recipe_are_told(tree: Any, words: str) -> None:
+def test_invalid_plain_values_are_rejected(tree: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         recipe_from_plain(tree)

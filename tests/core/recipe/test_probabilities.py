@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.recipe.probabilities import (
+    count_levels,
     mean_presence,
     quantise,
     to_levels,
@@ -28,7 +29,7 @@ def around(threshold: float) -> np.ndarray:
     return np.array([*found, threshold - 1e-6, threshold + 1e-6, threshold - 1e-3, threshold + 1e-3], np.float32)
 
 
-def test_quantising_costs_half_a_level_at_most() -> None:
+def test_quantising_errors_are_at_most_half_a_level() -> None:
     values = np.concatenate([probabilities(), np.linspace(0, 1, 5001, dtype=np.float32)])
     assert np.abs(to_probability(quantise(values)) - values.astype(np.float64)).max() <= 1 / 510 + 1e-7
 
@@ -39,12 +40,12 @@ def test_levels_keep_their_value() -> None:
     assert to_probability(levels)[[0, 255]].tolist() == [0, 1]
 
 
-def test_what_rounding_left_beyond_0_and_1_is_cut_off() -> None:
+def test_values_slightly_outside_0_to_1_are_clipped() -> None:
     assert quantise(np.array([-1e-6, -0.5, 1 + 1e-6, 1.5], np.float32)).tolist() == [0, 0, 255, 255]
 
 
 @pytest.mark.parametrize("stored_type", ["uint8", "float16"])
-def test_a_pixel_is_above_a_threshold_after_storing_exactly_if_it_was_before(stored_type: str) -> None:
+def test_storing_keeps_the_side_of_thresholds(stored_type: str) -> None:
     values = probabilities()
     for threshold in THRESHOLDS:
         pixels = around(threshold)
@@ -55,7 +56,7 @@ def test_a_pixel_is_above_a_threshold_after_storing_exactly_if_it_was_before(sto
             assert np.array_equal(to_probability(levels) > threshold, some > threshold)
 
 
-def test_a_value_of_one_half_is_below_one_half_on_disk_too() -> None:
+def test_one_half_is_stored_as_not_above_one_half() -> None:
     stored = to_stored(np.array([0.5, np.nextafter(np.float32(0.5), np.float32(1))], np.float32), "uint8")
     assert (to_probability(stored) > 0.5).tolist() == [False, True]
 
@@ -113,13 +114,13 @@ def test_a_mean_lies_between_its_members() -> None:
 
 
 @pytest.mark.parametrize("weight", [0.1, 1, 3])
-def test_one_member_or_equal_members_are_their_own_mean(weight: float) -> None:
+def test_the_mean_of_equal_members_is_each_of_them(weight: float) -> None:
     (member,) = maps(1)
     assert np.array_equal(weighted_mean([member], [weight]), member)
     assert np.array_equal(weighted_mean([member] * 3, [weight, 2, 0.3]), member)
 
 
-def test_members_stay_as_they_were() -> None:
+def test_members_are_not_changed() -> None:
     members = maps(2)
     weighted_mean(members, [1, 2])
     assert np.array_equal(members, maps(2))
@@ -130,10 +131,19 @@ def test_every_member_needs_a_weight() -> None:
         weighted_mean(maps(3), [1, 1])
 
 
-def test_presence_is_averaged_over_the_members_that_have_a_head() -> None:
+def test_presence_is_averaged_over_members_with_a_head() -> None:
     first, second = np.array([0.2, 1], np.float32), np.array([0.8, 0], np.float32)
     found = mean_presence([first, None, second], [3, 5, 1])
     assert found is not None
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [0.35, 0.75])
     assert mean_presence([None, None], [1, 2]) is None
+
+
+def test_levels_are_counted_by_class() -> None:
+    stored = np.random.default_rng(0).integers(0, 256, (7, 9, 2)).astype(np.uint8)
+    counts = count_levels(stored)
+    assert counts.shape == (2, 256)
+    assert [counts[1, level] for level in range(256)] == [(stored[..., 1] == level).sum() for level in range(256)]
+    half = (stored.astype(np.float32) / 255).astype(np.float16)
+    assert np.array_equal(count_levels(half), count_levels(to_levels(half)))

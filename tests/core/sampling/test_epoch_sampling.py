@@ -22,7 +22,7 @@ def rule(value: str | float) -> Negatives:
 
 
 def dataset(positives: int, negatives: int) -> np.ndarray:
-    """Which images have foreground, mixed."""
+    """Whether images have foreground, in mixed order."""
     return np.random.default_rng(4).permutation(np.arange(positives + negatives) < positives)
 
 
@@ -30,7 +30,7 @@ def negatives_in(has_foreground: np.ndarray, selected: np.ndarray) -> Counter[in
     return Counter(int(position) for position in selected if not has_foreground[position])
 
 
-def test_none_takes_the_positives_only() -> None:
+def test_none_takes_only_positives() -> None:
     has_foreground = np.array([True, False, False, True, True])
     assert select_images(has_foreground, rule("none"), 0).tolist() == [0, 3, 4]
 
@@ -42,7 +42,7 @@ def test_real_takes_every_image_once() -> None:
 @pytest.mark.parametrize(
     ("ratio", "drawn"), [(0.01, 0), (0.04, 1), (0.25, 5), (0.5, 10), (1, 20), (1.5, 30), (2.0, 40)]
 )
-def test_a_number_takes_so_many_negatives_per_positive(ratio: float, drawn: int) -> None:
+def test_a_number_gives_the_negatives_per_positive(ratio: float, drawn: int) -> None:
     has_foreground = dataset(20, 45)
     selected = select_images(has_foreground, rule(ratio), 0, 0)
     assert len(selected) == 20 + drawn
@@ -60,7 +60,7 @@ def test_every_positive_is_taken_once_in_every_epoch(negatives: str | float) -> 
         assert taken == Counter(np.flatnonzero(has_foreground).tolist())
 
 
-def test_negatives_are_drawn_anew_every_epoch() -> None:
+def test_negatives_differ_between_epochs() -> None:
     has_foreground = dataset(40, 160)
     epochs = [tuple(select_images(has_foreground, rule(0.5), 7, epoch).tolist()) for epoch in range(60)]
     assert len(set(epochs)) == 60
@@ -68,14 +68,14 @@ def test_negatives_are_drawn_anew_every_epoch() -> None:
     assert set().union(*epochs) == set(range(200))
 
 
-def test_an_epoch_is_drawn_the_same_in_every_run() -> None:
+def test_epochs_are_reproducible() -> None:
     has_foreground = dataset(40, 160)
     later = select_images(has_foreground, rule(0.5), 7, 3)
     assert np.array_equal(select_images(has_foreground, rule(0.5), 7, 3), later)
 
 
 @pytest.mark.parametrize("ratio", [1, 1.05, 1.5, 2, 7.25])
-def test_more_negatives_than_there_are_repeat_evenly(ratio: float) -> None:
+def test_too_few_negatives_are_repeated_evenly(ratio: float) -> None:
     has_foreground = dataset(20, 20)
     counts = negatives_in(has_foreground, select_images(has_foreground, rule(ratio), 0, 0))
     assert counts.total() == round(ratio * 20)
@@ -84,19 +84,19 @@ def test_more_negatives_than_there_are_repeat_evenly(ratio: float) -> None:
 
 
 @pytest.mark.parametrize("negatives", ["none", "real", 0.5, 3])
-def test_without_negatives_every_rule_takes_all(negatives: str | float) -> None:
+def test_without_negatives_every_rule_takes_all_images(negatives: str | float) -> None:
     assert select_images(np.ones(4, np.bool_), rule(negatives), 0).tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("negatives", "taken"), [("none", 0), (0.5, 0), ("real", 4)])
-def test_without_positives_only_real_takes_any(negatives: str | float, taken: int) -> None:
+def test_without_positives_only_real_takes_images(negatives: str | float, taken: int) -> None:
     assert len(select_images(np.zeros(4, np.bool_), rule(negatives), 0)) == taken
 
 
 @pytest.mark.parametrize(
     ("count", "batch"), [(1, 1), (1, 16), (16, 16), (17, 16), (33, 16), (40, 7), (100, 1), (99, 8)]
 )
-def test_batches_hold_every_position_once_and_are_nearly_equal(count: int, batch: int) -> None:
+def test_batches_contain_every_position_once_and_are_nearly_equal(count: int, batch: int) -> None:
     positions = np.arange(count) * 3
     batches = shuffled_batches(positions, batch, 0, 0)
     sizes = [len(part) for part in batches]
@@ -112,7 +112,7 @@ def test_repeated_positions_stay_repeated() -> None:
     assert sorted(np.concatenate(shuffled_batches(positions, 2, 0)).tolist()) == [0, 1, 1, 1, 2]
 
 
-def test_the_order_is_drawn_anew_every_epoch_and_the_same_in_every_run() -> None:
+def test_the_order_differs_between_epochs_and_is_reproducible() -> None:
     positions = np.arange(50)
     orders = [np.concatenate(shuffled_batches(positions, 8, 1, epoch)).tolist() for epoch in range(20)]
     assert len(set(map(tuple, orders))) == 20
@@ -138,7 +138,7 @@ def test_a_share_goes_from_the_first_epoch_to_the_last() -> None:
     assert counts == [10, 17, 27, 40, 60]
 
 
-def test_positives_are_drawn_evenly_from_their_groups() -> None:
+def test_positives_are_drawn_equally_often_from_groups() -> None:
     has_foreground = np.ones(30, np.bool_)
     groups = np.zeros((30, 3), np.bool_)
     groups[:24, 0] = groups[24:28, 1] = groups[28:, 2] = True
@@ -156,7 +156,7 @@ def test_groups_without_positives_get_nothing() -> None:
     assert selected.tolist() == [0, 1]
 
 
-def test_bins_of_area_hold_every_positive_once() -> None:
+def test_area_bins_contain_every_positive_once() -> None:
     coverage = np.array([0.0, 0.001, 0.01, 0.02, 0.05, 0.2, 0.9, 1.0])
     bins = area_groups(coverage)
     assert bins.sum(axis=1).tolist() == [0, 1, 1, 1, 1, 1, 1, 1]
@@ -164,7 +164,7 @@ def test_bins_of_area_hold_every_positive_once() -> None:
     assert np.flatnonzero(bins[:, -1]).tolist() == [6, 7]
 
 
-def test_heavy_negatives_are_drawn_more_often() -> None:
+def test_negatives_with_larger_weights_are_drawn_more_often() -> None:
     has_foreground = dataset(20, 100)
     empties = np.flatnonzero(~has_foreground)
     weights = np.ones(120)
@@ -179,7 +179,7 @@ def test_heavy_negatives_are_drawn_more_often() -> None:
     assert heavy > 5 * light
 
 
-def test_groups_come_one_after_the_other_in_an_order_of_their_own() -> None:
+def test_groups_follow_each_other_in_random_order() -> None:
     groups = np.arange(60) % 3
     orders = set()
     for epoch in range(20):
@@ -196,7 +196,7 @@ SHARES = np.array([0.0, 1.0, 2.0, 5.0, 0.5, 1.5, 0.0, 3.0])
 
 
 @given(st.integers(0, 40), st.integers(0, 10**6))
-def test_positions_are_drawn_just_so_often_as_their_shares_say(count: int, seed: int) -> None:
+def test_positions_are_drawn_in_proportion_to_their_shares(count: int, seed: int) -> None:
     drawn = in_proportion(np.arange(8), count, SHARES, seed)
     times = np.bincount(drawn, minlength=8)
     expected = count * SHARES / SHARES.sum()
@@ -229,7 +229,7 @@ def test_shares_keep_the_numbers_of_positives_and_negatives(rule: Negatives) -> 
     )
 
 
-def test_shares_count_inside_groups_and_times_the_weights_of_negatives() -> None:
+def test_shares_apply_inside_groups_and_multiply_the_weights_of_negatives() -> None:
     positive = np.array([True] * 4 + [False] * 4)
     groups = np.zeros((8, 2), bool)
     groups[[0, 1], 0] = groups[[2, 3], 1] = True

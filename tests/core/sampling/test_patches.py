@@ -50,7 +50,7 @@ MASKS[2][:, :10] = IGNORE
 
 
 @pytest.mark.parametrize("cell", [1, 3, 7, 200])
-def test_cells_count_labels_as_one_by_one(cell: int) -> None:
+def test_cells_count_labels_like_brute_force(cell: int) -> None:
     labels = np.random.default_rng(0).choice(np.array([0, 1, 2, 3, IGNORE], np.uint8), (20, 33))
     rows, columns = edges_of(20, cell), edges_of(33, cell)
     counts = np.stack([count_labels(labels[top:end], columns) for top, end in pairwise(rows)])
@@ -65,7 +65,7 @@ def test_cells_count_labels_as_one_by_one(cell: int) -> None:
             assert found.coverage[row, column] == found.foreground[row, column] / counted
 
 
-def test_positive_patches_show_foreground_and_negative_ones_none() -> None:
+def test_positive_patches_contain_foreground_and_negative_patches_do_not() -> None:
     drawn = draw_patches([occupancy(mask) for mask in MASKS], PatchRule(WINDOW, 400, 0.75), 0, 1)
     assert len(drawn) == 400
     found = [has_foreground(seen(MASKS[place], window)) for place, window in drawn]
@@ -73,7 +73,7 @@ def test_positive_patches_show_foreground_and_negative_ones_none() -> None:
     assert all(window.size == WINDOW for _, window in drawn)
 
 
-def test_images_take_turns() -> None:
+def test_images_are_drawn_equally_often() -> None:
     drawn = draw_patches([occupancy(mask) for mask in MASKS], PatchRule(WINDOW, 130, 0.5), 0, 1)
     positives = Counter(place for place, _ in drawn[:65])
     negatives = Counter(place for place, _ in drawn[65:])
@@ -83,7 +83,7 @@ def test_images_take_turns() -> None:
     assert 2 in negatives
 
 
-def test_patches_lie_inside_and_small_images_in_the_middle() -> None:
+def test_patches_lie_inside_and_small_images_are_centred() -> None:
     for share in (0.5, None):
         for place, window in draw_patches([occupancy(mask) for mask in MASKS], PatchRule(WINDOW, 200, share), 3):
             for start, length, side in zip((window.top, window.left), MASKS[place].shape, WINDOW, strict=True):
@@ -93,7 +93,7 @@ def test_patches_lie_inside_and_small_images_in_the_middle() -> None:
                     assert 0 <= start <= length - side
 
 
-def test_patches_reach_every_place() -> None:
+def test_patches_cover_every_place() -> None:
     mask = np.zeros((48, 48), np.uint8)
     mask[20:24, 20:24] = 1
     images = [occupancy(mask)]
@@ -108,7 +108,7 @@ def test_patches_reach_every_place() -> None:
     assert {top % CELL for top, _ in starts} == {0, 1}  # not only where cells begin
 
 
-def test_around_foreground_all_windows_that_show_it_are_alike() -> None:
+def test_windows_around_foreground_are_equally_likely() -> None:
     mask = np.zeros((40, 40), np.uint8)
     mask[20, 20] = 1
     drawn = draw_patches([occupancy(mask)], PatchRule((8, 8), 8000, 1.0), 1)
@@ -117,14 +117,14 @@ def test_around_foreground_all_windows_that_show_it_are_alike() -> None:
     assert min(tops.values()) > 0.8 * max(tops.values())
 
 
-def test_the_same_seed_gives_the_same_patches_and_another_epoch_others() -> None:
+def test_patches_are_reproducible_and_differ_between_epochs() -> None:
     images = [occupancy(mask) for mask in MASKS]
     first = draw_patches(images, PatchRule(WINDOW, 50, 0.5), 0, 1, 2, 3)
     assert first == draw_patches(images, PatchRule(WINDOW, 50, 0.5), 0, 1, 2, 3)
     assert first != draw_patches(images, PatchRule(WINDOW, 50, 0.5), 0, 1, 2, 4)
 
 
-def test_where_only_one_kind_exists_all_are_of_it() -> None:
+def test_without_foreground_or_background_all_patches_are_of_one_kind() -> None:
     full, empty = occupancy(np.ones((30, 30), np.uint8)), occupancy(np.zeros((30, 30), np.uint8))
     assert len(draw_patches([full], PatchRule(WINDOW, 9, 0.5), 0)) == 9
     assert len(draw_patches([empty], PatchRule(WINDOW, 9, 0.5), 0)) == 9
@@ -132,7 +132,7 @@ def test_where_only_one_kind_exists_all_are_of_it() -> None:
     assert [place for place, _ in drawn] == [0] * 3 + [1] * 7
 
 
-def test_rare_classes_are_shown_as_often_as_frequent_ones() -> None:
+def test_rare_classes_are_drawn_as_often_as_frequent_ones() -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[:40] = 1
     mask[60, 60] = 2
@@ -181,13 +181,13 @@ def test_hard_places_are_drawn_more_often() -> None:
     assert with_false(50.0) > 0.5
 
 
-def test_cells_are_an_eighth_of_the_smallest_window() -> None:
+def test_cells_are_an_eighth_of_the_shortest_side() -> None:
     assert cell_of([(256, 512), (128, 128)]) == 16
     assert cell_of([(4, 4)]) == 1
     assert edges_of(10, 4) == [0, 4, 8, 10]
 
 
-def test_images_are_grouped_so_that_a_group_fits_into_memory() -> None:
+def test_groups_of_images_fit_in_memory() -> None:
     sizes = [30 << 20] * 50 + [1 << 20] * 50
     groups = group_images(sizes, 0, 1)
     assert group_images([101 * 101] * 3000, 0).max() == 0

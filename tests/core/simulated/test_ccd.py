@@ -22,13 +22,13 @@ def shares(size: tuple[int, int], count: int) -> np.ndarray:
 
 
 def values(label: int) -> np.ndarray:
-    """How the grey values of a class are spread, `float (256,)`."""
+    """The distribution of the grey values of a class, `float (256,)`."""
     counts = sum(np.bincount(one.image[one.labels == label], minlength=256) for one in drawn())
     return counts / counts.sum()
 
 
 @pytest.mark.parametrize("size", [(256, 256), (64, 160), (31, 17)])
-def test_images_are_grey_and_labels_the_four_classes(size: tuple[int, int]) -> None:
+def test_images_are_grey_and_have_the_four_classes(size: tuple[int, int]) -> None:
     for index in range(4):
         one = simulate_ccd(index, seed=0, size=size)
         assert one.image.shape == one.labels.shape == size
@@ -37,7 +37,7 @@ def test_images_are_grey_and_labels_the_four_classes(size: tuple[int, int]) -> N
         assert one.objects is None
 
 
-def test_an_image_follows_from_seed_and_index_alone() -> None:
+def test_an_image_depends_only_on_seed_and_index() -> None:
     for index in (50, 3, 17):
         again = simulate_ccd(index, seed=1)
         assert np.array_equal(again.image, drawn()[index].image)
@@ -63,7 +63,7 @@ def test_most_images_show_every_class() -> None:
         assert np.mean([(one.labels == label).any() for one in drawn()]) >= least
 
 
-def test_grey_values_do_not_tell_hot_pixels_from_clusters() -> None:
+def test_grey_values_do_not_distinguish_hot_pixels_from_clusters() -> None:
     hot, cluster = values(HOT), values(CLUSTER)
     assert np.minimum(hot, cluster).sum() > 0.7
     # Not even the best rule on the value of a pixel alone finds clusters: something else is always more likely there.
@@ -74,7 +74,7 @@ def test_grey_values_do_not_tell_hot_pixels_from_clusters() -> None:
     assert found < 0.2
 
 
-def test_hot_pixels_stand_alone_or_in_columns_and_clusters_are_blobs() -> None:
+def test_hot_pixels_are_single_or_in_columns_and_clusters_are_blobs() -> None:
     for one in drawn()[:40]:
         hot = (one.labels == HOT).astype(np.uint8)
         _, _, stats, _ = cv2.connectedComponentsWithStats(hot, connectivity=4)
@@ -88,7 +88,7 @@ def test_hot_pixels_stand_alone_or_in_columns_and_clusters_are_blobs() -> None:
     assert max(sizes) > 80
 
 
-def test_glowing_lies_along_the_rim() -> None:
+def test_glow_lies_along_the_edges() -> None:
     for one in drawn():
         glowing = one.labels == GLOWING
         if glowing.any():

@@ -20,7 +20,7 @@ def salted() -> list[SimulatedImage]:
 
 
 @pytest.mark.parametrize("size", [(101, 101), (48, 120), (130, 70), (256, 256), (16, 16)])
-def test_image_and_mask_have_the_asked_size(size: tuple[int, int]) -> None:
+def test_image_and_mask_have_the_requested_size(size: tuple[int, int]) -> None:
     for index in range(4):
         one = simulate_salt(index, seed=0, size=size)
         assert one.image.shape == one.mask.shape == size
@@ -46,7 +46,7 @@ def test_an_image_does_not_depend_on_the_others() -> None:
         assert np.array_equal(again.mask, drawn()[index].mask)
 
 
-def test_the_global_random_state_is_neither_read_nor_moved() -> None:
+def test_the_global_random_state_is_neither_read_nor_changed() -> None:
     np.random.seed(0)
     before = np.random.get_state()[1].copy()
     simulate_salt(0, seed=0)
@@ -73,13 +73,13 @@ def test_some_images_are_constant_and_those_hold_no_salt() -> None:
     assert not any(one.mask.any() for one in constant)
 
 
-def test_every_other_image_uses_the_whole_range_of_grey() -> None:
+def test_all_other_images_use_the_whole_grey_range() -> None:
     textured = [one.image for one in drawn() if one.image.min() < one.image.max()]
     assert all(image.min() == 0 and image.max() == 255 for image in textured)
     assert np.ptp([image.mean() for image in textured]) > 60
 
 
-def test_coverage_is_spread_widely() -> None:
+def test_coverage_varies_widely() -> None:
     coverage = np.array([one.mask.mean() for one in salted()])
     assert (coverage < 0.05).mean() > 0.05
     assert (coverage > 0.6).mean() > 0.15

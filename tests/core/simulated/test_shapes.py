@@ -26,7 +26,7 @@ def test_images_have_colours_labels_and_objects(size: tuple[int, int]) -> None:
         assert one.objects.shape == one.labels.shape == size
 
 
-def test_an_image_follows_from_seed_and_index_alone() -> None:
+def test_an_image_depends_only_on_seed_and_index() -> None:
     for index in (50, 3, 17):
         again = simulate_shapes(index, seed=1, size=(64, 64))
         assert np.array_equal(again.image, drawn()[index].image)
@@ -35,7 +35,7 @@ def test_an_image_follows_from_seed_and_index_alone() -> None:
     assert not np.array_equal(simulate_shapes(3, seed=2, size=(64, 64)).image, drawn()[3].image)
 
 
-def test_every_object_is_of_one_class_and_can_be_seen() -> None:
+def test_every_object_has_one_class_and_is_visible() -> None:
     for one in drawn():
         assert one.objects is not None
         assert np.array_equal(one.objects > 0, one.mask)
@@ -46,13 +46,13 @@ def test_every_object_is_of_one_class_and_can_be_seen() -> None:
             assert np.count_nonzero(one.objects == number) >= 4
 
 
-def test_every_class_occurs_and_some_images_show_nothing() -> None:
+def test_every_class_occurs_and_some_images_are_empty() -> None:
     occurs = np.array([np.bincount(one.labels.ravel(), minlength=7) > 0 for one in drawn()])
     assert (occurs.mean(axis=0)[1:] > 0.25).all()
     assert 0 < np.mean([not one.mask.any() for one in drawn()]) < 0.12
 
 
-def test_objects_of_one_class_touch_so_that_pixels_alone_do_not_tell_them_apart() -> None:
+def test_objects_of_one_class_may_touch() -> None:
     touching = 0
     for one in drawn():
         assert one.objects is not None
@@ -61,7 +61,7 @@ def test_objects_of_one_class_touch_so_that_pixels_alone_do_not_tell_them_apart(
     assert touching > COUNT / 10
 
 
-def test_shapes_stand_out_from_their_ground() -> None:
+def test_shapes_contrast_with_the_background() -> None:
     differences = []
     for one in drawn():
         assert one.objects is not None

@@ -1,3 +1,5 @@
+"""Covers toolkit/core/tuning/area_histograms.py, empty_images.py and grids.py."""
+
 import itertools
 from collections.abc import Callable
 
@@ -7,22 +9,22 @@ import pytest
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.core.metrics.scorer import Scorer
-from toolkit.core.recipe.postprocess import mask_of
+from toolkit.core.recipe.postprocess import above
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import (
     THRESHOLDS,
     UNTUNED,
+    area_grid,
     areas_by_threshold,
     candidate_areas,
     changed,
     is_of_areas,
     recipe_of,
-    sweep_areas,
 )
-from toolkit.core.tuning.empty_images import mean_of_top, sweep_emptiness, sweep_triplets
-from toolkit.core.tuning.grids import Tally, best_recipe, blocks_of
-from toolkit.core.tuning.recipe_scores import Evidence, collect_areas
+from toolkit.core.tuning.empty_images import emptiness_grids, mean_of_top, triplet_grid
+from toolkit.core.tuning.grids import SummedMetric, best_recipe
+from toolkit.core.tuning.recipe_scores import RecipeScores, collect_areas
 from toolkit.core.tuning.task import RecipeTask
 
 STORED = pytest.mark.parametrize("stored_type", ["uint8", "float16"])
@@ -55,30 +57,30 @@ def random_images(count: int, seed: int, stored_type: str = "uint8", size: tuple
 
 
 def score(task: RecipeTask, recipe: Recipe, positions: list[int]) -> float:
-    """What the judge of everything else says of the masks of this recipe."""
-    judge = Scorer([task.metric], "sigmoid", recipe)
+    """What the scorer says of the masks of this recipe."""
+    scorer = Scorer([task.metric], "sigmoid", recipe)
     for example in task.examples(""):
         if example.position in positions:
-            judge.add(example.stored, example.labels, presence=example.presence)
-    return judge.scores()[task.metric.label]
+            scorer.add(example.stored, example.labels, presence=example.presence)
+    return scorer.scores()[task.metric.label]
 
 
 def areas_of(task: RecipeTask) -> object:
     return collect_areas(task.examples, task.images, 1, "sigmoid", [0])[0]
 
 
-def check_sweep(task: RecipeTask, sweep: object, steps: tuple[int, ...]) -> None:
+def check_grid(task: RecipeTask, grid: object, steps: tuple[int, ...]) -> None:
     """Every few of the recipes of a grid, on all images and on two of three folds."""
-    tally = Tally(task.metric)
+    tally = SummedMetric(task.metric)
     for folds in ([0, 1, 2], [1, 2]):
         chosen = np.isin(np.arange(3), folds)
-        totals = sweep.totals[chosen].sum(axis=0)
+        totals = grid.totals[chosen].sum(axis=0)
         scores = tally.score(totals)
         positions = [position for position, fold in enumerate(task.folds) if fold in folds]
         for position in itertools.product(
             *(range(0, length, step) for length, step in zip(scores.shape, steps, strict=True))
         ):
-            expected = score(task, sweep.recipe(position), positions)
+            expected = score(task, grid.recipe(position), positions)
             assert scores[position] == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
@@ -96,7 +98,7 @@ def test_areas_equal_those_of_the_masks_that_recipes_make(stored_type: str, seed
     for stored, labels in zip(*random_images(3, seed, stored_type, (11, 6)), strict=True):
         truth = labels == 1
         intersection, predicted, area = areas_by_threshold(stored[..., 0], truth)
-        masks = [mask_of(stored[..., 0], ClassRecipe(float(threshold))) for threshold in THRESHOLDS]
+        masks = [above(stored[..., 0], float(threshold)) for threshold in THRESHOLDS]
         assert intersection.tolist() == [(mask & truth).sum() for mask in masks]
         assert predicted.tolist() == [mask.sum() for mask in masks]
         assert area == truth.sum()
@@ -106,7 +108,7 @@ def test_areas_equal_those_of_the_masks_that_recipes_make(stored_type: str, seed
 def test_areas_of_maps_at_the_very_thresholds(stored_type: str) -> None:
     levels = np.concatenate([np.arange(256) / 255, THRESHOLDS]).astype(np.float32).reshape(7, 73)
     stored, truth = to_stored(levels, stored_type), np.ones((7, 73), np.bool_)
-    masks = [mask_of(stored, ClassRecipe(float(threshold))) for threshold in THRESHOLDS]
+    masks = [above(stored, float(threshold)) for threshold in THRESHOLDS]
     assert areas_by_threshold(stored, truth)[1].tolist() == [mask.sum() for mask in masks]
 
 
@@ -140,14 +142,14 @@ def test_thresholds_and_areas_equal_scoring_the_masks_of_every_recipe(spec: Metr
     stored_type = "float16" if spec.name == "dice" else "uint8"
     task = task_of(*random_images(9, 3, stored_type), np.arange(9) % 3, spec)
     areas = areas_of(task)
-    sweep = sweep_areas(areas, blocks_of(task.folds), Tally(task.metric), candidate_areas(areas.truth))
-    check_sweep(task, sweep, (42, 7))
+    grid = area_grid(areas, task.folds, SummedMetric(task.metric), candidate_areas(areas.truth))
+    check_grid(task, grid, (42, 7))
 
 
 @EVERY_METRIC
 def test_triplets_equal_scoring_the_masks_of_every_recipe(spec: MetricSpec, task_of: Callable) -> None:
     task = task_of(*random_images(9, 4), np.arange(9) % 3, spec)
-    check_sweep(task, sweep_triplets(areas_of(task), blocks_of(task.folds), Tally(task.metric)), (28, 6, 15))
+    check_grid(task, triplet_grid(areas_of(task), task.folds, SummedMetric(task.metric)), (28, 6, 15))
 
 
 @pytest.mark.parametrize("spec", SPECS[::5], ids=lambda spec: spec.label)
@@ -155,10 +157,10 @@ def test_emptiness_scores_equal_scoring_the_masks_of_every_recipe(spec: MetricSp
     presence = np.random.default_rng(1).random((9, 1)).astype(np.float32)
     task = task_of(*random_images(9, 5), np.arange(9) % 3, spec, presence=presence)
     heads = presence[:, 0].astype(np.float64)
-    sweeps = sweep_emptiness(areas_of(task), blocks_of(task.folds), Tally(task.metric), heads)
-    assert [sweep.recipe((0, 0)).classes[0].emptiness.score for sweep in sweeps] == ["head", "maximum", "mean_of_top"]
-    for sweep in sweeps:
-        check_sweep(task, sweep, (28, 16))
+    grids = emptiness_grids(areas_of(task), task.folds, SummedMetric(task.metric), heads)
+    assert [grid.recipe((0, 0)).classes[0].emptiness.score for grid in grids] == ["head", "maximum", "mean_of_top"]
+    for grid in grids:
+        check_grid(task, grid, (28, 16))
 
 
 @pytest.mark.parametrize("count", [1, 5, 63, 500])
@@ -176,13 +178,16 @@ def test_areas_are_counted_alike_in_any_order_and_number(task_of: Callable) -> N
     for positions in (np.arange(600), order):
         task = task_of([maps[i] for i in positions], [labels[i] for i in positions], positions % 4, "dice")
         areas = areas_of(task)
-        blocks, tally = blocks_of(task.folds), Tally(task.metric)
+        metric = SummedMetric(task.metric)
         found.append(
-            [sweep_areas(areas, blocks, tally, candidate_areas(areas.truth)), sweep_triplets(areas, blocks, tally)]
+            [
+                area_grid(areas, task.folds, metric, candidate_areas(areas.truth)),
+                triplet_grid(areas, task.folds, metric),
+            ]
         )
     for first, second in zip(*found, strict=True):
         np.testing.assert_allclose(first.totals, second.totals, rtol=1e-9, atol=1e-9)
-        assert best_recipe([first], np.ones(4, bool), tally) == best_recipe([second], np.ones(4, bool), tally)
+        assert best_recipe([first], np.ones(4, bool), metric) == best_recipe([second], np.ones(4, bool), metric)
 
 
 @EVERY_METRIC
@@ -190,12 +195,12 @@ def test_what_is_counted_of_a_recipe_equals_what_is_measured(spec: MetricSpec, t
     task = task_of(*random_images(8, 7), np.arange(8) % 2, spec)
     recipes = [
         recipe_of(ClassRecipe(0.31, minimum_area=9)),
-        changed(recipe_of(ClassRecipe(0.5)), 0, triplet=sweep_triplets(
-            areas_of(task), blocks_of(task.folds), Tally(task.metric)).recipe((3, 1, 20)).classes[0].triplet),
+        changed(recipe_of(ClassRecipe(0.5)), 0, triplet=triplet_grid(
+            areas_of(task), task.folds, SummedMetric(task.metric)).recipe((3, 1, 20)).classes[0].triplet),
         Recipe(),
     ]  # fmt: skip
-    counted = Evidence(task.examples, 8, task.metric, "sigmoid", areas=areas_of(task)).measure(recipes, "")
-    applied = Evidence(task.examples, 8, task.metric, "sigmoid").measure(recipes, "")
+    counted = RecipeScores(task.examples, 8, task.metric, "sigmoid", areas=areas_of(task)).measure(recipes, "")
+    applied = RecipeScores(task.examples, 8, task.metric, "sigmoid").measure(recipes, "")
     for recipe in recipes:
         np.testing.assert_array_equal(counted[recipe], applied[recipe])
 
@@ -206,8 +211,8 @@ def test_ignored_pixels_count_for_the_size_of_a_mask_but_for_no_score(task_of: C
     areas = areas_of(task)
     assert (areas.intersection[0, UNTUNED], areas.predicted[0, UNTUNED], areas.truth[0]) == (1, 2, 2)
     assert (areas.sizes[0, UNTUNED], areas.pixels[0], areas.whole[0]) == (3, 3, 4)
-    sweep = sweep_areas(areas, blocks_of(task.folds), Tally(task.metric), np.array([0, 3, 4]))
-    scores = Tally(task.metric).score(sweep.totals.sum(axis=0))
+    grid = area_grid(areas, task.folds, SummedMetric(task.metric), np.array([0, 3, 4]))
+    scores = SummedMetric(task.metric).score(grid.totals.sum(axis=0))
     assert scores[UNTUNED].tolist() == [0.5, 0.5, 0]
 
 

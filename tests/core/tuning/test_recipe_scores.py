@@ -8,7 +8,7 @@ import pytest
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Watershed
-from toolkit.core.tuning.recipe_scores import Evidence
+from toolkit.core.tuning.recipe_scores import RecipeScores
 
 SIZE = (40, 31)
 RULES = [
@@ -46,22 +46,20 @@ def images(count: int, classes: int, *, ignored: bool) -> tuple[list, list, list
 @pytest.mark.parametrize("metric", ["instance_map", "airbus_f2", "dice"])
 @pytest.mark.parametrize("classes", [1, 2])
 @pytest.mark.parametrize("ignored", [False, True])
-def test_recipes_measure_what_the_judge_of_everything_else_says(
-    metric: str, classes: int, ignored: bool, task_of: Callable
-) -> None:
+def test_recipes_score_what_the_scorer_says(metric: str, classes: int, ignored: bool, task_of: Callable) -> None:
     maps, labels, objects = images(3, classes, ignored=ignored)
     for known in (None, objects):
         task = task_of(maps, labels, np.arange(3), metric, objects=known)
         recipes = [Recipe((rule,)) for rule in RULES]
         recipes += [replace(recipe, split=Watershed(distance)) for recipe in recipes for distance in (2, 5, 30)]
-        evidence = Evidence(task.examples, task.images, task.metric, task.activation)
-        found = evidence.measure(recipes, "")
+        scores = RecipeScores(task.examples, task.images, task.metric, task.activation)
+        found = scores.measure(recipes, "")
         assert len(found) == len(recipes)
         for example in task.examples(""):
             for recipe in recipes:
-                judge = Scorer([task.metric], task.activation, recipe)
-                judge.add(example.stored, example.labels, example.objects)
-                assert np.array_equal(found[recipe][example.position], judge.judgement().statistics[0][0])
-        each = evidence.measure_each(recipes[-3:], "")
+                scorer = Scorer([task.metric], task.activation, recipe)
+                scorer.add(example.stored, example.labels, example.objects)
+                assert np.array_equal(found[recipe][example.position], scorer.scored().statistics[0][0])
+        each = scores.measure_each(recipes[-3:], "")
         for position, recipe in enumerate(recipes[-3:]):
             assert np.array_equal(each[position], found[recipe][position])

@@ -1,3 +1,5 @@
+"""Covers toolkit/core/tuning/recipe_search.py, candidates.py, steps.py and task.py."""
+
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.masks.labels import IGNORE
-from toolkit.core.metrics.registry import MetricSpec, OwnMetric
+from toolkit.core.metrics.registry import MetricSpec, PluginMetric
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Recipe, Watershed
@@ -18,12 +20,12 @@ OF_AREAS = ("threshold", "minimum_area", "triplet", "minimum_object_size")
 
 
 def score(task: RecipeTask, recipes: list[Recipe]) -> float:
-    """What the judge of everything else says where each image has its recipe."""
+    """What the scorer says where each image has its recipe."""
     statistics = []
     for example in task.examples(""):
-        judge = Scorer([task.metric], task.activation, recipes[example.position], task.plugins)
-        judge.add(example.stored, example.labels, example.objects, example.presence)
-        statistics.append(judge.judgement().statistics[0])
+        scorer = Scorer([task.metric], task.activation, recipes[example.position], task.plugins)
+        scorer.add(example.stored, example.labels, example.objects, example.presence)
+        statistics.append(scorer.scored().statistics[0])
     return task.metric.score(np.concatenate(statistics))
 
 
@@ -71,7 +73,13 @@ def test_a_planted_threshold_is_found(folds: int, metric: str, task_of: Callable
     assert tuned.recipe == tuned.best == Recipe((ClassRecipe(tuned.recipe.classes[0].threshold),))
     # Of all perfect thresholds the one nearest to one half.
     assert tuned.recipe.classes[0].threshold == pytest.approx(82.5 / 255, abs=1 / 255)
-    assert [each.kept for _, each in tuned.tried] == [True, False, False, False]
+    assert [(each.step, each.taken) for each in tuned.tried] == [
+        ("threshold", True),
+        ("minimum_area", False),
+        ("triplet", False),
+        ("minimum_object_size", False),
+        ("threshold again", False),
+    ]
     check_scores(task, tuned)
 
 
@@ -179,7 +187,7 @@ def test_steps_that_no_histogram_tells_are_found(task_of: Callable) -> None:
     tuned = tune(task, ("fill_holes", "threshold"))
     assert tuned.nested == 1
     assert tuned.recipe.classes[0].fill_holes in (16, WHOLE_MASK)
-    assert [each.step for _, each in tuned.tried] == ["threshold", "fill_holes", "threshold again"]
+    assert [each.step for each in tuned.tried] == ["threshold", "fill_holes", "threshold again"]
     check_scores(task, tuned)
 
 
@@ -208,8 +216,8 @@ def error(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> float
     return float((prediction != truth).mean())
 
 
-def own_metric(classes: int) -> OwnMetric:
-    return OwnMetric("error", classes, direction="min", call=error)
+def own_metric(classes: int) -> PluginMetric:
+    return PluginMetric("error", classes, direction="min", call=error)
 
 
 def test_a_metric_of_the_users_of_which_less_is_better(task_of: Callable) -> None:
@@ -354,7 +362,7 @@ def test_the_identity_stays_where_it_is_perfect(metric: str, task_of: Callable) 
     tuned = tune(task_of(maps, labels, np.arange(20) % 4, metric), OF_AREAS)
     assert (tuned.untuned, tuned.tuned, tuned.nested, tuned.gain) == (1, 1, 1, 0)
     assert tuned.recipe == tuned.best == IDENTITY
-    assert {each.reason for _, each in tuned.tried} == {"changes nothing"}
+    assert not any(each.taken for each in tuned.tried)
 
 
 def test_nothing_that_counts_gives_no_recipe(task_of: Callable) -> None:

@@ -3,8 +3,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from toolkit.core.ensembling.means import count_levels
 from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.core.recipe.probabilities import count_levels
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Triplet
 from toolkit.core.tuning.recipe_search import tune
 from toolkit.core.tuning.threshold_shift import (

@@ -165,11 +165,11 @@ def test_the_same_labels_read_back_equal_however_they_were_written(
     ("write", "lines", "more"),
     [
         (values, "ignore: 255", "classes: 3\n"),
-        (values, "mask_values: {none: 0, salt: 1, rock: 2, void: 255}", ""),
-        (coloured, 'colors: {none: "#000000", salt: [255, 0, 0], rock: "#0080ff", void: [9, 9, 9]}', ""),
-        (bits, "mask_encoding: bits\nmask_values: {salt: 0, rock: 1, void: 7}", EXCLUSIVE + "activation: softmax\n"),
+        (values, "mask_values: {none: 0, salt: 1, rock: 2, ignore: 255}", ""),
+        (coloured, 'colors: {none: "#000000", salt: [255, 0, 0], rock: "#0080ff", ignore: [9, 9, 9]}', ""),
+        (bits, "mask_encoding: bits\nmask_values: {salt: 0, rock: 1, ignore: 7}", EXCLUSIVE + "activation: softmax\n"),
         (bits, "mask_encoding: bits\nignore: 7", EXCLUSIVE + "activation: softmax\n"),
-        (values, "value_ranges: {salt: [1, 1], rock: [2, 2], void: [200, 255]}", ""),
+        (values, "value_ranges: {salt: [1, 1], rock: [2, 2], ignore: [200, 255]}", ""),
     ],
 )
 def test_ignored_has_a_value_a_colour_a_bit_or_a_range(find: Find, write: Writer, lines: str, more: str) -> None:
@@ -232,7 +232,7 @@ def test_ranges_that_share_values_are_independent_classes(find: Find) -> None:
     lines = "images: images\nmasks: masks\nvalue_ranges: {any: [1, 2], rock: [2, 2]}"
     data = find(lines, "classes: [any, rock]\nactivation: sigmoid\n", values)
     np.testing.assert_array_equal(data.read_labels("a"), np.array([0, 1, 3])[labels_of("a")])
-    with pytest.raises(ConfigError, match=r"data\.value_ranges\.rock: \[2\.0, 2\.0\] shares values with any"):
+    with pytest.raises(ConfigError, match=r"data\.value_ranges\.rock: \[2\.0, 2\.0\] overlaps .* of any"):
         find(lines, "classes: [none, any, rock]\n", values)
 
 

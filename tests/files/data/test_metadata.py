@@ -25,7 +25,7 @@ def test_a_column_is_in_the_order_of_the_sorted_ids(tmp_path: Path, ids: tuple[s
 def test_the_column_of_the_ids_can_be_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "patient,image\n1,007\n2,NA\n1,b.c\n")
     assert read_metadata(path, "image", IDS).column("patient") == ("1", "2", "1")
-    with pytest.raises(DataError, match=r"data\.metadata_id: .* no column of this name: .*'images'.*mean 'image'"):
+    with pytest.raises(DataError, match=r"data\.metadata_id: .* column 'images' is not valid.*mean 'image'"):
         read_metadata(path, "images", IDS)
     with pytest.raises(DataError, match=r"has no row for 3 of 3 images: 007, NA, b\.c") as told:
         read_metadata(path, None, IDS)

@@ -155,7 +155,7 @@ def test_groups_and_weights_are_columns_and_weights_are_used(write: Write) -> No
     objects = dataset.labelled.read_objects("s4")
     assert objects is not None
     assert set(objects.ravel()) == {0, 4}
-    with pytest.raises(DataError, match=r"source Known: .*unknown name 'fold'; .*foreground, group, weight"):
+    with pytest.raises(DataError, match=r"source Known: .*'fold' is not valid; .*foreground, group, weight"):
         dataset.labelled.metadata.column("fold")
 
 
@@ -257,9 +257,9 @@ def test_a_source_is_found_again_from_another_folder(write: Write, tmp_path: Pat
         ("Bare", ConfigError, "Bare has no __len__"),
         ("Empty", NothingToLearnError, "Empty has no items"),
         ("{Squares: {number: 3}}", ConfigError, "Squares cannot be made: TypeError: .*'number'"),
-        ("Square", ConfigError, r"data\.source: unknown name 'Square'; did you mean 'Squares'\?"),
+        ("Square", ConfigError, r"data\.source: 'Square' is not valid; did you mean 'Squares'\?"),
         ("numpy.nothing", ConfigError, "numpy.nothing cannot be had"),
-        ("Squares\n  masks: here", ConfigError, "come from your source Squares: leave out masks"),
+        ("Squares\n  masks: here", ConfigError, "the source Squares provides images and masks; remove masks"),
     ],
 )
 def test_what_is_wrong_with_a_source_is_told(write: Write, source: str, kind: type[Exception], told: str) -> None:

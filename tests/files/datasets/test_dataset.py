@@ -38,7 +38,7 @@ def find(workspace: Workspace, name: str, *overrides: str) -> Dataset:
 
 EXTRA = """\
 data:
-  extra_train_data: {images: ../../data/more/images, masks: ../../data/more/train.csv}
+  extra_train_data: [{images: ../../data/more/images, masks: ../../data/more/train.csv}]
   external_negatives: ../../data/negatives
 """
 
@@ -151,9 +151,9 @@ def test_extra_data_may_have_nothing_to_learn_by_themselves(
 @pytest.mark.parametrize(
     ("override", "key"),
     [
-        ("data.extra_train_data.images=nowhere", r"data\.extra_train_data\.0\.images: there is no folder .*nowhere"),
+        ("data.extra_train_data.0.images=nowhere", r"data\.extra_train_data\.0\.images: there is no folder .*nowhere"),
         (
-            "data.extra_train_data.masks=nowhere",
+            "data.extra_train_data.0.masks=nowhere",
             r"data\.extra_train_data\.0\.masks: there is no folder, CSV or JSON file",
         ),
         ("data.external_negatives=nowhere", r"data\.external_negatives: there is no folder .*nowhere"),
@@ -196,6 +196,6 @@ def test_what_the_numbers_of_extra_masks_mean_is_in_the_digest(
     found = set()
     for name, values in (("one", "[7]"), ("two", "[0]"), ("three", "[0, 7]")):
         extra = f"{{images: ../../data/negatives, masks: ../../data/labels, mask_values: [{values}]}}"
-        write_experiment(competition, name, f"data: {{extra_train_data: {extra}}}\n")
+        write_experiment(competition, name, f"data: {{extra_train_data: [{extra}]}}\n")
         found.add(find(competition, name).digests["extra_data"])
     assert len(found) == 3

@@ -138,7 +138,10 @@ def test_what_is_wrong_with_a_file_of_labelme_is_told(find: Find, tree: Any, tol
         (coco([[1, 2, 3, 4]]), "annotation 5: expected polygons of three points"),
         (coco([[1, 2, 3, 4, 1e9, 3]]), "annotation 5: a point lies far outside"),
         (coco({"size": [12, 17], "counts": [204]}), r"annotation 5: its size is \[12, 17\]"),
-        (coco({"size": [12, 16], "counts": [100]}), "annotation 5: lengths make up 100 pixels"),
+        (
+            coco({"size": [12, 16], "counts": [100]}),
+            "annotation 5: expected lengths of at least 0 for 12×16",
+        ),
         (coco({"size": [12, 16]}), "annotation 5: 'counts'"),
         (coco([SQUARE[0] * 4], images=[]), "is no COCO file .*KeyError 1"),
         (coco({"size": [12, 16], "counts": [10**30]}), "annotation 5: .*too large"),

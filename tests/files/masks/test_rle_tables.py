@@ -75,7 +75,7 @@ def test_exclusive_classes_that_overlap_are_told_with_the_image(labelled: Callab
     rows = ["ImageId_ClassId,EncodedPixels", "a.jpg_1,1 3", "a.jpg_2,3 2", "b.jpg_1,1 3", "b.jpg_4,4 2"]
     data = labelled(changed("severstal"), "a b", *rows, classes=classes)
     assert np.array_equal(data.read_labels("b").ravel(order="F")[:6], [1, 1, 1, 4, 4, 0])
-    with pytest.raises(DataError, match="the masks of 1 and 2 share pixels; exclusive ones cannot"):
+    with pytest.raises(DataError, match="the masks of 1 and 2 share pixels; exclusive classes cannot"):
         data.read_labels("a")
 
 

@@ -76,7 +76,7 @@ ROWS = {
     "overlapping runs": ("b,1 5 3 2", "refuse", "runs", "not overlap"),
     "beyond the image": ("b,80 2", "refuse", "runs", "ends at pixel 81, but the image has 80"),
     "absurdly large": ("b,1 99999999999999999999", "refuse", "runs", "the image has 80"),
-    "absurdly long": ("b," + " ".join(["1 1"] * 1000), "refuse", "runs", "more than any mask"),
+    "absurdly long": ("b," + " ".join(["1 1"] * 1000), "refuse", "runs", "characters, but a mask"),
     "nan": ("b,nan", "refuse", "empty masks", "'nan' is no mask"),
     "None": ("b,None", "refuse", "empty masks", "'None' is no mask"),
     "minus one": ("b,-1", "refuse", "empty masks", "'-1'"),

@@ -27,7 +27,7 @@ def mix(spec: Any, activation: Activation = "sigmoid") -> Mixing:
 @pytest.mark.parametrize("name", ["mixup", "cutmix", "copy_paste"])
 def test_a_probability_of_zero_and_a_single_image_change_nothing(name: str) -> None:
     images, targets = batch()
-    for spec, size in (({name: 0.0}, B), ({name: 1.0}, 1), ({}, B)):
+    for spec, size in (({name: {"p": 0.0}}, B), ({name: {"p": 1.0}}, 1), ({}, B)):
         changed = mix(spec)(images[:size], targets[:size], 5)
         assert np.array_equal(changed[0], images[:size])
         assert np.array_equal(changed[1], targets[:size])
@@ -37,7 +37,7 @@ def test_a_probability_of_zero_and_a_single_image_change_nothing(name: str) -> N
 def test_the_seed_decides_and_what_comes_in_stays(name: str) -> None:
     images, targets = batch()
     before = images.copy(), targets.copy()
-    mixing = mix({name: 1.0})
+    mixing = mix({name: {"p": 1.0}})
     first, again, other = (mixing(images, targets, seed) for seed in (1, 1, 2))
     assert np.array_equal(first[0], again[0])
     assert np.array_equal(first[1], again[1])
@@ -50,7 +50,7 @@ def test_the_seed_decides_and_what_comes_in_stays(name: str) -> None:
 @pytest.mark.parametrize("ignored", [False, True])
 def test_softmax_planes_sum_to_one_wherever_there_is_no_ignored(name: str, ignored: bool) -> None:
     images, targets = batch("softmax", 4, ignored)
-    mixing = mix({name: 1.0}, "softmax")
+    mixing = mix({name: {"p": 1.0}}, "softmax")
     for seed in range(20):
         _, mixed = mixing(images, targets, seed)
         is_ignored = mixed == IGNORE
@@ -78,7 +78,7 @@ def test_every_cutmix_pixel_is_of_one_of_the_two_and_brings_its_target() -> None
     images, targets = batch(ignored=True)
     changed = False
     for seed in range(10):
-        mixed_images, mixed = mix({"cutmix": 1.0})(images, targets, seed)
+        mixed_images, mixed = mix({"cutmix": {"p": 1.0}})(images, targets, seed)
         assert mixed.dtype == np.uint8
         sources = mixed_images[..., 0] // 40
         assert (mixed_images % 40 == 0).all()
@@ -133,7 +133,7 @@ def test_copy_paste_takes_the_background_of_softmax_for_none_and_replaces_all_pl
 
 def test_at_most_one_happens_and_shares_beyond_one_are_scaled() -> None:
     images, targets = batch()
-    mixing = mix({"mixup": {"p": 0.5, "alpha": 1.0}, "cutmix": 1.0, "copy_paste": {"p": 0.5, "objects": 1.0}})
+    mixing = mix({"mixup": {"p": 0.5, "alpha": 1.0}, "cutmix": {"p": 1.0}, "copy_paste": {"p": 0.5, "objects": 1.0}})
     assert mixing.target_type is np.float32
     kinds = []
     for seed in range(200):
@@ -156,7 +156,7 @@ def test_at_most_one_happens_and_shares_beyond_one_are_scaled() -> None:
 
 def test_the_type_of_targets_does_not_change_from_batch_to_batch() -> None:
     images, targets = batch()
-    mixing = mix({"mixup": 0.5})
+    mixing = mix({"mixup": {"p": 0.5}})
     assert {mixing(images, targets, seed)[1].dtype.name for seed in range(20)} == {"float32"}
     assert mixing(images[:1], targets[:1], 0)[1].dtype == np.float32
-    assert mix({"cutmix": 0.5}).target_type is np.uint8
+    assert mix({"cutmix": {"p": 0.5}}).target_type is np.uint8

@@ -58,7 +58,7 @@ def test_the_hinge_equals_its_set_function_definition(mask: tuple[int, ...]) -> 
         # elu + 1 of all errors is above 0, and grows with them.
         raw = 1 - logits * (2 * target - 1)
         expected = extension(target, np.where(raw > 0, raw + 1, np.exp(np.minimum(raw, 0))))
-        found = value("lovasz_loss(activation=elu+1)", square(mask), square(logits))
+        found = value("lovasz_loss(activation='elu+1')", square(mask), square(logits))
         assert found == pytest.approx(expected, abs=1e-5)
 
 
@@ -137,7 +137,7 @@ def test_symmetric_means_that_the_other_side_counts_too(several: tuple) -> None:
 
 def test_elu_plus_one_still_teaches_where_the_margin_is_kept() -> None:
     target, logits = square([1, 0, 1, 0]), tf.Variable(tf.constant(square([2, -2, 2, -2]), tf.float32))
-    for text, teaches in (("lovasz_loss", False), ("lovasz_loss(activation=elu+1)", True)):
+    for text, teaches in (("lovasz_loss", False), ("lovasz_loss(activation='elu+1')", True)):
         with tf.GradientTape() as tape:
             loss = build_loss(parse_loss(text), "sigmoid")(target, Outputs(logits), tf.constant(0.0))
         assert np.any(tape.gradient(loss, logits).numpy() != 0) == teaches

@@ -1,5 +1,6 @@
-"""Covers toolkit/learning/losses/registry.py and loss.py."""
+"""Covers toolkit/learning/losses/registry.py."""
 
+import inspect
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -7,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.config.training.losses import LOSS_NAMES, check_loss, parse_loss
-from toolkit.core.masks.labels import Activation
+from toolkit.config.training.losses import LOSSES, check_loss, parse_loss
 from toolkit.errors import ConfigError
-from toolkit.learning.losses.registry import LOSSES, build_loss
+from toolkit.learning.losses.registry import build_loss, loss_of
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.runtime import tf
 
@@ -30,8 +30,8 @@ VARIANTS = {
         "focal_tversky_loss(gamma=3, per=image)",
         "lovasz_loss",
         "lovasz_loss(symmetric=true)",
-        "lovasz_loss(activation=elu+1, per=batch)",
-        "lovasz_loss(activation=elu+1, symmetric=true, positives_only=true)",
+        "lovasz_loss(activation='elu+1', per=batch)",
+        "lovasz_loss(activation='elu+1', symmetric=true, positives_only=true)",
         "boundary_loss",
         "mse_loss",
         "mae_loss",
@@ -65,12 +65,8 @@ every_loss_that_rewards_the_right_answer = pytest.mark.parametrize(
     ("text", "activation", "classes"), [case for case in CASES if not re.search("smoothing|presence", case[0])]
 )
 
-ACTIVATIONS: tuple[Activation, ...] = ("sigmoid", "softmax")
+SIGMOID = [name for name, kind in LOSSES.items() if "sigmoid" in kind.formulas]
 DONE = tf.constant(0.0)
-
-
-def losses_for(activation: Activation) -> set[str]:
-    return {name for name, losses in LOSSES.items() if activation in losses}
 
 
 def batch(activation: str, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -112,21 +108,29 @@ def computed(text: str, activation: str, target: Any, outputs: Outputs, **build:
     return value
 
 
-def test_the_registry_holds_what_the_configuration_names() -> None:
-    assert set(LOSSES) == set(LOSS_NAMES)
-    for name, losses in LOSSES.items():
-        terms = parse_loss(f"{name} + mae_loss")
-        for activation in ACTIVATIONS:
-            if activation in losses:
-                check_loss(terms, activation, 3)
-            else:
-                with pytest.raises(ValueError, match=name):
-                    check_loss(terms, activation, 3)
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_names_functions_that_take_truth_prediction_and_arguments(name: str) -> None:
+    for activation in LOSSES[name].formulas:
+        loss = loss_of(name, activation)
+        _, _, arguments = inspect.signature(loss.compute).parameters.values()
+        assert issubclass(LOSSES[name].arguments, arguments.annotation)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_refused_for_the_activation_that_it_has_no_formula_for(name: str, activation: Any) -> None:
+    terms = parse_loss(f"{name} + mae_loss")
+    if activation in LOSSES[name].formulas:
+        check_loss(terms, activation, 3)
+    else:
+        with pytest.raises(ValueError, match=name):
+            check_loss(terms, activation, 3)
 
 
 def test_every_loss_is_among_the_cases() -> None:
-    for activation in ACTIVATIONS:
-        assert {text.split("(")[0] for text in VARIANTS[activation]} == losses_for(activation)
+    for activation, variants in VARIANTS.items():
+        names = {name for name, kind in LOSSES.items() if activation in kind.formulas}
+        assert {text.split("(")[0] for text in variants} == names
 
 
 @every_loss
@@ -285,7 +289,7 @@ def test_graphs_of_unknown_size_give_the_same(activation: str, classes: int) -> 
 
 def test_sums_are_weighted_and_each_term_gets_what_it_wants() -> None:
     target, logits = batch("sigmoid", 1)
-    parts = {name: value_of(name, "sigmoid", target, logits) for name in losses_for("sigmoid")}
+    parts = {name: value_of(name, "sigmoid", target, logits) for name in SIGMOID}
     mixed = value_of("binary_crossentropy + 0.5*lovasz_loss + 2 * dice_loss", "sigmoid", target, logits)
     expected = parts["binary_crossentropy"] + 0.5 * parts["lovasz_loss"] + 2 * parts["dice_loss"]
     assert mixed == pytest.approx(expected, rel=1e-5)

@@ -4,6 +4,7 @@ Building a large network takes about a second: what holds for every architecture
 others together with the tests that train.
 """
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from toolkit.learning.networks.encoders import build_encoder
 from toolkit.learning.networks.first_convolution import preprocessing
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.rebuilding import all_layers
-from toolkit.learning.networks.registry import BUILDERS
+from toolkit.learning.networks.registry import builder_of
 from toolkit.learning.runtime import configure, segmentation_models, tf
 
 pytestmark = pytest.mark.tf
@@ -83,7 +84,14 @@ def gradients(network: Network, images: np.ndarray) -> tuple[float, list[np.ndar
 
 def test_every_backbone_and_architecture_of_the_configuration_exists() -> None:
     assert set(BACKBONES) == set(segmentation_models.get_available_backbone_names())
-    assert set(BUILDERS) == set(ARCHITECTURES) == {*SMALL, "DeepLabV3"}
+    assert set(ARCHITECTURES) == {*SMALL, "DeepLabV3"}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_names_a_builder_that_takes_the_parameters_of_a_builder(architecture: str) -> None:
+    inspect.signature(builder_of(architecture)).bind(
+        spec(architecture=architecture), ARCHITECTURES[architecture](), None
+    )
 
 
 def test_every_network_ends_in_float32_logits_and_learns_deterministically(
@@ -153,8 +161,7 @@ def test_outputs_are_float32_under_mixed_precision(architecture: str) -> None:
 
 
 def test_deeplab_goes_by_two_names() -> None:
-    for table in (BUILDERS, ARCHITECTURES):
-        assert table["DeepLabV3"] is table["DeepLabV3Plus"]
+    assert ARCHITECTURES["DeepLabV3"] is ARCHITECTURES["DeepLabV3Plus"]
 
 
 def test_initial_weights_and_names_derive_from_seed_and_specification_alone(same_arrays: Same) -> None:
@@ -260,16 +267,16 @@ def test_pascal_voc_means_imagenet_and_this_is_reported(
 
 
 def test_the_error_of_a_network_that_cannot_be_built_names_backbone_and_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("negative dimension")
 
-    monkeypatch.setitem(BUILDERS, "Unet", fail)
+    monkeypatch.setattr(segmentation_models, "Unet", fail)
     with pytest.raises(NetworkError, match=r"Unet with backbone vgg16 .* \[32, 64, 3\]: negative dimension"):
         build_network(spec(), 0)
 
 
-def test_the_error_of_an_unsupported_shape_names_the_next_possible_one() -> None:
-    with pytest.raises(NetworkError, match=r"next possible shape is \[48, 64, 3\]"):
+def test_the_error_of_an_unsupported_shape_names_the_next_larger_one() -> None:
+    with pytest.raises(NetworkError, match=r"next larger shape is \[48, 64, 3\]"):
         build_network(spec(architecture="DeepLabV3", shape=(33, 64, 3)), 0)
 
 

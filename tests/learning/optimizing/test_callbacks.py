@@ -18,7 +18,7 @@ LR = 0.01
 
 def built(value: Any, plugins: Mapping[str, Any] | None = None, primary: str = "dice") -> Callback:
     plugins = plugins or {}
-    (callback,) = build_callbacks(parse_callbacks(value, plugins), primary, plugins, lr=LR, batches=10)
+    (callback,) = build_callbacks(parse_callbacks(value, plugins), primary, plugins, lr=LR)
     return callback
 
 
@@ -159,7 +159,7 @@ def test_mode_auto_knows_what_falls(monitor: str, falls: bool) -> None:
 
 def test_other_metrics_that_fall_are_told() -> None:
     specs = parse_callbacks({"EarlyStopping": {"patience": 1}})
-    (callback,) = build_callbacks(specs, "hausdorff", lr=LR, batches=10, lower_is_better=["hausdorff"])
+    (callback,) = build_callbacks(specs, "hausdorff", lr=LR, lower_is_better=["hausdorff"])
     assert callback.epoch_end({"hausdorff": 9.0}, 0) is None
     assert callback.epoch_end({"hausdorff": 8.0}, 1) is None
     assert callback.epoch_end({"hausdorff": 8.0}, 2)
@@ -170,22 +170,8 @@ def test_what_is_not_there_cannot_be_watched() -> None:
         built({"EarlyStopping": {"patience": 1}}).epoch_end({"loss": 1.0}, 0)
 
 
-def test_schedules_and_logging_are_no_callbacks_of_the_epoch() -> None:
-    cyclic = {"CyclicLR": {"base_lr": 1e-4, "max_lr": 1e-2, "step_size": 5}}
-    specs = parse_callbacks(({"TensorBoard": {"images": 2}}, "TerminateOnNaN", cyclic))
-    assert build_callbacks(specs, "dice", lr=LR, batches=10) == []
-
-
-def test_after_a_variation_the_plateau_waits_for_its_end_and_measures_from_its_last_rate() -> None:
-    plateau = {"ReduceLROnPlateau": {"patience": 1, "factor": 0.5, "min_lr": 0.15}}
-    then = {"LRVariator": {"absSize": 7, "toVal": 0.4, "then": plateau}}
-    callback = built({"LRVariator": {"relSize": 2, "toVal": 0.1, "then": then}})
-    factors = []
-    for epoch in range(6):
-        callback.epoch_end({"dice": 0.5}, epoch)
-        factors.append(callback.factor)
-    # 27 of 10 batches each: epoch 2 is the first to end after it, and the first that can be compared with is the next.
-    assert factors == pytest.approx([1, 1, 1, 0.5, 0.375, 0.375])
+def test_logging_is_no_callback_of_the_epoch() -> None:
+    assert build_callbacks(parse_callbacks({"TensorBoard": {"images": 2}}), "dice", lr=LR) == []
 
 
 def test_the_users_own_may_do_with_epoch_end_alone() -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from toolkit.config.training.schedules import SCHEDULES as KINDS
-from toolkit.config.training.schedules import Variations, parse_schedule
+from toolkit.config.training.schedules import parse_schedule
 from toolkit.errors import ConfigError
-from toolkit.learning.optimizing.schedules import _RATES, Moment, batches_of, build_schedule, cycle_ends, rate_after
+from toolkit.learning.optimizing.schedules import _RATES, Moment, build_schedule, cycle_ends
 
 
 def rates(value: Any, lr: float = 1.0, epochs: int = 10, batches: int = 10) -> list[float]:
@@ -20,7 +20,7 @@ def rates(value: Any, lr: float = 1.0, epochs: int = 10, batches: int = 10) -> l
 
 
 def test_every_kind_has_its_formula() -> None:
-    assert set(_RATES) == {*KINDS.values(), Variations}
+    assert set(_RATES) == set(KINDS.values())
 
 
 def factor(name: str, share: float) -> float:
@@ -162,8 +162,6 @@ def test_cycles_of_other_schedules() -> None:
     cyclic = {"base_lr": 0.1, "max_lr": 1, "step_size": 1.5}
     assert cycle_ends(parse_schedule({"CyclicLR": {**cyclic, "unit": "epochs"}}), 10) == {2, 5, 8}
     assert cycle_ends(parse_schedule({"CyclicLR": cyclic}), 10) == frozenset()
-    variation = {"relSize": 2, "toVal": 0.1, "periodEpochs": 3}
-    assert cycle_ends(parse_schedule({"LRVariator": variation}), 7) == {2, 5}
     chain = ({"warm_up": {"epochs": 2}}, {"cosine_restarts": {"cycles": 2}})
     assert cycle_ends(parse_schedule(chain), 8) == {4, 7}
     assert cycle_ends(parse_schedule("cosine"), 8) == frozenset()
@@ -174,55 +172,6 @@ def test_a_chain_is_its_parts_one_after_the_other() -> None:
     assert found[:20] == pytest.approx([number / 20 for number in range(20)])
     assert found[20:50] == [1.0] * 30
     assert found[50:] == pytest.approx([1 - number / 50 for number in range(50)])
-
-
-def variation(**arguments: Any) -> dict[str, Any]:
-    return {"LRVariator": arguments}
-
-
-@pytest.mark.parametrize(
-    ("style", "curve"),
-    [
-        ("linear", lambda x: x),
-        ("sin", lambda x: math.sin(math.pi * x / 2)),
-        ("sin+", lambda x: math.sin(math.pi * x / 2)),
-        ("sin-", lambda x: 1 - math.sin(math.pi * x / 2)),
-        ("cos", lambda x: math.cos(math.pi * x / 2)),
-        ("cos-", lambda x: math.cos(math.pi * x / 2)),
-        ("cos+", lambda x: 1 - math.cos(math.pi * x / 2)),
-        ("const", lambda x: 0.0),
-        (2, lambda x: x**2),
-        (0.5, math.sqrt),
-    ],
-)
-def test_a_variation_follows_its_curve_and_stays_where_it_arrives(style: Any, curve: Any) -> None:
-    found = rates(variation(fromVal=0.1, toVal=0.5, relSize=2, style=style), lr=3.0)
-    expected = [0.1 + 0.4 * curve(number / 19) for number in range(20)]
-    assert found[:20] == pytest.approx(expected)
-    assert found[20:] == pytest.approx([expected[-1]] * 80)
-
-
-def test_variations_follow_each_other_from_where_the_last_one_ended() -> None:
-    then = variation(relSize=0.5, toVal=0.1, then=variation(absSize=1, toVal=0.4))
-    found = rates(variation(absSize=11, toVal=2.0, then=then), lr=1.0)
-    assert found[:11] == pytest.approx([1 + number / 10 for number in range(11)])
-    assert found[11:16] == pytest.approx([2 - 1.9 * number / 4 for number in range(5)])
-    assert found[16:] == pytest.approx([0.4] * 84)
-
-
-@pytest.mark.parametrize("period", [{"periodSteps": 30}, {"periodEpochs": 3}])
-def test_variations_start_again_with_their_period(period: dict[str, int]) -> None:
-    found = rates(variation(relSize=2, toVal=0.0, **period))
-    assert found[:20] == pytest.approx([1 - number / 19 for number in range(20)])
-    assert found[20:30] == [0.0] * 10
-    assert found[30:60] == found[:30]
-
-
-def test_the_end_and_the_length_of_variations() -> None:
-    (leg,) = parse_schedule(variation(relSize=2.26, toVal=0.5, then=variation(absSize=7, style="const"))).legs
-    assert isinstance(leg, Variations)
-    assert rate_after(leg, 1.0) == 0.5
-    assert batches_of(leg, 10) == 23 + 7
 
 
 def own_schedule(moment: Moment, lr: float, top: float = 2.0) -> float:

@@ -55,7 +55,7 @@ def planned(folder: Path, line: str) -> None:
             "8: loss: own(first, second, *, size=1) cannot be called with (target, prob",
             ConfigError,
         ),
-        ("    loss: {own: {sise: 3}}", "8: stages.1.loss: own(first, second, *, size=1) cannot be", ConfigError),
+        ("    loss: own(sise=3)", "8: stages.1.loss: own(first, second, *, size=1) cannot be", ConfigError),
         ("loss: own", "8: loss: loss own must return a single number, returned a tensor", ConfigError),
         (
             "    loss: dice_loss+failing",

@@ -55,7 +55,7 @@ def steps(devices):
     for size in (8, 7, 3, 1, 5, 8):
         images = random.integers(0, 256, (size, 32, 32, 3), dtype=np.uint8)
         losses.append(step(images, (images[..., :1] > 128).astype(np.uint8), 0.0))
-    probabilities = Predictor(network, "none", "sigmoid")(tf.constant(images)).tolist()
+    probabilities = Predictor(network, "none", "sigmoid", at_once=4)(tf.constant(images)).tolist()
     return {"devices": devices.num_replicas_in_sync, "losses": losses, "probabilities": probabilities}
 
 class Interrupted(Silent):

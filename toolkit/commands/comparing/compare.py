@@ -1,4 +1,4 @@
-"""`tk compare`: which keys of experiments differ, and whether their scores do."""
+"""`tk compare`: the keys that differ between experiments, and whether their scores differ."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY
-from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, MissingFileError, NotReadyError
+from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, MissingFileError, NotReadyError, listing
 from toolkit.files.datasets.truth import truth_of
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import finite_or_none, read_json, write_text
@@ -39,11 +39,11 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """An experiment as it lies on disk.
+    """An experiment as it is on disk.
 
-    `store` is None, and `reason` says why, where its images cannot be compared with those of the baseline; `tuned` is
-    None, and `stale` says why, where it was tuned on earlier predictions. `holdout` is None where it has none, or not
-    that of the baseline, for which there is `holdout_reason` if both have one.
+    `store` is None if its images cannot be compared with those of the baseline, and `reason` tells why. `tuned` is None
+    if it was tuned on earlier predictions, and `stale` tells why. `holdout` is None without a hold-out, and if the
+    hold-out differs from that of the baseline, and `holdout_reason` tells why.
     """
 
     name: str
@@ -67,19 +67,19 @@ def compare(
 ) -> CompareResult:
     """Compare experiments and ensembles with the first of them, or with `baseline`.
 
-    What predicts the same images as the baseline is scored by the baseline's metric; the rest keeps the score that it
-    was given when it was made, and has no paired difference.
+    Experiments that predict the same images as the baseline are scored by the baseline's metric. The others keep the
+    score that they were finished with, and have no paired difference.
 
     Args:
         session: the folder of all experiments, and what shows progress.
-        names: names or paths of at least two, or of one and a baseline.
+        names: names or paths of at least two experiments, or of one and a baseline.
         baseline: name or path; it need not be one of `names`.
-        sort_by: a column of the table of all figures.
-        csv: a file to write that table to.
+        sort_by: a column of the CSV table.
+        csv: a file to write the table of all figures to.
 
     Raises:
-        ConfigError: fewer than two experiments, one of them twice, or no such column.
-        MissingFileError: one is not there.
+        ConfigError: there are fewer than two experiments, one is named twice, or there is no such column.
+        MissingFileError: an experiment does not exist.
         StorageError: a file is damaged.
     """
     candidates, place = _candidates(session.workspace, names, baseline)
@@ -114,7 +114,7 @@ def compare(
 
 
 def _candidates(workspace: Workspace, names: Sequence[str], baseline: str | None) -> tuple[list[_Candidate], int]:
-    """All experiments and the place of the baseline among them; one that is not named otherwise becomes the first."""
+    """All experiments and the index of the baseline among them; a baseline that is not in `names` comes first."""
     given = list(names)
     found = [workspace.find(name) for name in names]
     place = 0
@@ -128,7 +128,8 @@ def _candidates(workspace: Workspace, names: Sequence[str], baseline: str | None
         raise ConfigError(f"{', '.join(twice)} is named twice")
     if len(found) < 2:
         raise ConfigError(
-            f"{found[0].name} alone cannot be compared", f"Name another one: tk compare {found[0].name} EXPERIMENT"
+            f"there is nothing to compare {found[0].name} with",
+            f"Add another experiment: tk compare {found[0].name} EXPERIMENT",
         )
     # Experiments of different folders may have the same name.
     known = [experiment.name for experiment in found]
@@ -162,7 +163,7 @@ def _tuned(candidate: _Candidate) -> TunedRecipe | None:
 
 
 def _matched(candidate: _Candidate, base: _Candidate) -> _Candidate:
-    """The candidate; without its stores if their images are not those of the baseline."""
+    """The candidate, without stores that hold other images than those of the baseline."""
     unfit = candidate.reason or (base.reason and f"{base.name}: {base.reason}") or _other_task(candidate, base)
     reason = unfit or _other_images(candidate, base, candidate.store, base.store)
     if reason:
@@ -174,7 +175,7 @@ def _matched(candidate: _Candidate, base: _Candidate) -> _Candidate:
 
 
 def _other_task(candidate: _Candidate, base: _Candidate) -> str:
-    """Why the predictions of two experiments cannot be compared; nothing if they can."""
+    """Why the predictions of two experiments cannot be compared; empty if they can."""
     if candidate.resolved is None or base.resolved is None:
         return "there are no predictions"
     for key in ("classes", "activation"):
@@ -187,23 +188,22 @@ def _other_task(candidate: _Candidate, base: _Candidate) -> str:
 def _other_images(
     candidate: _Candidate, base: _Candidate, ours: ProbabilityStore | None, theirs: ProbabilityStore | None
 ) -> str:
-    """Why the images of two experiments cannot be compared one by one; nothing if they can."""
+    """Why the images of two experiments cannot be compared one by one; empty if they can."""
     if ours is None or theirs is None or candidate.resolved is None or base.resolved is None:
         return "there are no predictions"
     differing = sorted(set(ours.ids).symmetric_difference(theirs.ids))
     if differing:
-        such_as = ", ".join(differing[:3])
-        return f"{len(differing)} images are only in one of {candidate.name} and {base.name}, such as {such_as}"
+        return f"{len(differing)} images are in only one of {candidate.name} and {base.name}: {listing(differing, 3)}"
     resized = [image_id for image_id in theirs.ids if ours.size(image_id) != theirs.size(image_id)]
     if resized:
-        return f"{len(resized)} images have another size than in {base.name}, such as {resized[0]}"
+        return f"{len(resized)} images have a different size in {base.name}: {listing(resized, 3)}"
     if candidate.resolved.digests.get("training_data") != base.resolved.digests.get("training_data"):
-        return f"its images or masks are called like those of {base.name}, but their content differs"
+        return f"its images or masks have the names of those of {base.name}, but different content"
     return ""
 
 
 def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, progress: Progress) -> dict[str, Scores]:
-    """The scores, by name, of all that can be compared with the baseline image by image, each by its own folds."""
+    """The scores, by name, of all experiments that can be compared with the baseline image by image."""
     found = {one.name: one.store if split == "oof" else one.holdout for one in candidates}
     stores = {name: store for name, store in found.items() if store is not None}
     if base.name not in stores or base.resolved is None:
@@ -228,7 +228,7 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
 
 def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
     if base.name in scores:
-        return scores[base.name].judgement.metrics[0].direction
+        return scores[base.name].scored.metrics[0].direction
     if base.resolved is None:
         return "max"
     plugins = Plugins.of(base.experiment)
@@ -278,7 +278,7 @@ def _compared(
 
 
 def _holdout_score(name: str, metric: str, outside: dict[str, Scores], tree: Mapping[str, Any]) -> float | None:
-    """The score of the hold-out by a metric: as scored here, or the one that was given when it was made."""
+    """The score of the hold-out by a metric, as scored here or when the experiment was finished."""
     if name in outside:
         return finite_or_none(outside[name].all)
     known = read_holdout(tree)
@@ -293,14 +293,14 @@ def _tuned_on_holdout(candidate: _Candidate, metric: str) -> float | None:
 def _difference(name: str, baseline: str, scores: dict[str, Scores]) -> PairedDifference | None:
     if name == baseline or name not in scores or baseline not in scores:
         return None
-    ours, theirs = scores[name].judgement, scores[baseline].judgement
+    ours, theirs = scores[name].scored, scores[baseline].scored
     found = paired(ours.metrics[0], ours.statistics[0], theirs.statistics[0])
     mean, low, high = (finite_or_none(number) for number in (found.mean, found.low, found.high))
     return PairedDifference(mean, low, high, finite_or_none(found.standard_error), found.verdict)
 
 
 def _time(experiment: Experiment) -> TrainingTime | None:
-    """What history.csv says of all folds, seeds and stages; of an ensemble, of all that are inside it."""
+    """Epochs and seconds from history.csv of all folds, seeds and stages; for an ensemble, of all its experiments."""
     epochs = [epoch for inner in _fitted(Member(experiment)) for epoch in _history(inner)]
     return TrainingTime(len(epochs), sum(epoch.seconds for epoch in epochs)) if epochs else None
 
@@ -310,18 +310,18 @@ def _history(experiment: Experiment) -> list[Epoch]:
 
 
 def _fitted(member: Member) -> list[Experiment]:
-    """The experiment itself, or each inside an ensemble once, also where only a part of it is a member."""
+    """The experiment itself, or each experiment in an ensemble once, even if only a part of it is a member."""
     if not member.is_ensemble:
         return [member.experiment]
     return list(dict.fromkeys(fitted for inner in members_of(member.experiment)[0] for fitted in _fitted(inner)))
 
 
 def _notes(candidates: Sequence[_Candidate], baseline: str, scores: dict[str, Scores]) -> list[str]:
-    """What could not be compared, or not quite, and why."""
+    """The limits of the comparison, and their reasons."""
     notes = [f"{one.name} is not compared image by image: {one.reason}" for one in candidates if one.reason]
     notes += [f"{one.name} has no tuned scores: {one.stale}" for one in candidates if one.stale]
     notes += [
-        f"the hold-out of {one.name} is not that of {baseline}: {one.holdout_reason}"
+        f"the hold-out of {one.name} differs from that of {baseline}: {one.holdout_reason}"
         for one in candidates
         if one.holdout_reason and one.holdout_reason != one.reason
     ]
@@ -330,8 +330,8 @@ def _notes(candidates: Sequence[_Candidate], baseline: str, scores: dict[str, Sc
         if found is None or base is None or candidate.resolved is None:
             continue
         if (found.folds != base.folds).any():
-            notes.append(f"{candidate.name} has other folds than {baseline}: only scores of all images compare")
+            notes.append(f"{candidate.name} has other folds than {baseline}: compare only the scores of all images")
         label = candidate.resolved.primary_metric.label
         if not found.metric.startswith(label):
-            notes.append(f"{candidate.name} was fitted for {label}; here it is scored by {found.metric}")
+            notes.append(f"the metric of {candidate.name} is {label}; here it is scored by {found.metric}")
     return notes

@@ -1,4 +1,4 @@
-"""What `tk compare` has found: scores, differences and times of several experiments, as tables and as one row each."""
+"""The result of `tk compare`: scores, differences and times of experiments, as tables and as rows of a CSV file."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,17 +7,15 @@ from typing import Any
 
 from toolkit.commands.comparing.key_differences import ABSENT
 from toolkit.commands.comparing.key_differences import written as written_value
-from toolkit.commands.scoring.scores import written
-from toolkit.config.yaml.error_texts import nearest
 from toolkit.core.metrics.bootstrap import Verdict
 from toolkit.core.metrics.metric import Direction
-from toolkit.errors import ConfigError
-from toolkit.messages import Table
+from toolkit.errors import ConfigError, not_valid
+from toolkit.messages import Table, duration_text, score_text
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """By how much an experiment's score differs from the baseline's on the same images; see `core.resampling`."""
+    """The difference of an experiment's score from the baseline's on the same images; see `core.metrics.bootstrap`."""
 
     mean: float | None
     low: float | None
@@ -28,7 +26,7 @@ class PairedDifference:
 
 @dataclass(frozen=True)
 class TrainingTime:
-    """Epochs of all folds, seeds and stages, and the seconds that they took, validation included."""
+    """The epochs of all folds, seeds and stages, and their seconds, including validation."""
 
     epochs: int
     seconds: float
@@ -36,12 +34,12 @@ class TrainingTime:
 
 @dataclass(frozen=True)
 class Compared:
-    """One experiment or ensemble; what there is not is None.
+    """One experiment or ensemble; values that do not exist are None.
 
-    `folds` are out-of-fold scores without a recipe, `mean` and `spread` (standard deviation, with n - 1) those of the
-    folds that have a score, `all` the score of all images together. `keys` are the values of the keys that differ,
-    written out. `unpaired` says why there is no difference to the baseline. `holdout` is the score of the hold-out
-    without a recipe, `holdout_tuned` with the tuned one.
+    `folds` are untuned out-of-fold scores; `mean` and `spread` (standard deviation with n - 1) are taken over folds
+    that have a score; `all` is the score of all images together. `keys` are the values of the keys that differ.
+    `unpaired` tells why there is no difference to the baseline. `holdout` is the untuned score of the hold-out,
+    `holdout_tuned` its score with the tuned recipe.
     """
 
     name: str
@@ -62,7 +60,7 @@ class Compared:
     holdout_difference: PairedDifference | None = None
 
     def row(self) -> dict[str, Any]:
-        """Everything by the name of its column."""
+        """All values by the name of their column."""
         difference, outside, time = self.difference, self.holdout_difference, self.time
         return {
             "experiment": self.name,
@@ -98,7 +96,7 @@ _SCORES = (
 
 @dataclass(frozen=True)
 class CompareResult:
-    """Several experiments and the one that they are compared with, in the order of the rows to be shown."""
+    """Experiments in the order of the rows to show, and the baseline that they are compared with."""
 
     baseline: str
     direction: Direction
@@ -112,14 +110,14 @@ class CompareResult:
         return list(most_folds.row())
 
     def sorted_by(self, column: str) -> list[Compared]:
-        """The experiments by a column: scores from the best to the worst, all else upwards; what is missing comes last.
+        """The experiments sorted by a column: scores from best to worst, other columns ascending, missing values last.
 
         Raises:
             ConfigError: there is no such column.
         """
         columns = self.columns()
         if column not in columns:
-            raise ConfigError(f"--sort-by: there is no column {column!r}; {nearest(column, columns)}")
+            raise ConfigError(f"--sort-by: column {not_valid(column, columns)}")
         is_score = column in _SCORES or (column.startswith("fold") and column[4:].isdecimal())
         downwards = is_score and self.direction == "max"
 
@@ -133,15 +131,15 @@ class CompareResult:
         return sorted(self.experiments, key=place)
 
     def tables(self) -> list[Table]:
-        """Keys that differ, scores, differences to the baseline, times."""
+        """Keys that differ, scores, differences to the baseline, training times."""
         tables = (self._keys(), self._scores(), self._folds(), self._differences(), self._holdouts(), self._times())
         return [table for table in tables if table.rows]
 
     def next_steps(self) -> list[str]:
-        """What cannot be compared and why, where the table is, what to type."""
+        """The limits of the comparison, the CSV file, and the next command."""
         notes = [f"note: {note}" for note in self.notes]
         if all(len(one.keys) == 0 for one in self.experiments):
-            notes.append("note: no key of the configurations differs")
+            notes.append("note: the configurations have the same keys and values")
         if self.csv:
             notes.append(f"table: {self.csv}")
         return [*notes, f"next: tk evaluate {self._best()}"]
@@ -165,7 +163,7 @@ class CompareResult:
                 one.name,
                 *([one.metric] if several else []),
                 _with_spread(one),
-                *map(written, (one.all, one.tuned, one.nested)),
+                *map(score_text, (one.all, one.tuned, one.nested)),
             )
             for one in self.experiments
         ]
@@ -175,7 +173,9 @@ class CompareResult:
 
     def _folds(self) -> Table:
         count = max(len(one.folds) for one in self.experiments)
-        rows = [(one.name, *map(written, [*one.folds, *[None] * (count - len(one.folds))])) for one in self.experiments]
+        rows = [
+            (one.name, *map(score_text, [*one.folds, *[None] * (count - len(one.folds))])) for one in self.experiments
+        ]
         return Table("fold by fold", ("", *map(str, range(count))), rows if count else [])
 
     def _differences(self) -> Table:
@@ -187,50 +187,43 @@ class CompareResult:
         rows = [
             (
                 one.name,
-                *map(written, (one.holdout, one.holdout_tuned)),
+                *map(score_text, (one.holdout, one.holdout_tuned)),
                 *(("", "", "") if (found := one.holdout_difference) is None else _cells(found)),
             )
             for one in self.experiments
             if one.holdout is not None
         ]
         columns = ("", "untuned", "tuned", f"untuned against {self.baseline}", "95 % interval", "verdict")
-        return Table("hold-out, which no fold and no recipe knows", columns, rows)
+        return Table("hold-out: images that were used neither for training nor for tuning", columns, rows)
 
     def _times(self) -> Table:
         rows = [
-            (one.name, str(time.epochs), f"{time.seconds / time.epochs:.1f}", duration(time.seconds))
+            (one.name, str(time.epochs), f"{time.seconds / time.epochs:.1f}", duration_text(time.seconds))
             for one in self.experiments
             if (time := one.time) is not None
         ]
-        return Table("training, all folds together", ("", "epochs", "seconds an epoch", "total"), rows)
+        return Table("training, all folds together", ("", "epochs", "seconds per epoch", "total"), rows)
 
     def _names(self) -> list[str]:
         return [one.name for one in self.experiments]
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them, such as 1 h 05 min or 42 s."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-
-
 def table_rows(experiments: Sequence[Compared], columns: Sequence[str]) -> list[list[Any]]:
-    """One row an experiment, an empty cell where there is nothing."""
+    """One row for each experiment; missing values are empty cells."""
     rows = [one.row() for one in experiments]
     return [["" if (value := row.get(column)) is None else value for column in columns] for row in rows]
 
 
 def _with_spread(one: Compared) -> str:
-    return written(one.mean) if one.spread is None else f"{written(one.mean)} ± {one.spread:.4f}"
+    return score_text(one.mean) if one.spread is None else f"{score_text(one.mean)} ± {score_text(one.spread)}"
 
 
 def _cells(found: PairedDifference) -> tuple[str, str, str]:
-    return _signed(found.mean), f"{_signed(found.low)} … {_signed(found.high)}", found.verdict
-
-
-def _signed(number: float | None) -> str:
-    return "–" if number is None else f"{number:+.4f}"
+    return (
+        score_text(found.mean, signed=True),
+        f"{score_text(found.low, signed=True)} … {score_text(found.high, signed=True)}",
+        found.verdict,
+    )
 
 
 def _number(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""Which keys differ between experiments and ensembles: of their configurations, and of what they were run with."""
+"""The keys that differ between experiments and ensembles, in their configurations and in the facts of their runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,14 +25,14 @@ _DIGEST_LENGTH = 8
 
 
 def differing_keys(experiments: Sequence[Experiment], root: Path) -> list[KeyDifference]:
-    """Compare what was run, or, of an experiment that was not fitted yet, what its configuration says.
+    """Compare resolved configurations; for an experiment that was not fitted yet, its config.yaml.
 
-    Defaults are filled in. Keys that only experiments have are compared among these, not with ensembles; what was
-    found out at the start of a run (`run.`: precision, versions, digests of data and code) among those that were run.
+    Defaults are filled in. Keys that only experiments have are compared among experiments, not with ensembles. Facts
+    of a run (`run.`: precision, versions, digests of data and code) are compared among those that were run.
 
     Args:
         experiments: experiments and ensembles.
-        root: of the workspace; paths are compared and shown as they are seen from there.
+        root: the folder of the workspace; paths are compared and shown relative to it.
     """
     trees = [_tree(experiment, root.absolute()) for experiment in experiments]
     ensembles = [is_ensemble(experiment.config) for experiment in experiments]
@@ -48,7 +48,7 @@ def differing_keys(experiments: Sequence[Experiment], root: Path) -> list[KeyDif
 
 
 def _among(trees: Sequence[dict[str, Any]], keys: set[str], chosen: Sequence[bool]) -> list[KeyDifference]:
-    """The differences between the chosen trees in some of their keys; the others count as having none."""
+    """The differences between the chosen trees in some keys; the other trees count as lacking these keys."""
     parts = [{key: value for key, value in tree.items() if key in keys} for tree in trees]
     found = []
     for difference in differences([part for part, one in zip(parts, chosen, strict=True) if one]):
@@ -66,12 +66,12 @@ def _tree(experiment: Experiment, root: Path) -> dict[str, Any]:
 
 
 def _config(experiment: Experiment, resolved: Resolved, root: Path) -> dict[str, Any]:
-    """The configuration that was run; keys that came later get their defaults, where it is still understood."""
+    """The configuration that was run, with defaults for keys that were added since, if it can still be read."""
     if not is_ensemble(experiment.config):
         try:
             return plain_config(config_from_plain(resolved.config, experiment.folder), root)
         except (ValidationError, ToolkitError):
-            pass  # written by another version, or with plugins that are gone: it is compared as it stands
+            pass  # written by another version, or with plugins that no longer exist: compared as it is
     return with_relative_paths(with_absolute_paths(resolved.config, experiment.folder), root)
 
 

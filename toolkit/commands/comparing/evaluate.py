@@ -1,4 +1,4 @@
-"""`tk evaluate`: what out-of-fold predictions get right and wrong, class by class, size by size, image by image."""
+"""`tk evaluate`: out-of-fold predictions by class, by size of the foreground, and by image."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from toolkit.commands.comparing.evaluate_result import (
     class_rows,
 )
 from toolkit.commands.scoring.recipe_choice import choose_recipe
-from toolkit.commands.scoring.scores import labels_of, written
+from toolkit.commands.scoring.scores import labels_of
 from toolkit.commands.session import Session
 from toolkit.core.arrays import Integers
 from toolkit.core.masks.labels import Activation
@@ -30,7 +30,7 @@ from toolkit.core.metrics.confusion import (
     worst_first,
 )
 from toolkit.core.metrics.registry import build_metrics
-from toolkit.core.metrics.scorer import Judgement, Scorer
+from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import describe, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.datasets.truth import Truth, truth_of
@@ -42,7 +42,7 @@ from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Plugins
-from toolkit.messages import Progress
+from toolkit.messages import Progress, score_text
 from toolkit.report.confusion_matrix import confusion_picture
 
 
@@ -55,21 +55,21 @@ def evaluate(
     worst: int = 10,
     csv: Path | None = None,
 ) -> EvaluateResult:
-    """Evaluate the out-of-fold predictions of an experiment or ensemble; images are read one after the other.
+    """Evaluate the out-of-fold predictions of an experiment or ensemble, one image at a time.
 
     Args:
         session: the folder of all experiments, and what shows progress.
-        name: name or path; the one finished last if it is None.
-        recipe: `tuned` or `untuned`; the tuned one, where there is one, if it is None.
+        name: name or path; by default the experiment finished last.
+        recipe: `tuned` or `untuned`; by default the tuned recipe if there is one.
         threshold: replaces the thresholds of the recipe.
-        worst: how many of the worst images are listed.
-        csv: a file to write one row a class to.
+        worst: how many of the worst images to list.
+        csv: a file to write one row for each class to.
 
     Raises:
-        NotReadyError: there are no predictions, or no recipe was tuned.
-        ConfigError: the recipe or threshold cannot be.
-        ChangedError, DataError, FoldsError, MissingFileError: the images are not those that were predicted, or the
-            predictions not those that were tuned on.
+        NotReadyError: there are no predictions, or no tuned recipe.
+        ConfigError: the recipe or the threshold is not valid.
+        ChangedError, DataError, FoldsError, MissingFileError: the images are not the predicted ones, or the recipe was
+            tuned on other predictions.
     """
     experiment = session.workspace.find_or_last(name, session.progress)
     with locked(experiment.lock):
@@ -86,7 +86,7 @@ def evaluate(
             measured.confusion,
             evaluation.confusion.names,
             f"{experiment.name}: confusion",
-            f"out-of-fold pixels, in % of each true class; {evaluation.metric} {written(evaluation.score)}, "
+            f"out-of-fold pixels in % of each true class; {evaluation.metric} {score_text(evaluation.score)}, "
             f"{evaluation.recipe_text}",
         )
     if csv is not None:
@@ -97,10 +97,10 @@ def evaluate(
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """All that is kept of the images, in the order of the sorted ids; `areas` is `int64 (images, classes, 4)`."""
+    """The measurements of all images, in the order of the sorted ids; `areas` is `int64 (images, classes, 4)`."""
 
     folds: Integers
-    judgement: Judgement
+    scored: ScoredImages
     areas: Integers
     confusion: Confusion
 
@@ -119,19 +119,19 @@ def _measure(
     metrics = build_metrics(
         [truth.metric], classes.count, classes.activation, plugins=plugins, benchmark=truth.benchmark
     )
-    judge = Scorer(metrics[:1], classes.activation, recipe, plugins)
+    scorer = Scorer(metrics[:1], classes.activation, recipe, plugins)
     areas, confusion = [], _no_confusion(classes.count, classes.activation)
     with progress.task("evaluating", len(store.ids)) as task:
         for image_id, stored in store:
             labels = labels_of(data, store, image_id)
-            objects = data.read_objects(image_id) if judge.needs_objects else None
-            case = judge.add(stored, labels, objects, store.presence(image_id))
+            objects = data.read_objects(image_id) if scorer.needs_objects else None
+            case = scorer.add(stored, labels, objects, store.presence(image_id))
             areas.append(case.areas)
             confusion += confusion_of(case.prediction, labels, classes.activation)
             task.advance()
     rows = {image_id: row for row, image_id in enumerate(store.ids)}
     order = np.array([rows[image_id] for image_id in data.images.ids])
-    return _Measured(folds, judge.judgement().of(order), np.stack(areas)[order], confusion)
+    return _Measured(folds, scorer.scored().of(order), np.stack(areas)[order], confusion)
 
 
 def _no_confusion(classes: int, activation: Activation) -> Confusion:
@@ -140,38 +140,38 @@ def _no_confusion(classes: int, activation: Activation) -> Confusion:
 
 
 def _evaluation(experiment: Experiment, truth: Truth, measured: _Measured, recipe: Recipe, worst: int) -> Evaluation:
-    ids, classes, judgement = truth.labelled.images.ids, truth.classes, measured.judgement
-    metric = judgement.metrics[0]
-    # Of exclusive classes the first one counts as background.
+    ids, classes, scored = truth.labelled.images.ids, truth.classes, measured.scored
+    metric = scored.metrics[0]
+    # The first of exclusive classes is the background.
     foreground = measured.areas[:, 1:] if classes.activation == "softmax" else measured.areas
     true_areas = foreground[:, :, 2].sum(axis=1)
-    scores = judgement.per_image()[metric.label]
+    scores = scored.per_image()[metric.label]
     names = [BACKGROUND, *classes.names] if classes.activation == "sigmoid" else list(classes.names)
     return Evaluation(
         experiment=experiment.name,
         metric=metric.label,
-        score=finite_or_none(judgement.scores()[metric.label]),
+        score=finite_or_none(scored.scores()[metric.label]),
         images=len(ids),
         recipe=recipe_to_plain(recipe),
         recipe_text=describe(recipe, classes.names, classes.activation),
         report=classification_report(measured.areas.sum(axis=0), classes.names, classes.activation),
         classes={name: class_scores(measured.areas[:, index]) for index, name in enumerate(classes.names)},
         confusion=_table(names, measured.confusion),
-        sizes=_sizes(judgement, foreground),
+        sizes=_sizes(scored, foreground),
         worst=[
-            BadImage(ids[at], int(measured.folds[at]), float(scores[at]), int(judgement.wrong[at]), int(true_areas[at]))
-            for at in worst_first(scores, judgement.wrong, metric.direction)[:worst]
+            BadImage(ids[at], int(measured.folds[at]), float(scores[at]), int(scored.wrong[at]), int(true_areas[at]))
+            for at in worst_first(scores, scored.wrong, metric.direction)[:worst]
         ],
         oof_predictions=store_digest(experiment.predictions("oof")),
     )
 
 
-def _sizes(judgement: Judgement, foreground: Integers) -> list[SizeScores]:
-    """Scores of the images by the area of their true foreground; `foreground` holds the areas of its classes."""
+def _sizes(scored: ScoredImages, foreground: Integers) -> list[SizeScores]:
+    """The scores of images by the area of their true foreground; `foreground` holds the areas of its classes."""
     found = []
     for size in area_bins(foreground[:, :, 2].sum(axis=1)):
         areas = foreground[size.positions]
-        score = judgement.of(size.positions).scores()[judgement.metrics[0].label]
+        score = scored.of(size.positions).scores()[scored.metrics[0].label]
         pooled = pooled_scores(areas)
         found.append(
             SizeScores(

@@ -1,21 +1,20 @@
-"""What `tk evaluate` has found: scores of each class, confusion, scores by size, the worst images, as tables."""
+"""The result of `tk evaluate`: scores by class, confusion, scores by size and the worst images, as tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from toolkit.commands.scoring.classification_table import report_table
-from toolkit.commands.scoring.scores import written
 from toolkit.core.metrics.classification_report import ClassificationReport
 from toolkit.core.metrics.confusion import ClassScores, PixelScores
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 _COUNTS_SHOWN_AT_MOST = 4
 
 
 @dataclass(frozen=True)
 class BadImage:
-    """One of the worst images; areas in pixels, `true_area` that of the foreground, all its classes together."""
+    """One of the worst images; `wrong_pixels` and `true_area`, the area of all foreground classes, are in pixels."""
 
     image_id: str
     fold: int
@@ -26,9 +25,10 @@ class BadImage:
 
 @dataclass(frozen=True)
 class SizeScores:
-    """Images whose true foreground has from `low` to `high` pixels: how many, their score, and their pixels' scores.
+    """The images whose true foreground has from `low` to `high` pixels: their number and scores.
 
-    `left_empty` counts those without any prediction of foreground.
+    `precision` and `recall` are those of all their pixels together; `left_empty` counts images without any predicted
+    foreground.
     """
 
     low: int
@@ -42,9 +42,10 @@ class SizeScores:
 
 @dataclass(frozen=True)
 class ConfusionTable:
-    """Pixels of each true class (row) that are predicted as each class, and the pixels of each true class.
+    """The pixels of each true class (row) that are predicted as each class (column).
 
-    `shares` are the counts divided by the pixels of the row; None where it has none.
+    `pixels` are the pixels of each true class; `shares` are the counts divided by them, None for a class without
+    pixels.
     """
 
     names: list[str]
@@ -55,7 +56,7 @@ class ConfusionTable:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What evaluation.json holds."""
+    """The content of evaluation.json."""
 
     experiment: str
     metric: str
@@ -73,7 +74,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """What `tk evaluate` has found, and where it lies."""
+    """The evaluation and the files it was written to."""
 
     evaluation: Evaluation
     file: str
@@ -81,18 +82,18 @@ class EvaluateResult:
     csv: str | None
 
     def tables(self) -> list[Table]:
-        """Classes, confusion, sizes, the worst images."""
+        """Classes, confusion, sizes and the worst images."""
         return [self._report(), self._per_image(), self._confusion(), self._sizes(), self._worst()]
 
     def next_steps(self) -> list[str]:
-        """Where files are, what to type."""
+        """The files and the next command."""
         csv = [f"table: {self.csv}"] if self.csv else []
         files = [f"figures: {self.file}", f"confusion matrix: {self.picture}"]
         return [*csv, *files, f"next: tk compare {self.evaluation.experiment} EXPERIMENT"]
 
     def _report(self) -> Table:
         found = self.evaluation
-        score = f"out-of-fold {found.metric} {written(found.score)}, {found.recipe_text}"
+        score = f"out-of-fold {found.metric} {score_text(found.score)}, {found.recipe_text}"
         return report_table(f"{found.experiment}: {score}; all pixels together", found.report)
 
     def _per_image(self) -> Table:
@@ -105,28 +106,28 @@ class EvaluateResult:
             )
             for name, scores in self.evaluation.classes.items()
         ]
-        columns = ("", "precision", "recall", "Dice", "IoU", "predicted in", "rightly empty")
-        return Table("mean over the images with it", columns, rows)
+        columns = ("", "precision", "recall", "Dice", "IoU", "predicted in", "correctly empty")
+        return Table("mean over the images that contain the class", columns, rows)
 
     def _confusion(self) -> Table:
         found = self.evaluation.confusion
-        title = "confusion: of the pixels of each true class (row), per cent predicted as each class"
+        title = "confusion: of the pixels of each true class (row), the percentage predicted as each class"
         entries = list(zip(found.names, found.shares, found.counts, strict=True))
         if len(entries) <= _COUNTS_SHOWN_AT_MOST:
             rows = [(name, *map(_share_and_count, shares, counts)) for name, shares, counts in entries]
-            return Table(f"{title}, and pixels", ("", *found.names), rows)
+            return Table(f"{title}, and the pixels", ("", *found.names), rows)
         numbered = [
             (f"{number} {name}", *map(_whole_per_cent, shares, counts))
             for number, (name, shares, counts) in enumerate(entries)
         ]
-        return Table(f"{title}; empty where none", ("", *map(str, range(len(entries)))), numbered)
+        return Table(f"{title}; empty for none", ("", *map(str, range(len(entries)))), numbered)
 
     def _sizes(self) -> Table:
         rows = [
             (
                 "none" if not size.high else f"{size.low:,} – {size.high:,}",
                 f"{size.images:,}",
-                *map(written, (size.score, size.precision, size.recall)),
+                *map(score_text, (size.score, size.precision, size.recall)),
                 f"{size.left_empty:,}",
             )
             for size in self.evaluation.sizes
@@ -136,7 +137,7 @@ class EvaluateResult:
 
     def _worst(self) -> Table:
         rows = [
-            (bad.image_id, str(bad.fold), f"{bad.score:.4f}", f"{bad.wrong_pixels:,}", f"{bad.true_area:,}")
+            (bad.image_id, str(bad.fold), score_text(bad.score), f"{bad.wrong_pixels:,}", f"{bad.true_area:,}")
             for bad in self.evaluation.worst
         ]
         columns = ("image", "fold", self.evaluation.metric, "wrong pixels", "true foreground")
@@ -150,7 +151,7 @@ CLASS_COLUMNS = (
 
 
 def class_rows(classes: Mapping[str, ClassScores]) -> list[list[Any]]:
-    """One row a class under `CLASS_COLUMNS`, an empty cell where there is no score."""
+    """One row for each class under `CLASS_COLUMNS`; missing scores are empty cells."""
     rows = []
     for name, scores in classes.items():
         pooled, single = scores.pooled, scores.per_image
@@ -165,7 +166,7 @@ def class_rows(classes: Mapping[str, ClassScores]) -> list[list[Any]]:
 
 
 def _scores(scores: PixelScores) -> list[str]:
-    return [written(score) for score in (scores.precision, scores.recall, scores.f1, scores.iou)]
+    return [score_text(score) for score in (scores.precision, scores.recall, scores.f1, scores.iou)]
 
 
 def _share_and_count(share: float | None, count: int) -> str:

@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from toolkit.config.models import EnsembleConfig
-from toolkit.core.arrays import Integers, Presence
-from toolkit.core.ensembling.means import Blender, Mean, count_levels
-from toolkit.core.masks.labels import Activation
+from toolkit.core.arrays import Presence
+from toolkit.core.ensembling.means import Blender
 from toolkit.core.recipe.probabilities import StoredType, mean_presence
 from toolkit.errors import MembersError
 from toolkit.files.experiment.folder import Experiment, Split
@@ -90,7 +87,7 @@ def blend(
     if split == "oof" and into == "none":
         experiment.forget_conclusions()
     activation = read_resolved(members[0].experiment).config["activation"]
-    blender = blender_of(config.mean, activation, sources, len(members), progress)
+    blender = Blender(config.mean, activation)
     ids = tuple(dict.fromkeys(image_id for source in sources.values() for image_id in source.store.ids))
     ids = tuple(image_id for image_id in ids if any(image_id in source.ids for source in sources.values()))
     stored_type: StoredType = (
@@ -104,23 +101,6 @@ def blend(
             writer.append(image_id, blender.blend(maps, config.weights, stored_type), present.get(image_id))
             task.advance()
     return folder
-
-
-def blender_of(
-    mean: Mean, activation: Activation, sources: Mapping[int, Source], members: int, progress: Progress
-) -> Blender:
-    """The blender of some of so many members, by number; for a mean of ranks all their maps are read once."""
-    if mean != "rank":
-        return Blender(mean, activation)
-    counts: dict[int, Integers] = {}
-    with progress.task("counting levels", sum(len(source.ids) for source in sources.values())) as task:
-        for number, source in sources.items():
-            for image_id in sorted(source.ids):
-                found = count_levels(source.store.read(image_id))
-                counts[number] = counts[number] + found if number in counts else found
-                task.advance()
-    nothing = np.zeros_like(next(iter(counts.values())))
-    return Blender(mean, activation, np.stack([counts.get(number, nothing) for number in range(members)]))
 
 
 def _presences(sources: Mapping[int, Source], weights: Sequence[float], ids: Sequence[str]) -> dict[str, Presence]:

@@ -22,7 +22,7 @@ from toolkit.commands.ensembling.member_predictions import (
 from toolkit.commands.ensembling.member_scores import MemberScore, Verdict, score_members
 from toolkit.commands.ensembling.view_search import ViewSearch, is_search, search_views, views_to_try
 from toolkit.commands.ensembling.weight_search import Setting, WeightSearch, search_weights
-from toolkit.commands.scoring.scores import HoldoutScore, next_command, written, written_interval
+from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.commands.session import Session
 from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_beside_members, with_relative_paths
 from toolkit.config.models import EnsembleConfig, Weighting
@@ -41,7 +41,7 @@ from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, write
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved, versions, write_resolved
 from toolkit.learning.plugins import Plugins
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, interval_text, score_text
 
 WeightsGiven = Sequence[float] | Literal["equal", "search"]
 """Numbers, or how to find them."""
@@ -75,11 +75,11 @@ class EnsembleResult:
             (
                 member.name,
                 f"{member.weight:g}",
-                *([written(member.plain)] if viewed else []),
-                written(member.with_views),
-                written_interval(*member.interval),
+                *([score_text(member.plain)] if viewed else []),
+                score_text(member.with_views),
+                interval_text(*member.interval),
                 *([f"{member.images}"] if self._has_parts else []),
-                *([written(member.holdout)] if self.holdout else []),
+                *([score_text(member.holdout)] if self.holdout else []),
             )
             for member in self.members
         ]
@@ -89,10 +89,10 @@ class EnsembleResult:
                 self.experiment,
                 "",
                 *([""] if viewed else []),
-                written(self.all),
-                written_interval(*self.interval),
+                score_text(self.all),
+                interval_text(*self.interval),
                 *all_images,
-                *([written(self.holdout.score)] if self.holdout else []),
+                *([score_text(self.holdout.score)] if self.holdout else []),
             )
         )
         scores = ["no views", f"views: {self.views}"] if viewed else [self.metric]
@@ -126,7 +126,7 @@ class EnsembleResult:
         return len({member.images for member in self.members}) > 1
 
 
-_MEANT = {"probability": "probabilities", "logit": "logits", "rank": "ranks", "vote": "votes"}
+_MEANT = {"probability": "probabilities", "logit": "logits", "vote": "votes"}
 
 
 def _is_better(direction: Direction, score: float | None, other: float | None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.commands.scoring.overlays import write_overlays
-from toolkit.commands.scoring.scores import HoldoutScore, Scores, score_stores, write_scores, written
+from toolkit.commands.scoring.scores import HoldoutScore, Scores, score_stores, write_scores
 from toolkit.config.models import EnsembleConfig
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.metrics.bootstrap import Verdict as Word
@@ -22,7 +22,7 @@ from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.messages import Progress
+from toolkit.messages import Progress, score_text
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Verdict:
     def describe(self) -> str:
         """In a sentence."""
         figures = (
-            f"{written(self.ensemble_score)} against {written(self.member_score)}, "
-            f"{written(self.difference, signed=True)} ± {written(self.standard_error)}"
+            f"{score_text(self.ensemble_score)} against {score_text(self.member_score)}, "
+            f"{score_text(self.difference, signed=True)} ± {score_text(self.standard_error)}"
         )
         told = {
             "better": f"the ensemble beats its best member, {self.member}: {figures}",
@@ -127,7 +127,7 @@ def score_members(
     theirs = [scorer.found.get((folder, outside)) for folder in held_out] or [None] * len(members)
     ours = scorer.found.get((experiment.predictions("holdout"), outside))
     write_scores(experiment, blended, ours)
-    metric = blended.judgement.metrics[0]
+    metric = blended.scored.metrics[0]
     pairs = [
         (scorer.found[one, ids], scorer.found[other, ids]) for one, other, ids in zip(plain, viewed, seen, strict=True)
     ]
@@ -197,7 +197,7 @@ def _of_all(folders: Sequence[Path], seen: Sequence[frozenset[str]], every: froz
 
 
 def _statistics(scores: Scores) -> Floats:
-    return scores.judgement.statistics[0]
+    return scores.scored.statistics[0]
 
 
 def _interval(metric: Metric, statistics: Floats) -> tuple[float | None, float | None]:

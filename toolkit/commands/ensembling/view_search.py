@@ -1,4 +1,4 @@
-"""`--views auto`: the views that raise the out-of-fold score, and what they honestly gain."""
+"""`--views auto`: the views that raise the out-of-fold score, and their nested gain."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,24 +7,23 @@ from itertools import pairwise, takewhile
 from toolkit.commands.ensembling.blending import sources_of
 from toolkit.commands.ensembling.member_predictions import predict_sets
 from toolkit.commands.ensembling.weight_search import (
+    SCORE_NAMES,
     Gain,
     Material,
     SearchScores,
     Setting,
     gain_of,
     score_folds,
-    score_names,
     scores_of,
     search,
 )
-from toolkit.commands.scoring.scores import written
-from toolkit.core.ensembling.candidate_scores import MemberWeights, Weighed, has_thresholds
-from toolkit.core.ensembling.weight_search import by_adding, indicator
+from toolkit.core.ensembling.candidate_scores import MemberWeights
+from toolkit.core.ensembling.weight_search import Scores, by_adding, indicator
 from toolkit.core.images.views import View, parse_views, views_name
 from toolkit.errors import ConfigError
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.files.experiment.members import Member
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 _AUTO = "auto"
 _FROM = "d4"
@@ -32,7 +31,7 @@ _FROM = "d4"
 
 @dataclass(frozen=True)
 class ViewScore:
-    """The out-of-fold score of the image as it is averaged with one view, and what that gains over none."""
+    """The out-of-fold score of the mean of the unchanged image and one view, and its gain over no view."""
 
     view: str
     score: float | None
@@ -41,7 +40,7 @@ class ViewScore:
 
 @dataclass(frozen=True)
 class ViewStep:
-    """One more view in the set, with the scores of the set, and what the view gains over the set without it, nested."""
+    """One more view in the set, with the scores of the set and the nested gain over the set without it."""
 
     view: str
     scores: SearchScores
@@ -50,16 +49,15 @@ class ViewStep:
 
 @dataclass(frozen=True)
 class ViewSearch:
-    """What the search for views has found.
+    """What the search for views found.
 
-    `alone` has every view that was tried, added to the image as it is; `steps` those that were added one after the
-    other, of which the first are taken as long as each gains more than its standard error. `thresholds` says whether
-    sets were judged at the best threshold, or at the untuned recipe. `by_fold` are the sets that the other folds chose.
+    `alone` has every view that was tried beside the unchanged image; `steps` the views in the order in which they were
+    added, of which the first are used as long as the nested gain of each exceeds its standard error. `by_fold` are, for
+    each fold, the sets that the other folds chose.
     """
 
     metric: str
     tried: int
-    thresholds: bool
     alone: list[ViewScore]
     scores_of_none: SearchScores
     steps: list[ViewStep]
@@ -67,37 +65,36 @@ class ViewSearch:
     views: str
 
     def tables(self) -> list[Table]:
-        """What each view gains, and those that were added one after the other."""
-        best = ", at the best threshold" if self.thresholds else ", untuned"
-        views = [(found.view, written(found.score), written(found.gain, signed=True)) for found in self.alone]
+        """The gain of each view, and the views that were added one after the other."""
+        views = [(found.view, score_text(found.score), score_text(found.gain, signed=True)) for found in self.alone]
         columns = [
-            [*self.scores_of_none.cells(self.thresholds), ""],
-            *([*step.scores.cells(self.thresholds), step.gain.describe()] for step in self.steps),
+            [*self.scores_of_none.cells(), ""],
+            *([*step.scores.cells(), step.gain.describe()] for step in self.steps),
         ]
-        rows = list(zip([*score_names(self.thresholds), "nested gain of the last"], *columns, strict=True))
+        rows = list(zip([*SCORE_NAMES, "nested gain of the last view"], *columns, strict=True))
         heads = ("", "none", *(f"and {step.view}" for step in self.steps))
         return [
-            Table(f"one view beside the image itself: out-of-fold {self.metric}{best}", ("", "score", "gain"), views),
+            Table(f"one view beside the unchanged image: out-of-fold {self.metric}", ("", "score", "gain"), views),
             Table(f"views by out-of-fold {self.metric}, {self.tried} sets tried", heads, rows),
         ]
 
     def next_steps(self) -> list[str]:
-        """What was taken and why."""
+        """Which views are used, and why."""
         if self.views != "none":
-            return [f"views that gain more than their standard error are taken: {self.views}"]
-        return ["no view gains more than its standard error: none is taken"]
+            return [f"using the views whose nested gain exceeds its standard error: {self.views}"]
+        return ["no view has a nested gain above its standard error; using none"]
 
 
 def is_search(text: str) -> bool:
-    """Whether views are to be searched: `auto` or `auto:SET`."""
+    """Whether the text asks for a search: `auto` or `auto:SET`."""
     return text.partition(":")[0].strip() == _AUTO
 
 
 def views_to_try(text: str) -> tuple[View, ...]:
-    """The views that `auto` or `auto:SET` chooses from, the image as it is first.
+    """The views that `auto` or `auto:SET` chooses from, the unchanged image first.
 
     Raises:
-        ConfigError: there is no such set, or nothing to choose from in it.
+        ConfigError: the set is unknown, or has no view but the unchanged image.
     """
     _, colon, among = text.partition(":")
     try:
@@ -107,20 +104,20 @@ def views_to_try(text: str) -> tuple[View, ...]:
     identity = parse_views("none")
     others = tuple(view for view in views if view not in identity)
     if not others:
-        raise ConfigError(f"--views {text}: there is nothing to choose from but the image as it is")
+        raise ConfigError(f"--views {text}: the set has no view but the unchanged image")
     return (*identity, *others)
 
 
 def search_views(
     members: Sequence[Member], weights: Sequence[float], views: Sequence[View], setting: Setting
 ) -> ViewSearch:
-    """Choose the views that help the weighted mean of members, starting from the image as it is.
+    """Choose the views that improve the weighted mean of members, starting from the unchanged image.
 
     Args:
-        members: all but single folds; their predictions with each view are made where they are missing.
+        members: whole experiments, not single folds; missing predictions with a view are made.
         weights: of the members.
-        views: to choose from, the image as it is first.
-        setting: what the choice is judged by.
+        views: to choose from, the unchanged image first.
+        setting: images, folds and metric.
     """
     names = [views_name([view]) for view in views]
     folders = [predict_sets(member, "oof", names, setting.progress) for member in members]
@@ -136,7 +133,7 @@ def search_views(
     known, order, by_fold = search(material, lambda: by_adding(count), spread)
     sets = [indicator(order[:length], count) for length in range(1, len(order) + 1)]
     plans = [[indicator(path[:length], count) for path in by_fold] for length in range(1, len(order) + 1)]
-    nested = score_folds(material, known, spread, plans)
+    nested = score_folds(material, spread, plans)
     scores = [scores_of(material, known[chosen], found) for chosen, found in zip(sets, nested, strict=True)]
     gains = [gain_of(setting.metric, found, before) for before, found in pairwise(nested)]
     steps = [
@@ -151,7 +148,6 @@ def search_views(
     return ViewSearch(
         setting.metric.label,
         len(known),
-        has_thresholds(setting.metric, material.blender),
         _alone(views, known, material),
         scores[0],
         steps,
@@ -160,12 +156,12 @@ def search_views(
     )
 
 
-def _alone(views: Sequence[View], known: Mapping[MemberWeights, Weighed], material: Material) -> list[ViewScore]:
-    """The score of each view beside the image as it is, which every search has asked for."""
-    none = known[indicator([0], len(views))].best(material.all_folds).score
+def _alone(views: Sequence[View], known: Mapping[MemberWeights, Scores], material: Material) -> list[ViewScore]:
+    """The score of each view beside the unchanged image, which every search asks for first."""
+    none = known[indicator([0], len(views))][0]
     found = []
     for number in range(1, len(views)):
-        score = known[indicator([0, number], len(views))].best(material.all_folds).score
+        score = known[indicator([0, number], len(views))][0]
         gain = score - none if material.metric.direction == "max" else none - score
         found.append(ViewScore(views[number].name, finite_or_none(score), finite_or_none(gain)))
     return found

@@ -1,4 +1,4 @@
-"""`--weights search`: what out-of-fold predictions choose, and what that honestly gains."""
+"""`--weights search`: the weights that out-of-fold predictions choose, and their nested gain."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,74 +7,68 @@ from hashlib import blake2b
 
 import numpy as np
 
-from toolkit.commands.ensembling.blending import Source, blender_of
-from toolkit.commands.scoring.scores import labels_of, written, written_interval
+from toolkit.commands.ensembling.blending import Source
+from toolkit.commands.scoring.scores import labels_of
 from toolkit.core.arrays import Floats, Integers, Labels, Objects
-from toolkit.core.ensembling.candidate_scores import MemberWeights, Weighed, has_thresholds, predicted, weigh
-from toolkit.core.ensembling.means import Mean
+from toolkit.core.ensembling.candidate_scores import CandidateScores, MemberWeights, masks_of_blend
+from toolkit.core.ensembling.means import Blender, Mean
 from toolkit.core.ensembling.packed_truth import Packed, pack
-from toolkit.core.ensembling.weight_search import Result, Search, by_selection, reduced, search_folds
-from toolkit.core.metrics.bootstrap import bootstrap, paired
+from toolkit.core.ensembling.weight_search import Result, Scores, Search, by_selection, reduced, search_folds
+from toolkit.core.metrics.bootstrap import bootstrap, exceeds_noise, paired
 from toolkit.core.metrics.metric import Metric, case_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.files.experiment.members import Member
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, interval_text, score_text
 
 
 @dataclass(frozen=True)
 class SearchScores:
-    """What one choice scores out of fold.
+    """Out-of-fold scores of one choice, at the untuned recipe.
 
-    `untuned` and `best`, the latter at the best threshold, are those of the images that it was chosen on. `nested` is
-    the honest one: each fold scored with what the others chose, threshold included; `low` and `high` are its 95 %
-    bootstrap interval.
+    `chosen` is the score on the images that it was chosen on, which is optimistic. `nested` is the honest one: each
+    fold is scored with the choice of the other folds; `low` and `high` are its 95 % bootstrap interval.
     """
 
-    untuned: float | None
-    best: float | None
+    chosen: float | None
     nested: float | None
     low: float | None
     high: float | None
 
-    def cells(self, thresholds: bool) -> list[str]:
-        """For a table, under or beside `score_names`; the best threshold only where there are thresholds."""
-        best = [written(self.best)] if thresholds else []
-        return [written(self.untuned), *best, written(self.nested), written_interval(self.low, self.high)]
+    def cells(self) -> list[str]:
+        """Cells of a table, in the order of `SCORE_NAMES`."""
+        return [score_text(self.chosen), score_text(self.nested), interval_text(self.low, self.high)]
 
 
-def score_names(thresholds: bool) -> list[str]:
-    """What the `SearchScores.cells` are."""
-    return ["untuned", *(["at the best threshold"] if thresholds else []), "nested, honest", "95 % interval"]
+SCORE_NAMES = ("optimistic", "nested, honest", "95 % interval")
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What a choice gains over the baseline, nested, more being better; `taken` if it exceeds its standard error."""
+    """The nested gain of a choice over the baseline, more being better; `taken` if it exceeds its standard error."""
 
     gain: float | None
     standard_error: float | None
     taken: bool
 
     def describe(self) -> str:
-        """In figures."""
-        return f"{written(self.gain, signed=True)} ± {written(self.standard_error)}"
+        """The gain with its standard error."""
+        return f"{score_text(self.gain, signed=True)} ± {score_text(self.standard_error)}"
 
 
 @dataclass(frozen=True)
 class WeightSearch:
-    """What the search for weights has found.
+    """What the search for weights found.
 
-    `thresholds` says whether every candidate was judged at its best threshold, or at the untuned recipe. `by_fold` are
-    the weights that the other folds chose, `duplicates` the members that predict the very same as another.
+    `by_fold` are, for each fold, the weights that the other folds chose; `duplicates` the members whose predictions
+    equal those of another member.
     """
 
     metric: str
     members: list[str]
     mean: Mean
     tried: int
-    thresholds: bool
     equal: list[float]
     searched: list[float]
     by_fold: list[list[float]]
@@ -85,30 +79,34 @@ class WeightSearch:
 
     @property
     def weights(self) -> list[float]:
-        """Those to blend with."""
+        """The weights to blend with."""
         return self.searched if self.gain.taken else [float(weight > 0) for weight in self.equal]
 
     def tables(self) -> list[Table]:
         """Equal and searched weights with their scores."""
         columns = [
-            [*(f"{weight:g}" for weight in weights), *scores.cells(self.thresholds)]
+            [*(f"{weight:g}" for weight in weights), *scores.cells()]
             for weights, scores in ((self.equal, self.scores_of_equal), (self.searched, self.scores_of_searched))
         ]
-        names = [*self.members, *score_names(self.thresholds)]
+        names = [*self.members, *SCORE_NAMES]
         rows = list(zip(names, *columns, strict=True))
         title = f"weights by out-of-fold {self.metric}, {self.tried} tried"
         return [Table(title, ("", "equal", "searched"), rows)]
 
     def next_steps(self) -> list[str]:
-        """What was taken and why."""
-        same = [f"{name} has weight 0: it predicts the very same as {other}" for name, other in self.duplicates.items()]
-        taken = "they are taken" if self.gain.taken else "equal weights stay"
-        return [*same, f"nested gain of the searched weights: {self.gain.describe()}; {taken}"]
+        """Which weights are used, and why."""
+        same = [
+            f"{name} gets weight 0: its predictions equal those of {other}" for name, other in self.duplicates.items()
+        ]
+        taken = (
+            "exceeds its standard error; using them" if self.gain.taken else "is within noise; keeping equal weights"
+        )
+        return [*same, f"nested gain of the searched weights: {self.gain.describe()}, which {taken}"]
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What a search is judged by: the images with their truth and folds, the metric, and the mean."""
+    """What a search needs: the images with their truth and folds, the metric, and the mean."""
 
     data: LabelledImages
     folds: Integers
@@ -130,13 +128,12 @@ def search_weights(members: Sequence[Member], sources: Sequence[Source], setting
 
     equal = reduced((1,) * len(distinct))
     known, best, by_fold = search(material, lambda: by_selection(len(distinct)), spread, [equal])
-    nested = score_folds(material, known, spread, [[equal] * material.folds_count, by_fold])
+    nested = score_folds(material, spread, [[equal] * material.folds_count, by_fold])
     return WeightSearch(
         setting.metric.label,
         names,
         setting.mean,
         len(known),
-        has_thresholds(setting.metric, material.blender),
         shares(spread(equal)),
         shares(spread(best)),
         [shares(spread(weights)) for weights in by_fold],
@@ -148,7 +145,7 @@ def search_weights(members: Sequence[Member], sources: Sequence[Source], setting
 
 
 Spread = Callable[[MemberWeights], MemberWeights]
-"""Makes weights of all maps of what a search chooses among."""
+"""From a choice of the search to the weights of all maps."""
 
 
 def search(
@@ -156,30 +153,27 @@ def search(
     begin: Callable[[], Search[Result]],
     spread: Spread,
     further: Sequence[MemberWeights] = (),
-) -> tuple[dict[MemberWeights, Weighed], Result, list[Result]]:
+) -> tuple[dict[MemberWeights, Scores], Result, list[Result]]:
     """Run a search on all images, and for each fold on those of the others, see `search_folds`."""
 
-    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Weighed]:
-        metric, blender = material.metric, material.blender
-        weighing = weigh(metric, blender, material.folds_count, [spread(choice) for choice in candidates])
+    def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Scores]:
+        wanted = [spread(choice) for choice in candidates]
+        scores = CandidateScores(material.metric, material.blender, material.folds_count, wanted)
         for image in material.images(f"trying {len(candidates)} blends"):
-            weighing.add(*image)
-        found = weighing.finish()
+            scores.add(*image)
+        found = scores.finish()
         return {choice: found[spread(choice)] for choice in candidates}
 
     return search_folds(evaluate, material.folds_count, material.metric.direction, begin, further)
 
 
 class Material:
-    """Maps and truth of all images, to be gone through again and again; the truth is held in memory, packed."""
+    """Maps and truth of all images, for many passes; the truth is held in memory, packed."""
 
     def __init__(self, sources: Sequence[Source], setting: Setting) -> None:
         data, self.metric, self._progress = setting.data, setting.metric, setting.progress
-        self.blender = blender_of(
-            setting.mean, data.classes.activation, dict(enumerate(sources)), len(sources), setting.progress
-        )
+        self.blender = Blender(setting.mean, data.classes.activation)
         self.folds_count = int(setting.folds.max()) + 1
-        self.all_folds = np.ones(self.folds_count, np.bool_)
         self._sources = sources
         self._folds = dict(zip(data.images.ids, setting.folds.tolist(), strict=True))
         self._truth: dict[str, tuple[Packed, Packed | None]] = {}
@@ -204,7 +198,7 @@ class Material:
 
 
 def _distinct(digests: Sequence[str], names: Sequence[str]) -> tuple[list[int], dict[str, str]]:
-    """The members that predict differently, by number, and for each other one the member that it equals."""
+    """The numbers of the members that differ, and the name of each other member with the one that it equals."""
     first: dict[str, int] = {}
     for number, digest in enumerate(digests):
         first.setdefault(digest, number)
@@ -212,36 +206,31 @@ def _distinct(digests: Sequence[str], names: Sequence[str]) -> tuple[list[int], 
     return list(first.values()), same
 
 
-def score_folds(
-    material: Material, known: Mapping[MemberWeights, Weighed], spread: Spread, plans: Sequence[Sequence[MemberWeights]]
-) -> list[Floats]:
-    """The statistics of all images for plans, each of which has a choice for every fold, at the others' thresholds."""
+def score_folds(material: Material, spread: Spread, plans: Sequence[Sequence[MemberWeights]]) -> list[Floats]:
+    """The statistics of all images for several plans, each of which has a choice for every fold."""
     metric, blender = material.metric, material.blender
-    folds = np.arange(material.folds_count)
-    thresholds = [[known[choice].best(folds != fold).thresholds for fold, choice in enumerate(plan)] for plan in plans]
     found: list[list[Floats]] = [[] for _ in plans]
-    for fold, maps, labels, objects in material.images("scoring each fold with what the others chose"):
-        for plan, chosen, statistics in zip(plans, thresholds, found, strict=True):
-            masks = predicted(blender, maps, spread(plan[fold]), chosen[fold])
+    for fold, maps, labels, objects in material.images("scoring each fold with the choice of the others"):
+        for plan, statistics in zip(plans, found, strict=True):
+            masks = masks_of_blend(blender, maps, spread(plan[fold]))
             statistics.append(metric.measure(case_of(masks, labels, blender.activation, objects)))
     return [np.stack(statistics) for statistics in found]
 
 
-def scores_of(material: Material, known: Weighed, nested: Floats) -> SearchScores:
+def scores_of(material: Material, known: Scores, nested: Floats) -> SearchScores:
     """The scores of one choice; `nested` are the statistics of `score_folds`."""
     interval = bootstrap(material.metric, nested)
-    numbers = (known.untuned(), known.best(material.all_folds).score, material.metric.score(nested))
-    return SearchScores(*map(finite_or_none, (*numbers, interval.low, interval.high)))
+    return SearchScores(*map(finite_or_none, (known[0], material.metric.score(nested), interval.low, interval.high)))
 
 
 def gain_of(metric: Metric, nested: Floats, baseline: Floats) -> Gain:
-    """What a choice gains over another, both by the statistics of `score_folds`."""
+    """The nested gain of a choice over another, from their statistics of `score_folds`."""
     difference = paired(metric, nested, baseline)
     gain = difference.mean if metric.direction == "max" else -difference.mean
-    taken = bool(gain > difference.standard_error)
-    return Gain(finite_or_none(gain), finite_or_none(difference.standard_error), taken)
+    error = difference.standard_error
+    return Gain(finite_or_none(gain), finite_or_none(error), exceeds_noise(gain, error))
 
 
 def shares(weights: MemberWeights) -> list[float]:
-    """Weights that add up to 1, as they are shown and kept."""
+    """Weights that add up to 1, as tables show them and files keep them."""
     return [round(weight / math.fsum(weights), 4) for weight in weights]

@@ -1,1 +1,1 @@
-"""tk data and tk preview: what the data look like, before and after augmentation."""
+"""tk data, tk preview, tk ls and tk config: what is there, before anything is trained."""

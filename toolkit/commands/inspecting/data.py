@@ -1,10 +1,8 @@
-"""`tk data`: what the data of an experiment are like, and what is wrong with them, before anything is trained."""
+"""`tk data`: examine the data of an experiment before anything is trained."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
-
-import cv2
 
 from toolkit.commands.inspecting.data_samples import draw_samples
 from toolkit.commands.session import Session
@@ -15,7 +13,8 @@ from toolkit.errors import ConfigError, DataError, ToolkitError
 from toolkit.files.data.finding import find_extra_images, find_test_images
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.datasets.dataset import Dataset, check_all_depths, find_labelled, refuse_shared, weights_of
-from toolkit.files.disk.writing import replacing, write_json
+from toolkit.files.disk.png import write_png
+from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.inspection.checking import (
     DataIndex,
@@ -36,7 +35,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class DataResult:
-    """What `tk data` has found; a part that cannot be looked at is None and has its finding."""
+    """The summary and findings of `tk data`; a summary is None if the data cannot be read, which is a finding."""
 
     experiment: str
     training: FileSummary | None
@@ -48,11 +47,11 @@ class DataResult:
 
     @property
     def exit_code(self) -> int:
-        """0, or that of data that would spoil training."""
+        """0, or that of `DataError` if there are errors."""
         return DataError.exit_code if errors_of(self.findings) else 0
 
     def tables(self) -> list[Table]:
-        """What the files are, the classes, what was found."""
+        """Files, classes and findings."""
         tables = []
         shown = [(name, part) for name, part in (("training", self.training), ("test", self.test)) if part is not None]
         if shown:
@@ -65,28 +64,29 @@ class DataResult:
             tables.append(Table(f"{self.experiment}: classes", columns, lines))
         told = [(one.level, one.check, one.in_one_line(with_advice=True)) for one in self.findings]
         if told:
-            tables.append(Table(f"{self.experiment}: findings", ("", "of", "what"), told))
+            tables.append(Table(f"{self.experiment}: findings", ("", "check", "finding"), told))
         return tables
 
     def next_steps(self) -> list[str]:
-        """What to look at and to type."""
+        """The files and the next command."""
         lines = [f"all ids of each finding: {self.file}"]
         if self.samples:
             lines.append(f"pictures: {self.samples}")
         if not self.findings:
-            lines.append("nothing is wrong with the data")
+            lines.append("no problems were found in the data")
         if errors_of(self.findings):
-            return [*lines, f"next: mend the errors, then tk data {self.experiment} again"]
+            return [*lines, f"next: fix the errors, then run tk data {self.experiment} again"]
         return [*lines, f"next: tk fit {self.experiment}"]
 
 
 def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) -> DataResult:
-    """Look at all data of an experiment; write data.json and a sheet of samples.
+    """Examine all data of an experiment, and write data.json and a sheet of samples.
 
-    What is wrong is collected, not raised.
+    Problems with data become findings; they are not raised.
 
     Raises:
-        ConfigError, MissingFileError: there is no such experiment, or its configuration is wrong.
+        ConfigError: the configuration is not valid.
+        MissingFileError: there is no such experiment.
     """
     experiment, progress = session.workspace.find(name), session.progress
     if is_ensemble(experiment.config):
@@ -119,13 +119,13 @@ def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) 
 
 
 class _Collected:
-    """Findings, among them what was raised."""
+    """Findings, including raised errors."""
 
     def __init__(self) -> None:
         self.findings: list[DataFinding] = []
 
     def trying(self, check: str, look: Callable[[], _Found]) -> _Found | None:
-        """What looking gives; None if it raised an error, which becomes a finding."""
+        """The result of `look`; None if it raises an error, which becomes a finding."""
         try:
             return look()
         except ToolkitError as error:
@@ -139,7 +139,7 @@ class _Collected:
 def _training(
     labelled: LabelledImages, config: Config, found: _Collected, progress: Progress
 ) -> tuple[ImageFacts, ...]:
-    facts = examine_labelled(labelled, progress, "looking at training images")
+    facts = examine_labelled(labelled, progress, "examining training images")
     found.findings += training_findings(labelled, facts, folds_count=config.folds_count)
     found.findings += file_findings(facts, labelled.images, labelled.masks)
     found.trying("weights", lambda: weights_of(config, labelled))
@@ -147,7 +147,7 @@ def _training(
 
 
 def _test(images: Images, config: Config, found: _Collected, progress: Progress) -> tuple[ImageFacts, ...]:
-    facts = examine_images(images, progress, "looking at test images")
+    facts = examine_images(images, progress, "examining test images")
     told = [*test_findings(images, facts), *file_findings(facts, images)]
     found.findings += [_of("test", finding) for finding in told]
     sample = config.data.sample_submission
@@ -164,7 +164,7 @@ def _of(part: str, finding: DataFinding) -> DataFinding:
 
 
 class _Listening(Silent):
-    """A progress that makes findings of warnings."""
+    """A progress that turns warnings into findings."""
 
     def __init__(self, found: _Collected, check: str) -> None:
         self._found, self._check = found, check
@@ -181,10 +181,10 @@ def _extra(
     found: _Collected,
     progress: Progress,
 ) -> None:
-    """Images that every fold trains on: sound, and none of those that folds hold out."""
+    """Check extra images, which every fold trains on: they must be valid, and not held out by a fold."""
     checked = []
     for data in extra:
-        further = examine_labelled(data, progress, "looking at extra images")
+        further = examine_labelled(data, progress, "examining extra images")
         found.findings += [_of("extra", finding) for finding in training_findings(data, further, extra=True)]
         checked.append((data, _index(further)))
     if checked:
@@ -206,7 +206,7 @@ def _duplicates(
     test: Sequence[ImageFacts],
     found: _Collected,
 ) -> None:
-    """Copies, across the folds of folds.csv or those that `tk fit` would draw; groups that these divide."""
+    """Find duplicates across folds, and split groups, by folds.csv or the folds that `tk fit` would draw."""
     kept = [one for one in facts if not one.problem]
     if not kept:
         return
@@ -225,12 +225,10 @@ def _write_samples(
     facts: Sequence[ImageFacts],
     findings: Sequence[DataFinding],
 ) -> str:
-    """The sheet; its path, or nothing where no image can be shown."""
+    """Draw the sheet of samples; returns its path, or an empty text if no image can be shown."""
     usable = [one for one in facts if not one.problem]
     if labelled is None or not usable:
         return ""
     sheet = draw_samples(experiment.name, labelled, usable, findings, config.activation)
-    encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]
-    with replacing(experiment.data_samples) as file:
-        file.write(encoded.tobytes())
+    write_png(experiment.data_samples, sheet)
     return str(experiment.data_samples)

@@ -1,4 +1,4 @@
-"""Which images the sheet of samples shows, and why."""
+"""The images of the sheet of samples, and the reasons for showing them."""
 
 from collections.abc import Sequence
 
@@ -24,14 +24,14 @@ def draw_samples(
     findings: Sequence[DataFinding],
     activation: Activation,
 ) -> Picture:
-    """The sheet of some images with their masks: odd ones, some of each class, empty to full ones.
+    """Draw images with their masks: those of findings, some of each class, and some by foreground share.
 
     Args:
-        name: of the experiment.
+        name: the name of the experiment.
         data: images and masks.
-        facts: of the images that can be used, at least one.
-        findings: of all.
-        activation: how labels are to be read.
+        facts: the facts of the usable images, at least one.
+        findings: the findings about all images.
+        activation: whether classes are exclusive.
     """
     chosen = choose_samples(facts, findings, data.classes)
     of_id = {one.image_id: one for one in facts}
@@ -47,7 +47,7 @@ def draw_samples(
 
 
 def choose_samples(facts: Sequence[ImageFacts], findings: Sequence[DataFinding], classes: Classes) -> dict[str, str]:
-    """Ids and why each is shown: the first of each finding, one of each class, the rest by their coverage."""
+    """Ids, each with the reason: the first of each finding, one of each class, the rest by foreground share."""
     chosen: dict[str, str] = {}
     usable = {one.image_id for one in facts}
     for finding in [one for one in findings if one.level in _ABOUT_ONE][:_OF_FINDINGS]:
@@ -63,7 +63,7 @@ def choose_samples(facts: Sequence[ImageFacts], findings: Sequence[DataFinding],
             chosen.setdefault(facts[having[len(having) // 2]].image_id, f"of class {classes.names[number]}")
     empty = [one for one in facts if not one.coverage]
     filled = sorted((one for one in facts if one.coverage), key=lambda one: one.coverage)
-    for several, count, reason in ((empty, _EMPTY, "empty mask"), (filled, _SHOWN, "by its coverage")):
+    for several, count, reason in ((empty, _EMPTY, "empty mask"), (filled, _SHOWN, "by foreground share")):
         room = min(len(several), count, _SHOWN - len(chosen))
         for place in np.linspace(0, len(several) - 1, room).round().astype(int):
             chosen.setdefault(several[place].image_id, reason)

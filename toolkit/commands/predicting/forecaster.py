@@ -1,4 +1,4 @@
-"""Predicting one image after the other, whatever is wrong with some of them."""
+"""Predicting images one by one; images that cannot be read do not stop the others."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from toolkit.learning.predicting.new_images import ImagePredictor
 
 _CHUNK_BYTES, _CHUNK_IMAGES = 1 << 28, 256
+_GROUP = 4
+"""Images that a processor predicts at once, and no faster if there are fewer: chunks end between such groups."""
 _LARGE = 1 << 25
-"""Pixels of an image that is not decoded as a whole before it is predicted."""
+"""From this many pixels on, an image is predicted window by window instead of being decoded as a whole."""
 
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """What is predicted of one image.
+    """The prediction of one image.
 
-    `presence` is what a presence head says, `float32 (classes,)`.
+    `presence` is the output of the presence head, `float32 (classes,)`, 0–1; None without one.
     """
 
     image_id: str
@@ -39,17 +41,17 @@ class Forecast:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(height, width, classes) of its map."""
+        """(height, width, classes) of the map."""
         height, width, classes = self._map.shape
         return height, width, classes
 
     def parts(self) -> Iterator[Probability]:
-        """The probability map at the image's own size, `float32 (rows, width, classes)`, 0–1, some rows at a time."""
+        """The probability map at the image's own size, `float32 (rows, width, classes)`, 0–1, a few rows at a time."""
         return self._map.parts() if isinstance(self._map, SpilledMap) else iter([self._map])
 
     @property
     def probability(self) -> Probability:
-        """The whole map."""
+        """The whole map, `float32 (height, width, classes)`, 0–1."""
         parts = list(self.parts())
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -61,17 +63,17 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Failure:
-    """An image that cannot be predicted, and why."""
+    """An image that cannot be predicted, and the reason."""
 
     image_id: str
     reason: str
 
 
 def chosen_views(text: str | None) -> str | None:
-    """The one name of a set of views; None if none is given.
+    """The canonical name of the views of `--views`; None if the option is not given.
 
     Raises:
-        ConfigError: there is no such set.
+        ConfigError: the text is not valid.
     """
     if text is None:
         return None
@@ -82,22 +84,21 @@ def chosen_views(text: str | None) -> str | None:
 
 
 class Forecaster:
-    """Predicts images with what was fitted; TensorFlow is imported and networks are built when there is an image."""
+    """Predicts images with a fitted experiment or ensemble; networks are built for the first image."""
 
     def __init__(self, fitted: Fitted, progress: Progress, spill: Path | None = None) -> None:
-        """Prepare to predict; with a folder `spill` the maps of large images are not in memory, but in a file there."""
+        """Prepare to predict; with a folder `spill`, the maps of large images are kept there instead of in memory."""
         self.fitted = fitted
         self._progress, self._spill = progress, spill
         self._predictor: ImagePredictor | None = None
 
     def forecasts(self, images: Images, ids: Sequence[str], title: str) -> Iterator[Forecast | Failure]:
-        """What is predicted of images, in the order of `ids`; an image that cannot be read keeps no other from it.
+        """The predictions of images in the order of `ids`; an image that cannot be read gives a `Failure`.
 
-        Images are taken in chunks, so that memory is bounded. What is predicted of an image does not depend on the
-        others.
+        Images are read in chunks, so that memory is bounded. The prediction of an image does not depend on the others.
 
         Raises:
-            ToolkitError: nothing can be predicted.
+            ToolkitError: no image can be predicted.
         """
         if not ids:
             return
@@ -126,7 +127,7 @@ class Forecaster:
                 yield _forecast(image_id, one.probability, one.presence, whole)
 
     def _of_large(self, images: Images, image_id: str, task: Task) -> Forecast | Failure:
-        """A single image, of which parts are read where its file allows that."""
+        """Predict a single image, read window by window if its file allows it."""
         try:
             if self._spill is None:
                 ((_, one),) = self._built().predict(images, [image_id], task)
@@ -146,7 +147,7 @@ class Forecaster:
     def _steps(self, images: Images, image_id: str) -> int:
         try:
             return self._built().steps(images, image_id)
-        except DataError:  # told when it is read
+        except DataError:  # reported when it is read
             return 1
 
     def _built(self) -> "ImagePredictor":
@@ -170,13 +171,13 @@ def _forecast(
 
 
 def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk]:
-    """Ids whose images and maps take a bounded part of the memory together."""
+    """Groups of ids whose images and maps together take a bounded amount of memory, but at least one group at once."""
     chunk: list[str] = []
     size = 0
     for image_id in ids:
         try:
             height, width = images.size(image_id)
-        except DataError:  # told when it is read
+        except DataError:  # reported when it is read
             height = width = 0
         if height * width >= _LARGE:
             if chunk:
@@ -185,7 +186,8 @@ def _chunks(images: Images, ids: Sequence[str], classes: int) -> Iterator[_Chunk
             yield _Chunk([image_id], is_large=True)
             continue
         needed = height * width * (2 * 4 * classes + 3)
-        if chunk and (size + needed > _CHUNK_BYTES or len(chunk) == _CHUNK_IMAGES):
+        is_full = size + _GROUP * needed > _CHUNK_BYTES or len(chunk) >= _CHUNK_IMAGES
+        if chunk and len(chunk) % _GROUP == 0 and is_full:
             yield _Chunk(chunk)
             chunk, size = [], 0
         chunk.append(image_id)

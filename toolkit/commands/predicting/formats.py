@@ -1,4 +1,4 @@
-"""The files that predictions of an image are written to, format by format."""
+"""The file formats of predictions with files for each image."""
 
 import re
 import zipfile
@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,44 +13,45 @@ from toolkit.commands.predicting.forecaster import Forecast
 from toolkit.core.arrays import Planes
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.probabilities import Stored, to_levels
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, not_valid
+from toolkit.files.disk.png import png_bytes
 from toolkit.report.prediction_picture import prediction_picture
 
 _LARGE = 1 << 24
-"""Pixels of an image whose picture is drawn from levels, because floats would take four times the memory."""
+"""From this many pixels on, pictures are drawn from 8-bit levels, because floats take four times the memory."""
 
 _UNSAFE = re.compile(r"[^\w .+-]")
 
 
 @dataclass(frozen=True)
 class About:
-    """What is predicted: the classes, and a title for pictures."""
+    """The predicted classes, and a title for pictures."""
 
     classes: Classes
     title: str
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether a pixel has one class; the first is background."""
+        """Whether each pixel has exactly one class; the first is the background."""
         return self.classes.activation == "softmax"
 
     @property
     def foreground(self) -> int:
-        """How many classes are no background."""
+        """The number of foreground classes."""
         return self.classes.count - self.is_exclusive
 
     @property
     def folders(self) -> list[str]:
-        """A folder's name for each class, each another."""
+        """A unique folder name for each class."""
         safe = [_UNSAFE.sub("_", name).strip(". ") or "_" for name in self.classes.names]
         return [name if safe.count(name) == 1 else f"{name}_{number}" for number, name in enumerate(safe)]
 
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """What is predicted of one image.
+    """The prediction of one image.
 
-    `stored` is the map as stores keep it, and `masks` `bool (height, width, classes)` where a format asks for them.
+    `stored` is the map as it is kept in stores; `masks` is `bool (height, width, classes)`, None if no format needs it.
     """
 
     forecast: Forecast
@@ -60,12 +60,12 @@ class Predicted:
 
 
 Writer = Callable[[BinaryIO], object]
-"""Writes a file."""
+"""Writes the content of a file."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: where its files lie, what writes each of them, and whether that takes masks."""
+    """A format: the paths of its files, the writer of each file, and whether it needs masks."""
 
     paths: Callable[[About, str], list[str]]
     writers: Callable[[About, Predicted], list[Writer]]
@@ -73,25 +73,26 @@ class Format:
 
 
 def parse_formats(texts: Sequence[str]) -> tuple[str, ...]:
-    """The formats of `png,mask` and the like, each once, and those that others are made of.
+    """The formats of a list (for example `png,mask`), each once, and the formats that others are made of.
 
     Raises:
-        ConfigError: there is no such format, or none is named.
+        ConfigError: a format is unknown, or none is named.
     """
     wanted = [word.strip() for text in texts for word in text.split(",")]
+    allowed = [*FORMATS, *MADE_OF]
     if not wanted:
-        raise ConfigError(f"--format: none is named; allowed: {', '.join([*FORMATS, *MADE_OF])}")
+        raise ConfigError(f"--format: the format is missing; choose from {', '.join(allowed)}")
     for word in wanted:
-        if word not in FORMATS and word not in MADE_OF:
-            raise ConfigError(f"--format: unknown format {word!r}; allowed: {', '.join([*FORMATS, *MADE_OF])}")
+        if word not in allowed:
+            raise ConfigError(f"--format: {not_valid(word, allowed)}")
     return tuple(dict.fromkeys([*wanted, *(MADE_OF[word] for word in wanted if word in MADE_OF)]))
 
 
 def mask_images(about: About, masks: Planes) -> list[npt.NDArray[np.uint8]]:
     """Masks as they are written, `uint8 (height, width)`.
 
-    One class that is no background is 255 on 0. Of several exclusive classes there is one image with the number of the
-    class in each pixel. Independent classes, which may share pixels, have an image each, 255 on 0.
+    A single foreground class gives one image, 255 on 0. Several exclusive classes give one image with the class number
+    of each pixel. Independent classes, which may overlap, give one image each, 255 on 0.
     """
     if about.is_exclusive and about.foreground > 1:
         return [masks.argmax(axis=2).astype(np.uint8)]
@@ -100,7 +101,7 @@ def mask_images(about: About, masks: Planes) -> list[npt.NDArray[np.uint8]]:
 
 
 def mask_paths(about: About, name: str) -> list[str]:
-    """Where the images of `mask_images` lie."""
+    """The paths of the images of `mask_images`."""
     several = about.foreground > 1 and not about.is_exclusive
     return [f"mask/{folder}/{name}.png" for folder in about.folders] if several else [f"mask/{name}.png"]
 
@@ -135,7 +136,7 @@ def _npy(about: About, predicted: Predicted) -> list[Writer]:
 
 
 def _write_map(file: IO[bytes], forecast: Forecast) -> None:
-    """A map as a .npy file, some rows after the other."""
+    """Write a map as a .npy file, a few rows at a time."""
     header = {"descr": "<f4", "fortran_order": False, "shape": forecast.shape}
     np.lib.format.write_array_header_1_0(file, header)
     for part in forecast.parts():
@@ -148,7 +149,7 @@ def _mask(about: About, predicted: Predicted) -> list[Writer]:
 
 def _overlay(about: About, predicted: Predicted) -> list[Writer]:
     masks = predicted.masks
-    return [] if masks is None else [lambda file: file.write(png(_picture(about, predicted, masks)[..., ::-1]))]
+    return [] if masks is None else [lambda file: file.write(png_bytes(_picture(about, predicted, masks)))]
 
 
 def _picture(about: About, predicted: Predicted, masks: Planes) -> npt.NDArray[np.uint8]:
@@ -165,13 +166,7 @@ def _picture(about: About, predicted: Predicted, masks: Planes) -> npt.NDArray[n
 
 
 def _png_writer(pixels: npt.NDArray[np.uint8]) -> Writer:
-    return lambda file: file.write(png(pixels))
-
-
-def png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """A PNG file of `uint8 (height, width)`, or `(height, width, 3)` in the order blue, green, red."""
-    encoded: bytes = cv2.imencode(".png", np.ascontiguousarray(pixels))[1].tobytes()
-    return encoded
+    return lambda file: file.write(png_bytes(pixels))
 
 
 FORMATS: dict[str, Format] = {
@@ -181,7 +176,7 @@ FORMATS: dict[str, Format] = {
     "mask": Format(mask_paths, _mask, takes_masks=True),
     "overlay": Format(lambda about, name: [f"overlay/{name}.png"], _overlay, takes_masks=True),
 }
-"""What `--format` names, a file or several for each image."""
+"""The formats of `--format` with one or more files for each image."""
 
 MADE_OF = {"maps": "npy", "rle": "mask"}
-"""Further formats, one file for all images, and the format that it is made of."""
+"""The formats with one file for all images, and the format that each is made of."""

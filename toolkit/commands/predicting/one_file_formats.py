@@ -1,4 +1,4 @@
-"""The files that hold the predictions of all images: one array of all maps, one table of run-length encodings."""
+"""The file formats of predictions with one file for all images: an array of maps, a table of run-length encodings."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,41 +9,39 @@ from toolkit.commands.predicting.formats import FORMATS, About, mask_paths
 from toolkit.core.arrays import Mask
 from toolkit.core.images.chunks import chunks
 from toolkit.core.masks.rle import encode
-from toolkit.errors import DataError
+from toolkit.errors import DataError, listing
 from toolkit.files.data.sources import Images
 from toolkit.files.disk.tables import format_table
 from toolkit.files.images.decoding import read_mask_values
 from toolkit.files.predictions.output_folder import PredictionFolder
 
 _MAPS, _RUNS = "predictions_maps.npy", "masks.csv"
-_LISTED = 3
 
 
 def refuse_other_sizes(images: Images) -> None:
-    """Refuse images of several sizes before any of them is predicted: their maps fit into no single array.
+    """Refuse images of several sizes before prediction, because one array holds maps of one size only.
 
     Raises:
-        DataError: so they are.
+        DataError: the images have several sizes.
     """
     sizes: Counter[tuple[int, int]] = Counter()
     for image_id in images.ids:
         try:
             sizes[images.size(image_id)] += 1
-        except DataError:  # it fails by itself
+        except DataError:  # reported when it is read
             continue
     if len(sizes) > 1:
-        common = ", ".join(f"{height}×{width} ({count})" for (height, width), count in sizes.most_common(_LISTED))
+        common = listing((f"{height}×{width} ({count})" for (height, width), count in sizes.most_common()), 3)
         raise DataError(
-            f"--format maps: the images have {len(sizes)} sizes, {common}{', …' * (len(sizes) > _LISTED)}; one array "
-            "takes maps of one size",
-            "Write an array for each image instead: --format npy",
+            f"--format maps: the images have {len(sizes)} sizes, {common}; one array holds maps of one size only",
+            "Write one array for each image instead: --format npy",
         )
 
 
 def write_maps(folder: PredictionFolder, about: About, ids: Sequence[str]) -> None:
     """Write predictions_maps.npy: `float32 (images, height, width, classes)`, in the order of `ids`.
 
-    It is made of the arrays of the images, one after the other. Without any there is none.
+    It is made of the .npy files of the images. Without images there is no file.
     """
     paths = [path for image_id in ids for path in FORMATS["npy"].paths(about, image_id)]
     key = folder.key_of(paths)
@@ -64,7 +62,7 @@ def write_maps(folder: PredictionFolder, about: About, ids: Sequence[str]) -> No
 
 
 def write_runs(folder: PredictionFolder, about: About, ids: Sequence[str]) -> None:
-    """Write masks.csv: ids, of several classes their names, and column-major runs, counted from 1.
+    """Write masks.csv: ids, class names if there are several classes, and column-major runs, counted from 1.
 
     It is made of the mask files. The background of exclusive classes has no rows.
     """
@@ -86,7 +84,7 @@ def write_runs(folder: PredictionFolder, about: About, ids: Sequence[str]) -> No
 
 
 def _masks(folder: PredictionFolder, about: About, image_id: str) -> list[Mask]:
-    """The masks of the classes that are no background, `bool (height, width)`, read from their files."""
+    """The masks of the foreground classes, `bool (height, width)`, read from their files."""
     images = [read_mask_values(folder.folder / path) for path in mask_paths(about, image_id)]
     if about.is_exclusive and about.foreground > 1:
         return [images[0] == number for number in range(1, about.classes.count)]

@@ -1,4 +1,4 @@
-"""`tk predict`: probabilities, masks and pictures of any images, with an experiment or ensemble that was fitted."""
+"""`tk predict`: predict any images with a fitted experiment or ensemble: probabilities, masks, pictures."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -33,11 +33,11 @@ _SECONDS_BETWEEN_SAVES = 2.0
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """Which networks predict, and what is written.
+    """The formats to write, the networks that predict, and the recipe.
 
-    `formats` are names of `FORMATS` and `MADE_OF`. All folds predict if `folds` is None, with the weights of the last
-    stage if `stage` is None. `recipe` is `tuned` or `untuned`; `threshold` replaces its thresholds. With `recursive`
-    images in subfolders are predicted too.
+    `formats` are names in `FORMATS` and `MADE_OF`. By default all folds predict, with the weights of the last stage.
+    `recipe` is `tuned` or `untuned`; `threshold` replaces its thresholds. With `recursive`, images in subfolders are
+    predicted too.
     """
 
     formats: Sequence[str] = ("png",)
@@ -57,20 +57,20 @@ def predict(
     out: Path,
     options: PredictOptions = PredictOptions(),
 ) -> PredictResult:
-    """Predict the images of a folder, or one image, and write what the formats ask for into another folder.
+    """Predict the images of a folder, or one image, and write files into another folder.
 
-    An image that cannot be predicted is listed in the result and in the table of the folder; the others are done all
-    the same. What is there and was made from the very same is kept.
+    Images that cannot be predicted are listed in the result and in the table of the folder. Files that were made from
+    the same images, weights and options are kept.
 
     Args:
         session: the folder of all experiments, and what shows progress.
-        name: of an experiment, an ensemble or a part.
-        paths: of a folder of images, or of one image; of several where images have their channels in several folders.
+        name: name or path of an experiment, an ensemble, or a part of an experiment.
+        paths: a folder of images, or one image; several if the channels of images are in several folders.
         out: the folder to write to.
-        options: which networks predict, and what is written.
+        options: formats, networks and recipe.
 
     Raises:
-        ToolkitError: nothing can be predicted, or not written.
+        ToolkitError: no image can be predicted, or files cannot be written.
     """
     started = time.perf_counter()
     progress = session.progress
@@ -113,7 +113,7 @@ def predict(
 
 
 class _Job:
-    """Predicts what is not there yet, and writes it."""
+    """Predicts images whose files are missing or stale, and writes the files."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class _Job:
         self._plugins = Plugins.of(member.experiment, progress)
 
     def run(self, inputs: Inputs, images: Images) -> tuple[list[InputRow], int]:
-        """Rows of all files, in order, and how many images were predicted now."""
+        """One row for each file, in order, and the number of images that were predicted now."""
         failures: dict[str, str] = {}
         missing = self._missing(inputs, failures)
         self._tell(len(inputs.paths), len(inputs.paths) - len(missing) - len(failures), missing)
@@ -150,7 +150,7 @@ class _Job:
         return rows, len(missing) - len(failures.keys() & missing.keys())
 
     def _missing(self, inputs: Inputs, failures: dict[str, str]) -> dict[str, dict[str, str]]:
-        """The files to be made of each image, with their keys; images that cannot be opened become failures."""
+        """The files to make for each image, with their keys; images that cannot be opened become failures."""
         missing: dict[str, dict[str, str]] = {}
         for name in sorted(inputs.paths):
             try:
@@ -172,13 +172,13 @@ class _Job:
         again = sum(any(map(self._folder.was_made, paths)) for paths in missing.values())
         if again:
             self._progress.say(
-                f"{again} images are predicted again: their files were made from other weights, settings or pixels"
+                f"{again} images are predicted again: their files were made from other weights, options or pixels"
             )
         if kept:
-            self._progress.say(f"{kept} of {count} images are kept as they are in {self._folder.folder}")
+            self._progress.say(f"{kept} of {count} images are already predicted in {self._folder.folder}")
 
     def _predict(self, images: Images, missing: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-        """Predict and write; returns what could not be predicted, and why."""
+        """Predict and write; returns the images that could not be predicted, with the reasons."""
         failures = {}
         title = f"{self._member.name}: predicting {len(missing)} images"
         saved = time.monotonic()
@@ -214,7 +214,7 @@ class _Job:
 
 
 def _stored(found: Forecast, stored_type: StoredType) -> Stored:
-    """A map as stores keep it."""
+    """The map of an image as it is kept in stores."""
     stored: Stored = np.empty(found.shape, stored_type)
     top = 0
     for part in found.parts():
@@ -226,17 +226,17 @@ def _stored(found: Forecast, stored_type: StoredType) -> Stored:
 def _recipe(
     member: Member, fitted: Fitted, formats: Sequence[str], options: PredictOptions, progress: Progress
 ) -> Recipe | None:
-    """What makes masks, if any are asked for; where it comes from is said."""
+    """The recipe, if a format needs masks; its source is reported."""
     given = options.recipe is not None or options.threshold is not None
     if not any(FORMATS[name].takes_masks for name in formats if name in FORMATS):
         if given:
-            raise ConfigError("--recipe, --threshold: no format that is asked for has masks", "Add --format mask.")
+            raise ConfigError("--recipe and --threshold require a format with masks", "Add --format mask.")
         return None
     experiment = member.experiment
     rule = choose_recipe(experiment, classes_of(fitted), options.recipe, options.threshold)
     if not given and not experiment.tuned.is_file():
         progress.say(
-            f"{experiment.name} has no tuned recipe: masks are the untuned ones. To tune it: tk tune {experiment.name}"
+            f"{experiment.name} has no tuned recipe; using the untuned one. To tune it: tk tune {experiment.name}"
         )
     elif experiment.tuned.is_file() and options.recipe != "untuned":
         parts = [] if options.folds is None and options.stage is None and not member.is_part else ["a part of it"]
@@ -244,7 +244,7 @@ def _recipe(
         parts += [] if views == _own_views(member) else [f"views {views}"]
         if parts:
             progress.warn(
-                f"the recipe of {experiment.name} was tuned on other predictions than those of {', '.join(parts)}"
+                f"the recipe of {experiment.name} was tuned on other predictions than those of {' with '.join(parts)}"
             )
     return rule
 

@@ -1,4 +1,4 @@
-"""What `tk predict` has made, and what it could not."""
+"""The result of `tk predict`."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class Failed:
-    """A file that could not be predicted, and why."""
+    """A file that could not be predicted, and the reason."""
 
     file: str
     reason: str
@@ -18,10 +18,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """What `tk predict` has made in `out`; `table` is a CSV file with a row for each file.
+    """The predictions in the folder `out`; `table` is a CSV file with one row for each input file.
 
-    `images` counts all files, `predicted` those that were predicted now, `kept` those that were there already;
-    `left_out` are files that are no images by their ending, and folders inside that hold predictions.
+    `images` counts all input files, `predicted` those predicted by this run, and `kept` those predicted before.
+    `left_out` are files that are not images by their suffix, and subfolders that hold predictions.
     """
 
     experiment: str
@@ -40,15 +40,15 @@ class PredictResult:
 
     @property
     def exit_code(self) -> int:
-        """0, or that of broken data if any file could not be predicted."""
+        """0, or that of `DataError` if a file could not be predicted."""
         return DataError.exit_code if self.failed else 0
 
     def tables(self) -> list[Table]:
-        """How many there are, and those that failed."""
+        """The numbers of images, and the failed files."""
         rows = [
             ("images", f"{self.images}"),
             ("predicted", f"{self.predicted}"),
-            ("kept as they were", f"{self.kept}"),
+            ("kept from before", f"{self.kept}"),
             ("failed", f"{len(self.failed)}"),
         ]
         networks = "1 network" if self.networks == 1 else f"{self.networks} networks"
@@ -58,14 +58,14 @@ class PredictResult:
         if self.failed:
             shown = [(one.file, one.reason) for one in self.failed[:_LISTED]]
             more = f", the first {_LISTED}" if len(self.failed) > _LISTED else ""
-            tables.append(Table(f"failed{more}", ("file", "why"), shown))
+            tables.append(Table(f"failed{more}", ("file", "reason"), shown))
         return tables
 
     def next_steps(self) -> list[str]:
-        """Where everything is, and what to type."""
+        """The files and the next command."""
         where = [f"{', '.join(self.formats)}: {self.out}", f"table: {self.table}"]
         if self.failed:
-            return [*where, "next: mend these files and run the same command again, which keeps what is done"]
+            return [*where, "next: fix these files and run the same command again; finished predictions are kept"]
         if "overlay" in self.formats:
             return [*where, f"next: look at {self.out}/overlay"]
-        return [*where, "next: the same command with --format overlay draws pictures to look at"]
+        return [*where, "next: run the same command with --format overlay to draw pictures"]

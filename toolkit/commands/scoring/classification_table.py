@@ -1,15 +1,14 @@
 """The classification report as a table for the screen."""
 
-from toolkit.commands.scoring.scores import written
 from toolkit.core.metrics.classification_report import ClassificationReport, ReportRow
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 
 def report_table(title: str, report: ClassificationReport) -> Table:
-    """As scikit-learn prints it, with a column for IoU; accuracy stands in the column of F1."""
+    """The report in scikit-learn's layout, with a column for IoU; accuracy is in the column of F1."""
     rows = [(name, *_cells(row)) for name, row in report.classes.items()]
     if report.accuracy is not None:
-        rows.append(("accuracy", "", "", written(report.accuracy), "", f"{report.macro.support:,}"))
+        rows.append(("accuracy", "", "", score_text(report.accuracy), "", f"{report.macro.support:,}"))
     if report.micro is not None:
         rows.append(("micro avg", *_cells(report.micro)))
     rows += [("macro avg", *_cells(report.macro)), ("weighted avg", *_cells(report.weighted))]
@@ -17,7 +16,7 @@ def report_table(title: str, report: ClassificationReport) -> Table:
 
 
 def _cells(row: ReportRow | None) -> list[str]:
-    """A class that neither truth nor prediction has shows no scores."""
+    """The cells of a class; a class that occurs in neither truth nor prediction has no scores."""
     if row is None:
-        return [*[written(None)] * 4, "0"]
-    return [*map(written, (row.precision, row.recall, row.f1, row.iou)), f"{row.support:,}"]
+        return [*[score_text(None)] * 4, "0"]
+    return [*map(score_text, (row.precision, row.recall, row.f1, row.iou)), f"{row.support:,}"]

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from itertools import islice
 
-import cv2
-
 from toolkit.commands.scoring.scores import Scores
 from toolkit.core.arrays import Floats
 from toolkit.core.metrics.confusion import worst_first
@@ -13,9 +11,10 @@ from toolkit.core.recipe.postprocess import Step, describe, masks_of
 from toolkit.core.recipe.probabilities import to_probability
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.disk.writing import replacing
+from toolkit.files.disk.png import write_png
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.messages import score_text
 from toolkit.report.drawing import as_rgb
 from toolkit.report.overlay_sheet import OverlayRow, overlay_sheet
 
@@ -31,29 +30,25 @@ def write_overlays(
     *,
     plugins: Mapping[str, Step] | None = None,
 ) -> None:
-    """Draw overlays.png: the worst images of all, and the best of those with foreground.
+    """Draw overlays.png: the worst images, and the best images with foreground.
 
-    Of equally bad images those with more wrong pixels are shown, of equally good ones those with fewer.
-
-    Of several classes a row shows one: the one with the most wrong pixels of a bad image, with the most true pixels of
-    a good one.
+    Ties are broken by the number of wrong pixels. With several classes a row shows one of them: for a bad image the
+    class with most wrong pixels, for a good one the class with most true pixels.
     """
     rows = _Rows(store, data, scores, recipe, plugins)
-    order = worst_first(rows.values, scores.judgement.wrong, scores.judgement.metrics[0].direction)
+    order = worst_first(rows.values, scores.scored.wrong, scores.scored.metrics[0].direction)
     worst = (rows.of(int(position), "wrong") for position in order[:_ROWS])
     every = (rows.of(int(position), "true") for position in order[::-1])
-    # An empty image that was left empty is right, and nothing to look at.
+    # A correctly empty image shows nothing.
     best = islice((row for row in every if row.truth.any()), _ROWS)
     how = describe(recipe, data.classes.names, data.classes.activation)
-    title = f"{experiment.name}: out-of-fold {scores.metric} {scores.all:.4f}, {how}"
+    title = f"{experiment.name}: out-of-fold {scores.metric} {score_text(scores.all)}, {how}"
     sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)])
-    encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1]
-    with replacing(experiment.overlays) as file:
-        file.write(encoded.tobytes())
+    write_png(experiment.overlays, sheet)
 
 
 class _Rows:
-    """Makes the row of an image."""
+    """Makes the rows of the sheet."""
 
     def __init__(
         self,
@@ -68,7 +63,7 @@ class _Rows:
         self.values: Floats = scores.by_metric[scores.metric]
 
     def of(self, position: int, most: str) -> OverlayRow:
-        """The row of one image, showing the class with the most pixels that are `wrong` or `true`."""
+        """The row of one image, which shows the class with most `wrong` or `true` pixels."""
         scores = self._scores
         image_id = scores.ids[position]
         activation = self._data.classes.activation

@@ -9,7 +9,7 @@ import numpy as np
 from toolkit.config.metrics import parse_metric
 from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
-from toolkit.core.metrics.scorer import Judgement, Scorer
+from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.data.sources import LabelledImages
@@ -22,38 +22,38 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What several metrics found on all images, the primary one first; images are in the order of `ids`."""
+    """The scores of all images by several metrics, the primary one first; images are in the order of `ids`."""
 
     ids: tuple[str, ...]
     folds: Integers
-    judgement: Judgement
+    scored: ScoredImages
     classes: tuple[str, ...]
 
     @property
     def metric(self) -> str:
         """The label of the primary metric."""
-        return self.judgement.metrics[0].label
+        return self.scored.metrics[0].label
 
     @property
     def all(self) -> float:
         """The primary metric over all images together."""
-        return self.judgement.scores()[self.metric]
+        return self.scored.scores()[self.metric]
 
     @property
     def by_fold(self) -> list[float]:
-        """The primary metric over the images of each fold; NaN where none counts."""
+        """The primary metric over the images of each fold; NaN if it skips them all."""
         folds = range(int(self.folds.max()) + 1)
-        return [self.judgement.of(np.flatnonzero(self.folds == fold)).scores()[self.metric] for fold in folds]
+        return [self.scored.of(np.flatnonzero(self.folds == fold)).scores()[self.metric] for fold in folds]
 
     @property
     def by_metric(self) -> Mapping[str, Floats]:
-        """The scores of each image, `float64 (images,)` by label; NaN where it is skipped."""
-        return self.judgement.per_image()
+        """The scores of each image, `float64 (images,)` by label; NaN for skipped images."""
+        return self.scored.per_image()
 
     @property
     def per_class(self) -> dict[str, dict[str, float]]:
-        """The scores over all images by class and label; NaN where a metric has none."""
-        found = self.judgement.per_class()
+        """The scores over all images by class and label; NaN if a metric has none."""
+        found = self.scored.per_class()
         return {
             name: {label: float(scores[index]) for label, scores in found.items()}
             for index, name in enumerate(self.classes)
@@ -62,13 +62,13 @@ class Scores:
 
 @dataclass(frozen=True)
 class HoldoutScore:
-    """The primary metric over the images that no fold has anything to do with; None where it skips them all."""
+    """The primary metric over the images of the hold-out; None if it skips them all."""
 
     images: int
     score: float | None
 
     def title(self, folds: int) -> str:
-        """What it is called in a table."""
+        """Its title in a table."""
         return f"hold-out, {self.images} images{', mean of all folds' if folds > 1 else ''}"
 
 
@@ -88,51 +88,51 @@ def score_stores(
     Args:
         stores: out-of-fold predictions.
         data: the images and their truth.
-        folds: fold of each image in the order of the sorted ids.
-        metrics: the primary one first, as the configuration writes them or as they were parsed.
-        recipe: what makes masks of the predictions.
-        progress: to talk to.
-        benchmark: index of the only class that the primary metric looks at.
-        plugins: the user's metrics and steps of the recipe by name.
+        folds: the fold of each image in the order of the sorted ids.
+        metrics: the primary one first, as in the configuration or parsed.
+        recipe: the recipe from predictions to masks.
+        progress: what shows progress.
+        benchmark: the index of the only class that the primary metric scores; None for all.
+        plugins: metrics and recipe steps from plugins by name.
 
     Raises:
-        ChangedError: an image has another size by now.
+        ChangedError: the size of an image has changed since it was predicted.
         DataError: a mask cannot be read.
     """
     names = () if plugins is None else plugins
     specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, names) for spec in metrics]
     classes = data.classes
     built = build_metrics(specs, classes.count, classes.activation, plugins=plugins, benchmark=benchmark)
-    judges = [Scorer(built, classes.activation, recipe, plugins) for _ in stores]
+    scorers = [Scorer(built, classes.activation, recipe, plugins) for _ in stores]
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:
             labels = labels_of(data, stores[0], image_id)
-            objects = data.read_objects(image_id) if judges[0].needs_objects else None
-            for store, judge in zip(stores, judges, strict=True):
-                judge.add(store.read(image_id), labels, objects, store.presence(image_id))
+            objects = data.read_objects(image_id) if scorers[0].needs_objects else None
+            for store, scorer in zip(stores, scorers, strict=True):
+                scorer.add(store.read(image_id), labels, objects, store.presence(image_id))
             task.advance()
-    return [Scores(ids, folds, judge.judgement(), classes.names) for judge in judges]
+    return [Scores(ids, folds, scorer.scored(), classes.names) for scorer in scorers]
 
 
 def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Labels:
     """The true labels of an image, `uint8 (height, width)`, of the size that was predicted.
 
     Raises:
-        ChangedError: the image has another size by now.
+        ChangedError: the size of the image has changed since it was predicted.
     """
     labels = data.read_labels(image_id)
     if labels.shape != store.size(image_id):
         raise ChangedError(
             f"{image_id} is {labels.shape[0]}×{labels.shape[1]} now, but {store.folder} predicted it at "
             f"{store.size(image_id)[0]}×{store.size(image_id)[1]}",
-            "Bring the image back, or fit again with --restart.",
+            "Restore the image, or fit again with --restart.",
         )
     return labels
 
 
 def write_scores(experiment: Experiment, scores: Scores, holdout: Scores | None = None) -> None:
-    """Write scores.csv and, last, score.json: of the out-of-fold images, and of the hold-out if there is one."""
+    """Write scores.csv and then score.json, for the out-of-fold images and the hold-out if there is one."""
     rows = _rows(scores, scores.folds.tolist())
     if holdout is not None:
         rows += _rows(holdout, ["holdout"] * len(holdout.ids))
@@ -148,20 +148,20 @@ def write_scores(experiment: Experiment, scores: Scores, holdout: Scores | None 
 
 
 def read_holdout(tree: Mapping[str, Any]) -> HoldoutScore | None:
-    """The score of the hold-out that score.json says, if there is one."""
+    """The score of the hold-out in score.json, if there is one."""
     found = tree.get("holdout")
     return None if found is None else HoldoutScore(found["images"], found["all"])
 
 
 def _over_all(scores: Scores) -> dict[str, Any]:
-    tree: dict[str, Any] = {"all": finite_or_none(scores.all), "metrics": _numbers(scores.judgement.scores())}
+    tree: dict[str, Any] = {"all": finite_or_none(scores.all), "metrics": _numbers(scores.scored.scores())}
     if len(scores.classes) > 1:
         tree["classes"] = {name: _numbers(found) for name, found in scores.per_class.items()}
     return tree
 
 
 def _rows(scores: Scores, folds: Sequence[int | str]) -> list[tuple[object, ...]]:
-    """A row an image: its id, its fold and what every metric says of it."""
+    """One row for each image: its id, its fold, and its score by each metric."""
     columns = zip(*scores.by_metric.values(), strict=True)
     return [(image_id, fold, *row) for image_id, fold, row in zip(scores.ids, folds, columns, strict=True)]
 
@@ -171,15 +171,5 @@ def _numbers(scores: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def next_command(name: str) -> str:
-    """What to type once an experiment or ensemble is scored."""
+    """The next command for a scored experiment or ensemble."""
     return f"next: tk tune {name}"
-
-
-def written(score: float | None, *, signed: bool = False) -> str:
-    """A score for the screen; one that does not exist, because the metric skipped every image, is a dash."""
-    return "–" if score is None else f"{score:{'+' if signed else ''}.4f}"
-
-
-def written_interval(low: float | None, high: float | None) -> str:
-    """The bounds of an interval for the screen."""
-    return "–" if low is None or high is None else f"{low:.4f} – {high:.4f}"

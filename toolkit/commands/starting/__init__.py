@@ -1,1 +1,1 @@
-"""tk init, tk new and tk simulate: how an experiment begins."""
+"""tk init, tk new, tk simulate and tk demo: how an experiment begins."""

@@ -1,4 +1,4 @@
-"""config.yaml with comments that say what was recognised and why."""
+"""The text of config.yaml, with comments about what was recognised and why."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ def config_text(
     """The text of config.yaml.
 
     Args:
-        root: the folder that was looked at.
+        root: the folder of the competition.
         data: the keys below `data`.
-        others: further keys, with reasons.
+        others: other keys that depend on the folder.
         rest: keys that are the same for every folder.
-        unused: what was not understood, or not used.
+        unused: files that were not understood or not used.
     """
     head = [
         HEADER.rstrip("\n"),
-        *_comment(f"Written by tk init from what {root} holds. Look at what it says before you train."),
+        *_comment(f"Written by tk init from the files in {root}. Check it before you train."),
     ]
     if unused:
         head += ["# Not used:", *(line for text in unused for line in _comment(text, "#   "))]
@@ -40,7 +40,7 @@ def config_text(
 def _entry(choice: Choice) -> list[str]:
     told = [
         line
-        for text in (choice.why, choice.other and f"Other reading: {choice.other}.")
+        for text in (choice.why, choice.other and f"Alternative: {choice.other}.")
         if text
         for line in _comment(text)
     ]

@@ -1,4 +1,4 @@
-"""What the config.yaml of an unknown folder says of its data, and why."""
+"""The keys about data for an unknown folder, with reasons."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -21,9 +21,9 @@ _GROUPING = re.compile(
 
 @dataclass(frozen=True)
 class Choice:
-    """A key of config.yaml: what it says, why, and what else it could have been.
+    """A key of config.yaml, its value, the reason, and an alternative if there is one.
 
-    One whose `value` is None is only said: nothing is written but the words.
+    If `value` is None, only the texts are written, as a comment.
     """
 
     key: tuple[str, ...]
@@ -45,7 +45,7 @@ def data_choices(found: Recognised, experiment: Experiment) -> list[Choice]:
 
 
 def class_choices(found: Recognised) -> list[Choice]:
-    """Classes and activation, where no table of labels says them."""
+    """Classes and activation; none if a table of labels defines them."""
     if masks_are_a_table(found):
         return []
     if found.roles.class_folders:
@@ -53,26 +53,26 @@ def class_choices(found: Recognised) -> list[Choice]:
         return _independent(names, "one folder of masks for each class")
     if found.mask_files is None:
         names = () if found.document is None else found.document.names
-        return _independent(names, "the names that objects have")
+        return _independent(names, "the names of the labelled objects")
     reading = found.mask_files.reading
     count = len(reading.colours) if reading.code == "colours" else len(reading.values)
     if reading.code not in ("index", "coded", "colours") or count < 3 or _is_lossy(found):
         return [Choice(("classes",), 1, "foreground against background")]
     names, why = _names(found, reading)
-    exclusive = f"each pixel is of one class; {names[0]}, the first, counts as background"
+    exclusive = f"each pixel has one class; the first, {names[0]}, is the background"
     return [Choice(("classes",), names, why), Choice(("activation",), "softmax", exclusive)]
 
 
 def _independent(names: tuple[str, ...], why: str) -> list[Choice]:
-    """Classes that may share pixels."""
+    """Classes that may overlap."""
     return [
         Choice(("classes",), names, why),
-        Choice(("activation",), "sigmoid", "a pixel may be of several of them" if len(names) > 1 else "one class"),
+        Choice(("activation",), "sigmoid", "a pixel may have several classes" if len(names) > 1 else "one class"),
     ]
 
 
 def masks_are_a_table(found: Recognised) -> bool:
-    """Whether the table of labels is taken: where it says more than mask files, or there are none."""
+    """Whether the table of labels is used: if there are no mask files, or the table holds more than these."""
     if found.labels is None:
         return False
     if found.mask_files is None:
@@ -83,7 +83,7 @@ def masks_are_a_table(found: Recognised) -> bool:
 
 
 def tells_classes(found: Recognised) -> bool:
-    """Whether mask files number a background and all classes that a competition or a table names."""
+    """Whether the values of mask files are a background and all classes of a competition or table."""
     reading = None if found.mask_files is None else found.mask_files.reading
     if reading is None or reading.code != "index" or reading.ignored:
         return False
@@ -91,7 +91,7 @@ def tells_classes(found: Recognised) -> bool:
 
 
 def class_names(found: Recognised) -> tuple[str, ...]:
-    """Names of the classes besides the background, as a competition or a table has them."""
+    """The names of the foreground classes in a competition or table."""
     if found.matches:
         return found.matches[0].competition.classes
     return class_order(None, found.sample, found.labels)
@@ -104,30 +104,30 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     more = f" and {len(found.sizes) - 3} more sizes" if len(found.sizes) > 3 else ""
     why = f"{len(folder.paths)} images: {kinds}; {common}{more}"
     if any("RGBA" in kind for kind in found.kinds):
-        why += "; alpha is dropped"
+        why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
-        yield Choice(("data", "image_name"), folder.pattern, f"one folder for each image, {len(folder.paths)} of them")
+        yield Choice(("data", "image_name"), folder.pattern, f"one folder for each of {len(folder.paths)} images")
     elif _shares_folder(found):
         (ending,) = {path.suffix for path in list(folder.paths.values())[:1]}
-        yield Choice(("data", "image_name"), f"{{id}}{ending}", "images and masks lie in one folder")
+        yield Choice(("data", "image_name"), f"{{id}}{ending}", "images and masks share a folder")
 
 
 def _value_range(found: Recognised) -> Iterator[Choice]:
-    """For values that are no bytes: which of them become 0 and 255."""
+    """The value range of images that are not 8-bit: which values become 0 and 255."""
     look = found.values
     if look.dtype in ("", "uint8", "bool"):
         return
-    told = f"values of type {look.dtype} from {look.low:g} to {look.high:g} in {look.looked_at} images"
+    told = f"{look.dtype} values from {look.low:g} to {look.high:g} in {look.looked_at} images"
     if look.low >= 0 and look.dtype.startswith(("uint", "int", ">", "<")):
         bits = max(8, int(look.high).bit_length())
         if bits == 16 and look.dtype == "uint16":
-            return  # the upper 8 of 16 bits are what is read anyway
+            return  # by default the upper 8 of 16 bits are read
         yield Choice(("data", "value_range"), (0, 2**bits - 1), f"{told}: {bits} bits")
     elif look.low >= 0 and look.high <= 1:
         yield Choice(("data", "value_range"), (0, 1), told)
     else:
-        other = "a narrower range, if a few values lie far from all others"
+        other = "a narrower range, if a few values are far from all others"
         yield Choice(("data", "value_range"), (look.low, max(look.high, look.low + 1)), told, other)
 
 
@@ -146,8 +146,8 @@ def _table(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += f"; {labels.several_rows} images have several rows, {_per_row(found)}"
     if empty:
         share = empty / len(labels.rows)
-        words = " or ".join(word or "as nothing" for word in labels.empty_words)
-        why += f"; {empty} rows ({share:.0%}) are empty, written {words}"
+        words = " or ".join(repr(word) for word in labels.empty_words)
+        why += f"; {empty} rows ({share:.0%}) are empty, written as {words}"
     if reading is not None:
         starts = "relative" if reading.relative else "absolute"
         why += f"; {_order_why(found)}; starts are {starts}: {reading.relative_why}"
@@ -155,20 +155,20 @@ def _table(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     if reading is not None and not reading.order_sure:
         other = _other_order(found, reading)
     if found.mask_files is not None and found.roles.pairing is not None:
-        other = f"the mask files of {found.roles.pairing.masks.name}, which do not tell objects or classes apart"
+        other = f"the mask files in {found.roles.pairing.masks.name}, which do not separate objects or classes"
     yield Choice(("data", "masks"), relative_path(labels.table.path, experiment), why, other)
 
 
 def _order_why(found: Recognised) -> str:
-    """Why pixels are counted as they are; where nothing tells, the competition does."""
+    """The reason for the pixel order; if nothing in the files shows it, that of the competition."""
     if found.rle is None or found.rle.order_sure or not found.matches:
         return found.rle.order_why if found.rle is not None else ""
     form = found.matches[0].competition
-    return f"nothing here tells the order of pixels; {form.name} has pixel_order: {form.pixel_order}"
+    return f"the files do not show the pixel order; {form.name} has pixel_order: {form.pixel_order}"
 
 
 def _other_order(found: Recognised, reading: RleReading) -> str:
-    """The order of pixels that is not taken, as config.yaml spells it."""
+    """The other pixel order, as config.yaml spells it."""
     if not found.matches:
         return f"competition with pixel_order: {'column' if reading.order == 'row' else 'row'}"
     form = found.matches[0].competition
@@ -179,8 +179,8 @@ def _other_order(found: Recognised, reading: RleReading) -> str:
 def _per_row(found: Recognised) -> str:
     match = found.matches[0].competition if found.matches else None
     if match is not None and match.rows != "object":
-        return "to be united"
-    return "one for each object"
+        return "which are merged"
+    return "one per object"
 
 
 def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
@@ -200,20 +200,20 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     other = look.reading.other
     if found.labels is not None:
         same = None if found.rle is None else found.rle.mask_files
-        told = "" if same is None else f", which holds the same masks in {same:.0%} of the images compared"
+        told = "" if same is None else f", which has the same masks for {same:.0%} of the compared images"
         other = "; ".join(filter(None, (other, f"{found.scan.name(found.labels.table.path)}{told}")))
     folder = pairing.masks.folder.parent if folders else pairing.masks.folder
     yield Choice(("data", "masks"), relative_path(folder, experiment), why, other)
     ending = next(iter(pairing.masks.paths.values())).suffix
     if folders:
         yield Choice(
-            ("data", "mask_name"), f"{{class}}/{{id}}{ending}", f"a folder for each class: {', '.join(folders)}"
+            ("data", "mask_name"), f"{{class}}/{{id}}{ending}", f"one folder for each class: {', '.join(folders)}"
         )
     elif pairing.masks.pattern or pairing.prefix or pairing.suffix:
         name = pairing.masks.pattern or f"{pairing.prefix}{{id}}{pairing.suffix}{ending}"
-        yield Choice(("data", "mask_name"), name, "how the names of masks follow from those of images")
+        yield Choice(("data", "mask_name"), name, "the names of mask files, from those of images")
     if _is_lossy(found):
-        why = "such files keep values only nearly: foreground is what is nearer to white than to black"
+        why = "lossy compression alters values: pixels nearer to white than to black are foreground"
         yield Choice(("data", "value_ranges"), {"foreground": [128, 255]}, why)
     else:
         yield from _codes(found, look.reading, look.covered)
@@ -225,15 +225,15 @@ def _is_lossy(found: Recognised) -> bool:
 
 
 def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[Choice]:
-    """How pixel values become classes."""
+    """The keys that map pixel values to classes."""
     if reading.code == "soft":
         half = (reading.values[1] + 1) // 2
         values = tuple(range(half, reading.values[1] + 1)) if half == 128 else (reading.values[1],)
-        other = "every value above 0, borders with it: leave mask_values out"
-        yield Choice(("data", "mask_values"), (values,), "foreground is what is nearer to white than to black", other)
+        other = "every value above 0, including blurred borders: leave out mask_values"
+        yield Choice(("data", "mask_values"), (values,), "pixels nearer to white than to black are foreground", other)
     elif reading.code == "instances":
         yield Choice(
-            ("data", "mask_encoding"), "instances", "each number is one object, all of one class", reading.other
+            ("data", "mask_encoding"), "instances", "each value is one object; all are of one class", reading.other
         )
     elif reading.code == "colours" and len(reading.colours) > 2:
         names, why = _names(found, reading)
@@ -248,26 +248,26 @@ def _codes(found: Recognised, reading: MaskReading, covered: float) -> Iterator[
             )
     if reading.ignored:
         ignored = reading.ignored[0] if len(reading.ignored) == 1 else reading.ignored
-        yield Choice(("data", "ignore"), ignored, "read as void: neither learnt nor scored", reading.other)
+        yield Choice(("data", "ignore"), ignored, "ignored pixels: neither trained on nor scored", reading.other)
     if reading.code == "binary" and covered > _HALF:
-        why = f"what is above 0 is foreground; it covers {covered:.0%} of the pixels: is it what is looked for?"
-        other = "mask_values: [0], if what is black is looked for"
+        why = f"values above 0 are foreground: {covered:.0%} of the pixels; check that they are not the background"
+        other = "mask_values: [0], if black pixels are the foreground"
         yield Choice(("data", "mask_values"), None, why, other)
     if reading.code == "unknown":
         yield Choice(("data", "mask_values"), None, f"not understood: {reading.why}. Every value above 0 is foreground")
 
 
 def _names(found: Recognised, reading: MaskReading) -> tuple[tuple[str, ...], str]:
-    """Names for the classes that values or colours mean, and where they come from."""
+    """Names for the classes of values or colours, and the source of the names."""
     codes: Sequence[Any] = reading.colours if reading.code == "colours" else reading.values
     if all(code in found.class_names for code in codes):
-        return tuple(found.class_names[code] for code in codes), f"names as {found.class_names_from} says"
+        return tuple(found.class_names[code] for code in codes), f"names from {found.class_names_from}"
     if tells_classes(found):
         source = "the competition" if found.matches else "the table"
         names = class_names(found)
         background = "background" if "background" not in names else "none"
         return (background, *names), f"0 is {background}, 1 to {len(names)} the classes in the order of {source}"
-    told = "no file says their names, so that they are made up; change them as you like"
+    told = "no file holds the names of the classes; replace these placeholders"
     if reading.code == "colours":
         return tuple("color_{:02x}{:02x}{:02x}".format(*code) for code in codes), told
     if reading.code == "coded":
@@ -293,7 +293,7 @@ def _competition(found: Recognised, experiment: Experiment, with_table: bool) ->
 
 
 def _has_its_classes(found: Recognised, names: Sequence[str], with_table: bool) -> bool:
-    """Whether the classes of the masks are those that a submission has rows of."""
+    """Whether the classes of the masks are those of the submission's rows."""
     if not names or with_table:
         return True
     choices = {choice.key: choice.value for choice in class_choices(found)}
@@ -305,14 +305,14 @@ def _has_its_classes(found: Recognised, names: Sequence[str], with_table: bool) 
 
 def _other_classes(names: Sequence[str]) -> Choice:
     why = (
-        f"left out, with the sample submission: it has rows of the classes {', '.join(names)}; give classes these "
-        "names, in the order of the masks, to name it"
+        f"left out, with the sample submission, because its rows have the classes {', '.join(names)}; to use it, give "
+        "these names to classes, in the order of the values in masks"
     )
     return Choice(("data", "competition"), None, why)
 
 
 def _is_plain(found: Recognised, look: TableLook, with_table: bool) -> bool:
-    """Whether the table reads right without naming a competition: id and column-major mask."""
+    """Whether the table can be read without a competition: columns id and mask, column-major."""
     reading = found.rle
     plain_runs = reading is None or (reading.order == "column" and not reading.relative)
     in_order = (look.id_column, look.mask_column) == (0, 1) and len(look.table.columns) == 2
@@ -326,7 +326,7 @@ def _is_plain(found: Recognised, look: TableLook, with_table: bool) -> bool:
 
 
 def _own_competition(found: Recognised, look: TableLook, with_table: bool) -> Choice:
-    """A description of a competition that is not known."""
+    """A description of an unknown competition."""
     sample, labels = found.sample, found.labels if with_table else None
     asked = sample or look
     rows = "class" if look.classes else "object" if labels is not None and labels.several_rows else "image"
@@ -342,8 +342,8 @@ def _own_competition(found: Recognised, look: TableLook, with_table: bool) -> Ch
         form |= {"label_columns": labels.columns_used, "label_id": labels.template}
     if labels is not None and not found.images.paths.keys() <= labels.image_ids:
         form["unlisted"] = "empty"
-    why = "no known competition has these columns; metric: dice is a guess, which nothing here tells"
-    other = "rows: image, several rows united" if rows == "object" else ""
+    why = "no known competition has these columns; the files do not show the metric, so dice is a guess"
+    other = "rows: image, which merges the rows of an image" if rows == "object" else ""
     return Choice(("data", "competition"), form, why, other)
 
 
@@ -358,22 +358,22 @@ def _test(found: Recognised, experiment: Experiment, with_sample: bool) -> Itera
 
 
 def _metadata(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
-    """The table that says most of the training images: a row of each is asked for."""
+    """The table with most columns among those that have a row for every training image."""
     ids = found.images.paths.keys()
     tables = [table for table in found.metadata if table.image_ids >= ids]
     if not tables:
         return
     best = max(tables, key=lambda table: len(table.table.columns))
     others = [found.scan.name(table.table.path) for table in tables if table is not best]
-    others += [f"groups: {name}, so that no {name} is divided over folds" for name in _groupings(best)]
-    why = f"{best.why}; it names all {len(ids)} images"
+    others += [f"groups: {name}, to keep each {name} in one fold" for name in _groupings(best)]
+    why = f"{best.why}; it lists all {len(ids)} images"
     yield Choice(("data", "metadata"), relative_path(best.table.path, experiment), why, "; ".join(others))
     column = best.table.columns[best.id_column or 0]
-    yield Choice(("data", "metadata_id"), column, "the column of the ids")
+    yield Choice(("data", "metadata_id"), column, "the column with the ids")
 
 
 def _groupings(table: TableLook) -> list[str]:
-    """Columns that are called like what images may share, and have the same value in several rows."""
+    """Columns that may group images: named after a patient, place or film, with values that recur."""
     found = []
     for place, name in enumerate(table.table.columns):
         values = {row[place] for row in table.table.rows}

@@ -1,4 +1,4 @@
-"""`tk init`: a config.yaml for a competition folder, with what was recognised and why."""
+"""`tk init`: recognise a competition folder and write a config.yaml with reasons."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from toolkit.commands.session import Session
 from toolkit.commands.starting.config_text import config_text
 from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
 from toolkit.commands.starting.network_choices import network_choices, starting_values
-from toolkit.commands.starting.starting_point import SAID_BY_COMPETITION, load_checked, written_if_sound
+from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
+from toolkit.errors import listing
 from toolkit.files.recognition.folder_scan import ImageFolder
 from toolkit.files.recognition.recognising import Recognised, recognise
 from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
@@ -26,7 +27,7 @@ _ROLES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Statement:
-    """A key, what it says, why, and what else it could have been."""
+    """A key, its value, the reason, and an alternative if there is one."""
 
     key: str
     value: str
@@ -36,7 +37,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class InitResult:
-    """What `tk init` has recognised and written."""
+    """The recognised keys, and the experiment that `tk init` has written."""
 
     experiment: str
     config: str
@@ -46,20 +47,20 @@ class InitResult:
     test_images: int
 
     def tables(self) -> list[Table]:
-        """What was recognised; other readings; what was not used."""
+        """The recognised keys, the alternatives, and the files that were not used."""
         rows = [(one.key, one.value, one.why) for one in self.recognised]
-        tables = [Table(f"{self.config}: what was recognised", ("key", "value", "why"), rows)]
+        tables = [Table(f"{self.config}: recognised", ("key", "value", "why"), rows)]
         others = [(one.key, one.value or "(left out)", one.other) for one in self.recognised if one.other]
         if others:
-            tables.append(Table("two readings are possible", ("key", "taken", "or"), others))
+            tables.append(Table("alternatives", ("key", "chosen", "alternative"), others))
         if self.not_used:
-            tables.append(Table("not understood, or not used", ("",), [(line,) for line in self.not_used]))
+            tables.append(Table("not understood or not used", ("",), [(line,) for line in self.not_used]))
         return tables
 
     def next_steps(self) -> list[str]:
-        """What to type."""
+        """The next command."""
         return [
-            f"look at {self.config}, which says why",
+            f"check {self.config}, which gives the reasons",
             f"next: tk data {self.experiment}, then tk fit {self.experiment}",
         ]
 
@@ -68,24 +69,24 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
     """Look at a competition folder and write experiments/NAME/config.yaml.
 
     Raises:
-        ConfigError: the name is taken or cannot be one.
+        ConfigError: the name is taken or not valid.
         MissingFileError: there is no such folder.
-        NothingToLearnError: it holds no images, or nothing says what they show; the message says what is there.
+        NothingToLearnError: it holds no images or no labels; the message lists what was found.
         DataError: files contradict each other.
     """
     experiment = session.workspace.new(name)
     found = recognise(folder, session.progress)
     data = data_choices(found, experiment)
     form = next((choice.value for choice in data if choice.key[-1] == "competition"), None)
-    said = (
-        SAID_BY_COMPETITION
+    defined = (
+        DEFINED_BY_COMPETITION
         if form is not None and masks_are_a_table(found)
         else ("primary_metric",) * (form is not None)
     )
     classes = class_choices(found)
     others = network_choices(found, classes, "" if form is not None else None)
     unused = not_used(found)
-    text = config_text(str(folder), data, others, starting_values(others, said), unused)
+    text = config_text(str(folder), data, others, starting_values(others, defined), unused)
     with written_if_sound(experiment, text):
         training, tests = load_checked(experiment)
     statements = [_statement(choice) for choice in (*data, *others) if choice.why]
@@ -93,7 +94,7 @@ def init(session: Session, folder: Path, *, name: str = "baseline") -> InitResul
 
 
 def not_used(found: Recognised) -> list[str]:
-    """What lies there and is not part of the configuration."""
+    """The contents of the folder that the configuration does not use."""
     scan, roles = found.scan, found.roles
     lines = [found.misdescribed] if found.misdescribed else []
     lines += [
@@ -105,12 +106,12 @@ def not_used(found: Recognised) -> list[str]:
         else round((1 - roles.pairing.share) * len(found.images.paths))
     )
     if lacking:
-        lines.append(f"{lacking} images have no mask file: tk fit refuses them until they have one or are moved away")
+        lines.append(f"{lacking} images have no mask file: tk fit reports an error until they have one or are removed")
     if roles.validation is not None:
         images, pairing = roles.validation
         lines.append(
             f"{images.name} with {pairing.masks.name}: {len(images.paths)} more labelled images; to train on them in "
-            "every fold: data.extra_train_data"
+            "every fold, use data.extra_train_data"
         )
     used = {id(found.labels), id(found.sample)}
     lines += [
@@ -122,36 +123,33 @@ def not_used(found: Recognised) -> list[str]:
     ]
     lines += _documents(found)
     if found.unreadable:
-        lines.append(f"{len(found.unreadable)} images cannot be read: {', '.join(found.unreadable[:5])}")
+        lines.append(f"{len(found.unreadable)} images cannot be read: {listing(found.unreadable)}")
     if roles.test is None:
-        lines.append("no folder of test images was found: nothing can be submitted until data.test names one")
-    lines += [f"{count} files that end in {ending}" for ending, count in sorted(scan.others.items())]
+        lines.append("no folder of test images was found: a submission requires data.test")
+    lines += [f"{count} {ending} files" for ending, count in sorted(scan.others.items())]
     return lines
 
 
 def _too_few(found: Recognised, table: TableLook) -> str:
-    """Of a table of metadata, that some images have no row in it."""
+    """The text about a table of metadata that does not list all images."""
     named = len(table.image_ids & found.images.paths.keys())
-    return f"; it names only {named} of the {len(found.images.paths)} images" if table.role == "metadata" else ""
+    return f"; it lists only {named} of the {len(found.images.paths)} images" if table.role == "metadata" else ""
 
 
 def _documents(found: Recognised) -> list[str]:
-    """JSON files that are not where the shapes come from."""
+    """JSON files that are not the source of labels."""
     used = None if found.document is None else found.document.path
     rest = [path for path in found.scan.documents if used not in (path, path.parent)]
-    listed = ", ".join(map(found.scan.name, rest[:5])) + (", …" if len(rest) > 5 else "")
-    return [f"{len(rest)} JSON files: {listed}"] if rest else []
+    return [f"{len(rest)} JSON files: {listing(map(found.scan.name, rest))}"] if rest else []
 
 
 def _channels_too(found: Recognised, folder: ImageFolder) -> str:
-    """A hint where images without masks have the ids of the training images."""
+    """A hint about images without masks that have the ids of the training images."""
     same = folder.paths.keys() == found.images.paths.keys() and not is_mask_folder(folder)
     if same and is_instance_folder(folder):
-        return "; to tell objects of one class apart, take them as masks, with mask_encoding: instances"
+        return "; to separate objects of one class, use them as masks with mask_encoding: instances"
     return (
-        f", with the ids of {found.images.name}; if they are further channels, name both: images: [A, B]"
-        if same
-        else ""
+        f", with the ids of {found.images.name}; if they are further channels, use both: images: [A, B]" if same else ""
     )
 
 

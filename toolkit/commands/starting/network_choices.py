@@ -1,4 +1,4 @@
-"""What the config.yaml of an unknown folder says of the network and the folds: what suits sizes and classes."""
+"""The keys about network and folds for an unknown folder, which depend on image sizes and classes."""
 
 import math
 import re
@@ -7,6 +7,7 @@ from typing import Any
 
 from toolkit.commands.starting.data_choices import Choice
 from toolkit.commands.starting.starting_point import STARTING_POINT
+from toolkit.errors import listing
 from toolkit.files.recognition.recognising import Recognised
 
 _STEP = 32
@@ -20,9 +21,9 @@ def network_choices(found: Recognised, classes: list[Choice], metric: str | None
     """Shape, classes, loss, batch, metric and folds.
 
     Args:
-        found: what the folder holds.
-        classes: what `class_choices` gave.
-        metric: that of the competition, if one is known.
+        found: the contents of the folder.
+        classes: the result of `class_choices`.
+        metric: the metric of the competition; None if it is unknown.
     """
     exclusive = any(choice.key == ("activation",) and choice.value == "softmax" for choice in classes)
     sizes = _sizes(found)
@@ -30,10 +31,10 @@ def network_choices(found: Recognised, classes: list[Choice], metric: str | None
     pixels = shape[0] * shape[1]
     batch = min(_BATCH, max(2, 2 ** int(math.log2(max(1, _BATCH * _BATCH_PIXELS / pixels)))))
     choices = [*sizes, *classes]
-    choices.append(Choice(("batch",), batch, f"so that a batch is about as large as {_BATCH} images of 256×256"))
+    choices.append(Choice(("batch",), batch, f"about as many pixels in a batch as {_BATCH} images of 256×256"))
     if metric is None:
         value = "miou" if exclusive else "dice"
-        choices.append(Choice(("primary_metric",), value, "the usual one; nothing here says what is scored"))
+        choices.append(Choice(("primary_metric",), value, "a guess: the files do not show the metric"))
     if exclusive:
         choices.append(Choice(("loss",), "categorical_crossentropy", "for exclusive classes"))
         first, second = STARTING_POINT["stages"]
@@ -43,7 +44,7 @@ def network_choices(found: Recognised, classes: list[Choice], metric: str | None
 
 
 def _sizes(found: Recognised) -> list[Choice]:
-    """The network's shape and how images reach it."""
+    """The network's input shape, and how images are brought to it."""
     channels = _channels(found)
     heights, widths = zip(*found.sizes, strict=True)
     (height, width), _ = found.sizes.most_common(1)[0]
@@ -53,18 +54,18 @@ def _sizes(found: Recognised) -> list[Choice]:
         return _patches(found, channels)
     if len(found.sizes) > 1:
         side = _rounded(min(_PATCH, largest))
-        why = f"images have {len(found.sizes)} sizes from {smallest} to {largest} pixels a side"
+        why = f"images have {len(found.sizes)} sizes, with sides from {smallest} to {largest} pixels"
         return [
             Choice(("shape",), (side, side, channels), why),
-            Choice(("resize",), "fit", "scaled to the shape without changing the aspect"),
+            Choice(("resize",), "fit", "scaled to the shape with the aspect ratio kept"),
         ]
     shape = (_rounded(height), _rounded(width), channels)
     if shape[:2] == (height, width):
         return [Choice(("shape",), shape, "the size of the images")]
-    why = f"{height}×{width} and what is missing to multiples of {_STEP}, which networks ask for"
+    why = f"{height}×{width}, rounded up to multiples of {_STEP}, which networks require"
     return [
         Choice(("shape",), shape, why),
-        Choice(("resize",), "pad", "pixels stay as they are; mirrored ones around them", "stretch"),
+        Choice(("resize",), "pad", "images keep their size and are padded with mirrored pixels", "stretch"),
     ]
 
 
@@ -73,13 +74,16 @@ def _patches(found: Recognised, channels: int) -> list[Choice]:
     area = sum(height * width * count for (height, width), count in found.sizes.items()) / found.sizes.total()
     per_image = max(2, min(64, round(area / _PATCH**2 / 2)))
     told = f"images of up to {max(heights)}×{max(widths)} pixels"
-    told += f" and {len(found.sizes)} sizes" if len(found.sizes) > 1 else ""
+    told += f" in {len(found.sizes)} sizes" if len(found.sizes) > 1 else ""
     return [
         Choice(
-            ("shape",), (_PATCH, _PATCH, channels), f"{told}: networks see patches of this size", "scale them: resize"
+            ("shape",),
+            (_PATCH, _PATCH, channels),
+            f"{told}: the network is trained on patches of this size",
+            "scale the images: resize",
         ),
         Choice(
-            ("patches",), {"per_image": per_image}, "about half of an image is seen in an epoch; predicted by tiles"
+            ("patches",), {"per_image": per_image}, "an epoch covers about half of each image; prediction uses tiles"
         ),
     ]
 
@@ -89,7 +93,7 @@ def _rounded(side: int) -> int:
 
 
 def _channels(found: Recognised) -> int:
-    """Three, which pretrained weights ask for, unless files have more than colours and alpha."""
+    """Three, which pretrained weights require, unless files have more than colours and alpha."""
     return found.channels if found.channels > 4 else 3
 
 
@@ -101,18 +105,18 @@ def _folds(found: Recognised) -> list[Choice]:
         choices.append(Choice(("folds_count",), folds, f"there are only {count} images"))
     prefixes = Counter(match[1] for one in found.images.paths if (match := _PREFIX.fullmatch(one)) is not None)
     if len(prefixes) > 1 and prefixes.total() == count and len(prefixes) <= count / 2:
-        shown = ", ".join(f"{prefix} ({times})" for prefix, times in prefixes.most_common(4))
-        why = f"ids begin with {len(prefixes)} different words: {shown}{', …' * (len(prefixes) > 4)}"
+        shown = (f"{prefix} ({times})" for prefix, times in prefixes.most_common())
+        why = f"ids have {len(prefixes)} different prefixes: {listing(shown, 4)}"
         other = (
-            'groups: {pattern: "(.+)[_-].+"}, if images that begin alike show the same patient, place or film: then no '
-            "group is divided over folds"
+            'groups: {pattern: "(.+)[_-].+"}, to keep images with the same prefix in one fold, if they show the same '
+            "patient, place or film"
         )
         choices.append(Choice(("groups",), None, why, other))
     return choices
 
 
-def starting_values(choices: list[Choice], said: tuple[str, ...]) -> dict[str, Any]:
-    """Everything an experiment starts with that neither the choices nor the competition say."""
+def starting_values(choices: list[Choice], defined: tuple[str, ...]) -> dict[str, Any]:
+    """The defaults of a new experiment, without keys that the choices or the competition define."""
     chosen = {choice.key[0] for choice in choices if choice.value is not None}
-    chosen |= {"resize"} if "patches" in chosen else set()  # patches have the network's shape
-    return {key: value for key, value in STARTING_POINT.items() if key not in chosen and key not in said}
+    chosen |= {"resize"} if "patches" in chosen else set()  # patches have the network's input shape
+    return {key: value for key, value in STARTING_POINT.items() if key not in chosen and key not in defined}

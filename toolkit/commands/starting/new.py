@@ -1,4 +1,4 @@
-"""`tk new`: a new experiment folder with a config.yaml to start from."""
+"""`tk new`: a new experiment with a config.yaml to start from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any
 
 from toolkit.commands.session import Session
 from toolkit.commands.starting.starting_point import (
+    DEFINED_BY_COMPETITION,
     HEADER,
-    SAID_BY_COMPETITION,
     STARTING_POINT,
     check_data,
     relative_path,
@@ -26,7 +26,7 @@ from toolkit.messages import Table
 
 @dataclass(frozen=True)
 class NewResult:
-    """What `tk new` has made."""
+    """The experiment that `tk new` has written."""
 
     experiment: str
     config: str
@@ -34,13 +34,13 @@ class NewResult:
     test_images: int
 
     def tables(self) -> list[Table]:
-        """What the data folder holds."""
+        """The numbers of images."""
         rows = [("training images", str(self.training_images)), ("test images", str(self.test_images))]
         return [Table(f"{self.config}", ("", ""), rows)]
 
     def next_steps(self) -> list[str]:
-        """What to type."""
-        return [f"next: look at {self.config}, then tk fit {self.experiment}"]
+        """The next command."""
+        return [f"next: check {self.config}, then tk fit {self.experiment}"]
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,23 @@ def new(
     extends: str | None = None,
     overrides: Sequence[str] = (),
 ) -> NewResult:
-    """Write experiments/NAME/config.yaml, from data folders or as a variation of another experiment.
+    """Write experiments/NAME/config.yaml, from data folders or as a variant of another experiment.
 
     Raises:
-        ConfigError: the name is taken or cannot be one, or the values do not fit.
-        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data are not there.
+        ConfigError: the name is taken or not valid, or the configuration is not valid.
+        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data cannot be found.
     """
     experiment = session.workspace.new(name)
     data = _data(files, experiment)
     if extends is None and not {"images", "masks"} <= data.keys():
         raise ConfigError(
-            "--images and --masks are missing: where are the training data?",
-            f"Type: tk new {name} --images FOLDER --masks FOLDER_OR_CSV, or tk new {name} --extends EXPERIMENT",
+            "--images and --masks are required unless --extends is given",
+            f"Run: tk new {name} --images FOLDER --masks FOLDER_OR_CSV, or tk new {name} --extends EXPERIMENT",
         )
     tree: dict[str, Any] = {"data": data} if data else {}
     if extends is None:
-        said = SAID_BY_COMPETITION if files.competition is not None else ()
-        tree |= {key: value for key, value in STARTING_POINT.items() if key not in said}
+        defined = DEFINED_BY_COMPETITION if files.competition is not None else ()
+        tree |= {key: value for key, value in STARTING_POINT.items() if key not in defined}
     else:
         tree = {"extends": relative_path(session.workspace.find(extends).config, experiment)} | tree
     return _write_checked(experiment, tree, overrides)
@@ -111,7 +111,7 @@ def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequ
 
 
 def _with_inherited_lists(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A file replaces a list as a whole: one of whose entries is changed has to be copied from the other file."""
+    """Copy inherited lists of which one entry is overridden, because a file replaces a list as a whole."""
     inherited = read_tree(experiment.config)
     copied = dict(tree)
     for key in map(override_key, overrides):
@@ -121,10 +121,10 @@ def _with_inherited_lists(experiment: Experiment, tree: dict[str, Any], override
 
 
 def _refuse_inexpressible(written: Config, wanted: Config) -> None:
-    """A mapping in a file is merged with the inherited one, so that nothing can be taken out of it."""
+    """Refuse an override that a file cannot express: mappings are merged, so that no inherited key can be removed."""
     differing = [key for key in Config.model_fields if getattr(written, key) != getattr(wanted, key)]
     if differing:
         raise ConfigError(
-            f"--set {differing[0]}=…: a file that extends another can add to its {differing[0]}, not take out of it",
-            f"Set single keys ({differing[0]}.NAME=VALUE), or give a list: {differing[0]}=[…].",
+            f"--set {differing[0]}=…: a file that extends another can add keys to {differing[0]}, but not remove them",
+            f"Set single keys ({differing[0]}.NAME=VALUE), or use a list: {differing[0]}=[…].",
         )

@@ -1,4 +1,4 @@
-"""What a new experiment starts with, and writing its config.yaml so that it stays only if it is sound."""
+"""The defaults of a new experiment, and writing its config.yaml so that it stays only if it is valid."""
 
 import os
 from collections.abc import Iterator
@@ -38,18 +38,18 @@ STARTING_POINT: dict[str, Any] = {
     ),
 }
 
-SAID_BY_COMPETITION = ("classes", "activation", "primary_metric")
-"""Keys that are left out where a competition is named, because it says them."""
+DEFINED_BY_COMPETITION = ("classes", "activation", "primary_metric")
+"""Keys that are left out if a competition is named, because it defines them."""
 
 
 def relative_path(path: Path, experiment: Experiment) -> str:
-    """A path as an experiment's config.yaml spells it."""
+    """A path relative to the folder of an experiment, as its config.yaml spells it."""
     return Path(os.path.relpath(path, experiment.folder)).as_posix()
 
 
 @contextmanager
 def written_if_sound(experiment: Experiment, text: str) -> Iterator[None]:
-    """Write config.yaml; if the block raises, it is taken away again."""
+    """Write config.yaml, and remove it again if the block raises."""
     before = experiment.folder.is_dir()
     write_text(experiment.config, text)
     try:
@@ -62,10 +62,10 @@ def written_if_sound(experiment: Experiment, text: str) -> Iterator[None]:
 
 
 def check_data(config: Config) -> tuple[int, int]:
-    """Numbers of training and of test images; files are found, not decoded.
+    """The numbers of training and test images; files are found, not decoded.
 
     Raises:
-        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data are not there.
+        MissingFileError, DataError, NothingToLearnError, SubmissionError: the data cannot be found.
     """
     training, tests = find_labelled(config), find_test_images(config.data, config.shape[2])
     if config.data.sample_submission is not None:
@@ -74,5 +74,9 @@ def check_data(config: Config) -> tuple[int, int]:
 
 
 def load_checked(experiment: Experiment) -> tuple[int, int]:
-    """As `check_data`, of an experiment; raises ConfigError too."""
+    """Load config.yaml and call `check_data`.
+
+    Raises:
+        ConfigError: the configuration is not valid; also as `check_data`.
+    """
     return check_data(load_config(experiment.config).config)

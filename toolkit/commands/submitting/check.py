@@ -1,4 +1,4 @@
-"""`tk check`: what is wrong with a submission file, whoever made it."""
+"""`tk check`: check a submission file, whatever made it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from toolkit.messages import Table
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What the checks of a file have found."""
+    """The findings about a submission file."""
 
     path: str
     competition: str | None
@@ -29,7 +29,7 @@ class CheckResult:
 
     @property
     def exit_code(self) -> int:
-        """That of `SubmissionError` if the file is wrong."""
+        """0, or that of `SubmissionError` if the file would be refused."""
         return SubmissionError.exit_code if is_refused(self.findings) else 0
 
     def tables(self) -> list[Table]:
@@ -51,14 +51,13 @@ class CheckResult:
         return [Table(title, ("", "check", "where", "what", "what to do"), rows)]
 
     def next_steps(self) -> list[str]:
-        """What the findings mean, and how to have more checked."""
-        hints = (
-            [] if self.competition else ["checked as one column-major mask an image; name yours: --competition NAME"]
-        )
+        """What the findings mean, and which option would check more."""
+        plain = "checked as one column-major mask per image; for another format: --competition NAME"
+        hints = [] if self.competition else [plain]
         if is_refused(self.findings):
-            return [*hints, "refused: mend the file before you upload it"]
-        warned = "the competition may take it, but look at the warnings first"
-        return [*hints, warned if self.findings else "nothing is wrong"]
+            return [*hints, "refused: fix the file before you upload it"]
+        warned = "the competition may accept the file, but look at the warnings first"
+        return [*hints, warned if self.findings else "no problems were found"]
 
 
 def check(
@@ -69,12 +68,12 @@ def check(
     images: Path | None = None,
     competition: str | None = None,
 ) -> CheckResult:
-    """Check a submission file against a competition, a sample submission and a folder of test images, where given.
+    """Check a submission file against a competition, a sample submission and a folder of test images, if given.
 
     Raises:
         ConfigError: there is no such competition.
-        MissingFileError: a file or folder is not there.
-        SubmissionError: the sample submission is none of this competition.
+        MissingFileError: a file or folder does not exist.
+        SubmissionError: the sample submission does not have the format of the competition.
     """
     form = named_competition(competition) or PLAIN
     layout = None if sample is None else sample_layout(sample, form, "--sample")

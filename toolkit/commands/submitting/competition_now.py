@@ -1,4 +1,4 @@
-"""What a submission is for: as the experiment was fitted, with what its configuration says of submissions by now."""
+"""The data of an experiment as it was fitted, with the present keys about submissions."""
 
 from toolkit.config.data.data import DataConfig
 from toolkit.config.loading import load_config
@@ -13,29 +13,30 @@ from toolkit.messages import Progress
 def submission_data(experiment: Experiment, resolved: Resolved, progress: Progress) -> DataConfig:
     """The data of an experiment, with `competition` and `sample_submission` as its configuration has them now.
 
-    They say what a file looks like, so that they may change after the fit. What the configuration leaves out stays: it
-    may have been given on the command line. That of an ensemble is the one of its first fitted member.
+    These keys describe the submission file, so they may change after the fit. Keys that the configuration leaves out
+    keep their values, which may have been given on the command line. For an ensemble, the configuration of its first
+    fitted member counts.
 
     Args:
-        experiment: or ensemble, that is submitted.
-        resolved: what the experiment was made with.
-        progress: to talk to.
+        experiment: the experiment or ensemble that is submitted.
+        resolved: its resolved configuration.
+        progress: what shows messages.
 
     Raises:
-        ChangedError: other test images than those that were predicted.
+        ChangedError: `data.test` no longer names the images that were predicted.
     """
     before = data_of(experiment, resolved)
     try:
         fitted = first_fitted(Member(experiment))
         now = load_config(fitted.config).config.data
     except (ConfigError, MissingFileError, NotReadyError) as error:
-        progress.warn(f"the configuration cannot be read, so that all is as it was fitted: {error.message}")
+        progress.warn(f"the configuration cannot be read; the one that was fitted is used: {error.message}")
         return before
     if before.test is not None and now.test not in (None, before.test):
         ensemble = f", then tk ensemble again with --name {experiment.name}" if experiment != fitted else ""
         raise ChangedError(
-            f"data.test of {fitted.config} names {now.test}, but images of {before.test} were predicted",
-            f"Nothing is trained again: tk fit {fitted.name}{ensemble}",
+            f"data.test in {fitted.config} is {now.test}, but the predicted images are from {before.test}",
+            f"Predict the new images (nothing is trained again): tk fit {fitted.name}{ensemble}",
         )
     changed = {
         key: getattr(now, key)
@@ -44,7 +45,7 @@ def submission_data(experiment: Experiment, resolved: Resolved, progress: Progre
     }
     for key in changed:
         progress.say(
-            f"data.{key} has changed in {fitted.config} since the fit: this submission follows it; what was read and "
-            f"scored before does not, until: tk fit {fitted.name}"
+            f"data.{key} has changed in {fitted.config} since the fit: this submission uses the new value; for the "
+            f"scores to use it too, run: tk fit {fitted.name}"
         )
     return before.model_copy(update=changed)

@@ -1,4 +1,4 @@
-"""Uploading a submission through Kaggle's own client, an extra that is installed only by those who want it."""
+"""Uploading a submission with Kaggle's own client, an optional dependency."""
 
 import importlib
 import io
@@ -11,41 +11,44 @@ from toolkit.errors import UploadError
 _MODULE = "kaggle.api.kaggle_api_extended"
 _INSTALL = "pip install 'segmentation-toolkit[kaggle]'"
 _CREDENTIALS = (
-    "Make a token at https://www.kaggle.com/settings and set KAGGLE_API_TOKEN, or put it in ~/.kaggle/access_token; "
-    "kaggle.json with user name and key is taken as well."
+    "Create a token at https://www.kaggle.com/settings and set KAGGLE_API_TOKEN, or put it in ~/.kaggle/access_token; "
+    "kaggle.json with user name and key works too."
 )
 _ADVICE = {
     401: _CREDENTIALS,
-    403: "Accept the competition's rules on its page, and check that it still takes submissions.",
-    404: "Check the name of the competition: it is the last part of its address, such as "
+    403: "Accept the rules on the competition's page, and check that it still accepts submissions.",
+    404: "Check the name of the competition: it is the last part of its address, for example "
     "tgs-salt-identification-challenge.",
-    429: "The competition takes no more submissions for now.",
+    429: "The competition accepts no more submissions for now.",
 }
 
 
 class Uploader(Protocol):
-    """What uploads a file."""
+    """Uploads submission files."""
 
     def upload(self, path: Path, competition: str, message: str) -> str:
-        """Submit a file to a competition, by the last part of its address; returns what the site answers.
+        """Submit a file to a competition, which is named by the last part of its address.
+
+        Returns:
+            The answer of the site.
 
         Raises:
-            UploadError: the site refuses, or cannot be reached.
+            UploadError: the site refuses the file or cannot be reached.
         """
 
 
 class KaggleClient(Protocol):
-    """The part of `kaggle.KaggleApi` that is used (kaggle 2)."""
+    """The methods of `kaggle.KaggleApi` (kaggle 2) that are used."""
 
     def authenticate(self) -> None:
-        """Find credentials; ends the process where there are none."""
+        """Find credentials; ends the process if there are none."""
 
     def competition_submit(self, file_name: str, message: str, competition: str, quiet: bool) -> Any:
-        """Submit a file; returns an answer with a `message`."""
+        """Submit a file; the answer has a `message`."""
 
 
 class KaggleUploader:
-    """Uploads with a client that has its credentials."""
+    """Uploads with a client that has credentials."""
 
     def __init__(self, client: KaggleClient) -> None:
         self._client = client
@@ -57,33 +60,33 @@ class KaggleUploader:
             with redirect_stdout(said):
                 answer = self._client.competition_submit(str(path), message, competition, quiet=True)
         except (Exception, SystemExit) as error:
-            # Whatever a foreign client raises: the file stays, and the user can upload it by hand.
+            # The client may raise anything: the file stays, and the user can upload it by hand.
             raise _refused(path, competition, error) from error
         text = str(getattr(answer, "message", answer) or "").strip()
         if text == getattr(self._client, "COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE", None):
             raise UploadError(
                 f"{path} was not uploaded to {competition}: {text}. {said.getvalue().strip()}".rstrip(),
-                f"The file is ready: try again, or upload it at https://www.kaggle.com/competitions/{competition}",
+                f"The file is complete: try again, or upload it at https://www.kaggle.com/competitions/{competition}",
             )
         return text
 
 
 def kaggle_uploader() -> Uploader:
-    """Kaggle's client with the user's credentials.
+    """An uploader with the user's credentials.
 
     Raises:
-        UploadError: it is not installed, or there are no credentials.
+        UploadError: the client is not installed, or there are no credentials.
     """
     said = io.StringIO()
     try:
-        # The client looks for credentials when it is imported, prints what it misses and may end the process.
+        # The client looks for credentials when it is imported, prints what is missing and may end the process.
         with redirect_stdout(said):
             client: KaggleClient = importlib.import_module(_MODULE).KaggleApi()
             client.authenticate()
     except ImportError as error:
-        raise UploadError(f"--upload needs the kaggle client: {error}", f"Run: {_INSTALL}") from error
+        raise UploadError(f"--upload requires the kaggle client: {error}", f"Run: {_INSTALL}") from error
     except SystemExit as error:
-        raise UploadError("--upload: the kaggle client has found no credentials", _CREDENTIALS) from error
+        raise UploadError("--upload: the kaggle client found no credentials", _CREDENTIALS) from error
     except Exception as error:
         raise UploadError(f"--upload: the kaggle client cannot log in: {error}", _CREDENTIALS) from error
     return KaggleUploader(client)
@@ -94,5 +97,5 @@ def _refused(path: Path, competition: str, error: BaseException) -> UploadError:
     why = str(error) or type(error).__name__
     return UploadError(
         f"{path} was not uploaded to {competition}: {why}",
-        _ADVICE.get(status or 0, "The file is ready: check the connection and try again, or upload it by hand."),
+        _ADVICE.get(status or 0, "The file is complete: check the connection and try again, or upload it by hand."),
     )

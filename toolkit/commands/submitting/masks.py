@@ -1,4 +1,4 @@
-"""The masks of a submission: which classes go into it, what the recipe makes of them, their run-length encoding."""
+"""The masks of a submission: its classes, their masks by the recipe, their run-length encodings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True)
 class Chosen:
-    """The numbers of the classes that go into the submission of a competition, in its order."""
+    """The numbers of the submitted classes, in the order of the competition."""
 
     numbers: tuple[int, ...]
     competition: Competition
@@ -30,7 +30,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes the masks of a submission."""
+    """Turns stored predictions into the masks of a submission."""
 
     recipe: Recipe
     activation: Activation
@@ -46,7 +46,7 @@ class Maker:
 
 @dataclass(frozen=True)
 class EncodedMasks:
-    """The masks of all test images: run-length encodings by image, digests by row, coverage class by class."""
+    """The masks of all test images: run-length encodings by image, digests by row, and the coverage of each class."""
 
     runs: Mapping[str, Sequence[str]]
     digests: Mapping[RowKey, str]
@@ -54,10 +54,10 @@ class EncodedMasks:
 
 
 def chosen_classes(name: str, truth: Truth, competition: Competition, progress: Progress) -> Chosen:
-    """The classes that go into a submission; the background never does.
+    """The classes that are submitted; the background never is.
 
     Raises:
-        SubmissionError: the experiment predicts others than the competition wants.
+        SubmissionError: the experiment does not predict the classes of the competition.
     """
     names = truth.classes.names
     first = 1 if truth.classes.activation == "softmax" and len(names) > 1 else 0
@@ -70,14 +70,14 @@ def chosen_classes(name: str, truth: Truth, competition: Competition, progress: 
             progress.say(f"submitting {names[truth.benchmark]}, the benchmark_class of {name}")
             return Chosen((truth.benchmark,), competition)
         raise SubmissionError(
-            f"{name} predicts {len(foreground)} classes ({', '.join(foreground)}), but rows of {competition.name} are "
-            "of one",
-            "Set data.competition to one with rows: class, or benchmark_class to the class that is submitted.",
+            f"{name} predicts {len(foreground)} classes ({', '.join(foreground)}), but rows of {competition.name} have "
+            "only one",
+            "Set data.competition to a competition with rows: class, or benchmark_class to the class to submit.",
         )
     if set(wanted) <= set(foreground):
         return Chosen(tuple(names.index(one) for one in wanted), competition)
     raise SubmissionError(
-        f"{competition.name} wants the classes {', '.join(wanted)}, but {name} predicts {', '.join(foreground)}",
+        f"{competition.name} expects the classes {', '.join(wanted)}, but {name} predicts {', '.join(foreground)}",
         "Name the classes in config.yaml as the competition does.",
     )
 
@@ -107,9 +107,9 @@ def encode_masks(store: ProbabilityStore, maker: Maker, progress: Progress) -> E
 
 
 def cover_of(store: ProbabilityStore, maker: Maker, progress: Progress) -> list[Coverage]:
-    """How much the masks of other predictions cover, class by class."""
+    """The coverage of the masks of a store, class by class."""
     shares: list[list[float]] = [[] for _ in maker.chosen.numbers]
-    with progress.task("looking at out-of-fold masks", len(store.ids)) as task:
+    with progress.task("measuring out-of-fold masks", len(store.ids)) as task:
         for image_id in store.ids:
             _measure(maker.planes(store, image_id), shares)
             task.advance()

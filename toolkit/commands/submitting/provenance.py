@@ -1,4 +1,4 @@
-"""Where a submission comes from: the scores that it promises, and NAME.json beside it."""
+"""The scores that cross-validation promises for a submission, and NAME.json beside it."""
 
 import subprocess
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True)
 class Promise:
-    """What cross-validation promises of a submission.
+    """The scores that cross-validation promises for a submission.
 
-    `oof` is the score of the out-of-fold predictions under its recipe, `nested` the honest one where that recipe was
-    tuned on them, `holdout` that of the hold-out. None where there is no such score.
+    `oof` is the score of the out-of-fold predictions with its recipe, `nested` the nested score if that recipe was
+    tuned on them, and `holdout` the score of the hold-out. A score that does not exist is None.
     """
 
     metric: str
@@ -36,7 +36,7 @@ class Promise:
 def promise_of(
     experiment: Experiment, truth: Truth, tuned: TunedRecipe | None, maker: Maker, progress: Progress
 ) -> Promise:
-    """The scores that a submission promises; a recipe that nobody has scored yet is scored here."""
+    """The scores that are promised for a submission; a recipe that was not scored before is scored here."""
     recipe = maker.recipe
     if tuned is not None and recipe == tuned.test_recipe:
         outside = None if tuned.holdout is None else tuned.holdout.submitted
@@ -72,7 +72,7 @@ def write_provenance(
 ) -> None:
     """Write NAME.json beside a submission."""
     config = resolved.config
-    # Those of the tuned recipe say nothing of another one.
+    # The scores of the tuned recipe do not hold for another one.
     is_tuned = tuned is not None and recipe == tuned.test_recipe
     tuned_scores = {name: getattr(tuned, name) for name in ("untuned", "tuned", "nested")} if is_tuned else {}
     holdout = {} if promise.holdout is None else {"holdout": promise.holdout}
@@ -98,7 +98,7 @@ def write_provenance(
 
 
 def _git_commit(folder: Path) -> str | None:
-    """The commit that the experiment's folder is at, with `-dirty` where files differ; None outside a repository."""
+    """The commit of the experiment's folder, with `-dirty` if files differ; None outside a repository."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],

@@ -1,4 +1,4 @@
-"""`tk score`: a submission against a solution that is known."""
+"""`tk score`: score a submission against a known solution."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,16 +17,15 @@ from toolkit.core.masks.rle import RleError
 from toolkit.core.metrics.classification_report import BACKGROUND, ClassificationReport, classification_report
 from toolkit.core.metrics.metric import Case
 from toolkit.core.metrics.registry import MetricSpec, build_metric
-from toolkit.errors import ConfigError, SubmissionError
+from toolkit.errors import ConfigError, SubmissionError, listing
 from toolkit.files.data.sources import find_images
-from toolkit.files.submissions.findings import listed
 from toolkit.files.submissions.layout import Submission, read_solution, read_submission
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """The score of a submission, and the classification report where rows are of classes."""
+    """The score of a submission, and the classification report if the competition names classes."""
 
     submission: str
     metric: str
@@ -35,13 +34,13 @@ class ScoreResult:
     report: ClassificationReport | None = None
 
     def tables(self) -> list[Table]:
-        """One row, and the report."""
-        row = (self.submission, str(self.images), f"{self.score:.4f}")
+        """The score, and the classification report."""
+        row = (self.submission, str(self.images), score_text(self.score))
         score = Table("score against the solution", ("submission", "images", self.metric), [row])
         return [score] if self.report is None else [score, report_table("all pixels together", self.report)]
 
     def next_steps(self) -> list[str]:
-        """Nothing."""
+        """There are none."""
         return []
 
 
@@ -56,20 +55,20 @@ def score_submission(
 ) -> ScoreResult:
     """Score a submission file against a solution file.
 
-    Without a competition both hold one mask an image, objects are its connected components, and sizes come from the
-    folder of the images. A competition says how they look, whether a row is an object, and what is scored.
+    Without a competition both files have one mask per image, its connected components are the objects, and image
+    sizes come from the folder of images. A competition defines the format, whether a row is an object, and the metric.
 
     Args:
         session: what shows progress.
         submission: the file to score.
-        solution: of the same columns, or a table of labels.
-        images: folder of the images; not needed where the competition knows their size.
-        metric: a YAML value such as `dice` or `{fbeta: {beta: 2}}`; that of the competition if left out.
-        competition: itself, its name, or the path of its YAML file.
+        solution: a file with the same columns, or a table of labels.
+        images: the folder of the images; not needed if the competition has one output size.
+        metric: a YAML value, for example `dice` or `{fbeta: {beta: 2}}`; by default the metric of the competition.
+        competition: a competition, its name, or the path of its YAML file.
 
     Raises:
-        ConfigError: metric or competition are unknown or not given.
-        SubmissionError: the ids of the two files differ, a mask cannot be decoded, or no image counts.
+        ConfigError: the metric or the competition is unknown, or neither is given.
+        SubmissionError: the ids of the two files differ, a mask cannot be decoded, or the metric skips every image.
     """
     named = competition if isinstance(competition, Competition) else named_competition(competition)
     spec = _metric(metric, named)
@@ -98,19 +97,19 @@ def _metric(text: str | None, competition: Competition | None) -> MetricSpec:
     if text is not None:
         return parse_metric_text(text, "--metric")
     if competition is None:
-        raise ConfigError("what is to be scored is not known", "Give --metric, such as dice, or --competition.")
+        raise ConfigError("the metric is missing", "Add --metric (for example --metric dice) or --competition.")
     return competition.metric_spec
 
 
 def _ids(predicted: Submission, truth: Submission) -> tuple[str, ...]:
-    """The images that are scored: those of both files."""
+    """The images that are scored: those of the submission."""
     form = predicted.competition
     ours, theirs = predicted.by_image.keys(), truth.by_image.keys()
-    # Where images that a table of labels does not list are empty, it does not list all.
+    # If unlisted images of a table of labels are empty, the table does not list all images.
     differing = sorted(theirs - ours if form.unlisted == "empty" else theirs ^ ours)
     if differing:
         raise SubmissionError(
-            f"{len(differing)} ids are in only one of {predicted.path} and {truth.path}: {listed(differing)}"
+            f"{len(differing)} ids are in only one of {predicted.path} and {truth.path}: {listing(differing)}"
         )
     if not ours:
         raise SubmissionError(f"{predicted.path} has no rows")
@@ -118,21 +117,21 @@ def _ids(predicted: Submission, truth: Submission) -> tuple[str, ...]:
 
 
 def _sizes(ids: Sequence[str], competition: Competition, folder: Path | None) -> Callable[[str], tuple[int, int]]:
-    """What gives (height, width) of the masks of an image."""
+    """The function that gives the (height, width) of an image's masks."""
     size = competition.output_size
     if size is not None:
         return lambda _: size
     if folder is None:
-        raise ConfigError("the sizes of the masks are not known", "Name the folder of the images: --images FOLDER")
+        raise ConfigError("the sizes of the masks are unknown", "Add the folder of the images: --images FOLDER")
     images = find_images(folder, "--images")
     unknown = sorted(set(ids) - set(images.ids))
     if unknown:
-        raise SubmissionError(f"{len(unknown)} ids have no image in {folder}: {listed(unknown)}")
+        raise SubmissionError(f"{len(unknown)} ids have no image in {folder}: {listing(unknown)}")
     return images.size
 
 
 def _case(image_id: str, predicted: Submission, truth: Submission, size: tuple[int, int]) -> Case:
-    """One image with the masks and, where rows are objects, the objects of both files."""
+    """One image with the masks and, if rows are objects, the objects of both files."""
     ours, theirs = predicted.masks(image_id, size), truth.masks(image_id, size)
     objects, known = None, None
     if predicted.competition.rows == "object":
@@ -141,7 +140,7 @@ def _case(image_id: str, predicted: Submission, truth: Submission, size: tuple[i
 
 
 def _with_background(case: Case) -> Case:
-    """The same with the background, pixels of no class, as the first class."""
+    """The same with the background (pixels without a class) as the first class."""
     ours, theirs = (
         np.concatenate([~masks.any(axis=-1, keepdims=True), masks], axis=-1) for masks in (case.prediction, case.truth)
     )
@@ -149,7 +148,7 @@ def _with_background(case: Case) -> Case:
 
 
 def _report(areas: Integers, competition: Competition) -> ClassificationReport | None:
-    """The report on classes; with the background where, in both files, no pixel is of two classes."""
+    """The classification report; with the background if no pixel of either file has two classes."""
     if not competition.classes:
         return None
     if (areas[:, 1:3].sum(axis=0) == areas[0, 3]).all() and BACKGROUND not in competition.classes:

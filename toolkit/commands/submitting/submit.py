@@ -1,4 +1,4 @@
-"""`tk submit`: test predictions and a recipe into a submission file that was checked before it appears."""
+"""`tk submit`: apply a recipe to test predictions and write a submission file, which is checked first."""
 
 import re
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from toolkit.files.submissions.findings import Finding, refusal
 from toolkit.files.submissions.layout import SubmissionLayout, default_layout, sample_layout_for, write_submission
 from toolkit.files.submissions.log import LoggedSubmission, SubmissionLog
 from toolkit.learning.plugins import Plugins
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, score_text
 
 _NAME_BYTES = 200
 _COMPETITION = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -36,36 +36,36 @@ _COMPETITION = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 @dataclass(frozen=True)
 class UploadOptions:
-    """To which competition a submission is uploaded, and what to say with it."""
+    """The competition that a submission is uploaded to, and the message of the upload."""
 
     competition: str
     message: str = ""
 
 
 def upload_options(competition: str | None, message: str | None) -> UploadOptions | None:
-    """What `--upload` and `--message` say.
+    """The options `--upload` and `--message`.
 
     Raises:
-        ConfigError: a message without an upload, or no name of a competition.
+        ConfigError: a message without an upload, or an invalid name of a competition.
     """
     if competition is None:
         if message is not None:
-            raise ConfigError("--message goes with an upload", "Add --upload COMPETITION, or leave it out.")
+            raise ConfigError("--message requires --upload", "Add --upload COMPETITION, or leave out --message.")
         return None
     if not _COMPETITION.fullmatch(competition):
         raise ConfigError(
-            f"--upload: {competition!r} is no name of a competition",
-            "It is the last part of the competition's address, such as tgs-salt-identification-challenge.",
+            f"--upload: {competition!r} is not a valid name of a competition",
+            "Give the last part of the competition's address, for example tgs-salt-identification-challenge.",
         )
     return UploadOptions(competition, message or "")
 
 
 @dataclass(frozen=True)
 class SubmitOptions:
-    """Which recipe is applied, what the file is called, and whether it is uploaded.
+    """The recipe, the name of the file, and the upload.
 
-    Without `threshold` the tuned recipe is used, with `minimum_area` in place of its own if that is given. Both hold
-    for all classes. `file_name` is that of the experiment if it is None.
+    Without `threshold` the tuned recipe is applied; `minimum_area` replaces its minimum areas. Both apply to all
+    classes. `file_name` is by default the name of the experiment.
     """
 
     threshold: float | None = None
@@ -76,7 +76,7 @@ class SubmitOptions:
 
 @dataclass(frozen=True)
 class ClassMasks:
-    """What the masks of one class look like in the submission and out-of-fold, under the same recipe."""
+    """The coverage of one class in the submission and out-of-fold, with the same recipe."""
 
     name: str
     test: Coverage
@@ -85,7 +85,7 @@ class ClassMasks:
 
 @dataclass(frozen=True)
 class SubmitResult:
-    """What `tk submit` has written."""
+    """The submission that `tk submit` has written."""
 
     experiment: str
     path: str
@@ -102,26 +102,26 @@ class SubmitResult:
     holdout: float | None = None
 
     def tables(self) -> list[Table]:
-        """The submission beside the out-of-fold masks of the same recipe."""
+        """The submission compared with the out-of-fold masks of the same recipe."""
         rows = []
         for one in self.masks:
             of = f" of {one.name}" if len(self.masks) > 1 else ""
             rows += [
                 (f"images{of}", f"{one.test.images}", f"{one.oof.images}"),
                 (f"share of empty masks{of}", f"{one.test.empty_share:.1%}", f"{one.oof.empty_share:.1%}"),
-                (f"mean area of the others{of}", f"{one.test.mean_area:.1%}", f"{one.oof.mean_area:.1%}"),
+                (f"mean area of non-empty masks{of}", f"{one.test.mean_area:.1%}", f"{one.oof.mean_area:.1%}"),
             ]
         metric = self.metric
         scores = ((metric, self.oof), (f"{metric}, nested", self.nested), (f"{metric}, hold-out", self.holdout))
-        rows += [(title, "", f"{score:.4f}") for title, score in scores if score is not None]
+        rows += [(title, "", score_text(score)) for title, score in scores if score is not None]
         title = f"{self.path}: {self.rows} rows, {self.recipe_text}"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
     def next_steps(self) -> list[str]:
-        """What to do with it."""
+        """The next command."""
         name = Path(self.path).stem
         if self.uploaded is not None:
-            return [f"uploaded: {self.uploaded}", f"next: tk lb {name} SCORE, once the leaderboard has given one"]
+            return [f"uploaded: {self.uploaded}", f"next: tk lb {name} SCORE, to record the leaderboard score"]
         return [f"next: upload {self.path}, then tk lb {name} SCORE"]
 
 
@@ -134,12 +134,12 @@ def submit(
 ) -> SubmitResult:
     """Write submissions/NAME.csv and NAME.json from the test predictions of an experiment or ensemble, and log them.
 
-    With `upload` the file is sent once it has passed all checks, by Kaggle's client if no other `uploader` is given.
+    With `options.upload` the file is uploaded after all checks, with Kaggle's client if no `uploader` is given.
 
     Raises:
-        NotReadyError: no test predictions, or neither a threshold nor a tuned recipe.
-        SubmissionError: the submission is not what the competition wants; nothing is written.
-        UploadError: nothing can be uploaded, told before anything is written; or the site refuses what was written.
+        NotReadyError: there are no test predictions, or neither a threshold nor a tuned recipe.
+        SubmissionError: the submission fails a check; nothing is written.
+        UploadError: the uploader is not available, and nothing is written; or the site refuses the written file.
     """
     workspace, progress = session.workspace, session.progress
     threshold, minimum_area, upload = options.threshold, options.minimum_area, options.upload
@@ -167,7 +167,7 @@ def submit(
         upload_to=upload.competition if upload else None,
     )  # fmt: skip
     if path.is_file():
-        progress.say(f"{path} is written anew")
+        progress.say(f"overwriting {path}")
     recipe_text = describe(maker.recipe, truth.classes.names, truth.classes.activation)
     checked = _write_checked(path, layout, encoded, expected, progress)
     write_provenance(path, experiment, resolved, recipe=maker.recipe, tuned=tuned, promise=promise)
@@ -195,7 +195,7 @@ def _test_predictions(experiment: Experiment, source: DataConfig, *, is_ensemble
     store = ProbabilityStore(experiment.predictions("test"))
     if not experiment.score.is_file():
         raise NotReadyError(
-            f"{experiment.name} is not finished: its last run was stopped before it was scored",
+            f"{experiment.name} is not finished: its last run stopped before scoring",
             f"Run the same tk {'ensemble' if is_ensemble else 'fit'} again.",
         )
     return store
@@ -205,13 +205,13 @@ def _tuned(experiment: Experiment, truth: Truth) -> TunedRecipe:
     if not experiment.tuned.is_file():
         raise NotReadyError(
             f"{experiment.name} has no tuned recipe yet",
-            f"Run: tk tune {experiment.name}, or give one: tk submit {experiment.name} --threshold 0.5",
+            f"Run: tk tune {experiment.name}, or give a threshold: tk submit {experiment.name} --threshold 0.5",
         )
     return read_tuned(experiment, truth.classes.count, truth.classes.activation)
 
 
 def _given_rule(threshold: float | None, minimum_area: int | None) -> ClassRecipe:
-    """The rule that `--threshold` and `--min-area` say, checked before anything is read."""
+    """The rule of `--threshold` and `--min-area`, checked before anything is read."""
     try:
         return ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
     except ValueError as error:
@@ -219,7 +219,7 @@ def _given_rule(threshold: float | None, minimum_area: int | None) -> ClassRecip
 
 
 def _recipe(tuned: TunedRecipe | None, given: ClassRecipe, minimum_area: int | None) -> Recipe:
-    """The given rule for all classes, or the tuned recipe for test images, with a minimum area that is given."""
+    """The given rule for all classes; without a threshold the tuned recipe, with the given minimum area."""
     if tuned is None:
         return Recipe((given,))
     if minimum_area is None:
@@ -244,12 +244,12 @@ def _layout(source: DataConfig, store: ProbabilityStore, progress: Progress) -> 
     if source.sample_submission is not None:
         return sample_layout_for(source.sample_submission, store.ids, progress, form)
     columns = " and ".join(form.columns)
-    progress.warn(f"no data.sample_submission: columns are {columns}, rows in the order of the ids")
+    progress.warn(f"data.sample_submission is not set: the columns are {columns}, and rows are sorted by id")
     return default_layout(store.ids, form)
 
 
 def _images(source: DataConfig, channels: int, store: ProbabilityStore) -> TestImages:
-    """The test images as they are now; where their folder is gone, those that were predicted."""
+    """The test images as they are now, or the predicted ones if their folder is gone."""
     tests = (source.test,) if isinstance(source.test, Path) else source.test or ()
     images = find_test_images(source, channels) if all(folder.is_dir() for folder in tests) else None
     if images is None:
@@ -260,10 +260,10 @@ def _images(source: DataConfig, channels: int, store: ProbabilityStore) -> TestI
 def _write_checked(
     path: Path, layout: SubmissionLayout, encoded: EncodedMasks, expected: Expected, progress: Progress
 ) -> Checked:
-    """Write the file beside its place, check it, and bring it there only if nothing is wrong.
+    """Write a temporary file, check it, and move it to `path` if it passes.
 
     Raises:
-        SubmissionError: something is.
+        SubmissionError: a check fails.
     """
     with new_path(path) as temporary:
         write_submission(temporary, layout, encoded.runs)
@@ -293,7 +293,7 @@ def _strange(masks: list[ClassMasks]) -> list[str]:
 
 def _upload(path: Path, uploader: Uploader, upload: UploadOptions, log: SubmissionLog, result: SubmitResult) -> str:
     scores = [("OOF", result.oof), ("nested", result.nested)]
-    cv = "".join(f", {title} {score:.4f}" for title, score in scores if score is not None)
+    cv = "".join(f", {title} {score_text(score)}" for title, score in scores if score is not None)
     message = upload.message or f"{result.experiment}: {result.recipe_text}{cv}"
     answer = uploader.upload(path, upload.competition, message)
     log.mark_uploaded(path.stem, upload.competition, _now())
@@ -305,14 +305,14 @@ def _now() -> str:
 
 
 def _file_name(name: str) -> str:
-    """The name of a submission.
+    """The name of a submission, without .csv.
 
     Raises:
-        SubmissionError: no file can be called so, or the log is.
+        SubmissionError: the name is not a valid file name, or that of the log.
     """
     short = name.removesuffix(".csv")
     if Path(name).name != name or name.startswith((".", " ")) or len(name.encode()) > _NAME_BYTES or not short:
-        raise SubmissionError(f"--name: {name!r} cannot be a file name; give a short name without folders")
+        raise SubmissionError(f"--name: {name!r} is not a valid file name; give a short name without folders")
     if short == "log":
         raise SubmissionError("--name: submissions/log.csv is the log of all submissions", "Choose another name.")
     return short

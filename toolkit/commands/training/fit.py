@@ -1,4 +1,4 @@
-"""`tk fit`: train the folds of an experiment, predict, score."""
+"""`tk fit`: train the folds of an experiment, predict and score."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,6 @@ from toolkit.commands.scoring.scores import (
     read_holdout,
     score_stores,
     write_scores,
-    written,
 )
 from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import plan_folds
@@ -22,7 +21,7 @@ from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_confi
 from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
 from toolkit.core.recipe.postprocess import IDENTITY
-from toolkit.errors import ChangedError, ConfigError
+from toolkit.errors import ChangedError, ConfigError, out_of_range
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.dataset import Dataset, background_digest, find_dataset
 from toolkit.files.datasets.truth import only
@@ -43,9 +42,9 @@ from toolkit.files.experiment.resolved import (
 from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, score_text
 
-# The content of the data and the precision that was chosen are compared themselves.
+# Compared by their content instead: the data, the folds, and the precision that was chosen.
 _FREE_TO_CHANGE = (
     "data.images",
     "data.masks",
@@ -60,24 +59,21 @@ _FREE_TO_CHANGE = (
     "precision:",
 )
 _CONTENTS = {
-    "training_data": "the training images or masks themselves",
-    "extra_data": "the extra training images or masks themselves",
+    "training_data": "the content of the training images or masks",
+    "extra_data": "the content of the extra training images or masks",
     "weights": "the weights of the images",
-    "positives": "which images your source counts as having foreground",
-    "folds": "the folds: images would be scored by networks that were trained on them",
+    "positives": "the images with foreground, as your data source reports them",
+    "folds": "the folds, so that images would be scored by networks that were trained on them",
     "plugins": "plugins.py",
     "backgrounds": "the images of a BackgroundReplacer",
-    "encoder_weights": "the file with the encoder's weights itself",
+    "encoder_weights": "the content of the file with the encoder's weights",
     "initial_weights": "the weights that a stage starts from",
 }
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Which part of the work to do: folds and stages by number, all of them if None, and for how many seconds.
-
-    With `restart` earlier results are discarded.
-    """
+    """The folds and stages to train (all if None), the time limit, and whether to discard earlier results."""
 
     folds: Sequence[int] | None = None
     stages: Sequence[int] | None = None
@@ -85,30 +81,30 @@ class FitOptions:
     restart: bool = False
 
     def check(self, config: Config) -> tuple[list[int], list[int]]:
-        """The numbers of the folds and of the stages.
+        """The numbers of the folds and stages to train, sorted.
 
         Raises:
             ConfigError: there is no such fold or stage.
         """
         return (
-            _numbers("--folds", self.folds, config.folds_count),
-            _numbers("--stages", self.stages, len(config.stages)),
+            _numbers("fold", self.folds, config.folds_count),
+            _numbers("stage", self.stages, len(config.stages)),
         )
 
 
-def _numbers(option: str, given: Sequence[int] | None, count: int) -> list[int]:
+def _numbers(what: str, given: Sequence[int] | None, count: int) -> list[int]:
     wanted = list(range(count)) if given is None else sorted(set(given))
-    wrong = [number for number in wanted if not 0 <= number < count]
-    if wrong:
-        raise ConfigError(f"{option}: there is no {wrong[0]}; there are 0 to {count - 1}")
+    for number in wanted:
+        if not 0 <= number < count:
+            raise ConfigError(f"--{what}s: {out_of_range(what, number, count)}")
     return wanted
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What `tk fit` has made; without scores as long as a fold is not finished.
+    """The scores of an experiment; there are none until all folds are finished.
 
-    A score is None where the metric skipped every image.
+    A score is None if the metric skips every image.
     """
 
     experiment: str
@@ -123,40 +119,40 @@ class FitResult:
     holdout: HoldoutScore | None = None
 
     def tables(self) -> list[Table]:
-        """Score per fold, over all and by class; what is trained, as long as there are no scores."""
+        """The scores by fold, over all images and by class; the trained stages if there are no scores yet."""
         if not self.finished:
             rows = [(line,) for line in self.stages]
             return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
-        rows_of_folds = [(f"fold {number}", written(score)) for number, score in enumerate(self.folds)]
+        rows_of_folds = [(f"fold {number}", score_text(score)) for number, score in enumerate(self.folds)]
         if len(self.folds) > 1:
-            rows_of_folds.append(("all out-of-fold images", written(self.all)))
+            rows_of_folds.append(("all out-of-fold images", score_text(self.all)))
         if self.holdout is not None:
-            rows_of_folds.append((self.holdout.title(len(self.folds)), written(self.holdout.score)))
+            rows_of_folds.append((self.holdout.title(len(self.folds)), score_text(self.holdout.score)))
         tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
         if self.classes:
             metrics = list(next(iter(self.classes.values())))
             rows_of_classes = [
-                (name, *(written(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
+                (name, *(score_text(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
             ]
             tables.append(Table(f"{self.experiment}: by class", ("class", *metrics), rows_of_classes))
         return tables
 
     def next_steps(self) -> list[str]:
-        """What to look at and to type."""
+        """The pictures and the next command."""
         if not self.finished:
-            return [f"next: tk fit {self.experiment}, which trains what is left and predicts"]
+            return [f"next: tk fit {self.experiment}, to train the rest and predict"]
         return [f"pictures: {self.overlays}", next_command(self.experiment)]
 
 
 def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: FitOptions = FitOptions()) -> FitResult:
-    """Train folds of an experiment and, when all are finished, predict its training and test images.
+    """Train folds of an experiment and, once all are finished, predict and score.
 
-    What is finished is kept: a second call goes on where the first one stopped. With `options.restart` it begins again.
+    Finished work is kept: a second call resumes where the first one stopped, unless `options.restart` is set.
 
     Raises:
-        ToolkitError: bad configuration or data, before any training; another run on the experiment; a configuration
-            that differs from the one that earlier results were made with.
-        OutOfTimeError: the time is up.
+        ToolkitError: the configuration or the data are not valid (checked before training), another run works on the
+            experiment, or earlier results were made with a different configuration.
+        OutOfTimeError: the time limit is reached.
     """
     started = time.perf_counter()
     experiment, progress = session.workspace.find(name), session.progress
@@ -166,8 +162,8 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
     options.check(loaded.config)
     if options.restart and not (options.folds is None and options.stages is None):
         raise ConfigError(
-            "--restart discards the results of all folds and stages; it does not go with --folds or --stages",
-            f"Begin again with: tk fit {experiment.name} --restart",
+            "--restart discards the results of all folds and stages, so it cannot be combined with --folds or --stages",
+            f"To start over, run: tk fit {experiment.name} --restart",
         )
     with locked(experiment.lock):
         dataset = find_dataset(loaded.config, progress)
@@ -209,8 +205,8 @@ def _train_predict_score(
     started: float,
     progress: Progress,
 ) -> bool:
-    """Returns whether every fold is finished: only then there is something to predict and to score."""
-    # TensorFlow is slow to import: bad input should be told before.
+    """Train, and once every fold is finished, predict and score; returns whether it is."""
+    # TensorFlow is slow to import, so bad input is reported first.
     from toolkit.learning.plugins import Plugins
     from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
     from toolkit.learning.runtime import choose_precision
@@ -226,7 +222,7 @@ def _train_predict_score(
     precision = choose_precision(config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
     _begin(experiment, resolved, options.restart)
-    # What a user put there is left as it is, as long as it says everything.
+    # A folds.csv of the user is kept, unless columns are missing.
     if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
     spent = time.perf_counter() - started
@@ -245,14 +241,14 @@ def _train_predict_score(
     if anew or not experiment.score.is_file():
         _score(experiment, config, dataset.labelled, table, plugins=plugins, progress=progress)
     else:
-        progress.say(f"{experiment.name} is finished already; to train it again: tk fit {experiment.name} --restart")
+        progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
 
 
 def _code_and_weights(
     experiment: Experiment, loaded: Loaded[Config], dataset: Dataset, folds: Integers
 ) -> dict[str, str]:
-    """Digests of the user's own code and of the weights that stages start from."""
+    """Digests of plugins.py, background images, and the weights that training starts from."""
     digests = plugins_digest(experiment)
     config = loaded.config
     backgrounds = background_digest(config)
@@ -280,13 +276,13 @@ def _code_and_weights(
 
 
 def _begin(experiment: Experiment, resolved: Resolved, restart: bool) -> None:
-    """Write resolved.yaml, unless what is there was made with something else."""
+    """Write resolved.yaml, unless earlier results were made with a different configuration."""
     if restart:
         experiment.forget_results()
     experiment.remove_remains()
     _refuse_changed(experiment, resolved)
     if experiment.has_training():
-        # What was trained was trained with the versions of that day.
+        # The versions are those that the earlier results were trained with.
         before = read_resolved(experiment)
         resolved = replace(resolved, versions=before.versions)
         if resolved == before:
@@ -295,13 +291,13 @@ def _begin(experiment: Experiment, resolved: Resolved, restart: bool) -> None:
 
 
 def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
-    """Results of another configuration or other data are never continued."""
+    """Refuse to resume results of a different configuration or different data."""
     if not experiment.has_training():
         return
     if not experiment.resolved.is_file():
         raise ChangedError(
-            f"{experiment.folder} holds trained folds, but {experiment.resolved.name}, which says of what, is gone",
-            f"Bring it back, or discard the folds: tk fit {experiment.name} --restart",
+            f"{experiment.folder} holds trained folds, but their configuration, {experiment.resolved.name}, is missing",
+            f"Restore it, or discard the folds: tk fit {experiment.name} --restart",
         )
     before = read_resolved(experiment)
     changes = changed_keys(with_defaults(before.config), resolved.config)
@@ -309,13 +305,13 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
     changes += [text for name, text in _CONTENTS.items() if before.digests.get(name) != resolved.digests.get(name)]
     if before.precision != resolved.precision:
         changes.append(
-            f"the precision that auto means here: {before.precision} → {resolved.precision}; to go on as before: "
-            f"--set precision={before.precision}"
+            f"the precision chosen by auto on this machine: {before.precision} → {resolved.precision}; to keep the "
+            f"earlier one: --set precision={before.precision}"
         )
     if changes:
         listed = "\n".join(f"  {change}" for change in changes)
         raise ChangedError(
-            f"{experiment.folder} holds results of another configuration; changed since:\n{listed}",
+            f"{experiment.folder} holds results of a different configuration; changed since:\n{listed}",
             f"Undo the change, make a new experiment (tk new NAME --extends {experiment.name}), or discard the results "
             f"with: tk fit {experiment.name} --restart",
         )

@@ -1,4 +1,4 @@
-"""Which image is held out in which fold: read from folds.csv or another file, or drawn as the configuration says."""
+"""The fold that holds out each image: read from folds.csv or another file, or drawn."""
 
 import re
 from collections import Counter
@@ -23,7 +23,7 @@ from toolkit.core.folds.strata import (
 )
 from toolkit.core.images.duplicates import equal_groups, near_duplicate_groups
 from toolkit.core.sampling.epoch_sampling import select_images
-from toolkit.errors import ChangedError, DataError, FoldsError
+from toolkit.errors import ChangedError, DataError, FoldsError, listing
 from toolkit.files.data.user_source import GROUP
 from toolkit.files.datasets.dataset import Dataset
 from toolkit.files.datasets.training_pool import Pool
@@ -31,7 +31,6 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, read_folds, read_given_folds
 from toolkit.files.experiment.resolved import changed_keys, read_resolved
 from toolkit.files.inspection.checking import DataIndex
-from toolkit.files.submissions.findings import listed
 from toolkit.messages import Progress
 
 FOLD_KEYS = (
@@ -43,7 +42,7 @@ FOLD_KEYS = (
     "testSplit",
     "testSplitSeed",
 )
-"""Keys that folds are drawn by, besides the seed."""
+"""Keys that determine how folds are drawn, besides the seed."""
 
 _UNEVEN = 1.2
 
@@ -51,10 +50,11 @@ _UNEVEN = 1.2
 def plan_folds(
     experiment: Experiment, config: Config, dataset: Dataset, progress: Progress, *, restart: bool
 ) -> FoldTable:
-    """The folds to train, see `find_folds`; refused where they cannot be those of what is there.
+    """The folds to train, see `find_folds`; they must be the folds of earlier results.
 
     Raises:
-        FoldsError: folds.csv is gone or was made by other keys, or a fold has nothing to train on or to be judged by.
+        FoldsError: folds.csv is missing or was drawn with other keys, or a fold has no images to train on or to
+            validate with.
         ChangedError: the keys have changed since folds were trained.
     """
     changes = _changes(experiment, config)
@@ -67,13 +67,13 @@ def plan_folds(
         )
     if changes and experiment.folds.is_file() and config.folds is None:
         raise FoldsError(
-            f"{experiment.folds} was made with other keys: {'; '.join(changes)}",
-            f"To have it drawn anew, delete {experiment.folds} and run: tk fit {experiment.name} --restart",
+            f"{experiment.folds} was drawn with other keys: {'; '.join(changes)}",
+            f"To draw new folds, delete {experiment.folds} and run: tk fit {experiment.name} --restart",
         )
     if experiment.has_training() and not restart and not experiment.folds.is_file():
         raise FoldsError(
-            f"{experiment.folds} is gone, but folds were trained with it",
-            f"Bring it back, or train again: tk fit {experiment.name} --restart",
+            f"{experiment.folds} is missing, but folds were trained with it",
+            f"Restore it, or train again: tk fit {experiment.name} --restart",
         )
     table = find_folds(experiment, config, dataset, progress)
     if config.folds is not None and experiment.has_training() and not restart:
@@ -90,8 +90,8 @@ def find_folds(experiment: Experiment, config: Config, dataset: Dataset, progres
     Nothing is written.
 
     Raises:
-        FoldsError: the file does not fit the data or divides a group, or there are too few images or groups.
-        DataError: a group or stratum is not known for every image.
+        FoldsError: the file does not match the data or splits a group, or there are too few images or groups.
+        DataError: an image has no group or stratum.
     """
     ids = dataset.index.ids
     groups = find_groups(config, dataset, progress)
@@ -109,18 +109,18 @@ def find_folds(experiment: Experiment, config: Config, dataset: Dataset, progres
     if divided:
         path = config.folds or experiment.folds
         names = [groups[int(np.flatnonzero(numbers == number)[0])] for number in divided]
-        anew = "leave out the key folds" if config.folds is not None else f"delete {path}"
+        redraw = "leave out the key folds" if config.folds is not None else f"delete {path}"
         raise FoldsError(
-            f"{path}: the images of {len(divided)} groups are divided: {listed(names)}",
-            f"Mend it, or to have folds drawn, {anew} and run: tk fit {experiment.name} --restart",
+            f"{path}: {len(divided)} groups are split over several folds: {listing(names)}",
+            f"Fix the file, or to draw new folds, {redraw} and run: tk fit {experiment.name} --restart",
         )
     return FoldTable(table.ids, table.folds, groups)
 
 
 def find_groups(config: Config, dataset: Dataset, progress: Progress) -> tuple[str, ...] | None:
-    """The name of each image's group, in the order of the sorted ids; None where every image is for itself.
+    """The name of each image's group, in the order of the sorted ids; None if there are no groups.
 
-    Groups of `groups` that share near duplicates are one, named like that of the first image.
+    Groups that share near duplicates are merged, with the name of the first image's group.
 
     Raises:
         DataError: an image has no group.
@@ -129,7 +129,7 @@ def find_groups(config: Config, dataset: Dataset, progress: Progress) -> tuple[s
     names, kinds = ids, []
     groups = config.groups
     if groups is None and config.data.metadata is None and GROUP in dataset.labelled.metadata.columns:
-        groups = GROUP  # as the user's own source says
+        groups = GROUP  # reported by the user's data source
     if isinstance(groups, GroupPattern):
         names = _names_by_pattern(groups.pattern, ids)
     elif groups is not None:
@@ -146,7 +146,7 @@ def find_groups(config: Config, dataset: Dataset, progress: Progress) -> tuple[s
 
 
 def find_strata(config: Config, dataset: Dataset, progress: Progress) -> Strata:
-    """What is spread evenly over the folds.
+    """The strata that are spread evenly over the folds.
 
     Raises:
         DataError: there is no such column.
@@ -162,14 +162,14 @@ def find_strata(config: Config, dataset: Dataset, progress: Progress) -> Strata:
             values = _column(dataset, "stratified", name)
             if len(set(values)) > len(values) / 2 and by_column(values).number is None:
                 progress.warn(
-                    f"stratified: {len(set(values))} of {len(values)} images differ in {name}: it spreads little"
+                    f"stratified: {name} has {len(set(values))} values in {len(values)} images, too many to spread"
                 )
             found.append(by_column(values))
     return together(found)
 
 
 def _changes(experiment: Experiment, config: Config) -> list[str]:
-    """`key: before → after` for the keys of folds that differ from those of what was run last."""
+    """`key: before → after` for each key of folds that has changed since the last run."""
     if not experiment.resolved.is_file():
         return []
     trees = (with_defaults(read_resolved(experiment).config), plain_config(config, experiment.folder))
@@ -178,25 +178,25 @@ def _changes(experiment: Experiment, config: Config) -> list[str]:
 
 
 def _refuse_other_file(experiment: Experiment, config: Config, table: FoldTable) -> None:
-    """Later commands read folds.csv: it has to be what the file says that the configuration names."""
+    """Refuse a file named by `folds` that differs from folds.csv, which later commands read."""
     known = read_folds(experiment.folds, table.ids)
     differing = [image_id for image_id, one, other in zip(table.ids, known, table.folds, strict=True) if one != other]
     if differing:
         raise ChangedError(
-            f"{config.folds} and {experiment.folds} differ in {len(differing)} images: {listed(differing)}; folds were "
-            "trained already",
-            f"Bring {config.folds} back as it was, or train again with it: tk fit {experiment.name} --restart",
+            f"{config.folds} has changed since folds were trained: it differs from {experiment.folds} in "
+            f"{len(differing)} images: {listing(differing)}",
+            f"Restore {config.folds}, or train again with it: tk fit {experiment.name} --restart",
         )
 
 
 def _refuse_other_kind(experiment: Experiment, config: Config, table: FoldTable) -> None:
-    """A folds.csv that was not drawn here may still not be what the configuration says."""
+    """Refuse a folds.csv whose hold-out contradicts `testSplit`."""
     held_out, wanted = len(table.holdout.ids), config.testSplit is not None
     if bool(held_out) != wanted:
         has = f"a hold-out of {held_out} images, but testSplit is not set" if held_out else "no hold-out"
         raise FoldsError(
             f"{experiment.folds} has {has}" + (f", but testSplit is {config.testSplit}" if wanted else ""),
-            f"To take it as it is, move it elsewhere and name it: folds: FILE.csv. To have it drawn anew, delete "
+            f"To use it as it is, move it elsewhere and name it: folds: FILE.csv. To draw new folds, delete "
             f"{experiment.folds} and run: tk fit {experiment.name} --restart",
         )
 
@@ -212,14 +212,14 @@ def _draw(config: Config, dataset: Dataset, groups: Sequence[str] | None, progre
     if available < needed:
         what = "images" if groups is None else "groups"
         hold_out = " and a hold-out" if config.testSplit is not None else ""
-        wanted = "a validation part" if config.folds_count == 1 else f"{config.folds_count} folds"
+        wanted = "a validation fold" if config.folds_count == 1 else f"{config.folds_count} folds"
         raise FoldsError(
-            f"folds_count: {wanted}{hold_out} need {needed} {what} or more, there are {available}",
+            f"folds_count: {wanted}{hold_out} require at least {needed} {what}, but there are {available}",
             f"Use fewer folds{'' if groups is None else ', or other groups'}.",
         )
     try:
         folds = draw_folds(rules, find_strata(config, dataset, progress), numbers)
-    except ValueError as error:  # the hold-out took so many groups that too few are left
+    except ValueError as error:  # too few groups are left after the hold-out
         raise FoldsError(f"testSplit: {error}", "Use a smaller testSplit, or fewer folds.") from error
     return FoldTable(ids, folds, None if groups is None else tuple(groups))
 
@@ -229,8 +229,8 @@ def _names_by_pattern(pattern: str, ids: Sequence[str]) -> tuple[str, ...]:
     missing = [image_id for image_id, match in zip(ids, matches, strict=True) if match is None]
     if missing:
         raise DataError(
-            f"groups: {len(missing)} of {len(ids)} ids do not look like {pattern!r}: {listed(missing)}",
-            'The pattern has to fit every whole id; what may be missing is written (…)?, as in "(.+?)(?:_\\d+)?".',
+            f"groups: {len(missing)} of {len(ids)} ids do not match the pattern {pattern!r}: {listing(missing)}",
+            'The pattern must match every whole id; mark optional parts with (…)?, for example "(.+?)(?:_\\d+)?".',
         )
     return tuple("/".join(part or "" for part in match.groups()) for match in matches if match is not None)
 
@@ -241,8 +241,8 @@ def _names_by_column(dataset: Dataset, column: str) -> tuple[str, ...]:
     missing = [image_id for image_id, name in zip(ids, names, strict=True) if not name]
     if missing:
         raise DataError(
-            f"groups: {len(missing)} of {len(ids)} images have no {column}: {listed(missing)}",
-            "Give each of them a group; an image that belongs to no other can have its own id.",
+            f"groups: {len(missing)} of {len(ids)} images have no {column}: {listing(missing)}",
+            "Give each of them a group; an image of its own group can use its id.",
         )
     return names
 
@@ -256,32 +256,32 @@ def _column(dataset: Dataset, key: str, name: str) -> Sequence[str]:
 
 
 def _duplicates(index: DataIndex) -> list[Integers]:
-    """Groups of exact and of near duplicates."""
+    """Groups of exact duplicates, and groups of near duplicates."""
     constant = np.isin(index.ids, index.constant)
     found = (equal_groups(index.images, constant), near_duplicate_groups(index.thumbnails))
     return [groups_of_positions(len(index.ids), groups) for groups in found]
 
 
 def _refuse_untrainable(config: Config, pool: Pool) -> None:
-    """Every fold needs foreground to train on, and every stage images to be judged on."""
+    """Refuse folds without foreground to train on, and stages without images to validate with."""
     for fold in range(config.folds_count):
         if not pool.has_foreground[pool.training_part(fold)].any():
             raise FoldsError(
-                f"fold {fold}: all images with foreground are held out, so that there is none to train on",
-                "More images with foreground are needed, or other folds.",
+                f"fold {fold} holds out all images with foreground, so there are none to train on",
+                "Add images with foreground, or use other folds.",
             )
         for number, stage in enumerate(config.stages):
             rule = parse_negatives(stage.validation_negatives)
             if not len(select_images(pool.has_foreground[pool.validation_part(fold)], rule, config.seed, fold)):
                 raise FoldsError(
                     f"fold {fold}, stages.{number}.validation_negatives: {stage.validation_negatives} leaves no image "
-                    "to judge the epochs on",
+                    "for validation",
                     "Use validation_negatives: real, or fewer folds.",
                 )
 
 
 def _tell(table: FoldTable, progress: Progress) -> None:
-    """Say what cannot be seen in the configuration: what groups make of the sizes of folds."""
+    """Report the sizes of groups and folds."""
     parts = [table.out_of_fold.folds == fold for fold in range(table.folds_count)]
     sizes = [int(part.sum()) for part in parts]
     if table.groups is None:
@@ -289,8 +289,8 @@ def _tell(table: FoldTable, progress: Progress) -> None:
     counts = Counter(table.groups)
     largest, images = counts.most_common(1)[0]
     progress.say(
-        f"{len(table.ids)} images are {len(counts)} groups, the largest of {images} ({largest}); "
+        f"{len(table.ids)} images form {len(counts)} groups; the largest, {largest}, has {images}; "
         f"folds hold out {min(sizes)} to {max(sizes)} images"
     )
     if max(sizes) > _UNEVEN * sum(sizes) / len(sizes):
-        progress.warn(f"folds are of different sizes, as groups are not divided: {', '.join(map(str, sizes))} images")
+        progress.warn(f"folds have different sizes, because groups are not split: {', '.join(map(str, sizes))} images")

@@ -1,4 +1,4 @@
-"""`tk lr-find`: the loss over rising learning rates, and which one to take."""
+"""`tk lr-find`: the loss over rising learning rates, and a suggestion."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
 from toolkit.config.loading import Loaded, is_ensemble, load_config
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import stage_key, stage_schedule
-from toolkit.config.training.schedules import CyclicLR, Variations
+from toolkit.config.resolved_stage import read_stage, stage_key
+from toolkit.config.training.schedules import CyclicLR
 from toolkit.config.yaml.plugins import names_defined_beside
 from toolkit.core.arrays import Integers
 from toolkit.core.lr_range_test import geometric_rates, suggest
-from toolkit.errors import ConfigError, NotReadyError, TrainingError
+from toolkit.errors import ConfigError, NotReadyError, TrainingError, out_of_range
 from toolkit.files.datasets.dataset import Dataset, find_dataset
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
@@ -21,9 +21,6 @@ from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
 from toolkit.messages import Table
-
-_NAMES: dict[type, str] = {CyclicLR: "CyclicLR", Variations: "LRVariator"}
-"""Schedules that give learning rates themselves."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,9 @@ class LrFindOptions:
 
 @dataclass(frozen=True)
 class LrFindResult:
-    """What `tk lr-find` has found.
+    """The suggested learning rate, and the key to set.
 
-    `key` is to be set for the stage's lr; `setter` is what gives the learning rate without regard to it, if anything.
+    `key` is the key of the stage's lr; `setter` is the schedule that ignores it, if there is one.
     """
 
     experiment: str
@@ -55,33 +52,35 @@ class LrFindResult:
     setter: str | None
 
     def tables(self) -> list[Table]:
-        """The learning rates that the curve shows."""
+        """The learning rates of the curve."""
         rows = [
             ("suggested", f"{self.suggestion:.2e}"),
-            ("steepest fall of the loss", f"{self.steepest:.2e}"),
+            ("steepest loss", f"{self.steepest:.2e}"),
             ("lowest loss", f"{self.lowest:.2e}"),
             ("diverged at", "never" if self.diverged_at is None else f"{self.diverged_at:.2e}"),
         ]
         return [Table(f"{self.experiment}: learning rates, stage {self.stage}", ("", "lr"), rows)]
 
     def next_steps(self) -> list[str]:
-        """Where the curve is, and what to type."""
+        """The curve, and the next command."""
         rate = f"{self.suggestion:.1e}"
         following = f"tk fit {self.experiment} --set {self.key}={rate}"
         if self.setter is not None:
-            following = f"{self.setter} sets the learning rate of stage {self.stage}, not lr: write {rate} there"
+            following = f"{self.setter} sets the learning rate of stage {self.stage} and ignores lr: write {rate} there"
         return [f"curve: {self.picture}", f"next: {following}"]
 
 
 def find_learning_rate(
     session: Session, name: str, *, overrides: Sequence[str] = (), options: LrFindOptions = LrFindOptions()
 ) -> LrFindResult:
-    """Train with a learning rate that rises from batch to batch, from where the stage starts; nothing of it is kept.
+    """Train with a learning rate that rises from batch to batch, from the weights that the stage starts from.
+
+    The trained weights are discarded.
 
     Raises:
-        ToolkitError: bad configuration, data or options.
-        NotReadyError: the stage starts from weights that are not there yet.
-        TrainingError: the curve says nothing.
+        ToolkitError: the configuration, the data or an option is not valid.
+        NotReadyError: the stage starts from weights that do not exist yet.
+        TrainingError: the curve shows no usable learning rate.
     """
     experiment, progress = session.workspace.find(name), session.progress
     fold, stage = options.fold, options.stage
@@ -89,9 +88,9 @@ def find_learning_rate(
         raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has a learning rate")
     loaded = load_config(experiment.config, overrides)
     config = loaded.config
-    for option, number, count in (("--fold", fold, config.folds_count), ("--stage", stage, len(config.stages))):
+    for what, number, count in (("fold", fold, config.folds_count), ("stage", stage, len(config.stages))):
         if not 0 <= number < count:
-            raise ConfigError(f"{option}: there is no {number}; there are 0 to {count - 1}")
+            raise ConfigError(f"--{what}: {out_of_range(what, number, count)}")
     try:
         rates = geometric_rates(options.low, options.high, options.steps)
     except ValueError as error:
@@ -100,7 +99,7 @@ def find_learning_rate(
         dataset = find_dataset(config, progress)
         folds = find_folds(experiment, config, dataset, progress).folds
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
-        # TensorFlow is slow to import: bad input should be told before.
+        # TensorFlow is slow to import, so bad input is reported first.
         from toolkit.learning.lr_range_test import RangeTest, loss_by_learning_rate
         from toolkit.learning.plugins import Plugins
         from toolkit.learning.runtime import choose_precision
@@ -123,7 +122,7 @@ def find_learning_rate(
         except ValueError as error:
             raise TrainingError(
                 f"{experiment.name}: no learning rate can be suggested: {error}",
-                f"The figures are in {experiment.lr_find_table}; try another range: --low, --high, --steps.",
+                f"The losses are in {experiment.lr_find_table}. Try another range: --low, --high, --steps.",
             ) from error
         learning_rate_curve(experiment.lr_find_curve, tried, losses, suggestion)
     return LrFindResult(
@@ -142,7 +141,7 @@ def find_learning_rate(
 def _refuse_start(
     experiment: Experiment, loaded: Loaded[Config], dataset: Dataset, folds: Integers, *, fold: int, stage: int
 ) -> None:
-    """Refuse to start from weights that are not there, or that know the images that a fold holds out."""
+    """Refuse to start from weights that do not exist or were trained on images that the fold holds out."""
     config = loaded.config
     if isinstance(config.encoder_weights, Path):
         refuse_fold_weights(config.encoder_weights, loaded.where("encoder_weights"))
@@ -165,12 +164,12 @@ def _refuse_start(
 
 
 def _key(config: Config, stage: int) -> str:
-    """The key to set for the lr of a stage; of a later one always its own, as those before may be trained already."""
+    """The key of a stage's lr; later stages get their own, because earlier ones may already be trained."""
     return f"stages.{stage}.lr" if stage else ".".join(map(str, stage_key(config.stages[0], 0, "lr")))
 
 
 def _setter(config: Config, stage: int, own: Collection[str]) -> str | None:
-    """The key of what gives learning rates themselves, not shares of lr; None if nothing does."""
-    key, schedule = stage_schedule(config, stage, own)
-    names = [_NAMES[type(leg)] for leg in schedule.legs if type(leg) in _NAMES]
-    return f"{names[0]} at {'.'.join(map(str, key))}" if names else None
+    """The key of a CyclicLR, which sets the learning rate itself instead of scaling lr; None if there is none."""
+    if not any(isinstance(leg, CyclicLR) for leg in read_stage(config, stage, own).schedule.legs):
+        return None
+    return f"CyclicLR at {'.'.join(map(str, stage_key(config.stages[stage], stage, 'schedule')))}"

@@ -1,6 +1,5 @@
 """`tk tune`: the recipe that out-of-fold predictions choose, and how good it honestly is."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
@@ -18,13 +17,12 @@ from toolkit.core.metrics.metric import Metric
 from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.core.tuning.nested_search import Tried
-from toolkit.core.tuning.recipe_scores import Evidence
-from toolkit.core.tuning.recipe_search import Tuned
+from toolkit.core.tuning.recipe_scores import RecipeScores
+from toolkit.core.tuning.recipe_search import Tried, Tuned
 from toolkit.core.tuning.recipe_search import tune as search_recipe
 from toolkit.core.tuning.task import STEPS, RecipeTask
 from toolkit.core.tuning.threshold_shift import Looker, distance, look_at_folds, matched, try_matched_share
-from toolkit.errors import ChangedError, ConfigError, SubmissionError
+from toolkit.errors import ChangedError, ConfigError, SubmissionError, not_valid
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.locks import locked
@@ -108,7 +106,7 @@ def tune(
         gain=finite_or_none(tuned.gain),
         standard_error=finite_or_none(tuned.standard_error),
         gap=finite_or_none(tuned.gap),
-        steps=[_step_result(index, tried, truth.classes) for index, tried in tuned.tried],
+        steps=[_step_result(tried, truth.classes) for tried in tuned.tried],
         shift=shift,
         classes=list(truth.classes.names),
         activation=truth.classes.activation,
@@ -189,11 +187,9 @@ def _named_steps(text: str, plugins: Mapping[str, Step]) -> tuple[str, ...]:
     allowed = [*STEPS, *plugins]
     for name in unknown:
         if name not in plugins:
-            near = difflib.get_close_matches(name, allowed, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise ConfigError(f"--steps: unknown step {name!r}{hint} Allowed: {', '.join(allowed)}")
+            raise ConfigError(f"--steps: {not_valid(name, allowed)}")
     if not names:
-        raise ConfigError(f"--steps: no step is named. Allowed: {', '.join(allowed)}")
+        raise ConfigError(f"--steps: no step is named; choose from {', '.join(allowed)}")
     for name in unknown:
         plugins[name]
     return names
@@ -245,8 +241,8 @@ def _score_holdout(
     """What the recipes are worth on the hold-out, which had no part in the search."""
     store = ProbabilityStore(experiment.predictions("holdout"))
     images = OutOfFold(store, labelled, with_objects=task.metric.needs_objects, progress=progress)
-    evidence = Evidence(images.examples, len(store.ids), task.metric, task.activation, plugins=task.plugins)
-    found = evidence.measure([IDENTITY, best, test_recipe], "scoring the hold-out")
+    measured = RecipeScores(images.examples, len(store.ids), task.metric, task.activation, plugins=task.plugins)
+    found = measured.measure([IDENTITY, best, test_recipe], "scoring the hold-out")
     difference = paired(task.metric, found[best], found[IDENTITY], seed=task.seed)
     sign = 1 if task.metric.direction == "max" else -1
     scores = {recipe: finite_or_none(task.metric.score(statistics)) for recipe, statistics in found.items()}
@@ -288,15 +284,13 @@ def _written(
     )
 
 
-def _step_result(index: int | None, tried: Tried, classes: Classes) -> StepResult:
+def _step_result(tried: Tried, classes: Classes) -> StepResult:
+    of_class = tried.index is not None and classes.count > 1
     return StepResult(
         step=tried.step,
-        name="" if index is None else classes.names[index],
+        name=classes.names[tried.index] if of_class and tried.index is not None else "",
         recipe=tried.recipe,
-        tuned=finite_or_none(tried.tuned),
-        cross_validated=finite_or_none(tried.cross_validated),
+        score=finite_or_none(tried.score),
         gain=finite_or_none(tried.gain),
-        standard_error=finite_or_none(tried.standard_error),
-        kept=tried.kept,
-        reason=tried.reason,
+        taken=tried.taken,
     )

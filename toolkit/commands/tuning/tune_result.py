@@ -1,29 +1,29 @@
-"""What `tk tune` tells: the scores, how test predictions differ, and what each step gave."""
+"""The result of `tk tune`: the scores, how test predictions differ, and what each step found."""
 
 from dataclasses import dataclass
 
-from toolkit.commands.scoring.scores import written
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import IDENTITY, describe
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.core.tuning.threshold_shift import Look
 from toolkit.files.experiment.tuned import HoldoutScores
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step of the search gave; `name` is that of a class where each has steps of its own."""
+    """The best that one step of the search could make, on the images that it was chosen on.
+
+    `name` is that of the class where each class has steps. `gain` is over the recipe without the step, more being
+    better; `taken` says whether the step is part of the tuned recipe.
+    """
 
     step: str
     name: str
     recipe: Recipe
-    tuned: float | None
-    cross_validated: float | None
+    score: float | None
     gain: float | None
-    standard_error: float | None
-    kept: bool
-    reason: str
+    taken: bool
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ShiftResult:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """What `tk tune` has found; `best` is the recipe that the search chose, `recipe` the one that is kept.
+    """What `tk tune` found: `best` is the recipe that the search chose, `recipe` the one that is kept.
 
     `test_recipe` is the one for test predictions. Scores that do not exist are None. `parts` counts the random parts of
     a single fold that stand for several folds. `submittable` is false without test predictions, and for classes
@@ -74,13 +74,18 @@ class TuneResult:
     holdout: HoldoutScores | None = None
 
     def tables(self) -> list[Table]:
-        """The three scores, each with its recipe; how test predictions differ; and what each step gave if asked for."""
-        low, high = map(written, self.interval)
+        """The three scores, each with its recipe; how test predictions differ; and the steps if they were asked for."""
+        low, high = map(score_text, self.interval)
         each = "each fold" if self.parts is None else f"each of {self.parts} random parts of the only fold"
         rows = [
-            ("untuned", written(self.untuned), "", self._described(IDENTITY)),
-            ("tuned, optimistic", written(self.tuned), "", self._described(self.best)),
-            ("nested, honest", written(self.nested), f"{low} to {high}", f"{each} with what the others chose"),
+            ("untuned", score_text(self.untuned), "", self._described(IDENTITY)),
+            ("tuned, optimistic", score_text(self.tuned), "", self._described(self.best)),
+            (
+                "nested, honest",
+                score_text(self.nested),
+                f"{low} to {high}",
+                f"{each} with the recipe found on the others",
+            ),
             *self._holdout_rows(),
         ]
         columns = ("", self.metric, "95 % interval", "recipe")
@@ -92,14 +97,15 @@ class TuneResult:
         return tables
 
     def next_steps(self) -> list[str]:
-        """What is kept and why, and what to type."""
-        gain = f"nested gains {_signed(self.gain)} ± {written(self.standard_error)} over untuned"
-        if self.recipe == IDENTITY:
-            why = "may be chance" if self.gain is not None and self.gain > 0 else "is none"
-            kept = "the search found nothing better" if self.best == IDENTITY else f"{gain}, which {why}"
-            kept = f"{kept}: the untuned recipe stays ({self._described(IDENTITY)})"
+        """Which recipe is kept and why, and the next command."""
+        gain = f"nested gain {score_text(self.gain, signed=True)} ± {score_text(self.standard_error)}"
+        if self.recipe != IDENTITY:
+            kept = f"{gain} exceeds its standard error; keeping the tuned recipe ({self._described(self.recipe)})"
+        elif self.best == IDENTITY:
+            kept = f"no step improves the score; keeping the untuned recipe ({self._described(IDENTITY)})"
         else:
-            kept = f"{gain}: the tuned recipe is kept ({self._described(self.recipe)})"
+            why = "is within noise" if self.gain is not None and self.gain > 0 else "is no improvement"
+            kept = f"{gain} {why}; keeping the untuned recipe ({self._described(IDENTITY)})"
         pictures = [self.overlays] if self.surface is None else [self.overlays, self.surface]
         return [
             kept,
@@ -116,13 +122,13 @@ class TuneResult:
         rows = [("untuned", found.untuned, IDENTITY), ("tuned", found.tuned, self.best)]
         if self.test_recipe not in (IDENTITY, self.best):
             rows.append(("as submitted", found.submitted, self.test_recipe))
-        return [(f"hold-out, {what}", written(score), "", self._described(recipe)) for what, score, recipe in rows]
+        return [(f"hold-out, {what}", score_text(score), "", self._described(recipe)) for what, score, recipe in rows]
 
     def _holdout_lines(self) -> list[str]:
         found = self.holdout
         if found is None or self.best == IDENTITY:
             return []
-        gain = f"{_signed(found.gain)} ± {written(found.standard_error)}"
+        gain = f"{score_text(found.gain, signed=True)} ± {score_text(found.standard_error)}"
         return [f"on the {found.images} images of the hold-out, which chose nothing, tuned gains {gain} over untuned"]
 
     def _shift_lines(self) -> list[str]:
@@ -131,7 +137,7 @@ class TuneResult:
             return ["there are no test predictions to compare with"]
         if self.parts is not None:
             return ["for test predictions thresholds are not moved: with one fold nothing tells whether that helps"]
-        gain = f"gains {_signed(shift.gain)} ± {written(shift.standard_error)} from fold to fold"
+        gain = f"gains {score_text(shift.gain, signed=True)} ± {score_text(shift.standard_error)} from fold to fold"
         if shift.moved:
             moved = "for test predictions thresholds are moved so that the share of foreground stays"
             return [f"{moved}, which {gain}: {self._described(self.test_recipe)}"]
@@ -143,16 +149,19 @@ class TuneResult:
         rows = [
             (
                 f"{each.step} {each.name}".strip(),
-                written(each.tuned),
-                written(each.cross_validated),
-                f"{_signed(each.gain)} ± {written(each.standard_error)}",
-                f"{'yes' if each.kept else 'no'}: {each.reason}",
+                score_text(each.score),
+                score_text(each.gain, signed=True),
+                "yes" if each.taken else "no",
                 self._described_step(each),
             )
             for each in self.steps
         ]
-        columns = ("step", "tuned", "held out", "gain", "kept", "recipe")
-        return Table("what each step gave, in the search on all images", columns, rows)
+        columns = ("step", self.metric, "gain", "taken", "best recipe of the step")
+        return Table(
+            "steps of the search on all out-of-fold images (optimistic: each is scored where it was chosen)",
+            columns,
+            rows,
+        )
 
     def _described_step(self, step: StepResult) -> str:
         if step.name:  # of the recipe of one class alone
@@ -178,7 +187,3 @@ def _shift_table(oof: Look, test: Look) -> Table:
 def _shared(recipe: Recipe) -> Recipe:
     """What a recipe of several classes has for all of them: the rules of each stand in rows of their own."""
     return Recipe(between=recipe.between, priority=recipe.priority, split=recipe.split)
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.4f}"

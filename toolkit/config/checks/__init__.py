@@ -1,1 +1,1 @@
-"""Checks across keys of a configuration that has been read."""
+"""Checks of keys that depend on each other."""

@@ -1,4 +1,4 @@
-"""Keys of a configuration that are sound each for itself, but do not fit together."""
+"""Checks of keys that are valid by themselves but contradict each other."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
@@ -6,54 +6,55 @@ from typing import Any, Literal
 from toolkit.config.checks.data import problems_of_data
 from toolkit.config.checks.folds import problems_of_folds
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import stage_key, stage_schedule
+from toolkit.config.resolved_stage import stage_key
 from toolkit.config.training.callbacks import check_monitors, parse_callbacks
 from toolkit.config.training.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.training.negatives import parse_negatives
 from toolkit.config.training.networks import check_shape, has_backbone, parse_architecture
+from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.yaml.named_calls import Problem, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
 
 
-def check_between_keys(config: Config, own: Collection[str]) -> None:
-    """Refuse keys that do not fit together.
+def check_between_keys(config: Config, plugins: Collection[str]) -> None:
+    """Check that the keys of a configuration fit together.
 
     Args:
-        config: all of whose keys can be read.
-        own: names that plugins.py defines.
+        config: a configuration whose keys are valid by themselves.
+        plugins: names that plugins.py defines.
 
     Raises:
-        ProblemsAtError: all that does not fit, each with the key that should change.
+        ProblemsAtError: all contradictions, each at the key that should change.
     """
     found = _Found()
     one_task = _check_classes(config, found)
     found.problems.extend(problems_of_data(config))
-    _check_network(config, found, own)
+    _check_network(config, found, plugins)
     found.problems.extend(problems_of_folds(config))
-    found.check(("callbacks",), _check_monitors, config, config.callbacks, own)
-    found.check(("patches" if config.patches is not None else "tiles",), _check_cutting, config)
+    found.check(("callbacks",), _check_monitors, config, config.callbacks, plugins)
+    found.check(("patches" if config.patches is not None else "tiles",), _check_tiling, config)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)
         found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)
-        if one_task:  # else the loss is not to blame
+        if one_task:  # otherwise the activation is wrong, not the loss
             loss = config.loss if stage.loss is None else stage.loss
-            found.check(stage_key(stage, number, "loss"), _check_loss, config, loss, own)
+            found.check(stage_key(stage, number, "loss"), _check_loss, config, loss, plugins)
         for key in ("callbacks", "extra_callbacks"):
-            found.check((*here, key), _check_monitors, config, getattr(stage, key), own)
+            found.check((*here, key), _check_monitors, config, getattr(stage, key), plugins)
         found.check((*here, "hard_negatives"), _check_hard_negatives, config, number)
-        found.check((), _check_schedule, config, number, own)
+        found.check(stage_key(stage, number, "schedule"), _check_schedule, config, number, plugins)
     if found.problems:
         raise ProblemsAtError(found.problems)
 
 
 class _Found:
-    """Collects what several checks find."""
+    """Collects the problems that several checks find."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
     def check(self, path: KeyPath, check: Callable[..., object], *arguments: Any) -> bool:
-        """Call a check; what it raises is about the key at `path`, or further inside. Returns whether all is well."""
+        """Call a check; its errors belong to the key at `path`, or further inside. Returns whether it passed."""
         try:
             check(*arguments)
         except ProblemsAtError as error:
@@ -66,7 +67,7 @@ class _Found:
 
 
 def _check_classes(config: Config, found: _Found) -> bool:
-    """Returns whether the activation goes with the classes."""
+    """Returns whether the activation matches the classes."""
     found.check(("classes",), _check_names, config)
     found.check(("classes",), _check_competition_classes, config)
     found.check(("benchmark_class",), _check_benchmark_class, config)
@@ -79,9 +80,9 @@ def _check_names(config: Config) -> None:
         raise ValueError(f"at most 254 classes, received {config.class_count}")
     for position, name in enumerate(config.classes if isinstance(config.classes, tuple) else ()):
         if not name.strip():
-            raise ProblemsAtError([((position,), ValueError("a class needs a name"), None)])
+            raise ProblemsAtError([((position,), ValueError("a class must have a name"), None)])
         if name in config.task_classes.names[:position]:
-            raise ProblemsAtError([((position,), ValueError(f"a class before has the name {name!r} too"), None)])
+            raise ProblemsAtError([((position,), ValueError(f"duplicate class name {name!r}"), None)])
 
 
 def _check_competition_classes(config: Config) -> None:
@@ -92,14 +93,16 @@ def _check_competition_classes(config: Config) -> None:
     if expected and (others or not foreground):
         competition = config.data.table_format.name
         raise ValueError(
-            f"expected {'a background and ' * background}the classes of {competition}, {', '.join(expected)}; received "
-            f"{', '.join(names)}"
+            f"expected {'a background and ' * background}the classes of {competition} ({', '.join(expected)}), "
+            f"received {', '.join(names)}"
         )
 
 
 def _check_activation(config: Config) -> None:
     if config.activation == "softmax" and config.class_count == 1:
-        raise ValueError("softmax needs two classes or more, of which the first is background; one class: sigmoid")
+        raise ValueError(
+            "softmax requires at least two classes, of which the first is background; use sigmoid for a single class"
+        )
 
 
 def _check_benchmark_class(config: Config) -> None:
@@ -112,10 +115,10 @@ def _check_class_weights(config: Config, weights: Literal["balanced"] | Sequence
         check_class_weights(weights, config.class_count)
 
 
-def _check_network(config: Config, found: _Found, own: Collection[str]) -> None:
+def _check_network(config: Config, found: _Found, plugins: Collection[str]) -> None:
     at: KeyPath = ("architecture_options",)
     try:
-        options = parse_architecture(config.architecture, config.architecture_options, own)
+        options = parse_architecture(config.architecture, config.architecture_options, plugins)
     except UnknownNameError as error:
         found.problems.append((("architecture",), error, None))
         return
@@ -125,7 +128,7 @@ def _check_network(config: Config, found: _Found, own: Collection[str]) -> None:
     if options is None:
         _check_nothing_frozen(config, found)
     if has_backbone(config.architecture) and config.backbone is None:
-        text = f"{config.architecture} needs one, received null; ModularUnet does without"
+        text = f"{config.architecture} requires a backbone, received null; ModularUnet has none"
         found.problems.append((("backbone",), ValueError(text), None))
     found.check(("shape",), check_shape, config.architecture, options, config.shape)
     for number, stage in enumerate(config.stages):
@@ -137,8 +140,8 @@ def _check_network(config: Config, found: _Found, own: Collection[str]) -> None:
 
 
 def _check_nothing_frozen(config: Config, found: _Found) -> None:
-    """The user's own architecture has no encoder that could be told from the rest."""
-    text = f"{config.architecture} is your own: set trainable = False on layers where it is built"
+    """A plugin architecture has no known encoder that could be frozen."""
+    text = f"{config.architecture} is a plugin: set trainable = False on its layers instead"
     frozen: list[KeyPath] = [("freeze_encoder",)] if config.freeze_encoder else []
     frozen += [("stages", number, "freeze_encoder") for number, it in enumerate(config.stages) if it.freeze_encoder]
     found.problems.extend((key, ValueError(text), None) for key in frozen)
@@ -146,21 +149,21 @@ def _check_nothing_frozen(config: Config, found: _Found) -> None:
 
 def _check_channels(expected: int, received: int) -> None:
     if received != expected:
-        raise ValueError(f"a stage keeps the {expected} channels of the experiment, received {received}")
+        raise ValueError(f"expected the {expected} channels of the experiment, received {received}")
 
 
-def _check_loss(config: Config, loss: Any, own: Collection[str]) -> None:
-    terms = parse_loss(loss, own)
+def _check_loss(config: Config, loss: Any, plugins: Collection[str]) -> None:
+    terms = parse_loss(loss, plugins)
     check_loss(terms, config.activation, config.class_count)
     if needs_presence(terms) and not config.presence_head:
-        raise ValueError("presence_crossentropy trains the presence head; add presence_head: true")
+        raise ValueError("presence_crossentropy requires presence_head: true")
 
 
-def _check_monitors(config: Config, callbacks: Any, own: Collection[str]) -> None:
+def _check_monitors(config: Config, callbacks: Any, plugins: Collection[str]) -> None:
     labels = [spec.label for spec in config.metric_specs]
     if config.benchmark_class in config.task_classes.names:
         labels.insert(0, config.primary_label)
-    check_monitors(parse_callbacks(callbacks, own), labels)
+    check_monitors(parse_callbacks(callbacks, plugins), labels)
 
 
 def _check_hard_negatives(config: Config, number: int) -> None:
@@ -168,37 +171,37 @@ def _check_hard_negatives(config: Config, number: int) -> None:
     if not stage.hard_negatives:
         return
     if number == 0 and stage.initial_weights is None:
-        raise ValueError("the first stage has no weights whose false positives it could look at")
+        raise ValueError("the first stage has no earlier weights to predict false positives with; set initial_weights")
     patches_without = config.patches is not None and config.patches.positive_share is not None
     if parse_negatives(stage.negatives).kind in (("none",) if patches_without else ("none", "real")):
-        raise ValueError("hard negatives are drawn more often: negatives must say how many to draw")
+        raise ValueError("hard_negatives requires negatives to be a number or a share")
 
 
-def _check_schedule(config: Config, number: int, own: Collection[str]) -> None:
-    """What sets the learning rate is said once, and has room in the stage."""
-    at, schedule = stage_schedule(config, number, own)
-    epochs = config.stages[number].epochs
+def _check_schedule(config: Config, number: int, plugins: Collection[str]) -> None:
+    """The schedule fits into the stage."""
+    stage = config.stages[number]
+    schedule = parse_schedule(config.schedule if stage.schedule is None else stage.schedule, plugins)
     try:
-        schedule.spans(epochs)
+        schedule.spans(stage.epochs)
     except ValueError as error:
-        where = "" if at[0] == "stages" else f"in stages.{number}: "
-        raise ProblemsAtError([(at, ValueError(f"{where}{error}"), None)]) from error
+        where = "" if stage.schedule is not None else f"in stages.{number}: "
+        raise ValueError(f"{where}{error}") from error
 
 
-def _check_cutting(config: Config) -> None:
-    """Refuse keys that contradict each other.
+def _check_tiling(config: Config) -> None:
+    """Check patches, crops, tiles and resize.
 
     Raises:
-        ValueError: they do.
+        ValueError: they contradict each other.
     """
     if config.patches is not None and config.crops is not None:
-        raise ValueError("patches and crops are two ways to cut images up: keep one of them")
+        raise ValueError("patches and crops exclude each other: keep one of them")
     if config.patches is not None and config.resize != "stretch":
         raise ValueError(
-            f"patches are cut to the network's shape, so that resize: {config.resize} has no say; leave it out"
+            f"resize: {config.resize} has no effect on patches, which are cut to the shape of the network; remove it"
         )
     if config.tiles is not None and config.patches is None and config.crops is None and config.resize != "pad":
         raise ValueError(
-            f"tiles keep the size of things, but training images are scaled (resize: {config.resize}): add patches or "
-            "crops, or resize: pad if the training images are no larger than the shape"
+            f"tiles are predicted at full scale, but training images are scaled (resize: {config.resize}); add "
+            "patches or crops, or use resize: pad if the training images are not larger than shape"
         )

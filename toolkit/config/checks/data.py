@@ -1,10 +1,10 @@
-"""Keys of `data` that are sound each for itself, but do not fit together or with the classes."""
+"""Checks of keys of `data` that are valid by themselves but contradict each other or the classes."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.config.data.classes import task_classes
-from toolkit.config.data.data import IGNORE_NAMES, TABLE_SUFFIXES, SourceKeys
+from toolkit.config.data.data import IGNORED_NAME, TABLE_SUFFIXES, SourceKeys
 from toolkit.config.models import Config
 from toolkit.config.yaml.named_calls import MissingKeyError, Problem, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -16,7 +16,7 @@ _Found = Iterator[tuple[KeyPath, ValueError]]
 
 
 def problems_of_data(config: Config) -> list[Problem]:
-    """What does not fit together, each with the key that should change."""
+    """All contradictions, each at the key that should change."""
     data = config.data
     found: list[Problem] = [(("data", *key), problem, None) for key, problem in _of_metadata(config)]
     entries: list[tuple[KeyPath, SourceKeys]] = [(("data",), data)] if data.is_source else []
@@ -27,66 +27,71 @@ def problems_of_data(config: Config) -> list[Problem]:
         problems = [*_of_keys(entry, whole), *_of_classes(whole, config)]
         found += [((*at, *key), problem, None) for key, problem in problems]
     if not data.is_source and data.masks is not None:
-        found.append((("data", "images"), MissingKeyError("there are masks, but only merge names images"), None))
+        found.append((("data", "images"), MissingKeyError("masks are set, but only merge has images"), None))
     return found
 
 
 def _of_metadata(config: Config) -> _Found:
     data = config.data
     if data.metadata is None and data.metadata_id is not None:
-        yield ("metadata_id",), ValueError("there is no metadata whose column this could be")
+        yield ("metadata_id",), ValueError("names a column of data.metadata, which is not set")
     if data.metadata is None and data.weights is not None and data.source is None:
-        yield ("weights",), ValueError("there is no metadata whose column this could be")
+        yield ("weights",), ValueError("names a column of data.metadata, which is not set")
     prefixes = [one.prefix for one in data.merge]
     for number, one in enumerate(data.merge):
         if "/" in one.prefix or "\0" in one.prefix:
-            yield ("merge", number, "prefix"), ValueError(f"ids have no slash, received {one.prefix!r}")
+            yield ("merge", number, "prefix"), ValueError(f"ids must not contain a slash, received {one.prefix!r}")
     if len(prefixes) == 1 and not data.is_source:
-        yield ("merge",), ValueError("one source alone has nothing to be united with: write its keys under data itself")
+        yield ("merge",), ValueError("a single source is not merged with anything; move its keys to data itself")
 
 
 def _of_keys(entry: SourceKeys, whole: SourceKeys) -> _Found:
-    """What does not go together in a source; `whole` has the keys that it takes from `data`."""
+    """Contradictions within a source; `whole` includes the keys that it takes from `data`."""
     if entry.source is not None:
         for key in ("images", "image_name", "masks", *_OF_MASK_FILES):
             if getattr(entry, key) is not None:
-                yield (key,), ValueError(f"images and masks come from your source {entry.source.name}: leave out {key}")
+                yield (key,), ValueError(f"the source {entry.source.name} provides images and masks; remove {key}")
         return
     if entry.images is None:
         yield ("images",), MissingKeyError()
     elif isinstance(entry.images, tuple) and not entry.images:
-        yield ("images",), ValueError("expected a folder, or a list of at least one")
+        yield ("images",), ValueError("expected a folder, or a list of at least one folder")
     if whole.masks is None and whole.value_ranges is None:
         yield ("masks",), MissingKeyError()
     if entry.masks is None and entry.mask_name is not None:
-        yield ("mask_name",), ValueError("there are no masks whose files could be called so")
+        yield ("mask_name",), ValueError("requires masks, which are not set")
     if entry.masks is not None and entry.masks.suffix.lower() in TABLE_SUFFIXES:
         for key in (*_OF_MASK_FILES, *(("mask_values", "ignore") if entry.masks.suffix.lower() == ".json" else ())):
             if getattr(entry, key) is not None:
-                yield (key,), ValueError(f"{entry.masks.name} has no mask files that this could be said of")
+                yield (key,), ValueError(f"applies to mask files only, but masks is {entry.masks.name}")
     yield from _of_coding(whole)
 
 
 def _of_coding(keys: SourceKeys) -> _Found:
     named = [key for key in ("colors", "value_ranges", "mask_values") if getattr(keys, key) is not None]
     if len(named) > 1:
-        yield (named[1],), ValueError(f"{named[0]} says already what stands for each class: keep one of them")
+        yield (named[1],), ValueError(f"{named[0]} already defines the classes: keep one of them")
     elif named and named[0] != "mask_values" and keys.encoding != "values":
-        yield (named[0],), ValueError(f"does not go with mask_encoding: {keys.encoding}")
+        yield (named[0],), ValueError(f"is not allowed with mask_encoding: {keys.encoding}")
     elif named and keys.encoding == "instances":
-        yield ("mask_values",), ValueError("with mask_encoding: instances every number above 0 is an object")
+        yield (
+            ("mask_values",),
+            ValueError("is not allowed with mask_encoding: instances, where every value above 0 is an object"),
+        )
     if keys.ignore is not None and ("colors" in named or "value_ranges" in named):
-        yield ("ignore",), ValueError(f"with {named[0]} void pixels have a name: {named[0]}: {{void: …}}")
+        yield ("ignore",), ValueError(f"with {named[0]}, name the ignored pixels there: {named[0]}: {{ignore: …}}")
     if keys.mask_name is not None and "{class}" in keys.mask_name:
         if named:
             yield (
                 (named[0],),
-                ValueError("with {class} in mask_name each class has a file: every value above 0 is of it"),
+                ValueError(
+                    "is not allowed with {class} in mask_name: every value above 0 belongs to the class of the file"
+                ),
             )
         if keys.encoding not in ("values", "instances"):
             yield (
                 ("mask_encoding",),
-                ValueError(f"with {{class}} in mask_name each class has a file, not {keys.encoding}"),
+                ValueError(f"{keys.encoding} is not allowed with {{class}} in mask_name, where each class has a file"),
             )
 
 
@@ -94,30 +99,33 @@ def _of_classes(keys: SourceKeys, config: Config) -> _Found:
     names, exclusive = config.task_classes.names, config.activation == "softmax"
     by_file = keys.mask_name is not None and "{class}" in keys.mask_name
     if keys.encoding == "instances" and len(names) > 1 and not by_file:
-        yield ("mask_encoding",), ValueError("instances have no classes: classes: 1, or {class} in mask_name")
+        yield ("mask_encoding",), ValueError("instances have no classes; set classes: 1, or use {class} in mask_name")
     needed = names[1:] if exclusive else names
     named = keys.named
     if named is not None:
         key = next(one for one in ("mask_values", "colors", "value_ranges") if getattr(keys, one) is named)
         missing = [name for name in needed if name not in named]
         if missing and isinstance(config.classes, int):
-            yield (key,), ValueError(f"it names {', '.join(named)}: name these in classes, or leave classes out")
+            yield (
+                (key,),
+                ValueError(f"it names the classes {', '.join(named)}; list them in classes, or remove classes"),
+            )
         elif missing:
             yield (key,), UnknownNameError(missing[0], tuple(named))
             return
-        dropped = [name for name in named if name not in names and name not in IGNORE_NAMES]
+        dropped = [name for name in named if name not in names and name != IGNORED_NAME]
         if (
             exclusive
             and names[0] in named
             and (dropped or key == "value_ranges")
             and not _has_zero(key, named[names[0]])
         ):
-            rest = f"pixels of {', '.join(dropped)}" if dropped else "values of no range"
+            rest = f"pixels of {', '.join(dropped)}" if dropped else "values outside all ranges"
             yield (
                 (key,),
                 ValueError(
-                    f"{rest} would count as {names[0]}, the first of the classes, which softmax takes as background: "
-                    "put a background before it, or set activation: sigmoid"
+                    f"{rest} would count as {names[0]}, because the first class is the background with softmax; add a "
+                    "background before it, or set activation: sigmoid"
                 ),
             )
     yield from _of_numbers(keys, config)
@@ -127,12 +135,12 @@ def _of_classes(keys: SourceKeys, config: Config) -> _Found:
         seen: dict[Any, str] = {}
         for name, colour in keys.colors.items():
             if colour in seen:
-                yield ("colors", name), ValueError(f"{list(colour)} is the colour of {seen[colour]} already")
+                yield ("colors", name), ValueError(f"{list(colour)} is already the colour of {seen[colour]}")
             seen[colour] = name
 
 
 def _has_zero(key: str, value: Any) -> bool:
-    """Whether 0 is among a class's values or in its range, or its colour is black: what backgrounds mostly have."""
+    """Whether 0 is a value of the class or in its range, or its colour is black, as is usual for a background."""
     if key == "colors":
         return not any(value)
     if key == "value_ranges":
@@ -145,12 +153,12 @@ def _of_numbers(keys: SourceKeys, config: Config) -> _Found:
     if keys.encoding in ("bits", "channels") and given is not None:
         listed = given.values() if isinstance(given, Mapping) else given
         if any(isinstance(value, tuple) for value in listed):
-            yield ("mask_values",), ValueError(f"with mask_encoding: {keys.encoding} a class has one number")
+            yield ("mask_values",), ValueError(f"mask_encoding: {keys.encoding} requires one number per class")
             return
     if isinstance(given, tuple):
         counts = {classes.count}
         if keys.encoding in ("bits", "channels") and classes.activation == "softmax":
-            counts.add(classes.count - 1)  # a background needs none
+            counts.add(classes.count - 1)  # the background needs no number
         if len(given) not in counts:
             yield (
                 ("mask_values",),
@@ -162,7 +170,7 @@ def _of_numbers(keys: SourceKeys, config: Config) -> _Found:
 
 
 def _owners(keys: SourceKeys, config: Config) -> Iterator[tuple[str, int]]:
-    """Who has which number."""
+    """The names of classes and ignored pixels, each with one of its numbers."""
     given = keys.mask_values
     if isinstance(given, Mapping):
         for name, several in given.items():
@@ -175,21 +183,21 @@ def _owners(keys: SourceKeys, config: Config) -> Iterator[tuple[str, int]]:
         yield from zip(config.task_classes.names[-len(given) :], given, strict=True)
     ignore = keys.ignore
     if ignore is not None:
-        yield from (("void", value) for value in (ignore if isinstance(ignore, tuple) else (ignore,)))
+        yield from ((IGNORED_NAME, value) for value in (ignore if isinstance(ignore, tuple) else (ignore,)))
 
 
 def _of_owners(owners: Iterator[tuple[str, int]]) -> _Found:
     taken: dict[int, str] = {}
     for name, value in owners:
         if value in taken:
-            at = "ignore" if name == "void" else "mask_values"
-            yield (at,), ValueError(f"the pixel value {value} stands for {taken[value]} already")
+            at = "ignore" if name == IGNORED_NAME else "mask_values"
+            yield (at,), ValueError(f"the pixel value {value} already belongs to {taken[value]}")
             return
         taken[value] = name
 
 
 def _of_ranges(ranges: Mapping[str, tuple[float, float]], names: tuple[str, ...], exclusive: bool) -> _Found:
-    ignored = [name for name in ranges if name in IGNORE_NAMES and name not in names]
+    ignored = [name for name in ranges if name == IGNORED_NAME and name not in names]
     shown = [name for name in ranges if name in names]
     for place, name in enumerate([*shown, *ignored]):
         for other in [*shown, *ignored][:place]:
@@ -197,7 +205,7 @@ def _of_ranges(ranges: Mapping[str, tuple[float, float]], names: tuple[str, ...]
                 yield (
                     ("value_ranges", name),
                     ValueError(
-                        f"{list(ranges[name])} shares values with {other}, {list(ranges[other])}, which excludes it"
+                        f"{list(ranges[name])} overlaps {list(ranges[other])} of {other}; these ranges must not overlap"
                     ),
                 )
                 return

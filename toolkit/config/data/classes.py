@@ -1,8 +1,8 @@
-"""From what `data` says of masks to the classes of the task and to what reads the masks."""
+"""The classes of the task and the reader of its masks, from the keys of `data`."""
 
 from collections.abc import Mapping
 
-from toolkit.config.data.data import IGNORE_NAMES, DataConfig, SourceKeys
+from toolkit.config.data.data import IGNORED_NAME, DataConfig, SourceKeys
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.core.masks.mask_codings import ByBit, ByChannel, ByColour, ByObject, ByRange, ByValue, Coding
 
@@ -10,21 +10,21 @@ _BACKGROUND = "background"
 
 
 def class_names(classes: int | tuple[str, ...]) -> tuple[str, ...]:
-    """The names of the classes, made up where only their number is known."""
+    """The names of the classes; `class0`, `class1`, … where only their number is known."""
     if isinstance(classes, tuple):
         return classes
     return ("foreground",) if classes == 1 else tuple(f"class{number}" for number in range(classes))
 
 
 def names_in(data: DataConfig) -> tuple[str, ...]:
-    """The classes that `data` names: those of the competition, or of its values, colours or ranges; none if none are.
+    """The classes that `data` names: those of the competition, or those with values, colours or ranges; may be empty.
 
-    A background comes first where pixels can be of no class that is named.
+    A background is added in front if pixels may belong to none of the named classes.
     """
     named = data.named
     if data.table_format.classes or named is None:
         return data.table_format.classes
-    names = tuple(name for name in named if name not in IGNORE_NAMES)
+    names = tuple(name for name in named if name != IGNORED_NAME)
     if data.encoding in ("bits", "channels") or len(names) < 2 or _BACKGROUND in map(str.lower, names):
         return names
     rest = data.value_ranges is not None or (
@@ -34,10 +34,10 @@ def names_in(data: DataConfig) -> tuple[str, ...]:
 
 
 def task_classes(classes: int | tuple[str, ...], activation: Activation, data: SourceKeys) -> Classes:
-    """The classes of a task, with the numbers that stand for them once the masks are read by `coding_of`."""
+    """The classes of a task, with their numbers in masks that were read by `coding_of`."""
     names = class_names(classes)
     ignore = () if data.ignore is None else _listed(data.ignore)
-    if data.encoding != "values":  # planes come without numbers
+    if data.encoding != "values":  # planes have no numbers
         return Classes(names, activation, None if len(names) == 1 else tuple(() for _ in names), ignore)
     if data.named is None:
         return Classes(names, activation, _values(names, activation, data), ignore)
@@ -54,7 +54,7 @@ def task_classes(classes: int | tuple[str, ...], activation: Activation, data: S
 
 
 def coding_of(classes: Classes, data: SourceKeys) -> Coding:
-    """What reads the mask files of a source, for the classes that `task_classes` gives."""
+    """The reader of the mask files of a source, for the classes that `task_classes` returns."""
     if data.encoding == "instances":
         return ByObject(classes.ignore)
     if data.encoding == "bits":
@@ -81,7 +81,7 @@ def _values(names: tuple[str, ...], activation: Activation, data: SourceKeys) ->
 
 
 def _numbers(names: tuple[str, ...], data: SourceKeys) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
-    """The numbers of each name that is no void, and those of void."""
+    """The numbers of each class name, and those of ignored pixels."""
     ignored = _ignore_names(names, data)
     if data.value_ranges is not None:
         shown = [name for name in names if name in data.value_ranges]
@@ -98,11 +98,11 @@ def _numbers(names: tuple[str, ...], data: SourceKeys) -> tuple[dict[str, tuple[
 
 
 def _ignore_names(names: tuple[str, ...], data: SourceKeys) -> list[str]:
-    return [name for name in data.named or () if name in IGNORE_NAMES and name not in names]
+    return [name for name in data.named or () if name == IGNORED_NAME and name not in names]
 
 
 def _planes(classes: Classes, data: SourceKeys, first: int) -> tuple[int, ...]:
-    """The number of the bit or channel of each class but a background; counted from `first` of the classes."""
+    """The bit or channel of each class except a background; the default counts from class number `first`."""
     background = 1 if classes.activation == "softmax" else 0
     shown = classes.names[background:]
     if isinstance(data.mask_values, Mapping):

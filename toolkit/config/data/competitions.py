@@ -1,4 +1,4 @@
-"""What competitions want: how their label tables read and their submissions look; presets, and keys to change."""
+"""Competitions: their metric, the format of label tables and submissions, and presets."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,29 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from toolkit.config.metrics import parse_metric
-from toolkit.config.yaml.error_texts import describe_problems, describe_unknown_name
+from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.fields import PositiveInteger, checked_by
 from toolkit.config.yaml.named_calls import ClosedModel, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import Document, read_document
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.core.metrics.registry import MetricSpec
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, not_valid
 
-PRESETS = (
-    "tgs-salt",
-    "siim-acr",
-    "severstal",
-    "clouds",
-    "airbus",
-    "dsb2018",
-    "sartorius",
-    "carvana",
-    "hubmap",
-    "uw-madison",
-    "contrails",
-    "vesuvius",
-)
-"""The competitions that are known by name, each a file in the folder `presets`."""
+_PRESET_FILES = Path(__file__).with_name("presets")
+
+PRESETS = tuple(sorted(path.stem for path in _PRESET_FILES.glob("*.yaml")))
+"""The names of the preset competitions: those of the files in the folder `presets`."""
 
 Size = tuple[PositiveInteger, PositiveInteger]
 Columns = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
@@ -43,58 +32,66 @@ _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 
 
 class Competition(ClosedModel):
-    """A competition's metric, table of labels and submission."""
+    """The metric of a competition, and the format of its table of labels and its submission."""
 
-    name: str = Field(description="What it is called in messages.")
-    page: str = Field("", description="Where its rules stand.")
-    metric: Metric = Field(description="Its metric: `primary_metric` where that is left out.")
+    name: str = Field(description="Name in messages.")
+    page: str = Field("", description="Web page with the rules.")
+    metric: Metric = Field(description="Metric; the default of `primary_metric`.")
     rows: Literal["image", "class", "object"] = Field(
-        "image", description="What a row holds: the mask of an `image`, of one `class` of an image, or one `object`; "
-        "an image without any object has one row with an empty mask.",
-    )  # fmt: skip
-    classes: tuple[str, ...] = Field((), description="Names of the classes as rows spell them, with `rows: class`.")
+        "image",
+        description="Content of a row: the mask of an `image`, of one `class` of an image, or of one `object`. An "
+        "image without objects has one row with an empty mask.",
+    )
+    classes: tuple[str, ...] = Field((), description="Names of the classes as in the rows, with `rows: class`.")
     columns: Columns = Field(description="Names of the columns: id, mask; or id, class, mask.")
     id: str = Field(
-        _ID, description="What the id column holds, `{id}` standing for the id of the image, and `{class}` for the "
-        "class where that has no column: `\"{id}.jpg_{class}\"`.",
-    )  # fmt: skip
-    pixel_order: PixelOrder = Field("column", description="How runs count the pixels: down the columns or along rows.")
-    relative: bool = Field(False, description="Whether a run's start counts from the end of the run before, from 0, "
-                           "in place of the first pixel, from 1.")  # fmt: skip
-    empty: str = Field("", description="What stands for an empty mask.")
+        _ID,
+        description="Pattern of the id column: `{id}` stands for the id of the image, and `{class}` for the class "
+        'if it has no column of its own, for example `"{id}.jpg_{class}"`.',
+    )
+    pixel_order: PixelOrder = Field(
+        "column", description="Order of the pixels in the run-length encoding: by `column` or by `row`."
+    )
+    relative: bool = Field(
+        False,
+        description="Whether the start of a run counts from the end of the run before (from 0), instead of from "
+        "the first pixel (from 1).",
+    )
+    empty: str = Field("", description="Text of an empty mask.")
     output_size: Size | None = Field(
-        None, description="Height and width of the masks in a submission, where they are not those of the images."
+        None, description="Height and width of the masks in a submission, if they differ from those of the images."
     )
     overlaps: bool = Field(False, description="Whether classes, or objects, may share pixels.")
     label_columns: Columns | None = Field(
-        None, description="Names of the columns of the table of labels, if others; further ones are not looked at."
+        None, description="Names of the columns in the table of labels, if they differ; further columns are ignored."
     )
-    label_id: str | None = Field(None, description="What the id column holds there, if something else.")
+    label_id: str | None = Field(None, description="Pattern of the id column in the table of labels, if it differs.")
     label_size: Size | None = Field(
-        None, description="Height and width of the masks there, where they are not those of the images; images of "
-        "another size get their masks scaled.",
-    )  # fmt: skip
+        None,
+        description="Height and width of the masks in the table of labels, if they differ from those of the "
+        "images; the masks of images of another size are scaled.",
+    )
     unlisted: Literal["error", "empty"] = Field(
-        "error", description="What it means that an image has no row there: an `error`, or an `empty` mask."
+        "error", description="Meaning of an image without a row in the table of labels: an `error`, or an `empty` mask."
     )
 
     @property
     def metric_spec(self) -> MetricSpec:
-        """The competition's metric."""
+        """The metric of the competition."""
         return parse_metric(self.metric)
 
     @property
     def label_form(self) -> tuple[tuple[str, ...], str]:
-        """Columns and id of the table of labels."""
+        """Columns and id pattern of the table of labels."""
         return self.label_columns or self.columns, self.label_id or self.id
 
     @property
     def empty_cells(self) -> tuple[str, ...]:
-        """What is read as an empty mask: no cell, the competition's own word, and -1, which no mask is."""
+        """The texts of an empty mask: an empty cell, -1, which is never a mask, and that of the competition."""
         return ("", "-1", self.empty)
 
     def cells(self, image_id: str, class_name: str | None = None) -> tuple[str, ...]:
-        """What stands before the mask in a row: the id, and the class where it has a column."""
+        """The cells before the mask in a row: the id, and the class if it has a column."""
         cell = self.id.replace(_CLASS, class_name or "").replace(_ID, image_id)
         return (cell,) if len(self.columns) == 2 else (cell, class_name or "")
 
@@ -112,18 +109,19 @@ class Competition(ClosedModel):
 
 
 Reading = tuple[str, str | None]
-"""An image's id and, where rows are of classes, the class."""
+"""The id of an image and, if rows have classes, the class."""
 
 CellReader = Callable[[Sequence[str]], tuple[Reading, ...]]
-"""Cells before the mask to what they may mean, the longest class first; ValueError if they are not of the competition.
+"""From the cells before the mask to their possible readings, the longest class first.
 
-It is one reading but for classes that end (or begin) like another one: with `{id}_{class}` and the classes `sky` and
-`night_sky`, `a_night_sky` may be of the image `a_night` too.
+Raises a ValueError if the cells do not match the format of the competition. There is more than one reading only if a
+class ends (or begins) like another: with `{id}_{class}` and the classes `sky` and `night_sky`, the cell `a_night_sky`
+means `night_sky` of the image `a`, or `sky` of the image `a_night`.
 """
 
 
 def cell_reader(competition: Competition, template: str, with_class_column: bool) -> CellReader:
-    """What reads the cells that `Competition.cells` writes; `template` is that of the id column."""
+    """The inverse of `Competition.cells`; `template` is the pattern of the id column."""
     pattern = re.escape(template).replace(re.escape(_ID), "(?P<id>.+)")
     longest_first = sorted(competition.classes, key=len, reverse=True)
     names: Sequence[str | None] = longest_first if _CLASS in template else [None]
@@ -135,7 +133,7 @@ def cell_reader(competition: Competition, template: str, with_class_column: bool
     def read(cells: Sequence[str]) -> tuple[Reading, ...]:
         matches = [(name, match) for name, expression in expressions if (match := expression.fullmatch(cells[0]))]
         if not matches:
-            where = f", where class is one of {known}" if _CLASS in template else ""
+            where = f" with one of the classes {known}" if _CLASS in template else ""
             raise ValueError(f"expected {template}{where}, received {cells[0]!r}")
         if with_class_column and cells[1] not in competition.classes:
             raise ValueError(f"expected one of the classes {known}, received {cells[1]!r}")
@@ -147,23 +145,25 @@ def cell_reader(competition: Competition, template: str, with_class_column: bool
 def _class_problems(competition: Competition) -> list[Any]:
     names = competition.classes
     if competition.rows == "class" and not names:
-        return [(("classes",), ValueError("rows: class needs the names of the classes"), None)]
+        return [(("classes",), ValueError("rows: class requires the names of the classes"), None)]
     if competition.rows != "class" and names:
-        return [(("classes",), ValueError(f"rows: {competition.rows} has no classes; did you mean rows: class?"), None)]
+        return [(("classes",), ValueError(f"classes require rows: class, received rows: {competition.rows}"), None)]
     if len(set(names)) < len(names):
-        return [(("classes",), ValueError(f"a name stands twice in {', '.join(names)}"), None)]
+        return [(("classes",), ValueError(f"duplicate name in {', '.join(names)}"), None)]
     return []
 
 
 def _format_problems(competition: Competition, columns: Sequence[str], template: str) -> list[tuple[str, str]]:
-    """What is wrong with columns and the id in them: keys and words."""
+    """The keys that are invalid in columns and id pattern, each with its message."""
     if len(set(columns)) < len(columns):
-        return [("columns", f"a name stands twice in {', '.join(columns)}")]
+        return [("columns", f"duplicate name in {', '.join(columns)}")]
     if len(columns) == 3 and competition.rows != "class":
-        return [("columns", f"with rows: {competition.rows} there are two, id and mask; received {', '.join(columns)}")]
+        return [
+            ("columns", f"rows: {competition.rows} requires two columns, id and mask; received {', '.join(columns)}")
+        ]
     wanted = [_ID] + [_CLASS] * (competition.rows == "class" and len(columns) == 2)
     if sorted(_BRACES.findall(template)) != sorted(wanted):
-        return [("id", f"expected {' and '.join(wanted)} in it, once, and no other braces; received {template!r}")]
+        return [("id", f"expected {' and '.join(wanted)} once, and no other braces, received {template!r}")]
     return []
 
 
@@ -172,13 +172,14 @@ def find_competition(name: str) -> Competition:
 
     Raises:
         UnknownNameError: there is no such preset.
-        ConfigError, MissingFileError: what is wrong in the file, with line and key.
+        ConfigError: the file is invalid.
+        MissingFileError: the file does not exist.
     """
     return _read(_file_of(name), ())
 
 
 def is_competition_file(name: str) -> bool:
-    """Whether it is the path of a file rather than the name of a preset."""
+    """Whether the name is the path of a file rather than a preset."""
     return name.endswith((".yaml", ".yml", ".json"))
 
 
@@ -189,11 +190,11 @@ def _file_of(name: Any, folder: Path = Path()) -> Path:
         return folder / name
     if name not in PRESETS:
         raise UnknownNameError(name, [*PRESETS, "the path of a .yaml file"])
-    return Path(__file__).with_name("presets") / f"{name}.yaml"
+    return _PRESET_FILES / f"{name}.yaml"
 
 
 def _read(path: Path, children: tuple[Path, ...]) -> Competition:
-    """Read a file and what it extends; `children` are the files that extend it."""
+    """Read a file and the one that it extends; `children` are the files that extend it."""
     document = read_document(path)
     tree = document.tree
     if "extends" in tree:
@@ -201,7 +202,7 @@ def _read(path: Path, children: tuple[Path, ...]) -> Competition:
         try:
             parent = _file_of(tree["extends"], path.parent)
         except UnknownNameError as error:
-            raise ConfigError(f"{where}: {describe_unknown_name(error)}") from error
+            raise ConfigError(f"{where}: {not_valid(error.received, error.allowed)}") from error
         except ValueError as error:
             raise ConfigError(f"{where}: {error}") from error
         if parent in children:
@@ -214,16 +215,16 @@ def _read(path: Path, children: tuple[Path, ...]) -> Competition:
     except ValidationError as error:
         document = Document(tree, document.positions)
         problems = describe_problems(error, Competition, document, str(path))
-        raise ConfigError("\n".join(problems), "What a competition may say: docs/competitions.md") from error
+        raise ConfigError("\n".join(problems), "All keys of a competition: docs/competitions.md") from error
 
 
 def _changed(parent: Competition, tree: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a competition with some of them changed."""
+    """The keys of a competition, some of them replaced."""
     return parent.model_dump() | {key: value for key, value in tree.items() if key != "extends"}
 
 
 def _resolved(value: Any) -> Any:
-    """What a name stands for, and a mapping that changes keys of what it `extends`."""
+    """The competition of a name, or the keys of a mapping together with those of the competition that it `extends`."""
     if isinstance(value, str):
         return _read(_existing(value), ())
     if not isinstance(value, dict) or "extends" not in value:
@@ -235,7 +236,11 @@ def _resolved(value: Any) -> Any:
 
 
 def _existing(name: Any) -> Path:
-    """The file of a competition that a configuration names; ValueError where there is none, for its key to be told."""
+    """The file of a competition that a configuration names.
+
+    Raises:
+        ValueError: there is no such file; the message is reported at its key.
+    """
     path = _file_of(name)
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
@@ -243,7 +248,7 @@ def _existing(name: Any) -> Path:
 
 
 PLAIN = Competition.model_validate({"name": "plain", "metric": "dice", "columns": ("id", "rle_mask")})
-"""One column-major mask an image, in two columns of any names: what is meant where no competition is named."""
+"""The plain format, used without a competition: two columns of any names, one column-major mask per image."""
 
 CompetitionValue = Annotated[Competition | None, BeforeValidator(_resolved)]
-"""A preset's name, the path of a file, `{extends: NAME, …}` with changed keys, or all keys."""
+"""The name of a preset, the path of a file, `{extends: NAME, …}` with changed keys, or all keys."""

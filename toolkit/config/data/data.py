@@ -1,23 +1,23 @@
-"""What config.yaml may say of the data."""
+"""The keys of `data`."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, CompetitionValue
-from toolkit.config.yaml.fields import FilePath, own_names
-from toolkit.config.yaml.named_calls import ClosedModel, UnknownNameError, is_own, read_call
+from toolkit.config.yaml.fields import FilePath, FiniteNumber, plugin_names
+from toolkit.config.yaml.named_calls import ClosedModel, UnknownNameError, is_plugin, read_call
 
 PixelValue = Annotated[int, Field(ge=0, lt=65536)]
 SeveralValues = Annotated[tuple[PixelValue, ...], Field(min_length=1)]
 PixelValues = Annotated[PixelValue | SeveralValues, Field(union_mode="left_to_right")]
 NamedValues = Annotated[dict[str, PixelValues], Field(min_length=1)]
 
-IGNORE_NAMES = ("void", "ignore")
-"""Names in `mask_values`, `colors` and `value_ranges` that stand for ignored pixels, unless a class is called so."""
+IGNORED_NAME = "ignore"
+"""The name of ignored pixels in `mask_values`, `colors` and `value_ranges`, unless a class has this name."""
 
 _PATTERN_PARTS = re.compile(r"\{[^{}]*\}|[{}]")
 
@@ -51,9 +51,9 @@ def _pattern(allowed: tuple[str, ...]) -> AfterValidator:
         parts = _PATTERN_PARTS.findall(text)
         unknown = [part for part in parts if part not in allowed]
         if unknown or "{id}" not in parts or text.startswith(("/", "../", "./")):
-            others = f", and perhaps {' and '.join(allowed[1:])}" if len(allowed) > 1 else ""
+            others = f" and optionally {' and '.join(allowed[1:])}" if len(allowed) > 1 else ""
             raise ValueError(
-                f'expected a file name below the folder with {{id}} in it, such as "{{id}}_label.png"{others}; '
+                f'expected a file name below the folder that contains {{id}}{others} (for example "{{id}}_label.png"), '
                 f"received {text!r}"
             )
         return text
@@ -61,29 +61,28 @@ def _pattern(allowed: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
-class OwnSource(ClosedModel):
-    """A class of the user's that gives images and masks."""
+class UserSource(ClosedModel):
+    """A class of plugins.py, or at a dotted path, that provides images and masks."""
 
-    name: str = Field(description="Of the class: in plugins.py, or a dotted path.")
-    arguments: dict[str, Any] = Field(default_factory=dict, description="What it is made with.")
-    file: FilePath | None = Field(None, description="The plugins.py that defines it.")
+    name: str = Field(description="Name of the class: one of plugins.py, or a dotted path.")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Arguments of the class.")
+    file: FilePath | None = Field(None, description="The plugins.py that defines the class.")
 
 
-def _own_source(value: Any, info: ValidationInfo) -> Any:
+def _user_source(value: Any, info: ValidationInfo) -> Any:
     if value is None or (isinstance(value, Mapping) and {"name", "file"} <= set(value)):
         return value
     call = read_call(value)
-    own = own_names(info)
-    if not is_own(call.name, own):
-        raise UnknownNameError(call.name, [*own, "a class of plugins.py", "a dotted path"])
-    plugins = (info.context or {}).get("plugins") if call.name in own else None
-    return {"name": call.name, "arguments": dict(call.arguments), "file": plugins}
+    plugins = plugin_names(info)
+    if not is_plugin(call.name, plugins):
+        raise UnknownNameError(call.name, [*plugins, "a class of plugins.py", "a dotted path"])
+    file = (info.context or {}).get("plugins_file") if call.name in plugins else None
+    return {"name": call.name, "arguments": dict(call.arguments), "file": file}
 
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Range = Annotated[tuple[Number, Number], AfterValidator(_range)]
+Range = Annotated[tuple[FiniteNumber, FiniteNumber], AfterValidator(_range)]
 ValueRanges = Annotated[
-    tuple[Annotated[tuple[Number, Number], AfterValidator(_wide)], ...],
+    tuple[Annotated[tuple[FiniteNumber, FiniteNumber], AfterValidator(_wide)], ...],
     Field(min_length=1),
     BeforeValidator(lambda value: (value,) if _is_pair(value) else value),
 ]
@@ -96,73 +95,88 @@ Encoding = Literal["values", "bits", "channels", "instances"]
 
 
 class SourceKeys(ClosedModel):
-    """Images and where their masks come from."""
+    """Keys of a source of images and masks."""
 
     images: Folders | None = Field(
-        None, description="Folder of the training images (png, jpg, tif, bmp, gif, webp, npy, npz), or a list of "
-        "folders whose images are the channels of one. The id of an image is its file name without the extension.",
-    )  # fmt: skip
+        None,
+        description="Folder of the training images (png, jpg, tif, bmp, gif, webp, npy, npz), or a list of "
+        "folders whose images are the channels of one image. The id of an image is its file name "
+        "without the extension.",
+    )
     image_name: ImageName | None = Field(
-        None, description='How image files are called, `{id}` standing for the id: `"{id}_sat.jpg"`, '
-        '`"{id}/images/{id}.png"`; `*` stands for anything.',
-    )  # fmt: skip
+        None,
+        description="Pattern of the image file names: `{id}` stands for the id, `*` for any text. Examples: "
+        '`"{id}_sat.jpg"`, `"{id}/images/{id}.png"`.',
+    )
     value_range: ValueRanges | None = Field(
-        None, description="For images of 16 bits, whole or floating-point numbers: the values that become 0 and 255, "
-        "`[0, 4095]`, or a list with one pair for each channel. Left out, 16 bits keep their upper 8.",
-    )  # fmt: skip
+        None,
+        description="For images of 16 bits, 32 bits or floating-point values: the values that become 0 and 255, "
+        "`[0, 4095]`, or a list with one pair for each channel. Default: images of 16 bits keep their "
+        "upper 8 bits.",
+    )
     masks: FilePath | None = Field(
-        None, description="Folder of mask files named like the images (png, tif, bmp, gif, npy, npz; every value above "
-        "0 is foreground unless the keys below say otherwise) or of labelme's JSON files, a COCO JSON file, or a CSV "
-        "file of run-length encodings, which `competition` describes. Without one: first column the id, second the "
-        "column-major `start length` pairs, empty or -1 for no mask; several rows of one image are united. See "
-        "docs/data.md.",
-    )  # fmt: skip
+        None,
+        description="Masks: a folder of mask files named like the images (png, tif, bmp, gif, npy, npz; values "
+        "above 0 are foreground unless the keys below say otherwise), a folder of labelme JSON files, "
+        "a COCO JSON file, or a CSV file of run-length encodings in the format of `competition`. "
+        "Without a competition, the CSV file has the id in its first column and column-major `start "
+        "length` pairs in its second; an empty cell or -1 means no mask, and several rows of an image "
+        "are united. See docs/data.md.",
+    )
     mask_name: MaskName | None = Field(
-        None, description='How mask files are called, where not like the images: `"{id}_label.png"`; with `{class}` '
-        'one file for each class, `"{class}/{id}.png"`; with `*` several that are united, `"{id}/masks/*.png"`.',
-    )  # fmt: skip
+        None,
+        description="Pattern of the mask file names, where they differ from those of the images: "
+        '`"{id}_label.png"`; with `{class}`, one file per class (`"{class}/{id}.png"`); with `*`, '
+        'several files that are united (`"{id}/masks/*.png"`).',
+    )
     mask_encoding: Encoding | None = Field(
-        None, description="What pixels of mask files say: `values` (one of each class; so if left out), `bits` or "
-        "`channels` (one of each class, which may share pixels), or `instances` (a number for each object).",
-    )  # fmt: skip
+        None,
+        description="Meaning of the pixels of mask files: `values` (default; one value per class), `bits` or "
+        "`channels` (one per class, so that classes may overlap), or `instances` (a number per "
+        "object).",
+    )
     mask_values: Annotated[NamedValues | tuple[PixelValues, ...], Field(union_mode="left_to_right")] | None = Field(
-        None, description="Pixel value of each class in the mask files, or a list of values; with bits and channels "
-        "their numbers, from 0. As a list in the order of the classes, or by name, `{road: 1, car: [2, 3]}`: then "
-        "`classes` may leave some out, which become background. Left out: above 0 for a single class; 0, 1, … for "
-        "softmax; 1, 2, … for several sigmoid classes, where 0 is background. `[0]` turns masks whose foreground is "
-        "black.",
-    )  # fmt: skip
+        None,
+        description="Pixel value of each class in the mask files, or a list of values; with bits and channels, "
+        "their numbers from 0. Either a list in the order of the classes, or by name, `{road: 1, car: "
+        "[2, 3]}`; classes that `classes` leaves out become background. Default: values above 0 for a "
+        "single class; 0, 1, … with softmax; 1, 2, … for several sigmoid classes, where 0 is "
+        "background. `[0]` inverts masks with black foreground.",
+    )
     colors: Annotated[dict[str, ColourValue], Field(min_length=1)] | None = Field(
         None, description='Colour of each class in the mask files: `{road: [128, 64, 128], car: "#00008e"}`.'
     )
     value_ranges: Annotated[dict[str, Range], Field(min_length=1)] | None = Field(
-        None, description="Lowest and highest pixel value of each class, `{hot: [180, 255]}`: of the image itself, if "
-        "there are no masks, or of the mask files.",
-    )  # fmt: skip
+        None,
+        description="Lowest and highest pixel value of each class, `{hot: [180, 255]}`: of the mask files, or of "
+        "the images if there are no masks.",
+    )
     ignore: PixelValues | None = Field(
-        None, description="Pixel value, or values, of void pixels, which neither loss nor metric looks at; in colours "
-        "and ranges void has a name, `void`.",
-    )  # fmt: skip
-    source: Annotated[OwnSource | None, BeforeValidator(_own_source)] = Field(
-        None, description="Your own source instead of images and masks: a class of plugins.py, or `{Name: {argument: "
-        "value}}`. See docs/data.md.",
-    )  # fmt: skip
+        None,
+        description="Pixel value of ignored pixels, or a list of values. Neither the loss nor the metrics count "
+        "these pixels. With `colors` and `value_ranges`, use the name `ignore` there instead.",
+    )
+    source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
+        None,
+        description="Class of plugins.py that provides images and masks, instead of files: a name, or `{Name: "
+        "{argument: value}}`. See docs/data.md.",
+    )
 
     @property
     def encoding(self) -> Encoding:
-        """What pixels of mask files say."""
+        """The meaning of the pixels of mask files."""
         return self.mask_encoding or "values"
 
     @property
     def named(self) -> Mapping[str, Any] | None:
-        """What stands for each name, where names are given: colours, ranges or values."""
+        """The colour, range or value of each class name; None if none of these keys names classes."""
         if isinstance(self.mask_values, dict):
             return self.mask_values
         return self.colors if self.colors is not None else self.value_ranges
 
     @property
     def ranges(self) -> tuple[tuple[float, float], ...]:
-        """`value_range` as one pair or one for each channel; none if it is left out."""
+        """`value_range` as one pair, or one pair for each channel; empty if it is not set."""
         return self.value_range or ()
 
     @property
@@ -173,71 +187,75 @@ class SourceKeys(ClosedModel):
         return self.images if isinstance(self.images, tuple) else (self.images,)
 
 
-class ExtraData(SourceKeys):
-    """Further images with masks. Keys that say how files are called and read are those of `data` if left out."""
+class MergedSource(SourceKeys):
+    """A further source. The keys that describe file names and mask values default to those of `data`."""
 
-
-class MergedData(SourceKeys):
-    """A further source; keys that say how files are called and read are those of `data` if left out."""
-
-    prefix: str = Field("", description="What its ids begin with, so that no two sources have the same.")
+    prefix: str = Field("", description="Prefix of the ids of this source, which makes them unique.")
 
 
 class DataConfig(SourceKeys):
-    """Where the data lie. Paths are relative to the file that names them."""
+    """Images, masks and everything else that is read. Paths are relative to the file that contains them."""
 
-    merge: tuple[MergedData, ...] = Field(
-        (), description="Further sources that are united with this one, or all of them: a list of `{images: …, masks: "
-        "…}`, each with a `prefix` for its ids where they are not all different.",
-    )  # fmt: skip
+    merge: tuple[MergedSource, ...] = Field(
+        (),
+        description="Further sources that are united with this one: a list of `{images: …, masks: …}`, each with "
+        "a `prefix` where ids would collide. With `merge` alone, `images` may be left out.",
+    )
     competition: CompetitionValue = Field(
-        None, description="What labels and submissions look like, and the metric: "
-        f"{', '.join(PRESETS)}; `{{extends: NAME, empty: none}}` with changed keys; or the path of a .yaml file. Left "
-        "out: one column-major mask an image. See docs/competitions.md.",
-    )  # fmt: skip
+        None,
+        description=f"Format of labels and submissions, and the metric: one of {', '.join(PRESETS)}; `{{extends: NAME, "
+        "empty: none}` with changed keys; or the path of a .yaml file. Default: one column-major mask per image. See "
+        "docs/competitions.md.",
+    )
     test: Folders | None = Field(
-        None, description="Folder of the test images, or a list as in `images`, read as these are; without it nothing "
-        "can be submitted.",
-    )  # fmt: skip
-    test_source: Annotated[OwnSource | None, BeforeValidator(_own_source)] = Field(
-        None, description="Your own source of the test images instead of `test`; items need no mask."
+        None,
+        description="Folder of the test images, or a list as in `images`. Required for a submission.",
+    )
+    test_source: Annotated[UserSource | None, BeforeValidator(_user_source)] = Field(
+        None,
+        description="Class of plugins.py that provides the test images, instead of `test`; its items need no masks.",
     )
     sample_submission: FilePath | None = Field(
-        None, description="The competition's sample submission: gives columns, ids and their order."
+        None, description="Sample submission of the competition, which gives columns, ids and their order."
     )
     metadata: FilePath | None = Field(
-        None, description="CSV file with a row for each image: groups and strata of folds, weights, or anything else."
+        None,
+        description="CSV file with one row for each image: groups and strata of folds, weights, and other columns.",
     )
     metadata_id: str | None = Field(
-        None, description="Its column of the ids, with or without extension. Left out: the first."
+        None, description="Column of the ids in `metadata`, with or without file extension. Default: the first column."
     )
     weights: str | None = Field(
-        None, description="Its column of weights: how often images are drawn for training, in proportion; 0 is never."
+        None,
+        description="Column of `metadata` with sampling weights: images are drawn for training in proportion to "
+        "them; 0 means never.",
     )
     external_negatives: FilePath | None = Field(
-        None, description="Folder of images that show nothing of what is looked for: they join the training part of "
-        "every fold, never validation.",
-    )  # fmt: skip
-    extra_train_data: tuple[ExtraData, ...] = Field(
-        (), description="Further images with masks, `{images: FOLDER, masks: FOLDER_OR_CSV}` or a list of these: they "
-        "join the training part of every fold, never validation.",
-    )  # fmt: skip
+        None,
+        description="Folder of images without foreground. Every fold trains on them; they are never used for "
+        "validation.",
+    )
+    extra_train_data: tuple[SourceKeys, ...] = Field(
+        (),
+        description="Further images with masks: a list of `{images: FOLDER, masks: FOLDER_OR_CSV}`. Every fold "
+        "trains on them; they are never used for validation.",
+    )
 
     @property
     def table_format(self) -> Competition:
-        """How tables of masks and submissions look: as the competition says, or the plain form."""
+        """The format of mask tables and submissions: that of the competition, or the plain format."""
         return self.competition or PLAIN
 
     @property
     def is_source(self) -> bool:
-        """Whether it has images itself, and not only those that are merged."""
+        """Whether it has images of its own, besides the merged sources."""
         return self.images is not None or self.source is not None or not self.merge
 
     def completed(self, entry: SourceKeys) -> SourceKeys:
-        """One of the further sources, with what it leaves out taken from here."""
+        """One of the further sources, with its missing keys taken from here."""
         keys: tuple[str, ...] = ("image_name", "value_range")
         if entry.source is not None:
-            # Its masks have no files: colours, ranges and encodings of those of `data` say nothing of them.
+            # Its masks are not files: colours, ranges and encodings of mask files do not apply to them.
             of_files = any(getattr(self, key) is not None for key in ("mask_encoding", "colors", "value_ranges"))
             keys = ("value_range",) if of_files else ("value_range", "mask_values", "ignore")
         elif entry.masks is None or entry.masks.suffix.lower() not in TABLE_SUFFIXES:
@@ -248,18 +266,9 @@ class DataConfig(SourceKeys):
         missing = {key: getattr(self, key) for key in keys if getattr(entry, key) is None}
         return entry.model_copy(update=missing)
 
-    @field_validator("extra_train_data", "merge", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        if not isinstance(value, dict | tuple | list):
-            raise ValueError(
-                f"expected {{images: FOLDER, masks: FOLDER_OR_CSV}} or a list of these, received {value!r}"
-            )
-        return (value,) if isinstance(value, dict) else value
-
 
 TABLE_SUFFIXES = (".csv", ".json")
-"""Of files that hold the masks of all images."""
+"""Suffixes of files that hold the masks of all images."""
 
 CODING_KEYS = ("mask_encoding", "mask_values", "colors", "value_ranges", "ignore")
-"""Keys that say what the pixels of masks mean; they belong together."""
+"""Keys that define the meaning of mask pixels; they belong together."""

@@ -1,4 +1,4 @@
-"""What config.yaml may say of folds: what is spread evenly, and what stays together."""
+"""The keys about folds: what is distributed evenly, and what stays together."""
 
 import re
 from typing import Annotated, Any
@@ -9,16 +9,16 @@ from toolkit.config.yaml.fields import FilePath
 from toolkit.config.yaml.named_calls import ClosedModel
 
 COVERAGE, CLASSES = "coverage", "classes"
-"""Words for what is known of images without a table."""
+"""Values of `stratified` that are not columns of `data.metadata`."""
 
 
 def _pattern(text: str) -> str:
     try:
         groups = re.compile(text).groups
     except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+        raise ValueError(f"{text!r} is not a valid regular expression: {error}") from error
     if not groups:
-        raise ValueError(f'{text!r} names no group: put its part in parentheses, such as "(.+)_\\d+"')
+        raise ValueError(f'{text!r} has no group: put the part that names it in parentheses, for example "(.+)_\\d+"')
     return text
 
 
@@ -43,10 +43,10 @@ Stratified = Annotated[bool | Column | Columns, Field(union_mode="left_to_right"
 
 
 class GroupPattern(ClosedModel):
-    """Groups by the id."""
+    """Groups derived from the ids."""
 
     pattern: Annotated[str, AfterValidator(_pattern)] = Field(
-        description="Regular expression that fits a whole id; its parts in parentheses name the group."
+        description="Regular expression that matches a whole id; its parenthesised parts are the group."
     )
 
 
@@ -54,7 +54,7 @@ Groups = Annotated[Column | GroupPattern, Field(union_mode="left_to_right")]
 
 
 def spread(stratified: bool | str | tuple[str, ...]) -> tuple[str, ...]:
-    """The words and columns of `stratified`, each once."""
+    """The words and columns of `stratified`, without duplicates."""
     if isinstance(stratified, bool):
         return (COVERAGE,) if stratified else ()
     return (stratified,) if isinstance(stratified, str) else tuple(dict.fromkeys(stratified))

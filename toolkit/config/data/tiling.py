@@ -1,26 +1,25 @@
-"""What config.yaml may say of large images: patches, parts and tiles."""
+"""The keys about large images: patches and tiles."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from toolkit.config.yaml.fields import PositiveInteger
+from toolkit.config.yaml.fields import PositiveInteger, Share
 from toolkit.config.yaml.named_calls import ClosedModel
 from toolkit.core.images.tiles import TileWeights
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
 
 class PatchesConfig(ClosedModel):
-    """Training on windows of the network's shape, drawn anew every epoch; prediction by tiles."""
+    """Training on windows of the network's shape that are drawn at random every epoch; prediction by tiles."""
 
-    per_image: PositiveInteger = Field(8, description="Patches for each training image and epoch, on average.")
+    per_image: PositiveInteger = Field(8, description="Mean number of patches per training image and epoch.")
     positive_share: Share | None = Field(
-        0.5, description="Share of the patches that show foreground; the others show none. `negatives` of a stage, "
-        "other than `real`, says it instead. `null`: patches lie anywhere.",
-    )  # fmt: skip
+        0.5,
+        description="Share of the patches with foreground; the others have none. `negatives` of a stage, unless "
+        "`real`, takes precedence. `null`: patches are drawn anywhere.",
+    )
     scale: Annotated[float, Field(ge=0.05, le=8)] = Field(
-        1.0, description="Images are scaled by this before windows are cut: with 0.5 a patch shows four times as much."
+        1.0, description="Scale of the images before patches are cut: with 0.5, a patch covers four times the area."
     )
 
 
@@ -28,9 +27,10 @@ class TilesConfig(ClosedModel):
     """How tiles overlap in validation and prediction, and how they are blended."""
 
     overlap: Annotated[float, Field(ge=0, le=0.9)] = Field(
-        0.25, description="Share of a tile's side that its neighbour sees too, at least."
+        0.25, description="Minimum share of the side of a tile that overlaps its neighbour."
     )
     blend: TileWeights = Field(
-        "hann", description="How much a tile counts from its middle to its edge: `hann` and `gaussian` ever less, "
-        "`flat` everywhere the same.",
-    )  # fmt: skip
+        "hann",
+        description="Weight of the pixels of a tile: `hann` and `gaussian` fall from the middle to the edge, "
+        "`flat` is constant.",
+    )

@@ -1,1 +1,1 @@
-"""Keys about training: stages, losses, optimizers, schedules, augmentation, networks."""
+"""Keys about training: losses, optimizers, schedules, augmentation, networks, stages."""

@@ -1,32 +1,35 @@
-"""What `augmentation` and `transforms` in config.yaml may say: transforms of images with their labels, in order."""
+"""The values of `augmentation` and `transforms`: transforms of images with their labels, in order."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 
 from pydantic import Field
 
-from toolkit.config.training.imgaug import FIRST_ARGUMENTS, is_imgaug, translate
+from toolkit.config.yaml.fields import Count, Share
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
-    ProblemsAtError,
-    UnknownNameError,
     checked_arguments,
-    is_own,
+    is_plugin,
+    problem_at,
+    read_all,
+    unknown_at,
 )
 from toolkit.config.yaml.yaml_files import KeyPath
 
-GROUPS = ("OneOf", "SomeOf", "Sequential", "Sometimes")
-"""Names that hold other transforms. `Sometimes` is imgaug's word for `Sequential`."""
+GROUPS = ("OneOf", "SomeOf", "Sequential")
+"""Transforms that hold other transforms."""
 
 BACKGROUND_REPLACER = "BackgroundReplacer"
 
-_CHILDREN = ("transforms", "then_list", "children")  # the latter two are imgaug's
+FLIPS = {"Fliplr": "HorizontalFlip", "Flipud": "VerticalFlip"}
+"""imgaug's names of flips, and albumentations' names of the same transforms."""
 
 # fmt: off
 PRESETS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
-    # Mirroring and a little moving: safe wherever left and right mean the same.
+    # Mirroring and small shifts: safe wherever left and right mean the same.
     "light": (
         {"HorizontalFlip": 0.5},
         {"Affine": {"translate_percent": (-0.06, 0.06), "scale": (0.95, 1.05), "keep_ratio": True, "border_mode": 2,
@@ -43,7 +46,7 @@ PRESETS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
             {"GaussianBlur": {"sigma_limit": (0.3, 1.2), "p": 1.0}},
         )}},
     ),
-    # For few images or large networks: shapes bend, pieces are missing, the lighting changes.
+    # For few images or large networks: shapes bend, holes appear, the lighting changes.
     "heavy": (
         {"HorizontalFlip": 0.5},
         {"Affine": {"translate_percent": (-0.1, 0.1), "scale": (0.75, 1.3), "keep_ratio": True, "rotate": (-25, 25),
@@ -67,18 +70,20 @@ PRESETS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     ),
 }
 # fmt: on
-"""Augmentations by a single word. The border modes mirror what lies at the edge (2 is OpenCV's BORDER_REFLECT)."""
+"""Augmentations by name. Border mode 2 is OpenCV's BORDER_REFLECT: it mirrors the image at its edge."""
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A transform or a group of them.
+    """A transform or a group of transforms.
 
-    `name` is one of albumentations, of GROUPS (but `Sometimes`), of
-    toolkit.learning.augmentation.imgaug_transforms, BACKGROUND_REPLACER or
-    the user's own; names of imgaug are translated already. `path` leads to where it stands below the value that was
-    parsed: below `augmentation` or `transforms`. `preset` is the preset that it is from: such a transform is left out
-    where it cannot do the number of channels.
+    Attributes:
+        name: of albumentations, of GROUPS, BACKGROUND_REPLACER, or of plugins.py.
+        arguments: by name, as in config.yaml.
+        children: the transforms of a group; those that a BACKGROUND_REPLACER applies first.
+        path: key path of the transform below `augmentation` or `transforms`.
+        preset: name of the preset it comes from, or empty. A preset skips transforms that do not support the number of
+            channels.
     """
 
     name: str
@@ -89,31 +94,28 @@ class Transform:
 
 
 class BackgroundReplacer(ClosedModel):
-    """Arguments of BACKGROUND_REPLACER: everything that the labels call background gives way to another picture."""
+    """Arguments of BACKGROUND_REPLACER, which replaces the background (by the labels) with another picture."""
 
     path: str = Field(description="Folder of the background images.")
-    rate: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="Share of images that keep their background.")
-    erosion: Annotated[int, Field(ge=0)] | tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = Field(
-        0, description="Pixels, or a range of them, by which the foreground is narrowed before it is pasted: hides a "
-        "rim of the old background. Labels stay."
+    rate: Share = Field(0.5, description="Share of images that keep their background.")
+    erosion: Count | tuple[Count, Count] = Field(
+        0, description="Number of pixels, or a range, by which the foreground is eroded before it is pasted, to hide a "
+        "rim of the old background. The labels do not change."
     )  # fmt: skip
 
 
-def parse_augmentation(value: Any, own: Collection[str] = ()) -> tuple[Transform, ...]:
-    """Read transforms in any form that config.yaml may give them.
-
-    Forms: `light`, `medium` or `heavy`; `{Name: probability or arguments, …}`; a list of such pairs, of presets and of
-    bare names; groups hold any of these. Names of imgaug are translated to albumentations.
+def parse_augmentation(value: Any, plugins: Collection[str] = ()) -> tuple[Transform, ...]:
+    """Read transforms: a preset, `{Name: probability or arguments, …}`, or a list of presets, names and such pairs.
 
     Args:
         value: plain data.
-        own: names that the user's plugins.py defines; they come before all others.
+        plugins: names that the user's plugins.py defines; they take precedence over all other names.
 
     Raises:
-        ProblemsAtError: with the key path below the value of everything that is wrong. Whether albumentations knows a
-            name and its arguments, only toolkit.learning.augmentation.augmentation can tell.
+        ProblemsAtError: everything that is invalid, with key paths below the value. Whether albumentations has a
+            transform and its arguments is checked by toolkit.learning.augmentation.transforms.
     """
-    return _many(value, (), own)
+    return _many(value, (), plugins)
 
 
 def background_folders(value: Any) -> tuple[KeyPath, ...]:
@@ -129,143 +131,105 @@ def _folders(value: Any, path: KeyPath) -> Iterator[KeyPath]:
         yield from _folders(inner, (*path, key))
 
 
-def _many(value: Any, path: KeyPath, own: Collection[str]) -> tuple[Transform, ...]:
+def _many(value: Any, path: KeyPath, plugins: Collection[str]) -> tuple[Transform, ...]:
     if value is None:
         return ()
     if isinstance(value, str):
-        return _word(value, path, own)
+        return _word(value, path, plugins)
     if isinstance(value, Mapping):
-        return _gathered([(_named, (name, inner, (*path, name), own)) for name, inner in value.items()])
+        return tuple(read_all(partial(_named, name, inner, (*path, name), plugins) for name, inner in value.items()))
     if isinstance(value, list | tuple):
-        return _gathered([(_entry, (entry, (*path, index), own)) for index, entry in enumerate(value)])
-    raise _problem(
-        path, f"expected {', '.join(PRESETS)}, `Name: parameters` pairs or a list of them, received {value!r}"
-    )
+        entries = read_all(partial(_entry, entry, (*path, index), plugins) for index, entry in enumerate(value))
+        return sum(entries, ())
+    forms = f"{', '.join(PRESETS)}, `Name: parameters` pairs or a list of these"
+    raise problem_at(path, f"expected {forms}, received {value!r}")
 
 
-def _gathered(readings: list[tuple[Callable[..., tuple[Transform, ...]], tuple[Any, ...]]]) -> tuple[Transform, ...]:
-    """All transforms, or all problems at once."""
-    found: list[Transform] = []
-    problems: list[Any] = []
-    for read, arguments in readings:
-        try:
-            found.extend(read(*arguments))
-        except ProblemsAtError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ProblemsAtError(problems)
-    return tuple(found)
-
-
-def _entry(entry: Any, path: KeyPath, own: Collection[str]) -> tuple[Transform, ...]:
+def _entry(entry: Any, path: KeyPath, plugins: Collection[str]) -> tuple[Transform, ...]:
     if isinstance(entry, str):
-        return _word(entry, path, own)
+        return _word(entry, path, plugins)
     if not isinstance(entry, Mapping) or len(entry) != 1:
-        raise _problem(path, "each entry of the list must be one `Name: parameters` pair, a preset or a name")
+        raise problem_at(path, "expected a preset, a name, or one `Name: parameters` pair")
     ((name, value),) = entry.items()
-    return _named(name, value, (*path, name), own)
+    return (_named(name, value, (*path, name), plugins),)
 
 
-def _word(word: str, path: KeyPath, own: Collection[str]) -> tuple[Transform, ...]:
-    if word in PRESETS and word not in own:
+def _word(word: str, path: KeyPath, plugins: Collection[str]) -> tuple[Transform, ...]:
+    if word in PRESETS and word not in plugins:
         return tuple(_of_preset(transform, word, path) for transform in _many(PRESETS[word], (), ()))
-    if not word[:1].isupper() and not is_own(word, own):
-        raise ProblemsAtError([(path, UnknownNameError(word, [*PRESETS, *own]), None)])
-    return _named(word, None, path, own)
+    if not word[:1].isupper() and not is_plugin(word, plugins):
+        raise unknown_at(path, word, [*PRESETS, *plugins])
+    return (_named(word, None, path, plugins),)
 
 
 def _of_preset(transform: Transform, preset: str, path: KeyPath) -> Transform:
-    """The transform of a preset stands where the word stands."""
+    """The transform of a preset, with the key path of the preset's name."""
     children = tuple(_of_preset(child, preset, path) for child in transform.children)
     return Transform(transform.name, transform.arguments, children, path, preset)
 
 
-def _named(name: str, value: Any, path: KeyPath, own: Collection[str]) -> tuple[Transform, ...]:
-    if name in PRESETS and name not in own:
-        raise _problem(path, f"{name} is a whole augmentation and takes no parameters: write it as an entry of a list")
-    if name in ("p", "n", "replace"):
-        raise _problem(path, f"{name} stands among transforms; groups take it beside `transforms:`")
-    if name in GROUPS and not is_own(name, own):
-        return (_group(name, value, path, own),)
-    if name == BACKGROUND_REPLACER and not is_own(name, own):
-        return (_background(value, path, own),)
-    arguments = _arguments(name, value, path)
-    if is_own(name, own) or not is_imgaug(name, value):
-        return (Transform(name, _with_probability(arguments, path), (), path),)
-    try:
-        translated, arguments = translate(name, arguments)
-    except ValueError as error:
-        raise _problem(path, f"imgaug's {name}: {error}") from error
-    return (Transform(translated, _with_probability(arguments, path), (), path),)
+def _named(name: str, value: Any, path: KeyPath, plugins: Collection[str]) -> Transform:
+    arguments = _arguments(value, path)
+    if is_plugin(name, plugins):
+        return Transform(name, arguments, (), path)
+    if name in PRESETS:
+        raise problem_at(path, f"the preset {name} takes no parameters; write it as an entry of a list: - {name}")
+    if name in GROUPS:
+        return _group(name, arguments, path, plugins)
+    if name == BACKGROUND_REPLACER:
+        return _background(arguments, path, plugins)
+    if name == "Affine" and arguments and "p" not in arguments:
+        arguments = _affine_of_imgaug(arguments)
+    return Transform(FLIPS.get(name, name), arguments, (), path)
 
 
-def _arguments(name: str, value: Any, path: KeyPath) -> Mapping[str, Any]:
-    """The arguments by name: a bare value is the probability, with names of imgaug the first argument."""
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        return value
-    first: str | None = "p"
-    allowed: tuple[type, ...] = (int, float)
-    if is_imgaug(name, value):
-        first, allowed = FIRST_ARGUMENTS.get(name), (int, float, tuple, list)
-    if first is None or isinstance(value, bool) or not isinstance(value, allowed):
-        raise _problem(path, f"expected a probability or `parameter: value` pairs, received {value!r}")
-    return {first: value}
+def _affine_of_imgaug(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """imgaug applies an Affine without `p` to every image, and scales both axes alike where `scale` is one range."""
+    alike = {"keep_ratio": True} if isinstance(arguments.get("scale"), list | tuple) else {}
+    return {**alike, **arguments, "p": 1.0}
 
 
-def _with_probability(arguments: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any]:
-    if "p" in arguments:
-        _check_probability(arguments["p"], path)
+def _arguments(value: Any, path: KeyPath) -> Mapping[str, Any]:
+    """The arguments by name; a number is the probability."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = {"p": value}
+    if value is not None and not isinstance(value, Mapping):
+        raise problem_at(path, f"expected a probability or `parameter: value` pairs, received {value!r}")
+    arguments = value or {}
+    probability = arguments.get("p", 1)
+    if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
+        raise problem_at(path, f"p: expected a probability from 0 to 1, received {probability!r}")
     return arguments
 
 
-def _check_probability(value: Any, path: KeyPath) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise _problem(path, f"p: a probability is a number from 0 to 1, received {value!r}")
-    return float(value)
-
-
-def _group(name: str, value: Any, path: KeyPath, own: Collection[str]) -> Transform:
-    """`{p: …, transforms: […]}`, or the transforms alone: such a group is always applied."""
-    held = next((word for word in _CHILDREN if isinstance(value, Mapping) and word in value), None)
-    given = {"transforms": value}
-    if held is not None:
-        given = {"transforms" if key == held else key: inner for key, inner in value.items()}
-    allowed = {"transforms", "p", *(("n", "replace") if name == "SomeOf" else ())}
+def _group(name: str, given: Mapping[str, Any], path: KeyPath, plugins: Collection[str]) -> Transform:
+    """`{transforms: […], p: …}`; a group without `p` is always applied."""
+    allowed = ("transforms", "p", *(("n", "replace") if name == "SomeOf" else ()))
     for key in given:
         if key not in allowed:
-            raise ProblemsAtError([((*path, key), UnknownNameError(key, sorted(allowed)), None)])
-    children = _many(given["transforms"], path if held is None else (*path, held), own)
+            raise unknown_at((*path, key), key, allowed)
+    children = _many(given.get("transforms"), (*path, "transforms"), plugins)
     if not children:
-        raise _problem(path, f"{name} holds no transforms")
+        raise problem_at(path, f"{name} holds no transforms; expected {name}: {{transforms: […], p: 0.5}}")
     if name == "OneOf" and all(child.arguments.get("p") == 0 for child in children):
-        raise _problem(path, "OneOf: p of every transform is 0, so that none can be chosen")
-    # imgaug's Sometimes has a probability of a half where none is given; a group without one is meant as it stands.
-    probability = _check_probability(given.get("p", 0.5 if name == "Sometimes" else 1.0), path)
-    arguments: dict[str, Any] = {"p": probability}
+        raise problem_at(path, "OneOf: the p of every transform is 0, so none can be chosen")
+    arguments: dict[str, Any] = {"p": float(given.get("p", 1.0))}
     if name == "SomeOf":
         arguments |= {"n": _count(given.get("n", 1), len(children), path), "replace": bool(given.get("replace", False))}
-    return Transform("Sequential" if name == "Sometimes" else name, arguments, children, path)
+    return Transform(name, arguments, children, path)
 
 
 def _count(value: Any, available: int, path: KeyPath) -> tuple[int, int]:
-    """How many of a group are applied: the fewest and the most."""
+    """The smallest and the largest number of transforms of a group that are applied."""
     pair = value if isinstance(value, list | tuple) else (value, value)
     whole = len(pair) == 2 and all(isinstance(count, int) and not isinstance(count, bool) for count in pair)
     if not whole or not 0 <= pair[0] <= pair[1] <= available:
-        raise _problem(path, f"n: expected a whole number up to {available}, or a range of them, received {value!r}")
+        raise problem_at(path, f"n: expected a whole number from 0 to {available}, or a range, received {value!r}")
     return pair[0], pair[1]
 
 
-def _background(value: Any, path: KeyPath, own: Collection[str]) -> Transform:
-    if not isinstance(value, Mapping):
-        raise _problem(path, f"expected `path: FOLDER` and other arguments, received {value!r}")
-    plain = {key: inner for key, inner in value.items() if key != "augmenters"}
+def _background(given: Mapping[str, Any], path: KeyPath, plugins: Collection[str]) -> Transform:
+    plain = {key: inner for key, inner in given.items() if key != "augmenters"}
     checked = checked_arguments(Call(BACKGROUND_REPLACER, plain, path), BackgroundReplacer)
-    children = _many(value.get("augmenters"), (*path, "augmenters"), own)
+    children = _many(given.get("augmenters"), (*path, "augmenters"), plugins)
     return Transform(BACKGROUND_REPLACER, checked.model_dump(), children, path)
-
-
-def _problem(path: KeyPath, text: str) -> ProblemsAtError:
-    return ProblemsAtError([(path, ValueError(text), None)])

@@ -1,89 +1,88 @@
-"""What callbacks may say: what stops a stage early, lowers its learning rate, or logs it."""
+"""The values of `callbacks`: what stops a stage early, reduces its learning rate, or logs it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from toolkit.config.metrics import read_metric
-from toolkit.config.training.schedules import CyclicLR, Schedule, Variations, read_variations
+from toolkit.config.yaml.fields import Count, InnerShare, NotNegative, PositiveInteger
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
     ProblemsAtError,
     UnknownNameError,
     checked_arguments,
-    is_own,
+    is_plugin,
+    problem_at,
     read_calls,
+    unknown_at,
 )
 from toolkit.config.yaml.yaml_files import KeyPath
 
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Epochs = Annotated[int, Field(ge=0)]
-
 
 class Monitoring(ClosedModel):
-    """What every callback that watches a number may say."""
+    """Arguments of the callbacks that monitor a value."""
 
     monitor: str | None = Field(
-        None, description="What is watched at the end of each epoch: `loss`, `val_loss`, or a metric with or without "
-        "`val_` before it, which means the validation images in either case. The primary metric if left out."
-    )  # fmt: skip
-    mode: Literal["auto", "max", "min"] = Field(
-        "auto", description="Whether more is better (`max`) or less (`min`); `auto` knows it of losses and metrics."
+        None,
+        description="Value that is monitored after each epoch: `loss`, `val_loss`, or a metric, with or without "
+        "`val_` (metrics are always computed on validation images). Default: the primary metric.",
     )
-    verbose: bool | int = Field(0, description="Accepted and ignored: what is done is always told.")
+    mode: Literal["auto", "max", "min"] = Field(
+        "auto", description="Whether larger (`max`) or smaller (`min`) is better; `auto` depends on the loss or metric."
+    )
+    verbose: bool | int = Field(0, description="Accepted for compatibility with Keras and ignored.")
 
 
 class EarlyStopping(Monitoring):
-    """Ends a stage that no longer improves, as the callback of this name in Keras does.
+    """Ends a stage that no longer improves, like Keras's callback of this name.
 
-    The best weights are kept in any case, and the next stage starts from them.
+    The best weights are always kept, and the next stage starts from them.
     """
 
-    patience: Epochs = Field(description="Epochs without improvement after which the stage ends.")
-    min_delta: NotNegative = Field(0.0, description="What counts as an improvement: more than this.")
-    start_from_epoch: Epochs = Field(0, description="Epochs at the beginning that are not watched.")
+    patience: Count = Field(description="Epochs without improvement after which the stage ends.")
+    min_delta: NotNegative = Field(0.0, description="Minimum change that counts as an improvement.")
+    start_from_epoch: Count = Field(0, description="Epochs at the beginning of the stage that are not monitored.")
 
 
 class ReduceLROnPlateau(Monitoring):
-    """Lowers the learning rate when nothing improves, as the callback of this name in Keras does."""
+    """Reduces the learning rate when nothing improves, like Keras's callback of this name."""
 
-    patience: Epochs = Field(10, description="Epochs without improvement after which the learning rate falls.")
-    factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="What the learning rate is multiplied by.")
-    cooldown: Epochs = Field(0, description="Epochs after a reduction that are not counted.")
-    min_delta: NotNegative = Field(1e-4, description="What counts as an improvement: more than this.")
-    min_lr: NotNegative = Field(0.0, description="Where reductions of lr end; a schedule may lead lower.")
+    patience: Count = Field(10, description="Epochs without improvement after which the learning rate is reduced.")
+    factor: InnerShare = Field(0.1, description="Factor by which the learning rate is multiplied.")
+    cooldown: Count = Field(0, description="Epochs after a reduction that do not count.")
+    min_delta: NotNegative = Field(1e-4, description="Minimum change that counts as an improvement.")
+    min_lr: NotNegative = Field(
+        0.0, description="Lower bound of lr after reductions; a schedule may still go below it."
+    )
 
 
 class TensorBoard(ClosedModel):
-    """How much is written for TensorBoard."""
+    """Arguments of TensorBoard, which logs the training."""
 
-    images: Epochs = Field(4, description="Number of validation images whose predictions are drawn.")
-    every: Annotated[int, Field(ge=1)] = Field(1, description="Epochs between the drawings.")
-
-
-class TerminateOnNaN(ClosedModel):
-    """Nothing to say: a loss that is not a number always ends the training, with the ids of its batch."""
+    images: Count = Field(4, description="Number of validation images whose predictions are drawn.")
+    every: PositiveInteger = Field(1, description="Epochs between two drawings.")
 
 
 CALLBACKS: dict[str, type[ClosedModel]] = {
     "EarlyStopping": EarlyStopping,
     "ReduceLROnPlateau": ReduceLROnPlateau,
-    "CyclicLR": CyclicLR,
     "TensorBoard": TensorBoard,
-    "TerminateOnNaN": TerminateOnNaN,
 }
-"""Every callback by name, but LRVariator, which is a chain of calls."""
+"""The arguments of each callback."""
 
 _LOSSES = ("loss", "val_loss")
 
 _REFUSED = {
-    "ModelCheckpoint": "there is nothing to set: the best and the last weights of every stage are always kept",
-    "BackupAndRestore": "there is nothing to set: an interrupted run always goes on where it was",
-    "LearningRateScheduler": "give the schedule by its name or your own function in `schedule`",
-    "CSVLogger": "there is nothing to set: every stage has a history.csv",
+    "BackupAndRestore": "remove it; an interrupted run always resumes where it stopped",
+    "CSVLogger": "remove it; every stage writes history.csv",
+    "CyclicLR": "move it to `schedule`",
+    "LRVariator": "write a chain of schedules in `schedule` instead",
+    "LearningRateScheduler": "name the schedule, or a function of plugins.py, in `schedule` instead",
+    "ModelCheckpoint": "remove it; the best and the last weights of every stage are always kept",
+    "TerminateOnNaN": "remove it; a loss that is not a finite number always ends the training",
 }
 
 
@@ -91,50 +90,33 @@ _REFUSED = {
 class CallbackSpec:
     """A checked callback.
 
-    `arguments` are a mapping where it is the user's own; `path` is where it stood, below the list of callbacks;
-    `after` are the curves of an LRVariator whose end it waits for.
+    The `arguments` of a plugin are a mapping; `path` is the key path below `callbacks`.
     """
 
     name: str
-    arguments: ClosedModel | Variations | Mapping[str, Any] = field(default_factory=dict)
+    arguments: ClosedModel | Mapping[str, Any] = field(default_factory=dict)
     path: KeyPath = ()
-    after: Variations | None = None
 
 
-def parse_callbacks(value: Any, own: Collection[str] = ()) -> tuple[CallbackSpec, ...]:
-    """Read callbacks: names and `Name: {argument: value}` pairs, in a mapping or a list; null is none.
+def parse_callbacks(value: Any, plugins: Collection[str] = ()) -> tuple[CallbackSpec, ...]:
+    """Read callbacks: names and `Name: {argument: value}` pairs, in a mapping or a list; null means no callbacks.
 
     Raises:
-        ValueError, ProblemsAtError: another form, an unknown name or argument, a wrong value, or two that both set
-            the learning rate.
+        ValueError: the value has another form, or a name, an argument or its value is invalid.
     """
-    specs: list[CallbackSpec] = []
-    for call in read_calls(() if value is None else value):
-        specs += _specs(call, own)
-    rates = [spec for spec in specs if _sets_rate(spec)]
-    if len(rates) > 1:
-        raise _problem(rates[1].path, f"{rates[0].name} sets the learning rate already")
-    return tuple(specs)
-
-
-def schedule_from_callbacks(specs: Sequence[CallbackSpec]) -> Schedule | None:
-    """The schedule that stands among the callbacks, as CyclicLR or LRVariator; None if there is none."""
-    for spec in specs:
-        if isinstance(spec.arguments, CyclicLR | Variations):
-            return Schedule((spec.arguments,))
-    return None
+    return tuple(_spec(call, plugins) for call in read_calls(() if value is None else value))
 
 
 def tensorboard_of(specs: Sequence[CallbackSpec]) -> TensorBoard | None:
-    """What is wanted of TensorBoard beyond its curves; None if it is not named."""
+    """The arguments of TensorBoard; None if it is not among the callbacks."""
     return next((spec.arguments for spec in specs if isinstance(spec.arguments, TensorBoard)), None)
 
 
 def check_monitors(specs: Sequence[CallbackSpec], names: Collection[str]) -> None:
-    """Check that every monitor is a loss or one of the metrics, by label, that the training records.
+    """Check that every monitor is a loss or the label of a recorded metric.
 
     Raises:
-        ProblemsAtError: with the path of each that is not, and what can be monitored.
+        ProblemsAtError: a monitor is unknown.
     """
     known = (*_LOSSES, *names)
     allowed = [*known, *(f"val_{name}" for name in names)]
@@ -150,43 +132,16 @@ def check_monitors(specs: Sequence[CallbackSpec], names: Collection[str]) -> Non
 
 
 def monitored_value(monitor: str | None, primary_metric: str) -> str:
-    """The key of what is watched: `loss`, `val_loss`, or the label of a metric, by whatever name it is called."""
+    """The key of the monitored value: `loss`, `val_loss`, or the label of a metric."""
     name = monitor if monitor is not None else primary_metric
     return name if name in _LOSSES else read_metric(name).label
 
 
-def _specs(call: Call, own: Collection[str]) -> list[CallbackSpec]:
-    if call.name == "LRVariator":
-        variations, following = read_variations(call)
-        first = CallbackSpec(call.name, variations, call.path)
-        return [first] if following is None else [first, _after(following, variations)]
+def _spec(call: Call, plugins: Collection[str]) -> CallbackSpec:
     if call.name in CALLBACKS:
-        return [_known(call)]
-    if is_own(call.name, own):
-        return [CallbackSpec(call.name, call.arguments, call.path)]
+        return CallbackSpec(call.name, checked_arguments(call, CALLBACKS[call.name]), call.path)
+    if is_plugin(call.name, plugins):
+        return CallbackSpec(call.name, call.arguments, call.path)
     if call.name in _REFUSED:
-        raise _problem(call.path, f"{call.name}: {_REFUSED[call.name]}; leave it out")
-    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*CALLBACKS, "LRVariator", *own]), None)])
-
-
-def _known(call: Call) -> CallbackSpec:
-    arguments = checked_arguments(call, CALLBACKS[call.name])
-    if isinstance(arguments, CyclicLR) and (arguments.epochs or arguments.share):
-        raise _problem(call.path, "as a callback it runs through the stage; for a part of one, chain it in `schedule`")
-    return CallbackSpec(call.name, arguments, call.path)
-
-
-def _after(call: Call, variations: Variations) -> CallbackSpec:
-    if call.name != "ReduceLROnPlateau":
-        raise ProblemsAtError([(call.path, UnknownNameError(call.name, ["LRVariator", "ReduceLROnPlateau"]), None)])
-    if variations.pieces[0].periodEpochs or variations.pieces[0].periodSteps:
-        raise _problem(call.path, "ReduceLROnPlateau cannot follow an LRVariator that starts again")
-    return CallbackSpec(call.name, checked_arguments(call, ReduceLROnPlateau), call.path, variations)
-
-
-def _sets_rate(spec: CallbackSpec) -> bool:
-    return isinstance(spec.arguments, CyclicLR | Variations)
-
-
-def _problem(path: KeyPath, text: str) -> ProblemsAtError:
-    return ProblemsAtError([(path, ValueError(text), None)])
+        raise problem_at(call.path, f"{call.name} is not supported here: {_REFUSED[call.name]}")
+    raise unknown_at(call.path, call.name, [*CALLBACKS, *plugins])

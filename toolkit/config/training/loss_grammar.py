@@ -1,37 +1,41 @@
-"""The grammar of a loss written as text: `binary_crossentropy(label_smoothing=0.1) + 0..1*lovasz_loss`."""
+"""The grammar of a loss: `binary_crossentropy(label_smoothing=0.1) + 0..1*lovasz_loss`.
 
-import math
+Python's parser splits the text into an expression; nothing in it is evaluated.
+"""
+
+import ast
 import re
+import sys
 from dataclasses import dataclass
-from typing import NamedTuple
 
-_NUMBER = r"(?:[0-9]+(?:\.(?!\.)[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"  # the first dot of `0..1` is not its own
-_OUTSIDE = re.compile(rf"\s*(?:(?P<number>{_NUMBER})|(?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)|(?P<sign>\.\.|[+*(]))")
-_INSIDE = re.compile(rf"\s*(?:(?P<number>-?{_NUMBER})|(?P<name>[A-Za-z_][\w.+-]*)|(?P<sign>[=,)]))")
+_QUOTED_OR_RANGE = re.compile(r"""("[^"]*"|'[^']*')|\.\.""")
+_WHITE = re.compile(r"\s")
+_TERM = "expected terms joined by '+', each NAME, WEIGHT*NAME or FROM..TO*NAME, with arguments as NAME(argument=value)"
 
 
 class LossSyntaxError(ValueError):
     """A loss that cannot be read; the message shows the text and points at the character."""
 
     def __init__(self, text: str, position: int, problem: str) -> None:
-        super().__init__(f"character {position + 1}: {problem}\n      {text}\n      {' ' * position}^")
+        shown = _WHITE.sub(" ", text)
+        super().__init__(f"character {position + 1}: {problem}\n      {shown}\n      {' ' * position}^")
 
 
 @dataclass(frozen=True)
 class Weight:
-    """What a term counts: `start` always, or from `start` to `end` linearly over the epochs of a stage."""
+    """The weight of a term: constant, or linear from `start` to `end` over the epochs of a stage."""
 
     start: float
     end: float | None = None
 
     def at(self, progress: float) -> float:
-        """The weight when this share (0–1) of the stage is done; a tensor gives a tensor."""
+        """The weight after this share (0–1) of the stage; a tensor gives a tensor."""
         return self.start if self.end is None else self.start + (self.end - self.start) * progress
 
 
 @dataclass(frozen=True)
 class WrittenArgument:
-    """One `name=value`; `position` and `value_position` count characters from 0."""
+    """One `name=value`; `position` and `value_position` are offsets in the text, from 0."""
 
     name: str
     value: str | float | bool
@@ -41,7 +45,7 @@ class WrittenArgument:
 
 @dataclass(frozen=True)
 class WrittenTerm:
-    """One term as it stands in the text, its name and arguments not checked yet."""
+    """One term as written; its name and arguments are not checked yet."""
 
     weight: Weight
     name: str
@@ -49,127 +53,113 @@ class WrittenTerm:
     arguments: tuple[WrittenArgument, ...]
 
 
-class _Token(NamedTuple):
-    kind: str
-    word: str
-    position: int
-
-
 def read_terms(text: str) -> tuple[WrittenTerm, ...]:
-    """Read a sum of terms; spaces are welcome.
+    """Read a sum of terms.
 
-    A term is `NAME`, `NUMBER*NAME` or `NUMBER..NUMBER*NAME`, the latter for a weight that changes from one to the
-    other; a name may have arguments, `NAME(ARGUMENT=VALUE, …)`, whose values are numbers, `true`, `false` or words.
+    A term is `NAME`, `WEIGHT*NAME`, or `FROM..TO*NAME` for a weight that changes linearly during the stage. A name may
+    be a dotted path and may have arguments, `NAME(argument=value, …)`. Their values are numbers, `true`, `false`,
+    words, or texts in quotes. Spaces and line breaks are ignored.
 
     Raises:
-        LossSyntaxError: it does not follow this grammar, or a weight is infinite or always 0.
+        LossSyntaxError: the text does not follow this grammar, or a weight is negative, infinite or always 0.
     """
-    return _Reader(text).terms()
+    return tuple(_Reader(_WHITE.sub(" ", text)).terms())
 
 
 class _Reader:
-    """Reads one text from left to right."""
+    """Turns the expression of one line of text into terms."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = _tokens(text)
-        self._at = 0
+        # A range is no Python: `..` becomes an operator of the same length, which binds as tightly as `*`.
+        self._source = _QUOTED_OR_RANGE.sub(lambda match: match[1] or "@ ", text)
+        self._indent = len(text) - len(text.lstrip())
 
-    def terms(self) -> tuple[WrittenTerm, ...]:
-        found = [self._term()]
-        while self._next.kind != "end":
-            self._expect("+", "'+' or the end")
-            found.append(self._term())
-        return tuple(found)
+    def terms(self) -> list[WrittenTerm]:
+        source = self._source.strip()  # Python refuses an indented expression
+        try:
+            node = ast.parse(source, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            offset = getattr(error, "offset", None) or len(source) + 1
+            raise self._fail(self._indent + offset - 1, _TERM) from error
+        found = []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            found.append(node.right)
+            node = node.left
+        return [self._term(one) for one in (node, *reversed(found))]
 
-    @property
-    def _next(self) -> _Token:
-        return self._tokens[self._at]
+    def _position(self, node: ast.expr | ast.keyword, *, end: bool = False) -> int:
+        """The offset of a node in characters; Python counts bytes."""
+        column = (node.end_col_offset or 0) if end else node.col_offset
+        return len(self._source.encode()[: self._indent + column].decode())
 
-    def _take(self) -> _Token:
-        self._at += 1
-        return self._tokens[self._at - 1]
+    def _fail(self, at: int | ast.expr | ast.keyword, problem: str) -> LossSyntaxError:
+        return LossSyntaxError(self._text, at if isinstance(at, int) else self._position(at), problem)
 
-    def _fail(self, position: int, problem: str) -> LossSyntaxError:
-        return LossSyntaxError(self._text, position, problem)
+    def _term(self, node: ast.expr) -> WrittenTerm:
+        weight = Weight(1.0)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            weight, node = self._weight(node.left), node.right
+        if isinstance(node, ast.Call):
+            return WrittenTerm(weight, self._name(node.func), self._position(node), self._arguments(node))
+        return WrittenTerm(weight, self._name(node), self._position(node), ())
 
-    def _expect(self, sign: str, words: str) -> None:
-        if self._next.word != sign:
-            raise self._fail(self._next.position, f"expected {words}")
-        self._take()
+    def _name(self, node: ast.expr) -> str:
+        first = node
+        while isinstance(first, ast.Attribute):
+            first = first.value
+        if not isinstance(first, ast.Name):
+            raise self._fail(node.right if isinstance(node, ast.BinOp) else node, _TERM)
+        return ast.unparse(node)
 
-    def _term(self) -> WrittenTerm:
-        weight = self._weight() if self._next.kind == "number" else Weight(1.0)
-        name = self._next
-        if name.kind != "name":
-            raise self._fail(name.position, "expected the name of a loss")
-        self._take()
-        arguments = self._arguments() if self._next.word == "(" else ()
-        return WrittenTerm(weight, name.word, name.position, arguments)
+    def _weight(self, node: ast.expr) -> Weight:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult) and self._is_range(node):
+            weight = Weight(self._finite(node.left), self._finite(node.right))
+        else:
+            weight = Weight(self._finite(node))
+        if not weight.start and not weight.end:
+            raise self._fail(node, "a term of weight 0 has no effect; remove it")
+        return weight
 
-    def _weight(self) -> Weight:
-        position = self._next.position
-        start, end = self._finite(), None
-        if self._next.word == "..":
-            self._take()
-            if self._next.kind != "number":
-                raise self._fail(self._next.position, "expected a number after '..'")
-            end = self._finite()
-        if not start and not end:
-            raise self._fail(position, "a term of weight 0 would never train")
-        self._expect("*", "'*' after a number")
-        return Weight(start, end)
+    def _is_range(self, node: ast.BinOp) -> bool:
+        return ".." in self._text[self._position(node.left, end=True) : self._position(node.right)]
 
-    def _finite(self) -> float:
-        token = self._take()
-        if math.isinf(float(token.word)):
-            raise self._fail(token.position, "a weight must be finite")
-        return float(token.word)
+    def _finite(self, node: ast.expr) -> float:
+        number = _number(node)
+        if number is None:
+            raise self._fail(node, "expected a number, or a range of numbers FROM..TO, before '*'")
+        if not 0 <= number <= sys.float_info.max:
+            raise self._fail(node, "a weight must be a finite number of at least 0")
+        return float(number)
 
-    def _arguments(self) -> tuple[WrittenArgument, ...]:
-        self._take()
-        found: list[WrittenArgument] = []
-        if self._next.word != ")":
-            found.append(self._argument())
-        while self._next.word != ")":
-            self._expect(",", "',' or ')'")
-            found.append(self._argument())
-            if found[-1].name in [argument.name for argument in found[:-1]]:
-                raise self._fail(found[-1].position, f"the argument {found[-1].name} stands twice")
-        self._take()
-        return tuple(found)
+    def _arguments(self, call: ast.Call) -> tuple[WrittenArgument, ...]:
+        if call.args:
+            raise self._fail(call.args[0], "arguments need their names: NAME(argument=value)")
+        found: dict[str, WrittenArgument] = {}
+        for keyword in call.keywords:
+            if keyword.arg is None:
+                raise self._fail(keyword, "arguments need their names: NAME(argument=value)")
+            if keyword.arg in found:
+                raise self._fail(keyword, f"the argument {keyword.arg} is given twice")
+            position, value_position = self._position(keyword), self._position(keyword.value)
+            found[keyword.arg] = WrittenArgument(keyword.arg, self._value(keyword.value), position, value_position)
+        return tuple(found.values())
 
-    def _argument(self) -> WrittenArgument:
-        name = self._next
-        if name.kind != "name" or not name.word.isidentifier():
-            raise self._fail(name.position, "expected the name of an argument")
-        self._take()
-        self._expect("=", "'=' after the name of an argument")
-        value = self._next
-        if value.kind not in ("name", "number"):
-            raise self._fail(value.position, "expected a number, true, false or a word")
-        self._take()
-        return WrittenArgument(name.word, _value(value), name.position, value.position)
-
-
-def _value(token: _Token) -> str | float | bool:
-    if token.kind == "number":
-        return int(token.word) if token.word.removeprefix("-").isdigit() else float(token.word)
-    return {"true": True, "false": False}.get(token.word, token.word)
+    def _value(self, node: ast.expr) -> str | float | bool:
+        if isinstance(node, ast.Name):
+            return {"true": True, "false": False}.get(node.id, node.id)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return node.value
+        number = _number(node)
+        if number is None:
+            raise self._fail(node, "expected a number, true, false, a word, or a text in quotes")
+        return number
 
 
-def _tokens(text: str) -> list[_Token]:
-    """Every token, closed by one of kind `end`; signs mean other things inside parentheses than outside."""
-    found: list[_Token] = []
-    position, end, pattern = 0, len(text.rstrip()), _OUTSIDE
-    while position < end:
-        match = pattern.match(text, position)
-        if match is None:
-            offset = position + len(text[position:]) - len(text[position:].lstrip())
-            raise LossSyntaxError(text, offset, f"unexpected character {text[offset]!r}")
-        kind = str(match.lastgroup)
-        found.append(_Token(kind, match[kind], match.start(kind)))
-        position = match.end()
-        if match[kind] in ("(", ")"):
-            pattern = _INSIDE if match[kind] == "(" else _OUTSIDE
-    return [*found, _Token("end", "", end)]
+def _number(node: ast.expr) -> float | None:
+    """A number with its sign, whole numbers as `int`; None for anything else."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        number = _number(node.operand)
+        return None if number is None else -number if isinstance(node.op, ast.USub) else number
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,28 +1,18 @@
-"""Losses that config.yaml may name, their arguments, and weighted sums of them."""
+"""The losses of config.yaml, their arguments, and weighted sums of them."""
 
-import difflib
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError
 
 from toolkit.config.training.loss_grammar import LossSyntaxError, Weight, WrittenTerm, read_terms
-from toolkit.config.yaml.named_calls import (
-    Call,
-    ClosedModel,
-    ProblemsAtError,
-    UnknownNameError,
-    checked_call,
-    is_own,
-    read_calls,
-)
-from toolkit.config.yaml.yaml_files import KeyPath
+from toolkit.config.yaml.error_texts import describe_value
+from toolkit.config.yaml.fields import InnerShare, NotNegative, PositiveNumber, ShareBelowOne
+from toolkit.config.yaml.named_calls import ClosedModel, is_plugin
 from toolkit.core.masks.labels import Activation
-
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from toolkit.errors import not_valid
 
 
 class NoArguments(ClosedModel):
@@ -30,50 +20,52 @@ class NoArguments(ClosedModel):
 
 
 class CrossentropyArguments(ClosedModel):
-    """Arguments of the cross-entropies."""
+    """Arguments of the cross-entropy losses."""
 
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Share of each target that is spread evenly over the classes."
+    label_smoothing: ShareBelowOne = Field(
+        0.0, description="Share of each target that is distributed evenly over the classes."
     )
 
 
 class FocalArguments(ClosedModel):
     """Arguments of the focal loss."""
 
-    gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        2.0, description="How strongly pixels that are right already are left aside; 0 is the cross-entropy."
+    gamma: NotNegative = Field(
+        2.0, description="How strongly well-classified pixels are down-weighted; 0 gives the cross-entropy."
     )
-    alpha: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="Weight of foreground pixels, 1 - alpha that of the others (0.25 in the paper); sigmoid only."
+    alpha: InnerShare | None = Field(
+        None,
+        description="Weight of foreground pixels; background pixels weigh 1 - alpha (0.25 in the paper). Only "
+        "with sigmoid.",
     )
 
 
 class RegionArguments(ClosedModel):
-    """Arguments of the losses that measure overlap, class by class."""
+    """Arguments of the losses that measure overlap for each class."""
 
     per: Literal["batch", "image"] = Field(
-        "batch", description="Overlap of all images of the `batch` together, or of each `image`, then the mean."
+        "batch", description="Overlap over the whole `batch`, or over each `image`, then averaged."
     )
     positives_only: bool = Field(
-        False, description="Leave out a class where (in the image or the batch, see per) it does not occur."
+        False, description="Leave out a class where it does not occur (in the image or batch; see `per`)."
     )
-    smooth: _Positive = Field(
-        1.0, description="Pixels added to both sides of the fraction, so that empty masks are defined."
+    smooth: PositiveNumber = Field(
+        1.0, description="Pixels added to numerator and denominator, so that the loss of empty masks is defined."
     )
 
 
 class TverskyArguments(RegionArguments):
     """Arguments of the Tversky loss."""
 
-    alpha: _Positive = Field(0.3, description="Weight of false positives.")
-    beta: _Positive = Field(0.7, description="Weight of false negatives.")
+    alpha: PositiveNumber = Field(0.3, description="Weight of false positives.")
+    beta: PositiveNumber = Field(0.7, description="Weight of false negatives.")
 
 
 class FocalTverskyArguments(TverskyArguments):
     """Arguments of the focal Tversky loss."""
 
     gamma: Annotated[float, Field(ge=1, le=3)] = Field(
-        4 / 3, description="The loss is the Tversky loss to the power 1 / gamma; 1 to 3."
+        4 / 3, description="The loss is the Tversky loss to the power 1 / gamma. From 1 to 3."
     )
 
 
@@ -81,88 +73,90 @@ class LovaszArguments(ClosedModel):
     """Arguments of the Lovász losses."""
 
     per: Literal["image", "batch"] = Field(
-        "image", description="Jaccard index of each `image`, then the mean, or of the `batch` together."
+        "image", description="Jaccard index over each `image`, then averaged, or over the whole `batch`."
     )
     activation: Literal["relu", "elu+1"] = Field(
-        "relu", description="What the hinge errors pass through; `elu+1` goes on teaching where the margin is kept; "
-        "sigmoid only."
+        "relu", description="Function of the hinge errors. `elu+1` also has a gradient where the margin is kept. Only "
+        "with sigmoid."
     )  # fmt: skip
-    symmetric: bool = Field(False, description="Mean with the loss of the background, seen as the foreground.")
+    symmetric: bool = Field(False, description="Average with the loss of background as the foreground.")
     positives_only: bool | None = Field(
-        None, description="Leave out a class where (in the image or the batch, see per) it does not occur; as in the "
-        "paper, false with sigmoid and true with softmax if left out."
-    )  # fmt: skip
+        None,
+        description="Leave out a class where it does not occur (in the image or batch; see `per`). The default is "
+        "that of the paper: false with sigmoid, true with softmax.",
+    )
 
 
-LOSSES: dict[str, type[ClosedModel]] = {
-    "binary_crossentropy": CrossentropyArguments,
-    "categorical_crossentropy": CrossentropyArguments,
-    "dice_loss": RegionArguments,
-    "jaccard_loss": RegionArguments,
-    "tversky_loss": TverskyArguments,
-    "focal_loss": FocalArguments,
-    "focal_tversky_loss": FocalTverskyArguments,
-    "lovasz_loss": LovaszArguments,
-    "boundary_loss": NoArguments,
-    "mse_loss": NoArguments,
-    "mae_loss": NoArguments,
-    "presence_crossentropy": CrossentropyArguments,
+Wants = Literal["logits", "probabilities", "presence"]
+"""What a loss compares with the truth: logits or probabilities of the masks, or logits of the presence head."""
+
+Formula = tuple[Wants, str]
+"""What a loss wants, and the function that computes it: its module in `toolkit.learning.losses`, and its name."""
+
+
+@dataclass(frozen=True)
+class LossKind:
+    """The registry's entry of a loss: its arguments, and its formula for the activations that it can be used with."""
+
+    arguments: type[ClosedModel]
+    formulas: Mapping[Activation, Formula]
+
+
+def _for_both(arguments: type[ClosedModel], wants: Wants, function: str) -> LossKind:
+    return LossKind(arguments, {"sigmoid": (wants, function), "softmax": (wants, function)})
+
+
+LOSSES: dict[str, LossKind] = {
+    "binary_crossentropy": LossKind(CrossentropyArguments, {"sigmoid": ("logits", "pixel.binary_crossentropy")}),
+    "categorical_crossentropy": LossKind(
+        CrossentropyArguments, {"softmax": ("logits", "pixel.categorical_crossentropy")}
+    ),
+    "dice_loss": _for_both(RegionArguments, "probabilities", "region.dice_loss"),
+    "jaccard_loss": _for_both(RegionArguments, "probabilities", "region.jaccard_loss"),
+    "tversky_loss": _for_both(TverskyArguments, "probabilities", "region.tversky_loss"),
+    "focal_loss": LossKind(
+        FocalArguments, {"sigmoid": ("logits", "pixel.binary_focal"), "softmax": ("logits", "pixel.categorical_focal")}
+    ),
+    "focal_tversky_loss": _for_both(FocalTverskyArguments, "probabilities", "region.focal_tversky_loss"),
+    "lovasz_loss": LossKind(
+        LovaszArguments,
+        {"sigmoid": ("logits", "lovasz.lovasz_hinge"), "softmax": ("probabilities", "lovasz.lovasz_softmax")},
+    ),
+    "boundary_loss": _for_both(NoArguments, "probabilities", "boundary.boundary_loss"),
+    "mse_loss": _for_both(NoArguments, "probabilities", "pixel.mse_loss"),
+    "mae_loss": _for_both(NoArguments, "probabilities", "pixel.mae_loss"),
+    "presence_crossentropy": _for_both(CrossentropyArguments, "presence", "pixel.presence_crossentropy"),
 }
-"""Every term that a loss may name; toolkit.learning.losses.registry holds what they compute."""
-
-LOSS_NAMES = tuple(LOSSES)
+"""The losses that config.yaml can name."""
 
 
 @dataclass(frozen=True)
 class LossTerm:
-    """One weighted term of a loss; the arguments of the user's own losses are as they were written."""
+    """One weighted term of a loss; the arguments of a plugin are kept as they were written."""
 
     weight: Weight
     name: str
     arguments: ClosedModel | Mapping[str, Any]
 
 
-def parse_loss(value: Any, own: Collection[str] = ()) -> tuple[LossTerm, ...]:
-    """Read a weighted sum of losses.
-
-    Either text (its grammar: `toolkit.config.training.loss_grammar.read_terms`), or
-    `{name: {weight: …, argument: …}, …}`, or a list of texts and one-pair mappings. A weight is a number above 0 or
-    `{from: a, to: b}`.
+def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...]:
+    """Read a weighted sum of losses; its grammar: `toolkit.config.training.loss_grammar.read_terms`.
 
     Args:
         value: what the configuration says.
-        own: names of the user's own losses.
+        plugins: names of losses that the user's plugins.py defines; dotted paths are accepted as well.
 
     Raises:
-        LossSyntaxError: a text does not follow the grammar, or a name, argument or weight in it is wrong.
-        ProblemsAtError: the same of a mapping or list, with the path of each problem.
-        ValueError: it has none of these forms.
+        LossSyntaxError: the text does not follow the grammar, or a name, argument or weight is invalid.
+        ValueError: the value is not text.
     """
-    if isinstance(value, str):
-        return tuple(_from_text(value, term, own) for term in read_terms(value))
-    if not isinstance(value, Mapping | list | tuple) or not value:
-        raise ValueError(
-            f"expected a text such as binary_crossentropy+0.5*lovasz_loss, `name: {{argument: value}}` pairs or a "
-            f"list of them, received {value!r}"
-        )
-    entries = value if isinstance(value, list | tuple) else ()
-    terms: list[LossTerm] = []
-    problems: list[tuple[KeyPath, ValueError, type[BaseModel] | None]] = []
-    for call in read_calls(value):
-        try:
-            written = entries and isinstance(entries[int(call.path[0])], str)
-            terms.extend(parse_loss(call.name, own) if written else [_from_call(call, own)])
-        except LossSyntaxError as error:
-            problems.append((call.path, error, None))
-        except ProblemsAtError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ProblemsAtError(problems)
-    return tuple(terms)
+    if not isinstance(value, str):
+        raise ValueError(f"expected text (for example binary_crossentropy + 0.5*lovasz_loss), received {value!r}")
+    return tuple(_checked(value, term, plugins) for term in read_terms(value))
 
 
 def needs_presence(terms: Sequence[LossTerm]) -> bool:
-    """Whether a term compares with the network's presence head."""
+    """Whether a term trains the network's presence head."""
     return any(term.name == "presence_crossentropy" for term in terms)
 
 
@@ -175,27 +169,29 @@ def check_loss(
     """Check that a loss fits the network's classes.
 
     Raises:
-        ValueError: a term, an argument or the class weights do not fit the activation or the number of classes.
+        ValueError: a term, an argument or the class weights do not match the activation or the number of classes.
     """
     exclusive = activation == "softmax"
     if all(term.name == "presence_crossentropy" for term in terms):
-        raise ValueError("presence_crossentropy alone would never train the masks; add another term")
+        raise ValueError("presence_crossentropy trains the presence head only; add a term that trains the masks")
     for term in terms:
         if term.name == "binary_crossentropy" and exclusive:
             raise ValueError(
-                "binary_crossentropy is for independent classes (activation: sigmoid); with softmax take "
+                "binary_crossentropy is for independent classes (activation: sigmoid); with softmax, use "
                 "categorical_crossentropy"
             )
         if term.name == "categorical_crossentropy" and (not exclusive or classes == 1):
             received = f"activation: {activation}" if not exclusive else "classes: 1"
             raise ValueError(
                 f"categorical_crossentropy is for two or more exclusive classes (activation: softmax), received "
-                f"{received}; take binary_crossentropy with activation: sigmoid"
+                f"{received}; use binary_crossentropy with activation: sigmoid"
             )
         if exclusive and isinstance(term.arguments, FocalArguments) and term.arguments.alpha is not None:
-            raise ValueError("focal_loss: alpha is for activation: sigmoid; with softmax take class_weights")
+            raise ValueError("focal_loss: alpha requires activation: sigmoid; use class_weights with softmax")
         if exclusive and isinstance(term.arguments, LovaszArguments) and term.arguments.activation == "elu+1":
-            raise ValueError("lovasz_loss: elu+1 is for activation: sigmoid; errors of softmax are never negative")
+            raise ValueError(
+                "lovasz_loss: elu+1 requires activation: sigmoid, because errors of softmax are never negative"
+            )
     if class_weights is not None:
         check_class_weights(class_weights, classes)
 
@@ -204,89 +200,37 @@ def check_class_weights(weights: Sequence[float] | Literal["balanced"], classes:
     """Check that class weights fit the number of classes.
 
     Raises:
-        ValueError: there is but one class, or not one sensible weight for each.
+        ValueError: there is a single class, or the number of weights or a weight is invalid.
     """
     if classes == 1:
         raise ValueError(
-            "a single class has no other to be weighed against; for rare foreground take dice_loss, "
-            "tversky_loss or focal_loss(alpha=0.75)"
+            "class weights have no effect with a single class; for rare foreground, use dice_loss, tversky_loss or "
+            "focal_loss(alpha=0.75)"
         )
     if weights == "balanced":
         return
     if len(weights) != classes:
         raise ValueError(f"expected {classes} numbers, one for each class, received {len(weights)}")
     if any(isinstance(weight, str) or not 0 <= weight < math.inf for weight in weights) or not any(weights):
-        raise ValueError(f"expected finite numbers from 0 up, not all 0, received {list(weights)}")
+        raise ValueError(f"expected finite numbers of at least 0, not all 0, received {list(weights)}")
 
 
-def _from_text(text: str, written: WrittenTerm, own: Collection[str]) -> LossTerm:
+def _checked(text: str, written: WrittenTerm, plugins: Collection[str]) -> LossTerm:
     arguments = {argument.name: argument.value for argument in written.arguments}
     places = {argument.name: argument for argument in written.arguments}
-    if "weight" in arguments:
-        raise LossSyntaxError(
-            text, places["weight"].position, f"a weight stands before the name: NUMBER*{written.name}"
-        )
     if written.name not in LOSSES:
-        if is_own(written.name, own):
+        if is_plugin(written.name, plugins):
             return LossTerm(written.weight, written.name, arguments)
-        problem = f"unknown loss {written.name!r}; {_nearest(written.name, [*LOSSES, *own])}"
-        raise LossSyntaxError(text, written.position, problem)
-    model = LOSSES[written.name]
+        raise LossSyntaxError(text, written.position, f"loss {not_valid(written.name, [*LOSSES, *plugins])}")
+    model = LOSSES[written.name].arguments
     try:
         return LossTerm(written.weight, written.name, model.model_validate(arguments))
     except ValidationError as error:
-        details = error.errors()[0]
-        argument = places[str(details["loc"][0])]
-        if details["type"] == "extra_forbidden":
-            problem = f"{written.name} has no argument {argument.name!r}; {_nearest(argument.name, model.model_fields)}"
-            raise LossSyntaxError(text, argument.position, problem) from error
-        problem = f"{argument.name} {_value_problem(details)}"
-        raise LossSyntaxError(text, argument.value_position, problem) from error
-
-
-def _value_problem(details: ErrorDetails) -> str:
-    if details["type"] == "literal_error":
-        allowed = [word.strip().strip("'") for word in details["ctx"]["expected"].replace(" or ", ",").split(",")]
-        return f"cannot be {details['input']!r}; {_nearest(str(details['input']), allowed)}"
-    problem = details["msg"].replace("Input should be", "must be").replace("a valid boolean", "true or false")
-    return f"{problem.replace('valid ', '')}, received {details['input']!r}"
-
-
-def _nearest(word: str, allowed: Collection[str]) -> str:
-    near = difflib.get_close_matches(word.lower(), allowed, n=1)
-    guess = f"did you mean {near[0]!r}? " if near else ""
-    return f"{guess}Allowed: {', '.join(allowed) or 'none'}"
-
-
-def _from_call(call: Call, own: Collection[str]) -> LossTerm:
-    arguments = dict(call.arguments)
-    weight = _read_weight(arguments.pop("weight", 1.0), (*call.path, "weight"))
-    if call.name in LOSSES:
-        # Here and not by the model, which does not know that `weight` is allowed too.
-        allowed = ["weight", *LOSSES[call.name].model_fields]
-        unknown = [name for name in arguments if name not in allowed]
-        if unknown:
-            raise ProblemsAtError([((*call.path, name), UnknownNameError(name, allowed), None) for name in unknown])
-    checked = checked_call(Call(call.name, arguments, call.path), LOSSES, own)
-    return LossTerm(weight, call.name, arguments if checked is None else checked)
-
-
-def _read_weight(value: Any, path: KeyPath) -> Weight:
-    if not isinstance(value, Mapping):
-        return Weight(_number_at(value, path, "a number above 0, or {from: a, to: b}", zero=False))
-    for key in value:
-        if key not in ("from", "to"):
-            raise ProblemsAtError([((*path, key), UnknownNameError(str(key), ("from", "to")), None)])
-    if set(value) != {"from", "to"}:
-        raise ProblemsAtError([(path, ValueError(f"expected both from and to, received {dict(value)}"), None)])
-    start, end = (_number_at(value[key], (*path, key), "a number from 0 up", zero=True) for key in ("from", "to"))
-    if start == end == 0:
-        raise ProblemsAtError([(path, ValueError("a term of weight 0 would never train"), None)])
-    return Weight(start, end)
-
-
-def _number_at(value: Any, path: KeyPath, expected: str, *, zero: bool) -> float:
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-    if not sound or (value == 0 and not zero):
-        raise ProblemsAtError([(path, ValueError(f"expected {expected}, received {value!r}"), None)])
-    return float(value)
+        problems = error.errors()
+        argument = places[str(problems[0]["loc"][0])]
+        if problems[0]["type"] == "extra_forbidden":
+            known = model.model_fields
+            problem = f"argument {not_valid(argument.name, known)}" if known else "takes no arguments"
+            raise LossSyntaxError(text, argument.position, f"{written.name}: {problem}") from error
+        problem = describe_value([one for one in problems if one["loc"][0] == argument.name])
+        raise LossSyntaxError(text, argument.value_position, f"{argument.name}: {problem}") from error

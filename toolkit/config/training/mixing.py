@@ -1,50 +1,49 @@
-"""What `mixing` in config.yaml may say: images of a batch mixed with each other."""
+"""The value of `mixing`: how images of a batch are mixed with each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 
 from pydantic import Field
 
-from toolkit.config.yaml.named_calls import Call, ClosedModel, ProblemsAtError, checked_call
+from toolkit.config.yaml.fields import PositiveNumber, Share
+from toolkit.config.yaml.named_calls import ClosedModel, checked_call, read_all, read_calls
 
-Probability = Annotated[float, Field(ge=0, le=1)]
-PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-_CHANCE = "Chance that a batch is mixed so."
+_CHANCE = "Share of the batches that are mixed in this way."
 
 
 class Mixup(ClosedModel):
-    """Two whole images blended, and their targets alike (Zhang et al. 2018)."""
+    """Blend two images and their targets (Zhang et al. 2018, arXiv:1710.09412)."""
 
-    p: Probability = Field(0.5, description=_CHANCE)
+    p: Share = Field(0.5, description=_CHANCE)
     alpha: PositiveNumber = Field(
-        0.2, description="The share of the partner is drawn from Beta(alpha, alpha): small values leave most images "
-        "nearly as they are."
+        0.2, description="The share of the second image is drawn from Beta(alpha, alpha). Small values leave most "
+        "images nearly unchanged."
     )  # fmt: skip
 
 
 class CutMix(ClosedModel):
-    """A rectangle of the partner in the place of the image's own (Yun et al. 2019)."""
+    """Replace a rectangle of the image with that of another image (Yun et al. 2019, arXiv:1905.04899)."""
 
-    p: Probability = Field(0.5, description=_CHANCE)
+    p: Share = Field(0.5, description=_CHANCE)
     alpha: PositiveNumber = Field(
-        1.0, description="The share of the rectangle is drawn from Beta(alpha, alpha): 1 makes all sizes alike."
+        1.0, description="The area share of the rectangle is drawn from Beta(alpha, alpha); 1 is uniform."
     )
 
 
 class CopyPaste(ClosedModel):
-    """Objects of the partner pasted where they stand (Ghiasi et al. 2021)."""
+    """Paste objects of another image at the same place (Ghiasi et al. 2021, arXiv:2012.07177)."""
 
-    p: Probability = Field(0.5, description=_CHANCE)
-    objects: Probability = Field(
-        0.5, description="Chance of each object, a connected piece of foreground, to be pasted."
+    p: Share = Field(0.5, description=_CHANCE)
+    objects: Share = Field(
+        0.5, description="Probability that an object (a connected component of foreground) is pasted."
     )
 
 
 @dataclass(frozen=True)
 class MixingSpec:
-    """How batches are mixed; None for a way that is not used. At most one of them happens to a batch."""
+    """How batches are mixed; None for a way that is not used. At most one way is applied to a batch."""
 
     mixup: Mixup | None = None
     cutmix: CutMix | None = None
@@ -59,27 +58,15 @@ _WAYS: Mapping[str, type[Mixup] | type[CutMix] | type[CopyPaste]] = {
 
 
 def parse_mixing(value: Any) -> MixingSpec:
-    """Read `{mixup: {alpha: 0.2, p: 0.5}, cutmix: 0.3, copy_paste: null}`; a number is the probability.
+    """Read `{mixup: {alpha: 0.2, p: 0.5}, cutmix: {p: 0.3}}`; null and an empty mapping mean no mixing.
 
     Raises:
-        ProblemsAtError: an unknown way or argument, or a value that is not allowed.
-        ValueError: not a mapping.
+        ProblemsAtError: a way of mixing or an argument is unknown, or a value is invalid.
+        ValueError: the value is not a mapping.
     """
-    if value is None:
-        return MixingSpec()
-    if not isinstance(value, Mapping):
-        raise ValueError(f"expected `mixup`, `cutmix` or `copy_paste` with arguments, received {value!r}")
-    found: dict[str, Any] = {}
-    problems: list[Any] = []
-    for name, given in value.items():
-        arguments = {"p": given} if isinstance(given, int | float) and not isinstance(given, bool) else given or {}
-        try:
-            if not isinstance(arguments, Mapping):
-                text = f"expected a probability or `argument: value` pairs, received {given!r}"
-                raise ProblemsAtError([((name,), ValueError(text), None)])
-            found[name] = checked_call(Call(name, arguments, (name,)), _WAYS)
-        except ProblemsAtError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ProblemsAtError(problems)
+    if value is not None and not isinstance(value, Mapping):
+        raise ValueError(f"expected {', '.join(_WAYS)} with arguments, received {value!r}")
+    calls = read_calls(value or {})
+    checked = read_all(partial(checked_call, call, _WAYS) for call in calls)
+    found: dict[str, Any] = {call.name: arguments for call, arguments in zip(calls, checked, strict=True)}
     return MixingSpec(**found)

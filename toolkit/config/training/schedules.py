@@ -1,46 +1,42 @@
-"""What a learning-rate schedule may say: names with arguments, and chains of them."""
+"""The value of `schedule`: learning-rate schedules with arguments, and chains of them."""
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from toolkit.config.yaml.fields import InnerShare, PositiveInteger, PositiveNumber, Share
 from toolkit.config.yaml.named_calls import (
     Call,
     ClosedModel,
-    ProblemsAtError,
-    UnknownNameError,
     checked_arguments,
-    is_own,
-    read_call,
+    is_plugin,
+    problem_at,
     read_calls,
+    unknown_at,
 )
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ScheduleArguments(ClosedModel):
-    """What every schedule may say about its place in a chain."""
+    """Arguments of every schedule: its length in a chain."""
 
-    epochs: Positive | None = Field(None, description="In a chain: how many epochs it lasts.")
-    share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="In a chain, instead of epochs: which share of the stage it lasts, 0–1."
+    epochs: PositiveNumber | None = Field(None, description="In a chain: length in epochs.")
+    share: InnerShare | None = Field(
+        None, description="In a chain, instead of `epochs`: length as a share (0–1) of the stage."
     )
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         if self.epochs is not None and self.share is not None:
-            raise ValueError("give epochs or share, not both")
+            raise ValueError("epochs and share exclude each other: keep one of them")
         return self
 
 
 class Constant(ScheduleArguments):
-    """The same learning rate throughout."""
+    """A constant learning rate."""
 
-    factor: Positive = Field(1.0, description="What lr is multiplied by.")
+    factor: PositiveNumber = Field(1.0, description="Factor by which lr is multiplied.")
 
 
 class Linear(ScheduleArguments):
@@ -51,7 +47,7 @@ class Linear(ScheduleArguments):
 
 
 class WarmUp(ScheduleArguments):
-    """Up to lr in a straight line (Goyal et al. 2017, arXiv:1706.02677)."""
+    """A straight line up to lr (Goyal et al. 2017, arXiv:1706.02677)."""
 
     start: Share = Field(0.1, description="Share of lr at the beginning.")
 
@@ -64,143 +60,89 @@ class Cosine(ScheduleArguments):
 
 
 class CosineRestarts(ScheduleArguments):
-    """Cosine waves that start again (Loshchilov & Hutter 2016, arXiv:1608.03983), each of whole epochs."""
+    """Cosine waves with restarts (Loshchilov & Hutter 2016, arXiv:1608.03983); each wave has whole epochs."""
 
-    cycles: Annotated[int, Field(ge=1)] | None = Field(None, description="Number of waves in the time there is.")
+    cycles: PositiveInteger | None = Field(None, description="Number of waves.")
     period: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = Field(
-        None, description="Instead of cycles: epochs of the first wave."
+        None, description="Instead of `cycles`: length of the first wave in epochs."
     )
     multiplier: Annotated[float, Field(ge=1, le=100)] = Field(
-        1.0, description="How many times longer each wave is than the one before."
+        1.0, description="Ratio of the length of each wave to the one before."
     )
     minimum: Share = Field(0.0, description="Share of lr at the end of each wave.")
 
     @model_validator(mode="after")
     def _cycles_or_period(self) -> Self:
         if (self.cycles is None) == (self.period is None):
-            raise ValueError("give either cycles (a number of waves) or period (epochs of the first wave)")
+            raise ValueError("set either cycles (the number of waves) or period (epochs of the first wave)")
         return self
 
 
 class OneCycle(ScheduleArguments):
-    """Up and down once, both as half a cosine wave (Smith & Topin 2018, arXiv:1708.07120)."""
+    """One rise and one fall, both half a cosine wave (Smith & Topin 2018, arXiv:1708.07120)."""
 
-    warm_up: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Share of the time spent on the way up.")
+    warm_up: InnerShare = Field(0.3, description="Share of the time in which the learning rate rises.")
     start: Share = Field(1 / 25, description="Share of lr at the beginning.")
     end: Share = Field(1e-4 / 25, description="Share of lr at the end.")
 
 
 class Polynomial(ScheduleArguments):
-    """Down to the end as a power of the time left (the `poly` rule of DeepLab, arXiv:1606.00915)."""
+    """A fall by a power of the remaining time (the `poly` rule of DeepLab, arXiv:1606.00915)."""
 
-    power: Positive = Field(0.9, description="Exponent; 1 is a straight line.")
+    power: PositiveNumber = Field(0.9, description="Exponent; 1 is a straight line.")
     end: Share = Field(0.0, description="Share of lr at the end.")
 
 
 class Exponential(ScheduleArguments):
-    """Down by the same factor in every epoch, evenly over its batches."""
+    """A fall by the same factor in every epoch, evenly over its batches."""
 
-    decay: Annotated[float, Field(gt=0, lt=1)] = Field(description="What one epoch multiplies the learning rate by.")
+    decay: InnerShare = Field(description="Factor by which one epoch multiplies the learning rate.")
 
 
 class StepDecay(ScheduleArguments):
-    """Down by a factor at once, every so many epochs or at given ones."""
+    """A step down by a factor, at regular intervals or at given epochs."""
 
-    factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="What each step multiplies by.")
-    every: Positive | None = Field(None, description="Epochs between the steps.")
-    at: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = Field(
-        None, description="Instead of every: the steps themselves, as numbers of epochs done."
+    factor: InnerShare = Field(0.1, description="Factor by which each step multiplies the learning rate.")
+    every: PositiveNumber | None = Field(None, description="Epochs between two steps.")
+    at: Annotated[tuple[PositiveNumber, ...], Field(min_length=1)] | None = Field(
+        None, description="Instead of `every`: the number of finished epochs at each step."
     )
 
     @model_validator(mode="after")
     def _every_or_at(self) -> Self:
         if (self.every is None) == (self.at is None):
-            raise ValueError("give either every (epochs between the steps) or at (a list of epochs)")
+            raise ValueError("set either every (epochs between two steps) or at (a list of epochs)")
         return self
 
 
 class CyclicLR(ScheduleArguments):
-    """Up and down in straight lines, again and again (Smith 2015, arXiv:1506.01186); lr itself plays no part."""
+    """Cycles of a linear rise and fall between given learning rates; lr is ignored (Smith 2015, arXiv:1506.01186)."""
 
-    base_lr: Positive = Field(description="Lowest learning rate.")
-    max_lr: Positive = Field(description="Highest learning rate.")
-    step_size: Positive = Field(description="Length of half a cycle: the way up, or the way down.")
-    unit: Literal["batches", "epochs"] = Field("batches", description="What step_size counts.")
+    base_lr: PositiveNumber = Field(description="Lowest learning rate.")
+    max_lr: PositiveNumber = Field(description="Highest learning rate.")
+    step_size: PositiveNumber = Field(description="Length of half a cycle (the rise or the fall).")
+    unit: Literal["batches", "epochs"] = Field("batches", description="Unit of `step_size`.")
     mode: Literal["triangular", "triangular2", "exp_range"] = Field(
-        "triangular", description="`triangular` keeps the height of the cycles, `triangular2` halves it each time, "
-        "`exp_range` multiplies it by gamma in every batch (or epoch, as unit says)."
-    )  # fmt: skip
-    gamma: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="For exp_range only, where it is due.")
+        "triangular",
+        description="`triangular` keeps the height of the cycles, `triangular2` halves it after each cycle, "
+        "`exp_range` multiplies it by `gamma` in every batch (or epoch, see `unit`).",
+    )
+    gamma: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Only with mode exp_range, where it is required."
+    )
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
         if self.max_lr < self.base_lr:
-            raise ValueError(f"max_lr must not be below base_lr, received {self.max_lr} and {self.base_lr}")
+            raise ValueError(f"max_lr ({self.max_lr}) must not be below base_lr ({self.base_lr})")
         if (self.gamma is None) == (self.mode == "exp_range"):
-            raise ValueError("mode exp_range needs gamma, and only this mode takes it")
-        return self
-
-
-STYLES = ("linear", "const", "cos", "cos+", "cos-", "sin", "sin+", "sin-")
-"""Named curves of a variation; a positive number is the exponent of another."""
-
-
-class LRVariator(ClosedModel):
-    """One curve of the learning rate, with the key names of musket's segmentation pipeline."""
-
-    fromVal: Positive | None = Field(  # noqa: N815 # musket's spelling
-        None, description="Learning rate at the beginning; lr, or where the curve before ended, if left out."
-    )
-    toVal: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(  # noqa: N815 # as above
-        None, description="Learning rate at the end; left out only with style const."
-    )
-    style: str | float = Field(
-        "linear", union_mode="left_to_right",
-        description="`linear`, `const`, `cos+` (slow, then fast), `sin+` or `sin` (fast, then slow), or a positive "
-        "number as exponent; `cos-` (or `cos`) and `sin-` run backwards, from toVal to fromVal.",
-    )  # fmt: skip
-    relSize: Positive | None = Field(None, description="Length in epochs.")  # noqa: N815 # as above
-    absSize: Annotated[int, Field(ge=1)] | None = Field(  # noqa: N815 # as above
-        None, description="Instead of relSize: length in batches."
-    )
-    periodEpochs: Positive | None = Field(  # noqa: N815 # as above
-        None, description="In the first curve: start again from it after so many epochs."
-    )
-    periodSteps: Annotated[int, Field(ge=1)] | None = Field(  # noqa: N815 # as above
-        None, description="Instead of periodEpochs: after so many batches."
-    )
-    then: Any = Field(None, description="What follows: another LRVariator or, among the callbacks, ReduceLROnPlateau.")
-
-    @field_validator("style")
-    @classmethod
-    def _known_style(cls, style: str | float) -> str | float:
-        if isinstance(style, str) and style not in STYLES:
-            raise UnknownNameError(style, [*STYLES, "a positive number"])
-        if isinstance(style, float | int) and not 0 < style < math.inf:
-            raise ValueError(f"as a number, style is an exponent above 0, received {style}")
-        return style
-
-    @model_validator(mode="after")
-    def _sensible(self) -> Self:
-        if self.toVal is None and self.style != "const":
-            raise ValueError("toVal is missing: the learning rate at the end")
-        if (self.relSize is None) == (self.absSize is None):
-            raise ValueError("give either relSize (its length in epochs) or absSize (in batches)")
-        if self.periodEpochs is not None and self.periodSteps is not None:
-            raise ValueError("give periodEpochs or periodSteps, not both")
+            raise ValueError("gamma is required with mode exp_range, and not allowed with other modes")
         return self
 
 
 @dataclass(frozen=True)
-class Variations:
-    """Curves one after the other, each with its `then` taken out; the last value stays, or all starts again."""
-
-    pieces: tuple[LRVariator, ...]
-
-
-@dataclass(frozen=True)
-class OwnSchedule:
-    """A function of the user's: called with a moment, the learning rate and these arguments."""
+class PluginSchedule:
+    """A function of plugins.py, called with a moment, the learning rate and these arguments."""
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -208,12 +150,12 @@ class OwnSchedule:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Legs that follow each other; variations and the user's own stand alone."""
+    """Legs that follow each other; a plugin stands alone."""
 
-    legs: tuple[ScheduleArguments | Variations | OwnSchedule, ...]
+    legs: tuple[ScheduleArguments | PluginSchedule, ...]
 
     def spans(self, epochs: int) -> tuple[tuple[float, float], ...]:
-        """Where each leg begins and ends in a stage, in epochs.
+        """The start and end of each leg in a stage, in epochs.
 
         Raises:
             ValueError: the stage is too short for the schedule.
@@ -223,15 +165,15 @@ class Schedule:
             if isinstance(leg, ScheduleArguments):
                 ends.append(ends[-1] + (leg.epochs or (leg.share or 0) * epochs))
         if ends[-1] >= epochs:
-            raise ValueError(
-                f"the schedules before the last take {ends[-1]:g} epochs, which leaves it none of the stage's {epochs}"
-            )
+            raise ValueError(f"the schedules before the last take {ends[-1]:g} epochs, but the stage has only {epochs}")
         spans = tuple(zip(ends, [*ends[1:], float(epochs)], strict=True))
         for leg, (start, end) in zip(self.legs, spans, strict=True):
-            # Cycles end with an epoch, so that what they reached can be validated and kept.
+            # A cycle ends at the end of an epoch, so that its weights can be validated and kept.
             room = int(end - 1e-9) - int(start) + 1
             if isinstance(leg, CosineRestarts) and leg.cycles is not None and leg.cycles > room:
-                raise ValueError(f"{leg.cycles} cycles need as many epochs, and there are {end - start:g}")
+                raise ValueError(
+                    f"{leg.cycles} cycles need at least {leg.cycles} epochs, but there are {end - start:g}"
+                )
         return spans
 
 
@@ -247,80 +189,39 @@ SCHEDULES: dict[str, type[ScheduleArguments]] = {
     "step": StepDecay,
     "CyclicLR": CyclicLR,
 }
-"""Every schedule by name, but LRVariator."""
+"""The arguments of each schedule."""
 
 
-def parse_schedule(value: Any, own: Collection[str] = ()) -> Schedule:
+def parse_schedule(value: Any, plugins: Collection[str] = ()) -> Schedule:
     """Read `cosine`, `{cosine: {end: 0.01}}`, or a chain of such calls, all but the last with `epochs` or `share`.
 
     Raises:
-        ValueError, ProblemsAtError: it has another form, an unknown name or argument, or a wrong value.
+        ValueError: the value has another form, or a name, an argument or its value is invalid.
     """
     calls = read_calls(value)
     if not calls:
         raise ValueError("expected the name of a schedule, received nothing")
     legs = []
     for position, call in enumerate(calls):
-        leg = _leg(call, own)
+        leg = _leg(call, plugins)
         last = position == len(calls) - 1
         if not isinstance(leg, ScheduleArguments):
             if len(calls) > 1:
-                raise _problem(call, f"{call.name} fills a stage alone; it cannot be part of a chain")
+                raise problem_at(call.path, f"{call.name} cannot be part of a chain; use it alone")
         elif last != (leg.epochs is None and leg.share is None):
-            raise _problem(
-                call,
-                "the last schedule runs to the end of the stage: leave epochs and share out, or let another follow"
+            raise problem_at(
+                call.path,
+                "the last schedule runs to the end of the stage: remove epochs and share, or add another schedule"
                 if last
-                else "how long? Every schedule of a chain but the last needs epochs or share",
+                else "every schedule of a chain except the last needs epochs or share",
             )
         legs.append(leg)
     return Schedule(tuple(legs))
 
 
-def read_variations(call: Call) -> tuple[Variations, Call | None]:
-    """The curves of an LRVariator, and the call that follows the last of them, if it is something else.
-
-    Raises:
-        ProblemsAtError: an argument is unknown or wrong.
-    """
-    pieces: list[LRVariator] = []
-    following: Call | None = call
-    while following is not None and following.name == "LRVariator":
-        piece = checked_arguments(following, LRVariator)
-        if pieces and (piece.periodEpochs or piece.periodSteps):
-            raise _problem(following, "the period counts from the first LRVariator: name it there")
-        pieces.append(piece.model_copy(update={"then": None}))
-        following = _following(following, piece.then)
-    return Variations(tuple(pieces)), following
-
-
-def _following(call: Call, then: Any) -> Call | None:
-    if then is None:
-        return None
-    path = (*call.path, "then")
-    try:
-        following = read_call(then)
-    except ProblemsAtError as error:
-        raise ProblemsAtError([((*path, *at), problem, model) for at, problem, model in error.problems]) from error
-    except ValueError as error:
-        raise ProblemsAtError([(path, error, None)]) from error
-    return Call(following.name, following.arguments, (*path, *following.path))
-
-
-def _leg(call: Call, own: Collection[str]) -> ScheduleArguments | Variations | OwnSchedule:
-    if call.name == "LRVariator":
-        variations, following = read_variations(call)
-        if following is None:
-            return variations
-        if following.name == "ReduceLROnPlateau":
-            raise _problem(following, "only among the callbacks may it follow an LRVariator; move LRVariator there")
-        raise ProblemsAtError([(following.path, UnknownNameError(following.name, ["LRVariator"]), None)])
+def _leg(call: Call, plugins: Collection[str]) -> ScheduleArguments | PluginSchedule:
     if call.name in SCHEDULES:
         return checked_arguments(call, SCHEDULES[call.name])
-    if is_own(call.name, own):
-        return OwnSchedule(call.name, call.arguments)
-    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*SCHEDULES, "LRVariator", *own]), None)])
-
-
-def _problem(call: Call, text: str) -> ProblemsAtError:
-    return ProblemsAtError([(call.path, ValueError(text), None)])
+    if is_plugin(call.name, plugins):
+        return PluginSchedule(call.name, call.arguments)
+    raise unknown_at(call.path, call.name, [*SCHEDULES, *plugins])

@@ -1,10 +1,10 @@
-"""What config.yaml may say of a stage."""
+"""The keys of a stage."""
 
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.callbacks import parse_callbacks
@@ -14,10 +14,10 @@ from toolkit.config.training.negatives import parse_negatives
 from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.training.weight_averaging import parse_averaging
-from toolkit.config.yaml.fields import Named, PositiveInteger, PositiveNumber, Shape, checked_by
+from toolkit.config.yaml.fields import Named, NotNegative, PositiveInteger, PositiveNumber, Shape, checked_by
 from toolkit.config.yaml.named_calls import ClosedModel
 
-Loss = Annotated[Named, checked_by(parse_loss)]
+Loss = Annotated[str, checked_by(parse_loss)]
 Optimizer = Annotated[Named, checked_by(parse_optimizer)]
 Schedule = Annotated[Named, checked_by(parse_schedule)]
 Callbacks = Annotated[Named, checked_by(parse_callbacks)]
@@ -34,62 +34,60 @@ ValidationNegatives = Annotated[
     Field(union_mode="left_to_right"),
     checked_by(lambda value, _: _constant_negatives(value)),
 ]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ClassWeights = Annotated[Literal["balanced"] | tuple[NotNegative, ...], Field(union_mode="left_to_right")]
 
 
 class StageConfig(ClosedModel):
-    """One leg of a fold's training; what it leaves out is taken from the experiment."""
+    """One stage of the training of a fold; most keys default to those of the experiment."""
 
     epochs: PositiveInteger = Field(description="Number of epochs.")
-    lr: PositiveNumber | None = Field(None, description="Learning rate; the experiment's if left out.")
-    loss: Loss | None = Field(None, description="Loss; the experiment's if left out.")
-    class_weights: ClassWeights | None = Field(None, description="Class weights; the experiment's if left out.")
-    optimizer: Optimizer | None = Field(None, description="Optimizer; the experiment's if left out.")
-    schedule: Schedule | None = Field(None, description="Learning-rate schedule; the experiment's if left out.")
-    batch: PositiveInteger | None = Field(None, description="Images in a batch; the experiment's if left out.")
+    lr: PositiveNumber | None = Field(None, description="Learning rate; default: that of the experiment.")
+    loss: Loss | None = Field(None, description="Loss; default: that of the experiment.")
+    class_weights: ClassWeights | None = Field(None, description="Class weights; default: those of the experiment.")
+    optimizer: Optimizer | None = Field(None, description="Optimizer; default: that of the experiment.")
+    schedule: Schedule | None = Field(None, description="Learning-rate schedule; default: that of the experiment.")
+    batch: PositiveInteger | None = Field(None, description="Batch size; default: that of the experiment.")
     shape: Shape | None = Field(
-        None, description="Input of the network: height, width, channels; the experiment's if left out. Predictions "
-        "are made at the shape of the last stage.",
-    )  # fmt: skip
-    augmentation: AugmentationValue | None = Field(None, description="Augmentation; the experiment's if left out.")
-    mixing: Mixing | None = Field(None, description="Mixing of images; the experiment's if left out.")
+        None,
+        description="Input of the network: height, width, channels; default: that of the experiment. Predictions "
+        "use the shape of the last stage.",
+    )
+    augmentation: AugmentationValue | None = Field(None, description="Augmentation; default: that of the experiment.")
+    mixing: Mixing | None = Field(None, description="Mixing of images; default: that of the experiment.")
     negatives: NegativesValue = Field(
-        "real", description="Images without foreground in training, re-drawn every epoch: `none`, `real` (all), a "
-        "number of negatives per positive, `{positive_share: 0.8}`, or `{from: 0.8, to: 0.4}`: such shares, changing "
-        "from the first epoch to the last.",
-    )  # fmt: skip
+        "real",
+        description="Training images without foreground, drawn again every epoch: `none`, `real` (all), a number "
+        "of negatives per positive, `{positive_share: 0.8}` (the share of positives in an epoch), or "
+        "`{from: 0.8, to: 0.4}` for a share that changes from the first epoch to the last.",
+    )
     validation_negatives: ValidationNegatives = Field(
-        "real", description="The same for the images that the epochs are judged on; what is drawn is drawn once a fold."
+        "real", description="The same for the validation images; they are drawn once for each fold."
     )
     positives: Literal["real", "area_bins", "classes"] = Field(
-        "real", description="Images with foreground in training: `real` (each once an epoch), or as many drawn evenly "
-        "over bins of their foreground coverage (`area_bins`) or over the classes that they show (`classes`).",
-    )  # fmt: skip
-    hard_negatives: NotNegative = Field(
-        0.0, description="Draw negatives by their false positives under the weights that the stage starts from: the "
-        "image with the most is 1 + this number times as likely as one without any, the others are between. Needs "
-        "`negatives` that are drawn: a number, or shares.",
-    )  # fmt: skip
-    callbacks: Callbacks | None = Field(None, description="Callbacks instead of the experiment's.")
-    extra_callbacks: Callbacks | None = Field(None, description="Callbacks in addition to those.")
-    weight_averaging: Averaging | None = Field(None, description="Weight averaging; the experiment's if left out.")
-    freeze_encoder: bool | None = Field(
-        None, description="Whether the encoder keeps its weights, from this stage on; as before if left out."
+        "real",
+        description="Training images with foreground: `real` (each once per epoch), or the same number drawn "
+        "evenly over bins of foreground coverage (`area_bins`) or over the classes in the image "
+        "(`classes`).",
     )
-    unfreeze_encoder: bool | None = Field(None, description="`true` is another way to say `freeze_encoder: false`.")
+    hard_negatives: NotNegative = Field(
+        0.0,
+        description="Draw negatives with false positives more often, as predicted with the initial weights of the "
+        "stage: the image with the most is drawn 1 + this number times as often as one without any. "
+        "Requires `negatives` to be a number or a share.",
+    )
+    callbacks: Callbacks | None = Field(None, description="Callbacks that replace those of the experiment.")
+    extra_callbacks: Callbacks | None = Field(None, description="Callbacks in addition to those of `callbacks`.")
+    weight_averaging: Averaging | None = Field(None, description="Weight averaging; default: that of the experiment.")
+    freeze_encoder: bool | None = Field(
+        None,
+        description="Whether the encoder's weights are frozen from this stage on; default: as in the stage before.",
+    )
     initial_weights: str | None = Field(
-        None, description="Weights to start from instead of the best ones of the stage before: a file, `exp041` (the "
-        "best weights of the same fold there), or `exp041:stage1` (those of one stage).",
-    )  # fmt: skip
-
-    @model_validator(mode="after")
-    def _one_word_on_freezing(self) -> "StageConfig":
-        if self.freeze_encoder is not None and self.unfreeze_encoder is not None:
-            raise ValueError("freeze_encoder and unfreeze_encoder say the same: keep one of them")
-        if self.unfreeze_encoder is False:
-            raise ValueError("unfreeze_encoder: false could mean two things; say freeze_encoder: true, or leave it out")
-        return self
+        None,
+        description="Initial weights, instead of the best weights of the stage before: a file, `exp041` (the best "
+        "weights of the same fold of that experiment), or `exp041:stage1` (those of one of its "
+        "stages).",
+    )
 
     @field_validator("initial_weights")
     @classmethod
@@ -101,14 +99,14 @@ class StageConfig(ClosedModel):
 
 @dataclass(frozen=True)
 class WeightsOf:
-    """Weights of another experiment: the best of a fold's last stage, or of a given one."""
+    """Weights of another experiment: the best weights of the last stage, or of the given one."""
 
     experiment: str
     stage: int | None
 
 
 def is_weight_file(value: str) -> bool:
-    """Whether `initial_weights` names a file, not an experiment."""
+    """Whether `initial_weights` is a file rather than an experiment."""
     return "/" in value or "\\" in value or value.endswith((".h5", ".hdf5", ".weights"))
 
 
@@ -116,15 +114,17 @@ def weights_of(value: str) -> WeightsOf:
     """Read `exp041` or `exp041:stage1`.
 
     Raises:
-        ValueError: what follows the colon is no stage.
+        ValueError: the text has another form.
     """
     name, colon, stage = value.partition(":")
     if not name or (colon and not re.fullmatch(r"stage\d+", stage)):
-        raise ValueError(f"expected a file, an experiment such as exp041, or exp041:stage1; received {value!r}")
+        raise ValueError(
+            f"expected a file, an experiment (exp041) or one of its stages (exp041:stage1), received {value!r}"
+        )
     return WeightsOf(name, int(stage.removeprefix("stage")) if colon else None)
 
 
 def _constant_negatives(value: Any) -> None:
     rule = parse_negatives(value)
     if rule.start != rule.end:
-        raise ValueError("epochs are judged on the same images from the first to the last: give one positive_share")
+        raise ValueError("every epoch is validated on the same images: use a constant share, {positive_share: 0.8}")

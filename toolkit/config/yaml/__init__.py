@@ -1,1 +1,1 @@
-"""Reading YAML: files, closed models, named calls, errors that name the line."""
+"""YAML files, the kinds of values they hold, and messages about what is wrong in them."""

@@ -1,6 +1,5 @@
-"""What is wrong with a configuration, in words: where, what came, what is allowed, the nearest valid word."""
+"""Messages about an invalid configuration: the place, the value found, and what is allowed."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -9,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from toolkit.config.yaml.named_calls import MissingKeyError, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position
+from toolkit.errors import not_valid
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -28,7 +28,7 @@ _EXPECTED = {
 def describe_problems(
     error: ValidationError | ProblemsAtError, model: type[BaseModel], document: Document, source: str
 ) -> list[str]:
-    """One text for each wrong key, in the order of the lines."""
+    """One message for each invalid key, in the order of the lines."""
     found = []
     by_key = (
         _nested(error, document.tree, ())
@@ -44,12 +44,12 @@ def describe_problems(
 def _by_key(
     error: ValidationError, model: type[BaseModel], tree: Any, prefix: KeyPath = ()
 ) -> dict[KeyPath, list[str]]:
-    """What is wrong with each key; `prefix` leads to the part of the file that the model describes."""
+    """The messages about each key; `prefix` is the key path of the value that the model describes."""
     by_key: dict[KeyPath, list[str]] = {}
     plain: dict[KeyPath, list[ErrorDetails]] = {}
     for details in error.errors():
         if details["type"] == "default_factory_not_called":
-            continue  # what it would be made from is wrong, and is told
+            continue  # the key that the default depends on is invalid, and has its own message
         key = _key_of(details, tree)
         nested = details.get("ctx", {}).get("error")
         if isinstance(nested, ProblemsAtError):
@@ -60,7 +60,7 @@ def _by_key(
     for key, several in plain.items():
         by_key.setdefault((*prefix, *key), []).append(_describe(several, key, prefix, model))
     for key in list(by_key):
-        # A list counts only its sound entries: its length is wrong only if no entry is.
+        # pydantic counts only the valid entries of a list: the length is wrong only if all entries are valid.
         if any(other[: len(key)] == key for other in by_key if len(other) > len(key)):
             del by_key[key]
     return by_key
@@ -78,19 +78,19 @@ def _nested(error: ProblemsAtError, tree: Any, prefix: KeyPath) -> dict[KeyPath,
 
 
 def _describe_nested(key: KeyPath, problem: ValueError) -> str:
-    """What is wrong with a key, in one sentence with it where the key is the unknown name itself."""
+    """The message about a key; an unknown name that is the key itself is reported at the key around it."""
     if isinstance(problem, MissingKeyError):
         why = str(problem)
-        return f"the key {'.'.join(map(str, key))} is missing{f': {why}' if why else ''}"
+        return f"required key {'.'.join(map(str, key))} is missing{f': {why}' if why else ''}"
     *around, last = key or ("",)
     if isinstance(problem, UnknownNameError) and around and last == problem.received:
         inside = ".".join(map(str, around))
-        return f"unknown name {problem.received!r} in {inside}; {nearest(problem.received, problem.allowed)}"
+        return f"{inside}: {not_valid(problem.received, problem.allowed)}"
     return f"{'.'.join(map(str, key))}: {_describe_error(problem)}" if key else _describe_error(problem)
 
 
 def _value_at(tree: Any, path: KeyPath) -> Any:
-    """The part of plain data that a path leads to; an empty mapping where the arguments were left out."""
+    """The value at a key path; an empty mapping where arguments were left out."""
     for part in path:
         inside = part in tree if isinstance(tree, dict) else isinstance(tree, tuple) and part in range(len(tree))
         if not inside:
@@ -113,20 +113,21 @@ def _key_of(details: ErrorDetails, tree: Any) -> KeyPath:
 
 
 def _describe(several: Sequence[ErrorDetails], key: KeyPath, prefix: KeyPath, model: type[BaseModel]) -> str:
-    """What is wrong with one key, of which each kind of value that it may have has its own opinion."""
+    """The message about one key, from the errors of all types that its value may have."""
     details = several[0]
     name, kind = ".".join(map(str, (*prefix, *key))), details["type"]
     if kind == "missing" and isinstance(details["loc"][-1], str):
-        return f"the key {name} is missing"
+        return f"required key {name} is missing"
     if kind == "extra_forbidden":
-        inside = ".".join(map(str, (*prefix, *key[:-1])))
+        inside = "".join(f"{part}." for part in (*prefix, *key[:-1])).removesuffix(".")
         keys = [*_keys_at(model, key[:-1]), *(() if len(key) > 1 or prefix else ("extends",))]
-        return f"unknown key {str(key[-1])!r}{' in ' + inside if inside else ''}; {nearest(str(key[-1]), keys)}"
-    return f"{name}: {_describe_value(several)}" if name else _describe_value(several)
+        return f"{inside + ': ' if inside else ''}key {not_valid(str(key[-1]), keys)}"
+    return f"{name}: {describe_value(several)}" if name else describe_value(several)
 
 
-def _describe_value(several: Sequence[ErrorDetails]) -> str:
-    # A kind of value whose type is right has more to say than the others.
+def describe_value(several: Sequence[ErrorDetails]) -> str:
+    """The message about one value, from pydantic's errors: one for each type that the value may have."""
+    # The errors of a type that matches say more than those of the types that do not.
     chosen = [details for details in several if details["type"] not in (*_EXPECTED, "literal_error")] or several
     details = chosen[0]
     kind, context = details["type"], details.get("ctx", {})
@@ -140,14 +141,14 @@ def _describe_value(several: Sequence[ErrorDetails]) -> str:
     others = [_EXPECTED[details["type"]] for details in chosen if details["type"] in _EXPECTED]
     forms = list(dict.fromkeys([*words, *others]))
     if words and (isinstance(details["input"], str) or not others):
-        return f"unknown value {details['input']!r}; {nearest(str(details['input']), words, others)}"
+        return f"{not_valid(str(details['input']), words)}{''.join(f', or {other}' for other in others)}"
     return f"expected {_either(forms)}, received {_received(details['input'])}"
 
 
 def _describe_length(several: Sequence[ErrorDetails]) -> str:
-    """A list that is too long or too short."""
+    """The message about a list that is too long or too short."""
     details, context = several[0], several[0].get("ctx", {})
-    if details["type"] == "missing":  # each entry that is not there, of a list with a fixed number
+    if details["type"] == "missing":  # one error for each missing entry of a list of fixed length
         return f"expected {int(several[-1]['loc'][-1]) + 1} entries, received {len(details['input'])}"
     allowed = context.get("min_length", context.get("max_length"))
     bound = {"too_short": "at least ", "too_long": "at most "}[details["type"]]
@@ -163,12 +164,7 @@ def _either(forms: Sequence[str]) -> str:
 
 
 def _describe_error(problem: Exception) -> str:
-    return describe_unknown_name(problem) if isinstance(problem, UnknownNameError) else str(problem)
-
-
-def describe_unknown_name(error: UnknownNameError) -> str:
-    """The name, the nearest allowed one, and all of them."""
-    return f"unknown name {error.received!r}; {nearest(error.received, error.allowed)}"
+    return not_valid(problem.received, problem.allowed) if isinstance(problem, UnknownNameError) else str(problem)
 
 
 def _received(value: Any) -> str:
@@ -180,15 +176,8 @@ def _received(value: Any) -> str:
     return f"{text if len(text) <= 60 else text[:57] + '...'}{f' ({kind})' if kind else ''}"
 
 
-def nearest(word: str, allowed: Sequence[str], others: Sequence[str] = ()) -> str:
-    """What to say of an unknown word: the most similar one, and all that are allowed; `others` describe more."""
-    near = difflib.get_close_matches(word.lower(), [name.lower() for name in allowed], n=1)
-    guess = next((name for name in allowed if near and name.lower() == near[0]), None)
-    return f"{f'did you mean {guess!r}? ' if guess else ''}Allowed: {', '.join([*allowed, *others])}"
-
-
 def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:
-    """The keys that a nested model knows."""
+    """The keys of a nested model."""
     for part in key:
         if isinstance(part, int):
             continue

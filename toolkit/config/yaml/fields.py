@@ -1,4 +1,4 @@
-"""Kinds of values that several models of config.yaml share."""
+"""Types of values that several models of config.yaml share."""
 
 import math
 import re
@@ -11,33 +11,40 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, St
 from toolkit.config.yaml.named_calls import UnknownNameError
 
 FilePath = Annotated[Path, Strict(False), PlainSerializer(lambda path: path.as_posix(), return_type=str)]
+Count = Annotated[int, Field(ge=0)]
 PositiveInteger = Annotated[int, Field(gt=0)]
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
+InnerShare = Annotated[float, Field(gt=0, lt=1)]
+"""A share above 0 and below 1."""
 Shape = tuple[PositiveInteger, PositiveInteger, PositiveInteger]
 Named = Annotated[str | dict[str, Any] | tuple[Any, ...], Field(union_mode="left_to_right")]
-"""Names with their arguments: `Name`, `{Name: {argument: value}}`, or a list of them."""
+"""Names with arguments: `Name`, `{Name: {argument: value}}`, or a list of these."""
 
 
-def own_names(info: ValidationInfo) -> Collection[str]:
-    """What the plugins.py beside the configuration defines, sorted."""
-    return sorted((info.context or {}).get("own", ()))
+def plugin_names(info: ValidationInfo) -> Collection[str]:
+    """The names that the plugins.py beside the configuration defines, sorted."""
+    return sorted((info.context or {}).get("plugins", ()))
 
 
 def checked_by(parse: Callable[..., Any]) -> BeforeValidator:
-    """Keep plain data as they are if `parse(value, own)` can read them.
+    """Leave a value as it is if `parse(value, plugins)` accepts it.
 
-    It looks before the types do: what it says of a wrong one names the forms that this very key can have.
+    The check runs before the types are checked, so that its message can name the forms that this key accepts.
     """
 
     def check(value: Any, info: ValidationInfo) -> Any:
-        parse(value, own_names(info))
+        parse(value, plugin_names(info))
         return value
 
     return BeforeValidator(check)
 
 
 def one_of(allowed: tuple[str, ...]) -> AfterValidator:
-    """Refuse other words, with the nearest."""
+    """Reject all other words, and suggest the nearest."""
 
     def check(name: str) -> str:
         if name not in allowed:
@@ -48,23 +55,19 @@ def one_of(allowed: tuple[str, ...]) -> AfterValidator:
 
 
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
-
-
 _DURATION = re.compile(rf"(?:{_NUMBER}h)?\s*(?:{_NUMBER}m)?\s*(?:{_NUMBER}s)?")
-
-
 _SECONDS = (3600, 60, 1)
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a text such as `8h`, `90m`, `1h30m` or `45s`: hours, minutes and seconds in this order.
+    """Read a duration (`8h`, `90m`, `1h30m` or `45s`: hours, minutes and seconds in this order) in seconds.
 
     Raises:
-        ValueError: it has another form, no unit, or is no time at all.
+        ValueError: the text has another form or no unit, or the duration is zero.
     """
     match = _DURATION.fullmatch(text.strip())
     numbers = match.groups() if match else ()
     seconds = sum(float(number) * unit for number, unit in zip(numbers, _SECONDS, strict=False) if number)
     if not 0 < seconds < math.inf:
-        raise ValueError(f"expected a time with its units, such as 8h, 90m, 1h30m or 45s, received {text!r}")
+        raise ValueError(f"expected a duration with units (for example 8h, 90m, 1h30m or 45s), received {text!r}")
     return seconds

@@ -1,6 +1,6 @@
-"""Things that config.yaml names with their arguments, such as `EarlyStopping: {patience: 15}`."""
+"""Names with arguments in config.yaml, for example `EarlyStopping: {patience: 15}`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,16 +10,17 @@ from toolkit.config.yaml.yaml_files import KeyPath
 
 
 class ClosedModel(BaseModel):
-    """A frozen model that knows all its keys and converts nothing."""
+    """A frozen model that rejects unknown keys and converts no values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 Arguments = TypeVar("Arguments", bound=ClosedModel)
+Result = TypeVar("Result")
 
 
 class UnknownNameError(ValueError):
-    """A word that is none of the allowed ones; carries them, so that the message can suggest the nearest."""
+    """An invalid word; carries the allowed ones, so that the message can suggest the nearest."""
 
     def __init__(self, received: str, allowed: Sequence[str]) -> None:
         super().__init__(received)
@@ -28,24 +29,52 @@ class UnknownNameError(ValueError):
 
 
 class MissingKeyError(ValueError):
-    """A key that is needed is not there; the text, if there is one, says why it is needed."""
+    """A required key is missing; the text, if any, says why it is required."""
 
 
 Problem = tuple[KeyPath, ValueError, type[BaseModel] | None]
-"""The key path below a value, what is wrong there, and the model whose keys a `ValidationError` speaks of."""
+"""A key path below a value, the error there, and the model that raised it if the error is a `ValidationError`."""
 
 
 class ProblemsAtError(ValueError):
-    """Problems inside a value: each with the key path below the value, and an error or what pydantic says."""
+    """Problems inside a value, each with its key path below the value."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(f"{'.'.join(map(str, path))}: {error}" for path, error, _ in problems))
         self.problems = tuple(problems)
 
 
+def problem_at(path: KeyPath, text: str) -> ProblemsAtError:
+    """One problem, at a key path below the value."""
+    return ProblemsAtError([(path, ValueError(text), None)])
+
+
+def unknown_at(path: KeyPath, name: str, allowed: Sequence[str]) -> ProblemsAtError:
+    """An unknown name, at a key path below the value."""
+    return ProblemsAtError([(path, UnknownNameError(name, allowed), None)])
+
+
+def read_all(readers: Iterable[Callable[[], Result]]) -> list[Result]:
+    """The results of all readers.
+
+    Raises:
+        ProblemsAtError: the problems of all readers that failed.
+    """
+    found: list[Result] = []
+    problems: list[Problem] = []
+    for read in readers:
+        try:
+            found.append(read())
+        except ProblemsAtError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ProblemsAtError(problems)
+    return found
+
+
 @dataclass(frozen=True)
 class Call:
-    """A name with its arguments, and the key path below the value where it stood."""
+    """A name with its arguments, and its key path below the value."""
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -53,10 +82,10 @@ class Call:
 
 
 def read_calls(value: Any) -> tuple[Call, ...]:
-    """Read `Name`, `{Name: arguments, …}`, or a list of names and one-pair mappings; arguments are pairs or nothing.
+    """Read `Name`, `{Name: {argument: value}, …}`, or a list of names and mappings with one pair.
 
     Raises:
-        ProblemsAtError: it has another form.
+        ValueError: the value has another form; a `ProblemsAtError` where the key path is known.
     """
     if isinstance(value, str):
         return (Call(value),)
@@ -64,11 +93,15 @@ def read_calls(value: Any) -> tuple[Call, ...]:
         return tuple(_call(name, arguments, (name,)) for name, arguments in value.items())
     if isinstance(value, list | tuple):
         return tuple(_entry(entry, index) for index, entry in enumerate(value))
-    raise ValueError(f"expected a name, `Name: {{argument: value}}` pairs or a list of them, received {value!r}")
+    raise ValueError(f"expected a name, `Name: {{argument: value}}` pairs, or a list of these; received {value!r}")
 
 
 def read_call(value: Any) -> Call:
-    """Read exactly one call."""
+    """Read exactly one call.
+
+    Raises:
+        ValueError: as `read_calls`, or there is not exactly one name.
+    """
     calls = read_calls(value)
     if len(calls) != 1:
         raise ValueError(f"expected one name, received {', '.join(call.name for call in calls) or 'nothing'}")
@@ -79,7 +112,7 @@ def _entry(entry: Any, index: int) -> Call:
     if isinstance(entry, str):
         return Call(entry, {}, (index,))
     if not isinstance(entry, Mapping) or len(entry) != 1:
-        raise _problem((index,), "each entry of the list is a name or one `Name: {argument: value}` pair")
+        raise problem_at((index,), "expected a name or one `Name: {argument: value}` pair")
     ((name, arguments),) = entry.items()
     return _call(name, arguments, (index, name))
 
@@ -88,24 +121,20 @@ def _call(name: str, arguments: Any, path: KeyPath) -> Call:
     if arguments is None:
         return Call(name, {}, path)
     if not isinstance(arguments, Mapping):
-        raise _problem(path, f"expected `argument: value` pairs, received {arguments!r}")
+        raise problem_at(path, f"expected `argument: value` pairs, received {arguments!r}")
     return Call(name, arguments, path)
 
 
-def _problem(path: KeyPath, text: str) -> ProblemsAtError:
-    return ProblemsAtError([(path, ValueError(text), None)])
-
-
-def is_own(name: str, own: Collection[str]) -> bool:
-    """Whether a name means something of the user's: defined in plugins.py, or a dotted path such as `package.name`."""
-    return name in own or ("." in name and all(part.isidentifier() for part in name.split(".")))
+def is_plugin(name: str, plugins: Collection[str]) -> bool:
+    """Whether a name is user code: defined in plugins.py, or a dotted path (`package.module.name`)."""
+    return name in plugins or ("." in name and all(part.isidentifier() for part in name.split(".")))
 
 
 def checked_arguments(call: Call, model: type[Arguments]) -> Arguments:
     """Validate the arguments of a call.
 
     Raises:
-        ProblemsAtError: with the path of each.
+        ProblemsAtError: an argument is unknown, missing or invalid.
     """
     try:
         return model.model_validate(dict(call.arguments))
@@ -113,14 +142,14 @@ def checked_arguments(call: Call, model: type[Arguments]) -> Arguments:
         raise ProblemsAtError([(call.path, error, model)]) from error
 
 
-def checked_call(call: Call, kinds: Mapping[str, type[Arguments]], own: Collection[str] = ()) -> Arguments | None:
-    """Validate a call of one of the known kinds; None for the user's own, whose arguments nobody here knows.
+def checked_call(call: Call, kinds: Mapping[str, type[Arguments]], plugins: Collection[str] = ()) -> Arguments | None:
+    """Validate a call of one of the known kinds; None for a plugin, whose arguments are checked when it is loaded.
 
     Raises:
-        ProblemsAtError: the name or an argument is unknown, or a value is wrong.
+        ProblemsAtError: the name is unknown, or an argument is unknown, missing or invalid.
     """
     if call.name in kinds:
         return checked_arguments(call, kinds[call.name])
-    if is_own(call.name, own):
+    if is_plugin(call.name, plugins):
         return None
-    raise ProblemsAtError([(call.path, UnknownNameError(call.name, [*kinds, *own]), None)])
+    raise unknown_at(call.path, call.name, [*kinds, *plugins])

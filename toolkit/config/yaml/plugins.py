@@ -1,4 +1,4 @@
-"""What a plugins.py beside a configuration defines, found by reading it: nothing in it is run here."""
+"""The names that the plugins.py beside a configuration defines; the file is parsed but not run."""
 
 import ast
 from pathlib import Path
@@ -9,10 +9,10 @@ PLUGINS = "plugins.py"
 
 
 def names_defined_beside(config: Path) -> frozenset[str]:
-    """Functions and classes at the top of the plugins.py in the folder of a configuration; none if there is no file.
+    """The public functions and classes of the plugins.py in the folder of a configuration; empty without such a file.
 
     Raises:
-        ConfigError: the file is no Python.
+        ConfigError: the file is not valid Python.
     """
     path = config.parent / PLUGINS
     if not path.is_file():
@@ -21,6 +21,9 @@ def names_defined_beside(config: Path) -> frozenset[str]:
         tree = ast.parse(path.read_text("utf-8"))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
-        raise ConfigError(f"{path}:{line}: {getattr(error, 'msg', error)}", "It has to be a Python file.") from error
+        raise ConfigError(
+            f"{path}:{line}: {getattr(error, 'msg', error)}",
+            "plugins.py must be valid Python; correct it, or remove the file.",
+        ) from error
     kinds = (ast.FunctionDef, ast.ClassDef)
     return frozenset(node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_"))

@@ -1,4 +1,4 @@
-"""YAML as plain data that remembers where each key stands."""
+"""YAML as plain data, with the file and line of each key."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _NODES_AT_MOST = 100_000
 
 @dataclass(frozen=True)
 class Position:
-    """Where a key stands: a file and a line counted from 1, or an override on the command line (line 0)."""
+    """The place of a key: a file and a line from 1, or an override on the command line (line 0)."""
 
     source: str
     line: int
@@ -33,7 +33,7 @@ class Position:
 
 
 def nearest_position(positions: Mapping[KeyPath, Position], key: KeyPath) -> Position | None:
-    """Where a key stands or else the nearest one around it; None if there is none."""
+    """The position of a key, or of the nearest key around it; None if there is none."""
     around = (positions.get(key[:length]) for length in range(len(key), 0, -1))
     return next((position for position in around if position is not None), None)
 
@@ -50,8 +50,8 @@ def read_document(path: Path) -> Document:
     """Read a YAML 1.2 or JSON file whose top level is a mapping.
 
     Raises:
-        MissingFileError: it does not exist or is not text.
-        ConfigError: syntax error, duplicate key, or another top level.
+        MissingFileError: the file does not exist or is not text.
+        ConfigError: the file has a syntax error or a duplicate key, or its top level is not a mapping.
     """
     try:
         text = path.read_text("utf-8")
@@ -67,12 +67,16 @@ def read_document(path: Path) -> Document:
 
 
 def read_value(text: str, source: str) -> Any:
-    """Read one YAML value, as given on the command line."""
+    """Read one YAML value from the command line; `source` names the option in messages.
+
+    Raises:
+        ConfigError: the text is not valid YAML.
+    """
     return _plain(_parse(text, source), (), source, {})
 
 
 def write_yaml(tree: Mapping[str, Any]) -> str:
-    """Write plain data as YAML text, keys in the order given, lists of plain values on one line."""
+    """Write plain data as YAML: keys in the order given, lists of single values on one line."""
     yaml = YAML(typ="rt", pure=True)
     yaml.Representer = _Representer
     yaml.width = 1000
@@ -83,7 +87,7 @@ def write_yaml(tree: Mapping[str, Any]) -> str:
 
 
 class _Representer(RoundTripRepresenter):
-    """Writes `null` where ruamel would write nothing, which reads like a mistake."""
+    """Writes `null` where ruamel would write nothing, which looks like a mistake."""
 
     def represent_none(self, data: Any) -> Any:
         return self.represent_scalar("tag:yaml.org,2002:null", "null")
@@ -112,17 +116,19 @@ def _parse(text: str, source: str) -> Any:
         raise ConfigError(f"{source}:{line}: {str(error.problem).splitlines()[0]}") from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{source}:{line}: this is not valid YAML: {error.problem}") from error
+        raise ConfigError(f"{source}:{line}: invalid YAML: {error.problem}") from error
     except (YAMLError, ValueError) as error:
-        raise ConfigError(f"{source}: this is not valid YAML: {error}") from error
+        raise ConfigError(f"{source}: invalid YAML: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{source}: lists and mappings are nested too deeply") from error
 
 
 def _plain(node: Any, at: KeyPath, source: str, positions: dict[KeyPath, Position]) -> Any:
-    """Turn ruamel's round-trip types into plain ones and note positions; sequences become tuples."""
+    """Turn ruamel's round-trip types into plain ones and record positions; sequences become tuples."""
     if len(positions) > _NODES_AT_MOST:
-        raise ConfigError(f"{source}: more than {_NODES_AT_MOST} keys; aliases that multiply are not allowed")
+        raise ConfigError(
+            f"{source}: more than {_NODES_AT_MOST} keys; nested aliases that multiply keys are not allowed"
+        )
     if isinstance(node, Mapping):
         result: dict[str, Any] = {}
         for key, value in node.items():
@@ -149,7 +155,7 @@ def _scalar(node: Any) -> Any:
 
 
 def _line(node: Any, key: Any) -> int:
-    """The line of a key or list entry; of the mapping that it was merged into, where `<<` brought it."""
+    """The line of a key or list entry; for a key merged in by `<<`, the line of the mapping around it."""
     lines = getattr(node, "lc", None)
     if lines is None or lines.line is None:
         return 1

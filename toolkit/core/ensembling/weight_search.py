@@ -6,16 +6,19 @@ from typing import TypeVar
 
 import numpy as np
 
-from toolkit.core.ensembling.candidate_scores import Choice, MemberWeights, Weighed, parts
+from toolkit.core.ensembling.candidate_scores import MemberWeights
 from toolkit.core.metrics.metric import Direction
 
-Evaluate = Callable[[Sequence[MemberWeights]], Mapping[MemberWeights, Weighed]]
-"""Measures candidates, in one pass over the images."""
+Scores = tuple[float, ...]
+"""The scores of a candidate over all images, and over all but those of each fold."""
+
+Evaluate = Callable[[Sequence[MemberWeights]], Mapping[MemberWeights, Scores]]
+"""Scores candidates, in one pass over the images."""
 
 Result = TypeVar("Result")
 
 Search = Generator[list[MemberWeights], Mapping[MemberWeights, float], Result]
-"""Asks for the scores of candidates, of which more is better, and returns what it chooses."""
+"""Yields candidates, is sent their scores (more being better), and returns its choice."""
 
 _ROUNDS = 20
 _FINENESS = 64
@@ -29,33 +32,32 @@ def search_folds(
     direction: Direction,
     search: Callable[[], Search[Result]],
     further: Sequence[MemberWeights] = (),
-) -> tuple[dict[MemberWeights, Weighed], Result, list[Result]]:
+) -> tuple[dict[MemberWeights, Scores], Result, list[Result]]:
     """Search on all images, and for each fold on the images of the others.
 
-    All these searches go step by step together: the candidates that any of them asks for are measured in one pass,
-    and what one of them has asked for, the others need not ask again.
+    All searches advance together: the candidates that any of them asks for are scored in one pass over the images, and
+    no candidate is scored twice.
 
     Args:
-        evaluate: measures candidates.
+        evaluate: scores candidates.
         folds_count: number of folds.
         direction: of the metric.
-        search: begins a search, such as `by_selection`.
-        further: candidates to measure in the first pass too.
+        search: begins a search, for example `by_selection`.
+        further: candidates to score in the first pass too.
 
     Returns:
-        all candidates that were measured, as `reduced`; the choice on all images; for each fold that of the others.
+        the scores of all candidates, as `reduced`; the choice on all images; for each fold the choice of the others.
     """
-    looked_at = parts(folds_count)
-    searches = [search() for _ in looked_at]
+    searches = [search() for _ in range(1 + folds_count)]
     wanted = {number: next(path) for number, path in enumerate(searches)}
-    known: dict[MemberWeights, Weighed] = {}
+    known: dict[MemberWeights, Scores] = {}
     found: dict[int, Result] = {}
     while wanted:
         new = dict.fromkeys(reduced(weights) for asked in (*wanted.values(), further) for weights in asked)
         unknown = [weights for weights in new if weights not in known]
         known |= evaluate(unknown) if unknown else {}
         for number, asked in list(wanted.items()):
-            scores = {weights: signed(known[reduced(weights)].best(looked_at[number]), direction) for weights in asked}
+            scores = {weights: signed(known[reduced(weights)][number], direction) for weights in asked}
             try:
                 wanted[number] = searches[number].send(scores)
             except StopIteration as stop:
@@ -64,9 +66,9 @@ def search_folds(
     return known, found[0], [found[1 + fold] for fold in range(folds_count)]
 
 
-def signed(choice: Choice, direction: Direction) -> float:
-    """A score of which more is better; what has no score is worse than all."""
-    score = choice.score if direction == "max" else -choice.score
+def signed(score: float, direction: Direction) -> float:
+    """A score with more being better; minus infinity if there is none."""
+    score = score if direction == "max" else -score
     return -np.inf if np.isnan(score) else score
 
 

@@ -1,4 +1,8 @@
-"""Which image is held out in which fold."""
+"""Assigning images to folds, a validation part and a hold-out.
+
+The splitters of scikit-learn are not used: for 4000 images in 150 groups, folds of StratifiedGroupKFold differ by 16
+images where those of `balance` differ by less than one, and no splitter spreads several labels or draws given shares.
+"""
 
 from dataclasses import dataclass
 
@@ -12,24 +16,24 @@ from toolkit.core.folds.strata import NO_STRATA, Strata, as_labels
 from toolkit.core.randomness import generator
 
 TRAIN = -1
-"""Instead of a fold: every fold trains on the image, none holds it out."""
+"""In place of a fold number: every fold trains on the image, none holds it out."""
 
 HOLDOUT = -2
-"""Instead of a fold: no fold trains on the image or is judged on it."""
+"""In place of a fold number: no fold trains on the image or is scored on it."""
 
 _PARTS = 5
 
 
 @dataclass(frozen=True)
 class FoldRules:
-    """How images are divided.
+    """How to divide images.
 
     Attributes:
-        folds_count: from 2 to the number of images that are not in the hold-out, or 1 with a `validation_split`.
-        seed: of the experiment.
+        folds_count: from 2 to the number of images outside the hold-out, or 1 with a `validation_split`.
+        seed: seed of the experiment.
         validation_split: share of the images that the only fold holds out, above 0 and below 1.
-        test_split: share of all images that are the hold-out, from 0 (none) to below 1.
-        test_split_seed: of the hold-out, so that experiments with other seeds have the same one.
+        test_split: share of all images in the hold-out, from 0 (none) to below 1.
+        test_split_seed: seed of the hold-out, so that experiments with different seeds share it.
     """
 
     folds_count: int
@@ -40,15 +44,15 @@ class FoldRules:
 
 
 def draw_folds(rules: FoldRules, strata: Strata, groups: Integers) -> Integers:
-    """Divide images into hold-out and folds.
+    """Divide images into a hold-out and folds.
 
     Args:
-        rules: how.
-        strata: what is spread evenly.
+        rules: how to divide them.
+        strata: properties to spread evenly.
         groups: group of each image, `int64 (images,)`, from 0; images of one group stay together.
 
     Returns:
-        fold of each image, 0 … folds_count-1, or TRAIN, or HOLDOUT: `int64 (images,)`.
+        The fold of each image, `int64 (images,)`: 0 … folds_count-1, TRAIN, or HOLDOUT.
     """
     folds = np.full(len(groups), TRAIN)
     if rules.test_split:
@@ -66,18 +70,22 @@ def draw_folds(rules: FoldRules, strata: Strata, groups: Integers) -> Integers:
 def assign_folds(strata: Strata, groups: Integers, folds_count: int, *, seed: int) -> Integers:
     """Assign each image to the fold that holds it out.
 
-    Single images with a number, or without strata, are dealt out in blocks of `folds_count`, one to each fold, so that
-    fold sizes differ by one at most; in the order of the number, so that every fold gets its share of empty images and
-    of small and large masks. Labels are spread by iterative stratification, groups by `balance`.
+    Without groups and labels, images are dealt out in blocks of `folds_count`, one image of a block to each fold, so
+    that fold sizes differ by one at most. With a number as stratum, they are dealt in its order, so that every fold
+    gets its share of empty images and of small and large masks. Labels are spread by iterative stratification, groups
+    by `balance`.
 
     Args:
-        strata: what is spread evenly, of images in the order of the sorted ids.
+        strata: properties to spread evenly, for images in the order of their sorted ids.
         groups: group of each image, `int64 (images,)`, from 0; images of one group stay together.
         folds_count: number of folds, from 2 to the number of groups.
-        seed: of the experiment.
+        seed: seed of the experiment.
 
     Returns:
-        fold of each image, `int64 (images,)`, 0 … folds_count-1.
+        The fold of each image, `int64 (images,)`, 0 … folds_count-1.
+
+    Raises:
+        ValueError: `folds_count` is out of range.
     """
     count = _count_groups(groups)
     if not 2 <= folds_count <= count:
@@ -95,24 +103,27 @@ def assign_folds(strata: Strata, groups: Integers, folds_count: int, *, seed: in
 
 
 def draw_part(strata: Strata, groups: Integers, share: float, purpose: str, seed: int) -> npt.NDArray[np.bool_]:
-    """Draw a share of the images that looks like all of them.
+    """Draw a representative share of the images.
 
-    Single images with a number, or without strata, are drawn at equal distances in its order, so that their count is
-    exact; see `assign_folds` for the rest.
+    Without groups and labels, images are drawn at equal distances in the order of their number, so that the count is
+    exact; otherwise see `assign_folds`.
 
     Args:
-        strata: what is spread evenly.
+        strata: properties to spread evenly.
         groups: group of each image, `int64 (images,)`, from 0; images of one group stay together.
-        share: of the images to be drawn, above 0 and below 1; at least one is drawn, and one left.
-        purpose: what for; another purpose draws others.
-        seed: equal seeds draw the same.
+        share: share of the images to draw, above 0 and below 1; at least one is drawn and at least one is left.
+        purpose: name of the draw; different purposes draw independently.
+        seed: equal seeds draw the same images.
 
     Returns:
-        `bool (images,)`, true where an image is drawn.
+        `bool (images,)`, True for images drawn.
+
+    Raises:
+        ValueError: there are fewer than two groups.
     """
     count = _count_groups(groups)
     if count < 2:
-        raise ValueError(f"a part of the images is drawn from two groups or more, received {count}")
+        raise ValueError(f"drawing a share of the images needs at least two groups, received {count}")
     random = generator(purpose, seed)
     if strata.labels is not None or count < len(groups):
         found: npt.NDArray[np.bool_] = _shares(strata, groups, np.array([share, 1 - share]), random) == 0
@@ -125,14 +136,14 @@ def draw_part(strata: Strata, groups: Integers, share: float, purpose: str, seed
 
 
 def random_parts(groups: Integers, seed: int) -> Integers:
-    """Divide the images of a single fold into parts of about one size, so that some can be judged by the others.
+    """Divide the images of a single fold into about equal parts, so that choices made on some can be scored on others.
 
     Args:
         groups: group of each image, `int64 (images,)`, from 0; images of one group stay together.
-        seed: of the experiment.
+        seed: seed of the experiment.
 
     Returns:
-        part of each image, `int64 (images,)`: five of them, or as many as there are groups.
+        The part of each image, `int64 (images,)`: five parts, or fewer if there are fewer groups.
     """
     parts = min(_PARTS, _count_groups(groups))
     return assign_folds(NO_STRATA, groups, parts, seed=seed)
@@ -143,13 +154,13 @@ def _count_groups(groups: Integers) -> int:
 
 
 def _order(strata: Strata, count: int, random: np.random.Generator) -> Integers:
-    """A random order of images, or that of their number with equals in random order."""
+    """The images in the order of their number, with equals in random order; without numbers, in random order."""
     shuffled = random.permutation(count)
     return shuffled if strata.number is None else shuffled[np.argsort(strata.number[shuffled], kind="stable")]
 
 
 def _shares(strata: Strata, groups: Integers, shares: Floats, random: np.random.Generator) -> Integers:
-    """The part of each image where parts are to have these shares of all labels."""
+    """The part of each image if parts get these shares of the images and of each label."""
     labels = as_labels(strata)
     if labels is None:
         labels = np.zeros((len(groups), 0), np.bool_)

@@ -1,4 +1,4 @@
-"""Dividing groups that cannot be split into parts of the right sizes, each with its share of all labels."""
+"""Dividing indivisible groups of images into parts of given sizes, each with its share of every label."""
 
 import numpy as np
 
@@ -13,22 +13,22 @@ _LEAST = 1e-8
 
 
 def balance(labels: StratumMatrix, groups: Integers, shares: Floats, random: np.random.Generator) -> Integers:
-    """Divide groups of images.
+    """Divide groups of images into parts.
 
-    What is made small is how far counts of images and of each label are from the share of each part: the sum of
-    (count - expected)² / expected, in which the images weigh as much as all labels together. The largest groups are
-    placed first, each where it does the least harm; then groups are moved and exchanged as long as that helps. Up to
-    200 groups this is begun anew from several random divisions, and the best is taken; of more, which fit better from
-    the start, 200 changes are made at most, with 50 random groups of each part tried for exchange.
+    The cost is the sum of (count - expected)² / expected over parts, of the counts of images and of each label; images
+    weigh as much as all labels together. Groups are placed from the largest to the smallest, each where it costs least.
+    Then groups are moved and exchanged while that lowers the cost. With up to 200 groups, the same is tried from
+    several random divisions, and the best one is taken. More groups fit well from the start: at most 200 changes are
+    made, and exchanges are tried between 50 random groups of each part.
 
     Args:
-        labels: of the images, `bool (images, labels)`.
-        groups: group of each image, `int64 (images,)`, 0 … groups-1, all of which occur.
-        shares: of each part, `float64 (parts,)`, which add up to 1; not more parts than groups.
-        random: what draws, among equals.
+        labels: labels of the images, `bool (images, labels)`.
+        groups: group of each image, `int64 (images,)`, 0 … groups-1; every number occurs.
+        shares: share of each part, `float64 (parts,)`, adding up to 1; at most as many parts as groups.
+        random: generator for the order and for choices among equals.
 
     Returns:
-        part of each group, `int64 (groups,)`, 0 … parts-1; every part has a group.
+        The part of each group, `int64 (groups,)`, 0 … parts-1; every part has a group.
     """
     counts = _count(labels, groups)
     best = _settled(_State(counts, shares, random), in_turn=True)
@@ -40,7 +40,7 @@ def balance(labels: StratumMatrix, groups: Integers, shares: Floats, random: np.
 
 
 def _settled(state: "_State", *, in_turn: bool) -> "_State":
-    """Place all groups, the largest ones first or anywhere, and change what helps until nothing does."""
+    """Place all groups, by size or at random, and improve the division until no change helps."""
     state.place(in_turn=in_turn)
     state.fill()
     changes = 0
@@ -50,54 +50,54 @@ def _settled(state: "_State", *, in_turn: bool) -> "_State":
 
 
 def _count(labels: StratumMatrix, groups: Integers) -> Floats:
-    """How many images and how many of each label every group has, `float64 (groups, 1 + labels)`."""
+    """The number of images and of each label in every group, `float64 (groups, 1 + labels)`."""
     found = np.zeros((int(groups.max()) + 1, 1 + labels.shape[1]))
     np.add.at(found, groups, np.concatenate([np.ones((len(labels), 1)), labels], axis=1))
     return found
 
 
 class _State:
-    """A division of groups, and what changes of it would cost."""
+    """A division of groups into parts, and the costs of changing it."""
 
     def __init__(self, counts: Floats, shares: Floats, random: np.random.Generator) -> None:
-        counts = counts[:, counts.sum(axis=0) > 0]  # a label that nobody has
+        counts = counts[:, counts.sum(axis=0) > 0]  # without labels that no image has
         expected = shares[:, None] * counts.sum(axis=0)
         weights = np.ones(counts.shape[1])
         weights[0] = max(1, len(weights) - 1)
         self._counts, self._per_image, self._random = counts, weights / expected, random
         self._excess = -expected  # of each part and label, (parts, 1 + labels)
-        # Which part a group is added to does not change this part of the cost.
-        self._own = (counts**2) @ self._per_image.T
+        # This share of the cost does not depend on which groups a part already has.
+        self._squares = (counts**2) @ self._per_image.T
         self.parts: Integers = np.full(len(counts), -1)
 
     @property
     def is_small(self) -> bool:
-        """Whether there are so few groups that all can be tried again and again."""
+        """Whether there are few enough groups to try all changes and several starts."""
         return len(self._counts) <= _FEW
 
     def cost(self) -> float:
-        """How far counts are from what they should be."""
+        """The cost, see `balance`."""
         return float((self._excess**2 * self._per_image).sum())
 
     def place(self, *, in_turn: bool) -> None:
-        """Give every group its first part: the largest one first and each where it fits, or all at random."""
+        """Give every group its first part: by size, each where it costs least (`in_turn`), or at random."""
         shuffled = self._random.permutation(len(self._counts))
         for group in shuffled[np.argsort(-self._counts[shuffled, 0], kind="stable")]:
             if not in_turn:
                 self._put(int(group), int(self._random.integers(len(self._excess))))
                 continue
-            costs = self._own[group] + 2 * (self._excess * self._per_image) @ self._counts[group]
+            costs = self._squares[group] + 2 * (self._excess * self._per_image) @ self._counts[group]
             self._put(int(group), _least(costs, self._random))
 
     def fill(self) -> None:
-        """Give a part that got no group the one that it suits best, of a part that has several."""
+        """Give each part without groups the group that costs least, from a part that has several."""
         for part in range(len(self._excess)):
             if (self.parts != part).all():
                 several = np.bincount(self.parts, minlength=len(self._excess))[self.parts] > 1
                 self._put(int(np.where(several, self._changes()[:, part], np.inf).argmin()), part)
 
     def move(self) -> bool:
-        """Move the group whose move helps most; returns whether one does."""
+        """Make the move of a group that lowers the cost most; returns False if none does."""
         changes = self._changes()
         alone = np.bincount(self.parts, minlength=len(self._excess))[self.parts] == 1
         changes[alone] = np.inf
@@ -108,19 +108,19 @@ class _State:
         return True
 
     def exchange(self) -> bool:
-        """Exchange the two groups of different parts whose exchange helps most; returns whether any does."""
+        """Make the exchange of two groups that lowers the cost most; returns False if none does."""
         changes = self._changes()
         best, found = -_LEAST, None
         tried = [self._tried(part) for part in range(len(self._excess))]
-        for one, ours in enumerate(tried):
-            for other, theirs in enumerate(tried[:one]):
-                both = self._counts[ours] * (self._per_image[one] + self._per_image[other])
-                shared = (2 * both @ self._counts[theirs].T).round(_DIGITS)
-                costs = changes[ours, other][:, None] + changes[theirs, one] - shared
+        for one, some in enumerate(tried):
+            for other, others in enumerate(tried[:one]):
+                both = self._counts[some] * (self._per_image[one] + self._per_image[other])
+                shared = (2 * both @ self._counts[others].T).round(_DIGITS)
+                costs = changes[some, other][:, None] + changes[others, one] - shared
                 if costs.min() < best:
                     best = float(costs.min())
                     first, second = np.unravel_index(int(costs.argmin()), costs.shape)
-                    found = int(ours[first]), int(theirs[second])
+                    found = int(some[first]), int(others[second])
         if found is None:
             return False
         parts = self.parts[list(found)]
@@ -137,12 +137,12 @@ class _State:
         )
 
     def _changes(self) -> Floats:
-        """What moving each group to each part adds to the cost, `float64 (groups, parts)`; 0 where it is."""
+        """The change of cost from moving each group to each part, `float64 (groups, parts)`; 0 for its present part."""
         pull = 2 * self._counts @ (self._excess * self._per_image).T
         rows = np.arange(len(self.parts))
-        leaving = self._own[rows, self.parts] - pull[rows, self.parts]
-        # Rounded, so that equals are equals on every machine.
-        changes: Floats = (leaving[:, None] + self._own + pull).round(_DIGITS)
+        leaving = self._squares[rows, self.parts] - pull[rows, self.parts]
+        # Rounded, so that ties are the same on every machine.
+        changes: Floats = (leaving[:, None] + self._squares + pull).round(_DIGITS)
         changes[rows, self.parts] = 0
         return changes
 

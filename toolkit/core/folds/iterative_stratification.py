@@ -1,4 +1,4 @@
-"""Dividing images that may have several labels, so that every part has its share of each label."""
+"""Dividing images with several labels into parts, each with its share of every label."""
 
 import numpy as np
 
@@ -9,18 +9,18 @@ from toolkit.core.folds.strata import StratumMatrix
 def stratify(labels: StratumMatrix, shares: Floats, random: np.random.Generator) -> Integers:
     """Divide images by iterative stratification.
 
-    The rarest label is dealt out first, as long as there is still a choice: each of its images goes to the part that
-    lacks most of this label, among equals to the part that lacks most images, among these at random (K. Sechidis, G.
-    Tsoumakas and I. Vlahavas, On the Stratification of Multi-Label Data, ECML PKDD 2011). Images without any label come
-    last. Where each image has one label, counts of a label and of all images are as equal as they can be.
+    The images of the rarest remaining label are assigned first. Each goes to the part that lacks most of this label;
+    among equals, to the part that lacks most images; then at random (K. Sechidis, G. Tsoumakas and I. Vlahavas, On the
+    Stratification of Multi-Label Data, ECML PKDD 2011). Images without labels come last. If each image has one label,
+    the counts of labels and of images in the parts are as equal as possible.
 
     Args:
         labels: `bool (images, labels)`.
-        shares: of each part, `float64 (parts,)`, which add up to 1.
-        random: what draws.
+        shares: share of each part, `float64 (parts,)`, adding up to 1.
+        random: generator for the order and for choices among equals.
 
     Returns:
-        part of each image, `int64 (images,)`, 0 … parts-1.
+        The part of each image, `int64 (images,)`, 0 … parts-1.
     """
     images = len(labels)
     parts = np.full(images, -1)
@@ -43,7 +43,7 @@ def stratify(labels: StratumMatrix, shares: Floats, random: np.random.Generator)
 
 
 def _neediest(first: Floats, then: Floats, random: np.random.Generator) -> int:
-    """The part that lacks most by the first measure, among equals by the second, among these at random."""
+    """The part with the largest value of `first`; among equals, of `then`; then at random."""
     equal = np.flatnonzero(first >= first.max() - 1e-9)
     equal = equal[then[equal] >= then[equal].max() - 1e-9]
     return int(random.choice(equal))

@@ -1,4 +1,4 @@
-"""What every fold is to have its share of, and which images belong together."""
+"""Strata, which are spread evenly over folds, and groups of images, which stay together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from toolkit.core.arrays import Floats, Integers
 
 StratumMatrix = npt.NDArray[np.bool_]
-"""`bool (images, labels)`: which of them each image has: none, one or several."""
+"""`bool (images, labels)`: the labels of each image: none, one or several."""
 
 _FEW_NUMBERS = 10
 _BINS = 4
@@ -17,18 +17,18 @@ _BINS = 4
 
 @dataclass(frozen=True, eq=False)
 class Strata:
-    """What is spread evenly over the folds; nothing if both are None.
+    """A number or labels of each image, spread evenly over the folds; neither if both are None.
 
     Attributes:
-        number: of each image, `float64 (images,)`, minus infinity where it has none: images are dealt in its order.
-        labels: `bool (images, labels)`: every fold gets its share of each.
+        number: `float64 (images,)`, minus infinity for images without a number; images are dealt out in its order.
+        labels: `bool (images, labels)`; every fold gets its share of each label.
     """
 
     number: Floats | None = None
     labels: StratumMatrix | None = None
 
     def of(self, positions: Integers) -> "Strata":
-        """Those of some images."""
+        """The strata of the images at these positions."""
         return Strata(
             None if self.number is None else self.number[positions],
             None if self.labels is None else self.labels[positions],
@@ -39,7 +39,7 @@ NO_STRATA = Strata()
 
 
 def together(strata: Sequence[Strata]) -> Strata:
-    """All of several strata at once; a number is followed exactly only where it is the only one, else it is binned."""
+    """Combine several strata; numbers are binned unless a number is the only stratum."""
     if len(strata) < 2:
         return strata[0] if strata else NO_STRATA
     labels = [found for each in strata if (found := as_labels(each)) is not None]
@@ -47,7 +47,7 @@ def together(strata: Sequence[Strata]) -> Strata:
 
 
 def as_labels(strata: Strata) -> StratumMatrix | None:
-    """Strata as labels; a number becomes four bins of about as many images, and one of those that have none."""
+    """Strata as labels; a number becomes four bins of about equally many images, plus one for images without it."""
     number = strata.number
     if number is None:
         return strata.labels
@@ -57,14 +57,14 @@ def as_labels(strata: Strata) -> StratumMatrix | None:
 
 
 def by_coverage(coverage: Floats) -> Strata:
-    """By the foreground share of each image, `float64 (images,)`, 0–1; empty images apart."""
+    """Strata by the foreground share of each image, `float64 (images,)`, 0–1; empty images are separate."""
     return Strata(number=np.where(coverage > 0, coverage, -np.inf))
 
 
 def by_column(values: Sequence[str]) -> Strata:
-    """By a column of a table: numbers if there are more than ten different ones, else each value is a label.
+    """Strata by a column of a table: a number if it has more than ten different numbers; else each value is a label.
 
-    Empty cells are a label too, or have no number.
+    Empty cells have no number, or are a label of their own.
     """
     texts = np.array([value.strip() for value in values], object)
     empty = texts == ""
@@ -78,14 +78,13 @@ def by_column(values: Sequence[str]) -> Strata:
 
 
 def united(kinds: Sequence[Integers]) -> Integers:
-    """Groups of images that belong together in any way, numbered in the order of their first image.
+    """Unite several kinds of groups: images that share a group of any kind, directly or through others, are united.
 
     Args:
-        kinds: each says the group of every image in one way, `int64 (images,)`, from 0.
+        kinds: for each kind, the group of every image, `int64 (images,)`, from 0.
 
     Returns:
-        the group of each image, `int64 (images,)`: images that share a group of any kind, or are joined by others that
-        do, have the same.
+        The group of each image, `int64 (images,)`, numbered in the order of the first images.
     """
     groups = np.arange(len(kinds[0]))
     while True:
@@ -99,12 +98,12 @@ def united(kinds: Sequence[Integers]) -> Integers:
 
 
 def groups_of_names(names: Sequence[str]) -> Integers:
-    """The group of each image by its name, `int64 (images,)`."""
+    """The group number of each image from the name of its group, `int64 (images,)`."""
     return np.unique(np.asarray(names, object).astype(str), return_inverse=True)[1].astype(np.int64)
 
 
 def groups_of_positions(count: int, groups: Sequence[Sequence[int]]) -> Integers:
-    """The group of each of so many images, `int64 (count,)`, from the positions of those that are not alone."""
+    """The group of each of `count` images, `int64 (count,)`; `groups` lists positions, other images are alone."""
     found = np.arange(count)
     for group in groups:
         found[list(group)] = group[0]

@@ -1,4 +1,4 @@
-"""Large arrays chunk by chunk: the temporary arrays of NumPy, often 8 bytes a pixel, are no larger than a chunk."""
+"""Large arrays chunk by chunk, so that temporary arrays of NumPy, often with 8 bytes a pixel, stay small."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 
 
 def chunks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices along the first axis that cover an array of this shape in order, each of some 4 million entries."""
+    """Slices along the first axis that cover an array of this shape in order, each of about 4 million entries."""
     entries = int(np.prod(shape))
     step = max(1, _ENTRIES * shape[0] // entries) if entries else max(1, shape[0])
     for start in range(0, shape[0], step):
@@ -22,10 +22,10 @@ def chunks(shape: tuple[int, ...]) -> Iterator[slice]:
 
 
 def count_values(values: npt.NDArray[Any], length: int) -> Integers:
-    """How often each of the whole numbers 0 … `length` - 1 occurs in an array of any shape, `int64 (length,)`.
+    """Count the whole numbers 0 … `length` - 1 in an array of any shape: `int64 (length,)`.
 
     Raises:
-        ValueError: there are others.
+        ValueError: the array has other values.
     """
     counts = np.zeros(length, np.int64)
     for chunk in chunks(values.shape):
@@ -34,7 +34,7 @@ def count_values(values: npt.NDArray[Any], length: int) -> Integers:
 
 
 def look_up(table: npt.NDArray[_Kind], numbers: npt.NDArray[Any]) -> npt.NDArray[_Kind]:
-    """`table[numbers]` for a table (k,) and whole numbers from 0 of any shape."""
+    """`table[numbers]` for a table (k,) and an array of whole numbers of any shape."""
     found = np.empty(numbers.shape, table.dtype)
     for chunk in chunks(numbers.shape):
         found[chunk] = table[numbers[chunk]]

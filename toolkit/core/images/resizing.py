@@ -1,4 +1,4 @@
-"""Bringing an image to the network's size and a prediction back to the image's own."""
+"""Resizing images to the network's input size, and predictions back to the image size."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -10,16 +10,15 @@ import numpy.typing as npt
 from toolkit.core.arrays import Image, Labels, Mask, Probability
 
 Resize = Literal["stretch", "pad", "fit"]
-"""`stretch` to the network's shape; or keep the aspect and pad with mirrored pixels, `pad` around images at their own
-size, `fit` around images that are scaled up or down until one side fits."""
-
+"""`stretch` scales both sides to the input shape. `pad` and `fit` keep the aspect ratio and pad with mirrored pixels:
+`pad` around images at their original size, `fit` around images scaled until one side fits."""
 
 _Number = TypeVar("_Number", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an image of one size lies inside the network's input: scaled to `scaled`, then padded on four sides."""
+    """The place of an image in the network's input: scaled to `scaled`, then padded to `shape` on four sides."""
 
     original: tuple[int, int]
     scaled: tuple[int, int]
@@ -28,21 +27,21 @@ class Placement:
     shape: tuple[int, int]
 
     def image(self, image: Image) -> Image:
-        """Bring `uint8 (height, width, channels)` to the network's size."""
+        """Resize an image `uint8 (height, width, channels)` to the input size."""
         return self._pad(_scale(image, self.scaled, _interpolation(self.original, self.scaled)))
 
     def labels(self, labels: Labels) -> Labels:
-        """Bring a label map `uint8 (height, width)` to the network's size."""
+        """Resize a label map `uint8 (height, width)` to the input size."""
         return self._pad(_scale(labels, self.scaled, cv2.INTER_NEAREST_EXACT))
 
     def at(self, shape: tuple[int, int]) -> "Placement":
-        """The same placement in an input of another size: the image grows or shrinks as the input does."""
+        """The same placement in an input of another size; the image is scaled like the input."""
         sides = zip(self.scaled, shape, self.shape, strict=True)
         height, width = (max(1, round(length * new / old)) for length, new, old in sides)
         return _centred(self.original, (height, width), shape)
 
     def undo(self, prediction: Probability) -> Probability:
-        """Bring `float32 (height, width, classes)` from the network's size back to the image's own."""
+        """Resize a prediction `float32 (height, width, classes)` from the input size back to the image size."""
         height, width = self.scaled
         inner = prediction[self.top : self.top + height, self.left : self.left + width]
         return _scale(np.ascontiguousarray(inner), self.original, cv2.INTER_LINEAR)
@@ -57,10 +56,10 @@ class Placement:
 
 
 def place(original: tuple[int, int], shape: tuple[int, int], resize: Resize) -> Placement:
-    """Find where an image of size `original` (height, width) goes in a network's input of size `shape`.
+    """Place an image of size `original` (height, width) in a network's input of size `shape`.
 
-    `stretch` scales both sides to the shape. `pad` leaves the pixels alone and pads around the centre; only an image
-    larger than the shape is scaled down, keeping its aspect. `fit` also scales a smaller one up.
+    `stretch` scales both sides to the shape. `pad` keeps the pixels and pads around the centre; it scales down
+    only images larger than the shape, keeping their aspect ratio. `fit` also scales up smaller images.
     """
     if resize == "stretch":
         return Placement(original, shape, 0, 0, shape)
@@ -78,8 +77,8 @@ def _centred(original: tuple[int, int], scaled: tuple[int, int], shape: tuple[in
 def scale_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     """Scale `bool (height, width)` to another size (height, width).
 
-    When both sides shrink, a pixel is foreground if at least half of what it covers is; else it is what the nearest
-    pixel was.
+    If both sides shrink, a pixel is foreground if at least half of the area under it is; otherwise it takes the value
+    of the nearest pixel.
     """
     if mask.shape == size:
         return mask
@@ -89,7 +88,7 @@ def scale_mask(mask: Mask, size: tuple[int, int]) -> Mask:
 
 
 def _interpolation(original: tuple[int, int], scaled: tuple[int, int]) -> int:
-    """Area averaging when shrinking, if only one side, because linear interpolation would skip pixels."""
+    """Area averaging if no side grows, because linear interpolation would skip pixels; else linear."""
     return cv2.INTER_AREA if scaled[0] <= original[0] and scaled[1] <= original[1] else cv2.INTER_LINEAR
 
 

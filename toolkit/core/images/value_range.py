@@ -1,4 +1,4 @@
-"""Pixels as files store them into the 8 bits and the channels that a network takes."""
+"""Converting pixels as files store them to the 8 bits and the number of channels that a network takes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,37 +10,40 @@ import numpy.typing as npt
 from toolkit.core.arrays import Image
 
 ValueRange = tuple[float, float]
-"""The values that become 0 and 255; what lies outside becomes the nearer of the two."""
+"""The values that become 0 and 255; values outside are clipped."""
 
 
 class UnknownRangeError(ValueError):
-    """Pixels of a type that does not say which of its values are dark and bright; carries the lowest and highest."""
+    """Pixels have a type without a known range; `low` and `high` are their lowest and highest values."""
 
     def __init__(self, pixels: npt.NDArray[Any]) -> None:
         self.low, self.high = _limits(pixels)
         super().__init__(
-            f"has pixels of type {pixels.dtype}, from {self.low:g} to {self.high:g}: which become black and white? "
+            f"has pixels of type {pixels.dtype}, from {self.low:g} to {self.high:g}: which are black and white? "
             f"Add to data: value_range: [{self.low:g}, {self.high:g}]"
         )
 
 
 def to_bytes(pixels: npt.NDArray[Any], ranges: Sequence[ValueRange] = ()) -> npt.NDArray[np.uint8]:
-    """Pixels in 8 bits: `uint8` as they are, `bool` as 0 and 255, `uint16` without ranges by the upper 8 bits.
+    """Convert pixels to 8 bits.
+
+    `uint8` stays as it is, `bool` becomes 0 and 255, `uint16` without a range keeps its upper 8 bits. Other types need
+    a range; NaN becomes 0.
 
     Args:
-        pixels: (height, width) or (height, width, channels), of any type.
-        ranges: one for all channels or one for each, for every other type and for `uint16`; NaN becomes 0.
+        pixels: (height, width) or (height, width, channels).
+        ranges: one for all channels, or one for each channel.
 
     Raises:
-        UnknownRangeError: the type needs a range and there is none.
-        ValueError: there are more ranges than one, and not as many as channels; the numbers are complex.
+        UnknownRangeError: the type needs a range, but there is none.
+        ValueError: several ranges do not match the number of channels, or the type is not a real number.
     """
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype == np.bool_:
         return pixels.astype(np.uint8) * np.uint8(255)
     if pixels.dtype.kind not in "uif":
-        raise ValueError(f"has pixels of type {pixels.dtype}, which are no numbers")
+        raise ValueError(f"has pixels of type {pixels.dtype}, which is not a real number")
     if not ranges:
         if pixels.dtype.kind == "u" and pixels.dtype.itemsize == 2:
             return (pixels.astype(np.uint16) >> 8).astype(np.uint8)
@@ -54,13 +57,13 @@ def to_bytes(pixels: npt.NDArray[Any], ranges: Sequence[ValueRange] = ()) -> npt
 
 
 def with_channels(pixels: npt.NDArray[np.uint8], channels: int | None) -> Image:
-    """(height, width) or (height, width, found) with a number of channels, `uint8 (height, width, channels)`.
+    """Convert pixels (height, width) or (height, width, found) to `uint8 (height, width, channels)`.
 
-    With three, grey is repeated and alpha is dropped; with one, colours become grey; else the number must be the same.
-    None stands for those that there are.
+    For three channels, grey is repeated and alpha is dropped; for one channel, colours become grey. Other numbers of
+    channels must be those found; None keeps the channels found.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the number of channels is not the one found.
     """
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
@@ -77,7 +80,7 @@ def with_channels(pixels: npt.NDArray[np.uint8], channels: int | None) -> Image:
 
 
 def largest_channel(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The largest value of the channels of each pixel, (height, width); an alpha channel is none of them."""
+    """The largest value of each pixel's channels, (height, width), without an alpha channel."""
     if values.ndim == 2:
         return values
     with_alpha = values.shape[2] in (2, 4)

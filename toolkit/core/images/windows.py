@@ -1,4 +1,4 @@
-"""Rectangles of an image, which may reach beyond it, and the pixels that they show."""
+"""Windows: rectangles in an image, which may extend beyond it, and the pixels in them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _Number = TypeVar("_Number", bound=np.generic)
 
 @dataclass(frozen=True)
 class Window:
-    """`height` × `width` pixels from row `top` and column `left` on, which are below 0 outside the image."""
+    """A rectangle of `height` × `width` pixels; `top` and `left` are negative if it begins outside the image."""
 
     top: int
     left: int
@@ -21,12 +21,12 @@ class Window:
 
     @property
     def bottom(self) -> int:
-        """The row after the last."""
+        """The row after the last one."""
         return self.top + self.height
 
     @property
     def right(self) -> int:
-        """The column after the last."""
+        """The column after the last one."""
         return self.left + self.width
 
     @property
@@ -35,28 +35,33 @@ class Window:
         return self.height, self.width
 
     def inside(self, size: tuple[int, int]) -> "Window":
-        """The part of it that lies in an image of (height, width); the two have to meet."""
+        """The intersection with an image of (height, width), which must not be empty."""
         top, left = max(0, self.top), max(0, self.left)
         return Window(top, left, min(size[0], self.bottom) - top, min(size[1], self.right) - left)
 
     def grown(self, rows: int, columns: int) -> "Window":
-        """Larger by so many pixels on each side."""
+        """The window enlarged by `rows` at the top and bottom and by `columns` at the left and right."""
         return Window(self.top - rows, self.left - columns, self.height + 2 * rows, self.width + 2 * columns)
 
 
+def centred_start(length: int, side: int) -> int:
+    """The first pixel of a window of `side` centred on an image of `length`, 0 or negative; `side` is not smaller."""
+    return -((side - length) // 2)
+
+
 def whole(size: tuple[int, int]) -> Window:
-    """All of an image of (height, width)."""
+    """The window of a whole image of (height, width)."""
     return Window(0, 0, *size)
 
 
 def read_mirrored(
     read: Callable[[Window], npt.NDArray[_Number]], window: Window, size: tuple[int, int]
 ) -> npt.NDArray[_Number]:
-    """What a window shows, (height, width, …): pixels of the image where there are any, mirrored ones beyond them.
+    """Read the pixels of a window, (height, width, …); outside the image, they are mirrored at its edges.
 
     Args:
-        read: gives the pixels of a window that lies inside the image.
-        window: has to meet the image.
+        read: returns the pixels of a window inside the image.
+        window: a window that overlaps the image.
         size: (height, width) of the image.
     """
     (top, bottom), (left, right) = (
@@ -73,7 +78,7 @@ def read_mirrored(
 
 
 def _needed(start: int, end: int, length: int) -> tuple[int, int]:
-    """From where to where a side is read, so that all that is mirrored is there."""
+    """First and last position to read along one side, including the pixels to mirror."""
     before, after = max(0, -start), max(0, end - length)
     low, high = max(0, start), min(length, end)
     return max(0, min(low, length - after)), min(length, max(high, before))

@@ -1,6 +1,7 @@
-"""COCO's run-length encodings: lengths in turn of background and foreground, down the columns.
+"""COCO's run-length encodings: lengths of alternating runs of background and foreground, down the columns.
 
-https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c
+The format is defined in https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c. pycocotools is not used,
+because it trusts its input: if lengths make up too few pixels, it fills the mask with uninitialised memory.
 """
 
 from collections.abc import Sequence
@@ -12,26 +13,27 @@ from toolkit.core.masks.rle import RleError
 
 
 def decode_coco(counts: str | bytes | Sequence[int], size: tuple[int, int]) -> Mask:
-    """The mask, `bool (height, width)`, of lengths in a list or compressed into text.
+    """Decode lengths in a list, or compressed into text, to a mask `bool (height, width)`.
 
     Raises:
-        RleError: the text is damaged, or the lengths do not make up the image.
+        RleError: the text is damaged, or the lengths do not add up to the pixels of the image.
     """
     if isinstance(counts, str | bytes):
         lengths = np.array(_unpacked(counts), np.int64)
     else:
         if any(not isinstance(count, int) for count in counts):
-            raise RleError("lengths are whole numbers")
+            raise RleError("expected whole numbers as lengths")
         lengths = np.array(counts, np.int64)
     height, width = size
     if (lengths < 0).any() or lengths.sum() != height * width:
-        raise RleError(f"lengths make up {lengths.sum()} pixels, expected {height}×{width}, none of them negative")
+        expected = f"expected lengths of at least 0 for {height}×{width} pixels"
+        raise RleError(f"{expected}, received lengths for {lengths.sum()} pixels")
     values = np.arange(len(lengths)) % 2 == 1
     return np.ascontiguousarray(np.repeat(values, lengths).reshape(width, height).T)
 
 
 def _unpacked(text: str | bytes) -> list[int]:
-    """Numbers of 5 bits a character, least significant first; from the fourth on, differences to the last but one."""
+    """Read numbers of 5 bits a character, lowest bits first; from the fourth on, differences to the last but one."""
     numbers: list[int] = []
     number, shift = 0, 0
     for code in text.encode() if isinstance(text, str) else text:

@@ -1,4 +1,4 @@
-"""Label maps: one number a pixel for its class, and one plane a class where networks and metrics want them."""
+"""Label maps: a number for each pixel, and one plane for each class where networks and metrics need planes."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -8,23 +8,23 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Labels
 from toolkit.core.images.chunks import chunks, count_values
+from toolkit.errors import listing
 
 Activation = Literal["sigmoid", "softmax"]
 
 IGNORE = 255
-"""The label of pixels that neither loss nor metric looks at."""
-
+"""The label of ignored pixels, which count in neither losses nor metrics."""
 
 BITS = 7
-"""How many independent classes may share pixels; 255 is none of their labels."""
+"""The most independent classes that may share pixels; their labels stay below 255."""
 
 
 class OverlapError(ValueError):
-    """Masks of classes that share pixels where they must not."""
+    """Masks of classes share pixels although the classes cannot."""
 
 
 class UnknownValuesError(ValueError):
-    """Pixel values of a mask that belong to no class; `values` are those, where they are whole numbers from 0."""
+    """Pixel values of a mask belong to no class; `values` lists them if they are whole numbers of at least 0."""
 
     def __init__(self, message: str, values: tuple[int, ...] = ()) -> None:
         super().__init__(message)
@@ -35,31 +35,33 @@ class UnknownValuesError(ValueError):
 class Classes:
     """The classes of a task and how mask files code them.
 
-    `values` are the pixel values of each class; None for a single class that every value above 0 belongs to. `ignore`
-    are the values of ignored pixels, `others` those of classes that the task leaves out (background). Of
-    independent classes, 0 is background if it is no class's value; of a single class with given values, every other
-    value is.
+    Attributes:
+        names: names of the classes.
+        activation: `softmax` for exclusive classes, `sigmoid` for independent ones.
+        values: the pixel values of each class; None for a single class with all values above 0. For independent
+            classes, 0 is background unless a class has it. For a single class, all values not listed are background.
+        ignore: the values of ignored pixels.
+        others: the values of classes that the task leaves out; they become background.
     """
 
     names: tuple[str, ...] = ("foreground",)
     activation: Activation = "sigmoid"
     values: tuple[tuple[int, ...], ...] | None = None
     ignore: tuple[int, ...] = ()
-    others: tuple[int, ...] = field(default=(), repr=False)  # what is left out changes no label
+    others: tuple[int, ...] = field(default=(), repr=False)  # they do not change labels, so they stay out of digests
 
     @property
     def count(self) -> int:
-        """Number of classes, of planes, of channels that the network gives."""
+        """Number of classes, which is the number of planes and of output channels of the network."""
         return len(self.names)
 
     def labels(self, raw: npt.NDArray[Any]) -> Labels:
-        """Labels of the pixel values of a mask file, whole numbers of (height, width).
+        """Turn the pixel values of a mask file, whole numbers (height, width), into labels.
 
         Raises:
-            UnknownValuesError: values that are neither a class nor background nor void.
+            UnknownValuesError: some values are neither a class nor background nor ignored.
         """
-        if raw.dtype.kind not in "bui" or raw.min(initial=0) < 0:
-            raise UnknownValuesError(f"pixels of type {raw.dtype}, or negative ones; expected whole numbers from 0")
+        check_whole_numbers(raw)
         if self.values is None:
             labels: Labels = np.not_equal(raw, 0).view(np.uint8)
             for value in self.ignore:
@@ -69,22 +71,21 @@ class Classes:
         found, unknown = np.empty(raw.shape, np.uint8), set[int]()
         for chunk in chunks(raw.shape):
             values = raw[chunk].view(np.uint8) if raw.dtype == np.bool_ else raw[chunk]
-            # What lies beyond the largest value of any class is no other than the next one.
+            # Values beyond the largest one of any class are treated like the next one.
             last = values.dtype.type(min(len(table) - 1, np.iinfo(values.dtype).max))
-            part = table[np.minimum(values, last)]
-            if part.min(initial=0) < 0:
-                unknown |= set(np.unique(values[part < 0]).tolist())
-            found[chunk] = part
+            labels_of_chunk = table[np.minimum(values, last)]
+            if labels_of_chunk.min(initial=0) < 0:
+                unknown |= set(np.unique(values[labels_of_chunk < 0]).tolist())
+            found[chunk] = labels_of_chunk
         if unknown:
-            first = ", ".join(map(str, sorted(unknown)[:10]))
             raise UnknownValuesError(
-                f"pixel values that no class has: {first}{', …' * (len(unknown) > 10)}; expected {self.describe()}",
+                f"pixel values that no class has: {listing(sorted(unknown), 10)}; expected {self.describe()}",
                 tuple(sorted(unknown)),
             )
         return found
 
     def _table(self, values_of: tuple[tuple[int, ...], ...]) -> npt.NDArray[np.int16]:
-        """The label of each pixel value up to the largest one of a class, and of all beyond that; -1 for none."""
+        """The label of each pixel value, the last entry for all larger values; -1 for unknown values."""
         largest = max(value for values in (*values_of, self.ignore, self.others, (0,)) for value in values)
         table = np.full(largest + 2, -1, np.int16)
         if self.count == 1:
@@ -98,19 +99,19 @@ class Classes:
         return table
 
     def labels_of_planes(self, masks: npt.NDArray[Any]) -> Labels:
-        """Labels of the masks of the classes, with softmax without the background.
+        """Turn one mask for each class into labels; with softmax, the mask of the background may be left out.
 
         Args:
-            masks: `bool (height, width, classes)`, or `uint8` with 0, 1 and, in a void pixel, `IGNORE`.
+            masks: `bool (height, width, classes)`, or `uint8` with 0, 1 and, in ignored pixels, `IGNORE`.
 
         Raises:
-            OverlapError: classes share pixels that must not: exclusive ones, or of more than `BITS`.
-            UnknownValuesError: there are not as many masks as classes.
+            OverlapError: classes share pixels although they are exclusive, or more than `BITS`.
+            UnknownValuesError: the number of masks is not the number of classes.
         """
         counts = {self.count, self.count - (self.activation == "softmax")}
         if masks.shape[2] not in counts:
             expected = " or ".join(map(str, sorted(counts)))
-            raise UnknownValuesError(f"{masks.shape[2]} planes; expected {expected}, one for each class")
+            raise UnknownValuesError(f"{masks.shape[2]} planes; expected {expected}: one for each class")
         ignored = (masks == IGNORE).any(axis=2) if masks.dtype == np.uint8 else None
         masks = masks == 1
         labels = _class_labels(self.count, self.activation)[-masks.shape[2] :]
@@ -119,19 +120,19 @@ class Classes:
             if shared.any():
                 first, second, *_ = np.flatnonzero(masks[shared][0])
                 names = self.names[-masks.shape[2] :]
-                who = "exclusive ones" if self.activation == "softmax" else f"more than {BITS}"
-                raise OverlapError(f"the masks of {names[first]} and {names[second]} share pixels; {who} cannot")
+                which = "exclusive classes" if self.activation == "softmax" else f"more than {BITS} classes"
+                raise OverlapError(f"the masks of {names[first]} and {names[second]} share pixels; {which} cannot")
         united: Labels = (masks * labels).sum(axis=2, dtype=np.uint8)
         if ignored is not None:
             united[ignored] = IGNORE
         return united
 
     def planes(self, labels: Labels) -> npt.NDArray[np.uint8]:
-        """One plane a class, `uint8 (height, width, classes)`; see `planes`."""
+        """One plane for each class, `uint8 (height, width, classes)`; see `planes`."""
         return planes(labels, self.count, self.activation)
 
     def describe(self) -> str:
-        """Which pixel values mean what."""
+        """The meaning of the pixel values, in words."""
         if self.values is None:
             return f"{self.names[0]}: every value above 0"
         classes = [f"{name}: {_listed(values)}" for name, values in zip(self.names, self.values, strict=True)]
@@ -139,11 +140,22 @@ class Classes:
 
 
 BINARY = Classes()
-"""Foreground against background, coded as everything above 0."""
+"""A single class, coded by all values above 0."""
+
+
+def check_whole_numbers(values: npt.NDArray[Any]) -> None:
+    """Check that pixel values are bool or integers of at least 0.
+
+    Raises:
+        UnknownValuesError: they are not.
+    """
+    if values.dtype.kind not in "bui" or values.min(initial=0) < 0:
+        found = f"pixels of type {values.dtype}, or negative values"
+        raise UnknownValuesError(f"{found}; expected whole numbers of at least 0")
 
 
 def planes(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[np.uint8]:
-    """One plane a class, `uint8 (height, width, classes)`: 1 where the pixel is of it, 0 elsewhere, or IGNORE."""
+    """One plane for each class, `uint8 (height, width, classes)`: 1 inside, 0 outside, `IGNORE` in ignored pixels."""
     values = _class_labels(classes, activation)
     if activation == "sigmoid" and classes <= BITS:
         result: npt.NDArray[np.uint8] = ((labels[..., None] & values) != 0).view(np.uint8)
@@ -154,19 +166,19 @@ def planes(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[
 
 
 def label_count(classes: int, activation: Activation) -> int:
-    """How many labels there are besides `IGNORE`: 0, 1, … up to one less than this."""
+    """The number of labels besides `IGNORE`; they are 0, 1, … up to one less."""
     if activation == "softmax":
         return classes
     return 2**classes if classes <= BITS else classes + 1
 
 
 def has_foreground(labels: Labels) -> bool:
-    """Whether any pixel is neither background nor void."""
+    """Whether any pixel is neither background nor ignored."""
     return bool(((labels > 0) & (labels != IGNORE)).any())
 
 
 def pixel_counts(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[np.int64]:
-    """Pixels of each class, `int64 (classes,)`; ignored ones are not counted."""
+    """Pixels of each class, `int64 (classes,)`, without ignored ones."""
     counts: npt.NDArray[np.int64] = count_values(labels, 256)
     every = np.arange(label_count(classes, activation), dtype=np.uint8)
     return counts[: len(every)] @ planes(every, classes, activation).astype(np.int64)

@@ -1,7 +1,7 @@
-"""How masks say which class a pixel is of: by values, colours, ranges of values, bits, channels or objects.
+"""The ways in which masks code classes: values, colours, ranges of values, bits, channels or objects.
 
-A coding brings the stored pixels of a mask, (height, width) or (height, width, channels), into the form that `Classes`
-reads: numbers `(height, width)`, or planes `uint8 (height, width, classes)` of 0, 1 and, where void, 255.
+A coding turns the stored pixels of a mask, (height, width) or (height, width, channels), into the form that `Classes`
+reads: numbers `(height, width)`, or planes `uint8 (height, width, classes)` of 0, 1 and, in ignored pixels, 255.
 """
 
 from dataclasses import dataclass
@@ -11,48 +11,46 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Objects
+from toolkit.core.arrays import Colour, Objects
 from toolkit.core.images.value_range import largest_channel
-from toolkit.core.masks.labels import IGNORE, UnknownValuesError
-
-Colour = tuple[int, int, int]
-"""Red, green, blue, 0–255."""
+from toolkit.core.masks.labels import IGNORE, UnknownValuesError, check_whole_numbers
+from toolkit.errors import listing
 
 _LISTED = 10
 
 
 class Coding(Protocol):
-    """What reads masks."""
+    """A way to decode masks."""
 
     @property
     def wants_colours(self) -> bool:
-        """Whether the colours of a palette image count, not its indices."""
+        """Whether it takes the colours of a palette image rather than its indices."""
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Numbers or planes of the stored pixels.
+        """Turn stored pixels into numbers or planes.
 
         Raises:
-            UnknownValuesError: pixels of no class.
+            UnknownValuesError: some pixels belong to no class.
         """
 
 
 @dataclass(frozen=True)
 class ByValue:
-    """One value a class, of several channels the largest; which value is which class, `Classes` knows."""
+    """One value for each class, the largest one of several channels; `Classes` assigns values to classes."""
 
     wants_colours: bool = False
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The values, bool or whole."""
+        """The values, bool or whole numbers (height, width)."""
         return whole_numbers(largest_channel(stored))
 
 
 @dataclass(frozen=True)
 class ByColour:
-    """One colour a class: the first one becomes 1, the second 2, …; others are refused.
+    """One colour for each class: the first becomes 1, the second 2, …; other colours are rejected.
 
-    With `black_is_background` black becomes 0 if it is none of them, with `rest_is_background` every other colour does.
-    `names` are those of the colours.
+    With `black_is_background`, black becomes 0 unless it is a class; with `rest_is_background`, every other colour
+    does. `names` are the names of the colours.
     """
 
     colours: tuple[Colour, ...]
@@ -62,9 +60,9 @@ class ByColour:
     wants_colours: bool = True
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-        """The number of the colour of each pixel."""
+        """The number of each pixel's colour, `uint16 (height, width)`."""
         if stored.dtype not in (np.uint8, np.bool_):
-            raise UnknownValuesError(f"pixels of type {stored.dtype}; colours have 8 bits a channel")
+            raise UnknownValuesError(f"pixels of type {stored.dtype}; expected colours with 8 bits in each channel")
         values = stored * np.uint8(255) if stored.dtype == np.bool_ else stored
         if values.ndim == 2 or values.shape[2] < 3:
             values = np.repeat(values.reshape(*values.shape[:2], -1)[:, :, :1], 3, axis=2)
@@ -82,22 +80,21 @@ class ByColour:
     def _refuse(self, packed: npt.NDArray[np.uint32]) -> None:
         found, counts = np.unique(packed, return_counts=True)
         if len(found):
-            common = np.argsort(-counts)[:_LISTED]
-            listed = ", ".join(f"#{found[place]:06x} ({counts[place]} pixels)" for place in common)
+            common = np.argsort(-counts)
+            unknown = listing((f"#{found[place]:06x} ({counts[place]} pixels)" for place in common), _LISTED)
             expected = ", ".join(
                 f"{name}: #{red:02x}{green:02x}{blue:02x}"
                 for name, (red, green, blue) in zip(self.names, self.colours, strict=True)
             )
-            more = ", …" if len(found) > _LISTED else ""
-            raise UnknownValuesError(f"colours that no class has: {listed}{more}; expected {expected}")
+            raise UnknownValuesError(f"colours that no class has: {unknown}; expected {expected}")
 
 
 @dataclass(frozen=True)
 class ByRange:
-    """Ranges of values, both ends included: the first becomes 1, the second 2, …; values in none of them become 0.
+    """Ranges of values, both ends included: the first becomes 1, the second 2, …; values outside all become 0.
 
-    Where ranges overlap there are planes instead, one for each. Values in `void` become one number more, or 255 in the
-    planes. Of several channels the largest value counts.
+    Overlapping ranges become planes, one for each. Values in `ignored` become the number after the last class, or 255
+    in the planes. The largest value of several channels counts.
     """
 
     ranges: tuple[tuple[float, float], ...]
@@ -105,7 +102,7 @@ class ByRange:
     wants_colours: bool = True
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The number of the range of each pixel, or planes."""
+        """The number of each pixel's range, `uint8 (height, width)`, or planes."""
         values = largest_channel(stored)
         inside = ((low <= values) & (values <= high) for low, high in self.ranges)
         ignored = np.zeros(values.shape, np.bool_)
@@ -124,18 +121,18 @@ class ByRange:
 
 @dataclass(frozen=True)
 class ByBit:
-    """One bit a class, counted from 0; where one of the bits `void` is set, the pixel is void."""
+    """One bit for each class, counted from 0; a pixel with one of the bits `ignored` is ignored."""
 
     bits: tuple[int, ...]
     ignored: tuple[int, ...] = ()
     wants_colours: bool = False
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        """One plane a class."""
+        """One plane for each class."""
         values = whole_numbers(largest_channel(stored)).astype(np.int64)
         used = sum(1 << bit for bit in {*self.bits, *self.ignored})
         if not self.ignored and values.max(initial=0) > used | (used - 1):
-            raise UnknownValuesError(f"bits above {used.bit_length() - 1}, the last that a class has")
+            raise UnknownValuesError(f"bits above {used.bit_length() - 1}, the last bit of a class")
         planes = np.stack([(values >> bit) & 1 for bit in self.bits], axis=2).astype(np.uint8)
         for bit in self.ignored:
             planes[(values >> bit) & 1 == 1] = IGNORE
@@ -144,18 +141,18 @@ class ByBit:
 
 @dataclass(frozen=True)
 class ByChannel:
-    """One channel a class, counted from 0, foreground above 0; where a channel of `void` is, the pixel is void."""
+    """One channel for each class, counted from 0; foreground and, in channels `ignored`, ignored pixels are above 0."""
 
     channels: tuple[int, ...]
     ignored: tuple[int, ...] = ()
     wants_colours: bool = True
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        """One plane a class."""
+        """One plane for each class."""
         values = stored[:, :, None] if stored.ndim == 2 else stored
         last = max((*self.channels, *self.ignored))
         if last >= values.shape[2]:
-            raise UnknownValuesError(f"{values.shape[2]} channels, numbered from 0; a class is to be channel {last}")
+            raise UnknownValuesError(f"no channel {last} (numbered from 0): the mask has {values.shape[2]} channels")
         planes = np.stack([values[:, :, channel] > 0 for channel in self.channels], axis=2).astype(np.uint8)
         for channel in self.ignored:
             planes[values[:, :, channel] > 0] = IGNORE
@@ -164,20 +161,20 @@ class ByChannel:
 
 @dataclass(frozen=True)
 class ByObject:
-    """A number for each object, 0 for none; three channels of 8 bits are one number, red + 256 green + 65536 blue."""
+    """A number for each object, 0 for none; three channels of 8 bits give red + 256 · green + 65536 · blue."""
 
     ignored: tuple[int, ...] = ()
     wants_colours: bool = False
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        """One plane: foreground where there is any object."""
+        """One plane, foreground in any object."""
         values = self._numbers(stored)
         plane = (values > 0).astype(np.uint8)
         plane[np.isin(values, self.ignored)] = IGNORE
         return plane[:, :, None]
 
     def objects(self, stored: npt.NDArray[Any]) -> Objects:
-        """The objects, numbered from 1 in the order of their numbers in the file."""
+        """The objects, renumbered from 1 in the order of their numbers in the file."""
         values = self._numbers(stored)
         values[np.isin(values, self.ignored)] = 0
         found, numbers = np.unique(values, return_inverse=True)
@@ -195,21 +192,20 @@ class ByObject:
 
 
 def whole_numbers(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Values as whole numbers from 0; of floats those that are whole.
+    """Check that values are whole numbers of at least 0, converting floats.
 
     Raises:
-        UnknownValuesError: others.
+        UnknownValuesError: some values are negative or not whole.
     """
     if values.dtype.kind == "f":
         whole = values.astype(np.int64) if np.isfinite(values).all() else None
         if whole is None or (whole != values).any():
             raise UnknownValuesError(
-                f"pixels of type {values.dtype} that are no whole numbers; expected whole numbers from 0, or "
-                "value_ranges that say what they mean"
+                f"pixels of type {values.dtype} that are not whole numbers; expected whole numbers of at least 0, or "
+                "data: value_ranges that assign values to classes"
             )
         values = whole
-    if values.dtype.kind not in "bui" or values.min(initial=0) < 0:
-        raise UnknownValuesError(f"pixels of type {values.dtype}, or negative ones; expected whole numbers from 0")
+    check_whole_numbers(values)
     return values
 
 

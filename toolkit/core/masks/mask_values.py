@@ -1,4 +1,4 @@
-"""What the pixel values of mask files mean, as far as the values themselves tell."""
+"""Guessing what the pixel values of mask files mean from the values alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,40 +8,52 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.core.arrays import Colour
+from toolkit.errors import listing
+
 Code = Literal["empty", "binary", "soft", "index", "coded", "instances", "colours", "unknown"]
-"""`binary`: 0 and one more value in each file; `soft`: the same with blurred borders; `index`: whole numbers from 0 on;
-`coded`: a few values far apart; `instances`: a number for each object; `colours`: a colour for each class."""
+"""`binary`: 0 and one other value in each file; `soft`: the same with blurred borders; `index`: consecutive numbers
+from 0; `coded`: a few values far apart; `instances`: a number for each object; `colours`: a colour for each class."""
 
-Colour = tuple[int, int, int]
-
-_MANY = 64
+_MOST_VALUES = 64
 _LARGEST_INDEX = 64
 _EXTREME = 0.9
 _MANY_BETWEEN = 8
 _BLURRED = 32
-_PIECES = 4.0
-_WHOLE = 1.2
+_TORN = 4.0  # times the components of any other value
+_WHOLE = 1.2  # mean components of an object
+_LISTED = 20
 _IGNORE_CODES = (255, 254, 65535)
 
 
 @dataclass(frozen=True)
-class MaskLook:
-    """One mask: how many pixels have each value or colour, and in how many pieces each value falls.
+class MaskValues:
+    """The values or colours of one mask.
 
-    Of more than 64 values or colours only those that are most frequent; `is_whole` tells whether that is all.
+    Attributes:
+        values: pixels of each value; only the 64 most frequent values.
+        colours: pixels of each colour, likewise.
+        components: connected components of each value, if they were counted.
+        is_complete: whether the mask has no other values or colours.
     """
 
     values: Mapping[int, int] = field(default_factory=dict)
     colours: Mapping[Colour, int] = field(default_factory=dict)
-    pieces: Mapping[int, int] = field(default_factory=dict)
-    is_whole: bool = True
+    components: Mapping[int, int] = field(default_factory=dict)
+    is_complete: bool = True
 
 
 @dataclass(frozen=True)
 class MaskReading:
-    """What masks hold: the values of the classes from the background on, those that are void, and why.
+    """The probable meaning of the values of masks.
 
-    `other` is a second reading, in words, where there is one.
+    Attributes:
+        code: how classes are coded.
+        values: the values of the classes, background first.
+        ignored: the values of ignored pixels.
+        colours: the colours of the classes, background first.
+        why: the reason, in words.
+        other: another plausible reading, in words; empty if there is none.
     """
 
     code: Code
@@ -52,12 +64,13 @@ class MaskReading:
     other: str = ""
 
 
-def look_at_mask(raw: npt.NDArray[Any], *, with_pieces: bool = False) -> MaskLook:
-    """Count the values of a mask as it is stored, (height, width) or (height, width, channels).
+def values_of_mask(raw: npt.NDArray[Any], *, with_components: bool = False) -> MaskValues:
+    """Count the values or colours of a mask as stored.
 
     Args:
-        raw: bool or whole numbers; an alpha channel and channels that are all the same are left out.
-        with_pieces: count the connected pieces of each value too.
+        raw: bool or integers, (height, width) or (height, width, channels). An alpha channel and repeated channels are
+            left out.
+        with_components: also count the connected components of each value.
     """
     plane = raw.astype(np.uint8) if raw.dtype == np.bool_ else raw
     if plane.ndim == 3:
@@ -66,92 +79,94 @@ def look_at_mask(raw: npt.NDArray[Any], *, with_pieces: bool = False) -> MaskLoo
             return _of_colours(kept)
         plane = kept[..., 0]
     values, counts = np.unique(plane, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:_MANY]
+    order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
     found = {int(values[place]): int(counts[place]) for place in order}
-    pieces = {}
-    if with_pieces and len(values) <= _MANY:
-        pieces = {value: cv2.connectedComponents((plane == value).astype(np.uint8))[0] - 1 for value in found}
-    return MaskLook(values=found, pieces=pieces, is_whole=len(values) <= _MANY)
+    components = {}
+    if with_components and len(values) <= _MOST_VALUES:
+        components = {value: cv2.connectedComponents((plane == value).astype(np.uint8))[0] - 1 for value in found}
+    return MaskValues(values=found, components=components, is_complete=len(values) <= _MOST_VALUES)
 
 
-def read_codes(looks: Sequence[MaskLook], named: int = 0) -> MaskReading:
-    """What masks mean, all of them together.
+def interpret_values(masks: Sequence[MaskValues], named: int = 0) -> MaskReading:
+    """Find the meaning of the values that best explains all masks.
 
     Args:
-        looks: at each mask.
-        named: how many classes besides the background something else names; numbers up to it are taken for these.
+        masks: the values of each mask.
+        named: number of classes besides the background that are known by name; values up to it are taken for them.
     """
-    if any(look.colours for look in looks):
-        return _colour_code(looks)
-    counts = _summed([look.values for look in looks])
+    if any(mask.colours for mask in masks):
+        return _colour_code(masks)
+    counts = _summed([mask.values for mask in masks])
     every = sorted(counts)
-    is_whole = all(look.is_whole for look in looks)
+    is_complete = all(mask.is_complete for mask in masks)
     positive = [value for value in every if value > 0]
-    if is_whole and every and min(every) >= 0 and 1 < max(every) <= named:
-        why = f"masks hold {_listed(every)}, which number a background and {named} classes"
+    if is_complete and every and min(every) >= 0 and 1 < max(every) <= named:
+        why = f"masks hold {_listed(every)}: a background and {named} classes"
         return MaskReading("index", tuple(range(named + 1)), why=why)
-    if is_whole and not positive:
-        return MaskReading("empty", (0,), why="no mask has any value but 0")
-    if is_whole and all(len([value for value in look.values if value]) < 2 for look in looks) and _is_binary(looks):
-        told = " or ".join(map(str, positive))
-        return MaskReading("binary", (0, positive[-1]), why=f"masks hold 0 and {told}, never two of these in one file")
-    return _several_values(looks, counts, every)
+    if is_complete and not positive:
+        return MaskReading("empty", (0,), why="all masks hold only 0")
+    if is_complete and all(len([value for value in mask.values if value]) < 2 for mask in masks) and _is_binary(masks):
+        values = " or ".join(map(str, positive))
+        return MaskReading(
+            "binary", (0, positive[-1]), why=f"masks hold 0 and {values}, at most two values in each file"
+        )
+    return _several_values(masks, counts, every)
 
 
-def _several_values(looks: Sequence[MaskLook], counts: Mapping[int, int], every: Sequence[int]) -> MaskReading:
-    is_whole = all(look.is_whole for look in looks)
-    if is_whole and min(every) >= 0 and _are_instances(looks):
-        why = f"files number 1, 2, … up to {every[-1]}, each number one piece, and have different counts of them"
-        return MaskReading("instances", why=why, other="index masks of as many classes")
-    if is_whole and len(every) <= _MANY and not _is_soft(counts):
-        return _few_values(looks, every)
+def _several_values(masks: Sequence[MaskValues], counts: Mapping[int, int], every: Sequence[int]) -> MaskReading:
+    is_complete = all(mask.is_complete for mask in masks)
+    if is_complete and min(every) >= 0 and _are_instances(masks):
+        why = f"files hold the numbers 1, 2, … up to {every[-1]}, one component each, and different counts of them"
+        return MaskReading("instances", why=why, other="index masks, in which each number is a class")
+    if is_complete and len(every) <= _MOST_VALUES and not _is_soft(counts):
+        return _few_values(masks, every)
     return _many_values(counts)
 
 
-def _of_colours(pixels: npt.NDArray[Any]) -> MaskLook:
+def _of_colours(pixels: npt.NDArray[Any]) -> MaskValues:
     flat = pixels.reshape(-1, 3).astype(np.int64)
     codes, counts = np.unique(flat @ np.array([1 << 32, 1 << 16, 1]), return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:_MANY]
+    order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
     colours = {_colour(int(codes[place])): int(counts[place]) for place in order}
-    return MaskLook(colours=colours, is_whole=len(codes) <= _MANY)
+    return MaskValues(colours=colours, is_complete=len(codes) <= _MOST_VALUES)
 
 
 def _colour(code: int) -> Colour:
     return code >> 32, code >> 16 & 0xFFFF, code & 0xFFFF
 
 
-def _colour_code(looks: Sequence[MaskLook]) -> MaskReading:
-    greys = [{(value, value, value): count for value, count in look.values.items()} for look in looks]
-    counts = _summed([*(look.colours for look in looks), *greys])
-    if len(counts) > _MANY or not all(look.is_whole for look in looks):
-        why = f"masks have colours, more than {_MANY} of them: they may be drawn over images or saved as JPEG"
+def _colour_code(masks: Sequence[MaskValues]) -> MaskReading:
+    greys = [{(value, value, value): count for value, count in mask.values.items()} for mask in masks]
+    counts = _summed([*(mask.colours for mask in masks), *greys])
+    if len(counts) > _MOST_VALUES or not all(mask.is_complete for mask in masks):
+        why = f"masks have more than {_MOST_VALUES} colours: they may be drawn over images or saved as JPEG"
         return MaskReading("unknown", why=why)
     ordered = sorted(counts, key=lambda colour: (sum(colour) > 0, -counts[colour]))
     return MaskReading("colours", colours=tuple(ordered), why=f"masks have {len(ordered)} colours")
 
 
-def _is_binary(looks: Sequence[MaskLook]) -> bool:
-    """One value a file above 0: the same, or the largest of 1, 8 or 16 bits."""
-    positive = {value for look in looks for value in look.values if value}
+def _is_binary(masks: Sequence[MaskValues]) -> bool:
+    """Whether the value above 0 is the same in all files, or the largest one of 1, 8 or 16 bits."""
+    positive = {value for mask in masks for value in mask.values if value}
     return len(positive) == 1 or positive <= {1, 255, 65535}
 
 
-def _are_instances(looks: Sequence[MaskLook]) -> bool:
-    """Whether files number their objects: 1, 2, …, each one piece, and not the same count in each."""
-    numbered = [look for look in looks if max(look.values, default=0) > 0]
-    counted = [look for look in numbered if look.pieces]
+def _are_instances(masks: Sequence[MaskValues]) -> bool:
+    """Whether files number their objects 1, 2, …, each of one component, with different counts."""
+    numbered = [mask for mask in masks if max(mask.values, default=0) > 0]
+    counted = [mask for mask in numbered if mask.components]
     if len(numbered) < 2 or not counted:
         return False
-    for look in numbered:
-        positive = sorted(value for value in look.values if value)
+    for mask in numbered:
+        positive = sorted(value for value in mask.values if value)
         if positive != list(range(1, len(positive) + 1)):
             return False
-    largest = [max(look.values) for look in numbered]
-    pieces = [count for look in counted for value, count in look.pieces.items() if value]
-    return max(largest) > 2 and len(set(largest)) > 1 and float(np.mean(pieces)) <= _WHOLE
+    largest = [max(mask.values) for mask in numbered]
+    components = [count for mask in counted for value, count in mask.components.items() if value]
+    return max(largest) > 2 and len(set(largest)) > 1 and float(np.mean(components)) <= _WHOLE
 
 
-def _few_values(looks: Sequence[MaskLook], every: Sequence[int]) -> MaskReading:
+def _few_values(masks: Sequence[MaskValues], every: Sequence[int]) -> MaskReading:
     ignored = tuple(value for value in every if value in _IGNORE_CODES and len(every) > 2)
     classes = [value for value in every if value not in ignored]
     told = f"masks hold {_listed(every)}"
@@ -160,44 +175,45 @@ def _few_values(looks: Sequence[MaskLook], every: Sequence[int]) -> MaskReading:
     if classes[-1] - classes[0] > 2 * len(classes):
         return MaskReading("coded", tuple(classes), ignored, why=f"{told}: few values with gaps")
     if ignored:
-        why = f"{told}; {_listed(ignored)}, which no class of so few would have, is read as void"
+        why = f"{told}; {_listed(ignored)} is far above the class numbers, so it is read as ignored"
         other = f"{_listed(ignored)} is one more class"
         return MaskReading("index", tuple(classes), ignored, why=why, other=other)
-    torn = _torn_value(looks, classes)
+    torn = _torn_value(masks, classes)
     if torn is not None:
-        pieces, others = torn
+        components, others = torn
         why = (
-            f"{told}; {classes[-1]}, the largest, falls into {pieces:.0f} pieces an image where others have at most "
-            f"{others:.0f}, as borders and leftovers do: it is read as void"
+            f"{told}; {classes[-1]}, the largest, has {components:.0f} components an image where other values have at "
+            f"most {others:.0f}, which is typical of borders and leftovers, so it is read as ignored"
         )
         other = f"{classes[-1]} is one more class"
         return MaskReading("index", tuple(classes[:-1]), (classes[-1],), why=why, other=other)
     return MaskReading("index", tuple(classes), why=told)
 
 
-def _torn_value(looks: Sequence[MaskLook], classes: Sequence[int]) -> tuple[float, float] | None:
-    """Mean pieces an image of the largest value and the most of any other, if those are far fewer."""
+def _torn_value(masks: Sequence[MaskValues], classes: Sequence[int]) -> tuple[float, float] | None:
+    """Mean components of the largest value in an image and the most of any other value, if those are far fewer."""
     if len(classes) < 4:
         return None
     means = {}
     for value in classes:
-        pieces = [look.pieces[value] for look in looks if value in look.pieces]
-        means[value] = float(np.mean(pieces)) if pieces else 0.0
+        counts = [mask.components[value] for mask in masks if value in mask.components]
+        means[value] = float(np.mean(counts)) if counts else 0.0
     largest, others = means[classes[-1]], max(means[value] for value in classes[:-1])
-    return (largest, others) if largest >= _PIECES * max(1.0, others) else None
+    return (largest, others) if largest >= _TORN * max(1.0, others) else None
 
 
 def _many_values(counts: Mapping[int, int]) -> MaskReading:
-    told = f"masks hold {len(counts)} values or more up to {max(counts)}"
+    told = f"masks hold at least {len(counts)} values, up to {max(counts)}"
     if _is_soft(counts):
         top = _white(counts)
-        why = f"{told}, {_share_of_extremes(counts):.1%} of the pixels near 0 or {top}: foreground with blurred borders"
+        share = f"{_share_of_extremes(counts):.1%}"
+        why = f"{told}; {share} of the pixels are near 0 or {top}: foreground with blurred borders"
         return MaskReading("soft", (0, top), why=why)
-    return MaskReading("unknown", why=f"{told}, spread over all of them: these look like images, not masks")
+    return MaskReading("unknown", why=f"{told}, evenly used: these look like images, not masks")
 
 
 def _is_soft(counts: Mapping[int, int]) -> bool:
-    """Whether values are black, white, and many in between that hardly any pixel has."""
+    """Whether nearly all pixels are black or white, and the others have many values in between."""
     top = _white(counts)
     between = [value for value in counts if _near(top) <= value <= top - _near(top)]
     return len(between) >= _MANY_BETWEEN and _share_of_extremes(counts) >= _EXTREME
@@ -228,4 +244,4 @@ def _summed(counted: Sequence[Mapping[Any, int]]) -> dict[Any, int]:
 def _listed(values: Sequence[int]) -> str:
     if len(values) > 3 and list(values) == list(range(values[0], values[-1] + 1)):
         return f"{values[0]} to {values[-1]}"
-    return ", ".join(map(str, values[:20])) + (", …" if len(values) > 20 else "")
+    return listing(values, _LISTED)

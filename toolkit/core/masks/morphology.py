@@ -1,4 +1,4 @@
-"""Cleaning masks: opening and closing, filling holes, dropping small objects, keeping the largest."""
+"""Cleaning masks: opening, closing, filling holes, removing small objects, keeping the largest."""
 
 import cv2
 import numpy as np
@@ -9,12 +9,12 @@ from toolkit.core.images.chunks import chunks, count_values, look_up
 
 
 def opened(mask: Mask, radius: int) -> Mask:
-    """Take away what no disc of this radius in pixels fits into; at its edge the image is taken to go on."""
+    """Remove foreground into which no disc of this radius (pixels) fits; the image continues beyond its edges."""
     return _morphed(mask, cv2.MORPH_OPEN, radius)
 
 
 def closed(mask: Mask, radius: int) -> Mask:
-    """Add the background that no disc of this radius in pixels fits into; at its edge the image is taken to go on."""
+    """Fill background into which no disc of this radius (pixels) fits; the image continues beyond its edges."""
     return _morphed(mask, cv2.MORPH_CLOSE, radius)
 
 
@@ -27,8 +27,8 @@ def _morphed(mask: Mask, operation: int, radius: int) -> Mask:
 def without_holes(mask: Mask, largest: int) -> Mask:
     """Fill holes of at most `largest` pixels.
 
-    A hole is background that does not reach the edge of the image. Its pixels connect along rows and columns only, as
-    those of objects connect at corners too: a diagonal line keeps the two sides apart.
+    A hole is background that does not reach the edge of the image. Its pixels connect along rows and columns only,
+    because pixels of objects connect at corners too: a diagonal line separates its two sides.
     """
     holes, sizes = _numbered(~mask, connectivity=4)
     filled = sizes <= largest
@@ -39,20 +39,20 @@ def without_holes(mask: Mask, largest: int) -> Mask:
 
 
 def without_small_objects(mask: Mask, minimum: int) -> Mask:
-    """Drop the objects of fewer than `minimum` pixels."""
+    """Remove objects of fewer than `minimum` pixels."""
     objects, sizes = _numbered(mask)
     return np.asarray(look_up(sizes >= minimum, objects) & mask, np.bool_)
 
 
 def largest_objects(mask: Mask, count: int) -> Mask:
-    """Keep the `count` largest objects; of equally large ones those that come first, row by row."""
+    """Keep the `count` largest objects; among equals, those that come first, row by row."""
     objects, sizes = _numbered(mask)
     if len(sizes) - 1 <= count:
         return mask
     first = np.zeros(len(sizes), np.int64)
     flat = objects.ravel()
     for chunk in reversed(list(chunks(flat.shape))):
-        first[flat[chunk][::-1]] = np.arange(chunk.start, chunk.stop)[::-1]  # what is written last is the first pixel
+        first[flat[chunk][::-1]] = np.arange(chunk.start, chunk.stop)[::-1]  # the first pixel is written last
     order = np.lexsort((first[1:], -sizes[1:])) + 1
     kept = np.zeros(len(sizes), np.bool_)
     kept[order[:count]] = True
@@ -60,8 +60,8 @@ def largest_objects(mask: Mask, count: int) -> Mask:
 
 
 def _numbered(mask: Mask, connectivity: int = 8) -> tuple[npt.NDArray[np.int32], Integers]:
-    """Objects, numbered from 1, and the size of each; entry 0 is the background's."""
-    # OpenCV's own statistics take six times as long.
+    """Objects numbered from 1 and their sizes; entry 0 is the background."""
+    # The statistics of OpenCV take six times as long.
     count, objects = cv2.connectedComponents(_as_bytes(mask), connectivity=connectivity, ltype=cv2.CV_32S)
     return np.asarray(objects, np.int32), count_values(objects, count)
 

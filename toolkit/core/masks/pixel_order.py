@@ -1,4 +1,4 @@
-"""Whether masks stand the right way: a wrong order of pixels raises no error, but leaves traces."""
+"""Recognising masks decoded in the wrong order of pixels, which raises no error but leaves traces."""
 
 import math
 from collections.abc import Sequence
@@ -14,13 +14,11 @@ _BLUR = 1.5
 
 
 def in_other_order(mask: Mask, order: PixelOrder) -> Mask:
-    """What the runs of a mask are when pixels are counted in the order that is not theirs.
-
-    Of a square mask it is the transposed one. With the order of the result it gives the mask again.
+    """The mask that the same runs give in the other order of pixels; the transposed mask, if it is square.
 
     Args:
         mask: `bool (height, width)`.
-        order: in which its runs were decoded.
+        order: the order in which its runs were decoded.
     """
     if order == "column":
         return mask.ravel(order="F").reshape(mask.shape)
@@ -28,19 +26,16 @@ def in_other_order(mask: Mask, order: PixelOrder) -> Mask:
 
 
 def border_length(mask: Mask) -> int:
-    """Pairs of neighbouring pixels, of which one is inside and one outside. Counting pixels wrongly tears masks."""
+    """Number of pairs of neighbouring pixels across the border; the wrong order tears masks and so adds borders."""
     return int(np.count_nonzero(mask[:, 1:] != mask[:, :-1]) + np.count_nonzero(mask[1:] != mask[:-1]))
 
 
 def border_contrast(image: npt.NDArray[np.uint8], mask: Mask) -> float | None:
-    """How much an image changes across the border of a mask: the mean over its pairs of pixels, in grey levels.
+    """Mean change of an image across the border of a mask, in grey levels; None if there is no border.
 
     Args:
-        image: `uint8 (height, width, channels)`; it is blurred a little, against noise.
+        image: `uint8 (height, width, channels)`; slightly blurred against noise.
         mask: `bool (height, width)`.
-
-    Returns:
-        None where there is no border.
     """
     if not border_length(mask):
         return None
@@ -50,15 +45,15 @@ def border_contrast(image: npt.NDArray[np.uint8], mask: Mask) -> float | None:
     return float((across.sum() + down.sum()) / (len(across) + len(down)))
 
 
-def evidence(contrasts: Sequence[tuple[float | None, float | None]]) -> float:
-    """How surely masks fit their images better as they are than in the other order.
+def contrast_t_statistic(contrasts: Sequence[tuple[float | None, float | None]]) -> float:
+    """How clearly masks fit their images better in their present order of pixels than in the other one.
 
     Args:
-        contrasts: `border_contrast` of each image with its mask as it is, and in the other order.
+        contrasts: `border_contrast` of each image with its mask in its present order, and in the other order.
 
     Returns:
-        Mean over standard error of the logarithm of their ratio; about normal if the order made no difference. 0 where
-        too few images tell.
+        Mean of the logarithm of their ratio divided by its standard error: about standard normal if the order makes no
+        difference. 0 if fewer than two images have both contrasts.
     """
     ratios = [math.log(one / other) for one, other in contrasts if one and other]
     if len(ratios) < 2:

@@ -1,4 +1,4 @@
-"""Run-length encoding of masks: the `start length` text of competition CSV files."""
+"""Run-length encoding of masks: the `start length` text in CSV files of competitions."""
 
 from typing import Literal, NoReturn
 
@@ -8,27 +8,27 @@ import numpy as np
 from toolkit.core.arrays import Integers, Mask
 
 PixelOrder = Literal["column", "row"]
-"""How pixels are counted: down the columns from left to right, or along the rows from top to bottom."""
+"""The order of counting pixels: down the columns from left to right, or along the rows from top to bottom."""
 
 _ALLOWED = b"0123456789 "
 _FEW = 400
-"""Up to so many numbers a loop is faster than arrays."""
+"""Below this count of numbers, a loop is faster than arrays."""
 
 
 class RleError(ValueError):
-    """A text that is not the run-length encoding of a mask of the given size; the message says why."""
+    """A text is not the run-length encoding of a mask of the given size; the message says why."""
 
 
 def encode(mask: Mask, order: PixelOrder = "column", relative: bool = False) -> str:
     """Encode a mask as pairs of start and length; an empty mask gives an empty text.
 
-    Starts count from 1 (https://www.kaggle.com/c/tgs-salt-identification-challenge/overview/evaluation). Relative ones
-    are the number of pixels since the end of the run before, of the first run since the beginning
+    Starts count from 1 (https://www.kaggle.com/c/tgs-salt-identification-challenge/overview/evaluation). Relative
+    starts count the pixels since the end of the previous run, or since the first pixel
     (https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation/overview/evaluation).
 
     Args:
         mask: `bool (height, width)`.
-        order: of the pixels.
+        order: order of the pixels.
         relative: whether starts are relative.
     """
     if mask.ndim != 2 or mask.dtype != np.bool_:
@@ -45,17 +45,17 @@ def decode(text: str, size: tuple[int, int], order: PixelOrder = "column", relat
     """Decode pairs of start and length; the inverse of `encode`.
 
     Args:
-        text: the pairs, separated by single spaces; spaces around them are ignored.
+        text: the numbers, separated by single spaces; leading and trailing spaces are ignored.
         size: (height, width) of the mask.
-        order: of the pixels.
+        order: order of the pixels.
         relative: whether starts are relative.
 
     Returns:
         `bool (height, width)`.
 
     Raises:
-        RleError: the text is no list of pairs of whole numbers, a start or length is too small, runs are unsorted or
-            overlap, or the last one leaves the mask.
+        RleError: the text is not a list of pairs of whole numbers, a start or length is too small, runs are unsorted or
+            overlap, or the last run leaves the mask.
     """
     height, width = size
     numbers = _numbers(text.strip(" "), height * width)
@@ -65,7 +65,7 @@ def decode(text: str, size: tuple[int, int], order: PixelOrder = "column", relat
 
 
 def _borders(mask: Mask, order: PixelOrder) -> Integers:
-    """Where runs begin and end, counted from 0, `int64 (2 * runs,)`."""
+    """Starts and ends of runs, counted from 0, `int64 (2 * runs,)`."""
     if not mask.size:
         return np.empty(0, np.int64)
     pixels = mask.view(np.uint8)
@@ -82,7 +82,7 @@ def _borders(mask: Mask, order: PixelOrder) -> Integers:
 
 
 def _text(numbers: Integers) -> str:
-    """Numbers from 0 on, separated by spaces."""
+    """Numbers of at least 0, separated by spaces."""
     if len(numbers) < _FEW:
         return " ".join(map(str, numbers.tolist()))
     largest = int(numbers.max())
@@ -94,22 +94,23 @@ def _text(numbers: Integers) -> str:
         shorter = np.floor_divide(rest, 10)
         letters[:, place] = (rest - 10 * shorter) + ord("0")
         if place < digits - 1:
-            letters[rest == 0, place] = 0  # no digit here; zero bytes go in the end
+            letters[rest == 0, place] = 0  # no digit here; zero bytes are removed at the end
         rest = shorter
     return letters.tobytes().translate(None, b"\0")[:-1].decode()
 
 
 def _numbers(text: str, pixel_count: int) -> Integers:
-    """The numbers of a text, an even count of them; refuses what is longer than any mask of so many pixels needs."""
+    """Read an even count of numbers; rejects a text longer than any mask of this size can need."""
     if not text:
         return np.empty(0, np.int64)
     longest = (pixel_count + 1) // 2 * 2 * (len(str(pixel_count)) + 1)
     if len(text) > longest:
-        raise RleError(f"{len(text)} characters are more than any mask of {pixel_count} pixels can need ({longest})")
+        needed = f"a mask of {pixel_count} pixels needs {longest} at most"
+        raise RleError(f"the text has {len(text)} characters, but {needed}")
     letters = text.encode(errors="replace")
     if letters.translate(None, _ALLOWED) or b"  " in letters:
         raise RleError(f"expected whole numbers separated by single spaces, received {_excerpt(text)}")
-    numbers = np.fromstring(text, np.int64, sep=" ")  # what does not fit becomes the largest number there is
+    numbers = np.fromstring(text, np.int64, sep=" ")  # numbers too large for int64 become its largest value
     if len(numbers) % 2:
         raise RleError(f"expected pairs of start and length, received an odd count of {len(numbers)} numbers")
     return numbers
@@ -118,7 +119,7 @@ def _numbers(text: str, pixel_count: int) -> Integers:
 def _filled_one_by_one(numbers: Integers, pixel_count: int, relative: bool) -> Mask:
     """`bool (pixels,)`, True in the runs. For few of them, because each step costs."""
     pixels = np.zeros(pixel_count, np.uint8)
-    view = pixels.data  # half the price of a slice of NumPy's
+    view = pixels.data  # twice as fast as slices of an array
     found = iter(numbers.tolist())
     end = 0
     for start, length in zip(found, found, strict=True):
@@ -131,8 +132,8 @@ def _filled_one_by_one(numbers: Integers, pixel_count: int, relative: bool) -> M
 
 
 def _filled_at_once(numbers: Integers, pixel_count: int, relative: bool) -> Mask:
-    """The same for many."""
-    lengths = numbers.copy()  # of background and foreground in turn
+    """The same with arrays, faster for many numbers."""
+    lengths = numbers.copy()  # of alternating runs of background and foreground
     if numbers.max() > pixel_count:
         _refuse(numbers, pixel_count, relative)
     if not relative:
@@ -149,21 +150,21 @@ def _filled_at_once(numbers: Integers, pixel_count: int, relative: bool) -> Mask
 
 
 def _refuse(numbers: Integers, pixel_count: int, relative: bool) -> NoReturn:
-    """Raise what is wrong with the first bad run."""
+    """Raise an error that explains the first invalid run."""
     found = iter(numbers.tolist())
     end = 0
     for number, (start, length) in enumerate(zip(found, found, strict=True), start=1):
         if not relative and start < 1:
             raise RleError(f"starts count from 1, received {start}")
         if length < 1:
-            raise RleError(f"lengths are at least 1, received {length}")
+            raise RleError(f"expected lengths of at least 1, received {length}")
         begin = end + start if relative else start - 1
         if begin < end:
             raise RleError(f"runs must be sorted and not overlap, but run {number} starts at {start}")
         end = begin + length
         if end > pixel_count:
             raise RleError(f"run {number} ends at pixel {end}, but the image has {pixel_count}")
-    raise ValueError("these runs are sound")
+    raise ValueError("these runs are valid")
 
 
 def _excerpt(text: str) -> str:

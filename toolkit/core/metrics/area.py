@@ -1,4 +1,4 @@
-"""Metrics that depend on areas alone: of the intersection, of the prediction, of the truth."""
+"""Metrics computed from three areas: intersection, prediction and truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +9,25 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Mask
-from toolkit.core.metrics.metric import AREAS, Case, Empty, Metric, PairMetric, mean
+from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.metric import (
+    AREAS,
+    EMPTY_SCORES,
+    Case,
+    Empty,
+    Metric,
+    MetricArgument,
+    MetricKind,
+    PairMetric,
+    mean,
+)
 
 Areas = npt.NDArray[np.int64]
 Numbers = npt.NDArray[Any]
-"""`int64`, or `float64` where an area is weighted."""
+"""`int64`; `float64` if an area is weighted."""
 
 Ratio = Callable[[Areas, Areas, Areas], tuple[Numbers, Numbers]]
-"""From intersection, prediction and truth to a numerator and a denominator."""
+"""A function of intersection, prediction and truth that gives a numerator and a denominator."""
 
 
 def _divided(numerator: Numbers, denominator: Numbers) -> Floats:
@@ -24,7 +35,7 @@ def _divided(numerator: Numbers, denominator: Numbers) -> Floats:
 
 
 def _thresholds_exceeded(intersection: Numbers, union: Numbers) -> Floats:
-    """Share of the thresholds 0.50, 0.55, …, 0.95 below the IoU; in whole numbers, so that 0.5 is not above 0.5."""
+    """Share of the thresholds 0.50, 0.55, …, 0.95 below the IoU; integer arithmetic avoids rounding at a threshold."""
     passed = np.zeros(np.broadcast(intersection, union).shape, np.int64)
     for twentieths in range(10, 20):
         passed += 20 * intersection > twentieths * union
@@ -35,8 +46,8 @@ def _thresholds_exceeded(intersection: Numbers, union: Numbers) -> Floats:
 class AreaFormula:
     """A score of one pair of masks, 0–1, from three areas.
 
-    `empty` is what two empty masks score. Where only one is empty and the denominator is zero all the same (precision
-    without prediction, recall without truth), the score is 0, or nothing with `skip`.
+    `empty` is the score of two empty masks. If only one is empty and the denominator is still zero (precision without
+    prediction, recall without truth), the score is 0; with `skip`, the pair does not count.
     """
 
     name: str
@@ -45,7 +56,7 @@ class AreaFormula:
     value: Callable[[Numbers, Numbers], Floats] = _divided
 
     def score(self, intersection: Areas, predicted: Areas, truth: Areas) -> Floats:
-        """Scores of pixel counts whose shapes broadcast, `float64` of their common shape; NaN where skipped."""
+        """Scores of pixel counts, `float64` of the shape that they broadcast to; NaN where skipped."""
         numerator, denominator = self.ratio(intersection, predicted, truth)
         undefined = denominator == 0
         scores = self.value(numerator, np.where(undefined, 1, denominator))
@@ -85,7 +96,7 @@ def _fbeta(intersection: Areas, predicted: Areas, truth: Areas, *, beta: float) 
 def dice(empty: Empty = "one") -> AreaFormula:
     """Dice coefficient, 2·|A∩B| / (|A|+|B|).
 
-    As in SIIM-ACR Pneumothorax (https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation/overview/evaluation).
+    The metric of SIIM-ACR Pneumothorax (https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation/overview/evaluation).
     """
     return AreaFormula("dice", _dice, empty)
 
@@ -108,7 +119,7 @@ def recall(empty: Empty = "one") -> AreaFormula:
 def fbeta(beta: float, empty: Empty = "one") -> AreaFormula:
     """F-measure, (1+β²)·|A∩B| / (|A|+β²·|B|): recall counts β times as much as precision.
 
-    With β = 0.5 that of Vesuvius (https://www.kaggle.com/c/vesuvius-challenge-ink-detection/overview/evaluation).
+    With β = 0.5, the metric of Vesuvius (https://www.kaggle.com/c/vesuvius-challenge-ink-detection/overview/evaluation).
     """
     return AreaFormula("fbeta", partial(_fbeta, beta=beta), empty)
 
@@ -116,90 +127,90 @@ def fbeta(beta: float, empty: Empty = "one") -> AreaFormula:
 def salt_map(empty: Empty = "one") -> AreaFormula:
     """Share of the thresholds 0.50, 0.55, …, 0.95 that the IoU exceeds.
 
-    TGS Salt Identification (https://www.kaggle.com/c/tgs-salt-identification-challenge/overview/evaluation).
+    The metric of TGS Salt Identification (https://www.kaggle.com/c/tgs-salt-identification-challenge/overview/evaluation).
     """
     return AreaFormula("salt_map", _iou, empty, _thresholds_exceeded)
 
 
 def _by_class(statistics: Floats, classes: int) -> Integers:
-    """The areas of statistics (…, 4·classes), `int64 (…, classes, 4)`."""
+    """Statistics (…, 4·classes) as areas, `int64 (…, classes, 4)`."""
     return np.asarray(statistics, np.int64).reshape(*statistics.shape[:-1], classes, AREAS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AreaMetric(PairMetric):
-    """A formula applied to each pair of image and class."""
+    """A formula applied to every pair of image and class."""
 
     formula: AreaFormula
 
     def measure(self, case: Case) -> Floats:
-        """Areas of each class, flat: (4·classes,)."""
+        """The areas of each class, flat: (4·classes,)."""
         return case.areas.ravel().astype(np.float64)
 
     def of_areas(self, areas: Integers) -> Floats:
-        """Scores of areas, `int64 (…, 4)`."""
+        """Scores `float64 (…)` of areas `int64 (…, 4)`."""
         return self.formula.score(areas[..., 0], areas[..., 1], areas[..., 2])
 
     def pairs(self, statistics: Floats) -> Floats:
-        """The formula of each image and class."""
+        """The score of each image and class."""
         return self.of_areas(_by_class(statistics, self.classes))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PooledMetric(AreaMetric):
-    """A formula applied to the areas of each class summed over all images; the mean over classes."""
+    """A formula applied to the areas of each class summed over all images, then averaged over classes."""
 
     def score(self, statistics: Floats) -> float:
-        """Mean over the classes that are not skipped."""
+        """The mean over the classes that are not skipped."""
         return mean(self.taken(self.per_class(statistics)))
 
     def per_class(self, statistics: Floats) -> Floats:
-        """The formula of the summed areas of each class."""
+        """The score of each class from its summed areas."""
         return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
-        """Summed, a set of images is scored as one large image is."""
+        """The scores of summed areas: a set of images is scored like one large image."""
         return self.per_image(counts @ statistics)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelAccuracy(Metric):
-    """Share of the pixels that are right, over all images; ignored ones do not count.
+    """Share of correct pixels over all images; ignored pixels do not count.
 
-    With `exclusive` classes a pixel is right if its one class is. With independent ones each pixel is asked once for
-    every class, as `binary_accuracy` of Keras does. That of a single class is always the share of pixels that are
-    rightly said to be of it or not.
+    With `exclusive` classes, a pixel is correct if its class is. With independent classes, each pixel counts once for
+    every class, as in Keras' `binary_accuracy`. Restricted to one class, it is the share of pixels that are correctly
+    assigned or not assigned to that class.
     """
 
     exclusive: bool = False
     empty: Empty = "skip"
 
     def measure(self, case: Case) -> Floats:
-        """Areas of each class, flat: (4·classes,)."""
+        """The areas of each class, flat: (4·classes,)."""
         return case.areas.ravel().astype(np.float64)
 
     def of_areas(self, areas: Integers) -> Floats:
-        """Shares of right pixels, of the areas of single classes `int64 (…, 4)`."""
+        """Shares of correct pixels from the areas of single classes, `int64 (…, 4)`."""
         return self._share(_right(areas), areas[..., 3])
 
     def score(self, statistics: Floats) -> float:
-        """Right pixels of all images in all their pixels."""
+        """The share of correct pixels of all images."""
         return float(self._of_classes(_by_class(statistics, self.classes).sum(axis=0)))
 
     def per_image(self, statistics: Floats) -> Floats:
-        """Right pixels of each image."""
+        """The share of correct pixels of each image."""
         return self._of_classes(_by_class(statistics, self.classes))
 
     def per_class(self, statistics: Floats) -> Floats:
-        """Pixels rightly said to be of each class or not."""
+        """The share of pixels that are correctly assigned or not assigned to each class."""
         return self.of_areas(_by_class(statistics, self.classes).sum(axis=0))
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
-        """Summed, a set of images is scored as one large image is."""
+        """The scores of summed areas: a set of images is scored like one large image."""
         return self.per_image(counts @ statistics)
 
     def _of_classes(self, areas: Integers) -> Floats:
-        """Shares of areas (…, classes, 4)."""
+        """Shares of correct pixels from areas (…, classes, 4)."""
         if self.chosen is not None:
             return self.of_areas(areas[..., self.chosen, :])
         if self.exclusive:
@@ -207,10 +218,41 @@ class PixelAccuracy(Metric):
         return self._share(_right(areas).sum(axis=-1), areas[..., 3].sum(axis=-1))
 
     def _share(self, right: Areas, pixels: Areas) -> Floats:
-        nothing = {"one": 1.0, "zero": 0.0, "skip": np.nan}[self.empty]
-        return np.where(pixels == 0, nothing, right / np.maximum(pixels, 1))
+        return np.where(pixels == 0, EMPTY_SCORES[self.empty], right / np.maximum(pixels, 1))
 
 
 def _right(areas: Integers) -> Areas:
-    """True positives and true negatives."""
+    """Number of true positives and true negatives."""
     return np.asarray(areas[..., 3] - areas[..., 1] - areas[..., 2] + 2 * areas[..., 0])
+
+
+def _per_image(
+    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
+) -> Metric:
+    return AreaMetric(label, classes, formula=formula(**arguments))
+
+
+def _pooled(
+    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
+) -> Metric:
+    return PooledMetric(label, classes, formula=formula(**arguments))
+
+
+def _accuracy(label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
+    return PixelAccuracy(label, classes, exclusive=activation == "softmax", empty=empty)
+
+
+_BETA = MetricArgument(1.0, "Weight of recall relative to precision.", above=0)
+
+AREA_METRICS: dict[str, MetricKind] = {
+    "dice": MetricKind("one", partial(_per_image, dice)),
+    "iou": MetricKind("one", partial(_per_image, iou)),
+    "precision": MetricKind("one", partial(_per_image, precision)),
+    "recall": MetricKind("one", partial(_per_image, recall)),
+    "fbeta": MetricKind("one", partial(_per_image, fbeta), {"beta": _BETA}),
+    "salt_map": MetricKind("one", partial(_per_image, salt_map)),
+    "global_dice": MetricKind("one", partial(_pooled, dice)),
+    "miou": MetricKind("skip", partial(_pooled, iou)),
+    "pixel_accuracy": MetricKind("skip", _accuracy),
+}
+"""The metrics of areas by the name that config.yaml uses."""

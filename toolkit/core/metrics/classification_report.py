@@ -1,7 +1,8 @@
-"""The classification report: each pixel as one decision, scored class by class as scikit-learn scores samples.
+"""The classification report over pixels: precision, recall, F1 and IoU of each class, and their averages.
 
 Formulas and averages are those of `sklearn.metrics.classification_report` with its defaults
-(https://scikit-learn.org/stable/modules/model_evaluation.html#classification-report).
+(https://scikit-learn.org/stable/modules/model_evaluation.html#classification-report). scikit-learn takes one label for
+each sample; the areas of the classes are already counted here, and they serve IoU and independent classes too.
 """
 
 from collections.abc import Sequence
@@ -11,17 +12,17 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.area import dice, iou, precision, recall
 
 BACKGROUND = "background"
-"""What the pixels outside of a single class are called."""
+"""Name of the pixels outside a single class."""
+
+_FORMULAS = tuple(formula("zero") for formula in (precision, recall, dice, iou))
 
 
 @dataclass(frozen=True)
 class ReportRow:
-    """Precision, recall and F1 (which is Dice) of a class or a mean, 0–1, and IoU, which scikit-learn leaves out.
-
-    `support` is the number of true pixels.
-    """
+    """Precision, recall, F1 (equal to Dice) and IoU of a class or an average, 0–1; `support` counts true pixels."""
 
     precision: float
     recall: float
@@ -32,16 +33,15 @@ class ReportRow:
 
 @dataclass(frozen=True)
 class ClassificationReport:
-    """What decisions about pixels are worth.
+    """The rows of a classification report.
 
     Attributes:
-        classes: the row of each class by name; None for one that neither truth nor prediction has. A single
-            independent class stands beside its background.
-        accuracy: share of the pixels that are right, where each has one class; None with several independent classes,
-            or without any pixel.
-        micro: of several independent classes, the scores of all their pixels counted together.
-        macro: mean over the classes, whatever their size.
-        weighted: mean over the classes by their support.
+        classes: the row of each class by name; None for a class that neither truth nor prediction contains. A single
+            independent class is reported with its background.
+        accuracy: share of correct pixels; None with several independent classes, or without any pixels.
+        micro: scores of the pixels of all classes counted together, with several independent classes; else None.
+        macro: unweighted mean over the classes.
+        weighted: mean over the classes, weighted by support.
     """
 
     classes: dict[str, ReportRow | None]
@@ -52,15 +52,16 @@ class ClassificationReport:
 
 
 def classification_report(areas: Integers, names: Sequence[str], activation: Activation) -> ClassificationReport:
-    """Report on areas of classes, ignored pixels left out.
+    """Build the report from the areas of the classes.
 
-    What would be nothing by nothing, such as the precision of a class that is never predicted, is 0. Classes that
-    neither truth nor prediction has take no part in the means.
+    A score with a zero denominator is 0, for example the precision of a class that is never predicted. Classes that
+    neither truth nor prediction contains are left out of the averages.
 
     Args:
-        areas: `int64 (classes, 4)`, summed over images, see `toolkit.core.metrics.metric.AREAS`.
-        names: of the classes.
-        activation: `softmax` if they exclude each other; a single class with `sigmoid` does exclude its background.
+        areas: areas summed over images, without ignored pixels, `int64 (classes, 4)`; see
+            `toolkit.core.metrics.metric.AREAS`.
+        names: names of the classes.
+        activation: `softmax` if the classes are exclusive. A single class with `sigmoid` and its background are too.
     """
     names, exclusive = list(names), activation == "softmax"
     if not exclusive and len(names) == 1:
@@ -87,13 +88,10 @@ def classification_report(areas: Integers, names: Sequence[str], activation: Act
 
 
 def _scores(areas: Integers) -> Floats:
-    """Precision, recall, F1 and IoU of each row of areas, `float64 (rows, 4)`; 0 for nothing by nothing."""
-    both, predicted, truth = areas[:, 0], areas[:, 1], areas[:, 2]
-    numerators = np.stack([both, both, 2 * both, both], axis=1)
-    denominators = np.stack([predicted, truth, predicted + truth, predicted + truth - both], axis=1)
-    return np.asarray(numerators / np.maximum(denominators, 1), np.float64)
+    """Precision, recall, F1 and IoU of each row of areas, `float64 (rows, 4)`; 0 where the denominator is 0."""
+    return np.stack([formula.score(areas[:, 0], areas[:, 1], areas[:, 2]) for formula in _FORMULAS], axis=1)
 
 
 def _row(scores: Floats, support: int) -> ReportRow:
-    precision, recall, f1, iou = scores.tolist()
-    return ReportRow(precision, recall, f1, iou, support)
+    values: list[float] = scores.tolist()
+    return ReportRow(values[0], values[1], values[2], values[3], support)

@@ -1,4 +1,4 @@
-"""What predictions get right and wrong: confusion, precision and recall of each class, sizes, the worst images."""
+"""Error analysis: confusion matrix, scores of each class, images by foreground size, and the worst images."""
 
 import math
 from dataclasses import dataclass
@@ -13,41 +13,45 @@ from toolkit.core.metrics.area import AreaFormula
 from toolkit.core.metrics.metric import Direction, mean
 
 AREA_BINS = 5
+"""Bins of images with foreground by default."""
 
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """How many pixels of each true class are predicted as each class.
+    """A confusion matrix over pixels.
 
-    `counts` is `int64 (n, n)` with a row for each true class, `pixels` `int64 (n,)` the pixels of each true class.
-    Independent classes (sigmoid) have the background as a further class, the first: pixels of no class. A pixel that
-    is, or is predicted as, several classes counts for each of them, so that a row may sum up to more than its pixels.
+    With independent classes (sigmoid), the first class is the background: pixels of no class. A pixel of several
+    classes counts for each of them, so that a row may add up to more than the pixels of its class.
+
+    Attributes:
+        counts: pixels by true class (rows) and predicted class (columns), `int64 (n, n)`.
+        pixels: pixels of each true class, `int64 (n,)`.
     """
 
     counts: Integers
     pixels: Integers
 
     def __add__(self, other: "Confusion") -> "Confusion":
-        """That of the images of both."""
+        """The confusion over the images of both."""
         return Confusion(self.counts + other.counts, self.pixels + other.pixels)
 
     @property
     def shares(self) -> Floats:
-        """The share of the pixels of each row's class, `float64 (n, n)`, recall on the diagonal; NaN without any."""
+        """Shares of the pixels of the true class, `float64 (n, n)`, recall on the diagonal; NaN without pixels."""
         pixels = self.pixels[:, None]
         return np.where(pixels == 0, np.nan, self.counts / np.maximum(pixels, 1))
 
 
 def confusion_of(prediction: Planes, labels: Labels, activation: Activation) -> Confusion:
-    """Count the confusion of one image; ignored pixels do not count.
+    """Count the confusion of one image, without ignored pixels.
 
     Args:
         prediction: `bool (height, width, classes)`.
-        labels: the truth, `uint8 (height, width)`.
-        activation: what the labels mean.
+        labels: truth, `uint8 (height, width)`.
+        activation: how to read the labels, see `Labels`.
     """
     count = prediction.shape[2]
-    # Each label that there can be, and of which classes it is: of several where independent ones share pixels.
+    # All possible labels, and the classes of each: several where independent classes share pixels.
     labels_known = np.arange(label_count(count, activation), dtype=np.uint8)
     belongs = planes(labels_known, count, activation).T.astype(np.int64)
     columns = [prediction[..., index] for index in range(count)]
@@ -56,14 +60,14 @@ def confusion_of(prediction: Planes, labels: Labels, activation: Activation) -> 
         columns.insert(0, np.asarray(~prediction.any(axis=-1)))
 
     def counted(some: Labels) -> Integers:
-        # The label of ignored pixels lies behind all others.
+        # The label of ignored pixels, the largest one, is cut off.
         return np.asarray(belongs @ count_values(some, IGNORE + 1)[: len(labels_known)], np.int64)
 
     return Confusion(np.stack([counted(labels[column]) for column in columns], axis=1), counted(labels))
 
 
 def worst_first(scores: Floats, wrong: Integers, direction: Direction) -> Integers:
-    """Positions of the images from the worst score to the best; of equal ones that with more wrong pixels comes first.
+    """Positions of the images from the worst score to the best; among equals, those with more wrong pixels first.
 
     Images without a score (NaN) are left out.
     """
@@ -74,7 +78,7 @@ def worst_first(scores: Floats, wrong: Integers, direction: Direction) -> Intege
 
 @dataclass(frozen=True)
 class PixelScores:
-    """Scores of one class; None where they have no meaning, as precision without any prediction. F1 is Dice."""
+    """Scores of one class; None if undefined, for example precision without any prediction. F1 equals Dice."""
 
     precision: float | None
     recall: float | None
@@ -84,12 +88,18 @@ class PixelScores:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """What predictions of one class are worth.
+    """Scores of one class.
 
-    `pooled` is over the pixels of all images together; `per_image` the mean over the `images` that show the class,
-    precision that over those of them with any prediction. `pixels` and `predicted_pixels` count true and predicted
-    pixels. `found` counts the images that show it and have a prediction, `left_empty` those of the `empty_images`
-    that do not show it and have none.
+    Attributes:
+        pooled: scores over the pixels of all images together.
+        per_image: mean of the scores of the images that contain the class; images without a prediction are left out of
+            precision.
+        pixels: true pixels.
+        predicted_pixels: predicted pixels.
+        images: images that contain the class.
+        found: those of them with a prediction of the class.
+        empty_images: images that do not contain the class.
+        left_empty: those of them without a prediction of the class.
     """
 
     pooled: PixelScores
@@ -109,7 +119,7 @@ _FORMULAS: tuple[AreaFormula, ...] = tuple(
 
 
 def class_scores(areas: Integers) -> ClassScores:
-    """Score one class by its areas in each image, `int64 (images, 4)`, see `toolkit.core.metrics.metric.AREAS`."""
+    """Score one class from its areas in each image, `int64 (images, 4)`; see `toolkit.core.metrics.metric.AREAS`."""
     predicted, truth = areas[:, 1] > 0, areas[:, 2] > 0
     shown = areas[truth]
     per_image = (mean(formula.score(shown[:, 0], shown[:, 1], shown[:, 2])) for formula in _FORMULAS)
@@ -126,7 +136,7 @@ def class_scores(areas: Integers) -> ClassScores:
 
 
 def pooled_scores(areas: Integers) -> PixelScores:
-    """Scores of the pixels of all entries together, `int64 (…, 4)`."""
+    """Scores over all areas together, `int64 (…, 4)`."""
     total = areas.reshape(-1, areas.shape[-1]).sum(axis=0)
     return _scores(*(float(formula.score(total[0], total[1], total[2])) for formula in _FORMULAS))
 
@@ -137,7 +147,7 @@ def _scores(*values: float) -> PixelScores:
 
 @dataclass(frozen=True, eq=False)
 class AreaBin:
-    """Images whose foreground has a similar size: from `low` to `high` pixels; `positions` says which."""
+    """The images, by position, whose foreground has from `low` to `high` pixels."""
 
     low: int
     high: int
@@ -145,14 +155,14 @@ class AreaBin:
 
 
 def area_bins(foreground: Integers, count: int = AREA_BINS) -> list[AreaBin]:
-    """Group images by the size of their true foreground, in pixels: those without any, and others in equal parts.
+    """Group images by the size of their true foreground: empty images, then `count` bins with equally many images.
 
-    Images of equal size stay together, so that there may be fewer groups, or unequal ones.
+    Images with equal foreground stay together, so that there may be fewer bins, or unequal ones.
     """
     positive = np.sort(foreground[foreground > 0])
     starts = [0] if len(positive) < len(foreground) else []
     if len(positive):
-        starts += sorted({int(part[0]) for part in np.array_split(positive, min(count, len(positive)))})
+        starts += sorted({int(sizes[0]) for sizes in np.array_split(positive, min(count, len(positive)))})
     group = np.searchsorted(starts, foreground, side="right") - 1
     members = (np.flatnonzero(group == number) for number in range(len(starts)))
     return [AreaBin(int(foreground[some].min()), int(foreground[some].max()), some) for some in members]

@@ -1,26 +1,31 @@
-"""How two lists of scores of the same submissions go together: cross-validation and leaderboard."""
+"""How well two lists of scores of the same submissions agree: cross-validation and leaderboard."""
 
-import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 from toolkit.core.arrays import Floats
 from toolkit.core.randomness import generator
 
-_EXACT_AT_MOST = 7
 _DRAWS = 20_000
+"""Orders that the permutation test draws; up to seven points have no more, and all of them are tried."""
 
 
 @dataclass(frozen=True)
 class Agreement:
     """Correlation and distance of two lists of scores.
 
-    A correlation is None where it does not exist: of fewer than three points, or where one list is constant. `chance`
-    is the share of all orders of the points whose rank correlation is at least as high: what luck alone gives.
-    `gap` is the mean of the second scores minus the first, the spreads are standard deviations (None of one point).
+    Attributes:
+        points: length of both lists.
+        spearman: rank correlation; None for fewer than three points, or where one list is constant.
+        pearson: linear correlation; None in the same cases.
+        chance: share of all orders of the points whose rank correlation is at least as high (one-sided p-value).
+        first_spread: standard deviation of the first list; None for a single point.
+        second_spread: that of the second.
+        gap: mean of the second scores minus the first.
+        gap_spread: standard deviation of these differences; None for a single point.
     """
 
     points: int
@@ -37,12 +42,12 @@ def agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
     """Compare two lists of scores, point by point.
 
     Raises:
-        ValueError: they differ in length or are empty.
+        ValueError: the lists differ in length or are empty.
     """
     if len(first) != len(second) or not first:
-        raise ValueError(f"expected two lists of the same length above 0, received {len(first)} and {len(second)}")
+        raise ValueError(f"expected two lists of equal length above 0, received {len(first)} and {len(second)}")
     one, other = np.array(first, np.float64), np.array(second, np.float64)
-    one_ranks, other_ranks = _ranks(one), _ranks(other)
+    one_ranks, other_ranks = scipy.stats.rankdata(one), scipy.stats.rankdata(other)
     spearman = _correlation(one_ranks, other_ranks)
     return Agreement(
         points=len(one),
@@ -62,28 +67,22 @@ def _correlation(one: Floats, other: Floats) -> float | None:
     return float(np.clip(np.corrcoef(one, other)[0, 1], -1, 1))
 
 
-def _ranks(values: Floats) -> Floats:
-    """Ranks from 1; equal values share the mean of theirs."""
-    below = (values[:, None] > values).sum(axis=1)
-    equal = (values[:, None] == values).sum(axis=1)
-    ranks: Floats = below + (equal + 1) / 2
-    return ranks
-
-
 def _chance(one: Floats, other: Floats) -> float:
-    """Share of the orders of `other` that agree with `one` as well as its own does: of all, or of many random ones."""
-    count = len(one)
-    if count <= _EXACT_AT_MOST:
-        orders = np.array(list(itertools.permutations(other)))
-    else:
-        random = generator("agreement", count)
-        orders = random.permuted(np.tile(other, (_DRAWS, 1)), axis=1)
-        orders[0] = other
-    # The sum of products orders them just as the correlation does.
-    products = orders @ one
-    return float((products >= other @ one - 1e-9).mean())
+    """The p-value of a permutation test of two lists of ranks against a positive correlation."""
+
+    def product(ranks: Floats, axis: int) -> Floats:
+        return np.asarray((ranks * other).sum(axis), np.float64)  # orders permutations as the correlation does
+
+    test = scipy.stats.permutation_test(
+        (one,),
+        product,
+        permutation_type="pairings",
+        alternative="greater",
+        n_resamples=_DRAWS,
+        random_state=generator("agreement", len(one)),
+    )
+    return float(test.pvalue)
 
 
 def _spread(values: Floats) -> float | None:
-    spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-    return None if math.isnan(spread) else spread
+    return float(values.std(ddof=1)) if len(values) > 1 else None

@@ -1,35 +1,43 @@
-"""What every metric has in common: an image becomes a vector of statistics, and any set of images a score."""
+"""The interface of metrics: an image becomes a vector of statistics, and the statistics of any images a score."""
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers, Labels, Mask, Objects, Planes
 from toolkit.core.masks.labels import IGNORE, Activation, planes
+from toolkit.errors import out_of_range
 
 Direction = Literal["max", "min"]
-"""Whether the larger or the smaller score is the better one."""
+"""Whether the larger or the smaller score is better."""
 
 Empty = Literal["one", "zero", "skip"]
-"""What a pair of masks without any foreground scores: 1, 0, or nothing at all."""
+"""The score of a pair of masks without any foreground: 1, 0, or not counted."""
+
+EMPTY_SCORES: dict[Empty, float] = {"one": 1.0, "zero": 0.0, "skip": math.nan}
 
 AREAS = 4
-"""Areas of one class in one image, in pixels that are not void: intersection, prediction, truth, and all of them."""
+"""Number of areas of one class in one image, in pixels that are not ignored: intersection, prediction, truth, all."""
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
 class Case:
-    """One image to be measured.
+    """Prediction and truth of one image.
 
-    `prediction` and `truth` are `bool (height, width, classes)`, False in ignored pixels; `valid` is
-    `bool (height, width)`, False there. `objects` numbers the true objects where they are known. `whole_prediction`
-    is the prediction with its ignored pixels: an object that void divides is still one object. `predicted` numbers the
-    predicted objects of each class, `int32 (height, width, classes)`, where they are more than connected pixels.
+    Attributes:
+        prediction: `bool (height, width, classes)`, False in ignored pixels.
+        truth: the same for the truth.
+        valid: `bool (height, width)`, False in ignored pixels.
+        objects: number of each pixel's true object, `int32 (height, width)`; None if unknown.
+        whole_prediction: the prediction including ignored pixels: they do not divide an object into two.
+        predicted: number of each pixel's predicted object, `int32 (height, width, classes)`; None if the objects are
+            simply the connected components.
     """
 
     prediction: Planes
@@ -41,8 +49,8 @@ class Case:
 
     @cached_property
     def areas(self) -> Integers:
-        """`int64 (classes, 4)`: see `AREAS`."""
-        # Counting is fastest along pixels that lie side by side.
+        """`int64 (classes, 4)`, see `AREAS`."""
+        # Counting is fastest over contiguous pixels.
         prediction, truth = _class_by_class(self.prediction), _class_by_class(self.truth)
         pixels = np.count_nonzero(self.valid)
         return np.array(
@@ -55,12 +63,12 @@ class Case:
 
     @cached_property
     def wrong(self) -> int:
-        """How many pixels are wrong in any class; ignored ones never are."""
+        """Number of pixels that are wrong in any class, without ignored ones."""
         return int(np.count_nonzero((self.prediction != self.truth).any(axis=-1)))
 
 
 def _class_by_class(masks: Planes) -> npt.NDArray[np.bool_]:
-    """The pixels of each class in a row, `bool (classes, height · width)`."""
+    """The pixels of each class, contiguous: `bool (classes, height · width)`."""
     return np.ascontiguousarray(masks.reshape(-1, masks.shape[2]).T)
 
 
@@ -71,15 +79,15 @@ def case_of(
     objects: Objects | None = None,
     predicted: Objects | None = None,
 ) -> Case:
-    """Bring prediction and truth of one image together.
+    """Combine prediction and truth of one image.
 
     Args:
         prediction: `bool (height, width, classes)`.
-        labels: the truth, `uint8 (height, width)`, 255 in ignored pixels.
-        activation: what the labels mean, see `Labels`.
-        objects: the true objects, `int32 (height, width)`, where they are known.
-        predicted: the predicted objects of each class, `int32 (height, width, classes)`, where they are not simply the
-            connected pixels.
+        labels: truth, `uint8 (height, width)`, 255 in ignored pixels.
+        activation: how to read the labels, see `Labels`.
+        objects: true objects, `int32 (height, width)`, if known.
+        predicted: predicted objects of each class, `int32 (height, width, classes)`, unless they are simply the
+            connected components.
 
     Raises:
         ValueError: the sizes differ.
@@ -95,20 +103,20 @@ def case_of(
 
 
 def mean(values: Floats) -> float:
-    """Mean of the values that are not NaN, NaN if there is none; exact, so that their order does not matter."""
+    """Mean of the values that are not NaN, NaN if there are none; summed exactly, so that the order does not matter."""
     counted = values[~np.isnan(values)].tolist()
     return math.fsum(counted) / len(counted) if counted else math.nan
 
 
 def mean_of_draws(values: Floats, counts: Floats) -> Floats:
-    """Mean of the values that are not NaN in sets of images that hold each image so often.
+    """Mean of the values that are not NaN in each of several drawn sets of images.
 
     Args:
-        values: of each image, (images, k).
-        counts: (sets, images).
+        values: values of each image, (images, k).
+        counts: how often each set contains each image, (sets, images).
 
     Returns:
-        `float64 (sets,)`; NaN where no value counts.
+        `float64 (sets,)`; NaN for a set in which no value counts.
     """
     counted = ~np.isnan(values)
     totals = counts @ np.where(counted, values, 0).sum(axis=1)
@@ -120,8 +128,8 @@ def mean_of_draws(values: Floats, counts: Floats) -> Floats:
 class Metric(ABC):
     """A metric of predictions of `classes` classes.
 
-    `label` is the canonical text that names it in tables and files, `chosen` the only class that counts, all of them if
-    it is None.
+    `label` is the canonical text that names it in tables and files. `chosen` is the index of the only class that
+    counts; None if all count.
     """
 
     label: str
@@ -131,71 +139,107 @@ class Metric(ABC):
 
     @abstractmethod
     def measure(self, case: Case) -> Floats:
-        """The statistics of one image, `float64 (k,)`: all that scores of sets with this image need to know of it."""
+        """The statistics of one image, `float64 (k,)`, from which the score of any set of images can be computed."""
 
     @abstractmethod
     def score(self, statistics: Floats) -> float:
-        """The score of a set of images, from their statistics (images, k); NaN where none counts."""
+        """The score of a set of images from their statistics (images, k); NaN if no image counts."""
 
     @abstractmethod
     def per_image(self, statistics: Floats) -> Floats:
-        """The score of each image alone, `float64 (images,)`; NaN where it is skipped."""
+        """The score of each single image, `float64 (images,)`; NaN where it is skipped."""
 
     @abstractmethod
     def per_class(self, statistics: Floats) -> Floats:
-        """The score of each class over all images, `float64 (classes,)`; NaN for classes without any."""
+        """The score of each class over all images, `float64 (classes,)`; NaN for classes without a score."""
 
     @abstractmethod
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
-        """The score of sets that hold each image `counts` times, (sets, images): `float64 (sets,)`, for resampling."""
+        """The scores of resampled sets, `float64 (sets,)`; `counts` (sets, images) is how often each has an image."""
 
     @property
     def needs_objects(self) -> bool:
-        """Whether it asks which true object a pixel belongs to."""
+        """Whether it uses the true objects."""
         return False
 
     def is_better(self, score: float, other: float) -> bool:
-        """Whether a score is better than another; no score (NaN) is worse than any."""
+        """Whether a score is better than another; NaN is worse than any number."""
         if math.isnan(score) or math.isnan(other):
             return math.isnan(other) and not math.isnan(score)
         return score > other if self.direction == "max" else score < other
 
     def for_class(self, index: int) -> Self:
-        """This metric of one class only, under a label of its own, such as `iou[2]`.
+        """This metric restricted to one class, labelled for example `iou[2]`.
 
         Raises:
-            ValueError: there is no such class.
+            ValueError: there is no class with this index.
         """
         if not 0 <= index < self.classes:
-            raise ValueError(f"class {index} is none of 0 … {self.classes - 1}")
+            raise ValueError(out_of_range("class", index, self.classes))
         return replace(self, label=f"{self.label}[{index}]", chosen=index)
 
     def taken(self, values: Floats) -> Floats:
-        """The columns of the classes that count, of (…, classes)."""
+        """The entries (…, 1 or classes) of those classes that count, from values (…, classes)."""
         return values if self.chosen is None else values[..., self.chosen : self.chosen + 1]
 
 
 @dataclass(frozen=True)
 class PairMetric(Metric):
-    """A mean over pairs of image and class, each scored alone."""
+    """The mean of the scores of all pairs of image and class."""
 
     @abstractmethod
     def pairs(self, statistics: Floats) -> Floats:
-        """The score of each image and class, `float64 (images, classes)`; NaN where it is skipped."""
+        """The score of each image and class, `float64 (images, classes)`; NaN where the pair is skipped."""
 
     def score(self, statistics: Floats) -> float:
-        """Mean over all pairs that are not skipped."""
+        """The mean over all pairs that are not skipped."""
         return mean(self.taken(self.pairs(statistics)).ravel())
 
     def per_image(self, statistics: Floats) -> Floats:
-        """Mean over the classes of each image."""
+        """The mean over the classes of each image."""
         pairs = self.taken(self.pairs(statistics))
         return pairs[:, 0] if pairs.shape[1] == 1 else np.array([mean(row) for row in pairs], np.float64)
 
     def per_class(self, statistics: Floats) -> Floats:
-        """Mean over the images of each class."""
+        """The mean over the images of each class."""
         return np.array([mean(column) for column in self.pairs(statistics).T], np.float64)
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
-        """Mean over all pairs that are not skipped."""
+        """The mean over all pairs that are not skipped."""
         return mean_of_draws(self.taken(self.pairs(statistics)), counts)
+
+
+@dataclass(frozen=True)
+class MetricArgument:
+    """A number that config.yaml may set for a metric; `above` and `below` are the bounds that it must not reach."""
+
+    default: float
+    description: str
+    above: float | None = None
+    below: float | None = None
+
+
+@dataclass(frozen=True)
+class MetricKind:
+    """The registry's entry of a metric.
+
+    Attributes:
+        empty: default of the score of empty masks.
+        build: builds the metric from the label, the number of classes and the activation, then `empty` and the
+            arguments by name.
+        arguments: what config.yaml may set beside `empty`, by name.
+    """
+
+    empty: Empty
+    build: Callable[..., Metric]
+    arguments: Mapping[str, MetricArgument] = field(default_factory=dict)
+
+    def built(self, label: str, classes: int, activation: Activation, **arguments: Any) -> Metric:
+        """The metric with these arguments, and the defaults of the others."""
+        defaults = {name: argument.default for name, argument in self.arguments.items()}
+        return self.build(label, classes, activation, **{"empty": self.empty, **defaults, **arguments})
+
+    def of_masks(self, prediction: Mask, truth: Mask, **arguments: Any) -> float:
+        """Score a single predicted mask against the truth, both `bool (height, width)`."""
+        metric = self.built("", 1, "sigmoid", **arguments)
+        return metric.score(metric.measure(case_of(prediction[..., None], truth.view(np.uint8), "sigmoid"))[None])

@@ -1,4 +1,4 @@
-"""The metrics by name, and how they are built for the classes of an experiment."""
+"""The metrics by name, and how to build them for the classes of an experiment."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,22 +10,22 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Mask, Planes
 from toolkit.core.masks.labels import Activation
-from toolkit.core.metrics import area as area_metrics
-from toolkit.core.metrics.area import AreaFormula, AreaMetric, PixelAccuracy, PooledMetric
-from toolkit.core.metrics.instance import InstanceMetric
-from toolkit.core.metrics.metric import Case, Direction, Empty, Metric, case_of, mean, mean_of_draws
-from toolkit.errors import ConfigError
+from toolkit.core.metrics.area import AREA_METRICS
+from toolkit.core.metrics.instance import INSTANCE_METRICS
+from toolkit.core.metrics.metric import Case, Direction, Metric, MetricKind, mean, mean_of_draws
+from toolkit.errors import ConfigError, not_valid
 
-OwnCallable = Callable[[Planes, Planes, Mask], float]
-"""A metric of the user's: prediction and truth `bool (height, width, classes)`, and which pixels are not void."""
+PluginCallable = Callable[[Planes, Planes, Mask], float]
+"""A metric from plugins: takes prediction and truth, `bool (height, width, classes)`, and a mask of the pixels that are
+not ignored; returns a number."""
 
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A metric as the configuration names it, checked.
+    """A metric as the configuration names it, after checking.
 
-    `name` is one of `METRICS` or that of a metric of the user's own; `arguments` are those that differ from their
-    defaults, and β always, by name.
+    `name` is a key of `METRICS` or the name of a metric from plugins. `arguments` holds names and values that differ
+    from the defaults; those of `MetricKind.arguments` (β) are always included.
     """
 
     name: str
@@ -33,15 +33,15 @@ class MetricSpec:
 
     @property
     def label(self) -> str:
-        """The canonical text, such as `dice`, `fbeta(beta=2)` or `fbeta(beta=0.5; empty=skip)`; without commas."""
+        """The canonical text without commas: `dice`, `fbeta(beta=2)`, `fbeta(beta=0.5; empty=skip)`."""
         if not self.arguments:
             return self.name
         words = "; ".join(f"{key}={_written(value)}" for key, value in self.arguments)
         return f"{self.name}({words})".replace(",", " ")
 
     @property
-    def is_own(self) -> bool:
-        """Whether it is the user's own."""
+    def is_plugin(self) -> bool:
+        """Whether the metric comes from plugins."""
         return self.name not in METRICS
 
 
@@ -49,79 +49,27 @@ def _written(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-@dataclass(frozen=True)
-class MetricKind:
-    """A metric that can be named: its usual empty-mask policy, and what builds it.
-
-    `build` takes the label, the count of classes and the activation, then `empty` and further arguments by name.
-    """
-
-    empty: Empty
-    build: Callable[..., Metric]
-
-    def of_masks(self, prediction: Mask, truth: Mask, **arguments: Any) -> float:
-        """Score one predicted mask against the truth, both `bool (height, width)`, with no other image."""
-        metric = self.build("", 1, "sigmoid", **{"empty": self.empty, **arguments})
-        return metric.score(metric.measure(case_of(prediction[..., None], truth.view(np.uint8), "sigmoid"))[None])
-
-
-def _per_image(
-    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
-) -> Metric:
-    return AreaMetric(label, classes, formula=formula(**arguments))
-
-
-def _pooled(
-    formula: Callable[..., AreaFormula], label: str, classes: int, activation: Activation, **arguments: Any
-) -> Metric:
-    return PooledMetric(label, classes, formula=formula(**arguments))
-
-
-def _accuracy(label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
-    return PixelAccuracy(label, classes, exclusive=activation == "softmax", empty=empty)
-
-
-def _instances(beta: float | None, label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
-    return InstanceMetric(label, classes, beta=beta, empty=empty)
-
-
-def _fbeta(*, empty: Empty, beta: float = 1.0) -> AreaFormula:
-    return area_metrics.fbeta(beta, empty)
-
-
-METRICS: dict[str, MetricKind] = {
-    "dice": MetricKind("one", partial(_per_image, area_metrics.dice)),
-    "iou": MetricKind("one", partial(_per_image, area_metrics.iou)),
-    "precision": MetricKind("one", partial(_per_image, area_metrics.precision)),
-    "recall": MetricKind("one", partial(_per_image, area_metrics.recall)),
-    "fbeta": MetricKind("one", partial(_per_image, _fbeta)),
-    "salt_map": MetricKind("one", partial(_per_image, area_metrics.salt_map)),
-    "instance_map": MetricKind("one", partial(_instances, None)),
-    "airbus_f2": MetricKind("one", partial(_instances, 2.0)),
-    "global_dice": MetricKind("one", partial(_pooled, area_metrics.dice)),
-    "miou": MetricKind("skip", partial(_pooled, area_metrics.iou)),
-    "pixel_accuracy": MetricKind("skip", _accuracy),
-}
+METRICS: dict[str, MetricKind] = {**AREA_METRICS, **INSTANCE_METRICS}
+"""The metrics that config.yaml can name; each family is in the module of its formulas."""
 
 
 def build_metric(
     spec: MetricSpec, classes: int, activation: Activation, plugins: Mapping[str, Any] | None = None
 ) -> Metric:
-    """Build a metric for predictions of so many classes.
+    """Build a metric.
 
     Args:
         spec: from `toolkit.config.metrics.parse_metric`.
-        classes: how many planes a prediction has.
-        activation: whether they exclude each other.
-        plugins: the user's metrics by the name that the configuration uses, see `OwnMetric`.
+        classes: number of classes, which is the number of planes of a prediction.
+        activation: `softmax` for exclusive classes, `sigmoid` for independent ones.
+        plugins: metrics from plugins by the name that the configuration uses; see `PluginMetric`.
 
     Raises:
-        ConfigError: a metric of the user's is not there, cannot be called, or has an unknown `direction`.
+        ConfigError: a metric from plugins was not loaded, is not callable, or has an invalid `direction`.
     """
-    if spec.is_own:
+    if spec.is_plugin:
         return _plugin_metric(spec, classes, {} if plugins is None else plugins)
-    kind = METRICS[spec.name]
-    return kind.build(spec.label, classes, activation, **{"empty": kind.empty, **dict(spec.arguments)})
+    return METRICS[spec.name].built(spec.label, classes, activation, **dict(spec.arguments))
 
 
 def build_metrics(
@@ -132,9 +80,9 @@ def build_metrics(
     plugins: Mapping[str, Any] | None = None,
     benchmark: int | None = None,
 ) -> tuple[Metric, ...]:
-    """Build several metrics as `build_metric` does, each once; the first is the primary one.
+    """Build several metrics as `build_metric` does, dropping duplicates; the first is the primary metric.
 
-    With `benchmark` the primary one looks at the class of this index only; that of all classes follows it.
+    With `benchmark`, the primary metric scores only the class of this index; the same metric of all classes follows.
     """
     metrics = [build_metric(spec, classes, activation, plugins) for spec in specs]
     if benchmark is not None and classes > 1:
@@ -143,30 +91,30 @@ def build_metrics(
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnMetric(Metric):
-    """The user's own metric of one image, averaged over the images.
+class PluginMetric(Metric):
+    """A metric from plugins that scores one image at a time; the score is the mean over images.
 
-    `call` takes prediction and truth, `bool (height, width, classes)` and False in ignored pixels, and `bool (height,
-    width)`, False there; it returns a number, NaN for an image that is to be skipped. How it treats classes is its
-    own affair; restricted to one class it gets only that plane.
+    `call` takes prediction and truth, `bool (height, width, classes)` and False in ignored pixels, and a mask
+    `bool (height, width)` that is False there. It returns a number, or NaN to skip the image. It decides how to combine
+    classes; a metric restricted to one class gets only the plane of that class.
     """
 
-    call: OwnCallable
+    call: PluginCallable
 
     def measure(self, case: Case) -> Floats:
-        """What the callable says, `float64 (1,)`.
+        """The number that the callable returns, `float64 (1,)`.
 
         Raises:
-            ConfigError: that is no number.
+            ConfigError: the callable does not return a finite number or NaN.
         """
         only = slice(None) if self.chosen is None else slice(self.chosen, self.chosen + 1)
         value = self.call(case.prediction[..., only], case.truth[..., only], case.valid)
         try:
             number = float(value)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"the metric {self.label} must return a number, it returned {value!r}") from error
+            raise ConfigError(f"the metric {self.label} must return a number, but returned {value!r}") from error
         if math.isinf(number):
-            raise ConfigError(f"the metric {self.label} must return a finite number, it returned {number}")
+            raise ConfigError(f"the metric {self.label} must return a finite number, but returned {number}")
         return np.array([number])
 
     def score(self, statistics: Floats) -> float:
@@ -174,11 +122,11 @@ class OwnMetric(Metric):
         return mean(statistics[:, 0])
 
     def per_image(self, statistics: Floats) -> Floats:
-        """What the callable said of each."""
+        """The number that the callable returned for each image."""
         return statistics[:, 0]
 
     def per_class(self, statistics: Floats) -> Floats:
-        """NaN: nobody here knows."""
+        """NaN for every class: the callable returns one number for all classes."""
         return np.full(self.classes, np.nan)
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
@@ -188,12 +136,12 @@ class OwnMetric(Metric):
 
 def _plugin_metric(spec: MetricSpec, classes: int, plugins: Mapping[str, Any]) -> Metric:
     if spec.name not in plugins:
-        raise ConfigError(f"the metric {spec.name} is the user's own, but it was not loaded")
+        raise ConfigError(f"the metric {spec.name} comes from plugins, but it was not loaded")
     call = plugins[spec.name]
     if not callable(call):
-        raise ConfigError(f"the metric {spec.name} must be callable, it is {call!r}")
+        raise ConfigError(f"the metric {spec.name} is not callable: {call!r}")
     direction = getattr(call, "direction", "max")
     if direction not in get_args(Direction):
-        raise ConfigError(f"the metric {spec.name} has the direction {direction!r}; allowed: max, min")
+        raise ConfigError(f"direction of the metric {spec.name}: {not_valid(str(direction), get_args(Direction))}")
     bound = partial(call, **dict(spec.arguments)) if spec.arguments else call
-    return OwnMetric(spec.label, classes, direction=cast(Direction, direction), call=bound)
+    return PluginMetric(spec.label, classes, direction=cast(Direction, direction), call=bound)

@@ -1,4 +1,4 @@
-"""Judging predictions: the one way from stored probabilities and true labels to scores."""
+"""Scoring predictions: the only path from stored probabilities and true labels to scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,31 +14,34 @@ from toolkit.core.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
-    """What several metrics measured on a set of images: for each metric its statistics, (images, k).
+class ScoredImages:
+    """A set of images and the statistics from which several metrics compute its scores.
 
-    `wrong`, `int64 (images,)`, counts the pixels that are wrong in any class.
+    Attributes:
+        metrics: the metrics, the primary one first.
+        statistics: for each metric `float64 (images, k)`, see `Metric.measure`.
+        wrong: number of pixels that are wrong in any class, `int64 (images,)`.
     """
 
     metrics: tuple[Metric, ...]
     statistics: tuple[Floats, ...]
     wrong: Integers
 
-    def of(self, positions: Integers) -> "Judgement":
-        """That of some of the images, in this order."""
-        statistics = tuple(measured[positions] for measured in self.statistics)
-        return Judgement(self.metrics, statistics, self.wrong[positions])
+    def of(self, positions: Integers) -> "ScoredImages":
+        """The images at these positions, in this order."""
+        statistics = tuple(found[positions] for found in self.statistics)
+        return ScoredImages(self.metrics, statistics, self.wrong[positions])
 
     def scores(self) -> dict[str, float]:
-        """The score of all images by label, the first metric first; NaN where no image counts."""
+        """The score of all images together by metric label, the primary metric first; NaN where no image counts."""
         return {metric.label: metric.score(found) for metric, found in self._pairs()}
 
     def per_image(self) -> dict[str, Floats]:
-        """The score of each image, `float64 (images,)` by label."""
+        """The score of each image, `float64 (images,)` by metric label."""
         return {metric.label: metric.per_image(found) for metric, found in self._pairs()}
 
     def per_class(self) -> dict[str, Floats]:
-        """The score of each class, `float64 (classes,)` by label."""
+        """The score of each class, `float64 (classes,)` by metric label."""
         return {metric.label: metric.per_class(found) for metric, found in self._pairs()}
 
     def _pairs(self) -> list[tuple[Metric, Floats]]:
@@ -46,7 +49,7 @@ class Judgement:
 
 
 class Scorer:
-    """Measures one image after the other; images keep the order in which they were added."""
+    """Scores images one by one, in the order in which they are added."""
 
     def __init__(
         self,
@@ -63,23 +66,26 @@ class Scorer:
 
     @property
     def needs_objects(self) -> bool:
-        """Whether any metric asks for the true objects, so that they are worth reading."""
+        """Whether any metric uses the true objects, so that they have to be read."""
         return any(metric.needs_objects for metric in self._metrics)
 
     def add(
         self, stored: Stored, labels: Labels, objects: Objects | None = None, presence: Presence | None = None
     ) -> Case:
-        """Measure one image; returns what was measured.
+        """Add one image.
 
         Args:
-            stored: its prediction as it is kept, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
-            labels: its truth, `uint8 (height, width)`, 255 in ignored pixels.
-            objects: its true objects, `int32 (height, width)`, where they are known.
-            presence: what the presence head says of it, `float32 (classes,)`, where there is one.
+            stored: prediction, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
+            labels: truth, `uint8 (height, width)`, 255 in ignored pixels.
+            objects: true objects, `int32 (height, width)`, if known.
+            presence: output of the presence head, `float32 (classes,)`, if there is one.
+
+        Returns:
+            The predicted masks beside the truth.
 
         Raises:
-            ValueError: the sizes differ, or the recipe does not fit.
-            ConfigError: a metric of the user's returns no number, or a step no mask.
+            ValueError: the sizes differ, or the recipe does not fit the classes.
+            ConfigError: a metric from plugins does not return a number, or a step does not return a mask.
         """
         masks = masks_of(stored, self._activation, self._recipe, presence, self._plugins)
         predicted = None
@@ -92,17 +98,17 @@ class Scorer:
         self._wrong.append(case.wrong)
         return case
 
-    def judgement(self) -> Judgement:
-        """What was measured so far.
+    def scored(self) -> ScoredImages:
+        """The images added so far.
 
         Raises:
-            ValueError: nothing was.
+            ValueError: no image was added.
         """
         if not self._found[0]:
             raise ValueError("no image was added")
         statistics = tuple(np.stack(found) for found in self._found)
-        return Judgement(self._metrics, statistics, np.array(self._wrong, np.int64))
+        return ScoredImages(self._metrics, statistics, np.array(self._wrong, np.int64))
 
     def scores(self) -> dict[str, float]:
-        """The score of all images so far by label, the first metric first; NaN where no image counts."""
-        return self.judgement().scores()
+        """The score of all images added so far by metric label, the primary metric first; NaN where no image counts."""
+        return self.scored().scores()

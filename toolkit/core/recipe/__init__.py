@@ -1,1 +1,1 @@
-"""Recipes: the rule from probabilities to masks, and its application."""
+"""Recipes: rules from probabilities to masks, and their application."""

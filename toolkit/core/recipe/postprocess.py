@@ -1,4 +1,4 @@
-"""Applying the recipe: the one way from probability maps to masks, in validation, tuning and submission alike."""
+"""Applying a recipe: the only path from probability maps to masks, in validation, tuning and submission."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -9,17 +9,26 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Mask, Objects, Planes, Presence, Probability
 from toolkit.core.masks.labels import Activation
-from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
 from toolkit.core.masks.objects import components, divided
 from toolkit.core.recipe.probabilities import Stored, to_probability
-from toolkit.core.recipe.recipe import WHOLE_MASK, ClassRecipe, Emptiness, Recipe, Triplet, Watershed
-from toolkit.errors import ConfigError
+from toolkit.core.recipe.recipe import (
+    AFTER_PLUGINS,
+    BEFORE_PLUGINS,
+    WHOLE_MASK,
+    ClassRecipe,
+    CleaningStep,
+    Emptiness,
+    Recipe,
+    Triplet,
+    Watershed,
+)
+from toolkit.errors import ConfigError, not_valid
 
 IDENTITY = Recipe()
-"""The untuned rule: above one half, and of exclusive classes the most probable one."""
+"""The untuned recipe: probability above 0.5; for exclusive classes, the most probable class."""
 
 Step = Callable[[Mask, Probability], Mask]
-"""The user's own step: from a mask `bool (height, width)` and its `float32` probabilities to another such mask."""
+"""A step from plugins: takes a mask `bool (height, width)` and its probabilities `float32`, returns another mask."""
 
 _LEVELS = np.arange(256, dtype=np.uint8)
 
@@ -31,32 +40,32 @@ def masks_of(
     presence: Presence | None = None,
     plugins: Mapping[str, Step] | None = None,
 ) -> Planes:
-    """Turn the kept maps of an image into one mask a class.
+    """Turn the stored probabilities of an image into one mask for each class.
 
     Args:
-        stored: `uint8` 0–255 or `float16` 0–1, (height, width, classes).
-        activation: whether classes are independent (sigmoid) or exclusive (softmax). Exclusive masks never leave a
-            pixel with two classes or none.
-        recipe: see `Recipe`.
-        presence: what the presence head says; None where there is none.
-        plugins: the user's steps by name.
+        stored: probabilities, `uint8` 0–255 or `float16` 0–1, (height, width, classes).
+        activation: `sigmoid` for independent classes, `softmax` for exclusive ones, whose masks give every pixel
+            exactly one class.
+        recipe: the recipe to apply.
+        presence: output of the presence head, `float32 (classes,)`; None if there is none.
+        plugins: steps from plugins by name.
 
     Returns:
         `bool (height, width, classes)`.
 
     Raises:
-        ValueError: the recipe does not fit these classes, or asks for a presence head or a step that is not there.
-        ConfigError: an own step returns something else than a mask.
+        ValueError: the recipe does not fit these classes, or it needs a presence head or a step that is missing.
+        ConfigError: a step does not return a mask.
     """
     count = stored.shape[2]
     check_recipe(recipe, count, activation)
     rules = recipe.classes * count if len(recipe.classes) == 1 else recipe.classes
-    said: Sequence[float | None] = [None] * count if presence is None else presence.tolist()
-    if len(said) != count:
-        raise ValueError(f"the presence head speaks of {len(said)} classes, the map of {count}")
+    present_at: Sequence[float | None] = [None] * count if presence is None else presence.tolist()
+    if len(present_at) != count:
+        raise ValueError(f"the presence head has {len(present_at)} classes, but the map has {count}")
     planes = [stored[..., number] for number in range(count)]
     exclusive = activation == "softmax"
-    present = [not is_empty(*of_class) for of_class in zip(planes, rules, said, strict=True)]
+    present = [not is_empty(*of_class) for of_class in zip(planes, rules, present_at, strict=True)]
     if exclusive:
         present[0] = True  # the background has no rule
     if exclusive and recipe.between is None:
@@ -74,24 +83,8 @@ def masks_of(
     return claims[0][..., None] if count == 1 else np.stack(claims, axis=-1)
 
 
-def mask_of(
-    stored: Stored,
-    rule: ClassRecipe | None = None,
-    presence: float | None = None,
-    plugins: Mapping[str, Step] | None = None,
-) -> Mask:
-    """Turn the kept map of one class, (height, width), into its mask by the rule of this class alone.
-
-    Arguments and errors are those of `masks_of`.
-    """
-    rule = rule or ClassRecipe()
-    if is_empty(stored, rule, presence):
-        return np.zeros(stored.shape, np.bool_)
-    return cleaned(above(stored, rule.threshold), stored, rule, plugins)
-
-
 def above(stored: Stored, threshold: float) -> Mask:
-    """Where kept probabilities exceed a threshold, 0 ≤ threshold < 1."""
+    """The pixels whose stored probability exceeds a threshold, 0 ≤ threshold < 1."""
     if stored.dtype == np.uint8:
         lowest = np.count_nonzero(to_probability(_LEVELS) <= np.float64(threshold))
         return np.asarray(stored >= np.uint8(lowest), np.bool_)
@@ -99,7 +92,7 @@ def above(stored: Stored, threshold: float) -> Mask:
 
 
 def is_empty(stored: Stored, rule: ClassRecipe, presence: float | None = None) -> bool:
-    """Whether the first step of the rule leaves the class out of the image."""
+    """Whether the rule leaves the image without this class; `stored` is (height, width)."""
     if rule.emptiness is not None and not emptiness_score(stored, rule.emptiness, presence) > rule.emptiness.threshold:
         return True
     triplet = rule.triplet
@@ -107,16 +100,16 @@ def is_empty(stored: Stored, rule: ClassRecipe, presence: float | None = None) -
 
 
 def emptiness_score(stored: Stored, emptiness: Emptiness, presence: float | None = None) -> float:
-    """How sure it is that the class occurs in the image, 0–1; see `Emptiness`.
+    """The score that a class occurs in the image, 0–1; see `Emptiness`.
 
-    The mean of the top pixels is that of all pixels where the image has no more.
+    If the image has fewer pixels than the mean of the top pixels needs, all are averaged.
 
     Raises:
-        ValueError: the score is that of the presence head, and there is none.
+        ValueError: the rule uses the presence head, but there is none.
     """
     if emptiness.score == "head":
         if presence is None:
-            raise ValueError("the recipe asks for the presence head, but these predictions have none")
+            raise ValueError("the recipe uses the presence head, but these predictions have none")
         return float(presence)
     if emptiness.score == "maximum":
         return float(to_probability(stored.max(keepdims=True)).item())
@@ -127,41 +120,39 @@ def emptiness_score(stored: Stored, emptiness: Emptiness, presence: float | None
 
 
 def cleaned(mask: Mask, stored: Stored, rule: ClassRecipe, plugins: Mapping[str, Step] | None = None) -> Mask:
-    """What all steps after the threshold make of a mask `bool (height, width)` of one class."""
-    if rule.opening:
-        mask = opened(mask, rule.opening)
-    if rule.closing:
-        mask = closed(mask, rule.closing)
-    if rule.fill_holes:
-        mask = without_holes(mask, rule.fill_holes)
+    """Apply all steps after the threshold to a mask `bool (height, width)` of one class."""
+    mask = _with_steps(mask, rule, BEFORE_PLUGINS)
     if rule.steps:
         mask = _stepped(mask, to_probability(stored), rule.steps, {} if plugins is None else plugins)
-    if rule.minimum_object_size > 1:
-        mask = without_small_objects(mask, rule.minimum_object_size)
-    if rule.keep_largest:
-        mask = largest_objects(mask, rule.keep_largest)
-    return mask if np.count_nonzero(mask) >= rule.minimum_area else np.zeros_like(mask)
+    return _with_steps(mask, rule, AFTER_PLUGINS)
+
+
+def _with_steps(mask: Mask, rule: ClassRecipe, steps: Mapping[str, CleaningStep]) -> Mask:
+    for name, step in steps.items():
+        if value := getattr(rule, name):
+            mask = step(mask, value)
+    return mask
 
 
 def objects_of(mask: Mask, recipe: Recipe = IDENTITY) -> Objects:
-    """Number the objects that a submission has of a mask `bool (height, width)`, from 1 and without gaps.
+    """Number the objects of a mask `bool (height, width)` as in a submission, from 1 and without gaps.
 
-    They are its connected components, pixels that touch at a corner connect, or what `recipe.split` makes of them.
+    Objects are the connected components (pixels that touch at a corner connect), divided further by `recipe.split`.
 
     Returns:
-        `int32 (height, width)`, 0 outside of the mask.
+        `int32 (height, width)`, 0 outside the mask.
     """
     return components(mask) if recipe.split is None else divided(mask, recipe.split.distance)
 
 
 def check_recipe(recipe: Recipe, classes: int, activation: Activation) -> None:
-    """Check that a recipe fits a number of classes.
+    """Check that a recipe fits the classes.
 
     Raises:
-        ValueError: it does not.
+        ValueError: the recipe does not fit.
     """
     if len(recipe.classes) not in (1, classes):
-        raise ValueError(f"the recipe has rules for {len(recipe.classes)} classes, expected one for all or {classes}")
+        raise ValueError(f"the recipe has rules for {len(recipe.classes)} classes; expected one for all or {classes}")
     first = 1 if activation == "softmax" else 0
     if recipe.priority and sorted(recipe.priority) != list(range(first, classes)):
         raise ValueError(
@@ -172,7 +163,7 @@ def check_recipe(recipe: Recipe, classes: int, activation: Activation) -> None:
     if recipe.between == "independent":
         raise ValueError("exclusive classes (softmax) cannot be independent")
     if len(recipe.classes) > 1 and recipe.classes[0] != ClassRecipe():
-        raise ValueError(f"the background of exclusive classes has no rule, received {_rule_text(recipe.classes[0])}")
+        raise ValueError(f"the background of exclusive classes takes no rule, received {_rule_text(recipe.classes[0])}")
     thresholds = [rule.threshold for rule in recipe.classes if rule.threshold != ClassRecipe().threshold]
     if recipe.between is None and thresholds:
         raise ValueError(
@@ -182,18 +173,18 @@ def check_recipe(recipe: Recipe, classes: int, activation: Activation) -> None:
 
 
 def _most_probable(planes: Sequence[Stored], taking_part: Sequence[Mask | bool]) -> npt.NDArray[np.int16]:
-    """The number of the most probable class, the first of equals, of those that take part at a pixel or at all."""
+    """The most probable class at each pixel, the first among equals; `taking_part` limits classes or their pixels."""
     best = np.zeros(planes[0].shape, np.int16)
     highest = np.full(planes[0].shape, -1, np.int16 if planes[0].dtype == np.uint8 else np.float32)
-    for number, (plane, part) in enumerate(zip(planes, taking_part, strict=True)):
-        higher = (plane > highest) & part
+    for number, (plane, takes_part) in enumerate(zip(planes, taking_part, strict=True)):
+        higher = (plane > highest) & takes_part
         np.copyto(best, np.int16(number), where=higher)
         np.copyto(highest, plane, where=higher)
     return best
 
 
 def _settled(claims: list[Mask], planes: Sequence[Stored], recipe: Recipe, *, exclusive: bool) -> list[Mask]:
-    """Leave each pixel to one of the classes that claim it, unless they are independent."""
+    """Give each pixel to one of the classes that claim it, unless they are independent."""
     if recipe.between == "priority":
         settled, free = list(claims), np.ones_like(claims[0])
         for number in recipe.priority:
@@ -212,38 +203,38 @@ def _settled(claims: list[Mask], planes: Sequence[Stored], recipe: Recipe, *, ex
 
 
 def _stepped(mask: Mask, probability: Probability, names: tuple[str, ...], plugins: Mapping[str, Step]) -> Mask:
-    """Let the user's own steps follow each other; each gets arrays of its own, so that it may write into them."""
+    """Apply steps from plugins in turn; each gets copies of the arrays, so that it may change them."""
     for name in names:
         if name not in plugins:
-            raise ValueError(f"the recipe has the step {name}, which is not defined")
+            raise ValueError(f"the recipe uses the step {name}, which plugins do not define")
         found = plugins[name](mask.copy(), probability.copy())
         if not isinstance(found, np.ndarray) or found.dtype != np.bool_ or found.shape != mask.shape:
             what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
-            raise ConfigError(f"the step {name} must return a mask, bool {mask.shape}; it returned {what}")
+            raise ConfigError(f"the step {name} must return a mask, bool {mask.shape}, but returned {what}")
         mask = found
     return mask
 
 
 def describe(recipe: Recipe, names: Sequence[str] = (), activation: Activation = "sigmoid") -> str:
-    """The recipe in a few words; `names` are those of the classes, numbers where they are not given."""
+    """Describe a recipe in a few words; without `names`, classes are numbered."""
     exclusive = activation == "softmax"
-    # Where the most probable of exclusive classes wins, thresholds have no say.
+    # If the most probable of exclusive classes wins, thresholds do not matter.
     most_probable = exclusive and recipe.between is None
-    parts = ["most probable class"] if most_probable else []
+    words = ["most probable class"] if most_probable else []
     if len(recipe.classes) == 1:
-        parts.append(_rule_text(recipe.classes[0], with_threshold=not most_probable))
+        words.append(_rule_text(recipe.classes[0], with_threshold=not most_probable))
     else:
         called = names or [f"class {index}" for index in range(len(recipe.classes))]
         rules = list(zip(called, recipe.classes, strict=True))[1 if exclusive else 0 :]  # the background has no rule
         texts = [(name, _rule_text(rule, with_threshold=not most_probable)) for name, rule in rules]
-        parts += [f"{name}: {text}" for name, text in texts if text]
+        words += [f"{name}: {text}" for name, text in texts if text]
     if recipe.between == "priority":
-        parts.append(f"priority {', '.join(names[index] if names else str(index) for index in recipe.priority)}")
+        words.append(f"priority {', '.join(names[index] if names else str(index) for index in recipe.priority)}")
     elif recipe.between is not None:
-        parts.append(f"between classes {recipe.between}")
+        words.append(f"between classes {recipe.between}")
     if recipe.split is not None:
-        parts.append(f"split at distance {recipe.split.distance}")
-    return "; ".join(filter(None, parts))
+        words.append(f"split at distance {recipe.split.distance}")
+    return "; ".join(filter(None, words))
 
 
 def _rule_text(rule: ClassRecipe, *, with_threshold: bool = True) -> str:
@@ -253,9 +244,9 @@ def _rule_text(rule: ClassRecipe, *, with_threshold: bool = True) -> str:
         words.append(f"{scores[emptiness.score]} above {emptiness.threshold:.3f}")
     if (triplet := rule.triplet) is not None:
         words.append(f"at least {triplet.minimum_area} pixels above {triplet.threshold:.3f}")
-    words += _named(rule, "opening", "closing", "fill_holes")
+    words += _named(rule, *BEFORE_PLUGINS)
     words += [f"step {name}" for name in rule.steps]
-    words += _named(rule, "minimum_object_size", "keep_largest", "minimum_area")
+    words += _named(rule, *AFTER_PLUGINS)
     return ", ".join(words).replace(f"fill holes {WHOLE_MASK}", "fill all holes")
 
 
@@ -264,22 +255,22 @@ def _named(rule: ClassRecipe, *names: str) -> list[str]:
 
 
 def recipe_to_plain(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as JSON knows it, every value spelled out; `recipe_from_plain` reads it."""
-    plain: dict[str, Any] = _listed(asdict(recipe))
+    """Convert a recipe to the types of JSON, with all values; `recipe_from_plain` reads it back."""
+    plain: dict[str, Any] = _plain(asdict(recipe))
     return plain
 
 
-def _listed(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _listed(entry) for key, entry in value.items()}
-    return [_listed(entry) for entry in value] if isinstance(value, list | tuple) else value
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def recipe_from_plain(tree: Any) -> Recipe:
-    """Read a recipe of maps, lists, numbers and texts; what is not named has its default.
+    """Read a recipe from maps, lists, numbers and texts; missing keys take their defaults.
 
     Raises:
-        ValueError: a key or value that no recipe has.
+        ValueError: a key is unknown, a value is invalid, or a required key is missing.
     """
     entries = _entries(tree, Recipe, "the recipe")
     if "classes" in entries:
@@ -308,7 +299,7 @@ _Value = TypeVar("_Value", Emptiness, Triplet, Watershed)
 def _built(kind: type[_Value], tree: Any, where: str) -> _Value:
     try:
         return kind(**_entries(tree, kind, where))
-    except TypeError as error:  # a value without a default is missing
+    except TypeError as error:  # a required key is missing
         raise ValueError(f"{where}: {error}") from error
 
 
@@ -318,7 +309,7 @@ def _entries(tree: Any, kind: type, where: str) -> dict[str, Any]:
     allowed = [entry.name for entry in fields(kind)]
     for key in tree:
         if key not in allowed:
-            raise ValueError(f"{where} has no {key!r}; allowed: {', '.join(allowed)}")
+            raise ValueError(f"{where}: {not_valid(str(key), allowed)}")
     return dict(tree)
 
 

@@ -1,18 +1,23 @@
-"""The recipe as a value: the one rule from probabilities to masks, class by class and between classes."""
+"""The recipe: the rule from probabilities to masks, for each class and between classes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+import numpy as np
+
+from toolkit.core.arrays import Mask
+from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
+
 EmptinessScore = Literal["maximum", "mean_of_top", "head"]
-"""What says how sure it is that a class occurs in an image: its largest probability, the mean of its largest ones, or
-the network's presence head."""
+"""The score that a class occurs in an image: its largest probability, the mean of its largest probabilities, or the
+output of the network's presence head."""
 
 Between = Literal["independent", "most_probable", "priority"]
-"""What happens where several classes claim a pixel: each keeps it, the most probable takes it, or the one that comes
-first in the order of priority."""
+"""Which class gets a pixel that several classes claim: each of them, the most probable, or the first by priority."""
 
 WHOLE_MASK = 2**31 - 1
-"""As the size of holes: fill all of them."""
+"""The value of `fill_holes` that fills all holes."""
 
 
 def _check_threshold(name: str, value: Any) -> None:
@@ -34,7 +39,7 @@ def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
 class Triplet:
     """An image is empty unless at least `minimum_area` pixels exceed `threshold`.
 
-    Together with the threshold of the mask the three numbers of SIIM-ACR's winner: top threshold, area, bottom
+    With the threshold of the mask, these are the three numbers of the winner of SIIM-ACR: top threshold, area, bottom
     threshold (https://github.com/sneddy/pneumothorax-segmentation).
     """
 
@@ -42,37 +47,55 @@ class Triplet:
     minimum_area: int
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
+        """Reject invalid values."""
         _check_threshold("the threshold of the triplet", self.threshold)
         _check_whole("the minimum_area of the triplet", self.minimum_area)
 
 
 @dataclass(frozen=True)
 class Emptiness:
-    """An image is empty unless its score is above `threshold`, 0–1; `pixels` are those of `mean_of_top`."""
+    """An image is empty unless its score exceeds `threshold`, 0–1; `mean_of_top` is the mean of `pixels` pixels."""
 
     score: EmptinessScore
     threshold: float
     pixels: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
+        """Reject invalid values."""
         _check_choice("the score of emptiness", self.score, get_args(EmptinessScore))
         _check_threshold("the threshold of emptiness", self.threshold)
         _check_whole("the pixels of emptiness", self.pixels, 1 if self.score == "mean_of_top" else 0)
 
 
+def emptied_below(mask: Mask, minimum: int) -> Mask:
+    """The mask; an empty one if it has fewer than `minimum` pixels."""
+    return mask if np.count_nonzero(mask) >= minimum else np.zeros_like(mask)
+
+
+CleaningStep = Callable[[Mask, int], Mask]
+"""From a mask `bool (height, width)` and the value of a field of `ClassRecipe`, never 0, to another mask."""
+
+BEFORE_PLUGINS: dict[str, CleaningStep] = {"opening": opened, "closing": closed, "fill_holes": without_holes}
+AFTER_PLUGINS: dict[str, CleaningStep] = {
+    "minimum_object_size": without_small_objects,
+    "keep_largest": largest_objects,
+    "minimum_area": emptied_below,
+}
+"""What cleans the mask of one class after the threshold, in this order, before and after the steps from plugins: the
+field of `ClassRecipe`, a whole number with 0 for no step, and the function that applies its value."""
+
+
 @dataclass(frozen=True)
 class ClassRecipe:
-    """The rule of one class, in the order in which it is applied.
+    """The rule of one class, applied in this order.
 
-    1. `emptiness` and `triplet` may leave the image empty.
+    1. `emptiness` and `triplet` decide whether the image is empty.
     2. Pixels above `threshold` are foreground, 0 ≤ threshold < 1.
-    3. Opening, then closing, with discs of these radii, in pixels; 0 for none.
+    3. Opening, then closing, with discs of these radii in pixels; 0 for none.
     4. Holes of at most `fill_holes` pixels are filled.
-    5. The user's own `steps`, functions of plugins.py by name.
-    6. Objects (8-connected) of fewer than `minimum_object_size` pixels go.
-    7. Of what is left, the `keep_largest` largest objects stay; 0 for all.
+    5. `steps`, functions from plugins by name, are applied.
+    6. Objects (8-connected) of fewer than `minimum_object_size` pixels are removed.
+    7. The `keep_largest` largest objects are kept; 0 for all.
     8. A mask of fewer than `minimum_area` pixels in all is emptied.
     """
 
@@ -88,9 +111,9 @@ class ClassRecipe:
     minimum_area: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse values that no mask can have."""
+        """Reject invalid values."""
         _check_threshold("threshold", self.threshold)
-        for name in ("opening", "closing", "fill_holes", "minimum_object_size", "keep_largest", "minimum_area"):
+        for name in (*BEFORE_PLUGINS, *AFTER_PLUGINS):
             _check_whole(name, getattr(self, name))
         if not all(isinstance(name, str) for name in self.steps):
             raise ValueError(f"steps must be names, received {list(self.steps)}")
@@ -100,27 +123,29 @@ class ClassRecipe:
 class Watershed:
     """Touching objects are divided by a watershed of the distance to the background.
 
-    Of peaks of the distance that are at most `distance` pixels apart, along rows and along columns, only the highest
-    makes an object.
+    Of several peaks of that distance within `distance` rows and columns, only the highest makes an object.
     """
 
     distance: int
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
+        """Reject invalid values."""
         _check_whole("the distance of the split", self.distance, 1)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The rule of every class and between them; `classes` holds one rule for each class, or one for all.
+    """The rules of the classes, and the rule between classes.
 
-    `between` decides last, after every class has followed its own rule. None is what the activation says: with sigmoid
-    the classes are independent; with softmax each pixel is claimed by its most probable class (the first of several
-    that are equally so), whatever its probability, so that thresholds have no say. With softmax the first class is the
-    background: it has no rule of its own and takes the pixels that no other class holds in the end.
+    With softmax, the first class is the background: it takes no rule, and gets the pixels that no other class keeps.
 
-    `priority` lists the classes by number, the strongest first; with softmax those but the background.
+    Attributes:
+        classes: one rule for each class, or one for all.
+        between: which class gets a pixel that several claim, decided after all classes applied their rules. None
+            depends on the activation: with sigmoid, classes are independent; with softmax, each pixel belongs to its
+            most probable class (the first among equals) at any probability, so that thresholds do not matter.
+        priority: the classes by number, highest priority first; with softmax, without the background.
+        split: how to divide touching objects; None to keep connected components.
     """
 
     classes: tuple[ClassRecipe, ...] = field(default=(ClassRecipe(),))
@@ -129,15 +154,15 @@ class Recipe:
     split: Watershed | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values that contradict each other."""
+        """Reject values that contradict each other."""
         if not self.classes:
-            raise ValueError("a recipe needs the rule of one class at least")
+            raise ValueError("a recipe needs at least one rule")
         if self.between is not None:
             _check_choice("between", self.between, get_args(Between))
         for number in self.priority:
             _check_whole("a class in priority", number)
         if (self.between == "priority") != bool(self.priority):
             raise ValueError(
-                f"priority lists the classes if between is priority, and only then; received between "
+                "priority must list the classes exactly if between is priority; received between "
                 f"{self.between} and priority {list(self.priority)}"
             )

@@ -1,1 +1,1 @@
-"""What an epoch trains on: negatives, patches, class weights."""
+"""Sampling of training data: images of an epoch, patches, class weights."""

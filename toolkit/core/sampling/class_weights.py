@@ -1,4 +1,4 @@
-"""Weights that let rare classes count as much as frequent ones."""
+"""Class weights that give rare classes as much weight as frequent ones."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +9,11 @@ from toolkit.core.arrays import Integers
 def balanced_class_weights(pixel_counts: Integers) -> npt.NDArray[np.float64]:
     """Inverse frequency of each class, `float64 (classes,)`, with mean 1 over the classes that occur.
 
-    A class without pixels gets 1, the mean: it must not take weight from the others, nor vanish from losses that
-    teach where it is not.
+    A class without pixels gets the mean, 1: it must neither take weight from the others nor vanish from losses that
+    also learn where a class is absent.
 
     Args:
-        pixel_counts: `int64 (classes,)`, pixels of each class over all training images.
+        pixel_counts: pixels of each class over all training images, `int64 (classes,)`.
 
     Raises:
         ValueError: a count is negative.

@@ -1,4 +1,4 @@
-"""Which images an epoch trains on: the positives, and as many negatives as were asked for."""
+"""The images of an epoch: all positives, and as many negatives as asked for."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,17 +8,18 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.randomness import generator
+from toolkit.core.sampling.systematic import systematic_sample
 
 AREA_BINS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
-"""Edges of the bins of foreground coverage over which positives can be evened out."""
+"""Edges of the bins of foreground coverage from which positives can be drawn equally often."""
 
 
 @dataclass(frozen=True)
 class Negatives:
-    """How many images without any foreground are used.
+    """How many negatives (images without any foreground) to use.
 
-    `none`, `real` (all there are), `per_positive`: a number for each positive, or `positive_share`: so many that the
-    positives are this share of all. The last two go linearly from `start` in the first epoch to `end` in the last.
+    `none`, `real` (all of them), `per_positive` (a number for each positive), or `positive_share` (so many that
+    positives are this share of all). The last two change linearly from `start` in the first epoch to `end` in the last.
     """
 
     kind: Literal["none", "real", "per_positive", "positive_share"]
@@ -26,7 +27,7 @@ class Negatives:
     end: float = 0.0
 
     def count(self, positives: int, available: int, progress: float) -> int:
-        """Number of negatives beside so many positives; `progress` is 0 in the first epoch, 1 in the last."""
+        """Number of negatives for this number of positives; `progress` is 0 in the first epoch, 1 in the last."""
         if self.kind == "none":
             return 0
         value = self.start + (self.end - self.start) * progress
@@ -37,7 +38,7 @@ class Negatives:
         return available
 
     def share_of_positives(self, progress: float) -> float | None:
-        """Share of the positives among all, where the rule says one; `progress` as in `count`."""
+        """Share of positives among all; None for `real`. `progress` as in `count`."""
         value = self.start + (self.end - self.start) * progress
         if self.kind == "real":
             return None
@@ -57,29 +58,28 @@ def select_images(
     weights: Floats | None = None,
     shares: Floats | None = None,
 ) -> Integers:
-    """Positions of the images to use, ascending: the positives, and the negatives that the rule asks for.
+    """Select the images of an epoch: their positions, ascending.
 
-    Negatives are drawn without repetition as long as there are enough; if more are asked for, all are taken as often
-    as they go into the number, and the rest is drawn.
+    Negatives are drawn without repetition. If more are asked for than exist, each is taken equally often, and the
+    remainder is drawn.
 
     Args:
         has_foreground: `bool (images,)`.
-        negatives: the rule.
-        draw: what the drawing derives from, for example (seed, fold, stage, epoch).
-        progress: share of the epochs that is done, 0 in the first one, 1 in the last.
-        groups: `bool (images, groups)`, which positive belongs to which groups, such as area bins or classes. As many
-            positives as there are get drawn, equally often from every group that has any; otherwise each is taken once.
-        weights: `float64 (images,)`, above 0: negatives are drawn with probabilities in proportion.
-        shares: `float64 (images,)`, from 0: how often images are drawn, in proportion, see `in_proportion`. It is among
-            the positives, as many as there are, and among the negatives, as many as the rule says; among both together
-            where it says all.
+        negatives: the rule for negatives.
+        draw: numbers that the random draw derives from, for example (seed, fold, stage, epoch).
+        progress: 0 in the first epoch, 1 in the last.
+        groups: `bool (images, groups)`, for example area bins or classes. The usual number of positives is drawn, but
+            equally often from every group that has any. Without groups, each positive is taken once.
+        weights: `float64 (images,)`, above 0: relative probability of drawing each negative.
+        shares: `float64 (images,)`, at least 0: relative frequency of each image; see `in_proportion`. It applies
+            separately to positives and negatives, whose numbers stay; with the rule `real`, to all images together.
     """
     positives, empties = np.flatnonzero(has_foreground), np.flatnonzero(~has_foreground)
     wanted = negatives.count(len(positives), len(empties), progress) if len(empties) else 0
     if shares is not None and negatives.kind == "real" and groups is None:
         return in_proportion(np.arange(len(shares)), len(shares), shares, *draw)
     if groups is not None:
-        positives = _evened_out(positives, groups, *draw, shares=shares)
+        positives = _equally_from_groups(positives, groups, *draw, shares=shares)
     elif shares is not None:
         positives = in_proportion(positives, len(positives), shares, *draw)
     if shares is not None:
@@ -95,34 +95,28 @@ def select_images(
 
 
 def area_groups(coverage: Floats) -> npt.NDArray[np.bool_]:
-    """Bins of `AREA_BINS` that images fall into by their foreground coverage, `bool (images, bins)`; none if empty."""
+    """The bin of `AREA_BINS` of each image by foreground coverage, `bool (images, bins)`; no bin for empty images."""
     bins = np.digitize(coverage, AREA_BINS[1:-1], right=True)
     groups: npt.NDArray[np.bool_] = (bins[:, None] == np.arange(len(AREA_BINS) - 1)) & (coverage > 0)[:, None]
     return groups
 
 
 def in_proportion(positions: Integers, count: int, shares: Floats, *draw: int) -> Integers:
-    """Draw positions so often as their shares say, ascending; none if all shares are 0.
+    """Draw `count` positions in proportion to their shares, ascending; see `systematic_sample`.
 
-    Each is drawn the whole number of times below or above `count` × its part of all shares, as systematic sampling
-    does (https://en.wikipedia.org/wiki/Systematic_sampling), and on the average just so often.
+    None are drawn if all shares are 0.
     """
-    random = generator("shares", *draw)
-    order = random.permutation(positions[shares[positions] > 0])
-    if not count or not len(order):
+    members = positions[shares[positions] > 0]
+    if not count or not len(members):
         return positions[:0]
-    total = shares[order].sum()
-    ends = np.cumsum(shares[order]) / total * count
-    ends[-1] = count
-    times = np.diff(np.floor(ends + random.random()), prepend=0).astype(np.int64)
-    return np.sort(np.repeat(order, times))
+    return np.sort(systematic_sample(members, count, shares, generator("shares", *draw)))
 
 
 def shuffled_batches(positions: Integers, batch: int, *draw: int, groups: Integers | None = None) -> list[Integers]:
-    """Shuffle positions and cut them into batches of nearly equal size, none larger than `batch`.
+    """Shuffle positions and divide them into batches of nearly equal size, none larger than `batch`.
 
-    Nearly equal, because a last batch of one or two images would spoil the statistics of batch normalisation. With
-    `groups`, one for each position, those of a group come one after the other.
+    Sizes are nearly equal because a last batch of one or two images would spoil the statistics of batch normalisation.
+    With `groups`, one for each position, the positions of a group follow each other.
     """
     random = generator("order", *draw)
     order = random.permutation(len(positions))
@@ -133,25 +127,25 @@ def shuffled_batches(positions: Integers, batch: int, *draw: int, groups: Intege
     return np.array_split(shuffled, max(1, -(-len(positions) // batch)))
 
 
-def _evened_out(
+def _equally_from_groups(
     positives: Integers, groups: npt.NDArray[np.bool_], *draw: int, shares: Floats | None = None
 ) -> Integers:
-    """As many draws as there are positives, equally many from each group; a group that is used up begins again.
+    """Draw as many positives as there are, equally many from each group, repeating the images of small groups.
 
-    With shares, images of a group are drawn in proportion to them.
+    With shares, the images of a group are drawn in proportion to them.
     """
     members = [positives[groups[positives, group]] for group in range(groups.shape[1])]
     members = [group for group in members if (len(group) if shares is None else shares[group].any())]
     if not members:
         return positives[:0]
     random = generator("positives", *draw)
-    # The groups that get one draw more than others change from epoch to epoch.
-    parts = np.array([len(part) for part in np.array_split(positives, len(members))])[random.permutation(len(members))]
+    # If the draws do not divide evenly, the groups with one more change from epoch to epoch.
+    counts = np.array([len(some) for some in np.array_split(positives, len(members))])[random.permutation(len(members))]
     drawn = []
-    for number, (group, part) in enumerate(zip(members, parts, strict=True)):
+    for number, (group, count) in enumerate(zip(members, counts, strict=True)):
         if shares is not None:
-            drawn.append(in_proportion(group, int(part), shares, *draw, number))
+            drawn.append(in_proportion(group, int(count), shares, *draw, number))
             continue
-        repeats, rest = divmod(int(part), len(group))
+        repeats, rest = divmod(int(count), len(group))
         drawn += [np.tile(group, repeats), random.permutation(group)[:rest]]
     return np.concatenate(drawn)

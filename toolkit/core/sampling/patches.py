@@ -1,4 +1,4 @@
-"""Patches to train on: windows drawn at random, so many with foreground and so many without."""
+"""Patches for training: windows drawn at random, a given share of them with foreground."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,20 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Floats, Integers, Labels
-from toolkit.core.images.windows import Window
+from toolkit.core.arrays import Floats, Integers, Labels, Size
+from toolkit.core.images.windows import Window, centred_start
 from toolkit.core.masks.labels import IGNORE, Activation, label_count, planes
 from toolkit.core.randomness import generator
-
-Size = tuple[int, int]
-"""(height, width)."""
+from toolkit.core.sampling.systematic import systematic_sample
 
 _CELLS_A_WINDOW = 8
 _BYTES_A_GROUP = 1 << 27
-_FEWEST_IN_A_GROUP = 8
+_FEWEST_IMAGES_A_GROUP = 8
 
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """How many pixels have which label in each cell of a grid over an image, `int64 (rows, columns, 256)`."""
+    """Pixels of each label in the cells of a grid over an image; `counts` is `int64 (rows, columns, 256)`."""
 
     counts: Integers
     classes: int
@@ -39,43 +37,51 @@ class LabelCounts:
 
     @property
     def foreground(self) -> Integers:
-        """Pixels that are neither background nor void, `int64 (rows, columns)`."""
+        """Pixels that are neither background nor ignored, `int64 (rows, columns)`."""
         foreground: Integers = self.counts[..., 1:IGNORE].sum(axis=-1)
         return foreground
 
     @property
     def coverage(self) -> Floats:
-        """The foreground's share of the pixels that are not void, `float64 (rows, columns)`, 0–1."""
+        """Share of foreground among pixels that are not ignored, `float64 (rows, columns)`, 0–1."""
         coverage: Floats = self.foreground / np.maximum(1, self.counts[..., :IGNORE].sum(axis=-1))
         return coverage
 
 
 def count_labels(band: Labels, columns: Sequence[int]) -> Integers:
-    """How many pixels have which label, `int64 (columns, 256)`, in each part of a band `uint8 (height, width)`.
+    """Count the pixels of each label in the cells of a band `uint8 (height, width)`.
 
-    `columns` are the edges of the parts, from 0 to the width.
+    Args:
+        band: labels of some rows of an image.
+        columns: edges of the cells, from 0 to the width.
+
+    Returns:
+        `int64 (cells, 256)`.
     """
-    part = np.repeat(np.arange(len(columns) - 1) * 256, np.diff(columns))
-    counts = np.bincount((part + band).ravel(), minlength=256 * (len(columns) - 1))
+    first = np.repeat(np.arange(len(columns) - 1) * 256, np.diff(columns))  # the counter of label 0 in each cell
+    counts = np.bincount((first + band).ravel(), minlength=256 * (len(columns) - 1))
     return counts.reshape(-1, 256)
 
 
 def cell_of(windows: Sequence[Size]) -> int:
-    """The side of the cells in which foreground is looked up: an eighth of the shortest side of the windows."""
+    """Side of the cells in which foreground is recorded: an eighth of the shortest side of all windows."""
     return max(1, min(side for window in windows for side in window) // _CELLS_A_WINDOW)
 
 
 def edges_of(length: int, cell: int) -> list[int]:
-    """Where cells begin along a side, and where the last one ends, which may be smaller."""
+    """Edges of the cells along a side; the last cell may be smaller."""
     return [*range(0, length, cell), length]
 
 
 @dataclass(frozen=True)
 class Occupancy:
-    """Which cells of an image have foreground, and of which classes.
+    """The cells of an image that contain foreground.
 
-    `classes` is `bool (rows, columns, classes)`, without the background that is the first class of exclusive ones;
-    `foreground` is `bool (rows, columns)`. A cell has `cell` × `cell` pixels, at the lower and right edge fewer.
+    Attributes:
+        size: (height, width) of the image.
+        cell: side of a cell in pixels; cells at the lower and right edges may be smaller.
+        classes: `bool (rows, columns, classes)`: classes in each cell, without the background of exclusive classes.
+        foreground: `bool (rows, columns)`: whether a cell has any foreground.
     """
 
     size: Size
@@ -85,33 +91,40 @@ class Occupancy:
 
     @cached_property
     def present(self) -> Integers:
-        """The classes that the image shows."""
+        """The indices of the classes in the image."""
         return np.flatnonzero(self.classes.any(axis=(0, 1)))
 
 
 @dataclass(frozen=True)
 class HardPlaces:
-    """Where a network sees foreground that is none: `false_pixels` of each image's cells, `int64 (rows, columns)`.
+    """False positives of a network, from which patches without foreground are drawn more often.
 
-    The window with the most is 1 + `hardness` times as likely as one without any.
+    Attributes:
+        false_pixels: false positives in the cells of each image, `int64 (rows, columns)`.
+        hardness: the window with most false positives is drawn 1 + `hardness` times as often as one without any.
     """
 
     false_pixels: Sequence[Integers]
     hardness: float
 
     def of(self, positions: Integers) -> "HardPlaces":
-        """Those of some of the images, in this order."""
+        """The places in the images at these positions, in this order."""
         return HardPlaces([self.false_pixels[place] for place in positions], self.hardness)
 
 
 @dataclass(frozen=True)
 class PatchRule:
-    """Which patches an epoch has.
+    """The patches of an epoch.
 
-    `share` of them show foreground and the others none; if None, they lie anywhere. `groups` are `bool (images,
-    groups)`: those with foreground are drawn equally often from every group that has any image, and if the groups are
-    the classes (`by_class`), around a pixel of that class. Without groups all images with foreground are alike.
-    `shares` say how often images are drawn, in proportion, `float64 (images,)`, from 0; all alike if None.
+    Attributes:
+        window: (height, width) of a patch in the image.
+        count: number of patches.
+        share: share of patches with foreground, the others having none; None for patches anywhere.
+        groups: `bool (images, groups)`: patches with foreground are drawn equally often from all groups that have
+            images; None to treat all images with foreground alike.
+        by_class: the groups are the classes, and patches are drawn around a pixel of the group's class.
+        hard: false positives, near which patches without foreground are drawn more often.
+        shares: relative frequency of each image, `float64 (images,)`, at least 0; None for equal frequencies.
     """
 
     window: Size
@@ -124,16 +137,15 @@ class PatchRule:
 
 
 def draw_patches(images: Sequence[Occupancy], rule: PatchRule, *draw: int) -> list[tuple[int, Window]]:
-    """Positions of images, and a window in each: those with foreground first.
+    """Draw patches: the position of an image and a window in it, for each; patches with foreground come first.
 
-    Images take turns, so that each is drawn as often as the others, within one; an image smaller than the window lies
-    in its middle. Where no image has foreground all windows are without, and where each window of every image has some,
-    all are with.
+    Images are drawn equally often, within one. An image smaller than the window is centred in it. If no image has
+    foreground, all patches are without; if every window of every image has foreground, all patches are with.
 
     Args:
-        images: cells no larger than the window.
-        rule: what is drawn.
-        draw: what the drawing derives from, for example (seed, fold, stage, epoch).
+        images: occupancy of each image, in cells no larger than the window.
+        rule: the patches to draw.
+        draw: numbers that the random draw derives from, for example (seed, fold, stage, epoch).
     """
     random = generator("patches", *draw)
     if rule.share is None:
@@ -151,18 +163,22 @@ def draw_patches(images: Sequence[Occupancy], rule: PatchRule, *draw: int) -> li
 
 
 def group_images(sizes: Sequence[int], *draw: int) -> Integers:
-    """Put images, of so many bytes each, into groups that can be kept in memory while their patches are read.
+    """Divide images into random groups that fit in memory while their patches are read.
 
-    A file that has to be decoded whole is decoded once for a group, not for each patch. At least eight images are in a
-    group, so that its batches are mixed; which ones derives from `draw`.
+    A file that must be decoded whole is then decoded once for its group, not for each patch. A group has at least eight
+    images, so that its batches are mixed.
+
+    Args:
+        sizes: bytes of each decoded image.
+        draw: numbers that the random draw derives from.
 
     Returns:
-        the group of each image, `int64 (images,)`, counted from 0.
+        The group of each image, `int64 (images,)`, from 0.
     """
     groups = np.zeros(len(sizes), np.int64)
     group = count = size = 0
     for place in generator("groups", *draw).permutation(len(sizes)):
-        if count >= _FEWEST_IN_A_GROUP and size + sizes[place] > _BYTES_A_GROUP:
+        if count >= _FEWEST_IMAGES_A_GROUP and size + sizes[place] > _BYTES_A_GROUP:
             group, count, size = group + 1, 0, 0
         groups[place] = group
         count, size = count + 1, size + sizes[place]
@@ -188,12 +204,12 @@ def _positives(
 
 
 def _around(image: Occupancy, row: int, column: int, window: Size, random: np.random.Generator) -> Window:
-    """Any of the windows that show a whole cell."""
+    """A random window among those that contain a whole cell."""
     starts = []
     for length, side, place in zip(image.size, window, (row, column), strict=True):
         low, high = place * image.cell, min(length, (place + 1) * image.cell)
         if length <= side:
-            starts.append(_centred(length, side))
+            starts.append(centred_start(length, side))
         else:
             starts.append(int(random.integers(max(0, high - side), min(low, length - side) + 1)))
     return Window(starts[0], starts[1], *window)
@@ -201,7 +217,7 @@ def _around(image: Occupancy, row: int, column: int, window: Size, random: np.ra
 
 def _anywhere(size: Size, window: Size, random: np.random.Generator) -> Window:
     starts = [
-        _centred(length, side) if length <= side else int(random.integers(length - side + 1))
+        centred_start(length, side) if length <= side else int(random.integers(length - side + 1))
         for length, side in zip(size, window, strict=True)
     ]
     return Window(starts[0], starts[1], *window)
@@ -209,7 +225,7 @@ def _anywhere(size: Size, window: Size, random: np.random.Generator) -> Window:
 
 @dataclass(frozen=True)
 class _Empties:
-    """Windows of an image without foreground: the first pixels of those that begin at a cell, and their weights."""
+    """The windows of an image without foreground that start at a cell: their first pixels and weights."""
 
     image: Occupancy
     window: Size
@@ -219,11 +235,11 @@ class _Empties:
 
     @cached_property
     def summed_weights(self) -> Floats:
-        """Of the first window, of the first two, and so on."""
+        """Cumulative weights."""
         return self.weights.cumsum()
 
     def draw(self, random: np.random.Generator) -> Window:
-        """One of them, moved by a part of a cell where that keeps it empty."""
+        """Draw a window, shifted by less than a cell if it stays without foreground."""
         chosen = np.searchsorted(self.summed_weights, random.random() * self.summed_weights[-1], side="right")
         top, left = self.starts[chosen].tolist()
         moved = [
@@ -237,7 +253,7 @@ class _Empties:
 
 
 def _empty_places(images: Sequence[Occupancy], rule: PatchRule) -> dict[int, _Empties]:
-    """By the position of the image, of those that have any."""
+    """Windows without foreground by the position of the image, for images that have any."""
     found: dict[int, _Empties] = {}
     for place, image in enumerate(images):
         tops, lefts = (_lattice(length, side, image.cell) for length, side in zip(image.size, rule.window, strict=True))
@@ -274,41 +290,29 @@ def _negatives(
 
 
 def _in_turn(members: Integers, count: int, random: np.random.Generator, shares: Floats | None = None) -> Integers:
-    """So many of them, each as often as the others; who comes once more is drawn.
-
-    With shares, one for each number that a member can be, each comes the whole number of times above or below its part
-    of `count` (systematic sampling).
-    """
+    """Draw `count` members, each equally often within one, or in proportion to `shares`, indexed by member."""
     if not len(members):
         return members
     if shares is not None:
-        order = random.permutation(members)
-        ends = shares[order].cumsum() / shares[order].sum() * count
-        ends[-1] = count
-        times = np.diff(np.floor(ends + random.random()), prepend=0)
-        return np.repeat(order, times.astype(np.int64))
+        return systematic_sample(members, count, shares, random)
     repeats, rest = divmod(count, len(members))
     return np.concatenate([np.tile(members, repeats), random.permutation(members)[:rest]])
 
 
 def _lattice(length: int, side: int, cell: int) -> Integers:
-    """First pixels of windows along a side: at every cell, and the last that there is room for."""
+    """First pixels of windows along a side: the start of every cell, and the last place that fits."""
     if length <= side:
-        return np.array([_centred(length, side)])
+        return np.array([centred_start(length, side)])
     return np.unique([*range(0, length - side, cell), length - side])
 
 
-def _centred(length: int, side: int) -> int:
-    return -((side - length) // 2)
-
-
 def _integral(cells: npt.NDArray[np.bool_] | Integers) -> Integers:
-    """Sums over all cells above and left of each corner, `int64 (rows + 1, columns + 1)`."""
+    """Sums over all cells above and left of each corner of the grid, `int64 (rows + 1, columns + 1)`."""
     return np.pad(cells.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
 
 
 def _sums_under(sums: Integers, image: Occupancy, tops: Integers, lefts: Integers, window: Size) -> Integers:
-    """The sum over the cells that each window touches, `int64 (tops, lefts)`; `sums` as `_integral` gives them."""
+    """Sums over the cells that each window touches, `int64 (tops, lefts)`, from the sums of `_integral`."""
     edges = []
     for starts, length, side in zip((tops, lefts), image.size, window, strict=True):
         first = np.maximum(starts, 0) // image.cell

@@ -1,4 +1,4 @@
-"""Simulated seismic images with salt bodies: a small salt-identification competition, drawn from a seed."""
+"""Simulated seismic images with salt bodies: a small salt-identification competition from a seed."""
 
 import math
 
@@ -13,8 +13,8 @@ from toolkit.core.simulated.image import Field, Random, SimulatedImage, Size, bl
 _CONSTANT_SHARE = 0.02
 _SALT_SHARE = 0.60
 
-# Salt that is clear, subtle or vague. Limits of what shows through of the layers, of the amplitude of the salt's own
-# texture, and of the strength of the reflector along its outline; all relative to the amplitude of the layers.
+# Clear, subtle and vague salt: ranges of the share of layers that shows through, of the amplitude of salt texture,
+# and of the strength of the reflector along its outline, all relative to the amplitude of the layers.
 _VISIBILITY = (
     ((0.0, 0.12), (0.06, 0.3), (1.5, 9.0)),
     ((0.0, 0.3), (0.3, 0.8), (1.0, 5.0)),
@@ -25,9 +25,9 @@ _VISIBILITY = (
 def simulate_salt(index: int, *, seed: int, size: tuple[int, int] = (101, 101)) -> SimulatedImage:
     """Draw image `index` of the competition `seed`, at `size` (height, width).
 
-    The image is grey; labels are 1 where salt is, 0 elsewhere. About 40 % of the masks are empty, and about 2 % of the
-    images are one grey value. Every draw derives from seed and index, so that an image is the same whichever others
-    are made. Textures keep their scale in pixels: a larger size shows more of the ground.
+    The image is grey; labels are 1 for salt, 0 elsewhere. About 40 % of the masks are empty, and about 2 % of the
+    images are constant. Every draw derives from seed and index, so that an image does not depend on the others.
+    Textures keep their scale in pixels: a larger image shows more ground.
     """
     rng = generator("simulated salt", seed, index)
     kind = rng.random()
@@ -63,7 +63,7 @@ def _speckle(rng: Random, size: Size, grain: float, stretch: float = 1.0) -> Fie
 def _reflectors(rng: Random, size: Size, wavelength: float, length: float, sharpness: float) -> Field:
     """Flat reflectors of unit variance, `wavelength` pixels thick and about `length` pixels long.
 
-    They fill a square large enough for turned and folded coordinates. `sharpness` 0 gives even layering, higher values
+    They fill a square large enough for rotated and folded coordinates. `sharpness` 0 gives even layers, higher values
     a few bright reflectors among dim ones.
     """
     side = round(1.6 * max(size))
@@ -84,7 +84,7 @@ def _grid(size: Size) -> tuple[Field, Field]:
 
 
 def _sample(canvas: Field, x: Field, y: Field) -> Field:
-    """Look the canvas up at coordinates from its centre; beyond its rim it repeats in a mirror."""
+    """Sample the canvas at coordinates relative to its centre; it is mirrored beyond its edges."""
     height, width = canvas.shape
     sampled = cv2.remap(canvas, x + width / 2, y + height / 2, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(sampled, np.float32)
@@ -124,19 +124,19 @@ def _strata(rng: Random, size: Size, wavelength: float, depth: Field | None) -> 
         other = _reflectors(rng, size, wavelength, wavelength * rng.uniform(0.9, 2.5), 0.3)
         other = _sample(other, *_folded_grid(rng, size, float(turned)))
         ground = ground + rng.uniform(0.3, 0.9) * other
-    # Real data has no sharper edges than its bandwidth allows, not even at a fault.
+    # The bandwidth of real data limits the sharpness of edges, even at faults.
     ground = blurred(ground, 0.4 + 0.05 * wavelength)
     noise = rng.gamma(1.2, 0.12) if order != "chaotic" else rng.uniform(0.6, 2)
     grain = max(1.4, wavelength * rng.uniform(0.2, 0.4))
     ground = _standardized(ground) + np.float32(noise) * _speckle(rng, size, grain, rng.uniform(0.5, 1))
     ground = ground * np.exp(rng.uniform(0, 0.4) * smooth_field(rng, size, rng.uniform(1.5, 5)))
-    # Every reflector rings: a faint echo below it, mirrored at the top where nothing is known of what lies above.
+    # Every reflector has a faint echo below it; at the top edge, the ground is mirrored.
     above = np.abs(np.arange(size[0]) - max(2, round(wavelength * rng.uniform(0.8, 1.6))))
     return _standardized(ground + rng.uniform(-0.35, 0.35) * ground[np.minimum(above, size[0] - 1)])
 
 
 def _seabed(rng: Random, size: Size) -> Field:
-    """Still water over parallel layers, brightest at the seabed."""
+    """Water over parallel layers, brightest at the seabed."""
     x, y = _grid(size)
     curve = np.broadcast_to(smooth_field(rng, size, 2.5)[:1], size)
     floor = rng.uniform(-0.45, 0.45) * size[0] + rng.normal(0, 0.06) * x + rng.gamma(1.5, 1.5) * curve
@@ -150,7 +150,7 @@ def _seabed(rng: Random, size: Size) -> Field:
 
 
 def _add_decoy(rng: Random, ground: Field, wavelength: float) -> Field:
-    """Add what looks like salt and is none: a dim zone, a bright reflector, or both."""
+    """Add features that resemble salt: a dim zone, a bright reflector, or both."""
     depth = _salt_depth(rng, ground.shape)
     kind = rng.random()
     if kind < 0.55:
@@ -162,7 +162,7 @@ def _add_decoy(rng: Random, ground: Field, wavelength: float) -> Field:
 
 
 def _salt_depth(rng: Random, size: Size) -> Field:
-    """Distance in pixels to the outline of one or two salt bodies, positive inside and negative outside."""
+    """Signed distance in pixels to the outline of one or two salt bodies, positive inside."""
     longer = max(size)
     depth = _body(rng, size)
     if rng.random() < 0.12:
@@ -175,17 +175,17 @@ def _salt_depth(rng: Random, size: Size) -> Field:
     inside = (depth > np.quantile(depth, 1 - coverage)).astype(np.uint8)
     inward = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
     outward = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_5)
-    # Blurred a little: whole pixels would show as stairs in the reflector along the outline.
+    # Slightly blurred, because whole pixels would give a staircase in the reflector along the outline.
     return blurred(np.asarray(inward - outward, np.float32), 0.9)
 
 
 def _body(rng: Random, size: Size) -> Field:
-    """Unshifted depth of one body: where it is cut off decides how much of the image it covers."""
+    """Depth of one body up to a constant, which is chosen later for the coverage of the image."""
     x, y = _grid(size)
     longer = max(size)
     bend = longer * rng.uniform(0.02, 0.08)
     x, y = x + bend * smooth_field(rng, size, 2.5), y + bend * smooth_field(rng, size, 2.5)
-    # The way into the salt: mostly down into a dome or sideways into a flank, seldom up into an overhang.
+    # Direction into the salt: mostly down into a dome or sideways into a flank, rarely up into an overhang.
     inward = rng.choice((0.5, 0.0, 1.0, -0.5), p=(0.42, 0.22, 0.22, 0.14)) * np.pi + rng.normal(0, 0.35)
     deep, wide = x * np.cos(inward) + y * np.sin(inward), y * np.cos(inward) - x * np.sin(inward)
     wide = wide - rng.normal(0, 0.25) * longer
@@ -204,13 +204,13 @@ def _body(rng: Random, size: Size) -> Field:
 
 
 def _wavelet(distance: Field, wavelength: float) -> Field:
-    """Ricker wavelet across a reflector: 1 on it, a trough of the other sign on either side."""
+    """Ricker wavelet across a reflector: 1 on it, with a negative trough on either side."""
     scaled = (np.pi * distance / wavelength) ** 2
     return np.asarray((1 - 2 * scaled) * np.exp(-np.minimum(scaled, 40)), np.float32)
 
 
 def _outline_reflector(rng: Random, depth: Field, strength: float, wavelength: float) -> Field:
-    """Reflector along an outline, of changing brightness: strongest where the outline lies flat."""
+    """A reflector along an outline, strongest where the outline is horizontal."""
     wavelength = float(np.clip(wavelength * rng.uniform(0.6, 1.1), 4.5, 17))
     level = np.abs(cv2.Sobel(np.clip(depth, -9, 9), cv2.CV_32F, 0, 1, scale=1 / 8))
     fading = 0.55 + 0.55 * smooth_field(rng, depth.shape, 4) + 0.25 * smooth_field(rng, depth.shape, 16)
@@ -222,7 +222,7 @@ def _outline_reflector(rng: Random, depth: Field, strength: float, wavelength: f
 
 
 def _insert_salt(rng: Random, ground: Field, wavelength: float, depth: Field) -> Field:
-    """Put the salt into the ground; in some images it hardly shows."""
+    """Insert the salt into the ground; in some images it is hardly visible."""
     rest, amplitude, strength = (rng.uniform(*limits) for limits in rng.choice(_VISIBILITY, p=(0.7, 0.2, 0.1)))
     salt = rest * ground + amplitude * _salt_texture(rng, ground.shape, wavelength)
     glow = rng.normal(0, 0.7) * np.exp(-np.maximum(depth, 0) / rng.uniform(5, 25))
@@ -233,7 +233,7 @@ def _insert_salt(rng: Random, ground: Field, wavelength: float, depth: Field) ->
 
 
 def _salt_texture(rng: Random, size: Size, wavelength: float) -> Field:
-    """Chaotic inside of a body, of about unit variance: speckle, blotches and faint steep streaks."""
+    """The chaotic interior of a body, of about unit variance: speckle, blotches and faint steep streaks."""
     speckle = _speckle(rng, size, max(1.6, wavelength * rng.uniform(0.22, 0.6)), rng.uniform(0.8, 1.6))
     streaks = _reflectors(rng, size, wavelength * rng.uniform(0.8, 1.6), wavelength * rng.uniform(1.5, 4), 0)
     streaks = _sample(streaks, *_folded_grid(rng, size, float(rng.uniform(-1.5, 1.5))))
@@ -243,17 +243,17 @@ def _salt_texture(rng: Random, size: Size, wavelength: float) -> Field:
 
 
 def _annotate(rng: Random, depth: Field) -> Mask:
-    """Outline the salt as a person would: a pixel or so off the visible edge, smooth, without crumbs."""
+    """Outline the salt as an annotator would: about a pixel off the visible edge, smooth, without tiny components."""
     drawn = blurred(np.clip(depth, -12, 12), 1.2)
     offset = rng.normal(0, 0.6) + rng.uniform(0, 1) * smooth_field(rng, depth.shape, 5)
-    offset = np.minimum(offset, drawn.max() - 0.5)  # a small body is not overlooked
+    offset = np.minimum(offset, drawn.max() - 0.5)  # a small body stays visible
     _, labels, stats, _ = cv2.connectedComponentsWithStats((drawn > offset).astype(np.uint8))
     areas = stats[1:, cv2.CC_STAT_AREA]
     return np.asarray(np.isin(labels, 1 + np.flatnonzero(areas >= 0.1 * areas.max(initial=0))), np.bool_)
 
 
 def _to_grey(rng: Random, ground: Field) -> npt.NDArray[np.uint8]:
-    """Stretch amplitudes over 0–255; a skewed response sets the mean brightness."""
+    """Scale amplitudes to 0–255; a skewed response sets the mean brightness."""
     clipped = np.clip(ground, -6, 6)
     skewed = np.expm1(rng.normal(0, 0.12) * clipped) + 0.5 * clipped
     low, high = float(skewed.min()), float(skewed.max())

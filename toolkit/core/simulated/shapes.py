@@ -1,4 +1,4 @@
-"""Simulated coloured shapes on a textured ground: many classes, and objects that touch and cover each other."""
+"""Simulated coloured shapes on a textured background: several classes, and objects that touch or cover each other."""
 
 import math
 from collections.abc import Callable
@@ -14,25 +14,26 @@ SHAPE_CLASSES = ("background", "circle", "square", "triangle", "star", "ring", "
 """The class of each label, 0 to 6."""
 
 _EMPTY_SHARE = 0.05
-_RADII = (0.07, 0.20)  # of the circle around a shape, as a share of the image's shorter side
+_RADII = (0.07, 0.20)  # of the circle around a shape, as shares of the shorter side of the image
 _SHAPES_AT_MOST = 9
-_FINER = 4  # outlines are drawn so many times larger
+_FINER = 4  # factor by which outlines are drawn larger
 _TRIES = 8
 _LEFT_VISIBLE = 0.5
 
 _Points = npt.NDArray[np.float64]
-"""Corners (row, column) of a polygon around 0, `float64 (corners, 2)`; the farthest ones at distance 1."""
+"""Corners (row, column) of a polygon around 0, `float64 (corners, 2)`; the farthest are at distance 1."""
 
 _Window = tuple[slice, slice]
+"""Rows and columns."""
 
 
 def simulate_shapes(index: int, *, seed: int, size: tuple[int, int] = (128, 128)) -> SimulatedImage:
     """Draw image `index` of the set `seed`, at `size` (height, width).
 
-    The image has colours; labels are positions in `SHAPE_CLASSES`, objects are numbered in the order in which they were
-    laid. Colour and size say nothing about the class. Shapes may cover others, of which at least half remains to be
-    seen, and shapes of a class may touch, so that connected pixels are not always one object. About 5 % of the images
-    show none. Every draw derives from seed and index.
+    The image is coloured; labels are positions in `SHAPE_CLASSES`; objects are numbered in drawing order. Class does
+    not depend on colour or size. Shapes may cover others, at least half of which stays visible, and shapes of one class
+    may touch, so that connected components are not always single objects. About 5 % of the images are empty. Every draw
+    derives from seed and index.
     """
     rng = generator("simulated shapes", seed, index)
     canvas = _ground(rng, size)
@@ -55,7 +56,7 @@ def simulate_shapes(index: int, *, seed: int, size: tuple[int, int] = (128, 128)
 
 
 def _ground(rng: Random, size: Size) -> Field:
-    """Three colours that change smoothly, `float32 (height, width, 3)`, grey levels."""
+    """A background of smoothly varying colour, `float32 (height, width, 3)`, 0–255."""
     bumps = rng.uniform(1.5, 12)
     common = rng.uniform(5, 20) * smooth_field(rng, size, bumps)
     channels = [common + rng.uniform(2, 8) * smooth_field(rng, size, bumps) for _ in range(3)]
@@ -65,9 +66,9 @@ def _ground(rng: Random, size: Size) -> Field:
 def _free_place(
     rng: Random, name: str, objects: npt.NDArray[np.int32], areas: list[int]
 ) -> tuple[_Window, Field] | None:
-    """A place where a shape leaves enough of all others: where it lies, and how much of each pixel there it covers.
+    """Find a place where a shape leaves enough of all others visible: its window, and the cover of each pixel there.
 
-    None if there is no such place.
+    None if no such place is found.
     """
     seen = np.bincount(objects.ravel(), minlength=len(areas) + 1)[1:]
     outlines = _OUTLINES[name]()
@@ -76,7 +77,7 @@ def _free_place(
         window, cover = _cover(objects.shape, outlines, centre, radius, rng.uniform(0, 2 * math.pi))
         inside = cover >= 0.5
         left = seen - np.bincount(objects[window][inside], minlength=len(areas) + 1)[1:]
-        # Of itself so much must lie in the image that its form can be told.
+        # Enough of the shape must be inside the image to recognise it.
         whole = np.count_nonzero(inside) >= max(1, _LEFT_VISIBLE * _area(outlines) * radius**2)
         if whole and (left >= _LEFT_VISIBLE * np.array(areas)).all():
             return window, cover
@@ -86,9 +87,9 @@ def _free_place(
 def _cover(
     size: Size, outlines: list[_Points], centre: npt.NDArray[np.float64], radius: float, turn: float
 ) -> tuple[_Window, Field]:
-    """The part of an image that a shape reaches, and the share of each pixel there that it covers, 0–1.
+    """The window of a shape in an image, and the share of each pixel there that it covers, 0–1.
 
-    What lies inside of one outline is covered, but not what lies inside of two, as in a ring.
+    Points inside one outline are covered; points inside two, as in a ring, are not.
     """
     starts = np.maximum(0, np.floor(centre - radius)).astype(int)
     ends = np.minimum(size, np.ceil(centre + radius) + 1).astype(int)
@@ -96,20 +97,20 @@ def _cover(
     height, width = ends - starts
     fine = np.zeros((height * _FINER, width * _FINER), np.uint8)
     corners = [(points @ rotation * radius + centre - starts) * _FINER for points in outlines]
-    # OpenCV takes x before y, and fills by the even-odd rule.
+    # OpenCV expects x before y, and fills by the even-odd rule.
     cv2.fillPoly(fine, [np.rint(points[:, ::-1]).astype(np.int32) for points in corners], 255)
     cover = cv2.resize(fine.astype(np.float32) / 255, (width, height), interpolation=cv2.INTER_AREA)
     return (slice(starts[0], ends[0]), slice(starts[1], ends[1])), np.asarray(cover, np.float32)
 
 
 def _area(outlines: list[_Points]) -> float:
-    """Of a shape of radius 1."""
+    """Area of a shape of radius 1."""
     areas = [cv2.contourArea(points.astype(np.float32)) for points in outlines]
     return areas[0] - sum(areas[1:])
 
 
 def _paint(rng: Random, canvas: Field, cover: Field) -> None:
-    """Colour what a shape covers, in place: a colour that stands out, brighter on one side."""
+    """Paint a shape in place with a contrasting colour that varies smoothly."""
     covered = cover[..., None]
     ground = (canvas * covered).sum(axis=(0, 1)) / cover.sum()
     colour = rng.uniform(0, 255, 3)

@@ -11,7 +11,7 @@ from toolkit.core.metrics.area import AreaMetric, PixelAccuracy
 from toolkit.core.metrics.metric import AREAS, Metric
 from toolkit.core.recipe.probabilities import Stored, to_levels
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.core.tuning.grids import Blocks, Sweep, Tally
+from toolkit.core.tuning.grids import Grid, SummedMetric, fold_count
 
 THRESHOLDS: Floats = (np.arange(1, 256) - 0.5) / 255
 """All 255 thresholds that an 8-bit map can tell apart; entry 127 is 0.5."""
@@ -127,27 +127,27 @@ def candidate_areas(truth: Integers, steps: int = 40) -> Integers:
     return np.unique(np.concatenate([[0], np.round(sizes)])).astype(np.int64)
 
 
-def sweep_areas(areas: AreasByThreshold, blocks: Blocks, tally: Tally, minimum_areas: Integers) -> Sweep:
+def area_grid(areas: AreasByThreshold, folds: Integers, metric: SummedMetric, minimum_areas: Integers) -> Grid:
     """Every threshold with every minimum area.
 
     An image keeps its mask for the minimum areas up to its size: it is counted once, at the largest of them, and sums
     over the minimum areas do the rest.
     """
-    cells = (blocks.count, 255, len(minimum_areas))
+    cells = (fold_count(folds), 255, len(minimum_areas))
     sums: Floats | None = None
     for start in range(0, len(areas.truth), IMAGES_AT_ONCE):
         part = slice(start, start + IMAGES_AT_ONCE)
-        found, emptied = (tally.contributions(statistics) for statistics in areas.statistics(part))
+        found, emptied = (metric.contributions(statistics) for statistics in areas.statistics(part))
         if sums is None:
             sums = np.zeros((found.shape[-1], *cells))
-            nothing = np.zeros((blocks.count, found.shape[-1]))
+            nothing = np.zeros((cells[0], found.shape[-1]))
         largest = np.searchsorted(minimum_areas, areas.sizes[part], side="right") - 1
-        block = blocks.of_image[part]
-        index = np.ravel_multi_index((block[:, None], np.arange(255)[None, :], largest), cells).ravel()
+        fold = folds[part]
+        index = np.ravel_multi_index((fold[:, None], np.arange(255)[None, :], largest), cells).ravel()
         for number, (kept, lost) in enumerate(zip(np.moveaxis(found, -1, 0), emptied.T, strict=True)):
             gained = np.bincount(index, (kept - lost[:, None]).ravel(), sums[number].size)
             sums[number] += gained.reshape(cells)
-        np.add.at(nothing, block, emptied)
+        np.add.at(nothing, fold, emptied)
     if sums is None:
         raise ValueError("there are no images")
     totals = np.cumsum(sums[..., ::-1], axis=-1)[..., ::-1]
@@ -157,7 +157,7 @@ def sweep_areas(areas: AreasByThreshold, blocks: Blocks, tally: Tally, minimum_a
         threshold, minimum = position
         return recipe_of(ClassRecipe(float(THRESHOLDS[threshold]), minimum_area=int(minimum_areas[minimum])))
 
-    return Sweep(totals, (FROM_UNTUNED, np.arange(len(minimum_areas), dtype=np.float64)), recipe)
+    return Grid(totals, (FROM_UNTUNED, np.arange(len(minimum_areas), dtype=np.float64)), recipe)
 
 
 def recipe_of(rule: ClassRecipe) -> Recipe:

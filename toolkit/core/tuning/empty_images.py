@@ -17,7 +17,7 @@ from toolkit.core.tuning.area_histograms import (
     candidate_areas,
     recipe_of,
 )
-from toolkit.core.tuning.grids import Blocks, Sweep, Tally
+from toolkit.core.tuning.grids import Grid, SummedMetric, fold_count
 
 _BOTTOMS = slice(UNTUNED % 3, None, 3)
 _TOPS = slice(UNTUNED % 8, None, 8)
@@ -29,7 +29,7 @@ Gates = npt.NDArray[np.bool_]
 """`bool (images, …)`: whether an image keeps its mask under each of several conditions."""
 
 
-def sweep_triplets(areas: AreasByThreshold, blocks: Blocks, tally: Tally) -> Sweep:
+def triplet_grid(areas: AreasByThreshold, folds: Integers, metric: SummedMetric) -> Grid:
     """Thresholds with top thresholds and the areas that must exceed them: 85 × 32 × up to 20 triplets."""
     tops = np.arange(255)[_TOPS]
     minimum_areas = candidate_areas(areas.truth, _TOP_AREAS)[1:]
@@ -47,18 +47,18 @@ def sweep_triplets(areas: AreasByThreshold, blocks: Blocks, tally: Tally) -> Swe
 
     shape = (len(minimum_areas), len(tops))
     away = (FROM_UNTUNED[bottoms], np.arange(shape[0], dtype=np.float64), FROM_UNTUNED[tops])
-    return Sweep(_gated(areas, blocks, tally, gates, shape), away, recipe)
+    return Grid(_gated(areas, folds, metric, gates, shape), away, recipe)
 
 
-def sweep_emptiness(
-    areas: AreasByThreshold, blocks: Blocks, tally: Tally, presence: Floats | None = None
-) -> list[Sweep]:
+def emptiness_grids(
+    areas: AreasByThreshold, folds: Integers, metric: SummedMetric, presence: Floats | None = None
+) -> list[Grid]:
     """Thresholds with emptiness scores and 64 thresholds of theirs, one grid a score.
 
     Args:
         areas: of all images.
-        blocks: of the images.
-        tally: of the metric.
+        folds: fold of each image, `int64 (images,)`.
+        metric: what is scored.
         presence: what the presence head says of each image, `float64 (images,)`, where there is one.
     """
     pixels = [count for count in _TOP_PIXELS if count <= np.median(areas.whole)]
@@ -66,7 +66,7 @@ def sweep_emptiness(
     scores += [(Emptiness("mean_of_top", 0.0, count), mean_of_top(areas, count)) for count in pixels]
     if presence is not None:
         scores.insert(0, (Emptiness("head", 0.0), presence))
-    return [_sweep_score(areas, blocks, tally, *score) for score in scores]
+    return [_emptiness_grid(areas, folds, metric, *score) for score in scores]
 
 
 def mean_of_top(areas: AreasByThreshold, count: int) -> Floats:
@@ -79,7 +79,9 @@ def mean_of_top(areas: AreasByThreshold, count: int) -> Floats:
     return np.asarray(np.minimum(areas.sizes, taken[:, None]).sum(axis=1) / (255 * taken))
 
 
-def _sweep_score(areas: AreasByThreshold, blocks: Blocks, tally: Tally, emptiness: Emptiness, scores: Floats) -> Sweep:
+def _emptiness_grid(
+    areas: AreasByThreshold, folds: Integers, metric: SummedMetric, emptiness: Emptiness, scores: Floats
+) -> Grid:
     bottoms = np.arange(255)[_BOTTOMS]
 
     def gates(part: Integers) -> Gates:
@@ -90,30 +92,30 @@ def _sweep_score(areas: AreasByThreshold, blocks: Blocks, tally: Tally, emptines
         rule = Emptiness(emptiness.score, float(_EMPTINESS[threshold]), emptiness.pixels)
         return recipe_of(ClassRecipe(float(THRESHOLDS[bottoms[bottom]]), emptiness=rule))
 
-    totals = _gated(areas, blocks, tally, gates, _EMPTINESS.shape)
-    return Sweep(totals, (FROM_UNTUNED[bottoms], np.arange(len(_EMPTINESS), dtype=np.float64)), recipe)
+    totals = _gated(areas, folds, metric, gates, _EMPTINESS.shape)
+    return Grid(totals, (FROM_UNTUNED[bottoms], np.arange(len(_EMPTINESS), dtype=np.float64)), recipe)
 
 
 def _gated(
     areas: AreasByThreshold,
-    blocks: Blocks,
-    tally: Tally,
+    folds: Integers,
+    metric: SummedMetric,
     gates: Callable[[Integers], Gates],
     shape: Sequence[int],
 ) -> Floats:
-    """Totals of every bottom threshold under every condition, `float64 (blocks, bottoms, *shape, m)`.
+    """Totals of every bottom threshold under every condition, `float64 (folds, bottoms, *shape, m)`.
 
     An image adds what it scores where it passes, and what an empty mask scores where it does not: one product of
     matrices for a few hundred images.
     """
     totals = []
-    for block in range(blocks.count):
-        rows = np.flatnonzero(blocks.of_image == block)
+    for fold in range(fold_count(folds)):
+        rows = np.flatnonzero(folds == fold)
         parts = [rows[start : start + IMAGES_AT_ONCE] for start in range(0, max(len(rows), 1), IMAGES_AT_ONCE)]
         total: Floats | float = 0.0
         for part in parts:
-            found, emptied = (tally.contributions(each) for each in areas.statistics(part, _BOTTOMS))
-            # Of few images a block may have none: their number of columns is not to be told from their size.
+            found, emptied = (metric.contributions(each) for each in areas.statistics(part, _BOTTOMS))
+            # Of few images a fold may have none: their number of columns is not to be told from their size.
             passed = gates(part).reshape(len(part), math.prod(shape)).astype(np.float64)
             gained = (found - emptied[:, None]).reshape(len(part), math.prod(found.shape[1:])).T @ passed
             gained = gained.reshape(*found.shape[1:], *shape)

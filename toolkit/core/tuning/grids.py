@@ -1,4 +1,4 @@
-"""Grids of recipes and their scores: what one step of the search chooses from."""
+"""Grids of candidate recipes with their scores, summed by fold, and the best recipe of several grids."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,56 +8,17 @@ import numpy as np
 from toolkit.core.arrays import Floats, Integers, Mask
 from toolkit.core.metrics.area import PixelAccuracy, PooledMetric
 from toolkit.core.metrics.metric import Metric, PairMetric
-from toolkit.core.randomness import generator
 from toolkit.core.recipe.recipe import Recipe
 
-_FEWEST_BLOCKS = 3
-_PARTS = 3
-
-
-@dataclass(frozen=True, eq=False)
-class Blocks:
-    """The sets of images that are held out together in the search.
-
-    `of_image` is the block of each image, `int64 (images,)`, `fold_of` the fold of each block, `int64 (blocks,)`.
-    """
-
-    of_image: Integers
-    fold_of: Integers
-
-    @property
-    def count(self) -> int:
-        """How many blocks there are."""
-        return len(self.fold_of)
-
-    @property
-    def folds_count(self) -> int:
-        """How many folds there are."""
-        return int(self.fold_of.max()) + 1
-
-
-def blocks_of(folds: Integers) -> Blocks:
-    """Each fold is a block; fewer than three folds are cut in parts, so that the others are several blocks still.
-
-    Args:
-        folds: fold of each image, `int64 (images,)`; every number from 0 to the largest occurs.
-    """
-    count = int(folds.max()) + 1
-    if count >= _FEWEST_BLOCKS:
-        return Blocks(folds, np.arange(count))
-    blocks = np.empty_like(folds)
-    for fold in range(count):
-        rows = np.flatnonzero(folds == fold)
-        dealt = generator("blocks of the search", fold).permutation(len(rows)) % _PARTS
-        blocks[rows] = fold * _PARTS + dealt
-    return Blocks(blocks, np.repeat(np.arange(count), _PARTS))
+EQUAL = 1e-12
+"""Scores that differ by no more than this are equal but for rounding."""
 
 
 @dataclass(frozen=True)
-class Tally:
-    """A metric as a function of sums over images.
+class SummedMetric:
+    """A metric as a function of sums over images, so that any set of folds is scored without another pass.
 
-    Pooled metrics are scored on the sums of their statistics, all others are means: of how much, and of how many.
+    Pooled metrics are scored on the sums of their statistics. All others are means: a sum of scores and their count.
     """
 
     metric: Metric
@@ -72,52 +33,58 @@ class Tally:
         sums = np.where(counted, values, 0).sum(axis=1)
         return np.stack([sums, counted.sum(axis=1)], axis=-1).reshape(*statistics.shape[:-1], 2)
 
+    def by_fold(self, statistics: Floats, folds: Integers) -> Floats:
+        """Contributions of the images of each fold, (images, k) to `float64 (folds, m)`."""
+        columns = [np.bincount(folds, column, fold_count(folds)) for column in self.contributions(statistics).T]
+        return np.stack(columns, axis=1)
+
     def score(self, totals: Floats) -> Floats:
-        """The metric of sums of contributions, (…, m) to `float64 (…)`; NaN where nothing counts."""
+        """The metric of summed contributions, (…, m) to `float64 (…)`; NaN where no image counts."""
         if isinstance(self.metric, PooledMetric | PixelAccuracy):
             return self.metric.per_image(totals.reshape(-1, totals.shape[-1])).reshape(totals.shape[:-1])
         counts = totals[..., 1]
         return np.where(counts == 0, np.nan, totals[..., 0] / np.maximum(counts, 1))
 
-    def worth(self, totals: Floats) -> Floats:
-        """The same, with the sign that makes more the better one, and no score worse than any."""
+    def signed(self, totals: Floats) -> Floats:
+        """The same with more being better; minus infinity where no image counts."""
         scores = self.score(totals)
         return np.where(np.isnan(scores), -np.inf, scores if self.metric.direction == "max" else -scores)
 
 
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """A grid of recipes, with what the images of each block add to their scores.
+def fold_count(folds: Integers) -> int:
+    """Number of folds, given the fold of each image; every number from 0 to the largest occurs."""
+    return int(folds.max()) + 1
 
-    `totals` is `float64 (blocks, …, m)`, summed contributions of `Tally`; the axes between are those of the grid.
-    `away` holds for each of them how far its values are from doing nothing, in the order in which axes break ties.
-    `recipe` makes the recipe of a position in the grid.
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Candidate recipes with their scores.
+
+    `totals` is `float64 (folds, …, m)`: contributions to a `SummedMetric`; the axes between are those of the grid.
+    `distances` holds, for each of these axes, how far its values are from having no effect, in the order in which axes
+    break ties. `recipe` makes the recipe of a position in the grid.
     """
 
     totals: Floats
-    away: tuple[Floats, ...]
+    distances: tuple[Floats, ...]
     recipe: Callable[[tuple[int, ...]], Recipe]
 
-    def without_minimums(self) -> "Sweep":
-        """The first values of the second axis alone, those of doing nothing."""
-        return Sweep(self.totals[:, :, :1], (self.away[0], self.away[1][:1]), self.recipe)
-
-    def worth(self, blocks: Mask, tally: Tally) -> Floats:
-        """How good each recipe of the grid is over the images of some blocks, `bool (blocks,)`: more is better."""
-        return tally.worth(self.totals[blocks].sum(axis=0))
+    def first_of_second_axis(self) -> "Grid":
+        """The same with the first value of the second axis alone, which has no effect."""
+        return Grid(self.totals[:, :, :1], (self.distances[0], self.distances[1][:1]), self.recipe)
 
 
-def best_recipe(sweeps: Sequence[Sweep], blocks: Mask, tally: Tally) -> Recipe:
-    """The best recipe of all grids over the images of some blocks.
+def best_recipe(grids: Sequence[Grid], folds: Mask, metric: SummedMetric) -> Recipe:
+    """The best recipe of all grids over the images of some folds, `bool (folds,)`.
 
-    Among equals it is that of the first grid, and there the one nearest to doing nothing, which asks for the least
-    belief.
+    Among equal ones it is that of the first grid, and there the one nearest to having no effect: a threshold nearest to
+    0.5, the smallest minimum.
     """
-    worths = [sweep.worth(blocks, tally) for sweep in sweeps]
-    tops = [float(worth.max()) for worth in worths]
-    number = next(index for index, top in enumerate(tops) if top >= max(tops) - 1e-12)
-    sweep, worth = sweeps[number], worths[number]
-    equals = np.nonzero(worth >= tops[number] - 1e-12)
-    keys = [away[positions] for away, positions in zip(sweep.away, equals, strict=True)]
+    scores = [metric.signed(grid.totals[folds].sum(axis=0)) for grid in grids]
+    highest = [float(found.max()) for found in scores]
+    number = next(index for index, score in enumerate(highest) if score >= max(highest) - EQUAL)
+    grid, found = grids[number], scores[number]
+    equal = np.nonzero(found >= highest[number] - EQUAL)
+    keys = [distances[positions] for distances, positions in zip(grid.distances, equal, strict=True)]
     first = np.lexsort(keys[::-1])[0]
-    return sweep.recipe(tuple(int(positions[first]) for positions in equals))
+    return grid.recipe(tuple(int(positions[first]) for positions in equal))

@@ -64,7 +64,7 @@ def collect_areas(
     return [collector.areas() for collector in collectors]
 
 
-class Evidence:
+class RecipeScores:
     """Measures recipes on all images, each recipe once."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Evidence:
             images: how many there are.
             metric: what measures.
             activation: what the labels mean.
-            plugins: the user's steps by name.
+            plugins: steps from plugins by name.
             areas: of the only class, where the metric is one of areas and the predictions are kept in 8 bits.
         """
         self.examples, self.images, self.metric, self.plugins = examples, images, metric, plugins

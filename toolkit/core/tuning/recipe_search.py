@@ -1,20 +1,50 @@
-"""Choosing the recipe on out-of-fold predictions, and saying honestly what it is worth."""
+"""The search for a recipe on out-of-fold predictions, and an honest score of what it finds."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from toolkit.core.metrics.bootstrap import Interval, bootstrap, paired
+import numpy as np
+
+from toolkit.core.arrays import Mask
+from toolkit.core.metrics.bootstrap import Interval, bootstrap, exceeds_noise, paired
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import AreasByThreshold, is_of_areas
-from toolkit.core.tuning.grids import blocks_of
-from toolkit.core.tuning.nested_search import Path, Tried, all_paths, exceeds, search
-from toolkit.core.tuning.recipe_scores import Evidence, collect_areas
-from toolkit.core.tuning.steps import Surface, evidence_of_class, settled, steps_of_all, steps_of_class, surface_of
+from toolkit.core.tuning.grids import EQUAL, SummedMetric, best_recipe, fold_count
+from toolkit.core.tuning.recipe_scores import RecipeScores, collect_areas
+from toolkit.core.tuning.steps import (
+    SearchStep,
+    Surface,
+    scores_of_class,
+    settled,
+    steps_of_all,
+    steps_of_class,
+    surface_of,
+)
 from toolkit.core.tuning.task import RecipeTask
 
 _BYTES_OF_AREAS = 1 << 28
 _BYTES_PER_IMAGE = 3 * 4 * 255
+
+HeldOut = int | None
+"""The fold that a search does not look at; None for the search on all images."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a step found in the search on all images.
+
+    `recipe` is the best that it could make, `score` its score on the images that it was chosen on, `gain` how much
+    better that is than without the step (more being better), `taken` whether it is better at all. `index` is the class,
+    None for all classes together.
+    """
+
+    step: str
+    index: int | None
+    recipe: Recipe
+    score: float
+    gain: float
+    taken: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,17 +52,17 @@ class Tuned:
     """A recipe and its three scores, each over all out-of-fold images.
 
     Attributes:
-        recipe: the one to submit with: `best` if the gain exceeds its standard error, the identity otherwise.
-        best: what the search chose on all images.
-        by_fold: what it chose without each fold.
+        recipe: the one to submit with: `best` if the nested gain exceeds its standard error, else the identity.
+        best: the recipe found on all images.
+        by_fold: for each fold, the recipe found on the images of the other folds.
         untuned: score of the identity.
         tuned: score of `best`, on the very images that it was chosen on.
-        nested: the honest score: each fold with its `by_fold`.
-        gain: how much better than untuned that is, image by image.
+        nested: the honest score: each fold with its recipe of `by_fold`.
+        gain: nested over untuned, more being better; a mean over images where the metric is one.
         standard_error: of the gain.
-        interval: of the nested score.
-        gap: how much better than nested tuned looks, which it is not.
-        tried: what each step gave in the search on all images, by class; None for all classes.
+        interval: 95 % bootstrap interval of the nested score.
+        gap: how much better tuned is than nested: the part of the tuned score that is overfitting.
+        tried: what each step found.
         surfaces: of each class that was searched alone, if they were asked for.
     """
 
@@ -46,49 +76,81 @@ class Tuned:
     standard_error: float
     interval: Interval
     gap: float
-    tried: tuple[tuple[int | None, Tried], ...]
+    tried: tuple[Tried, ...]
     surfaces: tuple[Surface, ...]
 
 
 def tune(task: RecipeTask, steps: Sequence[str], *, with_surfaces: bool = False) -> Tuned:
-    """Choose a recipe, and score the choosing.
+    """Find the best recipe on all images, and for each fold on the images of the others; score each fold with the last.
 
     Args:
         task: images, classes and metric.
-        steps: what is searched, names of `STEPS` and of the user's own steps.
-        with_surfaces: whether to score all thresholds and minimum areas too, to be looked at.
+        steps: what is searched, names of `STEPS` and of steps from plugins.
+        with_surfaces: whether to score all thresholds and minimum areas too, for a picture.
     """
-    blocks = blocks_of(task.folds)
     names = task.ordered(steps)
-    recipes: dict[Path, Recipe] = dict.fromkeys(all_paths(blocks), _whole(task, {}))
-    tried: list[tuple[int | None, Tried]] = []
+    searches: list[HeldOut] = [None, *range(fold_count(task.folds))]
+    recipes: dict[HeldOut, Recipe] = dict.fromkeys(searches, _whole(task, {}))
+    tried: list[Tried] = []
     surfaces = []
     if task.is_by_class:
-        found: dict[Path, dict[int, Recipe]] = {path: {} for path in recipes}
+        rules: dict[HeldOut, dict[int, Recipe]] = {held_out: {} for held_out in searches}
         for index, areas in _areas_by_class(task):
-            evidence = evidence_of_class(task, index, areas)
-            of_class = search(
-                steps_of_class(task, names, evidence, blocks, areas),
-                evidence,
-                blocks,
-                dict.fromkeys(found, IDENTITY),
-                task.seed,
-            )
-            for path, recipe in of_class.recipes.items():
-                found[path][index] = recipe
-            tried += [(index if task.classes > 1 else None, each) for each in of_class.tried]
+            scores = scores_of_class(task, index, areas)
+            start = dict.fromkeys(searches, IDENTITY)
+            found, each = _search(steps_of_class(task, names, scores, areas), scores, task, start, index)
+            tried += each
+            for held_out, recipe in found.items():
+                rules[held_out][index] = recipe
             if with_surfaces:
-                surfaces.append(surface_of(evidence, index, blocks, areas))
-        # What all classes share is tried on the rules of a whole search: of each block's own there would be too many.
-        recipes = {path: _whole(task, found[path if task.classes == 1 else (path[0], None)]) for path in found}
-    evidence = Evidence(task.examples, task.images, task.metric, task.activation, plugins=task.plugins)
-    together = search(steps_of_all(task, names, evidence, blocks), evidence, blocks, recipes, task.seed)
-    tried += [(None, each) for each in together.tried]
-    return _judged(task, evidence, together.recipes, tried, surfaces)
+                surfaces.append(surface_of(scores, index, task, areas))
+        recipes = {held_out: _whole(task, found) for held_out, found in rules.items()}
+    scores = RecipeScores(task.examples, task.images, task.metric, task.activation, plugins=task.plugins)
+    recipes, each = _search(steps_of_all(task, names, scores), scores, task, recipes, None)
+    return _scored(task, scores, recipes, (*tried, *each), tuple(surfaces))
+
+
+def _search(
+    steps: Sequence[SearchStep],
+    scores: RecipeScores,
+    task: RecipeTask,
+    start: Mapping[HeldOut, Recipe],
+    index: int | None,
+) -> tuple[dict[HeldOut, Recipe], list[Tried]]:
+    """Step by step, take the best recipe that the step can make, if it is better on the images that the search sees."""
+    metric = SummedMetric(scores.metric)
+    recipes, tried = dict(start), []
+    for step in steps:
+        grids = step.grids(list(dict.fromkeys(recipes.values())))
+        proposals = {
+            held_out: best_recipe(grids[recipe], _seen(held_out, task), metric) for held_out, recipe in recipes.items()
+        }
+        measured = scores.measure([*recipes.values(), *proposals.values()], f"scoring {step.name}")
+        totals = {recipe: metric.by_fold(found, task.folds) for recipe, found in measured.items()}
+        for held_out, proposal in proposals.items():
+            seen = _seen(held_out, task)
+            before, after = (
+                float(metric.signed(totals[recipe][seen].sum(axis=0))) for recipe in (recipes[held_out], proposal)
+            )
+            gain = after - before if np.isfinite(before) else np.nan  # a class that no image shows has no score
+            is_better = gain > EQUAL
+            if held_out is None:
+                score = scores.metric.score(measured[proposal])
+                tried.append(Tried(step.name, index, proposal, score, gain, is_better))
+            if is_better:
+                recipes[held_out] = proposal
+        scores.forget_others(recipes.values())
+    return recipes, tried
+
+
+def _seen(held_out: HeldOut, task: RecipeTask) -> Mask:
+    """The folds that a search looks at, `bool (folds,)`."""
+    folds = np.arange(fold_count(task.folds))
+    return np.ones(len(folds), np.bool_) if held_out is None else folds != held_out
 
 
 def _areas_by_class(task: RecipeTask) -> Iterator[tuple[int, AreasByThreshold | None]]:
-    """The searched classes with their areas, some classes a pass to bound memory; with None for metrics of more."""
+    """The searched classes with their areas, a few classes in a pass to bound memory; None for metrics of more."""
     if not is_of_areas(task.metric):
         yield from ((index, None) for index in task.searched)
         return
@@ -100,7 +162,7 @@ def _areas_by_class(task: RecipeTask) -> Iterator[tuple[int, AreasByThreshold | 
 
 
 def _whole(task: RecipeTask, rules: Mapping[int, Recipe]) -> Recipe:
-    """One recipe of the recipes that were found for single classes; the identity where none was."""
+    """One recipe from the recipes of single classes; the identity where there are none."""
     if task.classes == 1:
         return rules.get(0, IDENTITY)
     if all(rule == IDENTITY for rule in rules.values()) and task.is_by_class:
@@ -109,40 +171,39 @@ def _whole(task: RecipeTask, rules: Mapping[int, Recipe]) -> Recipe:
     return settled(Recipe(classes)) if task.activation == "softmax" else Recipe(classes)
 
 
-def _judged(
+def _scored(
     task: RecipeTask,
-    evidence: Evidence,
-    recipes: Mapping[Path, Recipe],
-    tried: Sequence[tuple[int | None, Tried]],
-    surfaces: Sequence[Surface],
+    scores: RecipeScores,
+    recipes: Mapping[HeldOut, Recipe],
+    tried: tuple[Tried, ...],
+    surfaces: tuple[Surface, ...],
 ) -> Tuned:
-    """The three scores of what was found, by applying it."""
+    """The three scores of the recipes, by applying them."""
     metric = task.metric
-    best = _plain(recipes[None, None])
-    by_fold = tuple(_plain(recipes[fold, None]) for fold in range(int(task.folds.max()) + 1))
-    measured = evidence.measure([IDENTITY, best], "scoring the recipe")
-    nested = evidence.measure_each([by_fold[fold] for fold in task.folds], "scoring the nested recipes")
+    best = _plain(recipes[None])
+    by_fold = tuple(_plain(recipes[fold]) for fold in range(fold_count(task.folds)))
+    measured = scores.measure([IDENTITY, best], "scoring the recipe")
+    nested = scores.measure_each([by_fold[fold] for fold in task.folds], "scoring the nested recipes")
     difference = paired(metric, nested, measured[IDENTITY], seed=task.seed)
     sign = 1 if metric.direction == "max" else -1
-    untuned, tuned, honest = (metric.score(each) for each in (measured[IDENTITY], measured[best], nested))
-    kept = exceeds(sign * difference.mean, difference.standard_error)
+    gain, honest, tuned = sign * difference.mean, metric.score(nested), metric.score(measured[best])
     return Tuned(
-        recipe=best if kept else IDENTITY,
+        recipe=best if exceeds_noise(gain, difference.standard_error) else IDENTITY,
         best=best,
         by_fold=by_fold,
-        untuned=untuned,
+        untuned=metric.score(measured[IDENTITY]),
         tuned=tuned,
         nested=honest,
-        gain=sign * difference.mean,
+        gain=gain,
         standard_error=difference.standard_error,
         interval=bootstrap(metric, nested, seed=task.seed),
         gap=sign * (tuned - honest),
-        tried=tuple(tried),
-        surfaces=tuple(surfaces),
+        tried=tried,
+        surfaces=surfaces,
     )
 
 
 def _plain(recipe: Recipe) -> Recipe:
-    """The identity in one spelling."""
+    """The identity in its one form, where a recipe has no effect."""
     nothing = all(rule == ClassRecipe() for rule in recipe.classes)
     return IDENTITY if nothing and recipe.between is None and recipe.split is None else recipe

@@ -9,14 +9,14 @@ from toolkit.core.metrics.area import PixelAccuracy
 from toolkit.core.metrics.instance import InstanceMetric
 from toolkit.core.metrics.metric import Metric, PairMetric
 from toolkit.core.recipe.postprocess import Step
-from toolkit.core.tuning.applied_steps import COORDINATES
 from toolkit.core.tuning.area_histograms import is_of_areas
+from toolkit.core.tuning.candidates import VALUES
 from toolkit.core.tuning.recipe_scores import Examples
 
 SPLIT, BETWEEN = "split", "between"
 
-STEPS = (*COORDINATES, SPLIT, BETWEEN)
-"""The steps that can be searched, in the order in which they are; the user's own come before `split`."""
+STEPS = (*VALUES, SPLIT, BETWEEN)
+"""The steps in the order in which they are searched; those from plugins come before `split`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class RecipeTask:
         metric: what is to be made as good as possible.
         in_bytes: whether predictions are kept in 8 bits.
         has_presence: whether there is a presence head.
-        plugins: the user's steps by name.
+        plugins: steps from plugins by name.
         seed: of all that is drawn.
     """
 
@@ -81,6 +81,6 @@ class RecipeTask:
 
     def ordered(self, steps: Sequence[str]) -> tuple[str, ...]:
         """Steps in the order in which they are searched, each once."""
-        own = [name for name in steps if name not in STEPS]
-        order = (*COORDINATES, *own, SPLIT, BETWEEN)
+        others = [name for name in steps if name not in STEPS]
+        order = (*VALUES, *others, SPLIT, BETWEEN)
         return tuple(name for name in order if name in steps)

@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Planes
-from toolkit.core.ensembling.means import count_levels
 from toolkit.core.masks.labels import Activation
-from toolkit.core.metrics.bootstrap import paired
+from toolkit.core.metrics.bootstrap import exceeds_noise, paired
 from toolkit.core.recipe.postprocess import masks_of
-from toolkit.core.recipe.probabilities import Stored
+from toolkit.core.recipe.probabilities import Stored, count_levels
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import THRESHOLDS
-from toolkit.core.tuning.nested_search import exceeds
-from toolkit.core.tuning.recipe_scores import Evidence
+from toolkit.core.tuning.recipe_scores import RecipeScores
 from toolkit.core.tuning.task import RecipeTask
 
 _BINS = 10
@@ -47,7 +45,7 @@ class MatchedShare:
     @property
     def helps(self) -> bool:
         """Whether the gain exceeds its standard error."""
-        return exceeds(self.gain, self.standard_error)
+        return exceeds_noise(self.gain, self.standard_error)
 
 
 class Looker:
@@ -138,13 +136,13 @@ def try_matched_share(task: RecipeTask, by_fold: Sequence[Recipe], levels: Integ
         by_fold: what was chosen without each fold.
         levels: of each fold, `int64 (folds, classes, 256)`.
     """
-    evidence = Evidence(task.examples, task.images, task.metric, task.activation, plugins=task.plugins)
+    scores = RecipeScores(task.examples, task.images, task.metric, task.activation, plugins=task.plugins)
     everything = levels.sum(axis=0)
     moved = [
         matched(recipe, everything - own, own, task.activation) for recipe, own in zip(by_fold, levels, strict=True)
     ]
     found, kept = (
-        evidence.measure_each([recipes[fold] for fold in task.folds], "trying shares instead of thresholds")
+        scores.measure_each([recipes[fold] for fold in task.folds], "trying shares instead of thresholds")
         for recipes in (moved, by_fold)
     )
     difference = paired(task.metric, found, kept, seed=task.seed)

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.config.yaml.error_texts import describe_unknown_name
-from toolkit.config.yaml.named_calls import UnknownNameError
 from toolkit.core.arrays import Floats
-from toolkit.errors import DataError
+from toolkit.errors import DataError, not_valid
 from toolkit.files.disk.tables import read_table
 from toolkit.files.images.decoding import image_id_of
 
@@ -37,8 +35,7 @@ class Metadata:
         if not self.origin:
             raise DataError(f"there is no column {name}: no data.metadata is named", "Add to data: metadata: FILE.csv")
         if name not in self.columns:
-            told = describe_unknown_name(UnknownNameError(name, self.columns))
-            raise DataError(f"{self.origin}: no column of this name: {told}")
+            raise DataError(f"{self.origin}: column {not_valid(name, self.columns)}")
         if self.columns.count(name) > 1:
             raise DataError(f"{self.origin}: several columns are called {name}", "Give each a name of its own.")
         place = self.columns.index(name)
@@ -99,8 +96,7 @@ def read_metadata(path: Path, id_column: str | None, ids: Sequence[str]) -> Meta
     table = read_table(path, None, "data.metadata", DataError)
     name = table.columns[0] if id_column is None else id_column
     if name not in table.columns:
-        told = describe_unknown_name(UnknownNameError(name, table.columns))
-        raise DataError(f"data.metadata_id: {path} has no column of this name: {told}")
+        raise DataError(f"data.metadata_id: {path}: column {not_valid(name, table.columns)}")
     place, known = table.columns.index(name), set(ids)
     rows: dict[str, list[tuple[str, ...]]] = {}
     for row in table.rows:

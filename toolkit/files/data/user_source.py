@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.data.data import OwnSource
+from toolkit.config.data.data import UserSource
 from toolkit.core.arrays import Image, Objects
 from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.core.masks.labels import UnknownValuesError
@@ -45,7 +45,7 @@ class OwnItems:
         DataError: it fails, or gives something that is no item.
     """
 
-    def __init__(self, spec: OwnSource, key: str) -> None:
+    def __init__(self, spec: UserSource, key: str) -> None:
         self.title = spec.name
         self._key = key
         self._source = self._make(spec)
@@ -83,7 +83,7 @@ class OwnItems:
             return None
         return {image_id: bool(self._call(method, FOREGROUND, place)) for image_id, place in self.places.items()}
 
-    def _make(self, spec: OwnSource) -> Any:
+    def _make(self, spec: UserSource) -> Any:
         made = load_dotted(spec.name) if spec.file is None else getattr(load_plugins(spec.file), spec.name, None)
         if made is None:
             raise ConfigError(f"{self._key}: {spec.file} defines no {spec.name}")

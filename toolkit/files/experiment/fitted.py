@@ -15,7 +15,6 @@ from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of, weights_of
 from toolkit.files.experiment.resolved import plugins_digest, read_resolved, refuse_changed_plugins
-from toolkit.files.predictions.store import store_digest
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,12 @@ class Networks:
 
 @dataclass(frozen=True)
 class FittedEnsemble:
-    """A weighted mean of members; `ranked_on` are the folders of predictions that a mean of ranks takes ranks from."""
+    """A weighted mean of members."""
 
     experiment: Experiment
     members: tuple["Networks | FittedEnsemble", ...]
     weights: tuple[float, ...]
     mean: Mean
-    ranked_on: tuple[Path, ...]
 
     @property
     def count(self) -> int:
@@ -87,7 +85,6 @@ class FittedEnsemble:
             "members": [member.made_from() for member in self.members],
             "weights": list(self.weights),
             "mean": self.mean,
-            "ranks": [store_digest(folder) for folder in self.ranked_on],
         }
 
 
@@ -148,7 +145,6 @@ def find_fitted(
         tuple(find_fitted(one, views=given) for one, _ in chosen),
         tuple(weight for _, weight in chosen),
         config.mean,
-        tuple(_ranked_on(one, given or "none") for one, _ in chosen) if config.mean == "rank" else (),
     )
 
 
@@ -193,15 +189,3 @@ def _refuse_untrained(experiment: Experiment, config: Config, folds: Sequence[in
         "are gone",
         f"Run: tk fit {experiment.name}{instead}",
     )
-
-
-def _ranked_on(member: Member, views: str) -> Path:
-    """The out-of-fold predictions of a member: with these views where they are there, else the plain ones."""
-    folders = (member.predictions("oof", views), member.predictions("oof"))
-    found = next((folder for folder in folders if folder.is_dir()), None)
-    if found is None:
-        raise NotReadyError(
-            f"there are no predictions in {folders[0]}, from which a mean of ranks takes the ranks",
-            f"Make them: tk ensemble {member.name} --mean rank",
-        )
-    return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from toolkit.core.masks.labels import Classes
-from toolkit.core.masks.pixel_order import evidence
+from toolkit.core.masks.pixel_order import contrast_t_statistic
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.examining import ImageFacts
@@ -104,7 +104,7 @@ def pixel_order(facts: Sequence[ImageFacts], order: str) -> Iterator[DataFinding
     """Run-length encodings that fit their images better when pixels are counted the other way."""
     traces = [one.order for one in facts if one.order is not None]
     mine, other = np.sum([trace.borders for trace in traces], axis=0).tolist() if traces else (0, 0)
-    surely = evidence([trace.contrasts for trace in traces])
+    surely = contrast_t_statistic([trace.contrasts for trace in traces])
     torn = mine > _TORN * other > 0
     if not torn and surely > _UNLIKELY:
         return

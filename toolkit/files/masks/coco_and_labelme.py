@@ -15,7 +15,6 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 from pycocotools import mask as coco_masks
 
-from toolkit.config.data.data import IGNORE_NAMES
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.masks.coco_rle import decode_coco
 from toolkit.core.masks.labels import IGNORE, Classes
@@ -24,6 +23,7 @@ from toolkit.files.images.decoding import image_id_of
 from toolkit.files.images.tiff_files import Box
 
 BACKGROUND = "background"
+_IGNORED_LABELS = ("ignore", "void")  # of shapes, as people call them in such files
 BACKGROUND_FIRST = "Put a background before it in classes, or set activation: sigmoid."
 _FAR = 10  # times the longer side
 
@@ -83,7 +83,7 @@ class Shapes:
         planes = np.zeros((*drawing.size, len(names)), np.uint8)
         ignored = np.zeros(drawing.size, np.bool_)
         for name, _, draw in drawing.shapes:
-            place, is_ignored = self._place(name, names), name in IGNORE_NAMES and name not in self.classes.names
+            place, is_ignored = self._place(name, names), name in _IGNORED_LABELS and name not in self.classes.names
             if place is None and not is_ignored and self.classes.activation == "sigmoid":
                 continue
             mask = draw()
@@ -125,7 +125,7 @@ class Shapes:
         return drawing
 
     def _place(self, name: str, names: Sequence[str]) -> int | None:
-        if names == ("foreground",) and name not in IGNORE_NAMES:
+        if names == ("foreground",) and name not in _IGNORED_LABELS:
             return 0
         return names.index(name) if name in names else None
 

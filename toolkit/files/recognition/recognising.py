@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.mask_values import MaskLook, MaskReading, look_at_mask, read_codes
+from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.images.decoding import MASK_ARRAYS, image_id_of, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
@@ -282,7 +282,7 @@ def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Pro
     covers = [1 - look.values.get(0, 0) / max(1, sum(look.values.values())) for look in looks if look.values]
     empty = sum(not cover for cover in covers)
     covered = sum(covers) / max(1, len(covers))
-    return MaskFilesLook(dict(kinds.most_common()), read_codes(looks, named), len(shown), empty, covered, broken)
+    return MaskFilesLook(dict(kinds.most_common()), interpret_values(looks, named), len(shown), empty, covered, broken)
 
 
 def _pixels_of(path: Path) -> int:
@@ -293,11 +293,11 @@ def _pixels_of(path: Path) -> int:
     return height * width
 
 
-def _look(item: tuple[Path, bool]) -> tuple[str, MaskLook | None]:
-    path, with_pieces = item
+def _look(item: tuple[Path, bool]) -> tuple[str, MaskValues | None]:
+    path, with_components = item
     try:
-        return file_kind(path), look_at_mask(
-            read_stored(path, palette_as_index=True, arrays=MASK_ARRAYS), with_pieces=with_pieces
+        return file_kind(path), values_of_mask(
+            read_stored(path, palette_as_index=True, arrays=MASK_ARRAYS), with_components=with_components
         )
     except DataError:
         return file_kind(path), None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.arrays import Image, Mask
-from toolkit.core.masks.pixel_order import border_contrast, border_length, evidence
+from toolkit.core.masks.pixel_order import border_contrast, border_length, contrast_t_statistic
 from toolkit.core.masks.rle import PixelOrder, RleError, decode
 
 _LOOKED_AT = 60
@@ -119,7 +119,7 @@ def _by_traces(pairs: Sequence[tuple[Labelled, Mask, Mask]]) -> tuple[PixelOrder
         times = max(down, along) / max(1, min(down, along))
         told = f"{_WAYS[order]} masks are whole; {_WAYS[other]} they are torn: borders {times:.1f} times as long"
         return order, told, True
-    surely = evidence(contrasts)
+    surely = contrast_t_statistic(contrasts)
     if abs(surely) >= _SURE:
         order = "column" if surely > 0 else "row"
         told = (

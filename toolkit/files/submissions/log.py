@@ -5,11 +5,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from toolkit.errors import StorageError, SubmissionError
+from toolkit.errors import StorageError, SubmissionError, nearest
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table, numbered_rows
 from toolkit.files.disk.writing import write_text
@@ -187,8 +186,8 @@ class SubmissionLog:
 
     def _unknown(self, name: str, rows: Sequence[LoggedSubmission]) -> SubmissionError:
         known = list(dict.fromkeys(row.name for row in reversed(rows)))
-        near = get_close_matches(name, known, 1)
-        hint = f"Did you mean {near[0]}? " if near else ""
+        near = nearest(name, known)
+        hint = f"Did you mean {near}? " if near else ""
         return SubmissionError(
             f"{self.path} has no submission {name!r}; those it has: {', '.join(known[:10]) or 'none'}",
             f"{hint}tk submit writes a submission and remembers it.",

@@ -6,7 +6,7 @@ import numpy as np
 
 from toolkit.config.data.competitions import PLAIN
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.pixel_order import border_contrast, border_length, evidence, in_other_order
+from toolkit.core.masks.pixel_order import border_contrast, border_length, contrast_t_statistic, in_other_order
 from toolkit.core.masks.rle import RleError, decode, encode
 from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, mask_digest
@@ -166,7 +166,7 @@ class MaskChecks:
     def _check_orientation(self) -> None:
         mine, other = self._borders.tolist()
         torn = mine > _TORN * other > 0
-        if not torn and evidence(self._contrasts) > _UNLIKELY:
+        if not torn and contrast_t_statistic(self._contrasts) > _UNLIKELY:
             return
         order = "down the columns" if self._form.pixel_order == "column" else "along the rows"
         if torn:

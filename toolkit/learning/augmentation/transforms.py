@@ -1,6 +1,5 @@
 """Transforms of albumentations as a configuration describes them, one set for each thread."""
 
-import difflib
 import inspect
 import os
 import random
@@ -14,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, PRESETS, Transform
-from toolkit.config.training.imgaug import IMGAUG_NAMES
+from toolkit.config.training.augmentation import BACKGROUND_REPLACER, FLIPS, GROUPS, PRESETS, Transform
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Labels
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, nearest
 from toolkit.learning.augmentation.background_replacer import BackgroundReplacer
-from toolkit.learning.augmentation.imgaug_transforms import TRANSLATED, SampleFunction
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would look for its own updates on the network
 import albumentations  # the line above had to come first
 
+SampleFunction = Callable[[Image, Labels, np.random.Generator], tuple[Image, Labels]]
+"""From an image `uint8 (height, width, channels)`, its labels `uint8 (height, width)` and a generator to both of the
+same shapes and types; draws from the generator alone."""
 Where = Callable[[KeyPath], str]
 """From a key path below the value to `file:line: key`."""
 Factory = Callable[[], Any]
@@ -117,9 +117,6 @@ class Builder:
                 Path(arguments["path"]), arguments["erosion"], f"{self.where((*transform.path, 'path'))}"
             )
             return partial(_of_function, replacer, 1.0 - arguments["rate"], children)
-        if own is None and name in TRANSLATED:
-            p = float(arguments.pop("p", 0.5))
-            return partial(_of_function, TRANSLATED[name](**arguments), p, ())
         factory = partial(_library_transform, own or self._kind(name), self._filled(own or self._kind(name), arguments))
         with _BUILDING:
             factory()  # to see that it can be built
@@ -136,8 +133,8 @@ class Builder:
         if _is_kind(kind):
             return kind
         known = [word for word in dir(albumentations) if _is_kind(getattr(albumentations, word))]
-        near = difflib.get_close_matches(name, [*known, *GROUPS, *IMGAUG_NAMES, *PRESETS, *self.plugins], n=1)
-        guess = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest(name, [*known, *GROUPS, *FLIPS, *PRESETS, *self.plugins])
+        guess = f"; did you mean {near!r}?" if near else ""
         raise ValueError(f"albumentations {albumentations.__version__} has no transform {name!r}{guess}")
 
     def _filled(self, kind: Any, arguments: dict[str, Any]) -> dict[str, Any]:

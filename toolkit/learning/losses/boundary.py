@@ -5,7 +5,6 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.training.losses import NoArguments
-from toolkit.learning.losses.loss import LossTable, for_both
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 
@@ -49,6 +48,3 @@ def boundary_distances(planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float3
             )
             distances[image, :, :, kind] = to_inside * outside + to_outside * inside
     return distances / np.float32(max(planes.shape[1:3]))
-
-
-LOSSES: LossTable = {"boundary_loss": for_both("probabilities", boundary_loss)}

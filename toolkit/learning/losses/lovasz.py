@@ -1,7 +1,6 @@
 """Lovász losses: the Jaccard index of sorted errors (Berman et al. 2018, arXiv:1705.08790)."""
 
 from toolkit.config.training.losses import LovaszArguments
-from toolkit.learning.losses.loss import Loss, LossTable
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 
@@ -63,8 +62,3 @@ def _slopes(sorted_labels: Tensor) -> Tensor:
 
 def _elu_plus_one(errors: Tensor) -> Tensor:
     return tf.where(errors > 0, errors + 1.0, tf.exp(tf.minimum(errors, 0.0)))
-
-
-LOSSES: LossTable = {
-    "lovasz_loss": {"sigmoid": Loss("logits", lovasz_hinge), "softmax": Loss("probabilities", lovasz_softmax)},
-}

@@ -1,7 +1,6 @@
 """Losses that are a mean over pixels: cross-entropies, focal losses, squared and absolute error."""
 
 from toolkit.config.training.losses import CrossentropyArguments, FocalArguments, NoArguments
-from toolkit.learning.losses.loss import Loss, LossTable, for_both
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 
@@ -63,13 +62,3 @@ def presence_crossentropy(truth: Truth, logits: Tensor, arguments: CrossentropyA
     values = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
     known = tf.reduce_max(truth.valid, axis=(1, 2)) > 0
     return truth.mean_over_classes(values, tf.broadcast_to(known, tf.shape(values)))
-
-
-LOSSES: LossTable = {
-    "binary_crossentropy": {"sigmoid": Loss("logits", binary_crossentropy)},
-    "categorical_crossentropy": {"softmax": Loss("logits", categorical_crossentropy)},
-    "focal_loss": {"sigmoid": Loss("logits", binary_focal), "softmax": Loss("logits", categorical_focal)},
-    "mse_loss": for_both("probabilities", mse_loss),
-    "mae_loss": for_both("probabilities", mae_loss),
-    "presence_crossentropy": for_both("presence", presence_crossentropy),
-}

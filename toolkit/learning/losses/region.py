@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from toolkit.config.training.losses import FocalTverskyArguments, RegionArguments, TverskyArguments
-from toolkit.learning.losses.loss import LossTable, for_both
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 
@@ -73,11 +72,3 @@ def _root(values: Tensor, exponent: float) -> Tensor:
 
 def _mean(truth: Truth, values: Tensor, overlap: _Overlap, arguments: RegionArguments) -> Tensor:
     return truth.mean_over_classes(values, overlap.target > 0 if arguments.positives_only else None)
-
-
-LOSSES: LossTable = {
-    "dice_loss": for_both("probabilities", dice_loss),
-    "jaccard_loss": for_both("probabilities", jaccard_loss),
-    "tversky_loss": for_both("probabilities", tversky_loss),
-    "focal_tversky_loss": for_both("probabilities", focal_tversky_loss),
-}

@@ -1,16 +1,16 @@
 """Every loss by name, and the weighted sum of losses that a configuration describes.
 
-Each file of losses ends in the table of its own; a new loss in one of them needs nothing here.
+The entry of a loss in `toolkit.config.training.losses` names the function that computes it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, cast
 
-from toolkit.config.training.losses import LossTerm
+from toolkit.config.training.losses import LOSSES, LossTerm, Wants
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import ConfigError
-from toolkit.learning.losses import boundary, lovasz, pixel, region
-from toolkit.learning.losses.loss import Loss, LossTable, Wants
 from toolkit.learning.losses.targets import Tensor, Truth, read_truth
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.plugins import NO_PLUGINS, check_call
@@ -18,8 +18,25 @@ from toolkit.learning.runtime import in_float32, tf
 
 _IGNORED_LOGIT = -30.0  # for losses of plugins: background, with certainty in float32
 
-LOSSES: LossTable = {**pixel.LOSSES, **region.LOSSES, **lovasz.LOSSES, **boundary.LOSSES}
-"""What each loss of toolkit.config.training.losses computes, by the activation of the network."""
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss: `compute(truth, prediction, arguments)` returns a float32 scalar.
+
+    `wants` says what the prediction is: `logits` or `probabilities`, float32 (batch, height, width, classes), or
+    `presence`, the logits of the presence head, float32 (batch, classes).
+    """
+
+    wants: Wants
+    compute: Callable[[Truth, Tensor, Any], Tensor]
+
+
+def loss_of(name: str, activation: Activation) -> Loss:
+    """The loss of `toolkit.config.training.losses.LOSSES`, for a network with this activation."""
+    wants, place = LOSSES[name].formulas[activation]
+    module, _, function = place.partition(".")
+    return Loss(wants, getattr(import_module(f"toolkit.learning.losses.{module}"), function))
+
 
 TotalLoss = Callable[[Tensor, Outputs, Tensor], Tensor]
 """`loss(target, outputs, progress)`; `progress` is the float32 share (0–1) of the stage that is done."""
@@ -63,7 +80,7 @@ def build_loss(
 
 
 def _loss(term: LossTerm, activation: Activation, plugins: Mapping[str, Any]) -> Loss:
-    return LOSSES[term.name][activation] if term.name in LOSSES else _plugin_loss(term, plugins[term.name])
+    return loss_of(term.name, activation) if term.name in LOSSES else _plugin_loss(term, plugins[term.name])
 
 
 def _plugin_loss(term: LossTerm, function: Any) -> Loss:

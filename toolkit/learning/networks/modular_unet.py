@@ -10,10 +10,10 @@ from toolkit.learning.runtime import tf
 _MOST_GROUPS = 8
 
 
-def modular_unet(spec: NetworkSpec, options: ModularUnetOptions, weights: str | None) -> Parts:
+def modular_unet(spec: NetworkSpec, options: ModularUnetOptions, _: str | None) -> Parts:
     """U-Net (Ronneberger et al. 2015, arXiv:1505.04597) with padded convolutions and further options.
 
-    Its encoder is the contracting path with the coarsest level. There are no published `weights`.
+    Its encoder is the contracting path with the coarsest level. It has no published weights.
     """
     inputs = tf.keras.Input(spec.shape, name="image")
     level = _Level(options)

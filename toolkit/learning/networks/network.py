@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.training.networks import NetworkSpec, check_shape, has_backbone, parse_architecture
+from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import NetworkError, ToolkitError, WeightsError
 from toolkit.learning.networks.encoders import Parts, build_encoder
 from toolkit.learning.networks.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.networks.rebuilding import all_layers
-from toolkit.learning.networks.registry import BUILDERS
+from toolkit.learning.networks.registry import builder_of
 from toolkit.learning.networks.seeded_dropout import DropoutSeed, with_seeded_dropout
 from toolkit.learning.networks.weight_files import (
     LoadedWeights,
@@ -162,7 +162,7 @@ def _parts(spec: NetworkSpec, weights: str | None, plugins: Mapping[str, Callabl
     except ValueError as error:
         raise NetworkError(f"shape: {error}") from error
     with talking_on_stderr():
-        return BUILDERS[spec.architecture](spec, options, weights)
+        return builder_of(spec.architecture)(spec, options, weights)
 
 
 def _parts_of_plugin(spec: NetworkSpec, function: Callable[..., Any]) -> Parts:
@@ -240,7 +240,7 @@ def _preprocess(spec: NetworkSpec) -> Callable[[Any], Any]:
     """The preprocessing of pixel values 0–255: that of the backbone; without one, to -1–1; none for plugins."""
     if has_backbone(spec.architecture):
         return preprocessing(str(spec.backbone), spec.shape[2], spec.first_convolution)
-    if spec.architecture in BUILDERS:
+    if spec.architecture in ARCHITECTURES:
         return lambda images: images / 127.5 - 1
     return lambda images: images
 

@@ -24,8 +24,9 @@ def refinenet(spec: NetworkSpec, options: RefineNetOptions, weights: str | None)
     Raises:
         NetworkError: a layer of refine_net_blocks does not exist, or the blocks are not in order.
     """
-    encoder = build_encoder(str(spec.backbone), spec.shape, weights)
-    blocks = _features(options, encoder, str(spec.backbone))
+    backbone = str(spec.backbone)
+    encoder = build_encoder(backbone, spec.shape, weights)
+    blocks = _features(options, encoder, backbone)
     deepest, x = blocks[0][0], None
     for number, features in enumerate(blocks):
         x = _block(options, features, x, f"refine{number}")

@@ -14,7 +14,6 @@ from toolkit.config.training.callbacks import (
     monitored_value,
 )
 from toolkit.errors import ConfigError
-from toolkit.learning.optimizing.schedules import batches_of, rate_after
 from toolkit.learning.plugins import NO_PLUGINS
 
 _LOSSES = ("loss", "val_loss")
@@ -83,16 +82,12 @@ class StopEarly:
 class LowerOnPlateau:
     """A falling factor of the learning rate with the rules of Keras's ReduceLROnPlateau.
 
-    `lr` is the learning rate at `factor` 1, to which `min_lr` is compared. Epochs before `first_epoch`, counted from 0,
-    are not monitored.
+    `lr` is the learning rate at `factor` 1, to which `min_lr` is compared.
     """
 
-    def __init__(
-        self, arguments: ReduceLROnPlateau, monitor: str, *, falls: bool, lr: float, first_epoch: int = 0
-    ) -> None:
+    def __init__(self, arguments: ReduceLROnPlateau, monitor: str, *, falls: bool, lr: float) -> None:
         self._arguments, self._monitor, self._falls = arguments, monitor, falls
-        self._lr, self._first_epoch = lr, first_epoch
-        self._rate = lr
+        self._lr = self._rate = lr
         self._best: float | None = None
         self._wait = self._cooldown = 0
 
@@ -104,8 +99,6 @@ class LowerOnPlateau:
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
         """Count the epochs since the last improvement, and lower the factor after `patience` of them."""
         current = _value_of(self._monitor, values)
-        if epoch < self._first_epoch:
-            return None
         if self._cooldown > 0:
             self._cooldown -= 1
             self._wait = 0
@@ -187,7 +180,6 @@ def build_callbacks(
     plugins: Mapping[str, Any] = NO_PLUGINS,
     *,
     lr: float,
-    batches: int,
     lower_is_better: Collection[str] = (),
 ) -> list[Callback]:
     """The callbacks of a stage, in order, without those that are schedules or logs.
@@ -197,7 +189,6 @@ def build_callbacks(
         primary_metric: its label, for callbacks that monitor it by default.
         plugins: the user's classes by name.
         lr: the learning rate of the stage.
-        batches: number of batches in its first epoch.
         lower_is_better: labels of the metrics that fall when they improve; losses always do.
 
     Raises:
@@ -210,19 +201,16 @@ def build_callbacks(
         elif isinstance(spec.arguments, Monitoring):
             monitor, mode = monitored_value(spec.arguments.monitor, primary_metric), spec.arguments.mode
             falls = mode == "min" or (mode == "auto" and monitor in (*_LOSSES, *lower_is_better))
-            built.append(_monitoring(spec, monitor, lr, batches, falls=falls))
+            built.append(_monitoring(spec, monitor, lr, falls=falls))
     return built
 
 
-def _monitoring(spec: CallbackSpec, monitor: str, lr: float, batches: int, *, falls: bool) -> Callback:
+def _monitoring(spec: CallbackSpec, monitor: str, lr: float, *, falls: bool) -> Callback:
     if isinstance(spec.arguments, EarlyStopping):
         return StopEarly(spec.arguments, monitor, falls=falls)
     if not isinstance(spec.arguments, ReduceLROnPlateau):
         raise TypeError(f"the callback {spec.name} cannot monitor a value")
-    if spec.after is None:
-        return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr)
-    lr, first_epoch = rate_after(spec.after, lr), batches_of(spec.after, batches) // batches
-    return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr, first_epoch=first_epoch)
+    return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr)
 
 
 def _created(name: str, arguments: Mapping[str, Any], plugins: Mapping[str, Any]) -> Any:

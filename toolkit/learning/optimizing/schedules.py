@@ -13,13 +13,11 @@ from toolkit.config.training.schedules import (
     CyclicLR,
     Exponential,
     Linear,
-    LRVariator,
     OneCycle,
-    OwnSchedule,
+    PluginSchedule,
     Polynomial,
     Schedule,
     StepDecay,
-    Variations,
     WarmUp,
 )
 from toolkit.errors import ConfigError
@@ -78,7 +76,7 @@ def build_schedule(
     """
     spans = schedule.spans(epochs)
     first = schedule.legs[0]
-    if isinstance(first, OwnSchedule):
+    if isinstance(first, PluginSchedule):
         return _plugin_schedule(first, lr, plugins)
     starts = [start for start, _ in spans]
 
@@ -102,25 +100,11 @@ def cycle_ends(schedule: Schedule, epochs: int) -> frozenset[int]:
             boundaries = _restarts(leg, start, end)[1:]
         elif isinstance(leg, CyclicLR) and leg.unit == "epochs":
             boundaries = _multiples(start, end, 2 * leg.step_size)
-        elif isinstance(leg, Variations) and leg.pieces[0].periodEpochs is not None:
-            boundaries = _multiples(start, end, leg.pieces[0].periodEpochs)
         found |= {round(at) - 1 for at in boundaries if at <= end + 1e-9 and abs(at - round(at)) < 1e-9}
     return frozenset(found)
 
 
-def rate_after(variations: Variations, lr: float) -> float:
-    """The learning rate at the end of a chain of curves that starts at `lr`."""
-    for piece in variations.pieces:
-        lr = _along(piece, lr, 1.0)
-    return lr
-
-
-def batches_of(variations: Variations, batches: int) -> int:
-    """The length of a chain of curves in batches, if an epoch has `batches` of them."""
-    return sum(_size(piece, batches) for piece in variations.pieces)
-
-
-def _plugin_schedule(call: OwnSchedule, lr: float, plugins: Mapping[str, Any]) -> Callable[[Moment], float]:
+def _plugin_schedule(call: PluginSchedule, lr: float, plugins: Mapping[str, Any]) -> Callable[[Moment], float]:
     function = plugins[call.name]
     if not callable(function):
         raise ValueError(f"{call.name} is not callable; a schedule is a function (moment, lr) -> learning rate")
@@ -192,21 +176,6 @@ def _cyclic(arguments: CyclicLR, place: _Place) -> float:
     return arguments.base_lr + (arguments.max_lr - arguments.base_lr) * height * scale[arguments.mode]
 
 
-def _varied(arguments: Variations, place: _Place) -> float:
-    first = arguments.pieces[0]
-    position, lr, start = round(place.elapsed * place.batches), place.lr, 0
-    period = first.periodSteps or _whole((first.periodEpochs or 0) * place.batches)
-    if period:
-        position %= period
-    for piece in arguments.pieces:
-        size = _size(piece, place.batches)
-        if position < start + size:
-            # A curve reaches its end at its last batch.
-            return _along(piece, lr, (position - start) / (size - 1) if size > 1 else 1.0)
-        lr, start = _along(piece, lr, 1.0), start + size
-    return lr
-
-
 _RATES: dict[type, Callable[[Any, _Place], float]] = {
     Constant: _constant,
     Linear: _linear,
@@ -218,33 +187,8 @@ _RATES: dict[type, Callable[[Any, _Place], float]] = {
     Exponential: _exponential,
     StepDecay: _step_decay,
     CyclicLR: _cyclic,
-    Variations: _varied,
 }
 """The learning rate of each kind of leg."""
-
-
-_CURVES: dict[str, Callable[[float], float]] = {
-    "const": lambda _: 0.0,
-    "linear": lambda share: share,
-    "sin": lambda share: math.sin(math.pi * share / 2),
-    "sin+": lambda share: math.sin(math.pi * share / 2),
-    "sin-": lambda share: 1 - math.sin(math.pi * share / 2),
-    "cos": lambda share: math.cos(math.pi * share / 2),
-    "cos-": lambda share: math.cos(math.pi * share / 2),
-    "cos+": lambda share: 1 - math.cos(math.pi * share / 2),
-}
-"""Share of the way from `fromVal` to `toVal`, by the share of the time; both 0–1."""
-
-
-def _along(piece: LRVariator, lr: float, share: float) -> float:
-    start = piece.fromVal if piece.fromVal is not None else lr
-    end = piece.toVal if piece.toVal is not None else start
-    way = _CURVES[piece.style](share) if isinstance(piece.style, str) else math.pow(share, piece.style)
-    return max(0.0, start + (end - start) * way)
-
-
-def _size(piece: LRVariator, batches: int) -> int:
-    return piece.absSize or max(1, _whole((piece.relSize or 0) * batches))
 
 
 def _restarts(arguments: CosineRestarts, start: float, end: float) -> list[float]:

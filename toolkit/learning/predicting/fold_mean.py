@@ -14,7 +14,16 @@ from toolkit.files.data.sources import Images
 from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.batches import Tile, build_reader, tiles_of
 from toolkit.learning.networks.network import Network, build_network
-from toolkit.learning.predicting.predictor import Assembly, Predicted, Rows, ViewsPredictor, predict_tiles, whole_maps
+from toolkit.learning.predicting.predictor import (
+    MOST_AT_ONCE,
+    Assembly,
+    Predicted,
+    Rows,
+    ViewsPredictor,
+    images_at_once,
+    predict_tiles,
+    whole_maps,
+)
 from toolkit.learning.runtime import configure, parse_precision, tf
 from toolkit.messages import Task
 
@@ -48,7 +57,8 @@ class Predicting:
         height, width, channels = config.prediction_shape
         sizes = dict.fromkeys([(height, width), *(view.size(shapes[view.scale]) for view in every)])
         self._networks = {size: self._build((*size, channels)) for size in sizes}
-        self._predict = ViewsPredictor(self._networks, shapes, self._sets, config.activation)
+        at_once = images_at_once(config.prediction_batch)
+        self._predict = ViewsPredictor(self._networks, shapes, self._sets, config.activation, at_once=at_once)
         self._reader = build_reader(config, lambda key: f"{experiment.resolved}: {'.'.join(map(str, key))}", plugins)
 
     def predict(
@@ -73,12 +83,11 @@ class Predicting:
         """
         configure(self._precision)  # networks of another precision may have been at work in between
         assembly = Assembly(self._reader, images)
-        batch = self._config.stages[-1].batch or self._config.batch
         for chunk in self._chunks(images, ids):
             sums = [[_Sum() for _ in self._sets] for _ in chunk]
             for path in weights:
                 self._load(path)
-                found = predict_tiles(self._predict, self._reader, images, chunk, batch=batch, task=task)
+                found = predict_tiles(self._predict, self._reader, images, chunk, task)
                 for totals, predicted in zip(sums, found, strict=True):
                     for total, one in zip(totals, predicted, strict=True):
                         total.add(one)
@@ -93,14 +102,19 @@ class Predicting:
         return sum(len(tiles_of(self._reader, images, image_id)) for image_id in ids)
 
     def _chunks(self, images: Images, ids: Sequence[str]) -> Iterator[list[Tile]]:
-        """Tiles in order, cut so that the maps of a chunk, of all sets of views, take a bounded part of the memory."""
+        """Tiles in order, cut so that the maps of a chunk, of all sets of views, take a bounded part of the memory.
+
+        A chunk has at least as many tiles as a processor predicts at once, and is cut between such groups: it would
+        take as long with fewer.
+        """
+        group = min(self._predict.at_once, MOST_AT_ONCE)
         chunk: list[Tile] = []
         size = 0
         maps = self._config.class_count * len(self._sets)
         for tile in (tile for image_id in ids for tile in tiles_of(self._reader, images, image_id)):
             height, width = images.size(tile.image_id) if tile.window is None else tile.window.size
             needed = height * width * maps * np.dtype(np.float32).itemsize
-            if chunk and size + needed > _CHUNK_BYTES:
+            if chunk and len(chunk) % group == 0 and size + group * needed > _CHUNK_BYTES:
                 yield chunk
                 chunk, size = [], 0
             chunk.append(tile)

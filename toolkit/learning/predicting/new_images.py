@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from toolkit.core.arrays import Integers, Presence
-from toolkit.core.ensembling.means import Blender, count_levels
+from toolkit.core.arrays import Presence
+from toolkit.core.ensembling.means import Blender
 from toolkit.core.images.chunks import chunks
 from toolkit.core.recipe.probabilities import Stored, StoredType, mean_presence, to_stored
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Fitted, FittedEnsemble, Networks, classes_of
-from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Plugins
 from toolkit.learning.predicting.fold_mean import Predicting
 from toolkit.learning.predicting.predictor import Predicted, Rows, whole_maps
@@ -100,20 +98,7 @@ class _OfBlend:
     @cached_property
     def _blender(self) -> Blender:
         blend = self._blend
-        activation = classes_of(blend).activation
-        if blend.mean != "rank":
-            return Blender(blend.mean, activation)
-        return Blender(blend.mean, activation, np.stack([self._counts(folder) for folder in blend.ranked_on]))
-
-    def _counts(self, folder: Path) -> Integers:
-        """Pixels of each level in all predictions of a member, `int64 (classes, 256)`."""
-        store = ProbabilityStore(folder)
-        with self._progress.task("counting levels", len(store.ids)) as task:
-            counts = count_levels(store.read(store.ids[0]))
-            for image_id in store.ids[1:]:
-                counts += count_levels(store.read(image_id))
-                task.advance()
-        return counts
+        return Blender(blend.mean, classes_of(blend).activation)
 
 
 def _kept_maps(parts: Iterable[Rows], stored_type: StoredType) -> Iterator[tuple[str, tuple[Stored, Presence | None]]]:

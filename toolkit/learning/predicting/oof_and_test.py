@@ -12,7 +12,7 @@ from toolkit.config.members import WHOLE, MemberPart
 from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.assignment import HOLDOUT
-from toolkit.core.images.tiles import WHOLE as UNCUT
+from toolkit.core.images.tiles import UNTILED
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.files.data.sources import Images
 from toolkit.files.disk.digests import digest, file_digest
@@ -69,8 +69,8 @@ class FittedExperiment:
             "folds": "" if split == "test" else folds_digest(self.folds),
         }
         # Only where there is a head, and tiles: stores of others are what they always were.
-        cutting = {} if self.config.cutting == UNCUT else {"cutting": repr(self.config.cutting)}
-        return made_from | cutting | ({"presence": True} if self.config.presence_head else {})
+        tiling = {} if self.config.tiling == UNTILED else {"tiling": repr(self.config.tiling)}
+        return made_from | tiling | ({"presence": True} if self.config.presence_head else {})
 
     def weights_of(self, fold: int) -> list[Path]:
         """The weights that predict with a fold: of the whole experiment the best of its last stage, for each seed."""

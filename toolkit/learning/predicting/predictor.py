@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.images.resizing import Placement
-from toolkit.core.images.tiles import WHOLE, Mosaic
+from toolkit.core.images.tiles import UNTILED, Mosaic
 from toolkit.core.images.views import View, parse_views
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.probabilities import mean_presence, weighted_mean
@@ -22,7 +22,11 @@ from toolkit.messages import Task
 
 Size = tuple[int, int]
 Views = tuple[View, ...]
+_Predict = Callable[[Any], tuple[Any, Any, Outputs]]
 
+MOST_AT_ONCE = 4
+"""Images that a processor predicts at once: more hardly bring speed."""
+_FEWEST_AT_ONCE = 2  # for a single one oneDNN takes a way that is six times slower where there is only AVX2
 _VIEWS_AT_ONCE = 4
 
 
@@ -37,16 +41,29 @@ class Predicted:
     presence: Presence | None
 
 
+def images_at_once(batch: int) -> int:
+    """How many images the networks of an experiment predict at once, always; `batch` is that of its last stage.
+
+    What a network computes of an image depends, in the last digits, on the number of images computed with it, though
+    not on what these are. So this number is one for all that an experiment predicts, and missing images are made up.
+
+    On a processor it is small, since a single image costs as much as all of them. A GPU wants its batch filled.
+    """
+    return batch if tf.config.list_physical_devices("GPU") else min(max(batch, _FEWEST_AT_ONCE), MOST_AT_ONCE)
+
+
 class Predictor:
     """The mean prediction of a network over a set of views at its own size; follows the network's weights."""
 
-    def __init__(self, network: Network, views: str, activation: Activation) -> None:
-        self._predict = _compiled_mean(parse_views(views), lambda view: network, activation)
+    def __init__(self, network: Network, views: str, activation: Activation, *, at_once: int) -> None:
+        """Compile; the network always sees `at_once` images, however many there are."""
+        self._predict = _compiled_mean(parse_views(views), lambda view: network, activation, at_once)
 
     def __call__(self, images: Any) -> Probability:
         """Probabilities `float32 (batch, height, width, classes)` of images `uint8 (batch, height, width, channels)`.
 
-        The same graph serves validation and prediction, so that their figures agree to the last bit.
+        The same graph serves validation and prediction, for as many images at once, so that their figures agree to the
+        last bit.
         """
         return self.with_outputs(images)[0]
 
@@ -69,6 +86,8 @@ class ViewsPredictor:
         shapes: Mapping[float, Size],
         sets: Sequence[Views],
         activation: Activation,
+        *,
+        at_once: int,
     ) -> None:
         """Compile.
 
@@ -77,11 +96,12 @@ class ViewsPredictor:
             shapes: the size at each scale; views that are transposed take it the other way round.
             sets: the sets of views.
             activation: of the classes.
+            at_once: how many images the networks always see, however many there are.
         """
-        self.shapes = list(shapes.values())
+        self.shapes, self.at_once = list(shapes.values()), at_once
         self._sets = [
             [
-                _Part(number, len(views), _compiled_mean(views, partial(_at, networks, size), activation))
+                _Part(number, len(views), _compiled_mean(views, partial(_at, networks, size), activation, at_once))
                 for number, (scale, size) in enumerate(shapes.items())
                 for views in _in_parts([view for view in every if view.scale == scale])
             ]
@@ -117,10 +137,10 @@ class Rows:
 
 
 def predict_tiles(
-    predict: ViewsPredictor, reader: SampleReader, images: Images, tiles: Sequence[Tile], *, batch: int, task: Task
+    predict: ViewsPredictor, reader: SampleReader, images: Images, tiles: Sequence[Tile], task: Task
 ) -> Iterator[list[Predicted]]:
     """What is predicted of one tile after the other with each set of views, at the tile's own size."""
-    for part, placements, pixels in prediction_batches(reader, images, tiles, batch, predict.shapes):
+    for part, placements, pixels in prediction_batches(reader, images, tiles, predict.at_once, predict.shapes):
         yield from predict(pixels, placements)
         task.advance(len(part))
 
@@ -156,7 +176,7 @@ class Assembly:
 
     def _begin(self, image_id: str, predicted: Sequence[Predicted]) -> None:
         height, width, classes = predicted[0].probability.shape
-        whole = self._reader.cutting == WHOLE
+        whole = self._reader.tiling == UNTILED
         self._size = (height, width) if whole else self._images.size(image_id)
         grid = self._reader.grid(self._size)
         self._mosaics = [Mosaic(grid, classes) for _ in predicted]
@@ -195,7 +215,7 @@ class _Part:
 
     number: int
     count: int
-    predict: Callable[[Any], tuple[Any, Any, Outputs]]
+    predict: _Predict
 
     def arrays(self, pixels: Sequence[Any]) -> tuple[Any, Any]:
         """Mean probability and presence of a batch."""
@@ -212,10 +232,31 @@ def _at(networks: Mapping[Size, Network], size: Size, view: View) -> Network:
     return networks[view.size(size)]
 
 
+def _in_equal_parts(predict: _Predict, size: int) -> _Predict:
+    """The same for batches of any size, computed `size` images at a time; those that the last part lacks are made up.
+
+    They repeat an image, because anything else might be what a network of the user's own cannot take.
+    """
+
+    def in_parts(images: Any) -> Any:
+        count = len(images)
+        missing = -count % size
+        filled = tf.concat([images, tf.repeat(images[-1:], missing, axis=0)], axis=0) if missing else images
+        found = [predict(filled[start : start + size]) for start in range(0, count, size)]
+        return found[0] if count == size else tf.nest.map_structure(partial(_joined_parts, count), *found)
+
+    return in_parts
+
+
+def _joined_parts(count: int, *parts: Any) -> Any:
+    """One output of a network for the first `count` images; None where there is none."""
+    return None if parts[0] is None else tf.concat(parts, axis=0)[:count]
+
+
 def _compiled_mean(
-    views: Views, network_of: Callable[[View], Network], activation: Activation
-) -> Callable[[Any], tuple[Any, Any, Outputs]]:
-    """From images to the mean probability, the mea presence if there is any, and the outputs for the first view."""
+    views: Views, network_of: Callable[[View], Network], activation: Activation, at_once: int
+) -> _Predict:
+    """From images to the mean probability, the mean presence if there is any, and the outputs for the first view."""
     activate = tf.sigmoid if activation == "sigmoid" else tf.nn.softmax
 
     def predict(images: Any) -> Any:
@@ -225,7 +266,7 @@ def _compiled_mean(
         presence = [found for found in map(presence_of, outputs) if found is not None]
         return _mean(undone), _mean(presence) if presence else None, outputs[0]
 
-    return compiled(predict)
+    return _in_equal_parts(compiled(predict), at_once)
 
 
 def _mean(tensors: Sequence[Any]) -> Any:

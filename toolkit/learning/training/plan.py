@@ -46,9 +46,9 @@ class Plan:
     plugins: Mapping[str, Any]
     notes: Sequence[str]
 
-    def callbacks(self, stage: Stage, batches: int) -> list[Callback]:
-        """New callbacks for a stage with so many batches in its first epoch."""
-        return _callbacks(stage, self.metrics, self.plugins, batches)
+    def callbacks(self, stage: Stage) -> list[Callback]:
+        """New callbacks for a stage."""
+        return _callbacks(stage, self.metrics, self.plugins)
 
     def is_better(self, value: float, other: float) -> bool:
         """Whether one value of the primary metric is better than another."""
@@ -115,7 +115,7 @@ def _metrics(config: Config, where: Where, plugins: Mapping[str, Any]) -> Sequen
 
 
 def _check_metric(spec: MetricSpec, plugins: Mapping[str, Any]) -> None:
-    if spec.is_own:
+    if spec.is_plugin:
         check_call(spec.name, plugins[spec.name], ("prediction", "truth", "valid"), dict(spec.arguments))
 
 
@@ -128,7 +128,7 @@ def _check_stage(
     _checked(at["loss"], _check_loss, config, stage, weights, plugins)
     _checked(at["optimizer"], build_optimizer, stage.optimizer, stage.lr, plugins)
     _checked(at["schedule"], build_schedule, stage.schedule, stage.lr, stage.epochs, plugins)
-    _checked(at["callbacks"], _callbacks, stage, metrics, plugins, 1)
+    _checked(at["callbacks"], _callbacks, stage, metrics, plugins)
     _checked(at["batch"], _check_batch, stage.batch)
 
 
@@ -167,11 +167,9 @@ def _check_loss(
         ) from error
 
 
-def _callbacks(stage: Stage, metrics: Sequence[Metric], plugins: Mapping[str, Any], batches: int) -> list[Callback]:
+def _callbacks(stage: Stage, metrics: Sequence[Metric], plugins: Mapping[str, Any]) -> list[Callback]:
     falling = {metric.label for metric in metrics if metric.direction == "min"}
-    return build_callbacks(
-        stage.callbacks, metrics[0].label, plugins, lr=stage.lr, batches=batches, lower_is_better=falling
-    )
+    return build_callbacks(stage.callbacks, metrics[0].label, plugins, lr=stage.lr, lower_is_better=falling)
 
 
 def _check_batch(batch: int) -> None:

@@ -62,7 +62,7 @@ class _StageTraining:
         self._candidates = Candidates(stage, folder, trainer.network, self._compiled.step.average, data.plan.is_better)
         self._log = EpochLog(folder.tensorboard, stage.callbacks)
         self._hard_negatives = weigh_negatives(trainer.predictor, stage, data, run, folder)
-        self._callbacks = data.plan.callbacks(stage, -(-len(self._draw(0)) // stage.batch))
+        self._callbacks = data.plan.callbacks(stage)
         self._history: list[Epoch] = []
         self._stopped = ""
 

@@ -13,7 +13,7 @@ from toolkit.learning.losses.registry import TotalLoss, build_loss
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.optimizing.optimizers import build_optimizer
 from toolkit.learning.optimizing.weight_averages import ExponentialAverage
-from toolkit.learning.predicting.predictor import Predictor
+from toolkit.learning.predicting.predictor import Predictor, images_at_once
 from toolkit.learning.runtime import compiled, loss_scaling, strategy
 from toolkit.learning.training.step import TrainingStep
 
@@ -77,7 +77,9 @@ class Trainer:
             bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
             with self._strategy.scope():
                 network = build_network(bare, self._config.seed, plugins=self._plugins)
-            self._sized[shape] = _Sized(network, Predictor(network, "none", self._config.activation), {})
+            at_once = images_at_once(self._config.prediction_batch)
+            predictor = Predictor(network, "none", self._config.activation, at_once=at_once)
+            self._sized[shape] = _Sized(network, predictor, {})
         return self._sized[shape]
 
     def _compile(self, stage: Stage, class_weights: tuple[float, ...] | None) -> "CompiledStage":

@@ -1,4 +1,4 @@
-"""`tk demo`: the whole job on a competition that it generates."""
+"""`tk demo`: the whole job on a generated competition."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from toolkit.core.recipe.postprocess import describe
 from toolkit.errors import DataError
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.simulated import KINDS, SimulatedFiles, Simulation, write_simulation
-from toolkit.messages import Progress, Table
+from toolkit.messages import Progress, Table, score_text
 
 _SEED = 2018
 _TRAINING_IMAGES = 320
@@ -39,7 +39,7 @@ _EXPERIMENTS = (
 
 @dataclass(frozen=True)
 class DemoRow:
-    """Scores of one experiment: out-of-fold and against the hidden solution."""
+    """The out-of-fold score of an experiment, and its score against the hidden solution."""
 
     experiment: str
     recipe: str
@@ -49,7 +49,7 @@ class DemoRow:
 
 @dataclass(frozen=True)
 class DemoAnswer:
-    """Whether something helped, by out-of-fold scores (nested where there is tuning) and by the hidden solution."""
+    """Whether a step helped, by out-of-fold scores (nested ones for tuning) and by the hidden solution."""
 
     oof: bool
     hidden: bool
@@ -57,7 +57,7 @@ class DemoAnswer:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo has made."""
+    """The scores and files of the demo."""
 
     metric: str
     rows: list[DemoRow]
@@ -68,34 +68,38 @@ class DemoResult:
     submission: str
 
     def tables(self) -> list[Table]:
-        """Every score, and the two questions that it should answer."""
-        rows = [(row.experiment, row.recipe, f"{row.oof:.4f}", f"{row.hidden:.4f}") for row in self.rows]
-        rows.append(("tuning, nested", "one recipe a fold", f"{self.nested:.4f}", ""))
+        """All scores, and whether ensembling and tuning helped."""
+        rows = [(row.experiment, row.recipe, score_text(row.oof), score_text(row.hidden)) for row in self.rows]
+        rows.append(("tuning, nested", "one recipe a fold", score_text(self.nested), ""))
         for question, answer in (
             ("ensemble > members?", self.ensemble_beats_members),
             ("tuned > untuned?", self.tuning_beats_untuned),
         ):
             rows.append((question, "", _yes(answer.oof), _yes(answer.hidden)))
         columns = (self.metric, "recipe", "OOF", "hidden")
-        return [Table("the generated competition: out-of-fold scores, and those of the hidden solution", columns, rows)]
+        return [
+            Table(
+                "the generated competition: out-of-fold scores, and scores against the hidden solution", columns, rows
+            )
+        ]
 
     def next_steps(self) -> list[str]:
-        """Where the pictures are, and what to type."""
+        """The pictures, the submission, and the next command."""
         folder = Path(self.submission).parent.parent
         return [
             *(f"pictures: {path}" for path in self.overlays),
             f"submission: {self.submission}",
-            f"next: cd {folder} && tk ls, or your own data: tk new NAME --images FOLDER --masks FOLDER_OR_CSV",
+            f"next: cd {folder} && tk ls, or with your own data: tk new NAME --images FOLDER --masks FOLDER_OR_CSV",
         ]
 
 
 def demo(session: Session, folder: Path) -> DemoResult:
     """Generate a small salt competition in a folder, then fit, ensemble, tune, submit and score.
 
-    A second call goes on where the first one stopped.
+    A second call resumes where the first one stopped.
 
     Raises:
-        DataError: the folder holds something else.
+        DataError: the folder holds other files.
     """
     data = folder / "data"
     files = SimulatedFiles(data)
@@ -152,11 +156,11 @@ def demo(session: Session, folder: Path) -> DemoResult:
 
 
 def _write_competition(folder: Path, data: Path, progress: Progress) -> None:
-    """Images, labels, sample submission and hidden solution, unless they are there."""
+    """Write images, labels, sample submission and hidden solution, unless they exist."""
     if SimulatedFiles(data).solution.is_file():
         return
     if folder.is_file() or any(path.name != "data" for path in folder.glob("*")):
-        raise DataError(f"{folder} holds something else than a demo", "Name a new folder: tk demo FOLDER")
+        raise DataError(f"{folder} holds other files than those of a demo", "Use a new folder: tk demo FOLDER")
     simulation = Simulation("salt", _SEED, _TRAINING_IMAGES, _TEST_IMAGES, KINDS["salt"].size)
     write_simulation(data, simulation, progress)
 

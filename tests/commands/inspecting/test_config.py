@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands.config import config_schema, show_config
+from toolkit.commands.inspecting.config import config_schema, show_config
 from toolkit.commands.session import Session
 from toolkit.config.models import Config
 from toolkit.config.training.stages import StageConfig
@@ -35,7 +35,7 @@ def test_an_ensemble_is_shown_but_not_overridden(tmp_path: Path) -> None:
         show_config(Session(workspace), "both", overrides=["views=flips"])
 
 
-def test_what_is_shown_is_a_configuration_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shown_configuration_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = write(tmp_path, "one", TEXT + "classes: [a, b]\ncallbacks: {EarlyStopping: {patience: 3}}\n")
     monkeypatch.chdir(tmp_path)
     found = CliRunner().invoke(app, ["config", "show", "one"])
@@ -58,13 +58,14 @@ def test_the_schema_knows_every_key_and_its_meaning() -> None:
     ("key", "types"),
     [
         ("batch", {"integer"}),
-        ("loss", {"string", "object", "array"}),
+        ("loss", {"string"}),
+        ("optimizer", {"string", "object", "array"}),
         ("classes", {"integer", "array"}),
         ("metrics", {"array"}),
         ("freeze_encoder", {"boolean"}),
     ],
 )
-def test_editors_learn_the_types(key: str, types: set[str]) -> None:
+def test_the_schema_has_types(key: str, types: set[str]) -> None:
     value = config_schema()["properties"][key]
     assert {kind["type"] for kind in value.get("anyOf", [value])} == types
 

@@ -1,4 +1,4 @@
-"""`tk config`: the resolved configuration of an experiment, and the JSON Schema for editors."""
+"""`tk config`: the configuration of an experiment with all defaults, and the JSON Schema for editors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,8 +24,8 @@ def config_schema() -> dict[str, Any]:
     schema = Config.model_json_schema()
     schema["properties"]["extends"] = {
         "type": "string",
-        "description": "A configuration that this one starts from; mappings are merged, all else is replaced.",
+        "description": "A configuration that this one starts from; mappings are merged, other values are replaced.",
     }
-    # With extends, the required keys may stand in the other file.
+    # With extends, the required keys may be in the other file.
     schema.pop("required", None)
     return schema

@@ -13,21 +13,24 @@ app = typer.Typer()
 @app.command()
 def submit(
     experiment: OptionalName = None,
-    threshold: Annotated[float | None, typer.Option(help="Threshold; the tuned recipe if left out.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Threshold; default: the tuned recipe.")] = None,
     min_area: Annotated[
-        int | None, typer.Option(help="Masks of fewer pixels are emptied; replaces the tuned area.")
+        int | None, typer.Option(help="Empty masks with fewer pixels; replaces the tuned minimum area.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the file; the experiment's if left out.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the file; default: the name of the experiment.")] = None,
     upload: Annotated[
         str | None,
-        typer.Option(metavar="COMPETITION", help="Upload it to Kaggle, such as tgs-salt-identification-challenge."),
+        typer.Option(
+            metavar="COMPETITION",
+            help="Upload to this Kaggle competition, for example tgs-salt-identification-challenge.",
+        ),
     ] = None,
     message: Annotated[
-        str | None, typer.Option("--message", "-m", help="What to say with the upload; recipe and scores if left out.")
+        str | None, typer.Option("--message", "-m", help="Message of the upload; default: recipe and scores.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write submissions/NAME.csv once it has passed all checks, and NAME.json about where it comes from."""
+    """Write submissions/NAME.csv after checking it, and its provenance to NAME.json."""
     from toolkit.commands.submitting.submit import SubmitOptions, upload_options
     from toolkit.commands.submitting.submit import submit as command
 
@@ -43,13 +46,13 @@ def submit(
 
 @app.command()
 def check(
-    submission: Annotated[Path, typer.Argument(help="Submission file, whoever made it.")],
+    submission: Annotated[Path, typer.Argument(help="Submission file.")],
     sample: Annotated[Path | None, typer.Option(help="The competition's sample submission.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the test images.")] = None,
     competition: Competition = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what is wrong with a submission file before it is uploaded."""
+    """Check a submission file before it is uploaded."""
     from toolkit.commands.submitting.check import check as command
 
     result = run(
@@ -62,10 +65,11 @@ def check(
 @app.command()
 def score(
     submission: Annotated[Path, typer.Argument(help="Submission file.")],
-    solution: Annotated[Path, typer.Option(help="File with the true masks, such as a table of labels.")],
+    solution: Annotated[Path, typer.Option(help="File with the true masks, for example a table of labels.")],
     images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
     metric: Annotated[
-        str | None, typer.Option(help="Such as dice, or {fbeta: {beta: 2}}; the competition's if left out.")
+        str | None,
+        typer.Option(help="Metric, for example dice or {fbeta: {beta: 2}}; default: the metric of the competition."),
     ] = None,
     competition: Competition = None,
     as_json: AsJson = False,
@@ -83,12 +87,12 @@ def score(
 
 @app.command("lb")
 def leaderboard(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of a submission that was made.")] = None,
-    score: Annotated[float | None, typer.Argument(metavar="[SCORE]", help="What the leaderboard said of it.")] = None,
-    private: Annotated[bool, typer.Option("--private", help="The score is that of the private part.")] = False,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of a submission.")] = None,
+    score: Annotated[float | None, typer.Argument(metavar="[SCORE]", help="Its leaderboard score.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="The score is from the private leaderboard.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show submissions with their leaderboard scores, and how these go with cross-validation; record one."""
+    """Record a leaderboard score, or compare all leaderboard scores with cross-validation."""
     from toolkit.commands.submitting.lb import leaderboard as command
 
     board: Literal["public", "private"] = "private" if private else "public"

@@ -1,4 +1,4 @@
-"""`tk ls`: the experiments of a workspace, their state and scores."""
+"""`tk ls`: the experiments and ensembles of a workspace, their state and scores."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from toolkit.errors import ToolkitError
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
-from toolkit.messages import Table
+from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
 class ListedExperiment:
-    """One row of `tk ls`; scores that are not there yet are None."""
+    """One row of `tk ls`; scores that do not exist yet are None."""
 
     name: str
     kind: str
@@ -26,12 +26,12 @@ class ListedExperiment:
 
 @dataclass(frozen=True)
 class ListResult:
-    """All experiments by name."""
+    """All experiments and ensembles by name."""
 
     experiments: list[ListedExperiment]
 
     def tables(self) -> list[Table]:
-        """One row an experiment."""
+        """One row for each experiment."""
         columns = ("experiment", "kind", "state", "metric", "OOF", "tuned", "nested")
         rows = [
             (
@@ -39,19 +39,19 @@ class ListResult:
                 entry.kind,
                 entry.state,
                 entry.metric or "",
-                *map(_number, (entry.oof, entry.tuned, entry.nested)),
+                *(score_text(score, missing="") for score in (entry.oof, entry.tuned, entry.nested)),
             )
             for entry in self.experiments
         ]
         return [Table("experiments", columns, rows)]
 
     def next_steps(self) -> list[str]:
-        """What to type where there is nothing yet."""
+        """The next command if there is no experiment yet."""
         return [] if self.experiments else ["next: tk new NAME --images FOLDER --masks FOLDER_OR_CSV"]
 
 
 def list_experiments(session: Session) -> ListResult:
-    """List every experiment and ensemble; one with a broken configuration is listed as such."""
+    """List every experiment and ensemble; a broken configuration is shown as its state."""
     return ListResult([_list_one(experiment) for experiment in session.workspace.all()])
 
 
@@ -86,7 +86,3 @@ def _state(experiment: Experiment) -> str:
         for fold in range(config["folds_count"])
     )
     return f"{done} of {config['folds_count']} folds trained"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,38 @@
+"""Covers toolkit/cli/__init__.py and its modules starting.py, inspecting.py, training.py, predicting.py, ensembling.py,
+tuning.py, comparing.py and submitting.py, and toolkit/__main__.py.
+"""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+import toolkit
+from toolkit.cli import app
+
+COMMANDS = Path(toolkit.__file__).parent / "commands"
+
+
+def verbs(group: typer.Typer = app, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Each verb, the subject of its module in toolkit.cli, and the source of its function."""
+    for command in group.registered_commands:
+        function = command.callback
+        assert function is not None
+        room = function.__module__.removeprefix("toolkit.cli.")
+        yield prefix or command.name or function.__name__, room, inspect.getsource(function)
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield from verbs(inner.typer_instance, inner.name if isinstance(inner.name, str) else "")
+
+
+def test_there_are_verbs() -> None:
+    assert {"fit", "lr-find", "lb", "config"} <= {verb for verb, _, _ in verbs()}
+
+
+@pytest.mark.parametrize(("verb", "room", "source"), [pytest.param(*one, id=one[0]) for one in verbs()])
+def test_a_verb_is_found_by_its_name(verb: str, room: str, source: str) -> None:
+    module = verb.replace("-", "_")
+    assert (COMMANDS / room / f"{module}.py").is_file()
+    assert f"from toolkit.commands.{room}.{module} import" in source

@@ -1,0 +1,88 @@
+"""Covers toolkit/commands/starting/new.py and starting_point.py."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from toolkit.cli import app
+from toolkit.config.loading import load_config
+from toolkit.errors import ConfigError, MissingFileError, NothingToLearnError, SubmissionError, ToolkitError
+
+DATA = ("--images", "data/train/images", "--masks", "data/train.csv")
+
+
+@pytest.fixture(autouse=True)
+def competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working folder: an empty experiments/, two training images with labels, and a test image."""
+    monkeypatch.chdir(tmp_path)
+    Path("experiments").mkdir()
+    for folder, name in (("train", "t0"), ("train", "t1"), ("test", "s0")):
+        path = Path("data") / folder / "images" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((12, 16), np.uint8)).save(path)
+    Path("data/train.csv").write_text("id,rle_mask\nt0,1 1\nt1,\n")
+
+
+def new(name: str, *options: str, code: int = 0) -> str:
+    """What stderr shows; where tk new refuses, no file changes."""
+    before = sorted(Path().rglob("*"))
+    result = CliRunner().invoke(app, ["new", name, *options])
+    assert result.exit_code == code, result.output
+    assert code == 0 or sorted(Path().rglob("*")) == before
+    return result.stderr
+
+
+def test_a_second_new_leaves_the_first() -> None:
+    new("exp042", *DATA)
+    told = new("exp042", *DATA, code=ConfigError.exit_code)
+    assert "experiments/exp042 is there already" in told
+    assert "experiments/exp042/config.yaml" in told
+
+
+@pytest.mark.parametrize("name", ["../x", "sub/x", "/x", "a b", ".x", "", "x" * 300])
+def test_an_invalid_name_creates_no_folder(name: str) -> None:
+    assert "cannot be the name of an experiment" in new(name, *DATA, code=ConfigError.exit_code)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("--images", "data/trian/images", MissingFileError),
+        ("--images", "data/train.csv", MissingFileError),
+        ("--images", "data/train", NothingToLearnError),
+        ("--masks", "data/trian.csv", MissingFileError),
+        ("--masks", "data/train", NothingToLearnError),
+        ("--test", "data/tset", MissingFileError),
+        ("--sample-submission", "data/sample.csv", MissingFileError),
+        ("--sample-submission", "data/test/images/s0.png", SubmissionError),
+        ("--extends", "exp041", MissingFileError),
+    ],
+)
+def test_missing_data_create_no_folder(option: str, value: str, error: type[ToolkitError]) -> None:
+    told = new("exp042", *DATA, option, value, code=error.exit_code)
+    assert Path(value).name in told
+    assert option.strip("-").replace("-", "_") in told or option == "--extends"
+
+
+def test_without_data_the_advice_is_the_whole_command() -> None:
+    assert "tk new exp042 --images FOLDER --masks FOLDER_OR_CSV" in new("exp042", code=ConfigError.exit_code)
+
+
+def test_a_variation_is_written_as_it_was_checked() -> None:
+    new("base", *DATA)
+    new("one", "--extends", "base", "--set", "stages.0.epochs=3")
+    config = load_config(Path("experiments/one/config.yaml")).config
+    assert config.stages[0].epochs == 3
+    assert config.stages[1:] == load_config(Path("experiments/base/config.yaml")).config.stages[1:]
+
+
+def test_keys_of_an_inherited_mapping_cannot_be_removed() -> None:
+    new("base", *DATA)
+    new("two", "--extends", "base", "--set", "augmentation={HorizontalFlip: 0.5}")
+    options = ("--extends", "two", "--set")
+    told = new("three", *options, "augmentation={VerticalFlip: 0.5}", code=ConfigError.exit_code)
+    assert "but not remove them" in told
+    new("three", *options, "augmentation=[{VerticalFlip: 0.5}]")

@@ -1,0 +1,71 @@
+"""tk data, tk preview, tk ls and tk config."""
+
+from typing import Annotated
+
+import typer
+
+from toolkit import console
+from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, Overrides, guarded, run
+
+app = typer.Typer()
+config = typer.Typer(help="Show configurations and their schema.", no_args_is_help=True)
+app.add_typer(config, name="config")
+
+
+@app.command()
+def data(
+    experiment: Name,
+    overrides: Overrides = NO_OVERRIDES,
+    as_json: AsJson = False,
+) -> None:
+    """Examine the data of an experiment: sizes, classes, duplicates, problems; and draw a sheet of samples."""
+    from toolkit.commands.inspecting.data import examine_data as command
+
+    result = run(lambda session: command(session, experiment, overrides=overrides), as_json)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def preview(
+    experiment: Name,
+    count: Annotated[int, typer.Option(help="Number of images.", min=1)] = 12,
+    seed: Annotated[int | None, typer.Option(help="Seed of all draws; default: the seed of the experiment.")] = None,
+    stage: Annotated[int, typer.Option(help="Stage whose augmentation is shown.")] = 0,
+    overrides: Overrides = NO_OVERRIDES,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a sheet of augmented training images with their masks."""
+    from toolkit.commands.inspecting.preview import preview as command
+
+    run(
+        lambda session: command(session, experiment, count=count, seed=seed, stage=stage, overrides=overrides),
+        as_json,
+    )
+
+
+@app.command("ls")
+def list_(as_json: AsJson = False) -> None:
+    """List experiments with their state and scores."""
+    from toolkit.commands.inspecting.ls import list_experiments
+
+    run(list_experiments, as_json)
+
+
+@config.command("show")
+def config_show(experiment: Name, overrides: Overrides = NO_OVERRIDES, as_json: AsJson = False) -> None:
+    """Print the configuration with inheritance, overrides and defaults applied."""
+    from toolkit.commands.inspecting.config import show_config
+    from toolkit.config.yaml.yaml_files import write_yaml
+
+    guarded(
+        lambda session: show_config(session, experiment, overrides=overrides),
+        console.show_json if as_json else lambda tree: console.show_text(write_yaml(tree)),
+    )
+
+
+@config.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of config.yaml, for editors."""
+    from toolkit.commands.inspecting.config import config_schema as command
+
+    console.show_json(command())

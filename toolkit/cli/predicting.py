@@ -1,0 +1,67 @@
+"""Commands that predict images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.options import AsJson, parse_numbers, run
+
+app = typer.Typer()
+
+
+@app.command()
+def predict(
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXPERIMENT", help="Name or path of an experiment, an ensemble, or a part of an experiment."
+        ),
+    ],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FOLDER_OR_FILE",
+            help="Folder of images, or one image; several if the channels are in several folders.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write to; created if missing.")],
+    formats: Annotated[
+        list[str],
+        typer.Option(
+            "--format",
+            help="png, npz, npy, mask, overlay, maps (one array of all), rle (one table); several separated by commas.",
+        ),
+    ] = ["png"],  # noqa: B006 # typer reads it, nobody changes it
+    views: Annotated[
+        str | None,
+        typer.Option(
+            help="Test-time augmentation, for example flips or d4; default: none, or the views of the ensemble."
+        ),
+    ] = None,
+    fold: Annotated[
+        str | None, typer.Option(help="Only the networks of these folds, for example 0,2; default: all.")
+    ] = None,
+    stage: Annotated[int | None, typer.Option(help="Stage whose weights predict; default: the last one.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe of masks, tuned or untuned; default: tuned, if there is a tuned recipe.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="Replaces the thresholds of the recipe.")] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Predict images in subfolders too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict images: probabilities, masks, pictures. Finished predictions are kept."""
+    from toolkit.commands.predicting.predict import PredictOptions
+    from toolkit.commands.predicting.predict import predict as command
+
+    result = run(
+        lambda session: command(
+            session,
+            experiment,
+            paths,
+            out=out,
+            options=PredictOptions(formats, parse_numbers("--fold", fold), stage, views, recipe, threshold, recursive),
+        ),
+        as_json,
+    )
+    raise typer.Exit(result.exit_code)

@@ -1,0 +1,71 @@
+"""tk fit and tk lr-find."""
+
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, Overrides, parse_numbers, parse_time, run
+
+app = typer.Typer()
+
+
+@app.command()
+def fit(
+    experiment: Name,
+    overrides: Overrides = NO_OVERRIDES,
+    folds: Annotated[str | None, typer.Option(help="Only these folds, for example 0,2; default: all.")] = None,
+    stages: Annotated[
+        str | None,
+        typer.Option(help="Only these stages, for example 1, if the earlier ones are finished; default: all."),
+    ] = None,
+    max_time: Annotated[
+        str | None,
+        typer.Option(help="Stop between two epochs after this time, for example 8h or 1h30m."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
+    num_seeds: Annotated[int | None, typer.Option(help="The same as --set num_seeds=N.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard earlier results and start over.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the folds of an experiment, predict training and test images, and score. Resumes where it was stopped."""
+    from toolkit.commands.training.fit import FitOptions
+    from toolkit.commands.training.fit import fit as command
+
+    further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
+    run(
+        lambda session: command(
+            session,
+            experiment,
+            overrides=[*overrides, *further],
+            options=FitOptions(
+                parse_numbers("--folds", folds),
+                parse_numbers("--stages", stages),
+                parse_time("--max-time", max_time),
+                restart,
+            ),
+        ),
+        as_json,
+    )
+
+
+@app.command("lr-find")
+def lr_find(
+    experiment: Name,
+    overrides: Overrides = NO_OVERRIDES,
+    low: Annotated[float, typer.Option(help="Lowest learning rate.")] = 1e-7,
+    high: Annotated[float, typer.Option(help="Highest learning rate.")] = 1.0,
+    steps: Annotated[int, typer.Option(help="Number of batches.")] = 120,
+    fold: Annotated[int, typer.Option(help="Fold whose training images are used.")] = 0,
+    stage: Annotated[int, typer.Option(help="Stage whose options are used.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Try rising learning rates on one fold: a curve and a suggestion. No weights are kept."""
+    from toolkit.commands.training.lr_find import LrFindOptions
+    from toolkit.commands.training.lr_find import find_learning_rate as command
+
+    options = LrFindOptions(low, high, steps, fold, stage)
+
+    run(
+        lambda session: command(session, experiment, overrides=overrides, options=options),
+        as_json,
+    )
