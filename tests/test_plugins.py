@@ -164,11 +164,11 @@ def test_a_fit_with_nothing_but_the_users_own_parts(
     ("override", "words"),
     [
         ("loss=hinje", "hinje"),
-        ("optimizer={slow: {shares: 1}}", "slow could not be made: .*shares"),
-        ("callbacks={Watching: {}}", "Watching could not be made: .*stop_after"),
+        ("optimizer={slow: {shares: 1}}", "slow could not be created: .*shares"),
+        ("callbacks={Watching: {}}", "Watching could not be created: .*stop_after"),
         ("loss=further.plugin.rigde", "further.plugin.rigde cannot be imported: .*has no attribute"),
         ("loss=further.plugins.ridge", "further.plugins.ridge cannot be imported: No module"),
-        ("optimizer=darker", "optimizer darker could not be made"),
+        ("optimizer=darker", "optimizer darker could not be created"),
     ],
 )
 def test_what_is_wrong_with_it_is_told_before_training(

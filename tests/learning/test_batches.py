@@ -26,7 +26,7 @@ from toolkit.learning.batches import (
     validation_batches,
 )
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 PLAIN = Mixing(parse_mixing({}), "sigmoid")
 

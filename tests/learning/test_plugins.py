@@ -12,6 +12,8 @@ from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.plugins import Plugins, check_call
 from toolkit.learning.runtime import tf
 
+pytestmark = pytest.mark.tf
+
 CODE = """\
 from dataclasses import dataclass
 

@@ -1,3 +1,5 @@
+"""Covers toolkit/learning/batches.py and predicting/predictor.py: images that are cut into tiles."""
+
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 SIZES = {"a": (100, 70), "b": (16, 90), "c": (32, 32), "d": (150, 33)}
 NOTHING = FixedTransforms((), str, 3)

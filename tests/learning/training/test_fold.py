@@ -1,3 +1,5 @@
+"""Covers toolkit/learning/training/fit.py and fold.py."""
+
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
