@@ -181,7 +181,7 @@ def _other_task(candidate: _Candidate, base: _Candidate) -> str:
     for key in ("classes", "activation"):
         one, other = candidate.resolved.config[key], base.resolved.config[key]
         if one != other:
-            return f"{key} is {written(one)}, that of {base.name} {written(other)}"
+            return f"{key} is {written(one)}, but {written(other)} in {base.name}"
     return ""
 
 

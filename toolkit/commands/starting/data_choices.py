@@ -7,6 +7,7 @@ from typing import Any
 
 from toolkit.commands.starting.starting_point import relative_path
 from toolkit.core.masks.mask_values import MaskReading
+from toolkit.errors import listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
 from toolkit.files.recognition.recognised_tables import RecognisedTable
@@ -100,9 +101,8 @@ def class_names(found: Recognised) -> tuple[str, ...]:
 def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     folder = found.images
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds.most_common(4))
-    common = ", ".join(f"{height}×{width} ({count})" for (height, width), count in found.sizes.most_common(3))
-    more = f" and {len(found.sizes) - 3} more sizes" if len(found.sizes) > 3 else ""
-    why = f"{len(folder.paths)} images: {kinds}; {common}{more}"
+    sizes = listing((f"{height}×{width} ({count})" for (height, width), count in found.sizes.most_common()), 3)
+    why = f"{len(folder.paths)} images: {kinds}; {sizes}"
     if any("RGBA" in kind for kind in found.kinds):
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
