@@ -164,11 +164,11 @@ def test_a_fit_with_nothing_but_the_users_own_parts(
     ("override", "words"),
     [
         ("loss=hinje", "hinje"),
-        ("optimizer={slow: {shares: 1}}", "slow could not be made: .*shares"),
-        ("callbacks={Watching: {}}", "Watching could not be made: .*stop_after"),
-        ("loss=further.plugin.rigde", "further.plugin.rigde cannot be had: .*has no attribute"),
-        ("loss=further.plugins.ridge", "further.plugins.ridge cannot be had: No module"),
-        ("optimizer=darker", "optimizer darker could not be made"),
+        ("optimizer={slow: {shares: 1}}", "slow could not be created: .*shares"),
+        ("callbacks={Watching: {}}", "Watching could not be created: .*stop_after"),
+        ("loss=further.plugin.rigde", "further.plugin.rigde cannot be imported: .*has no attribute"),
+        ("loss=further.plugins.ridge", "further.plugins.ridge cannot be imported: No module"),
+        ("optimizer=darker", "optimizer darker could not be created"),
     ],
 )
 def test_what_is_wrong_with_it_is_told_before_training(
@@ -183,12 +183,12 @@ def test_code_that_fails_is_told_with_its_file(
 ) -> None:
     experiment = write_experiment(tiny_competition, "failing", "loss: mine\n")
     experiment.plugins.write_text("def mine(target, prediction):\n    return 0\n\n\nmissing()\n")
-    with pytest.raises(ConfigError, match=r"plugins\.py fails when it is run: NameError: name 'missing'"):
+    with pytest.raises(ConfigError, match=r"plugins\.py raised an error: NameError: name 'missing'"):
         fit(Session(tiny_competition), "failing")
     assert not experiment.has_training()
     (tiny_competition.root / "broken_module.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tiny_competition.root))
-    with pytest.raises(ConfigError, match="broken_module fails when it is run: ZeroDivisionError"):
+    with pytest.raises(ConfigError, match="broken_module raised an error: ZeroDivisionError"):
         Plugins(experiment.config)["broken_module.mine"]
     experiment.plugins.write_text("def mine(target, prediction)\n")
     with pytest.raises(ConfigError, match=r"plugins\.py:1: expected ':'"):

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -16,12 +16,12 @@ from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.experiment.folder import Experiment, StageFolder, Workspace
 from toolkit.files.experiment.history import read_history
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.learning.batches import SampleReader, tiles_of
-from toolkit.learning.plugins import Plugins
-from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor, predict_tiles, whole_maps
-from toolkit.learning.training.epoch_data import TrainingData, prepare_training_data
-from toolkit.learning.training.plan import plan_training
 from toolkit.messages import Silent, Task
+
+if TYPE_CHECKING:  # they import TensorFlow, which tests without the mark tf do without
+    from toolkit.learning.batches import SampleReader
+    from toolkit.learning.predicting.predictor import Predicted, ViewsPredictor
+    from toolkit.learning.training.epoch_data import TrainingData
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,16 @@ class Lesson:
 
     config: Config
     stages: list[Stage]
-    data: TrainingData
+    data: "TrainingData"
     folds: Integers
 
 
 @pytest.fixture
 def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
     """What trains the experiment `plain` with overrides; nothing is computed yet."""
+    from toolkit.learning.plugins import Plugins  # noqa: PLC0415
+    from toolkit.learning.training.epoch_data import prepare_training_data  # noqa: PLC0415
+    from toolkit.learning.training.plan import plan_training  # noqa: PLC0415
 
     def lesson(*overrides: str, name: str = "plain", workspace: Workspace = tiny_competition) -> Lesson:
         experiment = workspace.find(name)
@@ -51,24 +54,26 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
 
 
 @pytest.fixture
-def predict_images() -> Callable[..., list[tuple[str, list[Predicted]]]]:
+def predict_images() -> Callable[..., list[tuple[str, list["Predicted"]]]]:
     """Ids and what is predicted of whole images with each set of views, as `Predicting` does with one network."""
+    from toolkit.learning.batches import tiles_of  # noqa: PLC0415
+    from toolkit.learning.predicting.predictor import Assembly, predict_tiles, whole_maps  # noqa: PLC0415
 
     def predict_images(
-        predict: ViewsPredictor,
-        reader: SampleReader,
+        predict: "ViewsPredictor",
+        reader: "SampleReader",
         images: Images,
         ids: Sequence[str],
         task: Task | None = None,
-    ) -> list[tuple[str, list[Predicted]]]:
+    ) -> list[tuple[str, list["Predicted"]]]:
         tiles = [tile for image_id in ids for tile in tiles_of(reader, images, image_id)]
-        assembly, parts = Assembly(reader, images), []
+        assembly, finished = Assembly(reader, images), []
         with Silent().task("", 0) as silent:
             found = predict_tiles(predict, reader, images, tiles, task or silent)
             for tile, predicted in zip(tiles, found, strict=True):
                 rows = assembly.add(tile.image_id, predicted)
-                parts += [] if rows is None else [rows]
-        return list(whole_maps(parts))
+                finished += [] if rows is None else [rows]
+        return list(whole_maps(finished))
 
     return predict_images
 
@@ -106,7 +111,7 @@ def stored_arrays() -> Callable[[Path], dict[str, np.ndarray]]:
 
 @pytest.fixture
 def different_results() -> Callable[[Experiment, Experiment], list[str]]:
-    """What two experiments have of all that a run leaves, and differently, bit for bit; times are left out."""
+    """Names of the results that differ between two experiments, bit for bit; times are left out."""
 
     def different(first: Experiment, second: Experiment) -> list[str]:
         ours, theirs = outcome(first), outcome(second)

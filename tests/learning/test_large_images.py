@@ -1,4 +1,4 @@
-"""Experiments whose images are cut up, from training to scores."""
+"""Covers toolkit/learning/training/epoch_data.py: experiments with patches, crops and tiles, up to their scores."""
 
 import contextlib
 from collections.abc import Callable

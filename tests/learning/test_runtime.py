@@ -5,10 +5,10 @@ import pytest
 from toolkit.errors import StorageError
 from toolkit.learning.runtime import choose_precision, parse_precision, tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 
-def test_tensorflow_does_not_talk_of_what_only_its_programmers_can_mend(capfd: pytest.CaptureFixture[str]) -> None:
+def test_warnings_of_tensorflow_for_its_programmers_are_hidden(capfd: pytest.CaptureFixture[str]) -> None:
     @tf.function
     def twice(values: object) -> object:
         return values * 2
@@ -24,11 +24,11 @@ def test_keras_is_the_legacy_one() -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_what_is_wanted_is_taken_and_comes_back_from_resolved_yaml(precision: str) -> None:
+def test_an_explicit_precision_is_used_and_read_back_from_resolved_yaml(precision: str) -> None:
     assert choose_precision(precision) == parse_precision(precision) == precision
 
 
-def test_auto_is_one_of_them() -> None:
+def test_auto_chooses_a_known_precision() -> None:
     assert choose_precision("auto") in ("float32", "bfloat16", "float16")
     with pytest.raises(StorageError, match=r"precision .auto. in resolved\.yaml is none of"):
         parse_precision("auto")

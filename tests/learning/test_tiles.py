@@ -1,3 +1,5 @@
+"""Covers toolkit/learning/batches.py and predicting/predictor.py: images that are cut into tiles."""
+
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -6,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.mixing import parse_mixing
 from toolkit.core.images.tiles import Tiling
@@ -13,7 +16,7 @@ from toolkit.core.images.views import parse_views
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import BINARY, IGNORE
 from toolkit.core.recipe.probabilities import quantise
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import Images, LabelledImages, find_images
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
@@ -23,7 +26,7 @@ from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 SIZES = {"a": (100, 70), "b": (16, 90), "c": (32, 32), "d": (150, 33)}
 NOTHING = FixedTransforms((), str, 3)
@@ -175,7 +178,7 @@ def data(tmp_path: Path) -> LabelledImages:
     for folder, pixels in (("images", np.stack([x * 0, x, y], axis=-1)), ("masks", mask)):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), pixels)
-    return find_training_data(tmp_path / "images", tmp_path / "masks")
+    return find_source(SourceKeys(images=tmp_path / "images", masks=tmp_path / "masks"), BINARY, 3, "data")
 
 
 def batch_of(

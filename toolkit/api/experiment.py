@@ -328,7 +328,7 @@ class Experiment:
             raise ConfigError(f"{self.name} is an ensemble, which has no model of its own")
         if not 0 <= repeat < fitted.count:
             raise ConfigError(f"repeat: {out_of_range('seed', repeat, fitted.count)}")
-        from toolkit.learning.networks.export import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
+        from toolkit.learning.predicting.export import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
 
         return keras_model(fitted, fitted.weights[repeat], self._session.progress)
 

@@ -160,7 +160,7 @@ def test_weights_trained_on_held_out_images_are_refused(
     write_folds(other.folds, [f"{index:03d}" for index in range(20)], np.arange(20) // 10)
     write_resolved(other, Resolved({"stages": ({"epochs": 1},)}, {}, "float32", {}))
     for lines, words in (
-        ("stages: [{epochs: 1, initial_weights: plain}]", "plain has other folds: its weights have seen images"),
+        ("stages: [{epochs: 1, initial_weights: plain}]", "plain has other folds: its weights were trained on images"),
         (f"stages: [{{epochs: 1, initial_weights: {fold_weights}}}]", "was trained in fold0 of plain"),
         (f"encoder_weights: {fold_weights}", "was trained in fold0 of plain"),
     ):

@@ -1,3 +1,5 @@
+"""Covers toolkit/learning/augmentation/augmentation.py and transforms.py."""
+
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from toolkit.errors import ConfigError
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.training.plan import build_augmentation
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 SHAPE = (24, 40, 3)
 MINIMAL = "data: {images: a, masks: b}\nstages: [{epochs: 1}]\n"

@@ -10,8 +10,6 @@ from toolkit.core.masks.labels import IGNORE
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.learning.augmentation.augmentation import Augmentation
 
-pytestmark = pytest.mark.train
-
 SIZE = (20, 30)
 
 

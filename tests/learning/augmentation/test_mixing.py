@@ -7,8 +7,6 @@ from toolkit.config.training.mixing import parse_mixing
 from toolkit.core.masks.labels import IGNORE, Activation, planes
 from toolkit.learning.augmentation.mixing import Mixing
 
-pytestmark = pytest.mark.train
-
 B, H, W = 6, 16, 20
 
 

@@ -7,7 +7,7 @@ from toolkit.learning.losses.registry import build_loss
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 
 def distances(rows: list[list[float]]) -> np.ndarray:

@@ -8,7 +8,7 @@ from toolkit.learning.losses.registry import build_loss
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 MASKS = list(itertools.product([0, 1], repeat=4))
 

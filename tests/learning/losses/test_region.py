@@ -6,7 +6,7 @@ from toolkit.learning.losses.registry import build_loss
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 LOGITS = np.array([0.3, -1.2, 2.0, 0.1]).reshape(1, 2, 2, 1)
 TARGET = np.array([1, 0, 1, 0]).reshape(1, 2, 2, 1)

@@ -4,7 +4,7 @@ import pytest
 from toolkit.learning.losses.targets import read_truth
 from toolkit.learning.runtime import in_float32, tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 TARGET = np.array([[[[1, 0], [0, 1], [255, 255], [0, 0]]]])
 """One image of 1 × 4 pixels and two classes: the first class, the second, void, neither."""

@@ -7,10 +7,12 @@ from toolkit.errors import NetworkError
 from toolkit.learning.networks.encoders import build_encoder, dilated, feature_named, features_by_stride
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
+
+large = pytest.mark.train  # takes a second to build
 
 
-@pytest.mark.parametrize("backbone", ["vgg16", "resnet18", "densenet121"])
+@pytest.mark.parametrize("backbone", ["vgg16", "resnet18", pytest.param("densenet121", marks=large)])
 def test_features_halve_the_sides_up_to_a_32nd(backbone: str) -> None:
     features = features_by_stride(build_encoder(backbone, (64, 96, 3), None), backbone)
     assert {2, 4, 8, 16, 32} <= set(features)
@@ -18,7 +20,15 @@ def test_features_halve_the_sides_up_to_a_32nd(backbone: str) -> None:
         assert tensor.shape[1:3] == (64 // stride, 96 // stride)
 
 
-@pytest.mark.parametrize(("backbone", "offset"), [("vgg16", 0), ("resnet18", 0), ("mobilenet", 1), ("mobilenetv2", 1)])
+@pytest.mark.parametrize(
+    ("backbone", "offset"),
+    [
+        ("vgg16", 0),
+        pytest.param("resnet18", 0, marks=large),
+        pytest.param("mobilenet", 1, marks=large),
+        pytest.param("mobilenetv2", 1, marks=large),
+    ],
+)
 def test_dilation_gives_the_features_in_between_and_keeps_the_others(backbone: str, offset: int) -> None:
     encoder = build_encoder(backbone, (64, 96, 3), None)
     dense = dilated(encoder, 16)
@@ -31,7 +41,7 @@ def test_dilation_gives_the_features_in_between_and_keeps_the_others(backbone: s
 
 
 def of_every_kind(shape: tuple[int, int, int]) -> Any:
-    """An encoder of all that the backbones shrink the sides and gate channels with, though in few layers."""
+    """A small encoder with every kind of layer by which backbones shrink the sides and gate channels."""
     layers = tf.keras.layers
     inputs = x = layers.Input(shape)
     x = layers.Conv2D(4, 7, strides=2, padding="valid")(layers.ZeroPadding2D(3)(x))
@@ -45,7 +55,10 @@ def of_every_kind(shape: tuple[int, int, int]) -> Any:
     return tf.keras.Model(inputs, layers.Conv2D(4, 3, padding="same")(x))
 
 
-@pytest.mark.parametrize("backbone", ["of every kind", "vgg16", "resnet18", "mobilenet"])
+@pytest.mark.parametrize(
+    "backbone",
+    ["of every kind", *(pytest.param(name, marks=large) for name in ("vgg16", "resnet18", "mobilenet"))],
+)
 def test_dilation_does_not_depend_on_the_size(backbone: str) -> None:
     def rates(side: int) -> list[tuple[int, ...]]:
         tf.keras.backend.reset_uids()
@@ -66,6 +79,7 @@ def test_dilation_reaches_an_8th_and_several_outputs() -> None:
     assert [tuple(tensor.shape[1:3]) for tensor in outputs] == [(16, 16), (8, 8)]
 
 
+@large
 def test_layers_of_resnets_go_by_the_names_of_keras_too() -> None:
     encoder = build_encoder("resnet50", (32, 32, 3), None)
     same = {
@@ -81,7 +95,7 @@ def test_layers_of_resnets_go_by_the_names_of_keras_too() -> None:
             feature_named(encoder, "resnet50", name)
 
 
-def test_an_unknown_layer_is_told_with_those_near_it() -> None:
+def test_the_error_of_an_unknown_layer_names_the_nearest() -> None:
     encoder = build_encoder("resnet18", (32, 32, 3), None)
     with pytest.raises(NetworkError, match="stage4_unit1_relu1"):
         feature_named(encoder, "resnet18", "stage4_unit1_rellu1")

@@ -11,14 +11,21 @@ from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.weight_files import write_weights
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 FIRST = {"resnet18": "bn0", "vgg16": "block1_conv1", "mobilenet": "conv1_bn"}
 GREY: dict[str, FirstConvolution] = {"resnet18": "mean", "vgg16": "copy", "mobilenet": "zero"}
-RGB = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+RGB = np.random.default_rng(1).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module", params=FIRST)
+@pytest.fixture(
+    scope="module",
+    params=[
+        "vgg16",
+        pytest.param("resnet18", marks=pytest.mark.train),
+        pytest.param("mobilenet", marks=pytest.mark.train),
+    ],
+)
 def pretrained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A backbone and a file of weights for three channels, with statistics that differ from colour to colour."""
     encoder = build_encoder(request.param, (32, 32, 3), None)
@@ -33,12 +40,13 @@ def pretrained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def build(pretrained: tuple[str, Path], channels: int, how: str) -> Network:
     backbone, path = pretrained
-    values = {"backbone": backbone, "encoder_weights": path, "shape": (32, 32, channels), "first_convolution": how}
-    return build_network(NetworkSpec.model_validate(values), 0)
+    options = {"downsample_factor": 4, "psp_conv_filters": 8}
+    values = {"backbone": backbone, "encoder_weights": path, "shape": (48, 48, channels), "first_convolution": how}
+    return build_network(NetworkSpec.model_validate(values | {"architecture": "PSPNet", "options": options}), 0)
 
 
 def response(network: Network, images: np.ndarray) -> np.ndarray:
-    """What the first convolution, and the normalisation behind it, make of images."""
+    """The output of the first convolution and of the normalisation after it."""
     (name,) = {layer.name for layer in network.model.layers} & set(FIRST.values())
     first = tf.keras.Model(network.model.input, network.model.get_layer(name).output)
     return np.asarray(first(network.preprocess(tf.cast(images, tf.float32)), training=False))
@@ -50,7 +58,7 @@ def assert_close(received: np.ndarray, expected: np.ndarray) -> None:
 
 @pytest.fixture(scope="module")
 def expected(pretrained: tuple[str, Path]) -> np.ndarray:
-    """What three channels give, however others would begin."""
+    """The response to three channels, the same for every way to adapt others."""
     return response(build(pretrained, 3, "copy"), RGB)
 
 
@@ -59,10 +67,11 @@ def test_copied_colours_respond_like_the_colours(pretrained: tuple[str, Path], e
 
 
 def test_channels_that_begin_at_zero_are_not_looked_at(pretrained: tuple[str, Path], expected: np.ndarray) -> None:
-    further = np.random.default_rng(2).integers(0, 256, (2, 32, 32, 2), dtype=np.uint8)
+    further = np.random.default_rng(2).integers(0, 256, (2, 48, 48, 2), dtype=np.uint8)
     assert_close(response(build(pretrained, 5, "zero"), np.concatenate([RGB, further], axis=-1)), expected)
 
 
+@pytest.mark.train  # builds a large network
 def test_a_grey_image_is_enough(pretrained: tuple[str, Path]) -> None:
     how = GREY[pretrained[0]]
     network = build(pretrained, 1, how)

@@ -7,7 +7,7 @@ from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 8, 3), dtype=np.uint8)
 
@@ -44,6 +44,12 @@ def test_only_batch_normalisation_looks_at_the_other_images(normalisation: str) 
     assert np.allclose(together, alone, atol=1e-5) == (normalisation != "batch")
 
 
+@pytest.fixture(scope="module")
+def plain() -> np.ndarray:
+    """The logits of the smallest network without normalisation."""
+    return np.asarray(build(normalisation="none").logits(IMAGES, False))
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -58,12 +64,12 @@ def test_only_batch_normalisation_looks_at_the_other_images(normalisation: str) 
     ],
     ids=str,
 )
-def test_every_option_changes_the_output(options: dict[str, object]) -> None:
-    plain, changed = build(normalisation="none"), build(normalisation="none", **options)
-    assert not np.array_equal(plain.logits(IMAGES, False).numpy(), changed.logits(IMAGES, False).numpy())
+def test_every_option_changes_the_output(plain: np.ndarray, options: dict[str, object]) -> None:
+    changed = build(normalisation="none", **options)
+    assert not np.array_equal(plain, changed.logits(IMAGES, False).numpy())
 
 
-def test_dilation_widens_what_a_pixel_sees() -> None:
+def test_dilation_widens_the_field_of_view() -> None:
     def seen(**options: object) -> int:
         network = build((64, 64, 1), normalisation="none", activation="swish", **options)
         images = tf.Variable(tf.ones((1, 64, 64, 1)))
@@ -86,7 +92,7 @@ def test_pixels_enter_between_minus_1_and_1() -> None:
     np.testing.assert_array_equal(prepared, [-1, 0, 1])
 
 
-def test_the_encoder_is_the_way_down() -> None:
+def test_the_encoder_is_the_contracting_path() -> None:
     network = build(depth=2)
     assert {"down0_0_conv", "down2_0_conv"} <= set(network.encoder)
     assert not [name for name in network.encoder if name.startswith(("up", "head"))]

@@ -1,3 +1,9 @@
+"""Covers toolkit/learning/networks/network.py, library.py, registry.py, outputs.py, deeplab.py and rebuilding.py.
+
+Building a large network takes about a second: what holds for every architecture is tested on a few of them, and on the
+others together with the tests that train.
+"""
+
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +21,7 @@ from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.registry import builder_of
 from toolkit.learning.runtime import configure, segmentation_models, tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 Same = Callable[[list[np.ndarray], list[np.ndarray]], bool]
 
@@ -33,6 +39,10 @@ DEEPEST = {"PSPNet": 64, "ModularUnet": 16}
 """Channels of the deepest features, 512 elsewhere: PSPNet looks no further than an eighth of the sides."""
 
 
+def some_in_the_fast_run(*fast: str) -> list[Any]:
+    return [name if name in fast else pytest.param(name, marks=pytest.mark.train) for name in SMALL]
+
+
 def spec(**changes: object) -> NetworkSpec:
     values = {"backbone": "vgg16", "encoder_weights": None, "shape": (32, 64, 3)}
     return NetworkSpec.model_validate(values | changes)
@@ -47,7 +57,7 @@ def random_images(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-@pytest.fixture(scope="module", params=SMALL)
+@pytest.fixture(scope="module", params=some_in_the_fast_run("Unet", "ModularUnet"))
 def architecture(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -60,13 +70,16 @@ def network(architecture: str) -> Network:
     return build_network(small(architecture, **changes), 0)
 
 
-def gradients(network: Network, images: np.ndarray) -> list[np.ndarray]:
-    variables = network.trainable_variables
+def loss_of(network: Network, images: np.ndarray) -> Any:
+    outputs = network.outputs(images, training=True)
+    loss = tf.add_n([tf.reduce_mean(tf.square(tensor)) for tensor in (outputs.logits, *outputs.auxiliary)])
+    return loss + tf.reduce_mean(tf.square(outputs.presence))
+
+
+def gradients(network: Network, images: np.ndarray) -> tuple[float, list[np.ndarray]]:
     with tf.GradientTape() as tape:
-        outputs = network.outputs(images, training=True)
-        loss = tf.add_n([tf.reduce_mean(tf.square(tensor)) for tensor in (outputs.logits, *outputs.auxiliary)])
-        loss += tf.reduce_mean(tf.square(outputs.presence))
-    return [tensor.numpy() for tensor in tape.gradient(loss, variables)]
+        loss = loss_of(network, images)
+    return float(loss), [tensor.numpy() for tensor in tape.gradient(loss, network.trainable_variables)]
 
 
 def test_every_backbone_and_architecture_of_the_configuration_exists() -> None:
@@ -93,15 +106,17 @@ def test_every_network_ends_in_float32_logits_and_learns_deterministically(
         assert tensor.dtype == tf.float32
     assert np.ptp(outputs.logits.numpy()) > 0
 
-    # Each pass moves the running statistics only, which training does not look at.
+    # A pass changes the running statistics alone, which training does not use.
     network.draw_dropout(1)
-    first = gradients(network, images)
+    loss, first = gradients(network, images)
     assert all(np.isfinite(array).all() for array in first)
     assert all(array.any() for array in first[-3:])
-    assert same_arrays(first, gradients(network, images))
+    again, second = gradients(network, images)
+    assert loss == again
+    assert same_arrays(first, second)
     network.draw_dropout(2)
     has_dropout = "dropout" in " ".join(SMALL[architecture])
-    assert same_arrays(first, gradients(network, images)) == (not has_dropout)
+    assert (float(loss_of(network, images)) == loss) == (not has_dropout)
 
 
 def test_the_batch_norm_momentum_of_every_network_is_the_configured_one(network: Network) -> None:
@@ -120,7 +135,7 @@ def test_a_frozen_encoder_stays_as_it_is_with_its_statistics(network: Network) -
     before = {layer.name: layer.get_weights() for layer in network.model.layers if layer.weights}
     optimizer = tf.keras.optimizers.SGD(1.0)
     images = random_images(2, *network.model.input_shape[1:])
-    optimizer.apply_gradients(zip(gradients(network, images), network.trainable_variables, strict=True))
+    optimizer.apply_gradients(zip(gradients(network, images)[1], network.trainable_variables, strict=True))
     changed = {
         name for name, arrays in before.items()
         if not all(map(np.array_equal, arrays, network.model.get_layer(name).get_weights()))
@@ -132,7 +147,7 @@ def test_a_frozen_encoder_stays_as_it_is_with_its_statistics(network: Network) -
     assert len(network.trainable_variables) == free
 
 
-@pytest.mark.parametrize("architecture", SMALL)
+@pytest.mark.parametrize("architecture", some_in_the_fast_run("ModularUnet"))
 def test_outputs_are_float32_under_mixed_precision(architecture: str) -> None:
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
@@ -150,7 +165,7 @@ def test_deeplab_goes_by_two_names() -> None:
 
 
 def test_initial_weights_and_names_derive_from_seed_and_specification_alone(same_arrays: Same) -> None:
-    built = spec(architecture="Linknet")
+    built = small("PSPNet")
     first = build_network(built, 1, 0).model
     build_network(small("ModularUnet"), 5, 5)
     again = build_network(built, 1, 0).model
@@ -160,9 +175,9 @@ def test_initial_weights_and_names_derive_from_seed_and_specification_alone(same
     assert [layer.name for layer in first.layers] == [layer.name for layer in again.layers]
 
 
-def test_a_library_network_is_the_same_with_and_without_an_presence_head() -> None:
-    images = random_images(1, 32, 64, 3)
-    plain, headed = (build_network(spec(presence_head=head), 1) for head in (False, True))
+def test_a_library_network_is_the_same_with_and_without_a_presence_head() -> None:
+    images = random_images(1, 48, 72, 3)
+    plain, headed = (build_network(small("PSPNet", presence_head=head), 1) for head in (False, True))
     assert plain.outputs(images, training=False).presence is None
     np.testing.assert_array_equal(plain.logits(images, False).numpy(), headed.logits(images, False).numpy())
 
@@ -173,48 +188,85 @@ def test_images_are_prepared_as_the_backbone_was_trained() -> None:
         expected = segmentation_models.get_preprocessing(backbone)(images.astype(np.float32))
         prepared = preprocessing(backbone, 3, "mean")(tf.cast(images, tf.float32)).numpy()
         np.testing.assert_allclose(prepared, expected, rtol=1e-4, atol=1e-4)
-    network = build_network(spec(), 0)
+    network = build_network(small("PSPNet"), 0)
     expected = segmentation_models.get_preprocessing("vgg16")(images.astype(np.float32))
     np.testing.assert_allclose(network.preprocess(tf.cast(images, tf.float32)).numpy(), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "vgg16", "mobilenet"])
+@pytest.mark.parametrize(
+    "backbone",
+    ["vgg16", *(pytest.param(name, marks=pytest.mark.train) for name in ("resnet18", "mobilenet"))],
+)
 def test_the_encoder_of_a_library_network_is_the_whole_backbone(backbone: str) -> None:
     network = build_network(spec(backbone=backbone), 0)
     tf.keras.backend.reset_uids()
     assert set(network.encoder) == {layer.name for layer in build_encoder(backbone, (32, 64, 3), None).layers}
 
 
-def test_a_download_that_fails_names_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        pytest.param({"shape": (32, 32, 5)}, marks=pytest.mark.train),
+        pytest.param({"encoder_weights": "pascal_voc", "architecture": "DeepLabV3"}, marks=pytest.mark.train),
+    ],
+    ids=str,
+)
+def test_a_failed_download_names_both_ways_out(monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]) -> None:
     def fail(*_: object, **__: object) -> None:
         raise Exception("URL fetch failure on https://example.org/weights.h5: None -- Not found")
 
     monkeypatch.setattr(tf.keras.utils, "get_file", fail)
-    for changes in ({}, {"shape": (32, 32, 5)}, {"encoder_weights": "pascal_voc", "architecture": "DeepLabV3"}):
-        with pytest.raises(WeightsError) as caught:
-            build_network(spec(**({"encoder_weights": "imagenet"} | changes)), 0)
-        assert "encoder_weights=null" in str(caught.value)
-        assert ".h5" in str(caught.value)
-        assert "vgg16" in str(caught.value)
+    with pytest.raises(WeightsError) as caught:
+        build_network(spec(**({"encoder_weights": "imagenet"} | changes)), 0)
+    assert "encoder_weights=null" in str(caught.value)
+    assert ".h5" in str(caught.value)
+    assert "vgg16" in str(caught.value)
 
 
-def test_published_weights_reach_every_number_of_channels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
+    """An encoder, and the file of its weights."""
     donor = build_encoder("vgg16", (32, 32, 3), None)
-    donor.save_weights(tmp_path / "published.h5")
-    monkeypatch.setattr(tf.keras.utils, "get_file", lambda *_, **__: str(tmp_path / "published.h5"))
-    for changes in ({}, {"shape": (32, 32, 5)}, {"architecture": "RefineNet"}, {"architecture": "DeepLabV3"}):
-        network = build_network(spec(**({"encoder_weights": "imagenet"} | changes)), 0)
-        for name in ("block1_conv2", "block5_conv3"):
-            expected, received = donor.get_layer(name).get_weights(), network.model.get_layer(name).get_weights()
-            assert all(map(np.array_equal, expected, received))
-        assert bool(network.notes) == ("shape" in changes)
-    voc = build_network(spec(encoder_weights="pascal_voc"), 0)
-    first, expected = (model.get_layer("block1_conv1").get_weights()[0] for model in (voc.model, donor))
+    path = tmp_path_factory.mktemp("published") / "published.h5"
+    donor.save_weights(path)
+    return donor, str(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"shape": (32, 32, 5)},
+        pytest.param({"architecture": "RefineNet"}, marks=pytest.mark.train),
+        pytest.param({"architecture": "DeepLabV3"}, marks=pytest.mark.train),
+    ],
+    ids=str,
+)
+def test_published_weights_reach_every_number_of_channels(
+    published: tuple[Any, str], monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    donor, path = published
+    monkeypatch.setattr(tf.keras.utils, "get_file", lambda *_, **__: path)
+    network = build_network(spec(**({"encoder_weights": "imagenet"} | changes)), 0)
+    for name in ("block1_conv2", "block5_conv3"):
+        expected, received = donor.get_layer(name).get_weights(), network.model.get_layer(name).get_weights()
+        assert all(map(np.array_equal, expected, received))
+    assert bool(network.notes) == ("shape" in changes)
+
+
+def test_pascal_voc_means_imagenet_and_this_is_reported(
+    published: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    donor, path = published
+    monkeypatch.setattr(tf.keras.utils, "get_file", lambda *_, **__: path)
+    network = build_network(small("PSPNet", encoder_weights="pascal_voc"), 0)
+    first, expected = (model.get_layer("block1_conv1").get_weights()[0] for model in (network.model, donor))
     assert np.array_equal(first, expected)
-    assert "pascal_voc" in voc.notes[0]
+    assert "pascal_voc" in network.notes[0]
 
 
-def test_a_network_that_cannot_be_built_is_told_with_backbone_and_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_network_that_cannot_be_built_names_backbone_and_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ValueError("negative dimension")
 
@@ -223,21 +275,21 @@ def test_a_network_that_cannot_be_built_is_told_with_backbone_and_shape(monkeypa
         build_network(spec(), 0)
 
 
-def test_a_shape_that_does_not_go_in_is_told_with_the_next() -> None:
+def test_the_error_of_an_unsupported_shape_names_the_next_larger_one() -> None:
     with pytest.raises(NetworkError, match=r"next larger shape is \[48, 64, 3\]"):
         build_network(spec(architecture="DeepLabV3", shape=(33, 64, 3)), 0)
 
 
-def own_network(shape: tuple[int, int, int], classes: int, *, backbone: str | None, width: int, **_: Any) -> Any:
+def mine(shape: tuple[int, int, int], classes: int, *, backbone: str | None, width: int, **_: Any) -> Any:
     inputs = tf.keras.Input(shape)
     x = tf.keras.layers.Conv2D(width, 3, strides=2, padding="same", name=f"of_{backbone}")(inputs)
     x = tf.keras.layers.Dropout(0.5)(x)
     return tf.keras.Model(inputs, tf.keras.layers.Conv2DTranspose(classes, 2, strides=2)(x))
 
 
-def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tmp_path: Path) -> None:
+def test_an_architecture_of_plugins_gets_pixels_and_becomes_a_network_like_any_other(tmp_path: Path) -> None:
     built = spec(architecture="mine", options={"width": 7}, shape=(10, 6, 4), classes=3, presence_head=True)
-    network = build_network(built, 0, plugins={"mine": own_network})
+    network = build_network(built, 0, plugins={"mine": mine})
     images = random_images(2, 10, 6, 4)
     np.testing.assert_array_equal(network.preprocess(tf.cast(images, tf.float32)).numpy(), images)
     assert network.logits(images, training=False).shape == (2, 10, 6, 3)
@@ -246,9 +298,9 @@ def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tm
     network.draw_dropout(1)
     first = network.logits(images, training=True).numpy()
     np.testing.assert_array_equal(first, network.logits(images, training=True).numpy())
-    with pytest.raises(NetworkError, match="own architecture"):
+    with pytest.raises(NetworkError, match="architectures of plugins"):
         network.freeze_encoder(True)
-    other = build_network(built, 1, plugins={"mine": own_network})
+    other = build_network(built, 1, plugins={"mine": mine})
     other.save_weights(tmp_path / "w.h5")
     network.load_weights(tmp_path / "w.h5")
     np.testing.assert_array_equal(network.logits(images, False).numpy(), other.logits(images, False).numpy())
@@ -258,16 +310,22 @@ def test_an_own_architecture_gets_pixels_and_becomes_a_network_like_any_other(tm
     ("function", "message"),
     [
         (lambda *_, **__: 3, "returned int"),
-        (lambda shape, classes, **_: own_network(shape, classes + 1, backbone="", width=2), r"gives .* expected"),
-        (lambda shape, classes, **_: own_network((8, 8, 3), classes, backbone="", width=2), r"takes .* expected"),
+        (
+            lambda shape, classes, **_: mine(shape, classes + 1, backbone="", width=2),
+            r"output shape .* expected",
+        ),
+        (
+            lambda shape, classes, **_: mine((8, 8, 3), classes, backbone="", width=2),
+            r"input shape .* expected",
+        ),
         (lambda shape: None, "mine cannot be built"),
     ],
 )
-def test_an_own_architecture_that_is_something_else_is_told(function: Callable[..., Any], message: str) -> None:
+def test_an_architecture_of_plugins_must_be_a_model_of_these_shapes(function: Callable[..., Any], message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         build_network(spec(architecture="mine"), 0, plugins={"mine": function})
 
 
-def test_an_own_architecture_that_was_not_loaded_is_told() -> None:
+def test_an_architecture_that_was_not_loaded_is_an_error() -> None:
     with pytest.raises(NetworkError, match=r"my\.net was not loaded"):
         build_network(spec(architecture="my.net"), 0)

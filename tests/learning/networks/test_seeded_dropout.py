@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,14 +12,16 @@ from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.seeded_dropout import DropoutSeed, SeededDropout, with_seeded_dropout
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
-WITH_DROPOUT: list[dict[str, object]] = [
-    {"backbone": "efficientnetb0"},
-    {"architecture": "FPN", "options": {"pyramid_dropout": 0.3}},
-    {"architecture": "PSPNet", "options": {"psp_dropout": 0.3, "downsample_factor": 16}, "shape": (96, 96, 3)},
-    {"architecture": "DeepLabV3Plus"},
-    {"architecture": "RefineNet", "options": {"dropout": 0.3}},
+large = pytest.mark.train  # takes seconds to build and compile
+
+WITH_DROPOUT: list[Any] = [
+    pytest.param({"backbone": "efficientnetb0"}, marks=large),
+    pytest.param({"architecture": "FPN", "options": {"pyramid_dropout": 0.3}}, marks=large),
+    {"architecture": "PSPNet", "options": {"psp_dropout": 0.3, "downsample_factor": 4}, "shape": (48, 48, 3)},
+    pytest.param({"architecture": "DeepLabV3Plus"}, marks=large),
+    pytest.param({"architecture": "RefineNet", "options": {"dropout": 0.3}}, marks=large),
     {"architecture": "ModularUnet", "options": {"depth": 1, "start_filters": 4, "dropout": 0.3}},
 ]
 
@@ -90,6 +93,7 @@ def test_no_other_layer_draws_at_random(network: Network) -> None:
     assert sorted(each.number for each in seeded) == list(range(len(seeded)))
 
 
+@pytest.mark.train  # starts a process of TensorFlow
 def test_a_new_process_draws_the_same(new_process: list[str]) -> None:
     options = {"depth": 1, "start_filters": 4, "dropout": 0.5}
     network = build_network(NetworkSpec(architecture="ModularUnet", options=options, shape=(8, 8, 3)), 3)
@@ -159,6 +163,7 @@ def test_other_random_layers_are_refused() -> None:
         with_seeded_dropout(tf.keras.Model(inputs, tf.keras.layers.GaussianNoise(0.1)(inputs)))
 
 
+@pytest.mark.train  # starts a process of TensorFlow
 def test_replicas_draw_each_their_own_and_the_first_draws_as_if_alone(new_process: list[str]) -> None:
     _, first, second = new_process
     alone, seed = layer(0.5)

@@ -11,7 +11,7 @@ from toolkit.errors import ConfigError
 from toolkit.learning.optimizing.callbacks import Callback, build_callbacks
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 LR = 0.01
 
@@ -166,7 +166,7 @@ def test_other_metrics_that_fall_are_told() -> None:
 
 
 def test_what_is_not_there_cannot_be_watched() -> None:
-    with pytest.raises(ValueError, match="no dice to monitor, only loss"):
+    with pytest.raises(ValueError, match="no dice to monitor; there are loss"):
         built({"EarlyStopping": {"patience": 1}}).epoch_end({"loss": 1.0}, 0)
 
 
@@ -203,7 +203,7 @@ class Forgetful:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("Nothing", "no method epoch_end"), ("Forgetful", "or neither"), ("Counting", "could not be made")],
+    [("Nothing", "needs a method epoch_end"), ("Forgetful", "or neither"), ("Counting", "could not be created")],
 )
 def test_what_is_no_callback_is_refused_by_its_name(name: str, text: str) -> None:
     plugins = {"Nothing": Nothing, "Forgetful": Forgetful, "Counting": Counting}
@@ -229,13 +229,13 @@ class Mistaken:
 @pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf"), "half", True])
 def test_a_factor_of_the_users_must_be_one(factor: Any) -> None:
     callback = built({"Mistaken": {"factor": factor}}, {"Mistaken": Mistaken})
-    with pytest.raises(ConfigError, match="the callback Mistaken has factor"):
+    with pytest.raises(ConfigError, match="the callback Mistaken has the invalid learning-rate factor"):
         callback.factor  # noqa: B018 # reading it is what fails
 
 
 def test_a_reason_of_the_users_must_be_a_text() -> None:
     callback = built({"Mistaken": {"reason": True}}, {"Mistaken": Mistaken})
-    with pytest.raises(ConfigError, match="the callback Mistaken returned True, expected a text"):
+    with pytest.raises(ConfigError, match="the callback Mistaken returned True; expected a text"):
         callback.epoch_end({"dice": 0.5}, 0)
 
 

@@ -187,7 +187,7 @@ def test_the_users_own_schedule_is_called() -> None:
 @pytest.mark.parametrize("rate", [float("nan"), -1.0, float("inf"), "high", None, True])
 def test_a_learning_rate_of_the_users_must_be_one(rate: Any) -> None:
     schedule = build_schedule(parse_schedule("mine", ["mine"]), 0.1, 4, {"mine": lambda moment, lr: rate})
-    with pytest.raises(ConfigError, match="the schedule mine gave"):
+    with pytest.raises(ConfigError, match="the schedule mine returned"):
         schedule(Moment(0, 0, 5, 4))
 
 

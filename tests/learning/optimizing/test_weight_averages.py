@@ -12,7 +12,7 @@ from toolkit.learning.optimizing.weight_averages import (
 )
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 layers = tf.keras.layers
 

@@ -1,3 +1,5 @@
+"""Covers toolkit/learning/predicting/oof_and_test.py and fold_mean.py."""
+
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -1,19 +1,20 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from toolkit.config.loading import load_config
+from toolkit.config.resolved_stage import read_stage
 from toolkit.config.training.networks import NetworkSpec
-from toolkit.files.experiment.folder import StageFolder
+from toolkit.files.experiment.folder import StageFolder, Workspace
 from toolkit.files.experiment.history import Epoch
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.optimizing.weight_averages import ExponentialAverage
 from toolkit.learning.training.averaged_weights import Candidates
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 SCORES = [0.1, 0.5, math.nan, 0.3, 0.4, 0.5]
 
@@ -31,11 +32,12 @@ def network() -> Network:
 
 
 @pytest.fixture
-def candidates(lesson: Callable[..., Any], network: Network, tmp_path: Path) -> Callable[..., Candidates]:
+def candidates(tiny_competition: Workspace, network: Network, tmp_path: Path) -> Callable[..., Candidates]:
     """Candidates of a stage of six epochs with this `weight_averaging`."""
 
     def candidates(averaging: str, *, falls: bool = False, moving: ExponentialAverage | None = None) -> Candidates:
-        (stage,) = lesson("stages=[{epochs: 6}]", f"weight_averaging={averaging}").stages
+        overrides = ["stages=[{epochs: 6}]", f"weight_averaging={averaging}"]
+        stage = read_stage(load_config(tiny_competition.find("plain").config, overrides).config, 0)
 
         def is_better(value: float, other: float) -> bool:
             return value < other if falls else value > other

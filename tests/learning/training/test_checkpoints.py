@@ -9,7 +9,7 @@ from toolkit.files.disk.writing import write_text
 from toolkit.learning.runtime import tf
 from toolkit.learning.training.checkpoints import Checkpoint, assign, read_checkpoint, write_checkpoint
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 RANDOM = np.random.default_rng(0)
 ARRAYS = {

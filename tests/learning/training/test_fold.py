@@ -1,3 +1,5 @@
+"""Covers toolkit/learning/training/fit.py and fold.py."""
+
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -163,7 +165,7 @@ def test_folds_that_nothing_tells_the_configuration_of_are_not_taken_over(
     with pytest.raises(KeyboardInterrupt):
         fit(Session(tiny_competition, StopAfter(1)), "plain", overrides=THREE_EPOCHS)
     tiny_competition.find("plain").resolved.unlink()
-    with pytest.raises(ChangedError, match="is gone"):
+    with pytest.raises(ChangedError, match="is missing"):
         fit(Session(tiny_competition), "plain", overrides=THREE_EPOCHS)
 
 

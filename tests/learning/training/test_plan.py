@@ -12,11 +12,11 @@ from toolkit.learning.plugins import Plugins
 from toolkit.learning.training import plan as planning
 from toolkit.learning.training.plan import plan_training
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 CONFIG = """\
 data: {images: images, masks: masks}
-backbone: resnet18
+backbone: vgg16
 encoder_weights: null
 shape: [32, 32, 3]
 stages:
@@ -56,7 +56,7 @@ def planned(folder: Path, line: str) -> None:
             ConfigError,
         ),
         ("    loss: own(sise=3)", "8: stages.1.loss: own(first, second, *, size=1) cannot be", ConfigError),
-        ("loss: own", "8: loss: loss own: it must give a single number, gave a tensor", ConfigError),
+        ("loss: own", "8: loss: loss own must return a single number, returned a tensor", ConfigError),
         (
             "    loss: dice_loss+failing",
             "8: stages.1.loss: the loss fails when it is called (failing): Attr",
@@ -75,14 +75,14 @@ def planned(folder: Path, line: str) -> None:
             ConfigError,
         ),
         ("optimizer: own", "8: optimizer: ", ConfigError),
-        ("callbacks: {Callback: {step: 3}}", "8: callbacks: the callback Callback could not be made", ConfigError),
-        ("loss: no_such_module.loss", "8: loss: no_such_module.loss cannot be had", ConfigError),
+        ("callbacks: {Callback: {step: 3}}", "8: callbacks: the callback Callback could not be created", ConfigError),
+        ("loss: no_such_module.loss", "8: loss: no_such_module.loss cannot be imported", ConfigError),
         ("augmentation:\n  HorizontalFlp: 0.5", "9: augmentation.HorizontalFlp: albumentations", ConfigError),
         ("    augmentation: [light, Blurr]", "8: stages.1.augmentation.1: albumentations", ConfigError),
         ("transforms: [CLAHEE]", "8: transforms.0: albumentations", ConfigError),
         (
             "architecture: RefineNet\narchitecture_options:\n  refine_net_blocks: [[no_such_layer]]",
-            "10: architecture_options.refine_net_blocks: resnet18 has no layer no_such_layer",
+            "10: architecture_options.refine_net_blocks: vgg16 has no layer no_such_layer",
             NetworkError,
         ),
         ("architecture: own", "8: architecture: own", NetworkError),

@@ -10,7 +10,7 @@ from toolkit.learning.runtime import tf
 from toolkit.learning.training.tensorboard import EpochLog
 from toolkit.learning.training.validation import Example
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 
 def written(folder: Path) -> dict[str, dict[int, Any]]:

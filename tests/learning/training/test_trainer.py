@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.learning.training.trainer import Trainer
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.tf
 
 
 def test_what_was_compiled_with_other_class_weights_is_freed(lesson: Callable[..., Any]) -> None:

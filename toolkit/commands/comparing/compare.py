@@ -14,10 +14,10 @@ from toolkit.commands.comparing.compare_result import (
     table_rows,
 )
 from toolkit.commands.comparing.differing_keys import differing_keys
-from toolkit.commands.comparing.key_differences import written
 from toolkit.commands.scoring.scores import Scores, Scoring, read_holdout, score_stores
 from toolkit.commands.session import Session
 from toolkit.config.data.classes import task_classes
+from toolkit.config.key_differences import written
 from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric
@@ -249,7 +249,7 @@ def _compared(
     known = [score for score in folds if score is not None]
     return Compared(
         name=candidate.name,
-        kind="ensemble" if Member(experiment).is_ensemble else "experiment",
+        kind="ensemble" if experiment.is_ensemble else "experiment",
         metric=metric,
         folds=folds,
         mean=statistics.fmean(known) if known else None,

@@ -149,7 +149,7 @@ def submit(
         uploader = kaggle_uploader()
     resolved = read_resolved(experiment)
     source = submission_data(experiment, resolved, progress)
-    store = _test_predictions(experiment, source, is_ensemble="members" in resolved.config)
+    store = _test_predictions(experiment, source)
     given = _given_rule(threshold, minimum_area)
     truth = truth_of(experiment, resolved)
     chosen = chosen_classes(experiment.name, truth, source.table_format, progress)
@@ -186,7 +186,7 @@ def submit(
     return replace(result, uploaded=_upload(path, uploader, upload, log, result))
 
 
-def _test_predictions(experiment: Experiment, source: DataConfig, *, is_ensemble: bool) -> ProbabilityStore:
+def _test_predictions(experiment: Experiment, source: DataConfig) -> ProbabilityStore:
     if source.test is None:
         raise NotReadyError(
             f"{experiment.name} has no test images: data.test is not set",
@@ -196,7 +196,7 @@ def _test_predictions(experiment: Experiment, source: DataConfig, *, is_ensemble
     if not experiment.score.is_file():
         raise NotReadyError(
             f"{experiment.name} is not finished: its last run stopped before scoring",
-            f"Run the same tk {'ensemble' if is_ensemble else 'fit'} again.",
+            f"Run the same tk {'ensemble' if experiment.is_ensemble else 'fit'} again.",
         )
     return store
 

@@ -17,7 +17,7 @@ from toolkit.commands.scoring.scores import (
 )
 from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import plan_folds
-from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config, with_defaults
+from toolkit.config.loading import Loaded, load_config, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range
@@ -154,7 +154,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
     """
     started = time.perf_counter()
     experiment, progress = session.workspace.find(name), session.progress
-    if is_ensemble(experiment.config):
+    if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; its members are fitted", "Run: tk ensemble MEMBER MEMBER")
     loaded = load_config(experiment.config, overrides)
     options.check(loaded.config)

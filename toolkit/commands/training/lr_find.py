@@ -6,7 +6,7 @@ from pathlib import Path
 
 from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
-from toolkit.config.loading import Loaded, is_ensemble, load_config
+from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
 from toolkit.config.resolved_stage import read_stage, stage_key
 from toolkit.config.training.schedules import CyclicLR
@@ -84,7 +84,7 @@ def find_learning_rate(
     """
     experiment, progress = session.workspace.find(name), session.progress
     fold, stage = options.fold, options.stage
-    if is_ensemble(experiment.config):
+    if experiment.is_ensemble:
         raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has a learning rate")
     loaded = load_config(experiment.config, overrides)
     config = loaded.config

@@ -1,4 +1,4 @@
-"""The boundary loss: wrong pixels cost their distance from the boundary of the truth."""
+"""The boundary loss: wrong pixels are weighted by their distance to the boundary of the truth."""
 
 import cv2
 import numpy as np
@@ -12,12 +12,11 @@ from toolkit.learning.runtime import tf
 def boundary_loss(truth: Truth, probabilities: Tensor, _: NoArguments) -> Tensor:
     """Mean of |probability - target| times the distance to the boundary (Kervadec et al. 2019, arXiv:1812.07032).
 
-    Up to a constant this is the paper's mean of the signed distance times the probability, with the same gradient, but
-    it is 0 where the prediction is right.
+    Up to a constant this is the paper's mean of the signed distance times the probability. It has the same gradient,
+    and is 0 for a right prediction.
 
-    The distances come from OpenCV and not from TensorFlow operations, which have no exact distance transform but the
-    comparison of each pixel with its whole row and column. They depend on nothing but the target, so the function is
-    stateless and has no gradient.
+    The distances come from OpenCV, because TensorFlow has no distance transform. They depend on the target alone, so
+    that the function is stateless and has no gradient.
     """
     known = tf.where(truth.valid > 0, truth.target, -1.0)
     distances = tf.numpy_function(boundary_distances, [known], tf.float32, stateful=False)
@@ -28,11 +27,11 @@ def boundary_loss(truth: Truth, probabilities: Tensor, _: NoArguments) -> Tensor
 def boundary_distances(planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Distance of each pixel to its class's boundary, as a share of the image's longer side.
 
-    Measured to the nearest pixel of the other kind, less the half pixel that the boundary runs before it. 0 in void
-    pixels, and where all known pixels are of one kind: there is no boundary.
+    The boundary runs half a pixel before the nearest pixel of the other kind. The distance is 0 in ignored pixels, and
+    everywhere if all other pixels are of one kind.
 
     Args:
-        planes: `float32 (batch, height, width, classes)`: above 0.5 inside, below 0 void, outside otherwise.
+        planes: `float32 (batch, height, width, classes)`: above 0.5 inside, below 0 ignored, outside otherwise.
 
     Returns:
         `float32`, of the same shape.

@@ -4,35 +4,35 @@ from toolkit.config.training.losses import LovaszArguments
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 
-_IGNORE_ERROR = -1e9  # sorts behind every pixel, where neither relu nor exp leaves anything of it
+_IGNORE_ERROR = -1e9  # sorted after all other pixels, and 0 after relu or exp
 
 
 def lovasz_hinge(truth: Truth, logits: Tensor, arguments: LovaszArguments) -> Tensor:
-    """Each class against the rest, by the margin of its logits."""
+    """Independent classes, each against the rest, by the hinge errors of the logits."""
     errors = 1.0 - logits * (2.0 * truth.target - 1.0)
     return _lovasz(truth, errors, arguments, positives_only=bool(arguments.positives_only))
 
 
 def lovasz_softmax(truth: Truth, probabilities: Tensor, arguments: LovaszArguments) -> Tensor:
-    """Classes that exclude each other, by the difference of their probabilities from the target."""
+    """Exclusive classes, by the difference of their probabilities from the target."""
     errors = tf.abs(truth.target - probabilities)
     return _lovasz(truth, errors, arguments, positives_only=arguments.positives_only is not False)
 
 
 def _lovasz(truth: Truth, errors: Tensor, arguments: LovaszArguments, *, positives_only: bool) -> Tensor:
-    """Mean over the rows, an image or the batch for each class, of the Lovász extension of its errors.
+    """Mean of the Lovász extension over the rows: one for each class of an image, or of the batch.
 
-    The extension is linear in the errors once their order is known, and the order has no gradient: so the slopes are
-    computed on sorted errors and brought back to the pixels, and gradients never pass through the sort.
+    For a given order the extension is linear in the errors, and the order has no gradient. So the slopes are computed
+    on sorted errors and mapped back to the pixels, and gradients never pass through the sort.
     """
     errors, labels = _rows(truth.where_valid(errors, _IGNORE_ERROR), arguments), _rows(truth.target, arguments)
     order = tf.argsort(errors, axis=1, direction="DESCENDING", stable=True)
     slopes = _slopes(tf.gather(labels, order, batch_dims=1))
     if arguments.symmetric:
-        # The background's hinge errors are the same ones, so one order serves both.
+        # The hinge errors of the background are the same, so that one order serves both.
         others = tf.where(errors > _IGNORE_ERROR, 1.0 - labels, 0.0)
         slopes = (slopes + _slopes(tf.gather(others, order, batch_dims=1))) / 2
-    # One permutation of all rows: inverting it is cheaper than sorting the order of each.
+    # One permutation of all rows: it is cheaper to invert than to sort the order of each row.
     rows, pixels = tf.unstack(tf.shape(labels))
     places = tf.math.invert_permutation(tf.reshape(order + pixels * tf.range(rows)[:, None], [-1]))
     slopes = tf.reshape(tf.gather(tf.reshape(slopes, [-1]), places), [rows, pixels])
@@ -52,7 +52,7 @@ def _rows(planes: Tensor, arguments: LovaszArguments) -> Tensor:
 
 
 def _slopes(sorted_labels: Tensor) -> Tensor:
-    """How much the Jaccard loss grows as each pixel in turn, by falling error, becomes a wrong one."""
+    """How much the Jaccard loss grows when each pixel in turn, in the order of falling errors, becomes wrong."""
     positives = tf.reduce_sum(sorted_labels, axis=1, keepdims=True)
     intersection = positives - tf.cumsum(sorted_labels, axis=1)
     union = positives + tf.cumsum(1.0 - sorted_labels, axis=1)

@@ -4,7 +4,7 @@ from toolkit.config.training.losses import CrossentropyArguments, FocalArguments
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 
-_SMALLEST_BASE = 1e-7  # of powers, whose slope at 0 may be infinite
+_SMALLEST_BASE = 1e-7  # of powers, because their slope at 0 may be infinite
 
 
 def binary_crossentropy(truth: Truth, logits: Tensor, arguments: CrossentropyArguments) -> Tensor:
@@ -14,17 +14,17 @@ def binary_crossentropy(truth: Truth, logits: Tensor, arguments: CrossentropyArg
 
 
 def categorical_crossentropy(truth: Truth, logits: Tensor, arguments: CrossentropyArguments) -> Tensor:
-    """Mean over pixels, whose classes exclude each other."""
+    """Mean over pixels, for exclusive classes."""
     smoothing = arguments.label_smoothing
     labels = truth.target * (1 - smoothing) + smoothing / truth.target.shape[-1]
     return truth.mean_over_pixels(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
 
 
 def binary_focal(truth: Truth, logits: Tensor, arguments: FocalArguments) -> Tensor:
-    """Mean over pixels and classes of -(1-p)^gamma log p, p the probability of the truth (arXiv:1708.02002).
+    """Mean over pixels and classes of -(1-p)^gamma log p, where p is the probability of the truth (arXiv:1708.02002).
 
-    Written with softplus(x) = -log(sigmoid(-x)), which neither overflows nor has an infinite slope. Fractional targets
-    mix the losses of both answers.
+    Written with softplus(x) = -log(sigmoid(-x)), which neither overflows nor has an infinite slope. A fractional target
+    is the weighted mean of the losses for 0 and 1.
     """
     wrong = tf.math.softplus(logits)  # -log of the probability of background
     right = wrong - logits  # -log of the probability of foreground
@@ -36,7 +36,7 @@ def binary_focal(truth: Truth, logits: Tensor, arguments: FocalArguments) -> Ten
 
 
 def categorical_focal(truth: Truth, logits: Tensor, arguments: FocalArguments) -> Tensor:
-    """The focal loss of classes that exclude each other, mean over pixels."""
+    """The focal loss for exclusive classes, mean over pixels."""
     log_probability = tf.nn.log_softmax(logits)
     rest = tf.maximum(1 - tf.exp(log_probability), _SMALLEST_BASE)
     return truth.mean_over_pixels(-tf.reduce_sum(truth.target * rest**arguments.gamma * log_probability, axis=-1))
@@ -53,9 +53,9 @@ def mae_loss(truth: Truth, probabilities: Tensor, _: NoArguments) -> Tensor:
 
 
 def presence_crossentropy(truth: Truth, logits: Tensor, arguments: CrossentropyArguments) -> Tensor:
-    """Binary cross-entropy of the presence head, `logits (batch, classes)`: does the class occur in the image?
+    """Binary cross-entropy of the presence head, `logits (batch, classes)`: whether each class occurs in the image.
 
-    Images that are void all over say nothing.
+    Images in which all pixels are ignored are left out.
     """
     occurs = tf.reduce_max(truth.target, axis=(1, 2))
     labels = occurs * (1 - arguments.label_smoothing) + arguments.label_smoothing / 2

@@ -6,11 +6,11 @@ from toolkit.config.training.losses import FocalTverskyArguments, RegionArgument
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 
-_STRAIGHT_BELOW = 1e-7  # what float32 tells from 0 in a difference from 1
+_STRAIGHT_BELOW = 1e-7  # the smallest difference from 1 that float32 resolves
 
 
 class _Overlap(NamedTuple):
-    """Pixels, each `float32 (rows, classes)` with one row for the batch or one for each image."""
+    """Numbers of pixels, each `float32 (rows, classes)`: one row for the batch, or one for each image."""
 
     both: Tensor
     target: Tensor
@@ -20,7 +20,7 @@ class _Overlap(NamedTuple):
 def dice_loss(truth: Truth, probabilities: Tensor, arguments: RegionArguments) -> Tensor:
     """1 - Dice (Milletari et al. 2016, arXiv:1606.04797).
 
-    Over the batch unless told otherwise, because the Dice of an empty image has no useful gradient.
+    Over the whole batch by default, because the Dice of an empty image has no useful gradient.
     """
     overlap, smooth = _overlap(truth, probabilities, arguments), arguments.smooth
     return _mean(
@@ -42,9 +42,9 @@ def tversky_loss(truth: Truth, probabilities: Tensor, arguments: TverskyArgument
 
 
 def focal_tversky_loss(truth: Truth, probabilities: Tensor, arguments: FocalTverskyArguments) -> Tensor:
-    """(1 - Tversky index)^(1/gamma), which leaves classes that are right already aside (arXiv:1810.07842).
+    """(1 - Tversky index)^(1/gamma), which gives less weight to classes that are nearly right (arXiv:1810.07842).
 
-    In that paper alpha weighs the false negatives; here it has the same meaning as in the Tversky loss.
+    In that paper alpha weighs the false negatives; here it weighs the false positives, as in the Tversky loss.
     """
     overlap = _overlap(truth, probabilities, arguments)
     return _mean(truth, _root(_tversky(overlap, arguments), 1 / arguments.gamma), overlap, arguments)
@@ -65,7 +65,7 @@ def _tversky(overlap: _Overlap, arguments: TverskyArguments) -> Tensor:
 
 
 def _root(values: Tensor, exponent: float) -> Tensor:
-    """`values ** exponent`, which has an infinite slope at 0 for exponents below 1: a straight line close to it."""
+    """`values ** exponent`, but a straight line near 0, where the slope is infinite for exponents below 1."""
     power = tf.maximum(values, _STRAIGHT_BELOW) ** exponent
     return tf.where(values > _STRAIGHT_BELOW, power, values * _STRAIGHT_BELOW ** (exponent - 1))
 

@@ -1,4 +1,7 @@
-"""The functions of losses by name, and weighted sums of losses."""
+"""Every loss by name, and the weighted sum of losses that a configuration describes.
+
+The entry of a loss in `toolkit.config.training.losses` names the function that computes it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +16,15 @@ from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.plugins import NO_PLUGINS, check_call
 from toolkit.learning.runtime import in_float32, tf
 
-_IGNORED_LOGIT = -30.0  # of the user's own losses: background, beyond doubt in float32
+_IGNORED_LOGIT = -30.0  # for losses of plugins: background, with certainty in float32
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss term: `compute(truth, prediction, arguments)` gives a float32 scalar.
+    """A loss: `compute(truth, prediction, arguments)` returns a float32 scalar.
 
-    `wants` says what the prediction is: `logits` or `probabilities`, float32 (batch, height, width, classes), or the
-    logits of the presence head, float32 (batch, classes).
+    `wants` says what the prediction is: `logits` or `probabilities`, float32 (batch, height, width, classes), or
+    `presence`, the logits of the presence head, float32 (batch, classes).
     """
 
     wants: Wants
@@ -29,7 +32,7 @@ class Loss:
 
 
 def loss_of(name: str, activation: Activation) -> Loss:
-    """The loss that `toolkit.config.training.losses.LOSSES` describes, for a network with this activation."""
+    """The loss of `toolkit.config.training.losses.LOSSES`, for a network with this activation."""
     wants, place = LOSSES[name].formulas[activation]
     module, _, function = place.partition(".")
     return Loss(wants, getattr(import_module(f"toolkit.learning.losses.{module}"), function))
@@ -45,69 +48,70 @@ def build_loss(
     class_weights: Sequence[float] | None = None,
     plugins: Mapping[str, Any] = NO_PLUGINS,
 ) -> TotalLoss:
-    """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has passed.
+    """The weighted sum of loss terms that `toolkit.config.training.losses.check_loss` has accepted.
 
     It takes targets (batch, height, width, classes), uint8 or floating, 0–1 or IGNORE in all planes of a pixel, and
-    gives a float32 scalar. Ignored pixels change neither value nor gradient. Coarse masks, finest first, pass through
-    the same terms: the k-th counts 0.5^k of the network's own mask, and the sum is divided by the sum of these shares.
+    returns a float32 scalar. Ignored pixels change neither value nor gradient. Coarse masks, finest first, go through
+    the same terms: the k-th counts 0.5^k as much as the network's own mask, and the sum is divided by the sum of these
+    shares.
 
     Args:
-        terms: what the configuration says.
-        activation: what makes probabilities of the network's logits.
-        class_weights: what each class counts; equally if left out.
-        plugins: the user's losses by name: `loss(target, prediction, **arguments)` gives a scalar; the prediction is
-            what its attribute `wants` says, `logits` or `probabilities` (also without the attribute). Void pixels
-            reach it as background that the network got right.
+        terms: from the configuration.
+        activation: from the network's logits to probabilities.
+        class_weights: the weight of each class; equal if left out.
+        plugins: the user's losses by name. `loss(target, prediction, **arguments)` returns a scalar. The prediction is
+            what the attribute `wants` of the loss says: `logits`, or `probabilities`, the default. Ignored pixels are
+            passed as background that the network has predicted correctly.
 
     Raises:
-        ConfigError: an own loss wants something else.
+        ConfigError: a loss of plugins has another value in `wants`.
     """
-    parts = [(term, _loss(term, activation, plugins)) for term in terms]
+    losses = [(term, _loss(term, activation, plugins)) for term in terms]
 
     def total(target: Tensor, outputs: Outputs, progress: Tensor) -> Tensor:
         truth = read_truth(target, class_weights)
         masks = [_predictions(truth, logits, activation) for logits in (outputs.logits, *outputs.auxiliary)]
         if outputs.presence is not None:
             masks[0]["presence"] = in_float32(outputs.presence, tf.reduce_max(truth.valid, axis=(1, 2)))
-        values = [term.weight.at(progress) * _value(term, loss, truth, masks) for term, loss in parts]
+        values = [term.weight.at(progress) * _value(term, loss, truth, masks) for term, loss in losses]
         return tf.add_n(values)
 
     return total
 
 
 def _loss(term: LossTerm, activation: Activation, plugins: Mapping[str, Any]) -> Loss:
-    return loss_of(term.name, activation) if term.name in LOSSES else _own_loss(term, plugins[term.name])
+    return loss_of(term.name, activation) if term.name in LOSSES else _plugin_loss(term, plugins[term.name])
 
 
-def _own_loss(term: LossTerm, function: Any) -> Loss:
+def _plugin_loss(term: LossTerm, function: Any) -> Loss:
     name, wants = term.name, cast(Wants, getattr(function, "wants", "probabilities"))
     if isinstance(term.arguments, Mapping):
         check_call(name, function, ("target", wants), term.arguments)
     if wants not in ("logits", "probabilities"):
-        raise ConfigError(f"loss {name}: its attribute wants must be logits or probabilities, received {wants!r}")
+        raise ConfigError(f"loss {name}: its attribute `wants` must be logits or probabilities, received {wants!r}")
 
     def compute(truth: Truth, prediction: Tensor, arguments: Mapping[str, Any]) -> Tensor:
         prediction = truth.where_valid(prediction, _IGNORED_LOGIT if wants == "logits" else 0.0)
         value = tf.cast(function(truth.target, prediction, **arguments), tf.float32)
         if value.shape.rank != 0:
-            raise ConfigError(f"loss {name}: it must give a single number, gave a tensor of shape {value.shape}")
+            raise ConfigError(f"loss {name} must return a single number, returned a tensor of shape {value.shape}")
         return value
 
     return Loss(wants, compute)
 
 
 def _predictions(truth: Truth, logits: Tensor, activation: Activation) -> dict[str, Tensor]:
-    """One mask as the terms want it; in ignored pixels its logits are 0 and no gradient arrives."""
+    """A mask as logits and as probabilities; in ignored pixels logits are 0 and have no gradient."""
     logits = in_float32(logits, truth.valid)
-    # What no term asks for is not computed: TensorFlow leaves it out of the graph.
+    # TensorFlow leaves what no term uses out of the graph.
     return {"logits": logits, "probabilities": tf.sigmoid(logits) if activation == "sigmoid" else tf.nn.softmax(logits)}
 
 
 def _value(term: LossTerm, loss: Loss, truth: Truth, masks: Sequence[Mapping[str, Tensor]]) -> Tensor:
-    """The mean of a term over the masks that it is applied to, finest first, each counting half of the one before."""
+    """The mean of a term over the masks, finest first, each counting half as much as the one before."""
     if loss.wants == "presence":
         if "presence" not in masks[0]:
-            raise ConfigError(f"loss: {term.name} needs a network with a presence head, and this one has none")
+            raise ConfigError(f"loss: {term.name} needs a network with a presence head; set presence_head: true")
         masks = masks[:1]
     shares = [0.5**depth for depth in range(len(masks))]
     values = [loss.compute(truth, mask[loss.wants], term.arguments) for mask in masks]

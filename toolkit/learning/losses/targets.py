@@ -1,4 +1,4 @@
-"""What losses compare with: targets without their ignored pixels, and the means that leave these out."""
+"""The targets that losses compare with, and means that leave ignored pixels out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Truth:
-    """Targets of a batch, all float32.
+    """The targets of a batch, all float32.
 
     `target` is (batch, height, width, classes), 0–1, and 0 in ignored pixels. `valid` is (batch, height, width, 1): 0
-    in ignored pixels, 1 elsewhere. `class_weights` is (classes,), or None where all classes count the same.
+    in ignored pixels, 1 elsewhere. `class_weights` is (classes,), or None for equal weights.
     """
 
     target: Tensor
@@ -24,24 +24,24 @@ class Truth:
     class_weights: Tensor | None = None
 
     def where_valid(self, values: Tensor, elsewhere: float = 0.0) -> Tensor:
-        """`values (batch, height, width, …)`, replaced in ignored pixels, where then no gradient arrives either."""
+        """`values (batch, height, width, …)`, replaced by a constant in ignored pixels, which then have no gradient."""
         return tf.where(self.valid > 0, values, elsewhere)
 
     def mean_over_planes(self, values: Tensor) -> Tensor:
-        """Mean of `values (batch, height, width, classes)` over pixels and classes, by class weights."""
+        """Mean of `values (batch, height, width, classes)` over pixels and classes, weighted by class."""
         weights = tf.ones(tf.shape(values)[-1:]) if self.class_weights is None else self.class_weights
         weights *= self.valid
         return _mean(values * weights, weights)
 
     def mean_over_pixels(self, values: Tensor) -> Tensor:
-        """Mean of `values (batch, height, width)`, each pixel counting what its class weighs."""
+        """Mean of `values (batch, height, width)` over pixels, each with the weight of its class."""
         weights = self.valid[..., 0]
         if self.class_weights is not None:
             weights *= tf.reduce_sum(self.target * self.class_weights, axis=-1)
         return _mean(values * weights, weights)
 
     def mean_over_classes(self, values: Tensor, counted: Tensor | None = None) -> Tensor:
-        """Mean of `values (rows, classes)` by class weights; `counted`, of this shape and bool, may leave some out."""
+        """Mean of `values (rows, classes)`, weighted by class, where `counted`, bool of the same shape, is true."""
         weights = tf.ones_like(values)
         if self.class_weights is not None:
             weights *= self.class_weights
@@ -51,7 +51,7 @@ class Truth:
 
 
 def read_truth(target: Tensor, class_weights: Sequence[float] | None = None) -> Truth:
-    """The truth of targets (batch, height, width, classes), uint8 or floating, with IGNORE in all planes of a pixel."""
+    """The truth of targets (batch, height, width, classes), uint8 or floating, with IGNORE in ignored pixels."""
     target = tf.cast(target, tf.float32)
     valid = target[..., :1] != IGNORE
     weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
@@ -59,5 +59,5 @@ def read_truth(target: Tensor, class_weights: Sequence[float] | None = None) -> 
 
 
 def _mean(weighted: Tensor, weights: Tensor) -> Tensor:
-    """0 where there is nothing to take a mean of, such as a batch of ignored pixels."""
+    """The weighted mean; 0 if all weights are 0, for example in a batch of ignored pixels."""
     return tf.math.divide_no_nan(tf.reduce_sum(weighted), tf.reduce_sum(weights))

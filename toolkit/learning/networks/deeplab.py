@@ -1,4 +1,4 @@
-"""DeepLabV3+: atrous spatial pyramid pooling on dense features, refined with those of a quarter of the sides."""
+"""DeepLabV3+: atrous spatial pyramid pooling on dense features, refined with features at a quarter of the sides."""
 
 from typing import Any
 
@@ -13,7 +13,8 @@ _RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
 def deeplab(spec: NetworkSpec, options: DeepLabV3PlusOptions, weights: str | None) -> Parts:
     """DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611) on an encoder of segmentation-models.
 
-    Strides of the encoder beyond the output stride become dilations, as in the paper; convolutions are ordinary ones.
+    Strides of the encoder beyond the output stride become dilations, as in the paper. Unlike there, convolutions are
+    not depthwise separable.
     """
     backbone = str(spec.backbone)
     encoder = build_encoder(backbone, spec.shape, weights)

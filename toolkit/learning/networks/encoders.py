@@ -1,12 +1,13 @@
-"""Encoders of segmentation-models: their features, their strides, the preprocessing of their images."""
+"""Encoders of segmentation-models: their features and strides, and the parts that networks are assembled from."""
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import NetworkError, nearest
 from toolkit.learning.networks.rebuilding import Layer, rebuilt
 from toolkit.learning.runtime import segmentation_models, tf
@@ -17,10 +18,10 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Parts:
-    """What an architecture is made of: symbolic tensors of one graph.
+    """The parts of an architecture, symbolic tensors of one graph.
 
-    `logits` and `auxiliary` are (batch, height, width, classes); `deepest` are the encoder's last features; `encoder`
-    has the names of the layers that freezing the encoder freezes, and that encoder weights are for.
+    `logits` and `auxiliary` are (batch, height, width, classes); `deepest` are the last features of the encoder;
+    `encoder` has the names of its layers, which take the encoder weights and which freezing freezes.
     """
 
     inputs: Tensor
@@ -30,10 +31,14 @@ class Parts:
     auxiliary: tuple[Tensor, ...] = ()
 
 
-def build_encoder(backbone: str, shape: tuple[int, int, int], weights: str | None) -> Any:
-    """A `tf.keras.Model` from preprocessed images to the last features, whose sides are 32 times smaller.
+Builder = Callable[[NetworkSpec, Any, str | None], Parts]
+"""Builds an architecture from a specification, its options, and the name of published encoder weights or None."""
 
-    `weights` is imagenet or None.
+
+def build_encoder(backbone: str, shape: tuple[int, int, int], weights: str | None) -> Any:
+    """An encoder as a `tf.keras.Model`, from preprocessed images to features with sides 32 times smaller.
+
+    `weights` is `imagenet`, or None for random weights.
     """
     with any_number_of_channels():
         return segmentation_models.Backbones.get_backbone(
@@ -50,14 +55,14 @@ def build_encoder(backbone: str, shape: tuple[int, int, int], weights: str | Non
 
 @contextmanager
 def any_number_of_channels() -> Iterator[None]:
-    """Keep keras_applications from warning that images usually have 1 or 3 channels."""
+    """Suppress the warning of keras_applications that images usually have 1 or 3 channels."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*model usually expects 1 or 3 input channels.*")
         yield
 
 
 def features_by_stride(encoder: Any, backbone: str) -> dict[int, Tensor]:
-    """The last features and those that skip connections take, by how many times smaller their sides are."""
+    """The last features and those for skip connections, by their stride: how many times smaller their sides are."""
     named = segmentation_models.Backbones.get_feature_layers(backbone)
     tensors = [_layer(encoder, name).output for name in named]
     return {_stride(encoder, tensor): tensor for tensor in [*tensors, encoder.output]}
@@ -66,25 +71,25 @@ def features_by_stride(encoder: Any, backbone: str) -> dict[int, Tensor]:
 def feature_named(encoder: Any, backbone: str, name: str) -> Tensor:
     """The output of a layer of the backbone.
 
-    The names of Keras' own ResNets, such as conv5_block3_out, mean the same place in ours: the activation behind that
-    block.
+    Names of Keras' own ResNets (conv5_block3_out) are understood as well: they mean the activation after that block.
 
     Raises:
-        NetworkError: there is no such layer.
+        NetworkError: the backbone has no such layer.
     """
     names = [layer.name for layer in encoder.layers]
     found = name if name in names else _name_in_resnet(name, names)
     if found is None:
         near = nearest(name, names)
+        guess = f"Did you mean {near!r}?" if near else f"Its last layers are {', '.join(names[-3:])}."
         raise NetworkError(
             f"refine_net_blocks: {backbone} has no layer {name}",
-            f"{f'Did you mean {near}? ' if near else ''}Leave refine_net_blocks out for the usual four.",
+            f"{guess} Without refine_net_blocks the default four layers are used.",
         )
     return encoder.get_layer(found).output
 
 
 def _name_in_resnet(name: str, names: list[str]) -> str | None:
-    """Our name for conv4_block6_out of Keras: its blocks end in a sum, ours in the activation that the next one has."""
+    """The library's name for conv4_block6_out of Keras: the activation with which the next block begins."""
     match = re.fullmatch(r"conv([2-5])_block(\d+)_out", name)
     if match is None or f"stage{int(match[1]) - 1}_unit{match[2]}_relu1" not in names:
         return None
@@ -103,13 +108,13 @@ def _stride(encoder: Any, tensor: Tensor) -> int:
 
 
 def dilated(encoder: Any, output_stride: int) -> Any:
-    """The encoder with its strides beyond `output_stride` taken out and its later convolutions dilated instead.
+    """The encoder without strides beyond `output_stride`, its later convolutions dilated instead.
 
-    Every layer keeps its weights and sees what it saw, only more densely (Chen et al. 2017, arXiv:1706.05587). Pooling
-    windows are not dilated. The model may have several outputs.
+    Every layer keeps its weights and its field of view, but computes more densely (Chen et al. 2017, arXiv:1706.05587).
+    Pooling windows are not dilated. The model may have several outputs.
 
     Raises:
-        NetworkError: the result has not the stride that was asked for.
+        NetworkError: the features do not have the requested stride.
     """
     replaced: list[tuple[Layer, Layer]] = []
     strides = _strides_before(encoder)
@@ -127,30 +132,33 @@ def dilated(encoder: Any, output_stride: int) -> Any:
         changed.set_weights(layer.get_weights())
     deepest = tf.nest.flatten(model.output)[-1]
     if (deepest.shape[1] * output_stride, deepest.shape[2] * output_stride) != tuple(encoder.input_shape[1:3]):
-        raise NetworkError(f"{encoder.name} gives features of {deepest.shape[1:3]} for output stride {output_stride}")
+        raise NetworkError(
+            f"{encoder.name} cannot be given an output stride of {output_stride}: for an input of "
+            f"{encoder.input_shape[1]}×{encoder.input_shape[2]} its features are {deepest.shape[1]}×{deepest.shape[2]}"
+        )
     return model
 
 
 def _strides_before(model: Any) -> dict[str, int]:
-    """How many times the layers before each layer have shrunk the sides, by its name."""
+    """By the name of each layer, how many times the layers before it have shrunk the sides."""
     strides: dict[str, int] = {}
-    for layer in model.layers:  # in an order in which each comes behind those that it takes
+    for layer in model.layers:  # each layer comes after its inputs
         before = tf.nest.flatten(layer.inbound_nodes[0].inbound_layers)
-        strides[layer.name] = max((strides[other.name] * _own_stride(other) for other in before), default=1)
+        strides[layer.name] = max((strides[other.name] * _stride_of_layer(other) for other in before), default=1)
     return strides
 
 
-def _own_stride(layer: Layer) -> int:
+def _stride_of_layer(layer: Layer) -> int:
     return max(getattr(layer, "strides", (1,)))
 
 
 def _dilation(layer: Layer, stride: int, output_stride: int) -> dict[str, Any]:
-    """What changes in a layer's configuration, nothing for most; `stride` is what the layers before it come to."""
+    """The changes to a layer's configuration, empty for most; `stride` is that of the layers before it."""
     rate = stride // output_stride
     if rate == 0:
         return {}
     if isinstance(layer, tf.keras.layers.ZeroPadding2D):
-        convolution = _behind(layer)
+        convolution = _after(layer)
         if not isinstance(convolution, _convolutions()) or convolution.padding != "valid":
             return {}
         sums = [(side - 1) * rate for side in convolution.kernel_size]
@@ -168,8 +176,8 @@ def _convolutions() -> Any:
     return tf.keras.layers.Conv2D, tf.keras.layers.DepthwiseConv2D
 
 
-def _behind(layer: Layer) -> Layer:
-    """The first layer behind a padding, past the cuts into groups of channels."""
+def _after(layer: Layer) -> Layer:
+    """The first layer after a padding, past those that split channels into groups."""
     found = layer.outbound_nodes[0].outbound_layer
     while isinstance(found, tf.keras.layers.Lambda):
         found = found.outbound_nodes[0].outbound_layer

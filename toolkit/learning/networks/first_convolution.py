@@ -1,4 +1,4 @@
-"""Images with another number of channels than the three that encoders were trained on."""
+"""Encoders for images with a number of channels other than the three that they were trained with."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +14,11 @@ _COLOURS = 3
 
 
 def preprocessing(backbone: str, channels: int, first_convolution: FirstConvolution) -> Callable[[Any], Any]:
-    """What images `float32 (batch, height, width, channels)`, 0 to 255, go through before they enter an encoder.
+    """The preprocessing of images `float32 (batch, height, width, channels)`, 0–255, for an encoder.
 
-    Three channels are red, green and blue and get what the backbone was trained with. Of other numbers, channel k is
-    scaled and shifted like colour k mod 3 (`copy`), the first three like the colours and further ones by the mean
-    (`zero`), or all by the mean of the three colours (`mean`).
+    Three channels are red, green and blue and are scaled and shifted as in the training of the backbone. With another
+    number, `copy` scales channel k like colour k mod 3, `zero` the first three like the colours and further ones by the
+    mean of the three, and `mean` all by that mean.
     """
     source, scale, offset = _colour_by_colour(backbone)
     if channels == _COLOURS:
@@ -30,14 +30,20 @@ def preprocessing(backbone: str, channels: int, first_convolution: FirstConvolut
 def adapted(
     stored: list[npt.NDArray[Any]], shapes: list[tuple[int, ...]], backbone: str, how: FirstConvolution, layer: str
 ) -> list[npt.NDArray[Any]]:
-    """Arrays of one layer of a 3-channel encoder, fitted to the shapes that it has with another number of channels.
+    """Weights of one layer of a 3-channel encoder, adapted to the shapes of the layer for other channels.
 
-    A kernel keeps its response to channels that are all equal (with `zero`, or `copy` to fewer than three channels, on
-    average only: what is left of the kernel is what it was, scaled up for `copy`). Statistics of a batch normalisation
-    of the input are shared out in the same way.
+    A kernel keeps its response to channels that are all equal; with `zero`, or `copy` to fewer than three channels, it
+    does so on average only. Statistics of a batch normalisation of the input are distributed in the same way.
+
+    Args:
+        stored: the weights for three channels.
+        shapes: of the same weights for other channels.
+        backbone: the encoder.
+        how: see `FirstConvolution`.
+        layer: its name, for messages.
 
     Raises:
-        WeightsError: the shapes differ elsewhere than in the channels.
+        WeightsError: the shapes differ in more than the channels.
     """
     return [_adapted(array, shape, backbone, how, layer) for array, shape in zip(stored, shapes, strict=True)]
 
@@ -54,7 +60,7 @@ def _adapted(
     if not kernel and not vector:
         raise WeightsError(f"encoder_weights: layer {layer} has shape {array.shape}, expected {shape}")
     channels = shape[2] if kernel else shape[0]
-    # The encoder's own order of the channels may be blue, green, red.
+    # Some encoders take their channels in the order blue, green, red.
     shares = _shares(channels, how, response=kernel)[:, _colour_by_colour(backbone)[0]]
     mixed = np.einsum("ck,hwkf->hwcf", shares, array) if kernel else shares @ array
     return np.asarray(mixed, array.dtype)
@@ -63,7 +69,7 @@ def _adapted(
 def _shares(channels: int, how: FirstConvolution, *, response: bool) -> npt.NDArray[np.float64]:
     """How much of each colour's kernel or statistics each channel gets, `(channels, 3)`.
 
-    With `response`, what the channels get is scaled so that it adds up to what the colours had.
+    With `response`, the shares of each colour add up to 1.
     """
     shares = np.full((channels, _COLOURS), 1 / _COLOURS)
     colours = np.arange(channels) % _COLOURS
@@ -84,11 +90,11 @@ def _shares(channels: int, how: FirstConvolution, *, response: bool) -> npt.NDAr
 def _colour_by_colour(
     backbone: str,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Which colour each channel of the encoder's input is, its scale and its offset, each `(3,)`.
+    """Which colour each channel of the encoder's input is, and its scale and offset, each `(3,)`.
 
-    They are read off the NumPy version of the library's preprocessing: its version for tensors keeps the mean of the
-    first backbone of a process and gives it to all later ones. Every preprocessing there takes each output channel from
-    one input channel, scales and shifts it; so probes tell all of it.
+    They are measured on the NumPy version of the library's preprocessing, because the version for tensors keeps the
+    mean of the first backbone of a process for all later ones. Each output channel is one input channel, scaled and
+    shifted, so that black and three unit colours determine everything.
     """
     numpy_version = segmentation_models.get_preprocessing(backbone)
     offset = numpy_version(np.zeros((1, 1, 3), np.float32))[0, 0]

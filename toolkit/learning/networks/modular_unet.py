@@ -1,4 +1,4 @@
-"""A plain U-Net without a backbone, put together from options."""
+"""A U-Net without a backbone, assembled from options."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,9 @@ _MOST_GROUPS = 8
 
 
 def modular_unet(spec: NetworkSpec, options: ModularUnetOptions, _: str | None) -> Parts:
-    """U-Net (Ronneberger et al. 2015, arXiv:1505.04597) whose convolutions keep the sides, with options around it.
+    """U-Net (Ronneberger et al. 2015, arXiv:1505.04597) with padded convolutions and further options.
 
-    Freezing its encoder freezes the way down with the coarsest level.
+    Its encoder is the contracting path with the coarsest level. It has no published weights.
     """
     inputs = tf.keras.Input(spec.shape, name="image")
     level = _Level(options)
@@ -34,18 +34,18 @@ def modular_unet(spec: NetworkSpec, options: ModularUnetOptions, _: str | None) 
                 tf.keras.layers.UpSampling2D(2**depth, interpolation="bilinear", name=f"head{depth}_upsampling")(coarse)
             )
     logits = tf.keras.layers.Conv2D(spec.classes, 1, name="head_conv")(x)
-    way_down = tf.keras.Model(inputs, deepest)
-    return Parts(inputs, logits, deepest, tuple(layer.name for layer in way_down.layers), tuple(auxiliary))
+    encoder = tf.keras.Model(inputs, deepest)
+    return Parts(inputs, logits, deepest, tuple(layer.name for layer in encoder.layers), tuple(auxiliary))
 
 
 @dataclass(frozen=True)
 class _Level:
-    """What the levels are made of; depth 0 is the finest."""
+    """The layers that the levels are made of; depth 0 is the finest level."""
 
     options: ModularUnetOptions
 
     def convolutions(self, x: Tensor, depth: int, name: str) -> Tensor:
-        """The convolutions of a level, with dropout behind the first."""
+        """The convolutions of a level, with dropout after the first."""
         options, source = self.options, x
         residual = options.block == "residual"
         for number in range(options.convolutions):
@@ -61,7 +61,7 @@ class _Level:
         return self._activation(tf.keras.layers.Add(name=f"{name}_add")([x, source]), f"{name}_sum")
 
     def doubled(self, x: Tensor, depth: int, name: str) -> Tensor:
-        """Twice the sides, with the filters of the level that is reached."""
+        """Doubles the sides, and gives the filters of the level that is reached."""
         filters, method = self._filters(depth), self.options.upsampling
         if method == "transpose":
             return tf.keras.layers.Conv2DTranspose(filters, 2, strides=2, name=f"{name}_transpose")(x)
@@ -84,7 +84,10 @@ class _Level:
         return x if normalisation is None else normalisation(x)
 
     def _normalisation(self, depth: int, name: str) -> Any:
-        """Batch, group (Wu and He 2018, arXiv:1803.08494; with one group: layer, with one a channel: instance)."""
+        """Batch normalisation, or group normalisation (Wu and He 2018, arXiv:1803.08494).
+
+        Group normalisation with a single group is layer normalisation, with one group a channel instance normalisation.
+        """
         kind, filters = self.options.normalisation, self._filters(depth)
         if kind == "batch":
             return tf.keras.layers.BatchNormalization(name=f"{name}_bn")

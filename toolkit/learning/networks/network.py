@@ -1,4 +1,4 @@
-"""Segmentation networks that take uint8 images and end in float32 logits."""
+"""Segmentation networks: from uint8 images to float32 logits."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from toolkit.learning.networks.encoders import Parts, build_encoder
 from toolkit.learning.networks.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.networks.rebuilding import all_layers
-from toolkit.learning.networks.registry import build_own, builder_of
+from toolkit.learning.networks.registry import builder_of
 from toolkit.learning.networks.seeded_dropout import DropoutSeed, with_seeded_dropout
 from toolkit.learning.networks.weight_files import (
     LoadedWeights,
@@ -32,10 +32,10 @@ from toolkit.learning.runtime import talking_on_stderr, tf
 class Network:
     """A network with the input preprocessing of its backbone.
 
-    `model` is a tf.keras model from preprocessed float32 NHWC images to float32 logits: masks, then `auxiliary` coarse
-    masks, then presence if there is a presence head. `encoder` has the names of the layers that can be frozen,
-    `heads` of those whose shape depends on the number of classes. `notes` are sentences for the screen about where the
-    initial weights are from.
+    `model` is a tf.keras model from preprocessed float32 NHWC images to float32 logits: the masks, then `auxiliary`
+    coarse masks, then the presence if there is a presence head. `encoder` has the names of the layers that can be
+    frozen, `heads` those of the layers whose shape depends on the number of classes. `notes` are sentences for the
+    screen about the origin of the initial weights.
     """
 
     model: Any
@@ -47,16 +47,16 @@ class Network:
     notes: tuple[str, ...] = ()
 
     def outputs(self, images: Any, training: bool | None = None) -> Outputs:
-        """What the network gives for images `uint8 (batch, height, width, channels)`.
+        """The outputs for images `uint8 (batch, height, width, channels)`.
 
-        Without `training` it is for Keras to say, where the outputs become those of a model.
+        With `training` None, Keras decides: for symbolic inputs that become part of another model.
         """
         tensors = tf.nest.flatten(self.model(self.preprocess(tf.cast(images, tf.float32)), training=training))
         masks, rest = tensors[: 1 + self.auxiliary], tensors[1 + self.auxiliary :]
         return Outputs(masks[0], tuple(masks[1:]), rest[0] if rest else None)
 
     def logits(self, images: Any, training: bool) -> Any:
-        """The masks alone: logits `float32 (batch, height, width, classes)`."""
+        """The logits of the masks alone, `float32 (batch, height, width, classes)`."""
         return self.outputs(images, training).logits
 
     def draw_dropout(self, seed: int) -> None:
@@ -64,46 +64,46 @@ class Network:
         self.dropout_seed.set(seed)
 
     def freeze_encoder(self, frozen: bool) -> None:
-        """Freeze the encoder or thaw it.
+        """Freeze or unfreeze the encoder.
 
-        Frozen weights do not change. Frozen batch normalisation works, in training too, with its stored statistics and
-        does not update them. A compiled training step keeps what it was traced with: make it anew.
+        Frozen weights do not change in training. Frozen batch normalisation uses its stored statistics, in training
+        too, and does not update them. A compiled training step keeps the state it was compiled with: compile a new one.
 
         Raises:
-            NetworkError: nobody knows which layers the encoder of this network has.
+            NetworkError: the architecture is the user's own, so that its encoder is unknown.
         """
         if not self.encoder:
             raise NetworkError(
-                "freeze_encoder: an own architecture has no encoder that could be told from the rest",
-                "Set trainable = False on layers in the function that builds it.",
+                "freeze_encoder is not supported for architectures of plugins, whose encoder is unknown",
+                "Set trainable = False on layers in the function that builds the network.",
             )
         for name in self.encoder:
             self.model.get_layer(name).trainable = not frozen
 
     @property
     def trainable_variables(self) -> list[Any]:
-        """What training changes: all but what is frozen and the statistics of batch normalisation."""
+        """The variables that training changes: neither frozen ones nor batch-norm statistics."""
         return list(self.model.trainable_variables)
 
     def save_weights(self, path: Path) -> None:
-        """Write the weights, and nothing that could run code."""
+        """Write the weights alone: the file holds no code."""
         write_weights(path, self.model)
 
     def load_weights(self, path: Path) -> None:
-        """Read weights that `save_weights` has written for the same network.
+        """Load a file that `save_weights` has written for the same network.
 
         Raises:
-            WeightsError: they are damaged or belong to another network.
+            WeightsError: the file is missing, damaged, or belongs to another network.
         """
         load_exactly(self.model, _stored(path), path)
 
     def load_initial_weights(self, path: Path) -> LoadedWeights:
-        """Begin with the weights of another run or file, for every layer that both have by name.
+        """Load the weights of every layer that a file has by the same name.
 
-        The layers that end in the classes are left as they are where the file has another number of classes.
+        Heads keep their weights if the file has another number of classes.
 
         Raises:
-            WeightsError: no layer is shared, or one has another shape.
+            WeightsError: the file is missing or damaged, shares no layer, or has a layer of another shape.
         """
         return load_shared(self.model, _stored(path), path, self.heads)
 
@@ -111,11 +111,14 @@ class Network:
 def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[..., Any]] = NO_PLUGINS) -> Network:
     """Build a network with initial weights that derive from `seed`.
 
-    `plugins` has the user's architectures by the names that the configuration uses.
+    Args:
+        spec: the architecture, its options, and its input and output.
+        seed: numbers that determine the initial weights.
+        plugins: the user's architectures by name.
 
     Raises:
-        NetworkError: this architecture, backbone and shape do not go together.
-        WeightsError: the encoder's weights cannot be had.
+        NetworkError: the network cannot be built from this architecture, backbone and shape.
+        WeightsError: the encoder weights cannot be downloaded or read.
     """
     _begin(seed)
     weights, notes = _published_weights(spec)
@@ -132,18 +135,18 @@ def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[
 
 
 def _begin(seed: tuple[int, ...]) -> None:
-    """Let weights derive from the seed alone, and the numbers in the names of layers from the network alone."""
+    """Make weights depend on the seed alone, and the numbers in layer names on the network alone."""
     tf.keras.backend.reset_uids()
     tf.keras.utils.set_random_seed(derived_seed("initial weights", *seed))
 
 
 def _published_weights(spec: NetworkSpec) -> tuple[str | None, list[str]]:
-    """The word by which the library knows the weights of an encoder, and what to say about it."""
+    """The name of an encoder's published weights in segmentation-models, and notes about them."""
     if not has_backbone(spec.architecture) or spec.encoder_weights not in ("imagenet", "pascal_voc"):
         return None, []
     if spec.encoder_weights == "pascal_voc":
         return "imagenet", [
-            f"encoder_weights: {spec.backbone} has no weights of pascal_voc, those of imagenet are taken instead"
+            f"encoder_weights: {spec.backbone} has no pascal_voc weights; using imagenet weights instead"
         ]
     return "imagenet", []
 
@@ -153,7 +156,7 @@ def _parts(spec: NetworkSpec, weights: str | None, plugins: Mapping[str, Callabl
     if options is None:
         if spec.architecture not in plugins:
             raise NetworkError(f"the architecture {spec.architecture} was not loaded")
-        return build_own(spec, plugins[spec.architecture])
+        return _parts_of_plugin(spec, plugins[spec.architecture])
     try:
         check_shape(spec.architecture, options, spec.shape)
     except ValueError as error:
@@ -162,8 +165,41 @@ def _parts(spec: NetworkSpec, weights: str | None, plugins: Mapping[str, Callabl
         return builder_of(spec.architecture)(spec, options, weights)
 
 
+def _parts_of_plugin(spec: NetworkSpec, function: Callable[..., Any]) -> Parts:
+    """The parts of a network that the user's function builds.
+
+    The function is called with shape and classes, and by name with backbone, encoder_weights and the options. It
+    returns a functional `tf.keras.Model` from pixel values `float32 (batch, height, width, channels)`, 0–255, to
+    logits.
+
+    Raises:
+        NetworkError: the function returns something else.
+    """
+    model = function(
+        spec.shape, spec.classes, backbone=spec.backbone, encoder_weights=spec.encoder_weights, **spec.options
+    )
+    where = f"the architecture {spec.architecture}"
+    if not isinstance(model, tf.keras.Model) or not getattr(model, "inputs", None):
+        raise NetworkError(
+            f"{where} returned {type(model).__name__}, expected a functional tf.keras.Model",
+            "End the function with return tf.keras.Model(inputs, logits).",
+        )
+    output = (*spec.shape[:2], spec.classes)
+    for what, found, wanted in (("input", model.input_shape, spec.shape), ("output", model.output_shape, output)):
+        if not isinstance(found, tuple) or found[1:] != tuple(wanted):
+            raise NetworkError(f"{where} has {what} shape {found}, expected (None, {', '.join(map(str, wanted))})")
+    return Parts(model.input, model.output, _coarsest_features(model), ())
+
+
+def _coarsest_features(model: Any) -> Any:
+    """The last features `(batch, height, width, channels)` with the smallest sides."""
+    outputs = [layer.output for layer in model.layers if isinstance(layer.output_shape, tuple)]
+    features = [output for output in outputs if len(output.shape) == 4 and None not in output.shape[1:]]
+    return min(reversed(features), key=lambda output: output.shape[1] * output.shape[2])
+
+
 def _assembled(parts: Parts, spec: NetworkSpec) -> Any:
-    """One model of all outputs, which are float32 whatever the layers compute in."""
+    """One model with all outputs, which are float32 even if the layers compute in half precision."""
     layers = tf.keras.layers
     masks = [
         layers.Activation("linear", dtype="float32", name=f"float32_logits{number or ''}")(tensor)
@@ -176,7 +212,7 @@ def _assembled(parts: Parts, spec: NetworkSpec) -> Any:
 
 
 def _load_encoder(model: Any, encoder: tuple[str, ...], spec: NetworkSpec, weights: str | None) -> list[str]:
-    """Give a network the weights of a file, or of an encoder for three channels; returns what to say about it."""
+    """Load encoder weights from a file, or adapt published ones to other channels; returns notes about them."""
     file = spec.encoder_weights if isinstance(spec.encoder_weights, Path) else None
     adapt = weights is not None and spec.shape[2] != 3
     if not has_backbone(spec.architecture) or not (file or adapt):
@@ -201,7 +237,7 @@ def _load_encoder(model: Any, encoder: tuple[str, ...], spec: NetworkSpec, weigh
 
 
 def _preprocess(spec: NetworkSpec) -> Callable[[Any], Any]:
-    """What pixel values, 0 to 255, go through: the backbone's, to -1 to 1 without one, nothing for own networks."""
+    """The preprocessing of pixel values 0–255: that of the backbone; without one, to -1–1; none for plugins."""
     if has_backbone(spec.architecture):
         return preprocessing(str(spec.backbone), spec.shape[2], spec.first_convolution)
     if spec.architecture in ARCHITECTURES:
@@ -210,7 +246,7 @@ def _preprocess(spec: NetworkSpec) -> Callable[[Any], Any]:
 
 
 def _heads(model: Any) -> tuple[str, ...]:
-    """The last layers with weights before each output."""
+    """Names of the last layers with weights before each output."""
     found: set[str] = set()
     waiting = [model.get_layer(name) for name in model.output_names]
     while waiting:
@@ -231,7 +267,7 @@ def _stored(path: Path) -> Any:
 
 @contextmanager
 def _explained(spec: NetworkSpec) -> Iterator[None]:
-    """Make what the library raises an error that a user can mend."""
+    """Turn errors of segmentation-models and Keras into errors that say what to do."""
     try:
         yield
     except ToolkitError:
@@ -254,8 +290,8 @@ def _is_download_failure(error: BaseException) -> bool:
 def _download_error(backbone: str, error: BaseException) -> WeightsError:
     return WeightsError(
         f"encoder_weights: the imagenet weights of {backbone} could not be downloaded: {_first_line(error)}",
-        "Either start from random weights with --set encoder_weights=null,\n"
-        "or download a weight file elsewhere and name it: --set encoder_weights=path/to/file.h5",
+        "Start from random weights: --set encoder_weights=null\n"
+        "Or download a weight file on another machine and name it: --set encoder_weights=path/to/file.h5",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a network gives for a batch."""
+"""The outputs of a network for a batch."""
 
 from typing import Any, NamedTuple
 
@@ -9,9 +9,9 @@ Tensor = Any
 class Outputs(NamedTuple):
     """Outputs of a network, all float32 logits.
 
-    `logits` is (batch, height, width, classes). `auxiliary` has tensors of the same shape, from coarse levels of the
-    decoder, for deep supervision. `presence` is (batch, classes): whether each class occurs in the image at all, from
-    a presence head.
+    `logits` is (batch, height, width, classes). `auxiliary` has tensors of the same shape from coarse levels of the
+    decoder, for deep supervision. `presence` is (batch, classes), from a presence head: whether each class occurs in
+    the image.
     """
 
     logits: Tensor

@@ -1,4 +1,4 @@
-"""The same network with some of its layers replaced."""
+"""Networks rebuilt with some of their layers replaced."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +10,9 @@ Layer = Any
 
 
 def rebuilt(model: Any, replace: Callable[[Layer], Layer]) -> Any:
-    """A functional model whose layers are what `replace` gives for each, and share their weights where it gives back
-    the same.
+    """A functional model with each layer replaced by what `replace` returns, also inside nested functional models.
 
-    Layers inside nested functional models are replaced too.
+    Layers that `replace` returns unchanged are shared with the model, weights included.
     """
 
     def one(layer: Layer) -> Layer:
@@ -24,5 +23,5 @@ def rebuilt(model: Any, replace: Callable[[Layer], Layer]) -> Any:
 
 
 def all_layers(model: Any) -> list[Layer]:
-    """Every layer of a model, those inside layers and nested models too."""
+    """Every layer of a model, including those inside layers and nested models."""
     return [module for module in model.submodules if isinstance(module, tf.keras.layers.Layer)]

@@ -1,4 +1,4 @@
-"""RefineNet: blocks that refine features of the encoder from coarse to fine."""
+"""RefineNet: blocks that refine the features of an encoder from coarse to fine."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def _features(options: RefineNetOptions, encoder: object, backbone: str) -> list
 
 
 def _block(options: RefineNetOptions, features: Sequence[Tensor], coarser: Tensor | None, name: str) -> Tensor:
-    """Residual units on each input, their fusion, chained pooling, and a residual unit at the end."""
+    """Residual units on each input, their fusion, chained pooling, and one residual unit at the end."""
     inputs = []
     for number, feature in enumerate(features):
         filters = max(_FEWEST_FILTERS, feature.shape[-1] // options.reduce_channel_scale)
@@ -63,24 +63,24 @@ def _block(options: RefineNetOptions, features: Sequence[Tensor], coarser: Tenso
 
 
 def _residual_units(options: ResidualUnitOptions, x: Tensor, units: int, name: str) -> Tensor:
-    """Residual convolution units: twice ReLU and convolution, added to what came in."""
+    """Residual convolution units: ReLU and convolution, twice, added to the input."""
     filters = x.shape[-1]
     for unit in range(units):
         y = x
-        for part in ("a", "b"):
-            place = f"{name}_rcu{unit}{part}"
+        for half in ("a", "b"):
+            place = f"{name}_rcu{unit}{half}"
             if options.batch_norm:
                 y = tf.keras.layers.BatchNormalization(name=f"{place}_bn")(y)
             y = tf.keras.layers.ReLU(name=f"{place}_relu")(y)
-            y = _convolution(y, filters, options.kernel_size, place, added=part == "b")
+            y = _convolution(y, filters, options.kernel_size, place, added=half == "b")
         x = tf.keras.layers.Add(name=f"{name}_rcu{unit}_add")([x, y])
     return x
 
 
 def _fused(options: FusionOptions, inputs: Sequence[Tensor], name: str) -> Tensor:
-    """Multi-resolution fusion: all inputs to the fewest channels and the finest resolution, then their sum.
+    """Multi-resolution fusion: the sum of all inputs, brought to the fewest channels and the finest resolution.
 
-    One input alone goes on as it is, as in the paper.
+    A single input is passed on unchanged, as in the paper.
     """
     if len(inputs) == 1:
         return inputs[0]
@@ -99,7 +99,7 @@ def _fused(options: FusionOptions, inputs: Sequence[Tensor], name: str) -> Tenso
 
 
 def _chained_pooling(options: PoolingOptions, x: Tensor, name: str) -> Tensor:
-    """Chained residual pooling: each pooling works on the one before, and all are added to what came in."""
+    """Chained residual pooling: each pooling takes the result of the one before, and all are added to the input."""
     x = tf.keras.layers.ReLU(name=f"{name}_crp_relu")(x)
     paths, path = [x], x
     for number in range(options.pools):
@@ -112,21 +112,21 @@ def _chained_pooling(options: PoolingOptions, x: Tensor, name: str) -> Tensor:
 
 
 def _convolution(x: Tensor, filters: int, kernel: int, name: str, *, added: bool = False) -> Tensor:
-    """A convolution; what is `added` to its input begins small, because without normalisation the sums would grow."""
+    """A convolution; one that is `added` to its input begins small, or sums would grow without normalisation."""
     scale = _ADDED_SCALE if added else 1.0
     initial = tf.keras.initializers.VarianceScaling(scale, mode="fan_avg", distribution="uniform")
     return tf.keras.layers.Conv2D(filters, kernel, padding="same", kernel_initializer=initial, name=f"{name}_conv")(x)
 
 
 def _factors(x: Tensor, height: int, width: int, where: str) -> tuple[int, int]:
-    """By how much a tensor is enlarged to reach a size.
+    """The whole factors by which the sides of a tensor are enlarged to a size.
 
     Raises:
-        NetworkError: it is larger, or no whole number does it.
+        NetworkError: the size is not a multiple of the sides of the tensor.
     """
     if height % x.shape[1] or width % x.shape[2]:
         raise NetworkError(
-            f"refine_net_blocks: features of {x.shape[1]}×{x.shape[2]} do not go into {height}×{width} of {where}",
-            "Take layers whose sides are the input's divided by a power of 2.",
+            f"refine_net_blocks: features of {x.shape[1]}×{x.shape[2]} do not divide the {height}×{width} of {where}",
+            "Use layers whose sides are those of the input divided by a power of 2.",
         )
     return height // x.shape[1], width // x.shape[2]

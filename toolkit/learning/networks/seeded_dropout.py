@@ -1,5 +1,6 @@
-"""Dropout whose masks derive from a seed alone, so that a run that was broken off draws them again."""
+"""Dropout whose masks derive from a seed alone, so that an interrupted run draws the same masks again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from toolkit.errors import NetworkError
@@ -8,24 +9,24 @@ from toolkit.learning.runtime import tf
 
 
 class DropoutSeed:
-    """The seed of all masks of a network's next batch.
+    """The seed of all dropout masks of a network for its next batch.
 
-    It is no weight: nothing stores it, because it is set before every batch.
+    It is not stored with the weights, because it is set before every batch.
     """
 
     def __init__(self) -> None:
         self.variable = tf.Variable(0, trainable=False, dtype=tf.int32, name="dropout_seed")
 
     def set(self, seed: int) -> None:
-        """Take a seed from 0 to 2**31 - 1."""
+        """Set the seed, 0 to 2**31 - 1."""
         self.variable.assign(seed)
 
 
 class SeededDropout(tf.keras.layers.Layer):  # type: ignore[misc] # TensorFlow has no types
-    """Dropout (Srivastava et al. 2014): in training, sets a share of the values to 0 and scales the others up.
+    """Dropout (Srivastava et al. 2014): in training, sets a share of the values to 0 and scales up the others.
 
-    The mask is a function of the seed, of the number of the layer, and of the replica where several train together.
-    `noise_shape` has one entry for each axis: 1 where the mask is the same along it, None where it is drawn for each.
+    The mask is a function of the seed, the number of the layer, and the replica if several train together.
+    `noise_shape` has one entry for each axis: 1 where the mask is constant along the axis, None where it varies.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class SeededDropout(tf.keras.layers.Layer):  # type: ignore[misc] # TensorFlow h
         context = tf.distribute.get_replica_context()
         replica = 0 if context is None else context.replica_id_in_sync_group
         stream = tf.stack([tf.convert_to_tensor(self._drawn_from.variable), self.number + 65536 * replica])
-        # The draw is in float32 whatever the inputs are, and its algorithm named: both devices then draw the same.
+        # Drawn in float32 by a named algorithm, so that every device and every input type gets the same mask.
         drawn = tf.random.stateless_uniform(self._mask_shape(inputs), stream, alg="philox")
         mask = tf.cast(drawn >= self.rate, tf.float32) / (1 - self.rate)
         return inputs * tf.cast(mask, inputs.dtype)
@@ -63,7 +64,7 @@ def with_seeded_dropout(model: Any) -> tuple[Any, DropoutSeed]:
     """A functional model with every dropout layer replaced by a `SeededDropout`; other layers and weights are shared.
 
     Raises:
-        NetworkError: another layer draws at random, which no restart could repeat.
+        NetworkError: another layer draws at random, so that a run could not be resumed with the same result.
     """
     seed = DropoutSeed()
     numbers: dict[int, int] = {}
@@ -76,14 +77,16 @@ def with_seeded_dropout(model: Any) -> tuple[Any, DropoutSeed]:
             layer.rate, _noise_shape(layer), seed, number, name=layer.name, dtype=layer.dtype_policy
         )  # fmt: skip
 
-    if any(isinstance(layer, tf.keras.layers.Dropout) and layer.rate for layer in all_layers(model)):
+    layers = all_layers(model)
+    if any(isinstance(layer, tf.keras.layers.Dropout) and layer.rate for layer in layers):
         model = rebuilt(model, replace)
-    _refuse_other_draws(model)
+        layers = all_layers(model)
+    _refuse_other_draws(layers)
     return model, seed
 
 
 def _noise_shape(layer: Layer) -> tuple[int | None, ...] | None:
-    """What the mask of a Keras layer has in common along each axis."""
+    """The `noise_shape` of a Keras dropout layer."""
     if isinstance(layer, tf.keras.layers.SpatialDropout1D):
         return (None, 1, None)
     if isinstance(layer, tf.keras.layers.SpatialDropout2D):
@@ -93,12 +96,13 @@ def _noise_shape(layer: Layer) -> tuple[int | None, ...] | None:
     return None if layer.noise_shape is None else tuple(layer.noise_shape)
 
 
-def _refuse_other_draws(model: Any) -> None:
-    for layer in all_layers(model):
+def _refuse_other_draws(layers: Sequence[Layer]) -> None:
+    for layer in layers:
         draws = isinstance(layer, tf.keras.__internal__.layers.BaseRandomLayer)
         if draws and getattr(layer, "rate", None) != 0:
             raise NetworkError(
-                f"the layer {layer.name} ({type(layer).__name__}) draws at random, and no restart could repeat it",
-                "Use tf.keras.layers.Dropout or SpatialDropout2D, as layers of a functional model: they are replaced "
-                "by ones that can.",
+                f"the layer {layer.name} ({type(layer).__name__}) draws at random, and a resumed run could not repeat "
+                "its draws",
+                "Use tf.keras.layers.Dropout or SpatialDropout2D as layers of a functional model; the toolkit replaces "
+                "them by layers with repeatable draws.",
             )

@@ -1,7 +1,7 @@
-"""Files of weights: written and read by the names of the layers, fitted to a network by names and shapes."""
+"""Weight files: written and read by layer names, and fitted to a network by names and shapes."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,22 +10,21 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.errors import WeightsError
+from toolkit.errors import WeightsError, listing
 from toolkit.files.disk.writing import new_path
 from toolkit.learning.networks.rebuilding import Layer
 
 LayerWeights = dict[str, list[npt.NDArray[Any]]]
-"""The arrays of each layer that has any, by its name."""
+"""The arrays of each layer that has weights, by its name."""
 
 _ATTRIBUTE_BYTES = 60_000
 
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """How many of a network's layers took weights from a file, and which were left as they were.
+    """How many layers of a network took weights from a file, and which kept their own.
 
-    `heads` are layers left at their initial weights because the file's have another number of classes; `missing` are
-    those that the file does not have.
+    `heads` kept their initial weights because the file has another number of classes; `missing` are not in the file.
     """
 
     loaded: int
@@ -37,17 +36,17 @@ class LoadedWeights:
         """One sentence for the screen."""
         text = f"weights of {self.loaded} of {self.layers} layers"
         if self.heads:
-            text += f"; {_some(self.heads)} left at initial weights: another number of classes"
-        return text + (f"; not in the file: {_some(self.missing)}" if self.missing else "")
+            text += f"; {listing(self.heads)} keep initial weights, because the number of classes differs"
+        return text + (f"; not in the file: {listing(self.missing)}" if self.missing else "")
 
 
 def weighted_layers(model: Any) -> list[Layer]:
-    """The layers of a model that have weights, in its order; a nested model counts as one layer."""
+    """The layers of a model that have weights, in order; a nested model counts as one layer."""
     return [layer for layer in model.layers if layer.weights]
 
 
 def write_weights(path: Path, model: Any) -> None:
-    """Write an HDF5 file in the layout of Keras 2, which its `load_weights(by_name=True)` reads too."""
+    """Write an HDF5 file in the layout of Keras 2, which `load_weights(by_name=True)` of Keras can also read."""
     with new_path(path) as temporary, h5py.File(temporary, "w") as file:
         layers = weighted_layers(model)
         file.attrs["keras_version"] = "2"
@@ -62,19 +61,19 @@ def write_weights(path: Path, model: Any) -> None:
 
 
 def read_weights(path: Path) -> LayerWeights:
-    """Read an HDF5 file of Keras 2 or of `write_weights`, in the order in which it names the layers.
+    """Read an HDF5 file of Keras 2 or of `write_weights`; the layers keep the order of the file.
 
     Raises:
         FileNotFoundError: there is no such file.
-        WeightsError: it is damaged, or its layers have no names of their own.
+        WeightsError: the file is damaged, or in the layout of Keras 3.
     """
     try:
         with h5py.File(path) as file:
             root = file.get("model_weights", file)
             if "_layer_checkpoint_dependencies" in root or "layers" in root:
                 raise WeightsError(
-                    f"{path} is in the layout of Keras 3, in which layers are numbered instead of named",
-                    "Save the network's weights as a .h5 file of Keras 2 (save_format='h5').",
+                    f"{path} is in the layout of Keras 3, which numbers layers instead of naming them",
+                    "Save the weights as a .h5 file of Keras 2 (save_format='h5').",
                 )
             names = _read_names(root, "layer_names") or sorted(root)
             read = {name: _read_layer(root[name]) for name in names if isinstance(root[name], h5py.Group)}
@@ -86,10 +85,10 @@ def read_weights(path: Path) -> LayerWeights:
 
 
 def load_exactly(model: Any, stored: LayerWeights, path: Path) -> None:
-    """Give a model the weights of a file that has exactly its layers.
+    """Load the weights of a file that has exactly the layers of the model.
 
     Raises:
-        WeightsError: with the first layer that differs.
+        WeightsError: the file has other layers or shapes; the message names the first difference.
     """
     layers = weighted_layers(model)
     expected = {layer.name: _shapes(layer.weights) for layer in layers}
@@ -97,18 +96,24 @@ def load_exactly(model: Any, stored: LayerWeights, path: Path) -> None:
     if problem:
         raise WeightsError(
             f"{path} does not fit the network: {problem}",
-            "The network was another one when these weights were made. Train again (tk fit EXPERIMENT --restart), or "
-            "take them as a start of another network: initial_weights.",
+            "These weights were made with another network. Train again (tk fit EXPERIMENT --restart), or use the file "
+            "as initial_weights of the new network.",
         )
     for layer in layers:
         layer.set_weights(stored[layer.name])
 
 
 def load_shared(model: Any, stored: LayerWeights, path: Path, heads: Collection[str]) -> LoadedWeights:
-    """Give a model the weights of those layers that a file has too; `heads` may have another number of classes there.
+    """Load the weights of the layers that a model and a file share.
+
+    Args:
+        model: the model.
+        stored: the weights of the file.
+        path: of the file, for messages.
+        heads: names of the layers that may have another number of classes in the file; they then keep their weights.
 
     Raises:
-        WeightsError: no layer is shared, or one has another shape.
+        WeightsError: no layer is shared, or a layer other than the heads has another shape.
     """
     layers = weighted_layers(model)
     shared = [layer for layer in layers if layer.name in stored]
@@ -126,9 +131,9 @@ def load_shared(model: Any, stored: LayerWeights, path: Path, heads: Collection[
     fitting = [layer for layer in shared if layer.name not in left]
     if not fitting:
         raise WeightsError(
-            f"{path}: no layer there has the name of one of the network; it has {_some(list(stored))}, the network "
-            f"{_some([layer.name for layer in layers])}",
-            "Take the weights of a network with the same architecture or backbone.",
+            f"{path} shares no layer name with the network: the file has {_some(stored)}, the network "
+            f"{_some(layer.name for layer in layers)}",
+            "Use weights of a network with the same architecture or backbone.",
         )
     for layer in fitting:
         layer.set_weights(stored[layer.name])
@@ -137,18 +142,19 @@ def load_shared(model: Any, stored: LayerWeights, path: Path, heads: Collection[
 
 
 def load_encoder_file(encoder: Any, backbone: str, path: Path) -> LoadedWeights:
-    """Give an encoder the weights of a file: in order, if all shapes agree in order, by name otherwise.
+    """Load the weights of a file into an encoder: in order if all shapes agree in order, otherwise by name.
 
-    Published weights may have other names for the same layers (those that Keras numbers), hence the first rule.
+    Loading in order is for published weights, whose layers may have other names (those that Keras numbers).
 
     Raises:
-        WeightsError: under half of the encoder's layers get weights, or a layer's shape differs.
+        WeightsError: the file is missing or damaged, fits less than half of the layers, or has a layer of another
+            shape.
     """
     try:
         stored = read_weights(path)
     except FileNotFoundError as error:
         raise WeightsError(
-            f"encoder_weights: there is no file {path}", "Allowed are imagenet, null, or the path of an .h5 file."
+            f"encoder_weights: there is no file {path}", "Use imagenet, null, or the path of an .h5 file."
         ) from error
     except WeightsError as error:
         raise WeightsError(f"encoder_weights: {error.message}", error.advice) from error
@@ -159,12 +165,11 @@ def load_encoder_file(encoder: Any, backbone: str, path: Path) -> LoadedWeights:
         return LoadedWeights(len(layers), len(layers))
     shared = [layer for layer in layers if layer.name in stored]
     if 2 * len(shared) < len(layers):
-        found = f"only {len(shared)} of" if shared else "no layer in it has the name of one of"
         missing = [layer.name for layer in layers if layer.name not in stored]
         raise WeightsError(
-            f"encoder_weights: {path} is not of {backbone}: {found} its {len(layers)} layers; the file has "
-            f"{_some(list(stored))}, the encoder also {_some(missing)}",
-            "Take the weights of this backbone, or the backbone of these weights.",
+            f"encoder_weights: {path} does not fit {backbone}: it has {len(shared) or 'none'} of the {len(layers)} "
+            f"layers. The file has {_some(stored)}; missing are {_some(missing)}.",
+            "Use weights of this backbone, or the backbone that the weights belong to.",
         )
     try:
         return load_shared(encoder, stored, path, ())
@@ -175,15 +180,15 @@ def load_encoder_file(encoder: Any, backbone: str, path: Path) -> LoadedWeights:
 def _first_difference(expected: Mapping[str, Any], received: Mapping[str, Any]) -> str:
     for name, shapes in expected.items():
         if name not in received:
-            return f"it has no layer {name}"
+            return f"the file has no layer {name}"
         if received[name] != shapes:
             return f"layer {name} has shapes {_list(received[name])}, expected {_list(shapes)}"
     unknown = [name for name in received if name not in expected]
-    return f"it has layers that the network has not: {_some(unknown)}" if unknown else ""
+    return f"the file has layers that the network does not have: {_some(unknown)}" if unknown else ""
 
 
 def _differ_in_classes(expected: Sequence[tuple[int, ...]], received: Sequence[tuple[int, ...]]) -> bool:
-    """Whether two lists of shapes differ in their last axes only."""
+    """Whether two lists of shapes are equal except for their last axes."""
     return [shape[:-1] for shape in expected] == [shape[:-1] for shape in received]
 
 
@@ -195,9 +200,8 @@ def _list(shapes: Sequence[tuple[int, ...]]) -> str:
     return ", ".join("×".join(map(str, shape)) or "one number" for shape in shapes)
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return (", ".join(names[:3]) or "none") + more
+def _some(names: Iterable[str]) -> str:
+    return listing(names, at_most=3) or "none"
 
 
 def _read_layer(group: Any) -> list[npt.NDArray[Any]]:
@@ -208,14 +212,14 @@ def _read_layer(group: Any) -> list[npt.NDArray[Any]]:
 
 
 def _write_names(group: Any, attribute: str, names: Sequence[str]) -> None:
-    """Write names as an attribute, as several where HDF5 would find it too long (64 KiB), as Keras does."""
+    """Write names as an attribute, or as several attributes above the 64 KiB of HDF5, as Keras does."""
     array = np.array([name.encode() for name in names])
-    parts = math.ceil(array.nbytes / _ATTRIBUTE_BYTES)
-    if parts <= 1:
+    count = math.ceil(array.nbytes / _ATTRIBUTE_BYTES)
+    if count <= 1:
         group.attrs[attribute] = array
     else:
-        for number, part in enumerate(np.array_split(array, parts)):
-            group.attrs[f"{attribute}{number}"] = part
+        for number, some in enumerate(np.array_split(array, count)):
+            group.attrs[f"{attribute}{number}"] = some
 
 
 def _read_names(group: Any, attribute: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Callbacks at the end of epochs: what stops a stage early or lowers its learning rate."""
+"""Callbacks at the end of epochs, which stop a stage early or lower its learning rate."""
 
 import json
 import math
@@ -20,26 +20,26 @@ _LOSSES = ("loss", "val_loss")
 
 
 class Callback(Protocol):
-    """What the training loop calls at the end of each epoch.
+    """What training calls at the end of each epoch.
 
-    Law: a callback that was restored from the state of an epoch goes on as if nothing had happened.
+    A callback that is restored from the state of an epoch must continue as if training had not been interrupted.
     """
 
     @property
     def factor(self) -> float:
-        """What the schedule's learning rate is multiplied by from now on."""
+        """The factor by which the learning rate of the schedule is multiplied from now on."""
 
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
-        """Take note of an epoch (counted from 0) and its values; a text ends the stage and says why.
+        """Take the values of an epoch, counted from 0; a returned text ends the stage and says why.
 
-        `values` has `loss`, `val_loss` where there is one, and every metric by its name without `val_`.
+        `values` has `loss`, `val_loss`, and every metric by its name without `val_`.
         """
 
     def state(self) -> dict[str, Any]:
-        """All that the callback remembers, for JSON."""
+        """The state of the callback, as plain data for JSON."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Remember what `state` gave."""
+        """Take a state that `state` has returned."""
 
 
 class StopEarly:
@@ -70,7 +70,7 @@ class StopEarly:
         return {"best": self._best, "best_epoch": self._best_epoch, "wait": self._wait}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Remember what `state` gave."""
+        """Take a state that `state` has returned."""
         self._best, self._best_epoch, self._wait = state["best"], state["best_epoch"], state["wait"]
 
     def _improves(self, current: float) -> bool:
@@ -82,7 +82,7 @@ class StopEarly:
 class LowerOnPlateau:
     """A falling factor of the learning rate with the rules of Keras's ReduceLROnPlateau.
 
-    `lr` is the learning rate that `factor` 1 stands for, against which `min_lr` is held.
+    `lr` is the learning rate at `factor` 1, to which `min_lr` is compared.
     """
 
     def __init__(self, arguments: ReduceLROnPlateau, monitor: str, *, falls: bool, lr: float) -> None:
@@ -93,11 +93,11 @@ class LowerOnPlateau:
 
     @property
     def factor(self) -> float:
-        """What all reductions so far multiply the learning rate by."""
+        """The product of all reductions so far."""
         return self._rate / self._lr
 
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
-        """Count the epochs since the last improvement, and lower the factor when there are too many."""
+        """Count the epochs since the last improvement, and lower the factor after `patience` of them."""
         current = _value_of(self._monitor, values)
         if self._cooldown > 0:
             self._cooldown -= 1
@@ -112,11 +112,11 @@ class LowerOnPlateau:
         return None
 
     def state(self) -> dict[str, Any]:
-        """The best value, the epochs since, those to wait, and the learning rate that the factor makes of `lr`."""
+        """The best value, the epochs since then, the epochs of cooldown left, and the reduced learning rate."""
         return {"best": self._best, "wait": self._wait, "cooldown": self._cooldown, "rate": self._rate}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Remember what `state` gave."""
+        """Take a state that `state` has returned."""
         self._best, self._wait = state["best"], state["wait"]
         self._cooldown, self._rate = state["cooldown"], state["rate"]
 
@@ -126,47 +126,50 @@ class LowerOnPlateau:
         return current > (-math.inf if self._best is None else self._best) + self._arguments.min_delta
 
 
-class OwnCallback:
-    """A callback of the user's, which may have only `epoch_end`; one without `state` remembers nothing.
+class PluginCallback:
+    """A callback of the user, of which only `epoch_end` is required.
 
-    What it gives that nobody can use is a ConfigError: training has begun by then.
+    Invalid values that it returns during training are a ConfigError.
     """
 
     def __init__(self, name: str, callback: Any) -> None:
         if not callable(getattr(callback, "epoch_end", None)):
-            raise ValueError(f"the callback {name} has no method epoch_end(values, epoch)")
+            raise ValueError(f"the callback {name} needs a method epoch_end(values, epoch)")
         if hasattr(callback, "state") != hasattr(callback, "restore"):
             raise ValueError(f"the callback {name} needs both state() and restore(state), or neither")
         self._name, self._callback = name, callback
 
     @property
     def factor(self) -> float:
-        """The user's factor; 1 without one."""
+        """The factor of the user's callback; 1 if it has none."""
         factor = getattr(self._callback, "factor", 1.0)
         if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= float(factor) < math.inf:
             raise ConfigError(
-                f"the callback {self._name} has factor {factor!r}, which no learning rate can be taken times"
+                f"the callback {self._name} has the invalid learning-rate factor {factor!r}: expected a number of at "
+                "least 0"
             )
         return float(factor)
 
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
-        """What the user's callback says."""
+        """Call the user's callback."""
         reason = self._callback.epoch_end(values, epoch)
         if reason is not None and not isinstance(reason, str):
-            raise ConfigError(f"the callback {self._name} returned {reason!r}, expected a text (to stop) or None")
+            raise ConfigError(
+                f"the callback {self._name} returned {reason!r}; expected a text, to stop the stage, or None"
+            )
         return reason
 
     def state(self) -> dict[str, Any]:
-        """The user's state; empty without one."""
+        """The state of the user's callback; empty if it has none."""
         state = self._callback.state() if hasattr(self._callback, "state") else {}
         try:
             kept: dict[str, Any] = json.loads(json.dumps(dict(state)))
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"the callback {self._name}: state() must give plain data for JSON: {error}") from error
+            raise ConfigError(f"the callback {self._name}: state() must return plain data for JSON: {error}") from error
         return kept
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Give the user's callback what its `state` gave."""
+        """Pass the state to the user's callback."""
         if hasattr(self._callback, "restore"):
             self._callback.restore(state)
 
@@ -179,41 +182,45 @@ def build_callbacks(
     lr: float,
     lower_is_better: Collection[str] = (),
 ) -> list[Callback]:
-    """The callbacks of a stage, in order; those that are schedules or only logging have no part in it.
+    """The callbacks of a stage, in order, without those that are schedules or logs.
 
-    `lr` is the stage's learning rate, `plugins` holds the user's classes by name, and `lower_is_better` has the labels
-    of the metrics that mode `auto` lets fall, besides the losses.
+    Args:
+        specs: from the configuration.
+        primary_metric: its label, for callbacks that monitor it by default.
+        plugins: the user's classes by name.
+        lr: the learning rate of the stage.
+        lower_is_better: labels of the metrics that fall when they improve; losses always do.
 
     Raises:
-        ValueError: a class of the user's cannot be made or lacks a method.
+        ValueError: a class of the user cannot be created or lacks a method.
     """
     built: list[Callback] = []
     for spec in specs:
         if isinstance(spec.arguments, Mapping):
-            built.append(OwnCallback(spec.name, _made(spec.name, spec.arguments, plugins)))
+            built.append(PluginCallback(spec.name, _created(spec.name, spec.arguments, plugins)))
         elif isinstance(spec.arguments, Monitoring):
             monitor, mode = monitored_value(spec.arguments.monitor, primary_metric), spec.arguments.mode
             falls = mode == "min" or (mode == "auto" and monitor in (*_LOSSES, *lower_is_better))
-            built.append(_watching(spec, monitor, lr, falls=falls))
+            built.append(_monitoring(spec, monitor, lr, falls=falls))
     return built
 
 
-def _watching(spec: CallbackSpec, monitor: str, lr: float, *, falls: bool) -> Callback:
+def _monitoring(spec: CallbackSpec, monitor: str, lr: float, *, falls: bool) -> Callback:
     if isinstance(spec.arguments, EarlyStopping):
         return StopEarly(spec.arguments, monitor, falls=falls)
     if not isinstance(spec.arguments, ReduceLROnPlateau):
-        raise TypeError(f"nothing is known to watch for {spec.name}")
+        raise TypeError(f"the callback {spec.name} cannot monitor a value")
     return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr)
 
 
-def _made(name: str, arguments: Mapping[str, Any], plugins: Mapping[str, Any]) -> Any:
+def _created(name: str, arguments: Mapping[str, Any], plugins: Mapping[str, Any]) -> Any:
     try:
         return plugins[name](**arguments)
     except TypeError as error:
-        raise ValueError(f"the callback {name} could not be made: {error}") from error
+        raise ValueError(f"the callback {name} could not be created: {error}") from error
 
 
 def _value_of(monitor: str, values: Mapping[str, float]) -> float:
     if monitor not in values:
-        raise ValueError(f"there is no {monitor} to monitor, only {', '.join(values)}")
+        raise ValueError(f"callbacks: there is no {monitor} to monitor; there are {', '.join(values)}")
     return values[monitor]

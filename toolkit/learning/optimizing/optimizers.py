@@ -1,4 +1,4 @@
-"""Optimizers: from their names and arguments to those of Keras, with all their state in `variables`."""
+"""Optimizers of Keras by name and arguments, with all of their state in `variables`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,19 +10,19 @@ from toolkit.learning.plugins import NO_PLUGINS
 from toolkit.learning.runtime import tf
 
 NEVER_DECAYED = (r"(^|/)(bias|gamma|beta)(_\d+)?(:\d+)?$",)
-"""Names of variables that weight decay spares: biases, and what normalisation layers scale and shift by."""
+"""Names of variables without weight decay: biases, and the scales and shifts of normalisation layers."""
 
 
 class Nadam(tf.keras.optimizers.Nadam):  # type: ignore[misc] # tf.keras has no types
-    """Nadam (Dozat 2016) as Keras computes it outside of a graph, with the same result inside of one.
+    """Nadam (Dozat 2016), with the result that Keras gets outside of a graph.
 
-    Keras keeps the product of the momentum's schedule in a variable that is not among `variables`, so that no
-    checkpoint holds it, and multiplies it several times a step in a `tf.function`. Here it follows from the number of
-    the step: the factors 1 - 0.96^i / 2 are 1 in float32 once i exceeds some 500.
+    Keras keeps the product of the momentum schedule in a variable that is not among `variables`, so that checkpoints
+    lack it, and inside a `tf.function` multiplies it several times a step. Here the product is computed from the number
+    of the step. Its factors 1 - 0.96^i / 2 are 1 in float32 for i above 500.
     """
 
     def update_step(self, gradient: Any, variable: Any) -> None:
-        """One step of one variable, for a dense gradient."""
+        """One step of one variable with a dense gradient."""
         dtype, index = variable.dtype, self._index_dict[self._var_key(variable)]
         momentum, velocity = self._momentums[index], self._velocities[index]
         now, beyond = self._beta_1_at(1), self._beta_1_at(2)
@@ -41,7 +41,7 @@ class Nadam(tf.keras.optimizers.Nadam):  # type: ignore[misc] # tf.keras has no 
         return self.beta_1 * (1 - 0.5 * tf.pow(0.96, self._step(ahead)))
 
     def _beta_1_product(self) -> Any:
-        """The product of beta_1 over all steps up to this one, counted from 1."""
+        """The product of the scheduled beta_1 over all steps from 1 to this one."""
         factors = tf.constant(np.cumprod(1 - 0.5 * 0.96 ** np.arange(1, 513)), tf.float32)
         return tf.pow(self.beta_1, self._step(1)) * tf.gather(factors, tf.minimum(self.iterations, 511))
 
@@ -64,25 +64,29 @@ OPTIMIZERS: dict[str, Any] = {
 
 
 def build_optimizer(call: OptimizerCall, lr: float, plugins: Mapping[str, Any] = NO_PLUGINS) -> Any:
-    """A new optimizer (tf.keras.optimizers.Optimizer) at learning rate `lr`, not built yet.
+    """A new optimizer (tf.keras.optimizers.Optimizer) with the learning rate `lr`, not built yet.
 
-    `plugins` holds the user's classes or functions by name; they are called with `learning_rate` and their arguments.
-    Once it is built with the trainable variables, `optimizer.variables` is all of its state but the learning rate,
-    which the schedule assigns at every batch.
+    Once it is built with the trainable variables, `optimizer.variables` is all of its state except the learning rate,
+    which the schedule assigns before every batch.
+
+    Args:
+        call: name and arguments, from the configuration.
+        lr: the learning rate.
+        plugins: the user's classes or functions by name; they are called with `learning_rate` and their arguments.
 
     Raises:
-        ValueError: what the user's name stands for does not take the arguments or gives no optimizer.
+        ValueError: a class or function of the user does not accept the arguments or returns no optimizer.
     """
     if not isinstance(call.arguments, OptimizerArguments):
-        return _own_optimizer(call.name, call.arguments, lr, plugins)
-    # Compiling each variable's update needs tools that a GPU without the CUDA toolkit lacks, and gains little.
+        return _plugin_optimizer(call.name, call.arguments, lr, plugins)
+    # Compiling the update of each variable needs the CUDA toolkit on a GPU, and gains little.
     optimizer = OPTIMIZERS[call.name](learning_rate=lr, jit_compile=False, **call.arguments.model_dump())
     optimizer.exclude_from_weight_decay(var_names=NEVER_DECAYED)
     return optimizer
 
 
 def variables_of(optimizer: Any) -> list[Any]:
-    """All state of a built optimizer but its learning rate, that of loss scaling included."""
+    """The state of a built optimizer except its learning rate, including that of loss scaling."""
     variables = list(optimizer.variables)
     if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
         # Keras leaves these out, and has no public name for the variable of the scale.
@@ -90,11 +94,11 @@ def variables_of(optimizer: Any) -> list[Any]:
     return variables
 
 
-def _own_optimizer(name: str, arguments: Mapping[str, Any], lr: float, plugins: Mapping[str, Any]) -> Any:
+def _plugin_optimizer(name: str, arguments: Mapping[str, Any], lr: float, plugins: Mapping[str, Any]) -> Any:
     try:
         optimizer = plugins[name](learning_rate=lr, **arguments)
     except TypeError as error:
-        raise ValueError(f"the optimizer {name} could not be made: {error}") from error
+        raise ValueError(f"the optimizer {name} could not be created: {error}") from error
     if not isinstance(optimizer, tf.keras.optimizers.Optimizer):
-        raise ValueError(f"{name} gave {type(optimizer).__name__}, expected a tf.keras.optimizers.Optimizer")
+        raise ValueError(f"{name} returned {type(optimizer).__name__}, expected a tf.keras.optimizers.Optimizer")
     return optimizer

@@ -1,4 +1,4 @@
-"""Learning rates over the batches of a stage."""
+"""Learning-rate schedules: the learning rate of each batch of a stage."""
 
 import math
 from bisect import bisect_right
@@ -28,8 +28,8 @@ from toolkit.learning.plugins import NO_PLUGINS, check_call
 class Moment:
     """A batch of a stage, all counted from 0: `batch` of `batches` in epoch `epoch` of `epochs`.
 
-    A rule that counts batches takes every epoch to have as many as this one, so that the learning rate depends on
-    nothing but the moment, whatever was interrupted before.
+    Schedules that count batches assume that every epoch has as many as this one. So the learning rate depends on the
+    moment alone, also after an interruption.
     """
 
     epoch: int
@@ -45,7 +45,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class _Place:
-    """A moment as a leg sees it: time since the leg began and all the time it has, both in epochs."""
+    """A moment within a leg: the time since its start and its length, both in epochs."""
 
     elapsed: float
     length: float
@@ -61,17 +61,23 @@ class _Place:
 def build_schedule(
     schedule: Schedule, lr: float, epochs: int, plugins: Mapping[str, Any] = NO_PLUGINS
 ) -> Callable[[Moment], float]:
-    """The learning rate of every moment of a stage; `plugins` holds the user's functions by name.
+    """A function from the moments of a stage to their learning rates.
 
-    A user's function that gives no learning rate ends in a ConfigError when it is asked.
+    The function raises ConfigError if a function of the user returns no valid learning rate.
+
+    Args:
+        schedule: from the configuration.
+        lr: the learning rate of the stage.
+        epochs: number of epochs of the stage.
+        plugins: the user's functions by name.
 
     Raises:
-        ValueError: the stage is too short, or what the user's name stands for cannot be called.
+        ValueError: the stage is too short for the schedule, or a function of the user cannot be called.
     """
     spans = schedule.spans(epochs)
     first = schedule.legs[0]
     if isinstance(first, PluginSchedule):
-        return _own_schedule(first, lr, plugins)
+        return _plugin_schedule(first, lr, plugins)
     starts = [start for start, _ in spans]
 
     def learning_rate(moment: Moment) -> float:
@@ -83,9 +89,9 @@ def build_schedule(
 
 
 def cycle_ends(schedule: Schedule, epochs: int) -> frozenset[int]:
-    """The epochs, counted from 0, after which a cycle ends and the learning rate jumps or rises again.
+    """The epochs, counted from 0, after which a cycle ends and the learning rate rises again.
 
-    Cycles whose length is given in batches are left out: they end inside epochs.
+    Cycles whose length is given in batches are left out, because they end inside epochs.
     """
     found: set[int] = set()
     for leg, (start, end) in zip(schedule.legs, schedule.spans(epochs), strict=True):
@@ -98,16 +104,18 @@ def cycle_ends(schedule: Schedule, epochs: int) -> frozenset[int]:
     return frozenset(found)
 
 
-def _own_schedule(call: PluginSchedule, lr: float, plugins: Mapping[str, Any]) -> Callable[[Moment], float]:
+def _plugin_schedule(call: PluginSchedule, lr: float, plugins: Mapping[str, Any]) -> Callable[[Moment], float]:
     function = plugins[call.name]
     if not callable(function):
-        raise ValueError(f"{call.name} cannot be called; a schedule is a function (moment, lr) -> learning rate")
+        raise ValueError(f"{call.name} is not callable; a schedule is a function (moment, lr) -> learning rate")
     check_call(call.name, function, ("moment", "lr"), call.arguments)
 
     def learning_rate(moment: Moment) -> float:
         rate = function(moment, lr, **call.arguments)
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < math.inf:
-            raise ConfigError(f"the schedule {call.name} gave {rate!r} as learning rate of {moment}")
+            raise ConfigError(
+                f"the schedule {call.name} returned {rate!r} for {moment}; expected a finite number of at least 0"
+            )
         return float(rate)
 
     return learning_rate
@@ -154,7 +162,7 @@ def _exponential(arguments: Exponential, place: _Place) -> float:
 
 
 def _step_decay(arguments: StepDecay, place: _Place) -> float:
-    # A hair is added: 0.1 + 0.2 epochs must not miss the step at 0.3.
+    # Rounding errors must not delay a step: 0.1 + 0.2 epochs reach a step at 0.3.
     done = place.elapsed + 1e-9
     steps = int(done / arguments.every) if arguments.every else sum(done >= step for step in arguments.at or ())
     return place.lr * math.pow(arguments.factor, steps)
@@ -180,13 +188,13 @@ _RATES: dict[type, Callable[[Any, _Place], float]] = {
     StepDecay: _step_decay,
     CyclicLR: _cyclic,
 }
-"""How each kind of leg computes the learning rate."""
+"""The learning rate of each kind of leg."""
 
 
 def _restarts(arguments: CosineRestarts, start: float, end: float) -> list[float]:
-    """Beginnings of the waves of a leg and the end of the last, in epochs: whole ones but for the leg's own ends.
+    """The starts of the waves of a leg and the end of the last, in epochs; whole numbers except at the ends of the leg.
 
-    With a period the last wave may end after the leg does.
+    With a period, the last wave may end after the leg.
     """
     if arguments.cycles is None:
         return _periods(arguments, start, end)

@@ -1,4 +1,4 @@
-"""Averages of weights over a stage, and the batch-norm statistics that belong to them."""
+"""Averages of weights over a stage, and batch-norm statistics for averaged weights."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,10 +15,10 @@ WeightArrays = list[npt.NDArray[np.float32]]
 
 
 class ExponentialAverage:
-    """A running mean of variables: `decay` of the old mean and the rest of the new value at each update.
+    """A running mean of variables: at each update, `decay` times the old mean plus (1 - `decay`) times the new value.
 
-    The decay of update n, counted from 0, is at most (1 + n) / (10 + n), so that what the stage began with is soon
-    forgotten. Variables that are no floating-point numbers are copied. Make it in the scope of the variables' strategy.
+    The decay of update n, counted from 0, is at most (1 + n) / (10 + n), so that the initial values lose their weight
+    soon. Variables of integer types are copied. Create the average in the scope of the variables' strategy.
     """
 
     def __init__(self, variables: Sequence[Any], decay: float) -> None:
@@ -28,11 +28,11 @@ class ExponentialAverage:
 
     @property
     def variables(self) -> list[Any]:
-        """All state, for the checkpoint: the number of updates, then the means."""
+        """The whole state, for the checkpoint: the number of updates, then the means."""
         return [self._updates, *self._means]
 
     def update(self) -> None:
-        """Take the variables as they are now into the mean; also inside a `tf.function`."""
+        """Add the present values of the variables to the mean; works inside a `tf.function` too."""
         done = tf.cast(self._updates, tf.float32)
         decay = tf.minimum(self._decay, (1 + done) / (10 + done))
         for mean, variable in zip(self._means, self._followed, strict=True):
@@ -43,13 +43,13 @@ class ExponentialAverage:
         self._updates.assign_add(1)
 
     def restart(self) -> None:
-        """Forget everything and begin with the variables as they are now."""
+        """Start again from the present values of the variables."""
         self._updates.assign(0)
         for mean, variable in zip(self._means, self._followed, strict=True):
             mean.assign(variable.read_value())
 
     def weights(self) -> WeightArrays:
-        """The mean of each variable, in their order."""
+        """The mean of each variable, in order."""
         return [mean.numpy() for mean in self._means]
 
 
@@ -57,16 +57,16 @@ class StochasticAverage:
     """The plain mean of the weights that were added, in float32; `count` and `mean` are all of its state."""
 
     def __init__(self, count: int = 0, mean: Sequence[npt.NDArray[np.float32]] = ()) -> None:
-        self.count, self.mean = count, [np.array(part) for part in mean]
+        self.count, self.mean = count, [np.array(array) for array in mean]
 
     def add(self, weights: Sequence[npt.NDArray[np.float32]]) -> None:
-        """Take the weights of one more epoch into the mean.
+        """Add the weights of one more epoch to the mean.
 
         Raises:
-            ValueError: their shapes are not those of the mean.
+            ValueError: the shapes differ from those of the mean.
         """
         if self.count == 0:
-            self.mean = [np.array(part) for part in weights]
+            self.mean = [np.array(array) for array in weights]
         else:
             _check_shapes(self.mean, weights)
             share = np.float32(1 / (self.count + 1))
@@ -78,43 +78,46 @@ class StochasticAverage:
 
 
 def first_averaged_epoch(start: float, epochs: int) -> int:
-    """The epoch, counted from 0, whose weights are the first in a stochastic average that begins at a share `start`."""
+    """The first epoch, counted from 0, of a stochastic average that starts after a share `start` of the epochs."""
     return min(epochs - 1, math.ceil(start * epochs - 1e-9))
 
 
 def soup(members: Sequence[Sequence[npt.NDArray[np.float32]]]) -> WeightArrays:
     """The mean of several networks' weights (Wortsman et al. 2022, arXiv:2203.05482), computed in float64.
 
-    Weights that are no floating-point numbers come from the first.
+    Weights of integer types are those of the first network.
 
     Raises:
-        ValueError: there are none, or their shapes differ.
+        ValueError: there are no networks, or their shapes differ.
     """
     if not members:
         raise ValueError("a soup needs the weights of at least one network")
     for member in members[1:]:
         _check_shapes(members[0], member)
     return [
-        np.mean(parts, axis=0, dtype=np.float64).astype(parts[0].dtype)
-        if np.issubdtype(parts[0].dtype, np.floating)
-        else np.array(parts[0])
-        for parts in zip(*members, strict=True)
+        np.mean(arrays, axis=0, dtype=np.float64).astype(arrays[0].dtype)
+        if np.issubdtype(arrays[0].dtype, np.floating)
+        else np.array(arrays[0])
+        for arrays in zip(*members, strict=True)
     ]
 
 
 def reestimate_batch_norm(model: Any, batches: Iterable[Any]) -> None:
-    """Give batch normalisation the statistics that the model's weights bring about.
+    """Compute the batch-norm statistics of a model again, for weights that were averaged and never trained.
 
-    Averaged weights were never run, so the running mean and variance of their layers are nobody's. Each becomes the
-    mean of those of the given batches of preprocessed images, float32 (batch, height, width, channels), each batch
-    counting the same (Izmailov et al. 2018, section 3.2). Nothing else changes: dropout is off as in prediction, and
-    layers that are not trainable keep what they have.
+    The running mean and variance of each layer become the means of those of the batches, with equal weights (Izmailov
+    et al. 2018, section 3.2). Nothing else changes: dropout is off as in prediction, and layers that are not trainable
+    keep their statistics.
+
+    Args:
+        model: a tf.keras model.
+        batches: preprocessed images, float32 (batch, height, width, channels).
 
     Raises:
         ValueError: there is no batch.
     """
     layers = [
-        part for part in model.submodules if isinstance(part, tf.keras.layers.BatchNormalization) and part.trainable
+        layer for layer in model.submodules if isinstance(layer, tf.keras.layers.BatchNormalization) and layer.trainable
     ]
     if not layers:
         return
@@ -138,27 +141,27 @@ def reestimate_batch_norm(model: Any, batches: Iterable[Any]) -> None:
 
 @contextmanager
 def _set_for(model: Any, layers: Sequence[Any]) -> Iterator[None]:
-    """Make running statistics those of the latest batch, and dropout do nothing and draw nothing."""
-    # Dropout of any kind drops a share called rate, which it reads when its function is traced.
+    """Let running statistics be those of the latest batch, and dropout do nothing."""
+    # Dropout layers of any kind read their attribute `rate` when they are traced.
     settings = [(layer, "momentum", layer.momentum) for layer in layers]
     settings += [
-        (part, "rate", part.rate) for part in model.submodules if isinstance(getattr(part, "rate", None), float)
+        (layer, "rate", layer.rate) for layer in model.submodules if isinstance(getattr(layer, "rate", None), float)
     ]
     try:
-        for part, name, _ in settings:
-            setattr(part, name, 0.0)
+        for layer, name, _ in settings:
+            setattr(layer, name, 0.0)
         yield
     finally:
-        for part, name, value in settings:
-            setattr(part, name, value)
+        for layer, name, value in settings:
+            setattr(layer, name, value)
 
 
 def _variable(value: Any, name: str) -> Any:
-    # On several devices all hold the same mean: that of the first, which is as good as any.
+    # The means are the same on all devices, so that the one of the first can be taken.
     return tf.Variable(value, name=name, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
 
 
 def _check_shapes(expected: Sequence[Any], received: Sequence[Any]) -> None:
-    ours, theirs = [part.shape for part in expected], [part.shape for part in received]
+    ours, theirs = [array.shape for array in expected], [array.shape for array in received]
     if ours != theirs:
-        raise ValueError(f"weights of different networks: shapes {ours} and {theirs}")
+        raise ValueError(f"weights of different networks: their shapes are {ours} and {theirs}")

@@ -75,7 +75,6 @@ def plan_training(loaded: Loaded[Config], plugins: Mapping[str, Any]) -> Plan:
     metrics = _metrics(config, where, plugins)
     for stage in stages:
         _check_stage(config, stage, metrics, plugins, where)
-    notes = _check_networks(config, where, plugins)
     return Plan(
         config=config,
         stages=stages,
@@ -84,7 +83,7 @@ def plan_training(loaded: Loaded[Config], plugins: Mapping[str, Any]) -> Plan:
         reader=build_reader(config, where, plugins),
         metrics=metrics,
         plugins=plugins,
-        notes=notes,
+        notes=_check_networks(config, where, plugins),  # last, because it takes longest
     )
 
 

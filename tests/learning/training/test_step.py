@@ -1,3 +1,5 @@
+"""Covers toolkit/learning/training/step.py, on one device and on several."""
+
 import json
 import subprocess
 import sys

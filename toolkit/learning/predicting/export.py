@@ -11,14 +11,15 @@ from toolkit.messages import Progress
 
 
 def keras_model(networks: Networks, weights: Path, progress: Progress) -> Any:
-    """Build a network of an experiment and give it weights.
+    """A network of an experiment with one of its weight files, as a plain Keras model.
 
     Returns:
-        a tf.keras model from pixel values, (batch, height, width, channels), 0–255, to probabilities `float32 (batch,
-        height, width, classes)`; with a presence head a list of these and `float32 (batch, classes)`.
+        A tf.keras model from pixel values (batch, height, width, channels), 0–255, to probabilities `float32 (batch,
+        height, width, classes)`. With a presence head it returns a list: these and the presence `float32 (batch,
+        classes)`.
 
     Raises:
-        WeightsError: the weights do not fit.
+        WeightsError: the weights do not fit the network.
     """
     config = networks.config
     configure(parse_precision(networks.precision))

@@ -1,3 +1,5 @@
+"""Covers toolkit/learning/training/stage.py: stages that are interrupted, killed and resumed."""
+
 import json
 import os
 import signal
