@@ -29,6 +29,7 @@ from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import (
     Resolved,
     changed_keys,
@@ -154,8 +155,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
     """
     started = time.perf_counter()
     experiment, progress = session.workspace.find(name), session.progress
-    if experiment.is_ensemble:
-        raise ConfigError(f"{experiment.name} is an ensemble; its members are fitted", "Run: tk ensemble MEMBER MEMBER")
+    refuse_ensemble(experiment, "folds to train", advice="To make it again, run: tk ensemble MEMBER MEMBER")
     loaded = load_config(experiment.config, overrides)
     options.check(loaded.config)
     if options.restart and not (options.folds is None and options.stages is None):
