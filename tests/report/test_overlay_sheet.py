@@ -5,7 +5,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from toolkit.report.overlay_sheet import FALSE_ALARM, HIT, HIT_STRENGTH, MISS, TRUTH, Colour, OverlayRow, overlay_sheet
+from toolkit.report.colours import FALSE_ALARM, HIT, HIT_STRENGTH, MISS, TRUTH
+from toolkit.report.overlay_sheet import Colour, OverlayRow, overlay_sheet
 
 RED, GREEN, BLUE = (round(value * HIT_STRENGTH) for value in HIT)
 DRAWN_HIT = (RED, GREEN, BLUE)  # over a black image

@@ -3,10 +3,10 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, ValidationError
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.named_calls import (
     Call,
-    ClosedModel,
     ProblemsAtError,
     UnknownNameError,
     checked_call,
