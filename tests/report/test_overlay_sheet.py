@@ -1,3 +1,5 @@
+"""Covers toolkit/report/overlay_sheet.py, colours.py and drawing.py."""
+
 from typing import Any
 
 import cv2

@@ -1,3 +1,5 @@
+"""Covers toolkit/config/yaml/named_calls.py and closed_model.py."""
+
 from typing import Annotated, Any
 
 import pytest
