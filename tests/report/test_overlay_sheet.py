@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pytest
 
 from toolkit.report.colours import FALSE_ALARM, HIT, HIT_STRENGTH, MISS, TRUTH
-from toolkit.report.overlay_sheet import Colour, OverlayRow, overlay_sheet
+from toolkit.report.drawing import Colour
+from toolkit.report.overlay_sheet import OverlayRow, overlay_sheet
 
 RED, GREEN, BLUE = (round(value * HIT_STRENGTH) for value in HIT)
 DRAWN_HIT = (RED, GREEN, BLUE)  # over a black image
