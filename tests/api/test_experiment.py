@@ -1,4 +1,4 @@
-"""Covers toolkit/api/experiment.py and batches.py."""
+"""Covers toolkit/api/experiment.py, batches.py and toolkit/learning/predicting/export.py."""
 
 import shutil
 from pathlib import Path

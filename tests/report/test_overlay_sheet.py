@@ -1,3 +1,5 @@
+"""Covers toolkit/report/overlay_sheet.py, colours.py and drawing.py."""
+
 from typing import Any
 
 import cv2
@@ -5,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from toolkit.report.overlay_sheet import FALSE_ALARM, HIT, HIT_STRENGTH, MISS, TRUTH, Colour, OverlayRow, overlay_sheet
+from toolkit.report.colours import FALSE_ALARM, HIT, HIT_STRENGTH, MISS, TRUTH
+from toolkit.report.drawing import Colour
+from toolkit.report.overlay_sheet import OverlayRow, overlay_sheet
 
 RED, GREEN, BLUE = (round(value * HIT_STRENGTH) for value in HIT)
 DRAWN_HIT = (RED, GREEN, BLUE)  # over a black image

@@ -31,7 +31,8 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Write submissions/NAME.csv after checking it, and its provenance to NAME.json."""
-    from toolkit.commands.submitting.submit import SubmitOptions, upload_options
+    from toolkit.commands.submitting.kaggle import upload_options
+    from toolkit.commands.submitting.submit import SubmitOptions
     from toolkit.commands.submitting.submit import submit as command
 
     run(

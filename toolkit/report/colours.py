@@ -1,4 +1,4 @@
-"""The colours of classes, of pixels to ignore and of probabilities."""
+"""The colours of classes, ignored pixels, probabilities, and of truth, mask, hit, miss and false alarm."""
 
 import cv2
 import numpy as np
@@ -22,12 +22,17 @@ CLASS_COLOURS: tuple[Colour, ...] = (
     (0, 190, 138), (230, 159, 0), (86, 180, 233), (204, 121, 167), (240, 228, 66), (213, 94, 0),
     (0, 114, 178), (170, 68, 153), (153, 221, 85), (255, 160, 160), (136, 204, 238), (140, 110, 60),
 )  # fmt: skip
-
-
 IGNORE_COLOUR: Colour = (150, 155, 162)
-
-
 CLASS_STRENGTH, IGNORE_STRENGTH = 0.3, 0.75
+
+# After the palette of Okabe and Ito, made for colour-blind eyes. The three of the difference tile also differ in
+# lightness, so they survive a black-and-white print; the green is lighter than theirs, for dark images.
+TRUTH: Colour = (0, 190, 138)
+MASK: Colour = (204, 121, 167)
+HIT: Colour = (86, 180, 233)
+MISS: Colour = (213, 94, 0)
+FALSE_ALARM: Colour = (240, 228, 66)
+TRUTH_STRENGTH, MASK_STRENGTH, HIT_STRENGTH = 0.35, 0.55, 0.7  # 1 hides the image; misses and false alarms do
 
 
 def viridis(probability: Plane) -> Picture:

@@ -8,7 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageOps
 
-from toolkit.report.colours import probability_scale, viridis
+from toolkit.report.colours import (
+    FALSE_ALARM,
+    HIT,
+    HIT_STRENGTH,
+    MASK,
+    MASK_STRENGTH,
+    MISS,
+    TRUTH,
+    TRUTH_STRENGTH,
+    probability_scale,
+    viridis,
+)
 from toolkit.report.drawing import (
     GROUP_GAP,
     HEADING_SIZE,
@@ -24,7 +35,6 @@ from toolkit.report.drawing import (
     TITLE_SIZE,
     WIDEST_SHEET,
     WIDEST_TILE,
-    Colour,
     Picture,
     as_bytes,
     flowed,
@@ -36,15 +46,6 @@ from toolkit.report.drawing import (
     text_width,
     tinted,
 )
-
-# After the palette of Okabe and Ito, made for colour-blind eyes. The three of the difference tile also differ in
-# lightness, so they survive a black-and-white print; the green is lighter than theirs, for dark images.
-TRUTH: Colour = (0, 190, 138)
-MASK: Colour = (204, 121, 167)
-HIT: Colour = (86, 180, 233)
-MISS: Colour = (213, 94, 0)
-FALSE_ALARM: Colour = (240, 228, 66)
-TRUTH_STRENGTH, MASK_STRENGTH, HIT_STRENGTH = 0.35, 0.55, 0.7  # 1 hides the image; misses and false alarms do
 
 COLUMNS = ("image", "truth", "probability", "mask", "difference")
 

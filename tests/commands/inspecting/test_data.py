@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/inspecting/data.py and data_samples.py."""
+"""Covers toolkit/commands/inspecting/data.py, data_samples.py and toolkit/report/data_sheet.py."""
 
 import json
 from collections.abc import Callable

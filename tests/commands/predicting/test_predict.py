@@ -1,4 +1,6 @@
-"""Covers toolkit/commands/predicting/predict.py, predict_result.py, forecaster.py and one_file_formats.py."""
+"""Covers toolkit/commands/predicting/predict.py, predict_result.py, forecaster.py and one_file_formats.py, and
+toolkit/learning/predicting/new_images.py.
+"""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/submitting/check.py and competition_option.py."""
+"""Covers toolkit/commands/submitting/check.py and preset_option.py."""
 
 import json
 from pathlib import Path

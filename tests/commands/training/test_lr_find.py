@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/training/lr_find.py and toolkit/learning/lr_range_test.py."""
+
 import shutil
 from collections.abc import Callable
 from typing import Any

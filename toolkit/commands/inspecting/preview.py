@@ -9,9 +9,9 @@ import numpy as np
 from toolkit.commands.session import Session
 from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import Stage, read_stage
+from toolkit.config.stage_values import Stage, read_stage
 from toolkit.config.training.augmentation import Transform
-from toolkit.config.yaml.plugins import names_defined_beside
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.core.images.tiles import window_size
 from toolkit.core.masks.labels import has_foreground
 from toolkit.core.randomness import derived_seed, generator

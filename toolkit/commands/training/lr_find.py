@@ -8,9 +8,9 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
 from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import read_stage, stage_key
+from toolkit.config.stage_values import read_stage, stage_key
 from toolkit.config.training.schedules import CyclicLR
-from toolkit.config.yaml.plugins import names_defined_beside
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.core.arrays import Integers
 from toolkit.core.lr_range_test import geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError, out_of_range

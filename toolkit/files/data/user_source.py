@@ -19,7 +19,7 @@ from toolkit.errors import ConfigError, DataError, NothingToLearnError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.decoding import UnreadableImageError
 from toolkit.files.images.window_reading import cut, refuse_outside
-from toolkit.files.plugins import load_dotted, load_plugins
+from toolkit.files.plugin_loading import load_dotted, load_plugins
 
 _KEPT = 8
 _IN_NO_ID = "/\0\r\n"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from toolkit.config.yaml.plugins import PLUGINS
+from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.disk.writing import read_json, remove_unfinished, writing_to

@@ -12,8 +12,8 @@ from toolkit.core.arrays import Image, Labels
 from toolkit.core.images.chunks import chunks
 from toolkit.core.images.duplicates import Thumbnail, thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
-from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
 from toolkit.core.masks.rle import PixelOrder
+from toolkit.core.masks.wrong_pixel_order import border_contrast, border_length, in_other_order
 from toolkit.errors import DataError
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.disk.digests import digest

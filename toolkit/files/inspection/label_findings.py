@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from toolkit.core.masks.labels import Classes
-from toolkit.core.masks.pixel_order import CONTRADICTED, COUNTED, contrast_t_statistic, is_torn
 from toolkit.core.masks.rle import PixelOrder
+from toolkit.core.masks.wrong_pixel_order import CONTRADICTED, COUNTED, contrast_t_statistic, is_torn
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.examining import ImageFacts

@@ -6,7 +6,8 @@ import numpy as np
 
 from toolkit.config.data.competitions import PLAIN
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.pixel_order import (
+from toolkit.core.masks.rle import RleError, decode, encode
+from toolkit.core.masks.wrong_pixel_order import (
     CONTRADICTED,
     COUNTED,
     border_contrast,
@@ -15,7 +16,6 @@ from toolkit.core.masks.pixel_order import (
     in_other_order,
     is_torn,
 )
-from toolkit.core.masks.rle import RleError, decode, encode
 from toolkit.errors import listing
 from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, mask_digest

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.images.tiles import window_size
 from toolkit.core.sampling.class_weights import balanced_class_weights

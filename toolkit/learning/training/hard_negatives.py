@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Floats, Integers, Probability
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE, Activation

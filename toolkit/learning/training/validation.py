@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Image, Probability
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import Stored, to_stored

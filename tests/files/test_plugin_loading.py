@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ConfigError
-from toolkit.files.plugins import load_dotted, load_plugins, prepare_for_tensorflow
+from toolkit.files.plugin_loading import load_dotted, load_plugins, prepare_for_tensorflow
 
 
 def test_a_plugins_file_runs_again_only_when_it_changes(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order, is_torn
-from toolkit.core.masks.pixel_order import contrast_t_statistic as t_statistic
 from toolkit.core.masks.rle import decode, encode
+from toolkit.core.masks.wrong_pixel_order import border_contrast, border_length, in_other_order, is_torn
+from toolkit.core.masks.wrong_pixel_order import contrast_t_statistic as t_statistic
 from toolkit.core.simulated.salt import simulate_salt
 
 ORDERS = ("column", "row")
