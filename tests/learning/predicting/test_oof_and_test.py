@@ -128,7 +128,7 @@ def test_a_scale_that_makes_no_difference_is_refused_before_anything_is_lost(hea
     images = images_of(headed, "oof")
     predict_oof(headed, images, "none", Silent())
     headed.experiment.tuned.write_text("{}")
-    with pytest.raises(ConfigError, match=r"scales 1\.02 and 1 both come to"):
+    with pytest.raises(ConfigError, match=r"scales 1\.02 and 1 both give"):
         predict_oof(headed, images, ["none", "scales:1,1.02"], Silent())
     assert headed.experiment.tuned.is_file()
 

@@ -153,7 +153,7 @@ def test_what_is_predicted_of_an_image_does_not_depend_on_the_others(
     precision: Precision, back_to_float32: None
 ) -> None:
     configure(precision)
-    predict = Predictor(build(emptiness_head=True), "flips", "softmax", at_once=4)
+    predict = Predictor(build(presence_head=True), "flips", "softmax", at_once=4)
     images = pixels(11)
     together, outputs = predict.with_outputs(tf.constant(images))
     for first, last in ((0, 1), (1, 2), (2, 5), (5, 9), (4, 11)):

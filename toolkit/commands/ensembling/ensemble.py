@@ -312,7 +312,7 @@ def _config(
         "primary_metric": resolved.config["primary_metric"],
     }
     own = names_defined_beside_members(members[0].experiment.config)
-    return EnsembleConfig.model_validate(tree, context={"own": own})
+    return EnsembleConfig.model_validate(tree, context={"plugins": own})
 
 
 def _place(workspace: Workspace, members: Sequence[Member], name: str | None) -> Experiment:
