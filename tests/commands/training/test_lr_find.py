@@ -146,9 +146,10 @@ def test_the_next_step_names_the_key_or_the_schedule(
 def test_ensembles_have_no_learning_rate(tiny_competition: Workspace) -> None:
     folder = tiny_competition.experiments / "both"
     folder.mkdir()
-    (folder / "config.yaml").write_text("members: [tiny, plain]\n")
-    with pytest.raises(ConfigError, match="both is an ensemble; only what is trained has a learning rate"):
+    (folder / "config.yaml").write_text("members: [tiny, plain]\nweights: [1, 1]\nprimary_metric: dice\n")
+    with pytest.raises(ConfigError, match="both is an ensemble, which has no learning rate") as told:
         find_learning_rate(Session(tiny_competition), "both")
+    assert told.value.advice == "Use one of its members: tiny, plain"
 
 
 def test_weights_trained_on_held_out_images_are_refused(

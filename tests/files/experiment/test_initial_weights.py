@@ -144,7 +144,7 @@ def test_weights_outside_of_folds_are_accepted(new: Experiment, other: Experimen
 
 def test_an_ensemble_has_no_weights(new: Experiment, other: Experiment, tmp_path: Path) -> None:
     ensemble = experiment_of(tmp_path, "a+b")
-    ensemble.config.write_text("members: [other, new]\n")
+    ensemble.config.write_text("members: [other, new]\nweights: [1, 1]\nprimary_metric: dice\n")
     write_folds(ensemble.folds, IDS, FOLDS)
     write_resolved(ensemble, Resolved({"members": ("other", "new")}, {}, "float32", {}))
     for value in ("a+b", "a+b:stage0"):

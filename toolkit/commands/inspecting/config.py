@@ -6,7 +6,7 @@ from typing import Any
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, load_ensemble, plain_config
 from toolkit.config.models import Config
-from toolkit.errors import ConfigError
+from toolkit.files.experiment.members import refuse_ensemble
 
 
 def show_config(session: Session, name: str, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def show_config(session: Session, name: str, *, overrides: Sequence[str] = ()) -
     experiment = session.workspace.find(name)
     if experiment.is_ensemble:
         if overrides:
-            raise ConfigError(f"--set {overrides[0]}: {experiment.name} is an ensemble, which takes no overrides")
+            refuse_ensemble(experiment, "keys to override", f"--set {overrides[0]}: ")
         return plain_config(load_ensemble(experiment.config).config, experiment.folder)
     return plain_config(load_config(experiment.config, overrides).config, experiment.folder)
 

@@ -9,13 +9,14 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.errors import ConfigError, DataError, ToolkitError
+from toolkit.errors import DataError, ToolkitError
 from toolkit.files.data.finding import find_extra_images, find_test_images
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.datasets.dataset import Dataset, check_all_bit_depths, find_labelled, refuse_shared, weights_of
 from toolkit.files.disk.png import write_png
 from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.inspection.checking import (
     DataIndex,
     duplicate_findings_of,
@@ -89,8 +90,7 @@ def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) 
         MissingFileError: there is no such experiment.
     """
     experiment, progress = session.workspace.find(name), session.progress
-    if experiment.is_ensemble:
-        raise ConfigError(f"{experiment.name} is an ensemble; the data are those of its members")
+    refuse_ensemble(experiment, "data of its own")
     config = load_config(experiment.config, overrides).config
     found = _Collected()
     labelled = found.trying("training data", lambda: find_labelled(config))

@@ -23,6 +23,7 @@ from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.disk.png import write_png
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.messages import Progress, Table
 from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
 
@@ -78,8 +79,7 @@ def preview(
         ToolkitError: the configuration, the data or an option is not valid.
     """
     experiment = session.workspace.find(name)
-    if experiment.is_ensemble:
-        raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has an augmentation")
+    refuse_ensemble(experiment, "augmentation")
     if count < 1:
         raise ConfigError(f"--count: expected at least 1; received {count}")
     loaded = load_config(experiment.config, overrides)

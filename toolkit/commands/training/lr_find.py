@@ -20,6 +20,7 @@ from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.messages import Table
 
 
@@ -84,8 +85,7 @@ def find_learning_rate(
     """
     experiment, progress = session.workspace.find(name), session.progress
     fold, stage = options.fold, options.stage
-    if experiment.is_ensemble:
-        raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has a learning rate")
+    refuse_ensemble(experiment, "learning rate")
     loaded = load_config(experiment.config, overrides)
     config = loaded.config
     for what, number, count in (("fold", fold, config.folds_count), ("stage", stage, len(config.stages))):

@@ -13,7 +13,7 @@ from toolkit.core.recipe.probabilities import StoredType
 from toolkit.errors import ConfigError, NotReadyError, out_of_range
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.members import Member, members_of, weights_of
+from toolkit.files.experiment.members import Member, members_of, refuse_ensemble, weights_of
 from toolkit.files.experiment.resolved import plugins_digest, read_resolved, refuse_changed_plugins
 
 
@@ -132,11 +132,7 @@ def find_fitted(
     if not member.is_ensemble:
         return _networks(member, folds, stage, views or "none")
     if folds is not None or stage is not None:
-        names = ", ".join(one.name for one in members_of(member.experiment)[0])
-        raise ConfigError(
-            f"--fold, --stage: {member.name} is an ensemble, which has no folds or stages",
-            f"Predict with one of its members: {names}",
-        )
+        refuse_ensemble(member.experiment, "folds or stages", "--fold, --stage: ")
     inner, config = members_of(member.experiment)
     given = views if views is not None else config.views if config.views != "none" else None
     chosen = [(one, weight) for one, weight in zip(inner, config.weights, strict=True) if weight]

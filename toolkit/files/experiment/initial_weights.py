@@ -11,6 +11,7 @@ from toolkit.errors import ConfigError, FoldsError, MissingFileError, NotReadyEr
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import read_resolved
 
 
@@ -128,8 +129,7 @@ def _refuse_unsuitable(experiment: Experiment, source: Experiment, value: str, k
             f"{key}: {value} is this experiment itself",
             "Remove it: by default, a stage starts from the best weights of the previous stage.",
         )
-    if source.is_ensemble:
-        raise ConfigError(f"{key}: {source.name} is an ensemble, which has no weights", "Name one of its members.")
+    refuse_ensemble(source, "weights", f"{key}: ")
 
 
 def _refuse_other_folds(

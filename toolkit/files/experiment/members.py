@@ -89,6 +89,24 @@ def members_of(ensemble: Experiment) -> tuple[list[Member], EnsembleConfig]:
     return [Member(Experiment(ensemble.folder.parent / name), part) for name, part in parsed], config
 
 
+def refuse_ensemble(experiment: Experiment, lacking: str, where: str = "", advice: str = "") -> None:
+    """Refuse an ensemble where only an experiment is possible.
+
+    Args:
+        experiment: the experiment or ensemble.
+        lacking: what an ensemble lacks, for example `folds or stages`.
+        where: the start of the message: the option or key that names the ensemble.
+        advice: what to do instead; by default to use one of its members.
+
+    Raises:
+        ConfigError: it is an ensemble.
+    """
+    if experiment.is_ensemble:
+        members = ", ".join(load_ensemble(experiment.config).config.members)
+        message = f"{where}{experiment.name} is an ensemble, which has no {lacking}"
+        raise ConfigError(message, advice or f"Use one of its members: {members}")
+
+
 def weights_of(experiment: Experiment, part: MemberPart, fold: int, *, stages: int, seeds: int) -> list[Path]:
     """The weight files with which a part of an experiment predicts in one fold, seed by seed.
 
@@ -113,11 +131,7 @@ def _weights_in(folder: StageFolder, part: MemberPart) -> list[Path]:
 
 def _check_part(member: Member) -> None:
     experiment, part = member.experiment, member.part
-    if member.is_ensemble:
-        raise ConfigError(
-            f"{member.name}: {experiment.name} is an ensemble, which has no folds or stages",
-            f"Use parts of its members instead: {', '.join(load_ensemble(experiment.config).config.members)}",
-        )
+    refuse_ensemble(experiment, "folds or stages", f"{member.name}: ")
     config = read_resolved(experiment).config
     counts = {"fold": config["folds_count"], "stage": len(config["stages"])}
     for kind, count in counts.items():
