@@ -148,6 +148,6 @@ def test_a_network_of_one_size_only_is_told(
     found = fitted(experiment)
     images = images_of(found, "oof")
     assert predict_oof(found, images, "d4", Silent())  # 32×32
-    with pytest.raises(NetworkError, match=r"fixed has weights whose shapes depend .* 64×64") as told:
+    with pytest.raises(NetworkError, match=r"fixed has weights whose shapes depend on .* 64×64") as told:
         predict_oof(found, images, "scales:1,2", Silent())
     assert "flips" in told.value.advice
