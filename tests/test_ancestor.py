@@ -104,6 +104,6 @@ def test_the_multistage_yaml_runs_and_its_last_stage_trains_with_lovasz(
     losses = []
     for image_id in np.array(labelled.images.ids)[folds == 0]:
         placement = place(labelled.read_labels(image_id).shape, (32, 32), "stretch")
-        logits = network.logits(placement.image(labelled.images.read(image_id))[None], training=False).numpy()
+        logits = network.outputs(placement.image(labelled.images.read(image_id))[None], training=False).logits.numpy()
         losses.append(lovasz_hinge(placement.labels(labelled.read_labels(image_id)).ravel(), logits.ravel()))
     assert read_history(experiment.stage(0, 2))[0].validation_loss == pytest.approx(np.mean(losses), rel=0.01)

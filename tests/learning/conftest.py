@@ -55,7 +55,7 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
 
 @pytest.fixture
 def predict_images() -> Callable[..., list[tuple[str, list["Predicted"]]]]:
-    """Ids and what is predicted of whole images with each set of views, as `Predicting` does with one network."""
+    """Ids and what is predicted of whole images with each set of views, as `FoldMean` does with one network."""
     from toolkit.learning.batches import tiles_of  # noqa: PLC0415
     from toolkit.learning.predicting.predictor import Assembly, predict_tiles, whole_maps  # noqa: PLC0415
 

@@ -88,7 +88,7 @@ def test_stores_hold_blended_tiles_at_the_images_own_size(patched: Experiment) -
     bell = np.outer(*[np.sin(np.pi * (np.arange(16) + 0.5) / 16) ** 2] * 2)
     for window in grid.windows:
         inside = np.s_[window.top : window.bottom, window.left : window.right]
-        logits = network.logits(tf.constant(pixels[inside][None]), training=False).numpy()[0, ..., 0]
+        logits = network.outputs(tf.constant(pixels[inside][None]), training=False).logits.numpy()[0, ..., 0]
         total[inside] += bell / (1 + np.exp(-logits))
         weights[inside] += bell
     assert len(grid.windows) == 4 * 5
@@ -120,7 +120,7 @@ def test_a_run_that_was_broken_off_ends_the_same(
 ) -> None:
     """In a stage, after the hard places were found, and in prediction."""
     broken = write_experiment(shared_competition, "broken", PATCHES)
-    find_hard_places, predict = stage_run.weigh_negatives, predicting.Predicting.rows
+    find_hard_places, predict = stage_run.weigh_negatives, predicting.FoldMean.rows
 
     class Killed(BaseException):
         pass
@@ -136,7 +136,7 @@ def test_a_run_that_was_broken_off_ends_the_same(
 
     for module, name, function in (
         (stage_run, "weigh_negatives", find_hard_places),
-        (predicting.Predicting, "rows", predict),
+        (predicting.FoldMean, "rows", predict),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, killed_with(function))

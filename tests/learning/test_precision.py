@@ -123,7 +123,7 @@ def test_the_rewrite_to_bfloat16_leaves_the_arithmetic_of_losses_alone(terms: st
 
     def in_the_graph(images: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = built.logits(images, training=True)
+            logits = built.outputs(images, training=True).logits
             tape.watch(logits)
             value = loss(targets, Outputs(logits), now)
         # With the gradients of the weights, so that the loss lies between convolutions, as it does in training.

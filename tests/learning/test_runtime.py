@@ -30,5 +30,5 @@ def test_an_explicit_precision_is_used_and_read_back_from_resolved_yaml(precisio
 
 def test_auto_chooses_a_known_precision() -> None:
     assert choose_precision("auto") in ("float32", "bfloat16", "float16")
-    with pytest.raises(StorageError, match=r"precision .auto. in resolved\.yaml is none of"):
+    with pytest.raises(StorageError, match=r"resolved\.yaml: precision: 'auto' is not valid"):
         parse_precision("auto")

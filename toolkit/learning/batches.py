@@ -1,4 +1,4 @@
-"""Batches through tf.data: images and labels read, placed and augmented while the network computes."""
+"""Batches with tf.data: images and labels are read, resized and augmented while the network computes."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,14 +25,15 @@ from toolkit.learning.runtime import tf
 
 Batch = tuple[Any, ...]
 Where = Callable[[KeyPath], str]
-"""From the path of a key to where it stands, for messages."""
+"""From the path of a key to its place in the configuration, for messages."""
 
 
 @dataclass(frozen=True)
 class SampleReader:
-    """Reads samples at the network's size, with the transforms that every image goes through.
+    """Reads samples at the size of the network, with the transforms of every image.
 
-    `tiling` says how whole images are cut up into tiles, each of which is then placed as a small image would be.
+    `shape` is (height, width). `tiling` says how whole images are divided into tiles; each tile is then resized like a
+    small image.
     """
 
     shape: tuple[int, int]
@@ -46,31 +47,31 @@ class SampleReader:
         return self.tiling.grid(size, self.shape)
 
     def tiles(self, sample: Sample) -> list[Sample]:
-        """What the network sees of an image: itself or its tiles, in the order of its grid."""
+        """The image itself, or its tiles in the order of the grid."""
         if self.tiling == UNTILED:
             return [sample]
         return [replace(sample, window=window) for window in self.grid(sample.size).windows]
 
     def place(self, image: Image) -> tuple[Image, Placement]:
-        """An image `uint8 (height, width, channels)` at the network's size, and where it was placed."""
+        """An image `uint8 (height, width, channels)` at the size of the network, and its placement."""
         return self.place_at(image, [self.shape])[0]
 
     def place_at(self, image: Image, shapes: Sequence[tuple[int, int]]) -> list[tuple[Image, Placement]]:
-        """The same at several sizes (height, width), at each as much larger or smaller as that size is."""
+        """The same at several sizes (height, width): the image is scaled in proportion to each."""
         placement = place((image.shape[0], image.shape[1]), self.shape, self.resize)
         transformed = self.transforms(image)
         return [(there.image(transformed), there) for there in map(placement.at, shapes)]
 
     def pair(self, sample: Sample) -> tuple[Image, Labels, Placement]:
-        """An image and its labels `uint8 (height, width)`, both at the network's size."""
+        """An image and its labels `uint8 (height, width)` at the size of the network, and their placement."""
         image, placement = self.place(sample.image())
         return image, placement.labels(sample.labels()), placement
 
     def augmented(self, sample: Sample, augmentation: Augmentation, seed: int) -> tuple[Image, Labels]:
-        """The same, augmented.
+        """An image and its labels at the size of the network, augmented.
 
-        Around a part of an image as many pixels more are read as augmentation may bring into view, so that these are
-        what really lies there; of what comes out the middle is taken.
+        A crop or patch is read with a margin of as many pixels as augmentation may move into it, and cut to size
+        afterwards: so real pixels move in from outside.
         """
         margin = 0
         if sample.window is not None and place(sample.size, self.shape, self.resize).scaled == self.shape:
@@ -93,10 +94,10 @@ def _middle(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray
 
 
 def build_reader(config: Config, where: Where, plugins: Mapping[str, Any]) -> SampleReader:
-    """What brings images to the network, at the size of the last stage.
+    """The reader of an experiment's samples, at the size of the last stage.
 
     Raises:
-        ConfigError: a transform that is not for all images; says where.
+        ConfigError: a transform cannot be applied to every image; the message begins with its key.
     """
     height, width, channels = config.prediction_shape
     transforms = parse_augmentation(config.transforms, plugins)
@@ -114,20 +115,23 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Batches of images `uint8 (batch, height, width, channels)` and targets (batch, height, width, classes).
 
-    Targets are `uint8` 0, 1 or 255 where void, or `float32` where mixing makes fractions.
+    Targets are `uint8`, 0 or 1, 255 in ignored pixels; or `float32` if mixing makes fractions.
 
     Args:
-        reader, samples, augmentation, mixing: where samples come from and what happens to them.
+        reader: reads the samples.
+        samples: images, crops or patches.
+        augmentation: of each sample.
+        mixing: of each batch.
         batches: positions in `samples`, batch by batch.
-        draw: (seed, fold, stage, epoch); with the position they seed the augmentation of each sample. A sample that is
-            drawn twice in an epoch differs by its place.
+        draw: (seed, fold, stage, epoch). The seed of a sample's augmentation derives from these, its position, and its
+            place in the epoch, so that a sample that is drawn twice is augmented in two ways.
     """
     starts = np.cumsum([0, *map(len, batches)])
 
     def load(number: int) -> Batch:
         pairs = []
-        for place_, position in enumerate(batches[number], start=int(starts[number])):
-            seed = derived_seed("sample", *draw, int(position), int(place_))
+        for place_in_epoch, position in enumerate(batches[number], start=int(starts[number])):
+            seed = derived_seed("sample", *draw, int(position), int(place_in_epoch))
             pairs.append(reader.augmented(samples[position], augmentation, seed))
         images = np.stack([image for image, _ in pairs])
         targets = np.stack([reader.classes.planes(labels) for _, labels in pairs])
@@ -140,29 +144,29 @@ def validation_batches(
     reader: SampleReader, samples: Sequence[Sample], batch: int
 ) -> Iterator[tuple[Sequence[Sample], Sequence[Placement], Any, Any]]:
     """Samples, placements, images and targets `uint8 (batch, height, width, classes)`, in the order of `samples`."""
-    parts = [samples[start : start + batch] for start in range(0, len(samples), batch)]
+    batches = [samples[start : start + batch] for start in range(0, len(samples), batch)]
     placements: dict[int, list[Placement]] = {}
 
     def load(number: int) -> Batch:
-        triples = [reader.pair(sample) for sample in parts[number]]
+        triples = [reader.pair(sample) for sample in batches[number]]
         placements[number] = [placement for _, _, placement in triples]
         targets = np.stack([reader.classes.planes(labels) for _, labels, _ in triples])
         return np.stack([image for image, _, _ in triples]), targets
 
-    for number, (images, targets) in enumerate(_loaded(load, len(parts), (tf.uint8, tf.uint8))):
-        yield parts[number], placements.pop(number), images, targets
+    for number, (images, targets) in enumerate(_loaded(load, len(batches), (tf.uint8, tf.uint8))):
+        yield batches[number], placements.pop(number), images, targets
 
 
 @dataclass(frozen=True)
 class Tile:
-    """What the network sees of an image at once: all of it, where there is no window."""
+    """A tile of an image; the whole image if it has no window."""
 
     image_id: str
     window: Window | None
 
 
 def tiles_of(reader: SampleReader, images: Images, image_id: str) -> list[Tile]:
-    """The tiles of an image, in the order of its grid."""
+    """The tiles of an image, in the order of the grid."""
     if reader.tiling == UNTILED:
         return [Tile(image_id, None)]
     return [Tile(image_id, window) for window in reader.grid(images.size(image_id)).windows]
@@ -171,35 +175,41 @@ def tiles_of(reader: SampleReader, images: Images, image_id: str) -> list[Tile]:
 def prediction_batches(
     reader: SampleReader, images: Images, tiles: Sequence[Tile], batch: int, shapes: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[Sequence[Tile], list[list[Placement]], tuple[Any, ...]]]:
-    """Tiles with their placements and pixels `uint8 (batch, height, width, channels)` in each of `shapes`, in order.
+    """Batches of tiles, with their placements and pixels `uint8 (batch, height, width, channels)` for each of `shapes`.
 
-    Shapes (height, width) are those of an input of several sizes, at each of which an image has another scale; it is
-    read once for all of them. A batch may hold tiles of several images.
+    Tiles come in order, and a batch may hold tiles of several images. Each is read once for all shapes.
+
+    Args:
+        reader: reads and resizes tiles.
+        images: the images.
+        tiles: of the images.
+        batch: number of tiles in a batch.
+        shapes: input sizes (height, width); the scale of a tile is in proportion to them.
     """
-    parts = [tiles[start : start + batch] for start in range(0, len(tiles), batch)]
+    batches = [tiles[start : start + batch] for start in range(0, len(tiles), batch)]
     placements: dict[int, list[list[Placement]]] = {}
 
     def load(number: int) -> Batch:
-        placed = [reader.place_at(read_window(images, tile.image_id, tile.window), shapes) for tile in parts[number]]
+        placed = [reader.place_at(read_window(images, tile.image_id, tile.window), shapes) for tile in batches[number]]
         by_shape = list(zip(*placed, strict=True))
         placements[number] = [[placement for _, placement in pairs] for pairs in by_shape]
         return tuple(np.stack([image for image, _ in pairs]) for pairs in by_shape)
 
-    for number, pixels in enumerate(_loaded(load, len(parts), (tf.uint8,) * len(shapes))):
-        yield parts[number], placements.pop(number), pixels
+    for number, pixels in enumerate(_loaded(load, len(batches), (tf.uint8,) * len(shapes))):
+        yield batches[number], placements.pop(number), pixels
 
 
 def _plain_options() -> Any:
-    """Without autotuning: its thread sleeps ever longer, and an epoch ends only when it wakes, up to twice as late."""
+    """Options without autotuning, whose thread sleeps ever longer: an epoch ends only when it wakes."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return options
 
 
 def _loaded(load: Callable[[int], Batch], count: int, types: tuple[Any, ...]) -> Iterator[Batch]:
-    """Call `load` for 0 … count-1 on the threads of tf.data, ahead of use, and give the results in order.
+    """Call `load` for 0 … count-1 on the threads of tf.data, ahead of use, and yield the results in order.
 
-    An error in `load` comes out as itself, not as TensorFlow's wrapping of it.
+    An error in `load` is raised as it is, not wrapped by TensorFlow.
     """
     errors: list[Exception] = []
 
@@ -212,7 +222,7 @@ def _loaded(load: Callable[[int], Batch], count: int, types: tuple[Any, ...]) ->
 
     dataset = (
         tf.data.Dataset.range(count)
-        # Declared stateless, because TensorFlow would load one batch after the other else; the order is kept anyway.
+        # Declared stateless, because TensorFlow would otherwise load one batch after the other.
         .map(
             lambda number: tf.numpy_function(guarded, [number], types, stateful=False),
             os.cpu_count(),

@@ -1,4 +1,4 @@
-"""TensorFlow, set up in one place before its first import: legacy Keras, quiet, deterministic."""
+"""TensorFlow, set up once before its first import: legacy Keras, quiet, deterministic."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from toolkit.errors import StorageError, ToolkitError
+from toolkit.errors import StorageError, ToolkitError, not_valid
 from toolkit.files.plugin_loading import prepare_for_tensorflow
 
 _CPU_FLAGS = Path("/proc/cpuinfo")
@@ -16,7 +16,7 @@ _CPU_FLAGS = Path("/proc/cpuinfo")
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what native code writes to stderr and Python to stdout, unless the block fails."""
+    """Hold back what native code writes to stderr and Python to stdout; show it only if the block fails."""
     with tempfile.TemporaryFile() as held:
         sys.stderr.flush()
         saved = os.dup(2)
@@ -34,21 +34,21 @@ def _quiet() -> Iterator[None]:
 
 
 def talking_on_stderr() -> contextlib.AbstractContextManager[Any]:
-    """Sends what Keras prints while it downloads weights to stderr: stdout is for results."""
+    """Redirect what Keras prints while it downloads weights to stderr, because stdout is for results."""
     return contextlib.redirect_stdout(sys.stderr)
 
 
 def _import() -> tuple[Any, Any]:
     if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
         raise ToolkitError(
-            "this process imported TensorFlow before the toolkit could choose legacy Keras",
-            "Import toolkit.learning first, or set TF_USE_LEGACY_KERAS=1 and SM_FRAMEWORK=tf.keras beforehand.",
+            "TensorFlow was imported before the toolkit, which needs legacy Keras",
+            "Import toolkit before tensorflow, or set TF_USE_LEGACY_KERAS=1 and SM_FRAMEWORK=tf.keras before both.",
         )
     prepare_for_tensorflow()
     with _quiet():
-        import segmentation_models  # noqa: PLC0415 # the environment had to be set first
-        import tensorflow as tf  # noqa: PLC0415, TID251 # as above; everybody else takes it from here
-    # Its warnings are for those who write code with it, such as that a function was compiled for another batch size.
+        import segmentation_models  # noqa: PLC0415 # after the environment is set
+        import tensorflow as tf  # noqa: PLC0415, TID251 # as above; all other modules import it from here
+    # Its warnings are for programmers, for example that a function was compiled for another batch size.
     tf.get_logger().setLevel("ERROR")
     return tf, segmentation_models
 
@@ -59,16 +59,20 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 
 def parse_precision(text: str) -> Precision:
-    """A precision as resolved.yaml keeps it."""
+    """A precision from resolved.yaml.
+
+    Raises:
+        StorageError: there is no such precision.
+    """
     if text not in get_args(Precision):
-        raise StorageError(f"precision {text!r} in resolved.yaml is none of {', '.join(get_args(Precision))}")
+        raise StorageError(f"resolved.yaml: precision: {not_valid(text, get_args(Precision))}")
     return cast(Precision, text)
 
 
 def choose_precision(wanted: Literal["auto"] | Precision) -> Precision:
-    """What `auto` means on this machine: half precision where the device computes in it, float32 elsewhere.
+    """The precision, where `auto` is half precision if this machine has instructions for it, and otherwise float32.
 
-    On a GPU bfloat16 from compute capability 8.0, float16 from 7.0; on a processor bfloat16 if it has the instructions.
+    On a GPU: bfloat16 from compute capability 8.0, float16 from 7.0. On a processor: bfloat16.
     """
     if wanted != "auto":
         return wanted
@@ -83,11 +87,11 @@ def choose_precision(wanted: Literal["auto"] | Precision) -> Precision:
 
 
 def configure(precision: Precision) -> None:
-    """Make this process deterministic, as far as its device can be, and set the precision of its arithmetic.
+    """Make this process deterministic, except on a GPU, and set the precision of its arithmetic.
 
-    On a processor bfloat16 is oneDNN's graph rewrite: convolutions, and what lies between them, in half the bits. On a
-    GPU, and for float16 anywhere, it is the mixed-precision policy of Keras. Weights, optimizer, loss and metrics stay
-    in float32. On a GPU the gradient of upsampling has no deterministic version, and TensorFlow would refuse to train.
+    On a processor, bfloat16 is the graph rewrite of oneDNN: convolutions, and operations between them, are computed in
+    half precision. On a GPU, and for float16, it is the mixed-precision policy of Keras. Weights, optimizer, loss and
+    metrics stay in float32. A GPU has no deterministic gradient of upsampling: TensorFlow would refuse to train.
     """
     devices = tf.config.list_physical_devices("GPU")
     if not devices:
@@ -100,29 +104,29 @@ def configure(precision: Precision) -> None:
 
 
 def in_float32(tensor: Any, mask: Any = 1.0) -> Any:
-    """The tensor in float32, 0 where `mask`, which broadcasts against it, is 0; no gradient arrives there.
+    """The tensor in float32, with 0 and without a gradient where `mask`, which is broadcast, is 0.
 
-    Done by an operation that the rewrite of graphs to bfloat16 does not know and stops at. Without it, whatever lies
-    between here and the network's last layer would be computed in half the bits.
+    The operation stops the rewrite of graphs to bfloat16, which does not know it. Without it, all operations after the
+    last layer of the network would be in half precision.
     """
     return tf.math.multiply_no_nan(tf.cast(tensor, tf.float32), mask)
 
 
 def take_memory_by_need() -> None:
-    """Let GPUs give out their memory by and by; without effect once something has been computed on them."""
+    """Let TensorFlow allocate GPU memory as needed; has no effect after the first computation on a GPU."""
     for device in tf.config.list_physical_devices("GPU"):
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(device, True)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of tensors as one graph, whatever the size of their first axis, the batch.
+    """A function of tensors as one graph for all sizes of their first axis, the batch.
 
-    Left to itself, TensorFlow makes a graph for the first size that it meets and another for all further ones. Which
-    batch runs on which graph would then depend on where a process began, and two graphs of the same function are
-    optimised differently: a run that was broken off would not come back to the same numbers.
+    By default TensorFlow makes one graph for the first batch size and another for all further sizes. Graphs of the same
+    function are optimised differently, and which batch runs on which graph would depend on where a process began. So a
+    resumed run would not give the same numbers.
 
-    Tensors may come in tuples, with None where there is none; there is one graph for each combination of types.
+    Arguments may be nested tuples of tensors and None; there is one graph for each combination of types.
     """
     traced: Any = tf.function(function)
     graphs: dict[Any, Any] = {}
@@ -145,19 +149,19 @@ def _of_any_batch(tensor: Any) -> Any:
 
 
 def training_devices() -> list[str]:
-    """Names of the devices that share each batch: all GPUs, or the logical devices that one processor was cut into."""
+    """Names of the devices that share each batch: all GPUs, or without any the logical devices of the processor."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return [device.name for device in devices]
 
 
 def strategy() -> Any:
-    """How steps are spread over the training devices; TensorFlow's own, which does nothing, for a single one."""
+    """The distribution strategy for the training devices; TensorFlow's default strategy for a single one."""
     devices = training_devices()
     return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
 
 
 def loss_scaling(optimizer: Any) -> Any:
-    """The optimizer, with scaling of the loss where the policy computes in float16, whose small gradients vanish."""
+    """The optimizer, with loss scaling if the policy computes in float16, in which small gradients vanish."""
     if tf.keras.mixed_precision.global_policy().compute_dtype == "float16":
         return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
     return optimizer

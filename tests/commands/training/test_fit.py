@@ -363,7 +363,7 @@ def test_the_loss_of_a_stage_is_the_loss_that_trains(staged: Experiment) -> None
     network: Network = build_network(config.network_spec(), 0)
     network.load_weights(staged.stage(0, 0).best_weights)
     ((_, _, images, targets),) = validation_batches(build_reader(config, str, {}), samples, 16)
-    logits = network.logits(images, training=True).numpy().astype(float).reshape(len(samples), -1)
+    logits = network.outputs(images, training=True).logits.numpy().astype(float).reshape(len(samples), -1)
     labels = targets.numpy().astype(float).reshape(len(samples), -1)
     lovasz = np.mean([lovasz_by_hand(*pair) for pair in zip(logits, labels, strict=True)])
     crossentropy = np.mean(np.logaddexp(0, np.where(labels == 1, -logits, logits)))

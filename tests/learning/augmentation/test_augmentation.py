@@ -171,7 +171,7 @@ def test_the_users_own_function_draws_from_the_seed_alone_and_stands_in_groups()
         (lambda image, labels, generator: (image, labels + np.uint8(7)), "labels that the data do not have: 6, 7, 8"),
         (lambda image, labels: (image, labels), "cannot be called"),
         (lambda image, labels, generator: 1 / 0, "division by zero"),
-        (3, "no function"),
+        (3, "is not a function"),
     ],
 )
 def test_an_own_function_that_cannot_be_used_is_told(own: Any, words: str) -> None:
@@ -273,8 +273,8 @@ def test_fixed_transforms_take_images_of_any_size_and_own_functions() -> None:
         ({"RandomBrightnessContrast": None}, "draws at random"),
         ({"GaussNoise": None}, "draws at random"),
         ({"RandomRotate90": None}, "turns|changes where"),
-        ({"HorizontalFlip": None}, "changes where things are"),
-        ({"Affine": {"rotate": 5}}, "changes where things are"),
+        ({"HorizontalFlip": None}, "moves pixels"),
+        ({"Affine": {"rotate": 5}}, "moves pixels"),
         ({"CLAHE": 0.5}, "by chance"),
         ({"OneOf": {"transforms": {"ToGray": 1, "Equalize": 1}}}, "by chance"),
         ({"Sequential": {"p": 0.5, "transforms": {"ToGray": None}}}, "by chance"),

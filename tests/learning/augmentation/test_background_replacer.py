@@ -79,5 +79,5 @@ def test_augmenters_move_the_object_alone(folder: Path) -> None:
 def test_a_missing_folder_and_other_channels_are_told_with_the_key(folder: Path) -> None:
     with pytest.raises(MissingFileError, match=r"at BackgroundReplacer\.path: there is no folder"):
         replacer(folder / "nowhere")
-    with pytest.raises(ConfigError, match=r"at BackgroundReplacer: .*images have 5 channels"):
+    with pytest.raises(ConfigError, match=r"at BackgroundReplacer: .*backgrounds have 1 or 3 channels"):
         replacer(folder, 5)

@@ -75,7 +75,7 @@ def test_channels_that_begin_at_zero_are_not_looked_at(pretrained: tuple[str, Pa
 def test_a_grey_image_is_enough(pretrained: tuple[str, Path]) -> None:
     how = GREY[pretrained[0]]
     network = build(pretrained, 1, how)
-    assert np.isfinite(network.logits(RGB[..., :1], training=False).numpy()).all()
+    assert np.isfinite(network.outputs(RGB[..., :1], training=False).logits.numpy()).all()
     assert any(f"from 3 to 1 channels ({how})" in note for note in network.notes)
 
 

@@ -34,20 +34,20 @@ def test_the_smallest_network_by_hand() -> None:
 )
 def test_every_block_goes_with_every_normalisation(block: str, normalisation: str) -> None:
     network = build(block=block, normalisation=normalisation, classes=3, start_filters=6)
-    assert network.logits(IMAGES, training=True).shape == (2, 16, 8, 3)
+    assert network.outputs(IMAGES, training=True).logits.shape == (2, 16, 8, 3)
 
 
 @pytest.mark.parametrize("normalisation", ["batch", "group", "layer", "instance", "none"])
 def test_only_batch_normalisation_looks_at_the_other_images(normalisation: str) -> None:
     network = build(normalisation=normalisation, start_filters=4)
-    together, alone = (network.logits(images, training=True).numpy()[:1] for images in (IMAGES, IMAGES[:1]))
+    together, alone = (network.outputs(images, training=True).logits.numpy()[:1] for images in (IMAGES, IMAGES[:1]))
     assert np.allclose(together, alone, atol=1e-5) == (normalisation != "batch")
 
 
 @pytest.fixture(scope="module")
 def plain() -> np.ndarray:
     """The logits of the smallest network without normalisation."""
-    return np.asarray(build(normalisation="none").logits(IMAGES, False))
+    return np.asarray(build(normalisation="none").outputs(IMAGES, False).logits)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def plain() -> np.ndarray:
 )
 def test_every_option_changes_the_output(plain: np.ndarray, options: dict[str, object]) -> None:
     changed = build(normalisation="none", **options)
-    assert not np.array_equal(plain, changed.logits(IMAGES, False).numpy())
+    assert not np.array_equal(plain, changed.outputs(IMAGES, False).logits.numpy())
 
 
 def test_dilation_widens_the_field_of_view() -> None:

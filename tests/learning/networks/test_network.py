@@ -179,7 +179,9 @@ def test_a_library_network_is_the_same_with_and_without_a_presence_head() -> Non
     images = random_images(1, 48, 72, 3)
     plain, headed = (build_network(small("PSPNet", presence_head=head), 1) for head in (False, True))
     assert plain.outputs(images, training=False).presence is None
-    np.testing.assert_array_equal(plain.logits(images, False).numpy(), headed.logits(images, False).numpy())
+    np.testing.assert_array_equal(
+        plain.outputs(images, False).logits.numpy(), headed.outputs(images, False).logits.numpy()
+    )
 
 
 def test_images_are_prepared_as_the_backbone_was_trained() -> None:
@@ -292,18 +294,20 @@ def test_an_architecture_of_plugins_gets_pixels_and_becomes_a_network_like_any_o
     network = build_network(built, 0, plugins={"mine": mine})
     images = random_images(2, 10, 6, 4)
     np.testing.assert_array_equal(network.preprocess(tf.cast(images, tf.float32)).numpy(), images)
-    assert network.logits(images, training=False).shape == (2, 10, 6, 3)
+    assert network.outputs(images, training=False).logits.shape == (2, 10, 6, 3)
     assert network.model.get_layer("presence").kernel.shape == (7, 3)
     assert network.model.get_layer("of_vgg16")
     network.draw_dropout(1)
-    first = network.logits(images, training=True).numpy()
-    np.testing.assert_array_equal(first, network.logits(images, training=True).numpy())
+    first = network.outputs(images, training=True).logits.numpy()
+    np.testing.assert_array_equal(first, network.outputs(images, training=True).logits.numpy())
     with pytest.raises(NetworkError, match="architectures of plugins"):
         network.freeze_encoder(True)
     other = build_network(built, 1, plugins={"mine": mine})
     other.save_weights(tmp_path / "w.h5")
     network.load_weights(tmp_path / "w.h5")
-    np.testing.assert_array_equal(network.logits(images, False).numpy(), other.logits(images, False).numpy())
+    np.testing.assert_array_equal(
+        network.outputs(images, False).logits.numpy(), other.outputs(images, False).logits.numpy()
+    )
 
 
 @pytest.mark.parametrize(

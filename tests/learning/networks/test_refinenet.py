@@ -62,20 +62,22 @@ def test_without_blocks_four_strides_are_refined_one_after_the_other(usual: Netw
     names = (("relu1",), ("stage4_unit1_relu1",), ("stage3_unit1_relu1",), ("stage2_unit1_relu1",))
     named = build({"refine_net_blocks": names})
     images = np.random.default_rng(0).integers(0, 256, (1, 32, 64, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(usual.logits(images, False).numpy(), named.logits(images, False).numpy())
+    np.testing.assert_array_equal(
+        usual.outputs(images, False).logits.numpy(), named.outputs(images, False).logits.numpy()
+    )
 
 
 @large
 def test_blocks_of_several_layers_by_the_names_of_keras() -> None:
     blocks = (("conv5_block2_out", "conv4_block2_out"), ("conv3_block2_out", "conv2_block2_out"))
     network = build({"refine_net_blocks": blocks, "reduce_channel_scale": 16}, shape=(32, 32, 3))
-    assert network.logits(np.zeros((1, 32, 32, 3), np.uint8), training=False).shape == (1, 32, 32, 1)
+    assert network.outputs(np.zeros((1, 32, 32, 3), np.uint8), training=False).logits.shape == (1, 32, 32, 1)
 
 
 @large
 def test_begins_at_a_size_that_can_be_learned_from(usual: Network) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3), dtype=np.uint8)
-    assert np.abs(usual.logits(images, training=True)).max() < 10
+    assert np.abs(usual.outputs(images, training=True).logits).max() < 10
 
 
 def test_an_unknown_layer_is_an_error() -> None:

@@ -39,7 +39,7 @@ from toolkit.learning.networks.network import build_network
 options = {"depth": 1, "start_filters": 4, "dropout": 0.5}
 network = build_network(NetworkSpec(architecture="ModularUnet", options=options, shape=(8, 8, 3)), 3)
 network.draw_dropout(2**31 - 1)
-print(network.logits(np.full((2, 8, 8, 3), 200, np.uint8), training=True).numpy().tobytes().hex())
+print(network.outputs(np.full((2, 8, 8, 3), 200, np.uint8), training=True).logits.numpy().tobytes().hex())
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
@@ -72,7 +72,7 @@ def layer(rate: float, noise_shape: tuple[int | None, ...] | None = None) -> tup
 
 def test_equal_seeds_give_equal_outputs_and_others_others(network: Network) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, *network.model.input_shape[1:]), dtype=np.uint8)
-    compiled = tf.function(lambda: network.logits(images, training=True))
+    compiled = tf.function(lambda: network.outputs(images, training=True).logits)
     drawn = []
     for seed in (5, 6, 5):
         network.draw_dropout(seed)
@@ -80,9 +80,9 @@ def test_equal_seeds_give_equal_outputs_and_others_others(network: Network) -> N
     np.testing.assert_array_equal(drawn[0], drawn[2])
     assert not np.array_equal(drawn[0], drawn[1])
     network.draw_dropout(6)
-    again = network.logits(images, training=False).numpy()
+    again = network.outputs(images, training=False).logits.numpy()
     network.draw_dropout(5)
-    np.testing.assert_array_equal(network.logits(images, training=False).numpy(), again)
+    np.testing.assert_array_equal(network.outputs(images, training=False).logits.numpy(), again)
 
 
 def test_no_other_layer_draws_at_random(network: Network) -> None:
@@ -98,7 +98,7 @@ def test_a_new_process_draws_the_same(new_process: list[str]) -> None:
     options = {"depth": 1, "start_filters": 4, "dropout": 0.5}
     network = build_network(NetworkSpec(architecture="ModularUnet", options=options, shape=(8, 8, 3)), 3)
     network.draw_dropout(2**31 - 1)
-    here = network.logits(np.full((2, 8, 8, 3), 200, np.uint8), training=True).numpy()
+    here = network.outputs(np.full((2, 8, 8, 3), 200, np.uint8), training=True).logits.numpy()
     assert new_process[0] == here.tobytes().hex()
 
 

@@ -192,5 +192,5 @@ def test_a_learning_rate_of_the_users_must_be_one(rate: Any) -> None:
 
 
 def test_what_cannot_be_called_is_no_schedule() -> None:
-    with pytest.raises(ValueError, match="mine cannot be called"):
+    with pytest.raises(ValueError, match="mine is not callable"):
         build_schedule(parse_schedule("mine", ["mine"]), 0.1, 4, {"mine": 3})

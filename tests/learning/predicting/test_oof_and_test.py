@@ -128,7 +128,7 @@ def test_a_scale_that_makes_no_difference_is_refused_before_anything_is_lost(hea
     images = images_of(headed, "oof")
     predict_oof(headed, images, "none", Silent())
     headed.experiment.tuned.write_text("{}")
-    with pytest.raises(ConfigError, match=r"scales 1\.02 and 1 both come to"):
+    with pytest.raises(ConfigError, match=r"scales 1\.02 and 1 both give"):
         predict_oof(headed, images, ["none", "scales:1,1.02"], Silent())
     assert headed.experiment.tuned.is_file()
 
@@ -148,6 +148,6 @@ def test_a_network_of_one_size_only_is_told(
     found = fitted(experiment)
     images = images_of(found, "oof")
     assert predict_oof(found, images, "d4", Silent())  # 32×32
-    with pytest.raises(NetworkError, match=r"fixed has weights whose shapes depend .* 64×64") as told:
+    with pytest.raises(NetworkError, match=r"fixed has weights whose shapes depend on .* 64×64") as told:
         predict_oof(found, images, "scales:1,2", Silent())
     assert "flips" in told.value.advice

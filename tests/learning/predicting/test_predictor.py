@@ -62,7 +62,7 @@ def test_probabilities_are_the_activation_of_the_logits(network: Network, activa
     probability = predict(tf.constant(pixels()))
     assert probability.shape == (2, 16, 32, 3)
     assert probability.dtype == np.float32
-    logits = network.logits(tf.constant(pixels()), training=False).numpy()
+    logits = network.outputs(tf.constant(pixels()), training=False).logits.numpy()
     assert logits.std() > 0.01
     np.testing.assert_allclose(probability, by_hand(logits, activation), atol=1e-5)
     again, outputs = predict.with_outputs(tf.constant(pixels()))
@@ -83,7 +83,7 @@ def test_views_are_undone_before_their_mean(network: Network) -> None:
     found, outputs = Predictor(network, "flips", "softmax", at_once=4).with_outputs(tf.constant(pixels()))
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.abs(found - plain(tf.constant(pixels()))).max() > 1e-4
-    np.testing.assert_allclose(outputs.logits, network.logits(tf.constant(pixels()), training=False), atol=1e-5)
+    np.testing.assert_allclose(outputs.logits, network.outputs(tf.constant(pixels()), training=False).logits, atol=1e-5)
 
 
 def test_a_predictor_follows_the_weights_of_its_network(network: Network) -> None:
@@ -153,7 +153,7 @@ def test_what_is_predicted_of_an_image_does_not_depend_on_the_others(
     precision: Precision, back_to_float32: None
 ) -> None:
     configure(precision)
-    predict = Predictor(build(emptiness_head=True), "flips", "softmax", at_once=4)
+    predict = Predictor(build(presence_head=True), "flips", "softmax", at_once=4)
     images = pixels(11)
     together, outputs = predict.with_outputs(tf.constant(images))
     for first, last in ((0, 1), (1, 2), (2, 5), (5, 9), (4, 11)):

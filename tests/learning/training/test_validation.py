@@ -54,7 +54,7 @@ def test_the_validation_loss_is_the_mean_over_the_images_held_out(
     network = network_of(found.config, experiment, 1)
     ((_, _, images, targets),) = validation_batches(found.data.reader, held_out, 20)
     assert len(images) == 10  # three batches of the run, one of them smaller
-    logits = network.logits(images, training=False).numpy().astype(float)
+    logits = network.outputs(images, training=False).logits.numpy().astype(float)
     target = targets.numpy()
     by_hand = np.mean(np.logaddexp(0, np.where(target == 1, -logits, logits)))
     best = max(read_history(experiment.stage(1, 0)), key=lambda epoch: epoch.primary)

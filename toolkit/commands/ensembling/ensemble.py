@@ -311,8 +311,8 @@ def _config(
         "views": views,
         "primary_metric": resolved.config["primary_metric"],
     }
-    own = names_defined_beside_members(members[0].experiment.config)
-    return EnsembleConfig.model_validate(tree, context={"own": own})
+    plugins = names_defined_beside_members(members[0].experiment.config)
+    return EnsembleConfig.model_validate(tree, context={"plugins": plugins})
 
 
 def _place(workspace: Workspace, members: Sequence[Member], name: str | None) -> Experiment:

@@ -1,4 +1,4 @@
-"""Augmentation by albumentations, drawn for each sample from its own seed."""
+"""Augmentation with albumentations; the random draws of each sample derive from a seed of its own."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ import numpy as np
 from toolkit.config.training.augmentation import BACKGROUND_REPLACER, GROUPS, Transform
 from toolkit.core.arrays import Image, Labels
 from toolkit.core.masks.labels import IGNORE
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, listing
 from toolkit.learning.augmentation.margins import margin_of
 from toolkit.learning.augmentation.transforms import ADVICE, Builder, Transforms, Where, readable
 from toolkit.learning.plugins import NO_PLUGINS
@@ -20,7 +20,7 @@ _PROBES_OF_FIXED = 8
 
 
 class Augmentation:
-    """The transforms of a configuration; the same seed gives the same sample on every thread."""
+    """The transforms of a configuration; the same seed gives the same result on every thread."""
 
     def __init__(
         self,
@@ -35,17 +35,17 @@ class Augmentation:
         """Build the transforms, and try each on an image of noise.
 
         Args:
-            transforms: as `parse_augmentation` gives them.
-            where: names the place of a key, for messages.
+            transforms: from `parse_augmentation`.
+            where: gives the place of a key, for messages.
             shape: (height, width, channels) of the samples.
-            plugins: what plugins.py defines, by the names of the configuration: functions
-                `(image, labels, generator, **arguments) -> (image, labels)`, or transforms of albumentations.
-            fill_label: label of pixels that come in from outside the image.
-            labels: the labels that the data have, besides `IGNORE`.
+            plugins: the user's functions `(image, labels, generator, **arguments) -> (image, labels)` and transforms of
+                albumentations, by name.
+            fill_label: label of pixels that are moved in from outside the image.
+            labels: the labels of the data, without `IGNORE`.
 
         Raises:
-            ConfigError: an unknown transform, parameters that it does not take, or one that does not leave size, type,
-                number of channels or set of labels; says where.
+            ConfigError: a transform is unknown, does not accept its parameters, or changes the size, the type, the
+                number of channels or the set of labels; the message begins with its key.
         """
         build = Builder(where, plugins, fill_label)
         allowed = {*labels, fill_label, IGNORE}
@@ -61,25 +61,26 @@ class Augmentation:
 
     @cached_property
     def margin(self) -> int:
-        """How many pixels around a sample the transforms may bring into view; see `margin_of`."""
+        """How many pixels around a sample the transforms may move into it; see `margin_of`."""
         return margin_of(self, self._shape) if self._moves else 0
 
 
 class FixedTransforms:
-    """Transforms that every image goes through, in training, validation and prediction: certain and without a move."""
+    """The transforms of every image, in training, validation and prediction: always applied, to pixel values alone."""
 
     def __init__(
         self, transforms: Sequence[Transform], where: Where, channels: int, plugins: Mapping[str, Any] = NO_PLUGINS
     ) -> None:
-        """Build and try them.
+        """Build the transforms and try each.
 
         Args:
-            transforms: as `parse_augmentation` gives them; a probability may be left out, and is 1.
-            where, own: as in Augmentation.
+            transforms: from `parse_augmentation`; their probability is 1 if left out.
+            where: gives the place of a key, for messages.
             channels: of the images.
+            plugins: as in Augmentation.
 
         Raises:
-            ConfigError: as Augmentation, and for a transform that draws at random or changes more than pixel values.
+            ConfigError: as Augmentation; or a transform draws at random, or changes more than pixel values.
         """
         build = Builder(where, plugins, 0)
         certain = [_certain(transform, where) for transform in transforms]
@@ -94,7 +95,7 @@ class FixedTransforms:
 
 
 def _leaves(transforms: Sequence[Transform]) -> list[Transform]:
-    """All transforms that are no groups."""
+    """All transforms, without the groups that hold them."""
     found = []
     for transform in transforms:
         if transform.name not in GROUPS:
@@ -106,7 +107,7 @@ def _leaves(transforms: Sequence[Transform]) -> list[Transform]:
 def _possible(
     transforms: Sequence[Transform], build: Builder, shape: tuple[int, int, int], allowed: Collection[int]
 ) -> tuple[Transform, ...]:
-    """Without what a preset holds that cannot do the number of channels: nobody has asked for it by name."""
+    """The transforms without those of a preset that do not support the number of channels; others must support it."""
     kept = []
     for transform in transforms:
         children = _possible(transform.children, build, shape, allowed)
@@ -122,13 +123,13 @@ def _possible(
 
 
 def _sure(leaf: Transform) -> Transform:
-    """A transform alone and always applied, to try it."""
+    """A transform on its own and always applied, to try it."""
     rate = {"rate": 0.0} if leaf.name == BACKGROUND_REPLACER else {"p": 1.0}
     return replace(leaf, arguments={**leaf.arguments, **rate}, children=())
 
 
 def _probe(build: Builder, leaf: Transform, shape: tuple[int, int, int], allowed: Collection[int]) -> None:
-    """Try a transform on an image of noise: what comes out must still be a sample for the network."""
+    """Try a transform on an image of noise: the result must be a valid sample for the network."""
     noise = np.random.default_rng(0)
     image = noise.integers(0, 256, shape, dtype=np.uint8)
     labels = noise.choice(np.array(sorted(allowed), np.uint8), shape[:2])
@@ -137,13 +138,13 @@ def _probe(build: Builder, leaf: Transform, shape: tuple[int, int, int], allowed
         if strange:
             raise build.error(
                 leaf,
-                f"{leaf.name} makes labels that the data do not have: {', '.join(map(str, strange[:5]))}; give it "
-                f"mask_interpolation: 0 or fill_mask: {build.fill_label}",
+                f"{leaf.name} creates labels that the data do not have: {listing(strange)}; set mask_interpolation: 0 "
+                f"or fill_mask: {build.fill_label}",
             )
 
 
 def _probe_fixed(build: Builder, leaf: Transform, channels: int) -> None:
-    # Noise of all values, a ramp and faint noise, large enough for tiles: whatever is drawn shows in one of them.
+    # Noise of all values, a ramp and faint noise, large enough for transforms of tiles: a random draw changes one.
     noise = np.random.default_rng(0)
     image = noise.integers(0, 256, (240, 320, channels), dtype=np.uint8)
     image[:, 100:200] = np.linspace(40, 180, 100, dtype=np.uint8)[None, :, None]
@@ -151,17 +152,17 @@ def _probe_fixed(build: Builder, leaf: Transform, channels: int) -> None:
     labels = noise.integers(0, 2, image.shape[:2], dtype=np.uint8)
     results = _tried(build, leaf, image, labels, _PROBES_OF_FIXED)
     if any(not np.array_equal(changed, labels) for _, changed in results):
-        raise build.error(leaf, f"{leaf.name} changes where things are; transforms may only change pixel values")
+        raise build.error(leaf, f"{leaf.name} moves pixels; transforms may only change pixel values")
     if any(not np.array_equal(changed, results[0][0]) for changed, _ in results):
         raise build.error(
             leaf,
-            f"{leaf.name} draws at random, but transforms are the same for every image; give ranges of one value, such "
-            "as clip_limit: [2, 2], or move it to augmentation",
+            f"{leaf.name} draws at random, but transforms must be the same for every image; give ranges of one value "
+            "(for example clip_limit: [2, 2]), or move it to augmentation",
         )
 
 
 def _tried(build: Builder, leaf: Transform, image: Image, labels: Labels, times: int) -> list[tuple[Image, Labels]]:
-    """What one transform makes of a sample with several seeds, each result of the same sizes and types."""
+    """The results of one transform for a sample with several seeds; checks their sizes and types."""
     alone = Transforms([build(_sure(leaf))])
     results = []
     for seed in range(times):
@@ -174,21 +175,22 @@ def _tried(build: Builder, leaf: Transform, image: Image, labels: Labels, times:
             if not isinstance(after, np.ndarray) or after.shape != before.shape or after.dtype != np.uint8:
                 became = f"{after.dtype} {after.shape}" if isinstance(after, np.ndarray) else type(after).__name__
                 raise build.error(
-                    leaf, f"{leaf.name} turns {what} uint8 {before.shape} into {became}; size and type have to stay"
+                    leaf, f"{leaf.name} turns {what} uint8 {before.shape} into {became}; size and type must not change"
                 )
     return results
 
 
 def _certain(transform: Transform, where: Where) -> Transform:
-    """A fixed transform, always applied.
+    """A transform with probability 1.
 
     Raises:
-        ConfigError: it says itself that it is not.
+        ConfigError: the transform is configured to be applied by chance.
     """
     by_chance = transform.name in ("OneOf", "SomeOf", BACKGROUND_REPLACER)
     if by_chance or transform.arguments.get("p", 1) != 1:
         raise ConfigError(
-            f"{where(transform.path)}: {transform.name} is applied by chance; transforms are always applied", ADVICE
+            f"{where(transform.path)}: {transform.name} is applied by chance, but transforms must always be applied",
+            ADVICE,
         )
     children = tuple(_certain(child, where) for child in transform.children)
     return replace(transform, arguments={**transform.arguments, "p": 1.0}, children=children)

@@ -1,4 +1,4 @@
-"""BackgroundReplacer: what is not foreground gives way to a random picture of a folder."""
+"""BackgroundReplacer: replaces the background of a sample by a random picture from a folder."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +13,9 @@ _KEPT_PICTURES = 256  # decoded, at the network's size
 
 
 class BackgroundReplacer:
-    """Pastes the foreground of a sample onto a random background; labels stay as they are.
+    """Pastes the foreground of a sample onto a random background; labels do not change.
 
-    After the augmenter of the same name in musket's segmentation pipeline. Void pixels count as foreground: nobody
-    knows that they are not.
+    After the augmenter of the same name in musket's segmentation pipeline. Ignored pixels count as foreground.
     """
 
     def __init__(self, folder: Path, erosion: int | tuple[int, int], key: str) -> None:
@@ -24,20 +23,25 @@ class BackgroundReplacer:
 
         Args:
             folder: of the backgrounds.
-            erosion: pixels by which the foreground is narrowed before it is pasted, or a range of them.
+            erosion: pixels by which the foreground shrinks before it is pasted, or a range of them.
             key: of the configuration, for messages.
 
         Raises:
-            MissingFileError, NothingToLearnError: no such folder, or no image in it.
+            MissingFileError: there is no such folder.
+            NothingToLearnError: the folder holds no image.
         """
         self._images = find_images(folder, key)
         self._erosion = erosion if isinstance(erosion, tuple) else (erosion, erosion)
         self._picture = lru_cache(_KEPT_PICTURES)(self._read)
 
     def __call__(self, image: Image, labels: Labels, random: np.random.Generator) -> tuple[Image, Labels]:
-        """Replace the background of `uint8 (height, width, 1 or 3)`; raises ValueError for other channels."""
+        """Replace the background of an image `uint8 (height, width, channels)`.
+
+        Raises:
+            ValueError: the image has other than 1 or 3 channels.
+        """
         if image.shape[2] not in (1, 3):
-            raise ValueError(f"backgrounds are colour or grey, images have {image.shape[2]} channels")
+            raise ValueError(f"backgrounds have 1 or 3 channels, but the images have {image.shape[2]}")
         image_id = self._images.ids[int(random.integers(len(self._images.ids)))]
         result = self._picture(image_id, (image.shape[0], image.shape[1]), image.shape[2]).copy()
         kept = (labels != 0).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""How far around a sample augmentation looks: found by trying, whatever the transforms are."""
+"""How many pixels around a sample augmentation may move into it, found by trying the transforms."""
 
 from collections.abc import Callable
 
@@ -7,18 +7,18 @@ import numpy as np
 from toolkit.core.arrays import Image, Labels
 
 _PROBES = 64
-_FRAME = 2  # pixels; thick enough not to be torn when it is turned or shrunk
-_SMALLEST = 3  # as good as none
+_FRAME = 2  # pixels; thick enough to stay closed when it is rotated or shrunk
+_SMALLEST = 3  # pixels; smaller margins are not worth reading
 _SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2)
 """Margins that are tried, as shares of the longer side."""
 
 
 def margin_of(augment: Callable[[Image, Labels, int], tuple[Image, Labels]], shape: tuple[int, int, int]) -> int:
-    """Pixels to read around a sample of (height, width, channels), so that nothing from beyond them comes into view.
+    """Pixels to read around a sample of (height, width, channels), so that nothing from beyond them is moved into it.
 
-    A frame is drawn along the border of ever larger images: as long as some seed brings it into the middle, what lies
-    outside the image comes into view too, because transforms move neighbours together. Half the longer side is the most
-    that is tried. 0 where nothing moves in, or where the result has a size of its own, as that of random crops has.
+    A frame is drawn along the border of ever larger images. As long as it reaches the middle for some seed, pixels from
+    outside the image do too, because transforms move neighbours together. At most half the longer side is tried. The
+    margin is 0 if nothing moves in, or if the result has another size, as with random crops.
     """
     if not _enters(augment, shape, _SMALLEST):
         return 0
@@ -29,7 +29,7 @@ def margin_of(augment: Callable[[Image, Labels, int], tuple[Image, Labels]], sha
 def _enters(
     augment: Callable[[Image, Labels, int], tuple[Image, Labels]], shape: tuple[int, int, int], margin: int
 ) -> bool | None:
-    """Whether the frame comes into the middle; None if what comes out has another size than what went in."""
+    """Whether the frame reaches the middle for some seed; None if the result has another size."""
     height, width, channels = shape
     size = (height + 2 * margin, width + 2 * margin)
     image = np.random.default_rng(0).integers(0, 256, (*size, channels), dtype=np.uint8)

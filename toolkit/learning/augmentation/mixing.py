@@ -16,10 +16,10 @@ Targets = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 
 
 class Mixing:
-    """Mixes batches as configured; everything is drawn from the seed of the batch.
+    """Mixes batches as configured; all random draws derive from the seed of the batch.
 
-    At most one of the ways happens to a batch, each with its own probability; where these sum to more than 1 they are
-    scaled down to it. Every image has another one of the batch as its partner, and is the partner of one.
+    A batch is mixed in at most one way. Each way has its own probability; probabilities with a sum above 1 are scaled
+    down. Every image has another image of the batch as its partner, and is the partner of one.
     """
 
     def __init__(self, spec: MixingSpec, activation: Activation) -> None:
@@ -27,7 +27,7 @@ class Mixing:
             way for way in (spec.mixup, spec.cutmix, spec.copy_paste) if way is not None and way.p > 0
         ]
         self._activation: Activation = activation
-        # One type for all batches, mixed or not, so that what takes them is compiled once.
+        # One type for all batches, mixed or not, so that training steps are compiled once.
         self.target_type: type[np.uint8] | type[np.float32] = np.uint8
         if any(isinstance(way, Mixup) for way in self._ways):
             self.target_type = np.float32
@@ -41,13 +41,13 @@ class Mixing:
             seed: of this batch.
 
         Returns:
-            Both in the same shapes, targets in `target_type`; what came in is left as it is.
+            Both in the same shapes, targets in `target_type`; the arguments are not changed.
         """
         random = np.random.default_rng(seed)
         way = self._chosen(random)
         if way is None or len(images) < 2:
             return images, self._typed(targets)
-        # A cycle through the batch in random order: nobody is their own partner.
+        # A cycle through the batch in random order, so that no image is its own partner.
         order = random.permutation(len(images))
         partners = np.empty_like(order)
         partners[order] = np.roll(order, 1)
@@ -73,7 +73,7 @@ class Mixing:
         return self._ways[position] if position < len(self._ways) else None
 
     def _foreground(self, target: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-        """Which pixels belong to objects, as `bool (height, width)`; with softmax the first plane is background."""
+        """The foreground, `bool (height, width)`; with softmax the first plane is background."""
         planes = target[..., 1:] if self._activation == "softmax" else target
         foreground: npt.NDArray[np.bool_] = (planes == 1).any(axis=2)
         return foreground
@@ -82,7 +82,7 @@ class Mixing:
 def _mixup(
     images: Images, targets: npt.NDArray[np.uint8], partners: npt.NDArray[Any], shares: npt.NDArray[np.float64]
 ) -> tuple[Images, npt.NDArray[np.float32]]:
-    """Blend with the partners; `shares` (batch,) are what is kept. Void is what is void on either side."""
+    """Blend images with their partners; they keep `shares` (batch,). Pixels ignored in either stay ignored."""
     kept = shares.astype(np.float32)[:, None, None, None]
     blended = images * kept + images[partners] * (1 - kept)
     mixed = targets * kept + targets[partners] * (1 - kept)
@@ -91,7 +91,7 @@ def _mixup(
 
 
 def _rectangle(size: tuple[int, ...], share: float, random: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """A rectangle of `share` of the area, shaped like the image, around a random centre and cut at the borders."""
+    """A rectangle of `share` of the area, with the aspect of the image, around a random centre, cut at the borders."""
     inside = []
     for length in size:
         half = length * share**0.5 / 2
@@ -103,9 +103,9 @@ def _rectangle(size: tuple[int, ...], share: float, random: np.random.Generator)
 
 
 def _objects(foreground: npt.NDArray[np.bool_], share: float, random: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """The connected pieces of foreground that are drawn, each with the chance `share`."""
-    count, pieces = cv2.connectedComponents(foreground.astype(np.uint8), connectivity=8)
+    """Connected components of the foreground, each drawn with probability `share`."""
+    count, components = cv2.connectedComponents(foreground.astype(np.uint8), connectivity=8)
     drawn = random.random(count) < share
     drawn[0] = False  # the background
-    result: npt.NDArray[np.bool_] = drawn[pieces]
+    result: npt.NDArray[np.bool_] = drawn[components]
     return result

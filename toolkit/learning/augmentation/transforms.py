@@ -1,4 +1,4 @@
-"""Transforms of albumentations as a configuration describes them, one set for each thread."""
+"""Transforms of albumentations from a configuration, one set for each thread."""
 
 import inspect
 import os
@@ -19,23 +19,23 @@ from toolkit.core.arrays import Image, Labels
 from toolkit.errors import ConfigError, nearest
 from toolkit.learning.augmentation.background_replacer import BackgroundReplacer
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would look for its own updates on the network
-import albumentations  # the line above had to come first
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # without it, albumentations looks for updates on the network
+import albumentations  # after the line above
 
 SampleFunction = Callable[[Image, Labels, np.random.Generator], tuple[Image, Labels]]
-"""From an image `uint8 (height, width, channels)`, its labels `uint8 (height, width)` and a generator to both of the
-same shapes and types; draws from the generator alone."""
+"""From an image `uint8 (height, width, channels)`, its labels `uint8 (height, width)` and the generator of all random
+draws to a new image and labels of the same shapes and types."""
 Where = Callable[[KeyPath], str]
 """From a key path below the value to `file:line: key`."""
 Factory = Callable[[], Any]
-"""Makes a transform of albumentations; each thread needs its own."""
+"""Creates a transform of albumentations; each thread needs its own."""
 
 ADVICE = "Transforms: docs/augmentation.md and https://albumentations.ai/docs"
-_BUILDING = threading.Lock()  # the filters of warnings belong to the whole process
+_BUILDING = threading.Lock()  # filters of warnings are shared by all threads
 
 
 class Transforms:
-    """What samples go through. Each thread has its own: shared ones would mix the random numbers of several samples."""
+    """The transforms of samples, one set a thread: a shared set would mix the random numbers of several samples."""
 
     def __init__(self, factories: Sequence[Factory]) -> None:
         self._factories = tuple(factories)
@@ -44,8 +44,8 @@ class Transforms:
     def __call__(self, image: Image, labels: Labels, seed: int) -> tuple[Image, Labels]:
         """Transform an image `uint8 (height, width, channels)` and its labels `uint8 (height, width)` alike."""
         compose = self._compose()
-        # One pair of generators for all transforms. set_random_seed would give each its own with the same seed, so that
-        # two flips of equal probability always came together.
+        # One pair of generators for all transforms. set_random_seed would give each transform its own with the same
+        # seed, so that two flips of equal probability would always coincide.
         compose.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311 # nothing secret
         changed = compose(image=image, mask=labels)
         return changed["image"], changed["mask"]
@@ -59,7 +59,7 @@ class Transforms:
 
 
 class _OfFunction(albumentations.BasicTransform):  # type: ignore[misc] # albumentations has no types
-    """A function of a whole sample as a transform; `before` is applied to the sample first."""
+    """A function of a whole sample as a transform; the transform `before` is applied first."""
 
     def __init__(self, p: float = 1.0) -> None:
         self.function: SampleFunction | None = None
@@ -79,53 +79,58 @@ class _OfFunction(albumentations.BasicTransform):  # type: ignore[misc] # albume
         data = kwargs if self.before is None else self.before(**kwargs)
         if self.function is None:
             return data
-        # Copies, because a function may write into what it is given.
+        # Copies, because the function may write into its arguments.
         image, labels = self.function(data["image"].copy(), data["mask"].copy(), self.random_generator)
         return {**data, "image": image, "mask": labels}
 
 
 @dataclass(frozen=True)
 class Builder:
-    """Makes factories of transforms; whatever all threads can share is made once."""
+    """Creates factories of transforms; all that threads can share is created once."""
 
     where: Where
     plugins: Mapping[str, Any]
     fill_label: int
 
     def __call__(self, transform: Transform) -> Factory:
-        """Raises ConfigError."""
+        """The factory of a transform.
+
+        Raises:
+            ConfigError: the transform is unknown or does not accept its parameters.
+        """
         try:
             return self._factory(transform)
         except ValueError as error:
             raise self.error(transform, str(error)) from error
 
     def error(self, transform: Transform, text: str) -> ConfigError:
-        """The error that says where a transform stands."""
+        """An error whose message begins with the place of the transform."""
         return ConfigError(f"{self.where(transform.path)}: {text}", ADVICE)
 
     def _factory(self, transform: Transform) -> Factory:
         name, arguments = transform.name, dict(transform.arguments)
-        own = self._own(name)
-        if own is not None and not _is_kind(own):
+        plugin = self._plugin(name)
+        if plugin is not None and not _is_kind(plugin):
             p = float(arguments.pop("p", 1.0))
-            return partial(_of_function, _checked_function(name, own, arguments), p, ())
+            return partial(_of_function, _checked_function(name, plugin, arguments), p, ())
         children = [self(child) for child in transform.children]
-        if own is None and name in GROUPS:
+        if plugin is None and name in GROUPS:
             return _group_factory(name, arguments, children)
-        if own is None and name == BACKGROUND_REPLACER:
+        if plugin is None and name == BACKGROUND_REPLACER:
             replacer = BackgroundReplacer(
                 Path(arguments["path"]), arguments["erosion"], f"{self.where((*transform.path, 'path'))}"
             )
             return partial(_of_function, replacer, 1.0 - arguments["rate"], children)
-        factory = partial(_library_transform, own or self._kind(name), self._filled(own or self._kind(name), arguments))
+        kind = plugin or self._kind(name)
+        factory = partial(_library_transform, kind, self._filled(kind, arguments))
         with _BUILDING:
-            factory()  # to see that it can be built
+            factory()  # checks that it can be built
         return factory
 
-    def _own(self, name: str) -> Any:
+    def _plugin(self, name: str) -> Any:
         found = self.plugins.get(name)
         if found is not None and not callable(found):
-            raise ValueError(f"{name} of plugins.py is no function")
+            raise ValueError(f"{name} in plugins.py is not a function")
         return found
 
     def _kind(self, name: str) -> Any:
@@ -138,7 +143,7 @@ class Builder:
         raise ValueError(f"albumentations {albumentations.__version__} has no transform {name!r}{guess}")
 
     def _filled(self, kind: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-        """With the label of what comes in from outside, where the transform lets pixels in and nothing else is said."""
+        """The arguments with `fill_mask`, for transforms that move pixels in from outside, unless it is given."""
         accepted = inspect.signature(kind.__init__).parameters
         lets_in = "fill_mask" in accepted and accepted["fill_mask"].default is not None
         return {"fill_mask": self.fill_label, **arguments} if lets_in and self.fill_label else arguments
@@ -150,7 +155,7 @@ def _is_kind(kind: Any) -> bool:
 
 def _library_transform(kind: Any, arguments: Mapping[str, Any]) -> Any:
     with warnings.catch_warnings():
-        # It only warns of arguments that it does not know; they are errors here. What else it has to say is advice.
+        # albumentations only warns of unknown arguments; here they are errors. Its other warnings are hidden.
         warnings.simplefilter("ignore")
         warnings.filterwarnings("error", message="Argument.* not valid for transform")
         try:
@@ -171,7 +176,7 @@ def _group_factory(name: str, arguments: Mapping[str, Any], children: Sequence[F
     def make() -> Any:
         if name != "SomeOf":
             return getattr(albumentations, name)([child() for child in children], p=arguments["p"])
-        # albumentations has no range of numbers: one group for each number, one of which is chosen.
+        # albumentations has no range for n: one group is chosen of those for each n.
         fewest, most = arguments["n"]
         groups = [
             albumentations.SomeOf([child() for child in children], n=n, replace=arguments["replace"], p=1.0)
@@ -188,16 +193,16 @@ def _checked_function(name: str, function: Callable[..., Any], arguments: Mappin
     """The user's function with its arguments.
 
     Raises:
-        ValueError: it does not take them.
+        ValueError: the function does not accept them.
     """
     try:
         inspect.signature(function).bind(None, None, None, **arguments)
     except TypeError as error:
-        raise ValueError(f"{name} of plugins.py cannot be called with (image, labels, generator): {error}") from error
+        raise ValueError(f"{name} in plugins.py cannot be called with (image, labels, generator): {error}") from error
     return partial(function, **arguments)
 
 
 def readable(error: Exception) -> str:
-    """Its own messages come from pydantic: the parameter on one line, what is wrong with it on the next."""
+    """One line of a message of albumentations, which may come from pydantic: the parameter, then what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if "errors.pydantic.dev" not in line]
     return "; ".join(line for line in lines if line and "validation error" not in line)

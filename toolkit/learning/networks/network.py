@@ -55,10 +55,6 @@ class Network:
         masks, rest = tensors[: 1 + self.auxiliary], tensors[1 + self.auxiliary :]
         return Outputs(masks[0], tuple(masks[1:]), rest[0] if rest else None)
 
-    def logits(self, images: Any, training: bool) -> Any:
-        """The logits of the masks alone, `float32 (batch, height, width, classes)`."""
-        return self.outputs(images, training).logits
-
     def draw_dropout(self, seed: int) -> None:
         """Choose the dropout masks of the next batch; equal seeds (0 to 2**31 - 1) give equal masks."""
         self.dropout_seed.set(seed)

@@ -1,4 +1,4 @@
-"""Predicting images with the networks of an experiment: the mean over weights, with several sets of views at once."""
+"""The mean prediction of the networks of an experiment, with several sets of views at once."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,6 @@ from toolkit.learning.predicting.predictor import (
     ViewsPredictor,
     images_at_once,
     predict_tiles,
-    whole_maps,
 )
 from toolkit.learning.runtime import configure, parse_precision, tf
 from toolkit.messages import Task
@@ -30,8 +29,8 @@ from toolkit.messages import Task
 _CHUNK_BYTES = 1 << 28
 
 
-class Predicting:
-    """Networks that take the weights of one file after the other, one for each size of input that views ask for."""
+class FoldMean:
+    """Predicts with one weight file after the other; there is a network for each input size that the views need."""
 
     def __init__(
         self, experiment: Experiment, config: Config, precision: str, plugins: Mapping[str, Any], sets: Sequence[str]
@@ -41,12 +40,12 @@ class Predicting:
         Args:
             experiment: that was fitted, for messages.
             config: its configuration; images have the size of the last stage.
-            precision: of the arithmetic, as resolved.yaml keeps it.
-            plugins: the user's own architectures and transforms by name.
-            sets: the sets of views; what is predicted with one does not depend on the others.
+            precision: of the arithmetic, as in resolved.yaml.
+            plugins: the user's architectures and transforms by name.
+            sets: the sets of views; the predictions of one do not depend on the others.
 
         Raises:
-            ConfigError: two scales of the views come to the same size of the network's input.
+            ConfigError: two scales of the views give the same input size.
         """
         self._config, self._plugins, self._precision = config, plugins, parse_precision(precision)
         self._sets = [parse_views(views) for views in sets]
@@ -61,27 +60,24 @@ class Predicting:
         self._predict = ViewsPredictor(self._networks, shapes, self._sets, config.activation, at_once=at_once)
         self._reader = build_reader(config, lambda key: f"{experiment.resolved}: {'.'.join(map(str, key))}", plugins)
 
-    def predict(
-        self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task
-    ) -> Iterator[tuple[str, list[Predicted]]]:
-        """Ids and the mean prediction of networks with these weights, for each set of views, in the order of `ids`.
+    def rows(self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
+        """The mean prediction over weight files, for each set of views, as rows of one image after the other.
 
-        The mean of a single one is the very one. Whole maps: of large images, `rows` takes less memory.
+        Tiles are predicted in chunks, each by all networks in turn. Memory is bounded by the chunk and by one row of
+        tiles, not by the image. The division into chunks does not change the result.
+
+        Args:
+            weights: the weight files.
+            images: the images.
+            ids: of the images to predict, in order.
+            task: advances by one for each tile and weight file.
 
         Raises:
-            NetworkError: a network of the user's own cannot take another size.
+            NetworkError: a network of plugins cannot take another input size.
             WeightsError: weights do not fit the network.
             DataError: an image cannot be read.
         """
-        return whole_maps(self.rows(weights, images, ids, task))
-
-    def rows(self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
-        """The same, as rows of one image after the other; raises as `predict`.
-
-        Tiles are predicted in chunks, each by all networks in turn: memory is bounded by the chunk and by the rows of
-        one row of tiles, not by the image. How tiles fall into chunks has no influence on the result.
-        """
-        configure(self._precision)  # networks of another precision may have been at work in between
+        configure(self._precision)  # networks of another precision may have been used in between
         assembly = Assembly(self._reader, images)
         for chunk in self._chunks(images, ids):
             sums = [[_Sum() for _ in self._sets] for _ in chunk]
@@ -98,14 +94,13 @@ class Predicting:
                     yield rows
 
     def count(self, images: Images, ids: Iterable[str]) -> int:
-        """How many tiles the images have: so many steps of a task are each network's."""
+        """The number of tiles of the images: the steps of a task for each weight file."""
         return sum(len(tiles_of(self._reader, images, image_id)) for image_id in ids)
 
     def _chunks(self, images: Images, ids: Sequence[str]) -> Iterator[list[Tile]]:
-        """Tiles in order, cut so that the maps of a chunk, of all sets of views, take a bounded part of the memory.
+        """Tiles in order, in chunks whose maps, for all sets of views, need a bounded amount of memory.
 
-        A chunk has at least as many tiles as a processor predicts at once, and is cut between such groups: it would
-        take as long with fewer.
+        A chunk consists of whole groups of tiles that a processor predicts at once: incomplete ones take as long.
         """
         group = min(self._predict.at_once, MOST_AT_ONCE)
         chunk: list[Tile] = []
@@ -123,7 +118,7 @@ class Predicting:
             yield chunk
 
     def _build(self, shape: tuple[int, int, int]) -> Network:
-        # Every weight is replaced by a fold's: downloading those of imagenet would be for nothing.
+        # All weights are replaced by those of a file: the published ones are not downloaded.
         bare = self._config.network_spec(shape).model_copy(update={"encoder_weights": None})
         return build_network(bare, self._config.seed, plugins=self._plugins)
 
@@ -136,15 +131,15 @@ class Predicting:
                 network.model.set_weights(weights)
             except ValueError as error:
                 raise NetworkError(
-                    f"{self._config.architecture} has weights whose shapes depend on the size of its input: "
-                    f"those of its training do not fit an input of {size[0]}×{size[1]}, as views of another scale, or "
-                    "transposed ones of an input that is not square, ask for",
+                    f"{self._config.architecture} has weights whose shapes depend on the input size: those of its "
+                    f"training do not fit the {size[0]}×{size[1]} input of these views. Views of another scale need "
+                    "another input size, and so do transposed views if the input is not square.",
                     "Use views that keep the size: hflip, vflip, rot180 or flips.",
                 ) from error
 
 
 class _Sum:
-    """Sum of the predictions of one tile; that of a single one is the very one."""
+    """The sum of predictions for one tile; the mean of a single prediction is exactly that prediction."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -152,13 +147,13 @@ class _Sum:
         self._presence: Any = None
 
     def add(self, predicted: Predicted) -> None:
-        """Add what one network predicts."""
+        """Add a prediction."""
         self._probability = predicted.probability if not self._count else self._probability + predicted.probability
         if predicted.presence is not None:
             self._presence = predicted.presence if not self._count else self._presence + predicted.presence
         self._count += 1
 
     def mean(self) -> Predicted:
-        """The mean map and presence."""
+        """The mean probability and presence."""
         count = np.float32(self._count)
         return Predicted(self._probability / count, None if self._presence is None else self._presence / count)

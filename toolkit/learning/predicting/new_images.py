@@ -1,4 +1,4 @@
-"""New images predicted by an experiment or an ensemble, without any of its own data."""
+"""Prediction of new images by an experiment or an ensemble, without its training data."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -12,27 +12,27 @@ from toolkit.core.recipe.probabilities import Stored, StoredType, mean_presence,
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Fitted, FittedEnsemble, Networks, classes_of
 from toolkit.learning.plugins import Plugins
-from toolkit.learning.predicting.fold_mean import Predicting
+from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.predictor import Predicted, Rows, whole_maps
 from toolkit.messages import Progress, Task
 
 
 class ImagePredictor:
-    """Predicts with the networks of one experiment, or with the blend of several."""
+    """Predicts with the networks of one experiment, or with an ensemble of several."""
 
     def __init__(self, fitted: Fitted, progress: Progress) -> None:
         """Build the networks.
 
         Raises:
-            ConfigError: two scales of the views come to the same size of the network's input.
+            ConfigError: two scales of the views give the same input size.
         """
-        self._predict = _OfNetworks(fitted, progress) if isinstance(fitted, Networks) else _OfBlend(fitted, progress)
+        self._predict = _OfNetworks(fitted, progress) if isinstance(fitted, Networks) else _OfEnsemble(fitted, progress)
 
     def predict(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[tuple[str, Predicted]]:
-        """Ids and what is predicted of them, in their order; `task` advances once for each tile and network.
+        """Ids and predictions, in the order of `ids`; `task` advances once for each tile and network.
 
-        What comes for an image does not depend on the others. Of a blend, the kept maps of all members of all `ids` are
-        in memory at once.
+        The prediction for an image does not depend on the others. An ensemble holds the stored maps of all members for
+        all `ids` in memory.
 
         Raises:
             DataError: an image cannot be read.
@@ -41,14 +41,18 @@ class ImagePredictor:
             yield image_id, found
 
     def rows(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
-        """The same, as rows of one image after the other; raises as `predict`."""
+        """The same, as rows of one image after the other.
+
+        Raises:
+            DataError: an image cannot be read.
+        """
         return self._predict(images, ids, task)
 
     def steps(self, images: Images, image_id: str) -> int:
-        """How often a task advances for an image.
+        """The number of steps by which a task advances for an image.
 
         Raises:
-            DataError: its size cannot be read.
+            DataError: the size of the image cannot be read.
         """
         return self._predict.steps(images, image_id)
 
@@ -57,26 +61,24 @@ class _OfNetworks:
     def __init__(self, networks: Networks, progress: Progress) -> None:
         self._networks = networks
         plugins = Plugins.of(networks.experiment, progress)
-        self._predicting = Predicting(
-            networks.experiment, networks.config, networks.precision, plugins, [networks.views]
-        )
+        self._fold_mean = FoldMean(networks.experiment, networks.config, networks.precision, plugins, [networks.views])
 
     def __call__(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
-        return self._predicting.rows(self._networks.weights, images, ids, task)
+        return self._fold_mean.rows(self._networks.weights, images, ids, task)
 
     def steps(self, images: Images, image_id: str) -> int:
-        return self._networks.count * self._predicting.count(images, [image_id])
+        return self._networks.count * self._fold_mean.count(images, [image_id])
 
 
-class _OfBlend:
+class _OfEnsemble:
     def __init__(self, blend: FittedEnsemble, progress: Progress) -> None:
         self._blend, self._progress = blend, progress
         self._members = [ImagePredictor(member, progress) for member in blend.members]
 
     def __call__(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
-        # Kept as their stores would be: the blend of these is what the ensemble was tuned on.
+        # In the type of the stores: the ensemble was tuned on the mean of stored maps.
         found = [
-            dict(_kept_maps(predictor.rows(images, ids, task), member.stored_type))
+            dict(_stored_maps(predictor.rows(images, ids, task), member.stored_type))
             for predictor, member in zip(self._members, self._blend.members, strict=True)
         ]
         for image_id in ids:
@@ -101,13 +103,15 @@ class _OfBlend:
         return Blender(blend.mean, classes_of(blend).activation)
 
 
-def _kept_maps(parts: Iterable[Rows], stored_type: StoredType) -> Iterator[tuple[str, tuple[Stored, Presence | None]]]:
-    """Ids with whole maps as they are kept, and presences, of rows that come one after the other."""
-    kept: Stored = np.empty((0, 0, 0), stored_type)
-    for part in parts:
-        (probability,), (presence,) = part.probabilities, part.presences
-        if not part.top:
-            kept = np.empty((*part.size, probability.shape[2]), stored_type)
-        kept[part.top : part.top + len(probability)] = to_stored(probability, stored_type)
-        if part.is_last:
-            yield part.image_id, (kept, presence)
+def _stored_maps(
+    predicted: Iterable[Rows], stored_type: StoredType
+) -> Iterator[tuple[str, tuple[Stored, Presence | None]]]:
+    """Ids with whole maps in the type of a store, and presences, from rows in the order of the images."""
+    stored: Stored = np.empty((0, 0, 0), stored_type)
+    for rows in predicted:
+        (probability,), (presence,) = rows.probabilities, rows.presences
+        if not rows.top:
+            stored = np.empty((*rows.size, probability.shape[2]), stored_type)
+        stored[rows.top : rows.top + len(probability)] = to_stored(probability, stored_type)
+        if rows.is_last:
+            yield rows.image_id, (stored, presence)

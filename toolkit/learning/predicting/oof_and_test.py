@@ -1,4 +1,4 @@
-"""Probability stores of an experiment: out-of-fold and test predictions, made where they are missing or stale."""
+"""Probability stores of an experiment: out-of-fold, test and hold-out predictions, made if missing or stale."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,7 +21,7 @@ from toolkit.files.experiment.folds_csv import folds_digest
 from toolkit.files.experiment.members import weights_of
 from toolkit.files.experiment.resolved import Resolved
 from toolkit.files.predictions.store import ProbabilityWriter, is_made_from
-from toolkit.learning.predicting.fold_mean import Predicting
+from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.predictor import Rows
 from toolkit.messages import Progress
 
@@ -42,7 +42,10 @@ _PREDICTION_KEYS = {
 
 @dataclass(frozen=True)
 class FittedExperiment:
-    """An experiment whose folds are trained, and what predicting with it needs."""
+    """An experiment whose folds are trained, with everything that predicting needs.
+
+    `ids` are the labelled images, `folds` their folds, `int64 (images,)`; `part` is the part that predicts.
+    """
 
     experiment: Experiment
     config: Config
@@ -53,11 +56,11 @@ class FittedExperiment:
     part: MemberPart = WHOLE
 
     def predictions(self, split: Split, views: str) -> Path:
-        """The folder of a store."""
+        """The folder of a probability store."""
         return self.experiment.predictions(split, views, self.part.words)
 
     def made_from(self, split: Split, views: str) -> dict[str, Any]:
-        """Digests by which a stale store is recognised."""
+        """Digests and settings by which a stale store is recognised."""
         weights = [file_digest(path) for fold in self.fold_numbers for path in self.weights_of(fold)]
         shape = self.config.prediction_shape
         made_from = {
@@ -68,67 +71,73 @@ class FittedExperiment:
             "images": self.resolved.digests["test_data" if split == "test" else "training_data"],
             "folds": "" if split == "test" else folds_digest(self.folds),
         }
-        # Only where there is a head, and tiles: stores of others are what they always were.
+        # These keys are left out without a head or tiles, so that older stores stay valid.
         tiling = {} if self.config.tiling == UNTILED else {"tiling": repr(self.config.tiling)}
         return made_from | tiling | ({"presence": True} if self.config.presence_head else {})
 
     def weights_of(self, fold: int) -> list[Path]:
-        """The weights that predict with a fold: of the whole experiment the best of its last stage, for each seed."""
+        """The weight files of a fold: the best of its last stage for each seed, or those of the part."""
         return weights_of(self.experiment, self.part, fold, stages=len(self.config.stages), seeds=self.config.num_seeds)
 
     def networks(self, folds: Sequence[int]) -> int:
-        """How many networks predict with some folds."""
+        """The number of weight files of some folds."""
         return sum(len(self.weights_of(fold)) for fold in folds)
 
     @property
     def fold_numbers(self) -> Sequence[int]:
-        """0 to the last fold, or the only one that predicts."""
+        """All folds, or the only one of the part."""
         return range(self.config.folds_count) if self.part.fold is None else [self.part.fold]
 
 
 def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> bool:
-    """Predict every training image with the fold that never saw it; returns whether there was anything to do.
+    """Predict every training image with the fold that was not trained on it; returns whether any store was made.
 
-    Several sets of views each get their store, in one pass that reads every image once; only those that are missing or
-    stale are made. What is stored for a set does not depend on the others.
+    Each set of views has a store of its own. All that are missing or stale are made in one pass, which reads every
+    image once. The store of a set does not depend on the other sets.
+
+    Args:
+        fitted: the experiment.
+        images: the labelled images.
+        views: one set of views, or several.
+        progress: shows the work.
 
     Raises:
-        ConfigError: two scales of the views come to the same size of the network's input.
-        NetworkError: a network of the user's own cannot take another size.
+        ConfigError: two scales of the views give the same input size.
+        NetworkError: a network of plugins cannot take another input size.
     """
     missing = _missing(fitted, "oof", views)
     if not missing:
         return False
-    models = _predicting(fitted, [*missing])
+    networks = _fold_mean(fitted, [*missing])
     if "none" in missing and fitted.part == WHOLE:
-        # A recipe belongs to the predictions that it was tuned on, and a score to those that it is of.
+        # The recipe and the scores belong to the predictions that are replaced.
         fitted.experiment.forget_conclusions()
         fitted.experiment.score.unlink(missing_ok=True)
     held_out = {fold: np.flatnonzero(fitted.folds == fold) for fold in fitted.fold_numbers}
-    parts = {fold: [fitted.ids[position] for position in positions] for fold, positions in held_out.items()}
-    total = sum(models.count(images, ids) * fitted.networks([fold]) for fold, ids in parts.items())
+    by_fold = {fold: [fitted.ids[position] for position in positions] for fold, positions in held_out.items()}
+    total = sum(networks.count(images, ids) * fitted.networks([fold]) for fold, ids in by_fold.items())
     with (
         _writing(fitted, "oof", missing) as writers,
         progress.task(_title(fitted, f"{_IMAGES['oof']} images", [*missing]), total) as task,
     ):
-        for fold, ids in parts.items():
-            _write(models.rows(fitted.weights_of(fold), images, ids, task), writers)
+        for fold, ids in by_fold.items():
+            _write(networks.rows(fitted.weights_of(fold), images, ids, task), writers)
     return True
 
 
 def predict_test(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> None:
-    """Predict every test image with the mean over folds, quantised once; several sets of views as `predict_oof`."""
+    """Predict every test image with the mean over folds, quantised once; see `predict_oof` for the sets of views."""
     _predict_by_all(fitted, "test", images, views, progress)
 
 
 def predict_holdout(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> bool:
-    """Predict the hold-out as test images are predicted; returns whether there was anything to do.
+    """Predict the hold-out in the same way as test images; returns whether any store was made.
 
     Args:
-        fitted: the experiment.
-        images: all labelled images, of which its folds tell the hold-out.
+        fitted: the experiment, whose folds say which images are the hold-out.
+        images: the labelled images.
         views: one set of views, or several.
-        progress: to talk to.
+        progress: shows the work.
     """
     ids = frozenset(fitted.ids[position] for position in np.flatnonzero(fitted.folds == HOLDOUT))
     return _predict_by_all(fitted, "holdout", images.only(ids), views, progress)
@@ -140,32 +149,32 @@ def _predict_by_all(
     missing = _missing(fitted, split, views)
     if not missing:
         return False
-    models = _predicting(fitted, [*missing])
+    networks = _fold_mean(fitted, [*missing])
     weights = [path for fold in fitted.fold_numbers for path in fitted.weights_of(fold)]
-    total = models.count(images, images.ids) * len(weights)
+    total = networks.count(images, images.ids) * len(weights)
     with (
         _writing(fitted, split, missing) as writers,
         progress.task(_title(fitted, f"{_IMAGES[split]} images", [*missing]), total) as task,
     ):
-        _write(models.rows(weights, images, images.ids, task), writers)
+        _write(networks.rows(weights, images, images.ids, task), writers)
     return True
 
 
-def _predicting(fitted: FittedExperiment, sets: Sequence[str]) -> Predicting:
-    return Predicting(fitted.experiment, fitted.config, fitted.resolved.precision, fitted.plugins, sets)
+def _fold_mean(fitted: FittedExperiment, sets: Sequence[str]) -> FoldMean:
+    return FoldMean(fitted.experiment, fitted.config, fitted.resolved.precision, fitted.plugins, sets)
 
 
 def _write(predicted: Iterable[Rows], writers: Sequence[ProbabilityWriter]) -> None:
-    """Write rows of maps as they come, with each set of views to its writer."""
+    """Write rows of maps as they are finished, each set of views to its writer."""
     for rows in predicted:
         for writer, probability, presence in zip(writers, rows.probabilities, rows.presences, strict=True):
             writer.append_rows(rows.image_id, rows.size[0], probability, presence)
 
 
 def _missing(fitted: FittedExperiment, split: Split, views: str | Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What the stores that are missing or stale are to be made from, by the one name of their set of views."""
+    """The sets of views whose stores are missing or stale, by name, and what their stores will be made from."""
     names = dict.fromkeys(views_name(parse_views(text)) for text in ([views] if isinstance(views, str) else views))
-    plain = fitted.made_from(split, "none")  # once: it reads all weights
+    plain = fitted.made_from(split, "none")  # once, because it reads all weight files
     wanted = {name: plain | {"views": name} for name in names}
     return {
         name: made_from
@@ -178,7 +187,7 @@ def _missing(fitted: FittedExperiment, split: Split, views: str | Sequence[str])
 def _writing(
     fitted: FittedExperiment, split: Split, missing: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[list[ProbabilityWriter]]:
-    """One writer for each set of views."""
+    """Open a writer for each set of views."""
     stored_type = fitted.config.stored_probability
     with ExitStack() as stack:
         yield [

@@ -1,4 +1,4 @@
-"""From images to probability maps at each image's own size."""
+"""Prediction: from batches of images to probability maps at each image's own size."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,18 +23,19 @@ from toolkit.messages import Task
 Size = tuple[int, int]
 Views = tuple[View, ...]
 _Predict = Callable[[Any], tuple[Any, Any, Outputs]]
+"""From images to the mean probability, the mean presence or None, and the outputs for the first view."""
 
 MOST_AT_ONCE = 4
-"""Images that a processor predicts at once: more hardly bring speed."""
-_FEWEST_AT_ONCE = 2  # for a single one oneDNN takes a way that is six times slower where there is only AVX2
+"""The most images that a processor predicts at once: more are hardly faster."""
+_FEWEST_AT_ONCE = 2  # with only AVX2, oneDNN is six times slower for a single image
 _VIEWS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What is predicted of one image.
+    """The prediction for one image: `probability` is `float32 (height, width, classes)`, 0–1.
 
-    `probability` is `float32 (height, width, classes)`, 0–1; `presence` is there if the network has a presence head.
+    `presence` is `float32 (classes,)`, 0–1, or None if the network has no presence head.
     """
 
     probability: Probability
@@ -42,42 +43,42 @@ class Predicted:
 
 
 def images_at_once(batch: int) -> int:
-    """How many images the networks of an experiment predict at once, always; `batch` is that of its last stage.
+    """How many images the networks of an experiment always predict at once; `batch` is that of its last stage.
 
-    What a network computes of an image depends, in the last digits, on the number of images computed with it, though
-    not on what these are. So this number is one for all that an experiment predicts, and missing images are made up.
+    The last digits of a prediction depend on the number of images that are computed together, but not on these images.
+    So the number is the same for all predictions of an experiment, and batches are filled up to it.
 
-    On a processor it is small, since a single image costs as much as all of them. A GPU wants its batch filled.
+    On a processor it is small, because a single image takes as long as a full batch. On a GPU it is the batch.
     """
     return batch if tf.config.list_physical_devices("GPU") else min(max(batch, _FEWEST_AT_ONCE), MOST_AT_ONCE)
 
 
 class Predictor:
-    """The mean prediction of a network over a set of views at its own size; follows the network's weights."""
+    """The mean prediction over a set of views, at the size of the network and with its present weights."""
 
     def __init__(self, network: Network, views: str, activation: Activation, *, at_once: int) -> None:
-        """Compile; the network always sees `at_once` images, however many there are."""
+        """Compile the network for batches of `at_once` images; smaller ones are filled up."""
         self._predict = _compiled_mean(parse_views(views), lambda view: network, activation, at_once)
 
     def __call__(self, images: Any) -> Probability:
         """Probabilities `float32 (batch, height, width, classes)` of images `uint8 (batch, height, width, channels)`.
 
-        The same graph serves validation and prediction, for as many images at once, so that their figures agree to the
+        Validation and prediction use the same graph with the same number of images, so that their results agree to the
         last bit.
         """
         return self.with_outputs(images)[0]
 
     def with_outputs(self, images: Any) -> tuple[Probability, Outputs]:
-        """Probabilities as above, and the network's outputs for the first view, which is the image itself."""
+        """The probabilities, and the outputs of the network for the first view, which is the image itself."""
         probability, _, outputs = self._predict(images)
         return probability.numpy(), outputs
 
 
 class ViewsPredictor:
-    """The mean predictions over several sets of views, of any scales, at the images' own sizes.
+    """The mean predictions over several sets of views of any scales, at the images' own sizes.
 
-    Each set has graphs of its own: what is predicted with it does not depend on the other sets. Networks follow their
-    weights.
+    Each set has graphs of its own, so that its predictions do not depend on the other sets. The networks are used with
+    their present weights.
     """
 
     def __init__(
@@ -89,43 +90,45 @@ class ViewsPredictor:
         *,
         at_once: int,
     ) -> None:
-        """Compile.
+        """Compile the networks.
 
         Args:
-            networks: the same network for inputs of each size (height, width) that is asked for.
-            shapes: the size at each scale; views that are transposed take it the other way round.
+            networks: the same network for each input size (height, width) that the views need.
+            shapes: the input size at each scale; transposed views swap height and width.
             sets: the sets of views.
             activation: of the classes.
-            at_once: how many images the networks always see, however many there are.
+            at_once: how many images the networks always predict at once.
         """
         self.shapes, self.at_once = list(shapes.values()), at_once
         self._sets = [
             [
-                _Part(number, len(views), _compiled_mean(views, partial(_at, networks, size), activation, at_once))
+                _Group(number, len(views), _compiled_mean(views, partial(_at, networks, size), activation, at_once))
                 for number, (scale, size) in enumerate(shapes.items())
-                for views in _in_parts([view for view in every if view.scale == scale])
+                for views in _groups_of([view for view in every if view.scale == scale])
             ]
             for every in sets
         ]
 
     def __call__(self, pixels: Sequence[Any], placements: Sequence[Sequence[Placement]]) -> Iterator[list[Predicted]]:
-        """What is predicted of one image after the other, with each set of views.
+        """The predictions for one image after the other, with each set of views.
 
         Args:
             pixels: images `uint8 (batch, height, width, channels)`, once for each of `shapes`.
-            placements: where these images lie in them.
+            placements: the place of each image in these, for each of `shapes`.
         """
-        found = [[part.arrays(pixels) for part in parts] for parts in self._sets]
+        found = [[group.arrays(pixels) for group in groups] for groups in self._sets]
         for row, placed in enumerate(zip(*placements, strict=True)):
-            yield [_joined(parts, arrays, placed, row) for parts, arrays in zip(self._sets, found, strict=True)]
+            yield [
+                _mean_of_groups(groups, arrays, placed, row) for groups, arrays in zip(self._sets, found, strict=True)
+            ]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of the maps of one image, from row `top` on, for each set of views.
+    """Rows of the maps of one image, the first of which is row `top`, for each set of views.
 
-    `size` is (height, width) of the image; `probabilities` are `float32 (rows, width, classes)` each; `presences` come
-    with the last rows, and are of the whole image.
+    `size` is (height, width) of the image. `probabilities` are `float32 (rows, width, classes)` each. `presences` are
+    those of the whole image, and come with its last rows.
     """
 
     image_id: str
@@ -139,14 +142,17 @@ class Rows:
 def predict_tiles(
     predict: ViewsPredictor, reader: SampleReader, images: Images, tiles: Sequence[Tile], task: Task
 ) -> Iterator[list[Predicted]]:
-    """What is predicted of one tile after the other with each set of views, at the tile's own size."""
-    for part, placements, pixels in prediction_batches(reader, images, tiles, predict.at_once, predict.shapes):
+    """The predictions for one tile after the other with each set of views, at the tile's own size.
+
+    The task advances by one with each tile.
+    """
+    for batch, placements, pixels in prediction_batches(reader, images, tiles, predict.at_once, predict.shapes):
         yield from predict(pixels, placements)
-        task.advance(len(part))
+        task.advance(len(batch))
 
 
 class Assembly:
-    """Puts what is predicted of tiles together to rows of their images."""
+    """Assembles the predictions for tiles to rows of their images."""
 
     def __init__(self, reader: SampleReader, images: Images) -> None:
         self._reader, self._images = reader, images
@@ -156,11 +162,10 @@ class Assembly:
         self._presences: list[Presence | None] = []
 
     def add(self, image_id: str, predicted: Sequence[Predicted]) -> Rows | None:
-        """Add the next tile: all of an image, one after the other, then those of the next.
+        """Add the prediction for the next tile; the tiles of an image come in order, before those of the next image.
 
         Returns:
-            The rows that are finished with it, if there are any. What a head says of tiles is true of their image
-            where it is most certain: its presence is the largest.
+            The rows that are finished with this tile, or None. The presence of an image is the largest of its tiles.
         """
         if not self._left:
             self._begin(image_id, predicted)
@@ -184,16 +189,16 @@ class Assembly:
         self._left, self._top = len(grid.windows), 0
 
 
-def whole_maps(parts: Iterable[Rows]) -> Iterator[tuple[str, list[Predicted]]]:
-    """Ids and whole maps of rows that come one after the other."""
+def whole_maps(predicted: Iterable[Rows]) -> Iterator[tuple[str, list[Predicted]]]:
+    """Ids and whole maps, for each set of views, from rows in the order of the images."""
     collected: list[Rows] = []
-    for part in parts:
-        collected.append(part)
-        if part.is_last:
+    for rows in predicted:
+        collected.append(rows)
+        if rows.is_last:
             columns = zip(*(one.probabilities for one in collected), strict=True)
-            maps = [rows[0] if len(rows) == 1 else np.concatenate(rows) for rows in columns]
-            found = zip(maps, part.presences, strict=True)
-            yield part.image_id, [Predicted(probability, presence) for probability, presence in found]
+            maps = [column[0] if len(column) == 1 else np.concatenate(column) for column in columns]
+            found = zip(maps, rows.presences, strict=True)
+            yield rows.image_id, [Predicted(probability, presence) for probability, presence in found]
             collected = []
 
 
@@ -201,30 +206,30 @@ def _larger(one: Presence | None, other: Presence | None) -> Presence | None:
     return other if one is None or other is None else np.maximum(one, other)
 
 
-def presence_of(outputs: Outputs) -> Any:
-    """Whether each class occurs at all, `float32 (batch, classes)`, 0–1; None without a presence head.
+def _presence_of(outputs: Outputs) -> Any:
+    """The probability that each class occurs, `float32 (batch, classes)`, 0–1; None without a presence head.
 
-    Classes may occur together whatever the activation of the masks.
+    Classes may occur together, whatever the activation of the masks.
     """
     return None if outputs.presence is None else tf.sigmoid(in_float32(outputs.presence))
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Some views of a set, all of the scale that has this number."""
+class _Group:
+    """Views of a set that are computed together: `count` views of the scale with this number."""
 
     number: int
     count: int
     predict: _Predict
 
     def arrays(self, pixels: Sequence[Any]) -> tuple[Any, Any]:
-        """Mean probability and presence of a batch."""
+        """The mean probability and presence of a batch."""
         probability, presence, _ = self.predict(pixels[self.number])
         return probability.numpy(), None if presence is None else presence.numpy()
 
 
-def _in_parts(views: Sequence[View]) -> list[Views]:
-    """Views that are computed together: what a graph runs at the same time takes memory at the same time."""
+def _groups_of(views: Sequence[View]) -> list[Views]:
+    """Views in groups that are computed together: a graph of all views would need the memory of all at once."""
     return [tuple(views[start : start + _VIEWS_AT_ONCE]) for start in range(0, len(views), _VIEWS_AT_ONCE)]
 
 
@@ -232,52 +237,51 @@ def _at(networks: Mapping[Size, Network], size: Size, view: View) -> Network:
     return networks[view.size(size)]
 
 
-def _in_equal_parts(predict: _Predict, size: int) -> _Predict:
-    """The same for batches of any size, computed `size` images at a time; those that the last part lacks are made up.
+def _size_at_a_time(predict: _Predict, size: int) -> _Predict:
+    """The same for any number of images, computed `size` images at a time.
 
-    They repeat an image, because anything else might be what a network of the user's own cannot take.
+    The last images are filled up by repeating one, which every network accepts, also one of plugins.
     """
 
-    def in_parts(images: Any) -> Any:
+    def predict_all(images: Any) -> Any:
         count = len(images)
         missing = -count % size
         filled = tf.concat([images, tf.repeat(images[-1:], missing, axis=0)], axis=0) if missing else images
         found = [predict(filled[start : start + size]) for start in range(0, count, size)]
-        return found[0] if count == size else tf.nest.map_structure(partial(_joined_parts, count), *found)
+        return found[0] if count == size else tf.nest.map_structure(partial(_first_of, count), *found)
 
-    return in_parts
+    return predict_all
 
 
-def _joined_parts(count: int, *parts: Any) -> Any:
-    """One output of a network for the first `count` images; None where there is none."""
-    return None if parts[0] is None else tf.concat(parts, axis=0)[:count]
+def _first_of(count: int, *outputs: Any) -> Any:
+    """One output of a network for the first `count` images; None if the network does not have it."""
+    return None if outputs[0] is None else tf.concat(outputs, axis=0)[:count]
 
 
 def _compiled_mean(
     views: Views, network_of: Callable[[View], Network], activation: Activation, at_once: int
 ) -> _Predict:
-    """From images to the mean probability, the mean presence if there is any, and the outputs for the first view."""
     activate = tf.sigmoid if activation == "sigmoid" else tf.nn.softmax
 
     def predict(images: Any) -> Any:
         outputs = [network_of(view).outputs(view.apply(images, tf.transpose), training=False) for view in views]
         maps = [activate(in_float32(output.logits)) for output in outputs]
         undone = [view.undo(found, tf.transpose) for view, found in zip(views, maps, strict=True)]
-        presence = [found for found in map(presence_of, outputs) if found is not None]
+        presence = [found for found in map(_presence_of, outputs) if found is not None]
         return _mean(undone), _mean(presence) if presence else None, outputs[0]
 
-    return _in_equal_parts(compiled(predict), at_once)
+    return _size_at_a_time(compiled(predict), at_once)
 
 
 def _mean(tensors: Sequence[Any]) -> Any:
     return tf.add_n(tensors) / len(tensors)
 
 
-def _joined(
-    parts: Sequence[_Part], found: Sequence[tuple[Any, Any]], placed: Sequence[Placement], row: int
+def _mean_of_groups(
+    groups: Sequence[_Group], found: Sequence[tuple[Any, Any]], placed: Sequence[Placement], row: int
 ) -> Predicted:
-    """The mean over the parts of a set, of one image of a batch."""
-    maps = [placed[part.number].undo(arrays[0][row]) for part, arrays in zip(parts, found, strict=True)]
+    """The mean over all views of a set, for one image of a batch."""
+    maps = [placed[group.number].undo(arrays[0][row]) for group, arrays in zip(groups, found, strict=True)]
     presences = [None if presence is None else presence[row] for _, presence in found]
-    counts = [part.count for part in parts]
+    counts = [group.count for group in groups]
     return Predicted(maps[0] if len(maps) == 1 else weighted_mean(maps, counts), mean_presence(presences, counts))
