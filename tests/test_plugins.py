@@ -137,9 +137,7 @@ def importable(shared_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.syspath_prepend(str(shared_competition.root / "packages"))
 
 
-def test_a_fit_with_nothing_but_the_users_own_parts(
-    shared_competition: Workspace, plugged: Experiment, importable: None
-) -> None:
+def test_a_fit_with_plugins_of_every_kind(shared_competition: Workspace, plugged: Experiment, importable: None) -> None:
     progress = Talk()
     result = fit(Session(shared_competition, progress), "own")
     names = "Watching, agreement, darker, falling, hinge, slow, squares, tiny_net"
@@ -171,14 +169,14 @@ def test_a_fit_with_nothing_but_the_users_own_parts(
         ("optimizer=darker", "optimizer darker could not be created"),
     ],
 )
-def test_what_is_wrong_with_it_is_told_before_training(
+def test_errors_of_plugins_are_found_before_training(
     shared_competition: Workspace, plugged: Experiment, importable: None, override: str, words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         fit(Session(shared_competition), "own", overrides=[override])
 
 
-def test_code_that_fails_is_told_with_its_file(
+def test_the_error_of_code_that_fails_names_its_file(
     tiny_competition: Workspace, write_experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = write_experiment(tiny_competition, "failing", "loss: mine\n")
@@ -195,7 +193,7 @@ def test_code_that_fails_is_told_with_its_file(
         fit(Session(tiny_competition), "failing")
 
 
-def test_names_are_known_without_running_anything(
+def test_names_are_known_without_running_code(
     tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
 ) -> None:
     experiment = write_experiment(tiny_competition, "failing")
@@ -213,7 +211,7 @@ def test_names_are_known_without_running_anything(
         plugins["b"]
 
 
-def test_the_users_code_finds_tensorflow_as_it_is_set_up_here(tmp_path: Path) -> None:
+def test_plugins_get_tensorflow_as_the_toolkit_sets_it_up(tmp_path: Path) -> None:
     (tmp_path / "plugins.py").write_text(
         "import tensorflow as tf\n\ndef version():\n    return tf.keras.Model.__module__\n"
     )

@@ -111,7 +111,7 @@ def test_how_tiles_fall_into_chunks_has_no_influence(patched: Experiment, monkey
     assert contents[0] == contents[1] == contents[2]
 
 
-def test_a_run_that_was_broken_off_ends_the_same(
+def test_an_interrupted_run_ends_with_the_same_result(
     patched: Experiment,
     shared_competition: Workspace,
     write_experiment: Callable[..., Experiment],
@@ -194,7 +194,7 @@ def test_hard_places_are_where_the_network_is_wrong(lesson: Callable[..., Any], 
     assert all(map(np.array_equal, again.false_pixels, places.false_pixels))
 
 
-def test_training_images_that_would_be_shrunk_are_told(lesson: Callable[..., Any]) -> None:
+def test_training_images_that_would_be_scaled_down_are_an_error(lesson: Callable[..., Any]) -> None:
     lesson("resize=pad", "tiles={}", "shape=[64, 64, 3]")
     with pytest.raises(ConfigError, match="000 is 40×48, larger than the shape 32×32"):
         lesson("resize=pad", "tiles={}")

@@ -109,7 +109,7 @@ def test_an_ensemble_has_the_plugins_of_the_first_experiment_in_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["no_such_module.f", "math.no_such_function"])
-def test_a_dotted_path_that_leads_nowhere_is_told(tmp_path: Path, name: str) -> None:
+def test_a_dotted_path_that_leads_nowhere_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=name.replace(".", r"\.")):
         Plugins(tmp_path / "config.yaml")[name]
 
@@ -118,7 +118,7 @@ def three(first: Any, second: Any, third: int = 3) -> None: ...
 
 
 @pytest.mark.parametrize("arguments", [{}, {"third": 1}])
-def test_a_function_that_takes_what_it_is_given_is_fine(arguments: dict[str, Any]) -> None:
+def test_a_function_that_accepts_its_arguments_passes(arguments: dict[str, Any]) -> None:
     check_call("three", three, ("a", "b"), arguments)
     check_call("max", max, ("a", "b"), arguments)  # does not tell what it takes
 
@@ -132,7 +132,7 @@ def test_a_function_that_takes_what_it_is_given_is_fine(arguments: dict[str, Any
         (("a", "b"), {"first": 1}, r"\(a, b, first=1\): multiple values for argument 'first'"),
     ],
 )
-def test_a_function_that_does_not_is_told_with_both(
+def test_the_error_of_other_arguments_shows_signature_and_call(
     parameters: tuple[str, ...], arguments: dict[str, Any], given: str
 ) -> None:
     with pytest.raises(ValueError, match=rf"three\(first.* cannot be called with {given}"):

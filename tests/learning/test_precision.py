@@ -218,7 +218,7 @@ def test_one_graph_serves_batches_of_all_sizes() -> None:
         ([], "avx2 avx512f", "float32"),
     ],
 )
-def test_auto_takes_what_the_machine_computes_fast(
+def test_auto_chooses_a_precision_that_the_machine_computes_fast(
     gpus: list[tuple[int, int]], flags: str, expected: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config: Any = SimpleNamespace(

@@ -199,7 +199,7 @@ def test_a_patch_has_the_pixels_of_its_place(data: LabelledImages) -> None:
     assert np.array_equal(targets[0, ..., 0], np.repeat((np.arange(60, 92) < 70)[None], 32, axis=0))
 
 
-def test_augmentation_brings_in_what_really_lies_around_a_patch(data: LabelledImages) -> None:
+def test_augmentation_moves_in_the_real_surroundings_of_a_patch(data: LabelledImages) -> None:
     windows = [Window(44, 54, 32, 32)] * 40
     rotate = {"Rotate": {"limit": 45, "p": 1.0, "border_mode": 0, "fill": 255}}
     images, targets = batch_of(data, windows, rotate, Tiling("tiles"))
@@ -219,7 +219,7 @@ def test_a_scaled_patch_shows_more(data: LabelledImages) -> None:
     assert np.abs(images[0, 0, :, 1].astype(float) - (30 + 64 - 1.5 - 2 * np.arange(32))).max() <= 1
 
 
-def test_tiles_are_judged_with_the_labels_of_their_places(data: LabelledImages) -> None:
+def test_validation_tiles_have_the_labels_of_their_place(data: LabelledImages) -> None:
     reader = SampleReader((32, 32), "stretch", BINARY, NOTHING, Tiling("tiles"))
     tiles = reader.tiles(Sample(data, "a"))
     assert len(tiles) == 5 * 6

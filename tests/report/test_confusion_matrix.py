@@ -1,3 +1,5 @@
+"""Covers toolkit/report/confusion_matrix.py and figures.py."""
+
 from pathlib import Path
 
 import numpy as np

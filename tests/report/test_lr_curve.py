@@ -49,7 +49,7 @@ def test_without_a_suggestion_only_the_curve_is_drawn(tmp_path: Path) -> None:
     assert len(columns(picture, SMOOTH, 0)) > 500
 
 
-def test_a_breakdown_does_not_flatten_the_curve(tmp_path: Path) -> None:
+def test_divergence_does_not_flatten_the_curve(tmp_path: Path) -> None:
     picture = drawn(tmp_path / "lr.png", SUGGESTION, losses())
     rows = np.flatnonzero((picture[:, 150:950] == np.array(SMOOTH, np.uint8)).all(axis=2).any(axis=1))
     assert np.ptp(rows) > 250

@@ -1,4 +1,4 @@
-"""Covers toolkit/report/overlay_sheet.py, colours.py and drawing.py."""
+"""Covers toolkit/report/overlay_sheet.py, drawing.py and colours.py."""
 
 from typing import Any
 
@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from toolkit.report.colours import FALSE_ALARM, HIT, HIT_STRENGTH, MISS, TRUTH
-from toolkit.report.drawing import Colour
-from toolkit.report.overlay_sheet import OverlayRow, overlay_sheet
+from toolkit.report.colours import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, TRUTH, Colour
+from toolkit.report.overlay_sheet import TRUE_POSITIVE_STRENGTH, OverlayRow, overlay_sheet
 
-RED, GREEN, BLUE = (round(value * HIT_STRENGTH) for value in HIT)
-DRAWN_HIT = (RED, GREEN, BLUE)  # over a black image
+RED, GREEN, BLUE = (round(value * TRUE_POSITIVE_STRENGTH) for value in TRUE_POSITIVE)
+DRAWN_TRUE_POSITIVE = (RED, GREEN, BLUE)  # over a black image
 
 
 def row(
@@ -87,28 +86,37 @@ def test_each_outcome_has_its_colour_in_its_place() -> None:
     mask[32:96, 48:112] = True
     sheet = sheet_of(row(truth, mask))  # tiles as large as the arrays: every pixel is drawn once
     tile = {}
-    for name, colour in (("hit", DRAWN_HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)):
+    for name, colour in (
+        ("true positive", DRAWN_TRUE_POSITIVE),
+        ("false negative", FALSE_NEGATIVE),
+        ("false positive", FALSE_POSITIVE),
+    ):
         rows, columns = np.nonzero(places(sheet, colour))
         assert rows.size == 64 * 32, name
         assert int(np.ptp(rows)) == 63
         tile[name] = (int(rows.min()), int(columns.min()))
-    assert {top for top, _ in tile.values()} == {tile["hit"][0]}
-    assert tile["miss"][1] + 32 == tile["hit"][1] == tile["false alarm"][1] - 32
+    assert {top for top, _ in tile.values()} == {tile["true positive"][0]}
+    assert tile["false negative"][1] + 32 == tile["true positive"][1] == tile["false positive"][1] - 32
     assert places(sheet, TRUTH).any()
 
 
 @pytest.mark.parametrize(
     ("truth", "mask", "present"),
-    [(True, True, DRAWN_HIT), (True, False, MISS), (False, True, FALSE_ALARM), (False, False, None)],
+    [
+        (True, True, DRAWN_TRUE_POSITIVE),
+        (True, False, FALSE_NEGATIVE),
+        (False, True, FALSE_POSITIVE),
+        (False, False, None),
+    ],
 )
 @pytest.mark.parametrize("size", [(9, 7), (300, 200)])
 def test_no_colour_without_its_outcome(size: tuple[int, int], truth: bool, mask: bool, present: Colour | None) -> None:
     sheet = sheet_of(row(np.full(size, truth), np.full(size, mask)))
-    for colour in (DRAWN_HIT, MISS, FALSE_ALARM):
+    for colour in (DRAWN_TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE):
         assert places(sheet, colour).any() == (colour == present)
 
 
-def test_a_thin_miss_survives_shrinking() -> None:
+def test_a_thin_false_negative_survives_shrinking() -> None:
     truth = np.zeros((1280, 1280), bool)
     truth[:, 643] = True
     sheet = sheet_of(row(truth, np.zeros_like(truth)))[150:]
@@ -168,5 +176,5 @@ def test_images_without_pixels_or_colours_and_nan_are_refused() -> None:
 def test_tile_height_is_kept_and_has_a_floor() -> None:
     low, high = (sheet_of(row(square(30, 30)), tile_height=height) for height in (16, 200))
     assert high.shape[0] - low.shape[0] >= 200 - 16 - 60  # the legend takes more lines on a narrow sheet
-    with pytest.raises(ValueError, match="at least 16, got 0"):
+    with pytest.raises(ValueError, match="at least 16, received 0"):
         sheet_of(row(square(30, 30)), tile_height=0)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.masks.labels import IGNORE, Activation, planes
-from toolkit.report.colours import CLASS_COLOURS, CLASS_STRENGTH
-from toolkit.report.drawing import Colour
+from toolkit.report.colours import CLASS_COLOURS, CLASS_STRENGTH, Colour
 from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
 
 
@@ -44,7 +43,7 @@ def test_each_variant_has_its_own_mask_where_it_lies() -> None:
     assert int(filled.sum()) == 2 * 34 * 34
     assert int(line.sum()) == 2 * (36 * 36 - 34 * 34)
     columns = np.flatnonzero(filled.any(axis=0))
-    # The image as it is: from 36; its mirror image, behind a tile and the gap, from 72.
+    # The original: from 36. Its mirror image, after a tile and the gap: from 72.
     assert columns[0] - 20 == 37
     assert columns[34] - columns[0] == 144 + 16 + 36
 
@@ -90,17 +89,17 @@ def test_rows_stand_in_two_blocks_where_there_is_room() -> None:
     assert two.dtype == np.uint8
 
 
-def test_what_cannot_be_drawn_is_told() -> None:
-    with pytest.raises(ValueError, match="got \\(4, 5, 3\\) and \\(4, 4, 1\\)"):
+def test_arrays_that_cannot_be_drawn_are_an_error() -> None:
+    with pytest.raises(ValueError, match="received \\(4, 5, 3\\) and \\(4, 4, 1\\)"):
         PreviewSample(np.zeros((4, 5, 3), np.uint8), np.zeros((4, 4, 1), np.uint8))
     with pytest.raises(ValueError, match="at least one row"):
         preview_sheet("T", [], [], "sigmoid")
-    with pytest.raises(ValueError, match="as many variants"):
+    with pytest.raises(ValueError, match="same number of variants"):
         preview_sheet(
             "T",
             [],
             [PreviewRow("a", sample(square()), []), PreviewRow("b", sample(square()), [sample(square())])],
             "sigmoid",
         )
-    with pytest.raises(ValueError, match="at least 16, got 8"):
+    with pytest.raises(ValueError, match="at least 16, received 8"):
         sheet(sample(square()), tile_height=8)

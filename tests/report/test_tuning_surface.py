@@ -50,7 +50,7 @@ def test_surfaces_without_hills_are_drawn(tmp_path: Path, scores: np.ndarray) ->
     assert (tmp_path / "flat.png").is_file()
 
 
-def test_nothing_is_drawn_of_classes_that_cannot_be_told_apart(tmp_path: Path) -> None:
+def test_nothing_is_drawn_if_no_class_was_searched_alone(tmp_path: Path) -> None:
     metric = build_metric(MetricSpec("dice"), 1, "sigmoid")
     surface_picture(tmp_path / "none.png", "exp042", tuned_with(np.zeros((2, 2)), 0), metric, [])
     assert not (tmp_path / "none.png").exists()

@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture."""
+"""The picture of a confusion matrix."""
 
 import textwrap
 from collections.abc import Sequence
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.core.metrics.confusion import Confusion
-from toolkit.files.disk.writing import replacing
+from toolkit.report.colours import EMPTY_CELL, INK, PAPER, QUIET_INK, hex_of
+from toolkit.report.figures import new_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes
 
-_INK, _QUIET_INK, _LIGHT_INK, _NOTHING = "#1c2026", "#626973", "#ffffff", "#eceef1"
-_CELL, _ROOM = 0.72, 3.0  # inches
+_INK, _QUIET_INK, _LIGHT_INK = hex_of(INK), hex_of(QUIET_INK), hex_of(PAPER)
+_CELL, _MARGIN = 0.72, 3.0  # inches
 _LARGEST = 16.0
 _WRITTEN_AT_MOST = 25
 _NAME_LENGTH = 22
@@ -22,22 +23,20 @@ _SUBTITLE_LINES = 4
 
 
 def confusion_picture(path: Path, confusion: Confusion, names: Sequence[str], title: str, subtitle: str) -> None:
-    """Write a PNG of a confusion matrix: the share of each row in colour and as a figure, and the count of pixels.
+    """Write a PNG of a confusion matrix: each cell has its share of the row, as colour and number, and its pixels.
 
     Args:
         path: of the file.
-        confusion: what is drawn.
+        confusion: the matrix.
         names: of its n classes.
-        title: above it, shortened to its width.
-        subtitle: below that, in small letters, on up to four lines.
+        title: shortened to the width of the picture.
+        subtitle: in small letters below the title, on up to four lines.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 # slow, and seldom needed
-
     side = min(_CELL * max(len(names), 4), _LARGEST)
-    width = side + _ROOM
-    figure = Figure(figsize=(width, side + 0.8 * _ROOM), dpi=120, layout="constrained", facecolor="white")
+    width = side + _MARGIN
+    figure = new_figure(width, side + 0.8 * _MARGIN)
     axes = figure.add_subplot()
-    axes.set_facecolor(_NOTHING)
+    axes.set_facecolor(hex_of(EMPTY_CELL))
     axes.imshow(np.ma.masked_invalid(confusion.shares), cmap="Blues", vmin=0, vmax=1)
     if len(names) <= _WRITTEN_AT_MOST:
         _write_cells(axes, confusion, side / len(names))
@@ -45,9 +44,7 @@ def confusion_picture(path: Path, confusion: Confusion, names: Sequence[str], ti
     figure.suptitle(_shortened(title, int(7 * width)), x=0.02, ha="left", color=_INK, fontsize=14)
     lines = textwrap.wrap(subtitle, int(14 * side), max_lines=_SUBTITLE_LINES, placeholder=" …")
     axes.set_title("\n".join(lines), loc="left", color=_QUIET_INK, fontsize=9.5)
-    with replacing(path) as file:
-        # Without a date or a version in it, the same matrix gives the same file.
-        figure.savefig(file, format="png", metadata={"Software": None})
+    write_figure(path, figure)
 
 
 def _name(axes: "Axes", names: Sequence[str], confusion: Confusion) -> None:
@@ -65,7 +62,7 @@ def _name(axes: "Axes", names: Sequence[str], confusion: Confusion) -> None:
 
 
 def _write_cells(axes: "Axes", confusion: Confusion, cell: float) -> None:
-    """The share in per cent and, below it, the count, in letters that fit a cell of so many inches."""
+    """The share in per cent and, below it, the number of pixels, in letters that fit a cell of so many inches."""
     size = min(12.0, 14.5 * cell)
     for (row, column), share in np.ndenumerate(confusion.shares):
         count = int(confusion.counts[row, column])
@@ -87,7 +84,7 @@ def _per_cent(share: float) -> str:
 
 
 def _short(count: int) -> str:
-    """A count in at most five characters, such as 812, 12.3k, 4.56M."""
+    """A count in at most five characters: 812, 12.3k, 4.56M."""
     for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= size:
             return f"{count / size:.3g}{unit}"

@@ -1,41 +1,39 @@
-"""Pieces that pictures for people are made of: colours, tinted images, text, tiles beside and below each other."""
+"""What pictures are drawn with: tinted images, text, legends, tiles beside and below each other."""
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-Picture = npt.NDArray[np.uint8]
-Plane = npt.NDArray[np.float32]
-Colour = tuple[int, int, int]
+from toolkit.report.colours import CLASS_STRENGTH, INK, PAPER, Colour, class_colour
 
-PAPER: Colour = (255, 255, 255)
-LETTERBOX: Colour = (240, 241, 243)
-INK: Colour = (28, 32, 38)
-QUIET_INK: Colour = (98, 105, 115)
-RULE: Colour = (208, 212, 218)
+Picture = npt.NDArray[np.uint8]
+"""`(height, width, 3)`, RGB."""
+Plane = npt.NDArray[np.float32]
+"""`(height, width)`, or `(height, width, 3)` for a picture that is still drawn on."""
 
 TITLE_SIZE, HEADING_SIZE, TEXT_SIZE, SCALE_SIZE = 24, 18, 14, 12
 MARGIN, TILE_GAP, ROW_GAP, GROUP_GAP = 20, 6, 12, 28
 SMALLEST_TILE = 16
-WIDEST_TILE = 4 / 3  # of the tile height: two groups of such tiles side by side still fit a full HD screen
+_WIDEST_TILE = 4 / 3  # of the tile height: two groups of such tiles beside each other fit a full HD screen
 _VERY_LARGE = 1 << 24  # pixels
-WIDEST_SHEET = 1900  # groups that would be wider side by side are stacked
+WIDEST_SHEET = 1900  # groups that would be wider beside each other are stacked
 
 
 def resized(plane: npt.NDArray[np.bool_ | np.uint8 | np.float32], size: tuple[int, int], enlarging: int) -> Plane:
-    """Resize to (width, height); shrinking averages, so that a thin structure fades instead of vanishing.
+    """Resize to (width, height); shrinking averages, so that thin structures fade instead of vanishing.
 
-    What is very large shrinks in its own type, to whole levels: `float32` would take four times the memory.
+    Very large arrays are shrunk in their own type, because `float32` would take four times the memory.
     """
     shrinks = size[0] < plane.shape[1] or size[1] < plane.shape[0]
     how = cv2.INTER_AREA if shrinks else enlarging
-    if plane.ndim == 3:  # channel by channel, because all of a large image as numbers would take its memory four times
+    if plane.ndim == 3:  # channel by channel, because a large image as `float32` takes four times its memory
         return np.stack([resized(plane[..., channel], size, enlarging) for channel in range(plane.shape[2])], axis=-1)
     if shrinks and plane.size >= _VERY_LARGE and plane.dtype == np.uint8:
         return cv2.resize(np.ascontiguousarray(plane), size, interpolation=how).astype(np.float32)
@@ -44,32 +42,86 @@ def resized(plane: npt.NDArray[np.bool_ | np.uint8 | np.float32], size: tuple[in
     return np.asarray(cv2.resize(np.ascontiguousarray(plane, np.float32), size, interpolation=how), np.float32)
 
 
-def tinted(picture: Plane, part: Plane, colour: Colour, strength: float) -> Plane:
-    """Lay a colour over the part (height, width; 0-1) of a picture."""
-    weight = part[..., np.newaxis] * np.float32(strength)
+def tinted(picture: Plane, mask: Plane, colour: Colour, strength: float) -> Plane:
+    """Lay a colour over a picture where the mask (height, width), 0–1, is set."""
+    weight = mask[..., np.newaxis] * np.float32(strength)
     return picture * (1 - weight) + np.array(colour, dtype=np.float32) * weight
 
 
+def with_classes(picture: Plane, masks: Iterable[tuple[int, npt.NDArray[Any]]], size: tuple[int, int]) -> Plane:
+    """Tint and outline the classes in a picture of `size` (width, height).
+
+    `masks` are pairs of the number of a class, counted without the background, and its mask (height, width), 0–1.
+    """
+    outlines = []
+    for number, mask in masks:
+        plane = resized(mask, size, cv2.INTER_NEAREST_EXACT)
+        picture = tinted(picture, plane, class_colour(number), CLASS_STRENGTH)
+        outlines.append((outline(plane, 1), class_colour(number)))
+    for line, colour in outlines:
+        picture = tinted(picture, line, colour, 1.0)
+    return picture
+
+
 def as_rgb(image: Picture) -> Picture:
-    """The first three of any number of channels, or the first one as grey."""
+    """The first three channels; of an image with fewer, the first one as grey."""
     return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
 
 
-def outline(part: Plane, thickness: int = 2) -> Plane:
-    """The inner border of the region, some pixels thick, also where it touches the edge of the picture."""
-    inside = (part >= 0.5).astype(np.uint8)
+def outline(mask: Plane, thickness: int = 2) -> Plane:
+    """The inner border of a mask, some pixels thick, also where it touches the edge of the picture."""
+    inside = (mask >= 0.5).astype(np.uint8)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     core = cv2.erode(inside, cross, iterations=thickness, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(inside - core, dtype=np.float32)
 
 
 def as_bytes(picture: Plane) -> Picture:
-    """Values of 0–255 as `uint8`, rounded; those beyond become the nearer end."""
+    """Values 0–255 as `uint8`, rounded and clipped."""
     return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
 
 
+def fitted(size: tuple[int, int], tile_height: int, widest: float = _WIDEST_TILE) -> tuple[int, int]:
+    """Width and height of a tile for an image of `size` (height, width), which keeps its aspect.
+
+    A tile is at most `tile_height` high and `widest` times that wide.
+    """
+    height, width = size
+    scale = min(tile_height / height, widest * tile_height / width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def viridis(probability: Plane) -> Picture:
+    """Probabilities `float32 (height, width)`, 0–1, in the colours of viridis."""
+    coloured = cv2.applyColorMap(as_bytes(probability * 255), cv2.COLORMAP_VIRIDIS)
+    return np.asarray(cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def header(title: str, notes: Sequence[str], legend: Sequence[Image.Image], width: int) -> Image.Image:
+    """A title, short notes and a legend, notes and legend on as many lines as they need."""
+    described = [text_line(note, TEXT_SIZE, (min(width, text_width(note, TEXT_SIZE)), 20)) for note in notes]
+    top = text_line(title, TITLE_SIZE, (width, 40))
+    return joined([top, *flowed(described, width), *flowed(legend, width)], 4, beside=False)
+
+
+def probability_scale() -> Image.Image:
+    """A legend of the colours of probabilities from 0 to 1, with a mark at 0.5."""
+    label, length = "probability", 160
+    left = text_width(label, TEXT_SIZE) + 12
+    item = Image.new("RGB", (left + length + 6, 34), PAPER)
+    item.paste(text_line(label, TEXT_SIZE, (left, 18)))
+    ramp = np.tile(np.linspace(0, 1, length, dtype=np.float32), (12, 1))
+    item.paste(Image.fromarray(viridis(ramp)), (left, 3))
+    draw = ImageDraw.Draw(item)
+    for text, where in (("0", left), ("0.5", left + length // 2), ("1", left + length - 1)):
+        draw.line((where, 15, where, 19), fill=INK)
+        draw.text((where, 26), text, fill=INK, font=ImageFont.load_default(SCALE_SIZE), anchor="mm")
+    draw.line((left + length // 2, 3, left + length // 2, 14), fill=PAPER)
+    return item
+
+
 def swatch(label: str, colour: Colour, strength: float) -> Image.Image:
-    """A square in the colour, drawn as in the tiles, its label to the right."""
+    """A legend item: a square in the colour, drawn as in tiles, and its label."""
     whole = np.ones((14, 14), np.float32)
     fill = tinted(np.full((14, 14, 3), PAPER, np.float32), whole, colour, strength)
     square = ImageOps.expand(Image.fromarray(as_bytes(tinted(fill, outline(whole), colour, 1.0))), (0, 2), PAPER)
@@ -90,24 +142,24 @@ def joined(pictures: Sequence[Image.Image], gap: int, *, beside: bool) -> Image.
 
 
 def flowed(items: Sequence[Image.Image], width: int) -> list[Image.Image]:
-    """Items beside each other on as many lines as the width asks for."""
+    """Items beside each other, on as many lines as the width needs."""
     lines: list[list[Image.Image]] = [[]]
     for item in items:
         if lines[-1] and sum(other.width + MARGIN for other in lines[-1]) + item.width > width:
             lines.append([])
         lines[-1].append(item)
-    return [joined(line, MARGIN, beside=True) for line in lines]
+    return [joined(line, MARGIN, beside=True) for line in lines if line]
 
 
 def text_width(text: str, size: int) -> int:
-    """Pixels that a line of text takes."""
+    """The width of a line of text in pixels."""
     return ceil(ImageFont.load_default(size).getlength(text))
 
 
 def text_line(
     text: str, size: int, box: tuple[int, int], colour: Colour = INK, *, centred: bool = False
 ) -> Image.Image:
-    """One line of text in a box (width, height), shortened with an ellipsis where the box is too narrow."""
+    """One line of text in a box (width, height), shortened with an ellipsis if the box is too narrow."""
     font = ImageFont.load_default(size)
     line = _drawable(text)
     if font.getlength(line) > box[0]:
@@ -120,7 +172,7 @@ def text_line(
 
 
 def _drawable(text: str) -> str:
-    """The text on one line, in the characters that Pillow's font has: é becomes e, and what has no likeness "?"."""
+    """The text on one line, in the characters of Pillow's font: é becomes e, unknown characters become "?"."""
     likenesses = unicodedata.normalize("NFKD", text.translate(str.maketrans("–—−×\n\r\t", "---x   ")))
     letters = (letter for letter in likenesses if not unicodedata.combining(letter))
     return "".join(letter if " " <= letter <= "~" or letter in "°±·" else "?" for letter in letters)

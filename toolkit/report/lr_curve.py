@@ -1,4 +1,4 @@
-"""Curves as pictures: the loss over the learning rates of a range test."""
+"""The curve of a learning-rate range test: the loss at each learning rate."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +8,14 @@ import numpy as np
 
 from toolkit.core.arrays import Floats
 from toolkit.core.lr_range_test import Suggestion, smoothed
-from toolkit.files.disk.writing import replacing
+from toolkit.report.colours import BLUE, GREY, GRID, INK, LIGHT_BLUE, QUIET_INK, VERMILION, hex_of
+from toolkit.report.figures import new_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes
 
-# After the palette of Okabe and Ito, made for colour-blind eyes.
-_LINE, _SUGGESTED, _BROKEN = "#0072b2", "#d55e00", "#737a85"
-_POINTS, _INK, _QUIET_INK, _GRID = "#9fc6e0", "#1c2026", "#626973", "#e4e7eb"
+_LINE, _POINTS, _SUGGESTED, _DIVERGED = map(hex_of, (BLUE, LIGHT_BLUE, VERMILION, GREY))
+_INK, _QUIET_INK, _GRID = map(hex_of, (INK, QUIET_INK, GRID))
 
 
 def learning_rate_curve(
@@ -25,15 +25,13 @@ def learning_rate_curve(
     suggestion: Suggestion | None,
     title: str = "Loss at rising learning rates",
 ) -> None:
-    """Write a PNG of a range test: every loss, the smoothed curve and what was suggested, if anything.
+    """Write a PNG of a range test: every loss, the smoothed curve, and the suggested learning rate, if there is one.
 
-    Losses that are not finite are left out; the height of the picture follows the smoothed curve, so that the last
-    losses of a training that broke down do not flatten the rest.
+    Losses that are not finite are left out. The range of losses that is shown follows the smoothed curve, so that
+    diverging losses do not flatten it.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 # slow, and seldom needed
-
     tried, seen = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
-    figure = Figure(figsize=(9, 5.2), dpi=120, layout="constrained", facecolor="white")
+    figure = new_figure(9, 5.2)
     axes = figure.add_subplot()
     _draw_losses(axes, tried, seen, suggestion)
     if suggestion is not None:
@@ -49,9 +47,7 @@ def learning_rate_curve(
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_GRID)
     axes.legend(frameon=False, labelcolor=_INK, fontsize=10, loc="best")
-    with replacing(path) as file:
-        # Without a date or a version in it, the same curve gives the same file.
-        figure.savefig(file, format="png", metadata={"Software": None})
+    write_figure(path, figure)
 
 
 def _draw_losses(axes: "Axes", rates: Floats, losses: Floats, suggestion: Suggestion | None) -> None:
@@ -65,20 +61,18 @@ def _draw_losses(axes: "Axes", rates: Floats, losses: Floats, suggestion: Sugges
     axes.plot(rates[sound], smooth, color=_LINE, linewidth=2.2, label="smoothed", zorder=3)
     axes.set_ylim(*_heights(losses[sound], smooth))
     if broken is not None:
-        axes.axvspan(
-            broken, float(rates[-1]), color=_BROKEN, alpha=0.12, linewidth=0, label="training broken down", zorder=1
-        )
+        axes.axvspan(broken, float(rates[-1]), color=_DIVERGED, alpha=0.12, linewidth=0, label="diverged", zorder=1)
 
 
 def _heights(losses: Floats, smooth: Floats) -> tuple[float, float]:
-    """What the picture shows of the losses: not the last of a steep rise, and no noise blown up to a landscape."""
+    """The range of losses that is shown: without the end of a steep rise, and not so narrow that noise fills it."""
     low, middle = float(losses.min()), float(np.median(losses))
     high = min(float(losses.max()), max(middle + 4 * (middle - low), float(smooth[: (len(smooth) + 1) // 2].max())))
     least = 0.25 * abs(middle)
     if high - low < least:
         low, high = (low + high - least) / 2, (low + high + least) / 2
-    room = 0.08 * ((high - low) or 1)
-    return low - room, high + 2 * room
+    margin = 0.08 * ((high - low) or 1)
+    return low - margin, high + 2 * margin
 
 
 def _mark(axes: "Axes", suggestion: Suggestion) -> None:
@@ -90,11 +84,11 @@ def _mark(axes: "Axes", suggestion: Suggestion) -> None:
 
 def _said(suggestion: Suggestion | None) -> str:
     if suggestion is None:
-        return "no suggestion: the curve does not show where training works"
+        return "no suggestion: the curve shows no range in which the loss falls"
     if suggestion.rate == suggestion.steepest:
         reason = "where the loss falls fastest"
     elif np.isclose(suggestion.rate, suggestion.lowest / 10):
-        reason = "a tenth of where the loss is lowest"
+        reason = "a tenth of the rate with the lowest loss"
     else:
-        reason = "the lowest that was tried"
+        reason = "the lowest rate that was tried"
     return f"suggested learning rate {suggestion.rate:.2g}, {reason}"

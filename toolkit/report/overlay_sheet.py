@@ -1,4 +1,4 @@
-"""The overlay sheet: best and worst images as rows of image, truth, probability, mask and difference."""
+"""The overlay sheet: rows of image, truth, probability, mask and difference."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,43 +9,41 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageOps
 
 from toolkit.report.colours import (
-    FALSE_ALARM,
-    HIT,
-    HIT_STRENGTH,
+    FALSE_NEGATIVE,
+    FALSE_POSITIVE,
+    LETTERBOX,
     MASK,
-    MASK_STRENGTH,
-    MISS,
+    PAPER,
+    QUIET_INK,
+    RULE,
+    TRUE_POSITIVE,
     TRUTH,
-    TRUTH_STRENGTH,
-    probability_scale,
-    viridis,
 )
 from toolkit.report.drawing import (
     GROUP_GAP,
     HEADING_SIZE,
-    LETTERBOX,
     MARGIN,
-    PAPER,
-    QUIET_INK,
     ROW_GAP,
-    RULE,
     SMALLEST_TILE,
     TEXT_SIZE,
     TILE_GAP,
-    TITLE_SIZE,
     WIDEST_SHEET,
-    WIDEST_TILE,
     Picture,
     as_bytes,
-    flowed,
+    fitted,
+    header,
     joined,
     outline,
+    probability_scale,
     resized,
     swatch,
     text_line,
     text_width,
     tinted,
+    viridis,
 )
+
+TRUTH_STRENGTH, MASK_STRENGTH, TRUE_POSITIVE_STRENGTH = 0.35, 0.55, 0.7  # 1 hides the image, as wrong pixels do
 
 COLUMNS = ("image", "truth", "probability", "mask", "difference")
 
@@ -54,9 +52,11 @@ COLUMNS = ("image", "truth", "probability", "mask", "difference")
 class OverlayRow:
     """One image of the sheet.
 
-    `caption` is a line of text; `image` is (height, width, 3) uint8 RGB; `truth` and `mask` (what would be submitted)
-    are (height, width) bool; `probability` is (height, width) float32, 0-1 (values beyond are drawn as the nearer end).
-    Raises ValueError for an image without pixels, for sizes that disagree and for a probability that is NaN.
+    `caption` is a line of text. `image` is `uint8 (height, width, 3)`, RGB; `truth` and `mask` are `bool (height,
+    width)`; `probability` is `float32 (height, width)`, 0–1, and clipped to that.
+
+    Raises:
+        ValueError: the image has no pixels, the sizes differ, or a probability is NaN.
     """
 
     caption: str
@@ -70,14 +70,16 @@ class OverlayRow:
         size = self.image.shape[:2]
         if self.image.shape != (*size, 3) or 0 in size or any(plane.shape != size for plane in planes.values()):
             sizes = ", ".join(f"{name} {plane.shape}" for name, plane in {"image": self.image, **planes}.items())
-            raise ValueError(f"{self.caption!r}: need image (height, width, 3), the rest (height, width), got {sizes}")
+            raise ValueError(
+                f"{self.caption!r}: expected image (height, width, 3) and planes (height, width), received {sizes}"
+            )
         if np.isnan(self.probability).any():
-            raise ValueError(f"{self.caption!r}: the probability has NaN")
+            raise ValueError(f"{self.caption!r}: the probability holds NaN")
 
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """A row as it is drawn: its caption and the pictures of COLUMNS."""
+    """A drawn row: its caption and the tiles of COLUMNS."""
 
     caption: str
     tiles: Sequence[Picture]
@@ -86,37 +88,41 @@ class _Drawn:
 def overlay_sheet(
     title: str, groups: Sequence[tuple[str, Iterable[OverlayRow]]], *, tile_height: int = 128
 ) -> npt.NDArray[np.uint8]:
-    """Draw groups of rows under a title and a legend; each group is a heading with its rows.
+    """Draw groups of rows under a title and a legend.
 
-    Tiles are scaled to at most `tile_height` pixels high and 4/3 of that wide, keeping their aspect. Groups stand side
-    by side where the sheet stays narrower than a full HD screen, else below each other; one without rows says "none".
-    Each row is drawn before the next one is asked for, so that images may be large.
-    Returns the sheet as (height, width, 3) uint8 RGB. Raises ValueError for a tile height under 16.
+    Groups are beside each other if the sheet stays narrower than a full HD screen, otherwise below each other. Each row
+    is drawn before the next one is taken from its iterable, so that only one image is in memory.
+
+    Args:
+        title: one line.
+        groups: pairs of a heading and rows; a group may be empty.
+        tile_height: the largest height of a tile in pixels; a tile is at most 4/3 of it wide.
+
+    Returns:
+        The sheet, `uint8 (height, width, 3)`, RGB.
+
+    Raises:
+        ValueError: the tile height is below 16.
     """
     if tile_height < SMALLEST_TILE:
-        raise ValueError(f"tile_height must be at least {SMALLEST_TILE}, got {tile_height}")
+        raise ValueError(f"tile_height: expected at least {SMALLEST_TILE}, received {tile_height}")
     drawn = [(heading, [_drawn(row, tile_height) for row in rows]) for heading, rows in groups]
     cell = _cell_size([row for _, rows in drawn for row in rows], tile_height)
     blocks = [_group(heading, rows, cell) for heading, rows in drawn]
     side_by_side = len(blocks) * (_group_width(cell) + GROUP_GAP) - GROUP_GAP + 2 * MARGIN <= WIDEST_SHEET
     body = joined(blocks, GROUP_GAP, beside=side_by_side)
-    sheet = joined([_header(title, max(body.width, _group_width(cell))), body], MARGIN, beside=False)
+    top = header(title, (), _legend(), max(body.width, _group_width(cell)))
+    sheet = joined([top, body], MARGIN, beside=False)
     return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
 
 
-def _fitted(row: OverlayRow, tile_height: int) -> tuple[int, int]:
-    """Width and height of the row's tiles."""
-    height, width = row.truth.shape
-    scale = min(tile_height / height, tile_height * WIDEST_TILE / width)
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
 def _drawn(row: OverlayRow, tile_height: int) -> _Drawn:
-    return _Drawn(row.caption, _tiles(row, _fitted(row, tile_height)))
+    height, width = row.truth.shape
+    return _Drawn(row.caption, _tiles(row, fitted((height, width), tile_height)))
 
 
 def _cell_size(rows: Sequence[_Drawn], tile_height: int) -> tuple[int, int]:
-    """Width and height that hold every tile of the sheet and every column heading."""
+    """The width and height that hold every tile and every column heading."""
     tiles = [row.tiles[0].shape[:2] for row in rows] or [(tile_height, tile_height)]
     heading_width = max(text_width(column, TEXT_SIZE) for column in COLUMNS)
     return max(heading_width, *(width for _, width in tiles)), max(height for height, _ in tiles)
@@ -150,17 +156,18 @@ def _row(row: _Drawn, cell: tuple[int, int]) -> Image.Image:
 
 
 def _tiles(row: OverlayRow, size: tuple[int, int]) -> list[Picture]:
-    """The five pictures of a row in the order of COLUMNS, each `size` (width, height)."""
+    """The tiles of a row in the order of COLUMNS, each of `size` (width, height)."""
     image = resized(row.image, size, cv2.INTER_LINEAR)
-    truth, mask, hit, miss, false_alarm = (
-        resized(part, size, cv2.INTER_NEAREST_EXACT)
-        for part in (row.truth, row.mask, row.truth & row.mask, row.truth & ~row.mask, row.mask & ~row.truth)
+    truth, mask, *compared = (
+        resized(plane, size, cv2.INTER_NEAREST_EXACT)
+        for plane in (row.truth, row.mask, row.truth & row.mask, row.truth & ~row.mask, row.mask & ~row.truth)
     )
     probability = np.clip(resized(row.probability, size, cv2.INTER_LINEAR), 0, 1)
-    # Grey and dark, so that colour and light in the difference tile come from the comparison alone.
+    # Grey and dark, so that colours in the difference tile come from the comparison alone.
     difference = np.repeat(image.mean(axis=2, keepdims=True) * np.float32(0.55), 3, axis=2)
-    for part, colour, strength in ((hit, HIT, HIT_STRENGTH), (miss, MISS, 1.0), (false_alarm, FALSE_ALARM, 1.0)):
-        difference = tinted(difference, part, colour, strength)
+    colours = ((TRUE_POSITIVE, TRUE_POSITIVE_STRENGTH), (FALSE_NEGATIVE, 1.0), (FALSE_POSITIVE, 1.0))
+    for plane, (colour, strength) in zip(compared, colours, strict=True):
+        difference = tinted(difference, plane, colour, strength)
     return [
         as_bytes(image),
         as_bytes(tinted(tinted(image, truth, TRUTH, TRUTH_STRENGTH), outline(truth), TRUTH, 1.0)),
@@ -170,9 +177,12 @@ def _tiles(row: OverlayRow, size: tuple[int, int]) -> list[Picture]:
     ]
 
 
-def _header(title: str, width: int) -> Image.Image:
-    """Title and legend, the legend on as many lines as it needs."""
-    items = [swatch("truth with outline", TRUTH, TRUTH_STRENGTH), swatch("mask", MASK, 1.0), swatch("hit", HIT, 1.0)]
-    items += [swatch("miss (false negative)", MISS, 1.0), swatch("false alarm (false positive)", FALSE_ALARM, 1.0)]
-    items.append(probability_scale())
-    return joined([text_line(title, TITLE_SIZE, (width, 40)), *flowed(items, width)], 4, beside=False)
+def _legend() -> list[Image.Image]:
+    return [
+        swatch("truth", TRUTH, TRUTH_STRENGTH),
+        swatch("mask", MASK, 1.0),
+        swatch("true positive", TRUE_POSITIVE, 1.0),
+        swatch("false negative", FALSE_NEGATIVE, 1.0),
+        swatch("false positive", FALSE_POSITIVE, 1.0),
+        probability_scale(),
+    ]

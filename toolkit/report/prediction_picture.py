@@ -1,18 +1,16 @@
 """The picture of a prediction: the image, the probability, and the masks over the image, with a legend."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from toolkit.core.arrays import Planes
-from toolkit.report.colours import CLASS_COLOURS, CLASS_STRENGTH, probability_scale, viridis
+from toolkit.core.arrays import Mask, Planes
+from toolkit.report.colours import CLASS_STRENGTH, PAPER, QUIET_INK, class_colour
 from toolkit.report.drawing import (
     MARGIN,
-    PAPER,
-    QUIET_INK,
     TEXT_SIZE,
     TILE_GAP,
     Picture,
@@ -20,11 +18,12 @@ from toolkit.report.drawing import (
     as_rgb,
     flowed,
     joined,
-    outline,
+    probability_scale,
     resized,
     swatch,
     text_line,
-    tinted,
+    viridis,
+    with_classes,
 )
 
 _SMALLEST, _LARGEST = 256, 1024
@@ -42,16 +41,16 @@ def prediction_picture(
 ) -> Picture:
     """Draw a prediction.
 
-    Images are drawn at their own size where their longer side is from 256 to 1024 pixels, else scaled to that.
+    The longer side of each tile is that of the image, but at least 256 and at most 1024 pixels.
 
     Args:
         image: `uint8 (height, width, channels)`.
-        probability: `float32 (height, width, classes)`, 0–1, or `uint8`, 0–255, without a background; the largest of a
-            pixel is drawn.
+        probability: `float32 (height, width, classes)`, 0–1, or `uint8`, 0–255, without a background; the largest of
+            each pixel is drawn.
         masks: `bool (height, width, classes)`.
         name: of the image.
-        title: where the prediction comes from.
-        classes: their names.
+        title: where the prediction is from.
+        classes: names of the classes.
 
     Returns:
         `uint8 (height, width, 3)`, RGB.
@@ -64,7 +63,7 @@ def prediction_picture(
     tiles = [
         ("image", as_bytes(plain)),
         ("probability" if len(classes) == 1 else "largest probability", viridis(likely)),
-        ("prediction", _tinted_masks(plain, masks, size)),
+        ("prediction", as_bytes(with_classes(plain, _occurring(masks), size))),
     ]
     columns = [
         joined([text_line(heading, TEXT_SIZE, (size[0], 24), QUIET_INK), Image.fromarray(tile)], 0, beside=False)
@@ -83,32 +82,21 @@ def _drawn_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _tinted_masks(picture: npt.NDArray[np.float32], masks: Planes, size: tuple[int, int]) -> Picture:
-    outlines = []
+def _occurring(masks: Planes) -> Iterator[tuple[int, Mask]]:
+    """Numbers and masks of the classes that occur."""
     for number in range(masks.shape[2]):
-        if not masks[..., number].any():
-            continue
-        colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
-        part = resized(masks[..., number], size, cv2.INTER_NEAREST_EXACT)
-        picture = tinted(picture, part, colour, CLASS_STRENGTH)
-        outlines.append((outline(part, 1), colour))
-    for line, colour in outlines:
-        picture = tinted(picture, line, colour, 1.0)
-    return as_bytes(picture)
+        if masks[..., number].any():
+            yield number, masks[..., number]
 
 
 def _legend(classes: Sequence[str], masks: Planes) -> list[Image.Image]:
-    """Each class with its share of the pixels; of very many only those that occur, the largest first."""
+    """Each class with its share of the pixels; of very many classes only those that occur, the largest first."""
     shares = masks.mean(axis=(0, 1))
     numbers = list(range(len(classes)))
     if len(numbers) > _LEGEND_AT_MOST:
         numbers = sorted((number for number in numbers if shares[number]), key=lambda number: -shares[number])
     items = [
-        swatch(
-            f"{classes[number]} {_percent(float(shares[number]))}",
-            CLASS_COLOURS[number % len(CLASS_COLOURS)],
-            CLASS_STRENGTH,
-        )
+        swatch(f"{classes[number]}: {_percent(float(shares[number]))}", class_colour(number), CLASS_STRENGTH)
         for number in numbers[:_LEGEND_AT_MOST]
     ]
     return [*items, probability_scale()]

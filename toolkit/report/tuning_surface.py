@@ -1,4 +1,4 @@
-"""The score over thresholds and minimum areas as a picture."""
+"""The picture of a search: the score at each threshold and minimum area."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -14,34 +14,32 @@ from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import recipe_of
 from toolkit.core.tuning.recipe_search import Tuned
 from toolkit.core.tuning.steps import Surface
-from toolkit.files.disk.writing import replacing
+from toolkit.report.colours import INK, PAPER, QUIET_INK, SKY_BLUE, VERMILION, hex_of
+from toolkit.report.figures import new_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes
 
-_INK, _QUIET_INK, _PAPER = "#1c2026", "#626973", "white"
-# After the palette of Okabe and Ito, made for colour-blind eyes.
-_TUNED, _UNTUNED = "#d55e00", "#56b4e9"
+_INK, _QUIET_INK, _PAPER = map(hex_of, (INK, QUIET_INK, PAPER))
+_TUNED, _UNTUNED = map(hex_of, (VERMILION, SKY_BLUE))
 _COLUMNS = 3
 _TICKS = 8
 
 
 def surface_picture(path: Path, name: str, tuned: Tuned, metric: Metric, classes: Sequence[str]) -> None:
-    """Write a PNG with one panel for each class that was searched alone: thresholds across, minimum areas up.
+    """Write a PNG with a panel for each class that was searched alone: thresholds across, minimum areas up.
 
-    The untuned and the chosen rule are marked, and small what each fold got from the others: where they lie together,
-    the choice can be trusted. Inside the dashed line scores are within the standard error of the gain of the best. The
-    title gives the whole rule: it may have further steps, which the surface does not know. Nothing is written where no
-    class was searched alone.
+    The untuned rule, the chosen rule, and the rules chosen without each fold are marked: the closer the latter are to
+    each other, the more reliable is the choice. Inside the dashed line, scores are within one standard error of the
+    best. The title gives the whole rule, which may have further steps. Nothing is written if no class was searched
+    alone.
     """
     surfaces = tuned.surfaces
     if not surfaces:
         return
-    from matplotlib.figure import Figure  # noqa: PLC0415 # slow, and seldom needed
-
     columns = min(_COLUMNS, len(surfaces))
     rows = ceil(len(surfaces) / columns)
-    figure = Figure(figsize=(max(8.5, 6.2 * columns), 5.4 * rows), dpi=120, layout="constrained", facecolor=_PAPER)
+    figure = new_figure(max(8.5, 6.2 * columns), 5.4 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, surface in zip(panels, surfaces, strict=False):
         label = metric.label if len(surfaces) == 1 else f"{metric.label} of {classes[surface.index]}"
@@ -54,15 +52,13 @@ def surface_picture(path: Path, name: str, tuned: Tuned, metric: Metric, classes
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, labelcolor=_INK)
     figure.suptitle(f"{name}: out-of-fold score over the threshold", color=_INK, fontsize=13)
-    with replacing(path) as file:
-        # Without a date or a version in it, the same surface gives the same file.
-        figure.savefig(file, format="png", metadata={"Software": None})
+    write_figure(path, figure)
 
 
 def _draw(axes: "Axes", surface: Surface, metric: Metric, standard_error: float) -> None:
     scores = surface.scores.T
     finite = scores[np.isfinite(scores)]
-    # Most of the surface is far worse than its ridge, which is what there is to see.
+    # The colours cover the best scores: most of the surface is far worse.
     worst, best = (0.0, 1.0) if not len(finite) else (float(finite.min()), float(finite.max()))
     middle = float(np.median(finite)) if len(finite) else 0.0
     low, high = (max(worst, middle - (best - middle)), best)
@@ -92,7 +88,7 @@ def _mark(axes: "Axes", surface: Surface, tuned: Tuned) -> None:
         [rule.threshold for rule in rules],
         [_height(rule, surface) for rule in rules],
         "o", color=_PAPER, markersize=5, markeredgecolor=_INK, linestyle="none", clip_on=False, zorder=6,
-        label="chosen without each fold",
+        label="chosen on the other folds",
     )  # fmt: skip
     for rule, marker, colour, size, label in (
         (ClassRecipe(), "s", _UNTUNED, 10, "untuned"),
@@ -109,7 +105,7 @@ def _rule(recipe: Recipe, index: int) -> ClassRecipe:
 
 
 def _height(rule: ClassRecipe, surface: Surface) -> float:
-    """Where the minimum of a rule lies on an axis that has one row for each that was tried."""
+    """The place of the minimum of a rule on the axis, which has one row for each minimum that was tried."""
     minimums = surface.minimums
     return float(np.interp(getattr(rule, surface.minimum), minimums, np.arange(len(minimums))))
 

@@ -127,14 +127,14 @@ def test_one_of_applies_exactly_one() -> None:
 
 
 @pytest.mark.parametrize(("options", "expected"), [({}, 0), ({"fill_label": IGNORE}, IGNORE), ({"fill_label": 2}, 2)])
-def test_what_comes_in_from_outside_has_the_fill_label(options: dict[str, int], expected: int) -> None:
+def test_pixels_from_outside_have_the_fill_label(options: dict[str, int], expected: int) -> None:
     shift = {"Affine": {"translate_px": {"x": (10, 10)}, "p": 1.0}}
     _, labels = augmentation(shift, labels=range(4), **options)(*blank(), 0)
     assert np.unique(labels[:, :10]).tolist() == [expected]
     assert np.unique(labels[:, 10:]).tolist() == [1]
 
 
-def test_holes_keep_their_labels_and_a_fill_mask_of_the_users_is_kept() -> None:
+def test_holes_keep_their_labels_and_an_explicit_fill_mask_is_used() -> None:
     hole = {"num_holes_range": (1, 1), "hole_height_range": (0.5, 0.5), "hole_width_range": (0.5, 0.5), "p": 1}
     image, labels = augmentation({"CoarseDropout": hole}, fill_label=IGNORE)(*blank(), 0)
     assert (image == 0).any()
@@ -150,7 +150,7 @@ def stripes(image: Image, labels: Labels, generator: np.random.Generator, width:
     return image, labels
 
 
-def test_the_users_own_function_draws_from_the_seed_alone_and_stands_in_groups() -> None:
+def test_a_function_of_plugins_draws_from_the_seed_alone_and_can_be_in_groups() -> None:
     value = {"OneOf": {"transforms": ({"stripes": {"width": 8}}, {"package.stripes": {"p": 1}})}}
     augment = augmentation(value, plugins={"stripes": stripes, "package.stripes": stripes})
     image, labels = blank()
@@ -174,7 +174,7 @@ def test_the_users_own_function_draws_from_the_seed_alone_and_stands_in_groups()
         (3, "is not a function"),
     ],
 )
-def test_an_own_function_that_cannot_be_used_is_told(own: Any, words: str) -> None:
+def test_a_function_of_plugins_that_cannot_be_used_is_an_error(own: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=rf"augmentation\.mine: .*({words})"):
         augmentation({"mine": None}, plugins={"mine": own})
 
@@ -198,7 +198,7 @@ def test_an_own_function_that_cannot_be_used_is_told(own: Any, words: str) -> No
         ({"Affine": {"rotate": (10, 20), "fill_mask": 9, "p": 1}}, ["labels that the data do not have: 9"]),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_place(value: Any, words: list[str]) -> None:
+def test_the_error_of_an_invalid_transform_names_its_place(value: Any, words: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         augmentation(value, labels=range(5))
     for word in words:
@@ -224,7 +224,7 @@ def augmentation_of(path: Path) -> Augmentation:
         ("augmentation:\n  - HorizontalFlip: often\n", ["config.yaml:4", "probability", "often"]),
     ],
 )
-def test_what_cannot_be_built_is_told_with_file_and_line(tmp_path: Path, text: str, words: list[str]) -> None:
+def test_the_error_of_an_invalid_transform_names_file_and_line(tmp_path: Path, text: str, words: list[str]) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(MINIMAL + text)
     with pytest.raises(ConfigError) as caught:
@@ -260,7 +260,7 @@ def test_fixed_transforms_are_certain_and_leave_the_image_they_get(channels: int
         assert {result.tobytes() for result in pool.map(change, [image] * 4)} == results
 
 
-def test_fixed_transforms_take_images_of_any_size_and_own_functions() -> None:
+def test_fixed_transforms_take_images_of_any_size_and_functions_of_plugins() -> None:
     plugins = {"negative": lambda image, labels, generator: (255 - image, labels)}
     negative = fixed("negative", plugins=plugins)(np.full((5, 9, 3), 55, np.uint8))
     assert negative.tolist() == np.full((5, 9, 3), 200).tolist()

@@ -58,7 +58,7 @@ def test_ignored_is_kept_like_foreground(folder: Path) -> None:
     assert changed[0, 0].tolist() == [200, 200, 200]
 
 
-def test_erosion_narrows_what_is_pasted_and_not_the_labels(folder: Path) -> None:
+def test_erosion_shrinks_the_pasted_foreground_and_not_the_labels(folder: Path) -> None:
     changed, labels = replacer(folder, rate=0, erosion=3)(*square(), 0)
     assert int((changed == 200).all(axis=2).sum()) == 8 * 8
     assert int(labels.sum()) == 100
@@ -76,7 +76,7 @@ def test_augmenters_move_the_object_alone(folder: Path) -> None:
     assert {bool(both(*square(), seed)[1][7, 7]) for seed in range(20)} == {True, False}
 
 
-def test_a_missing_folder_and_other_channels_are_told_with_the_key(folder: Path) -> None:
+def test_the_error_of_a_missing_folder_or_other_channels_names_the_key(folder: Path) -> None:
     with pytest.raises(MissingFileError, match=r"at BackgroundReplacer\.path: there is no folder"):
         replacer(folder / "nowhere")
     with pytest.raises(ConfigError, match=r"at BackgroundReplacer: .*backgrounds have 1 or 3 channels"):

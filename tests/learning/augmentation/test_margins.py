@@ -22,7 +22,7 @@ def augmentation(**transforms: object) -> Augmentation:
         {"RandomResizedCrop": {"size": [64, 64], "p": 1.0}},
     ],
 )
-def test_what_brings_nothing_in_needs_no_margin(transforms: dict[str, object]) -> None:
+def test_transforms_that_move_nothing_in_need_no_margin(transforms: dict[str, object]) -> None:
     assert augmentation(**transforms).margin == 0
 
 

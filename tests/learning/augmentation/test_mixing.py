@@ -34,7 +34,7 @@ def test_a_probability_of_zero_and_a_single_image_change_nothing(name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix", "copy_paste"])
-def test_the_seed_decides_and_what_comes_in_stays(name: str) -> None:
+def test_results_depend_on_the_seed_and_inputs_are_not_changed(name: str) -> None:
     images, targets = batch()
     before = images.copy(), targets.copy()
     mixing = mix({name: {"p": 1.0}})
@@ -48,7 +48,7 @@ def test_the_seed_decides_and_what_comes_in_stays(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix", "copy_paste"])
 @pytest.mark.parametrize("ignored", [False, True])
-def test_softmax_planes_sum_to_one_wherever_there_is_no_ignored(name: str, ignored: bool) -> None:
+def test_softmax_planes_sum_to_one_in_pixels_that_are_not_ignored(name: str, ignored: bool) -> None:
     images, targets = batch("softmax", 4, ignored)
     mixing = mix({name: {"p": 1.0}}, "softmax")
     for seed in range(20):
@@ -122,7 +122,7 @@ def test_copy_paste_pastes_whole_objects_of_the_partner() -> None:
     assert {int(mixed[1].sum()) for _, mixed in results} == {0, 9, 4, 13}
 
 
-def test_copy_paste_takes_the_background_of_softmax_for_none_and_replaces_all_planes() -> None:
+def test_copy_paste_replaces_all_planes_and_never_pastes_the_background_of_softmax() -> None:
     images = np.zeros((2, 2, 3, 1), np.uint8)
     labels = np.array([[[0, 1, 2], [IGNORE, 0, 0]], [[2, 2, 1], [1, IGNORE, 0]]], np.uint8)
     targets = np.stack([planes(one, 3, "softmax") for one in labels])

@@ -114,7 +114,7 @@ def test_presence_by_hand() -> None:
     assert smoothed == pytest.approx(smooth, rel=1e-5)
 
 
-def test_presence_is_that_of_known_pixels_and_ignored_images_say_nothing() -> None:
+def test_presence_is_that_of_pixels_that_are_not_ignored() -> None:
     target = np.zeros((2, 2, 2, 1))
     target[0, 0] = 255  # half void, the rest empty
     target[1] = 255

@@ -118,7 +118,7 @@ def test_every_loss_names_functions_that_take_truth_prediction_and_arguments(nam
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_loss_is_refused_for_the_activation_that_it_has_no_formula_for(name: str, activation: Any) -> None:
+def test_a_loss_without_a_formula_for_an_activation_is_refused(name: str, activation: Any) -> None:
     terms = parse_loss(f"{name} + mae_loss")
     if activation in LOSSES[name].formulas:
         check_loss(terms, activation, 3)

@@ -11,7 +11,7 @@ TARGET = np.array([[[[1, 0], [0, 1], [255, 255], [0, 0]]]])
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float16])
-def test_ignored_pixels_are_told_from_the_rest(kind: type) -> None:
+def test_ignored_pixels_are_separated_from_the_rest(kind: type) -> None:
     truth = read_truth(TARGET.astype(kind))
     assert truth.target.dtype == truth.valid.dtype == tf.float32
     assert truth.target.numpy().tolist() == [[[[1, 0], [0, 1], [0, 0], [0, 0]]]]
@@ -28,7 +28,7 @@ def test_means_leave_ignored_pixels_out() -> None:
     assert truth.where_valid(tf.constant(VALUES), -1.0).numpy().ravel().tolist() == [1, 2, 3, 4, -1, -1, 5, 9]
 
 
-def test_classes_count_what_they_weigh() -> None:
+def test_means_are_weighted_by_class() -> None:
     truth = read_truth(TARGET, [1, 3])
     assert float(truth.mean_over_planes(VALUES)) == pytest.approx((1 + 3 + 5 + 3 * (2 + 4 + 9)) / (3 + 9))
     assert float(truth.mean_over_pixels(VALUES[..., 0])) == pytest.approx((1 + 3 * 3) / 4)

@@ -141,7 +141,7 @@ def test_a_restored_callback_goes_on_as_if_nothing_had_happened(value: Any, inte
                 second.restore(json.loads(json.dumps(first.state(), allow_nan=False)))
 
 
-def test_a_callback_watches_the_primary_metric_unless_told_otherwise() -> None:
+def test_a_callback_monitors_the_primary_metric_by_default() -> None:
     callback = built({"EarlyStopping": {"patience": 1}})
     assert callback.epoch_end({"loss": 9.0, "dice": 0.5}, 0) is None
     reason = callback.epoch_end({"loss": 1.0, "dice": 0.4}, 1)
@@ -149,7 +149,7 @@ def test_a_callback_watches_the_primary_metric_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize(("monitor", "falls"), [("loss", True), ("val_loss", True), ("val_dice", False)])
-def test_mode_auto_knows_what_falls(monitor: str, falls: bool) -> None:
+def test_mode_auto_knows_which_values_fall(monitor: str, falls: bool) -> None:
     callback = built({"EarlyStopping": {"patience": 1, "monitor": monitor}})
     name = "dice" if monitor == "val_dice" else monitor
     for epoch, value in enumerate([1.0, 2.0]):
@@ -157,7 +157,7 @@ def test_mode_auto_knows_what_falls(monitor: str, falls: bool) -> None:
     assert (reason is not None) == falls
 
 
-def test_other_metrics_that_fall_are_told() -> None:
+def test_metrics_that_fall_can_be_named() -> None:
     specs = parse_callbacks({"EarlyStopping": {"patience": 1}})
     (callback,) = build_callbacks(specs, "hausdorff", lr=LR, lower_is_better=["hausdorff"])
     assert callback.epoch_end({"hausdorff": 9.0}, 0) is None
@@ -165,16 +165,16 @@ def test_other_metrics_that_fall_are_told() -> None:
     assert callback.epoch_end({"hausdorff": 8.0}, 2)
 
 
-def test_what_is_not_there_cannot_be_watched() -> None:
+def test_a_missing_value_cannot_be_monitored() -> None:
     with pytest.raises(ValueError, match="no dice to monitor; there are loss"):
         built({"EarlyStopping": {"patience": 1}}).epoch_end({"loss": 1.0}, 0)
 
 
-def test_logging_is_no_callback_of_the_epoch() -> None:
+def test_logging_is_not_a_callback_of_the_epoch() -> None:
     assert build_callbacks(parse_callbacks({"TensorBoard": {"images": 2}}), "dice", lr=LR) == []
 
 
-def test_the_users_own_may_do_with_epoch_end_alone() -> None:
+def test_a_callback_of_plugins_needs_epoch_end_alone() -> None:
     class Alone:
         def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
             return f"at {epoch}" if values["dice"] > 1 else None
@@ -205,7 +205,7 @@ class Forgetful:
     ("name", "text"),
     [("Nothing", "needs a method epoch_end"), ("Forgetful", "or neither"), ("Counting", "could not be created")],
 )
-def test_what_is_no_callback_is_refused_by_its_name(name: str, text: str) -> None:
+def test_the_error_of_an_invalid_callback_has_its_name(name: str, text: str) -> None:
     plugins = {"Nothing": Nothing, "Forgetful": Forgetful, "Counting": Counting}
     with pytest.raises(ValueError, match=f"{name}.*{text}"):
         built(name, plugins)
@@ -227,13 +227,13 @@ class Mistaken:
 
 
 @pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf"), "half", True])
-def test_a_factor_of_the_users_must_be_one(factor: Any) -> None:
+def test_a_factor_of_plugins_must_be_a_number_of_at_least_0(factor: Any) -> None:
     callback = built({"Mistaken": {"factor": factor}}, {"Mistaken": Mistaken})
     with pytest.raises(ConfigError, match="the callback Mistaken has the invalid learning-rate factor"):
         callback.factor  # noqa: B018 # reading it is what fails
 
 
-def test_a_reason_of_the_users_must_be_a_text() -> None:
+def test_a_reason_of_plugins_must_be_a_text() -> None:
     callback = built({"Mistaken": {"reason": True}}, {"Mistaken": Mistaken})
     with pytest.raises(ConfigError, match="the callback Mistaken returned True; expected a text"):
         callback.epoch_end({"dice": 0.5}, 0)
@@ -247,12 +247,12 @@ def test_a_reason_of_the_users_must_be_a_text() -> None:
         (3, "not iterable"),
     ],
 )
-def test_a_state_of_the_users_must_go_into_the_checkpoint(state: Any, text: str) -> None:
+def test_a_state_of_plugins_must_be_plain_data(state: Any, text: str) -> None:
     callback = built({"Mistaken": {"state": state}}, {"Mistaken": Mistaken})
     with pytest.raises(ConfigError, match=rf"the callback Mistaken: state\(\).*{text}"):
         callback.state()
 
 
-def test_a_state_of_the_users_may_hold_what_nothing_has_beaten_yet() -> None:
+def test_a_state_of_plugins_may_hold_infinity() -> None:
     callback = built({"Mistaken": {"state": {"best": -math.inf}}}, {"Mistaken": Mistaken})
     assert callback.state() == {"best": -math.inf}

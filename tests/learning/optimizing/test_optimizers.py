@@ -113,7 +113,7 @@ def test_weight_decay_spares_biases_and_normalisation(name: str) -> None:
         np.testing.assert_array_equal(weight.numpy(), old)
 
 
-def test_the_names_of_a_real_network_are_told_apart() -> None:
+def test_weight_decay_recognises_the_variable_names_of_a_real_network() -> None:
     model = tf.keras.Sequential(
         [tf.keras.layers.Conv2D(2, 3, input_shape=(8, 8, 3)), tf.keras.layers.BatchNormalization()]
     )
@@ -138,7 +138,7 @@ def test_gradients_are_clipped(clipping: Mapping[str, float], expected: list[lis
         np.testing.assert_allclose(-weight.numpy(), step, rtol=1e-6)
 
 
-def test_the_users_own_gets_the_learning_rate_and_its_arguments() -> None:
+def test_an_optimizer_of_plugins_gets_the_learning_rate_and_its_arguments() -> None:
     call = parse_optimizer({"careful": {"momentum": 0.5}}, ["careful"])
     optimizer = build_optimizer(call, 0.25, {"careful": tf.keras.optimizers.SGD})
     assert float(optimizer.learning_rate) == 0.25
@@ -146,6 +146,6 @@ def test_the_users_own_gets_the_learning_rate_and_its_arguments() -> None:
 
 
 @pytest.mark.parametrize("own", [lambda learning_rate: "no optimizer", lambda: None])
-def test_what_is_no_optimizer_is_refused_by_its_name(own: Any) -> None:
+def test_the_error_of_an_invalid_optimizer_has_its_name(own: Any) -> None:
     with pytest.raises(ValueError, match="careful"):
         build_optimizer(parse_optimizer("careful", ["careful"]), 0.1, {"careful": own})

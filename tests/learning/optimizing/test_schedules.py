@@ -178,19 +178,19 @@ def own_schedule(moment: Moment, lr: float, top: float = 2.0) -> float:
     return lr * top if moment.epoch else lr
 
 
-def test_the_users_own_schedule_is_called() -> None:
+def test_a_schedule_of_plugins_is_called() -> None:
     schedule = parse_schedule({"mine": {"top": 3.0}}, ["mine"])
     found = build_schedule(schedule, 0.1, 4, {"mine": own_schedule})
     assert [found(Moment(epoch, 0, 5, 4)) for epoch in (0, 1)] == pytest.approx([0.1, 0.3])
 
 
 @pytest.mark.parametrize("rate", [float("nan"), -1.0, float("inf"), "high", None, True])
-def test_a_learning_rate_of_the_users_must_be_one(rate: Any) -> None:
+def test_a_schedule_of_plugins_must_return_a_learning_rate(rate: Any) -> None:
     schedule = build_schedule(parse_schedule("mine", ["mine"]), 0.1, 4, {"mine": lambda moment, lr: rate})
     with pytest.raises(ConfigError, match="the schedule mine returned"):
         schedule(Moment(0, 0, 5, 4))
 
 
-def test_what_cannot_be_called_is_no_schedule() -> None:
+def test_a_schedule_of_plugins_must_be_callable() -> None:
     with pytest.raises(ValueError, match="mine is not callable"):
         build_schedule(parse_schedule("mine", ["mine"]), 0.1, 4, {"mine": 3})

@@ -124,11 +124,11 @@ def test_a_set_is_the_same_alone_and_beside_others(headed: FittedExperiment) -> 
     assert content(["rot90"]) == content(["none", "rot90"])
 
 
-def test_a_scale_that_makes_no_difference_is_refused_before_anything_is_lost(headed: FittedExperiment) -> None:
+def test_a_scale_without_effect_is_an_error_before_anything_is_deleted(headed: FittedExperiment) -> None:
     images = images_of(headed, "oof")
     predict_oof(headed, images, "none", Silent())
     headed.experiment.tuned.write_text("{}")
-    with pytest.raises(ConfigError, match=r"scales 1\.02 and 1 both give"):
+    with pytest.raises(ConfigError, match=r"scales 1\.02 and 1 both give a network input"):
         predict_oof(headed, images, ["none", "scales:1,1.02"], Silent())
     assert headed.experiment.tuned.is_file()
 
@@ -139,7 +139,7 @@ def test_only_stores_of_networks_with_a_head_say_so(headed: FittedExperiment) ->
     assert "presence" not in without.made_from("oof", "none")
 
 
-def test_a_network_of_one_size_only_is_told(
+def test_a_network_of_a_single_input_size_is_an_error_for_other_sizes(
     shared_competition: Workspace, write_experiment: Callable[..., Experiment]
 ) -> None:
     experiment = write_experiment(shared_competition, "rigid", "architecture: fixed\n")

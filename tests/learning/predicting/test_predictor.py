@@ -149,9 +149,7 @@ def back_to_float32() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_what_is_predicted_of_an_image_does_not_depend_on_the_others(
-    precision: Precision, back_to_float32: None
-) -> None:
+def test_the_prediction_for_an_image_does_not_depend_on_the_others(precision: Precision, back_to_float32: None) -> None:
     configure(precision)
     predict = Predictor(build(presence_head=True), "flips", "softmax", at_once=4)
     images = pixels(11)
@@ -168,7 +166,7 @@ def test_a_processor_predicts_few_images_at_once_and_a_gpu_a_batch(monkeypatch: 
         assert [images_at_once(batch) for batch in (1, 3, 4, 16)] == expected
 
 
-def test_work_is_told_image_by_image(network: Network, images: Images, predict_images: PredictImages) -> None:
+def test_progress_advances_with_the_images(network: Network, images: Images, predict_images: PredictImages) -> None:
     reader = SampleReader((16, 32), "stretch", Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
     steps: list[int] = []
 

@@ -135,7 +135,7 @@ def test_one_epoch_makes_no_soup(candidates: Callable[..., Candidates], network:
     assert list(soup.weights(history_of(1))) == []
 
 
-def test_what_a_killed_run_has_left_is_not_in_the_soup(candidates: Callable[..., Candidates], network: Network) -> None:
+def test_files_of_a_killed_run_are_not_in_the_soup(candidates: Callable[..., Candidates], network: Network) -> None:
     soup = candidates("{soup: {top: 2}}")
     train(soup, network)
     fill(network, 100)

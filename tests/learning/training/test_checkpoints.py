@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_written_is_read_to_the_last_bit(path: Path) -> None:
+def test_a_checkpoint_is_read_back_bit_for_bit(path: Path) -> None:
     found = read_checkpoint(path)
     assert found.state == STATE
     assert set(found.arrays) == set(ARRAYS)
@@ -56,7 +56,7 @@ def test_a_checkpoint_replaces_the_one_before_whole_or_not_at_all(path: Path) ->
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.9])
-def test_a_truncated_file_is_told(path: Path, share: float) -> None:
+def test_a_truncated_file_is_damaged(path: Path, share: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(StorageError, match=f"{path} is damaged") as told:
@@ -64,7 +64,7 @@ def test_a_truncated_file_is_told(path: Path, share: float) -> None:
     assert told.value.advice == f"Delete {path}; the stage then starts from the beginning."
 
 
-def test_what_is_no_checkpoint_is_told(path: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_damaged(path: Path, tmp_path: Path) -> None:
     write_text(tmp_path / "a.h5", "not HDF5")
     write_checkpoint(tmp_path / "b.h5", Checkpoint({}, {}))
     with h5py.File(tmp_path / "b.h5", "a") as file:
@@ -90,7 +90,7 @@ def test_variables_get_their_values_back(path: Path) -> None:
         ([np.zeros((2, 3)), np.zeros(1)], r"a value of shape \(1,\), expected \(\)"),
     ],
 )
-def test_values_of_something_else_are_told(path: Path, values: list[np.ndarray], words: str) -> None:
+def test_values_that_do_not_fit_the_variables_are_an_error(path: Path, values: list[np.ndarray], words: str) -> None:
     variables = [tf.Variable(tf.zeros((2, 3))), tf.Variable(0.0)]
     with pytest.raises(StorageError, match=f"{path} is damaged: {words}"):
         assign(variables, values, path)

@@ -84,7 +84,7 @@ def test_an_interrupted_run_comes_back_to_the_same_result(
     assert result.all == pytest.approx(np.mean([np.mean(result.folds)]), abs=1e-9)
 
 
-def test_a_loss_that_is_no_number_stops_with_the_ids_and_the_best_weights_are_kept(
+def test_a_loss_of_nan_stops_training_with_the_ids_and_keeps_the_best_weights(
     tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([0.5] * 4)
@@ -98,7 +98,7 @@ def test_a_loss_that_is_no_number_stops_with_the_ids_and_the_best_weights_are_ke
     assert [epoch.loss for epoch in read_history(stage)] == [0.5, 0.5]
 
 
-def test_a_prediction_that_is_no_number_stops_with_its_id(
+def test_a_prediction_of_nan_stops_training_with_its_id(
     tiny_competition: Workspace, without_steps: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predict = Predictor.with_outputs
@@ -114,7 +114,7 @@ def test_a_prediction_that_is_no_number_stops_with_its_id(
     assert read_history(tiny_competition.find("plain").stage(0, 0)) == []
 
 
-def test_a_fold_without_any_score_crashes_nothing(
+def test_a_fold_without_any_score_is_no_error(
     tiny_competition: Workspace, without_steps: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The metric skips images where neither truth nor prediction shows anything: all of the third fold."""
@@ -159,17 +159,15 @@ def test_a_fold_without_any_score_crashes_nothing(
     ]  # fmt: skip
 
 
-def test_folds_that_nothing_tells_the_configuration_of_are_not_taken_over(
-    tiny_competition: Workspace, without_steps: None
-) -> None:
+def test_folds_without_resolved_yaml_are_not_continued(tiny_competition: Workspace, without_steps: None) -> None:
     with pytest.raises(KeyboardInterrupt):
         fit(Session(tiny_competition, StopAfter(1)), "plain", overrides=THREE_EPOCHS)
     tiny_competition.find("plain").resolved.unlink()
-    with pytest.raises(ChangedError, match="is missing"):
+    with pytest.raises(ChangedError, match=r"resolved\.yaml, is missing"):
         fit(Session(tiny_competition), "plain", overrides=THREE_EPOCHS)
 
 
-def test_a_changed_configuration_is_told_and_moved_data_are_not(
+def test_a_changed_configuration_is_an_error_but_moved_data_are_not(
     tiny_competition: Workspace, without_steps: None
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -187,7 +185,7 @@ def test_a_changed_configuration_is_told_and_moved_data_are_not(
     assert len(read_history(tiny_competition.find("plain").stage(0, 0))) == 2
 
 
-def test_a_damaged_checkpoint_is_told(tiny_competition: Workspace, without_steps: None) -> None:
+def test_a_damaged_checkpoint_is_an_error(tiny_competition: Workspace, without_steps: None) -> None:
     with pytest.raises(KeyboardInterrupt):
         fit(Session(tiny_competition, StopAfter(1)), "plain", overrides=THREE_EPOCHS)
     checkpoint = tiny_competition.find("plain").stage(0, 0).last

@@ -88,15 +88,13 @@ def planned(folder: Path, line: str) -> None:
         ("architecture: own", "8: architecture: own", NetworkError),
     ],
 )
-def test_what_cannot_be_built_is_told_with_its_line(
-    tmp_path: Path, line: str, problem: str, kind: type[ToolkitError]
-) -> None:
+def test_an_error_in_the_plan_names_the_line(tmp_path: Path, line: str, problem: str, kind: type[ToolkitError]) -> None:
     with pytest.raises(kind) as caught:
         planned(tmp_path, line)
     assert caught.value.message.startswith(f"{tmp_path / 'config.yaml'}:{problem}")
 
 
-def test_weights_that_are_not_there_are_told_with_their_line(tmp_path: Path) -> None:
+def test_the_error_of_missing_encoder_weights_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.replace("encoder_weights: null", "encoder_weights: imagnet"))
     with pytest.raises(WeightsError) as caught:
@@ -104,7 +102,7 @@ def test_weights_that_are_not_there_are_told_with_their_line(tmp_path: Path) -> 
     assert caught.value.message == f"{path}:3: encoder_weights: there is no file {tmp_path / 'imagnet'}"
 
 
-def test_what_can_be_built_is_planned_stage_by_stage(tmp_path: Path) -> None:
+def test_a_plan_has_entries_for_every_stage(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG + "    lr: 0.5\n    augmentation: [HorizontalFlip]\nprimary_metric: iou\n")
     plan = plan_training(load_config(path), {})

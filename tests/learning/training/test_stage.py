@@ -209,7 +209,7 @@ def test_a_run_that_failed_keeps_its_good_weights_and_is_never_taken_for_finishe
     assert len(kept[0]) == len(checkpoint.arrays["weights"])
 
 
-def test_what_killed_runs_left_is_removed_and_what_others_own_is_not(tmp_path: Path) -> None:
+def test_temporary_files_of_killed_runs_are_removed_and_others_are_not(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path / "exp")
     stage = experiment.stage(0, 0, 1)
     kept = [

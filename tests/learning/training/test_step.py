@@ -110,7 +110,7 @@ def test_a_run_on_two_devices_resumes_averages_and_predicts(
     assert different_results(*experiments) == []
 
 
-def test_a_single_processor_takes_tensorflows_own_strategy() -> None:
+def test_a_single_processor_uses_tensorflows_default_strategy() -> None:
     assert strategy() is tf.distribute.get_strategy()
     assert not isinstance(strategy(), tf.distribute.MirroredStrategy)
 

@@ -53,7 +53,7 @@ def test_event_files_hold_losses_learning_rate_and_metrics_of_every_epoch(tmp_pa
     assert float(found["validation_iou"][1]) == 0.25
 
 
-def test_a_score_that_does_not_exist_is_written_as_such(tmp_path: Path) -> None:
+def test_a_missing_score_is_written_as_nan(tmp_path: Path) -> None:
     EpochLog(tmp_path, ()).write(epoch(0, float("nan")), [])
     assert np.isnan(written(tmp_path)["validation_dice"][0])
 

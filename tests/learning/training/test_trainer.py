@@ -10,7 +10,7 @@ from toolkit.learning.training.trainer import Trainer
 pytestmark = pytest.mark.tf
 
 
-def test_what_was_compiled_with_other_class_weights_is_freed(lesson: Callable[..., Any]) -> None:
+def test_steps_compiled_with_other_class_weights_are_freed(lesson: Callable[..., Any]) -> None:
     """Balanced weights differ from fold to fold; each would leave an optimizer and a graph behind."""
     made = lesson()
     trainer = Trainer(made.config, {})

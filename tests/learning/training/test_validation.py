@@ -107,7 +107,7 @@ def test_examples_are_kept_where_they_are_asked_for(lesson: Callable[..., Any]) 
 
 
 @pytest.mark.parametrize("rule", ["real", "none", "0.5"])
-def test_the_share_of_negatives_is_the_natural_one_unless_it_is_told(lesson: Callable[..., Any], rule: str) -> None:
+def test_the_share_of_validation_negatives_can_be_configured(lesson: Callable[..., Any], rule: str) -> None:
     found = lesson(f"stages=[{{epochs: 1, validation_negatives: {rule}}}]")
     held_out = found.data.pool.has_foreground[::2]
     positives = int(held_out.sum())
