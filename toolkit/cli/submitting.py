@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import AsJson, Competition, OptionalName, run
+from toolkit.cli.options import AsJson, Competition, OptionalName
+from toolkit.cli.running import run
 
 app = typer.Typer()
 

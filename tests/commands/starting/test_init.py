@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/starting/init.py, data_choices.py, network_choices.py and config_text.py."""
+"""Covers toolkit/commands/starting/init.py, data_choices.py, network_choices.py and init_text.py."""
 
 import json
 from collections.abc import Callable

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.session import Session
-from toolkit.commands.starting.config_text import config_text
 from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
+from toolkit.commands.starting.init_text import config_text
 from toolkit.commands.starting.network_choices import network_choices, starting_values
 from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
 from toolkit.errors import listing

@@ -10,7 +10,7 @@ from toolkit.config.training.augmentation import background_folders
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Floats, Integers
 from toolkit.errors import DataError, listing_lines
-from toolkit.files.data.bit_depths import check_bit_depths
+from toolkit.files.data.bit_depth_warnings import check_bit_depths
 from toolkit.files.data.finding import find_extra_images, find_test_images, find_training_images
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.data.user_source import WEIGHT

@@ -6,7 +6,7 @@ import pytest
 import tifffile
 
 from toolkit.errors import DataError
-from toolkit.files.data.bit_depths import check_bit_depths
+from toolkit.files.data.bit_depth_warnings import check_bit_depths
 from toolkit.files.images.image_files import find_image_files
 from toolkit.messages import Progress, Silent
 
