@@ -420,10 +420,10 @@ def test_an_experiment_that_another_process_works_on_is_left_alone() -> None:
         (("--weights", "-1,2"), "expected 2 numbers above 0"),
         (("--weights", "1,nan"), "expected 2 numbers above 0"),
         (("--weights", "inf,1"), "expected 2 numbers above 0"),
-        (("--weights", "half,half"), "numbers separated by commas"),
-        (("--weights", ""), "numbers separated by commas"),
-        (("--weights", "serch"), "expected equal, search, or numbers"),
-        (("--mean", "median"), "--mean: expected one of probability, logit, vote"),
+        (("--weights", "half,half"), "comma-separated numbers"),
+        (("--weights", ""), "comma-separated numbers"),
+        (("--weights", "serch"), "expected equal, search, or comma-separated numbers"),
+        (("--mean", "median"), "choose from probability, logit, vote"),
         (("--views", "flpis"), "did you mean 'flips'? choose from none, hflip, vflip, flips"),
         (("--views", "auto:flip"), "--views auto:flip: 'flip' is not valid"),
         (("--views", "auto:none"), "no view but the unchanged image"),
@@ -503,7 +503,7 @@ def test_views_need_weights_that_are_still_there() -> None:
     assert run("ensemble", "a", "b")[0] == 0
     for members in (("a", "b"), ("a+b", "--name", "x")):
         told = refused(NotReadyError, "ensemble", *members, "--tta")
-        assert "the weights of fold 0, 1 are gone" in told
+        assert "weights of fold 0, 1 are missing" in told
         assert "Run: tk fit a" in told
 
 

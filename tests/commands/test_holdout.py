@@ -94,7 +94,7 @@ def test_the_recipe_is_scored_on_the_hold_out_and_chosen_without_it(fitted: Fitt
     assert (found.holdout.images, found.holdout.untuned, found.holdout.tuned, found.holdout.gain) == (6, 0, 1, 1)
     rows = found.tables()[0].rows
     assert [row[:2] for row in rows[3:]] == [("hold-out, untuned", "0.0000"), ("hold-out, tuned", "1.0000")]
-    told = "on the 6 images of the hold-out, which chose nothing, tuned gains +1.0000 ± 0.0000 over untuned"
+    told = "hold-out (6 images that took no part in the search): tuned gains +1.0000 ± 0.0000 over untuned"
     assert told in found.next_steps()
     assert json.loads(experiment.tuned.read_text())["holdout"] == asdict(found.holdout)
     before = found.best
@@ -112,7 +112,7 @@ def test_a_single_fold_is_tuned_over_random_parts(fitted: Fitted, tmp_path: Path
     assert found.tables()[0].rows[2][3] == "each of 5 random parts of the only fold with the recipe found on the others"
     assert found.shift.test is not None
     assert (found.shift.gain, found.shift.moved) == (None, False)
-    told = "for test predictions thresholds are not moved: with one fold nothing tells whether that helps"
+    told = "thresholds for test predictions are not moved: a single fold cannot show whether that helps"
     assert told in found.next_steps()
 
 
@@ -132,7 +132,7 @@ def test_an_ensemble_has_a_hold_out_too(fitted: Fitted, tmp_path: Path, folds: n
     assert found.holdout is not None
     assert (found.holdout.images, found.holdout.score, found.all) == (6, 1, 1)
     assert found.holdout_verdict is not None
-    assert any(step.startswith("on the hold-out: cannot tell whether") for step in found.next_steps())
+    assert any(step.startswith("on the hold-out: the ensemble is indistinguishable") for step in found.next_steps())
     assert found.tables()[-1].columns[-1] == "hold-out"
     made = Experiment(tmp_path / "experiments" / "both")
     assert read_fold_table(made.folds, IDS).folds.tolist() == folds.tolist()
@@ -150,7 +150,7 @@ def test_members_trained_on_the_hold_out_of_others_are_refused(fitted: Fitted, t
     for other, count in (("two", 12), ("none", 6)):
         with pytest.raises(MembersError, match=f"have different hold-outs: {count} images are in only one") as told:
             ensemble(Session(Workspace(tmp_path)), ["one", other])
-        assert told.value.advice == "Fit them with the same folds, as with folds: ../one/folds.csv"
+        assert told.value.advice == "Fit them with the same folds: set folds: ../one/folds.csv"
 
 
 def test_experiments_are_compared_on_the_hold_out_even_if_folds_differ(fitted: Fitted, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_where_less_is_better_the_best_member_is_the_one_with_the_lowest(
     assert [member.plain for member in result.members] == [12 / 48, 6 / 48]
     assert result.all == 0  # each member is sure where the other one is not
     assert result.direction == "min"
-    told = "the ensemble beats its best member, right: 0.0000 against 0.1250, -0.1250 ± 0.0000"
+    told = "the ensemble is better than its best member, right: 0.0000 against 0.1250, -0.1250 ± 0.0000"
     assert told in result.next_steps()
 
 
@@ -160,7 +160,7 @@ def test_a_result_without_scores_can_be_shown() -> None:
         ("", "", "–", "–", ""),
     ]
     steps = result_of(members).next_steps()
-    assert steps[0] == "cannot tell whether the ensemble beats its best member, a: – against 0.5000, – ± –"
+    assert steps[0] == "the ensemble is indistinguishable from its best member, a: – against 0.5000, – ± –"
     (plain,) = result_of(members[:1], views="none").tables()
     assert list(plain.columns) == ["", "weight", "m", "95 % interval"]
     assert {len(row) for row in plain.rows} == {4}
@@ -171,7 +171,7 @@ def test_views_that_worsen_a_score_are_told(direction: str) -> None:
     scores = {"max": (0.6, 0.5), "min": (0.5, 0.6)}[direction]
     members = [MemberScore(name, 1.0, *pair, (0, 1), 4) for name, pair in (("a", scores), ("b", scores[::-1]))]
     steps = result_of(members, direction).next_steps()
-    assert steps[0].startswith("the views hflip worsen the score of a:")
+    assert steps[0].startswith("the views hflip lower the score of a:")
     assert steps[-1] == "next: tk tune a+b"
 
 

@@ -143,7 +143,7 @@ def test_the_screen_shows_the_kept_recipe_and_the_reason(fitted: Callable[..., E
     for words in (
         "untuned", "tuned, optimistic", "nested, honest", "95 % interval", "1.0000 to 1.0000", "share of empty masks",
         "steps of the search", "keeping the tuned recipe (threshold 0.398)",
-        "thresholds are not moved", "pictures: experiments/exp/surface.png",
+        "thresholds for test predictions are not moved", "pictures: experiments/exp/surface.png",
     ):  # fmt: skip
         assert words in out
     assert out.splitlines()[-1] == "next: tk submit exp"
@@ -155,7 +155,7 @@ def test_the_untuned_recipe_is_kept_if_nothing_is_better(fitted: Callable[..., E
     code, out, _ = run("tune", "exp")
     assert code == 0
     assert "no step improves the score; keeping the untuned recipe" in out
-    assert "there are no test predictions to compare with" in out
+    assert "no test predictions: out-of-fold and test masks are not compared" in out
     assert out.splitlines()[-1] == "next: tk evaluate exp"
     assert read_tuned(experiment, 1, "sigmoid").test_recipe == IDENTITY
 
@@ -180,7 +180,7 @@ def test_thresholds_are_moved_for_test_predictions_if_it_helps_across_folds(
     assert tuned.test_recipe == recipe_from_plain(told["test_recipe"])
     assert tuned.test_recipe.classes[0].threshold < tuned.recipe.classes[0].threshold
     assert tuned.test_predictions is not None
-    assert "thresholds are moved so that the share of foreground stays" in run("tune", "exp")[1]
+    assert "thresholds for test predictions are moved to keep the share of foreground" in run("tune", "exp")[1]
 
 
 def both(number: int) -> np.ndarray:

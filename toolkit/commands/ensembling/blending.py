@@ -8,7 +8,7 @@ from toolkit.config.models import EnsembleConfig
 from toolkit.core.arrays import Presence
 from toolkit.core.ensembling.means import Blender
 from toolkit.core.recipe.probabilities import StoredType, mean_presence
-from toolkit.errors import MembersError
+from toolkit.errors import MembersError, listing
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
@@ -20,13 +20,13 @@ _PREDICTIONS: dict[Split, str] = {"oof": "out-of-fold", "test": "test", "holdout
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The predictions of one member: of a single fold only those of the images that it never saw."""
+    """The predictions of one member; for a single fold, only of its held-out images."""
 
     store: ProbabilityStore
     ids: frozenset[str]
 
     def presence(self, image_id: str) -> Presence | None:
-        """What its presence head says; None where it has none, or did not predict the image."""
+        """The output of its presence head; None if it has none, or did not predict the image."""
         return self.store.presence(image_id) if image_id in self.ids else None
 
 
@@ -34,7 +34,7 @@ def sources_of(members: Sequence[Member], folders: Sequence[Path], split: Split)
     """The predictions of members, in their folders.
 
     Raises:
-        MembersError: they are of different images.
+        MembersError: the members predicted different images.
     """
     stores = [ProbabilityStore(folder) for folder in folders]
     ids = frozenset(image_id for store in stores for image_id in store.ids)
@@ -45,7 +45,7 @@ def sources_of(members: Sequence[Member], folders: Sequence[Path], split: Split)
         missing = sorted(expected.difference(store.ids))
         if missing:
             raise MembersError(
-                f"the members predicted different {split} images: {member.name} has none of {', '.join(missing[:5])}"
+                f"the members predicted different {split} images: {member.name} has no prediction of {listing(missing)}"
             )
         sources.append(Source(store, expected))
     return sources
@@ -64,10 +64,10 @@ def blend(
 ) -> Path:
     """Blend the members' predictions with these views, in their folders, into one store of the ensemble.
 
-    What is there already and was made from the very same is kept. Members without a weight are not read.
+    A store that was made from the same predictions and settings is kept. Members without a weight are not read.
 
     Returns:
-        the folder of the store.
+        The folder of the store.
     """
     folder = experiment.predictions(split, into)
     counted = [number for number, weight in enumerate(config.weights) if weight]
@@ -104,7 +104,7 @@ def blend(
 
 
 def _presences(sources: Mapping[int, Source], weights: Sequence[float], ids: Sequence[str]) -> dict[str, Presence]:
-    """What the members' presence heads say of each image, averaged; nothing if they are silent about any."""
+    """The mean output of the members' presence heads for each image; empty if any image has none."""
     given = [weights[number] for number in sources]
     found = {}
     for image_id in ids:

@@ -1,4 +1,4 @@
-"""`tk ensemble`: several experiments into one prediction, which is an experiment again."""
+"""`tk ensemble`: averages the predictions of several experiments; the result is an experiment too."""
 
 import math
 import os
@@ -32,7 +32,7 @@ from toolkit.core.ensembling.means import MEANS, Mean
 from toolkit.core.images.views import parse_views as read_views
 from toolkit.core.images.views import views_name
 from toolkit.core.metrics.metric import Direction
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, not_valid
 from toolkit.files.datasets.truth import TRUTH_KEYS, truth_of
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import write_json, write_text, writing_to
@@ -44,12 +44,12 @@ from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Table, interval_text, score_text
 
 WeightsGiven = Sequence[float] | Literal["equal", "search"]
-"""Numbers, or how to find them."""
+"""One number per member, or how to find them."""
 
 
 @dataclass(frozen=True)
 class EnsembleResult:
-    """What `tk ensemble` has made; `verdict` compares it with its best member, None where none has all images."""
+    """The result of `tk ensemble`; `verdict` compares it with its best member, if one predicted all images."""
 
     experiment: str
     metric: str
@@ -69,7 +69,7 @@ class EnsembleResult:
     holdout_verdict: Verdict | None = None
 
     def tables(self) -> list[Table]:
-        """How views and weights were found, if they were searched; members, plain and with views, and the ensemble."""
+        """The searches of views and weights, if there were any; the scores of the members and of the ensemble."""
         viewed = self.views != "none"
         rows = [
             (
@@ -102,11 +102,11 @@ class EnsembleResult:
         return [*(table for search in self._searches for table in search.tables()), Table(title, columns, rows)]
 
     def next_steps(self) -> list[str]:
-        """Whether it was worth it, where the pictures are, what to type."""
+        """Warnings, the verdict, the pictures, and the next command."""
         worse = [member.name for member in self.members if _is_better(self.direction, member.plain, member.with_views)]
         advice = (
-            f"the views {self.views} worsen the score of {', '.join(worse)}: training may not have seen such images; "
-            "compare --views hflip, or none"
+            f"the views {self.views} lower the score of {', '.join(worse)}: training may not use such augmentation; "
+            "compare with --views hflip or none"
         )
         return [
             *(step for search in self._searches for step in search.next_steps()),
@@ -144,11 +144,11 @@ def ensemble(
     views: str = "none",
     name: str | None = None,
 ) -> EnsembleResult:
-    """Blend the predictions of experiments, parts of them, and ensembles; what is missing is predicted first and kept.
+    """Average the predictions of experiments, parts of them and ensembles; missing predictions are made and kept.
 
     Raises:
-        ConfigError: there is no such part of an experiment, or not as many weights as members.
-        MembersError: the members were fitted to different images or metrics, or leave images without a prediction.
+        ConfigError: a part of an experiment does not exist, or the numbers of weights and members differ.
+        MembersError: the members differ in images or metric, or leave images without a prediction.
         NotReadyError: a member is not fitted.
     """
     workspace, progress = session.workspace, session.progress
@@ -224,18 +224,18 @@ def ensemble(
 
 
 def _parts(table: FoldTable, progress: Progress) -> Integers:
-    """What searches are judged by, part by part: folds, or random parts of the only one."""
+    """The parts of the images for nested scores: the folds, or random parts of a single fold."""
     parts = table.parts("a search")
     if table.folds_count == 1:
-        progress.say(f"there is one fold: nested scores are of {int(parts.max()) + 1} random parts of it")
+        progress.say(f"with a single fold, nested scores use {int(parts.max()) + 1} random parts of its images")
     return parts
 
 
 def parse_weights(text: str | None) -> WeightsGiven:
-    """Weights as given on the command line: `equal`, `search`, or numbers such as `0.6,0.4`.
+    """Weights as given on the command line: `equal`, `search`, or numbers (`0.6,0.4`).
 
     Raises:
-        ConfigError: something else.
+        ConfigError: the text is none of these.
     """
     if text in (None, "equal"):
         return "equal"
@@ -245,27 +245,27 @@ def parse_weights(text: str | None) -> WeightsGiven:
         return [float(part) for part in str(text).split(",")]
     except ValueError as error:
         raise ConfigError(
-            f"--weights: expected equal, search, or numbers separated by commas, such as 0.6,0.4, received {text!r}"
+            f"--weights: expected equal, search, or comma-separated numbers (for example 0.6,0.4); received {text!r}"
         ) from error
 
 
 def parse_mean(text: str) -> Mean:
-    """A mean by its name.
+    """The mean with this name.
 
     Raises:
-        ConfigError: there is no such mean.
+        ConfigError: the name is unknown.
     """
     for mean in MEANS:
         if text == mean:
             return mean
-    raise ConfigError(f"--mean: expected one of {', '.join(MEANS)}, received {text!r}")
+    raise ConfigError(f"--mean: {not_valid(text, MEANS)}")
 
 
 def parse_views(views: str | None, tta: bool) -> str:
-    """The one name of a set of views, or `auto` and what it chooses from; `--tta` means flips.
+    """The name of a set of views, or `auto` with the set to choose from; `--tta` means flips.
 
     Raises:
-        ConfigError: there is no such set.
+        ConfigError: the set is unknown, or contradicts `--tta`.
     """
     if views is None:
         return "flips" if tta else "none"
@@ -274,21 +274,21 @@ def parse_views(views: str | None, tta: bool) -> str:
     except ValueError as error:
         raise ConfigError(f"--views: {error}") from error
     if tta and name != "flips":
-        raise ConfigError(f"--views: allowed with --tta: flips, as it says; received {views!r}")
+        raise ConfigError(f"--tta means --views flips; received --views {views} as well. Leave out one of them.")
     return name
 
 
 def _refuse(
     members: Sequence[Member], resolved: Sequence[Resolved], weights: WeightsGiven, views: str, *, searching: bool
 ) -> None:
-    """Refuse what cannot be blended so, before anything is predicted; `searching` says that views are searched."""
+    """Refuse members that cannot be averaged, before anything is predicted; `searching`: views are searched."""
     refuse_other_tasks(members, resolved)
     for option, asked in (("--weights search", weights == "search"), ("--views auto", searching)):
         if asked:
             refuse_single_folds(members, option)
     count = len(members)
     if not isinstance(weights, str) and (len(weights) != count or not all(0 < one < math.inf for one in weights)):
-        raise ConfigError(f"--weights: expected {count} numbers above 0, one a member, received {list(weights)}")
+        raise ConfigError(f"--weights: expected {count} numbers above 0, one for each member; received {list(weights)}")
     for member in members:
         refuse_views(member, views)
 
@@ -316,17 +316,18 @@ def _config(
 
 
 def _place(workspace: Workspace, members: Sequence[Member], name: str | None) -> Experiment:
-    """The folder of a new ensemble, or that of an earlier ensemble of the same name, which is made again."""
+    """The folder of a new ensemble, or of an earlier ensemble with the same name, which is replaced."""
     place = workspace.place(name or "+".join(member.name.replace(":", ".") for member in members))
     if _is_in(place, members) or (place.config.is_file() and not place.is_ensemble):
         raise ConfigError(
-            f"{place.folder} is an experiment of its own", "Choose another name for the ensemble: --name NAME"
+            f"{place.folder} is not an ensemble, or is one of the members",
+            "Choose another name for the ensemble: --name NAME",
         )
     return place
 
 
 def _is_in(experiment: Experiment, members: Sequence[Member]) -> bool:
-    """Whether an experiment is one of the members, or of the members of their members."""
+    """Whether an experiment is one of the members, or of their members at any depth."""
     inner = [members_of(member.experiment)[0] for member in members if member.is_ensemble]
     same = any(member.experiment.folder.resolve() == experiment.folder.resolve() for member in members)
     return same or any(_is_in(experiment, several) for several in inner)

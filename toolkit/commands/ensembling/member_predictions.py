@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.commands.ensembling.blending import blend
 from toolkit.config.loading import config_from_plain
-from toolkit.errors import MembersError, NotReadyError
+from toolkit.errors import MembersError, NotReadyError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.locks import locked
@@ -30,7 +30,7 @@ def refuse_other_tasks(members: Sequence[Member], resolved: Sequence[Resolved]) 
     """Refuse members that were fitted to another metric, other classes or other data than the first, or named twice.
 
     Raises:
-        MembersError: so they were.
+        MembersError: the members differ in metric, classes or data, or one is named twice.
     """
     metrics = sorted({entry.primary_metric.label for entry in resolved})
     if len(metrics) > 1:
@@ -43,14 +43,14 @@ def refuse_other_tasks(members: Sequence[Member], resolved: Sequence[Resolved]) 
             raise MembersError(f"the members differ in {key}: {listed}")
     repeated = {member.name for member in members if members.count(member) > 1}
     if repeated:
-        raise MembersError(f"{', '.join(repeated)} is named twice; use --weights to let it count more")
+        raise MembersError(f"{', '.join(repeated)} is named twice; use --weights to give it more weight")
 
 
 def refuse_other_images(members: Sequence[Member], resolved: Sequence[Resolved], plain: Sequence[Path]) -> None:
     """Refuse members whose out-of-fold predictions, in the folders `plain`, are of other images or sizes.
 
     Raises:
-        MembersError: so they are, or images are left of which no member has a prediction.
+        MembersError: the images, their sizes or their content differ.
     """
     stores = [ProbabilityStore(folder) for folder in plain]
     whole = [number for number, member in enumerate(members) if member.part.fold is None]
@@ -60,17 +60,18 @@ def refuse_other_images(members: Sequence[Member], resolved: Sequence[Resolved],
         if differing:
             raise MembersError(
                 f"{members[first].name} and {members[number].name} were fitted to different images: {len(differing)} "
-                f"ids are in only one of them, such as {', '.join(differing[:5])}",
+                f"ids are in only one of them (for example {listing(differing)})",
                 "Only experiments over the same images can be averaged.",
             )
     for member, store in zip(members[1:], stores[1:], strict=True):
         for image_id in set(stores[0].ids).intersection(store.ids):
             if store.size(image_id) != stores[0].size(image_id):
-                raise MembersError(f"{image_id} has another size in {member.name} than in {members[0].name}")
+                raise MembersError(f"the sizes of {image_id} differ in {member.name} and {members[0].name}")
     for key, what in _SAME_DATA:
         if len({entry.digests.get(key) for entry in resolved}) > 1:
             raise MembersError(
-                f"the members were {what} with the same ids but different content", "Use the same data folders for all."
+                f"the members were {what} with the same ids but different content",
+                "Use the same data folders for all members.",
             )
 
 
@@ -78,24 +79,24 @@ def refuse_gaps(members: Sequence[Member], ids: Sequence[str]) -> None:
     """Refuse single folds that leave images without any out-of-fold prediction; `ids` are those of all labelled images.
 
     Raises:
-        MembersError: so they do.
+        MembersError: some images have no out-of-fold prediction.
     """
     covered = frozenset[str]().union(*(member.images(None if member.part.fold is None else ids) for member in members))
     expected = members[0].fold_table().out_of_fold.ids
     missing = sorted(set(expected) - covered)
     if missing:
         raise MembersError(
-            f"{len(missing)} of {len(expected)} training images have no out-of-fold prediction, such as "
-            f"{', '.join(missing[:5])}: {', '.join(member.name for member in members)} hold out other ones",
-            "A fold predicts only what it never saw. Name folds that hold out every image, or a whole experiment too.",
+            f"{len(missing)} of {len(expected)} training images have no out-of-fold prediction (for example "
+            f"{listing(missing)}), because {', '.join(member.name for member in members)} do not hold them out",
+            "Add the missing folds, or use the whole experiment.",
         )
 
 
 def refuse_other_holdouts(members: Sequence[Member]) -> None:
-    """Refuse members of which some trained on, or were judged by, what others hold out for the end.
+    """Refuse members with different hold-outs: one may have trained on the hold-out of another.
 
     Raises:
-        MembersError: so they did.
+        MembersError: the hold-outs differ.
     """
     first = frozenset(members[0].fold_table().holdout.ids)
     for member in members[1:]:
@@ -103,30 +104,30 @@ def refuse_other_holdouts(members: Sequence[Member]) -> None:
         if differing:
             raise MembersError(
                 f"{members[0].name} and {member.name} have different hold-outs: {len(differing)} images are in only "
-                f"one of them, such as {', '.join(differing[:5])}; an average would know what it is judged by",
-                f"Fit them with the same folds, as with folds: ../{members[0].experiment.name}/folds.csv",
+                f"one of them (for example {listing(differing)}), so one may have trained on the hold-out of the other",
+                f"Fit them with the same folds: set folds: ../{members[0].experiment.name}/folds.csv",
             )
 
 
 def refuse_single_folds(members: Sequence[Member], option: str) -> None:
-    """Refuse single folds where members are compared on the same images.
+    """Refuse single folds for an option that compares members on the same images.
 
     Raises:
-        MembersError: there are some.
+        MembersError: a member is a single fold.
     """
     single = [member.name for member in members if member.part.fold is not None]
     if single:
         raise MembersError(
-            f"{option} compares members on the same images, but {', '.join(single)} predicted only what they never saw",
+            f"{option} compares members on the same images, but {', '.join(single)} predicted only held-out images",
             "Name whole experiments, or give numbers and views: --weights 0.6,0.4 --views flips",
         )
 
 
 def common_splits(members: Sequence[Member], resolved: Sequence[Resolved]) -> list[Split]:
-    """Test predictions are blended where every member has them, those of the hold-out where there is one.
+    """The splits to average: out-of-fold, test if every member has test predictions, hold-out if there is one.
 
     Raises:
-        MembersError: some have them, some have not, or of other images.
+        MembersError: only some members have test predictions, or they are of different images.
     """
     tested = [
         "test_data" in entry.digests if member.is_part else member.predictions("test").is_dir()
@@ -142,25 +143,27 @@ def common_splits(members: Sequence[Member], resolved: Sequence[Resolved]) -> li
     folders = [member.predictions("test") for member in members if not member.is_part]
     if any(tested) and len({frozenset(ProbabilityStore(folder).ids) for folder in folders}) > 1:
         raise MembersError(
-            "the members predicted different test images", "Set data.test alike and run tk fit for each."
+            "the members predicted different test images", "Set data.test to the same images and run tk fit for each."
         )
     splits: list[Split] = ["oof", "test"] if any(tested) else ["oof"]
     return [*splits, "holdout"] if members[0].fold_table().holdout.ids else splits
 
 
 def refuse_views(member: Member, views: str) -> None:
-    """Predictions with views are made anew, which takes the weights and plain members.
+    """Refuse views that a member cannot be predicted with.
 
     Raises:
-        MembersError: the member is averaged over other views already.
-        NotReadyError: weights are gone.
+        MembersError: the member is already averaged over other views.
+        NotReadyError: the weights for new predictions are missing.
     """
     if views == "none" or member.is_part:  # a part was only found with its weights
         return
     if member.is_ensemble:
         inner, config = members_of(member.experiment)
         if config.views not in ("none", views):
-            raise MembersError(f"{member.name} is averaged over {config.views} already; --views {views} would mix them")
+            raise MembersError(
+                f"{member.name} is already averaged over {config.views}; --views {views} cannot be added"
+            )
         for one, weight in zip(inner, config.weights, strict=True):
             if weight and config.views == "none":
                 refuse_views(one, views)
@@ -171,7 +174,7 @@ def refuse_views(member: Member, views: str) -> None:
     gone = [fold for fold, stage in stages if not stage.best_weights.is_file()]
     if gone:
         raise NotReadyError(
-            f"{member.name} cannot be predicted with {views}: the weights of fold {', '.join(map(str, gone))} are gone",
+            f"{member.name} cannot be predicted with {views}: weights of fold {', '.join(map(str, gone))} are missing",
             f"Run: tk fit {member.name}",
         )
 
@@ -179,14 +182,14 @@ def refuse_views(member: Member, views: str) -> None:
 def predict_member(member: Member, split: Split, views: str, progress: Progress) -> Path:
     """The folder of a member's predictions with these views, made if they are missing or stale.
 
-    That of a single fold may hold further images, see `Member.images`.
+    The folder of a single fold may hold other images too; see `Member.images`.
     """
     (folder,) = predict_sets(member, split, [views], progress)
     return folder
 
 
 def predict_sets(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:
-    """The folders of a member's predictions with several sets of views, see `predict_member`; in one pass."""
+    """As `predict_member`, for several sets of views in one pass over the images."""
     if member.is_ensemble:
         return [_blended(member, split, views, progress) for views in sets]
     made = [views for views in sets if views != "none" or member.is_part]
@@ -200,7 +203,7 @@ def predict_sets(member: Member, split: Split, sets: Sequence[str], progress: Pr
 def predict_weighted(
     members: Sequence[Member], weights: Sequence[float], split: Split, views: str, progress: Progress
 ) -> list[Path]:
-    """The folders of several members' predictions, see `predict_member`; of those without weight none are made."""
+    """As `predict_member`, for several members; members without weight are not predicted."""
     return [
         predict_member(member, split, views, progress) if weight else member.predictions(split, views)
         for member, weight in zip(members, weights, strict=True)
@@ -243,7 +246,7 @@ def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progre
 
 
 def _is_current(fitted: "FittedExperiment", views: str) -> bool:
-    """Whether out-of-fold predictions are there, made from the weights that are there."""
+    """Whether out-of-fold predictions exist and were made from the present weights."""
     paths = [path for fold in fitted.fold_numbers for path in fitted.weights_of(fold)]
     folder = fitted.predictions("oof", views)
     return all(path.is_file() for path in paths) and is_made_from(folder, fitted.made_from("oof", views))

@@ -29,8 +29,8 @@ from toolkit.messages import Progress, score_text
 class MemberScore:
     """A member's out-of-fold score, plain and with the views of the ensemble; None where the metric skips all.
 
-    `interval` is the 95 % bootstrap interval of the score with views. `images` are those that it has out-of-fold
-    predictions of: a single fold only what it never saw. `holdout` is the score of the hold-out with views.
+    `interval` is the 95 % bootstrap interval of the score with views. `images` is the number of images with out-of-fold
+    predictions: for a single fold, its held-out images. `holdout` is the score of the hold-out with views.
     """
 
     name: str
@@ -54,24 +54,24 @@ class Verdict:
     word: Word
 
     def describe(self) -> str:
-        """In a sentence."""
+        """The verdict as one sentence."""
         figures = (
             f"{score_text(self.ensemble_score)} against {score_text(self.member_score)}, "
             f"{score_text(self.difference, signed=True)} ± {score_text(self.standard_error)}"
         )
         told = {
-            "better": f"the ensemble beats its best member, {self.member}: {figures}",
+            "better": f"the ensemble is better than its best member, {self.member}: {figures}",
             "worse": f"the ensemble is worse than its best member, {self.member}: {figures}",
-            "cannot tell": f"cannot tell whether the ensemble beats its best member, {self.member}: {figures}",
+            "cannot tell": f"the ensemble is indistinguishable from its best member, {self.member}: {figures}",
         }
         return told[self.word]
 
 
 @dataclass(frozen=True)
 class EnsembleScores:
-    """What the ensemble and its members score out of fold, untuned.
+    """Out-of-fold scores of the ensemble and its members, untuned.
 
-    `holdout` is the ensemble's score of the hold-out, if there is one, and `holdout_verdict` compares it there with the
+    `holdout` is the ensemble's score on the hold-out, if there is one; `holdout_verdict` compares it there with the
     member that is best out of fold.
     """
 
@@ -100,14 +100,14 @@ def score_members(
     """Score an ensemble and its members, and write score.json, scores.csv and overlays.png.
 
     Args:
-        experiment: the ensemble, whose out-of-fold predictions are there.
-        members: of it.
-        config: of it.
+        experiment: the ensemble, with its out-of-fold predictions.
+        members: its members.
+        config: its configuration.
         plain: the folders of the members' out-of-fold predictions without views.
-        viewed: those with the views of the ensemble, the same ones if it has none.
-        held_out: those of the hold-out with these views; of members without weight there may be none.
-        plugins: the user's metrics by name.
-        progress: to talk to.
+        viewed: the same with the views of the ensemble; the same folders if it has none.
+        held_out: the folders of hold-out predictions with these views; members without weight may have none.
+        plugins: metrics from plugins by name.
+        progress: shows progress.
     """
     truth = truth_of(experiment, read_resolved(experiment))
     labelled = truth.labelled.images.ids

@@ -1,4 +1,4 @@
-"""`tk tune`: the recipe that out-of-fold predictions choose, and how good it honestly is."""
+"""`tk tune`: finds the recipe on out-of-fold predictions, and scores it honestly."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -49,14 +49,14 @@ def tune(
 
     Args:
         session: the folder of all experiments, and what shows progress.
-        name: of the experiment; the one finished last if it is None.
-        metric: another metric than the experiment's, a YAML value.
-        steps: what is searched, names joined by commas; what suits the metric if it is None.
-        explain: whether to draw the surface and to tell of each step.
+        name: name of the experiment; None for the one finished last.
+        metric: a metric to use instead of the experiment's, as a YAML value.
+        steps: comma-separated names of the steps to search; None for those that suit the metric.
+        explain: whether to draw the surface and list the steps.
 
     Raises:
-        NotReadyError: it has no out-of-fold predictions yet.
-        ChangedError: folds or images are not those that it was trained with.
+        NotReadyError: there are no out-of-fold predictions yet.
+        ChangedError: the folds or images have changed since training.
         ConfigError: the metric or a step is unknown.
     """
     progress = session.progress
@@ -118,7 +118,7 @@ def tune(
 
 
 def _fits_a_submission(experiment: Experiment, resolved: Resolved, truth: Truth) -> bool:
-    """Whether rows of the competition, or of a plain submission, can hold the classes."""
+    """Whether a submission of the competition can hold the classes."""
     try:
         chosen_classes(experiment.name, truth, data_of(experiment, resolved).table_format, Silent())
     except SubmissionError:
@@ -127,16 +127,16 @@ def _fits_a_submission(experiment: Experiment, resolved: Resolved, truth: Truth)
 
 
 def _fold_table(experiment: Experiment, resolved: Resolved, truth: Truth) -> FoldTable:
-    """The folds.
+    """The folds of the experiment.
 
     Raises:
-        ChangedError: they are not those that it was trained with.
+        ChangedError: folds.csv has changed since training.
     """
     table = read_fold_table(experiment.folds, truth.labelled.images.ids)
     if folds_digest(table.folds) != resolved.digests.get("folds"):
         raise ChangedError(
-            f"{experiment.folds} has changed since it was trained with: the nested score would not be honest",
-            f"Bring it back, or make the predictions again: tk fit {experiment.name} --restart",
+            f"{experiment.folds} has changed since training, so the nested score would not be honest",
+            f"Restore the file, or train again: tk fit {experiment.name} --restart",
         )
     return table
 
@@ -151,16 +151,16 @@ def _task(
     metric: Metric,
     progress: Progress,
 ) -> RecipeTask:
-    """The out-of-fold images, the parts that are judged by what the others choose, and the metric.
+    """The out-of-fold images, the parts of the images for nested scores, and the metric.
 
     Raises:
-        ChangedError: the classes are not those that were predicted.
+        ChangedError: the number of classes has changed since the predictions were made.
     """
     planes, classes = store.read(store.ids[0]).shape[2], truth.classes
     if planes != classes.count:
         raise ChangedError(
             f"{store.folder} predicts {planes} classes, but {experiment.name} has {classes.count}",
-            f"Make the predictions again: tk fit {experiment.name} --restart",
+            f"Make new predictions: tk fit {experiment.name} --restart",
         )
     return RecipeTask(
         OutOfFold(store, truth.labelled, with_objects=metric.needs_objects, progress=progress).examples,
@@ -196,9 +196,9 @@ def _named_steps(text: str, plugins: Mapping[str, Step]) -> tuple[str, ...]:
 def _shift(
     experiment: Experiment, task: RecipeTask, tuned: Tuned, progress: Progress, *, several: bool
 ) -> tuple[ShiftResult, Recipe]:
-    """How test predictions differ, and the recipe for them: its thresholds are moved if folds say that this helps.
+    """How test predictions differ, and the recipe for them: thresholds are moved if that helps across folds.
 
-    Without `several` folds nothing can say it: no images stand in for those of another network.
+    Without `several` folds this cannot be measured: no images stand in for those of another network.
     """
     recipe = tuned.recipe
     oof, levels = look_at_folds(task, recipe)
@@ -209,7 +209,7 @@ def _shift(
     shares = try_matched_share(task, by_fold, levels) if several else None
     store = ProbabilityStore(folder)
     looker = Looker(task.classes, task.activation)
-    with progress.task("looking at test masks", len(store.ids)) as bar:
+    with progress.task("comparing test masks", len(store.ids)) as bar:
         for image_id, stored in store:
             masks = masks_of(stored, task.activation, recipe, store.presence(image_id), task.plugins)
             looker.add(stored, masks)
@@ -236,7 +236,7 @@ def _score_holdout(
     test_recipe: Recipe,
     progress: Progress,
 ) -> HoldoutScores:
-    """What the recipes are worth on the hold-out, which had no part in the search."""
+    """The scores of the recipes on the hold-out, which took no part in the search."""
     store = ProbabilityStore(experiment.predictions("holdout"))
     images = OutOfFold(store, labelled, with_objects=task.metric.needs_objects, progress=progress)
     measured = RecipeScores(images.examples, len(store.ids), task.metric, task.activation, plugins=task.plugins)
@@ -263,7 +263,7 @@ def _written(
     shift: ShiftResult,
     holdout: HoldoutScores | None,
 ) -> TunedRecipe:
-    """What tuned.json says."""
+    """The content of tuned.json."""
     return TunedRecipe(
         metric=task.metric.label,
         recipe=tuned.recipe,

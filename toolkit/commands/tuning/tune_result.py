@@ -28,9 +28,9 @@ class StepResult:
 
 @dataclass(frozen=True)
 class ShiftResult:
-    """How test predictions and their masks differ from out-of-fold ones, and whether thresholds are moved for them.
+    """How test predictions and masks differ from out-of-fold ones, and whether thresholds are moved for test images.
 
-    `gain` is how much better folds score with thresholds that keep the share of foreground than with the same ones.
+    `gain` is the gain of folds from thresholds that keep the share of foreground over unchanged thresholds.
     """
 
     oof: Look
@@ -45,9 +45,9 @@ class ShiftResult:
 class TuneResult:
     """What `tk tune` found: `best` is the recipe that the search chose, `recipe` the one that is kept.
 
-    `test_recipe` is the one for test predictions. Scores that do not exist are None. `parts` counts the random parts of
-    a single fold that stand for several folds. `submittable` is false without test predictions, and for classes
-    that rows of the competition cannot hold.
+    `test_recipe` is the recipe for test predictions. Missing scores are None. `parts` is the number of random parts
+    that stand in for folds if there is a single fold. `submittable` is false without test predictions, and for classes
+    that a submission of the competition cannot hold.
     """
 
     experiment: str
@@ -129,21 +129,21 @@ class TuneResult:
         if found is None or self.best == IDENTITY:
             return []
         gain = f"{score_text(found.gain, signed=True)} ± {score_text(found.standard_error)}"
-        return [f"on the {found.images} images of the hold-out, which chose nothing, tuned gains {gain} over untuned"]
+        return [f"hold-out ({found.images} images that took no part in the search): tuned gains {gain} over untuned"]
 
     def _shift_lines(self) -> list[str]:
         shift = self.shift
         if shift.test is None:
-            return ["there are no test predictions to compare with"]
+            return ["no test predictions: out-of-fold and test masks are not compared"]
         if self.parts is not None:
-            return ["for test predictions thresholds are not moved: with one fold nothing tells whether that helps"]
-        gain = f"gains {score_text(shift.gain, signed=True)} ± {score_text(shift.standard_error)} from fold to fold"
+            return ["thresholds for test predictions are not moved: a single fold cannot show whether that helps"]
+        gain = f"gains {score_text(shift.gain, signed=True)} ± {score_text(shift.standard_error)} across folds"
         if shift.moved:
-            moved = "for test predictions thresholds are moved so that the share of foreground stays"
+            moved = "thresholds for test predictions are moved to keep the share of foreground"
             return [f"{moved}, which {gain}: {self._described(self.test_recipe)}"]
         if not shift.gain and not shift.standard_error:
-            return ["for test predictions thresholds are not moved: that would change no score"]
-        return [f"for test predictions thresholds are not moved: keeping the share of foreground {gain}"]
+            return ["thresholds for test predictions are not moved: that would change no score"]
+        return [f"thresholds for test predictions are not moved: keeping the share of foreground {gain}"]
 
     def _steps_table(self) -> Table:
         rows = [
@@ -185,5 +185,5 @@ def _shift_table(oof: Look, test: Look) -> Table:
 
 
 def _shared(recipe: Recipe) -> Recipe:
-    """What a recipe of several classes has for all of them: the rules of each stand in rows of their own."""
+    """The part of a recipe that all classes share; the rules of single classes have their own rows."""
     return Recipe(between=recipe.between, priority=recipe.priority, split=recipe.split)

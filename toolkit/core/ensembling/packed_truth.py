@@ -1,4 +1,4 @@
-"""Arrays of few, large areas, such as labels, held in little memory as long as they are not looked at."""
+"""Compressed arrays with few, large areas (labels, objects), unpacked when they are needed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,20 +9,20 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """The runs of equal values of an array, or all its values where that is less."""
+    """The runs of equal values of an array, or all its values where these need less memory."""
 
     shape: tuple[int, ...]
     values: npt.NDArray[Any]
     lengths: npt.NDArray[np.int32] | None
 
     def unpack(self) -> npt.NDArray[Any]:
-        """The array again."""
+        """The original array."""
         values = self.values if self.lengths is None else np.repeat(self.values, self.lengths)
         return values.reshape(self.shape)
 
 
 def pack(array: npt.NDArray[Any]) -> Packed:
-    """Hold an array of any type and shape as runs along its last axis and from row to row."""
+    """Compress an array of any type and shape to runs of equal values, along its last axis and across rows."""
     flat = array.ravel()
     starts = np.flatnonzero(np.concatenate([np.ones(min(1, flat.size), np.bool_), flat[1:] != flat[:-1]]))
     lengths = np.diff(starts, append=flat.size).astype(np.int32)

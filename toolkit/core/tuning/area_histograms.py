@@ -14,10 +14,10 @@ from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.grids import Grid, SummedMetric, fold_count
 
 THRESHOLDS: Floats = (np.arange(1, 256) - 0.5) / 255
-"""All 255 thresholds that an 8-bit map can tell apart; entry 127 is 0.5."""
+"""All 255 thresholds that differ for an 8-bit map; entry 127 is 0.5."""
 
 UNTUNED = 127
-"""Where 0.5 stands in `THRESHOLDS`."""
+"""The index of 0.5 in `THRESHOLDS`."""
 
 FROM_UNTUNED: Floats = np.abs(np.arange(255) - UNTUNED).astype(np.float64)
 """How far each threshold is from 0.5."""
@@ -29,10 +29,10 @@ Counts = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class AreasByThreshold:
-    """Per image, the areas at all 255 thresholds: all that a metric of areas needs to know of a probability map.
+    """The areas of each image at all 255 thresholds: all that a metric of areas needs from a probability map.
 
     `intersection` and `predicted` are `int32 (images, 255)`, `truth` and `pixels` `int64 (images,)`, all of them in
-    pixels that are not void. `sizes`, `int32 (images, 255)`, are the predicted areas with the ignored pixels, which
+    pixels that are not ignored. `sizes`, `int32 (images, 255)`, are the predicted areas with the ignored pixels, which
     minimum areas look at, and `whole`, `int64 (images,)`, counts all pixels.
     """
 
@@ -83,7 +83,7 @@ class AreasCollector:
         else:
             sizes = areas_by_threshold(stored, truth)[1]
             found = areas_by_threshold(stored[valid], truth[valid])
-            if self._sizes is None:  # most tasks have no void, and then these are the predicted areas
+            if self._sizes is None:  # without ignored pixels these equal the predicted areas
                 self._sizes = self._predicted.copy()
         self._intersection[position], self._predicted[position], self._truth[position] = found
         self._pixels[position] = valid.sum()
@@ -91,7 +91,7 @@ class AreasCollector:
             self._sizes[position] = sizes
 
     def areas(self) -> AreasByThreshold:
-        """What was gathered."""
+        """The areas of all images added."""
         sizes = self._predicted if self._sizes is None else self._sizes
         return AreasByThreshold(self._intersection, self._predicted, self._truth, self._pixels, sizes, self._whole)
 
@@ -114,7 +114,7 @@ def areas_by_threshold(stored: Stored, truth: Mask) -> tuple[Integers, Integers,
 
 
 def is_of_areas(metric: Metric) -> bool:
-    """Whether areas are all that a metric needs to know."""
+    """Whether the metric depends on areas alone."""
     return isinstance(metric, AreaMetric | PixelAccuracy)
 
 

@@ -1,4 +1,4 @@
-"""What leaves a whole image empty, at all its thresholds at once: the triplet and emptiness scores, from histograms."""
+"""Rules that leave a whole image empty (triplets, emptiness scores), at all thresholds at once, from histograms."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ def emptiness_grids(
         areas: of all images.
         folds: fold of each image, `int64 (images,)`.
         metric: what is scored.
-        presence: what the presence head says of each image, `float64 (images,)`, where there is one.
+        presence: output of the presence head for each image, `float64 (images,)`, if there is one.
     """
     pixels = [count for count in _TOP_PIXELS if count <= np.median(areas.whole)]
     scores = [(Emptiness("maximum", 0.0), mean_of_top(areas, 1))]
@@ -70,10 +70,10 @@ def emptiness_grids(
 
 
 def mean_of_top(areas: AreasByThreshold, count: int) -> Floats:
-    """The mean of the `count` largest probabilities of each image, `float64 (images,)`; of all where it has fewer.
+    """The mean of the `count` largest probabilities of each image, `float64 (images,)`; of all if it has fewer.
 
-    Each level that a pixel reaches adds 1/255: so many of the largest reach a level as lie above the threshold below
-    it, and at most all of them.
+    Each level that a pixel reaches adds 1/255. The number of the largest pixels that reach a level is the area above
+    the threshold just below it, at most `count`.
     """
     taken = np.minimum(count, areas.whole)
     return np.asarray(np.minimum(areas.sizes, taken[:, None]).sum(axis=1) / (255 * taken))
@@ -105,8 +105,8 @@ def _gated(
 ) -> Floats:
     """Totals of every bottom threshold under every condition, `float64 (folds, bottoms, *shape, m)`.
 
-    An image adds what it scores where it passes, and what an empty mask scores where it does not: one product of
-    matrices for a few hundred images.
+    An image adds its score where it passes the condition, and the score of an empty mask elsewhere: one matrix product
+    for a few hundred images.
     """
     totals = []
     for fold in range(fold_count(folds)):
@@ -115,7 +115,7 @@ def _gated(
         total: Floats | float = 0.0
         for part in parts:
             found, emptied = (metric.contributions(each) for each in areas.statistics(part, _BOTTOMS))
-            # Of few images a fold may have none: their number of columns is not to be told from their size.
+            # A fold may have no images: reshape cannot infer a number of columns from an empty array.
             passed = gates(part).reshape(len(part), math.prod(shape)).astype(np.float64)
             gained = (found - emptied[:, None]).reshape(len(part), math.prod(found.shape[1:])).T @ passed
             gained = gained.reshape(*found.shape[1:], *shape)

@@ -1,4 +1,4 @@
-"""What recipes score on all out-of-fold images: counted from histograms where that is exact, else by applying them."""
+"""Scores of recipes on all out-of-fold images: from histograms where that is exact, otherwise by applying them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,9 +20,9 @@ from toolkit.core.tuning.area_histograms import AreasByThreshold, AreasCollector
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One out-of-fold image: its place among all of them, its prediction as it is kept, and its truth.
+    """One out-of-fold image: its position, its prediction as stored, and its truth.
 
-    Shapes and types are those of `Judge.add`.
+    Shapes and types are those of `Scorer.add`.
     """
 
     position: int
@@ -33,11 +33,11 @@ class Example:
 
 
 Examples = Callable[[str], Iterable[Example]]
-"""One pass over all images, in any order; the text says what for."""
+"""One pass over all images, in any order; the text is the title shown as progress."""
 
 
 def of_one_class(examples: Examples, index: int, classes: int, activation: Activation) -> Examples:
-    """The same images with one of their classes alone: what is not of it is background."""
+    """The same images with a single class: all other pixels are background."""
 
     def pass_over(what: str) -> Iterator[Example]:
         for example in examples(what):
@@ -65,7 +65,7 @@ def collect_areas(
 
 
 class RecipeScores:
-    """Measures recipes on all images, each recipe once."""
+    """Measures recipes on all images, each recipe only once."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class RecipeScores:
 
         Args:
             examples: passes over the images.
-            images: how many there are.
-            metric: what measures.
-            activation: what the labels mean.
+            images: their number.
+            metric: the metric.
+            activation: of the classes.
             plugins: steps from plugins by name.
-            areas: of the only class, where the metric is one of areas and the predictions are kept in 8 bits.
+            areas: of a single class, if the metric depends on areas alone and predictions have 8 bits.
         """
         self.examples, self.images, self.metric, self.plugins = examples, images, metric, plugins
         self._activation, self._areas = activation, areas
@@ -107,12 +107,12 @@ class RecipeScores:
         return {recipe: self._known[recipe] for recipe in wanted}
 
     def forget_others(self, recipes: Iterable[Recipe]) -> None:
-        """Keep only what was measured of these."""
+        """Forget the measurements of all other recipes."""
         kept = set(recipes)
         self._known = {recipe: found for recipe, found in self._known.items() if recipe in kept}
 
     def measure_each(self, recipe_of: Sequence[Recipe], what: str) -> Floats:
-        """The statistics of every image, (images, k), where each has a recipe of its own."""
+        """The statistics of every image, (images, k), each with its own recipe."""
         rows: dict[int, Floats] = {}
         for example in self.examples(what):
             recipe = recipe_of[example.position]
@@ -129,7 +129,7 @@ class RecipeScores:
         return found
 
     def _statistics(self, recipes: Sequence[Recipe], example: Example) -> dict[Recipe, Floats]:
-        """What `Judge` says of one image under each recipe; equal masks are measured once."""
+        """The statistics of one image under each recipe; equal masks are measured once."""
         groups: dict[Recipe, list[Watershed | None]] = {}
         for recipe in recipes:
             groups.setdefault(replace(recipe, split=None), []).append(recipe.split)
@@ -143,7 +143,7 @@ class RecipeScores:
 
 
 class _Measure:
-    """What a metric says of the masks of one image, each measured once."""
+    """The statistics of the masks of one image, each measured once."""
 
     def __init__(self, metric: Metric, activation: Activation, example: Example) -> None:
         self._metric, self._activation, self._example = metric, activation, example
@@ -151,7 +151,7 @@ class _Measure:
         self._objects: list[ObjectCounts] | None = None
 
     def rows(self, masks: Planes, splits: Sequence[Watershed | None]) -> dict[Watershed | None, Floats]:
-        """The statistics of masks whose objects are divided in several ways, if the metric looks at objects."""
+        """The statistics of masks whose objects are divided in several ways, if the metric uses objects."""
         digest = blake2b(np.packbits(masks).data, digest_size=16).digest()
         ways = splits if isinstance(self._metric, InstanceMetric) else [None]
         missing = [way for way in dict.fromkeys(ways) if (digest, way) not in self._known]
@@ -170,7 +170,7 @@ class _Measure:
 
 
 def _counted(areas: AreasByThreshold, recipe: Recipe) -> Floats | None:
-    """The statistics of a recipe of nothing but a threshold, a triplet and a minimum area; None of any other."""
+    """The statistics of a recipe with only a threshold, a triplet and a minimum area; None for any other recipe."""
     (rule,) = recipe.classes
     plain = ClassRecipe(rule.threshold, triplet=rule.triplet, minimum_area=rule.minimum_area)
     if rule != plain or recipe.split is not None:
@@ -184,5 +184,5 @@ def _counted(areas: AreasByThreshold, recipe: Recipe) -> Floats | None:
 
 
 def _column(threshold: float) -> int:
-    """Which of the 255 thresholds makes the same masks of an 8-bit map."""
+    """The index of the threshold among `THRESHOLDS` that gives the same masks of an 8-bit map."""
     return int(threshold * 255)

@@ -1,4 +1,4 @@
-"""What a recipe is looked for: images, classes, the metric, and which steps are tried."""
+"""The task of a recipe search: images, classes, metric, and the steps to try."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,18 +21,18 @@ STEPS = (*VALUES, SPLIT, BETWEEN)
 
 @dataclass(frozen=True, eq=False)
 class RecipeTask:
-    """What a recipe is looked for.
+    """The task of a recipe search.
 
     Attributes:
         examples: passes over the out-of-fold images.
         folds: fold of each image, `int64 (images,)`; every number from 0 to the largest occurs.
-        classes: how many planes a prediction has.
+        classes: number of classes, the planes of a prediction.
         activation: whether classes are independent (sigmoid) or exclusive (softmax).
-        metric: what is to be made as good as possible.
-        in_bytes: whether predictions are kept in 8 bits.
+        metric: the metric to optimise.
+        in_bytes: whether predictions are stored in 8 bits.
         has_presence: whether there is a presence head.
         plugins: steps from plugins by name.
-        seed: of all that is drawn.
+        seed: of the bootstrap.
     """
 
     examples: Examples
@@ -47,18 +47,18 @@ class RecipeTask:
 
     @property
     def images(self) -> int:
-        """How many there are."""
+        """Number of images."""
         return len(self.folds)
 
     @property
     def searched(self) -> list[int]:
-        """The classes that have a rule, of exclusive ones all but the background, and that the metric looks at."""
+        """The classes that are searched: those that the metric scores, without the background of exclusive classes."""
         first = 1 if self.activation == "softmax" else 0
         return [index for index in range(first, self.classes) if self.metric.chosen in (None, index)]
 
     @property
     def is_by_class(self) -> bool:
-        """Whether each class can be searched alone: there is one only, or the metric scores each for itself."""
+        """Whether each class can be searched alone: there is a single one, or the metric scores classes separately."""
         return self.classes == 1 or isinstance(self.metric, PairMetric | PixelAccuracy)
 
     def metric_of_one(self) -> Metric:
@@ -68,7 +68,7 @@ class RecipeTask:
         return self.metric if self.classes == 1 else replace(self.metric, classes=1, chosen=None)
 
     def usual_steps(self) -> tuple[str, ...]:
-        """What is searched unless somebody asks for something else."""
+        """The steps that are searched by default."""
         steps: Sequence[str] = ("threshold", "minimum_area", "minimum_object_size")
         if is_of_areas(self.metric):
             steps = ("threshold", "minimum_area", "triplet", "minimum_object_size")

@@ -1,4 +1,4 @@
-"""How test predictions differ from out-of-fold ones, and a threshold that goes with the share of foreground instead."""
+"""Compares test with out-of-fold predictions, and moves thresholds to keep the share of foreground."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class Look:
-    """What predictions and masks look like on the whole, over all classes but the background of exclusive ones.
+    """Summary of predictions and masks over all classes, without the background of exclusive classes.
 
     `empty_share` is the share of empty masks, `mean_coverage` the mean share of the image that masks cover, empty ones
     included, and `histogram` the share of the pixels whose probability is in each tenth from 0 to 1.
@@ -34,9 +34,9 @@ class Look:
 
 @dataclass(frozen=True)
 class MatchedShare:
-    """What thresholds that keep the share of foreground pixels would do, as folds say that stand in for test images.
+    """The effect of thresholds that keep the share of foreground pixels, measured on folds in place of test images.
 
-    `gain` is how much better each fold scores so than with the same thresholds.
+    `gain` is the gain of folds over unchanged thresholds.
     """
 
     gain: float
