@@ -14,6 +14,7 @@ from toolkit.files.experiment import folder as experiment
 from toolkit.files.experiment.folder import Experiment
 
 PACKAGE = Path(toolkit.__file__).parent
+TESTS = Path(__file__).parent
 EXPERIMENT_FILES = Path(experiment.__file__)
 
 # Which rooms each room may import; errors and messages may be used by everyone.
@@ -218,3 +219,22 @@ def test_nothing_but_training_and_predicting_imports_tensorflow() -> None:
         + "assert not {'tensorflow', 'albumentations', 'matplotlib'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def covered_by_tests() -> set[str]:
+    """The modules that have a test file of their name, or are named in the docstring of the file that tests them."""
+    found = set()
+    for path in TESTS.rglob("test_*.py"):
+        folder = path.parent.relative_to(TESTS).as_posix()
+        found.add(f"toolkit/{folder}/{path.name.removeprefix('test_')}".replace("/./", "/"))
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        for named in re.findall(r"[\w/]+\.py", docstring):
+            room, slash, name = named.rpartition("/")
+            folder = room if slash else folder
+            found.add(f"{folder}/{name}")
+    return found
+
+
+def test_every_module_has_tests_that_are_found_by_its_name() -> None:
+    known = {module.relative_to(PACKAGE.parent).as_posix() for module in modules() if not module.name.startswith("__")}
+    assert known - covered_by_tests() == set()

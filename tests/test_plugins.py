@@ -164,8 +164,8 @@ def test_a_fit_with_plugins_of_every_kind(shared_competition: Workspace, plugged
         ("loss=hinje", "hinje"),
         ("optimizer={slow: {shares: 1}}", "slow could not be created: .*shares"),
         ("callbacks={Watching: {}}", "Watching could not be created: .*stop_after"),
-        ("loss=further.plugin.rigde", "further.plugin.rigde cannot be had: .*has no attribute"),
-        ("loss=further.plugins.ridge", "further.plugins.ridge cannot be had: No module"),
+        ("loss=further.plugin.rigde", "further.plugin.rigde cannot be imported: .*has no attribute"),
+        ("loss=further.plugins.ridge", "further.plugins.ridge cannot be imported: No module"),
         ("optimizer=darker", "optimizer darker could not be created"),
     ],
 )
@@ -181,12 +181,12 @@ def test_the_error_of_code_that_fails_names_its_file(
 ) -> None:
     experiment = write_experiment(tiny_competition, "failing", "loss: mine\n")
     experiment.plugins.write_text("def mine(target, prediction):\n    return 0\n\n\nmissing()\n")
-    with pytest.raises(ConfigError, match=r"plugins\.py fails when it is run: NameError: name 'missing'"):
+    with pytest.raises(ConfigError, match=r"plugins\.py raised an error: NameError: name 'missing'"):
         fit(Session(tiny_competition), "failing")
     assert not experiment.has_training()
     (tiny_competition.root / "broken_module.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tiny_competition.root))
-    with pytest.raises(ConfigError, match="broken_module fails when it is run: ZeroDivisionError"):
+    with pytest.raises(ConfigError, match="broken_module raised an error: ZeroDivisionError"):
         Plugins(experiment.config)["broken_module.mine"]
     experiment.plugins.write_text("def mine(target, prediction)\n")
     with pytest.raises(ConfigError, match=r"plugins\.py:1: expected ':'"):

@@ -12,10 +12,10 @@ from toolkit.cli import app
 from toolkit.config.data.classes import task_classes
 from toolkit.config.data.competitions import find_competition
 from toolkit.config.data.data import SourceKeys
-from toolkit.core.masks.labels import IGNORE, Classes
+from toolkit.core.masks.labels import BINARY, IGNORE, Classes
 from toolkit.core.masks.rle import decode, encode
 from toolkit.errors import DataError, SubmissionError
-from toolkit.files.data.finding import find_source, find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import find_images
 from toolkit.files.images.decoding import read_image, read_mask_values
 from toolkit.files.inspection.checking import check_training_data
@@ -43,8 +43,10 @@ def run(*arguments: str) -> str:
 
 def test_salt_masks_are_the_same_from_csv_and_from_png(real_data: Path) -> None:
     salt = real_data / "salt"
-    from_csv = find_training_data(salt / "train" / "images", salt / "train.csv")
-    from_png = find_training_data(salt / "train" / "images", salt / "train" / "masks")
+    from_csv = find_source(SourceKeys(images=salt / "train" / "images", masks=salt / "train.csv"), BINARY, 3, "data")
+    from_png = find_source(
+        SourceKeys(images=salt / "train" / "images", masks=salt / "train" / "masks"), BINARY, 3, "data"
+    )
     assert len(from_csv.images.ids) == 3000
     for image_id in from_csv.images.ids:
         mask = from_csv.read_labels(image_id)
@@ -102,7 +104,7 @@ def test_real_samples_give_columns_ids_and_order(real_data: Path, tmp_path: Path
 
 def test_the_first_stage_of_siim_names_images_again(real_data: Path) -> None:
     path = real_data / "competition_csv" / "siim_stage1_sample_submission.csv"
-    with pytest.raises(SubmissionError, match="ids stand in several rows"):
+    with pytest.raises(SubmissionError, match="ids have several rows"):
         read_submission(path, find_competition("siim-acr"))
 
 
@@ -147,7 +149,7 @@ def test_defects_of_steel_are_read_by_class(real_data: Path, tmp_path: Path) -> 
     for image_id in solution.by_image:
         cv2.imwrite(str(tmp_path / "images" / f"{image_id}.jpg"), np.zeros((256, 1600), np.uint8))
     classes = Classes(form.classes, values=((1,), (2,), (3,), (4,)))
-    data = find_training_data(tmp_path / "images", table, classes, competition=form)
+    data = find_source(SourceKeys(images=tmp_path / "images", masks=table), classes, 3, "data", competition=form)
     for image_id in data.images.ids:
         expected = solution.masks(image_id, (256, 1600))
         assert np.array_equal(classes.planes(data.read_labels(image_id)) == 1, expected)
@@ -155,7 +157,13 @@ def test_defects_of_steel_are_read_by_class(real_data: Path, tmp_path: Path) -> 
 
 def test_nuclei_are_written_one_a_row_and_read_back(real_data: Path, tmp_path: Path) -> None:
     folder, form = real_data / "nuclei", find_competition("dsb2018")
-    data = find_training_data(folder / "train" / "images", folder / "train_labels.csv", competition=form)
+    data = find_source(
+        SourceKeys(images=folder / "train" / "images", masks=folder / "train_labels.csv"),
+        BINARY,
+        3,
+        "data",
+        competition=form,
+    )
     objects = {}
     for image_id in data.images.ids[:30]:
         found = data.read_objects(image_id)
@@ -175,8 +183,10 @@ def test_nuclei_are_written_one_a_row_and_read_back(real_data: Path, tmp_path: P
 
 def test_salt_has_its_preset(real_data: Path, tmp_path: Path) -> None:
     salt, form = real_data / "salt", find_competition("tgs-salt")
-    with_preset = find_training_data(salt / "train" / "images", salt / "train.csv", competition=form)
-    without = find_training_data(salt / "train" / "images", salt / "train.csv")
+    with_preset = find_source(
+        SourceKeys(images=salt / "train" / "images", masks=salt / "train.csv"), BINARY, 3, "data", competition=form
+    )
+    without = find_source(SourceKeys(images=salt / "train" / "images", masks=salt / "train.csv"), BINARY, 3, "data")
     masks = {image_id: with_preset.read_labels(image_id) for image_id in with_preset.images.ids[:200]}
     assert all(np.array_equal(found, without.read_labels(image_id)) for image_id, found in masks.items())
     runs = {image_id: encode_image(found[..., None] == 1, form) for image_id, found in masks.items()}
@@ -230,7 +240,7 @@ STREET = Classes(
 
 def test_street_scenes_have_eleven_classes_and_ignored(real_data: Path) -> None:
     folder = real_data / "camvid" / "train"
-    data = find_training_data(folder / "images", folder / "masks", STREET)
+    data = find_source(SourceKeys(images=folder / "images", masks=folder / "masks"), STREET, 3, "data")
     index = check_training_data(data, Silent())
     assert len(index.ids) == 92
     assert (index.pixels.sum(axis=0) > 0).all()
@@ -243,13 +253,17 @@ def test_ignored_that_is_not_named_is_a_value_of_no_class(real_data: Path) -> No
     folder = real_data / "camvid" / "train"
     unnamed = Classes(STREET.names, "softmax", STREET.values)
     with pytest.raises(DataError, match="pixel values that no class has: 11"):
-        check_training_data(find_training_data(folder / "images", folder / "masks", unnamed), Silent())
+        check_training_data(
+            find_source(SourceKeys(images=folder / "images", masks=folder / "masks"), unnamed, 3, "data"), Silent()
+        )
 
 
 def test_membranes_can_be_the_foreground(real_data: Path) -> None:
     folder = real_data / "membrane" / "train"
-    inside = find_training_data(folder / "images", folder / "masks")
-    membranes = find_training_data(folder / "images", folder / "masks", Classes(values=((0,),)), channels=1)
+    inside = find_source(SourceKeys(images=folder / "images", masks=folder / "masks"), BINARY, 3, "data")
+    membranes = find_source(
+        SourceKeys(images=folder / "images", masks=folder / "masks"), Classes(values=((0,),)), 1, "data"
+    )
     image_id = membranes.images.ids[0]
     assert membranes.images.read(image_id).shape == (512, 512, 1)
     assert np.array_equal(membranes.read_labels(image_id), 1 - inside.read_labels(image_id))
@@ -257,7 +271,9 @@ def test_membranes_can_be_the_foreground(real_data: Path) -> None:
 
 def test_every_row_of_a_nuclei_table_is_an_object(real_data: Path) -> None:
     folder = real_data / "nuclei"
-    data = find_training_data(folder / "train" / "images", folder / "train_labels.csv")
+    data = find_source(
+        SourceKeys(images=folder / "train" / "images", masks=folder / "train_labels.csv"), BINARY, 3, "data"
+    )
     image_id = data.images.ids[0]
     objects = data.read_objects(image_id)
     assert objects is not None
@@ -267,11 +283,17 @@ def test_every_row_of_a_nuclei_table_is_an_object(real_data: Path) -> None:
 
 
 def test_real_masks_written_in_other_ways_read_back_equal(real_data: Path, tmp_path: Path) -> None:
-    nuclei = find_training_data(real_data / "nuclei" / "train" / "images", real_data / "nuclei" / "train_labels.csv")
-    camvid = find_training_data(
-        real_data / "camvid" / "train" / "images",
-        real_data / "camvid" / "train" / "masks",
+    nuclei = find_source(
+        SourceKeys(images=real_data / "nuclei" / "train" / "images", masks=real_data / "nuclei" / "train_labels.csv"),
+        BINARY,
+        3,
+        "data",
+    )
+    camvid = find_source(
+        SourceKeys(images=real_data / "camvid" / "train" / "images", masks=real_data / "camvid" / "train" / "masks"),
         Classes(tuple(map(str, range(11))), "softmax", tuple((value,) for value in range(11)), (11,)),
+        3,
+        "data",
     )
     for name in ("objects", "colours"):
         (tmp_path / name).mkdir()

@@ -16,7 +16,7 @@ from toolkit.files.inspection.data_findings import DataFinding
 pytestmark = pytest.mark.realdata
 
 
-def looked_at(root: Path, folder: Path) -> tuple[InitResult, Config, DataResult]:
+def examined(root: Path, folder: Path) -> tuple[InitResult, Config, DataResult]:
     workspace = Workspace(root)
     result = init(Session(workspace), folder)
     config = load_config(workspace.find("baseline").config).config
@@ -32,7 +32,7 @@ def found(data: DataResult, check: str) -> list[DataFinding]:
 
 
 def test_salt(real_data: Path, tmp_path: Path) -> None:
-    result, config, data = looked_at(tmp_path, real_data / "salt")
+    result, config, data = examined(tmp_path, real_data / "salt")
     assert (result.training_images, result.test_images) == (3000, 1000)
     assert "1801 16-bit grey PNG, 1199 8-bit grey PNG" in why(result, "data.masks")
     assert "train.csv, which has the same masks for 100%" in why(result, "data.masks")
@@ -44,8 +44,8 @@ def test_salt(real_data: Path, tmp_path: Path) -> None:
     assert data.training.constant + data.test.constant == 80
     assert data.training.empty == 1199
     (kinds,) = found(data, "kinds")
-    assert "16-bit grey PNG where they show something and 8-bit grey PNG where they are empty" in kinds.message
-    assert "three channels are equal" in found(data, "channels")[0].message
+    assert "masks with foreground are 16-bit grey PNG, empty masks are 8-bit grey PNG" in kinds.message
+    assert "three equal channels" in found(data, "channels")[0].message
     assert "101×101" in found(data, "sizes")[0].message
     assert data.exit_code == 0
 
@@ -56,15 +56,15 @@ def test_the_order_of_salt_is_known_without_mask_files(real_data: Path, tmp_path
     for name in ("train/images", "train.csv", "test"):
         (folder / name).symlink_to(real_data / "salt" / name)
     result = init(Session(Workspace(tmp_path)), folder)
-    assert "down the columns, borders of masks lie where" in why(result, "data.masks")
+    assert "down the columns, masks of" in why(result, "data.masks")
 
 
 def test_nuclei(real_data: Path, tmp_path: Path) -> None:
-    result, config, data = looked_at(tmp_path, real_data / "nuclei")
+    result, config, data = examined(tmp_path, real_data / "nuclei")
     assert config.data.table_format.name == "dsb2018"
-    assert "99 images have several rows, one for each object" in why(result, "data.masks")
+    assert "99 images have several rows, one per object" in why(result, "data.masks")
     assert "torn" in why(result, "data.masks")
-    assert "alpha is dropped" in why(result, "data.images")
+    assert "alpha channel is dropped" in why(result, "data.images")
     assert config.patches is not None
     assert "100 of 100 images have an alpha channel" in found(data, "channels")[0].message
     assert "6 sizes" in found(data, "sizes")[0].message
@@ -73,7 +73,7 @@ def test_nuclei(real_data: Path, tmp_path: Path) -> None:
 
 
 def test_camvid(real_data: Path, tmp_path: Path) -> None:
-    result, config, data = looked_at(tmp_path, real_data / "camvid")
+    result, config, data = examined(tmp_path, real_data / "camvid")
     assert config.class_count == 11
     assert config.activation == "softmax"
     assert config.data.ignore == 11
@@ -95,8 +95,8 @@ def test_camvid_without_ignored_is_refused(real_data: Path, tmp_path: Path) -> N
 
 
 def test_membrane(real_data: Path, tmp_path: Path) -> None:
-    result, config, data = looked_at(tmp_path, real_data / "membrane")
-    assert "covers 78%" in why(result, "data.mask_values")
+    result, config, data = examined(tmp_path, real_data / "membrane")
+    assert "78% of the pixels" in why(result, "data.mask_values")
     assert "mask_values: [0]" in why(result, "data.mask_values")
     assert config.shape == (512, 512, 3)
     (polarity,) = found(data, "polarity")
@@ -106,7 +106,7 @@ def test_membrane(real_data: Path, tmp_path: Path) -> None:
 
 
 def test_roots(real_data: Path, tmp_path: Path) -> None:
-    result, config, data = looked_at(tmp_path, real_data / "roots")
+    result, config, data = examined(tmp_path, real_data / "roots")
     assert config.patches is not None
     assert config.folds_count == 4
     assert any("no folder of test images" in line for line in result.not_used)

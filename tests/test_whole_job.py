@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands import demo
+from toolkit.commands.starting import demo
 from toolkit.config.loading import load_config
 from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of, recipe_from_plain

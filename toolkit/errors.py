@@ -125,6 +125,13 @@ def listing(names: Iterable[object], at_most: int = 5) -> str:
     return ", ".join([*words[:at_most], *(["…"] if len(words) > at_most else [])])
 
 
+def listing_lines(entries: Iterable[object], at_most: int = 20) -> str:
+    """The first entries, each in an indented line of its own, and a last line with the number of further ones."""
+    lines = [f"  {entry}" for entry in entries]
+    more = [f"  … and {len(lines) - at_most} more"] if len(lines) > at_most else []
+    return "\n".join([*lines[:at_most], *more])
+
+
 def nearest(word: str, allowed: Collection[str]) -> str | None:
     """The allowed word that is closest to `word`, ignoring case; None if none is close."""
     by_lower = {name.lower(): name for name in reversed(list(allowed))}

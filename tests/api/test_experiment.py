@@ -1,4 +1,4 @@
-"""Covers toolkit/api/experiment.py and batches.py."""
+"""Covers toolkit/api/experiment.py, batches.py and toolkit/learning/predicting/export.py."""
 
 import shutil
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_an_experiment_is_found_by_folder_file_and_part_from_anywhere(
     assert (experiment.scores["metric"], experiment.classes) == ("salt_map", ("foreground",))
     with pytest.raises(MissingFileError, match="there is no experiment"):
         Experiment("experiments/none")
-    with pytest.raises(ConfigError, match="there is no part 'folds'"):
+    with pytest.raises(ConfigError, match="'folds' is not a part of plain"):
         Experiment("experiments/plain:folds")
 
 
@@ -159,7 +159,7 @@ def test_a_model_predicts_like_the_experiment(fitted_competition: Workspace, pla
     # Keras computes two images at once, the experiment its own number: the last digits may differ.
     np.testing.assert_allclose(model.predict(image, verbose=0), np.stack(expected), atol=1e-4)
     assert model.input_shape == (None, 32, 32, 3)
-    with pytest.raises(ConfigError, match="--fold: there is no 5"):
+    with pytest.raises(ConfigError, match="there is no fold 5"):
         plain.load_model(5)
     with pytest.raises(ConfigError, match="repeat: there is no seed 1; there is only 0"):
         plain.load_model(0, repeat=1)

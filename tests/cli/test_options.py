@@ -1,3 +1,5 @@
+"""Covers toolkit/cli/options.py."""
+
 import pytest
 
 from toolkit.cli.options import parse_numbers, parse_time

@@ -189,7 +189,7 @@ def test_override_errors_quote_the_override(override: str, words: str) -> None:
 def test_an_unknown_experiment_is_answered_with_the_known_ones(command: str) -> None:
     told = refused(MissingFileError, command, "exp042")
     assert "there is no experiment 'exp042'" in told
-    assert "experiments here: new" in told
+    assert "existing experiments: new" in told
     assert "tk new exp042" in told
 
 
@@ -274,10 +274,14 @@ def write_folds_of_other_images() -> None:
 @pytest.mark.parametrize(
     ("damage", "error", "words"),
     [
-        (drop_a_label, DataError, ("1 of 6 images", "t3: no mask")),
-        (shrink_a_mask, DataError, ("t2: the mask is 16×12, the image 12×16",)),
+        (drop_a_label, DataError, ("1 of 6 images", "t3: the mask is missing")),
+        (shrink_a_mask, DataError, ("t2: the mask is 16×12, but the image is 12×16",)),
         (truncate_a_jpeg, DataError, ("t1.jpg is truncated",)),
-        (lambda: write_labels(t4="190 4"), DataError, ("t4: its RLE does not fit its image of 12×16", "193", "192")),
+        (
+            lambda: write_labels(t4="190 4"),
+            DataError,
+            ("t4: the run-length encoding is not valid for an image of 12×16", "193", "192"),
+        ),
         (lambda: write_labels(t4="5 x"), DataError, ("t4", "'5 x'")),
         (break_a_test_image, DataError, ("data/test/images", "s2.png is not an image")),
         (break_a_link, DataError, ("t6.png cannot be opened", "No such file")),
@@ -306,7 +310,7 @@ def test_all_bad_images_are_reported_at_once() -> None:
     told = refused(DataError, "fit", "new")
     assert "2 of 6 images" in told
     assert "t1.jpg is truncated" in told
-    assert "t3: no mask" in told
+    assert "t3: the mask is missing" in told
 
 
 def test_masks_without_images_are_reported_with_an_example() -> None:
@@ -340,7 +344,7 @@ def test_commands_in_the_wrong_order_name_the_right_one() -> None:
         assert "Run: tk fit new" in refused(NotReadyError, *command, "new")
     finish("a")
     told = refused(NotReadyError, "submit")
-    assert "taking a, which was finished last" in told
+    assert "using a, the most recently finished experiment" in told
     assert "Run: tk tune a" in told
     assert "Run: tk fit new" in refused(NotReadyError, "ensemble", "a", "new")
 
@@ -444,8 +448,8 @@ def test_missing_parts_make_no_ensemble() -> None:
         ("a:stgae0", ConfigError, "did you mean 'stage0'?"),
         ("a:", ConfigError, "foldN, stageN, snapshots, snapshotN"),
         ("a:fold0:fold1", ConfigError, "one fold only"),
-        ("a:fold2", ConfigError, "a has fold0 to fold1"),
-        ("a:stage1", ConfigError, "a has stage0 to stage0"),
+        ("a:fold2", ConfigError, "there is no fold 2; choose from 0 to 1"),
+        ("a:stage1", ConfigError, "there is no stage 1; there is only 0"),
         ("a:fold0", NotReadyError, "Run: tk fit a"),
         ("b+c:fold0", ConfigError, "b+c is an ensemble"),
         ("nobody:fold0", MissingFileError, "there is no experiment 'nobody'"),
@@ -629,7 +633,7 @@ def test_results_go_to_stdout_and_messages_to_stderr() -> None:
     submitted = tk("submit", "--threshold", "0.4", "--json")
     assert submitted.returncode == 0
     assert json.loads(submitted.stdout)["rows"] == 4
-    assert submitted.stderr == "taking a, which was finished last\n"
+    assert submitted.stderr == "using a, the most recently finished experiment\n"
     refusal = tk("submit", "new", "--json")
     assert (refusal.returncode, refusal.stdout) == (NotReadyError.exit_code, "")
     assert refusal.stderr == "error: experiments/new has not been fitted yet\nRun: tk fit new\n"
@@ -683,7 +687,7 @@ def test_a_recipe_of_other_predictions_is_not_submitted() -> None:
     with ProbabilityWriter(experiment.predictions("oof"), "uint8", {"weights": "others"}) as writer:
         for image_id in TRAINING:
             writer.append(image_id, np.zeros((*SIZE, 1), np.float32))
-    assert "tuned on other out-of-fold predictions" in refused(ChangedError, "submit", "a")
+    assert "tuned.json is outdated: the out-of-fold predictions" in refused(ChangedError, "submit", "a")
     run("tune", "a")
     assert run("submit", "a")[0] == 0
 

@@ -119,7 +119,7 @@ def test_a_single_fold_is_tuned_over_random_parts(fitted: Fitted, tmp_path: Path
 def test_a_single_group_cannot_be_tuned_on(fitted: Fitted, tmp_path: Path) -> None:
     experiment = fitted("exp", 0.4, OF_SINGLE, SINGLE)
     write_folds(experiment.folds, IDS, OF_SINGLE, [str(fold) for fold in OF_SINGLE])
-    with pytest.raises(FoldsError, match="tk tune needs several images or groups in the validation part"):
+    with pytest.raises(FoldsError, match="tk tune chooses on some images or groups of the validation part"):
         tune(Session(Workspace(tmp_path)), "exp")
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 @pytest.fixture
 def draw(tmp_path: Path) -> Callable[..., Path]:
-    """Writes pixels as an image file, random grey ones of 6×9 if none are given; the folder is made."""
+    """Writes pixels (by default random grey ones of 6×9) as an image file; creates its folder."""
 
     def draw(name: str, pixels: np.ndarray | None = None) -> Path:
         path = tmp_path / name
@@ -25,7 +25,7 @@ def draw(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def full_disk() -> Callable[[], AbstractContextManager[None]]:
-    """While it lasts, the system writes no file beyond 512 bytes."""
+    """A context in which the system writes no file larger than 512 bytes."""
 
     @contextmanager
     def full_disk() -> Iterator[None]:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from toolkit.config.data.competitions import Competition, find_competition
-from toolkit.core.masks.labels import Classes
+from toolkit.config.data.data import SourceKeys
+from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.core.simulated.ccd import CCD_CLASSES, simulate_ccd
 from toolkit.core.simulated.shapes import SHAPE_CLASSES, simulate_shapes
 from toolkit.errors import DataError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.images.decoding import read_image
 from toolkit.files.simulated import KINDS, SimulatedFiles, Simulation, write_simulation
 from toolkit.files.submissions.layout import read_solution, sample_layout
@@ -43,7 +44,7 @@ def read_ids(folder: Path) -> list[str]:
 def test_masks_of_detector_images_are_read_as_they_were_drawn(tmp_path: Path) -> None:
     files = made(tmp_path / "ccd", "ccd")
     classes = Classes(CCD_CLASSES, "softmax", ((0,), (1,), (2,), (3,)))
-    data = find_training_data(files.images, files.masks, classes, channels=1)
+    data = find_source(SourceKeys(images=files.images, masks=files.masks), classes, 1, "data")
     for index, image_id in enumerate(data.images.ids):
         drawn = simulate_ccd(index, seed=5, size=SIZE)
         assert np.array_equal(data.images.read(image_id)[..., 0], drawn.image)
@@ -54,12 +55,18 @@ def test_masks_of_detector_images_are_read_as_they_were_drawn(tmp_path: Path) ->
     assert [np.array_equal(masks[..., label - 1], drawn.labels == label) for label in (1, 2, 3)] == [True] * 3
 
 
-def test_masks_and_rows_of_shapes_say_the_same(tmp_path: Path) -> None:
+def test_masks_and_rows_of_shapes_are_equal(tmp_path: Path) -> None:
     files = made(tmp_path / "shapes", "shapes", count=12)
     form = find_competition(str(files.competition))
     of_masks = Classes(SHAPE_CLASSES, "softmax", tuple((label,) for label in range(7)))
-    masks = find_training_data(files.images, files.masks, of_masks)
-    rows = find_training_data(files.images, files.table, Classes(SHAPE_CLASSES, "softmax"), competition=form)
+    masks = find_source(SourceKeys(images=files.images, masks=files.masks), of_masks, 3, "data")
+    rows = find_source(
+        SourceKeys(images=files.images, masks=files.table),
+        Classes(SHAPE_CLASSES, "softmax"),
+        3,
+        "data",
+        competition=form,
+    )
     objects_form = Competition.model_validate(
         {
             "name": "objects",
@@ -69,7 +76,9 @@ def test_masks_and_rows_of_shapes_say_the_same(tmp_path: Path) -> None:
             "unlisted": "empty",
         }
     )
-    objects = find_training_data(files.images, files.table, competition=objects_form)
+    objects = find_source(
+        SourceKeys(images=files.images, masks=files.table), BINARY, 3, "data", competition=objects_form
+    )
     for index, image_id in enumerate(masks.images.ids):
         drawn = simulate_shapes(index, seed=5, size=SIZE)
         assert np.array_equal(masks.images.read(image_id), drawn.image)
@@ -95,7 +104,7 @@ def test_without_test_images_there_is_no_sample(tmp_path: Path) -> None:
     assert sorted(path.name for path in files.folder.iterdir()) == ["simulation.json", "train", "train.csv"]
 
 
-def test_what_is_there_stays_and_what_was_interrupted_is_finished(tmp_path: Path) -> None:
+def test_an_existing_simulation_is_kept_and_an_interrupted_one_is_finished(tmp_path: Path) -> None:
     files = made(tmp_path / "shapes", "shapes")
     before = contents(files.folder)
     counted = write_simulation(files.folder, Simulation("shapes", 5, 6, 3, SIZE), Silent())
@@ -109,14 +118,14 @@ def test_what_is_there_stays_and_what_was_interrupted_is_finished(tmp_path: Path
     assert contents(files.folder) == before
 
 
-def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
+def test_folders_with_other_content_are_refused(tmp_path: Path) -> None:
     files = made(tmp_path / "salt", "salt")
-    with pytest.raises(DataError, match="another simulation: seed 5, not 6"):
+    with pytest.raises(DataError, match="another simulation: its seed is 5, not 6"):
         write_simulation(files.folder, Simulation("salt", 6, 6, 3, SIZE), Silent())
     other = tmp_path / "other"
     other.mkdir()
     (other / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match="something else than a simulation"):
+    with pytest.raises(DataError, match="something other than a simulation"):
         write_simulation(other, Simulation("salt", 5, 6, 3, SIZE), Silent())
     assert (other / "notes.txt").read_text() == "mine"
 

@@ -9,7 +9,7 @@ import pytest
 
 from toolkit.config.loading import config_from_plain, load_config
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Integers
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.dataset import find_dataset, find_labelled

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.mixing import parse_mixing
 from toolkit.core.masks.labels import BINARY, IGNORE, Classes
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.experiment.folder import Workspace
@@ -41,7 +42,12 @@ def reader_with(**transforms: object) -> SampleReader:
 
 @pytest.fixture
 def data(tiny_competition: Workspace) -> LabelledImages:
-    return find_training_data(tiny_competition.root / "data/train/images", tiny_competition.root / "data/train.csv")
+    return find_source(
+        SourceKeys(images=tiny_competition.root / "data/train/images", masks=tiny_competition.root / "data/train.csv"),
+        BINARY,
+        3,
+        "data",
+    )
 
 
 @pytest.fixture
@@ -131,7 +137,7 @@ def test_labels_become_planes_of_classes_and_ignored(data: LabelledImages, tmp_p
         (tmp_path / "masks").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "masks" / f"{image_id}.png"), raw)
     classes = Classes(("sky", "road", "car"), "softmax", ((0,), (4,), (7,)), (9,))
-    coded = find_training_data(Path(data.images.origin), tmp_path / "masks", classes)
+    coded = find_source(SourceKeys(images=Path(data.images.origin), masks=tmp_path / "masks"), classes, 3, "data")
     reader = replace(reader_with(), classes=classes)
     samples = [Sample(coded, image_id) for image_id in coded.images.ids[:3]]
     ((part, placements, images, targets),) = validation_batches(reader, samples, 8)

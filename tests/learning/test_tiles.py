@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.mixing import parse_mixing
 from toolkit.core.images.tiles import Tiling
@@ -15,7 +16,7 @@ from toolkit.core.images.views import parse_views
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import BINARY, IGNORE
 from toolkit.core.recipe.probabilities import quantise
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import Images, LabelledImages, find_images
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
@@ -177,7 +178,7 @@ def data(tmp_path: Path) -> LabelledImages:
     for folder, pixels in (("images", np.stack([x * 0, x, y], axis=-1)), ("masks", mask)):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), pixels)
-    return find_training_data(tmp_path / "images", tmp_path / "masks")
+    return find_source(SourceKeys(images=tmp_path / "images", masks=tmp_path / "masks"), BINARY, 3, "data")
 
 
 def batch_of(

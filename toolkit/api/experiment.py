@@ -28,9 +28,9 @@ from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError, DataError, NotReadyError, out_of_range
 from toolkit.files.datasets.images_to_predict import find_inputs, images_of
 from toolkit.files.disk.writing import read_json
-from toolkit.files.experiment.fitted import Networks, find_fitted, first_networks
+from toolkit.files.experiment.fitted import find_fitted, first_networks
 from toolkit.files.experiment.folder import Workspace
-from toolkit.files.experiment.members import find_member
+from toolkit.files.experiment.members import find_member, refuse_ensemble
 from toolkit.files.experiment.resolved import data_of, read_resolved
 from toolkit.files.experiment.tuned import read_tuned
 from toolkit.messages import Progress, Silent
@@ -323,9 +323,8 @@ class Experiment:
             stage: the number of the stage; by default the last.
             repeat: the number of the seed, if `num_seeds` is more than 1.
         """
-        fitted = find_fitted(self._member, folds=[_number("fold", fold)], stage=stage)
-        if not isinstance(fitted, Networks):
-            raise ConfigError(f"{self.name} is an ensemble, which has no model of its own")
+        refuse_ensemble(self._member.experiment, "Keras model")
+        fitted = first_networks(find_fitted(self._member, folds=[_number("fold", fold)], stage=stage))
         if not 0 <= repeat < fitted.count:
             raise ConfigError(f"repeat: {out_of_range('seed', repeat, fitted.count)}")
         from toolkit.learning.predicting.export import keras_model  # noqa: PLC0415 # TensorFlow is slow to import

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli.options import AsJson, OptionalName, guarded, run
+from toolkit.cli.options import AsJson, OptionalName
+from toolkit.cli.running import guarded, run
 
 app = typer.Typer()
 

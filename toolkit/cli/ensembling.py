@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, run
+from toolkit.cli.options import AsJson
+from toolkit.cli.running import run
 
 app = typer.Typer()
 

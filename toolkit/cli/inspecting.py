@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from toolkit import console
-from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, Overrides, guarded, run
+from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, Overrides
+from toolkit.cli.running import guarded, run
 
 app = typer.Typer()
 config = typer.Typer(help="Show configurations and their schema.", no_args_is_help=True)

@@ -1,20 +1,10 @@
-"""What all commands of the command line share: options, the session, and exit codes for errors."""
+"""Options that several commands share, and the values of options that are texts: times and lists of numbers."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from toolkit import console
-from toolkit.commands.session import Session
-from toolkit.errors import ConfigError, ToolkitError
-from toolkit.files.experiment.folder import Workspace
-
-_INTERRUPTED = 130
-
-_Value = TypeVar("_Value")
-_Result = TypeVar("_Result", bound=console.Result)
+from toolkit.errors import ConfigError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overrides = Annotated[
@@ -26,8 +16,6 @@ Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name or path of
 Competition = Annotated[
     str | None,
     typer.Option(
-        "--competition",
-        "--preset",
         help="Format and metric of the competition: tgs-salt, airbus, … or the path of a YAML file.",
     ),
 ]
@@ -37,29 +25,6 @@ OptionalName = Annotated[
         metavar="[EXPERIMENT]", help="Name or path of an experiment or ensemble; default: the one finished last."
     ),
 ]
-
-
-def run(command: Callable[[Session], _Result], as_json: bool) -> _Result:
-    """Call a command and show its result."""
-    return guarded(command, lambda result: console.show_result(result, as_json))
-
-
-def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None]) -> _Value:
-    """Call a command for the current folder and show what it returns.
-
-    Errors that a user can fix become one message and an exit code.
-    """
-    try:
-        with console.progress_on_screen() as progress:
-            result = command(Session(Workspace(Path()), progress))
-        show(result)
-    except ToolkitError as error:
-        console.show_error(error)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        console.show_interrupted()
-        raise typer.Exit(_INTERRUPTED) from None
-    return result
 
 
 def parse_time(option: str, text: str | None) -> float | None:

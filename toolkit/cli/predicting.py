@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, parse_numbers, run
+from toolkit.cli.options import AsJson, parse_numbers
+from toolkit.cli.running import run
 
 app = typer.Typer()
 

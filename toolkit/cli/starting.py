@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import NO_OVERRIDES, AsJson, Overrides, run
+from toolkit.cli.options import NO_OVERRIDES, AsJson, Overrides
+from toolkit.cli.running import run
 
 app = typer.Typer()
 

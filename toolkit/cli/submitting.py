@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import AsJson, Competition, OptionalName, run
+from toolkit.cli.options import AsJson, Competition, OptionalName
+from toolkit.cli.running import run
 
 app = typer.Typer()
 
@@ -31,7 +32,8 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Write submissions/NAME.csv after checking it, and its provenance to NAME.json."""
-    from toolkit.commands.submitting.submit import SubmitOptions, upload_options
+    from toolkit.commands.submitting.kaggle import upload_options
+    from toolkit.commands.submitting.submit import SubmitOptions
     from toolkit.commands.submitting.submit import submit as command
 
     run(

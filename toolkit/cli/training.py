@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, Overrides, parse_numbers, parse_time, run
+from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, Overrides, parse_numbers, parse_time
+from toolkit.cli.running import run
 
 app = typer.Typer()
 

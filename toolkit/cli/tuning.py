@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, OptionalName, run
+from toolkit.cli.options import AsJson, OptionalName
+from toolkit.cli.running import run
 
 app = typer.Typer()
 

@@ -17,7 +17,7 @@ from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.named_calls import ProblemsAtError
-from toolkit.config.yaml.plugins import PLUGINS, names_defined_beside
+from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
 from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position, read_document, read_value
 from toolkit.errors import ConfigError
 

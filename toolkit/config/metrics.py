@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, create_model
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.fields import plugin_names
-from toolkit.config.yaml.named_calls import Call, ClosedModel, checked_call, is_plugin, read_call, unknown_at
+from toolkit.config.yaml.named_calls import Call, checked_call, is_plugin, read_call, unknown_at
 from toolkit.config.yaml.yaml_files import Document, Position, read_value
 from toolkit.core.metrics.metric import Empty, MetricKind
 from toolkit.core.metrics.registry import METRICS, MetricSpec

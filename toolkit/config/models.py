@@ -23,6 +23,7 @@ from toolkit.config.training.stages import (
     Schedule,
     StageConfig,
 )
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import (
     FilePath,
     InnerShare,
@@ -35,7 +36,6 @@ from toolkit.config.yaml.fields import (
     checked_by,
     one_of,
 )
-from toolkit.config.yaml.named_calls import ClosedModel
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.images.resizing import Resize
 from toolkit.core.images.tiles import UNTILED, Tiling

@@ -1,4 +1,4 @@
-"""Simulated competitions on disk: images, labels, sample submission and hidden solution."""
+"""Simulated competitions on disk: images, labels, sample submission and solution."""
 
 import os
 from collections.abc import Callable
@@ -25,14 +25,14 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True)
 class Kind:
-    """What is simulated, and what its competition looks like.
+    """A kind of simulated images, and the format of its competition.
 
     Attributes:
-        draw: `draw(index, seed=…, size=(height, width))` gives one image.
-        size: (height, width) unless told otherwise.
-        classes: name of each label but the background's.
-        rows: what a row of the tables holds.
-        label_masks: whether the labels of the training images are written as images too.
+        draw: `draw(index, seed=…, size=(height, width))` returns one image.
+        size: the default size, (height, width).
+        classes: the names of all labels except the background.
+        rows: what a row of the tables holds: an image, a class or an object.
+        label_masks: whether the labels of the training images are also written as images.
     """
 
     draw: Callable[..., SimulatedImage]
@@ -43,7 +43,7 @@ class Kind:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of the tables."""
+        """The columns of the tables."""
         return ("id", "rle_mask") if self.rows == "image" else ("id", "class", "rle_mask")
 
 
@@ -52,15 +52,14 @@ KINDS: dict[str, Kind] = {
     "ccd": Kind(simulate_ccd, (256, 256), CCD_CLASSES[1:], "class", label_masks=True),
     "shapes": Kind(simulate_shapes, (128, 128), SHAPE_CLASSES[1:], "object", label_masks=True),
 }
-"""All that can be simulated."""
+"""All kinds of simulated images, by name."""
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A simulated competition: its images follow from these values alone.
+    """A simulated competition; these values determine all its images.
 
-    The first `count` images of the seed are for training, the `test_count` after them for testing; `size` is
-    (height, width).
+    The first `count` images of the seed are for training, the next `test_count` for testing; `size` is (height, width).
     """
 
     kind: str
@@ -78,27 +77,27 @@ class SimulatedFiles:
 
     @property
     def images(self) -> Path:
-        """Training images."""
+        """The folder of the training images."""
         return self.folder / "train" / "images"
 
     @property
     def masks(self) -> Path:
-        """Labels of the training images, where they are written as images: the number of the class in each pixel."""
+        """The folder of label images: the number of the class in each pixel, if the kind has them."""
         return self.folder / "train" / "masks"
 
     @property
     def instances(self) -> Path:
-        """Objects of the training images, where there are any: the number of the object in each pixel, 16 bits."""
+        """The folder of object images: the number of the object in each pixel, 16 bits, if the kind has objects."""
         return self.folder / "train" / "instances"
 
     @property
     def table(self) -> Path:
-        """Labels of the training images as a table, unless they are masks alone."""
+        """The table of labels of the training images, if the kind has one."""
         return self.folder / "train.csv"
 
     @property
     def test_images(self) -> Path:
-        """Test images."""
+        """The folder of the test images."""
         return self.folder / "test" / "images"
 
     @property
@@ -113,18 +112,18 @@ class SimulatedFiles:
 
     @property
     def competition(self) -> Path:
-        """What tables and submissions look like, where rows are of classes."""
+        """The description of tables and submissions, if their rows have classes."""
         return self.folder / "competition.yaml"
 
     @property
     def record(self) -> Path:
-        """What was simulated."""
+        """The record of what was simulated."""
         return self.folder / "simulation.json"
 
 
 @dataclass(frozen=True)
 class ClassCount:
-    """The pixels of a class in all training and test images, and how many of these show it."""
+    """The pixels of a class in all training and test images, and the number of images that show it."""
 
     name: str
     pixels: int
@@ -132,12 +131,12 @@ class ClassCount:
 
 
 def write_simulation(folder: Path, simulation: Simulation, progress: Progress) -> list[ClassCount]:
-    """Write a simulated competition into a folder of its own; one that is there already stays as it is.
+    """Write a simulated competition into a new folder; if the folder already holds it, nothing is written.
 
-    What an interrupted call has left is written again, with the same content.
+    The files of an interrupted call are written again, with the same content.
 
     Returns:
-        What was counted of each class, background first.
+        The counts of each class, background first.
 
     Raises:
         DataError: the folder holds something else.
@@ -156,7 +155,7 @@ def write_simulation(folder: Path, simulation: Simulation, progress: Progress) -
                 drawn.append(written)
                 task.advance()
         except BaseException:
-            threads.shutdown(cancel_futures=True)  # or an interrupted call would draw all that it has planned
+            threads.shutdown(cancel_futures=True)  # otherwise an interrupted call would draw all remaining images
             raise
     _write_tables(files, simulation, [rows for rows, _ in drawn])
     pixels = np.stack([counts for _, counts in drawn])
@@ -168,23 +167,25 @@ def write_simulation(folder: Path, simulation: Simulation, progress: Progress) -
 
 
 def _record_of(files: SimulatedFiles, wanted: dict[str, Any]) -> dict[str, Any]:
-    """What simulation.json holds, empty where nothing is; refuses folders of anything else."""
+    """The content of simulation.json, empty for a new folder; refuses a folder that holds anything else."""
     folder, advice = files.folder, "Name a new folder, or delete this one."
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return {}
     if not files.record.is_file():
-        raise DataError(f"{folder} holds something else than a simulation", advice)
+        raise DataError(f"{folder} holds something other than a simulation", advice)
     record = read_json(files.record)
     if not isinstance(record, dict):
-        raise DataError(f"{files.record} is no record of a simulation", advice)
-    differing = [f"{key} {record.get(key)}, not {value}" for key, value in wanted.items() if record.get(key) != value]
+        raise DataError(f"{files.record} is not the record of a simulation", advice)
+    differing = [
+        f"its {key} is {record.get(key)}, not {value}" for key, value in wanted.items() if record.get(key) != value
+    ]
     if differing:
         raise DataError(f"{folder} holds another simulation: {'; '.join(differing)}", advice)
     return record
 
 
 def _write_image(files: SimulatedFiles, simulation: Simulation, index: int) -> tuple[list[tuple[str, ...]], Integers]:
-    """Write one image; gives its rows of the tables, and the pixels of each class."""
+    """Write one image; returns its rows of the tables, and the number of pixels of each class."""
     kind, image_id = KINDS[simulation.kind], f"{index:05d}"
     simulated = kind.draw(index, seed=simulation.seed, size=simulation.size)
     is_training = index < simulation.count
@@ -211,7 +212,7 @@ def _rows(kind: Kind, image_id: str, simulated: SimulatedImage) -> list[tuple[st
 
 
 def _write_tables(files: SimulatedFiles, simulation: Simulation, rows: list[list[tuple[str, ...]]]) -> None:
-    """Labels, sample submission and what they look like; the solution is written last."""
+    """Write labels, sample submission and their description; the solution is written last."""
     kind = KINDS[simulation.kind]
     training = [row for several in rows[: simulation.count] for row in several]
     hidden = [row for several in rows[simulation.count :] for row in several]

@@ -18,7 +18,7 @@ from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import Classes
 from toolkit.core.randomness import derived_seed
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets.training_pool import Sample, read_part
+from toolkit.files.datasets.training_pool import Sample, read_window
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.runtime import tf
@@ -190,7 +190,7 @@ def prediction_batches(
     placements: dict[int, list[list[Placement]]] = {}
 
     def load(number: int) -> Batch:
-        placed = [reader.place_at(read_part(images, tile.image_id, tile.window), shapes) for tile in batches[number]]
+        placed = [reader.place_at(read_window(images, tile.image_id, tile.window), shapes) for tile in batches[number]]
         by_shape = list(zip(*placed, strict=True))
         placements[number] = [[placement for _, placement in pairs] for pairs in by_shape]
         return tuple(np.stack([image for image, _ in pairs]) for pairs in by_shape)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Floats
 from toolkit.core.randomness import derived_seed
 from toolkit.files.datasets.training_pool import Pool

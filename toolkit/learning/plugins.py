@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from toolkit.config.yaml.plugins import PLUGINS, names_defined_beside
+from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of
-from toolkit.files.plugins import load_dotted, load_plugins
+from toolkit.files.plugin_loading import load_dotted, load_plugins
 from toolkit.messages import Progress, Silent
 
 NO_PLUGINS: Mapping[str, Any] = MappingProxyType({})

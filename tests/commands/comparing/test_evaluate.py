@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/comparing/evaluate.py and evaluate_result.py, and scoring/recipe_choice.py."""
+"""Covers toolkit/commands/comparing/evaluate.py, evaluate_result.py and toolkit/commands/scoring/recipe_choice.py."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/inspecting/data.py and data_samples.py."""
+"""Covers toolkit/commands/inspecting/data.py, data_samples.py and toolkit/report/data_sheet.py."""
 
 import json
 from collections.abc import Callable
@@ -103,7 +103,7 @@ def test_all_problems_are_listed_with_their_ids(blobs: Path, draw: Draw) -> None
     files = found(result, "files")
     assert files.ids == ("03", "20")
     assert "truncated" in files.details[0]
-    assert files.details[1] == "20: no mask"
+    assert files.details[1] == "20: the mask is missing"
     assert found(result, "pairs").ids == ("21",)
     assert "there is no folder" in found(result, "test data").message
     assert result.exit_code == DataError.exit_code
@@ -132,7 +132,7 @@ def test_duplicates_are_listed_with_their_folds(blobs: Path, draw: Draw) -> None
     result = examined(blobs)
     exact = [one for one in result.findings if one.check == "exact duplicates"]
     assert exact[0].ids == ("00", "20")
-    assert "masks that differ" in exact[1].message
+    assert "have different masks" in exact[1].message
     assert found(result, "near duplicates").details == ("01 = 21",)
     assert found(result, "train and test").ids == ("02",)
     ids = [f"{number:02d}" for number in (*range(12), 20, 21)]
@@ -210,10 +210,10 @@ def test_errors_of_tk_data_stop_tk_fit_with_the_same_list(
     assert doctor.exit_code == DataError.exit_code
     fit = CliRunner().invoke(app, ["fit", "e"])
     assert fit.exit_code == DataError.exit_code
-    for text in ("2 of 14 images", "20: no mask", "21: no mask"):
+    for text in ("2 of 14 images", "20: the mask is missing", "21: the mask is missing"):
         assert text in fit.stderr
     tree = json.loads(CliRunner().invoke(app, ["data", "e", "--json"]).stdout)
-    assert tree["findings"][0]["details"] == ["20: no mask", "21: no mask"]
+    assert tree["findings"][0]["details"] == ["20: the mask is missing", "21: the mask is missing"]
 
 
 def test_extra_images_are_examined_too(blobs: Path, draw: Draw) -> None:

@@ -1,4 +1,6 @@
-"""Covers toolkit/commands/predicting/predict.py, predict_result.py, forecaster.py and one_file_formats.py."""
+"""Covers toolkit/commands/predicting/predict.py, predict_result.py, forecaster.py and one_file_formats.py, and
+toolkit/learning/predicting/new_images.py.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -163,10 +165,10 @@ def test_foreign_files_are_never_replaced(fitted_competition: Workspace, images:
     mine = tmp_path / "out" / "png" / "020.png"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"precious")
-    with pytest.raises(ChangedError, match="in the way"):
+    with pytest.raises(ChangedError, match="does not overwrite them"):
         run(fitted_competition, "plain", images, tmp_path / "out")
     assert mine.read_bytes() == b"precious"
-    with pytest.raises(DataError, match="holds the images themselves"):
+    with pytest.raises(DataError, match="is the folder of the images"):
         run(fitted_competition, "plain", images, images)
 
 
@@ -231,10 +233,10 @@ def test_large_images_are_taken_as_many_at_once_as_networks_compute(monkeypatch:
 
 
 WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
-    (("plain", {"folds": [2]}), ConfigError, "--fold: there is no 2; plain has 0 to 1"),
-    (("plain", {"folds": []}), ConfigError, "--fold: no fold is named"),
-    (("plain:fold0", {"folds": [1]}), ConfigError, "names one already"),
-    (("plain", {"stage": 1}), ConfigError, "--stage: there is no 1"),
+    (("plain", {"folds": [2]}), ConfigError, "--fold: plain: there is no fold 2; choose from 0 to 1"),
+    (("plain", {"folds": []}), ConfigError, "--fold: no fold is given"),
+    (("plain:fold0", {"folds": [1]}), ConfigError, "already names a fold"),
+    (("plain", {"stage": 1}), ConfigError, "--stage: plain: there is no stage 1; there is only 0"),
     (("plain", {"views": "flip"}), ConfigError, "--views: 'flip' is not valid; did you mean 'vflip'"),
     (("both", {"folds": [0]}), ConfigError, "is an ensemble"),
     (("tiny", {}), NotReadyError, "has not been fitted yet"),

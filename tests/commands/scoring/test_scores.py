@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from toolkit.commands.scoring.overlays import write_overlays
-from toolkit.commands.scoring.scores import Scores, score_stores, write_scores
+from toolkit.commands.scoring.scores import Scores, Scoring, score_stores, write_scores
+from toolkit.config.metrics import parse_metric
 from toolkit.core.arrays import Labels, Objects
 from toolkit.core.masks.labels import BINARY, IGNORE, Classes, planes
-from toolkit.core.metrics.registry import MetricSpec
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError
@@ -67,14 +67,18 @@ def store_of(folder: Path, data: LabelMaps, classes: int, activation: str, seed:
     return ProbabilityStore(folder)
 
 
+def scoring(metrics: list, **options: object) -> Scoring:
+    """Metrics as the configuration writes them, and further fields."""
+    return Scoring([parse_metric(metric, options.get("plugins", ())) for metric in metrics], **options)
+
+
 def scored(tmp_path: Path, metrics: list, **options: object) -> Scores:
     """One class, or three under softmax."""
     classes = options.pop("classes", ("foreground",))
     activation = options.pop("activation", "sigmoid")
     data = label_maps(tmp_path, len(classes) + (activation == "sigmoid"), Classes(classes, activation))
     store = store_of(tmp_path / "oof", data, len(classes), activation, 0)
-    options = {"recipe": IDENTITY, "progress": Silent()} | options
-    (scores,) = score_stores([store], data, FOLDS, metrics, **options)
+    (scores,) = score_stores([store], data, FOLDS, scoring(metrics, **options), Silent())
     return scores
 
 
@@ -82,7 +86,7 @@ CLASSES = ("sky", "road", "car")
 
 
 def test_scores_of_folds_images_and_all(tmp_path: Path) -> None:
-    scores = scored(tmp_path, ["dice", {"fbeta": {"beta": 2}}, MetricSpec("global_dice")])
+    scores = scored(tmp_path, ["dice", {"fbeta": {"beta": 2}}, "global_dice"])
     assert scores.metric == "dice"
     assert scores.ids == tuple(IDS)
     assert list(scores.by_metric) == ["dice", "fbeta(beta=2)", "global_dice"]
@@ -109,7 +113,7 @@ def test_each_image_is_scored_with_its_own_truth_whatever_the_order_on_disk(tmp_
             perfect = data.labels[image_id] == 1
             writer.append(image_id, (perfect if image_id == "i1" else ~perfect).astype(np.float32)[..., None])
     store = ProbabilityStore(tmp_path / "oof")
-    (scores,) = score_stores([store], data, FOLDS, ["iou"], recipe=IDENTITY, progress=Silent())
+    (scores,) = score_stores([store], data, FOLDS, scoring(["iou"]), Silent())
     assert scores.by_metric["iou"].tolist() == [0, 1, 0, 0, 0, 0]
     assert scores.by_fold == [0, 1 / 3]
 
@@ -119,7 +123,7 @@ def test_several_stores_are_scored_like_each_alone(tmp_path: Path) -> None:
     stores = [store_of(tmp_path / f"oof{seed}", data, 1, "sigmoid", seed) for seed in (0, 1)]
 
     def score(some: list[ProbabilityStore], recipe: Recipe = IDENTITY) -> list[float]:
-        return [one.all for one in score_stores(some, data, FOLDS, ["iou"], recipe=recipe, progress=Silent())]
+        return [one.all for one in score_stores(some, data, FOLDS, scoring(["iou"], recipe=recipe), Silent())]
 
     assert score(stores) == [*score(stores[:1]), *score(stores[1:])]
     assert len(set(score(stores))) == 2
@@ -160,7 +164,7 @@ def test_objects_are_read_only_for_metrics_that_need_them(tmp_path: Path) -> Non
     store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
     recipe = Recipe((ClassRecipe(0.4),))
     for truth, found in ((data, True), (known, False)):
-        (scores,) = score_stores([store], truth, FOLDS, ["instance_map", "dice"], recipe=recipe, progress=Silent())
+        (scores,) = score_stores([store], truth, FOLDS, scoring(["instance_map", "dice"], recipe=recipe), Silent())
         assert (scores.scored.statistics[0][:, 11] > 0).all() == found
         assert scores.scored.scores()["dice"] > 0.3
 
@@ -170,7 +174,7 @@ def test_an_image_with_another_size_is_reported(tmp_path: Path) -> None:
     store = store_of(tmp_path / "oof", data, 1, "sigmoid", 0)
     changed = LabelMaps(data.images, data.masks, data.classes, {**data.labels, "i3": np.zeros((3, 4), np.uint8)})
     with pytest.raises(ChangedError, match=r"i3 is 3×4 now, but .* predicted it at 10×14"):
-        score_stores([store], changed, FOLDS, ["dice"], recipe=IDENTITY, progress=Silent())
+        score_stores([store], changed, FOLDS, scoring(["dice"]), Silent())
 
 
 def test_written_scores(tmp_path: Path) -> None:
@@ -195,7 +199,7 @@ def test_scores_that_do_not_exist_are_null(tmp_path: Path) -> None:
             writer.append(image_id, np.full((*SIZE, 1), float(image_id == "i0"), np.float32))
     store = ProbabilityStore(tmp_path / "oof")
     metrics = [{"dice": {"empty": "skip"}}]
-    (scores,) = score_stores([store], data, FOLDS, metrics, recipe=IDENTITY, progress=Silent())
+    (scores,) = score_stores([store], data, FOLDS, scoring(metrics), Silent())
     experiment = Experiment(tmp_path / "exp")
     write_scores(experiment, scores)
     written = json.loads(experiment.score.read_text())
@@ -214,9 +218,7 @@ def test_pictures_of_any_classes(tmp_path: Path, classes: tuple[str, ...], activ
     for metric in ("iou", "worse"):
         plugins = {"worse": lambda prediction, truth, valid: float((prediction != truth).mean())}
         plugins["worse"].direction = "min"
-        (scores,) = score_stores(
-            [store], data, FOLDS, [metric], recipe=IDENTITY, progress=Silent(), plugins=plugins
-        )  # fmt: skip
+        (scores,) = score_stores([store], data, FOLDS, scoring([metric], plugins=plugins), Silent())
         write_overlays(experiment, store, data, scores, IDENTITY)
         sheets.append(read_image(experiment.overlays))
     assert all(sheet.shape[0] > 300 for sheet in sheets)
@@ -231,7 +233,7 @@ def test_ties_are_broken_by_wrong_pixels(tmp_path: Path, monkeypatch: pytest.Mon
             false_alarm = np.arange(SIZE[0] * SIZE[1]).reshape(*SIZE, 1) < wrong[image_id]
             writer.append(image_id, false_alarm.astype(np.float32))
     store = ProbabilityStore(tmp_path / "oof")
-    (scores,) = score_stores([store], data, FOLDS, ["dice"], recipe=IDENTITY, progress=Silent())
+    (scores,) = score_stores([store], data, FOLDS, scoring(["dice"]), Silent())
     shown: list[str] = []
 
     def sheet(title: str, groups: list) -> np.ndarray:

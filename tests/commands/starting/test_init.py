@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/starting/init.py, data_choices.py, network_choices.py and config_text.py."""
+"""Covers toolkit/commands/starting/init.py, data_choices.py, network_choices.py and init_text.py."""
 
 import json
 from collections.abc import Callable
@@ -111,7 +111,7 @@ def test_a_folder_of_test_images_and_one_with_masks_of_its_own(unknown: Path) ->
     result, config, why = recognised(unknown)
     assert str(config.data.images).endswith("train/images")
     assert str(config.data.test).endswith("test/images")
-    assert "called so" in why["data.test"]
+    assert "name of test images" in why["data.test"]
     assert any("val/images" in line and "extra_train_data" in line for line in result.not_used)
 
 
@@ -178,7 +178,7 @@ def test_a_table_of_classes_with_a_sample_is_described_as_a_competition(unknown:
     assert form.id == "{id}.jpg_{class}"
     assert config.class_count == 2
     assert config.activation == "sigmoid"
-    assert "asks for 3" in why["data.test"]
+    assert "submission has 3" in why["data.test"]
 
 
 def test_a_known_competition_is_found_by_columns_and_ids(unknown: Path) -> None:
@@ -444,7 +444,7 @@ def test_the_competition_that_a_folder_describes_names_the_classes_of_index_mask
     assert config.activation == "softmax"
     assert config.data.table_format.name == "own"
     assert "in the order of the competition" in why["classes"]
-    assert why["data.competition"] == "competition.yaml says so"
+    assert why["data.competition"] == "competition.yaml describes it"
     assert result.not_used == []
 
 
@@ -472,7 +472,7 @@ def test_a_competition_yaml_of_another_kind_is_reported(unknown: Path) -> None:
     write(unknown / "competition.yaml", "title: Bundle\nphases: []\n")
     result, config, _ = recognised(unknown)
     assert config.data.competition is None
-    assert "competition.yaml describes no competition" in result.not_used[0]
+    assert "competition.yaml is not a valid description of a competition" in result.not_used[0]
 
 
 def test_rows_of_objects_are_merged_by_class(unknown: Path) -> None:
@@ -526,9 +526,9 @@ def test_masks_without_matching_names_are_reported(unknown: Path) -> None:
     with pytest.raises(NothingToLearnError, match="holds masks, but no images"):
         recognised(unknown)
     with_images(unknown, "images/other_{id}q.png")
-    with pytest.raises(NothingToLearnError, match="no masks that are called like them") as told:
+    with pytest.raises(NothingToLearnError, match="no masks with the same names") as told:
         recognised(unknown)
-    for words in ("images: 12 images, such as other_s00q.png", "masks: 12 masks, by the name of the folder"):
+    for words in ("images: 12 images, for example other_s00q.png", "masks: 12 masks, by the name of the folder"):
         assert words in told.value.message
 
 
@@ -544,7 +544,7 @@ def test_nothing_is_overwritten(unknown: Path) -> None:
     recognised(unknown)
     config = unknown.parent / "work" / "experiments" / "baseline" / "config.yaml"
     config.write_text("mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         init(Session(Workspace(unknown.parent / "work")), unknown)
     assert config.read_text() == "mine"
 

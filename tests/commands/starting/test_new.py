@@ -38,13 +38,13 @@ def new(name: str, *options: str, code: int = 0) -> str:
 def test_a_second_new_leaves_the_first() -> None:
     new("exp042", *DATA)
     told = new("exp042", *DATA, code=ConfigError.exit_code)
-    assert "experiments/exp042 is there already" in told
+    assert "experiments/exp042 already exists" in told
     assert "experiments/exp042/config.yaml" in told
 
 
 @pytest.mark.parametrize("name", ["../x", "sub/x", "/x", "a b", ".x", "", "x" * 300])
 def test_an_invalid_name_creates_no_folder(name: str) -> None:
-    assert "cannot be the name of an experiment" in new(name, *DATA, code=ConfigError.exit_code)
+    assert "is not valid as the name of an experiment" in new(name, *DATA, code=ConfigError.exit_code)
 
 
 @pytest.mark.parametrize(

@@ -62,5 +62,8 @@ def test_invalid_options_are_refused(words: tuple[str, ...], told: str, tmp_path
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    assert "something else" in tk("simulate", "salt", "--out", str(tmp_path), code=5).stderr
-    assert "something else" in tk("simulate", "salt", "--out", str(tmp_path / "notes.txt"), code=5).stderr
+    assert "something other than a simulation" in tk("simulate", "salt", "--out", str(tmp_path), code=5).stderr
+    assert (
+        "something other than a simulation"
+        in tk("simulate", "salt", "--out", str(tmp_path / "notes.txt"), code=5).stderr
+    )

@@ -58,7 +58,7 @@ def test_invalid_scores_are_refused() -> None:
     record("own", 3.0, metric="surface_distance")
     assert lb("own", "4.5")[0]["submissions"][-1]["public"] == 4.5
     Path("submissions/log.csv").write_text("nonsense")
-    assert "no column name" in lb(code=StorageError.exit_code)[1]
+    assert "missing column name" in lb(code=StorageError.exit_code)[1]
 
 
 def test_agreement_as_numbers_and_text() -> None:

@@ -229,7 +229,7 @@ def test_forbidden_overlaps_are_refused_and_nothing_is_written() -> None:
     finish(data="competition: {extends: clouds, output_size: null, overlaps: false}", classes=4)
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
     assert "submissions/a.csv is not written:\n  overlap: line " in told
-    assert "classes share no pixels in clouds" in told
+    assert "classes must not overlap in clouds" in told
     assert not Path("submissions/a.csv").exists()
     assert not Path("submissions/log.csv").exists()
 
@@ -310,7 +310,7 @@ def test_a_recipe_for_other_predictions_is_refused() -> None:
     with ProbabilityWriter(experiment.predictions("oof"), "uint8", {"of": "others"}) as writer:
         for image_id in TRAINING:
             writer.append(image_id, np.zeros((*SIZE, 1), np.float32))
-    assert "tuned on other out-of-fold predictions" in tk("submit", "a", code=ChangedError.exit_code)
+    assert "tuned.json is outdated: the out-of-fold predictions" in tk("submit", "a", code=ChangedError.exit_code)
     assert tk("submit", "a", "--threshold", "0.4")["rows"] == 3
 
 
@@ -373,7 +373,7 @@ def test_wrongly_encoded_masks_are_never_written(monkeypatch: pytest.MonkeyPatch
     before = Path("submissions/a.csv").read_bytes()
     monkeypatch.setattr("toolkit.files.submissions.layout.encode", lambda mask, *_: encode(mask[::-1]))
     told = tk("submit", "a", "--threshold", "0.4", code=SubmissionError.exit_code)
-    assert "its mask is another one than it was made of" in told
+    assert "the mask in the file differs from the mask it was made from" in told
     assert Path("submissions/a.csv").read_bytes() == before
     assert sorted(path.name for path in Path("submissions").glob("*.csv")) == ["a.csv", "log.csv"]
 
@@ -389,7 +389,7 @@ def test_submissions_are_logged() -> None:
     assert second.recipe == "threshold 0.420, minimum area 2"
     assert first.digest == second.digest
     assert first.time.endswith("Z")
-    assert any("it has the same content as a" in warning for warning in made["warnings"])
+    assert any("the file has the same content as a" in warning for warning in made["warnings"])
     tk("submit", "a", "--threshold", "0.4")
     assert [entry.name for entry in log()] == ["second", "a"]
 
@@ -451,7 +451,7 @@ def test_the_same_file_is_not_uploaded_twice(uploader: Uploader) -> None:
         told = tk(
             "submit", "a", "--threshold", "0.4", "--upload", "tgs-salt", *options, code=SubmissionError.exit_code
         )  # fmt: skip
-        assert "it has the same content as a, uploaded 20" in told
+        assert "the file has the same content as a, uploaded 20" in told
     assert len(uploader.sent) == 1
     tk("submit", "a", "--threshold", "0.4", "--upload", "another")
     assert len(uploader.sent) == 2

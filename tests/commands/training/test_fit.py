@@ -214,7 +214,7 @@ def test_a_changed_configuration_is_refused_with_the_changes(
 ) -> None:
     given = [override.format(root=shared_competition.root) for override in overrides]
     if changes is None:  # masks that do not belong to the images are reported first
-        with pytest.raises(Exception, match="no mask"):
+        with pytest.raises(Exception, match="the mask is missing"):
             fit(Session(shared_competition), "straight", overrides=given)
         return
     with pytest.raises(ChangedError) as told:

@@ -170,10 +170,10 @@ def test_folds_of_a_file_are_used(plan: Plan, experiment: Experiment) -> None:
     ("lines", "change"),
     [
         ("folds_count: 4\n", "folds_count: 3 → 4"),
-        ("stratified: false\n", "stratified: True → False"),
-        (PATTERN, "groups: None → "),
-        ("group_near_duplicates: true\n", "group_near_duplicates: False → True"),
-        ("testSplit: 0.1\n", "testSplit: None → 0.1"),
+        ("stratified: false\n", "stratified: true → false"),
+        (PATTERN, "groups: null → "),
+        ("group_near_duplicates: true\n", "group_near_duplicates: false → true"),
+        ("testSplit: 0.1\n", "testSplit: null → 0.1"),
     ],
 )
 def test_changed_keys_are_refused_with_the_command_to_run(

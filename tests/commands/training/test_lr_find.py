@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/training/lr_find.py and toolkit/learning/lr_range_test.py."""
+
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -144,9 +146,10 @@ def test_the_next_step_names_the_key_or_the_schedule(
 def test_ensembles_have_no_learning_rate(tiny_competition: Workspace) -> None:
     folder = tiny_competition.experiments / "both"
     folder.mkdir()
-    (folder / "config.yaml").write_text("members: [tiny, plain]\n")
-    with pytest.raises(ConfigError, match="both is an ensemble; only what is trained has a learning rate"):
+    (folder / "config.yaml").write_text("members: [tiny, plain]\nweights: [1, 1]\nprimary_metric: dice\n")
+    with pytest.raises(ConfigError, match="both is an ensemble, which has no learning rate") as told:
         find_learning_rate(Session(tiny_competition), "both")
+    assert told.value.advice == "Use one of its members: tiny, plain"
 
 
 def test_weights_trained_on_held_out_images_are_refused(
@@ -160,7 +163,7 @@ def test_weights_trained_on_held_out_images_are_refused(
     write_folds(other.folds, [f"{index:03d}" for index in range(20)], np.arange(20) // 10)
     write_resolved(other, Resolved({"stages": ({"epochs": 1},)}, {}, "float32", {}))
     for lines, words in (
-        ("stages: [{epochs: 1, initial_weights: plain}]", "plain has other folds: its weights have seen images"),
+        ("stages: [{epochs: 1, initial_weights: plain}]", "plain has other folds: its weights were trained on images"),
         (f"stages: [{{epochs: 1, initial_weights: {fold_weights}}}]", "was trained in fold0 of plain"),
         (f"encoder_weights: {fold_weights}", "was trained in fold0 of plain"),
     ):

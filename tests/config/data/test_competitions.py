@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.commands.submitting.competition_option import named_competition
+from toolkit.commands.submitting.preset_option import named_competition
 from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, cell_reader, find_competition
 from toolkit.config.loading import config_from_plain, load_config, plain_config
 from toolkit.config.models import Config

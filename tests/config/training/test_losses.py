@@ -15,7 +15,7 @@ from toolkit.config.training.losses import (
     needs_presence,
     parse_loss,
 )
-from toolkit.config.yaml.named_calls import ClosedModel
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.yaml_files import read_value
 
 BINARY = LossTerm(Weight(1.0), "binary_crossentropy", CrossentropyArguments())

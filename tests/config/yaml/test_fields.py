@@ -4,6 +4,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import ValidationError
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import (
     FilePath,
     Named,
@@ -13,7 +14,7 @@ from toolkit.config.yaml.fields import (
     one_of,
     parse_duration,
 )
-from toolkit.config.yaml.named_calls import ClosedModel, UnknownNameError
+from toolkit.config.yaml.named_calls import UnknownNameError
 
 
 def parse_even(value: Any, plugins: Any) -> int:

@@ -1,12 +1,14 @@
+"""Covers toolkit/config/yaml/named_calls.py and closed_model.py."""
+
 from typing import Annotated, Any
 
 import pytest
 from pydantic import AfterValidator, ValidationError
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.named_calls import (
     Call,
-    ClosedModel,
     ProblemsAtError,
     UnknownNameError,
     checked_call,

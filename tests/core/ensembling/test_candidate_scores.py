@@ -1,13 +1,17 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
-from toolkit.core.ensembling.candidate_scores import CandidateScores, MemberWeights, masks_of_blend, searched_folds
+from toolkit.core.ensembling.candidate_scores import CandidateScores, MemberWeights, levels_of_blend, searched_folds
 from toolkit.core.ensembling.means import MEANS, Blender, Mean
 from toolkit.core.masks.labels import IGNORE, Activation, label_count
 from toolkit.core.metrics.metric import Metric
 from toolkit.core.metrics.registry import MetricSpec, build_metric, build_metrics
 from toolkit.core.metrics.scorer import Scorer
+from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.probabilities import quantise
+from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 
 FOLDS = np.array([0, 1, 2, 0, 1])
 CANDIDATES: list[MemberWeights] = [(1, 0, 0), (1, 1, 0), (2, 1, 4)]
@@ -31,16 +35,20 @@ def material(classes: int, activation: Activation = "sigmoid") -> tuple[list[lis
     return maps, labels
 
 
-def scored(metric: Metric, blender: Blender, maps: list, labels: list) -> dict[MemberWeights, tuple[float, ...]]:
-    scores = CandidateScores(metric, blender, 3, CANDIDATES)
+def scored(
+    metric: Metric, blender: Blender, maps: list, labels: list, recipes: Sequence[Recipe] = [IDENTITY] * 4
+) -> dict[MemberWeights, tuple[float, ...]]:
+    scores = CandidateScores(metric, blender, recipes, CANDIDATES)
     for fold, images, truth in zip(FOLDS, maps, labels, strict=True):
         scores.add(int(fold), images, truth, None)
     return scores.finish()
 
 
-def expected(metric: Metric, blender: Blender, weights: MemberWeights, images: list, labels: list) -> float:
+def expected(
+    metric: Metric, blender: Blender, weights: MemberWeights, images: list, labels: list, *, recipe: Recipe = IDENTITY
+) -> float:
     """The score of the blend as it is stored."""
-    scorer = Scorer([metric], blender.activation)
+    scorer = Scorer([metric], blender.activation, recipe)
     for maps, truth in zip(images, labels, strict=True):
         scorer.add(quantise(blender.blend(dict(enumerate(maps)), weights, "uint8")), truth)
     return scorer.scores()[metric.label]
@@ -71,6 +79,17 @@ def test_candidates_score_what_their_blends_score_as_stored(
             assert score == pytest.approx(expected(metric, blender, weights, *parts), nan_ok=True)
 
 
+def test_each_search_has_its_recipe() -> None:
+    maps, labels = material(1)
+    metric, blender = build_metric(MetricSpec("dice"), 1, "sigmoid"), Blender()
+    recipes = [Recipe((ClassRecipe(threshold),)) for threshold in (0.2, 0.3, 0.3, 0.8)]
+    found = scored(metric, blender, maps, labels, recipes)[2, 1, 4]
+    for score, recipe, seen in zip(found, recipes, searched_folds(3), strict=True):
+        chosen = np.flatnonzero(seen[FOLDS])
+        parts = ([maps[index] for index in chosen], [labels[index] for index in chosen])
+        assert score == pytest.approx(expected(metric, blender, (2, 1, 4), *parts, recipe=recipe))
+
+
 def test_searches_look_at_all_folds_and_at_all_but_each_one() -> None:
     assert [seen.tolist() for seen in searched_folds(2)] == [[True, True], [False, True], [True, False]]
 
@@ -85,5 +104,5 @@ def test_a_benchmark_class_alone_decides() -> None:
 @pytest.mark.parametrize("mean", MEANS)
 def test_only_the_ratio_of_weights_matters(mean: Mean) -> None:
     maps, _ = material(2)
-    first, second = (masks_of_blend(Blender(mean), maps[0], weights) for weights in ((2, 1, 4), (4, 2, 8)))
+    first, second = (levels_of_blend(Blender(mean), maps[0], weights) for weights in ((2, 1, 4), (4, 2, 8)))
     assert np.array_equal(first, second)

@@ -7,6 +7,7 @@ from toolkit.core.ensembling.candidate_scores import CandidateScores, MemberWeig
 from toolkit.core.ensembling.means import Blender
 from toolkit.core.ensembling.weight_search import Scores, by_adding, by_selection, indicator, reduced, search_folds
 from toolkit.core.metrics.area import AreaMetric, dice
+from toolkit.core.recipe.postprocess import IDENTITY
 
 
 def distances(shares: np.ndarray, goals: np.ndarray, sign: int = -1) -> Scores:
@@ -111,7 +112,7 @@ METRIC = AreaMetric("dice", 1, formula=dice())
 
 def search_maps(members: list[list[np.ndarray]], truth: list[np.ndarray]) -> MemberWeights:
     def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Scores]:
-        scores = CandidateScores(METRIC, Blender(), 2, candidates)
+        scores = CandidateScores(METRIC, Blender(), [IDENTITY] * 3, candidates)
         for number, (*maps, labels) in enumerate(zip(*members, truth, strict=True)):
             scores.add(number % 2, maps, labels, None)
         return scores.finish()

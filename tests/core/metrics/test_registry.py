@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import IGNORE, Activation, label_count, planes
+from toolkit.config.data.data import SourceKeys
+from toolkit.core.masks.labels import BINARY, IGNORE, Activation, label_count, planes
 from toolkit.core.masks.rle import decode
 from toolkit.core.metrics.metric import AREAS, Metric, case_of, mean
 from toolkit.core.metrics.registry import METRICS, MetricSpec, build_metric, build_metrics
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.errors import ConfigError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 
 NAMES = sorted(METRICS)
 PER_IMAGE = ["dice", "iou", "precision", "recall", "fbeta", "salt_map", "instance_map", "airbus_f2"]
@@ -325,7 +326,12 @@ def test_predicting_nothing_on_salt_scores_the_share_of_empty_masks(name: str, r
 
 @pytest.mark.realdata
 def test_touching_nuclei_are_separate_objects(real_data: Path) -> None:
-    data = find_training_data(real_data / "nuclei" / "train" / "images", real_data / "nuclei" / "train_labels.csv")
+    data = find_source(
+        SourceKeys(images=real_data / "nuclei" / "train" / "images", masks=real_data / "nuclei" / "train_labels.csv"),
+        BINARY,
+        3,
+        "data",
+    )
     touching = 0
     for image_id in data.images.ids[:30]:
         labels, objects = data.read_labels(image_id), data.read_objects(image_id)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
+from toolkit.core.masks.cleaning_steps import closed, largest_objects, opened, without_holes, without_small_objects
 from toolkit.core.masks.objects import components
 from toolkit.core.recipe.postprocess import (
     IDENTITY,

@@ -1,3 +1,5 @@
+"""Covers toolkit/files/data/finding.py and merging.py, and toolkit/files/masks/mask_files.py."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from toolkit.config.loading import config_from_plain, load_config, plain_config
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
@@ -24,7 +27,7 @@ Find = Callable[..., LabelledImages]
 
 
 def labels_of(image_id: str, ignored: bool = False) -> np.ndarray:
-    """Labels 0, 1, 2 in rectangles that differ from image to image, and some void."""
+    """Labels 0, 1, 2 in rectangles that differ between images, and optionally ignored pixels."""
     labels = np.zeros(SIZE, np.uint8)
     shift = IDS.index(image_id)
     labels[2 : 6 + shift, 3:9] = 1
@@ -36,7 +39,7 @@ def labels_of(image_id: str, ignored: bool = False) -> np.ndarray:
 
 @pytest.fixture
 def find(tmp_path: Path) -> Find:
-    """Writes images and masks by a function, and finds them with the lines of `data` and of the configuration."""
+    """Writes images, and masks with a function, and finds them with these lines of `data` and of the configuration."""
 
     def find(lines: str, more: str = "", write: Writer | None = None, ignored: bool = False) -> LabelledImages:
         for folder in ("images", "masks"):
@@ -158,7 +161,7 @@ def test_the_same_labels_read_back_equal_however_they_were_written(
     for image_id in IDS:
         expected = labels_of(image_id)
         np.testing.assert_array_equal(data.read_labels(image_id), expected)
-        np.testing.assert_array_equal(data.window_labels(image_id, 3, 4, 9, 8), expected[3:12, 4:12])
+        np.testing.assert_array_equal(data.window_labels(image_id, Window(3, 4, 9, 8)), expected[3:12, 4:12])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,7 @@ def test_the_same_labels_read_back_equal_however_they_were_written(
         (values, "value_ranges: {salt: [1, 1], rock: [2, 2], ignore: [200, 255]}", ""),
     ],
 )
-def test_ignored_has_a_value_a_colour_a_bit_or_a_range(find: Find, write: Writer, lines: str, more: str) -> None:
+def test_ignored_pixels_have_a_value_colour_bit_or_range(find: Find, write: Writer, lines: str, more: str) -> None:
     data = find(f"images: images\nmasks: masks\n{lines}", more, write, ignored=True)
     np.testing.assert_array_equal(data.read_labels("a"), labels_of("a", ignored=True))
 
@@ -243,7 +246,7 @@ def objects_of(image_id: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("depth", ["uint16", "npy", "colours", "files"])
-def test_objects_that_touch_are_known_where_they_are_numbered(find: Find, depth: str) -> None:
+def test_touching_objects_are_separate_if_they_are_numbered(find: Find, depth: str) -> None:
     def write(folder: Path, image_id: str, _: np.ndarray) -> None:
         objects = objects_of(image_id) * 300
         if depth == "uint16":
@@ -297,7 +300,7 @@ def test_a_coco_file_gives_classes_and_objects(find: Find, tmp_path: Path, with_
     objects = rock.read_objects("a")
     assert objects is not None
     assert objects.max() == 1
-    with pytest.raises(DataError, match=r"data\.masks: .* has no category rocks; it has salt, rock"):
+    with pytest.raises(DataError, match=r"data\.masks: .* has no category rocks; its categories are salt, rock"):
         find("images: images\nmasks: labels.json", "classes: [rocks]\n")
 
 
@@ -318,13 +321,13 @@ def test_files_with_other_names_than_their_images_are_found_by_a_pattern(find: F
         data = find(lines, "classes: 3\n", write)
         assert data.images.ids == tuple(sorted(IDS))
         np.testing.assert_array_equal(data.read_labels("NA"), labels_of("NA"))
-    with pytest.raises(NothingToLearnError, match=r"data\.masks: .* holds no file called \{id\}_mask\.png"):
+    with pytest.raises(NothingToLearnError, match=r"data\.masks: .* holds no file that matches \{id\}_mask\.png"):
         find('images: images\nmasks: masks\nmask_name: "{id}_mask.png"', "", write)
-    with pytest.raises(DataError, match="is the folder of the images too"):
+    with pytest.raises(DataError, match="is also the folder of the images"):
         find("images: both\nmasks: both", "", write)
 
 
-def test_sources_are_united_each_read_as_it_was_written(find: Find, tmp_path: Path) -> None:
+def test_merged_sources_are_each_read_with_their_own_keys(find: Find, tmp_path: Path) -> None:
     def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
         values(folder, image_id, labels)
         coloured(folder.parent / "colours", image_id, labels)
@@ -342,15 +345,15 @@ merge:
     for image_id in IDS:
         for name in (image_id, f"m_{image_id}"):
             np.testing.assert_array_equal(data.read_labels(name), labels_of(image_id))
-            np.testing.assert_array_equal(data.window_labels(name, 1, 2, 3, 4), labels_of(image_id)[1:4, 2:6])
+            np.testing.assert_array_equal(data.window_labels(name, Window(1, 2, 3, 4)), labels_of(image_id)[1:4, 2:6])
             assert data.images.size(name) == SIZE
     assert (data.images.read("m_a")[..., 0] == labels_of("a") + 50).all()
     assert len(data.images.only({"a", "m_NA"}).ids) == 2
-    with pytest.raises(DataError, match=r"data\.merge\.0: 3 ids are those of .*images too: .*a"):
+    with pytest.raises(DataError, match=r"data\.merge\.0: 3 ids also occur in .*images: .*a"):
         find(lines.replace("prefix: m_, ", ""), "", write)
 
 
-def test_what_masks_depend_on_is_in_their_digest(find: Find) -> None:
+def test_the_digest_of_masks_covers_the_keys_they_are_read_with(find: Find) -> None:
     seen = set()
     for lines in (
         "mask_encoding: bits",
@@ -380,20 +383,20 @@ def test_a_configuration_comes_back_from_plain_data(find: Find, tmp_path: Path) 
         ("images: [images, nowhere]\nmasks: masks", r"data\.images: there is no folder .*nowhere"),
     ],
 )
-def test_what_is_not_there_is_told(find: Find, lines: str, told: str) -> None:
+def test_missing_files_are_reported(find: Find, lines: str, told: str) -> None:
     with pytest.raises((MissingFileError, DataError), match=told):
         find(lines, "classes: 3\n", values).images.read("a")
 
 
-def test_an_unknown_colour_is_told_as_people_write_colours(find: Find) -> None:
+def test_an_unknown_colour_is_reported_in_hexadecimal(find: Find) -> None:
     data = find("images: images\nmasks: masks\ncolors: {none: [0, 0, 0], salt: [255, 0, 0]}", "", coloured)
     with pytest.raises(
-        DataError, match=r"a: its mask has colours that no class has: #0080ff \(40 pixels\); expected n"
+        DataError, match=r"a: the mask has colours that no class has: #0080ff \(40 pixels\); expected n"
     ):
         data.read_labels("a")
 
 
-def test_runs_of_several_classes_may_be_read_for_some_of_them(find: Find, tmp_path: Path) -> None:
+def test_some_of_the_classes_of_a_table_may_be_read(find: Find, tmp_path: Path) -> None:
     rows = [
         f"{image_id}.jpg_{name},{encode(labels_of(image_id) == number)}"
         for image_id in IDS
@@ -405,22 +408,22 @@ def test_runs_of_several_classes_may_be_read_for_some_of_them(find: Find, tmp_pa
     np.testing.assert_array_equal(data.read_labels("a"), labels_of("a") == 2)
 
 
-def test_several_files_of_an_image_have_no_other_coding(find: Find) -> None:
+def test_several_files_per_image_have_no_other_coding(find: Find) -> None:
     def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
         for number in (1, 2):
             save(folder / f"{image_id}_{number}.png", (labels == number).astype(np.uint8) * 255)
 
     lines = 'images: images\nmasks: masks\nmask_name: "{id}_*.png"'
     np.testing.assert_array_equal(find(lines, "", write).read_labels("a"), labels_of("a") > 0)
-    with pytest.raises(DataError, match="several of one image, which are united, of which mask_values says nothing"):
+    with pytest.raises(DataError, match="several files per image are combined; mask_values does not apply to them"):
         find(f"{lines}\nmask_values: [255]", "", write)
-    with pytest.raises(DataError, match=r"do not say which of the classes salt, rock they show"):
+    with pytest.raises(DataError, match=r"do not tell which of the classes salt, rock each shows"):
         find(lines, EXCLUSIVE, write)
-    with pytest.raises(DataError, match=r"none is of class rock; there are 1, 2"):
+    with pytest.raises(DataError, match=r"there is no file of class rock; the classes in the names are 1, 2"):
         find(lines.replace("*", "{class}"), "classes: ['1', rock]\nactivation: sigmoid\n", write)
 
 
-def test_a_wildcard_for_one_file_an_image_reads_it_in_any_way(find: Find) -> None:
+def test_a_wildcard_that_matches_one_file_per_image_allows_every_coding(find: Find) -> None:
     def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
         save(folder / f"{image_id}_{IDS.index(image_id)}.png", labels + 100)
 
@@ -428,7 +431,7 @@ def test_a_wildcard_for_one_file_an_image_reads_it_in_any_way(find: Find) -> Non
     np.testing.assert_array_equal(find(lines, "classes: 3\n", write).read_labels("NA"), labels_of("NA"))
 
 
-def test_sources_of_other_forms_are_united_with_files(find: Find, tmp_path: Path) -> None:
+def test_sources_of_different_kinds_are_merged(find: Find, tmp_path: Path) -> None:
     def write(folder: Path, image_id: str, labels: np.ndarray) -> None:
         save(folder / f"{image_id}_l.png", labels)
         labelme(folder.parent / "shapes", image_id, labels)
@@ -451,12 +454,14 @@ merge:
 @pytest.mark.parametrize(
     ("write", "lines"), [(one_file_a_class, 'mask_name: "{class}/{id}.png"'), (labelme, ""), (None, "coco")]
 )
-def test_a_class_that_would_be_background_unawares_is_refused(
+def test_a_class_that_would_be_background_by_accident_is_refused(
     find: Find, tmp_path: Path, write: Writer | None, lines: str
 ) -> None:
     more = "classes: [salt, rock]\nactivation: softmax\n"
     (tmp_path / "coco.json").write_text(json.dumps(coco_tree(with_rle=False)))
     masks = "masks: coco.json" if lines == "coco" else f"masks: masks\n{lines}"
-    with pytest.raises(DataError, match="of salt would be background") as told:
+    with pytest.raises(
+        DataError, match=r"salt has .*, but as the first of exclusive classes it is the background"
+    ) as told:
         find(f"images: images\n{masks}", more, write).read_labels("a")
     assert "activation: sigmoid" in told.value.advice

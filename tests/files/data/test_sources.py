@@ -6,24 +6,31 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.core.masks.labels import IGNORE, Classes
+from toolkit.config.data.data import SourceKeys
+from toolkit.core.images.windows import Window
+from toolkit.core.masks.labels import BINARY, IGNORE, Classes
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages, find_images, find_negatives
 from toolkit.files.images.decoding import UnreadableImageError, image_id_of
 
 Draw = Callable[..., Path]
 
 
+def find(folder: Path, masks: str = "masks", classes: Classes = BINARY) -> LabelledImages:
+    keys = SourceKeys(images=folder / "images", masks=folder / masks)
+    return find_source(keys, classes, 3, "data")
+
+
 @pytest.fixture
 def labelled(draw: Draw, tmp_path: Path) -> Callable[..., LabelledImages]:
-    """Images of 2×3 of these names with these masks, given as the bytes of a CSV file."""
+    """Images of 2×3 with these names, and their masks as the bytes of a CSV file."""
 
     def labelled(table: bytes, names: tuple[str, ...] = ("a.png", "b.png")) -> LabelledImages:
         for name in names:
             draw(f"images/{name}", np.zeros((2, 3), np.uint8))
         (tmp_path / "train.csv").write_bytes(table)
-        return find_training_data(tmp_path / "images", tmp_path / "train.csv")
+        return find(tmp_path, "train.csv")
 
     return labelled
 
@@ -61,7 +68,7 @@ def test_only_images_are_listed(draw: Draw, tmp_path: Path) -> None:
     assert find_images(tmp_path / "images", "data.images").ids == ("a",)
 
 
-def test_an_id_that_stands_for_two_files_is_refused_with_both(draw: Draw, tmp_path: Path) -> None:
+def test_an_id_of_two_files_is_refused_with_both(draw: Draw, tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg", "b.png", "c.png", "c.TIF"):
         draw(f"images/{name}")
     with pytest.raises(DataError) as told:
@@ -71,7 +78,7 @@ def test_an_id_that_stands_for_two_files_is_refused_with_both(draw: Draw, tmp_pa
     assert "b.png" not in told.value.message
 
 
-def test_a_folder_that_is_not_there_is_told_with_the_part_that_is(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_with_the_part_of_the_path_that_exists(tmp_path: Path) -> None:
     missing = tmp_path / "data" / "images"
     with pytest.raises(MissingFileError, match=r"data\.test") as told:
         find_images(missing, "data.test")
@@ -81,12 +88,12 @@ def test_a_folder_that_is_not_there_is_told_with_the_part_that_is(tmp_path: Path
         find_images(Path("nowhere"), "--images")
 
 
-def test_a_file_is_no_folder_of_images(draw: Draw) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(draw: Draw) -> None:
     with pytest.raises(MissingFileError, match="there is no folder"):
         find_images(draw("a.png"), "data.images")
 
 
-def test_a_folder_that_must_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_permission_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -95,13 +102,13 @@ def test_a_folder_that_must_not_be_read_is_told(tmp_path: Path, monkeypatch: pyt
         find_images(tmp_path, "data.images")
 
 
-def test_a_folder_without_images_holds_nothing_to_learn(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not an image")
     with pytest.raises(NothingToLearnError, match=r"\.png"):
         find_images(tmp_path, "data.images")
 
 
-def test_a_name_that_is_not_utf8_is_told(draw: Draw, tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_reported(draw: Draw, tmp_path: Path) -> None:
     path = draw("images/a.png")
     try:
         path.rename(tmp_path / "images" / os.fsdecode(b"caf\xe9.png"))
@@ -117,17 +124,17 @@ def test_masks_are_files_named_like_the_images_whatever_the_kind(draw: Draw, tmp
     draw("images/a.jpg", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", mask)
     draw("masks/a.jpg", np.zeros((2, 3), np.uint8))
-    data = find_training_data(tmp_path / "images", tmp_path / "masks")
+    data = find(tmp_path)
     np.testing.assert_array_equal(data.read_labels("a"), mask > 0)
 
 
-def test_masks_that_are_not_there_are_told(draw: Draw, tmp_path: Path) -> None:
+def test_missing_masks_are_reported(draw: Draw, tmp_path: Path) -> None:
     draw("images/a.png")
     with pytest.raises(MissingFileError, match=r"data\.masks.*train\.csv"):
-        find_training_data(tmp_path / "images", tmp_path / "train.csv")
+        find(tmp_path, "train.csv")
     (tmp_path / "masks").mkdir()
     with pytest.raises(NothingToLearnError, match=r"data\.masks"):
-        find_training_data(tmp_path / "images", tmp_path / "masks")
+        find(tmp_path)
 
 
 def test_runs_go_down_the_columns_of_an_image_that_is_not_square(labelled: Callable[..., LabelledImages]) -> None:
@@ -136,24 +143,24 @@ def test_runs_go_down_the_columns_of_an_image_that_is_not_square(labelled: Calla
     assert data.read_labels("b").tolist() == [[False, False, True], [False, False, True]]
 
 
-def test_several_rows_of_one_image_are_united(labelled: Callable[..., LabelledImages]) -> None:
+def test_several_rows_of_one_image_are_combined(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(b"id,rle_mask\na,1 1\nb,6 1\na,3 2\na,2 2\n")
     assert data.read_labels("a").tolist() == [[True, True, False], [True, True, False]]
     assert data.read_labels("b").sum() == 1
 
 
-def test_a_label_map_is_the_mask_in_numbers(labelled: Callable[..., LabelledImages]) -> None:
+def test_a_binary_mask_is_read_as_labels(labelled: Callable[..., LabelledImages]) -> None:
     labels = labelled(b"id,rle_mask\na,1 1\nb,6 1\n").read_labels("a")
     assert labels.dtype == np.uint8
     assert labels.tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
-def test_rows_of_one_image_are_objects_where_any_image_has_several(labelled: Callable[..., LabelledImages]) -> None:
+def test_rows_are_objects_if_any_image_has_several(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(b"id,rle_mask\na,1 2\nb,6 1\na,3 1 6 1\na,2 2\n")
     objects = data.read_objects("a")
     assert objects is not None
     assert objects.dtype == np.int32
-    # Pixels are claimed twice: the first row keeps them, and nothing is left of the third.
+    # Pixels of several rows belong to the first, so that no pixel remains for the third.
     assert objects.tolist() == [[1, 2, 0], [1, 0, 2]]
     single = data.read_objects("b")
     assert single is not None
@@ -167,20 +174,20 @@ def test_an_image_without_objects_among_those_with(labelled: Callable[..., Label
     assert not objects.any()
 
 
-def test_a_row_an_image_tells_no_objects_apart(
+def test_one_row_per_image_does_not_separate_objects(
     labelled: Callable[..., LabelledImages], draw: Draw, tmp_path: Path
 ) -> None:
     data = labelled(b"id,rle_mask\na,1 1 5 1\nb,\n")
     assert data.read_objects("a") is None
     draw("masks/a.png", np.ones((2, 3), np.uint8))
-    assert find_training_data(tmp_path / "images", tmp_path / "masks").read_objects("a") is None
+    assert find(tmp_path).read_objects("a") is None
 
 
-def test_objects_that_do_not_fit_are_told_with_their_image(labelled: Callable[..., LabelledImages]) -> None:
+def test_objects_that_do_not_fit_are_reported_with_their_image(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(b"id,rle_mask\na,1 1\na,6 2\n")
-    with pytest.raises(DataError, match=r"a: its RLE does not fit its image of 2×3"):
+    with pytest.raises(DataError, match=r"a: the run-length encoding is not valid for an image of 2×3"):
         data.read_objects("a")
-    with pytest.raises(DataError, match="b: no mask"):
+    with pytest.raises(DataError, match="b: the mask is missing"):
         data.read_objects("b")
 
 
@@ -200,14 +207,14 @@ def test_an_empty_cell_or_minus_one_is_an_empty_mask(labelled: Callable[..., Lab
     ],
     ids=["byte order mark and a space in the header", "ids with extension", "other extension, spaces"],
 )
-def test_tables_of_competitions_are_read_as_they_are(labelled: Callable[..., LabelledImages], table: bytes) -> None:
+def test_original_tables_of_competitions_are_read(labelled: Callable[..., LabelledImages], table: bytes) -> None:
     data = labelled(table)
     assert set(data.masks.ids) == {"a", "b"}
     assert data.read_labels("a").sum() == 2
     assert data.read_labels("b").sum() == 0
 
 
-def test_ids_that_look_like_numbers_or_nothing_stay_texts(labelled: Callable[..., LabelledImages]) -> None:
+def test_ids_that_look_like_numbers_or_empty_cells_stay_text(labelled: Callable[..., LabelledImages]) -> None:
     names = ("NA.png", "None.png", "007.png", "1e5.png", "nan.png", "1.2.276.0.7230010.png")
     data = labelled(b"id,rle_mask\nNA,1 1\nNone,1 2\n007,1 3\n1e5,1 4\nnan,1 5\n1.2.276.0.7230010,1 6\n", names)
     areas = [int(data.read_labels(image_id).sum()) for image_id in data.images.ids]
@@ -216,17 +223,17 @@ def test_ids_that_look_like_numbers_or_nothing_stay_texts(labelled: Callable[...
     }  # fmt: skip
 
 
-def test_a_mask_that_does_not_fit_any_more_is_told_with_its_id(
+def test_a_mask_that_no_longer_fits_is_reported_with_its_id(
     labelled: Callable[..., LabelledImages], draw: Draw, tmp_path: Path
 ) -> None:
     data = labelled(b"id,rle_mask\na,6 2\n")
-    with pytest.raises(DataError, match=r"a: its RLE does not fit its image of 2×3"):
+    with pytest.raises(DataError, match=r"a: the run-length encoding is not valid for an image of 2×3"):
         data.read_labels("a")
-    with pytest.raises(DataError, match="b: no mask"):
+    with pytest.raises(DataError, match="b: the mask is missing"):
         data.read_labels("b")
     draw("masks/a.png", np.zeros((3, 2), np.uint8))
-    with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
-        find_training_data(tmp_path / "images", tmp_path / "masks").read_labels("a")
+    with pytest.raises(DataError, match="a: the mask is 3×2, but the image is 2×3"):
+        find(tmp_path).read_labels("a")
 
 
 def test_a_table_of_other_columns_is_refused(labelled: Callable[..., LabelledImages]) -> None:
@@ -252,7 +259,7 @@ def test_pixel_values_of_masks_are_classes(
 ) -> None:
     draw("images/a.png", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", RAW)
-    data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
+    data = find(tmp_path, "masks", classes)
     labels = data.read_labels("a")
     assert labels.dtype == np.uint8
     assert labels.tolist() == expected
@@ -265,30 +272,30 @@ def test_the_index_of_a_palette_is_the_class_whatever_its_colour(draw: Draw, tmp
     (tmp_path / "masks").mkdir()
     image.save(tmp_path / "masks" / "a.png")
     classes = Classes(("sky", "road", "car"), "softmax", ((0,), (1,), (2,)))
-    data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
+    data = find(tmp_path, "masks", classes)
     assert data.read_labels("a").tolist() == [[0, 1, 2], [2, 1, 0]]
 
 
-def test_values_of_no_class_are_told_with_the_image_and_what_is_expected(draw: Draw, tmp_path: Path) -> None:
+def test_values_of_no_class_are_reported_with_image_and_expected_values(draw: Draw, tmp_path: Path) -> None:
     draw("images/a.png", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", RAW)
     classes = Classes(("sky", "road"), "softmax", ((0,), (1, 5)), (255,))
-    data = find_training_data(tmp_path / "images", tmp_path / "masks", classes)
+    data = find(tmp_path, "masks", classes)
     with pytest.raises(DataError) as told:
         data.read_labels("a")
-    expected = "a: its mask has pixel values that no class has: 3, 9; expected sky: 0, road: 1 or 5, ignored: 255"
+    expected = "a: the mask has pixel values that no class has: 3, 9; expected sky: 0, road: 1 or 5, ignored: 255"
     assert told.value.message == expected
 
 
 @pytest.mark.parametrize(
     "classes", [Classes(("a", "b"), "softmax", ((0,), (1,))), Classes(values=((0,),)), Classes(ignore=(9,))]
 )
-def test_a_table_of_runs_tells_one_class_only(
+def test_a_plain_table_of_runs_has_only_one_class(
     labelled: Callable[..., LabelledImages], tmp_path: Path, classes: Classes
 ) -> None:
     labelled(b"id,rle\na,1 2\nb,\n")
     with pytest.raises(DataError, match=r"data\.masks: .* is a table of run-length encodings") as told:
-        find_training_data(tmp_path / "images", tmp_path / "train.csv", classes)
+        find(tmp_path, "train.csv", classes)
     assert "folder of mask images" in told.value.advice
 
 
@@ -318,11 +325,11 @@ def test_colours_become_grey_for_one_channel(draw: Draw, tmp_path: Path) -> None
     images = find_images(tmp_path / "images", "data.images", 1)
     assert images.read("a").shape == (2, 3, 1)
     assert (images.read("a") == 100).all()
-    assert (images.read("b") == 76).all()  # 0.299 of the red
+    assert (images.read("b") == 76).all()  # 0.299 of red
 
 
 @pytest.mark.parametrize("channels", [2, 4, 5])
-def test_other_channels_than_the_file_has_are_told(draw: Draw, tmp_path: Path, channels: int) -> None:
+def test_a_wrong_number_of_channels_is_reported(draw: Draw, tmp_path: Path, channels: int) -> None:
     draw("images/a.png", COLOURS[..., :3])
     with pytest.raises(UnreadableImageError, match=f"a.png has 3 channels, but shape asks for {channels}"):
         find_images(tmp_path / "images", "data.images", channels).read("a")
@@ -343,36 +350,36 @@ def test_negatives_are_background_without_any_mask(draw: Draw, tmp_path: Path, a
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
-def test_parts_of_images_and_labels_join_to_the_whole(draw: Draw, tmp_path: Path, suffix: str) -> None:
+def test_windows_of_images_and_labels_join_to_the_whole(draw: Draw, tmp_path: Path, suffix: str) -> None:
     rng = np.random.default_rng(0)
     draw(f"images/a.{suffix}", rng.integers(0, 256, (23, 31, 3), np.uint8))
     draw(f"masks/a.{suffix}", rng.integers(0, 2, (23, 31), np.uint8) * np.uint8(255))
     runs = "\n".join(["id,rle_mask", "a," + " ".join(f"{start} 3" for start in range(1, 700, 7))])
     (tmp_path / "train.csv").write_text(runs)
     for masks in ("masks", "train.csv"):
-        data = find_training_data(tmp_path / "images", tmp_path / masks)
+        data = find(tmp_path, masks)
         image, labels = data.images.read("a"), data.read_labels("a")
         for top in range(0, 23, 10):
             for left in range(0, 31, 10):
-                box = (top, left, min(10, 23 - top), min(10, 31 - left))
-                here = (slice(top, top + box[2]), slice(left, left + box[3]))
-                np.testing.assert_array_equal(data.images.window("a", *box), image[here])
-                np.testing.assert_array_equal(data.window_labels("a", *box), labels[here])
+                window = Window(top, left, min(10, 23 - top), min(10, 31 - left))
+                here = (slice(top, window.bottom), slice(left, window.right))
+                np.testing.assert_array_equal(data.images.window("a", window), image[here])
+                np.testing.assert_array_equal(data.window_labels("a", window), labels[here])
 
 
-@pytest.mark.parametrize("box", [(-1, 0, 2, 2), (0, 0, 0, 2), (5, 8, 2, 1), (0, 8, 2, 2)])
-def test_a_part_outside_the_image_is_refused(draw: Draw, tmp_path: Path, box: tuple[int, int, int, int]) -> None:
+@pytest.mark.parametrize("window", [Window(-1, 0, 2, 2), Window(0, 0, 0, 2), Window(5, 8, 2, 1), Window(0, 8, 2, 2)])
+def test_a_window_outside_the_image_is_refused(draw: Draw, tmp_path: Path, window: Window) -> None:
     draw("images/a.png")
     draw("masks/a.png")
-    data = find_training_data(tmp_path / "images", tmp_path / "masks")
-    for window in (data.images.window, data.window_labels):
+    data = find(tmp_path)
+    for read in (data.images.window, data.window_labels):
         with pytest.raises(ValueError, match=r"not inside an image of 6×9"):
-            window("a", *box)
+            read("a", window)
 
 
-def test_a_part_of_a_mask_of_another_size_is_told(draw: Draw, tmp_path: Path) -> None:
+def test_a_window_of_a_mask_of_another_size_is_refused(draw: Draw, tmp_path: Path) -> None:
     draw("images/a.png", np.zeros((2, 3), np.uint8))
     draw("masks/a.png", np.zeros((3, 2), np.uint8))
-    data = find_training_data(tmp_path / "images", tmp_path / "masks")
-    with pytest.raises(DataError, match="a: the mask is 3×2, the image 2×3"):
-        data.window_labels("a", 0, 0, 1, 1)
+    data = find(tmp_path)
+    with pytest.raises(DataError, match="a: the mask is 3×2, but the image is 2×3"):
+        data.window_labels("a", Window(0, 0, 1, 1))

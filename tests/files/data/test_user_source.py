@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from toolkit.config.loading import config_from_plain, load_config, plain_config
+from toolkit.core.images.windows import Window
 from toolkit.errors import ConfigError, DataError, NothingToLearnError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_dataset, find_labelled
@@ -123,19 +124,19 @@ def write(tmp_path: Path) -> Write:
 
 
 @pytest.mark.parametrize("source", ["Squares", "Known", "{Squares: {count: 6}}", "{made: {count: 6}}"])
-def test_a_class_of_plugins_gives_images_and_masks(write: Write, source: str) -> None:
+def test_a_class_in_plugins_provides_images_and_masks(write: Write, source: str) -> None:
     data = find_labelled(load_config(write(f"source: {source}")).config)
     assert data.images.ids == tuple(f"s{index}" for index in range(6))
     assert data.images.read("s3").shape == (8, 9, 3)
     assert data.images.read("s3")[1, 1].tolist() == [30, 30, 30]
-    assert data.images.window("s3", 0, 0, 1, 2)[..., 0].tolist() == [[255, 30]]
+    assert data.images.window("s3", Window(0, 0, 1, 2))[..., 0].tolist() == [[255, 30]]
     assert data.read_labels("s2").sum() == 9
-    assert data.window_labels("s2", 2, 1, 2, 3).tolist() == [[0, 1, 1], [0, 1, 1]]
+    assert data.window_labels("s2", Window(2, 1, 2, 3)).tolist() == [[0, 1, 1], [0, 1, 1]]
     assert data.images.size("s1") == (8, 9)
     assert check_training_data(data, Silent()).coverage.tolist() == [3 * rows / 72 for rows in (0, 2, 3, 1, 2, 3)]
 
 
-def test_threads_take_turns(write: Write) -> None:
+def test_one_thread_at_a_time_calls_the_source(write: Write) -> None:
     data = find_labelled(load_config(write("source: Squares")).config)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda number: data.images.read(f"s{number % 6}")[1, 1, 0], range(60)))
@@ -159,7 +160,7 @@ def test_groups_and_weights_are_columns_and_weights_are_used(write: Write) -> No
         dataset.labelled.metadata.column("fold")
 
 
-def test_columns_of_a_table_stand_beside_those_of_a_source(write: Write, tmp_path: Path) -> None:
+def test_columns_of_a_table_are_added_to_those_of_a_source(write: Write, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,day\n" + "".join(f"s{index},{index % 2}\n" for index in range(6)))
     data = find_labelled(load_config(write("source: Known\n  metadata: a.csv")).config)
     assert data.metadata.column("day") == ("0", "1") * 3
@@ -171,7 +172,7 @@ MERGED = """source: Known
 """
 
 
-def test_what_merged_sources_say_of_their_images_is_kept(write: Write) -> None:
+def test_metadata_of_merged_sources_are_kept(write: Write) -> None:
     dataset = find_dataset(load_config(write(MERGED.replace("NAME", "{Known: {count: 4}}"))).config, Silent())
     assert dataset.labelled.images.ids == ("b_s0", "b_s1", "b_s2", "b_s3", "s0", "s1", "s2", "s3", "s4", "s5")
     assert dataset.labelled.metadata.column("group") == ("0", "0", "1", "1", "0", "0", "1", "1", "2", "2")
@@ -180,7 +181,7 @@ def test_what_merged_sources_say_of_their_images_is_kept(write: Write) -> None:
     assert dataset.pool(np.zeros(10, np.int64)).has_foreground.tolist() == [False] * 8 + [True] * 2
 
 
-def test_what_only_one_of_merged_sources_says_is_asked_of_all(write: Write) -> None:
+def test_a_column_that_only_one_of_the_merged_sources_has_is_required_of_all(write: Write) -> None:
     data = find_labelled(load_config(write(MERGED.replace("NAME", "Squares"))).config)
     assert data.metadata.column("group") == ("",) * 6 + ("0", "0", "1", "1", "2", "2")
     with pytest.raises(DataError, match="weight of b_s0 is ''"):
@@ -188,7 +189,7 @@ def test_what_only_one_of_merged_sources_says_is_asked_of_all(write: Write) -> N
     assert data.positives == {f"s{index}": index > 3 for index in range(6)}
 
 
-def test_an_own_source_among_coloured_masks_has_its_own_numbers(write: Write, tmp_path: Path) -> None:
+def test_a_user_source_merged_with_coloured_masks_has_label_numbers(write: Write, tmp_path: Path) -> None:
     for folder in ("images", "masks"):
         (tmp_path / folder).mkdir()
         Image.fromarray(np.full((8, 9, 3), 255, np.uint8)).save(tmp_path / folder / "x.png")
@@ -197,7 +198,7 @@ def test_an_own_source_among_coloured_masks_has_its_own_numbers(write: Write, tm
     assert set(find_labelled(load_config(path).config).read_labels("s1").ravel()) == {0, 1}
 
 
-def test_no_group_is_no_name_of_a_group(write: Write) -> None:
+def test_none_is_not_the_name_of_a_group(write: Write) -> None:
     assert find_labelled(load_config(write("source: Alone")).config).metadata.column("group") == ("",) * 6
 
 
@@ -209,9 +210,9 @@ def test_which_images_count_as_positives_is_in_the_digest(write: Write) -> None:
     assert {name for name, value in before.items() if after[name] != value} == {"positives"}
 
 
-def test_another_number_of_planes_than_of_classes_is_refused(write: Write) -> None:
+def test_a_wrong_number_of_planes_is_refused(write: Write) -> None:
     data = find_labelled(load_config(write("source: Planes", "classes: [a, b, c]\nactivation: sigmoid\n")).config)
-    with pytest.raises(DataError, match="s1: its mask has 2 planes; expected 3"):
+    with pytest.raises(DataError, match="s1: the mask has 2 planes; expected 3"):
         data.read_labels("s1")
 
 
@@ -248,21 +249,21 @@ def test_a_source_is_found_again_from_another_folder(write: Write, tmp_path: Pat
 @pytest.mark.parametrize(
     ("source", "kind", "told"),
     [
-        ("Failing", DataError, r"data\.source: Failing\.__getitem__\(4\) fails: OSError: the tape broke"),
-        ("Strange", DataError, r"item 0 of Strange: its image is of shape \(\) and type <U8"),
-        ("Twice", DataError, "Twice has the id 'same' twice"),
-        ("Slash", DataError, "Slash has the id 'a/0'; ids are names without a slash"),
-        ("NoIds", DataError, r"NoIds\.ids fails: TypeError"),
-        ("Small", DataError, r"map of objects is of shape \(3, 3\), but the image is 8×9"),
-        ("Bare", ConfigError, "Bare has no __len__"),
+        ("Failing", DataError, r"data\.source: Failing\.__getitem__\(4\) failed: OSError: the tape broke"),
+        ("Strange", DataError, r"item 0 of Strange: the image has shape \(\) and type <U8"),
+        ("Twice", DataError, "Twice has the id 'same' several times"),
+        ("Slash", DataError, "Slash has the invalid id 'a/0'"),
+        ("NoIds", DataError, r"NoIds\.ids failed: TypeError"),
+        ("Small", DataError, r"map of objects has shape \(3, 3\), but the image is 8×9"),
+        ("Bare", ConfigError, "Bare has no method __len__"),
         ("Empty", NothingToLearnError, "Empty has no items"),
-        ("{Squares: {number: 3}}", ConfigError, "Squares cannot be made: TypeError: .*'number'"),
+        ("{Squares: {number: 3}}", ConfigError, "Squares cannot be created: TypeError: .*'number'"),
         ("Square", ConfigError, r"data\.source: 'Square' is not valid; did you mean 'Squares'\?"),
-        ("numpy.nothing", ConfigError, "numpy.nothing cannot be had"),
+        ("numpy.nothing", ConfigError, "numpy.nothing cannot be imported"),
         ("Squares\n  masks: here", ConfigError, "the source Squares provides images and masks; remove masks"),
     ],
 )
-def test_what_is_wrong_with_a_source_is_told(write: Write, source: str, kind: type[Exception], told: str) -> None:
+def test_invalid_sources_are_reported(write: Write, source: str, kind: type[Exception], told: str) -> None:
     with pytest.raises(kind, match=told):
         find_labelled(load_config(write(f"source: {source}")).config)
 

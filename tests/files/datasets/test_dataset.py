@@ -17,7 +17,7 @@ WriteExperiment = Callable[..., Experiment]
 
 @pytest.fixture
 def competition(tiny_competition: Workspace) -> Workspace:
-    """The tiny competition with its masks as files too, two more images with masks, and three that show nothing."""
+    """The tiny competition, also with mask files, two more images with masks, and three without."""
     data = tiny_competition.root / "data"
     random = np.random.default_rng(0)
     for number in range(5):
@@ -43,7 +43,7 @@ data:
 """
 
 
-def test_extra_images_join_the_training_part_of_every_fold_and_never_validation(
+def test_every_fold_trains_on_extra_images_and_none_validates_on_them(
     competition: Workspace, write_experiment: WriteExperiment
 ) -> None:
     write_experiment(competition, "more", EXTRA)
@@ -56,11 +56,13 @@ def test_extra_images_join_the_training_part_of_every_fold_and_never_validation(
     assert pool.has_foreground[20:].tolist() == [True, False, False, False, False]
     assert all(pool.samples[position].labels().shape == (30, 20) for position in range(20, 25))
     for fold in range(4):
-        assert set(pool.training_part(fold)) == {*np.flatnonzero(folds != fold), *range(20, 25)}
-        assert set(pool.validation_part(fold)) == set(np.flatnonzero(folds == fold))
+        assert set(pool.training_positions(fold)) == {*np.flatnonzero(folds != fold), *range(20, 25)}
+        assert set(pool.validation_positions(fold)) == set(np.flatnonzero(folds == fold))
 
 
-def test_extra_images_that_folds_hold_out_are_a_leak(competition: Workspace, write_experiment: WriteExperiment) -> None:
+def test_extra_images_that_folds_hold_out_are_refused(
+    competition: Workspace, write_experiment: WriteExperiment
+) -> None:
     write_experiment(competition, "more", EXTRA)
     data = competition.root / "data"
     pixels = {number: cv2.imread(str(data / "train" / "images" / f"{number:03d}.png")) for number in (5, 7)}
@@ -80,7 +82,9 @@ def test_extra_images_that_folds_hold_out_are_a_leak(competition: Workspace, wri
     find(competition, "more", "data.external_negatives=null")
 
 
-def test_a_long_list_of_leaks_is_cut_and_counted(competition: Workspace, write_experiment: WriteExperiment) -> None:
+def test_a_long_list_of_leaks_is_shortened_and_counted(
+    competition: Workspace, write_experiment: WriteExperiment
+) -> None:
     write_experiment(competition, "more", EXTRA)
     images = competition.root / "data" / "train" / "images"
     for number in range(23):
@@ -92,7 +96,7 @@ def test_a_long_list_of_leaks_is_cut_and_counted(competition: Workspace, write_e
     assert lines[-1] == "  … and 3 more"
 
 
-def test_constant_images_are_no_leak(competition: Workspace, write_experiment: WriteExperiment) -> None:
+def test_constant_images_are_not_a_leak(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "more", EXTRA)
     data = competition.root / "data"
     shutil.copy(data / "train" / "images" / "001.png", data / "negatives" / "003.png")
@@ -102,7 +106,7 @@ def test_constant_images_are_no_leak(competition: Workspace, write_experiment: W
     assert dataset.index.images[1] == negatives.images[1]
 
 
-def test_digests_know_what_was_trained_with(competition: Workspace, write_experiment: WriteExperiment) -> None:
+def test_digests_cover_all_training_data(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "more", EXTRA)
     plain, more = find(competition, "plain").digests, find(competition, "more").digests
     assert set(plain) == {"training_data", "test_data"}
@@ -121,7 +125,7 @@ def test_digests_know_what_was_trained_with(competition: Workspace, write_experi
     assert find(competition, "more").digests["training_data"] == plain["training_data"]
 
 
-def test_the_digest_knows_how_masks_are_read(competition: Workspace, write_experiment: WriteExperiment) -> None:
+def test_the_digest_covers_how_masks_are_read(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "files", "data: {masks: ../../data/masks}\n")
     settings = [
         (),
@@ -137,9 +141,7 @@ def test_the_digest_knows_how_masks_are_read(competition: Workspace, write_exper
     assert same.digests == find(competition, "files").digests
 
 
-def test_extra_data_may_have_nothing_to_learn_by_themselves(
-    competition: Workspace, write_experiment: WriteExperiment
-) -> None:
+def test_extra_data_may_lack_foreground(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "more", EXTRA)
     (competition.root / "data" / "more" / "train.csv").write_text("id,rle_mask\n000,\n001,\n")
     assert not find(competition, "more").pool(np.zeros(20, np.int64)).has_foreground[20:].any()
@@ -159,7 +161,7 @@ def test_extra_data_may_have_nothing_to_learn_by_themselves(
         ("data.external_negatives=nowhere", r"data\.external_negatives: there is no folder .*nowhere"),
     ],
 )
-def test_extra_data_that_are_not_there_are_told_with_their_key(
+def test_missing_extra_data_are_reported_with_their_key(
     competition: Workspace, write_experiment: WriteExperiment, override: str, key: str
 ) -> None:
     write_experiment(competition, "more", EXTRA)
@@ -167,7 +169,7 @@ def test_extra_data_that_are_not_there_are_told_with_their_key(
         find(competition, "more", override)
 
 
-def test_a_broken_extra_image_is_told(competition: Workspace, write_experiment: WriteExperiment) -> None:
+def test_a_broken_extra_image_is_reported(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "more", EXTRA)
     path: Path = competition.root / "data" / "negatives" / "003.png"
     path.write_bytes(path.read_bytes()[:60])
@@ -175,9 +177,7 @@ def test_a_broken_extra_image_is_told(competition: Workspace, write_experiment: 
         find(competition, "more")
 
 
-def test_images_keep_the_channels_that_the_shape_asks_for(
-    competition: Workspace, write_experiment: WriteExperiment
-) -> None:
+def test_images_have_the_channels_of_the_shape(competition: Workspace, write_experiment: WriteExperiment) -> None:
     write_experiment(competition, "grey", EXTRA + "shape: [32, 32, 1]\n")
     dataset = find(competition, "grey")
     pool = dataset.pool(np.arange(20) % 2)
@@ -186,7 +186,7 @@ def test_images_keep_the_channels_that_the_shape_asks_for(
     assert dataset.test.read("020").shape == (40, 48, 1)
 
 
-def test_what_the_numbers_of_extra_masks_mean_is_in_the_digest(
+def test_the_digest_covers_the_classes_of_extra_masks(
     competition: Workspace, write_experiment: WriteExperiment
 ) -> None:
     data = competition.root / "data"

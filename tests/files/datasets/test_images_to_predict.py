@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.config.models import Config
+from toolkit.core.images.windows import Window
 from toolkit.errors import ConfigError, DataError, MissingFileError
 from toolkit.files.datasets.images_to_predict import ArrayImages, _named, find_inputs, images_of
 from toolkit.files.experiment.fitted import Networks
@@ -32,7 +33,7 @@ def test_images_are_named_like_their_files(tmp_path: Path) -> None:
     assert not found.unusable
 
 
-def test_folders_inside_count_if_asked(tmp_path: Path) -> None:
+def test_subfolders_are_included_on_request(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "x/a.png", "x/y/a.tif", ".git/a.png", "out/png/a.png")
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     found = find_inputs([tmp_path], recursive=True, leave_out=tmp_path / "out")
@@ -47,20 +48,20 @@ class Listening(Silent):
         self.heard.append(message)
 
 
-def test_earlier_predictions_are_no_images_and_that_is_said(tmp_path: Path) -> None:
+def test_earlier_predictions_are_ignored_with_a_warning(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "notes.txt", "x/out/png/a.png", "x/out/predictions.json")
     found = find_inputs([tmp_path], recursive=True)
     assert (sorted(found.paths), found.earlier) == (["a"], ("x/out",))
     listening = Listening()
     found.warn(listening)
     assert listening.heard == [
-        f"{tmp_path}: 1 left out, no images by their ending: notes.txt",
-        f"{tmp_path}: 1 left out, folders of predictions: x/out",
+        f"{tmp_path}: 1 files ignored, not images: notes.txt",
+        f"{tmp_path}: 1 folders ignored, they hold predictions: x/out",
     ]
-    assert sorted(find_inputs([tmp_path / "x" / "out"], recursive=True).paths) == ["png/a"]  # as it is asked for
+    assert sorted(find_inputs([tmp_path / "x" / "out"], recursive=True).paths) == ["png/a"]  # it was named
 
 
-def test_files_that_differ_in_their_ending_keep_it(tmp_path: Path) -> None:
+def test_files_that_differ_only_in_their_extension_keep_it(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "a.jpg", "a.png.png", "b.png")
     assert sorted(find_inputs([tmp_path]).paths) == ["a.jpg", "a.png", "a.png.png", "b"]
 
@@ -70,17 +71,17 @@ NAMES = st.tuples(st.sampled_from(["a", "b"]), ENDINGS).map("".join)
 
 
 @given(st.lists(NAMES, unique=True, min_size=1))
-def test_every_file_has_a_name_of_its_own(names: list[str]) -> None:
+def test_every_file_has_a_unique_name(names: list[str]) -> None:
     found = _named(Path("root"), [Path("root") / name for name in names])
     assert sorted(path.name for path in found.paths.values()) == sorted(names)
 
 
-def test_one_file_is_taken_whatever_its_ending(tmp_path: Path) -> None:
+def test_a_single_file_is_used_whatever_its_extension(tmp_path: Path) -> None:
     touch(tmp_path, "scan.dat", "other.png")
     assert find_inputs([tmp_path / "scan.dat"]).paths == {"scan.dat": tmp_path / "scan.dat"}
 
 
-def test_names_that_no_file_can_be_written_under_are_told(tmp_path: Path) -> None:
+def test_names_that_no_output_file_can_have_are_reported(tmp_path: Path) -> None:
     touch(tmp_path, "x" * 220 + ".png", "a.png")
     (tmp_path / os.fsdecode(b"\xff.png")).touch()
     found = find_inputs([tmp_path])
@@ -88,20 +89,20 @@ def test_names_that_no_file_can_be_written_under_are_told(tmp_path: Path) -> Non
     assert found.unusable == {"?.png": "its name is not UTF-8", "x" * 220 + ".png": "its name is longer than 200 bytes"}
 
 
-def test_nothing_to_predict_is_told(tmp_path: Path) -> None:
+def test_folders_without_images_are_reported(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no folder or file"):
         find_inputs([tmp_path / "nowhere"])
-    with pytest.raises(MissingFileError, match="no folder or file of images is named"):
+    with pytest.raises(MissingFileError, match="no folder of images is named"):
         find_inputs([])
     touch(tmp_path, "deep/a.png")
-    with pytest.raises(DataError, match="itself holds no file that ends in") as told:
+    with pytest.raises(DataError, match="holds no file that ends in") as told:
         find_inputs([tmp_path])
     assert "--recursive" in told.value.advice
-    with pytest.raises(DataError, match="holds the images themselves"):
+    with pytest.raises(DataError, match="is the folder of the images"):
         find_inputs([tmp_path / "deep"], leave_out=tmp_path / "deep")
 
 
-def test_channels_may_lie_in_several_folders(tmp_path: Path) -> None:
+def test_channels_may_be_in_several_folders(tmp_path: Path) -> None:
     touch(tmp_path, "red/a.png", "red/b.png", "blue/a.tif", "blue/c.png", "blue/notes.txt")
     red, blue = tmp_path / "red", tmp_path / "blue"
     found = find_inputs([red, blue])
@@ -114,7 +115,7 @@ def test_channels_may_lie_in_several_folders(tmp_path: Path) -> None:
     assert found.left_out == (f"{blue}/notes.txt",)
 
 
-def test_images_are_read_as_the_experiment_reads_its_own(tmp_path: Path) -> None:
+def test_images_are_read_like_those_of_the_experiment(tmp_path: Path) -> None:
     grey = np.array([[0, 1000], [2000, 4000]], np.uint16)
     for name in ("red", "blue"):
         (tmp_path / name).mkdir()
@@ -124,9 +125,9 @@ def test_images_are_read_as_the_experiment_reads_its_own(tmp_path: Path) -> None
     images = images_of(inputs, networks(data, 2))
     assert images.read("a")[..., 0].tolist() == [[0, 64], [128, 255]]
     assert images.read("a")[..., 1].tolist() == [[128, 255], [0, 64]]
-    with pytest.raises(ConfigError, match=r"from 1 folder .*, received 2"):
+    with pytest.raises(ConfigError, match=r"from 1 folder; received 2"):
         images_of(inputs, networks(data | {"images": "red"}, 2))
-    with pytest.raises(ConfigError, match=r"from 2 folders .*, received 1"):
+    with pytest.raises(ConfigError, match=r"from 2 folders; received 1"):
         images_of(find_inputs([tmp_path / "red"]), networks(data, 2))
 
 
@@ -140,6 +141,6 @@ def test_arrays_are_images_too() -> None:
     images = ArrayImages({"b": array, "a": array[:, :2]})
     assert images.ids == ("a", "b")
     assert images.size("b") == (2, 4)
-    assert np.array_equal(images.window("b", 1, 2, 1, 2), array[1:, 2:])
+    assert np.array_equal(images.window("b", Window(1, 2, 1, 2)), array[1:, 2:])
     assert images.only({"a"}).ids == ("a",)
     assert images.content("b") == array.tobytes()

@@ -4,10 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toolkit.config.data.data import SourceKeys
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import BINARY
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import find_negatives
-from toolkit.files.datasets.training_pool import Pool, make_pool
+from toolkit.files.datasets.training_pool import Pool, Sample, make_pool
 from toolkit.files.inspection.checking import check_training_data
 from toolkit.messages import Silent
 
@@ -16,7 +18,7 @@ FOLDS = np.array([1, 0, 2, 1])
 
 @pytest.fixture
 def pool(draw: Callable[..., Path], tmp_path: Path) -> Pool:
-    """Images `a` to `d` of 6×9 in three folds, `a` empty; as extra ones another `a`, and a negative `n`."""
+    """Images `a` to `d` of 6×9 in three folds, `a` empty; as extra images another `a`, and a negative `n`."""
     for folder, ids in (("main", "abcd"), ("more", "a")):
         for image_id in ids:
             draw(f"{folder}/images/{image_id}.png")
@@ -24,7 +26,8 @@ def pool(draw: Callable[..., Path], tmp_path: Path) -> Pool:
             draw(f"{folder}/masks/{image_id}.png", np.full((6, 9), not empty, np.uint8) * np.eye(6, 9, dtype=np.uint8))
     draw("negatives/n.png")
     main, more = (
-        find_training_data(tmp_path / name / "images", tmp_path / name / "masks") for name in ("main", "more")
+        find_source(SourceKeys(images=tmp_path / name / "images", masks=tmp_path / name / "masks"), BINARY, 3, "data")
+        for name in ("main", "more")
     )
     extra = [more, find_negatives(tmp_path / "negatives", BINARY, 3, "data.external_negatives")]
     checked = [(data, check_training_data(data, Silent(), extra=True)) for data in extra]
@@ -41,8 +44,8 @@ def test_samples_of_the_folds_come_first_and_extra_ones_after_them(pool: Pool, t
 
 
 @pytest.mark.parametrize("fold", [0, 1, 2])
-def test_extra_samples_are_trained_on_in_every_fold_and_judged_on_in_none(pool: Pool, fold: int) -> None:
-    training, validation = pool.training_part(fold), pool.validation_part(fold)
+def test_every_fold_trains_on_extra_samples_and_none_validates_on_them(pool: Pool, fold: int) -> None:
+    training, validation = pool.training_positions(fold), pool.validation_positions(fold)
     assert {4, 5} <= set(training)
     assert validation.tolist() == np.flatnonzero(fold == FOLDS).tolist()
     assert sorted([*training, *validation]) == list(range(6))
@@ -59,3 +62,15 @@ def test_a_sample_reads_its_own_files(pool: Pool) -> None:
     assert objects is not None
     assert not objects.any()
     assert second.objects() is None
+
+
+def test_windows_beyond_the_image_are_mirrored_alike_in_image_and_labels(pool: Pool) -> None:
+    whole = pool.samples[1]
+    shown = Sample(whole.source, whole.image_id, Window(-2, 6, 5, 6))
+    assert shown.size == (5, 6)
+    assert shown.image_size == (6, 9)
+    padded = np.pad(whole.labels(), 5, mode="symmetric")
+    assert np.array_equal(shown.labels(), padded[3:8, 11:17])
+    coloured = np.pad(whole.image(), ((5, 5), (5, 5), (0, 0)), mode="symmetric")
+    assert np.array_equal(shown.image(), coloured[3:8, 11:17])
+    assert shown.title == "b (rows from -2, columns from 6)"

@@ -27,7 +27,7 @@ loss: categorical_crossentropy
 
 @pytest.fixture
 def fitted(draw: Callable[..., Path], tmp_path: Path) -> Experiment:
-    """An experiment on one image of 2×3 and four channels, as `tk fit` leaves it."""
+    """A fitted experiment on one image of 2×3 with four channels."""
     draw("images/a.png", np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
     draw("masks/a.png", np.array([[0, 1, 2], [7, 9, 7]], np.uint8))
     experiment = Experiment(tmp_path / "experiments" / "exp")
@@ -38,7 +38,7 @@ def fitted(draw: Callable[..., Path], tmp_path: Path) -> Experiment:
     return experiment
 
 
-def test_truth_is_read_as_training_read_it(fitted: Experiment) -> None:
+def test_truth_is_read_like_the_training_data(fitted: Experiment) -> None:
     truth = truth_of(fitted, read_resolved(fitted))
     assert truth.classes.names == ("sky", "road", "car")
     assert truth.classes.activation == "softmax"
@@ -48,17 +48,15 @@ def test_truth_is_read_as_training_read_it(fitted: Experiment) -> None:
     assert truth.labelled.images.read("a").shape == (2, 3, 4)
 
 
-def test_a_configuration_that_was_edited_since_does_not_matter(fitted: Experiment) -> None:
+def test_later_edits_of_the_configuration_are_ignored(fitted: Experiment) -> None:
     before = truth_of(fitted, read_resolved(fitted))
     fitted.config.write_text(CONFIG.replace("mask_values: [0, [1, 2], 7]", "mask_values: [7, 1, 0]"))
     assert truth_of(fitted, read_resolved(fitted)) == before
 
 
-def test_masks_that_are_gone_or_no_longer_what_they_were_are_told(
-    fitted: Experiment, draw: Callable[..., Path]
-) -> None:
+def test_masks_that_are_missing_or_have_changed_are_reported(fitted: Experiment, draw: Callable[..., Path]) -> None:
     path = draw("masks/a.png", np.full((2, 3), 5, np.uint8))
-    with pytest.raises(DataError, match="a: its mask has pixel values that no class has: 5"):
+    with pytest.raises(DataError, match="a: the mask has pixel values that no class has: 5"):
         truth_of(fitted, read_resolved(fitted)).labelled.read_labels("a")
     path.unlink()
     path.parent.rmdir()

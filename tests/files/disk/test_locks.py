@@ -21,7 +21,7 @@ with locked(Path(sys.argv[1])):
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Starts another process that holds the lock until its input is closed."""
+    """Starts another process that holds the lock until its standard input is closed."""
     started = []
 
     def start() -> subprocess.Popen[str]:
@@ -38,7 +38,7 @@ def holder(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
         process.communicate()
 
 
-def test_a_second_process_is_told_until_the_first_ends(
+def test_a_second_process_is_refused_until_the_first_ends(
     tmp_path: Path, holder: Callable[[], subprocess.Popen[str]]
 ) -> None:
     process = holder()
@@ -67,14 +67,14 @@ def stopped_while_holding(path: Path) -> None:
         raise KeyboardInterrupt
 
 
-def test_an_error_lets_it_go(tmp_path: Path) -> None:
+def test_an_error_releases_the_lock(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         stopped_while_holding(tmp_path / ".lock")
     with locked(tmp_path / ".lock"):
         pass
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StorageError, match="taken"), locked(tmp_path / "taken" / ".lock"):
         pytest.fail("there can be no lock in a file")

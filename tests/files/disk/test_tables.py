@@ -12,13 +12,13 @@ def rows_of(path: Path) -> tuple[tuple[str, ...], ...]:
     return read_table(path, 2, "data.masks", DataError).rows
 
 
-def test_cells_stay_the_texts_they_are(tmp_path: Path) -> None:
+def test_cells_stay_text(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(format_table(("id", "text"), [(cell, cell) for cell in STRANGE]), newline="")
     assert rows_of(path) == tuple((cell, cell) for cell in STRANGE)
 
 
-def test_floats_come_back_to_the_last_digit(tmp_path: Path) -> None:
+def test_floats_keep_their_last_digit(tmp_path: Path) -> None:
     numbers = [0.1, 1 / 3, 1e-17, 123456789.123456789, 1.0]
     path = tmp_path / "a.csv"
     path.write_text(format_table(("id", "score"), [("a", number) for number in numbers]))
@@ -40,7 +40,7 @@ def test_tables_have_plain_newlines_and_no_numbering() -> None:
     ],
     ids=["plain", "byte order mark", "Windows newlines and a space", "quoted", "blank line and a short row"],
 )
-def test_the_same_table_however_it_was_saved(tmp_path: Path, content: bytes) -> None:
+def test_a_table_is_the_same_however_it_was_saved(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     table = read_table(tmp_path / "a.csv", 2, "data.masks", DataError)
     assert table.columns == ("id", "rle")
@@ -62,7 +62,7 @@ def test_the_same_table_however_it_was_saved(tmp_path: Path, content: bytes) -> 
     ],
     ids=["empty", "blank", "semicolons", "three columns", "a long row", "open quote", "Latin-1", "UTF-16", "zip"],
 )
-def test_what_is_no_such_table_is_told_with_key_and_path(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_table_is_reported_with_key_and_path(tmp_path: Path, content: bytes) -> None:
     for name in ("a.csv", "a.csv.zip", "a.csv.gz"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(FoldsError) as told:
@@ -71,14 +71,14 @@ def test_what_is_no_such_table_is_told_with_key_and_path(tmp_path: Path, content
         assert str(tmp_path / name) in told.value.message
 
 
-def test_a_file_that_is_not_there_or_is_a_folder_is_told_with_key_and_path(tmp_path: Path) -> None:
+def test_a_missing_file_or_a_folder_is_reported_with_key_and_path(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.csv", tmp_path):
         with pytest.raises(MissingFileError, match="the key") as told:
             read_table(path, 2, "the key", DataError)
         assert str(path) in told.value.message
 
 
-def test_any_number_of_columns_is_read_where_none_is_expected(tmp_path: Path) -> None:
+def test_any_number_of_columns_is_read_if_none_is_required(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     for columns in (("one",), ("one", "two", "three", "four")):
         path.write_text(format_table(columns, [columns, columns]))

@@ -33,7 +33,7 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["a.txt"]
 
 
-def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+def test_missing_folders_are_created(tmp_path: Path) -> None:
     write_text(tmp_path / "deep" / "down" / "a.txt", "new")
     assert (tmp_path / "deep" / "down" / "a.txt").read_text() == "new"
 
@@ -66,14 +66,14 @@ def test_a_block_that_fails_changes_nothing(tmp_path: Path, there_before: bool) 
     assert not there_before or path.read_text() == "old"
 
 
-def test_a_new_path_keeps_the_endings_of_the_name(tmp_path: Path) -> None:
+def test_a_new_path_keeps_the_extensions_of_the_name(tmp_path: Path) -> None:
     with new_path(tmp_path / "best.weights.h5") as temporary:
         assert temporary.name.endswith(".best.weights.h5")
         temporary.write_text("x")
     assert names_in(tmp_path) == ["best.weights.h5"]
 
 
-def test_a_full_disk_is_told_and_the_old_file_stays(
+def test_a_full_disk_is_reported_and_the_old_file_stays(
     tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
 ) -> None:
     path = tmp_path / "a.txt"
@@ -87,7 +87,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_disk_that_fails_late_is_told_and_the_old_file_stays(
+def test_a_disk_that_fails_late_is_reported_and_the_old_file_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     def refuse(*_: object) -> None:
@@ -102,33 +102,33 @@ def test_a_disk_that_fails_late_is_told_and_the_old_file_stays(
     assert names_in(tmp_path) == ["a.txt"]
 
 
-def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StorageError, match="taken"):
         write_text(tmp_path / "taken" / "deep" / "a.txt", "new")
 
 
-def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_json_is_read_back_as_written(tmp_path: Path) -> None:
     tree = {"é": [1, 0.1, 1 / 3, 1e-300, None, True], "nested": {"a": "×"}}
     write_json(tmp_path / "a.json", tree)
     assert read_json(tmp_path / "a.json") == tree
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_numbers_that_json_has_not_are_refused_before_anything_is_written(tmp_path: Path, number: float) -> None:
+def test_numbers_that_are_not_finite_are_refused_before_anything_is_written(tmp_path: Path, number: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"all": number})
     assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("content", [b"", b'{"all": 0.', b"\xff\xfe"])
-def test_damaged_json_is_told_with_its_path(tmp_path: Path, content: bytes) -> None:
+def test_damaged_json_is_reported_with_its_path(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(StorageError, match=r"a\.json is damaged"):
         read_json(tmp_path / "a.json")
 
 
-def test_json_has_null_for_numbers_that_do_not_exist(tmp_path: Path) -> None:
+def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
     numbers = [0.5, float("nan"), float("inf")]
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", numbers)

@@ -19,7 +19,7 @@ class Listening(Silent):
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """Experiments exp042 and b with a config.yaml, c with a config.json; a folder and a file that are none."""
+    """Experiments exp042 and b with a config.yaml, c with a config.json; a folder and a file that are none of them."""
     for name in ("exp042/config.yaml", "b/config.yaml", "c/config.json", "notes/ideas.txt", "README.md"):
         path = tmp_path / "experiments" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,22 +67,22 @@ def test_an_experiment_has_its_name_inside_its_own_folder_too(
     assert Workspace(Path()).find(given).name == "exp042"
 
 
-def test_an_experiment_may_lie_elsewhere(workspace: Workspace, tmp_path: Path) -> None:
+def test_an_experiment_may_be_elsewhere(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "config.yaml").write_text("{}")
     assert workspace.find("old").folder == tmp_path / "old"
 
 
 @pytest.mark.parametrize("given", ["exp043", "notes", "experiments", "experiments/exp042/folds.csv", "", "README.md"])
-def test_what_is_no_experiment_is_told_with_those_there_are(workspace: Workspace, given: str) -> None:
-    with pytest.raises(MissingFileError, match="experiments here: b, c, exp042") as told:
+def test_an_unknown_experiment_is_reported_with_the_existing_ones(workspace: Workspace, given: str) -> None:
+    with pytest.raises(MissingFileError, match="existing experiments: b, c, exp042") as told:
         workspace.find(given)
     assert repr(given) in told.value.message
 
 
-def test_without_any_experiment_there_is_none(tmp_path: Path) -> None:
+def test_without_experiments_an_unknown_one_is_reported(tmp_path: Path) -> None:
     assert Workspace(tmp_path).all() == []
-    with pytest.raises(MissingFileError, match="experiments here: none") as told:
+    with pytest.raises(MissingFileError, match="existing experiments: none") as told:
         Workspace(tmp_path).find("exp042")
     assert "tk new exp042" in told.value.advice
 
@@ -91,7 +91,7 @@ def test_experiments_are_the_folders_with_a_configuration_by_name(workspace: Wor
     assert [experiment.name for experiment in workspace.all()] == ["b", "c", "exp042"]
 
 
-def test_a_json_configuration_is_taken_unless_there_is_yaml(workspace: Workspace) -> None:
+def test_a_json_configuration_is_used_unless_there_is_yaml(workspace: Workspace) -> None:
     experiment = workspace.find("c")
     assert experiment.config.name == "config.json"
     assert workspace.find("experiments/c/config.json") == experiment
@@ -100,7 +100,7 @@ def test_a_json_configuration_is_taken_unless_there_is_yaml(workspace: Workspace
 
 
 @pytest.mark.parametrize("name", ["exp043", "exp042+b", "unet_0.5", "7", "notes", "x/", "experiments/x", "y" * 200])
-def test_a_new_experiment_lies_in_experiments(workspace: Workspace, name: str) -> None:
+def test_a_new_experiment_is_in_experiments(workspace: Workspace, name: str) -> None:
     experiment = workspace.new(name)
     assert experiment.folder.parent == workspace.experiments
     assert experiment.name == Path(name).name
@@ -113,10 +113,10 @@ def test_a_new_experiment_lies_in_experiments(workspace: Workspace, name: str) -
         *(".", "", ".x", "-x", "+x", "a b", "é", "a\nb", "a:b", "y" * 201),
     ],
 )
-def test_a_name_that_escapes_the_folder_or_cannot_be_one_is_refused(workspace: Workspace, name: str) -> None:
+def test_a_name_that_escapes_the_folder_or_is_not_valid_is_refused(workspace: Workspace, name: str) -> None:
     name = name.format(root=workspace.root)
     for place in (workspace.new, workspace.place):
-        with pytest.raises(ConfigError, match="cannot be the name of an experiment") as told:
+        with pytest.raises(ConfigError, match="is not valid as the name of an experiment") as told:
             place(name)
         assert repr(name) in told.value.message
 
@@ -126,8 +126,8 @@ def test_an_absolute_path_to_the_folder_of_experiments_is_a_name(workspace: Work
 
 
 @pytest.mark.parametrize("name", ["exp042", "c", "experiments/b"])
-def test_a_place_that_is_taken_is_refused(workspace: Workspace, name: str) -> None:
-    with pytest.raises(ConfigError, match="is there already") as told:
+def test_an_existing_experiment_is_not_replaced(workspace: Workspace, name: str) -> None:
+    with pytest.raises(ConfigError, match="already exists") as told:
         workspace.new(name)
     assert "config." in told.value.advice
     assert workspace.place(name) == workspace.find(name)
@@ -141,17 +141,17 @@ def test_the_last_finished_is_the_one_whose_score_is_newest(workspace: Workspace
     finish(second, at=3_000)
     progress = Listening()
     assert workspace.find_or_last(None, progress) == second
-    assert progress.said == ["taking c, which was finished last"]
+    assert progress.said == ["using c, the most recently finished experiment"]
     assert workspace.find_or_last("exp042", progress).name == "exp042"
 
 
-def test_where_nothing_is_finished_the_next_command_is_told(workspace: Workspace) -> None:
+def test_without_a_finished_experiment_the_next_command_is_reported(workspace: Workspace) -> None:
     with pytest.raises(MissingFileError, match=r"no experiment in .* is finished") as told:
         workspace.last_finished()
     assert "tk fit" in told.value.advice
 
 
-def test_a_stage_is_complete_when_its_state_says_so_and_its_weights_are_there(tmp_path: Path) -> None:
+def test_a_stage_is_complete_if_its_state_says_so_and_its_weights_exist(tmp_path: Path) -> None:
     stage = Experiment(tmp_path).stage(1, 0)
     assert stage.folder == tmp_path / "fold1" / "stage0"
     assert not stage.is_complete()
@@ -171,7 +171,7 @@ def test_every_set_of_views_has_its_own_predictions(tmp_path: Path) -> None:
     assert [folder.name for folder in same] == ["oof-hflip_scales=0.5,1"]
 
 
-def test_results_are_forgotten_and_what_a_person_wrote_is_kept(workspace: Workspace) -> None:
+def test_results_are_deleted_and_the_users_files_are_kept(workspace: Workspace) -> None:
     experiment = workspace.find("exp042")
     kept = [experiment.config, experiment.folds, experiment.folder / "plugins.py"]
     kept += [experiment.folder / "folds drawn by hand" / "folds.csv"]
@@ -187,7 +187,7 @@ def test_results_are_forgotten_and_what_a_person_wrote_is_kept(workspace: Worksp
     assert sorted(path for path in experiment.folder.rglob("*") if path.is_file()) == sorted(kept)
 
 
-def test_what_only_an_unfinished_stage_needs_can_be_deleted(tmp_path: Path) -> None:
+def test_files_that_only_an_unfinished_stage_needs_can_be_deleted(tmp_path: Path) -> None:
     stage = Experiment(tmp_path / "exp").stage(0, 1)
     kept = [stage.best_weights, stage.history, stage.state, stage.snapshot(3), stage.negative_weights]
     for path in (*kept, stage.last, stage.candidate(2), stage.candidate(0).with_name(".17.epoch0000.weights.h5")):

@@ -17,7 +17,7 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_folds_come_back_in_the_order_that_is_asked_for(table: Path) -> None:
+def test_folds_are_read_in_the_requested_order(table: Path) -> None:
     folds = read_fold_table(table, IDS, 2).folds
     assert folds.dtype == np.int64
     assert folds.tolist() == [1, 0, 1, 0]
@@ -25,7 +25,7 @@ def test_folds_come_back_in_the_order_that_is_asked_for(table: Path) -> None:
     assert read_folds(table, ("a", "NA", "1.2.276.0", "007")).tolist() == [0, 1, 0, 1]
 
 
-def test_a_table_that_went_through_a_spreadsheet_is_the_same(table: Path) -> None:
+def test_a_table_saved_by_a_spreadsheet_is_the_same(table: Path) -> None:
     table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes().replace(b"\n", b"\r\n"))
     assert read_folds(table, IDS).tolist() == [1, 0, 1, 0]
 
@@ -34,9 +34,9 @@ def test_a_table_that_went_through_a_spreadsheet_is_the_same(table: Path) -> Non
     ("rows", "words"),
     [
         ("NA,1\na,0\n007,1\n", r"1 images have no fold \(1\.2\.276\.0\)"),
-        ("NA,1\na,0\n007,1\n1.2.276.0,0\nb,1\n", r"1 of its images are not there \(b\)"),
-        ("NA,1\na,0\n7,1\n1.2.276.0,0\n", r"no fold \(007\).*not there \(7\)"),
-        ("NA,1\na,0\n007,1\n1.2.276.0,0\na,0\n", "'a' stands twice"),
+        ("NA,1\na,0\n007,1\n1.2.276.0,0\nb,1\n", r"1 images in the file do not exist \(b\)"),
+        ("NA,1\na,0\n7,1\n1.2.276.0,0\n", r"no fold \(007\).*do not exist \(7\)"),
+        ("NA,1\na,0\n007,1\n1.2.276.0,0\na,0\n", "'a' occurs twice"),
         ("NA,1\na,zero\n007,1\n1.2.276.0,0\n", "'a' has fold 'zero'"),
         ("NA,1\na,0.0\n007,1\n1.2.276.0,0\n", r"'a' has fold '0\.0'"),
         ("NA,1\na,-1\n007,1\n1.2.276.0,0\n", "'a' has fold '-1'"),
@@ -47,7 +47,7 @@ def test_a_table_that_went_through_a_spreadsheet_is_the_same(table: Path) -> Non
     ],
     ids=["missing", "unknown", "renamed", "twice", "word", "decimal", "negative", "empty", "gap", "from 1", "no rows"],
 )
-def test_what_does_not_fit_the_data_is_told_with_the_way_out(table: Path, rows: str, words: str) -> None:
+def test_a_table_that_does_not_fit_the_data_is_reported_with_advice(table: Path, rows: str, words: str) -> None:
     table.write_text(f"image_id,fold\n{rows}")
     with pytest.raises(FoldsError, match=words) as told:
         read_folds(table, IDS)
@@ -55,13 +55,13 @@ def test_what_does_not_fit_the_data_is_told_with_the_way_out(table: Path, rows: 
     assert f"tk fit {table.parent} --restart" in told.value.advice
 
 
-def test_another_count_of_folds_is_refused(table: Path) -> None:
+def test_a_wrong_number_of_folds_is_refused(table: Path) -> None:
     with pytest.raises(FoldsError, match="expected the folds 0 to 4, received 0, 1") as told:
         read_fold_table(table, IDS, 5)
     assert "folds_count" in told.value.advice
 
 
-def test_a_file_that_is_no_table_of_folds_is_refused(table: Path) -> None:
+def test_a_file_that_is_not_a_table_of_folds_is_refused(table: Path) -> None:
     table.write_text("NA;1\na;0\n")
     with pytest.raises(FoldsError, match="expected the columns image_id and fold, received NA;1"):
         read_folds(table, IDS)
@@ -70,7 +70,7 @@ def test_a_file_that_is_no_table_of_folds_is_refused(table: Path) -> None:
         read_folds(table, IDS)
 
 
-def test_words_and_groups_come_back(tmp_path: Path) -> None:
+def test_words_and_groups_are_read_back(tmp_path: Path) -> None:
     path = tmp_path / "folds.csv"
     write_folds(path, IDS, np.array([1, TRAIN, 0, HOLDOUT]), ["x", "NA", "x", ""])
     assert path.read_text() == "image_id,fold,group\nNA,1,x\na,train,NA\n007,0,x\n1.2.276.0,holdout,\n"
@@ -81,29 +81,29 @@ def test_words_and_groups_come_back(tmp_path: Path) -> None:
     assert (table.holdout.ids, table.holdout.groups) == (("1.2.276.0",), ("",))
 
 
-def test_without_ids_the_table_has_those_of_the_file(table: Path) -> None:
+def test_without_ids_the_ids_of_the_file_are_used(table: Path) -> None:
     assert read_fold_table(table).ids == tuple(sorted(IDS))
 
 
-def test_a_single_fold_leaves_images_to_train_on(table: Path) -> None:
+def test_a_single_fold_must_leave_images_for_training(table: Path) -> None:
     write_folds(table, IDS, np.array([0, TRAIN, TRAIN, HOLDOUT]))
     assert read_fold_table(table, IDS, 1).folds_count == 1
     with pytest.raises(FoldsError, match="expected the folds 0 to 4, received 0"):
         read_fold_table(table, IDS, 5)
     write_folds(table, IDS, np.array([0, 0, 0, HOLDOUT]))
-    with pytest.raises(FoldsError, match="fold 0 holds out all images"):
+    with pytest.raises(FoldsError, match="the only fold holds out all images"):
         read_fold_table(table, IDS, 1)
     write_folds(table, IDS, np.array([TRAIN, TRAIN, HOLDOUT, HOLDOUT]))
     with pytest.raises(FoldsError, match="expected fold 0 alone, received none"):
         read_fold_table(table, IDS, 1)
 
 
-def test_several_folds_are_the_parts_that_are_judged() -> None:
+def test_the_parts_for_nested_scores_are_the_folds() -> None:
     table = FoldTable(IDS, np.array([1, HOLDOUT, 0, TRAIN]))
     assert table.parts("tk tune").tolist() == [1, 0]
 
 
-def test_a_single_fold_is_judged_in_random_parts_that_divide_no_group() -> None:
+def test_a_single_fold_is_divided_into_random_parts_that_keep_groups_together() -> None:
     ids = tuple(f"{number:02}" for number in range(40))
     folds = np.array([0] * 30 + [TRAIN] * 10)
     assert np.bincount(FoldTable(ids, folds).parts("tk tune")).tolist() == [6] * 5
@@ -113,9 +113,9 @@ def test_a_single_fold_is_judged_in_random_parts_that_divide_no_group() -> None:
     assert all(len(set(parts[start : start + 3])) == 1 for start in range(0, 30, 3))
 
 
-def test_a_single_group_cannot_be_judged_by_others() -> None:
+def test_a_single_group_cannot_be_divided() -> None:
     table = FoldTable(IDS, np.array([0, 0, TRAIN, TRAIN]), ("p", "p", "q", "q"))
-    with pytest.raises(FoldsError, match=r"tk tune needs several images or groups.*there is only p"):
+    with pytest.raises(FoldsError, match=r"tk tune chooses on some images or groups.*there is only p"):
         table.parts("tk tune")
 
 
@@ -125,7 +125,7 @@ def test_groups_in_several_folds_are_found() -> None:
     assert table.straddling(np.array([0, 1, 2, 3])) == []
 
 
-def test_a_file_that_is_given_may_have_more_columns_in_any_order(tmp_path: Path) -> None:
+def test_a_given_file_may_have_more_columns_in_any_order(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("fold,depth,image_id\n0,3,a\n1,,NA\nholdout,1,007\ntrain,1,1.2.276.0\n")
     table = read_given_folds(path, "folds", IDS, 2)
@@ -135,16 +135,16 @@ def test_a_file_that_is_given_may_have_more_columns_in_any_order(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("image,fold\na,0\n", "there is no column image_id; there are image, fold"),
-        ("id;fold\na;0\n", "no column image_id and no column fold"),
+        ("image,fold\na,0\n", "missing column image_id; received image, fold"),
+        ("id;fold\na;0\n", "missing column image_id and fold"),
         ("image_id,fold\nNA,0\na,1\n007,test\n1.2.276.0,0\n", r"mine\.csv:4: image '007' has fold 'test'"),
         ("image_id,fold\nNA,0\na,1\n007,0\n1.2.276.0,10000000000000000000000\n", "has fold '1000"),
-        ("image_id,fold,fold\nNA,0,1\na,1,1\n007,0,1\n1.2.276.0,1,0\n", "several columns fold"),
+        ("image_id,fold,fold\nNA,0,1\na,1,1\n007,0,1\n1.2.276.0,1,0\n", "column fold occurs several times"),
         ("image_id,fold\nNA,0\na,1\n007,0\n1.2.276.0,2\n", "expected the folds 0 to 1, received 0, 1, 2"),
-        ("image_id,fold\nNA.png,0\na,1\n007,0\n1.2.276.0,1\n", r"no fold \(NA\).*not there \(NA\.png\)"),
+        ("image_id,fold\nNA.png,0\na,1\n007,0\n1.2.276.0,1\n", r"no fold \(NA\).*do not exist \(NA\.png\)"),
     ],
 )
-def test_what_is_wrong_with_a_given_file_is_told(tmp_path: Path, text: str, words: str) -> None:
+def test_invalid_given_files_are_reported(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(text)
     with pytest.raises(FoldsError, match=words) as told:

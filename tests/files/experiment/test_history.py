@@ -18,7 +18,7 @@ def test_a_stage_that_has_not_begun_has_no_history(tmp_path: Path) -> None:
     assert read_history(StageFolder(tmp_path)) == []
 
 
-def test_a_score_that_does_not_exist_stays_one(tmp_path: Path) -> None:
+def test_a_missing_score_stays_missing(tmp_path: Path) -> None:
     folder = StageFolder(tmp_path)
     write_history(folder, [Epoch(0, 1e-3, 0.1, 0.2, {"dice(empty=skip)": math.nan, "iou": 0.5}, 7, 1.25)])
     (epoch,) = read_history(folder)

@@ -18,7 +18,7 @@ KEY = "config.yaml:7: stages.0.initial_weights"
 
 @pytest.fixture
 def new(tmp_path: Path) -> Experiment:
-    """An experiment that has only a configuration."""
+    """An experiment with only a configuration."""
     return experiment_of(tmp_path, "new")
 
 
@@ -54,11 +54,11 @@ def check(
     return check_initial_weights(experiment, value, KEY, ids=ids, folds=folds, wanted=range(2), num_seeds=num_seeds)
 
 
-def test_a_stage_starts_from_the_one_before_unless_it_says_otherwise(new: Experiment) -> None:
+def test_a_stage_starts_from_the_previous_one_by_default(new: Experiment) -> None:
     assert initial_weights_path(new, None, 0, 0) is None
 
 
-def test_a_file_is_the_same_for_all_folds_and_known_by_its_content(new: Experiment, tmp_path: Path) -> None:
+def test_a_file_is_the_same_for_all_folds_and_has_the_digest_of_its_content(new: Experiment, tmp_path: Path) -> None:
     path = tmp_path / "start.h5"
     with pytest.raises(MissingFileError, match=f"{KEY}: there is no file {path}"):
         check(new, str(path))
@@ -77,7 +77,7 @@ def test_an_experiment_means_the_same_folds_best_weights_of_its_last_stage(new: 
         assert initial_weights_path(new, "other:stage0", fold, 0) == other.stage(fold, 0).best_weights
 
 
-def test_a_further_seed_takes_the_others_of_that_seed_where_there_are_some(new: Experiment, other: Experiment) -> None:
+def test_a_further_seed_starts_from_weights_of_that_seed_if_they_exist(new: Experiment, other: Experiment) -> None:
     further = finish(other, 0, 1, repeat=1)
     assert initial_weights_path(new, "other", 0, 1) == further
     assert initial_weights_path(new, "other", 1, 1) == other.stage(1, 1).best_weights
@@ -85,7 +85,7 @@ def test_a_further_seed_takes_the_others_of_that_seed_where_there_are_some(new: 
     assert initial_weights_path(new, "other", 0, 1) == other.stage(0, 1).best_weights
 
 
-def test_the_digest_knows_the_weights_of_every_fold(new: Experiment, other: Experiment) -> None:
+def test_the_digest_covers_the_weights_of_every_fold(new: Experiment, other: Experiment) -> None:
     digests = [check(new, "other"), check(new, "other:stage0")]
     for fold in (0, 1):
         other.stage(fold, 1).best_weights.write_text("trained again")
@@ -93,7 +93,7 @@ def test_the_digest_knows_the_weights_of_every_fold(new: Experiment, other: Expe
     assert len(set(digests)) == 4
 
 
-def test_the_digest_knows_exactly_the_weights_that_the_repeats_start_from(new: Experiment, other: Experiment) -> None:
+def test_the_digest_covers_exactly_the_weights_that_the_seeds_start_from(new: Experiment, other: Experiment) -> None:
     def of_seeds() -> list[str]:
         return [check(new, "other", num_seeds=count) for count in (1, 2, 3)]
 
@@ -112,7 +112,7 @@ def test_the_digest_knows_exactly_the_weights_that_the_repeats_start_from(new: E
     assert [ours == theirs for ours, theirs in zip(of_seeds(), found, strict=True)] == [True, False, False]
 
 
-def test_weights_of_one_fold_would_be_a_leak(new: Experiment, other: Experiment, tmp_path: Path) -> None:
+def test_weights_of_one_fold_are_refused_as_a_leak(new: Experiment, other: Experiment, tmp_path: Path) -> None:
     seeded = finish(other, 1, 0, repeat=1)
     link = tmp_path / "link.h5"
     link.symlink_to(seeded)
@@ -126,8 +126,8 @@ def test_weights_of_one_fold_would_be_a_leak(new: Experiment, other: Experiment,
     for path, fold in cases:
         with pytest.raises(FoldsError) as told:
             check(new, str(path))
-        assert told.value.message.startswith(f"{KEY}: {path} was trained in fold{fold} of other: it has seen")
-        assert "initial_weights: other;" in told.value.advice
+        assert told.value.message.startswith(f"{KEY}: {path} was trained in fold{fold} of other, on images that")
+        assert "initial_weights: other in" in told.value.advice
     with pytest.raises(FoldsError, match="fold0 of new"):
         refuse_fold_weights(inside, "encoder_weights")
     other.folds.unlink()
@@ -135,7 +135,7 @@ def test_weights_of_one_fold_would_be_a_leak(new: Experiment, other: Experiment,
         check(new, str(seeded))
 
 
-def test_files_outside_the_folds_of_experiments_are_no_leak(new: Experiment, other: Experiment, tmp_path: Path) -> None:
+def test_weights_outside_of_folds_are_accepted(new: Experiment, other: Experiment, tmp_path: Path) -> None:
     for folder in (other.folder, other.folder / "folder1", tmp_path / "fold0" / "stage0"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "best.weights.h5").write_text("weights")
@@ -144,25 +144,25 @@ def test_files_outside_the_folds_of_experiments_are_no_leak(new: Experiment, oth
 
 def test_an_ensemble_has_no_weights(new: Experiment, other: Experiment, tmp_path: Path) -> None:
     ensemble = experiment_of(tmp_path, "a+b")
-    ensemble.config.write_text("members: [other, new]\n")
+    ensemble.config.write_text("members: [other, new]\nweights: [1, 1]\nprimary_metric: dice\n")
     write_folds(ensemble.folds, IDS, FOLDS)
     write_resolved(ensemble, Resolved({"members": ("other", "new")}, {}, "float32", {}))
     for value in ("a+b", "a+b:stage0"):
-        with pytest.raises(ConfigError, match=rf"{KEY}: a\+b is an ensemble: it has no weights"):
+        with pytest.raises(ConfigError, match=rf"{KEY}: a\+b is an ensemble, which has no weights"):
             check(new, value)
 
 
-def test_a_stage_that_is_not_there_is_told_with_those_that_are(new: Experiment, other: Experiment) -> None:
-    with pytest.raises(ConfigError, match=f"{KEY}: other has no stage 2; it has stage0, stage1"):
+def test_an_unknown_stage_is_reported_with_the_existing_ones(new: Experiment, other: Experiment) -> None:
+    with pytest.raises(ConfigError, match=f"{KEY}: other: there is no stage 2; choose from 0 to 1"):
         check(new, "other:stage2")
 
 
-def test_an_experiment_that_is_not_there_is_told(new: Experiment, other: Experiment) -> None:
+def test_an_unknown_experiment_is_reported(new: Experiment, other: Experiment) -> None:
     with pytest.raises(MissingFileError, match=f"{KEY}: there is no experiment 'othr'"):
         check(new, "othr")
 
 
-def test_an_experiment_that_is_not_finished_is_told_with_what_to_run(new: Experiment, other: Experiment) -> None:
+def test_an_unfinished_experiment_is_reported_with_the_next_command(new: Experiment, other: Experiment) -> None:
     write_json(other.stage(1, 1).state, {"complete": False})
     check(new, "other:stage0")
     with pytest.raises(NotReadyError, match="other is not finished for fold 1") as told:
@@ -173,7 +173,7 @@ def test_an_experiment_that_is_not_finished_is_told_with_what_to_run(new: Experi
         check(new, "other")
 
 
-def test_a_last_stage_that_was_not_begun_is_not_replaced_by_the_one_before(new: Experiment, other: Experiment) -> None:
+def test_a_last_stage_without_training_is_not_replaced_by_the_previous_one(new: Experiment, other: Experiment) -> None:
     for fold in (0, 1):
         for path in (other.stage(fold, 1).state, other.stage(fold, 1).best_weights):
             path.unlink()
@@ -182,8 +182,8 @@ def test_a_last_stage_that_was_not_begun_is_not_replaced_by_the_one_before(new: 
         check(new, "other")
 
 
-def test_other_folds_would_be_a_leak(new: Experiment, other: Experiment) -> None:
-    with pytest.raises(FoldsError, match="other has other folds: its weights have seen images") as told:
+def test_weights_of_other_folds_are_refused_as_a_leak(new: Experiment, other: Experiment) -> None:
+    with pytest.raises(FoldsError, match="other has other folds: its weights were trained on images") as told:
         check(new, "other", np.array([1, 0, 1, 0]))
     assert "folds: ../other/folds.csv" in told.value.advice
     with pytest.raises(FoldsError, match=f"{KEY}: other was trained on other images"):

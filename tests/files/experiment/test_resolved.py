@@ -34,32 +34,32 @@ def fitted(tmp_path: Path) -> Experiment:
     return experiment
 
 
-def test_what_was_run_comes_back(fitted: Experiment) -> None:
+def test_the_record_is_read_back_as_written(fitted: Experiment) -> None:
     resolved = read_resolved(fitted)
     assert resolved == Resolved(CONFIG, DIGESTS, "float32", VERSIONS)
     assert resolved.primary_metric == MetricSpec("salt_map")
     assert changed_keys(CONFIG, resolved.config) == []
 
 
-def test_the_file_tells_its_versions_and_what_to_edit(fitted: Experiment) -> None:
+def test_the_file_has_versions_and_names_the_file_to_edit(fitted: Experiment) -> None:
     text = fitted.resolved.read_text()
-    assert text.startswith("# What was run in exp042")
+    assert text.startswith("# What exp042 was run with")
     assert "config.yaml" in text.splitlines()[0]
     for package, number in VERSIONS.items():
         assert f"{package}: {number}" in text
 
 
-def test_versions_are_those_of_what_results_depend_on() -> None:
+def test_versions_include_the_packages_that_affect_results() -> None:
     assert {"python", "tensorflow", "numpy", "segmentation-toolkit"} <= set(versions())
 
 
-def test_what_was_never_run_is_told_with_the_next_command(tmp_path: Path) -> None:
+def test_an_experiment_that_was_not_run_is_reported_with_the_next_command(tmp_path: Path) -> None:
     with pytest.raises(NotReadyError, match="has not been fitted yet") as told:
         read_resolved(Experiment(tmp_path / "exp042"))
     assert told.value.advice == "Run: tk fit exp042"
 
 
-def test_a_damaged_file_is_told(fitted: Experiment) -> None:
+def test_a_damaged_file_is_reported(fitted: Experiment) -> None:
     fitted.resolved.write_text("config: {}\ndigests: {}\n")
     with pytest.raises(StorageError, match=r"resolved\.yaml is damaged: 'precision' is missing"):
         read_resolved(fitted)
@@ -100,16 +100,18 @@ def test_absolute_paths_stay(fitted: Experiment, tmp_path: Path) -> None:
     [
         ({"lr": 1}, {"lr": 1}, []),
         ({"lr": 1}, {"lr": 2}, ["lr: 1 → 2"]),
-        ({"b": 1, "a": 1}, {"a": 2, "b": 2}, ["a: 1 → 2", "b: 1 → 2"]),
-        ({"data": {"images": "x", "masks": "y"}}, {"data": {"images": "x", "masks": "z"}}, ["data.masks: 'y' → 'z'"]),
+        ({"b": 1, "a": 1}, {"a": 2, "b": 2}, ["b: 1 → 2", "a: 1 → 2"]),
+        ({"data": {"images": "x", "masks": "y"}}, {"data": {"images": "x", "masks": "z"}}, ["data.masks: y → z"]),
         ({"stages": [{"lr": 1}, {"lr": 2}]}, {"stages": ({"lr": 1}, {"lr": 3})}, ["stages.1.lr: 2 → 3"]),
         ({"shape": [1, 2]}, {"shape": (1, 2)}, []),
-        ({"stages": [1]}, {"stages": [1, 2]}, ["stages: [1] → [1, 2]"]),
-        ({}, {"seed": 1}, ["seed: None → 1"]),
-        ({"seed": 1}, {}, ["seed: 1 → None"]),
-        ({"augmentation": {"HorizontalFlip": 0.5}}, {"augmentation": {}}, ["augmentation.HorizontalFlip: 0.5 → None"]),
+        ({"stages": [1]}, {"stages": [1, 2]}, ["stages.1: – → 2"]),
+        ({}, {"seed": 1}, ["seed: – → 1"]),
+        ({"seed": 1}, {}, ["seed: 1 → –"]),
+        ({"augmentation": {"HorizontalFlip": 0.5}}, {"augmentation": {}}, ["augmentation.HorizontalFlip: 0.5 → –"]),
         ({"augmentation": {}}, {"augmentation": []}, ["augmentation: {} → []"]),
-        ({"lr": 1}, {"lr": "1"}, ["lr: 1 → '1'"]),
+        ({"lr": None}, {}, []),
+        ({"seed": None}, {"seed": 1}, ["seed: null → 1"]),
+        ({"data": {"b": 1, "a": 1}}, {"data": {"a": 1, "b": 1}}, []),
     ],
 )  # fmt: skip
 def test_every_key_that_differs_is_named(before: dict[str, Any], after: dict[str, Any], changes: list[str]) -> None:

@@ -41,13 +41,13 @@ def tuned_of(experiment: Experiment, **changes: object) -> TunedRecipe:
     return replace(tuned, **changes)
 
 
-def test_what_is_written_is_read_again(experiment: Experiment) -> None:
+def test_a_recipe_is_read_back_as_written(experiment: Experiment) -> None:
     tuned = tuned_of(experiment, test_predictions=predict(experiment, "test", "first"))
     write_tuned(experiment, tuned)
     assert read_tuned(experiment, 2, "sigmoid") == replace(tuned, nested=None)  # JSON has no NaN
 
 
-def test_without_a_file_the_command_that_makes_it_is_told(experiment: Experiment) -> None:
+def test_a_missing_file_is_reported_with_the_command_that_creates_it(experiment: Experiment) -> None:
     with pytest.raises(NotReadyError, match="Run: tk tune exp042"):
         read_tuned(experiment, 1, "sigmoid")
 
@@ -79,7 +79,7 @@ def test_test_predictions_matter_only_to_a_recipe_that_was_made_for_them(experim
         (lambda tree: tree["recipe"].update(classes=[{}, {}, {}]), "3 classes"),
     ],
 )
-def test_damage_is_told(experiment: Experiment, change: object, words: str) -> None:
+def test_damage_is_reported(experiment: Experiment, change: object, words: str) -> None:
     write_tuned(experiment, tuned_of(experiment))
     tree = json.loads(experiment.tuned.read_text())
     change(tree)
@@ -90,7 +90,7 @@ def test_damage_is_told(experiment: Experiment, change: object, words: str) -> N
 
 
 @pytest.mark.parametrize("content", ["[]", "3", "{"])
-def test_what_is_no_map_is_told(experiment: Experiment, content: str) -> None:
+def test_a_file_that_is_not_an_object_is_reported(experiment: Experiment, content: str) -> None:
     experiment.folder.mkdir()
     experiment.tuned.write_text(content)
     with pytest.raises(StorageError, match=r"tuned.json is damaged"):

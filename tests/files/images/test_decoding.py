@@ -30,7 +30,7 @@ def png_that_claims(height: int, width: int) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "A.PNG", "a.tiff"])
-def test_colour_without_loss_comes_back_as_rgb(draw: Draw, name: str) -> None:
+def test_lossless_colours_are_read_as_rgb(draw: Draw, name: str) -> None:
     image = read_image(draw(name, COLOUR))
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, COLOUR)
@@ -68,11 +68,11 @@ def test_sixteen_bits_keep_the_upper_eight(tmp_path: Path) -> None:
     for name in ("a.png", "a.tif"):
         cv2.imwrite(str(tmp_path / name), grey)
         np.testing.assert_array_equal(read_image(tmp_path / name), np.dstack([upper] * 3))
-        cv2.imwrite(str(tmp_path / name), colour[:, :, ::-1])  # OpenCV takes the channels backwards
+        cv2.imwrite(str(tmp_path / name), colour[:, :, ::-1])  # OpenCV expects the channels in reverse order
         np.testing.assert_array_equal(read_image(tmp_path / name), np.dstack([upper, upper[::-1], 255 - upper]))
 
 
-def test_jpeg_is_near(tmp_path: Path) -> None:
+def test_jpeg_is_nearly_equal(tmp_path: Path) -> None:
     smooth = np.dstack([np.full((16, 24), level, np.uint8) for level in (200, 100, 30)])
     Image.fromarray(smooth).save(tmp_path / "colour.jpg", quality=95)
     Image.fromarray(smooth[:, :, 0]).save(tmp_path / "grey.JPEG", quality=95)
@@ -99,7 +99,7 @@ def test_an_orientation_tag_is_not_applied(tmp_path: Path, orientation: int) -> 
         assert read_size(tmp_path / name) == (16, 32)
 
 
-def test_a_tiff_that_decoders_would_turn_is_refused(tmp_path: Path) -> None:
+def test_a_tiff_with_an_orientation_tag_is_refused(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(GREY).save(tmp_path / "a.tif", exif=exif)
@@ -132,19 +132,19 @@ def test_a_damaged_byte_in_a_png_is_refused(draw: Draw) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.bmp"])
-def test_what_is_no_image_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_an_image_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("<html>Please log in</html>")
     for read in (read_image, read_mask_values, read_size):
         with pytest.raises(UnreadableImageError, match="not an image"):
             read(tmp_path / name)
 
 
-def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImageError, match="No such file"):
         read_image(tmp_path / "a.png")
 
 
-def test_numbers_that_are_no_levels_are_refused(tmp_path: Path) -> None:
+def test_unsupported_pixel_types_are_refused(tmp_path: Path) -> None:
     half = np.full((2, 3), 0.5, np.float32)
     for pixels in (half, np.dstack([half] * 3)):
         cv2.imwrite(str(tmp_path / "a.tif"), pixels)
@@ -165,7 +165,7 @@ def test_images_from_microscopes_are_not_too_large(tmp_path: Path) -> None:
     assert read_size(tmp_path / "a.png") == (20000, 20000)
 
 
-def test_an_unreadable_image_is_an_error_of_the_data_that_says_what_to_do(tmp_path: Path) -> None:
+def test_an_unreadable_image_is_a_data_error_with_advice(tmp_path: Path) -> None:
     with pytest.raises(DataError) as told:
         read_image(tmp_path / "a.png")
     assert told.value.advice
@@ -196,18 +196,18 @@ MASK = np.array([[0, 1, 1], [0, 0, 1]], np.uint8)
     ],
     ids=["0/255", "0/1", "0/3", "1 bit", "0/65535", "16 bits 0/1", "RGB", "RGBA", "LA", "RGBA with no opacity"],
 )
-def test_foreground_is_every_value_above_0_but_alpha(draw: Draw, pixels: np.ndarray) -> None:
+def test_foreground_is_every_value_above_0_except_alpha(draw: Draw, pixels: np.ndarray) -> None:
     np.testing.assert_array_equal(BINARY.labels(read_mask_values(draw("a.png", pixels))), MASK > 0)
 
 
-def test_in_a_palette_mask_the_index_counts_and_not_the_colour(tmp_path: Path) -> None:
+def test_the_values_of_a_palette_mask_are_its_indices(tmp_path: Path) -> None:
     image = Image.fromarray(MASK, "P")
     image.putpalette(bytes([255, 255, 255, 0, 0, 0]))
     image.save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_mask_values(tmp_path / "a.png"), MASK)
 
 
-def test_sixteen_bit_and_eight_bit_masks_of_one_folder_are_read_alike(draw: Draw) -> None:
+def test_16_bit_and_8_bit_masks_of_one_folder_are_read_alike(draw: Draw) -> None:
     positive = BINARY.labels(read_mask_values(draw("positive.png", MASK * np.uint16(65535))))
     empty = BINARY.labels(read_mask_values(draw("empty.png", MASK * np.uint8(0))))
     assert positive.sum() == 3

@@ -1,3 +1,5 @@
+"""Covers toolkit/files/images/image_files.py and window_reading.py."""
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
 from toolkit.files.images import decoding as images_module
 from toolkit.files.images import image_files
@@ -20,7 +23,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture
 def folders(draw: Draw, tmp_path: Path) -> list[Path]:
-    """A folder of colours, one of grey, and one of 16 bits, with two images each."""
+    """A folder of colour images, one of grey and one of 16-bit images, with two images each."""
     for name in ("a", "b"):
         draw(f"colour/{name}.png", RNG.integers(0, 256, (20, 30, 3), np.uint8))
         draw(f"grey/{name}.png", RNG.integers(0, 256, (20, 30), np.uint8))
@@ -37,7 +40,7 @@ def test_channels_come_from_several_folders_in_their_order(folders: list[Path]) 
     parts = [find_image_files([folder], "", channels, ranges=((0, 4095),)) for folder, channels in pairs]
     expected = np.concatenate([part.read("a") for part in parts], axis=2)
     np.testing.assert_array_equal(images.read("a"), expected)
-    np.testing.assert_array_equal(images.window("a", 3, 4, 15, 16), expected[3:18, 4:20])
+    np.testing.assert_array_equal(images.window("a", Window(3, 4, 15, 16)), expected[3:18, 4:20])
     assert images.stored("a").shape == (20, 30, 5)
     assert images.only({"b"}).ids == ("b",)
     assert images.content("a") != images.content("b")
@@ -48,7 +51,7 @@ def test_each_channel_of_several_folders_may_have_a_range(folders: list[Path]) -
     images = find_image_files(folders, "data.images", 5, ranges=ranges)
     single = find_image_files(folders[2:], "data.images", 1, ranges=((0, 2000),))
     np.testing.assert_array_equal(images.read("a")[..., 4], single.read("a")[..., 0])
-    np.testing.assert_array_equal(images.window("a", 1, 2, 5, 6)[..., 4], single.read("a")[1:6, 2:8, 0])
+    np.testing.assert_array_equal(images.window("a", Window(1, 2, 5, 6))[..., 4], single.read("a")[1:6, 2:8, 0])
     assert images.content("a") != find_image_files(folders, "data.images", 5).content("a")
     with pytest.raises(UnreadableImageError, match=r"a has 3 \+ 1 channels, but value_range has 5 entries"):
         find_image_files(folders[:2], "data.images", 4, ranges=ranges).read("a")
@@ -56,27 +59,27 @@ def test_each_channel_of_several_folders_may_have_a_range(folders: list[Path]) -
 
 def test_windows_of_several_folders_decode_a_file_once(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     images = find_image_files(folders[:2], "data.images", 4, ranges=((0, 1), (0, 1), (0, 1), (0, 1)))
-    first = images.window("a", 0, 0, 4, 4)
+    first = images.window("a", Window(0, 0, 4, 4))
     for module in (image_files, images_module):
         monkeypatch.setattr(module, "read_stored", None)
-    np.testing.assert_array_equal(images.window("a", 1, 1, 2, 2), first[1:3, 1:3])
+    np.testing.assert_array_equal(images.window("a", Window(1, 1, 2, 2)), first[1:3, 1:3])
 
 
-def test_folders_that_do_not_go_together_are_told(folders: list[Path], draw: Draw) -> None:
+def test_folders_that_do_not_match_are_reported(folders: list[Path], draw: Draw) -> None:
     with pytest.raises(UnreadableImageError, match=r"a has 3 \+ 1 channels in .* but shape asks for 3") as told:
         find_image_files(folders[:2], "data.images", 3).read("a")
     assert told.value.advice == "Set the last entry of shape to 4."
     draw("grey/a.png", np.zeros((20, 31), np.uint8))
-    with pytest.raises(UnreadableImageError, match=r"a is not of one size: 20×30 in .*colour, 20×31 in .*grey"):
+    with pytest.raises(UnreadableImageError, match=r"a has different sizes: 20×30 in .*colour, 20×31 in .*grey"):
         find_image_files(folders[:2], "data.images", 4).read("a")
     draw("grey/c.png")
-    with pytest.raises(DataError, match=r"data\.images: 1 images are not in both .*: c"):
+    with pytest.raises(DataError, match=r"data\.images: 1 images are in only one of .*: c"):
         find_image_files(folders[:2], "data.images", 4)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (5, 7, 4)])
-def test_a_range_looks_at_all_16_bits(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+def test_a_range_applies_to_all_16_bits(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
     pixels = RNG.integers(0, 4096, shape, np.uint16)
     cv2.imwrite(str(tmp_path / name), pixels if len(shape) == 2 else pixels[..., [2, 1, 0, 3][: shape[2]]])
     expected = np.rint(pixels / 4095 * 255).reshape(5, 7, -1)[..., :3]
@@ -115,7 +118,7 @@ def test_an_orientation_tag_is_known(tmp_path: Path, draw: Draw) -> None:
     assert images.is_turned("turned")
 
 
-def test_parts_of_a_stack_with_ranges_are_cut_from_what_was_decoded_once(
+def test_windows_of_a_stack_with_ranges_decode_a_file_once(
     folders: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = find_image_files(folders[:2], "data.images", 4, ranges=((0, 1),) * 4)
@@ -127,5 +130,5 @@ def test_parts_of_a_stack_with_ranges_are_cut_from_what_was_decoded_once(
 
     monkeypatch.setattr(image_files, "read_image", reading)
     for _ in range(3):
-        images.window("a", 3, 4, 5, 6)
+        images.window("a", Window(3, 4, 5, 6))
     assert len(decoded) == 2

@@ -40,13 +40,13 @@ def test_a_pattern_names_the_class_and_gathers_files(folder: Path) -> None:
     assert [path.name for _, path in several["p"]] == ["1.png", "2.png"]
 
 
-def test_two_files_of_one_id_are_told(folder: Path) -> None:
-    with pytest.raises(DataError, match=r"key: 1 ids stand for two files in .*\n  a: x/a\.png and y/a\.png"):
+def test_two_files_with_one_id_are_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"key: 1 ids have several files in .*\n  a: x/a\.png and y/a\.png"):
         files_by_id(folder, (), "key", "*/{id}.png")
 
 
-def test_what_is_not_there_is_told(folder: Path) -> None:
-    with pytest.raises(NothingToLearnError, match=r"holds no file called \{id\}_mask\.png"):
+def test_missing_files_are_reported(folder: Path) -> None:
+    with pytest.raises(NothingToLearnError, match=r"holds no file that matches \{id\}_mask\.png"):
         files_by_id(folder, (), "key", "{id}_mask.png")
     with pytest.raises(MissingFileError, match="cannot read"):
         files_by_id(folder / "nowhere", (), "key", "{id}.png")

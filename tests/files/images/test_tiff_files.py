@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from toolkit.files.images.decoding import UnreadableImageError, read_image, read_image_part, read_size
+from toolkit.core.images.windows import Window
+from toolkit.files.images.decoding import UnreadableImageError, read_image, read_image_window, read_size
 from toolkit.files.images.tiff_files import read_tiff, tiff_size
 
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -18,7 +19,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "deflated tiles": {"tile": (16, 16), "compression": "zlib"},
     "big-endian": {"byteorder": ">"},
 }
-BOXES = [(0, 0, 70, 53), (3, 5, 20, 30), (69, 52, 1, 1), (16, 16, 16, 16)]
+WINDOWS = [Window(0, 0, 70, 53), Window(3, 5, 20, 30), Window(69, 52, 1, 1), Window(16, 16, 16, 16)]
 
 
 def write(path: Path, pixels: np.ndarray, **layout: Any) -> None:
@@ -33,7 +34,7 @@ def write(path: Path, pixels: np.ndarray, **layout: Any) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_every_layout_gives_the_same_pixels_whole_and_in_parts(
+def test_every_layout_gives_the_same_pixels_whole_and_in_windows(
     tmp_path: Path, layout: dict[str, Any], channels: int, depth: type
 ) -> None:
     if channels == 1 and "planarconfig" in layout:
@@ -43,22 +44,23 @@ def test_every_layout_gives_the_same_pixels_whole_and_in_parts(
     expected = (pixels >> 8 if depth == np.uint16 else pixels).astype(np.uint8)
     assert read_size(tmp_path / "a.tif") == (70, 53)
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", channels), expected)
-    for top, left, height, width in BOXES:
-        part = read_image_part(tmp_path / "a.tif", channels, (top, left, height, width))
-        np.testing.assert_array_equal(part, expected[top : top + height, left : left + width])
+    for window in WINDOWS:
+        values = read_image_window(tmp_path / "a.tif", channels, window)
+        shown = expected[window.top : window.bottom, window.left : window.right]
+        np.testing.assert_array_equal(values, shown)
 
 
-def test_a_part_of_a_huge_file_is_read_without_the_rest(tmp_path: Path) -> None:
+def test_a_window_of_a_huge_file_is_read_without_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     pixels = np.zeros((512, 512), np.uint8)
     write(path, pixels, tile=(64, 64))
     with tifffile.TiffFile(path) as file:
         last = file.pages[0].dataoffsets[-1]
-    with path.open("r+b") as file:  # what lies there is no longer needed
+    with path.open("r+b") as file:  # the window does not need the rest
         file.truncate(last)
-    part = read_tiff(path, (0, 0, 100, 100))
-    assert part is not None
-    assert part.shape == (100, 100)
+    values = read_tiff(path, Window(0, 0, 100, 100))
+    assert values is not None
+    assert values.shape == (100, 100)
     with pytest.raises(UnreadableImageError, match="truncated or damaged"):
         read_image(path)
 
@@ -66,9 +68,7 @@ def test_a_part_of_a_huge_file_is_read_without_the_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pages", [2, 5])
 @pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3), (20, 30, 6)])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_several_pages_are_refused_whatever_is_in_them(
-    tmp_path: Path, pages: int, shape: tuple[int, ...], depth: type
-) -> None:
+def test_files_of_several_pages_are_refused(tmp_path: Path, pages: int, shape: tuple[int, ...], depth: type) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         for _ in range(pages):
             file.write(
@@ -81,7 +81,7 @@ def test_several_pages_are_refused_whatever_is_in_them(
             read(tmp_path / "a.tif")
 
 
-def test_what_needs_more_than_tifffile_is_left_to_others(tmp_path: Path) -> None:
+def test_files_that_tifffile_cannot_read_are_left_to_other_decoders(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 2, (20, 30), np.uint8)
     write(tmp_path / "a.tif", pixels)
     assert tiff_size(tmp_path / "a.tif") == (20, 30)
@@ -92,28 +92,26 @@ def test_what_needs_more_than_tifffile_is_left_to_others(tmp_path: Path) -> None
     assert (read_image(tmp_path / "c.tif", 1)[:, :, 0] == 255 - pixels).all()
 
 
-def test_parts_of_any_image_join_to_the_whole(tmp_path: Path) -> None:
+def test_windows_of_any_image_join_to_the_whole(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (50, 40, 3), np.uint8)
     write(tmp_path / "a.tif", pixels, tile=(16, 16))
     joined = np.zeros_like(pixels)
     for top, left in itertools.product(range(0, 50, 13), range(0, 40, 11)):
-        height, width = min(13, 50 - top), min(11, 40 - left)
-        joined[top : top + height, left : left + width] = read_image_part(
-            tmp_path / "a.tif", 3, (top, left, height, width)
-        )
+        window = Window(top, left, min(13, 50 - top), min(11, 40 - left))
+        joined[top : window.bottom, left : window.right] = read_image_window(tmp_path / "a.tif", 3, window)
     np.testing.assert_array_equal(joined, pixels)
 
 
 @pytest.mark.parametrize("kind", ["imagej", "ome"])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_pages_are_channels_where_the_file_says_so(tmp_path: Path, kind: str, depth: type) -> None:
+def test_pages_are_channels_if_the_file_says_so(tmp_path: Path, kind: str, depth: type) -> None:
     path = tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif")
     pixels = np.random.default_rng(0).integers(0, np.iinfo(depth).max + 1, (5, 40, 30), depth)
     tifffile.imwrite(path, pixels, imagej=kind == "imagej", ome=kind == "ome", metadata={"axes": "CYX"})
     expected = np.moveaxis(pixels >> 8 if depth == np.uint16 else pixels, 0, 2).astype(np.uint8)
     assert read_size(path) == (40, 30)
     np.testing.assert_array_equal(read_image(path, 5), expected)
-    np.testing.assert_array_equal(read_image_part(path, 5, (3, 4, 10, 20)), expected[3:13, 4:24])
+    np.testing.assert_array_equal(read_image_window(path, 5, Window(3, 4, 10, 20)), expected[3:13, 4:24])
     tifffile.imwrite(path, pixels, imagej=kind == "imagej", ome=kind == "ome", metadata={"axes": "ZYX"})
     with pytest.raises(UnreadableImageError, match="several pages"):
         read_image(path, 5)

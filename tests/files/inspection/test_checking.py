@@ -1,13 +1,16 @@
+"""Covers toolkit/files/inspection/checking.py, examining.py, data_findings.py, image_findings.py, label_findings.py."""
+
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from toolkit.core.masks.labels import Classes
+from toolkit.config.data.data import SourceKeys
+from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.errors import DataError, NothingToLearnError
-from toolkit.files.data.finding import find_training_data
-from toolkit.files.data.sources import find_images
+from toolkit.files.data.finding import find_source
+from toolkit.files.data.sources import LabelledImages, find_images
 from toolkit.files.inspection.checking import DataIndex, check_test_data, check_training_data, content_digest
 from toolkit.messages import Silent
 
@@ -34,11 +37,16 @@ def sound(draw: Draw, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def find(folder: Path, masks: str = "masks", classes: Classes = BINARY) -> LabelledImages:
+    keys = SourceKeys(images=folder / "images", masks=folder / masks)
+    return find_source(keys, classes, 3, "data")
+
+
 def check(folder: Path, masks: str = "masks", progress: Silent | None = None) -> DataIndex:
-    return check_training_data(find_training_data(folder / "images", folder / masks), progress or Silent())
+    return check_training_data(find(folder, masks), progress or Silent())
 
 
-def test_ids_and_coverage_stand_in_the_order_of_the_ids(sound: Path) -> None:
+def test_ids_and_coverage_are_in_the_order_of_the_ids(sound: Path) -> None:
     index = check(sound)
     assert index.ids == ("a", "b", "c")
     np.testing.assert_allclose(index.coverage, [0, 1 / 2, 1])
@@ -46,7 +54,7 @@ def test_ids_and_coverage_stand_in_the_order_of_the_ids(sound: Path) -> None:
     assert index.constant == ()
 
 
-def test_all_that_is_wrong_is_told_at_once(sound: Path, draw: Draw) -> None:
+def test_all_problems_are_reported_at_once(sound: Path, draw: Draw) -> None:
     for image_id in "defgh":
         draw(f"images/{image_id}.png")
         draw(f"masks/{image_id}.png", np.ones((6, 9), np.uint8))
@@ -58,15 +66,15 @@ def test_all_that_is_wrong_is_told_at_once(sound: Path, draw: Draw) -> None:
         check(sound)
     head, *lines = told.value.message.splitlines()
     assert head.startswith("4 of 8 images")
-    assert lines[0] == "  d: no mask"
-    assert lines[1] == "  e: the mask is 9×6, the image 6×9"
+    assert lines[0] == "  d: the mask is missing"
+    assert lines[1] == "  e: the mask is 9×6, but the image is 6×9"
     assert "images/f.png is" in lines[2]
     assert "masks/g.png is" in lines[3]
     assert len(lines) == 4
     assert told.value.advice
 
 
-def test_all_that_is_wrong_in_a_table_is_told_at_once(sound: Path) -> None:
+def test_all_problems_of_a_table_are_reported_at_once(sound: Path) -> None:
     (sound / "train.csv").write_text("id,rle\na,72 2\nb,5 3 1 1\n")
     with pytest.raises(DataError) as told:
         check(sound, "train.csv")
@@ -75,21 +83,21 @@ def test_all_that_is_wrong_in_a_table_is_told_at_once(sound: Path) -> None:
     assert [line[:4] for line in lines] == ["  a:", "  b:", "  c:"]
     assert "12×6" in lines[0]
     assert "sorted" in lines[1]
-    assert "no mask" in lines[2]
+    assert "the mask is missing" in lines[2]
 
 
-def test_a_long_list_of_problems_is_cut_and_counted(draw: Draw, tmp_path: Path) -> None:
+def test_a_long_list_of_problems_is_shortened_and_counted(draw: Draw, tmp_path: Path) -> None:
     for number in range(23):
         draw(f"images/{number:02d}.png")
     draw("masks/00.png")
     with pytest.raises(DataError) as told:
         check(tmp_path)
-    assert told.value.message.count("no mask") == 20
+    assert told.value.message.count("the mask is missing") == 20
     assert "2 more" in told.value.message
     assert "22 of 23" in told.value.message
 
 
-def test_masks_without_an_image_are_told(sound: Path, draw: Draw) -> None:
+def test_masks_without_an_image_are_reported(sound: Path, draw: Draw) -> None:
     draw("masks/z.png")
     progress = Warned()
     assert check(sound, progress=progress).ids == ("a", "b", "c")
@@ -98,22 +106,22 @@ def test_masks_without_an_image_are_told(sound: Path, draw: Draw) -> None:
     assert "z" in warning
 
 
-def test_masks_of_other_names_are_told_even_when_images_miss_theirs(sound: Path) -> None:
+def test_masks_without_images_are_reported_even_if_images_lack_masks(sound: Path) -> None:
     (sound / "masks" / "b.png").rename(sound / "masks" / "b_mask.png")
     progress = Warned()
-    with pytest.raises(DataError, match="b: no mask"):
+    with pytest.raises(DataError, match="b: the mask is missing"):
         check(sound, progress=progress)
     assert "b_mask" in progress.warnings[0]
 
 
-def test_sound_data_are_not_warned_of(sound: Path) -> None:
+def test_sound_data_cause_no_warnings(sound: Path) -> None:
     progress = Warned()
     check(sound, progress=progress)
     assert progress.warnings == []
 
 
 @pytest.mark.parametrize(("value", "words"), [(0, "all 3 masks .* empty"), (1, "all 3 masks .* full")])
-def test_masks_that_are_all_alike_hold_nothing_to_learn(sound: Path, draw: Draw, value: int, words: str) -> None:
+def test_only_empty_or_only_full_masks_are_refused(sound: Path, draw: Draw, value: int, words: str) -> None:
     for image_id in "abc":
         draw(f"masks/{image_id}.png", np.full((12, 6), value, np.uint8))
     with pytest.raises(NothingToLearnError, match=words) as told:
@@ -121,21 +129,21 @@ def test_masks_that_are_all_alike_hold_nothing_to_learn(sound: Path, draw: Draw,
     assert told.value.advice
 
 
-def test_constant_images_only_hold_nothing_to_learn(sound: Path, draw: Draw) -> None:
+def test_only_constant_images_are_refused(sound: Path, draw: Draw) -> None:
     for image_id in "abc":
         draw(f"images/{image_id}.png", np.full((12, 6), ord(image_id), np.uint8))
     with pytest.raises(NothingToLearnError, match=r"all 3 images .* constant"):
         check(sound)
 
 
-def test_some_constant_images_are_warned_of(sound: Path, draw: Draw) -> None:
+def test_some_constant_images_cause_a_warning(sound: Path, draw: Draw) -> None:
     draw("images/b.png", np.full((12, 6, 3), (1, 2, 3), np.uint8))
     progress = Warned()
     assert check(sound, progress=progress).constant == ("b",)
     assert "1 of 3 images have one value" in progress.warnings[0]
 
 
-def test_the_digest_does_not_depend_on_the_folder_or_the_order_of_making(draw: Draw, tmp_path: Path) -> None:
+def test_the_digest_does_not_depend_on_the_folder_or_the_order_of_writing(draw: Draw, tmp_path: Path) -> None:
     pixels = {image_id: np.random.default_rng(ord(image_id)).integers(0, 256, (4, 5), np.uint8) for image_id in "abc"}
     for folder, order in (("one", "abc"), ("two", "cab")):
         for image_id in order:
@@ -144,7 +152,7 @@ def test_the_digest_does_not_depend_on_the_folder_or_the_order_of_making(draw: D
     assert check(tmp_path / "one").digest == check(tmp_path / "two").digest
 
 
-def test_the_digest_knows_every_image_and_every_mask(sound: Path, draw: Draw) -> None:
+def test_the_digest_covers_every_image_and_every_mask(sound: Path, draw: Draw) -> None:
     digests = [check(sound).digest]
     draw("masks/b.png", 1 - HALF)
     digests.append(check(sound).digest)
@@ -156,7 +164,7 @@ def test_the_digest_knows_every_image_and_every_mask(sound: Path, draw: Draw) ->
     assert len(set(digests)) == 4
 
 
-def test_pixels_are_known_whatever_file_they_are_read_from(draw: Draw, tmp_path: Path) -> None:
+def test_equal_pixels_have_the_same_digest_in_different_files(draw: Draw, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6), np.uint8)
     images = (
         pixels,
@@ -172,7 +180,7 @@ def test_pixels_are_known_whatever_file_they_are_read_from(draw: Draw, tmp_path:
     assert len({grey, turned, altered}) == 3
 
 
-def test_the_digest_knows_every_row_of_a_table(sound: Path) -> None:
+def test_the_digest_covers_every_row_of_a_table(sound: Path) -> None:
     before = check(sound, "train.csv").digest
     (sound / "train.csv").write_text("id,rle\nc,1 72\nb,1 24\na,-1\n")
     assert check(sound, "train.csv").digest == before
@@ -180,7 +188,7 @@ def test_the_digest_knows_every_row_of_a_table(sound: Path) -> None:
     assert check(sound, "train.csv").digest != before
 
 
-def test_broken_test_images_are_told_at_once(sound: Path, draw: Draw) -> None:
+def test_all_broken_test_images_are_reported_at_once(sound: Path, draw: Draw) -> None:
     images = find_images(sound / "images", "data.test")
     before = content_digest(check_test_data(images, Silent()))
     draw("images/b.png")
@@ -198,7 +206,7 @@ ROAD = Classes(("sky", "road", "car"), "softmax", ((0,), (1,), (2,)), (9,))
 
 @pytest.fixture
 def streets(draw: Draw, tmp_path: Path) -> Path:
-    """Two images of 2×3, label maps of sky, road and void."""
+    """Two images of 2×3, label images of sky, road and ignored pixels."""
     for image_id, mask in (("a", [[0, 0, 1], [1, 1, 9]]), ("b", [[0, 0, 0], [0, 0, 0]])):
         draw(f"images/{image_id}.png", np.random.default_rng(ord(image_id)).integers(0, 256, (2, 3), np.uint8))
         draw(f"masks/{image_id}.png", np.array(mask, np.uint8))
@@ -206,17 +214,17 @@ def streets(draw: Draw, tmp_path: Path) -> Path:
 
 
 def test_pixels_of_each_class_are_counted_without_ignored(streets: Path) -> None:
-    index = check_training_data(find_training_data(streets / "images", streets / "masks", ROAD), Silent())
+    index = check_training_data(find(streets, "masks", ROAD), Silent())
     assert index.pixels.tolist() == [[2, 3, 0], [6, 0, 0]]
     assert index.coverage.tolist() == pytest.approx([3 / 5, 0])
     apart = Classes(("road", "car"), "sigmoid", ((1,), (2,)), (9,))
-    index = check_training_data(find_training_data(streets / "images", streets / "masks", apart), Silent())
+    index = check_training_data(find(streets, "masks", apart), Silent())
     assert index.pixels.tolist() == [[3, 0], [0, 0]]
     assert index.coverage.tolist() == pytest.approx([3 / 5, 0])
 
 
-def test_a_class_without_a_pixel_is_warned_of_but_not_in_extra_data(streets: Path) -> None:
-    data = find_training_data(streets / "images", streets / "masks", ROAD)
+def test_a_class_without_a_pixel_causes_a_warning_except_in_extra_data(streets: Path) -> None:
+    data = find(streets, "masks", ROAD)
     progress = Warned()
     check_training_data(data, progress)
     assert progress.warnings == ["no mask has a pixel of class car"]
@@ -225,21 +233,21 @@ def test_a_class_without_a_pixel_is_warned_of_but_not_in_extra_data(streets: Pat
     assert extra.warnings == []
 
 
-def test_extra_data_may_have_nothing_to_learn_but_have_to_be_sound(streets: Path, draw: Draw) -> None:
+def test_extra_data_may_lack_foreground_but_must_be_readable(streets: Path, draw: Draw) -> None:
     draw("masks/a.png", np.zeros((2, 3), np.uint8))
-    data = find_training_data(streets / "images", streets / "masks", ROAD)
+    data = find(streets, "masks", ROAD)
     assert check_training_data(data, Silent(), extra=True).coverage.tolist() == [0, 0]
     with pytest.raises(NothingToLearnError):
         check_training_data(data, Silent())
     draw("masks/a.png", np.full((2, 3), 3, np.uint8))
-    with pytest.raises(DataError, match=r"a: its mask has pixel values that no class has: 3"):
+    with pytest.raises(DataError, match=r"a: the mask has pixel values that no class has: 3"):
         check_training_data(data, Silent(), extra=True)
 
 
-def test_full_masks_are_nothing_to_learn_for_one_class_only(streets: Path, draw: Draw) -> None:
+def test_full_masks_are_refused_only_with_a_single_class(streets: Path, draw: Draw) -> None:
     draw("masks/a.png", np.full((2, 3), 1, np.uint8))
     draw("masks/b.png", np.full((2, 3), 2, np.uint8))
-    data = find_training_data(streets / "images", streets / "masks", ROAD)
+    data = find(streets, "masks", ROAD)
     assert check_training_data(data, Silent()).coverage.tolist() == [1, 1]
     with pytest.raises(NothingToLearnError, match="full"):
-        check_training_data(find_training_data(streets / "images", streets / "masks"), Silent())
+        check_training_data(find(streets), Silent())

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import BINARY, IGNORE, Classes
 from toolkit.errors import DataError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 
 Find = Callable[..., LabelledImages]
@@ -27,7 +28,9 @@ def find(draw: Callable[..., Path], tmp_path: Path) -> Find:
         path = tmp_path / ("coco.json" if coco else "shapes/a.json")
         path.parent.mkdir(exist_ok=True)
         path.write_text(tree if isinstance(tree, str) else json.dumps(tree))
-        return find_training_data(tmp_path / "images", path if coco else path.parent, classes)
+        return find_source(
+            SourceKeys(images=tmp_path / "images", masks=path if coco else path.parent), classes, 3, "data"
+        )
 
     return find
 
@@ -81,7 +84,7 @@ def test_circles_and_masks_have_areas_too(find: Find) -> None:
         np.testing.assert_array_equal(pasted, padded[10:-10, 10:-10])
 
 
-def test_what_is_drawn_later_lies_on_top_of_exclusive_classes(find: Find) -> None:
+def test_later_shapes_of_exclusive_classes_cover_earlier_ones(find: Find) -> None:
     whole = [[0, 0], [15, 11]]
     for names in (("cat", "dog"), ("dog", "cat")):
         shapes = [shape(names[0], whole, "rectangle"), shape(names[1], SQUARE)]
@@ -96,10 +99,12 @@ def test_what_is_drawn_later_lies_on_top_of_exclusive_classes(find: Find) -> Non
 
 
 def test_shapes_of_one_label_and_group_are_one_object(find: Find) -> None:
-    def box(left: int, label: str, group: int | None) -> dict[str, Any]:
+    def rectangle(left: int, label: str, group: int | None) -> dict[str, Any]:
         return shape(label, [[left, 1], [left + 1, 4]], "rectangle", group_id=group)
 
-    data = find(labelme(box(0, "cat", 1), box(3, "cat", 1), box(6, "cat", None), box(9, "dog", 1)), TWO)
+    data = find(
+        labelme(rectangle(0, "cat", 1), rectangle(3, "cat", 1), rectangle(6, "cat", None), rectangle(9, "dog", 1)), TWO
+    )
     objects = data.read_objects("a")
     assert objects is not None
     assert objects[2, [0, 3, 6, 9, 12]].tolist() == [1, 1, 2, 3, 0]
@@ -109,24 +114,27 @@ def test_shapes_of_one_label_and_group_are_one_object(find: Find) -> None:
     ("tree", "told"),
     [
         (labelme(shape("cat", SQUARE[:2], "line")), r"a\.json: shape 0 \(cat\) is a line, which has no area"),
-        (labelme(shape("cat", SQUARE[:2])), r"shape 0 \(cat\) has 2 points, a polygon needs 3"),
-        (labelme(shape("cat", SQUARE, "circle")), "has 4 points, a circle needs 2"),
-        (labelme({"label": "cat"}), "is no file of labelme: KeyError 'points'"),
-        (labelme(imageHeight=3), "a: its shapes were drawn on 3×16 pixels, the image is 12×16"),
-        (labelme(imageHeight=None), "is no file of labelme: TypeError"),
+        (labelme(shape("cat", SQUARE[:2])), r"shape 0 \(cat\) has 2 points; a polygon needs 3 or more"),
+        (labelme(shape("cat", SQUARE, "circle")), "has 4 points; a circle needs 2"),
+        (labelme({"label": "cat"}), "is not a valid labelme file: KeyError 'points'"),
+        (labelme(imageHeight=3), "a: the shapes were drawn on an image of 3×16, but the image is 12×16"),
+        (labelme(imageHeight=None), "is not a valid labelme file: TypeError"),
         (labelme(shape("cat", SQUARE[:2], "mask", mask="!")), "has a mask that cannot be read"),
-        (labelme(imageHeight=1e999), "is no file of labelme: OverflowError"),
-        (labelme(shape("cat", [[float("nan"), 1], *SQUARE])), r"shape 0 \(cat\) has a point far outside .* no number"),
+        (labelme(imageHeight=1e999), "is not a valid labelme file: OverflowError"),
+        (
+            labelme(shape("cat", [[float("nan"), 1], *SQUARE])),
+            r"shape 0 \(cat\) has a point far outside .* not a number",
+        ),
         (labelme(shape("cat", [[1, 1], [1, 1e12]], "rectangle")), "has a point far outside"),
         (labelme(shape("cat", [[1, float("inf")], [2, 2]], "mask", mask="!")), "has a point far outside"),
         (labelme(shape("cat", SQUARE[:2], "mask", mask=png(3, 3, 3))), "cannot be read: it has several channels"),
-        (labelme(shape("cat", SQUARE[:2], "mask", mask=png(60, 60))), "60×60, much larger than the image"),
-        ([], "is no file of labelme"),
-        ("{", "is no JSON file"),
-        ("[" * 100_000, "is no JSON file"),
+        (labelme(shape("cat", SQUARE[:2], "mask", mask=png(60, 60))), "60×60, far larger than the image"),
+        ([], "is not a valid labelme file"),
+        ("{", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
     ],
 )
-def test_what_is_wrong_with_a_file_of_labelme_is_told(find: Find, tree: Any, told: str) -> None:
+def test_invalid_labelme_files_are_reported(find: Find, tree: Any, told: str) -> None:
     with pytest.raises(DataError, match=told):
         find(tree).read_labels("a")
 
@@ -134,25 +142,25 @@ def test_what_is_wrong_with_a_file_of_labelme_is_told(find: Find, tree: Any, tol
 @pytest.mark.parametrize(
     ("tree", "told"),
     [
-        (coco([]), "annotation 5: expected polygons of three points or more"),
-        (coco([[1, 2, 3, 4]]), "annotation 5: expected polygons of three points"),
-        (coco([[1, 2, 3, 4, 1e9, 3]]), "annotation 5: a point lies far outside"),
-        (coco({"size": [12, 17], "counts": [204]}), r"annotation 5: its size is \[12, 17\]"),
+        (coco([]), "annotation 5 is not valid: expected polygons of at least three points"),
+        (coco([[1, 2, 3, 4]]), "annotation 5 is not valid: expected polygons of at least three points"),
+        (coco([[1, 2, 3, 4, 1e9, 3]]), "annotation 5 is not valid: a point is far outside"),
+        (coco({"size": [12, 17], "counts": [204]}), r"annotation 5 is not valid: it has size \[12, 17\]"),
         (
             coco({"size": [12, 16], "counts": [100]}),
-            "annotation 5: expected lengths of at least 0 for 12×16",
+            "annotation 5 is not valid: expected lengths of at least 0 for 12×16",
         ),
-        (coco({"size": [12, 16]}), "annotation 5: 'counts'"),
-        (coco([SQUARE[0] * 4], images=[]), "is no COCO file .*KeyError 1"),
-        (coco({"size": [12, 16], "counts": [10**30]}), "annotation 5: .*too large"),
-        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": None}]), "is no COCO file"),
-        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": "a", "height": 1e999}]), "is no COCO file"),
-        ({"images": []}, "is no COCO file with images, categories and annotations: KeyError 'categories'"),
-        ([1], "is no COCO file"),
-        ("{", "is no JSON file"),
+        (coco({"size": [12, 16]}), "annotation 5 is not valid: 'counts'"),
+        (coco([SQUARE[0] * 4], images=[]), "is not a COCO file .*KeyError 1"),
+        (coco({"size": [12, 16], "counts": [10**30]}), "annotation 5 is not valid: .*too large"),
+        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": None}]), "is not a COCO file"),
+        (coco([SQUARE[0] * 4], images=[{"id": 1, "file_name": "a", "height": 1e999}]), "is not a COCO file"),
+        ({"images": []}, "is not a COCO file with images, categories and annotations: KeyError 'categories'"),
+        ([1], "is not a COCO file"),
+        ("{", "is not valid JSON"),
     ],
 )
-def test_what_is_wrong_with_a_coco_file_is_told(find: Find, tree: Any, told: str) -> None:
+def test_invalid_coco_files_are_reported(find: Find, tree: Any, told: str) -> None:
     with pytest.raises(DataError, match=told):
         find(tree, coco=True).read_labels("a")
 
@@ -160,12 +168,12 @@ def test_what_is_wrong_with_a_coco_file_is_told(find: Find, tree: Any, told: str
 def test_images_without_annotations_are_empty_and_unknown_ones_have_no_mask(find: Find) -> None:
     assert not find(coco([], annotations=[]), coco=True).read_labels("a").any()
     other = {"id": 1, "file_name": "b.png", "height": 12, "width": 16}
-    with pytest.raises(DataError, match="a: no mask"):
+    with pytest.raises(DataError, match="a: the mask is missing"):
         find(coco([], annotations=[], images=[other]), coco=True).read_labels("a")
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
-def test_shapes_on_an_image_that_programs_turn_are_refused(find: Find, tmp_path: Path, orientation: int) -> None:
+def test_shapes_on_an_image_with_an_orientation_tag_are_refused(find: Find, tmp_path: Path, orientation: int) -> None:
     data = find(labelme(shape("cat", SQUARE)))
     exif = Image.Exif()
     exif[0x0112] = orientation

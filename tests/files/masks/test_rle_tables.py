@@ -1,3 +1,5 @@
+"""Covers toolkit/files/masks/rle_tables.py and rle_rows.py."""
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,10 +7,11 @@ import numpy as np
 import pytest
 
 from toolkit.config.data.competitions import Competition, find_competition
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import BINARY, Classes
 from toolkit.core.masks.rle import encode
 from toolkit.errors import DataError
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.checking import check_training_data
 from toolkit.messages import Silent
@@ -23,14 +26,16 @@ def changed(name: str, **keys: object) -> Competition:
 
 @pytest.fixture
 def labelled(draw: Callable[..., Path], tmp_path: Path) -> Callable[..., LabelledImages]:
-    """Images of 5×8 of these ids with the rows of a CSV file, read as a competition's."""
+    """Images of 5×8 with these ids, and a CSV file with these rows, read in the format of a competition."""
 
     def labelled(form: Competition, ids: str, *rows: str, classes: Classes = BINARY) -> LabelledImages:
         random = np.random.default_rng(1)
         for image_id in ids.split():
             draw(f"images/{image_id}.png", random.integers(0, 256, SIZE, np.uint8))
         (tmp_path / "train.csv").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
-        return find_training_data(tmp_path / "images", tmp_path / "train.csv", classes, competition=form)
+        return find_source(
+            SourceKeys(images=tmp_path / "images", masks=tmp_path / "train.csv"), classes, 3, "data", competition=form
+        )
 
     return labelled
 
@@ -39,7 +44,7 @@ def random_masks(count: int, density: float = 0.3) -> np.ndarray:
     return np.random.default_rng(count).random((count, *SIZE)) < density
 
 
-def test_rows_of_an_image_are_united(labelled: Callable[..., LabelledImages]) -> None:
+def test_rows_of_an_image_are_combined(labelled: Callable[..., LabelledImages]) -> None:
     form = changed("siim-acr")
     first, second, third = random_masks(3)
     uid = "1.2.276.0.7230010.3.1.4.8323329.10000.1517875220.938530"
@@ -64,13 +69,13 @@ def test_rows_of_classes_may_overlap(labelled: Callable[..., LabelledImages], ro
     planes = data.classes.planes(data.read_labels("a"))
     for number, expected in enumerate((masks[0], np.zeros(SIZE), masks[1], masks[2])):
         assert np.array_equal(planes[..., number], expected)
-    assert not data.read_labels("b").any()  # no row, no defect
+    assert not data.read_labels("b").any()  # an image without a row has no defect
     index = check_training_data(data, Silent())
     assert index.pixels[0].tolist() == [masks[0].sum(), 0, masks[1].sum(), masks[2].sum()]
     assert index.coverage[0] == pytest.approx(masks.any(axis=0).mean())
 
 
-def test_exclusive_classes_that_overlap_are_told_with_the_image(labelled: Callable[..., LabelledImages]) -> None:
+def test_exclusive_classes_that_overlap_are_reported_with_the_image(labelled: Callable[..., LabelledImages]) -> None:
     classes = Classes(("none", *STEEL.names), "softmax", tuple((value,) for value in range(5)))
     rows = ["ImageId_ClassId,EncodedPixels", "a.jpg_1,1 3", "a.jpg_2,3 2", "b.jpg_1,1 3", "b.jpg_4,4 2"]
     data = labelled(changed("severstal"), "a b", *rows, classes=classes)
@@ -106,7 +111,7 @@ def test_columns_are_found_by_name_among_others(labelled: Callable[..., Labelled
         labelled(changed("sartorius"), "a", "width,id,annotations", "8,a,1 1")
 
 
-LABELS = [  # as they come from Kaggle, cut to what is looked at
+LABELS = [  # excerpts of original files of Kaggle
     ("tgs-salt", "id,rle_mask", "{id},{runs}"),
     ("siim-acr", "ImageId, EncodedPixels", "{id}, {runs}"),
     ("severstal", "ImageId_ClassId,EncodedPixels", "{id}.jpg_1,{runs}"),
@@ -127,7 +132,7 @@ LABELS = [  # as they come from Kaggle, cut to what is looked at
 
 
 @pytest.mark.parametrize(("name", "header", "row"), LABELS)
-def test_tables_of_labels_are_read_as_they_come(
+def test_original_tables_of_labels_are_read(
     labelled: Callable[..., LabelledImages], name: str, header: str, row: str
 ) -> None:
     form = changed(name)
@@ -140,7 +145,7 @@ def test_tables_of_labels_are_read_as_they_come(
     assert np.array_equal(data.read_labels(image_id), mask)
 
 
-def test_a_class_that_ends_like_another_one_is_read_by_the_images_that_there_are(
+def test_a_class_name_that_ends_like_another_is_resolved_by_the_existing_images(
     labelled: Callable[..., LabelledImages],
 ) -> None:
     form = changed("severstal", classes=("sky", "night_sky"), id="{id}_{class}", label_columns=None, label_id=None)
@@ -154,12 +159,12 @@ def test_a_class_that_ends_like_another_one_is_read_by_the_images_that_there_are
 
     assert np.array_equal(read("a", "a").read_labels("a"), 2 * first)
     assert np.array_equal(read("b_night", "b").read_labels("b_night"), first)
-    told = r"line 2: it could be class night_sky of image c or class sky of image c_night, and there are both images"
+    told = r"line 2: the id may mean class night_sky of image c or class sky of image c_night; both images exist"
     with pytest.raises(DataError, match=told):
         read("c c_night", "c")
 
 
-def test_labels_of_another_size_are_scaled_and_told(labelled: Callable[..., LabelledImages]) -> None:
+def test_labels_of_another_size_are_scaled_with_a_warning(labelled: Callable[..., LabelledImages]) -> None:
     class Told(Silent):
         text = ""
 
@@ -172,10 +177,10 @@ def test_labels_of_another_size_are_scaled_and_told(labelled: Callable[..., Labe
     assert np.array_equal(data.read_labels("a"), mask)
     told = Told()
     check_training_data(data, told)
-    assert "1 images are not 15×24: their masks are scaled to them: a" in told.text
+    assert "1 images are not 15×24: their masks are scaled to the size of the image: a" in told.text
 
 
-def test_how_the_table_is_read_belongs_to_its_content(labelled: Callable[..., LabelledImages]) -> None:
+def test_the_digest_covers_how_the_table_is_read(labelled: Callable[..., LabelledImages]) -> None:
     rows = ["id,rle_mask", "a,1 2"]
     forms = [
         changed("tgs-salt", **keys) for keys in ({}, {"pixel_order": "row"}, {"relative": True}, {"rows": "object"})
@@ -205,9 +210,11 @@ def test_a_table_of_another_competition_is_refused(
         labelled(changed(name), "a", *rows, classes=STEEL if name == "severstal" else BINARY)
 
 
-def test_a_broken_row_is_told_with_its_image(labelled: Callable[..., LabelledImages]) -> None:
+def test_an_invalid_row_is_reported_with_its_image(labelled: Callable[..., LabelledImages]) -> None:
     data = labelled(changed("tgs-salt"), "a", "id,rle_mask", "a,1 2 3")
-    with pytest.raises(DataError, match=r"a: its RLE does not fit its image of 5×8: .*odd count of 3"):
+    with pytest.raises(
+        DataError, match=r"a: the run-length encoding is not valid for an image of 5×8: .*odd count of 3"
+    ):
         data.read_labels("a")
 
 
@@ -221,8 +228,8 @@ def test_a_broken_row_is_told_with_its_image(labelled: Callable[..., LabelledIma
         ("tgs-salt", Classes(ignore=(3,))),
     ],
 )
-def test_other_classes_than_the_table_tells_are_refused(
+def test_classes_that_the_table_does_not_have_are_refused(
     labelled: Callable[..., LabelledImages], name: str, classes: Classes
 ) -> None:
-    with pytest.raises(DataError, match="is a table of run-length encodings, which tells"):
+    with pytest.raises(DataError, match="is a table of run-length encodings of"):
         labelled(changed(name), "a", "id,rle_mask", "a,", classes=classes)

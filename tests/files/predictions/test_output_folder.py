@@ -6,7 +6,7 @@ from toolkit.errors import ChangedError, LockedError, StorageError
 from toolkit.files.predictions.output_folder import InputRow, PredictionFolder
 
 
-def test_what_is_there_is_known_by_its_key(tmp_path: Path) -> None:
+def test_a_finished_file_is_recognised_by_its_key(tmp_path: Path) -> None:
     folder = PredictionFolder(tmp_path / "out")
     with folder.locked():
         folder.announce(["png/a.png", "png/b.png"], {"experiment": "exp042"})
@@ -20,21 +20,21 @@ def test_what_is_there_is_known_by_its_key(tmp_path: Path) -> None:
     assert not again.has("png/a.png", "key")
 
 
-def test_an_interrupted_file_may_be_replaced_and_a_strange_one_not(tmp_path: Path) -> None:
+def test_an_interrupted_file_may_be_replaced_but_not_a_foreign_one(tmp_path: Path) -> None:
     (tmp_path / "png").mkdir()
     (tmp_path / "png" / "mine.png").write_bytes(b"precious")
     folder = PredictionFolder(tmp_path)
-    with pytest.raises(ChangedError, match=r"1 files are in the way .*mine\.png"):
+    with pytest.raises(ChangedError, match=r"1 files exist that tk predict has not written.*mine\.png"):
         folder.announce(["png/mine.png"])
     folder.announce(["png/a.png"])
-    folder.write("png/a.png", b"1", "key")  # and then the power went out
+    folder.write("png/a.png", b"1", "key")  # and then the run was interrupted
     again = PredictionFolder(tmp_path)
     assert not again.has("png/a.png", "key")
     again.announce(["png/a.png"])
     assert (tmp_path / "png" / "mine.png").read_bytes() == b"precious"
 
 
-def test_files_of_an_image_that_fails_go(tmp_path: Path) -> None:
+def test_files_of_an_image_that_fails_are_deleted(tmp_path: Path) -> None:
     folder = PredictionFolder(tmp_path)
     folder.announce(["a.png"])
     folder.write("a.png", b"1", "key")
@@ -43,7 +43,7 @@ def test_files_of_an_image_that_fails_go(tmp_path: Path) -> None:
     assert not folder.was_made("a.png")
 
 
-def test_what_a_killed_run_has_left_half_written_goes_and_nothing_else(tmp_path: Path) -> None:
+def test_only_unfinished_files_of_a_killed_run_are_deleted(tmp_path: Path) -> None:
     folder = PredictionFolder(tmp_path)
     folder.announce(["png/a.png", "png/b.png"])
     folder.write("png/b.png", b"1", "key")
@@ -62,19 +62,19 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(StorageError, match="it is no folder"), PredictionFolder(tmp_path / "out").locked():
+    with pytest.raises(StorageError, match="it is a file"), PredictionFolder(tmp_path / "out").locked():
         pass
 
 
-def test_a_damaged_record_is_told(tmp_path: Path) -> None:
+def test_a_damaged_record_is_reported(tmp_path: Path) -> None:
     PredictionFolder(tmp_path).record.write_text("[]")
     with pytest.raises(StorageError, match="damaged"):
         PredictionFolder(tmp_path)
 
 
-def test_the_table_says_what_became_of_each_file(tmp_path: Path) -> None:
+def test_the_table_has_the_result_of_each_file(tmp_path: Path) -> None:
     folder = PredictionFolder(tmp_path)
     folder.write_table([InputRow("a.png", "a", (2, 3)), InputRow("NA.png", "NA", None, "is truncated, or damaged")])
     assert folder.table.read_text() == (

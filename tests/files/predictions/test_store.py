@@ -70,7 +70,7 @@ def replace_by_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("shard_bytes", [1, 100, 1 << 20])
 @pytest.mark.parametrize(("stored_type", "error"), [("uint8", 1 / 510), ("float16", 2**-11)])
-def test_maps_come_back_up_to_rounding(
+def test_maps_are_read_back_up_to_rounding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shard_bytes: int, stored_type: StoredType, error: float
 ) -> None:
     monkeypatch.setattr(store_module, "_SHARD_BYTES", shard_bytes)
@@ -89,13 +89,13 @@ def test_maps_come_back_up_to_rounding(
     assert shards > 1 or shard_bytes == 1 << 20
 
 
-def test_kept_levels_survive_another_round(tmp_path: Path) -> None:
+def test_stored_levels_stay_the_same_when_stored_again(tmp_path: Path) -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     store = write(tmp_path / "oof", {"a": to_probability(levels)})
     np.testing.assert_array_equal(store.read("a"), levels)
 
 
-def test_iterating_gives_what_reading_gives_in_the_order_of_writing(tmp_path: Path) -> None:
+def test_iterating_reads_all_maps_in_the_order_of_writing(tmp_path: Path) -> None:
     store = write(tmp_path / "oof", some_maps())
     found = list(store)
     assert [image_id for image_id, _ in found] == ["4", "3", "2", "1", "0"]
@@ -103,7 +103,7 @@ def test_iterating_gives_what_reading_gives_in_the_order_of_writing(tmp_path: Pa
         np.testing.assert_array_equal(stored, store.read(image_id))
 
 
-def test_ids_stay_the_texts_they_are(tmp_path: Path) -> None:
+def test_ids_stay_text(tmp_path: Path) -> None:
     maps = some_maps(STRANGE_IDS)
     store = write(tmp_path / "oof", maps)
     assert store.ids == tuple(STRANGE_IDS)
@@ -114,12 +114,12 @@ def test_ids_stay_the_texts_they_are(tmp_path: Path) -> None:
 def test_an_id_is_written_once(tmp_path: Path) -> None:
     with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
         writer.append("a", np.zeros((2, 3, 1), np.float32))
-        with pytest.raises(ValueError, match="a is in the store already"):
+        with pytest.raises(ValueError, match="a is already in the store"):
             writer.append("a", np.ones((2, 3, 1), np.float32))
     assert ProbabilityStore(tmp_path / "oof").read("a").max() == 0
 
 
-def test_rows_that_come_by_and_by_make_the_same_store(tmp_path: Path) -> None:
+def test_rows_that_are_appended_one_by_one_make_the_same_store(tmp_path: Path) -> None:
     maps = some_maps()
     with ProbabilityWriter(tmp_path / "rows", "uint8", {"weights": "first"}) as writer:
         for image_id, probability in maps.items():
@@ -130,7 +130,7 @@ def test_rows_that_come_by_and_by_make_the_same_store(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "rows" / path.name).read_bytes()
 
 
-def test_an_image_is_finished_before_the_next_begins(tmp_path: Path) -> None:
+def test_an_image_is_completed_before_the_next_begins(tmp_path: Path) -> None:
     rows = np.zeros((2, 3, 1), np.float32)
     for wrong in (("b", 4, rows), ("a", 4, np.zeros((2, 4, 1), np.float32)), ("a", 4, np.zeros((3, 3, 1), np.float32))):
         with ProbabilityWriter(tmp_path / "store", "uint8", {}) as writer:
@@ -144,7 +144,7 @@ def test_an_image_is_finished_before_the_next_begins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("classes", [1, 3])
-def test_presence_comes_back_as_it_was(tmp_path: Path, classes: int) -> None:
+def test_presence_is_read_back_as_written(tmp_path: Path, classes: int) -> None:
     found = {image_id: np.random.default_rng(1).random(classes, np.float32) for image_id in STRANGE_IDS}
     with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
         for image_id, presence in found.items():
@@ -174,7 +174,7 @@ def test_all_images_of_a_store_have_a_presence_or_none(tmp_path: Path, first: np
 
 
 @pytest.mark.parametrize("damage", [cut, drop_a_row, Path.unlink], ids=["cut", "drop a row", "remove"])
-def test_damaged_presence_is_told(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_damaged_presence_is_reported(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     with ProbabilityWriter(tmp_path / "oof", "uint8", {}) as writer:
         for image_id in "abc":
             writer.append(image_id, np.zeros((2, 3, 1), np.float32), np.full(1, 0.123456, np.float32))
@@ -183,7 +183,7 @@ def test_damaged_presence_is_told(tmp_path: Path, damage: Callable[[Path], None]
         ProbabilityStore(tmp_path / "oof")
 
 
-def test_where_nothing_was_written_nothing_is_ready(tmp_path: Path) -> None:
+def test_a_missing_store_is_not_ready(tmp_path: Path) -> None:
     with pytest.raises(NotReadyError, match="no predictions") as told:
         ProbabilityStore(tmp_path / "exp042" / "predictions" / "oof")
     assert told.value.advice.endswith(f"tk fit {tmp_path / 'exp042'}")
@@ -197,13 +197,13 @@ def test_there_is_no_store_before_the_block_ends(tmp_path: Path) -> None:
     assert ProbabilityStore(tmp_path / "oof").ids == ("a",)
 
 
-def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_block_leaves_no_files(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         stopped_half_way(tmp_path / "oof")
     assert everything_in(tmp_path) == []
 
 
-def test_the_old_store_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+def test_the_old_store_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     old, new = some_maps(["a", "b"]), some_maps(["c"])
     write(tmp_path / "oof", old)
     before = everything_in(tmp_path)
@@ -217,7 +217,7 @@ def test_the_old_store_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [10, 200], ids=["told when it is closed", "told when it is written"])
-def test_a_full_disk_is_told_and_the_old_store_stays(
+def test_a_full_disk_is_reported_and_the_old_store_stays(
     tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]], side: int
 ) -> None:
     write(tmp_path / "oof", {"old": np.ones((2, 3, 1), np.float32)})
@@ -230,7 +230,7 @@ def test_a_full_disk_is_told_and_the_old_store_stays(
     assert ProbabilityStore(tmp_path / "oof").ids == ("old",)
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "predictions").write_text("a file")
     with pytest.raises(StorageError, match="predictions"):
         write(tmp_path / "predictions" / "oof", some_maps())
@@ -252,7 +252,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
-def test_damage_is_told_and_never_read(
+def test_damage_is_reported_and_never_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: Callable[[Path], None]
 ) -> None:
     monkeypatch.setattr(store_module, "_SHARD_BYTES", 100)
@@ -287,7 +287,7 @@ def test_the_digest_of_a_store_follows_what_it_was_made_from(tmp_path: Path) -> 
     assert one == two != three
 
 
-def test_a_blend_of_predictions_that_have_changed_since_is_refused(tmp_path: Path) -> None:
+def test_a_mean_of_predictions_that_have_changed_since_is_refused(tmp_path: Path) -> None:
     def predict(folder: Path, made_from: dict[str, object]) -> None:
         with ProbabilityWriter(folder, "uint8", made_from) as writer:
             writer.append("a", np.zeros((2, 3, 1), np.float32))

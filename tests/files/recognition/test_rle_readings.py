@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from toolkit.core.masks.rle import encode
-from toolkit.files.recognition.rle_readings import Labelled, read_order
+from toolkit.files.recognition.rle_readings import RleSample, read_order
 
 
-def samples(size: tuple[int, int], order: Any, relative: bool, *, with_files: bool = False) -> list[Labelled]:
+def samples(size: tuple[int, int], order: Any, relative: bool, *, with_files: bool = False) -> list[RleSample]:
     found = []
     for seed in range(30):
         random = np.random.default_rng(seed)
@@ -18,7 +18,7 @@ def samples(size: tuple[int, int], order: Any, relative: bool, *, with_files: bo
         image = np.clip(random.normal(80, 6, (*size, 1)) + 60 * mask[..., None], 0, 255).astype(np.uint8)
         text = encode(mask, order, relative)
         found.append(
-            Labelled([text], size, lambda image=image: image, (lambda mask=mask: mask) if with_files else None)
+            RleSample([text], size, lambda image=image: image, (lambda mask=mask: mask) if with_files else None)
         )
     return found
 
@@ -43,13 +43,13 @@ def test_mask_files_decide(order: Any) -> None:
     assert "30 of 30 masks equal their mask files" in reading.order_why
 
 
-def test_what_nothing_tells_is_said() -> None:
+def test_without_evidence_the_order_is_not_sure() -> None:
     flat = np.zeros((20, 20, 1), np.uint8)
-    reading = read_order([Labelled(["5 3"], (20, 20), lambda: flat)])
+    reading = read_order([RleSample(["5 3"], (20, 20), lambda: flat)])
     assert not reading.order_sure
     assert not reading.relative_sure
-    assert "nothing tells" in reading.order_why
+    assert "no evidence" in reading.order_why
 
 
-def test_what_no_reading_fits_is_counted() -> None:
-    assert read_order([Labelled(["5 3 90000 4"], (20, 20)), Labelled(["1 1"], (20, 20))]).broken == 1
+def test_masks_that_no_reading_fits_are_counted() -> None:
+    assert read_order([RleSample(["5 3 90000 4"], (20, 20)), RleSample(["1 1"], (20, 20))]).broken == 1

@@ -1,3 +1,5 @@
+"""Covers toolkit/files/submissions/checks.py, rows.py, id_checks.py, mask_checks.py, expectations.py, findings.py."""
+
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def images_of(ids: Iterable[str] = IDS, size: tuple[int, int] = SIZE) -> TestIma
 
 @pytest.fixture
 def check(tmp_path: Path) -> Callable[..., Checked]:
-    """Checks a file of this content, against the sample and the test images unless told otherwise."""
+    """Checks a file with this content, by default against the sample and the test images."""
 
     def check(
         content: str | bytes, form: Competition = SALT, sample: str | None = SAMPLE, **expected: object
@@ -51,7 +53,7 @@ def told(checked: Checked) -> list[tuple[str, str]]:
     return [(finding.level, finding.check) for finding in checked.findings]
 
 
-def test_a_good_file_passes(check: Callable[..., Checked]) -> None:
+def test_a_valid_file_passes(check: Callable[..., Checked]) -> None:
     for expected in ({}, {"images": None}, {"sample": None}, {"sample": None, "images": None, "form": PLAIN}):
         checked = check(GOOD, **expected)
         assert [finding for finding in checked.findings if finding.check != "sizes"] == []
@@ -77,32 +79,30 @@ ROWS = {
     "beyond the image": ("b,80 2", "refuse", "runs", "ends at pixel 81, but the image has 80"),
     "absurdly large": ("b,1 99999999999999999999", "refuse", "runs", "the image has 80"),
     "absurdly long": ("b," + " ".join(["1 1"] * 1000), "refuse", "runs", "characters, but a mask"),
-    "nan": ("b,nan", "refuse", "empty masks", "'nan' is no mask"),
-    "None": ("b,None", "refuse", "empty masks", "'None' is no mask"),
+    "nan": ("b,nan", "refuse", "empty masks", "'nan' is not a mask"),
+    "None": ("b,None", "refuse", "empty masks", "'None' is not a mask"),
     "minus one": ("b,-1", "refuse", "empty masks", "'-1'"),
     "a space": ("b, ", "refuse", "empty masks", "' '"),
-    "touching runs": ("b,1 2 3 2", "warn", "round trip", "runs that touch"),
-    "zeros before": ("b,01 2", "warn", "round trip", "zeros before"),
-    "spaces around": ("b, 1 2", "warn", "round trip", "spaces around"),
-    "an unknown id": ("z,", "refuse", "ids", "'z' is not asked for"),
+    "touching runs": ("b,1 2 3 2", "warn", "round trip", "runs touch"),
+    "zeros before": ("b,01 2", "warn", "round trip", "leading zeros"),
+    "spaces around": ("b, 1 2", "warn", "round trip", "extra spaces"),
+    "an unknown id": ("z,", "refuse", "ids", "'z' is unknown"),
     "no id": (",", "refuse", "ids", ""),
-    "an id of NaN": ("nan,", "refuse", "ids", "'nan' is not asked for"),
+    "an id of NaN": ("nan,", "refuse", "ids", "'nan' is unknown"),
     "an id as a number": ("7,", "refuse", "ids", "'7'"),
     "an id with a space": ("b ,", "refuse", "ids", "the sample has 'b'"),
     "an id with an extension": ("b.png,", "refuse", "ids", "the sample has 'b'"),
-    "an id twice": ("b,\nb,", "refuse", "duplicates", "line 3 already"),
+    "an id twice": ("b,\nb,", "refuse", "duplicates", "line 3 already has"),
     "a cell too many": ("b,1 1,", "refuse", "rows", "3 cells"),
     "a cell missing": ("b", "refuse", "rows", "1 cells"),
-    "an empty line": ("\nb,", "warn", "rows", "empty line"),
+    "an empty line": ("\nb,", "warn", "rows", "line is empty"),
     "a quote that is not closed": ('b,"1 1', "refuse", "quotes", "line 5"),
     "text after a quote": ('b,"1 1"x', "refuse", "quotes", "line 3"),
 }
 
 
 @pytest.mark.parametrize(("row", "level", "name", "words"), ROWS.values(), ids=ROWS)
-def test_rows_that_are_wrong_are_told(
-    check: Callable[..., Checked], row: str, level: str, name: str, words: str
-) -> None:
+def test_invalid_rows_are_reported(check: Callable[..., Checked], row: str, level: str, name: str, words: str) -> None:
     checked = check(changed(row))
     found = next(finding for finding in checked.findings if (finding.level, finding.check) == (level, name))
     assert words in found.came + found.allowed
@@ -127,13 +127,13 @@ FILES = {
     "a byte order mark": (b"\xef\xbb\xbf" + GOOD.encode(), "warn", "encoding", "byte order mark"),
     "UTF-16": (GOOD.encode("utf-16"), "refuse", "encoding", "UTF-16"),
     "Latin-1": (GOOD.replace("b,", "ü,").encode("latin-1"), "refuse", "encoding", "0xfc is not UTF-8"),
-    "a zero byte": (GOOD.replace("b", "\0").encode(), "refuse", "encoding", "no text"),
+    "a zero byte": (GOOD.replace("b", "\0").encode(), "refuse", "encoding", "not text"),
     "a ZIP archive": (b"PK\x03\x04....", "refuse", "encoding", "ZIP"),
     "a gzip archive": (b"\x1f\x8b....", "refuse", "encoding", "gzip"),
     "Windows newlines": (GOOD.replace("\n", "\r\n").encode(), "warn", "newlines", "5 lines end in"),
     "mixed newlines": (GOOD.replace("\n", "\r\n", 2).encode(), "warn", "newlines", "and 3 of"),
     "old newlines": (GOOD.replace("\n", "\r").encode(), "refuse", "newlines", "5 carriage returns"),
-    "no last newline": (GOOD.rstrip().encode(), "warn", "newlines", "does not end"),
+    "no last newline": (GOOD.rstrip().encode(), "warn", "newlines", "does not end with a newline"),
     "all masks empty": (b"id,rle_mask\na,\nb,\nc,\n007,\n", "warn", "masks", "all 4 masks are empty"),
     "all masks the same": (b"id,rle_mask\na,1 2\nb,1 2\nc,1 2\n007,\n", "warn", "masks", "are the same"),
     "the sample": (SAMPLE.encode(), "warn", "novelty", "sample submission itself"),
@@ -141,7 +141,7 @@ FILES = {
 
 
 @pytest.mark.parametrize(("content", "level", "name", "words"), FILES.values(), ids=FILES)
-def test_files_that_are_wrong_are_told(
+def test_invalid_files_are_reported(
     check: Callable[..., Checked], content: bytes, level: str, name: str, words: str
 ) -> None:
     checked = check(content)
@@ -150,7 +150,7 @@ def test_files_that_are_wrong_are_told(
     assert checked.is_refused == (level == "refuse")
 
 
-def test_what_is_wrong_in_many_rows_is_told_once(check: Callable[..., Checked]) -> None:
+def test_a_problem_of_many_rows_is_reported_once(check: Callable[..., Checked]) -> None:
     checked = check("id,rle_mask\na,1 2 3\nb,4 5 6\nc,1 1\n007,70 20\n")
     assert told(checked) == [("refuse", "runs")] * 2
     assert [finding.count for finding in checked.findings] == [2, 1]
@@ -159,17 +159,17 @@ def test_what_is_wrong_in_many_rows_is_told_once(check: Callable[..., Checked]) 
     )
 
 
-def test_what_refuses_comes_first(check: Callable[..., Checked]) -> None:
+def test_findings_that_refuse_come_first(check: Callable[..., Checked]) -> None:
     levels = [finding.level for finding in check(changed("b,nan").replace("\n", "\r\n")).findings]
     assert levels == ["refuse", "warn"]
 
 
-def test_large_files_are_told(check: Callable[..., Checked], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_are_reported(check: Callable[..., Checked], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toolkit.files.submissions.rows._LARGE_MIB", 0)
     assert told(check(GOOD)) == [("warn", "size")]
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.csv", tmp_path):
         with pytest.raises(MissingFileError, match="cannot read"):
             check_submission(path, Expected(SALT), Silent())
@@ -178,44 +178,44 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 # Sample and test images
 
 
-def test_test_images_say_what_is_wanted_where_there_is_no_sample(check: Callable[..., Checked]) -> None:
+def test_test_images_define_the_rows_without_a_sample(check: Callable[..., Checked]) -> None:
     checked = check(GOOD, sample=None, images=images_of(["a", "b", "c", "d"]))
     assert told(checked) == [("refuse", "ids")] * 2
-    assert "'007' is not asked for" in checked.findings[0].came
+    assert "'007' is unknown" in checked.findings[0].came
     assert "1 ids of the test images have no row: d" in checked.findings[1].came
 
 
-def test_sample_and_test_images_that_do_not_belong_together(check: Callable[..., Checked]) -> None:
+def test_a_sample_of_other_test_images_is_reported(check: Callable[..., Checked]) -> None:
     checked = check(GOOD, images=images_of(["a", "b", "c", "d"]))
     assert ("warn", "test images") in told(checked)
     words = " ".join(finding.came for finding in checked.findings)
     assert "1 ids have no test image: 007" in words
-    assert "1 test images are not asked for: d" in words
+    assert "1 test images are not in the sample submission: d" in words
     assert not checked.is_refused
 
 
-def test_without_sizes_runs_are_checked_all_the_same(check: Callable[..., Checked]) -> None:
+def test_runs_are_checked_without_sizes(check: Callable[..., Checked]) -> None:
     checked = check(changed("b,5 1 3 1"), images=None)
     assert told(checked) == [("refuse", "runs"), ("warn", "sizes")]
-    assert "4 images are not known: a, b, c, 007" in checked.findings[1].came
+    assert "4 images are unknown: a, b, c, 007" in checked.findings[1].came
     assert told(check(changed("b,5 1 399999999999 1"), images=None)) == [("refuse", "runs"), ("warn", "sizes")]
 
 
-def test_columns_may_have_any_names_where_nobody_says_which(check: Callable[..., Checked]) -> None:
+def test_columns_may_have_any_names_without_sample_and_competition(check: Callable[..., Checked]) -> None:
     assert told(check(GOOD.replace("id,rle_mask", "x,y"), PLAIN, None)) == []
 
 
 # Competitions
 
 
-def test_the_word_for_an_empty_mask_is_the_competitions(check: Callable[..., Checked]) -> None:
+def test_each_competition_has_its_word_for_an_empty_mask(check: Callable[..., Checked]) -> None:
     contrails = SALT.model_copy(update={"empty": "-"})
     checked = check(changed("b,-"), contrails)
     assert told(checked) == []
     assert checked.empty_rows == 1
     checked = check(GOOD, contrails)
     assert told(checked) == [("refuse", "empty masks")]
-    assert "an empty mask is -" in checked.findings[0].allowed
+    assert "an empty mask is written -" in checked.findings[0].allowed
     assert told(check(changed("b,-1"), PLAIN)) == [("warn", "empty masks")]
 
 
@@ -226,7 +226,7 @@ def test_relative_starts(check: Callable[..., Checked]) -> None:
     absolute = "id,rle_mask\n" + "".join(f"{one},{encode(mask)}\n" for one in IDS)
     checked = check(absolute, relative)
     assert ("refuse", "runs") in told(checked)
-    assert any("all 4 masks that are broken would fit with absolute" in found.came for found in checked.findings)
+    assert any("all 4 invalid masks are valid with absolute" in found.came for found in checked.findings)
     assert not check(absolute.replace(encode(mask), encode(mask, relative=True)), relative).is_refused
 
 
@@ -240,10 +240,10 @@ def test_classes_of_an_image(check: Callable[..., Checked]) -> None:
     overlapping = good.replace("6 5", "5 5")
     checked = check(overlapping, form, sample, images=images)
     assert told(checked) == [("refuse", "overlap")]
-    assert checked.findings[0].came == "1 pixels belong to an earlier row of the same image too"
+    assert checked.findings[0].came == "1 pixels are also in an earlier row of the same image"
     assert checked.findings[0].where == "line 4, a.jpg_3"
     assert told(check(overlapping, form.model_copy(update={"overlaps": True}), sample, images=images)) == []
-    for wrong, words in (("a.jpg_5", "expected {id}.jpg_{class}"), ("a_4", "expected"), ("c.jpg_4", "not asked for")):
+    for wrong, words in (("a.jpg_5", "expected {id}.jpg_{class}"), ("a_4", "expected"), ("c.jpg_4", "is unknown")):
         checked = check(good.replace("a.jpg_4", wrong), form, sample, images=images)
         assert words in checked.findings[0].came
         assert "a.jpg_4" in checked.findings[1].came
@@ -256,13 +256,13 @@ def test_objects_of_an_image(check: Callable[..., Checked]) -> None:
     checked = check(good.replace("7 2", "5 2").replace("20 3", "6 1"), OBJECTS, sample)
     assert told(checked) == [("refuse", "overlap")]
     assert checked.findings[0].count == 2
-    assert "objects share no pixels" in checked.findings[0].allowed
+    assert "objects must not overlap" in checked.findings[0].allowed
     for wrong in (good + "c,\n", good.replace("b,\n", "b,\nb,\n"), good.replace("b,\n", "b,\nb,1 1\n")):
         assert ("refuse", "duplicates") in told(check(wrong, OBJECTS, sample))
     assert ("refuse", "ids") in told(check(good.replace("b,\n", ""), OBJECTS, sample))
 
 
-def test_a_sample_with_ids_that_stand_twice(check: Callable[..., Checked]) -> None:
+def test_ids_may_repeat_if_the_sample_repeats_ids(check: Callable[..., Checked]) -> None:
     sample = SAMPLE + "a,1 1\n"
     assert told(check(GOOD + "a,1 2\n", SALT, sample)) == [("warn", "duplicates")]
 
@@ -274,7 +274,7 @@ def masks_of(texts: dict[str, Mask]) -> dict[tuple[str, None], str]:
     return {(image_id, None): mask_digest(mask) for image_id, mask in texts.items()}
 
 
-def test_masks_that_are_others_than_it_was_made_of_are_told(check: Callable[..., Checked]) -> None:
+def test_masks_that_differ_from_their_source_are_reported(check: Callable[..., Checked]) -> None:
     random = np.random.default_rng(0)
     masks = {one: random.random(SIZE) < 0.3 for one in IDS}
     content = "id,rle_mask\n" + "".join(f"{one},{encode(mask)}\n" for one, mask in masks.items())
@@ -292,7 +292,7 @@ def simulated(count: int, size: tuple[int, int]) -> tuple[dict[str, Mask], TestI
 
 
 @pytest.mark.parametrize("size", [(48, 48), (40, 56)])
-def test_masks_in_the_wrong_order_are_told(check: Callable[..., Checked], size: tuple[int, int]) -> None:
+def test_masks_in_the_wrong_pixel_order_are_reported(check: Callable[..., Checked], size: tuple[int, int]) -> None:
     masks, images = simulated(60, size)
     for order, findings in (("column", []), ("row", [("warn", "orientation")])):
         content = "id,rle_mask\n" + "".join(f"{one},{encode(mask, order)}\n" for one, mask in masks.items())
@@ -301,27 +301,27 @@ def test_masks_in_the_wrong_order_are_told(check: Callable[..., Checked], size: 
         assert (told(check(content, rows, None, images=images)) == []) == (order == "row")
 
 
-def test_torn_masks_are_told_without_images(check: Callable[..., Checked]) -> None:
+def test_torn_masks_are_reported_without_images(check: Callable[..., Checked]) -> None:
     masks, images = simulated(12, (40, 56))
     content = "id,rle_mask\n" + "".join(f"{one},{encode(mask, 'row')}\n" for one, mask in masks.items())
     blind = TestImages(images.ids, images.size)
     checked = check(content, SALT, None, images=blind)
     assert told(checked) == [("warn", "orientation")]
-    assert "torn when pixels are counted down the columns" in checked.findings[0].came
+    assert "torn if pixels are counted down the columns" in checked.findings[0].came
 
 
 # Earlier submissions
 
 
-def test_what_was_submitted_before_is_told(check: Callable[..., Checked], tmp_path: Path) -> None:
+def test_an_earlier_submission_of_the_same_file_is_reported(check: Callable[..., Checked], tmp_path: Path) -> None:
     assert told(check(GOOD)) == []
     digest = file_digest(tmp_path / "submission.csv")
     earlier = [LoggedSubmission("old", digest=digest), LoggedSubmission("other", digest="x", public=0.9)]
     assert told(check(GOOD, earlier=earlier[1:])) == []
     (found,) = check(GOOD, earlier=earlier).findings
-    assert (found.level, found.came) == ("warn", "it has the same content as old")
+    assert (found.level, found.came) == ("warn", "the file has the same content as old")
     uploaded = LoggedSubmission("new", digest=digest, uploaded="2026-11-03T12:00:00Z", competition="salt", public=0.8)
     (found,) = check(GOOD, earlier=[*earlier, uploaded]).findings
-    assert found.came == "it has the same content as new, uploaded 2026-11-03, public score 0.8"
+    assert found.came == "the file has the same content as new, uploaded 2026-11-03, public score 0.8"
     assert not check(GOOD, earlier=[uploaded], upload_to="other").is_refused
     assert check(GOOD, earlier=[uploaded], upload_to="salt").is_refused

@@ -50,7 +50,7 @@ def test_columns_ids_and_order_are_those_of_the_sample(sample: Path) -> None:
     assert layout.image_ids == ("b", "007", "a.b", "NA")
 
 
-def test_a_submission_looks_like_its_sample(sample: Path, tmp_path: Path) -> None:
+def test_a_submission_has_the_format_of_its_sample(sample: Path, tmp_path: Path) -> None:
     runs = {"NA": ("3 4",), "a.b": ("",), "b": ("1 2 9 1",), "007": ("5 6",), "not asked for": ("7 8",)}
     write_submission(tmp_path / "submissions" / "a.csv", sample_layout(sample), runs)
     content = (tmp_path / "submissions" / "a.csv").read_bytes()
@@ -84,12 +84,12 @@ def test_without_a_sample_rows_are_sorted() -> None:
     assert all(row.cells == (row.image_id,) for row in layout.rows)
 
 
-def test_ids_that_stand_twice_are_refused(sample: Path) -> None:
+def test_repeated_ids_are_refused(sample: Path) -> None:
     for row in ("007,1 1\n", "b.jpg,\n", "b.png,\n", "b,\n"):
         content = sample.read_text()
         sample.write_text(content + row)
         for read in (sample_layout, read_submission, read_solution):
-            with pytest.raises(SubmissionError, match="1 ids stand in several rows") as told:
+            with pytest.raises(SubmissionError, match="1 ids have several rows") as told:
                 read(sample)
             assert str(sample) in told.value.message
             assert told.value.message.endswith(row[0] if row[0] == "b" else "007")
@@ -97,13 +97,13 @@ def test_ids_that_stand_twice_are_refused(sample: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["id,rle\n", "id\na\n", "id,class,rle\na,1,\n", ""])
-def test_what_is_no_sample_is_refused(tmp_path: Path, content: str) -> None:
+def test_an_invalid_sample_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "sample.csv").write_text(content)
     with pytest.raises(SubmissionError, match=r"data\.sample_submission.*sample\.csv"):
         sample_layout(tmp_path / "sample.csv")
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     for read in (sample_layout, read_submission, read_solution):
         with pytest.raises(MissingFileError, match=r"nowhere\.csv"):
             read(tmp_path / "nowhere.csv")
@@ -115,7 +115,7 @@ KINDS = {"empty": 0.0, "sparse": 0.05, "half": 0.5, "full": 1.1}
 
 
 def masks_of(number: int, classes: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """One of the kinds for each class, and the last pixel set in one of them."""
+    """A different kind of mask for each class; one of them has the last pixel."""
     random = np.random.default_rng(number)
     densities = [list(KINDS.values())[(number + index) % len(KINDS)] for index in range(classes)]
     masks = random.random((*size, classes)) < densities
@@ -124,14 +124,14 @@ def masks_of(number: int, classes: int, size: tuple[int, int] = SIZE) -> np.ndar
 
 
 def objects_of(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """As many objects as the number says, some of several parts, one of them at the last pixel."""
+    """This number of objects, some with several components, one with the last pixel."""
     drawn = np.random.default_rng(number).integers(0, number + 1, size).astype(np.int32)
     drawn[-1, -1] = number
     return drawn
 
 
 @pytest.mark.parametrize("name", [*PRESETS, None])
-def test_masks_come_back_from_the_submission_of_every_competition(name: str | None, tmp_path: Path) -> None:
+def test_masks_are_read_back_from_submissions_of_all_competitions(name: str | None, tmp_path: Path) -> None:
     form = PLAIN if name is None else changed(name, output_size=None)
     path = tmp_path / "a.csv"
     layout = default_layout(IDS, form)
@@ -160,7 +160,7 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
 
-def test_rows_look_like_those_of_the_competition(tmp_path: Path) -> None:
+def test_rows_have_the_format_of_the_competition(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     mask = np.array([[False, True, False], [True, True, True]])
     empty = np.zeros((2, 3), np.bool_)
@@ -214,13 +214,13 @@ def test_scaled_objects_do_not_overlap(tmp_path: Path) -> None:
 
 
 def test_only_masks_of_the_competition_are_encoded() -> None:
-    with pytest.raises(ValueError, match="4 masks an image"):
+    with pytest.raises(ValueError, match="4 masks per image"):
         encode_image(np.zeros((2, 3, 1), np.bool_), find_competition("severstal"))
     with pytest.raises(ValueError, match="rows: object"):
         encode_image(np.zeros((2, 3, 1), np.bool_), find_competition("airbus"))
 
 
-def test_a_sample_that_names_an_image_again_gives_one_row(tmp_path: Path) -> None:
+def test_a_repeated_id_of_a_sample_gives_one_row(tmp_path: Path) -> None:
     path = write(tmp_path / "s.csv", "ImageId,EncodedPixels", "b,-1", "a,-1", "b,-1")
     progress = Warnings()
     layout = sample_layout_for(path, ["a", "b", "c"], progress, find_competition("siim-acr"))
@@ -250,7 +250,7 @@ def test_the_order_of_classes_is_that_of_the_sample(tmp_path: Path) -> None:
             r"line 2: expected \{id\}\.jpg_\{class\}.*1, 2, 3, 4",
         ),
         ("severstal", ["ImageId_ClassId,EncodedPixels", "x_1,"], r"line 2: .*received 'x_1'"),
-        ("severstal", ["ImageId_ClassId,EncodedPixels", "x.jpg_1,"], "1 images have no row for some of the classes"),
+        ("severstal", ["ImageId_ClassId,EncodedPixels", "x.jpg_1,"], "1 images lack rows for some of the classes"),
         ("uw-madison", ["id,class,predicted", "x,bowel,"], "line 2: expected one of the classes large_bowel"),
         ("uw-madison", ["id,predicted", "x,"], "expected 3 columns, received 2"),
         ("airbus", ["ImageId,EncodedPixels", "x,", "y.jpg,", "z.png,"], r"2 rows of .*\n.*line 2:.*\n.*line 4:"),
@@ -265,12 +265,12 @@ def test_a_sample_of_another_competition_is_refused(tmp_path: Path, name: str, r
 def test_an_id_and_class_in_two_rows_are_refused(tmp_path: Path) -> None:
     form = find_competition("uw-madison")
     path = write(tmp_path / "s.csv", "id,class,predicted", "x,stomach,", "x,large_bowel,", "x,stomach,1 1")
-    with pytest.raises(SubmissionError, match="1 ids stand in several rows: x stomach"):
+    with pytest.raises(SubmissionError, match="1 ids have several rows: x stomach"):
         read_submission(path, form)
 
 
 def test_a_solution_may_have_the_size_of_the_labels(tmp_path: Path) -> None:
-    """Labels of Clouds are 1400×2100, submissions 350×525: a row of four pixels of the one is a pixel of the other."""
+    """Labels of Clouds are 1400×2100, submissions 350×525: four label pixels in a row are one pixel."""
     form, path = find_competition("clouds"), tmp_path / "solution.csv"
     large, small = np.zeros((1400, 2100), np.bool_), np.zeros((350, 525), np.bool_)
     large[:, 1000:1200] = small[:, 250:300] = True
@@ -282,7 +282,7 @@ def test_a_solution_may_have_the_size_of_the_labels(tmp_path: Path) -> None:
         read_solution(path, form).masks("x", (350, 525))
 
 
-def test_a_solution_may_look_like_the_labels(tmp_path: Path) -> None:
+def test_a_solution_may_have_the_columns_of_the_labels(tmp_path: Path) -> None:
     path = write(tmp_path / "s.csv", "id,annotation,width,height", "x,1 2,3,2", "x,5 1,3,2", "y,,3,2")
     solution = read_solution(path, find_competition("sartorius"))
     assert solution.objects("x", (2, 3)).tolist() == [[1, 1, 0], [0, 2, 0]]

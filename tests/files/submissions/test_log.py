@@ -17,7 +17,7 @@ def entry(name: str, digest: str = "d", **values: object) -> LoggedSubmission:
     return LoggedSubmission(name, digest=digest, **{**texts, **values})
 
 
-def test_what_is_recorded_is_read(log: SubmissionLog) -> None:
+def test_recorded_submissions_are_read_back(log: SubmissionLog) -> None:
     assert log.read() == []
     entries = [entry("a", oof=0.1 + 0.2, nested=0.29), entry('b,\n"c"', metric="", oof=None)]
     for one in entries:
@@ -25,7 +25,7 @@ def test_what_is_recorded_is_read(log: SubmissionLog) -> None:
     assert log.read() == entries
 
 
-def test_scores_and_uploads_belong_to_the_last_file_of_a_name(log: SubmissionLog) -> None:
+def test_scores_and_uploads_belong_to_the_last_file_with_a_name(log: SubmissionLog) -> None:
     log.record(entry("a", "old", oof=0.7))
     log.set_score("a", "public", 0.71)
     log.record(entry("a", "new", oof=0.8))
@@ -47,19 +47,19 @@ def test_the_same_file_made_again_keeps_its_scores(log: SubmissionLog) -> None:
     assert [(one.name, one.public, one.nested) for one in log.read()] == [("b", None, None), ("a", 0.7, 0.5)]
 
 
-def test_another_file_of_the_name_replaces_what_nobody_uploaded_or_scored(log: SubmissionLog) -> None:
+def test_a_new_file_replaces_the_row_of_one_that_was_not_uploaded_or_scored(log: SubmissionLog) -> None:
     log.record(entry("a", "old"))
     log.record(entry("a", "new"))
     assert [one.digest for one in log.read()] == ["new"]
 
 
-def test_promises_are_nested_where_there_is_a_nested_score() -> None:
+def test_the_expected_score_is_the_nested_one_if_there_is_one() -> None:
     assert entry("a", oof=0.8).expected == 0.8
     assert entry("a", oof=0.8, nested=0.0).expected == 0.0
     assert entry("a").expected is None
 
 
-def test_edits_by_hand_are_taken(log: SubmissionLog) -> None:
+def test_edits_by_hand_are_read(log: SubmissionLog) -> None:
     log.record(entry("a", oof=0.5))
     rows = '\ufeffnote, name ,public\r\n,,\r\n"good, I think",a, 0.7 \r\n\r\nx,b,\r\n'
     log.path.write_bytes(rows.encode())
@@ -81,17 +81,17 @@ def test_an_empty_file_is_an_empty_log(log: SubmissionLog) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("name,public\na,0.5\nb,0;871\n", r"log\.csv:3: public should be a number such as 0\.871 .* '0;871'"),
+        ("name,public\na,0.5\nb,0;871\n", r"log\.csv:3: public is '0;871'; expected a number"),
         ("name,public\na,nan\n", r"log\.csv:2: public"),
         ("name,public\na,0,871\n", r"log\.csv:2: expected 2 cells, received 3"),
-        ("title,public\na,0.5\n", r"log\.csv:1: there is no column name; received title, public"),
-        ("name;public\na;0.5\n", r"log\.csv:1: there is no column name"),
-        ("name,public,public\na,1,1\n", r"log\.csv:1: the column 'public' stands twice"),
+        ("title,public\na,0.5\n", r"log\.csv:1: missing column name; received title, public"),
+        ("name;public\na;0.5\n", r"log\.csv:1: missing column name"),
+        ("name,public,public\na,1,1\n", r"log\.csv:1: the column 'public' occurs twice"),
         ("name,public\n ,0.5\n", r"log\.csv:2: the name is empty"),
         ('name,public\n"a,0.5\n', r"log\.csv cannot be read: line 2"),
     ],
 )
-def test_edits_that_cannot_be_read_are_told(log: SubmissionLog, content: str, words: str) -> None:
+def test_invalid_edits_are_reported(log: SubmissionLog, content: str, words: str) -> None:
     log.path.parent.mkdir()
     log.path.write_text(content)
     for action in (log.read, lambda: log.record(entry("z"))):
@@ -100,17 +100,17 @@ def test_edits_that_cannot_be_read_are_told(log: SubmissionLog, content: str, wo
     assert log.path.read_text() == content
 
 
-def test_bytes_that_are_no_text_are_told(log: SubmissionLog) -> None:
+def test_a_file_that_is_not_text_is_reported(log: SubmissionLog) -> None:
     log.path.parent.mkdir()
     log.path.write_bytes("name\nä".encode("latin-1"))
     with pytest.raises(StorageError, match=r"log\.csv cannot be read"):
         log.read()
 
 
-def test_an_unknown_name_is_told_with_the_nearest(log: SubmissionLog) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest(log: SubmissionLog) -> None:
     for name in ("exp042", "exp042", "final"):
         log.record(entry(name))
-    with pytest.raises(SubmissionError, match="'exp42'; those it has: final, exp042") as told:
+    with pytest.raises(SubmissionError, match="'exp42'; its submissions are: final, exp042") as told:
         log.set_score("exp42", "public", 0.5)
     assert told.value.advice.startswith("Did you mean exp042?")
 
@@ -120,7 +120,7 @@ def test_names_may_be_paths() -> None:
         assert submission_name(text) == "exp042"
 
 
-def test_several_at_once_lose_no_rows(log: SubmissionLog) -> None:
+def test_simultaneous_processes_lose_no_rows(log: SubmissionLog) -> None:
     names = [f"exp{number}" for number in range(12)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda name: SubmissionLog(log.path).record(entry(name)), names))

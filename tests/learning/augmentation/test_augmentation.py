@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.loading import load_config
-from toolkit.config.resolved_stage import read_stage
+from toolkit.config.stage_values import read_stage
 from toolkit.config.training.augmentation import PRESETS, parse_augmentation
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Labels

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.config.loading import load_config
-from toolkit.config.resolved_stage import read_stage
+from toolkit.config.stage_values import read_stage
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.files.experiment.folder import StageFolder, Workspace
 from toolkit.files.experiment.history import Epoch

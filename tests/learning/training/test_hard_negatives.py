@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.core.sampling.epoch_sampling import select_images
-from toolkit.files.data.finding import find_training_data
+from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.training_pool import make_pool
 from toolkit.files.experiment.folder import StageFolder
@@ -42,7 +43,9 @@ def case(lesson: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     stage = found.stages[1]
 
     def case(classes: Classes) -> Any:
-        source: LabelledImages = find_training_data(tmp_path / "six" / "images", tmp_path / "six" / "masks", classes)
+        source: LabelledImages = find_source(
+            SourceKeys(images=tmp_path / "six" / "images", masks=tmp_path / "six" / "masks"), classes, 3, "data"
+        )
         folds = np.array([1, 1, 1, 1, 0, 1])
         pool = make_pool(source, check_training_data(source, Silent()), folds, ())
         plan = replace(found.data.plan, reader=replace(found.data.reader, classes=classes))
@@ -104,7 +107,7 @@ def test_other_stages_weigh_nothing(case: Callable[..., Any], tmp_path: Path) ->
 
 def test_heavier_negatives_are_drawn_more_often(case: Callable[..., Any]) -> None:
     stage, data = case(SALT)
-    part = data.pool.training_part(0)
+    part = data.pool.training_positions(0)
     counts = np.zeros(len(BRIGHT))
     for epoch in range(600):
         chosen = select_images(

@@ -76,7 +76,7 @@ def planned(folder: Path, line: str) -> None:
         ),
         ("optimizer: own", "8: optimizer: ", ConfigError),
         ("callbacks: {Callback: {step: 3}}", "8: callbacks: the callback Callback could not be created", ConfigError),
-        ("loss: no_such_module.loss", "8: loss: no_such_module.loss cannot be had", ConfigError),
+        ("loss: no_such_module.loss", "8: loss: no_such_module.loss cannot be imported", ConfigError),
         ("augmentation:\n  HorizontalFlp: 0.5", "9: augmentation.HorizontalFlp: albumentations", ConfigError),
         ("    augmentation: [light, Blurr]", "8: stages.1.augmentation.1: albumentations", ConfigError),
         ("transforms: [CLAHEE]", "8: transforms.0: albumentations", ConfigError),

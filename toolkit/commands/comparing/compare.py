@@ -14,10 +14,10 @@ from toolkit.commands.comparing.compare_result import (
     table_rows,
 )
 from toolkit.commands.comparing.differing_keys import differing_keys
-from toolkit.commands.comparing.key_differences import written
-from toolkit.commands.scoring.scores import Scores, read_holdout, score_stores
+from toolkit.commands.scoring.scores import Scores, Scoring, read_holdout, score_stores
 from toolkit.commands.session import Session
 from toolkit.config.data.classes import task_classes
+from toolkit.config.key_differences import written
 from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric
@@ -181,7 +181,7 @@ def _other_task(candidate: _Candidate, base: _Candidate) -> str:
     for key in ("classes", "activation"):
         one, other = candidate.resolved.config[key], base.resolved.config[key]
         if one != other:
-            return f"{key} is {written(one)}, that of {base.name} {written(other)}"
+            return f"{key} is {written(one)}, but {written(other)} in {base.name}"
     return ""
 
 
@@ -213,16 +213,8 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
     tables = {one.name: read_fold_table(one.experiment.folds, ids) for one in candidates if one.name in stores}
     parts = {name: table.out_of_fold if split == "oof" else table.holdout for name, table in tables.items()}
     truth = truth.only(parts[base.name].ids)
-    scores = score_stores(
-        list(stores.values()),
-        truth.labelled,
-        parts[base.name].folds,
-        [truth.metric],
-        recipe=IDENTITY,
-        benchmark=truth.benchmark,
-        plugins=Plugins.of(base.experiment, progress),
-        progress=progress,
-    )
+    scoring = Scoring([truth.metric], IDENTITY, truth.benchmark, Plugins.of(base.experiment, progress))
+    scores = score_stores(list(stores.values()), truth.labelled, parts[base.name].folds, scoring, progress)
     return {name: replace(found, folds=parts[name].folds) for name, found in zip(stores, scores, strict=True)}
 
 
@@ -257,7 +249,7 @@ def _compared(
     known = [score for score in folds if score is not None]
     return Compared(
         name=candidate.name,
-        kind="ensemble" if Member(experiment).is_ensemble else "experiment",
+        kind="ensemble" if experiment.is_ensemble else "experiment",
         metric=metric,
         folds=folds,
         mean=statistics.fmean(known) if known else None,

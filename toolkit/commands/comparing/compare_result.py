@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.commands.comparing.key_differences import ABSENT
-from toolkit.commands.comparing.key_differences import written as written_value
+from toolkit.config.key_differences import ABSENT
+from toolkit.config.key_differences import written as written_value
 from toolkit.core.metrics.bootstrap import Verdict
 from toolkit.core.metrics.metric import Direction
 from toolkit.errors import ConfigError, not_valid

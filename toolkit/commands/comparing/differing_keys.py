@@ -6,10 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from toolkit.commands.comparing.key_differences import ABSENT, KeyDifference, differences
+from toolkit.config.key_differences import ABSENT, KeyDifference, differences
 from toolkit.config.loading import (
     config_from_plain,
-    is_ensemble,
     load_config,
     load_ensemble,
     plain_config,
@@ -35,7 +34,7 @@ def differing_keys(experiments: Sequence[Experiment], root: Path) -> list[KeyDif
         root: the folder of the workspace; paths are compared and shown relative to it.
     """
     trees = [_tree(experiment, root.absolute()) for experiment in experiments]
-    ensembles = [is_ensemble(experiment.config) for experiment in experiments]
+    ensembles = [experiment.is_ensemble for experiment in experiments]
     everywhere = {key for tree, one in zip(trees, ensembles, strict=True) for key in tree if one} - {_RUN}
     if not everywhere:
         everywhere = {key for tree in trees for key in tree} - {_RUN}
@@ -59,7 +58,7 @@ def _among(trees: Sequence[dict[str, Any]], keys: set[str], chosen: Sequence[boo
 
 def _tree(experiment: Experiment, root: Path) -> dict[str, Any]:
     if not experiment.resolved.is_file():
-        load = load_ensemble if is_ensemble(experiment.config) else load_config
+        load = load_ensemble if experiment.is_ensemble else load_config
         return plain_config(load(experiment.config).config, root)
     resolved = read_resolved(experiment)
     return _config(experiment, resolved, root) | {_RUN: _run(resolved)}
@@ -67,7 +66,7 @@ def _tree(experiment: Experiment, root: Path) -> dict[str, Any]:
 
 def _config(experiment: Experiment, resolved: Resolved, root: Path) -> dict[str, Any]:
     """The configuration that was run, with defaults for keys that were added since, if it can still be read."""
-    if not is_ensemble(experiment.config):
+    if not experiment.is_ensemble:
         try:
             return plain_config(config_from_plain(resolved.config, experiment.folder), root)
         except (ValidationError, ToolkitError):

@@ -24,7 +24,7 @@ from toolkit.commands.ensembling.view_search import ViewSearch, is_search, searc
 from toolkit.commands.ensembling.weight_search import Setting, WeightSearch, search_weights
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.commands.session import Session
-from toolkit.config.loading import is_ensemble, load_ensemble, names_defined_beside_members, with_relative_paths
+from toolkit.config.loading import load_ensemble, names_defined_beside_members, with_relative_paths
 from toolkit.config.models import EnsembleConfig, Weighting
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.core.arrays import Integers
@@ -311,14 +311,14 @@ def _config(
         "views": views,
         "primary_metric": resolved.config["primary_metric"],
     }
-    own = names_defined_beside_members(members[0].experiment.config)
-    return EnsembleConfig.model_validate(tree, context={"own": own})
+    plugins = names_defined_beside_members(members[0].experiment.config)
+    return EnsembleConfig.model_validate(tree, context={"plugins": plugins})
 
 
 def _place(workspace: Workspace, members: Sequence[Member], name: str | None) -> Experiment:
     """The folder of a new ensemble, or that of an earlier ensemble of the same name, which is made again."""
     place = workspace.place(name or "+".join(member.name.replace(":", ".") for member in members))
-    if _is_in(place, members) or (place.config.is_file() and not is_ensemble(place.config)):
+    if _is_in(place, members) or (place.config.is_file() and not place.is_ensemble):
         raise ConfigError(
             f"{place.folder} is an experiment of its own", "Choose another name for the ensemble: --name NAME"
         )

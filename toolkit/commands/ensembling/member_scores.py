@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.commands.scoring.overlays import write_overlays
-from toolkit.commands.scoring.scores import HoldoutScore, Scores, score_stores, write_scores
+from toolkit.commands.scoring.scores import HoldoutScore, Scores, Scoring, score_stores, write_scores
 from toolkit.config.models import EnsembleConfig
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.metrics.bootstrap import Verdict as Word
@@ -182,11 +182,8 @@ class _Scorer:
             [ProbabilityStore(folder) for folder in missing],
             only(data, ids),
             self._folds[inside],
-            [self._truth.metric],
-            recipe=IDENTITY,
-            benchmark=self._truth.benchmark,
-            plugins=self._plugins,
-            progress=self._progress,
+            Scoring([self._truth.metric], IDENTITY, self._truth.benchmark, self._plugins),
+            self._progress,
         )
         self.found |= {(folder, ids): found for folder, found in zip(missing, scores, strict=True)}
 

@@ -130,6 +130,7 @@ def search_views(
         return tuple(weight * chosen for weight in whole for chosen in choice)
 
     count = len(views)
+    material.tune_thresholds(spread(indicator([0], count)))
     known, order, by_fold = search(material, lambda: by_adding(count), spread)
     sets = [indicator(order[:length], count) for length in range(1, len(order) + 1)]
     plans = [[indicator(path[:length], count) for path in by_fold] for length in range(1, len(order) + 1)]

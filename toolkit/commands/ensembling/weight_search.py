@@ -10,13 +10,19 @@ import numpy as np
 from toolkit.commands.ensembling.blending import Source
 from toolkit.commands.scoring.scores import labels_of
 from toolkit.core.arrays import Floats, Integers, Labels, Objects
-from toolkit.core.ensembling.candidate_scores import CandidateScores, MemberWeights, masks_of_blend
+from toolkit.core.ensembling.candidate_scores import CandidateScores, MemberWeights, levels_of_blend
 from toolkit.core.ensembling.means import Blender, Mean
 from toolkit.core.ensembling.packed_truth import Packed, pack
 from toolkit.core.ensembling.weight_search import Result, Scores, Search, by_selection, reduced, search_folds
 from toolkit.core.metrics.bootstrap import bootstrap, exceeds_noise, paired
 from toolkit.core.metrics.metric import Metric, case_of
+from toolkit.core.recipe.postprocess import IDENTITY, masks_of
 from toolkit.core.recipe.probabilities import Stored
+from toolkit.core.recipe.recipe import Recipe
+from toolkit.core.tuning.area_histograms import is_of_areas
+from toolkit.core.tuning.recipe_scores import Example
+from toolkit.core.tuning.recipe_search import tune
+from toolkit.core.tuning.task import RecipeTask
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.files.experiment.members import Member
@@ -25,7 +31,7 @@ from toolkit.messages import Progress, Table, interval_text, score_text
 
 @dataclass(frozen=True)
 class SearchScores:
-    """Out-of-fold scores of one choice, at the untuned recipe.
+    """Out-of-fold scores of one choice, at the thresholds tuned for the baseline.
 
     `chosen` is the score on the images that it was chosen on, which is optimistic. `nested` is the honest one: each
     fold is scored with the choice of the other folds; `low` and `high` are its 95 % bootstrap interval.
@@ -127,6 +133,7 @@ def search_weights(members: Sequence[Member], sources: Sequence[Source], setting
         return tuple(given.get(number, 0) for number in range(len(names)))
 
     equal = reduced((1,) * len(distinct))
+    material.tune_thresholds(spread(equal))
     known, best, by_fold = search(material, lambda: by_selection(len(distinct)), spread, [equal])
     nested = score_folds(material, spread, [[equal] * material.folds_count, by_fold])
     return WeightSearch(
@@ -158,7 +165,7 @@ def search(
 
     def evaluate(candidates: Sequence[MemberWeights]) -> Mapping[MemberWeights, Scores]:
         wanted = [spread(choice) for choice in candidates]
-        scores = CandidateScores(material.metric, material.blender, material.folds_count, wanted)
+        scores = CandidateScores(material.metric, material.blender, material.recipes, wanted)
         for image in material.images(f"trying {len(candidates)} blends"):
             scores.add(*image)
         found = scores.finish()
@@ -174,6 +181,7 @@ class Material:
         data, self.metric, self._progress = setting.data, setting.metric, setting.progress
         self.blender = Blender(setting.mean, data.classes.activation)
         self.folds_count = int(setting.folds.max()) + 1
+        self.recipes: Sequence[Recipe] = [IDENTITY] * (1 + self.folds_count)
         self._sources = sources
         self._folds = dict(zip(data.images.ids, setting.folds.tolist(), strict=True))
         self._truth: dict[str, tuple[Packed, Packed | None]] = {}
@@ -187,6 +195,24 @@ class Material:
                     digest.update(source.store.read(image_id).tobytes())
                 bar.advance()
         self.digests = [digest.hexdigest() for digest in digests]
+
+    def tune_thresholds(self, weights: MemberWeights) -> None:
+        """Score with the thresholds that suit the blend with these weights; each fold with those of the other folds.
+
+        A blend is less confident than its members: at 0.5, members would be chosen for their confidence. Thresholds are
+        tuned for metrics of areas and independent classes only; other metrics score the untuned recipe.
+        """
+        if not is_of_areas(self.metric) or self.blender.activation != "sigmoid":
+            return
+        folds = np.array(list(self._folds.values()), np.int64)
+
+        def examples(title: str) -> Iterator[Example]:
+            for position, (_, maps, labels, objects) in enumerate(self.images(title)):
+                yield Example(position, levels_of_blend(self.blender, maps, weights), labels, objects)
+
+        classes = self._sources[0].store.read(next(iter(self._folds))).shape[2]
+        tuned = tune(RecipeTask(examples, folds, classes, "sigmoid", self.metric), ("threshold",))
+        self.recipes = [tuned.best, *tuned.by_fold]
 
     def images(self, title: str) -> Iterator[tuple[int, list[Stored], Labels, Objects | None]]:
         """Fold, maps of all sources, labels and objects of each image, in the order of the sorted ids."""
@@ -212,7 +238,8 @@ def score_folds(material: Material, spread: Spread, plans: Sequence[Sequence[Mem
     found: list[list[Floats]] = [[] for _ in plans]
     for fold, maps, labels, objects in material.images("scoring each fold with the choice of the others"):
         for plan, statistics in zip(plans, found, strict=True):
-            masks = masks_of_blend(blender, maps, spread(plan[fold]))
+            levels = levels_of_blend(blender, maps, spread(plan[fold]))
+            masks = masks_of(levels, blender.activation, material.recipes[1 + fold])
             statistics.append(metric.measure(case_of(masks, labels, blender.activation, objects)))
     return [np.stack(statistics) for statistics in found]
 

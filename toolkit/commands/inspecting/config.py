@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from toolkit.commands.session import Session
-from toolkit.config.loading import is_ensemble, load_config, load_ensemble, plain_config
+from toolkit.config.loading import load_config, load_ensemble, plain_config
 from toolkit.config.models import Config
-from toolkit.errors import ConfigError
+from toolkit.files.experiment.members import refuse_ensemble
 
 
 def show_config(session: Session, name: str, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The configuration of an experiment or ensemble with inheritance, overrides and defaults applied."""
     experiment = session.workspace.find(name)
-    if is_ensemble(experiment.config):
+    if experiment.is_ensemble:
         if overrides:
-            raise ConfigError(f"--set {overrides[0]}: {experiment.name} is an ensemble, which takes no overrides")
+            refuse_ensemble(experiment, "keys to override", f"--set {overrides[0]}: ")
         return plain_config(load_ensemble(experiment.config).config, experiment.folder)
     return plain_config(load_config(experiment.config, overrides).config, experiment.folder)
 

@@ -7,15 +7,16 @@ from typing import TypeVar
 from toolkit.commands.inspecting.data_samples import draw_samples
 from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
-from toolkit.config.loading import is_ensemble, load_config
+from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.errors import ConfigError, DataError, ToolkitError
+from toolkit.errors import DataError, ToolkitError
 from toolkit.files.data.finding import find_extra_images, find_test_images
 from toolkit.files.data.sources import Images, LabelledImages
-from toolkit.files.datasets.dataset import Dataset, check_all_depths, find_labelled, refuse_shared, weights_of
+from toolkit.files.datasets.dataset import Dataset, check_all_bit_depths, find_labelled, refuse_shared, weights_of
 from toolkit.files.disk.png import write_png
 from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.inspection.checking import (
     DataIndex,
     duplicate_findings_of,
@@ -89,8 +90,7 @@ def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) 
         MissingFileError: there is no such experiment.
     """
     experiment, progress = session.workspace.find(name), session.progress
-    if is_ensemble(experiment.config):
-        raise ConfigError(f"{experiment.name} is an ensemble; the data are those of its members")
+    refuse_ensemble(experiment, "data of its own")
     config = load_config(experiment.config, overrides).config
     found = _Collected()
     labelled = found.trying("training data", lambda: find_labelled(config))
@@ -99,7 +99,7 @@ def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) 
     shown = () if images is None else _test(images, config, found, progress)
     extra = found.trying("extra data", lambda: find_extra_images(config.data, config.task_classes, config.shape[2]))
     listening = _Listening(found, "values")
-    found.trying("values", lambda: check_all_depths(config, labelled, extra or (), images, listening))
+    found.trying("values", lambda: check_all_bit_depths(config, labelled, extra or (), images, listening))
     if labelled is not None:
         _extra(labelled, facts, extra or (), found=found, progress=progress)
         _duplicates(experiment, config, labelled, facts, test=shown, found=found)

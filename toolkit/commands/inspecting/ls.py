@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from toolkit.commands.session import Session
-from toolkit.config.loading import is_ensemble, load_ensemble
+from toolkit.config.loading import load_ensemble
 from toolkit.errors import ToolkitError
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
@@ -69,7 +69,7 @@ def _list_one(experiment: Experiment) -> ListedExperiment:
 
 
 def _kind(experiment: Experiment) -> str:
-    if not is_ensemble(experiment.config):
+    if not experiment.is_ensemble:
         return "experiment"
     return f"ensemble of {len(load_ensemble(experiment.config).config.members)}"
 

@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.commands.session import Session
-from toolkit.config.loading import Loaded, is_ensemble, load_config
+from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import Stage, read_stage
+from toolkit.config.stage_values import Stage, read_stage
 from toolkit.config.training.augmentation import Transform
-from toolkit.config.yaml.plugins import names_defined_beside
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.core.images.tiles import window_size
 from toolkit.core.masks.labels import has_foreground
 from toolkit.core.randomness import derived_seed, generator
 from toolkit.core.sampling.patches import PatchRule, cell_of, draw_patches
 from toolkit.errors import ConfigError, out_of_range
 from toolkit.files.data.sources import LabelledImages
-from toolkit.files.datasets.cutting import find_occupancies, parts_of
+from toolkit.files.datasets.crops import crops_of
 from toolkit.files.datasets.dataset import find_labelled
+from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.disk.png import write_png
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.messages import Progress, Table
 from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
 
@@ -77,8 +79,7 @@ def preview(
         ToolkitError: the configuration, the data or an option is not valid.
     """
     experiment = session.workspace.find(name)
-    if is_ensemble(experiment.config):
-        raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has an augmentation")
+    refuse_ensemble(experiment, "augmentation")
     if count < 1:
         raise ConfigError(f"--count: expected at least 1; received {count}")
     loaded = load_config(experiment.config, overrides)
@@ -153,7 +154,7 @@ def _samples(shown: _Shown, reader: "SampleReader", progress: Progress) -> list[
     count, seed = shown.count, shown.seed
     every = [Sample(data, image_id) for image_id in data.images.ids]
     if config.crops is not None:
-        every = [part for sample in every for part in parts_of(sample, config.crops)]
+        every = [crop for sample in every for crop in crops_of(sample, config.crops)]
     order = [every[place] for place in generator("preview", seed).permutation(len(every))]
     if config.patches is not None:
         chosen = order[:count]

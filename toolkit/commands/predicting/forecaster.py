@@ -47,7 +47,7 @@ class Forecast:
 
     def parts(self) -> Iterator[Probability]:
         """The probability map at the image's own size, `float32 (rows, width, classes)`, 0–1, a few rows at a time."""
-        return self._map.parts() if isinstance(self._map, SpilledMap) else iter([self._map])
+        return self._map.chunks() if isinstance(self._map, SpilledMap) else iter([self._map])
 
     @property
     def probability(self) -> Probability:

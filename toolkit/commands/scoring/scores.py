@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.metrics import parse_metric
 from toolkit.core.arrays import Floats, Integers, Labels
+from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.registry import MetricSpec, build_metrics
 from toolkit.core.metrics.scorer import ScoredImages, Scorer
+from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError
 from toolkit.files.data.sources import LabelledImages
@@ -72,16 +73,29 @@ class HoldoutScore:
         return f"hold-out, {self.images} images{', mean of all folds' if folds > 1 else ''}"
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """How predictions are scored: by which metrics, the primary one first, and with which recipe.
+
+    `benchmark` is the index of the only class that the primary metric scores; None for all. `plugins` are the metrics
+    and recipe steps of plugins by name.
+    """
+
+    metrics: Sequence[MetricSpec]
+    recipe: Recipe = IDENTITY
+    benchmark: int | None = None
+    plugins: Mapping[str, Any] | None = None
+
+    def scorer(self, classes: Classes) -> Scorer:
+        """A scorer of images with these classes."""
+        built = build_metrics(
+            self.metrics, classes.count, classes.activation, plugins=self.plugins, benchmark=self.benchmark
+        )
+        return Scorer(built, classes.activation, self.recipe, self.plugins)
+
+
 def score_stores(
-    stores: Sequence[ProbabilityStore],
-    data: LabelledImages,
-    folds: Integers,
-    metrics: Sequence[MetricSpec | str | Mapping[str, Any]],
-    *,
-    recipe: Recipe,
-    progress: Progress,
-    benchmark: int | None = None,
-    plugins: Mapping[str, Any] | None = None,
+    stores: Sequence[ProbabilityStore], data: LabelledImages, folds: Integers, scoring: Scoring, progress: Progress
 ) -> list[Scores]:
     """Score several stores over the same images with one recipe; truth is read once for all.
 
@@ -89,21 +103,14 @@ def score_stores(
         stores: out-of-fold predictions.
         data: the images and their truth.
         folds: the fold of each image in the order of the sorted ids.
-        metrics: the primary one first, as in the configuration or parsed.
-        recipe: the recipe from predictions to masks.
+        scoring: metrics and recipe.
         progress: what shows progress.
-        benchmark: the index of the only class that the primary metric scores; None for all.
-        plugins: metrics and recipe steps from plugins by name.
 
     Raises:
         ChangedError: the size of an image has changed since it was predicted.
         DataError: a mask cannot be read.
     """
-    names = () if plugins is None else plugins
-    specs = [spec if isinstance(spec, MetricSpec) else parse_metric(spec, names) for spec in metrics]
-    classes = data.classes
-    built = build_metrics(specs, classes.count, classes.activation, plugins=plugins, benchmark=benchmark)
-    scorers = [Scorer(built, classes.activation, recipe, plugins) for _ in stores]
+    scorers = [scoring.scorer(data.classes) for _ in stores]
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:
@@ -112,7 +119,7 @@ def score_stores(
             for store, scorer in zip(stores, scorers, strict=True):
                 scorer.add(store.read(image_id), labels, objects, store.presence(image_id))
             task.advance()
-    return [Scores(ids, folds, scorer.scored(), classes.names) for scorer in scorers]
+    return [Scores(ids, folds, scorer.scored(), data.classes.names) for scorer in scorers]
 
 
 def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Labels:

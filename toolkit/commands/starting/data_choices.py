@@ -7,11 +7,12 @@ from typing import Any
 
 from toolkit.commands.starting.starting_point import relative_path
 from toolkit.core.masks.mask_values import MaskReading
+from toolkit.errors import listing
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.images.decoding import LOSSY_SUFFIXES
+from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, class_order
 from toolkit.files.recognition.rle_readings import RleReading
-from toolkit.files.recognition.table_looks import TableLook
 
 _HALF = 0.5
 _GROUPING = re.compile(
@@ -100,9 +101,8 @@ def class_names(found: Recognised) -> tuple[str, ...]:
 def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     folder = found.images
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds.most_common(4))
-    common = ", ".join(f"{height}×{width} ({count})" for (height, width), count in found.sizes.most_common(3))
-    more = f" and {len(found.sizes) - 3} more sizes" if len(found.sizes) > 3 else ""
-    why = f"{len(folder.paths)} images: {kinds}; {common}{more}"
+    sizes = listing((f"{height}×{width} ({count})" for (height, width), count in found.sizes.most_common()), 3)
+    why = f"{len(folder.paths)} images: {kinds}; {sizes}"
     if any("RGBA" in kind for kind in found.kinds):
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
@@ -118,7 +118,7 @@ def _value_range(found: Recognised) -> Iterator[Choice]:
     look = found.values
     if look.dtype in ("", "uint8", "bool"):
         return
-    told = f"{look.dtype} values from {look.low:g} to {look.high:g} in {look.looked_at} images"
+    told = f"{look.dtype} values from {look.low:g} to {look.high:g} in {look.examined} images"
     if look.low >= 0 and look.dtype.startswith(("uint", "int", ">", "<")):
         bits = max(8, int(look.high).bit_length())
         if bits == 16 and look.dtype == "uint16":
@@ -192,9 +192,9 @@ def _mask_files(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         return
     kinds = ", ".join(f"{count} {kind}" for kind, count in look.kinds.items())
     missing = round((1 - pairing.share) * len(found.images.paths))
-    why = f"{look.looked_at} mask files: {kinds}; {look.reading.why}"
+    why = f"{look.examined} mask files: {kinds}; {look.reading.why}"
     if look.empty:
-        why += f"; {look.empty} ({look.empty / look.looked_at:.0%}) are empty"
+        why += f"; {look.empty} ({look.empty / look.examined:.0%}) are empty"
     if missing:
         why += f"; {missing} images have no mask file"
     other = look.reading.other
@@ -311,7 +311,7 @@ def _other_classes(names: Sequence[str]) -> Choice:
     return Choice(("data", "competition"), None, why)
 
 
-def _is_plain(found: Recognised, look: TableLook, with_table: bool) -> bool:
+def _is_plain(found: Recognised, look: RecognisedTable, with_table: bool) -> bool:
     """Whether the table can be read without a competition: columns id and mask, column-major."""
     reading = found.rle
     plain_runs = reading is None or (reading.order == "column" and not reading.relative)
@@ -325,7 +325,7 @@ def _is_plain(found: Recognised, look: TableLook, with_table: bool) -> bool:
     )
 
 
-def _own_competition(found: Recognised, look: TableLook, with_table: bool) -> Choice:
+def _own_competition(found: Recognised, look: RecognisedTable, with_table: bool) -> Choice:
     """A description of an unknown competition."""
     sample, labels = found.sample, found.labels if with_table else None
     asked = sample or look
@@ -372,7 +372,7 @@ def _metadata(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
     yield Choice(("data", "metadata_id"), column, "the column with the ids")
 
 
-def _groupings(table: TableLook) -> list[str]:
+def _groupings(table: RecognisedTable) -> list[str]:
     """Columns that may group images: named after a patient, place or film, with values that recur."""
     found = []
     for place, name in enumerate(table.table.columns):

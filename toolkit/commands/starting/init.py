@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.session import Session
-from toolkit.commands.starting.config_text import config_text
 from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
+from toolkit.commands.starting.init_text import config_text
 from toolkit.commands.starting.network_choices import network_choices, starting_values
 from toolkit.commands.starting.starting_point import DEFINED_BY_COMPETITION, load_checked, written_if_sound
 from toolkit.errors import listing
 from toolkit.files.recognition.folder_scan import ImageFolder
+from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.recognising import Recognised, recognise
 from toolkit.files.recognition.roles import is_instance_folder, is_mask_folder
-from toolkit.files.recognition.table_looks import TableLook
 from toolkit.messages import Table
 
 _ROLES: Mapping[str, str] = {
@@ -130,7 +130,7 @@ def not_used(found: Recognised) -> list[str]:
     return lines
 
 
-def _too_few(found: Recognised, table: TableLook) -> str:
+def _too_few(found: Recognised, table: RecognisedTable) -> str:
     """The text about a table of metadata that does not list all images."""
     named = len(table.image_ids & found.images.paths.keys())
     return f"; it lists only {named} of the {len(found.images.paths)} images" if table.role == "metadata" else ""

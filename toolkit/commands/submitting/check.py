@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.session import Session
-from toolkit.commands.submitting.competition_option import named_competition
+from toolkit.commands.submitting.preset_option import named_competition
 from toolkit.config.data.competitions import PLAIN
 from toolkit.errors import SubmissionError
 from toolkit.files.data.sources import find_images

@@ -2,11 +2,13 @@
 
 import importlib
 import io
+import re
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from toolkit.errors import UploadError
+from toolkit.errors import ConfigError, UploadError
 
 _MODULE = "kaggle.api.kaggle_api_extended"
 _INSTALL = "pip install 'segmentation-toolkit[kaggle]'"
@@ -99,3 +101,32 @@ def _refused(path: Path, competition: str, error: BaseException) -> UploadError:
         f"{path} was not uploaded to {competition}: {why}",
         _ADVICE.get(status or 0, "The file is complete: check the connection and try again, or upload it by hand."),
     )
+
+
+_COMPETITION = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True)
+class UploadOptions:
+    """The competition that a submission is uploaded to, and the message of the upload."""
+
+    competition: str
+    message: str = ""
+
+
+def upload_options(competition: str | None, message: str | None) -> UploadOptions | None:
+    """The options `--upload` and `--message`.
+
+    Raises:
+        ConfigError: a message without an upload, or an invalid name of a competition.
+    """
+    if competition is None:
+        if message is not None:
+            raise ConfigError("--message requires --upload", "Add --upload COMPETITION, or leave out --message.")
+        return None
+    if not _COMPETITION.fullmatch(competition):
+        raise ConfigError(
+            f"--upload: {competition!r} is not a valid name of a competition",
+            "Give the last part of the competition's address, for example tgs-salt-identification-challenge.",
+        )
+    return UploadOptions(competition, message or "")

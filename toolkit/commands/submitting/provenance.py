@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.commands.scoring.scores import read_holdout, score_stores
+from toolkit.commands.scoring.scores import Scoring, read_holdout, score_stores
 from toolkit.commands.submitting.masks import Maker
 from toolkit.core.recipe.postprocess import IDENTITY, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
@@ -52,11 +52,8 @@ def promise_of(
         [ProbabilityStore(experiment.predictions("oof"))],
         truth.only(table.ids).labelled,
         table.folds,
-        [truth.metric],
-        recipe=recipe,
-        progress=progress,
-        benchmark=truth.benchmark,
-        plugins=maker.plugins,
+        Scoring([truth.metric], recipe, truth.benchmark, maker.plugins),
+        progress,
     )
     return Promise(score["metric"], finite_or_none(scores.all), None)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.commands.scoring.classification_table import report_table
 from toolkit.commands.session import Session
-from toolkit.commands.submitting.competition_option import named_competition
+from toolkit.commands.submitting.preset_option import named_competition
 from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.config.metrics import parse_metric_text
 from toolkit.core.arrays import Integers

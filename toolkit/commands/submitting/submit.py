@@ -1,20 +1,19 @@
 """`tk submit`: apply a recipe to test predictions and write a submission file, which is checked first."""
 
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.competition_now import submission_data
-from toolkit.commands.submitting.kaggle import Uploader, kaggle_uploader
+from toolkit.commands.submitting.kaggle import Uploader, UploadOptions, kaggle_uploader
 from toolkit.commands.submitting.masks import Chosen, EncodedMasks, Maker, chosen_classes, cover_of, encode_masks
 from toolkit.commands.submitting.provenance import Promise, promise_of, write_provenance
 from toolkit.config.data.data import DataConfig
 from toolkit.core.recipe.coverage import Coverage, strange_differences
 from toolkit.core.recipe.postprocess import check_recipe, describe
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
-from toolkit.errors import ConfigError, NotReadyError, SubmissionError
+from toolkit.errors import NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.writing import new_path
@@ -31,33 +30,6 @@ from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Table, score_text
 
 _NAME_BYTES = 200
-_COMPETITION = re.compile(r"[a-z0-9][a-z0-9-]*")
-
-
-@dataclass(frozen=True)
-class UploadOptions:
-    """The competition that a submission is uploaded to, and the message of the upload."""
-
-    competition: str
-    message: str = ""
-
-
-def upload_options(competition: str | None, message: str | None) -> UploadOptions | None:
-    """The options `--upload` and `--message`.
-
-    Raises:
-        ConfigError: a message without an upload, or an invalid name of a competition.
-    """
-    if competition is None:
-        if message is not None:
-            raise ConfigError("--message requires --upload", "Add --upload COMPETITION, or leave out --message.")
-        return None
-    if not _COMPETITION.fullmatch(competition):
-        raise ConfigError(
-            f"--upload: {competition!r} is not a valid name of a competition",
-            "Give the last part of the competition's address, for example tgs-salt-identification-challenge.",
-        )
-    return UploadOptions(competition, message or "")
 
 
 @dataclass(frozen=True)
@@ -149,7 +121,7 @@ def submit(
         uploader = kaggle_uploader()
     resolved = read_resolved(experiment)
     source = submission_data(experiment, resolved, progress)
-    store = _test_predictions(experiment, source, is_ensemble="members" in resolved.config)
+    store = _test_predictions(experiment, source)
     given = _given_rule(threshold, minimum_area)
     truth = truth_of(experiment, resolved)
     chosen = chosen_classes(experiment.name, truth, source.table_format, progress)
@@ -186,7 +158,7 @@ def submit(
     return replace(result, uploaded=_upload(path, uploader, upload, log, result))
 
 
-def _test_predictions(experiment: Experiment, source: DataConfig, *, is_ensemble: bool) -> ProbabilityStore:
+def _test_predictions(experiment: Experiment, source: DataConfig) -> ProbabilityStore:
     if source.test is None:
         raise NotReadyError(
             f"{experiment.name} has no test images: data.test is not set",
@@ -196,7 +168,7 @@ def _test_predictions(experiment: Experiment, source: DataConfig, *, is_ensemble
     if not experiment.score.is_file():
         raise NotReadyError(
             f"{experiment.name} is not finished: its last run stopped before scoring",
-            f"Run the same tk {'ensemble' if is_ensemble else 'fit'} again.",
+            f"Run the same tk {'ensemble' if experiment.is_ensemble else 'fit'} again.",
         )
     return store
 

@@ -1,15 +1,15 @@
 """`tk fit`: train the folds of an experiment, predict and score."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import (
     HoldoutScore,
     Scores,
+    Scoring,
     next_command,
     read_holdout,
     score_stores,
@@ -17,12 +17,10 @@ from toolkit.commands.scoring.scores import (
 )
 from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import plan_folds
-from toolkit.config.loading import Loaded, is_ensemble, load_config, plain_config, with_defaults
+from toolkit.config.loading import Loaded, load_config, plain_config, with_defaults
 from toolkit.config.models import Config
-from toolkit.core.arrays import Integers
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range
-from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.dataset import Dataset, background_digest, find_dataset
 from toolkit.files.datasets.truth import only
 from toolkit.files.disk.digests import digest, file_digest
@@ -31,6 +29,7 @@ from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, write_folds
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import (
     Resolved,
     changed_keys,
@@ -156,8 +155,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
     """
     started = time.perf_counter()
     experiment, progress = session.workspace.find(name), session.progress
-    if is_ensemble(experiment.config):
-        raise ConfigError(f"{experiment.name} is an ensemble; its members are fitted", "Run: tk ensemble MEMBER MEMBER")
+    refuse_ensemble(experiment, "folds to train", advice="To make it again, run: tk ensemble MEMBER MEMBER")
     loaded = load_config(experiment.config, overrides)
     options.check(loaded.config)
     if options.restart and not (options.folds is None and options.stages is None):
@@ -169,9 +167,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
         dataset = find_dataset(loaded.config, progress)
         table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
         warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
-        finished = _train_predict_score(
-            experiment, loaded, dataset, table, options=options, started=started, progress=progress
-        )
+        finished = _train_predict_score(_Job(experiment, loaded, dataset, table), options, started, progress)
     return _result(experiment, loaded.config, finished, round(time.perf_counter() - started, 1))
 
 
@@ -195,16 +191,17 @@ def _result(experiment: Experiment, config: Config, finished: bool, seconds: flo
     )
 
 
-def _train_predict_score(
-    experiment: Experiment,
-    loaded: Loaded[Config],
-    dataset: Dataset,
-    table: FoldTable,
-    *,
-    options: FitOptions,
-    started: float,
-    progress: Progress,
-) -> bool:
+@dataclass(frozen=True)
+class _Job:
+    """An experiment with its configuration, data and folds."""
+
+    experiment: Experiment
+    loaded: Loaded[Config]
+    dataset: Dataset
+    table: FoldTable
+
+
+def _train_predict_score(job: _Job, options: FitOptions, started: float, progress: Progress) -> bool:
     """Train, and once every fold is finished, predict and score; returns whether it is."""
     # TensorFlow is slow to import, so bad input is reported first.
     from toolkit.learning.plugins import Plugins
@@ -214,10 +211,11 @@ def _train_predict_score(
     from toolkit.learning.training.fit import Work, fit_folds, is_trained
     from toolkit.learning.training.plan import plan_training
 
+    experiment, loaded, dataset, table = job.experiment, job.loaded, job.dataset, job.table
     config, folds = loaded.config, table.folds
     plugins = Plugins.of(experiment, progress)
     fold_numbers, stage_numbers = options.check(config)
-    digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(experiment, loaded, dataset, folds)
+    digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(job)
     plan = plan_training(loaded, plugins)
     precision = choose_precision(config.precision)
     resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
@@ -239,18 +237,16 @@ def _train_predict_score(
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)
     if anew or not experiment.score.is_file():
-        _score(experiment, config, dataset.labelled, table, plugins=plugins, progress=progress)
+        _score(job, Scoring(config.metric_specs, IDENTITY, config.benchmark_index, plugins), progress)
     else:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
 
 
-def _code_and_weights(
-    experiment: Experiment, loaded: Loaded[Config], dataset: Dataset, folds: Integers
-) -> dict[str, str]:
+def _code_and_weights(job: _Job) -> dict[str, str]:
     """Digests of plugins.py, background images, and the weights that training starts from."""
+    experiment, loaded, config = job.experiment, job.loaded, job.loaded.config
     digests = plugins_digest(experiment)
-    config = loaded.config
     backgrounds = background_digest(config)
     if backgrounds:
         digests["backgrounds"] = backgrounds
@@ -264,8 +260,8 @@ def _code_and_weights(
                 experiment,
                 value,
                 loaded.where("stages", number, "initial_weights"),
-                ids=dataset.index.ids,
-                folds=folds,
+                ids=job.dataset.index.ids,
+                folds=job.table.folds,
                 wanted=range(config.folds_count),
                 num_seeds=config.num_seeds,
             )
@@ -317,28 +313,13 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
         )
 
 
-def _score(
-    experiment: Experiment,
-    config: Config,
-    data: LabelledImages,
-    table: FoldTable,
-    *,
-    plugins: Mapping[str, Any],
-    progress: Progress,
-) -> None:
+def _score(job: _Job, scoring: Scoring, progress: Progress) -> None:
     """Score the out-of-fold predictions and those of the hold-out, if there is one."""
+    experiment, data, table = job.experiment, job.dataset.labelled, job.table
 
-    def scored(split: Split, part: FoldTable) -> Scores:
-        (found,) = score_stores(
-            [ProbabilityStore(experiment.predictions(split))],
-            only(data, part.ids),
-            part.folds,
-            config.metric_specs,
-            recipe=IDENTITY,
-            progress=progress,
-            benchmark=config.benchmark_index,
-            plugins=plugins,
-        )
+    def scored(split: Split, images: FoldTable) -> Scores:
+        store = ProbabilityStore(experiment.predictions(split))
+        (found,) = score_stores([store], only(data, images.ids), images.folds, scoring, progress)
         return found
 
     scores = scored("oof", table.out_of_fold)

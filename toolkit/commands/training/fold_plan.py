@@ -265,14 +265,14 @@ def _duplicates(index: DataIndex) -> list[Integers]:
 def _refuse_untrainable(config: Config, pool: Pool) -> None:
     """Refuse folds without foreground to train on, and stages without images to validate with."""
     for fold in range(config.folds_count):
-        if not pool.has_foreground[pool.training_part(fold)].any():
+        if not pool.has_foreground[pool.training_positions(fold)].any():
             raise FoldsError(
                 f"fold {fold} holds out all images with foreground, so there are none to train on",
                 "Add images with foreground, or use other folds.",
             )
         for number, stage in enumerate(config.stages):
             rule = parse_negatives(stage.validation_negatives)
-            if not len(select_images(pool.has_foreground[pool.validation_part(fold)], rule, config.seed, fold)):
+            if not len(select_images(pool.has_foreground[pool.validation_positions(fold)], rule, config.seed, fold)):
                 raise FoldsError(
                     f"fold {fold}, stages.{number}.validation_negatives: {stage.validation_negatives} leaves no image "
                     "for validation",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from toolkit.commands.session import Session
 from toolkit.commands.training.fold_plan import find_folds
-from toolkit.config.loading import Loaded, is_ensemble, load_config
+from toolkit.config.loading import Loaded, load_config
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import read_stage, stage_key
+from toolkit.config.stage_values import read_stage, stage_key
 from toolkit.config.training.schedules import CyclicLR
-from toolkit.config.yaml.plugins import names_defined_beside
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.core.arrays import Integers
 from toolkit.core.lr_range_test import geometric_rates, suggest
 from toolkit.errors import ConfigError, NotReadyError, TrainingError, out_of_range
@@ -20,6 +20,7 @@ from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.initial_weights import check_initial_weights, refuse_fold_weights
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.messages import Table
 
 
@@ -84,8 +85,7 @@ def find_learning_rate(
     """
     experiment, progress = session.workspace.find(name), session.progress
     fold, stage = options.fold, options.stage
-    if is_ensemble(experiment.config):
-        raise ConfigError(f"{experiment.name} is an ensemble; only what is trained has a learning rate")
+    refuse_ensemble(experiment, "learning rate")
     loaded = load_config(experiment.config, overrides)
     config = loaded.config
     for what, number, count in (("fold", fold, config.folds_count), ("stage", stage, len(config.stages))):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from toolkit.commands.scoring.overlays import write_overlays
-from toolkit.commands.scoring.scores import score_stores
+from toolkit.commands.scoring.scores import Scoring, score_stores
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.masks import chosen_classes
 from toolkit.commands.tuning.out_of_fold import OutOfFold
@@ -87,10 +87,8 @@ def tune(
             holdout = _score_holdout(experiment, labelled, task, tuned.best, test_recipe=test_recipe, progress=progress)
         if explain:
             surface_picture(experiment.surface, experiment.name, tuned, built, truth.classes.names)
-        (scores,) = score_stores(
-            [store], truth.labelled, table.out_of_fold.folds, [spec], recipe=tuned.recipe, progress=progress,
-            benchmark=truth.benchmark, plugins=plugins,
-        )  # fmt: skip
+        scoring = Scoring([spec], tuned.recipe, truth.benchmark, plugins)
+        (scores,) = score_stores([store], truth.labelled, table.out_of_fold.folds, scoring, progress)
         write_overlays(experiment, store, truth.labelled, scores, tuned.recipe, plugins=plugins)
         write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift=shift, holdout=holdout))
     return TuneResult(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from toolkit.config.checks.data import problems_of_data
 from toolkit.config.checks.folds import problems_of_folds
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import stage_key
+from toolkit.config.stage_values import stage_key
 from toolkit.config.training.callbacks import check_monitors, parse_callbacks
 from toolkit.config.training.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.training.negatives import parse_negatives

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from toolkit.config.metrics import parse_metric
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.fields import PositiveInteger, checked_by
-from toolkit.config.yaml.named_calls import ClosedModel, ProblemsAtError, UnknownNameError
+from toolkit.config.yaml.named_calls import ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import Document, read_document
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.core.metrics.registry import MetricSpec

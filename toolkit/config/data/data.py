@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, CompetitionValue
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import FilePath, FiniteNumber, plugin_names
-from toolkit.config.yaml.named_calls import ClosedModel, UnknownNameError, is_plugin, read_call
+from toolkit.config.yaml.named_calls import UnknownNameError, is_plugin, read_call
 
 PixelValue = Annotated[int, Field(ge=0, lt=65536)]
 SeveralValues = Annotated[tuple[PixelValue, ...], Field(min_length=1)]

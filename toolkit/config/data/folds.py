@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import FilePath
-from toolkit.config.yaml.named_calls import ClosedModel
 
 COVERAGE, CLASSES = "coverage", "classes"
 """Values of `stratified` that are not columns of `data.metadata`."""

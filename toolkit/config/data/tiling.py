@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import PositiveInteger, Share
-from toolkit.config.yaml.named_calls import ClosedModel
 from toolkit.core.images.tiles import TileWeights
 
 

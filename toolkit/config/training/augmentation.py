@@ -7,16 +7,9 @@ from typing import Any
 
 from pydantic import Field
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import Count, Share
-from toolkit.config.yaml.named_calls import (
-    Call,
-    ClosedModel,
-    checked_arguments,
-    is_plugin,
-    problem_at,
-    read_all,
-    unknown_at,
-)
+from toolkit.config.yaml.named_calls import Call, checked_arguments, is_plugin, problem_at, read_all, unknown_at
 from toolkit.config.yaml.yaml_files import KeyPath
 
 GROUPS = ("OneOf", "SomeOf", "Sequential")

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from toolkit.config.metrics import read_metric
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import Count, InnerShare, NotNegative, PositiveInteger
 from toolkit.config.yaml.named_calls import (
     Call,
-    ClosedModel,
     ProblemsAtError,
     UnknownNameError,
     checked_arguments,

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from toolkit.config.training.loss_grammar import LossSyntaxError, Weight, WrittenTerm, read_terms
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_value
 from toolkit.config.yaml.fields import InnerShare, NotNegative, PositiveNumber, ShareBelowOne
-from toolkit.config.yaml.named_calls import ClosedModel, is_plugin
+from toolkit.config.yaml.named_calls import is_plugin
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import not_valid
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import Field
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import PositiveNumber, Share
-from toolkit.config.yaml.named_calls import ClosedModel, checked_call, read_all, read_calls
+from toolkit.config.yaml.named_calls import checked_call, read_all, read_calls
 
 _CHANCE = "Share of the batches that are mixed in this way."
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import PositiveInteger, Shape, ShareBelowOne
-from toolkit.config.yaml.named_calls import Call, ClosedModel, UnknownNameError, checked_arguments, is_plugin
+from toolkit.config.yaml.named_calls import Call, UnknownNameError, checked_arguments, is_plugin
 
 # fmt: off
 BACKBONES = (

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import NotNegative, PositiveNumber, ShareBelowOne
-from toolkit.config.yaml.named_calls import Call, ClosedModel, checked_call, problem_at, read_call
+from toolkit.config.yaml.named_calls import Call, checked_call, problem_at, read_call
 
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 

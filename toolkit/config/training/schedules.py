@@ -6,16 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import InnerShare, PositiveInteger, PositiveNumber, Share
-from toolkit.config.yaml.named_calls import (
-    Call,
-    ClosedModel,
-    checked_arguments,
-    is_plugin,
-    problem_at,
-    read_calls,
-    unknown_at,
-)
+from toolkit.config.yaml.named_calls import Call, checked_arguments, is_plugin, problem_at, read_calls, unknown_at
 
 
 class ScheduleArguments(ClosedModel):

@@ -14,8 +14,8 @@ from toolkit.config.training.negatives import parse_negatives
 from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.training.weight_averaging import parse_averaging
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import Named, NotNegative, PositiveInteger, PositiveNumber, Shape, checked_by
-from toolkit.config.yaml.named_calls import ClosedModel
 
 Loss = Annotated[str, checked_by(parse_loss)]
 Optimizer = Annotated[Named, checked_by(parse_optimizer)]

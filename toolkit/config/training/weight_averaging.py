@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import InnerShare, ShareBelowOne
-from toolkit.config.yaml.named_calls import ClosedModel, checked_call, problem_at, read_calls
+from toolkit.config.yaml.named_calls import checked_call, problem_at, read_calls
 
 
 class ExponentialAveraging(ClosedModel):

@@ -4,16 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.yaml_files import KeyPath
-
-
-class ClosedModel(BaseModel):
-    """A frozen model that rejects unknown keys and converts no values."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
 
 Arguments = TypeVar("Arguments", bound=ClosedModel)
 Result = TypeVar("Result")

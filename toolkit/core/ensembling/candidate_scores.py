@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Floats, Labels, Mask, Objects, Planes
+from toolkit.core.arrays import Floats, Labels, Mask, Objects
 from toolkit.core.ensembling.means import Blender, Values, round_levels
 from toolkit.core.metrics.metric import Metric, case_of
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import Stored
+from toolkit.core.recipe.recipe import Recipe
 
 MemberWeights = tuple[int, ...]
 """The weight of each member, in whole numbers: only their ratios matter."""
@@ -21,40 +22,46 @@ def searched_folds(folds: int) -> list[Mask]:
 
 
 class CandidateScores:
-    """Scores candidates at the untuned recipe, on one image after the other."""
+    """Scores candidates on one image after the other."""
 
-    def __init__(self, metric: Metric, blender: Blender, folds: int, candidates: Sequence[MemberWeights]) -> None:
-        """Prepare to score candidates; `folds` is the number of folds."""
-        self._metric, self._blender, self._folds_count = metric, blender, folds
+    def __init__(
+        self, metric: Metric, blender: Blender, recipes: Sequence[Recipe], candidates: Sequence[MemberWeights]
+    ) -> None:
+        """Prepare to score candidates; `recipes` has one recipe for each entry of `searched_folds`."""
+        self._metric, self._blender, self._recipes = metric, blender, recipes
         self._folds: list[int] = []
-        self._statistics: dict[MemberWeights, list[Floats]] = {weights: [] for weights in candidates}
+        distinct = dict.fromkeys(recipes)
+        self._statistics: dict[MemberWeights, dict[Recipe, list[Floats]]] = {
+            weights: {recipe: [] for recipe in distinct} for weights in candidates
+        }
 
     def add(self, fold: int, maps: Sequence[Stored], labels: Labels, objects: Objects | None) -> None:
         """Add the maps of all members for one image, each (height, width, classes), with its truth."""
         values = [self._blender.values(stored) for stored in maps]
         self._folds.append(fold)
-        for weights, statistics in self._statistics.items():
-            masks = _masks(self._blender, _mean(values, weights))
-            statistics.append(self._metric.measure(case_of(masks, labels, self._blender.activation, objects)))
+        activation = self._blender.activation
+        for weights, by_recipe in self._statistics.items():
+            levels = round_levels(self._blender.levels(_mean(values, weights)))
+            for recipe, statistics in by_recipe.items():
+                masks = masks_of(levels, activation, recipe)
+                statistics.append(self._metric.measure(case_of(masks, labels, activation, objects)))
 
     def finish(self) -> dict[MemberWeights, tuple[float, ...]]:
         """The score of each candidate over each entry of `searched_folds`, when all images are added."""
         folds = np.array(self._folds)
-        looked_at = [seen[folds] for seen in searched_folds(self._folds_count)]
-        found = {}
-        for weights, rows in self._statistics.items():
-            statistics = np.stack(rows)
-            found[weights] = tuple(self._metric.score(statistics[images]) for images in looked_at)
-        return found
+        looked_at = [seen[folds] for seen in searched_folds(len(self._recipes) - 1)]
+        return {
+            weights: tuple(
+                self._metric.score(np.stack(by_recipe[recipe])[images])
+                for recipe, images in zip(self._recipes, looked_at, strict=True)
+            )
+            for weights, by_recipe in self._statistics.items()
+        }
 
 
-def masks_of_blend(blender: Blender, maps: Sequence[Stored], weights: MemberWeights) -> Planes:
-    """The masks of a blend at the untuned recipe, `bool (height, width, classes)`."""
-    return _masks(blender, _mean([blender.values(stored) for stored in maps], weights))
-
-
-def _masks(blender: Blender, means: npt.NDArray[np.floating]) -> Planes:
-    return masks_of(round_levels(blender.levels(means)), blender.activation)
+def levels_of_blend(blender: Blender, maps: Sequence[Stored], weights: MemberWeights) -> npt.NDArray[np.uint8]:
+    """The blend of maps as it is stored, `uint8 (height, width, classes)`."""
+    return round_levels(blender.levels(_mean([blender.values(stored) for stored in maps], weights)))
 
 
 def _mean(values: Sequence[Values], weights: MemberWeights) -> Values:

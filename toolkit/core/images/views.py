@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import numpy as np
-
 from toolkit.errors import not_valid
 
 Batch = TypeVar("Batch")
 """A NumPy array or a TensorFlow tensor of shape (N, height, width, C)."""
 
 Transpose = Callable[[Any, Sequence[int]], Any]
-"""`np.transpose`, or `tf.transpose` for tensors."""
+"""`tf.transpose`; None for arrays, which can transpose themselves."""
 
 _LONGEST_FOLDER_NAME = 100
 _SCALES = (0.25, 4.0)
@@ -40,11 +38,11 @@ class View:
         name = _NAMES[self.transposed, self.vertical, self.horizontal]
         return name if self.scale == 1 else f"{name}@{_number(self.scale)}"
 
-    def apply(self, batch: Batch, transpose: Transpose = np.transpose) -> Batch:
+    def apply(self, batch: Batch, transpose: Transpose | None = None) -> Batch:
         """Apply the symmetry, not the scale; the result is (N, width, height, C) if the view is transposed."""
         return self._flip(_swap(batch, transpose) if self.transposed else batch)
 
-    def undo(self, batch: Batch, transpose: Transpose = np.transpose) -> Batch:
+    def undo(self, batch: Batch, transpose: Transpose | None = None) -> Batch:
         """Invert `apply`: `undo(apply(batch))` is the batch, for any height and width."""
         flipped = self._flip(batch)
         return _swap(flipped, transpose) if self.transposed else flipped
@@ -75,8 +73,9 @@ class View:
         return batch
 
 
-def _swap(batch: Batch, transpose: Transpose) -> Batch:
-    return transpose(batch, (0, 2, 1, 3))  # type: ignore[no-any-return] # as above
+def _swap(batch: Any, transpose: Transpose | None) -> Any:
+    axes = (0, 2, 1, 3)
+    return batch.transpose(axes) if transpose is None else transpose(batch, axes)
 
 
 _NAMES = {
@@ -197,4 +196,4 @@ def _check_scale(scale: float) -> float:
 
 
 def _number(scale: float) -> str:
-    return np.format_float_positional(scale, trim="-")
+    return f"{scale:.6f}".rstrip("0").rstrip(".")

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from toolkit.core.arrays import Mask
-from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
+from toolkit.core.masks.cleaning_steps import closed, largest_objects, opened, without_holes, without_small_objects
 
 EmptinessScore = Literal["maximum", "mean_of_top", "head"]
 """The score that a class occurs in an image: its largest probability, the mean of its largest probabilities, or the

@@ -1,4 +1,4 @@
-"""Training and test images of a configuration's `data`: every kind of source, found but not yet decoded."""
+"""Finds the training and test images of a configuration's `data`, of every kind of source; nothing is decoded."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,12 +7,12 @@ from pathlib import Path
 from toolkit.config.data.classes import coding_of, task_classes
 from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.config.data.data import CODING_KEYS, DataConfig, SourceKeys
-from toolkit.core.masks.labels import BINARY, Classes
+from toolkit.core.masks.labels import Classes
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
-from toolkit.files.data.user_source import OwnImages, OwnItems, OwnMasks
+from toolkit.files.data.user_source import UserImages, UserItems, UserMasks
 from toolkit.files.images.decoding import LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
 from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
@@ -29,28 +29,31 @@ from toolkit.files.masks.rle_tables import read_mask_table
 
 
 def find_training_images(data: DataConfig, classes: Classes, channels: int) -> LabelledImages:
-    """The labelled images that folds are made of, of all sources, with what is known of them besides.
+    """The labelled images of all sources that are divided into folds, with their metadata.
 
     Raises:
-        MissingFileError, NothingToLearnError, DataError, ConfigError: something is not there, or not what it should be.
+        MissingFileError: a file or folder does not exist.
+        NothingToLearnError: a folder has no images, or a source no items.
+        DataError: images, masks or metadata do not fit each other or the classes.
+        ConfigError: a source that the user wrote cannot be created.
     """
-    parts = []
+    found = []
     sources: list[tuple[str, str, SourceKeys]] = [("", "data", data)] if data.is_source else []
     sources += [
         (entry.prefix, f"data.merge.{number}", data.completed(entry)) for number, entry in enumerate(data.merge)
     ]
     for prefix, key, keys in sources:
         meant = task_classes(classes.names, classes.activation, keys)
-        parts.append((prefix, key, find_source(keys, meant, channels, key, competition=data.table_format)))
-    found = parts[0][-1] if len(parts) == 1 and not parts[0][0] else merge(parts)
+        found.append((prefix, key, find_source(keys, meant, channels, key, competition=data.table_format)))
+    labelled = found[0][-1] if len(found) == 1 and not found[0][0] else merge(found)
     if data.metadata is None:
-        return found
-    table = read_metadata(data.metadata, data.metadata_id, found.images.ids)
-    return replace(found, metadata=table.beside(found.metadata))
+        return labelled
+    table = read_metadata(data.metadata, data.metadata_id, labelled.images.ids)
+    return replace(labelled, metadata=table.beside(labelled.metadata))
 
 
 def find_extra_images(data: DataConfig, classes: Classes, channels: int) -> list[LabelledImages]:
-    """The images that every fold trains on besides its own; raises as `find_training_images`."""
+    """The extra images that every fold trains on in addition; raises as `find_training_images`."""
     found = []
     for number, entry in enumerate(data.extra_train_data):
         keys, key = data.completed(entry), f"data.extra_train_data.{number}"
@@ -61,29 +64,18 @@ def find_extra_images(data: DataConfig, classes: Classes, channels: int) -> list
     return found
 
 
-def find_training_data(
-    images: Path,
-    masks: Path,
-    classes: Classes = BINARY,
-    channels: int = 3,
-    key: str = "data",
-    *,
-    competition: Competition = PLAIN,
-) -> LabelledImages:
-    """The labelled images of a folder of images and a folder or table of masks; raises as `find_training_images`."""
-    keys = SourceKeys.model_validate({"images": images, "masks": masks})
-    return find_source(keys, classes, channels, key, competition=competition)
-
-
 def find_source(
     keys: SourceKeys, classes: Classes, channels: int, key: str, *, competition: Competition = PLAIN
 ) -> LabelledImages:
-    """The labelled images of one source; `key` leads to it, for messages. Raises as `find_training_images`."""
+    """The labelled images of one source; `key` is its configuration key, for messages.
+
+    Raises as `find_training_images`.
+    """
     if keys.source is not None:
-        items = OwnItems(keys.source, f"{key}.source")
+        items = UserItems(keys.source, f"{key}.source")
         ids = tuple(sorted(items.places))
-        own = OwnImages(items, ids, channels, keys.ranges)
-        return LabelledImages(own, OwnMasks(items), classes, metadata=items.metadata(), positives=items.positives())
+        given = UserImages(items, ids, channels, keys.ranges)
+        return LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
     images = find_image_files(keys.folders, f"{key}.images", channels, pattern=keys.image_name, ranges=keys.ranges)
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
@@ -98,10 +90,13 @@ def find_source(
 
 
 def find_test_images(data: DataConfig, channels: int) -> Images | None:
-    """The test images, read as the training images are; None where none are named. Raises as `find_image_files`."""
+    """The test images, read in the same way as the training images; None if none are configured.
+
+    Raises as `find_training_images`.
+    """
     if data.test_source is not None:
-        items = OwnItems(data.test_source, "data.test_source")
-        return OwnImages(items, tuple(sorted(items.places)), channels, data.ranges)
+        items = UserItems(data.test_source, "data.test_source")
+        return UserImages(items, tuple(sorted(items.places)), channels, data.ranges)
     if data.test is None:
         return None
     folders = data.test if isinstance(data.test, tuple) else (data.test,)
@@ -129,39 +124,41 @@ def _of_folder(keys: SourceKeys, folder: Path, classes: Classes, images: Images,
     paths = files_by_id(folder, _mask_suffixes(folder), key, pattern)
     if isinstance(images, ImageFiles) and pattern is None and set(paths.values()) & set(images.paths.values()):
         raise DataError(
-            f"{key}: {folder} is the folder of the images too",
-            'Say how the files are called, such as image_name: "{id}.jpg" and mask_name: "{id}_mask.png".',
+            f"{key}: {folder} is also the folder of the images",
+            'Add patterns of the file names, for example image_name: "{id}.jpg" and mask_name: "{id}_mask.png".',
         )
     return MaskFiles(paths, coding_of(classes, keys))
 
 
 def _mask_suffixes(folder: Path) -> Sequence[str]:
-    """Those of masks; of files that keep values only nearly, which want ranges, where there are no others."""
+    """The extensions of mask files; those of lossy formats if the folder has no others."""
     there = {path.suffix.lower() for path in folder.iterdir()}
     return LOSSY_SUFFIXES if there.isdisjoint(MASK_SUFFIXES) and not there.isdisjoint(LOSSY_SUFFIXES) else MASK_SUFFIXES
 
 
 def _of_several(keys: SourceKeys, found: Named, classes: Classes, which: str) -> SeveralMaskFiles:
-    """Several files an image, of classes that stand in their names; a class without any file is misspelt."""
+    """Masks with several files per image: one per class that is in the file name, or parts of one mask."""
     names = classes.names[1:] if classes.activation == "softmax" else classes.names
     there = {name for files in found.values() for name, _ in files if name}
     if not there:
-        _refuse_coding(keys, f"{which} are several of one image, which are united", (*CODING_KEYS[1:-1],))
+        _refuse_coding(keys, f"{which}: several files per image are combined", (*CODING_KEYS[1:-1],))
         if keys.encoding not in ("values", "instances") or len(names) > 1:
             raise DataError(
-                f"{which} are several of one image, and do not say which of the classes {', '.join(names)} they show",
-                'Name the classes in the file names, mask_name: "{id}_{class}.png", or use one file an image.',
+                f"{which}: an image has several files, but their names do not tell which of the classes "
+                f"{', '.join(names)} each shows",
+                'Put the class into the file names (mask_name: "{id}_{class}.png"), or use one file per image.',
             )
     first = classes.names[0]
     if classes.activation == "softmax" and first in there and BACKGROUND not in first.lower():
         raise DataError(
-            f"{which}: those of {first} would be background, which the first of exclusive classes is", BACKGROUND_FIRST
+            f"{which}: {first} has files, but as the first of exclusive classes it is the background", BACKGROUND_FIRST
         )
     missing = [name for name in names if there and name not in there]
     if missing:
         raise DataError(
-            f"{which}: none is of class {', '.join(missing)}; there are {', '.join(sorted(there))}",
-            "Name classes as the files do.",
+            f"{which}: there is no file of class {', '.join(missing)}; the classes in the names are "
+            f"{', '.join(sorted(there))}",
+            "Give the classes in the configuration the same names as in the file names.",
         )
     return SeveralMaskFiles(found, names, keys.encoding == "instances", classes.ignore)
 
@@ -169,18 +166,18 @@ def _of_several(keys: SourceKeys, found: Named, classes: Classes, which: str) ->
 def _refuse_coding(keys: SourceKeys, what: str, unused: Sequence[str]) -> None:
     given = [name for name in unused if getattr(keys, name) is not None]
     if given:
-        raise DataError(f"{what}, of which {given[0]} says nothing", f"Leave out {given[0]}.")
+        raise DataError(f"{what}; {given[0]} does not apply to them", f"Remove {given[0]}.")
 
 
 def _holds_only_json(folder: Path, images: Images) -> bool:
-    """Whether a folder has JSON files, and no mask that is not one of the images themselves."""
+    """Whether a folder has JSON files and no mask images; the images themselves do not count as masks."""
     shown = set(images.paths.values()) if isinstance(images, ImageFiles) else set()
     suffixes = {path.suffix.lower() for path in folder.iterdir() if path not in shown}
     return ".json" in suffixes and not suffixes & set(MASK_SUFFIXES)
 
 
 def _without_masks(images: ImageFiles | StackedImages, masks: MaskSource) -> Images:
-    """The images without the masks that lie in the same folder."""
+    """The images without the mask files that are in the same folder."""
     if not isinstance(images, ImageFiles) or not isinstance(masks, MaskFiles | SeveralMaskFiles):
         return images
     files = masks.paths.values()
@@ -189,15 +186,15 @@ def _without_masks(images: ImageFiles | StackedImages, masks: MaskSource) -> Ima
 
 
 def _refuse_turned(images: Images) -> Callable[[str], None]:
-    """What refuses images that programs for drawing show turned or mirrored: shapes were drawn on what they show."""
+    """A function that refuses images with an orientation tag: their shapes were drawn on the rotated image."""
 
     def refuse(image_id: str) -> None:
         if isinstance(images, ImageFiles) and images.is_turned(image_id):
             raise ShapeError(
-                f"{images.paths[image_id]} has an orientation tag: its shapes were drawn on the image as programs turn "
-                "it, but pixels are read as they are stored",
-                "Save the image as it is shown, without the tag, for example with: exiftran -ai FILE, or ImageMagick's "
-                "mogrify -auto-orient FILE",
+                f"{images.paths[image_id]} has an orientation tag: its shapes were drawn on the rotated image, but the "
+                "toolkit reads pixels as they are stored",
+                "Save the image as it is shown, without the tag, for example with exiftran -ai FILE or ImageMagick's "
+                "mogrify -auto-orient FILE.",
             )
 
     return refuse

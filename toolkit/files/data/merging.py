@@ -1,4 +1,4 @@
-"""Several sources of images and masks as one."""
+"""Several sources of images and masks, merged into one."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,28 +8,26 @@ from typing import Any
 import numpy.typing as npt
 
 from toolkit.core.arrays import Image, Labels, Objects
-from toolkit.errors import DataError
+from toolkit.core.images.windows import Window
+from toolkit.errors import DataError, listing
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.data.sources import Images, LabelledImages
-from toolkit.files.images.tiff_files import Box
-
-_LISTED = 5
 
 Members = Mapping[str, tuple[int, str]]
-"""By id: the number of the source that has it, and what it is called there."""
+"""By id: the position of the image's source, and the image's id in that source."""
 
 
 @dataclass(frozen=True)
 class MergedImages:
-    """The images of several sources."""
+    """The images of several sources; `members` says which image is where."""
 
-    parts: tuple[Images, ...]
+    sources: tuple[Images, ...]
     members: Members
 
     @property
     def origin(self) -> str:
-        """Where they come from."""
-        return ", ".join(part.origin for part in self.parts)
+        """The origins of the sources."""
+        return ", ".join(source.origin for source in self.sources)
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -37,35 +35,35 @@ class MergedImages:
         return tuple(sorted(self.members))
 
     def read(self, image_id: str) -> Image:
-        """Read one image."""
+        """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
         number, name = self.members[image_id]
-        return self.parts[number].read(name)
+        return self.sources[number].read(name)
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """Read a part of one image."""
+    def window(self, image_id: str, window: Window) -> Image:
+        """Read a window of one image."""
         number, name = self.members[image_id]
-        return self.parts[number].window(name, top, left, height, width)
+        return self.sources[number].window(name, window)
 
     def size(self, image_id: str) -> tuple[int, int]:
-        """(height, width)."""
+        """(height, width) of an image."""
         number, name = self.members[image_id]
-        return self.parts[number].size(name)
+        return self.sources[number].size(name)
 
     def content(self, image_id: str) -> bytes:
-        """What the image is made from."""
+        """What the image is made from, for digests."""
         number, name = self.members[image_id]
-        return self.parts[number].content(name)
+        return self.sources[number].content(name)
 
     def only(self, ids: Container[str]) -> "MergedImages":
-        """Those of the images that have one of these ids."""
+        """The images with these ids."""
         return replace(self, members={name: member for name, member in self.members.items() if name in ids})
 
 
 @dataclass(frozen=True)
 class MergedMasks:
-    """The masks of several sources, which need not be read alike."""
+    """The masks of several sources, each with its own classes and coding."""
 
-    parts: tuple[LabelledImages, ...]
+    sources: tuple[LabelledImages, ...]
     members: Members
     prefixes: tuple[str, ...]
     size: None = None
@@ -74,33 +72,35 @@ class MergedMasks:
     def ids(self) -> Iterable[str]:
         """Ids that have a mask."""
         return [
-            prefix + name for prefix, part in zip(self.prefixes, self.parts, strict=True) for name in part.masks.ids
+            prefix + name
+            for prefix, source in zip(self.prefixes, self.sources, strict=True)
+            for name in source.masks.ids
         ]
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
-        """The labels: sources that are not read alike have no other numbers in common."""
+        """The labels of one image: pixel values may have different meanings in different sources."""
         return self.labels(image_id)
 
     def labels(self, image_id: str) -> Labels:
-        """The labels of one image."""
+        """The labels of one image, `uint8 (height, width)`; raises DataError."""
         number, name = self.members[image_id]
-        return self.parts[number].read_labels(name)
+        return self.sources[number].read_labels(name)
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> Labels:
-        """A part of the labels."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> Labels:
+        """A window of the labels."""
         number, name = self.members[image_id]
-        return self.parts[number].window_labels(name, *box)
+        return self.sources[number].window_labels(name, window)
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
-        """The objects, where they are known."""
+        """The objects of one image, if the source knows them."""
         number, name = self.members[image_id]
-        return self.parts[number].read_objects(name)
+        return self.sources[number].read_objects(name)
 
     def content(self, image_id: str) -> bytes:
-        """What the mask is made from, and what its numbers mean."""
+        """What the mask is made from, and the meaning of its values, for digests."""
         number, name = self.members[image_id]
-        part = self.parts[number]
-        return part.masks.content(name) + repr(part.classes).encode()
+        source = self.sources[number]
+        return source.masks.content(name) + repr(source.classes).encode()
 
 
 @dataclass(frozen=True)
@@ -110,59 +110,63 @@ class MergedData(LabelledImages):
     masks: MergedMasks = field(kw_only=True)
 
     def read_labels(self, image_id: str) -> Labels:
-        """The labels, as the source of the image reads them."""
+        """The labels of one image, read by its source."""
         return self.masks.labels(image_id)
 
-    def window_labels(self, image_id: str, top: int, left: int, height: int, width: int) -> Labels:
-        """A part of the labels."""
-        return self.masks.window(image_id, (0, 0), (top, left, height, width))
+    def window_labels(self, image_id: str, window: Window) -> Labels:
+        """A window of the labels."""
+        return self.masks.window(image_id, (0, 0), window)
 
 
-def merge(parts: Sequence[tuple[str, str, LabelledImages]]) -> LabelledImages:
-    """Unite sources, each with the prefix of its ids and the key that names it.
+def merge(sources: Sequence[tuple[str, str, LabelledImages]]) -> LabelledImages:
+    """Merge sources.
+
+    Args:
+        sources: each with the prefix of its ids, its configuration key for messages, and its images.
 
     Raises:
-        DataError: two of them have the same id.
+        DataError: two sources have the same id.
     """
     members: dict[str, tuple[int, str]] = {}
-    for number, (prefix, key, part) in enumerate(parts):
-        twice = [prefix + name for name in part.images.ids if prefix + name in members]
+    for number, (prefix, key, source) in enumerate(sources):
+        twice = [prefix + name for name in source.images.ids if prefix + name in members]
         if twice:
-            *_, other = parts[members[twice[0]][0]]
-            listed = f"{', '.join(twice[:_LISTED])}{', …' if len(twice) > _LISTED else ''}"
+            *_, other = sources[members[twice[0]][0]]
             raise DataError(
-                f"{key}: {len(twice)} ids are those of {other.images.origin} too: {listed}",
-                f"Give the ids of {part.images.origin} a beginning of their own: prefix: {number}_",
+                f"{key}: {len(twice)} ids also occur in {other.images.origin}: {listing(twice)}",
+                f"Give the ids of {source.images.origin} a prefix, for example prefix: {number}_",
             )
-        members |= {prefix + name: (number, name) for name in part.images.ids}
-    labelled = tuple(part for *_, part in parts)
-    images = MergedImages(tuple(part.images for part in labelled), members)
-    masks = MergedMasks(labelled, members, tuple(prefix for prefix, *_ in parts))
+        members |= {prefix + name: (number, name) for name in source.images.ids}
+    labelled = tuple(source for *_, source in sources)
+    images = MergedImages(tuple(source.images for source in labelled), members)
+    masks = MergedMasks(labelled, members, tuple(prefix for prefix, *_ in sources))
     return MergedData(
         images,
         classes=labelled[0].classes,
         masks=masks,
-        metadata=_metadata([(prefix, part) for prefix, _, part in parts]),
-        positives=_positives([(prefix, part) for prefix, _, part in parts]),
+        metadata=_metadata([(prefix, source) for prefix, _, source in sources]),
+        positives=_positives([(prefix, source) for prefix, _, source in sources]),
     )
 
 
-def _metadata(parts: Sequence[tuple[str, LabelledImages]]) -> Metadata:
-    """All columns that any source has; cells are empty where a source does not have them, for those who need them."""
-    columns = tuple(dict.fromkeys(name for _, part in parts for name in part.metadata.columns))
+def _metadata(sources: Sequence[tuple[str, LabelledImages]]) -> Metadata:
+    """The columns of all sources; cells of a column that a source lacks are empty."""
+    columns = tuple(dict.fromkeys(name for _, source in sources for name in source.metadata.columns))
     if not columns:
         return Metadata()
     rows = {}
-    for prefix, part in parts:
-        known = part.metadata
-        for image_id in part.images.ids:
+    for prefix, source in sources:
+        known = source.metadata
+        for image_id in source.images.ids:
             several = [dict(zip(known.columns, row, strict=True)) for row in known.rows.get(image_id, [()])]
             rows[prefix + image_id] = [tuple(row.get(name, "") for name in columns) for row in several]
-    return Metadata(columns, rows, " and ".join(part.metadata.origin for _, part in parts if part.metadata.columns))
+    return Metadata(
+        columns, rows, " and ".join(source.metadata.origin for _, source in sources if source.metadata.columns)
+    )
 
 
-def _positives(parts: Sequence[tuple[str, LabelledImages]]) -> dict[str, bool] | None:
-    """What those sources say that say it."""
-    if all(part.positives is None for _, part in parts):
+def _positives(sources: Sequence[tuple[str, LabelledImages]]) -> dict[str, bool] | None:
+    """Which images count as having foreground, of the sources that define it; None if no source does."""
+    if all(source.positives is None for _, source in sources):
         return None
-    return {prefix + name: said for prefix, part in parts for name, said in (part.positives or {}).items()}
+    return {prefix + name: said for prefix, source in sources for name, said in (source.positives or {}).items()}

@@ -1,4 +1,4 @@
-"""Training and test data on disk: which images there are and where their masks come from."""
+"""The protocols of images and masks, and labelled images: images, their masks and what else is known of each."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Image, Labels, Objects
 from toolkit.core.images.value_range import ValueRange
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import BINARY, Classes, OverlapError, UnknownValuesError
 from toolkit.core.masks.rle import RleError
 from toolkit.errors import DataError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.image_files import find_image_files
-from toolkit.files.images.reading_parts import cut, refuse_outside
-from toolkit.files.images.recently_decoded import RecentArrays
-from toolkit.files.images.tiff_files import Box
+from toolkit.files.images.recently_decoded import RecentlyDecoded
+from toolkit.files.images.window_reading import cut, refuse_outside
 from toolkit.files.masks.mask_files import EmptyMasks
 
 _TURNED = (
-    "If the image has an orientation tag (EXIF), its mask was drawn on the image as programs turn it: save the image "
-    "as it is shown, without the tag."
+    "If the image has an orientation tag (EXIF), its mask was drawn on the rotated image: save the image as it is "
+    "shown, without the tag."
 )
 _Read = TypeVar("_Read")
 
@@ -35,54 +35,58 @@ class Images(Protocol):
 
     @property
     def origin(self) -> str:
-        """Where they come from, for messages."""
+        """The source of the images, for messages."""
 
     def read(self, image_id: str) -> Image:
         """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """The part `uint8 (height, width, channels)` of an image that begins at a row and column and lies inside it.
+    def window(self, image_id: str, window: Window) -> Image:
+        """Read a window of one image as `uint8 (height, width, channels)`.
 
-        The rest is not read where the file allows that; else what was read last is kept for the next part.
+        The rest is not read if the file allows that; otherwise the whole image is kept for the next windows.
 
         Raises:
             UnreadableImageError: as `read`.
-            ValueError: the part is not inside the image.
+            ValueError: the window is not inside the image.
         """
 
     def size(self, image_id: str) -> tuple[int, int]:
-        """(height, width) of an image, from its header alone where it has one; raises UnreadableImageError."""
+        """(height, width) of an image, from its header alone if it has one; raises UnreadableImageError."""
 
     def content(self, image_id: str) -> bytes:
         """What the image is made from, for digests."""
 
     def only(self, ids: Container[str]) -> "Images":
-        """Those of the images that have one of these ids."""
+        """The images with these ids."""
 
 
 class MaskSource(Protocol):
-    """Where masks come from."""
+    """A source of masks: files, tables, shapes, the user's own class and so on."""
 
     @property
     def ids(self) -> Iterable[str]:
-        """Ids that have a mask, which may be empty."""
+        """Ids that have a mask, possibly an empty one."""
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(height, width) of the masks before they are scaled to their images; None where that need not be done."""
+        """(height, width) of the masks before they are scaled to their images; None if they are not scaled."""
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
-        """Pixel values of an image of (height, width), bool or whole, or planes, `bool (height, width, classes)`.
+        """The mask of an image of (height, width).
+
+        Returns:
+            pixel values, bool or whole numbers `(height, width)`, or a plane per class, `(height, width, classes)`.
 
         Raises:
-            KeyError, UnreadableImageError, RleError: there is no mask, or it cannot be read.
+            KeyError: the image has no mask.
+            UnreadableImageError, UnknownValuesError, RleError: the mask cannot be read.
         """
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any] | None:
-        """The part of what `read` gives, without reading the rest; None where that cannot be. Raises as `read`."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> npt.NDArray[Any] | None:
+        """The window of what `read` gives, without reading the rest; None if that is impossible. Raises as `read`."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
-        """The objects of an image of (height, width) where they are known; raises as `read`."""
+        """The objects of an image, `int32 (height, width)` numbered from 1, or None if unknown; raises as `read`."""
 
     def content(self, image_id: str) -> bytes:
         """What the mask is made from, for digests."""
@@ -90,10 +94,10 @@ class MaskSource(Protocol):
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Training images with their masks, and what is known of each besides its pixels.
+    """Training images with their masks, classes and metadata.
 
-    `positives` says by id which images count as having foreground; of those that it leaves out, simply those that have
-    some.
+    `positives` says by id whether an image counts as having foreground; for other ids, and if it is None, the mask
+    decides.
     """
 
     images: Images
@@ -101,39 +105,40 @@ class LabelledImages:
     classes: Classes = BINARY
     metadata: Metadata = field(default_factory=Metadata, kw_only=True)
     positives: Mapping[str, bool] | None = field(default=None, kw_only=True)
-    _recent: RecentArrays = field(default_factory=RecentArrays, init=False, repr=False, compare=False)
+    _decoded: RecentlyDecoded = field(default_factory=RecentlyDecoded, init=False, repr=False, compare=False)
 
     def read_labels(self, image_id: str) -> Labels:
         """The class of each pixel of one image, `uint8 (height, width)`.
 
         Raises:
-            DataError: there is no mask, it cannot be read, does not fit its image, or has values of no class.
+            DataError: the mask is missing or unreadable, has another size than its image, or has values of no class.
         """
         height, width = size = self.images.size(image_id)
         raw = self._read(self.masks.read, image_id, size)
         if raw.shape[:2] != size:
             turned = raw.shape[:2] == (width, height)
             raise DataError(
-                f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, the image {height}×{width}",
+                f"{image_id}: the mask is {raw.shape[0]}×{raw.shape[1]}, but the image is {height}×{width}",
                 _TURNED if turned else "",
             )
         return self._labels(image_id, raw)
 
-    def window_labels(self, image_id: str, top: int, left: int, height: int, width: int) -> Labels:
-        """The part `uint8 (height, width)` of the labels that begins at a row and column and lies inside the image.
+    def window_labels(self, image_id: str, window: Window) -> Labels:
+        """The class of each pixel in a window of one image, `uint8 (height, width)`.
 
-        The rest is not read where the source of the masks allows that; else labels that were read last are kept.
+        The rest is not read if the source of the masks allows that; otherwise the labels of the whole image are kept
+        for the next windows.
 
         Raises:
             DataError: as `read_labels`.
-            ValueError: the part is not inside the image.
+            ValueError: the window is not inside the image.
         """
-        size, box = self.images.size(image_id), (top, left, height, width)
-        refuse_outside(box, size)
-        raw = self._read(lambda name, size: self.masks.window(name, size, box), image_id, size)
+        size = self.images.size(image_id)
+        refuse_outside(window, size)
+        raw = self._read(lambda name, size: self.masks.window(name, size, window), image_id, size)
         if raw is not None:
             return self._labels(image_id, raw)
-        return cut(self._recent.get(image_id, lambda: self.read_labels(image_id)), box)
+        return cut(self._decoded.get(image_id, lambda: self.read_labels(image_id)), window)
 
     def _labels(self, image_id: str, raw: npt.NDArray[Any]) -> Labels:
         try:
@@ -141,10 +146,10 @@ class LabelledImages:
         except UnknownValuesError as error:
             raise _unknown(image_id, error) from error
         except OverlapError as error:
-            raise DataError(f"{image_id}: {error}", "See docs/competitions.md for what can be done.") from error
+            raise DataError(f"{image_id}: {error}", "See docs/competitions.md for ways to resolve this.") from error
 
     def read_objects(self, image_id: str) -> Objects | None:
-        """The objects of one image, `int32 (height, width)`, where the source of the masks knows them.
+        """The objects of one image, `int32 (height, width)` numbered from 1, or None if they are unknown.
 
         Raises:
             DataError: as `read_labels`.
@@ -155,27 +160,28 @@ class LabelledImages:
         try:
             return read(image_id, size)
         except KeyError as error:
-            raise DataError(f"{image_id}: no mask") from error
+            raise DataError(f"{image_id}: the mask is missing") from error
         except UnknownValuesError as error:
             raise _unknown(image_id, error) from error
         except RleError as error:
             height, width = size
-            raise DataError(f"{image_id}: its RLE does not fit its image of {height}×{width}: {error}") from error
+            raise DataError(
+                f"{image_id}: the run-length encoding is not valid for an image of {height}×{width}: {error}"
+            ) from error
 
 
 def _unknown(image_id: str, error: UnknownValuesError) -> DataError:
-    return DataError(f"{image_id}: its mask has {error}")
+    return DataError(f"{image_id}: the mask has {error}")
 
 
 def find_images(folder: Path, key: str, channels: int = 3, ranges: tuple[ValueRange, ...] = ()) -> Images:
-    """List the images of a folder; `key` is the configuration key that names it, for messages.
+    """List the images of a folder; raises as `find_image_files`.
 
-    `ranges` are those of values of more than 8 bits, see `to_bytes`.
-
-    Raises:
-        MissingFileError: no such folder.
-        NothingToLearnError: no image in it.
-        DataError: two files have the same id.
+    Args:
+        folder: of the images.
+        key: the configuration key of the folder, for messages.
+        channels: of the images, see `read_image`.
+        ranges: of values of more than 8 bits, see `to_bytes`.
     """
     return find_image_files([folder], key, channels, ranges=ranges)
 
@@ -183,6 +189,6 @@ def find_images(folder: Path, key: str, channels: int = 3, ranges: tuple[ValueRa
 def find_negatives(
     folder: Path, classes: Classes, channels: int, key: str, ranges: tuple[ValueRange, ...] = ()
 ) -> LabelledImages:
-    """List images that show nothing of what is looked for; raises as `find_images`."""
+    """List images without any foreground, with empty masks; raises as `find_image_files`."""
     found = find_images(folder, key, channels, ranges)
     return LabelledImages(found, EmptyMasks(found.ids), Classes(classes.names, classes.activation))

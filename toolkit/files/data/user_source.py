@@ -1,4 +1,4 @@
-"""Images and masks that a class of the user's gives, as if they came from files."""
+"""Images and masks from a class that the user wrote, used like those from files."""
 
 import threading
 from collections import OrderedDict
@@ -12,24 +12,24 @@ import numpy.typing as npt
 from toolkit.config.data.data import UserSource
 from toolkit.core.arrays import Image, Objects
 from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import UnknownValuesError
 from toolkit.core.masks.mask_codings import whole_numbers
 from toolkit.errors import ConfigError, DataError, NothingToLearnError
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.decoding import UnreadableImageError
-from toolkit.files.images.reading_parts import cut, refuse_outside
-from toolkit.files.images.tiff_files import Box
-from toolkit.files.plugins import load_dotted, load_plugins
+from toolkit.files.images.window_reading import cut, refuse_outside
+from toolkit.files.plugin_loading import load_dotted, load_plugins
 
 _KEPT = 8
 _IN_NO_ID = "/\0\r\n"
 FOREGROUND, GROUP, WEIGHT = "foreground", "group", "weight"
-"""Methods that a source may have, and the columns of metadata that they become."""
+"""Optional methods of a source; each becomes a column of metadata."""
 
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """What a source says of one image: image and mask, (height, width) or (height, width, …), and objects if known."""
+    """One item of a source: image and mask, (height, width) or (height, width, channels), and objects if known."""
 
     image_id: str
     image: npt.NDArray[Any]
@@ -37,12 +37,12 @@ class Item:
     objects: Objects | None
 
 
-class OwnItems:
-    """The items of a source; the last few are kept, and threads take turns: the user's code need not be made for them.
+class UserItems:
+    """The items of a source. Recent items are cached; one thread at a time calls the user's code.
 
     Raises:
-        ConfigError: the source cannot be made.
-        DataError: it fails, or gives something that is no item.
+        ConfigError: the source cannot be created.
+        DataError: a method of the source raises an error or returns an invalid item.
     """
 
     def __init__(self, spec: UserSource, key: str) -> None:
@@ -54,7 +54,7 @@ class OwnItems:
         self.places: Mapping[str, int] = self._find_ids()
 
     def read(self, image_id: str) -> Item:
-        """The item of an id."""
+        """The item with this id."""
         place = self.places[image_id]
         with self._turn:
             item = self._kept.get(place)
@@ -64,11 +64,14 @@ class OwnItems:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         if item.image_id != image_id:
-            raise DataError(f"{self._key}: item {place} of {self.title} is {item.image_id!r} now, it was {image_id!r}")
+            raise DataError(
+                f"{self._key}: item {place} of {self.title} had the id {image_id!r}, now it has {item.image_id!r}",
+                "Items and their order must not change while the source is in use.",
+            )
         return item
 
     def metadata(self) -> Metadata:
-        """What the methods `foreground`, `group` and `weight` say of each image, as columns."""
+        """What the methods `foreground`, `group` and `weight` return for each image, as columns."""
         methods = [name for name in (FOREGROUND, GROUP, WEIGHT) if callable(getattr(self._source, name, None))]
         rows = {
             image_id: tuple(_cell(self._call(getattr(self._source, name), name, place)) for name in methods)
@@ -77,7 +80,7 @@ class OwnItems:
         return Metadata(tuple(methods), {image_id: (row,) for image_id, row in rows.items()}, f"source {self.title}")
 
     def positives(self) -> dict[str, bool] | None:
-        """Which images count as having foreground, if the source says so by a method."""
+        """Which images count as having foreground; None if the source has no method `foreground`."""
         method = getattr(self._source, FOREGROUND, None)
         if not callable(method):
             return None
@@ -86,14 +89,16 @@ class OwnItems:
     def _make(self, spec: UserSource) -> Any:
         made = load_dotted(spec.name) if spec.file is None else getattr(load_plugins(spec.file), spec.name, None)
         if made is None:
-            raise ConfigError(f"{self._key}: {spec.file} defines no {spec.name}")
+            raise ConfigError(f"{self._key}: {spec.file} does not define {spec.name}")
         try:
             source = made(**spec.arguments)
         except Exception as error:
-            raise ConfigError(f"{self._key}: {spec.name} cannot be made: {type(error).__name__}: {error}") from error
+            raise ConfigError(f"{self._key}: {spec.name} cannot be created: {type(error).__name__}: {error}") from error
         for method in ("__len__", "__getitem__"):
             if not hasattr(source, method):
-                raise ConfigError(f"{self._key}: {spec.name} has no {method}", "See docs/data.md for what it needs.")
+                raise ConfigError(
+                    f"{self._key}: {spec.name} has no method {method}", "See docs/data.md for the required methods."
+                )
         return source
 
     def _find_ids(self) -> dict[str, int]:
@@ -107,11 +112,14 @@ class OwnItems:
             ids = self._call(lambda: [str(one) for one in (given() if callable(given) else given)], "ids")
         twice = sorted({image_id for image_id in ids if ids.count(image_id) > 1}) if len(set(ids)) < len(ids) else []
         if twice or len(ids) != count:
-            wrong = f"the id {twice[0]!r} twice" if twice else f"{len(ids)} ids for {count} items"
-            raise DataError(f"{self._key}: {self.title} has {wrong}")
+            wrong = f"the id {twice[0]!r} several times" if twice else f"{len(ids)} ids for {count} items"
+            raise DataError(f"{self._key}: {self.title} has {wrong}", "Give every item a unique id.")
         strange = [image_id for image_id in ids if not image_id or set(image_id) & set(_IN_NO_ID)]
         if strange:
-            raise DataError(f"{self._key}: {self.title} has the id {strange[0]!r}; ids are names without a slash")
+            raise DataError(
+                f"{self._key}: {self.title} has the invalid id {strange[0]!r}",
+                "An id is not empty, and has no slash or line break.",
+            )
         return {image_id: place for place, image_id in enumerate(ids)}
 
     def _item(self, place: int) -> Item:
@@ -120,21 +128,22 @@ class OwnItems:
         if isinstance(found, tuple | list):
             if not 2 <= len(found) <= 4:
                 raise DataError(
-                    f"{where} has {len(found)} parts; expected (id, image, mask) or (id, image, mask, objects)"
+                    f"{where} is a tuple of length {len(found)}; expected (id, image), (id, image, mask) or "
+                    "(id, image, mask, objects)"
                 )
             image_id, image, mask, objects = (*found, None, None)[:4]
         else:
             try:
                 image_id, image = found.id, found.image
             except AttributeError as error:
-                raise DataError(f"{where} is a {type(found).__name__}: {error}", _ITEMS) from error
+                raise DataError(f"{where} is not valid: {error}", _ITEMS) from error
             mask, objects = getattr(found, "mask", None), getattr(found, "objects", None)
-        pixels = _array(image, f"{where}: its image")
+        pixels = _array(image, f"{where}: the image")
         return Item(
             str(image_id),
             pixels,
-            None if mask is None else _array(mask, f"{where}: its mask"),
-            None if objects is None else _objects(objects, f"{where}: its map of objects", pixels.shape[:2]),
+            None if mask is None else _array(mask, f"{where}: the mask"),
+            None if objects is None else _objects(objects, f"{where}: the map of objects", pixels.shape[:2]),
         )
 
     def _call(self, function: Callable[..., Any], name: str, *arguments: Any) -> Any:
@@ -143,7 +152,7 @@ class OwnItems:
                 return function(*arguments)
         except Exception as error:
             at = f"({', '.join(map(str, arguments))})" if arguments and arguments != (self._source,) else ""
-            raise DataError(f"{self._key}: {self.title}.{name}{at} fails: {type(error).__name__}: {error}") from error
+            raise DataError(f"{self._key}: {self.title}.{name}{at} failed: {type(error).__name__}: {error}") from error
 
 
 _ITEMS = "An item is (id, image, mask), or an object with these attributes; see docs/data.md."
@@ -153,8 +162,8 @@ def _array(value: Any, what: str) -> npt.NDArray[Any]:
     array = np.asarray(value)
     if array.ndim not in (2, 3) or array.dtype.kind not in "buif" or not array.size:
         raise DataError(
-            f"{what} is of shape {array.shape} and type {array.dtype}; expected numbers of (height, width) or (height, "
-            "width, channels)",
+            f"{what} has shape {array.shape} and type {array.dtype}; expected numbers of shape (height, width) or "
+            "(height, width, channels)",
             _ITEMS,
         )
     return array
@@ -163,7 +172,7 @@ def _array(value: Any, what: str) -> npt.NDArray[Any]:
 def _objects(value: Any, what: str, size: tuple[int, ...]) -> Objects:
     array = _array(value, what)
     if array.shape != size:
-        raise DataError(f"{what} is of shape {array.shape}, but the image is {size[0]}×{size[1]}", _ITEMS)
+        raise DataError(f"{what} has shape {array.shape}, but the image is {size[0]}×{size[1]}", _ITEMS)
     try:
         return whole_numbers(array).astype(np.int32)
     except UnknownValuesError as error:
@@ -171,15 +180,15 @@ def _objects(value: Any, what: str, size: tuple[int, ...]) -> Objects:
 
 
 def _cell(value: Any) -> str:
-    """A value as a cell of a table, which is empty where there is none."""
+    """A value as the text of a table cell; None is an empty cell."""
     return "" if value is None else str(value)
 
 
 @dataclass(frozen=True)
-class OwnImages:
-    """The images of a source."""
+class UserImages:
+    """The images of a source, as `uint8 (height, width, channels)`."""
 
-    items: OwnItems
+    items: UserItems
     ids: tuple[str, ...]
     channels: int
     ranges: tuple[ValueRange, ...] = ()
@@ -196,40 +205,39 @@ class OwnImages:
         except ValueError as error:
             raise UnreadableImageError(f"{image_id} of {self.origin}", str(error), _ITEMS) from error
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """A part of one image."""
-        box = (top, left, height, width)
-        refuse_outside(box, self.size(image_id))
+    def window(self, image_id: str, window: Window) -> Image:
+        """A window of one image; raises as `read`, and ValueError outside the image."""
+        refuse_outside(window, self.size(image_id))
         try:
-            return with_channels(to_bytes(cut(self.stored(image_id), box), self.ranges), self.channels)
+            return with_channels(to_bytes(cut(self.stored(image_id), window), self.ranges), self.channels)
         except ValueError as error:
             raise UnreadableImageError(f"{image_id} of {self.origin}", str(error), _ITEMS) from error
 
     def size(self, image_id: str) -> tuple[int, int]:
-        """(height, width)."""
+        """(height, width) of an image."""
         height, width = self.stored(image_id).shape[:2]
         return height, width
 
     def content(self, image_id: str) -> bytes:
-        """Values and shape."""
+        """Values, type and shape of the array, for digests."""
         pixels = self.stored(image_id)
         return f"{pixels.dtype} {pixels.shape} {self.ranges}".encode() + pixels.tobytes()
 
     def stored(self, image_id: str) -> npt.NDArray[Any]:
-        """The pixels as the source gives them."""
+        """The pixels that the source returns."""
         return self.items.read(image_id).image
 
-    def only(self, ids: Container[str]) -> "OwnImages":
-        """Those of the images that have one of these ids."""
+    def only(self, ids: Container[str]) -> "UserImages":
+        """The images with these ids."""
         kept = tuple(image_id for image_id in self.ids if image_id in ids)
-        return OwnImages(self.items, kept, self.channels, self.ranges)
+        return UserImages(self.items, kept, self.channels, self.ranges)
 
 
 @dataclass(frozen=True)
-class OwnMasks:
-    """The masks of a source: numbers (height, width) as mask files have them, or planes (height, width, classes)."""
+class UserMasks:
+    """The masks of a source: pixel values (height, width) as in mask files, or planes (height, width, classes)."""
 
-    items: OwnItems
+    items: UserItems
     size: None = None
 
     @property
@@ -238,7 +246,7 @@ class OwnMasks:
         return self.items.places.keys()
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
-        """One mask; raises KeyError where there is none."""
+        """One mask; raises KeyError if the item has none."""
         mask = self.items.read(image_id).mask
         if mask is None:
             raise KeyError(image_id)
@@ -247,15 +255,15 @@ class OwnMasks:
             return values[:, :, 0] if values.shape[2] == 1 else (values > 0).astype(np.uint8)
         return values
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
-        """None: what was read last is kept instead."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
+        """None: the caller cuts the window from the whole mask."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
-        """The objects, if the items have them."""
+        """The objects of one image, if the item has them."""
         return self.items.read(image_id).objects
 
     def content(self, image_id: str) -> bytes:
-        """Values and shapes of mask and objects."""
+        """Values, types and shapes of mask and objects, for digests."""
         item = self.items.read(image_id)
         arrays = [one for one in (item.mask, item.objects) if one is not None]
         return b"".join(f"{one.dtype} {one.shape}".encode() + one.tobytes() for one in arrays)

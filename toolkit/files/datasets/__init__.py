@@ -1,1 +1,1 @@
-"""A configuration's data as training and prediction read them."""
+"""The data of a configuration, ready for training and prediction."""

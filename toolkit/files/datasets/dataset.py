@@ -1,4 +1,4 @@
-"""All data that a configuration names, found and checked before anything is computed."""
+"""All data of a configuration, found and checked before any training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from toolkit.config.models import Config
 from toolkit.config.training.augmentation import background_folders
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Floats, Integers
-from toolkit.errors import DataError
-from toolkit.files.data.depths import check_depths
+from toolkit.errors import DataError, listing_lines
+from toolkit.files.data.bit_depth_warnings import check_bit_depths
 from toolkit.files.data.finding import find_extra_images, find_test_images, find_training_images
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.data.user_source import WEIGHT
@@ -22,16 +22,19 @@ from toolkit.files.inspection.duplicate_findings import like_extra, shared_with_
 from toolkit.files.submissions.layout import sample_layout_for
 from toolkit.messages import Progress
 
-_LISTED = 20
-
 
 @dataclass(frozen=True)
 class Dataset:
-    """The labelled images of the folds, the extra ones that every fold trains on, and the test images.
+    """The labelled images of the folds, the extra images that every fold trains on, and the test images.
 
-    `weights` say how often the labelled images are drawn, `float64 (images,)`; all alike if None. `digests` are those
-    of the training data, the extra data, the test data, the weights and what counts as positive, as far as there are
-    any.
+    Attributes:
+        labelled: the images of the folds.
+        index: of `labelled`.
+        extra: extra images, each source with its index.
+        test: the test images, if there are any.
+        digests: of the training data, the extra data, the test data, the weights and the images that count as
+            positive, as far as they exist.
+        weights: how often the images of `labelled` are drawn, `float64 (images,)`; equally often if None.
     """
 
     labelled: LabelledImages
@@ -42,20 +45,23 @@ class Dataset:
     weights: Floats | None = None
 
     def pool(self, folds: Integers) -> Pool:
-        """Everything that training draws from; `folds` in the order of the sorted ids."""
+        """All images that training draws from; `folds`, `int64 (images,)`, is in the order of the sorted ids."""
         return make_pool(self.labelled, self.index, folds, self.extra, self.weights)
 
 
 def find_labelled(config: Config) -> LabelledImages:
-    """The labelled images of a configuration; nothing is decoded yet. Raises as `find_training_images`."""
+    """The labelled images of a configuration; nothing is decoded. Raises as `find_training_images`."""
     return find_training_images(config.data, config.task_classes, config.shape[2])
 
 
 def find_dataset(config: Config, progress: Progress) -> Dataset:
-    """Find and check everything.
+    """Find and check all data.
 
     Raises:
-        MissingFileError, DataError, NothingToLearnError: what is wrong with it.
+        MissingFileError: a file or folder does not exist.
+        DataError: images or masks are broken or do not fit together.
+        NothingToLearnError: there are no images, or nothing can be learned from them.
+        ConfigError: a source that the user wrote cannot be created.
     """
     _tell_metric(config, progress)
     labelled = find_labelled(config)
@@ -63,7 +69,7 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     test = find_test_images(config.data, config.shape[2])
     if test is not None and config.data.sample_submission is not None:
         sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
-    check_all_depths(config, labelled, extra, test, progress)
+    check_all_bit_depths(config, labelled, extra, test, progress)
     index = check_training_data(labelled, progress)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
@@ -71,7 +77,7 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     for data, found in checked:
         warn_of(like_extra(index.facts, found.facts, data.images.origin), progress)
     if checked:
-        # Their numbers may stand for other classes than those of the main data.
+        # Labels of extra data may stand for other classes than those of the main data.
         read = ("" if data.classes == labelled.classes else f" {data.classes}" for data, _ in checked)
         told = (f"{found.digest}{how}" for (_, found), how in zip(checked, read, strict=True))
         digests["extra_data"] = digest(" ".join(told).encode())
@@ -88,28 +94,28 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     return Dataset(labelled, index, checked, test, digests, weights)
 
 
-def check_all_depths(
+def check_all_bit_depths(
     config: Config,
     labelled: LabelledImages | None,
     extra: Sequence[LabelledImages],
     test: Images | None,
     progress: Progress,
 ) -> None:
-    """`check_depths` of all images that a configuration names."""
+    """Run `check_bit_depths` on all images that a configuration names."""
     if labelled is not None:
-        check_depths(labelled.images, "data", progress)
+        check_bit_depths(labelled.images, "data", progress)
     for number, data in enumerate(extra):
         is_entry = number < len(config.data.extra_train_data)
-        check_depths(data.images, f"data.extra_train_data.{number}" if is_entry else "data", progress)
+        check_bit_depths(data.images, f"data.extra_train_data.{number}" if is_entry else "data", progress)
     if test is not None:
-        check_depths(test, "data", progress)
+        check_bit_depths(test, "data", progress)
 
 
 def weights_of(config: Config, labelled: LabelledImages) -> Floats | None:
-    """How often images are drawn: by the column that is named, or as the user's own source says.
+    """How often images are drawn, from `data.weights` or the user's source; None for equally often.
 
     Raises:
-        DataError: there is no such column, or it holds something else than numbers from 0.
+        DataError: the column does not exist, or holds something other than numbers of at least 0.
     """
     column = config.data.weights
     if column is None and config.data.metadata is None and WEIGHT in labelled.metadata.columns:
@@ -118,18 +124,18 @@ def weights_of(config: Config, labelled: LabelledImages) -> Floats | None:
 
 
 def _tell_metric(config: Config, progress: Progress) -> None:
-    """Say where the metric comes from if nobody wrote it down, and if it is not the competition's."""
+    """Report the metric if it is the competition's by default; warn if it differs from the competition's."""
     if config.data.competition is None:
         return
     name, theirs = config.data.competition.name, config.data.competition.metric_spec
     if "primary_metric" not in config.model_fields_set:
-        progress.say(f"primary_metric: {theirs.label}, that of {name}")
+        progress.say(f"primary_metric: {theirs.label}, the metric of {name}")
     elif config.metric_specs[0] != theirs:
         progress.warn(f"primary_metric is {config.metric_specs[0].label}, but {name} scores {theirs.label}")
 
 
 def background_digest(config: Config) -> str:
-    """A digest of all images that a BackgroundReplacer may draw; empty if there is none."""
+    """A digest of all images that BackgroundReplacers may draw; an empty text without any BackgroundReplacer."""
     values = [config.augmentation, *(stage.augmentation for stage in config.stages if stage.augmentation is not None)]
     folders = sorted({str(_value_at(value, path)) for value in values for path in background_folders(value)})
     files = [path for folder in folders if Path(folder).is_dir() for path in sorted(Path(folder).iterdir())]
@@ -146,12 +152,12 @@ def _value_at(tree: Any, path: KeyPath) -> Any:
 def refuse_shared(
     labelled: LabelledImages, index: DataIndex, extra: Sequence[tuple[LabelledImages, DataIndex]]
 ) -> None:
-    """Every fold trains on all extra images, so none of them may be an image that some fold holds out.
+    """Check that no extra image is also an image of the folds, because every fold trains on all extra images.
 
-    Constant images are all alike without being the same picture.
+    Constant images are not compared: they have the same pixels without being the same picture.
 
     Raises:
-        DataError: some are.
+        DataError: some extra images have the same pixels as images of the folds.
     """
     constant = set(index.constant)
     held_out = {
@@ -165,13 +171,10 @@ def refuse_shared(
     ]
     if not shared:
         return
-    lines = [f"{image_id} of {folder} is {other}" for folder, image_id, other in shared[:_LISTED]]
-    if len(shared) > _LISTED:
-        lines.append(f"… and {len(shared) - _LISTED} more")
+    lines = [f"{image_id} of {folder} is {other}" for folder, image_id, other in shared]
     folders = ", ".join(dict.fromkeys(str(folder) for folder, _, _ in shared))
     raise DataError(
-        f"{len(shared)} extra images have the same pixels as images of {labelled.images.origin}; every fold trains on "
-        "extra images, so that networks would be judged on what they were trained on:\n"
-        + "\n".join(f"  {line}" for line in lines),
+        f"{len(shared)} extra images have the same pixels as images of {labelled.images.origin}. Every fold trains on "
+        f"the extra images, so networks would be scored on images that they were trained on:\n{listing_lines(lines)}",
         f"Remove these images from {folders}, then run the command again.",
     )

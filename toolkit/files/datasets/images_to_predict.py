@@ -1,4 +1,4 @@
-"""Images that are to be predicted: the files of a folder under names of their own, or arrays."""
+"""Images to predict: the files of a folder, each under a unique name, or arrays."""
 
 import os
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -6,27 +6,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.core.arrays import Image
-from toolkit.errors import ConfigError, DataError, MissingFileError
+from toolkit.core.images.windows import Window
+from toolkit.errors import ConfigError, DataError, MissingFileError, listing
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Networks
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
-from toolkit.files.images.image_files import ImageFiles, StackedImages
+from toolkit.files.images.image_files import joined_folders
 from toolkit.files.predictions.output_folder import holds_predictions
 from toolkit.messages import Progress
 
-_LISTED = 5
 _LONGEST_NAME = 200
-"""Bytes of one part of a path: endings and the marks of unfinished files come on top of it."""
+"""Bytes of a file or folder name. File systems allow 255; extensions and marks of unfinished files need the rest."""
 
 
 @dataclass(frozen=True)
 class Inputs:
     """Files to predict.
 
-    `paths` has them by a name that no other has: the path below `root` without the ending, with it where two files
-    would have the same name else. `unusable` are files that cannot be given a name, with the reason; `left_out` those
-    that are no images by their ending; `earlier` folders that hold predictions. All are written as paths below `root`.
-    `beside` are the files of further folders, whose pixels are further channels of the images, by the same names.
+    Attributes:
+        root: the folder; all names and paths below are relative to it.
+        paths: the files by a unique name: the path without its extension, or with it if two files differ only in that.
+        unusable: files that cannot be given a name, with the reason.
+        left_out: files without the extension of an image.
+        earlier: folders that hold predictions.
+        beside: files in further folders by the same names; their pixels are further channels of the images.
     """
 
     root: Path
@@ -37,36 +40,35 @@ class Inputs:
     beside: tuple["Inputs", ...] = ()
 
     def warn(self, progress: Progress) -> None:
-        """Say what is left out."""
-        for names, what in (
-            (self.left_out, "no images by their ending"),
-            (self.earlier, "folders of predictions"),
-        ):
-            if names:
-                listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
-                progress.warn(f"{self.root}: {len(names)} left out, {what}: {listed}")
+        """Warn of files and folders that are left out."""
+        if self.left_out:
+            progress.warn(f"{self.root}: {len(self.left_out)} files ignored, not images: {listing(self.left_out)}")
+        if self.earlier:
+            progress.warn(
+                f"{self.root}: {len(self.earlier)} folders ignored, they hold predictions: {listing(self.earlier)}"
+            )
 
     def files(self, name: str) -> list[Path]:
-        """The files of an image: one for each folder."""
+        """The files of an image, one per folder."""
         return [one.paths[name] for one in (self, *self.beside)]
 
     def only(self, names: Container[str]) -> "Inputs":
-        """Those of the images that have one of these names."""
+        """The images with these names."""
         return replace(self, paths={name: path for name, path in self.paths.items() if name in names})
 
     def file(self, name: str) -> str:
-        """The path of an image below `root`, as a person writes it."""
+        """The path of an image relative to `root`."""
         return self.paths[name].relative_to(self.root).as_posix()
 
 
 def find_inputs(paths: Sequence[Path], *, recursive: bool = False, leave_out: Path | None = None) -> Inputs:
-    """List the images of a folder or one file, or of several, whose images are the channels of one.
+    """List the images of folders or files; several of them hold different channels of the same images.
 
-    Files that lack one of the same name in another folder are unusable. Raises as `inputs_of`.
+    A file is unusable if another folder has no file of the same name. Raises as `inputs_of`.
     """
     found = [inputs_of(path, recursive=recursive, leave_out=leave_out) for path in paths]
     if not found:
-        raise MissingFileError("no folder or file of images is named", "Name a folder of images, or one image.")
+        raise MissingFileError("no folder of images is named", "Name a folder of images, or one image.")
     first, *others = found
     if not others:
         return first
@@ -87,18 +89,18 @@ def find_inputs(paths: Sequence[Path], *, recursive: bool = False, leave_out: Pa
 
 
 def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = None) -> Inputs:
-    """List the images of a folder, or one file, whatever its ending is.
+    """List the images of a folder, or one file, whatever its extension.
 
-    Hidden files are no inputs, nor are predictions in folders inside. Links to folders are not followed.
+    Hidden files, subfolders that hold predictions and links to folders are ignored.
 
     Args:
         path: of a folder or a file.
-        recursive: whether folders in the folder count too.
-        leave_out: a folder that is not looked into, because results go there.
+        recursive: whether to list subfolders too.
+        leave_out: the folder that results are written to; it is ignored.
 
     Raises:
-        MissingFileError: it is not there or cannot be read.
-        DataError: it holds no image, or the results would go into the folder itself.
+        MissingFileError: the path does not exist or cannot be read.
+        DataError: the folder holds no image, or results would be written to this very folder.
     """
     if path.is_file():
         return _named(path.parent, [path])
@@ -106,7 +108,7 @@ def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = N
         raise MissingFileError(f"there is no folder or file {path}", "Name a folder of images, or one image.")
     excluded = None if leave_out is None else leave_out.resolve()
     if excluded == path.resolve():
-        raise DataError(f"--out: {path} holds the images themselves", "Choose another folder for the results.")
+        raise DataError(f"--out: {path} is the folder of the images", "Choose another folder for the results.")
     try:
         earlier: list[Path] = []
         files = sorted(_files(path, recursive, excluded, earlier))
@@ -114,10 +116,10 @@ def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = N
         raise MissingFileError(f"cannot read {path}: {error.strerror}") from error
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
-        inside = "" if recursive or not any(entry.is_dir() for entry in path.iterdir()) else " itself"
+        has_folders = not recursive and any(entry.is_dir() for entry in path.iterdir())
         raise DataError(
-            f"{path}{inside} holds no file that ends in {', '.join(IMAGE_SUFFIXES)}",
-            "To look into the folders inside it too: --recursive" if inside else "",
+            f"{path} holds no file that ends in {', '.join(IMAGE_SUFFIXES)}",
+            "To include its subfolders: --recursive" if has_folders else "",
         )
     others = tuple(_shown(file.relative_to(path)) for file in files if file.suffix.lower() not in IMAGE_SUFFIXES)
     inside_folders = tuple(sorted(_shown(folder.relative_to(path)) for folder in earlier))
@@ -125,7 +127,7 @@ def inputs_of(path: Path, *, recursive: bool = False, leave_out: Path | None = N
 
 
 def _files(folder: Path, recursive: bool, excluded: Path | None, earlier: list[Path]) -> Iterator[Path]:
-    """Files in a folder; those inside it that hold predictions, which are pictures too, are only listed."""
+    """Files in a folder; subfolders that hold predictions, which are images too, are added to `earlier`."""
     for entry in folder.iterdir():
         if entry.name.startswith("."):
             continue
@@ -155,36 +157,34 @@ def _named(root: Path, files: list[Path]) -> Inputs:
 
 
 def _shown(path: Path) -> str:
-    """A path as UTF-8 text, with a question mark for what is none."""
+    """A path as text, with a question mark for every byte that is not UTF-8."""
     return os.fsencode(path.as_posix()).decode("utf-8", "replace").replace("\ufffd", "?")
 
 
 def images_of(inputs: Inputs, networks: Networks) -> Images:
-    """The images of files as an experiment's networks take them: channels, and the range of values.
+    """Images from files, with the channels and value ranges that an experiment's networks expect.
 
     Raises:
-        ConfigError: the experiment takes its channels from another number of folders.
+        ConfigError: the experiment reads its channels from a different number of folders.
     """
     data, channels = networks.config.data, networks.config.shape[2]
     expected, given = max(1, len(data.folders)), 1 + len(inputs.beside)
     if expected != given:
-        folders = ", ".join(map(str, data.folders)) or "one"
+        advice = "Name one folder, or one image."
+        if expected > 1:
+            advice = f"Name the folders in the order of {', '.join(map(str, data.folders))}."
         raise ConfigError(
-            f"{networks.experiment.name} takes the channels of an image from {expected} "
-            f"{'folder' if expected == 1 else 'folders'} ({folders}), received {given}",
-            "Name one folder, or one image." if expected == 1 else "Name as many folders, in this order.",
+            f"{networks.experiment.name} reads the channels of an image from {expected} "
+            f"{'folder' if expected == 1 else 'folders'}; received {given}",
+            advice,
         )
-    ranges = data.ranges
-    if given == 1:
-        return ImageFiles(str(inputs.root), inputs.paths, channels, ranges)
-    several = len(ranges) > 1
-    parts = [ImageFiles(str(one.root), one.paths, None, () if several else ranges) for one in (inputs, *inputs.beside)]
-    return StackedImages(tuple(parts), channels, ranges if several else ())
+    folders = [(str(one.root), one.paths) for one in (inputs, *inputs.beside)]
+    return joined_folders(folders, channels, data.ranges)
 
 
 @dataclass(frozen=True)
 class ArrayImages:
-    """Images that are arrays already, `uint8 (height, width, channels)`, by id."""
+    """Images in memory by id, `uint8 (height, width, channels)`."""
 
     arrays: Mapping[str, Image]
     origin: str = "memory"
@@ -195,23 +195,23 @@ class ArrayImages:
         return tuple(sorted(self.arrays))
 
     def read(self, image_id: str) -> Image:
-        """The array."""
+        """The array of an image."""
         return self.arrays[image_id]
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """A part of it."""
-        return self.arrays[image_id][top : top + height, left : left + width]
+    def window(self, image_id: str, window: Window) -> Image:
+        """A window of the array."""
+        return self.arrays[image_id][window.top : window.bottom, window.left : window.right]
 
     def size(self, image_id: str) -> tuple[int, int]:
-        """(height, width)."""
+        """(height, width) of an image."""
         height, width, _ = self.arrays[image_id].shape
         return height, width
 
     def content(self, image_id: str) -> bytes:
-        """Its values."""
+        """The values of the array, for digests."""
         return self.arrays[image_id].tobytes()
 
     def only(self, ids: Container[str]) -> "ArrayImages":
-        """Those of the images that have one of these ids."""
+        """The images with these ids."""
         chosen = {image_id: array for image_id, array in self.arrays.items() if image_id in ids}
         return ArrayImages(chosen, self.origin)

@@ -1,4 +1,4 @@
-"""All images that training draws from: those of the folds, and extra ones that every fold trains on."""
+"""All images that training draws from: those of the folds, and extra images that every fold trains on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from toolkit.files.inspection.checking import DataIndex
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of the pool, or what a window shows of it: mirrored pixels where it reaches beyond the image."""
+    """One image of the pool, or a window of it; pixels of the window beyond the image are mirrored."""
 
     source: LabelledImages
     image_id: str
@@ -23,14 +23,14 @@ class Sample:
 
     @property
     def title(self) -> str:
-        """For messages."""
+        """The id and, if there is one, the window, for messages."""
         if self.window is None:
             return self.image_id
         return f"{self.image_id} (rows from {self.window.top}, columns from {self.window.left})"
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width)."""
+        """(height, width) of the sample."""
         return self.image_size if self.window is None else self.window.size
 
     @property
@@ -39,42 +39,47 @@ class Sample:
         return self.source.images.size(self.image_id)
 
     def image(self) -> Image:
-        """`uint8 (height, width, channels)`."""
-        return read_part(self.source.images, self.image_id, self.window)
+        """The pixels, `uint8 (height, width, channels)`; raises UnreadableImageError."""
+        return read_window(self.source.images, self.image_id, self.window)
 
     def labels(self) -> Labels:
-        """`uint8 (height, width)`."""
+        """The class of each pixel, `uint8 (height, width)`; raises DataError."""
         if self.window is None:
             return self.source.read_labels(self.image_id)
 
-        def read(part: Window) -> Labels:
-            return self.source.window_labels(self.image_id, part.top, part.left, part.height, part.width)
+        def read(inside: Window) -> Labels:
+            return self.source.window_labels(self.image_id, inside)
 
         return read_mirrored(read, self.window, self.image_size)
 
     def objects(self) -> Objects | None:
-        """The objects of the whole image, `int32 (height, width)`, where they are known."""
+        """The objects of the whole image, `int32 (height, width)` numbered from 1, or None if they are unknown."""
         return self.source.read_objects(self.image_id)
 
 
-def read_part(images: Images, image_id: str, window: Window | None) -> Image:
-    """What a window shows of an image, `uint8 (height, width, channels)`; all of it if there is none."""
+def read_window(images: Images, image_id: str, window: Window | None) -> Image:
+    """A window of an image, `uint8 (height, width, channels)`, mirrored beyond the image; the whole image if None."""
     if window is None:
         return images.read(image_id)
 
-    def read(part: Window) -> Image:
-        return images.window(image_id, part.top, part.left, part.height, part.width)
+    def read(inside: Window) -> Image:
+        return images.window(image_id, inside)
 
     return read_mirrored(read, window, images.size(image_id))
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Samples by position: first those of the folds, in the order of their sorted ids, then the extra ones.
+    """Samples by position: first those of the folds in the order of their sorted ids, then the extra ones.
 
-    `coverage` is `float64 (samples,)`, `pixels` of each class are `int64 (samples, classes)`, and `folds` are `int64
-    (samples,)`, TRAIN for extra samples, which no fold holds out. `shares` say how often samples are drawn, in
-    proportion, `float64 (samples,)`; all alike if None.
+    Attributes:
+        main: the images that are divided into folds.
+        samples: all samples.
+        coverage: the foreground share of each sample, `float64 (samples,)`, 0–1.
+        pixels: the pixels of each class, `int64 (samples, classes)`.
+        folds: the fold that holds each sample out, `int64 (samples,)`; TRAIN for extra samples.
+        shares: how often each sample is drawn, relative to the others, `float64 (samples,)`; equally often if None.
+        positive: whether each sample counts as having foreground, `bool (samples,)`; if None, by its coverage.
     """
 
     main: LabelledImages
@@ -87,15 +92,15 @@ class Pool:
 
     @property
     def has_foreground(self) -> npt.NDArray[np.bool_]:
-        """`bool (samples,)`; what `positive` says, if it is there."""
+        """Whether each sample counts as having foreground, `bool (samples,)`."""
         return self.coverage > 0 if self.positive is None else self.positive
 
-    def training_part(self, fold: int) -> Integers:
-        """Positions that a fold trains on."""
+    def training_positions(self, fold: int) -> Integers:
+        """The positions of the samples that a fold trains on, `int64 (count,)`."""
         return np.flatnonzero((self.folds != fold) & (self.folds != HOLDOUT))
 
-    def validation_part(self, fold: int) -> Integers:
-        """Positions that a fold holds out."""
+    def validation_positions(self, fold: int) -> Integers:
+        """The positions of the samples that a fold holds out, `int64 (count,)`."""
         return np.flatnonzero(self.folds == fold)
 
 
@@ -106,10 +111,15 @@ def make_pool(
     extra: Sequence[tuple[LabelledImages, DataIndex]],
     weights: Floats | None = None,
 ) -> Pool:
-    """Put the images of the folds and extra ones together.
+    """Combine the images of the folds and the extra images.
 
-    `folds` are in the order of the sorted ids, and so are `weights`, by which images are drawn; extra ones are drawn as
-    often as an image of the mean weight.
+    Args:
+        main: the images of the folds.
+        index: of `main`.
+        folds: of `main`, `int64 (images,)`, in the order of the sorted ids.
+        extra: extra images, each with its index.
+        weights: how often the images of `main` are drawn, `float64 (images,)`; extra images are drawn as often as an
+            image of the mean weight.
     """
     parts = [(main, index), *extra]
     count = sum(len(part.ids) for _, part in extra)
@@ -126,7 +136,7 @@ def make_pool(
 
 
 def _positive(parts: Sequence[tuple[LabelledImages, DataIndex]]) -> npt.NDArray[np.bool_] | None:
-    """Which samples count as having foreground, where any source says that itself."""
+    """Which samples count as having foreground; None if no source defines it."""
     if all(source.positives is None for source, _ in parts):
         return None
     found = []

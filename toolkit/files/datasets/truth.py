@@ -1,4 +1,4 @@
-"""What predictions are scored against, for an experiment and for an ensemble alike."""
+"""The labelled images and the metric that predictions are scored with, for experiments and ensembles alike."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, data_of
 
 TRUTH_KEYS = ("classes", "activation", "shape", "benchmark_class")
-"""What resolved.yaml says of it, besides the data and the primary metric."""
+"""Keys of resolved.yaml that a truth is built from, besides the data and the primary metric."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The labelled images, their classes, the primary metric and the only class that it looks at, if there is one."""
+    """The labelled images, the primary metric, and the position of the only class that it scores, if there is one."""
 
     labelled: LabelledImages
     metric: MetricSpec
@@ -27,15 +27,15 @@ class Truth:
 
     @property
     def classes(self) -> Classes:
-        """Names, and whether they exclude each other."""
+        """The classes of the labels."""
         return self.labelled.classes
 
     def only(self, ids: Collection[str]) -> "Truth":
-        """The same of some of the images."""
+        """The truth of the images with these ids."""
         return replace(self, labelled=only(self.labelled, ids))
 
     def build_metric(self, plugins: Mapping[str, Any]) -> Metric:
-        """The primary metric, of the class that it looks at; `plugins` are the user's metrics by name."""
+        """The primary metric, of the benchmark class if there is one; `plugins` are the user's metrics by name."""
         classes = self.classes
         metric, *_ = build_metrics(
             [self.metric], classes.count, classes.activation, plugins=plugins, benchmark=self.benchmark
@@ -44,16 +44,17 @@ class Truth:
 
 
 def only(labelled: LabelledImages, ids: Collection[str]) -> LabelledImages:
-    """Those of the labelled images that have one of these ids."""
+    """The labelled images with these ids."""
     chosen = frozenset(ids)
     return replace(labelled, images=labelled.images.only(chosen))
 
 
 def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:
-    """Find the labelled images again.
+    """The truth of an experiment or ensemble, from the data that it was fitted with.
 
     Raises:
-        MissingFileError, DataError: they are gone, or no longer what they were.
+        MissingFileError: the data are no longer there.
+        DataError: the data no longer fit the configuration.
     """
     config, data = resolved.config, data_of(experiment, resolved)
     classes = task_classes(config["classes"], config["activation"], data)

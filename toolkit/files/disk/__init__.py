@@ -1,1 +1,1 @@
-"""Atomic writes, tables, digests, locks, free space."""
+"""Atomic writes, tables, digests and locks."""

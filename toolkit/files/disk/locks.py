@@ -12,11 +12,11 @@ from toolkit.files.disk.writing import writing_to
 
 @contextmanager
 def locked(path: Path, wait: float = 0) -> Iterator[None]:
-    """Hold the lock file; the system lets it go when the process ends, however it ends.
+    """Hold a lock file while the block runs; the system releases it when the process ends, however it ends.
 
     Raises:
-        LockedError: another process holds it, for longer than `wait` seconds.
-        StorageError: its folder cannot be written.
+        LockedError: another process still holds the lock after `wait` seconds.
+        StorageError: the folder of the lock cannot be written.
     """
     lock = FileLock(path, timeout=wait)
     with writing_to(path):
@@ -25,7 +25,7 @@ def locked(path: Path, wait: float = 0) -> Iterator[None]:
         except Timeout as error:
             raise LockedError(
                 f"another run is working on {path.parent}",
-                "Wait until it ends, or stop it; what it has finished is kept.",
+                "Wait until it ends, or stop it; finished work is kept.",
             ) from error
     try:
         yield

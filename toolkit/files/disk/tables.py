@@ -1,4 +1,4 @@
-"""CSV tables whose cells stay the texts that they are."""
+"""CSV tables with all cells as text."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ _LONGEST_CELL = 2**31 - 1
 
 @dataclass(frozen=True)
 class TextTable:
-    """A CSV file: its column names, and its rows as texts."""
+    """A CSV file: its path, column names, and rows of text cells."""
 
     path: Path
     columns: tuple[str, ...]
@@ -23,13 +23,16 @@ class TextTable:
 
 
 def read_table(path: Path, columns_count: int | None, key: str, error: type[ToolkitError]) -> TextTable:
-    """Read a CSV file in UTF-8, with or without byte order mark; ids such as `NA` or `007` stay texts.
+    """Read a CSV file in UTF-8, with or without byte order mark; all cells (for example `NA` or `007`) stay text.
 
     Args:
         path: of the file.
-        columns_count: how many columns it must have, if that is known.
-        key: what names it, for messages.
-        error: raised when it is no such table.
+        columns_count: the required number of columns; None for any number.
+        key: the configuration key of the file, for messages.
+        error: raised if the file is not such a table.
+
+    Raises:
+        MissingFileError: the file does not exist or cannot be read.
     """
     try:
         cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", compression=None)
@@ -38,7 +41,7 @@ def read_table(path: Path, columns_count: int | None, key: str, error: type[Tool
     except OSError as unreadable:
         raise MissingFileError(f"{key}: cannot read {path}: {unreadable.strerror}") from unreadable
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as damaged:
-        raise error(f"{key}: {path} is no CSV table: {str(damaged).strip()}") from damaged
+        raise error(f"{key}: {path} is not a CSV table: {str(damaged).strip()}") from damaged
     header = tuple(str(name).strip() for name in cells.iloc[0])
     if columns_count is not None and len(header) != columns_count:
         raise error(f"{key}: {path}:1: expected {columns_count} columns, received {len(header)}: {', '.join(header)}")
@@ -46,12 +49,12 @@ def read_table(path: Path, columns_count: int | None, key: str, error: type[Tool
 
 
 def numbered_rows(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """The rows of CSV text, each with the number of the line that it ends on; blank lines are no rows.
+    """The rows of CSV text, each with the number of its last line; blank lines are skipped.
 
     Raises:
-        csv.Error: quotes are not closed, or text follows a closing one; the message says in which line.
+        csv.Error: a quote is not closed, or text follows a closing quote; the message has the line.
     """
-    csv.field_size_limit(_LONGEST_CELL)  # of the whole process; its own limit is shorter than masks can be
+    csv.field_size_limit(_LONGEST_CELL)  # for the whole process; its default is shorter than masks can be
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for cells in reader:
@@ -62,5 +65,5 @@ def numbered_rows(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """CSV text with plain newlines; floats keep every digit that matters."""
+    """CSV text with plain newlines; floats are written in full precision."""
     return str(pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False, lineterminator="\n"))

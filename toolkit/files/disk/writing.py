@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their place, synced and renamed."""
+"""Atomic writes: a file is written under a temporary name, synced and renamed; and reading the JSON files."""
 
 import json
 import math
@@ -12,12 +12,12 @@ from typing import Any, BinaryIO
 from toolkit.errors import StorageError
 
 UNFINISHED = re.compile(r"\.\d+\.")
-"""What the name of a file begins with that is being written."""
+"""The start of the temporary name of a file that is being written."""
 
 
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """Make what the system says about a full or unwritable disk an error that a user can mend.
+    """Turn an OSError of the block (for example a full disk) into an error for the user.
 
     Raises:
         StorageError: the block raised an OSError.
@@ -32,7 +32,7 @@ def writing_to(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of `path` when the block ends well; otherwise nothing changes.
+    """Open a new file that replaces `path` when the block succeeds; if the block fails, nothing changes.
 
     Raises:
         StorageError: the disk is full or cannot be written.
@@ -43,7 +43,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def new_path(path: Path) -> Iterator[Path]:
-    """Like `replacing`, for writers that want a path instead of an open file; the path keeps the file's endings."""
+    """Like `replacing`, but gives a path instead of an open file; the path has the file's extension."""
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         with writing_to(path):
@@ -53,15 +53,15 @@ def new_path(path: Path) -> Iterator[Path]:
             temporary.replace(path)
             sync(path.parent)
     finally:
-        # Where the folder cannot be made or written, there is nothing to remove.
+        # If the folder cannot be created or written, there is no file to remove.
         with suppress(OSError):
             temporary.unlink()
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Delete what processes that were killed while they wrote have left in a folder and below.
+    """Delete the unfinished files in a folder and below that killed processes have left.
 
-    Nobody else may be writing there.
+    The caller ensures that no other process is writing there.
     """
     for path in folder.rglob(".*"):
         if UNFINISHED.match(path.name) and path.is_file():
@@ -69,7 +69,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make sure that a file or folder has reached the disk."""
+    """Force a file or folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -84,24 +84,24 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, tree: Any) -> None:
-    """Write indented JSON; numbers that are not finite are refused, because JSON has none."""
+    """Write indented JSON; raises ValueError if a number is not finite, which JSON cannot express."""
     write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def finite_or_none(number: float) -> float | None:
-    """JSON has no NaN: a score that does not exist is null."""
+    """The number, or None (null in JSON) if it is NaN or infinite."""
     return number if math.isfinite(number) else None
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of our own.
+    """Read a JSON file that the toolkit wrote.
 
     Raises:
-        StorageError: it is damaged.
+        StorageError: the file is missing or damaged.
     """
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise StorageError(
-            f"{path} is damaged: {error}", "Delete it and run the command that made it again."
+            f"{path} is damaged: {error}", "Delete it, then repeat the command that created it."
         ) from error

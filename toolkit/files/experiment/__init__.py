@@ -1,1 +1,1 @@
-"""The experiment folder and every file in it."""
+"""The experiment folder and the files in it."""

@@ -1,4 +1,4 @@
-"""What predicts new images: the networks of an experiment or a weighted mean of members, found without TensorFlow."""
+"""What predicts new images: an experiment's networks or a weighted mean of members, found without TensorFlow."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +10,16 @@ from toolkit.config.models import Config
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.probabilities import StoredType
-from toolkit.errors import ConfigError, NotReadyError
+from toolkit.errors import ConfigError, NotReadyError, out_of_range
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.members import Member, members_of, weights_of
+from toolkit.files.experiment.members import Member, members_of, refuse_ensemble, weights_of
 from toolkit.files.experiment.resolved import plugins_digest, read_resolved, refuse_changed_plugins
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Networks of one experiment, whose mean predicts: one for each file of weights, with a set of views."""
+    """Networks of one experiment, one per weight file; their mean over a set of views is the prediction."""
 
     experiment: Experiment
     config: Config
@@ -29,20 +29,20 @@ class Networks:
 
     @property
     def count(self) -> int:
-        """How many networks predict."""
+        """The number of networks."""
         return len(self.weights)
 
     @property
     def stored_type(self) -> StoredType:
-        """How the predictions of the experiment are kept."""
+        """How probabilities of the experiment are stored."""
         return self.config.stored_probability
 
     def leaves(self) -> Iterator["Networks"]:
-        """Itself."""
+        """This one alone."""
         yield self
 
     def made_from(self) -> dict[str, Any]:
-        """By what predictions are recognised that these networks have made: reads all weights."""
+        """What identifies predictions of these networks; reads all weight files."""
         settings = self.config.model_dump(exclude={"data", "encoder_weights"})
         return {
             "experiment": self.experiment.name,
@@ -65,21 +65,21 @@ class FittedEnsemble:
 
     @property
     def count(self) -> int:
-        """How many networks predict."""
+        """The number of networks."""
         return sum(member.count for member in self.members)
 
     @property
     def stored_type(self) -> StoredType:
-        """How the predictions of the ensemble are kept."""
+        """How probabilities of the ensemble are stored: `float16` if those of any member are."""
         return "float16" if any(member.stored_type == "float16" for member in self.members) else "uint8"
 
     def leaves(self) -> Iterator[Networks]:
-        """The networks of the experiments, member by member."""
+        """The networks of all experiments, member by member."""
         for member in self.members:
             yield from member.leaves()
 
     def made_from(self) -> dict[str, Any]:
-        """By what predictions are recognised that it has made."""
+        """What identifies predictions of the ensemble; reads all weight files."""
         return {
             "experiment": self.experiment.name,
             "members": [member.made_from() for member in self.members],
@@ -97,18 +97,18 @@ def classes_of(fitted: Fitted) -> Classes:
 
 
 def first_networks(fitted: Fitted) -> Networks:
-    """The networks of the first experiment: images are read as they take them, for all.
+    """The networks of the first experiment; images are read in the way that these expect.
 
     Raises:
-        ConfigError: members of an ensemble take images of different channels.
+        ConfigError: the members of an ensemble expect different numbers of channels.
     """
     found = list(fitted.leaves())
     channels = {networks.config.shape[2] for networks in found}
     if len(channels) > 1:
-        listed = " and ".join(map(str, sorted(channels)))
+        listed = ", ".join(map(str, sorted(channels)))
         raise ConfigError(
-            f"some members take images of {listed} channels: no image can be read for all of them",
-            "Predict with each member, or with an ensemble of members with the same number of channels.",
+            f"the members expect images with different numbers of channels ({listed})",
+            "Predict with each member, or with an ensemble whose members expect the same number of channels.",
         )
     return found[0]
 
@@ -116,27 +116,23 @@ def first_networks(fitted: Fitted) -> Networks:
 def find_fitted(
     member: Member, *, folds: Sequence[int] | None = None, stage: int | None = None, views: str | None = None
 ) -> Fitted:
-    """Find what predicts, and check that it can.
+    """Find what predicts, and check that it is complete.
 
     Args:
-        member: an experiment, an ensemble or a part.
-        folds: whose networks predict; all if None.
-        stage: whose best weights predict; the last one if None.
-        views: one name of a set; an ensemble's own, and `none` of an experiment, if None.
+        member: an experiment, an ensemble, or a part of an experiment.
+        folds: whose networks predict; None for all folds.
+        stage: whose best weights predict; None for the last stage.
+        views: the name of a set of views; None for the views of the ensemble, and no further views for an experiment.
 
     Raises:
-        ConfigError: there is no such fold or stage, or an ensemble is asked for one.
+        ConfigError: a fold or stage does not exist, or is given for an ensemble.
         NotReadyError: weights are missing.
-        ChangedError: plugins.py is another one now.
+        ChangedError: plugins.py has changed since the fit.
     """
     if not member.is_ensemble:
         return _networks(member, folds, stage, views or "none")
     if folds is not None or stage is not None:
-        names = ", ".join(one.name for one in members_of(member.experiment)[0])
-        raise ConfigError(
-            f"--fold, --stage: {member.name} is an ensemble, which has neither folds nor stages of its own",
-            f"Predict with a member of it: {names}",
-        )
+        refuse_ensemble(member.experiment, "folds or stages", "--fold, --stage: ")
     inner, config = members_of(member.experiment)
     given = views if views is not None else config.views if config.views != "none" else None
     chosen = [(one, weight) for one, weight in zip(inner, config.weights, strict=True) if weight]
@@ -155,19 +151,20 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
     config = config_from_plain(resolved.config, experiment.folder)
     for option, asked, named in (("--fold", folds, part.fold), ("--stage", stage, part.stage)):
         if asked is not None and named is not None:
-            raise ConfigError(f"{option}: {member.name} names one already", f"Leave {option} out.")
+            raise ConfigError(f"{option}: {member.name} already names a {option[2:]}", f"Remove {option}.")
     part = part if stage is None else replace(part, stage=stage)
     numbers = list(range(config.folds_count)) if part.fold is None else [part.fold]
     wanted = numbers if folds is None else list(dict.fromkeys(folds))
     wrong = [fold for fold in wanted if fold not in numbers]
-    if wrong or not wanted:
-        received = f"there is no {wrong[0]}" if wrong else "no fold is named"
-        raise ConfigError(f"--fold: {received}; {experiment.name} has 0 to {config.folds_count - 1}")
+    if not wanted:
+        raise ConfigError("--fold: no fold is given")
+    if wrong:
+        raise ConfigError(f"--fold: {experiment.name}: {out_of_range('fold', wrong[0], config.folds_count)}")
     last = len(config.stages) - 1 if part.stage is None else part.stage
     if not 0 <= last < len(config.stages):
-        raise ConfigError(f"--stage: there is no {last}; {experiment.name} has 0 to {len(config.stages) - 1}")
+        raise ConfigError(f"--stage: {experiment.name}: {out_of_range('stage', last, len(config.stages))}")
     _refuse_untrained(experiment, config, wanted, last)
-    # Sizes and batches are those of the stage.
+    # Image sizes and batch sizes are those of the last stage in the configuration.
     config = config.model_copy(update={"stages": config.stages[: last + 1]})
     counts = {"stages": len(config.stages), "seeds": config.num_seeds}
     weights = [path for fold in wanted for path in weights_of(experiment, part, fold, **counts)]
@@ -183,9 +180,9 @@ def _refuse_untrained(experiment: Experiment, config: Config, folds: Sequence[in
     if not missing:
         return
     there = [fold for fold in range(config.folds_count) if is_trained(fold)]
-    instead = f", or predict with what is there: --fold {','.join(map(str, there))}" if there else ""
+    instead = f", or predict with the trained folds: --fold {','.join(map(str, there))}" if there else ""
     raise NotReadyError(
         f"{experiment.name}: stage {stage} of fold {', '.join(map(str, missing))} is not trained yet, or its weights "
-        "are gone",
+        "are missing",
         f"Run: tk fit {experiment.name}{instead}",
     )

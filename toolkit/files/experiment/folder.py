@@ -1,4 +1,4 @@
-"""The names of all files in an experiment folder, and nowhere else; docs/house.md shows the tree."""
+"""The names of all files in an experiment folder; no other module spells them. docs/house.md shows the tree."""
 
 import os
 import re
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from toolkit.config.yaml.plugins import PLUGINS
+from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.disk.writing import read_json, remove_unfinished, writing_to
 from toolkit.messages import Progress
 
 Split = Literal["oof", "test", "holdout"]
-"""Which images: the training images, each predicted by the fold that never saw it, the test images, or the labelled
-images of the hold-out; the last two are predicted by all folds."""
+"""Which images are predicted: the training images, each by the fold that holds it out (out-of-fold); the test images;
+or the labelled images of the hold-out. All folds predict test and hold-out images."""
 
 ALL_SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -26,18 +26,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 @dataclass(frozen=True)
 class StageFolder:
-    """What one stage of one fold writes."""
+    """The folder of one stage of one fold."""
 
     folder: Path
 
     @property
     def best_weights(self) -> Path:
-        """Weights of the best epoch so far."""
+        """The weights of the best epoch so far."""
         return self.folder / "best.weights.h5"
 
     @property
     def history(self) -> Path:
-        """One row an epoch."""
+        """Losses and scores of each epoch."""
         return self.folder / "history.csv"
 
     @property
@@ -47,40 +47,40 @@ class StageFolder:
 
     @property
     def last(self) -> Path:
-        """Everything that resuming needs: weights, optimizer and epoch, in one file."""
+        """The state for resuming: weights, optimizer and epoch."""
         return self.folder / "last" / "checkpoint.h5"
 
     @property
     def tensorboard(self) -> Path:
-        """Event files."""
+        """The folder of TensorBoard's event files."""
         return self.folder / "tensorboard"
 
     @property
     def negative_weights(self) -> Path:
-        """How often each negative is drawn, where hard ones are preferred."""
+        """How often each negative is drawn, if hard negatives are preferred."""
         return self.folder / "negative_weights.csv"
 
     def snapshot(self, epoch: int) -> Path:
-        """Weights at the end of a cycle of the learning rate."""
+        """The weights at the end of a cycle of the learning rate."""
         return self.folder / "snapshots" / f"epoch{epoch:04d}.weights.h5"
 
     def snapshots(self) -> list[Path]:
-        """All of these that are there, in the order of the epochs."""
+        """The existing snapshots, in the order of the epochs."""
         return sorted(self.snapshot(0).parent.glob("epoch*.weights.h5"))
 
     def candidate(self, epoch: int) -> Path:
-        """Weights of one of the best epochs, kept until they are averaged."""
+        """The weights of one of the best epochs, kept until they are averaged."""
         return self.folder / "candidates" / f"epoch{epoch:04d}.weights.h5"
 
     def candidates(self) -> list[Path]:
-        """All of these that are there."""
+        """The existing candidates, in the order of the epochs."""
         return sorted(self.candidate(0).parent.glob("epoch*.weights.h5"))
 
     def forget_progress(self) -> None:
-        """Delete what only a stage that is not complete yet needs.
+        """Delete the files that only an incomplete stage needs.
 
         Raises:
-            StorageError: something cannot be deleted.
+            StorageError: a file cannot be deleted.
         """
         with writing_to(self.folder):
             for folder in (self.last.parent, self.candidate(0).parent):
@@ -94,7 +94,7 @@ class StageFolder:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment or ensemble by its folder."""
+    """The folder of an experiment or ensemble."""
 
     folder: Path
 
@@ -105,108 +105,115 @@ class Experiment:
 
     @property
     def config(self) -> Path:
-        """config.yaml, or config.json where that is what there is."""
+        """config.yaml, or config.json if only that exists."""
         json = self.folder / "config.json"
         yaml = self.folder / "config.yaml"
         return json if json.is_file() and not yaml.is_file() else yaml
 
     @property
+    def is_ensemble(self) -> bool:
+        """Whether the configuration names members; raises MissingFileError or ConfigError if it cannot be read."""
+        from toolkit.config.loading import is_ensemble  # noqa: PLC0415 # slow; `tk --help` starts without it
+
+        return is_ensemble(self.config)
+
+    @property
     def plugins(self) -> Path:
-        """The user's own losses, metrics, networks and so on; optional."""
+        """The user's losses, metrics, networks and so on; optional."""
         return self.folder / PLUGINS
 
     @property
     def resolved(self) -> Path:
-        """What was really run."""
+        """The configuration and data that were really run."""
         return self.folder / "resolved.yaml"
 
     @property
     def folds(self) -> Path:
-        """Which image is held out in which fold."""
+        """Which fold holds out which image."""
         return self.folder / "folds.csv"
 
     @property
     def score(self) -> Path:
-        """Scores per fold and over all; written last, so it tells that the experiment is finished."""
+        """Scores per fold and over all images; written last, so it marks the experiment as finished."""
         return self.folder / "score.json"
 
     @property
     def image_scores(self) -> Path:
-        """Scores per image."""
+        """Scores of each image."""
         return self.folder / "scores.csv"
 
     @property
     def tuned(self) -> Path:
-        """The recipe and its three scores."""
+        """The tuned recipe and its scores."""
         return self.folder / "tuned.json"
 
     @property
     def surface(self) -> Path:
-        """The score over thresholds and minimum areas."""
+        """The plot of the score over thresholds and minimum areas."""
         return self.folder / "surface.png"
 
     @property
     def weight_search(self) -> Path:
-        """Which weights of an ensemble's members were tried and what they score."""
+        """The member weights of an ensemble that were tried, and their scores."""
         return self.folder / "weights.json"
 
     @property
     def view_search(self) -> Path:
-        """Which views of an ensemble were tried and what they score."""
+        """The views of an ensemble that were tried, and their scores."""
         return self.folder / "views.json"
 
     @property
     def overlays(self) -> Path:
-        """The best and the worst out-of-fold images."""
+        """The picture of the best and the worst out-of-fold predictions."""
         return self.folder / "overlays.png"
 
     @property
     def evaluation(self) -> Path:
-        """Precision, recall and so on of each class, the worst images, scores by size."""
+        """Precision, recall and other scores of each class, scores by size, and the worst images."""
         return self.folder / "evaluation.json"
 
     @property
     def confusion(self) -> Path:
-        """The confusion matrix as a picture."""
+        """The picture of the confusion matrix."""
         return self.folder / "confusion.png"
 
     @property
     def lr_find_curve(self) -> Path:
-        """Loss over the learning rate."""
+        """The plot of the loss over the learning rate."""
         return self.folder / "lr_find.png"
 
     @property
     def lr_find_table(self) -> Path:
-        """The same in figures."""
+        """The values of that plot."""
         return self.folder / "lr_find.csv"
 
     @property
     def preview(self) -> Path:
-        """Training images as augmentation makes them."""
+        """The picture of augmented training images."""
         return self.folder / "preview.png"
 
     @property
     def data_findings(self) -> Path:
-        """What the data are like, and what is wrong with them."""
+        """The summary of the data, and the problems that were found in them."""
         return self.folder / "data.json"
 
     @property
     def data_samples(self) -> Path:
-        """Training images beside their masks."""
+        """The picture of training images beside their masks."""
         return self.folder / "data.png"
 
     @property
     def lock(self) -> Path:
-        """Held by the run that works on the experiment."""
+        """The lock that a run holds while it works on the experiment."""
         return self.folder / ".lock"
 
     def stage(self, fold: int, stage: int, repeat: int = 0) -> StageFolder:
-        """The folder of one stage of one fold; `repeat` counts the trainings of the fold with further seeds."""
+        """The folder of one stage of one fold; `repeat` numbers the seeds of the fold from 0."""
         folder = self.folder / f"fold{fold}" / (f"seed{repeat}" if repeat else "")
         return StageFolder(folder / f"stage{stage}")
 
     def begun_stages(self) -> list[StageFolder]:
-        """Every stage of any fold and seed that is there."""
+        """All stages, of all folds and seeds, that have a folder."""
         return [
             StageFolder(folder)
             for pattern in ("fold*/stage*", "fold*/seed*/stage*")
@@ -214,17 +221,17 @@ class Experiment:
         ]
 
     def finished_stages(self) -> list[StageFolder]:
-        """Every stage of any fold that is complete."""
+        """All stages, of all folds and seeds, that are complete."""
         return [stage for stage in self.begun_stages() if stage.is_complete()]
 
     def sibling(self, name: str) -> "Experiment":
-        """The experiment of a name in the same workspace."""
+        """The experiment with this name in the same workspace."""
         return Experiment(self.folder.parent / name)
 
     def predictions(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
-        """The folder of a probability store; the same for sets of views that are written differently.
+        """The folder of a probability store; different spellings of the same views have the same folder.
 
-        `part` are the words that name a part of the experiment, such as `fold0` and `stage1`.
+        `part` has the words that name a part of the experiment, for example `fold0` and `stage1`.
         """
         name = views_folder(views)
         words = [split, *([".".join(part)] if part else []), *([] if name == "none" else [name])]
@@ -238,23 +245,23 @@ class Experiment:
                     shutil.rmtree(folder)
 
     def forget_conclusions(self) -> None:
-        """Delete what was concluded from out-of-fold predictions that are made anew: recipe, evaluation, pictures."""
+        """Delete what was made from the previous out-of-fold predictions: recipe, evaluation, pictures."""
         with writing_to(self.folder):
             for path in (self.tuned, self.surface, self.evaluation, self.confusion):
                 path.unlink(missing_ok=True)
 
     def has_training(self) -> bool:
-        """Whether any fold has been begun."""
+        """Whether the training of any fold has begun."""
         return bool(self.begun_stages())
 
     def forget_results(self) -> None:
-        """Delete everything but the configuration, its preview and the folds.
+        """Delete all results; the configuration, its preview and the folds stay.
 
-        What says which configuration the results belong to goes last: a deletion that is interrupted never leaves
-        weights that pass for those of another configuration. A fold goes at once, so that none is left in parts.
+        The record of the configuration is deleted last, so that weights never remain without it if the deletion is
+        interrupted. Each fold is renamed before it is deleted, so that no fold remains in part.
 
         Raises:
-            StorageError: something cannot be deleted.
+            StorageError: a file cannot be deleted.
         """
         with writing_to(self.folder):
             for folder in (self.folder / "predictions", *sorted(self.folder.glob("fold[0-9]*"))):
@@ -268,10 +275,10 @@ class Experiment:
                 path.unlink(missing_ok=True)
 
     def remove_remains(self) -> None:
-        """Delete what runs that were killed have left behind; only for who holds the lock.
+        """Delete the unfinished files of killed runs; the caller holds the lock.
 
         Raises:
-            StorageError: something cannot be deleted.
+            StorageError: a file cannot be deleted.
         """
         with writing_to(self.folder):
             for folder in self.folder.glob("fold[0-9]*"):
@@ -284,7 +291,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder that a user works in, with experiments/ and submissions/."""
+    """The user's working folder, with experiments/ and submissions/."""
 
     root: Path
 
@@ -300,21 +307,21 @@ class Workspace:
 
     @property
     def submission_log(self) -> Path:
-        """Every submission that was made, with its leaderboard scores."""
+        """The log of all submissions and their leaderboard scores."""
         return self.submissions / "log.csv"
 
     def all(self) -> list[Experiment]:
-        """Every experiment, by name."""
+        """All experiments, sorted by name."""
         if not self.experiments.is_dir():
             return []
         found = (Experiment(folder) for folder in sorted(self.experiments.iterdir()) if folder.is_dir())
         return [experiment for experiment in found if experiment.config.is_file()]
 
     def find(self, name_or_path: str) -> Experiment:
-        """The experiment of a name (`exp042`) or path (`experiments/exp042`, with or without config.yaml).
+        """The experiment with a name (`exp042`) or path (`experiments/exp042`, with or without config.yaml).
 
         Raises:
-            MissingFileError: there is none.
+            MissingFileError: it does not exist.
         """
         given = Path(name_or_path)
         for folder in (self.experiments / given, self.root / given, (self.root / given).parent):
@@ -326,15 +333,15 @@ class Workspace:
         if given.is_absolute():
             places = f"{given} holds no config.yaml"
         raise MissingFileError(
-            f"there is no experiment {name_or_path!r}: {places}; experiments here: {known}",
-            f"To make one: tk new {given.name} --images FOLDER --masks FOLDER_OR_CSV",
+            f"there is no experiment {name_or_path!r}: {places}; existing experiments: {known}",
+            f"To create it: tk new {given.name} --images FOLDER --masks FOLDER_OR_CSV",
         )
 
     def last_finished(self) -> Experiment:
-        """The experiment or ensemble that was finished last.
+        """The most recently finished experiment or ensemble.
 
         Raises:
-            MissingFileError: none is finished.
+            MissingFileError: no experiment is finished.
         """
         finished = [experiment for experiment in self.all() if experiment.score.is_file()]
         if not finished:
@@ -342,49 +349,49 @@ class Workspace:
         return max(finished, key=lambda experiment: experiment.score.stat().st_mtime_ns)
 
     def find_or_last(self, name_or_path: str | None, progress: Progress) -> Experiment:
-        """The experiment of a name or path; without one, the one finished last, which is said."""
+        """The experiment with a name or path; without a name, the most recently finished one, which is reported."""
         if name_or_path is not None:
             return self.find(name_or_path)
         experiment = self.last_finished()
-        progress.say(f"taking {experiment.name}, which was finished last")
+        progress.say(f"using {experiment.name}, the most recently finished experiment")
         return experiment
 
     def place(self, name_or_path: str) -> Experiment:
-        """Where an experiment of this name lies, whether it is there or not: always in experiments/.
+        """The place of an experiment with this name in experiments/, whether it exists or not.
 
         Raises:
-            ConfigError: the name cannot be one.
+            ConfigError: the name is not valid.
         """
         given = Path(name_or_path)
         experiment = self._at(self.experiments / given if len(given.parts) == 1 else self.root / given)
         if experiment.folder.parent != self.experiments or not _NAME.fullmatch(experiment.name):
             raise ConfigError(
-                f"{name_or_path!r} cannot be the name of an experiment: letters, digits and . _ + - are allowed, at "
-                "most 200 of them, and a letter or digit comes first",
-                "Choose another name, such as exp042; for an ensemble with: --name NAME",
+                f"{name_or_path!r} is not valid as the name of an experiment: it may have at most 200 letters, digits "
+                "and . _ + -, and starts with a letter or digit",
+                "Choose another name, for example exp042; for an ensemble with: --name NAME",
             )
         return experiment
 
     def new(self, name_or_path: str) -> Experiment:
-        """A place for a new experiment.
+        """The place for a new experiment.
 
         Raises:
-            ConfigError: the name cannot be one, or the place is taken.
+            ConfigError: the name is not valid, or the experiment exists.
         """
         experiment = self.place(name_or_path)
         if experiment.config.exists():
             raise ConfigError(
-                f"{experiment.folder} is there already", f"Edit {experiment.config}, or choose another name."
+                f"{experiment.folder} already exists", f"Edit {experiment.config}, or choose another name."
             )
         return experiment
 
     def _at(self, folder: Path) -> Experiment:
-        """The experiment of a folder, with one spelling for all paths that lead there."""
+        """The experiment of a folder, with the same path however the folder was spelled."""
         absolute = _absolute(folder)
         inside = absolute.parent == _absolute(self.experiments)
         return Experiment(self.experiments / absolute.name if inside else absolute)
 
 
 def _absolute(path: Path) -> Path:
-    """Without following links: messages should say what the user wrote."""
+    """The absolute path, without following links: messages show the path that the user typed."""
     return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them

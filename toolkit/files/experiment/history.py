@@ -1,4 +1,4 @@
-"""history.csv: one row for each finished epoch of a stage."""
+"""history.csv: one row per finished epoch of a stage."""
 
 import math
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ class Epoch:
 
     @property
     def primary(self) -> float:
-        """The primary metric."""
+        """The primary metric's score."""
         return next(iter(self.scores.values()))
 
     def values(self) -> dict[str, float]:
-        """What can be monitored, by name."""
+        """The losses and scores that can be monitored, by name."""
         return {"loss": self.loss, "val_loss": self.validation_loss, **self.scores}
 
 
 def read_history(folder: StageFolder) -> list[Epoch]:
-    """The epochs of a stage that are finished."""
+    """The finished epochs of a stage; raises StorageError if the file is damaged."""
     if not folder.history.is_file():
         return []
     table = read_table(folder.history, None, str(folder.history), StorageError)
@@ -49,7 +49,7 @@ def read_history(folder: StageFolder) -> list[Epoch]:
 
 
 def write_history(folder: StageFolder, history: Sequence[Epoch]) -> None:
-    """Write history.csv anew."""
+    """Write history.csv with all epochs."""
     columns = (*_FIRST, *history[0].scores, *_LAST)
     rows = [
         (

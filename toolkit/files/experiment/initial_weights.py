@@ -1,22 +1,22 @@
-"""Weights that a stage starts from: a file, or what another experiment has learned on the same folds."""
+"""The weights that a stage starts from: a file, or those of another experiment with the same folds."""
 
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.config.loading import is_ensemble
 from toolkit.config.training.stages import WeightsOf, is_weight_file, weights_of
 from toolkit.core.arrays import Integers
-from toolkit.errors import ConfigError, FoldsError, MissingFileError, NotReadyError
+from toolkit.errors import ConfigError, FoldsError, MissingFileError, NotReadyError, out_of_range
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import read_resolved
 
 
 def initial_weights_path(experiment: Experiment, value: str | None, fold: int, repeat: int) -> Path | None:
-    """The file that `initial_weights` means for a fold; None if the stage starts from the one before."""
+    """The file of a stage's `initial_weights` for a fold and seed; None if they are not set."""
     if value is None:
         return None
     if is_weight_file(value):
@@ -28,13 +28,13 @@ def initial_weights_path(experiment: Experiment, value: str | None, fold: int, r
 
 
 def _stage_folder(source: Experiment, stage: int, fold: int, repeat: int) -> StageFolder:
-    """That of the same repeat if it is finished there, else that of the first training of the fold."""
+    """The stage with the same seed if that is complete, otherwise with the first seed of the fold."""
     further = source.stage(fold, stage, repeat)
     return further if further.is_complete() else source.stage(fold, stage)
 
 
 def _stage_of(source: Experiment, other: WeightsOf) -> int:
-    """The number of the stage: the one that is named, or the last of the experiment, begun or not."""
+    """The number of the named stage, or of the last stage of the experiment."""
     return _stages_count(source) - 1 if other.stage is None else other.stage
 
 
@@ -43,24 +43,23 @@ def _stages_count(source: Experiment) -> int:
 
 
 def refuse_fold_weights(path: Path, key: str) -> None:
-    """Refuse a weight file of one fold of an experiment: it has learned what the other folds hold out.
+    """Refuse a weight file of one fold of an experiment: it was trained on images that other folds hold out.
 
     Args:
         path: of the file.
-        key: where it stands, for messages.
+        key: the configuration key of the file, for messages.
 
     Raises:
-        FoldsError: it lies in the folder of a fold.
+        FoldsError: the file is in the folder of a fold.
     """
-    # Without following links and with it: either way can lead out of the experiment.
+    # Both the path as typed and the one behind links may lead into an experiment.
     for folder in (*Path(os.path.abspath(path)).parents, *path.resolve().parents):  # noqa: PTH100
         experiment = Experiment(folder.parent)
         if re.fullmatch(r"fold\d+", folder.name) and (experiment.folds.is_file() or experiment.resolved.is_file()):
             raise FoldsError(
-                f"{key}: {path} was trained in {folder.name} of {experiment.name}: it has seen images that other folds "
-                "hold out",
-                f"Name the experiment in a stage, initial_weights: {experiment.name}; each fold then starts from the "
-                "weights of the same fold there.",
+                f"{key}: {path} was trained in {folder.name} of {experiment.name}, on images that other folds hold out",
+                f"Set initial_weights: {experiment.name} in a stage: each fold then starts from its weights of the "
+                "same fold.",
             )
 
 
@@ -74,32 +73,31 @@ def check_initial_weights(
     wanted: Sequence[int],
     num_seeds: int,
 ) -> str:
-    """Whether these weights are there for all folds, and do not know the images that those hold out.
+    """Check that the weights exist for all folds, and were not trained on images that these folds hold out.
 
     Args:
-        experiment: that starts from them.
+        experiment: that starts from the weights.
         value: of `initial_weights`.
-        key: where it stands, for messages.
+        key: its configuration key, for messages.
         ids: of the training images, sorted.
-        folds: of these images.
-        wanted: numbers of the folds to train.
+        folds: of these images, `int64 (images,)`.
+        wanted: the numbers of the folds to train.
         num_seeds: how many times each fold is trained.
 
     Returns:
-        a digest of all the weights that `initial_weights_path` gives for these folds and repeats.
+        a digest of all weight files that `initial_weights_path` gives for these folds and seeds.
 
     Raises:
-        MissingFileError: there is no such file or experiment.
-        ConfigError: it is the experiment itself, an ensemble, or there is no such stage.
+        MissingFileError: the file or experiment does not exist.
+        ConfigError: the value names this experiment itself, an ensemble, or a stage that does not exist.
         NotReadyError: the other experiment has not finished a fold.
-        FoldsError: the file is of one fold, or the experiment's folds are others: the weights would have seen what is
-            held out here.
+        FoldsError: the file belongs to one fold of an experiment, or the other experiment has other folds.
     """
     if is_weight_file(value):
         path = Path(value)
         if not path.is_file():
             raise MissingFileError(
-                f"{key}: there is no file {value}", "Paths are relative to the file that names them."
+                f"{key}: there is no file {value}", "Paths are relative to the configuration file that has them."
             )
         refuse_fold_weights(path, key)
         return file_digest(path)
@@ -110,8 +108,8 @@ def check_initial_weights(
     stage, count = _stage_of(source, other), _stages_count(source)
     if stage >= count:
         raise ConfigError(
-            f"{key}: {source.name} has no stage {stage}; it has {', '.join(f'stage{one}' for one in range(count))}",
-            f"Without a stage, initial_weights: {source.name}, the last one is taken.",
+            f"{key}: {source.name}: {out_of_range('stage', stage, count)}",
+            f"Without a stage (initial_weights: {source.name}) the last one is used.",
         )
     for fold in wanted:
         if not source.stage(fold, stage).is_complete():
@@ -123,16 +121,15 @@ def check_initial_weights(
 def _refuse_unsuitable(experiment: Experiment, source: Experiment, value: str, key: str) -> None:
     if not source.config.is_file():
         raise MissingFileError(
-            f"{key}: there is no experiment {source.name!r} in {source.folder.parent}, nor is it a file",
-            "Name an experiment, or a weight file by a path with a / in it.",
+            f"{key}: there is no experiment {source.name!r} in {source.folder.parent}",
+            "Name an experiment, or a weight file by a path that contains a slash.",
         )
     if source.folder == experiment.folder:
         raise ConfigError(
             f"{key}: {value} is this experiment itself",
-            "Leave it out: a stage starts from the best weights of the one before anyway.",
+            "Remove it: by default, a stage starts from the best weights of the previous stage.",
         )
-    if is_ensemble(source.config):
-        raise ConfigError(f"{key}: {source.name} is an ensemble: it has no weights", "Name one of its members.")
+    refuse_ensemble(source, "weights", f"{key}: ")
 
 
 def _refuse_other_folds(
@@ -145,10 +142,10 @@ def _refuse_other_folds(
     except FoldsError as error:
         raise FoldsError(
             f"{key}: {source.name} was trained on other images: {error.message}",
-            "Its weights may have seen images that are held out here: only experiments over the same images can go on.",
+            "Its weights may have seen images that are held out here. Use an experiment with the same images.",
         ) from error
     if not same:
         raise FoldsError(
-            f"{key}: {source.name} has other folds: its weights have seen images that are held out here",
-            f"Use its folds: write folds: ../{source.name}/folds.csv into {experiment.config.name}.",
+            f"{key}: {source.name} has other folds: its weights were trained on images that are held out here",
+            f"To use its folds, add to {experiment.config.name}: folds: ../{source.name}/folds.csv",
         )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.config.loading import is_ensemble, load_ensemble
+from toolkit.config.loading import load_ensemble
 from toolkit.config.members import WHOLE, MemberPart, parse_member
 from toolkit.config.models import EnsembleConfig
-from toolkit.errors import ConfigError, FoldsError, MembersError, NotReadyError
+from toolkit.errors import ConfigError, FoldsError, MembersError, NotReadyError, out_of_range
 from toolkit.files.experiment.folder import Experiment, Split, StageFolder, Workspace
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
 from toolkit.files.experiment.resolved import read_resolved
@@ -25,31 +25,31 @@ class Member:
 
     @property
     def name(self) -> str:
-        """Such as `exp042` or `exp042:fold0`."""
+        """The name, for example `exp042` or `exp042:fold0`."""
         return ":".join((self.experiment.name, *self.part.words))
 
     @property
     def is_part(self) -> bool:
-        """Whether it is less than a whole experiment."""
+        """Whether the member is only a part of an experiment."""
         return self.part != WHOLE
 
     @cached_property
     def is_ensemble(self) -> bool:
-        """Whether it has members itself."""
-        return is_ensemble(self.experiment.config)
+        """Whether the member is itself an ensemble."""
+        return self.experiment.is_ensemble
 
     def predictions(self, split: Split, views: str = "none") -> Path:
-        """The folder of its probability store."""
+        """The folder of the member's probability store."""
         return self.experiment.predictions(split, views, self.part.words)
 
     def images(self, ids: Sequence[str] | None = None) -> frozenset[str]:
-        """The images that it has out-of-fold predictions of: a fold only of what it holds out.
+        """The ids of its out-of-fold predictions; for a single fold, those of the images that this fold holds out.
 
         Args:
-            ids: of all labelled images, if it is to be checked that these are what it was fitted to.
+            ids: of all labelled images, to check that the member was fitted to these; None to skip the check.
 
         Raises:
-            MembersError: it was fitted to other images.
+            MembersError: the member was fitted to other images.
         """
         table = self.fold_table(ids).out_of_fold
         if self.part.fold is None:
@@ -57,7 +57,7 @@ class Member:
         return frozenset(np.asarray(table.ids, object)[table.folds == self.part.fold])
 
     def fold_table(self, ids: Sequence[str] | None = None) -> FoldTable:
-        """Its folds; raises as `images`."""
+        """The folds of the member's experiment; arguments and errors as for `images`."""
         try:
             return read_fold_table(self.experiment.folds, ids)
         except FoldsError as error:
@@ -65,11 +65,11 @@ class Member:
 
 
 def find_member(workspace: Workspace, text: str) -> Member:
-    """The member of a name such as `exp042`, `exp042:fold0` or `experiments/exp042:stage1:snapshots`.
+    """The member with a name, for example `exp042`, `exp042:fold0` or `experiments/exp042:stage1:snapshots`.
 
     Raises:
-        MissingFileError: there is no such experiment.
-        ConfigError: it has no such part.
+        MissingFileError: the experiment does not exist.
+        ConfigError: the name is not valid, or the experiment has no such part.
         NotReadyError: the part is not trained yet.
     """
     try:
@@ -83,21 +83,39 @@ def find_member(workspace: Workspace, text: str) -> Member:
 
 
 def members_of(ensemble: Experiment) -> tuple[list[Member], EnsembleConfig]:
-    """The members of an ensemble, which lie beside it, and its configuration."""
+    """The members of an ensemble, whose folders are beside its own, and its configuration."""
     config = load_ensemble(ensemble.config).config
     parsed = [parse_member(text) for text in config.members]
     return [Member(Experiment(ensemble.folder.parent / name), part) for name, part in parsed], config
 
 
+def refuse_ensemble(experiment: Experiment, lacking: str, where: str = "", advice: str = "") -> None:
+    """Refuse an ensemble where only an experiment is possible.
+
+    Args:
+        experiment: the experiment or ensemble.
+        lacking: what an ensemble lacks, for example `folds or stages`.
+        where: the start of the message: the option or key that names the ensemble.
+        advice: what to do instead; by default to use one of its members.
+
+    Raises:
+        ConfigError: it is an ensemble.
+    """
+    if experiment.is_ensemble:
+        members = ", ".join(load_ensemble(experiment.config).config.members)
+        message = f"{where}{experiment.name} is an ensemble, which has no {lacking}"
+        raise ConfigError(message, advice or f"Use one of its members: {members}")
+
+
 def weights_of(experiment: Experiment, part: MemberPart, fold: int, *, stages: int, seeds: int) -> list[Path]:
-    """The files of weights that a part of an experiment predicts one fold with, those of each seed in turn.
+    """The weight files with which a part of an experiment predicts in one fold, seed by seed.
 
     Args:
         experiment: that was fitted.
-        part: of the experiment.
-        fold: of the experiment; the part is not asked for it.
-        stages: how many stages the experiment has.
-        seeds: how often each fold was trained.
+        part: of the experiment; its fold is ignored.
+        fold: of the experiment.
+        stages: the number of stages of the experiment.
+        seeds: how many times each fold was trained.
     """
     stage = stages - 1 if part.stage is None else part.stage
     folders = [experiment.stage(fold, stage, repeat) for repeat in range(seeds)]
@@ -113,17 +131,13 @@ def _weights_in(folder: StageFolder, part: MemberPart) -> list[Path]:
 
 def _check_part(member: Member) -> None:
     experiment, part = member.experiment, member.part
-    if member.is_ensemble:
-        raise ConfigError(
-            f"{member.name}: {experiment.name} is an ensemble, which has neither folds nor stages of its own",
-            f"Name parts of its members: {', '.join(load_ensemble(experiment.config).config.members)}",
-        )
+    refuse_ensemble(experiment, "folds or stages", f"{member.name}: ")
     config = read_resolved(experiment).config
     counts = {"fold": config["folds_count"], "stage": len(config["stages"])}
     for kind, count in counts.items():
         number = getattr(part, kind)
         if number is not None and number >= count:
-            raise ConfigError(f"{member.name}: {experiment.name} has {kind}0 to {kind}{count - 1}")
+            raise ConfigError(f"{member.name}: {out_of_range(kind, number, count)}")
     for fold in range(config["folds_count"]) if part.fold is None else [part.fold]:
         for repeat in range(config["num_seeds"]):
             stage = counts["stage"] - 1 if part.stage is None else part.stage
@@ -133,14 +147,14 @@ def _check_part(member: Member) -> None:
 def _check_stage(member: Member, folder: StageFolder) -> None:
     if not folder.is_complete():
         raise NotReadyError(
-            f"{member.name}: {folder.folder} is not trained yet, or its weights are gone",
+            f"{member.name}: {folder.folder} is not trained yet, or its weights are missing",
             f"Run: tk fit {member.experiment.name}",
         )
     number, count = member.part.snapshot, len(folder.snapshots())
     if number is not None and not count:
         raise ConfigError(
             f"{member.name}: {folder.folder} has no snapshots",
-            "They are kept at the ends of the cycles of a schedule such as cosine_restarts: docs/schedules.md",
+            "Only schedules with cycles, for example cosine_restarts, keep snapshots. See docs/schedules.md.",
         )
     if isinstance(number, int) and number >= count:
-        raise ConfigError(f"{member.name}: {folder.folder} has snapshot0 to snapshot{count - 1}")
+        raise ConfigError(f"{member.name}: {folder.folder}: {out_of_range('snapshot', number, count)}")

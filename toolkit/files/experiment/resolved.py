@@ -1,4 +1,4 @@
-"""resolved.yaml: what was really run, which later commands read instead of asking the configuration again."""
+"""resolved.yaml: the configuration and data that were really run, for the commands that follow."""
 
 import platform
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from toolkit.config.data.data import DataConfig
+from toolkit.config.key_differences import ABSENT, differences, written
 from toolkit.config.loading import with_absolute_paths
 from toolkit.config.metrics import read_metric
 from toolkit.config.yaml.yaml_files import read_document, write_yaml
@@ -21,10 +22,14 @@ _PACKAGES = ("segmentation-toolkit", "tensorflow", "tf-keras", "segmentation-mod
 
 @dataclass(frozen=True)
 class Resolved:
-    """What an experiment or ensemble was made with.
+    """What an experiment or ensemble was run with.
 
-    `config` is plain data with paths relative to the experiment's folder; that of an ensemble holds the `data` of its
-    members. `digests` are those of the training data, the test data and the folds.
+    Attributes:
+        config: the configuration as plain data, paths relative to the experiment's folder; an ensemble's has the `data`
+            of its members.
+        digests: of data, folds, code and weights.
+        precision: of the networks' arithmetic.
+        versions: of Python and packages.
     """
 
     config: Mapping[str, Any]
@@ -34,12 +39,12 @@ class Resolved:
 
     @property
     def primary_metric(self) -> MetricSpec:
-        """The competition's metric."""
+        """The primary metric."""
         return read_metric(self.config["primary_metric"])
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
+    """The versions of Python and of the packages that affect results."""
     return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
 
 
@@ -51,7 +56,7 @@ def write_resolved(experiment: Experiment, resolved: Resolved) -> None:
         "precision": resolved.precision,
         "versions": dict(resolved.versions),
     }
-    header = f"# What was run in {experiment.name}; read by later commands. Edit {experiment.config.name}.\n"
+    header = f"# What {experiment.name} was run with, for later commands. Edit {experiment.config.name} instead.\n"
     write_text(experiment.resolved, header + write_yaml(tree))
 
 
@@ -59,7 +64,7 @@ def read_resolved(experiment: Experiment) -> Resolved:
     """Read resolved.yaml.
 
     Raises:
-        NotReadyError: nothing was run yet.
+        NotReadyError: the experiment has not been run yet.
         StorageError: the file is damaged.
     """
     if not experiment.resolved.is_file():
@@ -70,48 +75,36 @@ def read_resolved(experiment: Experiment) -> Resolved:
     except KeyError as error:
         raise StorageError(
             f"{experiment.resolved} is damaged: {error} is missing",
-            f"Bring it back, or train again: tk fit {experiment.name} --restart",
+            f"Restore it, or train again: tk fit {experiment.name} --restart",
         ) from error
 
 
 def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
-    """Where the data of an experiment or ensemble lie, as paths that can be opened."""
+    """The `data` of an experiment or ensemble, with absolute paths."""
     tree = with_absolute_paths({"data": resolved.config["data"]}, experiment.folder)
     return DataConfig.model_validate(tree["data"])
 
 
 def plugins_digest(experiment: Experiment) -> dict[str, str]:
-    """The digest of plugins.py under its name; nothing where there is none."""
+    """The digest of plugins.py under the name `plugins`; empty without a plugins.py."""
     return {"plugins": file_digest(experiment.plugins)} if experiment.plugins.is_file() else {}
 
 
 def refuse_changed_plugins(experiment: Experiment, resolved: Resolved) -> None:
-    """Predict only with the user's code that trained.
+    """Check that plugins.py is the one that the experiment was fitted with.
 
     Raises:
-        ChangedError: plugins.py is another one now.
+        ChangedError: plugins.py has changed.
     """
     if plugins_digest(experiment).get("plugins") != resolved.digests.get("plugins"):
         raise ChangedError(
-            f"{experiment.plugins} has changed since {experiment.name} was fitted with it",
-            f"Bring it back, or train again: tk fit {experiment.name} --restart",
+            f"{experiment.plugins} has changed since {experiment.name} was fitted",
+            f"Restore it, or train again: tk fit {experiment.name} --restart",
         )
 
 
-def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """`key: before → after` for every key that differs between two configurations."""
-    changes = []
-    for key in sorted({*before, *after}):
-        old, new = before.get(key), after.get(key)
-        name = f"{prefix}{key}"
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            changes += changed_keys(old, new, f"{name}.")
-        elif isinstance(old, tuple | list) and isinstance(new, tuple | list) and len(old) == len(new):
-            changes += changed_keys(dict(_numbered(old)), dict(_numbered(new)), f"{name}.")
-        elif old != new:
-            changes.append(f"{name}: {old!r} → {new!r}")
-    return changes
-
-
-def _numbered(entries: tuple[Any, ...] | list[Any]) -> list[tuple[str, Any]]:
-    return [(str(index), entry) for index, entry in enumerate(entries)]
+def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """`key: before → after` for every key that differs between two configurations; null equals a missing key."""
+    found = differences([before, after], with_order=False)
+    changed = [one for one in found if not all(value in (None, ABSENT) for value in one.values)]
+    return [f"{one.key}: {' → '.join(map(written, one.values))}" for one in changed]

@@ -1,4 +1,4 @@
-"""tuned.json: the recipe that out-of-fold predictions chose, and what it is worth."""
+"""tuned.json: the recipe that was chosen on out-of-fold predictions, and its scores."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,10 +18,15 @@ _SCORES = ("untuned", "tuned", "nested", "standard_error", "gap")
 
 @dataclass(frozen=True)
 class HoldoutScores:
-    """What recipes score on the hold-out, which had no part in choosing them; scores that do not exist are None.
+    """Scores of recipes on the hold-out, which was not used to choose them; scores that do not exist are None.
 
-    `untuned` is without a recipe, `tuned` with the best one that was found, `submitted` with the one for test images.
-    `gain` is how much better `tuned` is than `untuned`, image by image.
+    Attributes:
+        images: how many images the hold-out has.
+        untuned: the score without a recipe.
+        tuned: with the best recipe that was found.
+        submitted: with the recipe for test images.
+        gain: the mean difference of `tuned` and `untuned` over images.
+        standard_error: of `gain`.
     """
 
     images: int
@@ -34,14 +39,23 @@ class HoldoutScores:
 
 @dataclass(frozen=True)
 class TunedRecipe:
-    """What tuned.json says; scores that do not exist are None.
+    """The content of tuned.json; scores that do not exist are None.
 
-    `recipe` is what was chosen, `best` what the search found best whether it was chosen or not, and `test_recipe` what
-    test predictions are submitted with: the same, unless thresholds are moved for them. `interval` holds nested with
-    95 percent, `standard_error` is that of the gain over untuned, and `gap` how much too good the tuned score looks.
-    `shift` tells how test predictions differ, in plain data; `holdout` is None where there is none. `oof_predictions`
-    is the digest of the predictions that were tuned on, and `test_predictions` of those that `test_recipe` was made
-    for, None where it is for any.
+    Attributes:
+        metric: the name of the metric.
+        recipe: the chosen recipe.
+        best: the best recipe of the search, whether it was chosen or not.
+        test_recipe: the recipe for test predictions: `recipe`, possibly with shifted thresholds.
+        untuned: the score without a recipe.
+        tuned: the score of `best` on the images that it was chosen on, which is optimistic.
+        nested: the score on images that were not used for the choice.
+        interval: the 95 % confidence interval of `nested`.
+        standard_error: of the gain of `nested` over `untuned`.
+        gap: how much better `tuned` is than `nested`.
+        oof_predictions: the digest of the out-of-fold predictions that were tuned on.
+        test_predictions: the digest of the predictions that `test_recipe` is for; None if it is for any.
+        shift: how test predictions differ from out-of-fold predictions, as plain data.
+        holdout: scores on the hold-out, if there is one.
     """
 
     metric: str
@@ -74,17 +88,17 @@ def write_tuned(experiment: Experiment, tuned: TunedRecipe) -> None:
 
 
 def read_tuned(experiment: Experiment, classes: int, activation: Activation) -> TunedRecipe:
-    """Read tuned.json, and check that it belongs to the predictions that are there.
+    """Read tuned.json and check that it belongs to the present predictions.
 
     Args:
-        experiment: whose it is.
-        classes: how many there are; the recipes must fit them.
-        activation: whether they exclude each other.
+        experiment: that was tuned.
+        classes: the number of classes; the recipes must fit it.
+        activation: of the classes.
 
     Raises:
-        NotReadyError: there is none.
-        StorageError: it is damaged.
-        ChangedError: the experiment was predicted anew since.
+        NotReadyError: the experiment was not tuned yet.
+        StorageError: the file is damaged.
+        ChangedError: the predictions have changed since.
     """
     if not experiment.tuned.is_file():
         raise NotReadyError(f"{experiment.name} has no tuned recipe yet", f"Run: tk tune {experiment.name}")
@@ -104,7 +118,7 @@ def read_tuned(experiment: Experiment, classes: int, activation: Activation) -> 
 
 def _from_plain(tree: Any) -> TunedRecipe:
     if not isinstance(tree, dict):
-        raise TypeError(f"expected a map, received {tree!r}")
+        raise TypeError(f"expected an object, received {tree!r}")
     low, high = tree["interval"]
     return TunedRecipe(
         metric=_text(tree["metric"]),
@@ -129,7 +143,7 @@ def _refuse_stale(experiment: Experiment, split: Split, expected: str) -> None:
     if folder.is_dir() and store_digest(folder) != expected:
         which = {"oof": "out-of-fold", "test": "test", "holdout": "hold-out"}[split]
         raise ChangedError(
-            f"{experiment.tuned} was tuned on other {which} predictions than those in {folder}",
+            f"{experiment.tuned} is outdated: the {which} predictions in {folder} have changed since",
             f"Run: tk tune {experiment.name}",
         )
 

@@ -1,1 +1,1 @@
-"""Image files of every kind into arrays."""
+"""Reading image files of every kind as arrays."""

@@ -1,4 +1,4 @@
-"""Arrays of pixels in .npy and .npz files; objects in them are never unpickled."""
+"""Arrays of pixels in .npy and .npz files; Python objects in them are never unpickled."""
 
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -14,18 +14,18 @@ _CHANNELS_AT_MOST = 64
 
 
 def read_array(path: Path, names: tuple[str, ...] = ()) -> npt.NDArray[Any]:
-    """The array of a file, (height, width) or (height, width, channels); that of a .npy is not read before it is used.
+    """The array of a file, (height, width) or (height, width, channels); that of a .npy file is a memory map.
 
-    Channels may stand first in the file: where the first side is at most 64 and the last is longer.
+    An array is taken as (channels, height, width) if its first side is at most 64 and its last side is longer.
 
     Args:
-        path: of a .npy file, or a .npz file with one array, or several of which one has one of these `names`.
-        names: of the array that is meant.
+        path: of a .npy file, or of a .npz file that holds one array or one with one of the `names`.
+        names: of the array to read, if the file holds several.
 
     Raises:
-        OSError, ValueError: it cannot be opened, is damaged, or holds something else.
+        OSError, ValueError: the file cannot be opened, is damaged, or holds something else.
     """
-    with _damage_told():
+    with _damage_as_value_error():
         if path.suffix.lower() == ".npy":
             return _channels_last(np.load(path, mmap_mode="r", allow_pickle=False))
         with _member(path, names) as file:
@@ -38,13 +38,13 @@ def array_size(path: Path, names: tuple[str, ...] = ()) -> tuple[int, int]:
 
 
 def array_depth(path: Path, names: tuple[str, ...] = ()) -> int:
-    """How many bits a value has, from the header alone; raises as `read_array`."""
+    """The number of bits of a value, from the header alone; raises as `read_array`."""
     return 8 * _header(path, names)[1].itemsize
 
 
 def _header(path: Path, names: tuple[str, ...]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of an array."""
-    with _damage_told():
+    with _damage_as_value_error():
         if path.suffix.lower() == ".npy":
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             return array.shape, array.dtype
@@ -56,8 +56,8 @@ def _header(path: Path, names: tuple[str, ...]) -> tuple[tuple[int, ...], np.dty
 
 
 @contextmanager
-def _damage_told() -> Iterator[None]:
-    """Damaged headers and archives raise errors of many kinds, those of zlib and of Python's own tokenizer too."""
+def _damage_as_value_error() -> Iterator[None]:
+    """Damaged headers and archives raise errors of many types (for example of zlib and of Python's tokenizer)."""
     try:
         yield
     except (OSError, ValueError):
@@ -68,7 +68,7 @@ def _damage_told() -> Iterator[None]:
 
 @contextmanager
 def _member(path: Path, names: tuple[str, ...]) -> Iterator[Any]:
-    """The file in a .npz archive that holds the array that is meant."""
+    """The file of the wanted array in a .npz archive."""
     try:
         with (
             path.open("rb") as file,
@@ -87,7 +87,7 @@ def _name_in(members: Sequence[str], names: tuple[str, ...]) -> str:
     if len(fitting) != 1:
         found = ", ".join(member.removesuffix(".npy") for member in members) or "none"
         expected = f", or one called {' or '.join(names)}" if names else ""
-        raise ValueError(f"holds the arrays {found}; expected a single one{expected}")
+        raise ValueError(f"holds the arrays {found}; expected a single array{expected}")
     return fitting[0]
 
 
@@ -100,7 +100,7 @@ def _channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _size(shape: tuple[int, ...]) -> tuple[int, int]:
     if len(shape) not in (2, 3) or not all(shape):
-        raise ValueError(f"holds an array of {shape}; expected (height, width) or (height, width, channels)")
+        raise ValueError(f"holds an array of shape {shape}; expected (height, width) or (height, width, channels)")
     return (shape[1], shape[2]) if len(shape) == 3 and _is_first(shape) else (shape[0], shape[1])
 
 

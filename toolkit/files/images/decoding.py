@@ -1,4 +1,4 @@
-"""Image and mask files into arrays, and the checks that decoders leave out."""
+"""Decodes image and mask files, with the checks that decoders omit."""
 
 import threading
 import warnings
@@ -14,36 +14,37 @@ from PIL import Image as PillowImage
 
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import UnknownRangeError, ValueRange, largest_channel, to_bytes, with_channels
+from toolkit.core.images.windows import Window
 from toolkit.errors import DataError
 from toolkit.files.images.array_files import ARRAY_SUFFIXES, array_depth, array_size, read_array
-from toolkit.files.images.reading_parts import read_part
-from toolkit.files.images.tiff_files import TIFF_SUFFIXES, Box, has_pages, read_tiff, tiff_depth, tiff_size
+from toolkit.files.images.tiff_files import TIFF_SUFFIXES, has_pages, read_tiff, tiff_depth, tiff_size
+from toolkit.files.images.window_reading import read_file_window
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy", ".npz")
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".npy", ".npz")
 LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
 IMAGE_ARRAYS, MASK_ARRAYS = ("image", "images"), ("mask", "masks", "label", "labels")
-"""What the array of a .npz file that holds several is called."""
+"""Names of the array to read from a .npz file that holds several."""
 
 _Read = TypeVar("_Read")
 _OPENING = threading.Lock()
 _PIXELS_AT_MOST = 400_000_000
-_NO_IMAGE = "is not an image, truncated, or of a kind that is not supported"
-_MEND = "Mend or remove this file, then run the command again."
-_SEVERAL_PAGES = "is a TIFF file of several pages; save each page as a file of its own"
-# Pillow's own limit is for web servers; microscopes go beyond it.
+_NO_IMAGE = "is not an image, is truncated, or is of an unsupported kind"
+_REPAIR = "Repair or remove this file, then run the command again."
+_SEVERAL_PAGES = "is a TIFF file with several pages; save each page as a separate file"
+# Pillow's limit is meant for web servers; microscope images exceed it.
 PillowImage.MAX_IMAGE_PIXELS = None
 
 
 class UnreadableImageError(DataError):
-    """An image file that cannot be decoded whole; the message names it and says why."""
+    """An image file that cannot be decoded completely; the message has its path and the reason."""
 
-    def __init__(self, path: Path | str, why: str, advice: str = _MEND) -> None:
+    def __init__(self, path: Path | str, why: str, advice: str = _REPAIR) -> None:
         super().__init__(f"{path} {why}", advice)
 
 
 def image_id_of(name: str) -> str:
-    """The id that a file name or a cell of a submission means: without the extension of an image, if it has one."""
+    """The image id in a file name or in a cell of a submission: the text without the extension of an image file."""
     stem, dot, suffix = name.rpartition(".")
     return stem if dot and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
 
@@ -62,43 +63,46 @@ def read_size(path: Path, arrays: tuple[str, ...] = IMAGE_ARRAYS) -> tuple[int, 
 
 
 def read_image(path: Path, channels: int | None = 3, ranges: Sequence[ValueRange] = ()) -> Image:
-    """Read an image with a number of channels; None for those that the file has.
+    """Read an image as `uint8 (height, width, channels)`.
 
-    With three, grey is repeated and an alpha channel is dropped. With one, colours become grey. With any other number
-    the file has to have just these channels. Values of more than 8 bits are scaled by `ranges`, see `to_bytes`.
     Orientation tags are not applied, because masks are drawn on the pixels as they are stored.
 
-    Returns:
-        `uint8 (height, width, channels)`.
+    Args:
+        path: of the file.
+        channels: 3 repeats grey and drops an alpha channel; 1 converts colours to grey; any other number must be that
+            of the file; None keeps the channels of the file.
+        ranges: of values of more than 8 bits, see `to_bytes`.
 
     Raises:
-        UnreadableImageError: not an image, truncated, damaged, of a pixel type that is not supported, too large, or
-            without so many channels.
+        UnreadableImageError: the file is not an image, truncated, damaged or too large, or its pixel type or number of
+            channels is not supported.
     """
     return _converted(read_stored(path, whole_depth=bool(ranges)), channels, ranges, path)
 
 
-def read_image_part(path: Path, channels: int | None, box: Box, ranges: Sequence[ValueRange] = ()) -> Image | None:
-    """The part of an image that `read_image` would give, without reading the rest; None where the file has no parts.
+def read_image_window(
+    path: Path, channels: int | None, window: Window, ranges: Sequence[ValueRange] = ()
+) -> Image | None:
+    """The window of what `read_image` gives, without reading the rest; None if the file has to be read whole.
 
     Raises:
         UnreadableImageError: as `read_image`.
     """
-    pixels = _checked(path, lambda: read_part(path, box))
+    pixels = _checked(path, lambda: read_file_window(path, window))
     return None if pixels is None else _converted(pixels, channels, ranges, path)
 
 
-def read_stored_part(path: Path, box: Box) -> npt.NDArray[Any] | None:
-    """The part of what `read_stored` would give; None where the file has no parts.
+def read_stored_window(path: Path, window: Window) -> npt.NDArray[Any] | None:
+    """The window of what `read_stored` gives, without reading the rest; None if the file has to be read whole.
 
     Raises:
         UnreadableImageError: as `read_image`.
     """
-    return _checked(path, lambda: read_part(path, box))
+    return _checked(path, lambda: read_file_window(path, window))
 
 
 def read_mask_values(path: Path) -> npt.NDArray[Any]:
-    """Read the pixel values of a mask file; of a palette image the indices, of several channels the largest but alpha.
+    """Read the pixel values of a mask file: palette indices, or the largest value of all channels except alpha.
 
     Returns:
         whole numbers or bool, (height, width).
@@ -120,23 +124,23 @@ def read_stored(
 
     Args:
         path: of the file.
-        palette_as_index: give the indices of a palette image instead of its colours.
-        whole_depth: give 16 bits where there are 16, also of colours in PNG files.
-        arrays: names for the array that is meant, where a .npz file holds several.
+        palette_as_index: return the indices of a palette image instead of its colours.
+        whole_depth: keep 16 bits of colours in PNG files, which are otherwise reduced to 8.
+        arrays: names of the array to read, if a .npz file holds several.
 
     Raises:
-        UnreadableImageError: not an image, truncated, damaged, or too large.
+        UnreadableImageError: the file is not an image, truncated, damaged or too large.
     """
     if path.suffix.lower() in ARRAY_SUFFIXES:
         _plain_size(path, arrays)
         return _checked(path, lambda: np.asarray(read_array(path, arrays)))
-    # Pillow reads some kinds of TIFF wrongly, without a word: planes of 16 bits.
+    # Pillow reads some TIFF files (16-bit planes) wrongly and without an error.
     values = None if _plain_size(path, arrays) is None else _checked(path, lambda: read_tiff(path))
     return _decode(path, palette_as_index, whole_depth) if values is None else values
 
 
 def stored_depth(path: Path) -> int:
-    """How many bits a value of an image has, from the header alone; 8 where the file does not say."""
+    """The number of bits of a value of an image, from the header alone; 8 if the file does not say."""
     if path.suffix.lower() in ARRAY_SUFFIXES:
         return _checked(path, lambda: array_depth(path, IMAGE_ARRAYS))
     if path.suffix.lower() in TIFF_SUFFIXES:
@@ -145,13 +149,13 @@ def stored_depth(path: Path) -> int:
 
 
 def stored_channels(path: Path) -> int:
-    """How many channels a file has."""
+    """The number of channels of a file; raises as `read_stored`."""
     stored = read_stored(path)
     return 1 if stored.ndim == 2 else stored.shape[2]
 
 
 def orientation_of(path: Path) -> int:
-    """The orientation tag of an image, 1 to 8; 1, as it is stored, where there is none."""
+    """The orientation tag of an image, 1 to 8; 1 (shown as stored) if there is none."""
     if path.suffix.lower() in (*ARRAY_SUFFIXES, *TIFF_SUFFIXES):
         return 1
     try:
@@ -171,7 +175,7 @@ def _converted(pixels: npt.NDArray[Any], channels: int | None, ranges: Sequence[
 
 
 def _checked(path: Path, read: Callable[[], _Read]) -> _Read:
-    """What `read` gives; what it raises says which file it is."""
+    """Call `read`; its errors become UnreadableImageError with the path."""
     try:
         return read()
     except FileNotFoundError as error:
@@ -185,12 +189,12 @@ def _decode(path: Path, palette_as_index: bool, whole_depth: bool) -> npt.NDArra
         with _open(path) as image:
             image.load()
             if image.mode == "P" and not palette_as_index:
-                # RGBA even where nothing is transparent: Pillow warns when it has to drop transparency itself.
+                # RGBA even if nothing is transparent: Pillow warns when it drops transparency itself.
                 return np.asarray(image.convert("RGBA"))
             if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
                 return np.asarray(image.convert("RGB"))
             colours = image.mode in ("RGB", "RGBA")
-            # Pillow has no colours of 16 bits, and reads planes of them wrongly; that the file is whole, it has seen.
+            # Pillow has no 16-bit colours and reads 16-bit planes wrongly; it only checks that the file is complete.
             if colours and (whole_depth or image.format == "TIFF") and stored_depth(path) == 16:
                 return _with_opencv(path)
             return np.asarray(image)
@@ -207,10 +211,10 @@ def _png_depth(path: Path) -> int:
 
 
 def _open(path: Path) -> PillowImage.Image:
-    """Open lazily, refusing what must not be decoded."""
-    # One at a time, because the filters of warnings belong to the whole process; only the header is read here.
+    """Open an image without decoding it; refuse images that must not be decoded."""
+    # One at a time, because warning filters belong to the whole process; only the header is read here.
     with _OPENING, warnings.catch_warnings():
-        # Damage that Pillow only warns of shows when the pixels are decoded.
+        # Damage that Pillow only warns of is an error when the pixels are decoded.
         warnings.simplefilter("ignore")
         try:
             image = PillowImage.open(path)
@@ -226,25 +230,25 @@ def _open(path: Path) -> PillowImage.Image:
 
 
 def _problem_of(image: PillowImage.Image) -> str:
-    """Why an image that can be opened is not to be decoded, if it is not."""
+    """Why an image that can be opened must not be decoded; empty if it may be."""
     if image.width * image.height > _PIXELS_AT_MOST:
         return _too_large(image.height, image.width)
     if image.format == "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        # Pillow turns TIFF files by their tag, unlike all others, and so does OpenCV.
-        return "is a TIFF file with an orientation tag, which programs read differently; save it without the tag"
+        # Pillow and OpenCV apply the tag of TIFF files, unlike that of other formats.
+        return "is a TIFF file with an orientation tag, which programs handle differently; save it without the tag"
     if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
         return _SEVERAL_PAGES
     if image.format in ("GIF", "WEBP") and getattr(image, "n_frames", 1) > 1:
-        return "is animated; save one frame as a file of its own"
+        return "is animated; save one frame as a separate file"
     return ""
 
 
 def _too_large(height: int, width: int) -> str:
-    return f"is {height}×{width}: more than {_PIXELS_AT_MOST:,} pixels are not supported"
+    return f"is {height}×{width}; at most {_PIXELS_AT_MOST:,} pixels are supported"
 
 
 def _plain_size(path: Path, arrays: tuple[str, ...]) -> tuple[int, int] | None:
-    """(height, width) of an array or a TIFF file that tifffile reads; None for other files."""
+    """(height, width) of an array file, or of a TIFF file that tifffile can read; None for other files."""
     if path.suffix.lower() in ARRAY_SUFFIXES:
         size: tuple[int, int] | None = _checked(path, lambda: array_size(path, arrays))
     elif path.suffix.lower() in TIFF_SUFFIXES:
@@ -257,7 +261,7 @@ def _plain_size(path: Path, arrays: tuple[str, ...]) -> tuple[int, int] | None:
 
 
 def _decode_with_opencv(path: Path) -> npt.NDArray[Any]:
-    """The kinds of TIFF that neither Pillow nor tifffile knows, such as some compressions."""
+    """Read a TIFF file that neither Pillow nor tifffile can read, for example because of its compression."""
     if path.suffix.lower() in TIFF_SUFFIXES:
         if _checked(path, lambda: has_pages(path)):
             raise UnreadableImageError(path, _SEVERAL_PAGES)

@@ -1,4 +1,4 @@
-"""Images as files of folders: one file an image, or one for each of its channels."""
+"""Images as files in folders: one file per image, or one per image in each of several folders."""
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,36 +11,39 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import ValueRange
-from toolkit.errors import DataError, MissingFileError
+from toolkit.core.images.windows import Window
+from toolkit.errors import DataError, MissingFileError, listing
 from toolkit.files.images.decoding import (
     IMAGE_SUFFIXES,
     UnreadableImageError,
     orientation_of,
     read_image,
-    read_image_part,
+    read_image_window,
     read_size,
     read_stored,
     stored_channels,
 )
 from toolkit.files.images.names_to_ids import files_by_id
-from toolkit.files.images.reading_parts import cut, refuse_outside
-from toolkit.files.images.recently_decoded import RecentArrays
-
-_LISTED = 20
+from toolkit.files.images.recently_decoded import RecentlyDecoded
+from toolkit.files.images.window_reading import cut, refuse_outside
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Images of a folder by id, in the order of the ids; `origin` is the folder.
+    """Images of a folder by id, in the order of the ids.
 
-    `channels` is None for those that the files have.
+    Attributes:
+        origin: the folder, for messages.
+        paths: the file of each id.
+        channels: the number of channels to read, see `read_image`; None keeps those of the file.
+        ranges: of values of more than 8 bits, see `to_bytes`.
     """
 
     origin: str
     paths: Mapping[str, Path]
     channels: int | None = 3
     ranges: tuple[ValueRange, ...] = ()
-    _recent: RecentArrays = field(default_factory=RecentArrays, init=False, repr=False, compare=False)
+    _decoded: RecentlyDecoded = field(default_factory=RecentlyDecoded, init=False, repr=False, compare=False)
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -51,43 +54,43 @@ class ImageFiles:
         """Read one image as `uint8 (height, width, channels)`; raises UnreadableImageError."""
         return read_image(self.paths[image_id], self.channels, self.ranges)
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """Read a part of one image: of the file, if it has parts, else of what was decoded last."""
-        box = (top, left, height, width)
-        refuse_outside(box, self.size(image_id))
-        part = read_image_part(self.paths[image_id], self.channels, box, self.ranges)
-        return cut(self._recent.get(image_id, lambda: self.read(image_id)), box) if part is None else part
+    def window(self, image_id: str, window: Window) -> Image:
+        """Read a window of one image: from the file if it allows that, else from the recently decoded images."""
+        refuse_outside(window, self.size(image_id))
+        pixels = read_image_window(self.paths[image_id], self.channels, window, self.ranges)
+        return cut(self._decoded.get(image_id, lambda: self.read(image_id)), window) if pixels is None else pixels
 
     def size(self, image_id: str) -> tuple[int, int]:
         """(height, width) of an image, from its header alone; raises UnreadableImageError."""
         return read_size(self.paths[image_id])
 
     def content(self, image_id: str) -> bytes:
-        """The bytes of the file, and how they are read where that is not the plain way."""
+        """The bytes of the file and, if set, the value ranges, for digests."""
         content = self.paths[image_id].read_bytes()
         return content + repr(self.ranges).encode() if self.ranges else content
 
     def stored(self, image_id: str) -> npt.NDArray[Any]:
-        """The pixels as the file has them; raises UnreadableImageError."""
+        """The stored pixels, in full depth; raises UnreadableImageError."""
         return read_stored(self.paths[image_id], whole_depth=True)
 
     def is_turned(self, image_id: str) -> bool:
-        """Whether the file has an orientation tag, by which programs show it turned or mirrored."""
+        """Whether the file has an orientation tag that makes programs show it rotated or mirrored."""
         return orientation_of(self.paths[image_id]) != 1
 
     def only(self, ids: Container[str]) -> "ImageFiles":
-        """Those of the images that have one of these ids."""
+        """The images with these ids."""
         return replace(self, paths={image_id: path for image_id, path in self.paths.items() if image_id in ids})
 
 
 @dataclass(frozen=True)
 class StackedImages:
-    """Images whose channels come from several folders, one after the other, all of them from each."""
+    """Images whose channels come from several folders, in the order of the folders."""
 
-    parts: tuple[ImageFiles, ...]
+    folders: tuple[ImageFiles, ...]
     channels: int
     ranges: tuple[ValueRange, ...] = ()
-    # By image and by numbers of channels: what was read last is kept in each, for the next part of it.
+    # Channels per folder by image, and the folders with their ranges by channels per folder. The folders are kept
+    # because each has a cache of decoded images.
     _counts: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _divided: dict[tuple[int, ...], Sequence[ImageFiles]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -95,73 +98,72 @@ class StackedImages:
 
     @property
     def origin(self) -> str:
-        """The folders."""
-        return " and ".join(part.origin for part in self.parts)
+        """The folders, for messages."""
+        return " and ".join(folder.origin for folder in self.folders)
 
     @property
     def ids(self) -> tuple[str, ...]:
         """All ids, sorted."""
-        return self.parts[0].ids
+        return self.folders[0].ids
 
     def read(self, image_id: str) -> Image:
         """Read the files of one image; raises UnreadableImageError."""
         self.size(image_id)
-        return self._joined(image_id, [part.read(image_id) for part in self._ranged(image_id)])
+        return self._joined(image_id, [folder.read(image_id) for folder in self._ranged(image_id)])
 
-    def window(self, image_id: str, top: int, left: int, height: int, width: int) -> Image:
-        """Read a part of each file."""
-        refuse_outside((top, left, height, width), self.size(image_id))
-        parts = [part.window(image_id, top, left, height, width) for part in self._ranged(image_id)]
-        return self._joined(image_id, parts)
+    def window(self, image_id: str, window: Window) -> Image:
+        """Read the window of each file."""
+        refuse_outside(window, self.size(image_id))
+        return self._joined(image_id, [folder.window(image_id, window) for folder in self._ranged(image_id)])
 
     def size(self, image_id: str) -> tuple[int, int]:
         """(height, width) of all files of an image; raises UnreadableImageError if they differ."""
-        sizes = [part.size(image_id) for part in self.parts]
+        sizes = [folder.size(image_id) for folder in self.folders]
         if len(set(sizes)) > 1:
-            listed = ", ".join(
-                f"{height}×{width} in {part.origin}" for part, (height, width) in zip(self.parts, sizes, strict=True)
+            found = ", ".join(
+                f"{height}×{width} in {folder.origin}"
+                for folder, (height, width) in zip(self.folders, sizes, strict=True)
             )
-            raise UnreadableImageError(image_id, f"is not of one size: {listed}")
+            raise UnreadableImageError(image_id, f"has different sizes: {found}")
         return sizes[0]
 
     def content(self, image_id: str) -> bytes:
-        """The bytes of all files."""
-        return b"".join(part.content(image_id) for part in self.parts) + repr(self.ranges).encode()
+        """The bytes of all files, for digests."""
+        return b"".join(folder.content(image_id) for folder in self.folders) + repr(self.ranges).encode()
 
     def stored(self, image_id: str) -> npt.NDArray[Any]:
-        """The pixels as the files have them, of all channels together."""
-        stored = [part.stored(image_id) for part in self.parts]
+        """The stored pixels of all files, their channels joined."""
+        stored = [folder.stored(image_id) for folder in self.folders]
         return np.concatenate([one.reshape(*one.shape[:2], -1) for one in stored], axis=2)
 
     def only(self, ids: Container[str]) -> "StackedImages":
-        """Those of the images that have one of these ids."""
-        return replace(self, parts=tuple(part.only(ids) for part in self.parts))
+        """The images with these ids."""
+        return replace(self, folders=tuple(folder.only(ids) for folder in self.folders))
 
     def _ranged(self, image_id: str) -> Sequence[ImageFiles]:
-        """The parts, each with the ranges of its channels."""
+        """The folders, each with the value ranges of its channels."""
         if len(self.ranges) <= 1:
-            return self.parts
+            return self.folders
         counts = self._counts.get(image_id)
         if counts is None:
-            counts = self._counts[image_id] = tuple(stored_channels(part.paths[image_id]) for part in self.parts)
+            counts = self._counts[image_id] = tuple(stored_channels(folder.paths[image_id]) for folder in self.folders)
         if sum(counts) != len(self.ranges):
             raise UnreadableImageError(
                 image_id, f"has {' + '.join(map(str, counts))} channels, but value_range has {len(self.ranges)} entries"
             )
         ends = np.cumsum(counts).tolist()
         divided = [
-            replace(part, ranges=self.ranges[end - count : end])
-            for part, count, end in zip(self.parts, counts, ends, strict=True)
+            replace(folder, ranges=self.ranges[end - count : end])
+            for folder, count, end in zip(self.folders, counts, ends, strict=True)
         ]
         return self._divided.setdefault(counts, divided)
 
     def _joined(self, image_id: str, images: Sequence[Image]) -> Image:
         found = [image.shape[2] for image in images]
         if sum(found) != self.channels:
-            listed = " + ".join(map(str, found))
             raise UnreadableImageError(
                 image_id,
-                f"has {listed} channels in {self.origin}, but shape asks for {self.channels}",
+                f"has {' + '.join(map(str, found))} channels in {self.origin}, but shape asks for {self.channels}",
                 f"Set the last entry of shape to {sum(found)}.",
             )
         return np.concatenate(images, axis=2)
@@ -175,35 +177,46 @@ def find_image_files(
     pattern: str | None = None,
     ranges: tuple[ValueRange, ...] = (),
 ) -> ImageFiles | StackedImages:
-    """List the images of a folder, or of several whose images are the channels of one.
+    """List the images of one folder, or of several folders that hold different channels of the same images.
 
     Args:
-        folders: one or several.
-        key: what names them, for messages.
-        channels: of the images, see `read_image`; of several folders the files have to have these together.
+        folders: one or more.
+        key: the configuration key of the folders, for messages.
+        channels: of the images, see `read_image`; for several folders, the total that their files must have.
         pattern: of the file names, see `files_by_id`.
-        ranges: of the values of more than 8 bits, see `to_bytes`.
+        ranges: of values of more than 8 bits, see `to_bytes`.
 
     Raises:
-        MissingFileError: no such folder.
-        NothingToLearnError: no image in it.
-        DataError: two files have the same id, or the folders do not have the same ids.
+        MissingFileError: a folder does not exist.
+        NothingToLearnError: a folder has no image.
+        DataError: two files have the same id, or the folders have different ids.
     """
     found = [_of_folder(folder, key, pattern) for folder in folders]
-    if len(found) == 1:
-        return ImageFiles(str(folders[0]), found[0], channels, ranges)
     for folder, paths in zip(folders[1:], found[1:], strict=True):
         alone = sorted(set(paths) ^ set(found[0]))
         if alone:
             raise DataError(
-                f"{key}: {len(alone)} images are not in both {folders[0]} and {folder}: {_some(alone)}",
+                f"{key}: {len(alone)} images are in only one of {folders[0]} and {folder}: {listing(alone, 20)}",
                 "Each image needs a file in every folder.",
             )
-    parts = [
-        ImageFiles(str(folder), paths, None, ranges if len(ranges) <= 1 else ())
-        for folder, paths in zip(folders, found, strict=True)
-    ]
-    return StackedImages(tuple(parts), channels, ranges if len(ranges) > 1 else ())
+    return joined_folders(list(zip(map(str, folders), found, strict=True)), channels, ranges)
+
+
+def joined_folders(
+    folders: Sequence[tuple[str, Mapping[str, Path]]], channels: int, ranges: tuple[ValueRange, ...]
+) -> ImageFiles | StackedImages:
+    """The images of one folder, or of several folders that hold different channels of the same images.
+
+    Args:
+        folders: name and files of each.
+        channels: of the images, see `read_image`; for several folders, the total that their files must have.
+        ranges: of values of more than 8 bits: one for all channels, or one for each.
+    """
+    if len(folders) == 1:
+        return ImageFiles(*folders[0], channels, ranges)
+    of_channels = len(ranges) > 1
+    listed = [ImageFiles(name, paths, None, () if of_channels else ranges) for name, paths in folders]
+    return StackedImages(tuple(listed), channels, ranges if of_channels else ())
 
 
 def _of_folder(folder: Path, key: str, pattern: str | None) -> dict[str, Path]:
@@ -213,10 +226,6 @@ def _of_folder(folder: Path, key: str, pattern: str | None) -> dict[str, Path]:
 
 
 def path_advice(path: Path) -> str:
-    """Which part of a path there is."""
+    """Advice for a path that does not exist: the part of it that does."""
     parent = next(folder for folder in path.parents if folder.is_dir())
     return f"{parent.absolute()} exists; check the rest of the path. Paths in a config.yaml are relative to its folder."
-
-
-def _some(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:_LISTED]) + (", …" if len(ids) > _LISTED else "")

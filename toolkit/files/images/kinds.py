@@ -1,4 +1,4 @@
-"""What kind of image a file is, in words, from its header."""
+"""The kind of an image file in words, from its header."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ _WORDS = {
 
 
 def file_kind(path: Path) -> str:
-    """Pixels and format, such as `8-bit RGBA PNG` or `16-bit grey TIFF`; the file's ending where Pillow does not know.
+    """Pixels and format, for example `8-bit RGBA PNG` or `16-bit grey TIFF`.
 
-    Damage is for those to tell who decode the file.
+    The file's extension if Pillow cannot read the header; damage is reported when the file is decoded.
     """
     try:
         with PillowImage.open(path) as image:

@@ -1,46 +1,51 @@
-"""Which files of a folder belong to which image: by their names, or by a pattern of names."""
+"""Assigns the files of a folder to images: by their names, or by a pattern of names."""
 
 import glob
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from toolkit.errors import DataError, MissingFileError, NothingToLearnError
+from toolkit.errors import DataError, MissingFileError, NothingToLearnError, listing_lines
 from toolkit.files.images.decoding import image_id_of
 
-_LISTED = 20
 _PARTS = re.compile(r"(\{id\}|\{class\}|\*)")
 ID, CLASS, ANYTHING = "{id}", "{class}", "*"
 
 Named = Mapping[str, Sequence[tuple[str, Path]]]
-"""Files by id, in the order of their paths, each with the class in its name, if there is one."""
+"""The files of each id in the order of their paths, each with the class in its name, or an empty text."""
 
 
 def files_by_id(folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None) -> dict[str, Path]:
-    """One file for each id; `key` is what names the folder, for messages.
+    """One file for each id.
 
-    Without a pattern the id is the file name without its extension, of the files in the folder that have one of the
-    suffixes.
+    Args:
+        folder: that holds the files.
+        suffixes: the extensions of the files, in lower case; ignored with a pattern.
+        key: the configuration key of the folder, for messages.
+        pattern: of the paths below the folder, with `{id}` for the id and `*` for any text. Without a pattern, the id
+            is the file name without its extension.
 
     Raises:
         MissingFileError: the folder cannot be read.
-        NothingToLearnError: there is no such file.
+        NothingToLearnError: no file matches.
         DataError: two files have the same id, or a name is not UTF-8.
     """
     found = named_files(folder, suffixes, key, pattern)
     twice = {image_id: paths for image_id, paths in found.items() if len(paths) > 1}
     if twice:
         names = [
-            f"  {image_id}: {' and '.join(path.relative_to(folder).as_posix() for _, path in paths)}"
-            for image_id, paths in list(twice.items())[:_LISTED]
+            f"{image_id}: {' and '.join(path.relative_to(folder).as_posix() for _, path in paths)}"
+            for image_id, paths in twice.items()
         ]
-        listed = "\n".join(names)
-        raise DataError(f"{key}: {len(twice)} ids stand for two files in {folder}:\n{listed}", "Keep one of each.")
+        raise DataError(
+            f"{key}: {len(twice)} ids have several files in {folder}:\n{listing_lines(names)}",
+            "Keep one file for each id.",
+        )
     return {image_id: paths[0][1] for image_id, paths in found.items()}
 
 
 def named_files(folder: Path, suffixes: Sequence[str], key: str, pattern: str | None = None) -> Named:
-    """All files for each id; raises as `files_by_id`, but for ids of several files."""
+    """All files for each id, which may have several; otherwise as `files_by_id`, with `{class}` in the pattern too."""
     found: dict[str, list[tuple[str, Path]]] = {}
     try:
         files = _in_folder(folder, suffixes) if pattern is None else _matching(folder, pattern)
@@ -51,7 +56,7 @@ def named_files(folder: Path, suffixes: Sequence[str], key: str, pattern: str | 
             raise DataError(f"{key}: the file name {image_id!r} in {folder} is not UTF-8", "Rename this file.")
         found.setdefault(image_id, []).append((class_name, path))
     if not found:
-        wanted = f"file called {pattern}" if pattern else f"file that ends in {', '.join(suffixes)}"
+        wanted = f"file that matches {pattern}" if pattern else f"file that ends in {', '.join(suffixes)}"
         raise NothingToLearnError(f"{key}: {folder} holds no {wanted}")
     return found
 
@@ -62,8 +67,8 @@ def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, str, Pa
 
 
 def _matching(folder: Path, pattern: str) -> list[tuple[str, str, Path]]:
-    """Files below the folder whose path fits the pattern; what stands in its places is the same everywhere."""
-    folder.stat()  # a folder that is not there is no empty one
+    """Files below the folder whose path matches the pattern; if it has `{id}` twice, both have the same text."""
+    folder.stat()  # glob treats a missing folder as an empty one
     parts = _PARTS.split(pattern)
     wildcard = "".join(ANYTHING if part in (ID, CLASS, ANYTHING) else glob.escape(part) for part in parts)
     expression, seen = "", set()

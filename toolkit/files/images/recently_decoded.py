@@ -1,4 +1,4 @@
-"""The arrays that were read last, in memory or, large ones, on disk, for those who take part after part of an image."""
+"""A cache of decoded arrays, so that an image that is read window by window is decoded once."""
 
 import shutil
 import tempfile
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 _BYTES_AT_MOST = 1 << 28
-_PARTS = 8
-"""Of the memory: what takes more than one of them is kept on disk."""
+_LARGE = 1 / 8
+"""An array that takes more than this share of the cache is kept on disk."""
 _SHARE_OF_DISK = 0.5
-"""Of what is free in the folder for temporary files: so much is used."""
+"""A single array on disk takes at most this share of the free space in the folder for temporary files."""
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -25,13 +25,13 @@ class _Entry:
     array: Bytes | None = None
 
 
-class RecentArrays:
-    """Arrays by name, the last that were asked for, within a number of bytes; the very last one whatever its size.
+class RecentlyDecoded:
+    """The most recently requested arrays by name, up to a number of bytes; the latest one is kept whatever its size.
 
-    Large ones do not count: they lie in temporary files, as long as there is room on the disk, and only the parts that
-    are looked at are read. The files have no name and are gone with the process, however that ends.
+    Large arrays do not count: they are kept in temporary files, as long as the disk has space, and only the windows
+    that are needed are read. These files have no name and disappear when the process ends, however it ends.
 
-    Threads may share it: who asks for an array that another thread is reading waits for it.
+    Threads may share a cache: a thread that asks for an array waits while another thread reads it.
     """
 
     def __init__(self, bytes_at_most: int = _BYTES_AT_MOST) -> None:
@@ -40,14 +40,14 @@ class RecentArrays:
         self._changing = threading.Lock()
 
     def get(self, name: str, read: Callable[[], Bytes]) -> Bytes:
-        """The array of this name, not to be written to; `read` makes it if it is not here any more."""
+        """The array of this name, read-only; `read` is called if it is not in the cache."""
         with self._changing:
             entry = self._entries.setdefault(name, _Entry())
             self._entries.move_to_end(name)
         with entry.reading:
             if entry.array is None:
                 array = read()
-                if array.nbytes > self._bytes_at_most // _PARTS:
+                if array.nbytes > self._bytes_at_most * _LARGE:
                     array = _on_disk(array)
                 array.flags.writeable = False
                 entry.array = array
@@ -71,7 +71,7 @@ class RecentArrays:
 
 
 def _on_disk(array: Bytes) -> Bytes:
-    """The same in a temporary file, of which only what is looked at is read; as it is where there is no room for it."""
+    """The array as a memory map of a temporary file, or the array itself if the disk has no space for it."""
     try:
         if array.nbytes > _SHARE_OF_DISK * shutil.disk_usage(tempfile.gettempdir()).free:
             return array
@@ -79,5 +79,5 @@ def _on_disk(array: Bytes) -> Bytes:
             file.write(np.ascontiguousarray(array).data)
             file.flush()
             return np.memmap(file, array.dtype, "r", shape=array.shape)
-    except OSError:  # there is less room than it says: then it is decoded again, as often as need be
+    except OSError:  # the disk is full: the array stays in memory
         return array

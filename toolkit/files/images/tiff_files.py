@@ -1,4 +1,4 @@
-"""TIFF files through tifffile: any number of channels, in any layout, and single parts of them."""
+"""TIFF files through tifffile: any number of channels, in any layout, whole or one window of them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,17 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-Box = tuple[int, int, int, int]
-"""Top, left, height, width of a part that lies inside an image."""
+from toolkit.core.images.windows import Window, whole
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 _BLACK_IS_ZERO, _RGB = 1, 2
-# Without compression, deflate, PackBits: what tifffile decodes by itself.
+# None, deflate and PackBits: tifffile decodes these without further libraries.
 _COMPRESSIONS = (1, 8, 32946, 32773)
 
 
 def tiff_size(path: Path) -> tuple[int, int] | None:
-    """(height, width) of a file that `read_tiff` reads; None for any other.
+    """(height, width) of a file that `read_tiff` can read; None for other files.
 
     Raises:
         OSError: the file cannot be opened.
@@ -29,26 +28,26 @@ def tiff_size(path: Path) -> tuple[int, int] | None:
             return (pages[0].imagelength, pages[0].imagewidth) if pages else None
     except OSError:
         raise
-    except Exception:  # damaged headers make it raise errors of many kinds
+    except Exception:  # damaged headers raise errors of many types
         return None
 
 
 def tiff_depth(path: Path) -> int | None:
-    """How many bits a value has; None where the header does not say."""
+    """The number of bits of a value; None if the header does not say."""
     try:
         with tifffile.TiffFile(path) as file:
             return int(file.pages[0].aspage().bitspersample)
     except OSError:
         raise
-    except Exception:  # damaged headers make it raise errors of many kinds
+    except Exception:  # damaged headers raise errors of many types
         return None
 
 
-def read_tiff(path: Path, box: Box | None = None) -> npt.NDArray[Any] | None:
-    """The values of a file, or of a part of it alone: (height, width) or (height, width, channels).
+def read_tiff(path: Path, window: Window | None = None) -> npt.NDArray[Any] | None:
+    """The values of a file, or of a window of it alone: (height, width) or (height, width, channels).
 
-    Several pages are channels where the file says so, as ImageJ and OME do. None for other pages, turned images,
-    palettes, bits, and compressions that need more libraries.
+    Several pages are read as channels if the file says so, as those of ImageJ and OME do. None for other files of
+    several pages, rotated images, palettes, values of less than 8 bits, and compressions that need further libraries.
 
     Raises:
         OSError, ValueError: the file cannot be opened, is truncated or damaged.
@@ -58,13 +57,14 @@ def read_tiff(path: Path, box: Box | None = None) -> npt.NDArray[Any] | None:
             pages = _plain_pages(file)
             if not pages:
                 return None
-            box = box or (0, 0, pages[0].imagelength, pages[0].imagewidth)
-            parts = [_of_plain_values(page, box) if page.is_memmappable else _of_segments(page, box) for page in pages]
-            part = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-            return part[:, :, 0] if part.shape[2] == 1 else part
+            window = window or whole((pages[0].imagelength, pages[0].imagewidth))
+            read = [_of_plain_values if page.is_memmappable else _of_segments for page in pages]
+            planes = [of_page(page, window) for of_page, page in zip(read, pages, strict=True)]
+            values = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+            return values[:, :, 0] if values.shape[2] == 1 else values
     except (OSError, ValueError):
         raise
-    except Exception as error:  # damage makes it raise errors of many kinds
+    except Exception as error:  # damage raises errors of many types
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
@@ -75,12 +75,12 @@ def has_pages(path: Path) -> bool:
             return len(file.pages) > 1
     except OSError:
         raise
-    except Exception:  # as above
+    except Exception:  # damaged headers raise errors of many types
         return False
 
 
 def _plain_pages(file: tifffile.TiffFile) -> list[Any]:
-    """The only page of a file, or those of its channels; none if they are others, or their values not the image's."""
+    """The only page of a file, or one page per channel; empty if the file is of another kind."""
     if len(file.pages) != 1 and (len(file.series) != 1 or file.series[0].axes != "CYX"):
         return []
     pages = [page.aspage() for page in file.pages]
@@ -88,7 +88,7 @@ def _plain_pages(file: tifffile.TiffFile) -> list[Any]:
 
 
 def _is_plain(page: Any) -> bool:
-    """Whether the values of a page are those of the image, in whatever layout."""
+    """Whether the stored values of a page are the pixel values of the image, in any layout."""
     orientation = page.tags.get("Orientation")
     return (
         page.photometric in (_BLACK_IS_ZERO, _RGB)
@@ -101,42 +101,40 @@ def _is_plain(page: Any) -> bool:
     )
 
 
-def _of_plain_values(page: Any, box: Box) -> npt.NDArray[Any]:
-    """A part of values that lie in the file one after the other."""
-    top, left, height, width = box
-    # One plane a channel or all channels of a pixel side by side: (planes, 1, height, width, channels).
+def _of_plain_values(page: Any, window: Window) -> npt.NDArray[Any]:
+    """A window of values that are stored without gaps, read through a memory map."""
+    # (planes, 1, height, width, channels): a plane per channel, or one plane with all channels of a pixel together.
     stored: npt.NDArray[Any] = page.asarray(out="memmap", squeeze=False)
-    part = stored[:, 0, top : top + height, left : left + width]
-    values: npt.NDArray[Any] = np.moveaxis(part, 0, 2).reshape(height, width, page.samplesperpixel)
+    shown = stored[:, 0, window.top : window.bottom, window.left : window.right]
+    values: npt.NDArray[Any] = np.moveaxis(shown, 0, 2).reshape(*window.size, page.samplesperpixel)
     return values.astype(values.dtype.newbyteorder("="))
 
 
-def _of_segments(page: Any, box: Box) -> npt.NDArray[Any]:
-    """A part put together from the tiles or strips that it touches."""
-    top, left, height, width = box
-    part = np.zeros((height, width, page.samplesperpixel), page.dtype)
-    for segment, (sample, _, row, column, _) in _segments(page, box):
-        first, last = max(row, top), min(row + segment.shape[0], top + height)
-        begin, end = max(column, left), min(column + segment.shape[1], left + width)
+def _of_segments(page: Any, window: Window) -> npt.NDArray[Any]:
+    """A window put together from the tiles or strips of the file that it touches."""
+    top, left = window.top, window.left
+    values = np.zeros((*window.size, page.samplesperpixel), page.dtype)
+    for segment, (sample, _, row, column, _) in _segments(page, window):
+        first, last = max(row, top), min(row + segment.shape[0], window.bottom)
+        begin, end = max(column, left), min(column + segment.shape[1], window.right)
         inner = segment[first - row : last - row, begin - column : end - column]
-        part[first - top : last - top, begin - left : end - left, sample : sample + inner.shape[2]] = inner
-    return part
+        values[first - top : last - top, begin - left : end - left, sample : sample + inner.shape[2]] = inner
+    return values
 
 
-def _segments(page: Any, box: Box) -> Iterator[tuple[npt.NDArray[Any], Sequence[int]]]:
-    """The decoded tiles or strips that a part touches, (height, width, channels), and where each begins."""
-    top, left, height, width = box
+def _segments(page: Any, window: Window) -> Iterator[tuple[npt.NDArray[Any], Sequence[int]]]:
+    """The decoded tiles or strips that a window touches, (height, width, channels), and where each begins."""
     rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     down, across = -(-page.imagelength // rows), -(-page.imagewidth // columns)
     wanted = [
         (plane * down + row) * across + column
         for plane in range(page.samplesperpixel if page.planarconfig == 2 else 1)
-        for row in range(top // rows, (top + height - 1) // rows + 1)
-        for column in range(left // columns, (left + width - 1) // columns + 1)
+        for row in range(window.top // rows, (window.bottom - 1) // rows + 1)
+        for column in range(window.left // columns, (window.right - 1) // columns + 1)
     ]
     offsets = [page.dataoffsets[index] for index in wanted]
     counts = [page.databytecounts[index] for index in wanted]
     for data, index in page.parent.filehandle.read_segments(offsets, counts, wanted):
         segment, place, _ = page.decode(data, index)
-        if segment is not None:  # one that was left out is all zeros
+        if segment is not None:  # a segment that is not in the file is all zeros
             yield segment[0], place

@@ -1,1 +1,1 @@
-"""Whether data are sound: facts of each image, and what there is to say of them."""
+"""Checks of the data: facts of each image, and the findings that follow from them."""

@@ -1,4 +1,4 @@
-"""Whether the data are sound: every image and mask is decoded once, before any training."""
+"""Checks the data before any training: every image and mask is decoded once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,65 +23,65 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True)
 class DataIndex:
-    """What checking has found: one entry an image, in the order of the sorted ids."""
+    """The facts of all images, in the order of the sorted ids."""
 
     facts: tuple[ImageFacts, ...]
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """All ids."""
+        """All ids, sorted."""
         return tuple(one.image_id for one in self.facts)
 
     @cached_property
     def coverage(self) -> Floats:
-        """Foreground share, `float64 (images,)`, 0–1."""
+        """The foreground share of each image, `float64 (images,)`, 0–1."""
         return np.array([one.coverage for one in self.facts])
 
     @cached_property
     def pixels(self) -> Integers:
-        """Pixels of each class, `int64 (images, classes)`."""
+        """The pixels of each class, `int64 (images, classes)`."""
         return np.array([one.pixels for one in self.facts], np.int64)
 
     @property
     def constant(self) -> tuple[str, ...]:
-        """Ids of images of one value."""
+        """Ids of images with one value in all pixels."""
         return tuple(one.image_id for one in self.facts if one.is_constant)
 
     @property
     def images(self) -> tuple[str, ...]:
-        """Digests of the pixels as they are read, by which the same picture is recognised in another file."""
+        """Digests of the decoded pixels, which are equal for the same picture in different files."""
         return tuple(one.picture for one in self.facts)
 
     @property
     def thumbnails(self) -> Thumbnail:
-        """What near duplicates are recognised by, `uint8 (images, 32, 32)`."""
+        """Thumbnails for finding near duplicates, `uint8 (images, 32, 32)`."""
         return np.stack([one.thumbnail for one in self.facts])
 
     @property
     def digest(self) -> str:
-        """Covers ids, images, masks and how they are read."""
+        """A digest of ids, images, masks and how they are read."""
         return content_digest(self.facts)
 
 
 def content_digest(facts: Sequence[ImageFacts]) -> str:
-    """A digest of ids and contents."""
+    """A digest of the ids and contents of images."""
     return digest("\n".join(f"{one.image_id}:{one.content}" for one in facts).encode())
 
 
 def check_training_data(
     data: LabelledImages, progress: Progress, title: str = "checking training images", *, extra: bool = False
 ) -> DataIndex:
-    """Decode every image and mask once and note what training needs to know.
+    """Decode every image and mask once and record the facts that training needs.
 
     Args:
         data: images and masks.
-        progress: told of the work and of what is odd.
+        progress: shows the work, and the warnings.
         title: of the work.
-        extra: that they come in addition to others, so that they need not have something to learn by themselves.
+        extra: whether these are extra images, which need not have foreground themselves.
 
     Raises:
-        DataError: all problems, each with its id.
-        NothingToLearnError: no foreground at all, foreground everywhere, or constant images only.
+        DataError: images or masks cannot be used; the message lists all of them.
+        NothingToLearnError: there is no foreground, foreground everywhere, or only constant images.
     """
     facts = examine_labelled(data, progress, title)
     findings = training_findings(data, facts, extra=extra)
@@ -94,7 +94,7 @@ def check_test_data(images: Images, progress: Progress) -> tuple[ImageFacts, ...
     """Decode every test image once.
 
     Raises:
-        DataError: all problems, each with its id.
+        DataError: images cannot be used; the message lists all of them.
     """
     facts = examine_images(images, progress, "checking test images")
     refuse_errors(image_findings.unusable(facts, images.origin))
@@ -104,7 +104,7 @@ def check_test_data(images: Images, progress: Progress) -> tuple[ImageFacts, ...
 def training_findings(
     data: LabelledImages, facts: Sequence[ImageFacts], *, extra: bool = False, folds_count: int | None = None
 ) -> list[DataFinding]:
-    """All there is to say of training images and their masks but for duplicates."""
+    """All findings about training images and their masks, except duplicates."""
     usable = [one for one in facts if not one.problem]
     found = [*label_findings.without_image(data), *image_findings.unusable(facts, data.images.origin)]
     if not usable:
@@ -121,7 +121,7 @@ def training_findings(
 
 
 def test_findings(images: Images, facts: Sequence[ImageFacts]) -> list[DataFinding]:
-    """All there is to say of test images by themselves."""
+    """All findings about test images, except duplicates."""
     usable = [one for one in facts if not one.problem]
     found = [*image_findings.unusable(facts, images.origin), *image_findings.constant(usable)]
     return [*found, *image_findings.sizes(usable)]
@@ -130,19 +130,19 @@ def test_findings(images: Images, facts: Sequence[ImageFacts]) -> list[DataFindi
 def duplicate_findings_of(
     facts: Sequence[ImageFacts], folds: Integers | None, test: Sequence[ImageFacts]
 ) -> list[DataFinding]:
-    """Copies and near copies among training images, and between them and test images.
+    """Findings about duplicates and near duplicates among training images, and between them and test images.
 
     Args:
-        facts: of training images that can be used.
-        folds: of these, `int64 (images,)`, if they are known.
-        test: facts of test images that can be used.
+        facts: of the usable training images.
+        folds: of these images, `int64 (images,)`, if they are known.
+        test: facts of the usable test images.
     """
     found = [*duplicate_findings.copies(facts, folds), *duplicate_findings.near_copies(facts, folds)]
     return found + list(duplicate_findings.shared_with_test(facts, test) if test else ())
 
 
 def file_findings(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | None = None) -> list[DataFinding]:
-    """What there is to say of the kinds of files, from their headers."""
+    """All findings about the kinds of files, from their headers."""
     facts = [one for one in facts if not one.problem]
     ids = [one.image_id for one in facts]
     found = list(image_findings.grey(facts))

@@ -1,26 +1,29 @@
-"""What is wrong, strange or good to know about data, as a list for people."""
+"""Findings about data: errors, warnings and notes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from toolkit.errors import DataError, NothingToLearnError, ToolkitError
+from toolkit.errors import DataError, NothingToLearnError, ToolkitError, listing, listing_lines
 from toolkit.messages import Progress
 
 Level = Literal["error", "warning", "note"]
-"""Whether it would spoil training, is strange, or only good to know."""
+"""An error makes training impossible or useless; a warning is suspicious; a note is information."""
 
 NOTHING_TO_LEARN = "nothing to learn"
-_LISTED = 20
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class DataFinding:
-    """One thing that was found.
+    """One finding.
 
-    `check` says what was looked at, `ids` are those of all images that it is about, `details` say more of each, and
-    `advice` what can be done.
+    Attributes:
+        level: how serious it is.
+        check: the name of the check.
+        message: what was found.
+        ids: of all images that it concerns.
+        advice: what to do about it.
+        details: a line for each image, or for each group of images.
     """
 
     level: Level
@@ -31,9 +34,8 @@ class DataFinding:
     details: tuple[str, ...] = ()
 
     def in_one_line(self, *, with_advice: bool = False) -> str:
-        """The message with what is first of its ids, of errors of its details, and perhaps what can be done."""
-        told = self.details if self.level == "error" and self.details else self.ids
-        shown = ("; " if told is self.details else ", ").join(told[:_SHOWN]) + (", …" if len(told) > _SHOWN else "")
+        """The message with the first ids (for errors, the first details) and, if wanted, the advice."""
+        shown = listing(self.details if self.level == "error" and self.details else self.ids)
         message = f"{self.message}: {shown}" if shown else self.message
         if not (with_advice and self.advice):
             return message
@@ -41,7 +43,7 @@ class DataFinding:
 
 
 def errors_of(findings: Iterable[DataFinding]) -> list[DataFinding]:
-    """Those that would spoil training."""
+    """The errors among the findings."""
     return [finding for finding in findings if finding.level == "error"]
 
 
@@ -51,18 +53,18 @@ def by_level(findings: Iterable[DataFinding]) -> list[DataFinding]:
 
 
 def warn_of(findings: Iterable[DataFinding], progress: Progress) -> None:
-    """Tell the warnings."""
+    """Show the warnings among the findings."""
     for finding in findings:
         if finding.level == "warning":
             progress.warn(finding.in_one_line(with_advice=True))
 
 
 def refuse_errors(findings: Iterable[DataFinding]) -> None:
-    """Raise all errors at once, if there are any.
+    """Raise one error with all errors among the findings, if there are any.
 
     Raises:
-        NothingToLearnError: the files are sound, but hold nothing to learn.
-        DataError: anything else.
+        NothingToLearnError: the files are readable, but there is nothing to learn from them.
+        DataError: any other error.
     """
     wrong = errors_of(findings)
     if not wrong:
@@ -73,6 +75,4 @@ def refuse_errors(findings: Iterable[DataFinding]) -> None:
 
 
 def _with_details(finding: DataFinding) -> str:
-    lines = [f"  {detail}" for detail in finding.details[:_LISTED]]
-    more = [f"  … and {len(finding.details) - _LISTED} more"] if len(finding.details) > _LISTED else []
-    return "\n".join([finding.message + (":" if lines else ""), *lines, *more])
+    return f"{finding.message}:\n{listing_lines(finding.details)}" if finding.details else finding.message

@@ -1,4 +1,4 @@
-"""Images and masks in a few figures: sizes, kinds of files, values, classes."""
+"""A summary of images and masks: sizes, kinds of files, values, classes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.masks.labels import Classes
+from toolkit.errors import listing
 from toolkit.files.data.sources import Images, MaskSource
 from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.images.kinds import file_kind
@@ -15,16 +16,26 @@ from toolkit.files.masks.coco_and_labelme import Shapes
 from toolkit.files.masks.mask_files import MaskFiles, SeveralMaskFiles
 from toolkit.files.masks.rle_tables import MaskTable
 
-_LISTED = 4
+_SHOWN = 4
 
 
 @dataclass(frozen=True)
 class FileSummary:
-    """Images, and their masks where there are any.
+    """A summary of images and, if there are any, of their masks.
 
-    `sizes` counts images by (height, width) and `kinds` and `mask_kinds` by what the files are; `values` are the
-    smallest and largest that images are read with. `empty` counts masks without foreground, and `ignored` is the mean
-    share of pixels that nothing is learnt from.
+    Attributes:
+        folder: of the images.
+        images: how many there are.
+        unusable: how many cannot be used.
+        sizes: the number of images by size, `height×width`.
+        kinds: the number of image files by kind.
+        values: the smallest and largest value of the images as they are read, 0–255.
+        constant: how many images have one value in all pixels.
+        masks: what the masks are read from.
+        mask_kinds: the number of mask files by kind.
+        empty: how many masks have no foreground.
+        coverage: the mean foreground share, 0–1.
+        ignored: the mean share of ignored pixels, 0–1.
     """
 
     folder: str
@@ -41,14 +52,14 @@ class FileSummary:
     ignored: float | None = None
 
     def rows(self) -> list[tuple[str, str]]:
-        """For a table."""
-        rows = [("images", str(self.images)), ("cannot be used", str(self.unusable))]
-        rows += [("sizes", _listed(self.sizes)), ("files", _listed(self.kinds))]
+        """Labels and texts for a table."""
+        rows = [("images", str(self.images)), ("unusable", str(self.unusable))]
+        rows += [("sizes", _counts_text(self.sizes)), ("files", _counts_text(self.kinds))]
         rows += [("values", f"{self.values[0]}–{self.values[1]}"), ("constant", str(self.constant))]
         if self.masks:
             rows += [("masks", self.masks)]
         if self.mask_kinds:
-            rows += [("mask files", _listed(self.mask_kinds))]
+            rows += [("mask files", _counts_text(self.mask_kinds))]
         if self.empty is not None and self.coverage is not None and self.ignored is not None:
             share = self.empty / max(1, self.images - self.unusable)
             rows += [("empty masks", f"{self.empty} ({share:.0%})"), ("foreground", f"{self.coverage:.2%}")]
@@ -58,7 +69,10 @@ class FileSummary:
 
 @dataclass(frozen=True)
 class ClassShare:
-    """A class: its pixel values, its share of all pixels that are not ignored, in how many images it occurs."""
+    """A class: its pixel values, its share of all pixels that are not ignored, and the images that it occurs in.
+
+    `images` is their number and `of_images` their share of all images, 0–1.
+    """
 
     name: str
     values: str
@@ -67,12 +81,12 @@ class ClassShare:
     of_images: float
 
     def row(self) -> tuple[str, ...]:
-        """For a table."""
+        """The texts for a table."""
         return (self.name, self.values, f"{self.pixels:.3%}", str(self.images), f"{self.of_images:.0%}")
 
 
 def summary_of(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | None = None) -> FileSummary:
-    """The figures of images, and of their masks."""
+    """The summary of images and their masks."""
     usable = [one for one in facts if not one.problem]
     kinds = [file_kind(path) for path in images.paths.values()] if isinstance(images, ImageFiles) else []
     alone = FileSummary(
@@ -101,7 +115,7 @@ def summary_of(facts: Sequence[ImageFacts], images: Images, masks: MaskSource | 
 
 
 def class_shares(facts: Sequence[ImageFacts], classes: Classes) -> list[ClassShare]:
-    """Each class with its share of pixels and of images."""
+    """The share of each class in pixels and images."""
     usable = [one for one in facts if not one.problem]
     if not usable:
         return []
@@ -118,22 +132,20 @@ def _counted(words: Sequence[str]) -> dict[str, int]:
     return dict(Counter(words).most_common())
 
 
-def _listed(counts: dict[str, int]) -> str:
-    shown = list(counts.items())[:_LISTED]
+def _counts_text(counts: dict[str, int]) -> str:
     if len(counts) == 1:
-        return shown[0][0]
-    more = f", and {len(counts) - _LISTED} more" if len(counts) > _LISTED else ""
-    return ", ".join(f"{word} ({count})" for word, count in shown) + more
+        return next(iter(counts))
+    return listing((f"{word} ({count})" for word, count in counts.items()), _SHOWN)
 
 
 def _source(masks: MaskSource) -> str:
     if isinstance(masks, MaskTable):
         rows = [len(several) for several in masks.rows.values()]
         several = sum(count > 1 for count in rows)
-        told = f"; {several} images have several" if several else ""
-        return f"{sum(rows)} run-length encodings{told}"
+        note = f"; {several} images have several" if several else ""
+        return f"{sum(rows)} run-length encodings{note}"
     if isinstance(masks, Shapes):
         return "shapes in JSON files"
     if isinstance(masks, SeveralMaskFiles):
-        return "several files an image"
-    return "files" if isinstance(masks, MaskFiles) else "of several sources, or your own"
+        return "several files per image"
+    return "files" if isinstance(masks, MaskFiles) else "several sources, or a source from plugins"

@@ -1,4 +1,4 @@
-"""What every image and its mask are like: each decoded once, and nothing raised."""
+"""Decodes every image and its mask once and records their facts; problems are recorded too, not raised."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +12,12 @@ from toolkit.core.arrays import Image, Labels
 from toolkit.core.images.chunks import chunks
 from toolkit.core.images.duplicates import Thumbnail, thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
-from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
 from toolkit.core.masks.rle import PixelOrder
+from toolkit.core.masks.wrong_pixel_order import border_contrast, border_length, in_other_order
 from toolkit.errors import DataError
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.disk.digests import digest
-from toolkit.files.disk.free_space import Room
+from toolkit.files.inspection.memory_budget import MemoryBudget
 from toolkit.files.masks.rle_tables import MaskTable
 from toolkit.messages import Progress
 
@@ -28,9 +28,10 @@ _PIXELS_COMPARED_AT_MOST = 4_000_000
 
 @dataclass(frozen=True)
 class OrderTraces:
-    """What tells the order of pixels: lengths of borders and contrasts across them, as it is and in the other order.
+    """Measurements that reveal the pixel order of run-length encodings, each for the assumed and the other order.
 
-    Of square masks the lengths are the same; they are 0 then.
+    `borders` are the lengths of the mask's borders, 0 for square masks, whose lengths do not depend on the order.
+    `contrasts` are those of the image across these borders.
     """
 
     borders: tuple[int, int]
@@ -39,12 +40,27 @@ class OrderTraces:
 
 @dataclass(frozen=True, eq=False)
 class ImageFacts:
-    """One image and its mask; with a `problem` nothing else is known but what to do about it.
+    """The facts of one image and its mask; if there is a `problem`, only `remedy` and `unknown` are set besides.
 
-    `size` is (height, width), `low` and `high` the smallest and the largest value as images are read, 0–255. `coverage`
-    is the foreground share of pixels that are not ignored, `ignored` the share of ignored ones, `pixels` the count for
-    each class. `unknown` are pixel values of no class. `picture` and `drawn` are digests of the pixels of image and
-    labels, `content` of the files.
+    Attributes:
+        image_id: of the image.
+        problem: why the image or its mask cannot be used.
+        remedy: what to do about the problem.
+        unknown: pixel values of the mask that belong to no class.
+        size: (height, width).
+        low: the smallest value of the image as it is read, 0–255.
+        high: the largest value.
+        is_constant: whether all pixels have the same value.
+        is_grey: whether the three channels are equal.
+        coverage: the foreground share of the pixels that are not ignored, 0–1.
+        ignored: the share of ignored pixels, 0–1.
+        pixels: the number of pixels of each class.
+        is_scaled: whether the mask is scaled to the image.
+        picture: a digest of the pixels of the image.
+        drawn: a digest of the labels.
+        content: a digest of the files.
+        thumbnail: for finding near duplicates.
+        order: measurements of the pixel order, for some images.
     """
 
     image_id: str
@@ -68,7 +84,7 @@ class ImageFacts:
 
 
 def examine_labelled(data: LabelledImages, progress: Progress, title: str) -> tuple[ImageFacts, ...]:
-    """Every image with its mask, in the order of the sorted ids."""
+    """The facts of every image and its mask, in the order of the sorted ids."""
     ids = data.images.ids
     order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
     every = -(-len(ids) // _COMPARED_AT_MOST)
@@ -81,7 +97,7 @@ def examine_labelled(data: LabelledImages, progress: Progress, title: str) -> tu
 
 
 def examine_images(images: Images, progress: Progress, title: str) -> tuple[ImageFacts, ...]:
-    """Every image, in the order of the sorted ids."""
+    """The facts of every image, in the order of the sorted ids."""
     return _in_threads(partial(_unlabelled, images), images, title, progress)
 
 
@@ -90,14 +106,14 @@ def _in_threads(
 ) -> tuple[ImageFacts, ...]:
     ids = images.ids
     found = []
-    room = Room(_PIXELS_AT_ONCE)
+    budget = MemoryBudget(_PIXELS_AT_ONCE)
 
-    def within(image_id: str) -> ImageFacts:
-        with room.taken(_pixels(images, image_id)):
+    def within_budget(image_id: str) -> ImageFacts:
+        with budget.reserve(_pixels(images, image_id)):
             return examine(image_id)
 
     with ThreadPoolExecutor() as pool, progress.task(title, len(ids)) as task:
-        for facts in pool.map(within, ids):
+        for facts in pool.map(within_budget, ids):
             found.append(facts)
             task.advance()
     return tuple(found)
@@ -106,7 +122,7 @@ def _in_threads(
 def _pixels(images: Images, image_id: str) -> int:
     try:
         height, width = images.size(image_id)
-    except DataError:  # told when it is read
+    except DataError:  # reported when the image is read
         return 1
     return height * width
 
@@ -143,7 +159,7 @@ def _labelled(data: LabelledImages, image_id: str, order: PixelOrder | None) -> 
         facts = _of_image(image_id, image)
         is_scaled = data.masks.size not in (None, labels.shape)
         traces = None if order is None or is_scaled else _traces(image, labels, order)
-        del image  # a large one should be gone before its file is read as it is
+        del image  # frees the memory of a large image before its file is read
         content = digest(data.images.content(image_id), data.masks.content(image_id))
     except DataError as error:
         unknown = error.__cause__.values if isinstance(error.__cause__, UnknownValuesError) else ()

@@ -1,45 +1,44 @@
-"""What there is to say of masks: which images have them, classes, polarity, the order of pixels."""
+"""Findings about masks: missing images, classes, polarity, the pixel order of run-length encodings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from toolkit.core.masks.labels import Classes
-from toolkit.core.masks.pixel_order import contrast_t_statistic
+from toolkit.core.masks.rle import PixelOrder
+from toolkit.core.masks.wrong_pixel_order import CONTRADICTED, COUNTED, contrast_t_statistic, is_torn
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.examining import ImageFacts
 
 _MOSTLY = 0.5
 _OF_IMAGES = 2 / 3
-_TORN = 1.3
-_UNLIKELY = -4.0
 
 
 def without_image(data: LabelledImages) -> Iterator[DataFinding]:
-    """Masks that no image has."""
+    """Masks without an image."""
     found = tuple(sorted(set(data.masks.ids) - set(data.images.ids)))
     if found:
-        message = f"{len(found)} masks have no image in {data.images.origin} and are not used"
+        message = f"{len(found)} masks have no image in {data.images.origin} and are ignored"
         yield DataFinding("warning", "pairs", message, found)
 
 
 def nothing_to_learn(facts: Sequence[ImageFacts], origin: str, classes: Classes) -> Iterator[DataFinding]:
-    """No foreground at all, foreground everywhere, or constant images only."""
+    """No foreground, foreground everywhere, or only constant images."""
     if all(one.coverage == 0 for one in facts):
         message = f"all {len(facts)} masks of {origin} are empty: there is no foreground to learn"
-        yield DataFinding("error", NOTHING_TO_LEARN, message, advice="Check that data.masks names the right masks.")
+        yield DataFinding("error", NOTHING_TO_LEARN, message, advice="Check that data.masks has the right path.")
     elif all(one.coverage == 1 for one in facts) and classes.count == 1:
         message = f"all {len(facts)} masks of {origin} are full: there is no background to learn"
-        advice = "Every value above 0 is taken as foreground; check how background is coded, and see data.mask_values."
+        advice = "By default every value above 0 is foreground. Check the background's value, and set data.mask_values."
         yield DataFinding("error", NOTHING_TO_LEARN, message, advice=advice)
     elif all(one.is_constant for one in facts):
         message = f"all {len(facts)} images of {origin} are constant: one value in all pixels"
-        yield DataFinding("error", NOTHING_TO_LEARN, message, advice="Check that data.images names the right images.")
+        yield DataFinding("error", NOTHING_TO_LEARN, message, advice="Check that data.images has the right path.")
 
 
 def absent_classes(facts: Sequence[ImageFacts], classes: Classes, folds_count: int | None) -> Iterator[DataFinding]:
-    """Classes that no mask has, or fewer images than there are folds."""
+    """Classes that occur in no mask, or in fewer images than there are folds."""
     images = (np.array([one.pixels for one in facts]) > 0).sum(axis=0)
     counted = list(zip(classes.names, images.tolist(), strict=True))
     absent = [name for name, count in counted if not count]
@@ -47,16 +46,19 @@ def absent_classes(facts: Sequence[ImageFacts], classes: Classes, folds_count: i
         yield DataFinding("warning", "classes", f"no mask has a pixel of class {', '.join(absent)}")
     rare = [f"{name} ({count})" for name, count in counted if 0 < count < (folds_count or 0)]
     if rare and classes.count > 1:
-        message = f"in fewer images than there are folds: {', '.join(rare)}; some fold is judged without them"
+        message = f"classes in fewer images than there are folds: {', '.join(rare)}; some folds are scored without them"
         yield DataFinding("warning", "classes", message)
 
 
 def empty_masks(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
-    """How many masks are empty, or void throughout."""
+    """Masks that are empty, or have only ignored pixels."""
     ignored = tuple(one.image_id for one in facts if one.ignored == 1)
     if ignored:
         yield DataFinding(
-            "warning", "ignored", f"{len(ignored)} masks have only ignored pixels: nothing is learnt from them", ignored
+            "warning",
+            "ignored",
+            f"{len(ignored)} masks have only ignored pixels: nothing is learned from them",
+            ignored,
         )
     empty = tuple(one.image_id for one in facts if not one.coverage and one.ignored < 1)
     if empty:
@@ -65,60 +67,58 @@ def empty_masks(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
 
 
 def kinds(facts: Sequence[ImageFacts], found: Mapping[str, str]) -> list[DataFinding]:
-    """Mask files of two kinds, one of which the empty ones have; nothing else."""
+    """A note if empty masks are files of one kind and all others of another; nothing otherwise."""
     of_empty = {found[one.image_id] for one in facts if not one.coverage}
     of_others = {found[one.image_id] for one in facts if one.coverage}
     if len(of_empty) != 1 or len(of_others) != 1 or of_empty == of_others:
         return []
-    message = f"masks are {of_others.pop()} where they show something and {of_empty.pop()} where they are empty"
+    message = f"masks with foreground are {of_others.pop()}, empty masks are {of_empty.pop()}"
     return [DataFinding("note", "kinds", message)]
 
 
 def polarity(facts: Sequence[ImageFacts], classes: Classes) -> Iterator[DataFinding]:
-    """One class that covers most of most images: often that is the background."""
+    """A single class that covers most of most images: it is often the background."""
     if classes.count > 1 or not facts:
         return
     covered = np.array([one.coverage for one in facts])
     mostly = int((covered > _MOSTLY).sum())
     if covered.mean() > _MOSTLY and mostly > _OF_IMAGES * len(facts):
-        turned = "[0]" if classes.values is None else "other ones"
+        inverted = "mask_values: [0]" if classes.values is None else "other mask_values"
         yield DataFinding(
             "warning",
             "polarity",
             f"{classes.names[0]} covers {covered.mean():.0%} of the pixels, and most of the image in {mostly} of "
-            f"{len(facts)}: do the masks mark what is not looked for?",
-            advice=f"data.mask_values: {turned} turns them.",
+            f"{len(facts)}: do the masks mark the background?",
+            advice=f"To invert them, set under data: {inverted}",
         )
 
 
 def scaled(facts: Sequence[ImageFacts], data: LabelledImages) -> Iterator[DataFinding]:
-    """Masks of another size than their images."""
+    """Masks that are scaled to images of another size."""
     found = tuple(one.image_id for one in facts if one.is_scaled)
     if found and data.masks.size is not None:
         height, width = data.masks.size
-        message = f"{len(found)} images are not {height}×{width}: their masks are scaled to them"
+        message = f"{len(found)} images are not {height}×{width}: their masks are scaled to the size of the image"
         yield DataFinding("warning", "sizes", message, found)
 
 
-def pixel_order(facts: Sequence[ImageFacts], order: str) -> Iterator[DataFinding]:
-    """Run-length encodings that fit their images better when pixels are counted the other way."""
+def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder) -> Iterator[DataFinding]:
+    """Run-length encodings that fit their images better in the other pixel order."""
     traces = [one.order for one in facts if one.order is not None]
     mine, other = np.sum([trace.borders for trace in traces], axis=0).tolist() if traces else (0, 0)
-    surely = contrast_t_statistic([trace.contrasts for trace in traces])
-    torn = mine > _TORN * other > 0
-    if not torn and surely > _UNLIKELY:
+    statistic = contrast_t_statistic([trace.contrasts for trace in traces])
+    torn = is_torn(mine, other)
+    if not torn and statistic > CONTRADICTED:
         return
-    ways = {"column": "down the columns", "row": "along the rows"}
-    counted = ways.pop(order)
-    (otherwise,) = ways.values()
+    otherwise = COUNTED["row" if order == "column" else "column"]
     why = (
-        f"masks are torn when pixels are counted {counted}: their borders are {mine / other:.1f} times as long"
+        f"if pixels are counted {COUNTED[order]}, masks are torn: their borders are {mine / other:.1f} times as long"
         if torn
-        else f"counted {otherwise}, masks fit their images better than {counted} ({-surely:.0f} standard errors)"
+        else f"if pixels are counted {otherwise}, masks fit their images better ({-statistic:.0f} standard errors)"
     )
     yield DataFinding(
         "warning",
         "pixel order",
         f"the run-length encodings look transposed: {why}",
-        advice="data.competition says how pixels are counted: pixel_order: column or row. See docs/competitions.md.",
+        advice="Set pixel_order (column or row) in data.competition. See docs/competitions.md.",
     )

@@ -1,4 +1,4 @@
-"""Masks that were drawn as shapes: labelme's JSON files, one for each image, and COCO's, one for all."""
+"""Masks drawn as shapes: labelme's JSON files, one per image, and COCO's, one for all images."""
 
 import base64
 import binascii
@@ -16,27 +16,29 @@ from PIL import ImageDraw
 from pycocotools import mask as coco_masks
 
 from toolkit.core.arrays import Mask, Objects
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.coco_rle import decode_coco
 from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.errors import DataError, MissingFileError
 from toolkit.files.images.decoding import image_id_of
-from toolkit.files.images.tiff_files import Box
 
 BACKGROUND = "background"
-_IGNORED_LABELS = ("ignore", "void")  # of shapes, as people call them in such files
-BACKGROUND_FIRST = "Put a background before it in classes, or set activation: sigmoid."
-_FAR = 10  # times the longer side
+_IGNORED_LABELS = ("ignore", "void")  # usual labels of shapes that mark ignored pixels
+BACKGROUND_FIRST = "Put a background class before it in classes, or set activation: sigmoid."
+_FAR = 10
+"""A point farther from the origin than this many times the longer side is an error."""
 
 
 class ShapeError(DataError):
-    """A shape that cannot be drawn; the message says where it stands."""
+    """A shape that cannot be drawn; the message has its file and position."""
 
 
 @dataclass(frozen=True)
 class Drawing:
     """The shapes of one image, in the order in which they were drawn.
 
-    Each has the class that it shows, the object that it is a part of, and what draws it, `bool (height, width)`.
+    Each has its class, a key that is the same for all shapes of one object, and a function that draws it as
+    `bool (height, width)`. `size` is (height, width) of the image that they were drawn on.
     """
 
     size: tuple[int, int]
@@ -44,25 +46,25 @@ class Drawing:
 
 
 class Drawings(Protocol):
-    """Where drawings come from."""
+    """A source of drawings."""
 
     @property
     def ids(self) -> Iterable[str]:
-        """Ids of the images that were drawn on."""
+        """Ids of the images that have a drawing."""
 
     def read(self, image_id: str) -> Drawing:
-        """The shapes of one image; raises KeyError if there are none, ShapeError if they cannot be read."""
+        """The shapes of one image; raises KeyError if it has no drawing, ShapeError if that cannot be read."""
 
     def content(self, image_id: str) -> bytes:
-        """What the shapes are made from, for digests."""
+        """What the drawing is made from, for digests."""
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """Masks of shapes of named classes.
+    """Masks from shapes of named classes.
 
-    With a single class, unnamed, every shape shows it. Shapes of other classes are background, those called void are
-    void. Of exclusive classes, what is drawn later lies on top.
+    With a single, unnamed class, every shape shows it. Shapes of other classes are background, except that shapes
+    called ignore or void mark ignored pixels. Of exclusive classes, later shapes cover earlier ones.
     """
 
     drawings: Drawings
@@ -72,11 +74,11 @@ class Shapes:
 
     @property
     def ids(self) -> Iterable[str]:
-        """Ids of images that have shapes, or none."""
+        """Ids of images that have a drawing, possibly without shapes."""
         return self.drawings.ids
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        """Draw the shapes of one image: one plane a class, of the size that they were drawn on."""
+        """Draw the shapes of one image, a plane per class: (height, width, classes), 0, 1 or IGNORE."""
         self.refuse_turned(image_id)
         drawing = self._drawing(image_id, size)
         names = self.classes.names[1:] if self.classes.activation == "softmax" else self.classes.names
@@ -90,7 +92,7 @@ class Shapes:
             if self.classes.activation == "softmax":
                 if name == self.classes.names[0] and BACKGROUND not in name.lower():
                     raise ShapeError(
-                        f"{image_id}: its shapes of {name} would be background, as the first exclusive class is",
+                        f"{image_id}: {name} has shapes, but as the first of exclusive classes it is the background",
                         BACKGROUND_FIRST,
                     )
                 planes[mask] = 0
@@ -100,11 +102,11 @@ class Shapes:
         planes[ignored] = IGNORE
         return planes
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
-        """None: what was drawn last is kept instead."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
+        """None: the caller cuts the window from the whole mask."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects:
-        """Number the objects of one image from 1; what is drawn later lies on top."""
+        """Number the objects of one image from 1, `int32 (height, width)`; later shapes cover earlier ones."""
         drawing = self._drawing(image_id, size)
         names = self.classes.names[1:] if self.classes.activation == "softmax" else self.classes.names
         objects, numbers = np.zeros(drawing.size, np.int32), dict[Any, int]()
@@ -114,14 +116,14 @@ class Shapes:
         return objects
 
     def content(self, image_id: str) -> bytes:
-        """What is said of the image, and of which classes."""
+        """What the drawing is made from, and the names of the classes, for digests."""
         return self.drawings.content(image_id) + repr(self.classes.names).encode()
 
     def _drawing(self, image_id: str, size: tuple[int, int]) -> Drawing:
         drawing = self.drawings.read(image_id)
         if drawing.size != size:
             drawn, there = (f"{height}×{width}" for height, width in (drawing.size, size))
-            raise ShapeError(f"{image_id}: its shapes were drawn on {drawn} pixels, the image is {there}")
+            raise ShapeError(f"{image_id}: the shapes were drawn on an image of {drawn}, but the image is {there}")
         return drawing
 
     def _place(self, name: str, names: Sequence[str]) -> int | None:
@@ -132,7 +134,7 @@ class Shapes:
 
 @dataclass(frozen=True)
 class LabelmeFiles:
-    """JSON files of labelme (https://github.com/wkentaro/labelme), one for each image; drawn as labelme draws them."""
+    """JSON files of labelme (https://github.com/wkentaro/labelme), one per image; drawn as labelme draws them."""
 
     paths: Mapping[str, Path]
 
@@ -142,7 +144,7 @@ class LabelmeFiles:
         return self.paths.keys()
 
     def read(self, image_id: str) -> Drawing:
-        """The shapes of a file, those of one label and group_id as one object."""
+        """The shapes of a file; shapes with the same label and group_id are one object."""
         path = self.paths[image_id]
         tree = _read_json(path, str(path))
         try:
@@ -152,11 +154,11 @@ class LabelmeFiles:
                 for number, shape in enumerate(tree["shapes"])
             ]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ShapeError(f"{path} is no file of labelme: {type(error).__name__} {error}") from error
+            raise ShapeError(f"{path} is not a valid labelme file: {type(error).__name__} {error}") from error
         return Drawing(size, shapes)
 
     def content(self, image_id: str) -> bytes:
-        """Size and shapes, without the copy of the image that labelme stores with them."""
+        """Size and shapes, without the copy of the image that labelme stores, for digests."""
         tree = _read_json(self.paths[image_id], str(self.paths[image_id]))
         kept = {key: tree.get(key) for key in ("imageHeight", "imageWidth", "shapes")} if isinstance(tree, dict) else 0
         return json.dumps(kept, sort_keys=True).encode()
@@ -174,19 +176,20 @@ def _labelme_drawer(path: Path, number: int, shape: Mapping[str, Any], size: tup
     needed = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}
     if kind not in needed:
         raise ShapeError(
-            f"{where} is a {kind}, which has no area", f"Draw {', '.join(list(needed)[:-1])} or mask instead."
+            f"{where} is a {kind}, which has no area", f"Draw a {', '.join(list(needed)[:-1])} or mask instead."
         )
     if len(points) < needed[kind] or (kind != "polygon" and len(points) != needed[kind]):
-        raise ShapeError(f"{where} has {len(points)} points, a {kind} needs {needed[kind]}")
+        more = " or more" if kind == "polygon" else ""
+        raise ShapeError(f"{where} has {len(points)} points; a {kind} needs {needed[kind]}{more}")
     if not all(abs(value) <= _FAR * max(size) for point in points for value in point):
-        raise ShapeError(f"{where} has a point far outside the image, or one that is no number")
+        raise ShapeError(f"{where} has a point far outside the image, or one that is not a number")
     if kind == "mask":
         return lambda: _pasted(where, shape.get("mask"), points, size)
     return lambda: _drawn(kind, points, size)
 
 
 def _drawn(kind: str, points: Sequence[tuple[float, float]], size: tuple[int, int]) -> Mask:
-    """As `labelme.utils.shape_to_mask` draws it: with its outline."""
+    """Draw a shape with its outline, as `labelme.utils.shape_to_mask` does."""
     image = PillowImage.new("L", (size[1], size[0]), 0)
     pen = ImageDraw.Draw(image)
     if kind == "circle":
@@ -202,11 +205,11 @@ def _drawn(kind: str, points: Sequence[tuple[float, float]], size: tuple[int, in
 
 
 def _pasted(where: str, encoded: Any, points: Sequence[tuple[float, float]], size: tuple[int, int]) -> Mask:
-    """A mask that labelme stores as a PNG, and the corner where it lies."""
+    """Place a mask that labelme stores as a PNG with the position of its corner."""
     try:
         image = PillowImage.open(io.BytesIO(base64.b64decode(encoded)))
         if image.width * image.height > _FAR * size[0] * size[1]:
-            raise ValueError(f"it is {image.height}×{image.width}, much larger than the image")
+            raise ValueError(f"it is {image.height}×{image.width}, far larger than the image")
         inner = np.asarray(image) > 0
         if inner.ndim > 2:
             raise ValueError("it has several channels")
@@ -223,9 +226,9 @@ def _pasted(where: str, encoded: Any, points: Sequence[tuple[float, float]], siz
 
 @dataclass(frozen=True)
 class CocoFile:
-    """The annotations of a COCO file (https://cocodataset.org/#format-data), drawn as its own tools draw them.
+    """The annotations of a COCO file (https://cocodataset.org/#format-data), drawn as the COCO tools draw them.
 
-    `sizes` are those of the images, `annotations` have the name of their category with them.
+    `sizes` has (height, width) of each image id, `annotations` the annotations of each with their category names.
     """
 
     path: Path
@@ -234,11 +237,11 @@ class CocoFile:
 
     @property
     def ids(self) -> Iterable[str]:
-        """Ids of the images that the file names."""
+        """Ids of the images that the file lists."""
         return self.sizes.keys()
 
     def read(self, image_id: str) -> Drawing:
-        """The annotations of one image, each an object."""
+        """The annotations of one image; each is an object."""
         size = self.sizes[image_id]
         shapes = [
             (name, number, self._drawer(annotation, size))
@@ -247,7 +250,7 @@ class CocoFile:
         return Drawing(size, shapes)
 
     def content(self, image_id: str) -> bytes:
-        """Size, categories and segmentations."""
+        """Size, categories and segmentations, for digests."""
         kept = [(name, annotation.get("segmentation")) for name, annotation in self.annotations.get(image_id, ())]
         return json.dumps([self.sizes[image_id], kept]).encode()
 
@@ -260,19 +263,21 @@ class CocoFile:
             if not isinstance(found, dict):
                 return _filled(found, size)
             if list(found["size"]) != list(size):
-                raise ValueError(f"its size is {found['size']}, that of its image {list(size)}")
+                raise ValueError(f"it has size {found['size']}, but its image {list(size)}")
             return decode_coco(found["counts"], size)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ShapeError(f"{self.path}: the segmentation of annotation {annotation.get('id')}: {error}") from error
+            raise ShapeError(
+                f"{self.path}: the segmentation of annotation {annotation.get('id')} is not valid: {error}"
+            ) from error
 
 
 def _filled(found: Any, size: tuple[int, int]) -> Mask:
-    """Polygons as COCO's own tools fill them."""
+    """Fill polygons as the COCO tools do."""
     polygons = [np.array(polygon, np.float64) for polygon in found or ()]
     if not polygons or any(polygon.ndim != 1 or len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
-        raise ValueError("expected polygons of three points or more, or a run-length encoding")
+        raise ValueError("expected polygons of at least three points, or a run-length encoding")
     if any(not (np.abs(polygon) <= _FAR * max(size)).all() for polygon in polygons):
-        raise ValueError("a point lies far outside the image")
+        raise ValueError("a point is far outside the image")
     filled = np.zeros(size, np.bool_)
     for encoded in coco_masks.frPyObjects([polygon.tolist() for polygon in polygons], *size):
         filled |= decode_coco(encoded["counts"], size)
@@ -284,13 +289,13 @@ def read_coco(path: Path, key: str, ids: Iterable[str], names: Sequence[str]) ->
 
     Args:
         path: of the JSON file.
-        key: what names it, for messages.
-        ids: of the images, which `file_name` names with or without folder and extension.
-        names: of the classes, which must be categories of the file; none if any category will do.
+        key: the configuration key of the file, for messages.
+        ids: of the images; `file_name` in the file has them with or without folder and extension.
+        names: of the classes, which must be categories of the file; empty if every category is foreground.
 
     Raises:
-        MissingFileError: there is no such file.
-        DataError: it is no such file, or lacks a class.
+        MissingFileError: the file does not exist or cannot be read.
+        DataError: the file is not a COCO file, or has no category for a class.
     """
     tree = _read_json(path, key)
     known = set(ids)
@@ -299,14 +304,15 @@ def read_coco(path: Path, key: str, ids: Iterable[str], names: Sequence[str]) ->
         missing = [name for name in names if name not in categories.values()]
         if missing:
             raise DataError(
-                f"{key}: {path} has no category {', '.join(missing)}; it has {', '.join(categories.values())}",
-                "Name classes as the file does.",
+                f"{key}: {path} has no category {', '.join(missing)}; its categories are "
+                f"{', '.join(categories.values())}",
+                "Give the classes in the configuration the names of these categories.",
             )
         numbers, sizes = {}, {}
         for entry in tree["images"]:
             image_id = _id_of(entry["file_name"], known)
             if image_id in sizes:
-                raise DataError(f"{key}: {path} names {image_id} twice among its images")
+                raise DataError(f"{key}: {path} lists the image {image_id} twice")
             numbers[entry["id"]] = image_id
             sizes[image_id] = (int(entry["height"]), int(entry["width"]))
         annotations: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
@@ -315,8 +321,8 @@ def read_coco(path: Path, key: str, ids: Iterable[str], names: Sequence[str]) ->
             annotations.setdefault(numbers[entry["image_id"]], []).append(pair)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise DataError(
-            f"{key}: {path} is no COCO file with images, categories and annotations: {type(error).__name__} {error}",
-            "For labelme's JSON files, name their folder.",
+            f"{key}: {path} is not a COCO file with images, categories and annotations: {type(error).__name__} {error}",
+            "For labelme's JSON files, name the folder that holds them.",
         ) from error
     return CocoFile(path, sizes, annotations)
 
@@ -334,4 +340,4 @@ def _read_json(path: Path, key: str) -> Any:
     except OSError as error:
         raise MissingFileError(f"{key}: cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{key}: {path} is no JSON file: {error}") from error
+        raise DataError(f"{key}: {path} is not valid JSON: {error}") from error

@@ -1,4 +1,4 @@
-"""Masks as files: one an image, one for each class, several that are united; and masks made from the images."""
+"""Masks as files (one per image, one per class, or several that are combined), and masks made from the images."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from toolkit.core.arrays import Objects
 from toolkit.core.images.value_range import largest_channel
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.mask_codings import ByObject, ByRange, ByValue, Coding, whole_numbers
 from toolkit.files.images.decoding import (
@@ -18,14 +19,13 @@ from toolkit.files.images.decoding import (
     UnreadableImageError,
     read_size,
     read_stored,
-    read_stored_part,
+    read_stored_window,
 )
-from toolkit.files.images.tiff_files import Box
 
 
 @dataclass(frozen=True)
 class MaskFiles:
-    """Masks as image files, one for each image."""
+    """Masks as image files, one per image."""
 
     paths: Mapping[str, Path]
     coding: Coding = field(default_factory=ByValue)
@@ -37,21 +37,21 @@ class MaskFiles:
         return self.paths.keys()
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[Any]:
-        """Read one mask; its size is its own, to be compared with `size` by the caller."""
+        """Read one mask; the caller compares its size with `size`."""
         return self.coding.decode(self._stored(image_id))
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any] | None:
-        """Read a part of one mask; None where the file has no parts, or another size than `size`."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> npt.NDArray[Any] | None:
+        """Read a window of one mask; None if the file has to be read whole, or has another size than `size`."""
         path = self.paths[image_id]
-        part = read_stored_part(path, box) if read_size(path, MASK_ARRAYS) == size else None
-        return None if part is None else self.coding.decode(part)
+        values = read_stored_window(path, window) if read_size(path, MASK_ARRAYS) == size else None
+        return None if values is None else self.coding.decode(values)
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
-        """The objects, if the mask numbers them; None else: a mask does not tell objects that touch."""
+        """The objects of one mask if its values number them; otherwise None, because objects may touch."""
         return self.coding.objects(self._stored(image_id)) if isinstance(self.coding, ByObject) else None
 
     def content(self, image_id: str) -> bytes:
-        """The bytes of the file, and how they are read where that is not the plain way."""
+        """The bytes of the file and, unless it is the default, the coding, for digests."""
         content = self.paths[image_id].read_bytes()
         return content if isinstance(self.coding, ByValue) else content + repr(self.coding).encode()
 
@@ -63,22 +63,27 @@ def read_mask(path: Path, coding: Coding) -> npt.NDArray[Any]:
     """The stored pixels of a mask file.
 
     Raises:
-        UnreadableImageError: as `read_stored`; or the values of the file are only near those that were drawn.
+        UnreadableImageError: as `read_stored`; or compression has altered the values and the coding has no ranges.
     """
     if path.suffix.lower() in LOSSY_SUFFIXES and not isinstance(coding, ByRange):
         raise UnreadableImageError(
             path,
-            f"is a mask in {path.suffix}, which keeps values only nearly",
-            "Say which values mean foreground, under data: value_ranges: {foreground: [128, 255]}",
+            f"is a mask in {path.suffix}; its lossy compression alters mask values",
+            "Give the values of each class as a range, for example under data: value_ranges: {foreground: [128, 255]}",
         )
     return read_stored(path, palette_as_index=not coding.wants_colours, whole_depth=True, arrays=MASK_ARRAYS)
 
 
 @dataclass(frozen=True)
 class SeveralMaskFiles:
-    """Masks as several files an image: one or more for each of the classes `names`, united.
+    """Masks as several files per image: one or more for each class, which are combined.
 
-    Where `with_objects`, the numbers in each file are objects of their own. Values in `void` are void.
+    Attributes:
+        paths: the files of each id with their class; an empty class name means the first class.
+        names: of the classes.
+        with_objects: whether the values in each file number objects.
+        ignored: pixel values that mark ignored pixels.
+        size: None; the masks have the size of their images.
     """
 
     paths: Mapping[str, Sequence[tuple[str, Path]]]
@@ -89,11 +94,11 @@ class SeveralMaskFiles:
 
     @property
     def ids(self) -> Iterable[str]:
-        """Ids that have any file."""
+        """Ids that have at least one file."""
         return self.paths.keys()
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        """Read the files of an image: one plane a class."""
+        """Read the files of an image: a plane per class, (height, width, classes), 0, 1 or IGNORE."""
         planes = np.zeros((*size, len(self.names)), np.uint8)
         for name, values in self._each(image_id, size):
             plane = planes[:, :, self.names.index(name)]
@@ -101,11 +106,11 @@ class SeveralMaskFiles:
             plane[np.isin(values, self.ignored)] = IGNORE
         return planes
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
-        """None: what was read of all files is kept instead."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
+        """None: the caller cuts the window from the whole mask."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
-        """Number the objects of all files; a pixel of several objects is the first one's."""
+        """Number the objects of all files; a pixel of several objects belongs to the first."""
         if not self.with_objects:
             return None
         objects = np.zeros(size, np.int32)
@@ -116,7 +121,7 @@ class SeveralMaskFiles:
         return objects
 
     def content(self, image_id: str) -> bytes:
-        """Names and bytes of the files, and how they are read."""
+        """Classes and bytes of the files, and how they are read, for digests."""
         how = repr((self.names, self.with_objects, self.ignored)).encode()
         return how + b"".join(name.encode() + b"\0" + path.read_bytes() for name, path in self._of_classes(image_id))
 
@@ -128,25 +133,25 @@ class SeveralMaskFiles:
             values = whole_numbers(largest_channel(read_mask(path, ByValue())))
             if values.shape != size:
                 raise UnreadableImageError(
-                    path, f"is {values.shape[0]}×{values.shape[1]}, but its image {size[0]}×{size[1]}"
+                    path, f"is {values.shape[0]}×{values.shape[1]}, but its image is {size[0]}×{size[1]}"
                 )
             yield name, values
 
 
 class StoredImages(Protocol):
-    """Images whose pixels can be had as they are stored."""
+    """Images that give their pixels as they are stored."""
 
     @property
     def ids(self) -> tuple[str, ...]:
         """All ids."""
 
     def stored(self, image_id: str) -> npt.NDArray[Any]:
-        """The pixels."""
+        """The stored pixels of one image."""
 
 
 @dataclass(frozen=True)
 class MasksFromImages:
-    """Masks that are what a coding makes of the images themselves."""
+    """Masks that a coding makes from the images themselves."""
 
     images: StoredImages
     coding: Coding
@@ -161,20 +166,20 @@ class MasksFromImages:
         """Decode the pixels of one image."""
         return self.coding.decode(self.images.stored(image_id))
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
-        """None: what was read last is kept instead."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
+        """None: the caller cuts the window from the whole mask."""
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> None:
-        """None: values do not tell objects that touch."""
+        """None: the values do not separate touching objects."""
 
     def content(self, image_id: str) -> bytes:
-        """How the images are read; they are counted themselves."""
+        """The coding; the digest of the image covers its pixels."""
         return repr(self.coding).encode()
 
 
 @dataclass(frozen=True)
 class EmptyMasks:
-    """Masks of images that show nothing of what is looked for."""
+    """Empty masks, for images without any foreground."""
 
     ids: tuple[str, ...]
     size: None = None
@@ -183,14 +188,14 @@ class EmptyMasks:
         """Background everywhere."""
         return np.zeros(size, np.bool_)
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> npt.NDArray[Any]:
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> npt.NDArray[Any]:
         """Background everywhere."""
-        return np.zeros(box[2:], np.bool_)
+        return np.zeros(window.size, np.bool_)
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
-        """No object at all."""
+        """No objects."""
         return np.zeros(size, np.int32)
 
     def content(self, image_id: str) -> bytes:
-        """Nothing."""
+        """Nothing: all masks are the same."""
         return b""

@@ -1,20 +1,18 @@
-"""Rows of run-length encodings in CSV files, as label tables and submissions have them."""
+"""Rows of run-length encodings in CSV files: tables of labels, submissions and solutions."""
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.config.data.competitions import PLAIN, Competition, Reading, cell_reader
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, listing_lines
 from toolkit.files.disk.tables import TextTable, read_table
 from toolkit.files.images.decoding import image_id_of
-
-_LISTED = 20
 
 
 @dataclass(frozen=True)
 class MaskRow:
-    """One row: its line in the file, the cells before the mask, what they mean, and the mask's cell as it stands."""
+    """One row: its line, the cells before the mask, the image and class that they name, and the mask's cell."""
 
     line: int
     cells: tuple[str, ...]
@@ -25,7 +23,7 @@ class MaskRow:
 
 @dataclass(frozen=True)
 class MaskRows:
-    """A CSV file: the names of id, perhaps class, and mask columns, its rows, and what is wrong with other rows."""
+    """A CSV file: the names of its columns (id, class if there is one, mask), its rows, and problems of other rows."""
 
     path: Path
     columns: tuple[str, ...]
@@ -33,26 +31,25 @@ class MaskRows:
     problems: tuple[str, ...]
 
     def refuse_problems(self, key: str, error: type[ToolkitError]) -> None:
-        """Raise `error` if there are any problems; `key` is what names the file."""
+        """Raise `error` if there are any problems; `key` is the configuration key of the file, for messages."""
         if self.problems:
-            more = [f"… and {len(self.problems) - _LISTED} more"] if len(self.problems) > _LISTED else []
-            listed = "\n".join(f"  {problem}" for problem in [*self.problems[:_LISTED], *more])
-            raise error(f"{key}: {len(self.problems)} rows of {self.path} are not of this competition:\n{listed}")
+            count, listed = len(self.problems), listing_lines(self.problems)
+            raise error(f"{key}: {count} rows of {self.path} do not have the competition's format:\n{listed}")
 
 
 def read_mask_rows(path: Path, competition: Competition, key: str, error: type[ToolkitError]) -> MaskRows:
-    """Read a submission, or a file that looks like one.
+    """Read a submission, or another file with the same columns.
 
-    Columns may have other names than the competition's, but not another number.
+    The columns may have other names than the competition's, but must be as many.
 
     Args:
-        path: of the file.
-        competition: what says how ids and classes stand in it.
-        key: what names the file, for messages.
-        error: raised when it is no such table.
+        path: of the CSV file.
+        competition: the format of ids and classes.
+        key: the configuration key of the file, for messages.
+        error: raised if the file is not such a table.
 
     Raises:
-        MissingFileError: there is no such file.
+        MissingFileError: the file does not exist.
     """
     table = read_table(path, len(competition.columns), key, error)
     return _rows(table, range(len(table.columns)), competition, competition.id)
@@ -61,9 +58,20 @@ def read_mask_rows(path: Path, competition: Competition, key: str, error: type[T
 def read_label_rows(
     path: Path, competition: Competition, key: str, error: type[ToolkitError], known: Iterable[str] = ()
 ) -> MaskRows:
-    """Read a table of labels: by the names of its own columns, those of a submission, or else as `read_mask_rows`.
+    """Read a table of labels, or a solution.
 
-    `known` are ids of images, where they are known.
+    The columns may be those of the competition's label tables or of its submissions, among others; or they have other
+    names, but are as many as those of submissions.
+
+    Args:
+        path: of the CSV file.
+        competition: the format of ids and classes.
+        key: the configuration key of the file, for messages.
+        error: raised if the file is not such a table.
+        known: ids of images, as far as they are known; they resolve ids that can be read in several ways.
+
+    Raises:
+        MissingFileError: the file does not exist.
     """
     if competition is PLAIN:
         return read_mask_rows(path, competition, key, error)
@@ -79,7 +87,7 @@ def read_label_rows(
 
 
 def runs_of(cell: str, competition: Competition) -> str:
-    """The run-length encoding in a cell: empty where the cell stands for an empty mask."""
+    """The run-length encoding in a cell; an empty text if the cell means an empty mask."""
     text = cell.strip()
     return "" if text in competition.empty_cells else text
 
@@ -88,7 +96,7 @@ def _rows(
     table: TextTable, positions: Sequence[int], competition: Competition, template: str, known: Iterable[str] = ()
 ) -> MaskRows:
     read = cell_reader(competition, template, len(positions) == 3)
-    # A table may name the files of its images; where the competition says how, its word counts.
+    # A table may have file names as ids; if the competition has its own form of ids, that is kept.
     named = template == "{id}"
     *before, last = positions
     readings: dict[int, tuple[Reading, ...]] = {}
@@ -114,13 +122,13 @@ def _rows(
 
 
 def _settled(readings: Sequence[Reading], sure: Container[str]) -> Reading:
-    """Of several readings the one whose image there surely is; the first, of the longest class, where there is none.
+    """The reading whose image is known to exist; if none does, the first one, which has the longest class name.
 
     Raises:
-        ValueError: there are several such images.
+        ValueError: several readings have an image that exists.
     """
     there = [reading for reading in readings if reading[0] in sure] if len(readings) > 1 else []
     if len(there) > 1:
         texts = " or ".join(f"class {class_name} of image {image_id}" for image_id, class_name in there)
-        raise ValueError(f"it could be {texts}, and there are both images")
+        raise ValueError(f"the id may mean {texts}; both images exist")
     return (there or readings)[0]

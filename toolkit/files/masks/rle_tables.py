@@ -1,4 +1,4 @@
-"""Masks of training images as rows of run-length encodings in a CSV file."""
+"""Masks of training images as run-length encodings in a CSV file."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ import numpy.typing as npt
 from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.resizing import scale_mask
+from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import Classes
 from toolkit.core.masks.rle import decode
 from toolkit.errors import DataError
-from toolkit.files.images.tiff_files import Box
 from toolkit.files.masks.rle_rows import read_label_rows, runs_of
 
 
 @dataclass(frozen=True)
 class MaskTable:
-    """The rows of each image: class, or None where rows are of no class, and the run-length encoding of its mask.
+    """The rows of each image: class (None if rows have no class) and run-length encoding.
 
-    `names` are the classes whose planes are wanted; all of the competition if there are none.
+    `names` are the classes whose planes to read; empty for all classes of the competition.
     """
 
     rows: Mapping[str, tuple[tuple[str | None, str], ...]]
@@ -32,16 +32,16 @@ class MaskTable:
 
     @property
     def ids(self) -> Iterable[str]:
-        """Ids that have a row, or an empty mask without one."""
+        """Ids that have a row, or count as empty without one."""
         return self.rows.keys()
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(height, width) of the masks in the table; None: those of the images."""
+        """(height, width) of the masks in the table; None if they have the size of their images."""
         return self.competition.label_size
 
     def read(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-        """Decode and unite the rows of one image: `bool (height, width)`, or one plane a class."""
+        """Decode and combine the rows of one image: `bool (height, width)`, or a plane per class; raises RleError."""
         names = self.names or self.competition.classes
         if not names:
             mask = np.zeros(size, np.bool_, self._memory_order)
@@ -54,20 +54,20 @@ class MaskTable:
                 masks[..., names.index(str(name))] |= self._mask(text, size)
         return masks
 
-    def window(self, image_id: str, size: tuple[int, int], box: Box) -> None:
-        """None: runs lead from the first pixel to the last."""
+    def window(self, image_id: str, size: tuple[int, int], window: Window) -> None:
+        """None: the caller cuts the window from the whole mask."""
 
     @cached_property
     def has_objects(self) -> bool:
-        """Whether each row is one object: the competition says so or, where none is named, some image has several."""
+        """Whether each row is an object: as the competition says, or, without one, if any image has several rows."""
         if self.competition is not PLAIN:
             return self.competition.rows == "object"
         return any(len(rows) > 1 for rows in self.rows.values())
 
     def read_objects(self, image_id: str, size: tuple[int, int]) -> Objects | None:
-        """Number the rows of one image from 1; None where a row may hold many objects.
+        """Number the rows of one image from 1; None if a row may hold several objects.
 
-        A pixel that several rows claim belongs to the first of them.
+        A pixel of several rows belongs to the first of them.
         """
         if not self.has_objects:
             return None
@@ -77,7 +77,7 @@ class MaskTable:
         return np.ascontiguousarray(objects)
 
     def content(self, image_id: str) -> bytes:
-        """The texts of the rows, and how they are read where that is not the plain way."""
+        """The texts of the rows and, with a competition, how they are read, for digests."""
         rows = self.rows[image_id]
         if self.competition is PLAIN:
             return "\n".join(text for _, text in rows).encode()
@@ -87,7 +87,7 @@ class MaskTable:
 
     @property
     def _memory_order(self) -> Literal["C", "F"]:
-        """That of decoded masks: uniting many is several times as fast where all lie alike."""
+        """The memory order of decoded masks; combining many is several times as fast if all have the same."""
         return "F" if self.competition.pixel_order == "column" else "C"
 
     def _mask(self, text: str, size: tuple[int, int]) -> Mask:
@@ -98,18 +98,18 @@ class MaskTable:
 def read_mask_table(
     path: Path, competition: Competition, classes: Classes, image_ids: Iterable[str], key: str
 ) -> MaskTable:
-    """Read the rows of all images; nothing is decoded yet.
+    """Read the rows of all images; nothing is decoded.
 
     Args:
         path: of the CSV file.
-        competition: what says how it is read.
+        competition: the format of the table.
         classes: of the task.
-        image_ids: of the images, for those that have an empty mask and no row.
-        key: the configuration key that names the file, for messages.
+        image_ids: of the images; in some competitions those without a row have an empty mask.
+        key: the configuration key of the file, for messages.
 
     Raises:
-        MissingFileError: there is no such file.
-        DataError: it is no such table, or not of these classes.
+        MissingFileError: the file does not exist.
+        DataError: the file is not such a table, or does not have these classes.
     """
     _refuse_other_classes(path, competition, classes, key)
     image_ids = tuple(image_ids)
@@ -127,7 +127,7 @@ def read_mask_table(
 
 
 def _refuse_other_classes(path: Path, competition: Competition, classes: Classes, key: str) -> None:
-    """Rows of classes give all but the background; other rows tell one class from it."""
+    """Rows with classes define all classes but the background; other rows define a single class."""
     names = classes.names if classes.activation == "sigmoid" else classes.names[1:]
     if competition.classes:
         counted = range(classes.count) if classes.activation == "softmax" else range(1, classes.count + 1)
@@ -136,9 +136,8 @@ def _refuse_other_classes(path: Path, competition: Competition, classes: Classes
             return
     elif classes.count == 1 and classes.values is None and not classes.ignore:
         return
-    told = f"the classes {', '.join(competition.classes)}" if competition.classes else "one class from background"
+    told = f"the classes {', '.join(competition.classes)}" if competition.classes else "a single class"
     raise DataError(
-        f"{key}: {path} is a table of run-length encodings, which tells {told}; "
-        f"received classes {', '.join(classes.names)}",
-        "Use a folder of mask images for several classes, mask_values or ignore.",
+        f"{key}: {path} is a table of run-length encodings of {told}; received classes {', '.join(classes.names)}",
+        "For other classes, mask_values or ignore, use a folder of mask images.",
     )

@@ -1,4 +1,4 @@
-"""The folder that predictions of images are written to: its files, and the record of what each was made from."""
+"""The output folder of `tk predict`: its files, and the record of what each was made from."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from toolkit.errors import ChangedError, StorageError
+from toolkit.errors import ChangedError, StorageError, listing
 from toolkit.files.disk.digests import digest
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
@@ -14,14 +14,13 @@ from toolkit.files.disk.writing import UNFINISHED, read_json, replacing, write_j
 
 _FORMAT = 1
 _RECORD, _TABLE, _LOCK = "predictions.json", "predictions.csv", ".predicting"
-_LISTED = 5
 _ANNOUNCED = ""
-"""In the record instead of a key: the file is to be written, or is being written."""
+"""Stands in the record instead of a key for a file that is not finished."""
 
 
 @dataclass(frozen=True)
 class InputRow:
-    """What became of one file: its size (height, width) and id, or why it could not be predicted."""
+    """The result for one file: its id and size (height, width), or why it could not be predicted."""
 
     file: str
     image_id: str
@@ -30,22 +29,21 @@ class InputRow:
 
 
 def holds_predictions(folder: Path) -> bool:
-    """Whether predictions were written to a folder."""
+    """Whether a folder holds predictions."""
     return (folder / _RECORD).is_file()
 
 
 class PredictionFolder:
-    """Files of one run after the other; each has a key, which tells what it was made from.
+    """The files of all runs that wrote to a folder, each with a key that identifies what it was made from.
 
-    A file that is there with the key that is asked for need not be made again. Files that no run has made are never
-    replaced.
+    A file with the wanted key need not be made again. Files that no run has written are never replaced.
     """
 
     def __init__(self, folder: Path) -> None:
         """Read the record, if there is one.
 
         Raises:
-            StorageError: it is damaged.
+            StorageError: the record is damaged.
         """
         self.folder = folder
         self._keys: dict[str, str] = {}
@@ -54,24 +52,24 @@ class PredictionFolder:
 
     @property
     def record(self) -> Path:
-        """What every file was made from."""
+        """The file that records what each file was made from."""
         return self.folder / _RECORD
 
     @property
     def table(self) -> Path:
-        """One row for each file that was to be predicted in the last run."""
+        """The table of the last run, with a row per file."""
         return self.folder / _TABLE
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs away; makes the folder, and deletes what runs that were killed have left half written.
+        """Lock the folder while the block runs; creates it, and deletes the unfinished files of killed runs.
 
         Raises:
-            LockedError: there is another run.
+            LockedError: another run has locked the folder.
             StorageError: the folder cannot be written, or is a file.
         """
         if self.folder.exists() and not self.folder.is_dir():
-            raise StorageError(f"cannot write to {self.folder}: it is no folder", "Choose another folder with --out.")
+            raise StorageError(f"cannot write to {self.folder}: it is a file", "Choose a folder with --out.")
         with writing_to(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / _LOCK):
@@ -84,11 +82,11 @@ class PredictionFolder:
             return
         tree = read_json(self.record)
         if not isinstance(tree, dict) or tree.get("format") != _FORMAT or not isinstance(tree.get("files"), dict):
-            raise StorageError(f"{self.record} is damaged", f"Delete {self.folder} and run the command again.")
+            raise StorageError(f"{self.record} is damaged", f"Delete {self.folder} and repeat the command.")
         self._keys, self._made_from = tree["files"], tree["made_from"]
 
     def _remove_half_written(self) -> None:
-        """Delete what was being written beside files of ours; nothing else, because the folder may hold anything."""
+        """Delete unfinished files of the toolkit, and nothing else: the folder may hold other files."""
         ours = {_RECORD, _TABLE, *(path for path, key in self._keys.items() if key == _ANNOUNCED)}
         with writing_to(self.folder):
             for parent in {(self.folder / path).parent for path in ours}:
@@ -98,52 +96,52 @@ class PredictionFolder:
                         path.unlink()
 
     def has(self, path: str, key: str) -> bool:
-        """Whether a file is there that was made with this key."""
+        """Whether a file exists and was made with this key."""
         return self._keys.get(path) == key and (self.folder / path).is_file()
 
     def was_made(self, path: str) -> bool:
-        """Whether a file was finished by any run."""
+        """Whether a file exists and was finished by any run."""
         return bool(self._keys.get(path)) and (self.folder / path).is_file()
 
     def announce(self, paths: Sequence[str], made_from: Mapping[str, Any] | None = None) -> None:
-        """Say which files will be written, and what with: for people, the keys are what counts.
+        """Record which files will be written; `made_from` is stored for people to read.
 
         Raises:
-            ChangedError: one is there that no run has made.
+            ChangedError: a file exists that no run has written.
         """
         strange = [path for path in paths if path not in self._keys and (self.folder / path).exists()]
         if strange:
-            shown = ", ".join(str(self.folder / path) for path in strange[:_LISTED])
             raise ChangedError(
-                f"{len(strange)} files are in the way that no such command has written: {shown}",
-                "Choose another folder with --out, or move them away.",
+                f"{len(strange)} files exist that tk predict has not written; it does not overwrite them: "
+                f"{listing(self.folder / path for path in strange)}",
+                "Choose another folder with --out, or move these files.",
             )
         self._keys |= dict.fromkeys(paths, _ANNOUNCED)
         self._made_from = self._made_from if made_from is None else dict(made_from)
         self.save()
 
     def write(self, path: str, content: bytes, key: str) -> None:
-        """Write a file whole; the record is only saved by `save`.
+        """Write a whole file; only `save` writes the record.
 
         Raises:
-            StorageError: the disk is full, or refuses.
+            StorageError: the disk is full or cannot be written.
         """
         with self.replacing(path, key) as file:
             file.write(content)
 
     @contextmanager
     def replacing(self, path: str, key: str) -> Iterator[BinaryIO]:
-        """Write a file piece by piece; raises as `write`."""
+        """Open a file for writing in chunks; raises as `write`."""
         with replacing(self.folder / path) as file:
             yield file
         self._keys[path] = key
 
     def key_of(self, paths: Sequence[str]) -> str:
-        """The key of a file that is made of others."""
+        """The key of a file that is made from other files."""
         return digest("\n".join(f"{path} {self._keys[path]}" for path in paths).encode())
 
     def discard(self, paths: Iterable[str]) -> None:
-        """Delete files that belong to an image that cannot be predicted any more."""
+        """Delete the files of an image that can no longer be predicted."""
         with writing_to(self.folder):
             for path in paths:
                 (self.folder / path).unlink(missing_ok=True)

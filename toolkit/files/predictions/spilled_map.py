@@ -1,4 +1,4 @@
-"""Probability maps that lie in a file of their own until they are needed, because memory is for other things."""
+"""Probability maps that are kept in a temporary file instead of in memory."""
 
 import tempfile
 import weakref
@@ -15,29 +15,29 @@ from toolkit.files.disk.writing import writing_to
 class SpilledMap:
     """A map that is written row by row and read chunk by chunk, `float32 (height, width, classes)`, 0–1.
 
-    The file has no name: it is gone with the process, however that ends.
+    The file has no name and disappears when the process ends, however it ends.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int, int]) -> None:
-        """Make the file in a folder that is there.
+        """Create the file in an existing folder.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: the folder cannot be written.
         """
         self.shape = shape
         self._folder = folder
         with writing_to(folder):
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 # open as long as the map is needed
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 # it stays open as long as the map exists
         weakref.finalize(self, self._file.close)
 
     def append(self, rows: Probability) -> None:
-        """Add the next rows; raises StorageError if the disk is full."""
+        """Add the next rows, `(rows, width, classes)`; raises StorageError if the disk is full."""
         with writing_to(self._folder):
             self._file.seek(0, 2)
             self._file.write(np.ascontiguousarray(rows, np.float32).data)
 
-    def parts(self) -> Iterator[Probability]:
-        """The rows again, some at a time."""
+    def chunks(self) -> Iterator[Probability]:
+        """Read the rows, a chunk at a time."""
         row = self.shape[1] * self.shape[2] * np.dtype(np.float32).itemsize
         for rows in chunks(self.shape):
             self._file.seek(rows.start * row)

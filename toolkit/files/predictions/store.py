@@ -1,4 +1,4 @@
-"""The probability store: one map per image at the image's own size, in flat shards with an index."""
+"""The probability store: one map per image, in the size of the image, in flat shards with an index."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _MANIFEST, _INDEX, _PRESENCE = "manifest.json", "index.csv", "presence.csv"
 
 @dataclass(frozen=True)
 class MapPlace:
-    """Where the map of one image lies: shard number, offset in bytes, and (height, width, classes)."""
+    """The place of one map: shard number, offset in bytes, and shape (height, width, classes)."""
 
     shard: int
     offset: int
@@ -34,7 +34,7 @@ class MapPlace:
 
 
 class ProbabilityWriter:
-    """Writes a store map by map; it takes its place when the block ends well, manifest last."""
+    """Writes a store map by map; it replaces the folder when the block succeeds."""
 
     def __init__(self, folder: Path, stored_type: StoredType, made_from: Mapping[str, Any]) -> None:
         self._folder = folder
@@ -57,7 +57,7 @@ class ProbabilityWriter:
     def append(self, image_id: str, probability: Probability, presence: Presence | None = None) -> None:
         """Add the map of one image, `float32 (height, width, classes)`, 0–1.
 
-        `presence`, `float32 (classes,)`, 0–1, is what a presence head says: of all images of a store or of none.
+        `presence` is the output of a presence head, `float32 (classes,)`, 0–1; all images of a store have it, or none.
 
         Raises:
             StorageError: the disk is full.
@@ -65,18 +65,18 @@ class ProbabilityWriter:
         self.append_rows(image_id, probability.shape[0], probability, presence)
 
     def append_rows(self, image_id: str, height: int, rows: Probability, presence: Presence | None = None) -> None:
-        """Add the next rows, `float32 (rows, width, classes)`, of the map of an image of `height` rows.
+        """Add the next rows, `float32 (rows, width, classes)`, of the map of an image with `height` rows.
 
-        One image is finished before the next begins; `presence` comes with the last rows. Raises as `append`.
+        Each image is completed before the next begins; `presence` is given with the last rows. Raises as `append`.
         """
         count, width, classes = rows.shape
         if not self._rows_left:
             if image_id in self._places:
-                raise ValueError(f"{image_id} is in the store already")
+                raise ValueError(f"{image_id} is already in the store")
             self._begin(image_id, (height, width, classes))
         shape = self._places[self._last].shape
         if image_id != self._last or shape != (height, width, classes) or count > self._rows_left:
-            raise ValueError(f"rows of {image_id} do not follow those of {self._last}")
+            raise ValueError(f"rows of {image_id} do not follow the rows of {self._last}")
         content = np.ascontiguousarray(to_stored(rows, self._stored_type))
         with writing_to(self._folder):
             self._file.write(content.data)  # type: ignore[union-attr] # _begin has opened it
@@ -84,7 +84,7 @@ class ProbabilityWriter:
         if not self._rows_left:
             if len(self._places) > 1 and (presence is None) == bool(self._presence):
                 word = "lacks" if presence is None else "has"
-                raise ValueError(f"{image_id} {word} a presence, unlike those before it")
+                raise ValueError(f"{image_id} {word} a presence, unlike the images before it")
             if presence is not None:
                 self._presence[image_id] = presence
 
@@ -150,15 +150,15 @@ class ProbabilityWriter:
 
 
 class ProbabilityStore:
-    """Reads a store; opening it reads the index only."""
+    """Reads a store; opening it reads only the index."""
 
     def __init__(self, folder: Path) -> None:
         """Open the store in a folder.
 
         Raises:
-            NotReadyError: there is none.
-            StorageError: it is damaged.
-            ChangedError: it was averaged from predictions that have changed since.
+            NotReadyError: the store does not exist.
+            StorageError: the store is damaged.
+            ChangedError: the store was averaged from predictions that have changed since.
         """
         if not (folder / _MANIFEST).is_file():
             raise NotReadyError(f"there are no predictions in {folder}", f"Run: tk fit {folder.parent.parent}")
@@ -181,12 +181,12 @@ class ProbabilityStore:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Ids in the order of the maps on disk, in which reading is fastest."""
+        """The ids in the order of the maps on disk; reading in this order is fastest."""
         return tuple(self._places)
 
     @property
     def stored_type(self) -> StoredType:
-        """`uint8` or `float16`."""
+        """How probabilities are stored: `uint8` (0–255) or `float16` (0–1)."""
         return "uint8" if self._type == np.uint8 else "float16"
 
     def size(self, image_id: str) -> tuple[int, int]:
@@ -195,7 +195,7 @@ class ProbabilityStore:
         return height, width
 
     def read(self, image_id: str) -> Stored:
-        """The map of one image as it is kept, `uint8` 0–255 or `float16` 0–1, (height, width, classes)."""
+        """The map of one image as it is stored, `uint8` 0–255 or `float16` 0–1, (height, width, classes)."""
         place = self._places[image_id]
         shard = self.folder / _shard_name(place.shard)
         count = int(np.prod(place.shape))
@@ -203,45 +203,45 @@ class ProbabilityStore:
         return values.reshape(place.shape)
 
     def presence(self, image_id: str) -> Presence | None:
-        """What a presence head said of an image, `float32 (classes,)`, 0–1; None in the store of a network without.
+        """The probability that each class occurs in an image, `float32 (classes,)`, 0–1, averaged like the maps.
 
-        The probability that each class occurs in it at all, averaged as the maps are.
+        None if the network has no presence head.
         """
         return self._presence.get(image_id)
 
     def __iter__(self) -> Iterator[tuple[str, Stored]]:
-        """Ids and maps in the order of the disk."""
+        """Ids and maps, in the order on disk."""
         for image_id in self._places:
             yield image_id, self.read(image_id)
 
 
 def is_made_from(folder: Path, made_from: Mapping[str, Any]) -> bool:
-    """Whether a finished store in this folder was made from exactly this: weights, configuration, views, images."""
+    """Whether the folder holds a complete store that was made from exactly these weights, configuration and images."""
     if not (folder / _MANIFEST).is_file():
         return False
-    # Through JSON, because that is how the other side has travelled.
+    # Through JSON, as the manifest was: tuples become lists.
     return bool(_read_manifest(folder)["made_from"] == json.loads(json.dumps(made_from)))
 
 
 def store_digest(folder: Path) -> str:
-    """A digest of where the maps of a store come from."""
+    """A digest of what the maps of a store were made from."""
     return file_digest(folder / _MANIFEST)
 
 
 def member_digests(folder: Path, members: Sequence[Path]) -> dict[str, str]:
-    """What a blend in `folder` is made from: the stores, relative to it, with their digests."""
+    """The stores that the mean in `folder` is made from: paths relative to the folder, with their digests."""
     return {Path(os.path.relpath(member, folder)).as_posix(): store_digest(member) for member in members}
 
 
 def _refuse_stale(folder: Path) -> None:
-    """Refuse a blend whose members were predicted anew since; a member that is gone cannot have changed."""
+    """Refuse a mean whose members were predicted again since; members that no longer exist are ignored."""
     for path, expected in _read_manifest(folder)["made_from"].get("members", {}).items():
         member = folder / path
         if (member / _MANIFEST).is_file():
             if store_digest(member) != expected:
                 raise ChangedError(
                     f"{folder} was averaged from predictions that have changed since: {member.resolve()}",
-                    f"Make it again: tk ensemble, with --name {folder.parents[1].name}",
+                    f"Repeat the command tk ensemble that created it, with --name {folder.parents[1].name}",
                 )
             _refuse_stale(member)
 
@@ -262,8 +262,8 @@ def _read_presence(folder: Path, expected: str) -> dict[str, Presence]:
 
 def _damaged(folder: Path) -> StorageError:
     return StorageError(
-        f"the predictions in {folder} are damaged: files are missing or cut short",
-        f"Delete the folder {folder} and run the command that made it again.",
+        f"the predictions in {folder} are damaged: files are missing or truncated",
+        f"Delete {folder} and repeat the command that created it.",
     )
 
 

@@ -1,1 +1,1 @@
-"""What a folder holds that nobody has described."""
+"""Recognises the content of a competition folder without a description."""

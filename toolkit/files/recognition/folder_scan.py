@@ -1,4 +1,4 @@
-"""What lies in a folder that nobody has described: folders of images, tables, other files."""
+"""Scans a folder: folders of images, tables, and other files."""
 
 import os
 import re
@@ -19,10 +19,13 @@ _FEWEST = 3
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Images of one kind: those of a folder by id, or, with a `pattern`, one of each of its subfolders.
+    """Images of one kind: those in a folder or, with a `pattern`, those in its subfolders, one subfolder per image.
 
-    `name` is the path seen from the folder that was scanned. `pattern` such as `{id}/images/{id}.png` says which file
-    of a subfolder; with a `*` in it there are several, and `paths` has the first of each.
+    Attributes:
+        folder: that holds the images or subfolders.
+        name: its path relative to the scanned folder.
+        paths: the image of each id; if the pattern has a `*`, the first of several.
+        pattern: of the paths below the folder, for example `{id}/images/{id}.png`; empty without subfolders.
     """
 
     folder: Path
@@ -32,16 +35,23 @@ class ImageFolder:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What the folders and the pattern are called, in small letters, split where a name has parts."""
+        """The words in the names of folders and pattern, in lower case."""
         parts = re.split(r"[/\\_\-. ]+", f"{self.name}/{self.pattern}".lower())
         return tuple(part for part in parts if part)
 
 
 @dataclass(frozen=True)
 class FolderScan:
-    """Everything below a folder, by what it may be; paths that are nothing known are counted by their ending.
+    """The files below a folder, by kind.
 
-    `competition` is the description that a folder brings along, as those of simulated data do.
+    Attributes:
+        root: the scanned folder.
+        folders: folders of images.
+        tables: CSV files.
+        documents: JSON files.
+        texts: text files.
+        competition: the folder's description of its competition, if it has one.
+        others: the number of other files by extension.
     """
 
     root: Path
@@ -53,15 +63,15 @@ class FolderScan:
     others: Mapping[str, int]
 
     def name(self, path: Path) -> str:
-        """A path as seen from the folder."""
+        """A path relative to the scanned folder."""
         return path.relative_to(self.root).as_posix() or "."
 
 
 def scan_folder(root: Path) -> FolderScan:
-    """List what lies in a folder and below; nothing is opened.
+    """List the files in a folder and below; no file is opened.
 
     Raises:
-        MissingFileError: there is no such folder.
+        MissingFileError: the folder does not exist.
     """
     if not root.is_dir():
         what = f"{root} is a file, not a folder" if root.exists() else f"there is no folder {root}"
@@ -70,7 +80,7 @@ def scan_folder(root: Path) -> FolderScan:
     seen = set()
     for folder, below, names in os.walk(root, followlinks=True):
         place = Path(folder).resolve()
-        if place in seen:  # links may lead round in circles
+        if place in seen:  # links may form a circle
             below.clear()
             continue
         seen.add(place)
@@ -84,11 +94,11 @@ def scan_folder(root: Path) -> FolderScan:
         for folder, paths in images.items()
         if paths and not taken.intersection(paths)
     ]
-    own = next((path for path in by_folder[root] if path.name == _COMPETITION), None)
-    rest = [path for paths in by_folder.values() for path in paths if not _is_image(path) and path != own]
+    competition = next((path for path in by_folder[root] if path.name == _COMPETITION), None)
+    rest = [path for paths in by_folder.values() for path in paths if not _is_image(path) and path != competition]
     of = {ending: tuple(path for path in rest if path.suffix.lower() == ending) for ending in (".csv", ".json", ".txt")}
-    others = Counter(path.suffix.lower() or "no ending" for path in rest if path.suffix.lower() not in of)
-    return FolderScan(root, (*nested, *plain), of[".csv"], of[".json"], of[".txt"], own, dict(others))
+    others = Counter(path.suffix.lower() or "no extension" for path in rest if path.suffix.lower() not in of)
+    return FolderScan(root, (*nested, *plain), of[".csv"], of[".json"], of[".txt"], competition, dict(others))
 
 
 def _is_image(path: Path) -> bool:
@@ -108,7 +118,7 @@ def _below(folder: Path, images: Mapping[Path, Sequence[Path]]) -> list[Path]:
 
 
 def _nested_folders(root: Path, images: Mapping[Path, Sequence[Path]]) -> list[ImageFolder]:
-    """Folders with one subfolder an image: each of these holds files of the same patterns."""
+    """Folders with one subfolder per image, whose files have the same patterns of names."""
     samples: dict[Path, dict[str, dict[str, list[Path]]]] = defaultdict(lambda: defaultdict(dict))
     for folder, paths in images.items():
         for parent in [folder, *folder.parents]:
@@ -131,9 +141,9 @@ def _pattern(name: str, image_id: str) -> str:
 
 
 def _shared_patterns(root: Path, parent: Path, subfolders: Mapping[str, Mapping[str, list[Path]]]) -> list[ImageFolder]:
-    """Patterns that nearly all subfolders have; files of other names in the same place are several of one kind.
+    """Patterns of files that nearly all subfolders have; other files in the same place are several of one kind.
 
-    Fewer than there are subfolders: else these are classes, or parts of the data, with the same names in each.
+    Nothing if there are as many patterns as subfolders: then the subfolders are classes or splits, not images.
     """
     count = len(subfolders)
     places: dict[str, dict[str, list[Path]]] = defaultdict(dict)

@@ -1,18 +1,18 @@
-"""Which of the known competitions tables may be of: by their columns, ids, and how their masks can be read."""
+"""Finds the known competitions that tables may belong to, by their columns, ids and masks."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.config.data.competitions import PRESETS, Competition, cell_reader, find_competition
+from toolkit.files.recognition.recognised_tables import RecognisedTable
 from toolkit.files.recognition.rle_readings import RleReading
-from toolkit.files.recognition.table_looks import TableLook
 
 
 @dataclass(frozen=True)
 class Match:
-    """A competition that tables fit, and by what; more `score` is more of it.
+    """A competition that fits the tables, how well (a higher `score` is better), and why.
 
-    `path` is the file that describes it, where the folder brings one along.
+    `path` is the file in the folder that describes it, if there is one.
     """
 
     competition: Competition
@@ -22,14 +22,17 @@ class Match:
 
 
 def matching_competitions(
-    labels: TableLook | None, sample: TableLook | None, reading: RleReading | None, sizes: frozenset[tuple[int, int]]
+    labels: RecognisedTable | None,
+    sample: RecognisedTable | None,
+    reading: RleReading | None,
+    sizes: frozenset[tuple[int, int]],
 ) -> list[Match]:
-    """Known competitions that contradict nothing that was seen, the best fitting first.
+    """The known competitions that contradict nothing in the folder, the best match first.
 
     Args:
         labels: the table of labels.
         sample: the sample submission.
-        reading: how the masks of labels are to be read.
+        reading: of the masks in the table of labels.
         sizes: (height, width) of the training images.
     """
     found = [_match(find_competition(name), labels, sample, reading, sizes) for name in PRESETS]
@@ -38,8 +41,8 @@ def matching_competitions(
 
 def _match(
     form: Competition,
-    labels: TableLook | None,
-    sample: TableLook | None,
+    labels: RecognisedTable | None,
+    sample: RecognisedTable | None,
     reading: RleReading | None,
     sizes: frozenset[tuple[int, int]],
 ) -> Match | None:
@@ -61,7 +64,7 @@ def _match(
     if not score:
         return None
     if form.id != "{id}":
-        score, why = score + 1, [*why, f"ids look like {form.id}"]
+        score, why = score + 1, [*why, f"ids have the form {form.id}"]
     if form.label_size is not None and sizes:
         fits = sizes == {form.label_size}
         score += 1 if fits else -1
@@ -69,8 +72,8 @@ def _match(
     return Match(form, score, "; ".join(why))
 
 
-def _label_form(labels: TableLook, form: Competition) -> int | None:
-    """1 where the columns of labels are those of the competition, 0 where they have other names; None where not."""
+def _label_form(labels: RecognisedTable, form: Competition) -> int | None:
+    """1 if the columns of labels are the competition's, 0 if only their names differ; None if they do not fit."""
     for columns, template in (form.label_form, (form.columns, form.id)):
         if set(columns) <= set(labels.table.columns) and labels.columns_used == columns:
             return 1 if _has_ids(labels, form, template) else None
@@ -78,14 +81,14 @@ def _label_form(labels: TableLook, form: Competition) -> int | None:
     return 0 if as_many and _has_ids(labels, form, form.id) else None
 
 
-def _has_ids(look: TableLook, form: Competition, template: str) -> bool:
-    """Whether ids, and classes, of all rows can be read as those of the competition."""
-    if template == "{id}" and look.class_column is None:
-        return look.template == "{id}"
-    read = cell_reader(form, template, look.class_column is not None)
-    places = [place for place in (look.id_column, look.class_column) if place is not None]
+def _has_ids(table: RecognisedTable, form: Competition, template: str) -> bool:
+    """Whether the ids and classes of all rows have the competition's form."""
+    if template == "{id}" and table.class_column is None:
+        return table.template == "{id}"
+    read = cell_reader(form, template, table.class_column is not None)
+    places = [place for place in (table.id_column, table.class_column) if place is not None]
     try:
-        for cells in look.table.rows:
+        for cells in table.table.rows:
             read([cells[place].strip() for place in places])
     except ValueError:
         return False
@@ -93,11 +96,11 @@ def _has_ids(look: TableLook, form: Competition, template: str) -> bool:
 
 
 def _contradicts(
-    form: Competition, labels: TableLook, reading: RleReading | None, sizes: frozenset[tuple[int, int]]
+    form: Competition, labels: RecognisedTable, reading: RleReading | None, sizes: frozenset[tuple[int, int]]
 ) -> bool:
-    """Whether the masks are of another kind: other classes, relative starts, the other order, another size.
+    """Whether the masks contradict the competition: its rows, kind of starts, pixel order or size.
 
-    Masks of a size that is not that of the images could not all be read as if they were of it.
+    A size is contradicted if all masks are valid in the size of the images, which is another one.
     """
     if form.rows == "class" and not labels.classes:
         return True

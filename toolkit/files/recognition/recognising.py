@@ -1,6 +1,5 @@
-"""What a competition folder that nobody has described holds, with the evidence."""
+"""Recognises the content of a competition folder, with the reasons."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,52 +7,54 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from toolkit.config.data.competitions import find_competition
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.mask_values import MaskReading, MaskValues, interpret_values, values_of_mask
-from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
-from toolkit.files.images.decoding import MASK_ARRAYS, image_id_of, read_image, read_mask_values, read_size, read_stored
+from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError, listing
+from toolkit.files.images.decoding import MASK_ARRAYS, read_image, read_mask_values, read_size, read_stored
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.recognition.folder_scan import FolderScan, ImageFolder, scan_folder
 from toolkit.files.recognition.known_competitions import Match, matching_competitions
-from toolkit.files.recognition.rle_readings import Labelled, RleReading, read_order
+from toolkit.files.recognition.recognised_tables import EMPTY_WORDS, RecognisedTable, recognise_table
+from toolkit.files.recognition.rle_readings import RleReading, RleSample, read_order
 from toolkit.files.recognition.roles import Pairing, Roles, find_roles, is_mask_folder
-from toolkit.files.recognition.table_looks import EMPTY_WORDS, TableLook, look_at_table
+from toolkit.files.recognition.shape_documents import Document, find_document
 from toolkit.messages import Progress
 
-_PIECES_IN = 40
+_COMPONENTS_IN = 40
 _MASK_PIXELS = 600_000_000
 _VALUES_IN = 40
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Document:
-    """A JSON file, or a folder of them, that says where objects are: `coco` or `labelme`; and the names of classes."""
-
-    path: Path
-    kind: Literal["coco", "labelme"]
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ValueLook:
-    """How values of images are stored: their type, and the smallest and the largest in some of them."""
+class ValueSummary:
+    """The stored values of the examined images: their type, and the smallest and the largest value."""
 
     dtype: str
-    looked_at: int
+    examined: int
     low: float
     high: float
 
 
 @dataclass(frozen=True)
-class MaskFilesLook:
-    """What the mask files of training images are: kinds by their headers, and what their values mean."""
+class MaskFilesSummary:
+    """The mask files of the training images.
+
+    Attributes:
+        kinds: the number of files by kind.
+        reading: the presumed meaning of the values.
+        examined: how many files were examined.
+        empty: how many of these are empty.
+        covered: the mean share of pixels above 0.
+        unreadable: how many of these cannot be read.
+    """
 
     kinds: Mapping[str, int]
     reading: MaskReading
-    looked_at: int
+    examined: int
     empty: int
     covered: float
     unreadable: int
@@ -61,9 +62,9 @@ class MaskFilesLook:
 
 @dataclass(frozen=True, eq=False)
 class Recognised:
-    """Everything that was seen. What is None or empty was not there.
+    """Everything that was recognised; None or empty if it does not exist.
 
-    `misdescribed` says why the folder's own description of its competition cannot be used.
+    `misdescribed` is the reason why the folder's description of its competition cannot be used.
     """
 
     scan: FolderScan
@@ -73,11 +74,11 @@ class Recognised:
     kinds: Counter[str]
     unreadable: tuple[str, ...]
     channels: int
-    values: ValueLook
-    mask_files: MaskFilesLook | None
-    tables: tuple[TableLook, ...]
-    labels: TableLook | None
-    sample: TableLook | None
+    values: ValueSummary
+    mask_files: MaskFilesSummary | None
+    tables: tuple[RecognisedTable, ...]
+    labels: RecognisedTable | None
+    sample: RecognisedTable | None
     rle: RleReading | None
     matches: tuple[Match, ...]
     document: Document | None
@@ -86,52 +87,53 @@ class Recognised:
     misdescribed: str = ""
 
     @property
-    def metadata(self) -> tuple[TableLook, ...]:
-        """Tables that say more of images."""
+    def metadata(self) -> tuple[RecognisedTable, ...]:
+        """The tables with metadata of images."""
         return tuple(table for table in self.tables if table.role == "metadata")
 
 
 def recognise(root: Path, progress: Progress) -> Recognised:
-    """Look at a folder.
+    """Recognise the content of a folder.
 
     Raises:
-        MissingFileError: there is no such folder.
-        NothingToLearnError: there are no images in it, or nothing says what they show.
+        MissingFileError: the folder does not exist.
+        NothingToLearnError: the folder has no images, or no masks.
         DataError: none of the images can be read.
     """
     scan = scan_folder(root)
-    progress.say(f"looking at {root}: {len(scan.folders)} folders of images, {len(scan.tables)} tables")
+    progress.say(f"examining {root}: {len(scan.folders)} folders of images, {len(scan.tables)} tables")
     every = {image_id for folder in scan.folders for image_id in folder.paths}
-    first = [look_at_table(path, every, ()) for path in scan.tables]
+    first = [recognise_table(path, every, ()) for path in scan.tables]
     if not scan.folders:
-        raise NothingToLearnError(_nothing(scan, first), "Unpack the images beside the tables, then run tk init again.")
-    labelled = {one for look in first if look.role == "labels" for one in look.image_ids}
-    asked = {one for look in first if look.role == "sample" for one in look.image_ids}
-    roles = find_roles(scan.folders, labelled - asked, asked - labelled)
+        raise NothingToLearnError(_nothing(scan, first), "Unpack the images into this folder, then run tk init again.")
+    labelled = {one for table in first if table.role == "labels" for one in table.image_ids}
+    wanted = {one for table in first if table.role == "sample" for one in table.image_ids}
+    roles = find_roles(scan.folders, labelled - wanted, wanted - labelled)
     if roles.images is None:
         raise NothingToLearnError(
             _nothing(scan, first),
-            "Images lie in a folder that is not called after masks; or name both with: tk new --images.",
+            "Rename the folder of the images, or name both: tk new NAME --images FOLDER --masks FOLDER",
         )
     test_ids = () if roles.test is None else roles.test.paths
-    tables = tuple(look_at_table(path, roles.images.paths, test_ids) for path in scan.tables)
+    tables = tuple(recognise_table(path, roles.images.paths, test_ids) for path in scan.tables)
     sizes, kinds, unreadable = _headers(roles.images, progress)
     if not sizes:
-        some = ", ".join(unreadable[:5])
         raise DataError(
-            f"none of the {len(unreadable)} images in {roles.images.folder} can be read: {some}",
-            f"Look at one: {_reason(next(iter(roles.images.paths.values())))}",
+            f"none of the {len(unreadable)} images in {roles.images.folder} can be read: {listing(unreadable)}",
+            f"The first one: {_reason(next(iter(roles.images.paths.values())))}",
         )
-    labels = _largest([look for look in tables if look.role == "labels" and look.image_ids & roles.images.paths.keys()])
-    samples = [look for look in tables if look.role == "sample"]
-    sample = _largest([look for look in samples if look.is_trivial] or samples)
+    train_ids = roles.images.paths.keys()
+    labels = _largest([table for table in tables if table.role == "labels" and table.image_ids & train_ids])
+    samples = [table for table in tables if table.role == "sample"]
+    sample = _largest([table for table in samples if table.is_trivial] or samples)
     described, misdescribed = _described(scan)
-    document = _document(scan, roles.images)
+    document = find_document(scan, roles.images)
     named = class_order(described, sample, labels)
     masks = None if roles.pairing is None else _mask_files(roles.images, roles.pairing, len(named), progress)
     if masks is None and labels is None and document is None:
         raise NothingToLearnError(
-            _nothing(scan, tables, roles), "Masks may be files, a CSV of run-length encodings, or COCO or labelme JSON."
+            _nothing(scan, tables, roles),
+            "Masks may be images, a CSV of run-length encodings, or COCO or labelme JSON.",
         )
     rle = None if labels is None else _read_labels(labels, roles)
     names, names_from = _class_names(scan, tables, document)
@@ -157,72 +159,74 @@ def recognise(root: Path, progress: Progress) -> Recognised:
     )
 
 
-def class_order(described: Match | None, sample: TableLook | None, labels: TableLook | None) -> tuple[str, ...]:
-    """Names of the classes besides the background, in the order of the first thing that names them."""
+def class_order(
+    described: Match | None, sample: RecognisedTable | None, labels: RecognisedTable | None
+) -> tuple[str, ...]:
+    """The names of the classes except the background, as the competition, sample or table of labels orders them."""
     if described is not None:
         return described.competition.classes
-    return next((look.classes for look in (sample, labels) if look is not None and look.classes), ())
+    return next((table.classes for table in (sample, labels) if table is not None and table.classes), ())
 
 
 def _described(scan: FolderScan) -> tuple[Match | None, str]:
-    """The competition that the folder itself describes, or why its description cannot be used."""
+    """The competition that the folder describes, or the reason why its description cannot be used."""
     if scan.competition is None:
         return None, ""
     name = scan.name(scan.competition)
     try:
         form = find_competition(str(scan.competition))
     except (ConfigError, MissingFileError) as error:
-        return None, f"{name} describes no competition as docs/competitions.md says: {error.message}"
-    return Match(form, 0, f"{name} says so", scan.competition), ""
+        return None, f"{name} is not a valid description of a competition (see docs/competitions.md): {error.message}"
+    return Match(form, 0, f"{name} describes it", scan.competition), ""
 
 
-def _largest(looks: Sequence[TableLook]) -> TableLook | None:
-    return max(looks, key=lambda look: len(look.image_ids), default=None)
+def _largest(tables: Sequence[RecognisedTable]) -> RecognisedTable | None:
+    return max(tables, key=lambda table: len(table.image_ids), default=None)
 
 
-def _nothing(scan: FolderScan, tables: Sequence[TableLook], roles: Roles | None = None) -> str:
-    """What is there, when it is not enough."""
+def _nothing(scan: FolderScan, tables: Sequence[RecognisedTable], roles: Roles | None = None) -> str:
+    """The message for a folder without images or masks: what it holds."""
     masks = any(map(is_mask_folder, scan.folders))
     what = "masks, but no images" if masks else "no images"
     if roles is not None and roles.images is not None:
-        what = f"{len(roles.images.paths)} images, but no masks" + " that are called like them" * masks
-    lines = [f"{scan.root} holds {what}. What is there:"]
-    lines += [_listed(folder) for folder in scan.folders[:20]]
+        what = f"{len(roles.images.paths)} images, but no masks" + " with the same names" * masks
+    lines = [f"{scan.root} holds {what}. Its content:"]
+    lines += [_described_folder(folder) for folder in scan.folders[:_SHOWN]]
     lines += [
-        f"  {scan.name(look.table.path)}: {look.role}: {look.why}; columns {', '.join(look.table.columns)}"
-        + _guess(look)
-        for look in tables[:20]
+        f"  {scan.name(table.table.path)}: {table.role}: {table.why}; columns {', '.join(table.table.columns)}"
+        + _guess(table)
+        for table in tables[:_SHOWN]
     ]
     lines += [f"  {count} files that end in {ending}" for ending, count in sorted(scan.others.items())]
     return "\n".join(lines if len(lines) > 1 else [*lines, "  nothing"])
 
 
-def _listed(folder: ImageFolder) -> str:
+def _described_folder(folder: ImageFolder) -> str:
     kind = "masks, by the name of the folder" if is_mask_folder(folder) else "images"
     first = folder.pattern or next(iter(folder.paths.values())).name
-    return f"  {folder.name}: {len(folder.paths)} {kind}, such as {first}"
+    return f"  {folder.name}: {len(folder.paths)} {kind}, for example {first}"
 
 
-def _guess(look: TableLook) -> str:
-    if look.role not in ("labels", "sample"):
+def _guess(table: RecognisedTable) -> str:
+    if table.role not in ("labels", "sample"):
         return ""
-    labels, sample = (look, None) if look.role == "labels" else (None, look)
+    labels, sample = (table, None) if table.role == "labels" else (None, table)
     names = [match.competition.name for match in matching_competitions(labels, sample, None, frozenset())]
     return f"; like {' or '.join(names)}" if names else ""
 
 
 def _headers(folder: ImageFolder, progress: Progress) -> tuple[Counter[tuple[int, int]], Counter[str], tuple[str, ...]]:
-    """Sizes and kinds of all images, and the ids of those whose header cannot be read."""
+    """Sizes and kinds of all images, and the ids of images whose header cannot be read."""
 
-    def look(item: tuple[str, Path]) -> tuple[tuple[int, int] | None, str]:
+    def read(item: tuple[str, Path]) -> tuple[tuple[int, int] | None, str]:
         try:
             return read_size(item[1]), file_kind(item[1])
         except DataError:
             return None, ""
 
-    with progress.task("looking at images", len(folder.paths)) as task, ThreadPoolExecutor() as pool:
+    with progress.task("examining images", len(folder.paths)) as task, ThreadPoolExecutor() as pool:
         found = []
-        for one in pool.map(look, folder.paths.items()):
+        for one in pool.map(read, folder.paths.items()):
             found.append(one)
             task.advance()
     sizes = Counter(size for size, _ in found if size is not None)
@@ -241,7 +245,7 @@ def _reason(path: Path) -> str:
 
 
 def _channels(folder: ImageFolder) -> int:
-    """How many channels the first image has that can be read."""
+    """The number of channels of the first readable image, or 0."""
     for path in folder.paths.values():
         try:
             values = read_stored(path)
@@ -251,49 +255,43 @@ def _channels(folder: ImageFolder) -> int:
     return 0
 
 
-def _values(folder: ImageFolder) -> ValueLook:
-    """Type, smallest and largest value of some images, as they are stored."""
+def _values(folder: ImageFolder) -> ValueSummary:
+    """Type, smallest and largest stored value of some images."""
     paths = list(folder.paths.values())
     found = []
     for path in paths[:: -(-len(paths) // _VALUES_IN)]:
         with suppress(DataError):
             found.append(read_stored(path, whole_depth=True))
     if not found:
-        return ValueLook("", 0, 0, 0)
+        return ValueSummary("", 0, 0, 0)
     low, high = min(float(values.min()) for values in found), max(float(values.max()) for values in found)
-    return ValueLook(str(found[0].dtype), len(found), low, high)
+    return ValueSummary(str(found[0].dtype), len(found), low, high)
 
 
-def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Progress) -> MaskFilesLook:
-    """Look at the mask files, at all of them unless they are very large; `named` classes have a name somewhere."""
+def _mask_files(images: ImageFolder, pairing: Pairing, named: int, progress: Progress) -> MaskFilesSummary:
+    """Examine the mask files, or some of them if they are very large; `named` is the number of known class names."""
     names = {one: f"{pairing.prefix}{one}{pairing.suffix}" for one in images.paths}
     paths = [pairing.masks.paths[name] for name in names.values() if name in pairing.masks.paths]
-    pixels = _pixels_of(paths[0]) * len(paths)
+    height, width = _size_or_none(paths[0]) or (0, 0)
+    pixels = height * width * len(paths)
     shown = paths[:: max(1, -(-pixels // _MASK_PIXELS))]
-    every = max(1, len(shown) // _PIECES_IN)
+    every = max(1, len(shown) // _COMPONENTS_IN)
     work = [(path, number % every == 0) for number, path in enumerate(shown)]
-    looks, kinds, broken = [], Counter[str](), 0
-    with progress.task("looking at masks", len(work)) as task, ThreadPoolExecutor() as pool:
-        for kind, look in pool.map(_look, work):
+    found, kinds, broken = [], Counter[str](), 0
+    with progress.task("examining masks", len(work)) as task, ThreadPoolExecutor() as pool:
+        for kind, values in pool.map(_read_mask, work):
             kinds[kind] += 1
-            broken += look is None
-            looks += [] if look is None else [look]
+            broken += values is None
+            found += [] if values is None else [values]
             task.advance()
-    covers = [1 - look.values.get(0, 0) / max(1, sum(look.values.values())) for look in looks if look.values]
+    covers = [1 - one.values.get(0, 0) / max(1, sum(one.values.values())) for one in found if one.values]
     empty = sum(not cover for cover in covers)
     covered = sum(covers) / max(1, len(covers))
-    return MaskFilesLook(dict(kinds.most_common()), interpret_values(looks, named), len(shown), empty, covered, broken)
+    reading = interpret_values(found, named)
+    return MaskFilesSummary(dict(kinds.most_common()), reading, len(shown), empty, covered, broken)
 
 
-def _pixels_of(path: Path) -> int:
-    try:
-        height, width = read_size(path)
-    except DataError:
-        return 0
-    return height * width
-
-
-def _look(item: tuple[Path, bool]) -> tuple[str, MaskValues | None]:
+def _read_mask(item: tuple[Path, bool]) -> tuple[str, MaskValues | None]:
     path, with_components = item
     try:
         return file_kind(path), values_of_mask(
@@ -303,8 +301,8 @@ def _look(item: tuple[Path, bool]) -> tuple[str, MaskValues | None]:
         return file_kind(path), None
 
 
-def _read_labels(labels: TableLook, roles: Roles) -> RleReading | None:
-    """Which reading of the run-length encodings fits images and mask files."""
+def _read_labels(labels: RecognisedTable, roles: Roles) -> RleReading | None:
+    """The reading of run-length encodings that fits the images and mask files."""
     images = roles.images
     texts: dict[str, list[str]] = {}
     for image_id, _, text in labels.rows:
@@ -317,7 +315,7 @@ def _read_labels(labels: TableLook, roles: Roles) -> RleReading | None:
         path = images.paths[image_id]
         size = _size_or_none(path)
         if size is not None:
-            samples.append(Labelled(several, size, partial(read_image, path), _mask_reader(image_id, roles.pairing)))
+            samples.append(RleSample(several, size, partial(read_image, path), _mask_reader(image_id, roles.pairing)))
     return read_order(samples) if samples else None
 
 
@@ -342,50 +340,17 @@ def _mask_reader(image_id: str, pairing: Pairing | None) -> Callable[[], Mask | 
     return read
 
 
-def _document(scan: FolderScan, images: ImageFolder) -> Document | None:
-    """COCO's file, or labelme's folder with one file an image."""
-    for path in scan.documents:
-        tree = _read_json(path)
-        if isinstance(tree, dict) and {"images", "annotations", "categories"} <= tree.keys():
-            named = {image_id_of(Path(name).name) for name in _named(tree["images"], "file_name")}
-            if named & images.paths.keys():
-                return Document(path, "coco", _named(tree["categories"], "name"))
-    beside = [path for path in scan.documents if path.stem in images.paths]
-    if len(beside) < max(1, len(images.paths) // 2):
-        return None
-    names: dict[str, None] = {}
-    for path in beside:
-        tree = _read_json(path)
-        if not isinstance(tree, dict) or "shapes" not in tree:
-            return None
-        names |= dict.fromkeys(_named(tree["shapes"], "label"))
-    return Document(beside[0].parent, "labelme", tuple(sorted(names)))
-
-
-def _named(entries: Any, key: str) -> tuple[str, ...]:
-    """What entries of a list are called; nothing of what is no such list."""
-    listed = entries if isinstance(entries, list) else []
-    return tuple(str(one.get(key, "")) for one in listed if isinstance(one, dict))
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
 def _class_names(
-    scan: FolderScan, tables: Sequence[TableLook], document: Document | None
+    scan: FolderScan, tables: Sequence[RecognisedTable], document: Document | None
 ) -> tuple[dict[Any, str], str]:
-    """Names of classes by pixel value or colour, and where they stand."""
-    for look in tables:
-        if look.role == "classes":
-            lower = [name.lower() for name in look.table.columns]
+    """The names of classes by pixel value or colour, and the file that has them."""
+    for table in tables:
+        if table.role == "classes":
+            lower = [name.lower() for name in table.table.columns]
             places = [lower.index(letter) for letter in "rgb"]
             named = next((lower.index(word) for word in ("name", "class", "label") if word in lower), 0)
-            colours = {tuple(int(row[place]) for place in places): row[named].strip() for row in look.table.rows}
-            return colours, scan.name(look.table.path)
+            colours = {tuple(int(row[place]) for place in places): row[named].strip() for row in table.table.rows}
+            return colours, scan.name(table.table.path)
     for path in scan.texts:
         if path.stem.lower() in ("classes", "class_names", "codes", "labels", "label_names", "categories"):
             lines = [line.strip() for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]

@@ -1,25 +1,31 @@
-"""How run-length encodings are to be read, as far as evidence tells: the order of pixels, absolute or relative."""
+"""Determines how run-length encodings must be read: the pixel order, and absolute or relative starts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from toolkit.core.arrays import Image, Mask
-from toolkit.core.masks.pixel_order import border_contrast, border_length, contrast_t_statistic
 from toolkit.core.masks.rle import PixelOrder, RleError, decode
+from toolkit.core.masks.wrong_pixel_order import COUNTED, border_contrast, border_length, contrast_t_statistic, is_torn
 
-_LOOKED_AT = 60
-_TORN = 1.3
+_EXAMINED = 60
 _SURE = 3.0
-_WAYS: Mapping[PixelOrder, str] = {"column": "down the columns", "row": "along the rows"}
 
 
 @dataclass(frozen=True)
 class RleReading:
-    """The order and kind of starts with what speaks for them; `sure` and `relative_sure` tell whether anything does.
+    """The presumed pixel order and kind of starts.
 
-    `mask_files` is the share of mask files that hold the same masks, where there are any.
+    Attributes:
+        order: the pixel order.
+        order_why: the reason for the order.
+        order_sure: whether there is any evidence for the order.
+        relative: whether starts are relative.
+        relative_why: the reason for the kind of starts.
+        relative_sure: whether there is any evidence for the kind of starts.
+        broken: the number of examined images whose masks cannot be read.
+        mask_files: the share of mask files with the same masks, if there are any.
     """
 
     order: PixelOrder
@@ -33,8 +39,8 @@ class RleReading:
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """The texts of one image with its size (height, width), and what reads image and mask file where there is one."""
+class RleSample:
+    """The encodings of one image, its size (height, width), and functions that read image and mask file, if any."""
 
     texts: Sequence[str]
     size: tuple[int, int]
@@ -42,15 +48,15 @@ class Labelled:
     mask: Callable[[], Mask | None] | None = None
 
 
-def read_order(samples: Sequence[Labelled]) -> RleReading:
+def read_order(samples: Sequence[RleSample]) -> RleReading:
     """Try all readings on masks that are not empty.
 
-    Where mask files hold the same, they decide. Else masks of images that are not square are torn in the wrong order;
-    those of square ones stand transposed and fit their images worse.
+    Mask files decide, if there are any. Otherwise, masks of images that are not square are torn in the wrong order,
+    and masks of square images are transposed, so that they fit the images worse.
     """
-    shown = samples[:: max(1, len(samples) // _LOOKED_AT)]
+    shown = samples[:: max(1, len(samples) // _EXAMINED)]
     relative, why, sure = _starts(shown)
-    united = {order: [_united(one, order, relative) for one in shown] for order in _WAYS}
+    united = {order: [_united(one, order, relative) for one in shown] for order in COUNTED}
     broken = sum(mask is None for mask in united["column"])
     pairs = [
         (one, down, along)
@@ -58,23 +64,24 @@ def read_order(samples: Sequence[Labelled]) -> RleReading:
         if down is not None and along is not None
     ]
     by_files = _by_files(pairs)
-    order, told, decided = by_files[0] if by_files else _by_traces(pairs)
-    return RleReading(order, told, decided, relative, why, sure, broken, by_files[1] if by_files else None)
+    order, order_why, decided = by_files[0] if by_files else _by_borders(pairs)
+    return RleReading(order, order_why, decided, relative, why, sure, broken, by_files[1] if by_files else None)
 
 
-def _starts(samples: Sequence[Labelled]) -> tuple[bool, str, bool]:
-    """Whether starts are relative, why, and whether that is sure."""
+def _starts(samples: Sequence[RleSample]) -> tuple[bool, str, bool]:
+    """Whether starts are relative, the reason, and whether there is any evidence."""
     fitting = {
         relative: sum(_united(one, "column", relative) is not None for one in samples) for relative in (False, True)
     }
     count = len(samples)
-    told = f"{fitting[False]} of {count} images can be read so, {fitting[True]} with relative starts"
-    if fitting[True] > fitting[False]:
-        return True, f"{fitting[True]} of {count} images can be read so, {fitting[False]} with absolute starts", True
-    return False, told, fitting[False] > fitting[True]
+    counts = (
+        f"of {count} images, {fitting[False]} can be read with absolute starts, {fitting[True]} with relative starts"
+    )
+    relative = fitting[True] > fitting[False]
+    return relative, counts, fitting[True] != fitting[False]
 
 
-def _united(one: Labelled, order: PixelOrder, relative: bool) -> Mask | None:
+def _united(one: RleSample, order: PixelOrder, relative: bool) -> Mask | None:
     mask = np.zeros(one.size, np.bool_)
     try:
         for text in one.texts:
@@ -84,8 +91,8 @@ def _united(one: Labelled, order: PixelOrder, relative: bool) -> Mask | None:
     return mask
 
 
-def _by_files(pairs: Sequence[tuple[Labelled, Mask, Mask]]) -> tuple[tuple[PixelOrder, str, bool], float] | None:
-    """What mask files say, if there are any of the same size."""
+def _by_files(pairs: Sequence[tuple[RleSample, Mask, Mask]]) -> tuple[tuple[PixelOrder, str, bool], float] | None:
+    """The order in which masks equal their mask files, if there are any, and the share of equal masks."""
     equal = {"column": 0, "row": 0}
     count = 0
     for one, column, row in pairs:
@@ -99,11 +106,15 @@ def _by_files(pairs: Sequence[tuple[Labelled, Mask, Mask]]) -> tuple[tuple[Pixel
         return None
     order: PixelOrder = "column" if equal["column"] > equal["row"] else "row"
     other: PixelOrder = "row" if order == "column" else "column"
-    told = f"{_WAYS[order]} {equal[order]} of {count} masks equal their mask files, {_WAYS[other]} {equal[other]}"
-    return (order, told, True), equal[order] / count
+    why = (
+        f"counted {COUNTED[order]}, {equal[order]} of {count} masks equal their mask files; counted {COUNTED[other]}, "
+        f"{equal[other]}"
+    )
+    return (order, why, True), equal[order] / count
 
 
-def _by_traces(pairs: Sequence[tuple[Labelled, Mask, Mask]]) -> tuple[PixelOrder, str, bool]:
+def _by_borders(pairs: Sequence[tuple[RleSample, Mask, Mask]]) -> tuple[PixelOrder, str, bool]:
+    """The order in which the borders of masks are shorter, or fit the images better."""
     borders = np.zeros(2, np.int64)
     contrasts = []
     for one, column, row in pairs:
@@ -113,18 +124,18 @@ def _by_traces(pairs: Sequence[tuple[Labelled, Mask, Mask]]) -> tuple[PixelOrder
             image = one.image()
             contrasts.append((border_contrast(image, column), border_contrast(image, row)))
     down, along = borders.tolist()
-    if max(down, along) > _TORN * min(down, along):
+    if is_torn(max(down, along), max(1, min(down, along))):
         order: PixelOrder = "column" if down < along else "row"
         other: PixelOrder = "row" if order == "column" else "column"
         times = max(down, along) / max(1, min(down, along))
-        told = f"{_WAYS[order]} masks are whole; {_WAYS[other]} they are torn: borders {times:.1f} times as long"
-        return order, told, True
-    surely = contrast_t_statistic(contrasts)
-    if abs(surely) >= _SURE:
-        order = "column" if surely > 0 else "row"
-        told = (
-            f"counted {_WAYS[order]}, borders of masks lie where {len(contrasts)} images change, "
-            f"by {abs(surely):.0f} standard errors"
+        why = f"counted {COUNTED[other]}, masks are torn: their borders are {times:.1f} times as long"
+        return order, why, True
+    statistic = contrast_t_statistic(contrasts)
+    if abs(statistic) >= _SURE:
+        order = "column" if statistic > 0 else "row"
+        why = (
+            f"counted {COUNTED[order]}, masks of {len(contrasts)} images fit the edges in the images better, by "
+            f"{abs(statistic):.0f} standard errors"
         )
-        return order, told, True
-    return "column", "nothing tells the order apart; most competitions count down the columns", False
+        return order, why, True
+    return "column", "no evidence for either order; most competitions count down the columns", False

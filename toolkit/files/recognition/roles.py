@@ -1,4 +1,4 @@
-"""Which of the folders of images holds what: images, their masks, test images."""
+"""Assigns roles to folders of images: training images, their masks, test images."""
 
 import re
 from collections import Counter
@@ -22,7 +22,10 @@ _AFFIX = re.compile(r"[._\- ](mask|masks|label|labels|gt|seg|segmentation|annota
 
 @dataclass(frozen=True)
 class Pairing:
-    """Masks of images: the id of a mask is that of its image between `prefix` and `suffix`."""
+    """A folder of masks whose ids are those of the images between a prefix and a suffix.
+
+    `share` is the share of the images that have a mask, 0–1.
+    """
 
     masks: ImageFolder
     prefix: str
@@ -32,7 +35,7 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Roles:
-    """What each folder is taken for; `unused` are those that nothing is made of, with what they look like."""
+    """The presumed role of each folder; `unused` folders have none, and come with a description."""
 
     images: ImageFolder | None
     pairing: Pairing | None
@@ -43,26 +46,26 @@ class Roles:
     unused: tuple[tuple[ImageFolder, str], ...]
 
 
-def find_roles(folders: Sequence[ImageFolder], labelled_ids: Collection[str], asked_ids: Collection[str]) -> Roles:
-    """Sort folders out by their names, and by which ids they share.
+def find_roles(folders: Sequence[ImageFolder], labelled_ids: Collection[str], sample_ids: Collection[str]) -> Roles:
+    """Assign roles to folders by their names and by the ids that they share.
 
     Args:
         folders: of images.
         labelled_ids: ids in tables of labels.
-        asked_ids: ids in sample submissions.
+        sample_ids: ids in sample submissions.
     """
     parts = [part for folder in folders for part in split_mixed(folder)]
     masks = [folder for folder in parts if is_mask_folder(folder)]
     images = [folder for folder in parts if not is_mask_folder(folder)]
     pairs = {id(folder): _best_pairing(folder, masks) for folder in images}
-    ranked = sorted(images, key=lambda folder: -_rank(folder, pairs[id(folder)], labelled_ids, asked_ids))
+    ranked = sorted(images, key=lambda folder: -_rank(folder, pairs[id(folder)], labelled_ids, sample_ids))
     if not ranked:
         return Roles(None, None, {}, None, "", None, tuple((folder, "masks without images") for folder in masks))
     train = ranked[0]
     pairing = pairs[id(train)]
     class_folders = _class_folders(train, masks, pairing)
     rest = [folder for folder in ranked[1:] if folder is not train]
-    test, why = _test_folder(rest, train, asked_ids)
+    test, why = _test_folder(rest, train, sample_ids)
     rest = [folder for folder in rest if folder is not test]
     taken = None if pairing is None else pairing.masks
     others = [(one, pair) for one in rest if (pair := pairs[id(one)]) is not None and not _is_test(one)]
@@ -70,12 +73,12 @@ def find_roles(folders: Sequence[ImageFolder], labelled_ids: Collection[str], as
     used = {id(train), id(test), *map(id, class_folders.values())}
     used |= {id(one) for one in ([pairing.masks] if pairing else [])}
     used |= {id(validation[0]), id(validation[1].masks)} if validation else set()
-    unused = tuple((folder, _looks_like(folder)) for folder in parts if id(folder) not in used)
+    unused = tuple((folder, _description(folder)) for folder in parts if id(folder) not in used)
     return Roles(train, pairing, class_folders, test, why, validation, unused)
 
 
 def is_mask_folder(folder: ImageFolder) -> bool:
-    """Whether a folder is called like masks: by the innermost of its names that says anything."""
+    """Whether a folder has a name of masks; of nested folders, the innermost known name decides."""
     names = [*folder.name.lower().split("/"), *folder.pattern.lower().split("/")]
     for name in reversed([name for name in names if name not in ("", ".")]):
         words = [word for word in re.split(r"[^a-z0-9]+", name) if word]
@@ -87,12 +90,12 @@ def is_mask_folder(folder: ImageFolder) -> bool:
 
 
 def is_instance_folder(folder: ImageFolder) -> bool:
-    """Whether a folder is called as if its files numbered objects."""
+    """Whether a folder has a name of instance masks, whose values number objects."""
     return not {"instance", "instances", "objects", "inst"}.isdisjoint(folder.words[-1:])
 
 
 def split_mixed(folder: ImageFolder) -> list[ImageFolder]:
-    """Images and masks of one folder apart, where the names of masks are those of images with a word behind."""
+    """Split a folder that holds images and their masks, if masks have the names of images with a suffix."""
     if folder.pattern:
         return [folder]
     stems = {image_id: _stem(image_id) for image_id in folder.paths}
@@ -114,12 +117,12 @@ def split_mixed(folder: ImageFolder) -> list[ImageFolder]:
 
 
 def _stem(image_id: str) -> str:
-    """An id without a last word such as `_mask`."""
+    """An id without a suffix of masks, for example `_mask`."""
     return _AFFIX.sub("", image_id)
 
 
 def pair_up(images: ImageFolder, masks: ImageFolder) -> Pairing | None:
-    """How the names of masks follow from those of images; None if they do not."""
+    """How the ids of masks follow from those of images; None if they do not."""
     ids = images.paths.keys()
     affixes: Counter[tuple[str, str]] = Counter()
     if ids & masks.paths.keys():
@@ -145,27 +148,27 @@ def _best_pairing(images: ImageFolder, masks: Sequence[ImageFolder]) -> Pairing 
 
 
 def _nearness(one: ImageFolder, other: ImageFolder) -> tuple[int, int]:
-    """How much the places of two folders have in common: the same words of a split, the same parents."""
+    """How close two folders are: whether their names have the same words of a split, and their common parents."""
     splits = [set(folder.words) & (_TRAIN_WORDS | _TEST_WORDS | _VALIDATION_WORDS) for folder in (one, other)]
     shared = sum(a == b for a, b in zip(one.folder.parts, other.folder.parts, strict=False))
     return int(splits[0] == splits[1]), shared
 
 
 def _rank(
-    folder: ImageFolder, pairing: Pairing | None, labelled_ids: Collection[str], asked_ids: Collection[str]
+    folder: ImageFolder, pairing: Pairing | None, labelled_ids: Collection[str], sample_ids: Collection[str]
 ) -> float:
-    """How likely these are the training images."""
+    """How likely a folder holds the training images; a higher value is more likely."""
     count = len(folder.paths)
     labelled = sum(one in labelled_ids for one in folder.paths) / count
-    asked = sum(one in asked_ids for one in folder.paths) / count
+    wanted = sum(one in sample_ids for one in folder.paths) / count
     named = bool(_TRAIN_WORDS & set(folder.words)) - (_is_test(folder) or _is_validation(folder))
-    return 4 * (pairing.share if pairing else 0) + 4 * labelled - 3 * asked + 2 * named + min(count, 10_000) / 20_000
+    return 4 * (pairing.share if pairing else 0) + 4 * labelled - 3 * wanted + 2 * named + min(count, 10_000) / 20_000
 
 
 def _class_folders(
     images: ImageFolder, masks: Sequence[ImageFolder], pairing: Pairing | None
 ) -> dict[str, ImageFolder]:
-    """Masks in one folder a class: folders beside each other whose masks have the names of the images."""
+    """Masks in one folder per class: sibling folders whose masks have the names of the images."""
     if pairing is None or pairing.masks.pattern or pairing.prefix or pairing.suffix:
         return {}
     parent = pairing.masks.folder.parent
@@ -175,14 +178,14 @@ def _class_folders(
 
 
 def _test_folder(
-    folders: Sequence[ImageFolder], train: ImageFolder, asked_ids: Collection[str]
+    folders: Sequence[ImageFolder], train: ImageFolder, sample_ids: Collection[str]
 ) -> tuple[ImageFolder | None, str]:
     for folder in folders:
-        asked = sum(one in asked_ids for one in folder.paths)
-        if asked > _MOST * len(asked_ids) > 0 and folder.name != train.name:
-            return folder, f"the sample submission asks for {asked} of its {len(folder.paths)} images"
+        wanted = sum(one in sample_ids for one in folder.paths)
+        if wanted > _MOST * len(sample_ids) > 0 and folder.name != train.name:
+            return folder, f"the sample submission has {wanted} of its {len(folder.paths)} images"
     named = next((folder for folder in folders if _is_test(folder)), None)
-    return (named, "it is called so") if named else (None, "")
+    return (named, "it has a name of test images") if named else (None, "")
 
 
 def _is_test(folder: ImageFolder) -> bool:
@@ -193,7 +196,7 @@ def _is_validation(folder: ImageFolder) -> bool:
     return bool(_VALIDATION_WORDS & set(folder.words))
 
 
-def _looks_like(folder: ImageFolder) -> str:
+def _description(folder: ImageFolder) -> str:
     if is_instance_folder(folder):
-        return "numbers of objects, by their name"
-    return "looks like masks" if is_mask_folder(folder) else "images without masks"
+        return "instance masks, by the name of the folder"
+    return "masks, by the name of the folder" if is_mask_folder(folder) else "images without masks"

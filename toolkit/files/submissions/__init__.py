@@ -1,1 +1,1 @@
-"""Submission files: written, read, checked, remembered."""
+"""Submission files: writing, reading and checking them, and the log of submissions."""

@@ -1,4 +1,4 @@
-"""Checking a submission file: everything that a competition would refuse, or score as nobody meant it."""
+"""Checks a submission file for everything that a competition would refuse or score in an unintended way."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True)
 class Checked:
-    """What the checks of a file have found; `digest` is that of its content."""
+    """The findings about a file, its numbers of rows, images and empty rows, and the digest of its content."""
 
     findings: list[Finding]
     rows: int
@@ -25,15 +25,15 @@ class Checked:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the submission is wrong."""
+        """Whether any finding refuses the submission."""
         return is_refused(self.findings)
 
 
 def check_submission(path: Path, expected: Expected, progress: Progress) -> Checked:
-    """Check a submission file against all that is known of what it should be.
+    """Check a submission file against everything that is known of what it should contain.
 
     Raises:
-        MissingFileError: there is no such file.
+        MissingFileError: the file does not exist or cannot be read.
         UnreadableImageError: a test image cannot be read.
     """
     findings = Findings()
@@ -54,15 +54,15 @@ def check_submission(path: Path, expected: Expected, progress: Progress) -> Chec
 
 
 def _check_novelty(path: Path, digest: str, expected: Expected, findings: Findings) -> None:
-    """Neither the sample itself nor what was submitted before."""
+    """The file is neither the sample submission nor the same as an earlier submission."""
     if expected.sample_path is not None and file_digest(expected.sample_path) == digest:
-        findings.warn("novelty", WHOLE_FILE, "this is the sample submission itself")
+        findings.warn("novelty", WHOLE_FILE, "the file is the sample submission itself")
     for entry in reversed(expected.earlier):
         if entry.digest == digest:
             score = "" if entry.public is None else f", public score {entry.public:g}"
             uploaded = f", uploaded {entry.uploaded[:10]}" if entry.uploaded else ""
-            came = f"it has the same content as {entry.name}{uploaded}{score}"
+            came = f"the file has the same content as {entry.name}{uploaded}{score}"
             again = bool(entry.uploaded) and entry.competition == expected.upload_to
             tell = findings.refuse if again else findings.warn
-            tell("novelty", WHOLE_FILE, came, "", "Uploading it again would tell nothing new.")
+            tell("novelty", WHOLE_FILE, came, "", "Uploading it again gives no new information.")
             return

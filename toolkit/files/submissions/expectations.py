@@ -1,4 +1,4 @@
-"""What a submission file is held against: competition, sample, test images, the masks that it is made of."""
+"""What a submission file is checked against: competition, sample, test images, and the masks it was made from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,17 +13,17 @@ from toolkit.files.submissions.layout import SubmissionLayout
 from toolkit.files.submissions.log import LoggedSubmission
 
 RowKey = tuple[str, str | None]
-"""The id of an image and, of a row that holds one class, the class."""
+"""The id of an image, and the class if rows have one."""
 
 
 @dataclass(frozen=True)
 class TestImages:
-    """The images that a submission is about: their ids, and what gives size (height, width) and pixels of one.
+    """The test images of a submission: their ids, and functions for the size (height, width) and pixels of an image.
 
-    A size that is asked for may be that of an image that is not among them, if it is known all the same.
+    `size` may also know images that are not among the ids; it returns None for unknown images.
     """
 
-    __test__ = False  # pytest takes what is called so for tests
+    __test__ = False  # pytest would collect a class with this name
 
     ids: frozenset[str]
     size: Callable[[str], tuple[int, int] | None]
@@ -32,10 +32,16 @@ class TestImages:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a submission is held against. What is not known is None or empty, and is not checked.
+    """What a submission is checked against; values that are unknown (None or empty) are not checked.
 
-    `masks` are digests of the masks that it was made of, objects united; `earlier` are submissions made before, and
-    `upload_to` is the competition that it is about to be uploaded to.
+    Attributes:
+        competition: the format of the file.
+        sample: the layout of the sample submission.
+        sample_path: of the sample submission.
+        images: the test images.
+        masks: digests of the masks that the file was made from, with all objects of an image combined.
+        earlier: earlier submissions.
+        upload_to: the competition that the file is about to be uploaded to.
     """
 
     competition: Competition
@@ -52,13 +58,13 @@ class Expected:
         return self.competition.columns if self.sample is None else self.sample.columns
 
     def size(self, image_id: str) -> tuple[int, int] | None:
-        """(height, width) of the masks of an image, if it is known."""
+        """(height, width) of the masks of an image; None if it is unknown."""
         if self.competition.output_size is not None:
             return self.competition.output_size
         return None if self.images is None else self.images.size(image_id)
 
     def keys(self) -> dict[RowKey, tuple[str, ...]] | None:
-        """The cells before the mask of every row that there should be, in their order; None if that is not known."""
+        """The cells before the mask of every required row, in their order; None if the rows are unknown."""
         if self.sample is not None:
             return {(row.image_id, row.class_name): row.cells for row in self.sample.rows}
         if self.images is None:
@@ -69,5 +75,5 @@ class Expected:
 
 
 def mask_digest(mask: Mask) -> str:
-    """By which a mask `bool (height, width)` is recognised."""
+    """A digest of a mask, `bool (height, width)`."""
     return digest(f"{mask.shape}".encode() + np.packbits(mask).tobytes())

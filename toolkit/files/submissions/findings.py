@@ -1,27 +1,33 @@
-"""What is wrong or strange about a submission, as a list for people."""
+"""Findings about a submission: errors, which refuse it, and warnings."""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from toolkit.errors import SubmissionError
+from toolkit.errors import SubmissionError, listing_lines
 
 Level = Literal["refuse", "warn"]
-"""Whether the competition would not take it or score it wrongly, or it is only strange."""
+"""`refuse`: the competition would reject the file or score it wrongly; `warn`: the file is suspicious."""
 
 WHOLE_FILE = "the whole file"
-"""Where something is that no single line shows."""
+"""The place of a finding that concerns no single line."""
 
-_LISTED = 20
 _VARYING = re.compile(r"'[^']*'|\d+")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong: what was checked, where it is first, what came, what is allowed, what to do about it.
+    """One finding.
 
-    `count` is in how many places.
+    Attributes:
+        level: how serious it is.
+        check: the name of the check.
+        where: the first place.
+        came: what was found there.
+        allowed: what is allowed instead.
+        advice: what to do about it.
+        count: the number of places.
     """
 
     level: Level
@@ -33,28 +39,28 @@ class Finding:
     count: int = 1
 
     def describe(self) -> str:
-        """In one line."""
+        """The finding in one line, without the advice."""
         more = f" (and {self.count - 1} more)" if self.count > 1 else ""
         allowed = f"; {self.allowed}" if self.allowed else ""
         return f"{self.check}: {self.where}{more}: {self.came}{allowed}"
 
 
 class Findings:
-    """Collects findings; those that differ only in place, numbers and quoted texts are counted as one."""
+    """Collects findings; those that differ only in place, numbers or quoted texts are counted as one."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, ...], Finding] = {}
 
     def refuse(self, check: str, where: str, came: str, allowed: str = "", advice: str = "") -> None:
-        """Add something that makes the submission wrong."""
+        """Add a finding that refuses the submission."""
         self._add(Finding("refuse", check, where, came, allowed, advice))
 
     def warn(self, check: str, where: str, came: str, allowed: str = "", advice: str = "") -> None:
-        """Add something that is strange."""
+        """Add a warning."""
         self._add(Finding("warn", check, where, came, allowed, advice))
 
     def all(self) -> list[Finding]:
-        """Those that refuse first, else in the order in which they were found."""
+        """All findings: first those that refuse the submission, then warnings, each in the order of discovery."""
         return sorted(self._found.values(), key=lambda finding: finding.level != "refuse")
 
     def _add(self, finding: Finding) -> None:
@@ -64,21 +70,12 @@ class Findings:
 
 
 def is_refused(findings: Iterable[Finding]) -> bool:
-    """Whether any finding makes the submission wrong."""
+    """Whether any finding refuses the submission."""
     return any(finding.level == "refuse" for finding in findings)
 
 
 def refusal(what: str, findings: Sequence[Finding]) -> SubmissionError:
-    """The error that says what is wrong; `what` begins it, such as `a.csv is not written`."""
+    """The error with all findings that refuse a submission; `what` starts it, for example `a.csv is not written`."""
     wrong = [finding for finding in findings if finding.level == "refuse"]
-    lines = [f"  {finding.describe()}" for finding in wrong[:_LISTED]]
-    more = [f"  … and {len(wrong) - _LISTED} more"] if len(wrong) > _LISTED else []
     advice = next((finding.advice for finding in wrong if finding.advice), "")
-    return SubmissionError("\n".join([f"{what}:", *lines, *more]), advice)
-
-
-def listed(words: Iterable[str], at_most: int = 5) -> str:
-    """The first of several words, and how many more there are."""
-    every = list(words)
-    more = f" and {len(every) - at_most} more" if len(every) > at_most else ""
-    return ", ".join(every[:at_most]) + more
+    return SubmissionError(f"{what}:\n{listing_lines(finding.describe() for finding in wrong)}", advice)

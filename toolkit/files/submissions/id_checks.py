@@ -1,13 +1,14 @@
-"""Checks of a submission's header and ids: every row that is wanted, once, written as the competition writes it."""
+"""Checks of a submission's header and ids: every required row once, with the id in the competition's form."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from toolkit.config.data.competitions import PLAIN, Competition, cell_reader
+from toolkit.errors import listing
 from toolkit.files.images.decoding import image_id_of
 from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, RowKey
-from toolkit.files.submissions.findings import WHOLE_FILE, Findings, listed
+from toolkit.files.submissions.findings import WHOLE_FILE, Findings
 from toolkit.files.submissions.rows import RawRows
 
 _PLAIN_ID = "{id}"
@@ -15,7 +16,7 @@ _AS_THE_SAMPLE = "Write ids as the sample submission does."
 
 
 def check_ids(raw: RawRows, expected: Expected, findings: Findings) -> list[MaskRow]:
-    """Check header, ids and order of a file; returns the rows that belong to an image, for further checks."""
+    """Check header, ids and order of a file; returns the rows whose image is known, for further checks."""
     positions = _positions(raw.header, expected, findings)
     if positions is None:
         return []
@@ -30,7 +31,7 @@ def check_ids(raw: RawRows, expected: Expected, findings: Findings) -> list[Mask
 
 
 def _positions(header: tuple[str, ...], expected: Expected, findings: Findings) -> list[int] | None:
-    """Where the cells of id, perhaps class, and mask stand; None if that cannot be said."""
+    """The positions of the columns id, class (if there is one) and mask; None if they cannot be determined."""
     columns = expected.columns
     free = expected.sample is None and expected.competition is PLAIN
     if header == columns or (free and len(header) == len(columns)):
@@ -40,15 +41,15 @@ def _positions(header: tuple[str, ...], expected: Expected, findings: Findings) 
         separator = next((mark for mark in (";", "\t", "|") if mark in came), None)
         advice = "Write exactly these columns, without an index: to_csv(index=False)."
         if separator is not None:
-            advice = f"Cells are separated by commas, not by {separator!r}."
+            advice = f"Separate cells by commas, not by {separator!r}."
         findings.refuse("header", "line 1", came, allowed, advice)
         return None
     if sorted(header) == sorted(columns):
-        findings.refuse("header", "line 1", came, allowed, "Bring the columns into this order.")
+        findings.refuse("header", "line 1", came, allowed, "Put the columns in this order.")
         return [header.index(name) for name in columns]
     ids = expected.keys() or {}
     without = header[:-1] in ids.values() or header[0] in {image_id for image_id, _ in ids}
-    advice = "The first line is a row: write the header before it." if without else "Write the header just like this."
+    advice = "The first line is a row: add the header before it." if without else "Write the header exactly like this."
     findings.refuse("header", "line 1", came, allowed, advice)
     return list(range(len(header)))
 
@@ -60,7 +61,7 @@ def _named(
     wanted: Mapping[RowKey, tuple[str, ...]] | None,
     findings: Findings,
 ) -> list[MaskRow]:
-    """The rows with the images and classes that their ids mean."""
+    """The rows with the image and class of their ids."""
     reader = _IdReader(expected.competition, len(positions) == 3, wanted, findings)
     *before, last = positions
     rows = []
@@ -73,7 +74,7 @@ def _named(
 
 
 class _IdReader:
-    """Finds out which image and class the cells before a mask mean, and whether they are written as they should be."""
+    """Determines image and class from the cells before a mask, and checks their spelling."""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class _IdReader:
         self._by_cells = {cells: key for key, cells in (wanted or {}).items()}
 
     def key_of(self, line: int, cells: tuple[str, ...]) -> RowKey | None:
-        """What the cells of a row mean; None if no row that is wanted."""
+        """Image and class of a row; None if the row is not required."""
         where, written = f"line {line}", ",".join(cells)
         if cells in self._by_cells:
             return self._by_cells[cells]
@@ -101,10 +102,10 @@ class _IdReader:
         key = next((one for one in keys if one in (self._wanted or ())), keys[0])
         if self._wanted is None:
             if any(cell != cell.strip() for cell in cells):
-                self._findings.refuse("ids", where, f"spaces around the id {written!r}", "", "Remove them.")
+                self._findings.refuse("ids", where, f"there are spaces around the id {written!r}", "", "Remove them.")
             return key
         if key not in self._wanted:
-            self._findings.refuse("ids", where, f"the id {written!r} is not asked for", "", "Remove this row.")
+            self._findings.refuse("ids", where, f"the id {written!r} is unknown", "", "Remove this row.")
             return None
         allowed = f"the sample has {','.join(self._wanted[key])!r}"
         self._findings.refuse("ids", where, f"the id {written!r}", allowed, _AS_THE_SAMPLE)
@@ -112,7 +113,7 @@ class _IdReader:
 
 
 def _check_repeated(rows: Iterable[MaskRow], expected: Expected, findings: Findings) -> None:
-    """Rows of an image, or of a class of it, stand once; those of objects are several unless one is empty."""
+    """Each image, or each class of it, has one row; with rows of objects it has several, unless one is empty."""
     form = expected.competition
     seen: dict[RowKey, MaskRow] = {}
     empty = Counter[RowKey]()
@@ -124,32 +125,33 @@ def _check_repeated(rows: Iterable[MaskRow], expected: Expected, findings: Findi
             continue
         where = f"line {row.line}, {','.join(row.cells)}"
         if form.rows != "object":
-            came = f"a row of this id is in line {before.line} already"
+            came = f"line {before.line} already has this id"
             if expected.sample is not None and expected.sample.repeated:
-                findings.warn("duplicates", where, came, "some ids of the sample stand twice too")
+                findings.warn("duplicates", where, came, "the sample also has some ids twice")
             else:
-                findings.refuse("duplicates", where, came, "one row an id", "Keep one of them.")
+                findings.refuse("duplicates", where, came, "one row for each id", "Keep one of them.")
         elif empty[key]:
-            came = "an empty row beside other rows of the same image"
+            came = "the image has an empty row besides other rows"
             findings.refuse("duplicates", where, came, "an image without objects has one empty row", "Remove it.")
 
 
 def _check_complete(
     rows: Sequence[MaskRow], wanted: Mapping[RowKey, tuple[str, ...]], expected: Expected, findings: Findings
 ) -> None:
-    """Every wanted row is there, in the sample's order."""
+    """Every required row exists, in the order of the sample."""
     order = list(dict.fromkeys((row.image_id, row.class_name) for row in rows))
     there = set(order)
     missing = [",".join(cells) for key, cells in wanted.items() if key not in there]
     whose = "the test images" if expected.sample is None else "the sample submission"
     if missing:
-        came = f"{len(missing)} ids of {whose} have no row: {listed(missing)}"
-        token = f"with the mask {expected.competition.empty!r}" if expected.competition.empty else "with an empty mask"
-        findings.refuse("ids", WHOLE_FILE, came, "one for each", f"Images without any object have a row {token}.")
+        came = f"{len(missing)} ids of {whose} have no row: {listing(missing)}"
+        token = repr(expected.competition.empty) if expected.competition.empty else "an empty cell"
+        advice = f"Images without foreground also have a row, with {token} as the mask."
+        findings.refuse("ids", WHOLE_FILE, came, "one row for each id", advice)
     elif expected.sample is not None and order != list(wanted):
         first = next(place for place, (one, other) in enumerate(zip(order, wanted, strict=True)) if one != other)
-        came = f"the ids are in another order than in {whose}, from {','.join(wanted[order[first]])} on"
-        findings.warn("order", WHOLE_FILE, came, "", "Most competitions join by id; keep to the order if unsure.")
+        came = f"the order of the ids differs from {whose}, from {','.join(wanted[order[first]])} on"
+        findings.warn("order", WHOLE_FILE, came, "", "Most competitions join rows by id; if unsure, keep the order.")
 
 
 def _check_test_images(rows: Iterable[MaskRow], expected: Expected, findings: Findings) -> None:
@@ -158,8 +160,8 @@ def _check_test_images(rows: Iterable[MaskRow], expected: Expected, findings: Fi
     asked = {row.image_id for row in rows} if expected.sample is None else set(expected.sample.image_ids)
     unknown, extra = sorted(asked - images), sorted(images - asked)
     if unknown:
-        came = f"{len(unknown)} ids have no test image: {listed(unknown)}"
-        findings.warn("test images", WHOLE_FILE, came, "", "Do test images and sample belong together?")
+        came = f"{len(unknown)} ids have no test image: {listing(unknown)}"
+        findings.warn("test images", WHOLE_FILE, came, "", "Check that images and sample belong together.")
     if extra and expected.sample is not None:
-        came = f"{len(extra)} test images are not asked for: {listed(extra)}"
-        findings.warn("test images", WHOLE_FILE, came, "", "They are left out, as the sample does.")
+        came = f"{len(extra)} test images are not in the sample submission: {listing(extra)}"
+        findings.warn("test images", WHOLE_FILE, came, "", "They are left out of the submission.")

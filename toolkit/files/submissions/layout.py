@@ -1,4 +1,4 @@
-"""Submission files: the sample that says what they look like, writing them, reading them back."""
+"""The layout of submission files, from the sample submission; writing and reading submissions."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ from toolkit.config.data.competitions import PLAIN, Competition
 from toolkit.core.arrays import Mask, Objects
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.rle import decode, encode
-from toolkit.errors import SubmissionError
+from toolkit.errors import SubmissionError, listing
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import write_text
 from toolkit.files.masks.rle_rows import MaskRow, MaskRows, read_label_rows, read_mask_rows, runs_of
@@ -25,7 +25,7 @@ _LAST_RUN = re.compile(r"\b(\d{1,12}) +(\d{1,12})$")
 
 @dataclass(frozen=True)
 class LayoutRow:
-    """Where masks go: the cells that stand before them, the image and, of a row that holds one class, the class."""
+    """A row without its mask: the cells before the mask, the image, and the class if rows have one."""
 
     cells: tuple[str, ...]
     image_id: str
@@ -34,10 +34,10 @@ class LayoutRow:
 
 @dataclass(frozen=True)
 class SubmissionLayout:
-    """What a submission looks like: its columns, and its rows in the file's order.
+    """The columns of a submission, and its rows in the order of the file.
 
-    Of objects there is one entry an image, which becomes as many rows as there are objects, or an empty one.
-    `repeated` counts rows of the sample that name an image, or an image and class, again: these are left out.
+    If rows are objects, `rows` has one entry per image, which becomes a row for each object, or an empty row.
+    `repeated` counts rows of the sample that repeat an image, or an image and class; these are left out.
     """
 
     columns: tuple[str, ...]
@@ -54,11 +54,12 @@ class SubmissionLayout:
 def sample_layout(
     path: Path, competition: Competition = PLAIN, key: str = "data.sample_submission"
 ) -> SubmissionLayout:
-    """Columns, ids and order of a sample submission; `key` is what names the file, for messages.
+    """The layout of a sample submission; `key` is the configuration key of the file, for messages.
 
     Raises:
-        SubmissionError: it has another number of columns than the competition, no rows, ids that are not of its form,
-            not all classes of an image, or, where no competition is named, an id twice.
+        MissingFileError: the file does not exist.
+        SubmissionError: the file has the wrong number of columns, no rows, ids of another form than the competition's,
+            images without some of the classes or, without a competition, an id twice.
     """
     found = read_mask_rows(path, competition, key, SubmissionError)
     found.refuse_problems(key, SubmissionError)
@@ -76,48 +77,52 @@ def sample_layout(
 def sample_layout_for(
     path: Path, test_ids: Iterable[str], progress: Progress, competition: Competition = PLAIN
 ) -> SubmissionLayout:
-    """The layout of a sample submission whose images must all be test images; what is left out is told.
+    """The layout of a sample submission whose images must all be test images; warns of images that are left out.
 
     Raises:
-        SubmissionError: as `sample_layout`, or it asks for images that are no test images.
+        MissingFileError: the file does not exist.
+        SubmissionError: as `sample_layout`; or an image is not a test image.
     """
     layout = sample_layout(path, competition)
     wanted, there = set(layout.image_ids), set(test_ids)
     unknown, extra = sorted(wanted - there), sorted(there - wanted)
     if unknown:
         raise SubmissionError(
-            f"data.sample_submission: {path} has {len(unknown)} ids without a test image: {', '.join(unknown[:5])}",
+            f"data.sample_submission: {path} has {len(unknown)} ids without a test image: {listing(unknown)}",
             "Check that data.test and data.sample_submission belong together, then run tk fit again.",
         )
     if extra:
-        progress.warn(f"{len(extra)} test images are not in {path} and are left out: {', '.join(extra[:5])}")
+        progress.warn(f"{len(extra)} test images are not in {path} and are left out: {listing(extra)}")
     if layout.repeated:
-        progress.warn(f"{layout.repeated} rows of {path} name an id again; a submission has one row for each")
+        progress.warn(f"{layout.repeated} rows of {path} repeat an id; the submission has one row for each id")
     return layout
 
 
 def default_layout(ids: Iterable[str], competition: Competition = PLAIN) -> SubmissionLayout:
-    """The layout where there is no sample submission: the competition's columns, ids sorted, classes in its order."""
+    """The layout without a sample submission: the competition's columns, sorted ids, classes in its order."""
     names = competition.classes or (None,)
     rows = [LayoutRow(competition.cells(image_id, name), image_id, name) for image_id in sorted(ids) for name in names]
     return SubmissionLayout(competition.columns, tuple(rows), competition)
 
 
 def encode_image(masks: npt.NDArray[np.bool_], competition: Competition = PLAIN) -> tuple[str, ...]:
-    """The run-length encodings of one image: one for each class; an empty mask gives an empty text.
+    """The run-length encodings of one image, one for each class; an empty text for an empty mask.
 
-    Masks are scaled to the competition's `output_size` where it has one and theirs is another.
+    Masks are scaled to the competition's `output_size`, if it has one.
 
     Args:
-        masks: `bool (height, width, classes)`, the classes in the competition's order; one for rows of images.
-        competition: whose submission it is for.
+        masks: `bool (height, width, classes)`, the classes in the competition's order; one class for rows of images.
+        competition: that the submission is for.
 
     Raises:
-        ValueError: another number of classes, or rows of the competition are objects, see `encode_objects`.
+        ValueError: the number of classes is wrong, or rows of the competition are objects, see `encode_objects`.
     """
     expected = max(1, len(competition.classes))
     if competition.rows == "object" or masks.shape[2] != expected:
-        raise ValueError(f"{competition.name} has {expected} masks an image, rows: {competition.rows}; {masks.shape}")
+        raise ValueError(
+            f"{competition.name} has {expected} masks per image (rows: {competition.rows}); received masks of shape "
+            f"{masks.shape}"
+        )
     return tuple(
         encode(_scaled(masks[..., number], competition), competition.pixel_order, competition.relative)
         for number in range(expected)
@@ -125,13 +130,13 @@ def encode_image(masks: npt.NDArray[np.bool_], competition: Competition = PLAIN)
 
 
 def encode_objects(objects: Objects, competition: Competition) -> tuple[str, ...]:
-    """The run-length encodings of the objects of one image, in the order of their numbers; none if it has none.
+    """The run-length encodings of the objects of one image, in the order of their numbers.
 
-    Objects are scaled like the masks of `encode_image`; what is too small to be seen then is left out.
+    Objects are scaled like the masks of `encode_image`; objects that have no pixel after scaling are left out.
 
     Args:
         objects: `int32 (height, width)`, 0 for background.
-        competition: whose submission it is for.
+        competition: that the submission is for.
     """
     texts = []
     taken: Mask | None = None
@@ -150,14 +155,14 @@ def write_submission(path: Path, layout: SubmissionLayout, runs: Mapping[str, Se
 
     Args:
         path: of the file.
-        layout: of columns and rows.
-        runs: for each image what `encode_image` or `encode_objects` gave.
+        layout: the columns and rows.
+        runs: for each image, the result of `encode_image` or `encode_objects`.
     """
     write_text(path, format_table(layout.columns, submission_rows(layout, runs)))
 
 
 def submission_rows(layout: SubmissionLayout, runs: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]:
-    """The cells of every row of a submission."""
+    """The cells of all rows of a submission; arguments as for `write_submission`."""
     competition = layout.competition
     position = {name: number for number, name in enumerate(competition.classes)}
     rows: list[tuple[str, ...]] = []
@@ -173,9 +178,9 @@ def submission_rows(layout: SubmissionLayout, runs: Mapping[str, Sequence[str]])
 
 @dataclass(frozen=True)
 class Submission:
-    """A submission that was read, or a solution: its rows by image.
+    """A submission or solution that was read from a file.
 
-    `mask_size` is (height, width) of the masks in the file; None where it is that of the masks that are asked for.
+    `mask_size` is (height, width) of the masks in the file; None if it is the size that they are decoded to.
     """
 
     path: Path
@@ -186,21 +191,21 @@ class Submission:
 
     @cached_property
     def by_image(self) -> Mapping[str, tuple[MaskRow, ...]]:
-        """The rows of each image, in the file's order."""
+        """The rows of each image, in the order of the file."""
         found: dict[str, list[MaskRow]] = {}
         for row in self.rows:
             found.setdefault(row.image_id, []).append(row)
         return {image_id: tuple(rows) for image_id, rows in found.items()}
 
     def masks(self, image_id: str, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-        """The masks of one image, `bool (height, width, classes)`; rows of the same class are united.
+        """The masks of one image, `bool (height, width, classes)`; rows of the same class are combined.
 
         Args:
-            image_id: of the image; one that has no rows has empty masks.
-            size: (height, width) of the masks: `output_size`, or that of the image where there is none.
+            image_id: of the image; an image without rows has empty masks.
+            size: (height, width) of the masks: the competition's `output_size`, or that of the image.
 
         Raises:
-            RleError: a row is no mask of this size.
+            RleError: a row is not a mask of this size.
         """
         names = self.competition.classes or (None,)
         masks = np.zeros((*size, len(names)), np.bool_)
@@ -209,10 +214,9 @@ class Submission:
         return masks
 
     def objects(self, image_id: str, size: tuple[int, int]) -> Objects:
-        """The objects of one image, one a row, numbered from 1; a pixel of several is the first one's.
+        """The objects of one image, one per row, `int32 (height, width)` numbered from 1; raises as `masks`.
 
-        Raises:
-            RleError: as `masks`.
+        A pixel of several objects belongs to the first of them.
         """
         objects = np.zeros(size, np.int32)
         number = 0
@@ -223,9 +227,9 @@ class Submission:
 
     def decoded(self, image_id: str, size: tuple[int, int]) -> list[tuple[MaskRow, Mask]]:
         """Every row of one image with its mask, `bool (height, width)`; raises as `masks`."""
-        form, own_size = self.competition, self.mask_size or size
+        form, stored_size = self.competition, self.mask_size or size
         return [
-            (row, scale_mask(decode(runs_of(row.text, form), own_size, form.pixel_order, form.relative), size))
+            (row, scale_mask(decode(runs_of(row.text, form), stored_size, form.pixel_order, form.relative), size))
             for row in self.by_image.get(image_id, ())
         ]
 
@@ -234,9 +238,9 @@ def read_submission(path: Path, competition: Competition = PLAIN) -> Submission:
     """Read a submission.
 
     Raises:
-        SubmissionError: it has another number of columns than the competition, ids that are not of its form or, unless
+        MissingFileError: the file does not exist.
+        SubmissionError: the file has the wrong number of columns, ids of another form than the competition's or, unless
             rows are objects, an id twice.
-        MissingFileError: there is no such file.
     """
     found = read_mask_rows(path, competition, "submission", SubmissionError)
     if competition.rows != "object":
@@ -245,11 +249,11 @@ def read_submission(path: Path, competition: Competition = PLAIN) -> Submission:
 
 
 def read_solution(path: Path, competition: Competition = PLAIN) -> Submission:
-    """Read a solution, which may also look like the competition's table of labels, at the size of these.
+    """Read a solution, which may also have the columns and mask size of the competition's table of labels.
 
     Raises:
-        SubmissionError: columns or ids are not of the competition, or, where none is named, an id stands twice.
-        MissingFileError: there is no such file.
+        MissingFileError: the file does not exist.
+        SubmissionError: columns or ids are not the competition's or, without a competition, an id occurs twice.
     """
     found = read_label_rows(path, competition, "solution", SubmissionError)
     if competition is PLAIN:
@@ -259,12 +263,12 @@ def read_solution(path: Path, competition: Competition = PLAIN) -> Submission:
 
 
 def _is_at_label_size(solution: Submission) -> bool:
-    """Whether masks have the size of the labels, where submissions have another: a run ends beyond the latter's."""
+    """Whether masks have the size of labels rather than of submissions: a run ends beyond the smaller size."""
     form = solution.competition
     if form.label_size is None or form.output_size is None or form.relative:
         return False
     pixels = form.output_size[0] * form.output_size[1]
-    # What is no run at all is told when it is decoded.
+    # Text that is not a run is reported when it is decoded.
     lasts = (_LAST_RUN.search(runs_of(row.text, form)) for row in solution.rows)
     return any(int(last[1]) + int(last[2]) - 1 > pixels for last in lasts if last is not None)
 
@@ -285,8 +289,8 @@ def _refuse_missing_classes(
     partial = sorted(image_id for image_id, count in counts.items() if count < len(competition.classes))
     if partial:
         raise SubmissionError(
-            f"{path}: {len(partial)} images have no row for some of the classes {', '.join(competition.classes)}: "
-            + ", ".join(partial[:5])
+            f"{path}: {len(partial)} images lack rows for some of the classes {', '.join(competition.classes)}: "
+            f"{listing(partial)}"
         )
 
 
@@ -294,4 +298,4 @@ def _refuse_repeated(rows: Sequence[MaskRow], path: Path) -> None:
     counts = Counter((row.image_id, row.class_name) for row in rows)
     repeated = sorted(" ".join(filter(None, key)) for key, count in counts.items() if count > 1)
     if repeated:
-        raise SubmissionError(f"{path}: {len(repeated)} ids stand in several rows: {', '.join(repeated[:5])}")
+        raise SubmissionError(f"{path}: {len(repeated)} ids have several rows: {listing(repeated)}")

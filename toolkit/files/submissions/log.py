@@ -1,4 +1,4 @@
-"""submissions/log.csv: every submission that was made, with what it promised and what the leaderboard said."""
+"""submissions/log.csv: every submission with its expected score and its leaderboard scores."""
 
 import csv
 import math
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
-from toolkit.errors import StorageError, SubmissionError, nearest
+from toolkit.errors import StorageError, SubmissionError, listing, nearest
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table, numbered_rows
 from toolkit.files.disk.writing import write_text
@@ -19,15 +19,27 @@ Board = Literal["public", "private"]
 _WAIT_SECONDS = 10.0
 _NUMBERS = ("oof", "nested", "public", "private")
 _NEEDED = ("name",)
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
 class LoggedSubmission:
-    """One row of the log; a score that is not known is None, a text that is not known is empty.
+    """One row of the log; unknown scores are None, unknown texts are empty.
 
-    `oof` is the score of the out-of-fold predictions under the recipe that was submitted, `nested` the honest one of
-    a tuned recipe. `digest` is that of the file. `uploaded` is when, to which `competition`; times are UTC. `further`
-    are columns that the user has added.
+    Attributes:
+        name: of the submission.
+        time: when it was made (UTC).
+        experiment: that it was made from.
+        metric: of the scores.
+        oof: the score of the out-of-fold predictions with the recipe of the submission.
+        nested: the nested score of a tuned recipe.
+        recipe: of the submission, in words.
+        digest: of the file.
+        uploaded: when it was uploaded (UTC).
+        competition: that it was uploaded to.
+        public: the public leaderboard score.
+        private: the private leaderboard score.
+        further: cells of columns that the user has added.
     """
 
     name: str
@@ -46,12 +58,12 @@ class LoggedSubmission:
 
     @property
     def expected(self) -> float | None:
-        """What cross-validation promises: nested where there is such a score, as it is the honest one."""
+        """The score that cross-validation predicts: the nested score if there is one, otherwise `oof`."""
         return self.oof if self.nested is None else self.nested
 
     @property
     def is_worth_keeping(self) -> bool:
-        """Whether it was uploaded or scored, so that it stays when another file takes its name."""
+        """Whether the row was uploaded or scored, so that it is kept when another file takes its name."""
         return bool(self.uploaded) or self.public is not None or self.private is not None
 
 
@@ -60,19 +72,19 @@ _COLUMNS = tuple(one.name for one in fields(LoggedSubmission) if one.name != "fu
 
 @dataclass(frozen=True)
 class SubmissionLog:
-    """The log in a file, which people may edit too.
+    """The log file, which users may edit too.
 
-    Rows are in the order in which submissions were made. The last row of a name is the file that has this name now;
-    earlier ones are what had it before, kept if they were uploaded or scored.
+    Rows are in the order in which submissions were made. The last row with a name belongs to the present file of that
+    name; earlier rows, kept if they were uploaded or scored, belong to previous files of that name.
     """
 
     path: Path
 
     def read(self) -> list[LoggedSubmission]:
-        """All rows; none where there is no log yet.
+        """All rows; empty if there is no log yet.
 
         Raises:
-            StorageError: the file is no such table, or a score is no number.
+            StorageError: the file is not such a table, or a score is not a number.
         """
         if not self.path.exists():
             return []
@@ -80,7 +92,7 @@ class SubmissionLog:
             text = self.path.read_text("utf-8-sig")
             rows = list(numbered_rows(text))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise StorageError(f"{self.path} cannot be read: {error}", "Mend it as CSV in UTF-8.") from error
+            raise StorageError(f"{self.path} cannot be read: {error}", "It must be CSV text in UTF-8.") from error
         if not rows:
             return []
         (_, header), *rest = rows
@@ -89,13 +101,14 @@ class SubmissionLog:
         return [self._entry(columns, line, cells) for line, cells in rest if any(cell.strip() for cell in cells)]
 
     def record(self, entry: LoggedSubmission) -> None:
-        """Append a submission that was made.
+        """Append a submission.
 
-        The same file made again keeps its upload and its scores. Another file of the same name takes the place of the
-        row, unless that was uploaded or scored: then it stays as an earlier one.
+        If the same file was made again, its upload and scores are kept. The row of another file with the same name is
+        replaced, unless that file was uploaded or scored.
 
         Raises:
-            StorageError, LockedError: the log cannot be read, written or had.
+            StorageError: the log cannot be read or written.
+            LockedError: another process is writing the log.
         """
         with self._open() as rows:
             before = _last_of(rows, entry.name)
@@ -108,15 +121,16 @@ class SubmissionLog:
             rows.append(entry)
 
     def mark_uploaded(self, name: str, competition: str, time: str) -> None:
-        """Note that the last submission of a name was uploaded; raises as `set_score`."""
+        """Record the upload of the last submission with this name; raises as `set_score`."""
         self._change(name, uploaded=time, competition=competition)
 
     def set_score(self, name: str, board: Board, score: float) -> LoggedSubmission:
-        """Note what the leaderboard said of the last submission of a name; returns the row as it was before.
+        """Record a leaderboard score of the last submission with this name; returns the row as it was before.
 
         Raises:
-            SubmissionError: there is none of this name.
-            StorageError, LockedError: the log cannot be read, written or had.
+            SubmissionError: there is no submission with this name.
+            StorageError: the log cannot be read or written.
+            LockedError: another process is writing the log.
         """
         return self._change(name, **{board: score})
 
@@ -131,7 +145,7 @@ class SubmissionLog:
 
     @contextmanager
     def _open(self) -> Iterator[list[LoggedSubmission]]:
-        """The rows to change; they are written when the block ends well. Nobody else changes them meanwhile."""
+        """The rows, locked, for changing; they are written when the block succeeds."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.with_name(f".{self.path.stem}-lock"), wait=_WAIT_SECONDS):
             rows = self.read()
@@ -150,21 +164,21 @@ class SubmissionLog:
         twice = sorted({name for name in columns if columns.count(name) > 1})
         if missing:
             raise StorageError(
-                f"{self.path}:1: there is no column {missing[0]}; received {', '.join(columns)}",
-                f"Its columns are {', '.join(_COLUMNS)}, separated by commas; more may follow.",
+                f"{self.path}:1: missing column {missing[0]}; received {', '.join(columns)}",
+                f"Its columns are {', '.join(_COLUMNS)}, separated by commas; further columns are allowed.",
             )
         if twice:
-            raise StorageError(f"{self.path}:1: the column {twice[0]!r} stands twice", "Rename or remove one of them.")
+            raise StorageError(f"{self.path}:1: the column {twice[0]!r} occurs twice", "Rename or remove one of them.")
 
     def _entry(self, columns: tuple[str, ...], line: int, cells: tuple[str, ...]) -> LoggedSubmission:
         if len(cells) != len(columns):
             raise StorageError(
                 f"{self.path}:{line}: expected {len(columns)} cells, received {len(cells)}",
-                "A text with a comma stands in double quotes; numbers have a decimal point: 0.871.",
+                "Put text with a comma in double quotes, and write numbers with a decimal point: 0.871.",
             )
         texts = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
         if not texts["name"]:
-            raise StorageError(f"{self.path}:{line}: the name is empty", "Give it one, or remove the row.")
+            raise StorageError(f"{self.path}:{line}: the name is empty", "Add a name, or remove the row.")
         numbers = {name: self._number(line, name, texts[name]) for name in _NUMBERS if name in texts}
         words = {name: texts[name] for name in _COLUMNS if name in texts and name not in _NUMBERS}
         further = {name: text for name, text in texts.items() if name not in _COLUMNS}
@@ -179,8 +193,8 @@ class SubmissionLog:
             number = math.nan
         if not math.isfinite(number):
             raise StorageError(
-                f"{self.path}:{line}: {column} should be a number such as 0.871 or empty, received {text!r}",
-                "Mend this cell.",
+                f"{self.path}:{line}: {column} is {text!r}; expected a number (for example 0.871) or an empty cell",
+                "Correct this cell.",
             )
         return number
 
@@ -189,8 +203,8 @@ class SubmissionLog:
         near = nearest(name, known)
         hint = f"Did you mean {near}? " if near else ""
         return SubmissionError(
-            f"{self.path} has no submission {name!r}; those it has: {', '.join(known[:10]) or 'none'}",
-            f"{hint}tk submit writes a submission and remembers it.",
+            f"{self.path} has no submission {name!r}; its submissions are: {listing(known, _SHOWN) or 'none'}",
+            f"{hint}tk submit writes a submission and adds it to the log.",
         )
 
 
@@ -198,7 +212,7 @@ _BOARDS: tuple[Board, ...] = ("public", "private")
 
 
 def submission_name(text: str) -> str:
-    """The name that a submission has in the log, of its name or of the path of its file."""
+    """The name of a submission in the log, from its name or the path of its file."""
     return Path(text).name.removesuffix(".csv")
 
 

@@ -1,4 +1,4 @@
-"""A CSV file as it is written: bytes, encoding, newlines, quotes and cells, each of which can spoil a submission."""
+"""Reads a CSV file and checks its encoding, newlines, quotes and cells, each of which can make it invalid."""
 
 import csv
 import re
@@ -18,25 +18,25 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True)
 class RawRows:
-    """The cells of a CSV file just as they stand: header, and rows with the number of their line."""
+    """The unchanged cells of a CSV file: the header, and the rows with their line numbers."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
 
 
 def read_raw_rows(path: Path, findings: Findings) -> RawRows | None:
-    """Read a CSV file and find what is wrong with its bytes; None where no rows can be made of them.
+    """Read a CSV file and check its text; None if it has no readable rows.
 
     Raises:
-        MissingFileError: there is no such file, or it cannot be read.
+        MissingFileError: the file does not exist or cannot be read.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise MissingFileError(f"cannot read {path}: {error.strerror}") from error
     if len(content) > _LARGE_MIB * 2**20:
-        came, allowed = f"{len(content) / 2**20:.0f} MiB", f"sites refuse files of more than some {_LARGE_MIB} MiB"
-        advice = "Remove specks with a minimum object size, or upload it as .zip."
+        came, allowed = f"the file has {len(content) / 2**20:.0f} MiB", f"sites refuse more than about {_LARGE_MIB} MiB"
+        advice = "Remove small objects with a minimum size, or upload the file as .zip."
         findings.warn("size", WHOLE_FILE, came, allowed, advice)
     text = _text(content, findings)
     if text is None:
@@ -48,14 +48,16 @@ def read_raw_rows(path: Path, findings: Findings) -> RawRows | None:
 def _text(content: bytes, findings: Findings) -> str | None:
     archive = next((name for start, name in _ARCHIVES.items() if content.startswith(start)), None)
     if archive is not None:
-        findings.refuse("encoding", WHOLE_FILE, f"this is {archive}", "expected CSV text in UTF-8", "Unpack it first.")
+        findings.refuse(
+            "encoding", WHOLE_FILE, f"the file is {archive}", "expected CSV text in UTF-8", "Unpack it first."
+        )
         return None
     if content.startswith(_UTF16_MARKS) or b"\0" in content:
-        came = "UTF-16, or bytes that are no text"
+        came = "the file is UTF-16 or not text"
         findings.refuse("encoding", WHOLE_FILE, came, "expected CSV text in UTF-8", "Save it as UTF-8.")
         return None
     if content.startswith(_UTF8_MARK):
-        came = "it begins with a byte order mark, which some readers take for a part of the first column's name"
+        came = "the file starts with a byte order mark, which some readers add to the name of the first column"
         findings.warn("encoding", "line 1", came, "", "Save it as UTF-8 without BOM.")
         content = content[len(_UTF8_MARK) :]
     try:
@@ -70,23 +72,23 @@ def _text(content: bytes, findings: Findings) -> str | None:
 def _check_newlines(text: str, findings: Findings) -> None:
     pairs = text.count("\r\n")
     returns, feeds = text.count("\r") - pairs, text.count("\n") - pairs
-    advice = "Write it with plain newlines."
+    advice = r"Write it with \n as the newline."
     if returns:
         findings.refuse("newlines", WHOLE_FILE, f"{returns} carriage returns without a newline", r"expected \n", advice)
     if pairs:
         mixed = f", and {feeds} of \\n" if feeds else ""
         findings.warn("newlines", WHOLE_FILE, f"{pairs} lines end in \\r\\n{mixed}", r"expected \n", advice)
     if text and not text.endswith(("\n", "\r")):
-        came = "the last line does not end"
-        findings.warn("newlines", f"line {text.count(chr(10)) + 1}", came, "", "Check that it was not cut short.")
+        came = "the last line does not end with a newline"
+        findings.warn("newlines", f"line {text.count(chr(10)) + 1}", came, "", "Check that the file is complete.")
 
 
 def _rows(text: str, findings: Findings) -> RawRows | None:
-    advice = "Write it with a CSV library, such as pandas' to_csv(index=False)."
+    advice = "Write it with a CSV library, for example pandas' to_csv(index=False)."
     try:
         rows = list(numbered_rows(text))
     except csv.Error as error:
-        findings.refuse("quotes", WHOLE_FILE, str(error), "quotes stand in pairs around whole cells", advice)
+        findings.refuse("quotes", WHOLE_FILE, str(error), "quotes must enclose whole cells", advice)
         return None
     if not rows:
         findings.refuse("rows", WHOLE_FILE, "the file is empty", "expected a header and rows", "")
@@ -95,12 +97,12 @@ def _rows(text: str, findings: Findings) -> RawRows | None:
     blank = _BLANK_LINE.search(text)
     if blank is not None:
         line = text[: blank.start()].count("\n") + 2
-        findings.warn("rows", f"line {line}", "an empty line", "", "Remove it.")
+        findings.warn("rows", f"line {line}", "the line is empty", "", "Remove it.")
     kept = []
     for line, cells in others:
         if len(cells) == len(header):
             kept.append((line, cells))
         else:
-            came = f"{len(cells)} cells"
-            findings.refuse("rows", f"line {line}", came, f"expected {len(header)}, as the header has", advice)
+            came = f"the row has {len(cells)} cells"
+            findings.refuse("rows", f"line {line}", came, f"expected {len(header)}, as in the header", advice)
     return RawRows(header, tuple(kept))

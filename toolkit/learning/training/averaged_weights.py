@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.files.experiment.folder import StageFolder
 from toolkit.files.experiment.history import Epoch
 from toolkit.learning.networks.network import Network

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.images.tiles import window_size
 from toolkit.core.sampling.class_weights import balanced_class_weights
 from toolkit.core.sampling.epoch_sampling import area_groups, select_images, shuffled_batches
 from toolkit.core.sampling.patches import HardPlaces, Occupancy, PatchRule, cell_of, draw_patches, group_images
 from toolkit.errors import ConfigError
-from toolkit.files.datasets.cutting import cut_pool, find_occupancies
+from toolkit.files.datasets.crops import crop_pool
+from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Pool, Sample
 from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.batches import SampleReader, training_batches
@@ -144,7 +145,7 @@ class TrainingData:
             hard: negatives to draw more often; None to draw all alike.
         """
         pool = self.drawn_from
-        train = pool.training_part(run.fold)
+        train = pool.training_positions(run.fold)
         done = max(0, epoch) / max(1, stage.epochs - 1)
         groups = self._groups(stage, pool, train)
         shares = None if pool.shares is None else pool.shares[train]
@@ -198,7 +199,7 @@ class TrainingData:
         """Weights of the classes in the loss of a stage; balanced ones follow the fold's training images."""
         if stage.class_weights != "balanced":
             return stage.class_weights
-        counts = self.pool.pixels[self.pool.training_part(fold)].sum(axis=0)
+        counts = self.pool.pixels[self.pool.training_positions(fold)].sum(axis=0)
         return tuple(balanced_class_weights(counts).tolist())
 
     def reader_of(self, stage: Stage) -> SampleReader:
@@ -217,7 +218,7 @@ def prepare_training_data(
     """
     config = plan.config
     if config.crops is not None:
-        return TrainingData(experiment, plan, pool, deadline, crops=cut_pool(pool, config.crops, progress))
+        return TrainingData(experiment, plan, pool, deadline, crops=crop_pool(pool, config.crops, progress))
     if config.patches is not None:
         patches = config.patches
         cell = cell_of([window_size(stage.shape[:2], patches.scale) for stage in plan.stages])

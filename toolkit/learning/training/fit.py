@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.files.datasets.training_pool import Pool
 from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.runtime import Precision, configure

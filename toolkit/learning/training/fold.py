@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.errors import NotReadyError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.initial_weights import initial_weights_path

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Floats, Integers, Probability
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE, Activation
@@ -49,7 +49,7 @@ def weigh_negatives(
         rows = read_table(path, len(_COLUMNS), str(path), StorageError).rows
         return np.array([float(weight) for _, weight in rows])
     pool = data.drawn_from
-    negatives = [position for position in pool.training_part(run.fold) if not pool.has_foreground[position]]
+    negatives = [position for position in pool.training_positions(run.fold) if not pool.has_foreground[position]]
     false_pixels = np.zeros(len(pool.samples))
     samples = [pool.samples[position] for position in negatives]
     at = 0
@@ -74,7 +74,7 @@ def _false_pixels(predictor: Predictor, stage: Stage, data: TrainingData, run: R
         return counts
     pool, reader = data.pool, data.reader_of(stage)
     tiles, owners = [], []
-    for position in pool.training_part(run.fold).tolist():
+    for position in pool.training_positions(run.fold).tolist():
         of_image = reader.tiles(pool.samples[position])
         tiles += of_image
         owners += [position] * len(of_image)

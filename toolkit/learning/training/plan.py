@@ -7,7 +7,7 @@ from typing import Any
 from toolkit.config.loading import Loaded
 from toolkit.config.metrics import read_metric
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import Stage, read_stage, stage_key
+from toolkit.config.stage_values import Stage, read_stage, stage_key
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.masks.labels import IGNORE, label_count
 from toolkit.core.metrics.metric import Metric

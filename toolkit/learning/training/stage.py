@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.disk.writing import finite_or_none, write_json

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.learning.losses.registry import TotalLoss, build_loss
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.optimizing.optimizers import build_optimizer

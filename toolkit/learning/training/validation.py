@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.resolved_stage import Stage
+from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Image, Probability
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import Stored, to_stored
@@ -43,7 +43,7 @@ class Validation:
 
     def __init__(self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run) -> None:
         self._predictor, self._loss, self._stage, self._data = predictor, loss, stage, data
-        held_out = data.pool.validation_part(run.fold)
+        held_out = data.pool.validation_positions(run.fold)
         chosen = select_images(data.pool.has_foreground[held_out], stage.validation_negatives, data.seed, run.fold)
         samples = [data.pool.samples[position] for position in held_out[chosen]]
         self._tiles = [tile for sample in samples for tile in data.reader_of(stage).tiles(sample)]

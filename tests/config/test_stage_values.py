@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
-from toolkit.config.resolved_stage import read_stage, stage_key
+from toolkit.config.stage_values import read_stage, stage_key
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.config.training.callbacks import parse_callbacks
 from toolkit.config.training.losses import parse_loss

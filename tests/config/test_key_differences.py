@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.commands.comparing.key_differences import ABSENT, differences, written
+from toolkit.config.key_differences import ABSENT, differences, written
 
 
 def told(*trees: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
@@ -118,3 +118,9 @@ def test_the_order_of_the_trees_is_that_of_the_values() -> None:
 )
 def test_values_are_written_like_yaml(value: Any, text: str) -> None:
     assert written(value) == text
+
+
+def test_the_order_of_nested_keys_is_compared_on_request_only() -> None:
+    trees = [{"augmentation": {"A": 1, "B": 2}}, {"augmentation": {"B": 2, "A": 1}}]
+    assert [one.key for one in differences(trees)] == ["augmentation (order)"]
+    assert differences(trees, with_order=False) == []

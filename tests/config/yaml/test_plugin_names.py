@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.config.loading import load_config
-from toolkit.config.yaml.plugins import names_defined_beside
+from toolkit.config.yaml.plugin_names import names_defined_beside
 from toolkit.errors import ConfigError
 
 CODE = '''\

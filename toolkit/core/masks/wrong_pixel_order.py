@@ -1,7 +1,7 @@
 """Recognising masks decoded in the wrong order of pixels, which raises no error but leaves traces."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -10,7 +10,14 @@ import numpy.typing as npt
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.rle import PixelOrder
 
+COUNTED: Mapping[PixelOrder, str] = {"column": "down the columns", "row": "along the rows"}
+"""How pixels are counted in each order, for messages."""
+
+CONTRADICTED = -4.0
+"""A `contrast_t_statistic` of at most this value contradicts the present order."""
+
 _BLUR = 1.5
+_TORN = 1.3
 
 
 def in_other_order(mask: Mask, order: PixelOrder) -> Mask:
@@ -28,6 +35,11 @@ def in_other_order(mask: Mask, order: PixelOrder) -> Mask:
 def border_length(mask: Mask) -> int:
     """Number of pairs of neighbouring pixels across the border; the wrong order tears masks and so adds borders."""
     return int(np.count_nonzero(mask[:, 1:] != mask[:, :-1]) + np.count_nonzero(mask[1:] != mask[:-1]))
+
+
+def is_torn(length: int, other: int) -> bool:
+    """Whether borders of this length show that masks are torn, compared with their length in the other order."""
+    return length > _TORN * other > 0
 
 
 def border_contrast(image: npt.NDArray[np.uint8], mask: Mask) -> float | None:

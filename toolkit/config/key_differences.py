@@ -1,4 +1,4 @@
-"""Where nested plain data differ: mappings, lists and single values, under dotted keys."""
+"""Differences between configurations as nested plain data: mappings, lists and single values, under dotted keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,38 +7,44 @@ from typing import Any
 
 
 class Absent(Enum):
-    """What stands for a value where there is none; None is a value."""
+    """Stands for the value of a key that is missing; None is a value."""
 
     ABSENT = "–"
 
 
 ABSENT = Absent.ABSENT
+_ORDER = " (order)"
 
 
 @dataclass(frozen=True)
 class KeyDifference:
-    """A key whose value is not the same everywhere, such as `stages.0.lr`, and its value in each tree."""
+    """A dotted key (for example `stages.0.lr`) whose value is not the same in all trees, and its value in each."""
 
     key: str
     values: tuple[Any, ...]
 
 
-def differences(trees: Sequence[Mapping[str, Any]]) -> list[KeyDifference]:
+def differences(trees: Sequence[Mapping[str, Any]], *, with_order: bool = True) -> list[KeyDifference]:
     """Compare trees of mappings with text keys, lists or tuples, and single values.
 
-    A whole number equals the same number with a fraction of 0; otherwise values of different types differ, also true
-    and 1. Where a tree has no such key, a mapping or list is one value, not many; what the others have inside is
-    compared too. Mappings whose common keys stand in another order differ under `KEY (order)`: for augmentation, say,
-    the order matters; that of the trees themselves does not.
+    The numbers 1 and 1.0 are equal; other values of different types differ (for example true and 1). If a key is
+    missing in one tree, a mapping or list in another tree is reported as one value; its entries are compared among the
+    trees that have the key.
+
+    Args:
+        trees: to compare.
+        with_order: report nested mappings whose common keys are in different order, under `KEY (order)`; the order of
+            augmentations matters, for example. The order of the keys of the trees themselves is never compared.
 
     Returns:
         In the order in which keys first occur.
     """
-    return _differing("", list(trees))
+    found = _differing("", list(trees))
+    return found if with_order else [difference for difference in found if not difference.key.endswith(_ORDER)]
 
 
 def written(value: Any) -> str:
-    """A value in one line, as YAML would write it; entries that are null are left out of mappings."""
+    """A value in one line, in YAML's flow style; null entries of mappings are left out."""
     if isinstance(value, Absent):
         return value.value
     if value is None or isinstance(value, bool):
@@ -69,12 +75,12 @@ def _differing_mappings(key: str, values: list[Any], present: Sequence[Mapping[s
     found = []
     if key and any(order != orders[0] for order in orders):
         shown = (ABSENT if value is ABSENT else ", ".join(value) for value in values)
-        found = [KeyDifference(f"{key} (order)", tuple(shown))]
+        found = [KeyDifference(f"{key}{_ORDER}", tuple(shown))]
     return found + _differing_parts(key, values)
 
 
 def _differing_parts(key: str, values: list[Any]) -> list[KeyDifference]:
-    """Those of the entries; a tree that is absent as a whole has been told and counts as absent below."""
+    """Differences between the entries; a tree that is absent here is absent in each of them."""
     parts = dict.fromkeys(part for value in values if value is not ABSENT for part in value)
     there = [value is not ABSENT for value in values]
     found = []

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from toolkit.core.masks.morphology import closed, largest_objects, opened, without_holes, without_small_objects
+from toolkit.core.masks.cleaning_steps import closed, largest_objects, opened, without_holes, without_small_objects
 from toolkit.core.recipe.recipe import WHOLE_MASK
 
 SIZES = [(1, 1), (1, 9), (9, 1), (7, 12), (20, 13)]

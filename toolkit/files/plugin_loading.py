@@ -1,4 +1,4 @@
-"""The user's own code: plugins.py beside a configuration, and things named by a dotted path."""
+"""Loads the user's code: the plugins.py beside a configuration, and objects named by a dotted path."""
 
 import importlib
 import importlib.util
@@ -16,26 +16,26 @@ _TENSORFLOW_SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
-"""What has to be in the environment before anyone imports TensorFlow."""
+"""Environment variables that must be set before anything, including the user's code, imports TensorFlow."""
 
 
 def prepare_for_tensorflow() -> None:
-    """Set the environment for TensorFlow, before anyone imports it, be it the user's code."""
+    """Set the environment for TensorFlow; call this before anything, including the user's code, imports it."""
     os.environ.update(_TENSORFLOW_SETTINGS)
-    # Left to itself TensorFlow has oneDNN off on processors with AVX2 only, where it trains a third to half slower. Who
-    # has set the variable knows why, and what is set is what every process of theirs goes on with.
+    # By default TensorFlow leaves oneDNN off on processors that have only AVX2, where it then trains a third to half
+    # slower. A value that the user has set is kept.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def load_plugins(path: Path) -> Any:
-    """The module that a plugins.py is; run once as long as it does not change.
+    """Import a plugins.py as a module; it runs again only when its content has changed.
 
     Raises:
-        ConfigError: it is not there, is no Python, or fails when it is run.
+        ConfigError: the file does not exist, is not Python, or raises an error.
     """
     if not path.is_file():
         raise ConfigError(f"there is no file {path}")
-    # The name tells two experiments' files apart when one process works on both.
+    # The name distinguishes the files of two experiments in one process.
     name = f"toolkit_plugins_{digest(str(path.absolute()).encode())}"
     content = file_digest(path)
     known = sys.modules.get(name)
@@ -43,24 +43,24 @@ def load_plugins(path: Path) -> Any:
         return known
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ConfigError(f"{path} cannot be read as Python")
+        raise ConfigError(f"{path} cannot be loaded as Python")
     prepare_for_tensorflow()
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and typing look a class's module up there
+    sys.modules[name] = module  # dataclasses and typing look up a class's module there
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise ConfigError(f"{path} fails when it is run: {type(error).__name__}: {error}") from error
-    module.__toolkit_content__ = content  # type: ignore[attr-defined] # a mark of our own
+        raise ConfigError(f"{path} raised an error: {type(error).__name__}: {error}") from error
+    module.__toolkit_content__ = content  # type: ignore[attr-defined] # a mark for the next call
     return module
 
 
 def load_dotted(name: str) -> Any:
-    """What a dotted path such as `package.module.name` names.
+    """The object with a dotted path, for example `package.module.name`.
 
     Raises:
-        ConfigError: there is no such thing, or its module fails when it is run.
+        ConfigError: the object does not exist, or importing its module raises an error.
     """
     module, _, attribute = name.rpartition(".")
     prepare_for_tensorflow()
@@ -68,7 +68,7 @@ def load_dotted(name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
-            f"{name} cannot be had: {error}", "A dotted path names something that Python can import."
+            f"{name} cannot be imported: {error}", "Check the dotted path and that its package is installed."
         ) from error
     except Exception as error:
-        raise ConfigError(f"{module} fails when it is run: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{module} raised an error: {type(error).__name__}: {error}") from error

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from toolkit.core.masks.pixel_order import border_contrast, border_length, in_other_order
-from toolkit.core.masks.pixel_order import contrast_t_statistic as t_statistic
 from toolkit.core.masks.rle import decode, encode
+from toolkit.core.masks.wrong_pixel_order import border_contrast, border_length, in_other_order, is_torn
+from toolkit.core.masks.wrong_pixel_order import contrast_t_statistic as t_statistic
 from toolkit.core.simulated.salt import simulate_salt
 
 ORDERS = ("column", "row")
@@ -64,3 +64,9 @@ def test_masks_in_the_right_order_fit_their_images_better() -> None:
 
 def test_without_borders_the_statistic_is_zero() -> None:
     assert t_statistic([]) == t_statistic([(1.0, 2.0)]) == t_statistic([(None, None), (0.0, 1.0)]) == 0
+
+
+def test_masks_are_torn_if_their_borders_are_much_longer_than_in_the_other_order() -> None:
+    assert is_torn(14, 10)
+    assert not is_torn(13, 10)
+    assert not is_torn(5, 0)  # without borders in the other order nothing can be compared

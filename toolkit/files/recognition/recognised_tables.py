@@ -1,4 +1,4 @@
-"""What a CSV table that nobody has described may be: labels, a sample submission, metadata, names of classes."""
+"""Recognises CSV tables: labels, a sample submission, metadata, or names of classes."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from toolkit.errors import DataError, MissingFileError
+from toolkit.errors import DataError, MissingFileError, listing
 from toolkit.files.disk.tables import TextTable, read_table
 from toolkit.files.images.decoding import IMAGE_SUFFIXES, image_id_of
 
@@ -20,19 +20,25 @@ _MASK_NAME = re.compile(r"rle|pixel|predict|mask|segment|annotation|encod", re.I
 _CLASS_NAME = re.compile(r"class|label|categor|type|kind", re.IGNORECASE)
 _SAMPLE_NAME = re.compile(r"^sample|submi", re.IGNORECASE)
 _WITH_CLASS = re.compile(r"(?P<id>.+?)(?P<ending>\.[A-Za-z]{3,4})?_(?P<class>[^_.]+)")
-_LOOKED_AT = 2000
+_EXAMINED = 2000
 _MOST = 0.5
 _NEARLY_ALL = 0.98
 _CLASSES_AT_MOST = 64
 
 
 @dataclass(frozen=True, eq=False)
-class TableLook:
-    """A table, what it is taken for, and which of its columns say what.
+class RecognisedTable:
+    """A table with its presumed role.
 
-    `columns_used` are the positions of id, perhaps class, and mask. `template` is how ids stand in it: `{id}`,
-    `{id}.jpg`, `{id}.jpg_{class}`. `classes` are in the order in which they first occur, numbers in their own. `why`
-    says what speaks for its role.
+    Attributes:
+        table: the content.
+        role: the presumed role.
+        why: the reason for the role.
+        id_column: the position of the column of ids.
+        class_column: the position of the column of classes.
+        mask_column: the position of the column of masks.
+        template: the form of ids, for example `{id}`, `{id}.jpg` or `{id}.jpg_{class}`.
+        classes: in the order of their first rows; numbers are sorted.
     """
 
     table: TextTable
@@ -46,13 +52,13 @@ class TableLook:
 
     @property
     def columns_used(self) -> tuple[str, ...]:
-        """Names of the columns of id, perhaps class, and mask."""
+        """The names of the columns id, class (if there is one) and mask."""
         used = (self.id_column, self.class_column, self.mask_column)
         return tuple(self.table.columns[place] for place in used if place is not None)
 
     @cached_property
     def rows(self) -> tuple[tuple[str, str, str], ...]:
-        """Id of the image, class or nothing, and text of the mask."""
+        """Image id, class (or an empty text) and text of the mask of each row."""
         found = []
         for cells in self.table.rows:
             cell = cells[self.id_column or 0].strip()
@@ -64,61 +70,61 @@ class TableLook:
 
     @cached_property
     def image_ids(self) -> frozenset[str]:
-        """Ids of all images that it names."""
+        """The ids of all images in the table."""
         return frozenset(image_id for image_id, _, _ in self.rows)
 
     @cached_property
     def empty_words(self) -> Counter[str]:
-        """How empty masks are written, and how often."""
+        """The words for empty masks, and how often each occurs."""
         return Counter(text for _, _, text in self.rows if text.lower() in EMPTY_WORDS)
 
     @cached_property
     def is_trivial(self) -> bool:
-        """Whether all masks are the same but for empty ones, as in a sample."""
+        """Whether all masks except empty ones are the same, as in a sample submission."""
         return len({text for _, _, text in self.rows if text.lower() not in EMPTY_WORDS}) <= 1
 
     @property
     def several_rows(self) -> int:
-        """How many images, or pairs of image and class, have more than one row."""
+        """The number of images, or pairs of image and class, with more than one row."""
         counts = Counter((image_id, name) for image_id, name, _ in self.rows)
         return sum(count > 1 for count in counts.values())
 
 
-def look_at_table(path: Path, train_ids: Collection[str], test_ids: Collection[str]) -> TableLook:
-    """Say what a table is.
+def recognise_table(path: Path, train_ids: Collection[str], test_ids: Collection[str]) -> RecognisedTable:
+    """Recognise a table.
 
     Args:
         path: of the CSV file.
         train_ids: ids of images that may be training images.
-        test_ids: ids of all others.
+        test_ids: ids of all other images.
     """
     try:
         table = read_table(path, None, path.name, DataError)
     except (DataError, MissingFileError) as error:
-        return TableLook(TextTable(path, (), ()), "unknown", error.message)
+        return RecognisedTable(TextTable(path, (), ()), "unknown", error.message)
     if not table.rows:
-        return TableLook(table, "unknown", "it has no rows")
+        return RecognisedTable(table, "unknown", "it has no rows")
     known = {*train_ids, *test_ids}
     mask_column = _mask_column(table)
     found = _id_column(table, known, mask_column)
     if mask_column is None:
         return _without_masks(table, found)
     if found is None:
-        return TableLook(
-            table, "unknown", "it has run-length encodings, but ids of no image here", None, None, mask_column
+        return RecognisedTable(
+            table, "unknown", "it has run-length encodings, but no ids of images in the folder", None, None, mask_column
         )
     id_column, template = found
-    look = TableLook(table, "labels", "", id_column, None, mask_column, template)
-    class_column = _class_column(table, look)
-    named = [name for _, name, _ in look.rows if name]
+    recognised = RecognisedTable(table, "labels", "", id_column, None, mask_column, template)
+    class_column = _class_column(table, recognised)
+    named = [name for _, name, _ in recognised.rows if name]
     if class_column is not None:
         named = [row[class_column].strip() for row in table.rows]
-    role, why = _role(look, set(train_ids), set(test_ids))
-    return TableLook(table, role, why, id_column, class_column, mask_column, template, _in_order(named))
+    role, why = _role(recognised, set(train_ids), set(test_ids))
+    return RecognisedTable(table, role, why, id_column, class_column, mask_column, template, _in_order(named))
 
 
 def _in_order(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of classes as they first occur; numbers in their order."""
+    """The names of classes in the order of their first occurrence; numbers are sorted."""
     once = dict.fromkeys(names)
     return tuple(sorted(once, key=int) if all(map(str.isdecimal, once)) else once)
 
@@ -132,8 +138,8 @@ def _split(cell: str, with_class: bool) -> tuple[str, str]:
 
 
 def _mask_column(table: TextTable) -> int | None:
-    """The last column of run-length encodings; where all cells are empty, the one that is called so."""
-    sampled = table.rows[:: -(-len(table.rows) // _LOOKED_AT)]
+    """The last column of run-length encodings; if all cells are empty, the last column with a name of masks."""
+    sampled = table.rows[:: -(-len(table.rows) // _EXAMINED)]
     for place in reversed(range(len(table.columns))):
         filled = [cells[place].strip() for cells in sampled if cells[place].strip().lower() not in EMPTY_WORDS]
         if filled and sum(_RUNS.fullmatch(text) is not None for text in filled) >= _NEARLY_ALL * len(filled):
@@ -144,8 +150,8 @@ def _mask_column(table: TextTable) -> int | None:
 
 
 def _id_column(table: TextTable, known: Collection[str], mask_column: int | None) -> tuple[int, str] | None:
-    """The column whose cells name images, and how; without any image, the first one."""
-    sampled = table.rows[:: -(-len(table.rows) // _LOOKED_AT)]
+    """The column with the ids of images, and their form; if no ids are known, the first column."""
+    sampled = table.rows[:: -(-len(table.rows) // _EXAMINED)]
     best: tuple[float, int, str] | None = None
     for place in range(len(table.columns)):
         if place == mask_column:
@@ -173,44 +179,44 @@ def _template(cells: Sequence[str], with_class: bool) -> str:
     return "{id}" + (Path(cells[0]).suffix if not others and ending in IMAGE_SUFFIXES else "")
 
 
-def _class_column(table: TextTable, look: TableLook) -> int | None:
-    """A column of a few words that tells the rows of an image apart, or that is called like classes.
+def _class_column(table: TextTable, found: RecognisedTable) -> int | None:
+    """A column with few different words that distinguishes the rows of an image, or has a name of classes.
 
-    Where objects have a row each, several rows of an image may be of one class.
+    If each object has a row, several rows of an image may have the same class.
     """
     for place in range(len(table.columns)):
-        if place in (look.id_column, look.mask_column):
+        if place in (found.id_column, found.mask_column):
             continue
         words = {row[place] for row in table.rows}
         if not 1 < len(words) <= _CLASSES_AT_MOST:
             continue
-        pairs = Counter((row[look.id_column or 0], row[place]) for row in table.rows)
-        ids = Counter(row[look.id_column or 0] for row in table.rows)
+        pairs = Counter((row[found.id_column or 0], row[place]) for row in table.rows)
+        ids = Counter(row[found.id_column or 0] for row in table.rows)
         called = _CLASS_NAME.search(table.columns[place]) is not None and len(pairs) > len(ids)
         if (max(pairs.values()) == 1 or called) and max(ids.values()) > 1:
             return place
     return None
 
 
-def _role(look: TableLook, train_ids: set[str], test_ids: set[str]) -> tuple[Role, str]:
-    labelled, asked = len(look.image_ids & train_ids), len(look.image_ids & test_ids)
-    trivial = look.is_trivial
-    called = _SAMPLE_NAME.search(look.table.path.name) is not None
+def _role(found: RecognisedTable, train_ids: set[str], test_ids: set[str]) -> tuple[Role, str]:
+    labelled, asked = len(found.image_ids & train_ids), len(found.image_ids & test_ids)
+    trivial = found.is_trivial
+    called = _SAMPLE_NAME.search(found.table.path.name) is not None
     if asked > labelled or (called and not labelled) or (trivial and (called or not labelled)):
-        told = (
-            f"it names {asked} test images" if asked else "it is called so" if called else "all its masks are the same"
-        )
+        why = "it is named like a sample submission" if called else "all its masks are the same"
+        if asked:
+            why = f"it has the ids of {asked} test images"
         if asked and not trivial and not called:
-            told = f"it has masks of {asked} test images, as a solution has"
-        return "sample", told
+            why = f"it has masks of {asked} test images, like a solution"
+        return "sample", why
     return "labels", f"it has masks of {labelled} training images" if labelled else "it has masks"
 
 
-def _without_masks(table: TextTable, found: tuple[int, str] | None) -> TableLook:
+def _without_masks(table: TextTable, found: tuple[int, str] | None) -> RecognisedTable:
     names = [name.lower() for name in table.columns]
     if {"r", "g", "b"} <= set(names) and len(table.rows) <= 256:
-        return TableLook(table, "classes", "it has the columns r, g, b")
+        return RecognisedTable(table, "classes", "it has the columns r, g, b")
     if found is not None and len(table.columns) > 1:
         others = [name for place, name in enumerate(table.columns) if place != found[0]]
-        return TableLook(table, "metadata", f"it says {', '.join(others[:6])} of images", found[0], template=found[1])
-    return TableLook(table, "unknown", "it has neither masks nor ids of images")
+        return RecognisedTable(table, "metadata", f"it has {listing(others, 6)} of images", found[0], template=found[1])
+    return RecognisedTable(table, "unknown", "it has neither masks nor ids of images")

@@ -1,0 +1,40 @@
+"""Runs a command for the current folder and shows its result, or one message and an exit code for an error."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+
+from toolkit import console
+from toolkit.commands.session import Session
+from toolkit.errors import ToolkitError
+from toolkit.files.experiment.folder import Workspace
+
+_INTERRUPTED = 130
+
+_Value = TypeVar("_Value")
+_Result = TypeVar("_Result", bound=console.Result)
+
+
+def run(command: Callable[[Session], _Result], as_json: bool) -> _Result:
+    """Call a command and show its result."""
+    return guarded(command, lambda result: console.show_result(result, as_json))
+
+
+def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None]) -> _Value:
+    """Call a command for the current folder and show what it returns.
+
+    Errors that a user can fix become one message and an exit code.
+    """
+    try:
+        with console.progress_on_screen() as progress:
+            result = command(Session(Workspace(Path()), progress))
+        show(result)
+    except ToolkitError as error:
+        console.show_error(error)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        console.show_interrupted()
+        raise typer.Exit(_INTERRUPTED) from None
+    return result
