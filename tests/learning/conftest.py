@@ -7,19 +7,22 @@ import h5py
 import numpy as np
 import pytest
 
-from toolkit.config.loading import load_config
+from toolkit.config.loading import config_from_plain, load_config
 from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Integers
 from toolkit.files.data.sources import Images
-from toolkit.files.datasets.dataset import find_dataset
+from toolkit.files.datasets.dataset import find_dataset, find_labelled
 from toolkit.files.experiment.folder import Experiment, StageFolder, Workspace
+from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.messages import Silent, Task
+from toolkit.messages import Progress, Silent, Task
 
 if TYPE_CHECKING:  # they import TensorFlow, which tests without the mark tf do without
     from toolkit.learning.batches import SampleReader
+    from toolkit.learning.predicting.oof_and_test import FittedExperiment
     from toolkit.learning.predicting.predictor import Predicted, ViewsPredictor
     from toolkit.learning.training.epoch_data import TrainingData
 
@@ -101,6 +104,41 @@ def outcome(experiment: Experiment) -> dict[str, Any]:
     for path in (experiment.score, experiment.image_scores):
         found[path.name] = path.read_bytes() if path.is_file() else b""
     return found
+
+
+class StopAfter(Silent):
+    """Interrupts a run after the messages of this many epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.left = epochs
+
+    def say(self, message: str) -> None:
+        self.left -= "epoch" in message
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def stop_after() -> Callable[[int], Progress]:
+    """A progress that interrupts a run after so many epochs."""
+    return StopAfter
+
+
+@pytest.fixture(scope="module")
+def as_fitted() -> Callable[[Experiment], "FittedExperiment"]:
+    """A fitted experiment with everything that predicting with its folds needs."""
+    from toolkit.learning.plugins import Plugins  # noqa: PLC0415
+    from toolkit.learning.predicting.oof_and_test import FittedExperiment  # noqa: PLC0415
+
+    def as_fitted(experiment: Experiment) -> "FittedExperiment":
+        resolved = read_resolved(experiment)
+        config = config_from_plain(resolved.config, experiment.folder)
+        ids = find_labelled(config).images.ids
+        return FittedExperiment(
+            experiment, config, resolved, ids, read_folds(experiment.folds, ids), Plugins.of(experiment)
+        )
+
+    return as_fitted
 
 
 @pytest.fixture

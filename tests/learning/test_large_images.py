@@ -12,7 +12,6 @@ from toolkit.commands.inspecting.preview import preview
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.commands.training.lr_find import LrFindOptions, find_learning_rate
-from toolkit.config.loading import config_from_plain
 from toolkit.core.images.tiles import TileGrid
 from toolkit.core.masks.labels import has_foreground
 from toolkit.core.recipe.probabilities import quantise
@@ -21,12 +20,9 @@ from toolkit.files.data.sources import find_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, StageFolder, Workspace
-from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
-from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.networks.network import build_network
-from toolkit.learning.plugins import Plugins
 from toolkit.learning.predicting import fold_mean as predicting
 from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_test
 from toolkit.learning.runtime import tf
@@ -56,14 +52,6 @@ def patched(shared_competition: Workspace, write_experiment: Callable[..., Exper
     return experiment
 
 
-def opened(experiment: Experiment) -> FittedExperiment:
-    resolved = read_resolved(experiment)
-    config = config_from_plain(resolved.config, experiment.folder)
-    ids = find_labelled(config).images.ids
-    plugins = Plugins.of(experiment, Silent())
-    return FittedExperiment(experiment, config, resolved, ids, read_folds(experiment.folds, ids), plugins)
-
-
 def test_an_epoch_has_so_many_patches_for_each_image(patched: Experiment) -> None:
     for stage in (0, 1):
         assert [epoch.images for epoch in read_history(patched.stage(0, stage))] == [30]
@@ -75,8 +63,10 @@ def test_the_best_epochs_metric_is_the_folds_out_of_fold_score(patched: Experime
         assert history[0].scores["salt_map"] == pytest.approx(score, abs=1e-9)
 
 
-def test_stores_hold_blended_tiles_at_the_images_own_size(patched: Experiment) -> None:
-    found = opened(patched)
+def test_stores_hold_blended_tiles_at_the_images_own_size(
+    patched: Experiment, as_fitted: Callable[[Experiment], FittedExperiment]
+) -> None:
+    found = as_fitted(patched)
     store = ProbabilityStore(patched.predictions("oof"))
     images = find_labelled(found.config).images
     image_id = images.ids[5]
@@ -97,8 +87,10 @@ def test_stores_hold_blended_tiles_at_the_images_own_size(patched: Experiment) -
     assert np.abs(store.read(image_id).astype(int) - expected).max() <= 1
 
 
-def test_how_tiles_fall_into_chunks_has_no_influence(patched: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = opened(patched)
+def test_how_tiles_fall_into_chunks_has_no_influence(
+    patched: Experiment, monkeypatch: pytest.MonkeyPatch, as_fitted: Callable[[Experiment], FittedExperiment]
+) -> None:
+    found = as_fitted(patched)
     assert found.config.data.test is not None
     images = find_images(found.config.data.test, "data.test")
     contents = []
@@ -148,7 +140,10 @@ def test_an_interrupted_run_ends_with_the_same_result(
 
 
 def test_parts_are_samples_and_rules_apply_to_them(
-    shared_competition: Workspace, write_experiment: Callable[..., Experiment], lesson: Callable[..., Any]
+    shared_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    lesson: Callable[..., Any],
+    as_fitted: Callable[[Experiment], FittedExperiment],
 ) -> None:
     experiment = write_experiment(
         shared_competition, "parts", "crops: 3\nresize: fit\nstages: [{epochs: 1, negatives: none}]\n"
@@ -161,7 +156,7 @@ def test_parts_are_samples_and_rules_apply_to_them(
         sample.image_id for sample, fold in zip(found.data.pool.samples, found.folds, strict=True) if fold
     }
     fit(Session(shared_competition), "parts")
-    config = opened(experiment)
+    config = as_fitted(experiment)
     assert {ProbabilityStore(experiment.predictions("oof")).size(image_id) for image_id in config.ids} == {(40, 48)}
     history = read_history(experiment.stage(0, 0))
     assert history[0].images < 10 * 9

@@ -106,6 +106,18 @@ def check_call(name: str, function: Any, parameters: Sequence[str], arguments: M
         raise ValueError(f"{name}{signature} cannot be called with ({given}): {error}") from error
 
 
+def create(what: str, name: str, plugins: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
+    """Call a class or function of the user with keyword arguments; `what` says for messages what it creates.
+
+    Raises:
+        ValueError: it does not accept the arguments.
+    """
+    try:
+        return plugins[name](**arguments)
+    except TypeError as error:
+        raise ValueError(f"the {what} {name} could not be created: {error}") from error
+
+
 def _set_up_tensorflow() -> None:
     """Import TensorFlow with the toolkit's settings: the user's code may import it, even for a metric alone."""
     importlib.import_module("toolkit.learning.runtime")

@@ -9,7 +9,6 @@ import pytest
 
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
-from toolkit.config.loading import config_from_plain
 from toolkit.core.arrays import Image
 from toolkit.core.images.views import parse_views
 from toolkit.core.recipe.probabilities import quantise
@@ -17,12 +16,9 @@ from toolkit.errors import ConfigError, NetworkError
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.experiment.folder import Experiment, Split, Workspace
-from toolkit.files.experiment.folds_csv import read_folds
-from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import build_reader
 from toolkit.learning.networks.network import Network, build_network
-from toolkit.learning.plugins import Plugins
 from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_oof, predict_test
 from toolkit.learning.runtime import tf
 from toolkit.messages import Silent
@@ -41,14 +37,6 @@ def fixed(shape, classes, **_):
 """
 
 
-def fitted(experiment: Experiment) -> FittedExperiment:
-    resolved = read_resolved(experiment)
-    config = config_from_plain(resolved.config, experiment.folder)
-    ids = find_labelled(config).images.ids
-    plugins = Plugins.of(experiment, Silent())
-    return FittedExperiment(experiment, config, resolved, ids, read_folds(experiment.folds, ids), plugins)
-
-
 def images_of(experiment: FittedExperiment, split: Split) -> Images:
     config = experiment.config
     if split == "oof":
@@ -58,11 +46,15 @@ def images_of(experiment: FittedExperiment, split: Split) -> Images:
 
 
 @pytest.fixture(scope="module")
-def headed(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> FittedExperiment:
+def headed(
+    shared_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    as_fitted: Callable[[Experiment], FittedExperiment],
+) -> FittedExperiment:
     """Two folds of two seeds each, with a presence head, on an input that is not square."""
     experiment = write_experiment(shared_competition, "headed", WITH_HEAD)
     fit(Session(shared_competition), "headed")
-    return fitted(experiment)
+    return as_fitted(experiment)
 
 
 def by_hand(found: FittedExperiment, weights: list[Path], image: Image, views: str) -> tuple[np.ndarray, np.ndarray]:
@@ -140,12 +132,14 @@ def test_only_stores_of_networks_with_a_head_say_so(headed: FittedExperiment) ->
 
 
 def test_a_network_of_a_single_input_size_is_an_error_for_other_sizes(
-    shared_competition: Workspace, write_experiment: Callable[..., Experiment]
+    shared_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    as_fitted: Callable[[Experiment], FittedExperiment],
 ) -> None:
     experiment = write_experiment(shared_competition, "rigid", "architecture: fixed\n")
     experiment.plugins.write_text(FIXED_SIZE)
     fit(Session(shared_competition), "rigid")
-    found = fitted(experiment)
+    found = as_fitted(experiment)
     images = images_of(found, "oof")
     assert predict_oof(found, images, "d4", Silent())  # 32×32
     with pytest.raises(NetworkError, match=r"fixed has weights whose shapes depend on .* 64×64") as told:

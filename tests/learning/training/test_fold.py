@@ -19,23 +19,11 @@ from toolkit.files.experiment.history import Epoch, read_history
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.predicting.predictor import Predictor, ViewsPredictor
 from toolkit.learning.training.step import TrainingStep
-from toolkit.messages import Silent, Task
+from toolkit.messages import Progress, Silent, Task
 
 pytestmark = pytest.mark.train
 
 THREE_EPOCHS = ["stages=[{epochs: 3}]"]
-
-
-class StopAfter(Silent):
-    """Interrupts the run when it has said this many epochs."""
-
-    def __init__(self, epochs: int) -> None:
-        self.left = epochs
-
-    def say(self, message: str) -> None:
-        self.left -= "epoch" in message
-        if self.left == 0:
-            raise KeyboardInterrupt
 
 
 class Titles(Silent):
@@ -65,14 +53,14 @@ def outcome(experiment: Experiment) -> tuple[list[bytes], list[list[Epoch]], lis
 
 
 def test_an_interrupted_run_comes_back_to_the_same_result(
-    tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment], stop_after: Callable[[int], Progress]
 ) -> None:
     for name in ("straight", "broken"):
         write_experiment(tiny_competition, name, "stages: [{epochs: 2, negatives: 0.5}]\n")
     fit(Session(tiny_competition), "straight")
     for epochs in (1, 2):  # in the middle of fold 0, then between epochs of fold 1
         with pytest.raises(KeyboardInterrupt):
-            fit(Session(tiny_competition, StopAfter(epochs)), "broken")
+            fit(Session(tiny_competition, stop_after(epochs)), "broken")
     work = Titles()
     fit(Session(tiny_competition, work), "broken")
     assert not [title for title in work.titles if title.startswith("fold 0")]
@@ -159,19 +147,21 @@ def test_a_fold_without_any_score_is_no_error(
     ]  # fmt: skip
 
 
-def test_folds_without_resolved_yaml_are_not_continued(tiny_competition: Workspace, without_steps: None) -> None:
+def test_folds_without_resolved_yaml_are_not_continued(
+    tiny_competition: Workspace, without_steps: None, stop_after: Callable[[int], Progress]
+) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(Session(tiny_competition, StopAfter(1)), "plain", overrides=THREE_EPOCHS)
+        fit(Session(tiny_competition, stop_after(1)), "plain", overrides=THREE_EPOCHS)
     tiny_competition.find("plain").resolved.unlink()
     with pytest.raises(ChangedError, match=r"resolved\.yaml, is missing"):
         fit(Session(tiny_competition), "plain", overrides=THREE_EPOCHS)
 
 
 def test_a_changed_configuration_is_an_error_but_moved_data_are_not(
-    tiny_competition: Workspace, without_steps: None
+    tiny_competition: Workspace, without_steps: None, stop_after: Callable[[int], Progress]
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(Session(tiny_competition, StopAfter(1)), "plain", overrides=THREE_EPOCHS)
+        fit(Session(tiny_competition, stop_after(1)), "plain", overrides=THREE_EPOCHS)
     with pytest.raises(ChangedError, match=r"lr: 0.01 → 0.02"):
         fit(Session(tiny_competition), "plain", overrides=[*THREE_EPOCHS, "lr=0.02"])
     moved = tiny_competition.root / "moved"
@@ -179,15 +169,17 @@ def test_a_changed_configuration_is_an_error_but_moved_data_are_not(
     paths = {"images": "train/images", "masks": "train.csv", "test": "test/images"}
     overrides = [*THREE_EPOCHS, *(f"data.{key}={moved / path}" for key, path in paths.items())]
     overrides.append(f"data.sample_submission={moved / 'sample_submission.csv'}")
-    work = StopAfter(1)
+    work = stop_after(1)
     with pytest.raises(KeyboardInterrupt):
         fit(Session(tiny_competition, work), "plain", overrides=overrides)
     assert len(read_history(tiny_competition.find("plain").stage(0, 0))) == 2
 
 
-def test_a_damaged_checkpoint_is_an_error(tiny_competition: Workspace, without_steps: None) -> None:
+def test_a_damaged_checkpoint_is_an_error(
+    tiny_competition: Workspace, without_steps: None, stop_after: Callable[[int], Progress]
+) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(Session(tiny_competition, StopAfter(1)), "plain", overrides=THREE_EPOCHS)
+        fit(Session(tiny_competition, stop_after(1)), "plain", overrides=THREE_EPOCHS)
     checkpoint = tiny_competition.find("plain").stage(0, 0).last
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(StorageError, match="damaged"):

@@ -17,7 +17,7 @@ from toolkit.errors import TrainingError
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history
 from toolkit.learning.training.checkpoints import read_checkpoint
-from toolkit.messages import Silent
+from toolkit.messages import Progress
 
 pytestmark = pytest.mark.train
 
@@ -152,21 +152,9 @@ def test_killed_at_any_moment_a_run_comes_back_to_the_same_result(
     assert {path: path.stat().st_mtime_ns for path in broken.folder.rglob("*")} == before
 
 
-class StopAfter(Silent):
-    """Interrupts the run when it has said this many epochs."""
-
-    def __init__(self, epochs: int) -> None:
-        self.left = epochs
-
-    def say(self, message: str) -> None:
-        self.left -= "epoch" in message
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_a_network_with_dropout_in_half_precision_comes_back_to_the_same_weights(
-    tiny_competition: Workspace, different_results: Different, precision: str
+    tiny_competition: Workspace, different_results: Different, precision: str, stop_after: Callable[[int], Progress]
 ) -> None:
     text = "extends: ../plain/config.yaml\narchitecture_options: {dropout: 0.4}\nshape: [48, 48, 3]\nbatch: 4\n"
     text += f"precision: {precision}\nstages: [{{epochs: 2, negatives: {{from: 0.9, to: 0.4}}}}]\n"
@@ -174,7 +162,7 @@ def test_a_network_with_dropout_in_half_precision_comes_back_to_the_same_weights
     straight, broken = (make(tiny_competition, name, text) for name in ("straight", "broken"))
     fit(Session(tiny_competition), "straight", options=one_fold)
     with pytest.raises(KeyboardInterrupt):
-        fit(Session(tiny_competition, StopAfter(1)), "broken", options=one_fold)
+        fit(Session(tiny_competition, stop_after(1)), "broken", options=one_fold)
     assert len(read_history(broken.stage(0, 0))) == 1
     fit(Session(tiny_competition), "broken", options=one_fold)
     assert different_results(straight, broken) == []

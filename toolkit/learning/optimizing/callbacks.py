@@ -14,7 +14,7 @@ from toolkit.config.training.callbacks import (
     monitored_value,
 )
 from toolkit.errors import ConfigError
-from toolkit.learning.plugins import NO_PLUGINS
+from toolkit.learning.plugins import NO_PLUGINS, create
 
 _LOSSES = ("loss", "val_loss")
 
@@ -197,7 +197,7 @@ def build_callbacks(
     built: list[Callback] = []
     for spec in specs:
         if isinstance(spec.arguments, Mapping):
-            built.append(PluginCallback(spec.name, _created(spec.name, spec.arguments, plugins)))
+            built.append(PluginCallback(spec.name, create("callback", spec.name, plugins, spec.arguments)))
         elif isinstance(spec.arguments, Monitoring):
             monitor, mode = monitored_value(spec.arguments.monitor, primary_metric), spec.arguments.mode
             falls = mode == "min" or (mode == "auto" and monitor in (*_LOSSES, *lower_is_better))
@@ -211,13 +211,6 @@ def _monitoring(spec: CallbackSpec, monitor: str, lr: float, *, falls: bool) -> 
     if not isinstance(spec.arguments, ReduceLROnPlateau):
         raise TypeError(f"the callback {spec.name} cannot monitor a value")
     return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr)
-
-
-def _created(name: str, arguments: Mapping[str, Any], plugins: Mapping[str, Any]) -> Any:
-    try:
-        return plugins[name](**arguments)
-    except TypeError as error:
-        raise ValueError(f"the callback {name} could not be created: {error}") from error
 
 
 def _value_of(monitor: str, values: Mapping[str, float]) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.config.training.optimizers import OptimizerArguments, OptimizerCall
-from toolkit.learning.plugins import NO_PLUGINS
+from toolkit.learning.plugins import NO_PLUGINS, create
 from toolkit.learning.runtime import tf
 
 NEVER_DECAYED = (r"(^|/)(bias|gamma|beta)(_\d+)?(:\d+)?$",)
@@ -95,10 +95,7 @@ def variables_of(optimizer: Any) -> list[Any]:
 
 
 def _plugin_optimizer(name: str, arguments: Mapping[str, Any], lr: float, plugins: Mapping[str, Any]) -> Any:
-    try:
-        optimizer = plugins[name](learning_rate=lr, **arguments)
-    except TypeError as error:
-        raise ValueError(f"the optimizer {name} could not be created: {error}") from error
+    optimizer = create("optimizer", name, plugins, {"learning_rate": lr, **arguments})
     if not isinstance(optimizer, tf.keras.optimizers.Optimizer):
         raise ValueError(f"{name} returned {type(optimizer).__name__}, expected a tf.keras.optimizers.Optimizer")
     return optimizer
