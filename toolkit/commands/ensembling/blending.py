@@ -30,6 +30,15 @@ class Source:
         return self.store.presence(image_id) if image_id in self.ids else None
 
 
+@dataclass(frozen=True)
+class Ensemble:
+    """An ensemble: its folder, its members, and its configuration, with one weight for each member."""
+
+    experiment: Experiment
+    members: Sequence[Member]
+    config: EnsembleConfig
+
+
 def sources_of(members: Sequence[Member], folders: Sequence[Path], split: Split) -> list[Source]:
     """The predictions of members, in their folders.
 
@@ -52,9 +61,7 @@ def sources_of(members: Sequence[Member], folders: Sequence[Path], split: Split)
 
 
 def blend(
-    experiment: Experiment,
-    members: Sequence[Member],
-    config: EnsembleConfig,
+    ensemble: Ensemble,
     folders: Sequence[Path],
     *,
     split: Split,
@@ -69,6 +76,7 @@ def blend(
     Returns:
         The folder of the store.
     """
+    experiment, members, config = ensemble.experiment, ensemble.members, ensemble.config
     folder = experiment.predictions(split, into)
     counted = [number for number, weight in enumerate(config.weights) if weight]
     read = [folders[number] for number in counted]

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from toolkit.commands.ensembling.blending import blend, sources_of
+from toolkit.commands.ensembling.blending import Ensemble, blend, sources_of
 from toolkit.commands.ensembling.member_predictions import (
     common_splits,
     predict_member,
@@ -181,10 +181,11 @@ def ensemble(
             weight_search = search_weights(members, sources_of(members, viewed, "oof"), setting)
             numbers = weight_search.weights
         weighting = weights if isinstance(weights, str) else "given"
-        config = _config(experiment, members, resolved[0], tuple(numbers), weighting=weighting, mean=mean, views=views)
+        config = _config(experiment, members, tuple(numbers), weighting=weighting, mean=mean, views=views)
         _write_config(experiment, config, resolved[0], members[0], progress)
         _write_searches(experiment, view_search, weight_search)
         write_folds(experiment.folds, table.ids, table.folds, table.groups)
+        blended = Ensemble(experiment, members, config)
         folders = {"oof": viewed}
         for split in ALL_SPLITS:
             if split not in splits:
@@ -192,17 +193,9 @@ def ensemble(
                 continue
             if split != "oof":
                 folders[split] = predict_weighted(members, config.weights, split, views, progress)
-            blend(experiment, members, config, folders[split], split=split, views=views, progress=progress)
-        scored = score_members(
-            experiment,
-            members,
-            config,
-            plain,
-            viewed,
-            held_out=folders.get("holdout", ()),
-            plugins=plugins,
-            progress=progress,
-        )
+            blend(blended, folders[split], split=split, views=views, progress=progress)
+        held_out = folders.get("holdout", ())
+        scored = score_members(blended, plain, viewed, held_out=held_out, plugins=plugins, progress=progress)
     return EnsembleResult(
         experiment.name,
         scored.metric,
@@ -296,7 +289,6 @@ def _refuse(
 def _config(
     experiment: Experiment,
     members: Sequence[Member],
-    resolved: Resolved,
     weights: tuple[float, ...],
     *,
     weighting: Weighting,
@@ -309,7 +301,7 @@ def _config(
         "weighting": weighting,
         "mean": mean,
         "views": views,
-        "primary_metric": resolved.config["primary_metric"],
+        "primary_metric": read_resolved(members[0].experiment).config["primary_metric"],
     }
     plugins = names_defined_beside_members(members[0].experiment.config)
     return EnsembleConfig.model_validate(tree, context={"plugins": plugins})

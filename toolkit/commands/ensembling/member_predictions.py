@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.commands.ensembling.blending import blend
+from toolkit.commands.ensembling.blending import Ensemble, blend
 from toolkit.config.loading import config_from_plain
 from toolkit.errors import MembersError, NotReadyError, listing
 from toolkit.files.data.finding import find_test_images
@@ -216,7 +216,8 @@ def _blended(member: Member, split: Split, views: str, progress: Progress) -> Pa
         return member.predictions(split)
     with locked(member.experiment.lock):
         folders = predict_weighted(inner, config.weights, split, views, progress)
-        return blend(member.experiment, inner, config, folders, split=split, views=views, into=views, progress=progress)
+        ensemble = Ensemble(member.experiment, inner, config)
+        return blend(ensemble, folders, split=split, views=views, into=views, progress=progress)
 
 
 def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progress) -> list[Path]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.commands.ensembling.blending import Ensemble
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import HoldoutScore, Scores, Scoring, score_stores, write_scores
-from toolkit.config.models import EnsembleConfig
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.metrics.bootstrap import Verdict as Word
 from toolkit.core.metrics.bootstrap import bootstrap, paired
@@ -17,9 +17,7 @@ from toolkit.core.metrics.metric import Direction, Metric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets.truth import Truth, only, truth_of
 from toolkit.files.disk.writing import finite_or_none
-from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_fold_table
-from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, score_text
@@ -87,9 +85,7 @@ class EnsembleScores:
 
 
 def score_members(
-    experiment: Experiment,
-    members: Sequence[Member],
-    config: EnsembleConfig,
+    ensemble: Ensemble,
     plain: Sequence[Path],
     viewed: Sequence[Path],
     *,
@@ -100,15 +96,14 @@ def score_members(
     """Score an ensemble and its members, and write score.json, scores.csv and overlays.png.
 
     Args:
-        experiment: the ensemble, with its out-of-fold predictions.
-        members: its members.
-        config: its configuration.
+        ensemble: the ensemble, with its out-of-fold predictions.
         plain: the folders of the members' out-of-fold predictions without views.
         viewed: the same with the views of the ensemble; the same folders if it has none.
         held_out: the folders of hold-out predictions with these views; members without weight may have none.
         plugins: metrics from plugins by name.
         progress: shows progress.
     """
+    experiment, members, config = ensemble.experiment, ensemble.members, ensemble.config
     truth = truth_of(experiment, read_resolved(experiment))
     labelled = truth.labelled.images.ids
     table = read_fold_table(experiment.folds, labelled)
