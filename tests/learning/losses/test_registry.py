@@ -258,14 +258,8 @@ def test_the_right_presence_costs_least(activation: str) -> None:
     assert costs[0] < 1e-4 < costs[1] < costs[2]
 
 
-@pytest.mark.parametrize(
-    ("activation", "classes"),
-    [  # each takes seconds to compile
-        pytest.param("sigmoid", 1, marks=pytest.mark.train),
-        pytest.param("sigmoid", 3, marks=pytest.mark.train),
-        ("softmax", 3),
-    ],
-)
+@pytest.mark.train  # each takes seconds to compile
+@pytest.mark.parametrize(("activation", "classes"), NETWORKS)
 def test_graphs_of_unknown_size_give_the_same(activation: str, classes: int) -> None:
     target, logits = batch(activation, classes)
     text = "+".join(VARIANTS[activation])
