@@ -20,7 +20,7 @@ from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, Silent, Task
 
-if TYPE_CHECKING:  # they import TensorFlow, which tests without the mark tf do without
+if TYPE_CHECKING:  # they import TensorFlow, and some tests do not
     from toolkit.learning.batches import SampleReader
     from toolkit.learning.predicting.oof_and_test import FittedExperiment
     from toolkit.learning.predicting.predictor import Predicted, ViewsPredictor
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # they import TensorFlow, which tests without the mark tf do 
 
 @dataclass(frozen=True)
 class Lesson:
-    """An experiment read and its data found, as training has them; images belong to folds 0, 1, 0, 1, …"""
+    """The configuration, stages and data of an experiment, as in training; images are in folds 0, 1, 0, 1, …"""
 
     config: Config
     stages: list[Stage]
@@ -39,7 +39,7 @@ class Lesson:
 
 @pytest.fixture
 def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
-    """What trains the experiment `plain` with overrides; nothing is computed yet."""
+    """Prepares the training of the experiment `plain` with overrides; nothing is computed yet."""
     from toolkit.learning.plugins import Plugins  # noqa: PLC0415
     from toolkit.learning.training.epoch_data import prepare_training_data  # noqa: PLC0415
     from toolkit.learning.training.plan import plan_training  # noqa: PLC0415
@@ -58,7 +58,7 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
 
 @pytest.fixture
 def predict_images() -> Callable[..., list[tuple[str, list["Predicted"]]]]:
-    """Ids and what is predicted of whole images with each set of views, as `FoldMean` does with one network."""
+    """Ids and predictions of whole images for each set of views, as `FoldMean` does with one network."""
     from toolkit.learning.batches import tiles_of  # noqa: PLC0415
     from toolkit.learning.predicting.predictor import Assembly, predict_tiles, whole_maps  # noqa: PLC0415
 

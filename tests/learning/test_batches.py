@@ -64,7 +64,7 @@ def augmentation() -> Augmentation:
 
 @pytest.fixture
 def samples(pool: list[Sample], augmentation: Augmentation) -> Callable[..., list[bytes]]:
-    """What batches are made of, image by image with its target."""
+    """The images of batches, each with its target."""
 
     def samples(batches: list[list[int]], *draw: int) -> list[bytes]:
         positions = [np.array(batch) for batch in batches]

@@ -201,6 +201,6 @@ def test_previews_and_learning_rates_see_the_same_samples(
 ) -> None:
     write_experiment(tiny_competition, "cut", lines + "augmentation: {HorizontalFlip: 0.5}\n")
     assert preview(Session(tiny_competition), "cut", count=5).images == 5
-    with contextlib.suppress(TrainingError):  # a curve of so few steps may say nothing
+    with contextlib.suppress(TrainingError):  # a curve of so few steps may give no suggestion
         find_learning_rate(Session(tiny_competition), "cut", options=LrFindOptions(low=1e-4, high=1, steps=10))
     assert len(tiny_competition.find("cut").lr_find_table.read_text().splitlines()) > 3

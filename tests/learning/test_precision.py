@@ -135,7 +135,7 @@ def test_the_rewrite_to_bfloat16_leaves_the_arithmetic_of_losses_alone(terms: st
         expected = loss(targets, Outputs(logits), now)
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     exact = tape.gradient(expected, logits)
-    # It enters the convolutions in half the bits: rounded once, at the very end.
+    # It enters the convolutions in half precision: rounded once, at the end.
     rounded = tf.cast(tf.cast(exact, tf.bfloat16), tf.float32)
     errors = np.minimum(np.abs(slope - exact), np.abs(slope - rounded))
     assert errors.max() <= 1e-5 * np.abs(exact).max()

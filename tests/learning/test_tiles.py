@@ -45,7 +45,7 @@ class Identity:
 
 
 class Blurring(Identity):
-    """One whose prediction depends on what lies around a pixel, up to ten pixels away."""
+    """A network whose prediction depends on pixels up to ten pixels away."""
 
     def seen(self, images: Any) -> Any:
         for _ in range(5):
@@ -171,7 +171,7 @@ def test_rows_come_as_they_are_finished_and_the_surest_tile_speaks_for_the_image
 
 @pytest.fixture
 def data(tmp_path: Path) -> LabelledImages:
-    """An image of 120×140 whose colours say where a pixel lies; its mask is the left half."""
+    """An image of 120×140 whose colours give the place of each pixel; its mask is the left half."""
     y, x = np.mgrid[:120, :140].astype(np.uint8)
     mask = np.zeros((120, 140), np.uint8)
     mask[:, :70] = 255
@@ -203,9 +203,9 @@ def test_augmentation_moves_in_the_real_surroundings_of_a_patch(data: LabelledIm
     windows = [Window(44, 54, 32, 32)] * 40
     rotate = {"Rotate": {"limit": 45, "p": 1.0, "border_mode": 0, "fill": 255}}
     images, targets = batch_of(data, windows, rotate, Tiling("tiles"))
-    assert (images[..., 2] == 0).all()  # the colour that no pixel of the image has, but what lies outside it
+    assert (images[..., 2] == 0).all()  # a colour that only pixels outside the image have
     assert len({image.tobytes() for image in images}) > 30
-    # Turned about its centre, the middle of a patch stays where it was.
+    # A rotation about the centre keeps the middle of a patch in place.
     assert np.abs(images[:, 15:17, 15:17, 0].astype(int).mean(axis=(1, 2)) - 59.5).max() <= 1
     assert np.abs(images[:, 15:17, 15:17, 1].astype(int).mean(axis=(1, 2)) - 69.5).max() <= 1
     # Image and labels move alike.

@@ -58,7 +58,7 @@ def test_a_seed_gives_the_same_sample_whatever_the_thread_and_the_order() -> Non
 
 
 def test_transforms_of_equal_probability_are_drawn_independently() -> None:
-    """albumentations seeds each transform alike, which would always turn both flips or none."""
+    """albumentations gives all transforms the same seed, with which both flips would always coincide."""
     augment = augmentation({"Fliplr": 0.5, "Flipud": 0.5})
     image, labels = sample()
     ways = [image, image[:, ::-1], image[::-1], image[::-1, ::-1]]
@@ -101,7 +101,7 @@ def test_presets_do_any_number_of_channels_and_make_no_new_labels(preset: str, c
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_nothing_of_a_preset_is_left_out_of_colour_images(preset: str) -> None:
-    """Written out, a preset is a list like any other: what cannot be used is an error."""
+    """A preset that is written out is a list like any other: transforms that cannot be used are an error."""
     written, named = augmentation(tuple(PRESETS[preset])), augmentation(preset)
     for seed in range(30):
         assert np.array_equal(written(*sample(), seed)[0], named(*sample(), seed)[0])
@@ -211,7 +211,7 @@ def test_a_transform_that_cannot_do_the_channels_is_named() -> None:
 
 
 def augmentation_of(path: Path) -> Augmentation:
-    """That of the first stage of a configuration."""
+    """The augmentation of the first stage of a configuration."""
     loaded = load_config(path)
     return build_augmentation(loaded.config, read_stage(loaded.config, 0), lambda key: loaded.where(*key), {})
 

@@ -11,7 +11,7 @@ B, H, W = 6, 16, 20
 
 
 def batch(activation: Activation = "sigmoid", classes: int = 1, ignored: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Images whose every value tells the image and is even; labels at random."""
+    """Images of a single even value each; random labels."""
     random = np.random.default_rng(3)
     labels = random.integers(0, classes + (activation == "sigmoid"), (B, H, W), dtype=np.uint8)
     if ignored:

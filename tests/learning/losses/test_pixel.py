@@ -116,7 +116,7 @@ def test_presence_by_hand() -> None:
 
 def test_presence_is_that_of_pixels_that_are_not_ignored() -> None:
     target = np.zeros((2, 2, 2, 1))
-    target[0, 0] = 255  # half void, the rest empty
+    target[0, 0] = 255  # half ignored, the rest empty
     target[1] = 255
     expected = np.log1p(np.exp(0.7))
     for elsewhere in (5.0, -5.0, np.nan):

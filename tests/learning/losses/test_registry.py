@@ -258,14 +258,8 @@ def test_the_right_presence_costs_least(activation: str) -> None:
     assert costs[0] < 1e-4 < costs[1] < costs[2]
 
 
-@pytest.mark.parametrize(
-    ("activation", "classes"),
-    [  # each takes seconds to compile
-        pytest.param("sigmoid", 1, marks=pytest.mark.train),
-        pytest.param("sigmoid", 3, marks=pytest.mark.train),
-        ("softmax", 3),
-    ],
-)
+@pytest.mark.train  # each takes seconds to compile
+@pytest.mark.parametrize(("activation", "classes"), NETWORKS)
 def test_graphs_of_unknown_size_give_the_same(activation: str, classes: int) -> None:
     target, logits = batch(activation, classes)
     text = "+".join(VARIANTS[activation])
@@ -398,7 +392,7 @@ def test_losses_of_plugins_that_cannot_be_used_are_an_error() -> None:
     ],
 )
 def test_the_rewrite_to_bfloat16_stops_at_the_loss(text: str, activation: str) -> None:
-    """Where the processor has bfloat16, convolutions before and after the loss are computed in it, the loss is not."""
+    """On a processor with bfloat16, convolutions before and after the loss use it, but the loss does not."""
     classes = 3 if activation == "softmax" else 1
     target, _ = batch(activation, classes)
     images = tf.random.stateless_normal([2, 6, 8, 3], [1, 1])

@@ -7,7 +7,7 @@ from toolkit.learning.runtime import in_float32, tf
 pytestmark = pytest.mark.tf
 
 TARGET = np.array([[[[1, 0], [0, 1], [255, 255], [0, 0]]]])
-"""One image of 1 × 4 pixels and two classes: the first class, the second, void, neither."""
+"""One image of 1 × 4 pixels and two classes: the first class, the second, ignored, neither."""
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float16])

@@ -18,14 +18,8 @@ GREY: dict[str, FirstConvolution] = {"resnet18": "mean", "vgg16": "copy", "mobil
 RGB = np.random.default_rng(1).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "vgg16",
-        pytest.param("resnet18", marks=pytest.mark.train),
-        pytest.param("mobilenet", marks=pytest.mark.train),
-    ],
-)
+# Large networks are built of each.
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.train) for name in FIRST])
 def pretrained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A backbone and a file of weights for three channels, with statistics that differ from colour to colour."""
     encoder = build_encoder(request.param, (32, 32, 3), None)
@@ -71,7 +65,6 @@ def test_channels_that_begin_at_zero_are_not_looked_at(pretrained: tuple[str, Pa
     assert_close(response(build(pretrained, 5, "zero"), np.concatenate([RGB, further], axis=-1)), expected)
 
 
-@pytest.mark.train  # builds a large network
 def test_a_grey_image_is_enough(pretrained: tuple[str, Path]) -> None:
     how = GREY[pretrained[0]]
     network = build(pretrained, 1, how)

@@ -164,10 +164,13 @@ def test_deeplab_goes_by_two_names() -> None:
     assert ARCHITECTURES["DeepLabV3"] is ARCHITECTURES["DeepLabV3Plus"]
 
 
-def test_initial_weights_and_names_derive_from_seed_and_specification_alone(same_arrays: Same) -> None:
-    built = small("PSPNet")
+@pytest.mark.parametrize("architecture", some_in_the_fast_run("ModularUnet"))
+def test_initial_weights_and_names_derive_from_seed_and_specification_alone(
+    architecture: str, same_arrays: Same
+) -> None:
+    built = small(architecture)
     first = build_network(built, 1, 0).model
-    build_network(small("ModularUnet"), 5, 5)
+    build_network(small("ModularUnet", classes=3), 5, 5)
     again = build_network(built, 1, 0).model
     other = build_network(built, 1, 1).model
     assert same_arrays(first.get_weights(), again.get_weights())
@@ -175,6 +178,7 @@ def test_initial_weights_and_names_derive_from_seed_and_specification_alone(same
     assert [layer.name for layer in first.layers] == [layer.name for layer in again.layers]
 
 
+@pytest.mark.train  # builds large networks
 def test_a_library_network_is_the_same_with_and_without_a_presence_head() -> None:
     images = random_images(1, 48, 72, 3)
     plain, headed = (build_network(small("PSPNet", presence_head=head), 1) for head in (False, True))
@@ -238,7 +242,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.train),
         {"shape": (32, 32, 5)},
         pytest.param({"architecture": "RefineNet"}, marks=pytest.mark.train),
         pytest.param({"architecture": "DeepLabV3"}, marks=pytest.mark.train),

@@ -25,7 +25,7 @@ WITH_DROPOUT: list[Any] = [
     {"architecture": "ModularUnet", "options": {"depth": 1, "start_filters": 4, "dropout": 0.3}},
 ]
 
-# A processor can only be cut into several devices before TensorFlow has computed anything.
+# A processor can only be divided into several devices before TensorFlow has computed anything.
 IN_A_NEW_PROCESS = """
 from toolkit.learning.runtime import tf
 device = tf.config.list_physical_devices("CPU")[0]
@@ -112,7 +112,7 @@ def test_values_are_dropped_at_the_rate_and_kept_on_average() -> None:
     values = np.stack(drawn)
     np.testing.assert_array_equal(np.unique(values), np.array([0, 1 / 0.75], np.float32))
     assert values.mean() == pytest.approx(1, abs=5 * np.sqrt(0.25 / 0.75 / values.size))
-    # No place is dropped oftener than others: 20 draws of 0.25 each stay below 17.
+    # No place is dropped more often than others: 20 draws of 0.25 each stay below 17.
     assert (values == 0).sum(axis=0).max() <= 16
 
 

@@ -23,7 +23,7 @@ def built(value: Any, plugins: Mapping[str, Any] | None = None, primary: str = "
 
 
 def series(seed: int) -> list[float]:
-    """Scores that rise, stay, and fall, with equal ones and, now and then, one that is not a number."""
+    """Scores that rise, stay, and fall, some of them equal, and a few of them NaN."""
     random = np.random.default_rng(seed)
     scores = np.round(np.cumsum(random.normal(0.002, 0.02, 60)), 2)
     scores[random.random(60) < 0.05] = np.nan
@@ -31,7 +31,7 @@ def series(seed: int) -> list[float]:
 
 
 class OnlyOptimizer:
-    """As much of a model as Keras's callbacks look at."""
+    """The attributes of a model that callbacks of Keras use."""
 
     def __init__(self) -> None:
         self.optimizer = tf.keras.optimizers.SGD(LR)
@@ -188,11 +188,11 @@ def test_a_callback_of_plugins_needs_epoch_end_alone() -> None:
 
 
 class Nothing:
-    """No callback."""
+    """Not a callback."""
 
 
 class Forgetful:
-    """Could save what it cannot restore."""
+    """Saves a state that it cannot restore."""
 
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
         return None
@@ -212,7 +212,7 @@ def test_the_error_of_an_invalid_callback_has_its_name(name: str, text: str) -> 
 
 
 class Mistaken:
-    """Gives what it is told to give."""
+    """Returns the values of its arguments."""
 
     def __init__(self, factor: Any = 1.0, reason: Any = None, state: Any = None) -> None:
         self.factor, self._reason, self._state = factor, reason, state

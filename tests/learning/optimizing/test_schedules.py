@@ -24,7 +24,7 @@ def test_every_kind_has_its_formula() -> None:
 
 
 def factor(name: str, share: float) -> float:
-    """What `lr` is multiplied by when a share of the stage, in thousandths, is done."""
+    """The factor of `lr` after a share of the stage, in thousandths."""
     return build_schedule(parse_schedule(name), 1.0, 1)(Moment(0, round(1000 * share), 1000, 1))
 
 

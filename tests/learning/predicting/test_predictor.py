@@ -123,7 +123,7 @@ def test_images_are_predicted_at_their_own_size_in_the_order_of_the_ids(
 
 
 class Counting:
-    """A network that tells how many images it computes at once, as real ones do by their last digits."""
+    """A network whose output is the number of images computed at once, as the last digits of real ones depend on it."""
 
     def outputs(self, images: Any, training: bool) -> Outputs:
         seen = tf.cast(images[..., :1], tf.float32) / 255 + tf.cast(tf.shape(images)[0], tf.float32)

@@ -27,7 +27,7 @@ THREE_EPOCHS = ["stages=[{epochs: 3}]"]
 
 
 class Titles(Silent):
-    """Remembers which work was done."""
+    """Remembers the titles of tasks."""
 
     def __init__(self) -> None:
         self.titles: list[str] = []
@@ -41,7 +41,7 @@ class Titles(Silent):
 
 @pytest.fixture
 def without_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Epochs pass, but no weight is changed."""
+    """Epochs pass without a change of weights."""
     monkeypatch.setattr(TrainingStep, "__call__", lambda *_: 0.5)
 
 

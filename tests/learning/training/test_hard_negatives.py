@@ -28,7 +28,7 @@ BRIGHT = [0, 10, 40, 20, 99, 7]
 
 @pytest.fixture
 def case(lesson: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
-    """A stage with hard_negatives 4 over six images of 32×32; the last one's bright pixels are void."""
+    """A stage with hard_negatives 4 over six images of 32×32; the last one's bright pixels are ignored."""
     for number, bright in enumerate(BRIGHT):
         image = np.zeros(32 * 32, np.uint8)
         image[:bright] = 255

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.train
 
 Different = Callable[[Experiment, Experiment], list[str]]
 
-# Fits an experiment in one child after the other, each of which kills itself, in a way that nothing can answer, when
-# something happens for the n-th time. They are forked once TensorFlow is imported, and before it has begun any thread.
+# Fits an experiment in one child process after the other, each of which kills itself with SIGKILL when something
+# happens for the n-th time. They are forked after TensorFlow is imported, and before it has started any thread.
 KILLED = """
 import contextlib, json, os, re, signal, sys
 from pathlib import Path
@@ -105,13 +105,13 @@ stages:
 KILLS = [
     ("before writing checkpoint", 1),
     ("after writing checkpoint", 1),  # before weights that are no longer among the best are deleted
-    ("stage 0 · epoch 3/3", 2),  # training; nothing is written before the epoch is judged
+    ("stage 0 · epoch 3/3", 2),  # in training; nothing is written before validation
     ("trying swa", 1),
     ("after writing state", 1),  # between stages
     ("before writing best", 1),
     ("predicting training images", 3),
 ]
-"""What happens, and how often until a run is killed; then the next one goes on."""
+"""Events, and how often each happens until a run is killed; the next run then resumes."""
 
 
 def make(workspace: Workspace, name: str, text: str) -> Experiment:
@@ -122,7 +122,7 @@ def make(workspace: Workspace, name: str, text: str) -> Experiment:
 
 
 def fit_killed(workspace: Workspace, name: str, kills: list[tuple[str, int]]) -> list[tuple[str, int, bool]]:
-    """For each kill what happened, the exit status, and whether there is a score."""
+    """For each kill the event, the exit status, and whether there is a score."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED, name, json.dumps(kills)],
         cwd=workspace.root,

@@ -16,8 +16,8 @@ from toolkit.learning.runtime import strategy, tf, training_devices
 
 pytestmark = pytest.mark.train
 
-# A processor can only be cut into several devices before TensorFlow has computed anything. First the same steps on one
-# device and on two, then whole runs on two, one of them interrupted after an epoch.
+# A processor can only be divided into several devices before TensorFlow has computed anything. First the same steps
+# on one device and on two, then whole runs on two, one of them interrupted after an epoch.
 ON_TWO_DEVICES = """
 import json
 from toolkit.learning.runtime import configure, strategy, tf
@@ -79,7 +79,7 @@ except KeyboardInterrupt:
 
 @pytest.fixture(scope="module")
 def said(shared_competition: Workspace, write_experiment: Callable[..., Experiment]) -> list[str]:
-    """What a process on two devices says, one line of its steps, one of its runs."""
+    """The output of a process on two devices: a line about its steps, and one about its runs."""
     text = "batch: 5\nweight_averaging: {ema: {decay: 0.9}, swa: {start: 0}}\nstages: [{epochs: 2, negatives: 0.5}]\n"
     for name in ("straight", "broken"):
         write_experiment(shared_competition, name, text)
