@@ -165,7 +165,7 @@ def test_foreign_files_are_never_replaced(fitted_competition: Workspace, images:
     mine = tmp_path / "out" / "png" / "020.png"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"precious")
-    with pytest.raises(ChangedError, match="does not overwrite them"):
+    with pytest.raises(ChangedError, match="did not write and does not overwrite"):
         run(fitted_competition, "plain", images, tmp_path / "out")
     assert mine.read_bytes() == b"precious"
     with pytest.raises(DataError, match="is the folder of the images"):

@@ -168,8 +168,8 @@ def _key(config: Config, stage: int) -> str:
     return f"stages.{stage}.lr" if stage else ".".join(map(str, stage_key(config.stages[0], 0, "lr")))
 
 
-def _setter(config: Config, stage: int, own: Collection[str]) -> str | None:
+def _setter(config: Config, stage: int, plugins: Collection[str]) -> str | None:
     """The key of a CyclicLR, which sets the learning rate itself instead of scaling lr; None if there is none."""
-    if not any(isinstance(leg, CyclicLR) for leg in read_stage(config, stage, own).schedule.legs):
+    if not any(isinstance(leg, CyclicLR) for leg in read_stage(config, stage, plugins).schedule.legs):
         return None
     return f"CyclicLR at {'.'.join(map(str, stage_key(config.stages[stage], stage, 'schedule')))}"

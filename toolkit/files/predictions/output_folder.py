@@ -112,7 +112,7 @@ class PredictionFolder:
         strange = [path for path in paths if path not in self._keys and (self.folder / path).exists()]
         if strange:
             raise ChangedError(
-                f"{len(strange)} files exist that tk predict has not written; it does not overwrite them: "
+                f"the folder has files that tk predict did not write and does not overwrite ({len(strange)}): "
                 f"{listing(self.folder / path for path in strange)}",
                 "Choose another folder with --out, or move these files.",
             )
