@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,16 @@ def test_a_plugins_file_runs_again_only_when_it_changes(tmp_path: Path) -> None:
     assert load_plugins(path) is first
     path.write_text("runs = [2]\n")
     assert load_plugins(path).runs == [2]
+
+
+def test_a_change_within_a_second_that_keeps_the_size_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "plugins.py"
+    for value in (1, 2):
+        path.write_text(f"value = {value}\n")
+        os.utime(path, (1_800_000_000, 1_800_000_000))
+        assert load_plugins(path).value == value
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_plugins_files_of_two_experiments_are_separate(tmp_path: Path) -> None:

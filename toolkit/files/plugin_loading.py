@@ -4,8 +4,9 @@ import importlib
 import importlib.util
 import os
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from toolkit.errors import ConfigError
 from toolkit.files.disk.digests import digest, file_digest
@@ -27,6 +28,18 @@ def prepare_for_tensorflow() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
+class _SourceLoader(SourceFileLoader):
+    """Always compiles the source.
+
+    Python would keep bytecode in `__pycache__`, and take a file for unchanged that was edited within a second without
+    changing its size. Then other code would run than that whose digest is recorded.
+    """
+
+    def path_stats(self, path: Any) -> Never:
+        """Refuse what the cache would be compared with."""
+        raise OSError("plugins are not cached")
+
+
 def load_plugins(path: Path) -> Any:
     """Import a plugins.py as a module; it runs again only when its content has changed.
 
@@ -41,7 +54,7 @@ def load_plugins(path: Path) -> Any:
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__toolkit_content__", "") == content:
         return known
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_SourceLoader(name, str(path)))
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} cannot be loaded as Python")
     prepare_for_tensorflow()
