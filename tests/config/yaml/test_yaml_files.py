@@ -34,6 +34,9 @@ def read(folder: Path, text: str) -> dict[str, Any]:
         ("0x10", 16),
         ("0o17", 15),
         (".inf", math.inf),
+        ("-.Inf", -math.inf),
+        ("1_000", "1_000"),
+        ("<<", "<<"),
         ("true", True),
         ("False", False),
         ("null", None),
@@ -100,6 +103,11 @@ def test_merged_keys_are_placed_where_they_are_merged(tmp_path: Path) -> None:
     assert document.positions["second", "lr"].line == 4
 
 
+def test_own_keys_and_earlier_mappings_win_when_merged(tmp_path: Path) -> None:
+    tree = read(tmp_path, "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc:\n  <<: [*a, *b]\n  x: 3\n")
+    assert tree["c"] == {"x": 3, "y": 1, "z": 2}
+
+
 @pytest.mark.parametrize("indent", [None, 2, "\t"])
 def test_json_is_read_too(tmp_path: Path, indent: int | str | None) -> None:
     data = {"shape": [256, 256, 3], "lr": 1e-05, "data": {"images": "a b/é", "test": None}, "stratified": True}
@@ -136,7 +144,7 @@ def test_an_error_names_file_and_line(tmp_path: Path, text: str, line: int, prob
     assert problem in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["a: !!int x\n", "a: \x00\n", "a: " + "9" * 5000, "a: 2018-99-99\n"])
+@pytest.mark.parametrize("text", ["a: !!int x\n", "a: \x00\n", "a: !!bool x\n", "a: !!float x\n", "a: " + "9" * 5000])
 def test_an_invalid_value_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(ConfigError, match="invalid YAML") as caught:
@@ -151,10 +159,32 @@ def test_aliases_that_multiply_are_rejected(tmp_path: Path) -> None:
         read(tmp_path, "\n".join(lines))
 
 
-@pytest.mark.parametrize(("opening", "closing"), ["[]", "{}"])
+@pytest.mark.parametrize(("opening", "closing"), ["[]", ("{a: ", "}")])
 def test_deep_nesting_is_rejected(tmp_path: Path, opening: str, closing: str) -> None:
     with pytest.raises(ConfigError, match="nested too deeply"):
         read(tmp_path, "a: " + opening * 500 + closing * 500)
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 100_000, "a: " + "{a: " * 100_000, "a:\n  " + "- " * 100_000])
+def test_nesting_without_end_is_a_config_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("a: &a\n  b: *a\n", 1, "nested too deeply"),
+        ("a: &a\n  <<: *a\n", 1, "merged too deeply"),
+        ("a: 1\n? [x, y]\n: 2\n", 2, "a key must be a single value"),
+        ("a:\n  <<: text\n", 2, "only mappings can be merged by <<"),
+    ],
+)
+def test_what_cannot_be_plain_data_is_an_error(tmp_path: Path, text: str, line: int, problem: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=problem) as caught:
+        read_document(path)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
 
 
 def test_thirty_levels_are_not_too_deep(tmp_path: Path) -> None:

@@ -1,23 +1,19 @@
 """YAML as plain data, with the file and line of each key."""
 
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.representer import RoundTripRepresenter
-from ruamel.yaml.scalarbool import ScalarBoolean
+import yaml
 
 from toolkit.errors import ConfigError, MissingFileError
 
 KeyPath = tuple[str | int, ...]
 
-_NODES_AT_MOST = 100_000
+_KEYS_AT_MOST = 100_000
+_LEVELS_AT_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -57,13 +53,12 @@ def read_document(path: Path) -> Document:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MissingFileError(f"cannot read {path}: {error}") from error
-    loaded = _parse(text, str(path))
-    if not isinstance(loaded, Mapping):
-        received = "nothing" if loaded is None else "a list" if isinstance(loaded, list) else "a single value"
+    node = _compose(text, str(path))
+    if not isinstance(node, yaml.MappingNode):
+        received = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise ConfigError(f"{path}:1: expected `key: value` lines, received {received}")
-    positions: dict[KeyPath, Position] = {}
-    tree = _plain(loaded, (), str(path), positions)
-    return Document(tree, positions)
+    reading = _Reading(str(path))
+    return Document(reading.value(node), reading.positions)
 
 
 def read_value(text: str, source: str) -> Any:
@@ -72,91 +67,143 @@ def read_value(text: str, source: str) -> Any:
     Raises:
         ConfigError: the text is not valid YAML.
     """
-    return _plain(_parse(text, source), (), source, {})
+    node = _compose(text, source)
+    return None if node is None else _Reading(source).value(node)
 
 
 def write_yaml(tree: Mapping[str, Any]) -> str:
     """Write plain data as YAML: keys in the order given, lists of single values on one line."""
-    yaml = YAML(typ="rt", pure=True)
-    yaml.Representer = _Representer
-    yaml.width = 1000
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    stream = io.StringIO()
-    yaml.dump(_styled(tree), stream)
-    return stream.getvalue()
+    text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return text
 
 
-class _Representer(RoundTripRepresenter):
-    """Writes `null` where ruamel would write nothing, which looks like a mistake."""
+_TAG = "tag:yaml.org,2002:"
 
-    def represent_none(self, data: Any) -> Any:
-        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+_CORE_SCHEMA = {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    "merge": r"<<",
+}
+"""What text without quotes means in YAML 1.2 (https://yaml.org/spec/1.2.2, section 10.3.2): the first that fits.
+
+PyYAML's own rules are those of YAML 1.1, where `no` is false and `1e-3` is text.
+"""
+
+_RESOLVERS = {None: [(_TAG + name, re.compile(rf"(?:{pattern})\Z")) for name, pattern in _CORE_SCHEMA.items()]}
+"""The same as PyYAML wants it: for text that begins with any character."""
 
 
-_Representer.add_representer(type(None), _Representer.represent_none)
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # the first needs libyaml
+    yaml_implicit_resolvers = _RESOLVERS
 
 
-def _styled(node: Any) -> Any:
-    if isinstance(node, Mapping):
-        return CommentedMap((key, _styled(value)) for key, value in node.items())
-    if isinstance(node, tuple | list):
-        styled = CommentedSeq(map(_styled, node))
-        if not any(isinstance(entry, CommentedMap | CommentedSeq) for entry in styled):
-            styled.fa.set_flow_style()
-        return styled
+class _Dumper(yaml.SafeDumper):
+    """Writes lists in mappings indented, lists of single values on one line, and a value that occurs twice twice."""
+
+    yaml_implicit_resolvers = _RESOLVERS
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def list_node(self, data: Any) -> yaml.Node:
+        flow = not any(isinstance(entry, Mapping | list | tuple) for entry in data)
+        return self.represent_sequence(_TAG + "seq", data, flow_style=flow)
+
+    def mapping_node(self, data: Any) -> yaml.Node:
+        return self.represent_mapping(_TAG + "map", data.items(), flow_style=False)
+
+
+_Dumper.add_representer(list, _Dumper.list_node)
+_Dumper.add_representer(tuple, _Dumper.list_node)
+_Dumper.add_representer(dict, _Dumper.mapping_node)
+
+
+def _compose(text: str, source: str) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        last = text.rstrip().count("\n")  # what is missing at the end is found missing in the line after it
+        line = min(error.problem_mark.line, last) + 1 if error.problem_mark else 1
+        raise ConfigError(f"{source}:{line}: invalid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: invalid YAML: {error}") from error
+    except RecursionError as error:  # libyaml has a limit of its own
+        raise ConfigError(f"{source}: lists and mappings are nested too deeply") from error
     return node
 
 
-def _parse(text: str, source: str) -> Any:
-    yaml = YAML(typ="rt", pure=True)
-    try:
-        return yaml.load(text)
-    except DuplicateKeyError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{source}:{line}: {str(error.problem).splitlines()[0]}") from error
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{source}:{line}: invalid YAML: {error.problem}") from error
-    except (YAMLError, ValueError) as error:
-        raise ConfigError(f"{source}: invalid YAML: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{source}: lists and mappings are nested too deeply") from error
+@dataclass
+class _Reading:
+    """Turns nodes into plain data and records the position of each key; lists become tuples."""
+
+    source: str
+    positions: dict[KeyPath, Position] = field(default_factory=dict)
+
+    def value(self, node: yaml.Node, at: KeyPath = ()) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if len(self.positions) > _KEYS_AT_MOST:
+            raise ConfigError(
+                f"{self.source}: more than {_KEYS_AT_MOST} keys; nested aliases that multiply keys are not allowed"
+            )
+        if len(at) > _LEVELS_AT_MOST:
+            raise self._error(node, "lists and mappings are nested too deeply")
+        if isinstance(node, yaml.MappingNode):
+            entries = self._entries(node)
+            self.positions.update({(*at, key): self._position(line) for key, (line, _) in entries.items()})
+            return {key: self.value(value, (*at, key)) for key, (_, value) in entries.items()}
+        self.positions.update({(*at, index): self._position(_line(entry)) for index, entry in enumerate(node.value)})
+        return tuple(self.value(entry, (*at, index)) for index, entry in enumerate(node.value))
+
+    def _entries(self, mapping: yaml.MappingNode, levels: int = 0) -> dict[str, tuple[int, yaml.Node]]:
+        """The line and node of each key; keys merged in by `<<` have the line of the mapping that merges them."""
+        if levels > _LEVELS_AT_MOST:
+            raise self._error(mapping, "mappings are merged too deeply")
+        entries: dict[str, tuple[int, yaml.Node]] = {}
+        merged: list[yaml.Node] = []
+        for key, value in mapping.value:
+            if key.tag == _TAG + "merge":
+                merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+                continue
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._error(key, "a key must be a single value")
+            if key.value in entries:
+                raise self._error(key, f'duplicate key "{key.value}"; the first is in line {entries[key.value][0]}')
+            entries[key.value] = (_line(key), value)
+        for node in merged:
+            if not isinstance(node, yaml.MappingNode):
+                raise self._error(node, "only mappings can be merged by <<")
+            for name, (_, value) in self._entries(node, levels + 1).items():
+                entries.setdefault(name, (_line(mapping), value))
+        return entries
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        text, kind = node.value, node.tag.removeprefix(_TAG)
+        try:
+            match kind:
+                case "null":
+                    return None
+                case "bool":
+                    return {"true": True, "false": False}[text.lower()]
+                case "int":
+                    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+                case "float":
+                    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except (KeyError, ValueError) as error:
+            raise self._error(node, f"invalid YAML: this is not a value of type {kind}") from error
+        return text
+
+    def _position(self, line: int) -> Position:
+        return Position(self.source, line)
+
+    def _error(self, node: yaml.Node, problem: str) -> ConfigError:
+        return ConfigError(f"{self.source}:{_line(node)}: {problem}")
 
 
-def _plain(node: Any, at: KeyPath, source: str, positions: dict[KeyPath, Position]) -> Any:
-    """Turn ruamel's round-trip types into plain ones and record positions; sequences become tuples."""
-    if len(positions) > _NODES_AT_MOST:
-        raise ConfigError(
-            f"{source}: more than {_NODES_AT_MOST} keys; nested aliases that multiply keys are not allowed"
-        )
-    if isinstance(node, Mapping):
-        result: dict[str, Any] = {}
-        for key, value in node.items():
-            where = (*at, str(key))
-            positions[where] = Position(source, _line(node, key))
-            result[str(key)] = _plain(value, where, source, positions)
-        return result
-    if isinstance(node, Sequence) and not isinstance(node, str):
-        for index in range(len(node)):
-            positions[*at, index] = Position(source, _line(node, index))
-        return tuple(_plain(value, (*at, index), source, positions) for index, value in enumerate(node))
-    return _scalar(node)
-
-
-def _scalar(node: Any) -> Any:
-    if node is None or isinstance(node, bool):
-        return node
-    if isinstance(node, ScalarBoolean):  # a boolean with an anchor
-        return bool(node)
-    for plain in (int, float, str):
-        if isinstance(node, plain):
-            return plain(node)
-    return str(node)
-
-
-def _line(node: Any, key: Any) -> int:
-    """The line of a key or list entry; for a key merged in by `<<`, the line of the mapping around it."""
-    lines = getattr(node, "lc", None)
-    if lines is None or lines.line is None:
-        return 1
-    return int((lines.data or {}).get(key, (lines.line,))[0]) + 1
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
