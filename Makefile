@@ -2,7 +2,11 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 WORKERS ?= 2
 CODE := toolkit tests benchmarks
-PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+# A worker has one core: more threads would only wait for each other.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+
+# Compiling all tests takes longer than running most of them, so what is compiled is kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test fast real-data lint format docs clean
 
@@ -12,7 +16,7 @@ demo: .venv/installed            ## the whole job on a generated competition
 test: lint                       ## lint, then all tests except those on real data
 	$(PYTEST) -m "not realdata"
 
-fast: .venv/installed-dev        ## only the tests that do not train
+fast: .venv/installed-dev        ## only the tests that do not build, compile or train networks
 	$(PYTEST) -m "not realdata and not train"
 
 real-data: .venv/installed-dev   ## a short run on the real images in ../shared/data

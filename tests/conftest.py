@@ -1,5 +1,7 @@
+import gc
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -61,6 +63,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return any(f"\npytestmark = pytest.mark.{mark}\n" in text for mark in deselected) or None
 
 
+def pytest_collection_finish() -> None:
+    """Keep garbage collection from going through all tests and modules again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
+
 @pytest.fixture(autouse=True)
 def no_syncing() -> Iterator[None]:
     """Do not sync files of tests, which saves thousands of waits for the disk.
@@ -80,16 +89,22 @@ def real_data() -> Path:
     return REAL_DATA
 
 
+@cache
+def tiny_image(index: int) -> tuple[bytes, str]:
+    """The content of an image file, and its mask as runs."""
+    simulated = simulate_salt(index, seed=3, size=(40, 48))
+    return cv2.imencode(".png", simulated.image)[1].tobytes(), encode(simulated.mask)
+
+
 def make_tiny(root: Path) -> Workspace:
     """Twenty training and six test images of 40×48, with labels, sample submission, and an experiment `tiny`."""
     rows = []
     for index in range(26):
-        split = "train" if index < 20 else "test"
-        folder = root / "data" / split / "images"
+        folder = root / "data" / ("train" if index < 20 else "test") / "images"
         folder.mkdir(parents=True, exist_ok=True)
-        simulated = simulate_salt(index, seed=3, size=(40, 48))
-        cv2.imwrite(str(folder / f"{index:03d}.png"), simulated.image)
-        rows.append(f"{index:03d},{encode(simulated.mask)}\n")
+        content, runs = tiny_image(index)
+        (folder / f"{index:03d}.png").write_bytes(content)
+        rows.append(f"{index:03d},{runs}\n")
     (root / "data" / "train.csv").write_text("id,rle_mask\n" + "".join(rows[:20]))
     sample = "".join(f"{index:03d},1 1\n" for index in reversed(range(20, 26)))
     (root / "data" / "sample_submission.csv").write_text("id,rle_mask\n" + sample)

@@ -21,9 +21,7 @@ from toolkit.learning.runtime import Precision, choose_precision, compiled, conf
 from toolkit.learning.training.step import TrainingStep
 from toolkit.learning.training.trainer import CompiledStage
 
-pytestmark = pytest.mark.tf
-
-slow = pytest.mark.train  # takes training steps, or compiles several graphs
+pytestmark = pytest.mark.train
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "float16")
 
@@ -59,7 +57,6 @@ def step_of(trained: Network, terms: str = "binary_crossentropy") -> TrainingSte
     )
 
 
-@slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_weights_outputs_and_losses_are_float32(precision: Precision) -> None:
     configure(precision)
@@ -89,7 +86,6 @@ def loss_and_gradients(precision: Precision, terms: str) -> tuple[float, np.ndar
     return float(value), np.concatenate([np.ravel(gradient) for gradient in gradients])
 
 
-@slow
 @pytest.mark.parametrize("terms", ["binary_crossentropy", "dice_loss", "lovasz_loss"])
 def test_half_precision_gives_nearly_the_same_loss_and_gradients(terms: str) -> None:
     expected, slope = loss_and_gradients("float32", terms)
@@ -106,12 +102,12 @@ def test_half_precision_gives_nearly_the_same_loss_and_gradients(terms: str) -> 
     ("terms", "classes"),
     [
         ("binary_crossentropy", 1),
-        pytest.param("focal_loss", 1, marks=slow),
-        pytest.param("dice_loss", 1, marks=slow),
-        pytest.param("tversky_loss", 1, marks=slow),
+        ("focal_loss", 1),
+        ("dice_loss", 1),
+        ("tversky_loss", 1),
         ("lovasz_loss", 1),
-        pytest.param("mse_loss", 1, marks=slow),
-        pytest.param("categorical_crossentropy+dice_loss", 2, marks=slow),
+        ("mse_loss", 1),
+        ("categorical_crossentropy+dice_loss", 2),
         ("lovasz_loss", 2),
     ],
 )
@@ -141,7 +137,6 @@ def test_the_rewrite_to_bfloat16_leaves_the_arithmetic_of_losses_alone(terms: st
     assert errors.max() <= 1e-5 * np.abs(exact).max()
 
 
-@slow
 def test_an_overflow_lowers_the_scale_of_the_loss_and_stops_nothing() -> None:
     configure("float16")
     built = network()

@@ -26,7 +26,7 @@ from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 SIZES = {"a": (100, 70), "b": (16, 90), "c": (32, 32), "d": (150, 33)}
 NOTHING = FixedTransforms((), str, 3)

@@ -135,7 +135,7 @@ class Site(http.server.BaseHTTPRequestHandler):
 def site() -> Iterator[http.server.HTTPServer]:
     Site.received = {}
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 

@@ -7,12 +7,10 @@ from toolkit.errors import NetworkError
 from toolkit.learning.networks.encoders import build_encoder, dilated, feature_named, features_by_stride
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.tf
-
-large = pytest.mark.train  # takes a second to build
+pytestmark = pytest.mark.train
 
 
-@pytest.mark.parametrize("backbone", ["vgg16", "resnet18", pytest.param("densenet121", marks=large)])
+@pytest.mark.parametrize("backbone", ["vgg16", "resnet18", "densenet121"])
 def test_features_halve_the_sides_up_to_a_32nd(backbone: str) -> None:
     features = features_by_stride(build_encoder(backbone, (64, 96, 3), None), backbone)
     assert {2, 4, 8, 16, 32} <= set(features)
@@ -24,9 +22,9 @@ def test_features_halve_the_sides_up_to_a_32nd(backbone: str) -> None:
     ("backbone", "offset"),
     [
         ("vgg16", 0),
-        pytest.param("resnet18", 0, marks=large),
-        pytest.param("mobilenet", 1, marks=large),
-        pytest.param("mobilenetv2", 1, marks=large),
+        ("resnet18", 0),
+        ("mobilenet", 1),
+        ("mobilenetv2", 1),
     ],
 )
 def test_dilation_gives_the_features_in_between_and_keeps_the_others(backbone: str, offset: int) -> None:
@@ -57,7 +55,7 @@ def of_every_kind(shape: tuple[int, int, int]) -> Any:
 
 @pytest.mark.parametrize(
     "backbone",
-    ["of every kind", *(pytest.param(name, marks=large) for name in ("vgg16", "resnet18", "mobilenet"))],
+    ["of every kind", "vgg16", "resnet18", "mobilenet"],
 )
 def test_dilation_does_not_depend_on_the_size(backbone: str) -> None:
     def rates(side: int) -> list[tuple[int, ...]]:
@@ -79,7 +77,6 @@ def test_dilation_reaches_an_8th_and_several_outputs() -> None:
     assert [tuple(tensor.shape[1:3]) for tensor in outputs] == [(16, 16), (8, 8)]
 
 
-@large
 def test_layers_of_resnets_go_by_the_names_of_keras_too() -> None:
     encoder = build_encoder("resnet50", (32, 32, 3), None)
     same = {

@@ -11,15 +11,14 @@ from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.weight_files import write_weights
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 FIRST = {"resnet18": "bn0", "vgg16": "block1_conv1", "mobilenet": "conv1_bn"}
 GREY: dict[str, FirstConvolution] = {"resnet18": "mean", "vgg16": "copy", "mobilenet": "zero"}
 RGB = np.random.default_rng(1).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
 
 
-# Large networks are built of each.
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.train) for name in FIRST])
+@pytest.fixture(scope="module", params=list(FIRST))
 def pretrained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A backbone and a file of weights for three channels, with statistics that differ from colour to colour."""
     encoder = build_encoder(request.param, (32, 32, 3), None)

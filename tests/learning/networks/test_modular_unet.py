@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 
@@ -7,7 +5,7 @@ from toolkit.config.training.networks import NetworkSpec
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 8, 3), dtype=np.uint8)
 
@@ -30,7 +28,13 @@ def test_the_smallest_network_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("block", "normalisation"),
-    list(itertools.product(("standard", "residual"), ("batch", "group", "layer", "instance", "none"))),
+    [
+        ("standard", "group"),
+        ("standard", "layer"),
+        ("standard", "instance"),
+        ("residual", "batch"),
+        ("residual", "none"),
+    ],
 )
 def test_every_block_goes_with_every_normalisation(block: str, normalisation: str) -> None:
     network = build(block=block, normalisation=normalisation, classes=3, start_filters=6)

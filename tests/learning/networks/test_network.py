@@ -1,8 +1,4 @@
-"""Covers toolkit/learning/networks/network.py, library.py, registry.py, outputs.py, deeplab.py and rebuilding.py.
-
-Building a large network takes about a second: what holds for every architecture is tested on a few of them, and on the
-others together with the tests that train.
-"""
+"""Covers toolkit/learning/networks/network.py, library.py, registry.py, outputs.py, deeplab.py and rebuilding.py."""
 
 import inspect
 from collections.abc import Callable
@@ -21,7 +17,7 @@ from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.registry import builder_of
 from toolkit.learning.runtime import configure, segmentation_models, tf
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 Same = Callable[[list[np.ndarray], list[np.ndarray]], bool]
 
@@ -39,10 +35,6 @@ DEEPEST = {"PSPNet": 64, "ModularUnet": 16}
 """Channels of the deepest features, 512 elsewhere: PSPNet looks no further than an eighth of the sides."""
 
 
-def some_in_the_fast_run(*fast: str) -> list[Any]:
-    return [name if name in fast else pytest.param(name, marks=pytest.mark.train) for name in SMALL]
-
-
 def spec(**changes: object) -> NetworkSpec:
     values = {"backbone": "vgg16", "encoder_weights": None, "shape": (32, 64, 3)}
     return NetworkSpec.model_validate(values | changes)
@@ -57,7 +49,7 @@ def random_images(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-@pytest.fixture(scope="module", params=some_in_the_fast_run("Unet", "ModularUnet"))
+@pytest.fixture(scope="module", params=SMALL)
 def architecture(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -147,7 +139,7 @@ def test_a_frozen_encoder_stays_as_it_is_with_its_statistics(network: Network) -
     assert len(network.trainable_variables) == free
 
 
-@pytest.mark.parametrize("architecture", some_in_the_fast_run("ModularUnet"))
+@pytest.mark.parametrize("architecture", SMALL)
 def test_outputs_are_float32_under_mixed_precision(architecture: str) -> None:
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
@@ -164,7 +156,7 @@ def test_deeplab_goes_by_two_names() -> None:
     assert ARCHITECTURES["DeepLabV3"] is ARCHITECTURES["DeepLabV3Plus"]
 
 
-@pytest.mark.parametrize("architecture", some_in_the_fast_run("ModularUnet"))
+@pytest.mark.parametrize("architecture", SMALL)
 def test_initial_weights_and_names_derive_from_seed_and_specification_alone(
     architecture: str, same_arrays: Same
 ) -> None:
@@ -178,7 +170,6 @@ def test_initial_weights_and_names_derive_from_seed_and_specification_alone(
     assert [layer.name for layer in first.layers] == [layer.name for layer in again.layers]
 
 
-@pytest.mark.train  # builds large networks
 def test_a_library_network_is_the_same_with_and_without_a_presence_head() -> None:
     images = random_images(1, 48, 72, 3)
     plain, headed = (build_network(small("PSPNet", presence_head=head), 1) for head in (False, True))
@@ -201,7 +192,7 @@ def test_images_are_prepared_as_the_backbone_was_trained() -> None:
 
 @pytest.mark.parametrize(
     "backbone",
-    ["vgg16", *(pytest.param(name, marks=pytest.mark.train) for name in ("resnet18", "mobilenet"))],
+    ["vgg16", "resnet18", "mobilenet"],
 )
 def test_the_encoder_of_a_library_network_is_the_whole_backbone(backbone: str) -> None:
     network = build_network(spec(backbone=backbone), 0)
@@ -213,8 +204,8 @@ def test_the_encoder_of_a_library_network_is_the_whole_backbone(backbone: str) -
     "changes",
     [
         {},
-        pytest.param({"shape": (32, 32, 5)}, marks=pytest.mark.train),
-        pytest.param({"encoder_weights": "pascal_voc", "architecture": "DeepLabV3"}, marks=pytest.mark.train),
+        {"shape": (32, 32, 5)},
+        {"encoder_weights": "pascal_voc", "architecture": "DeepLabV3"},
     ],
     ids=str,
 )
@@ -242,10 +233,10 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({}, marks=pytest.mark.train),
+        {},
         {"shape": (32, 32, 5)},
-        pytest.param({"architecture": "RefineNet"}, marks=pytest.mark.train),
-        pytest.param({"architecture": "DeepLabV3"}, marks=pytest.mark.train),
+        {"architecture": "RefineNet"},
+        {"architecture": "DeepLabV3"},
     ],
     ids=str,
 )

@@ -5,9 +5,7 @@ from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import NetworkError
 from toolkit.learning.networks.network import Network, build_network
 
-pytestmark = pytest.mark.tf
-
-large = pytest.mark.train  # takes a second to build
+pytestmark = pytest.mark.train
 
 FILTERS = 32
 CONVOLUTION = 9 * FILTERS * FILTERS + FILTERS
@@ -35,8 +33,8 @@ def decoder_size(network: Network) -> int:
         # Residual units of two convolutions each: `units` at the input, one at the end of the block, two before the
         # head. One convolution for each pooling.
         ({}, 2 * (2 + 1 + 2) + 2),
-        pytest.param({"rcu_kwargs": {"units": 1}}, 2 * (1 + 1 + 2) + 2, marks=large),
-        pytest.param({"crp_kwargs": {"pools": 4}}, 2 * (2 + 1 + 2) + 4, marks=large),
+        ({"rcu_kwargs": {"units": 1}}, 2 * (1 + 1 + 2) + 2),
+        ({"crp_kwargs": {"pools": 4}}, 2 * (2 + 1 + 2) + 4),
     ],
 )
 def test_one_block_on_one_layer_by_hand(options: dict[str, object], convolutions: int) -> None:
@@ -48,7 +46,6 @@ def test_one_block_on_one_layer_by_hand(options: dict[str, object], convolutions
     assert "stage3_unit1_conv1" not in network.encoder
 
 
-@large
 def test_fusion_adds_a_convolution_for_each_input() -> None:
     layers = ("stage3_unit1_relu1", "stage3_unit1_conv2")
     names = {layer.name for layer in build({"refine_net_blocks": (layers,)}).model.layers}
@@ -57,7 +54,6 @@ def test_fusion_adds_a_convolution_for_each_input() -> None:
     }  # fmt: skip
 
 
-@large
 def test_without_blocks_four_strides_are_refined_one_after_the_other(usual: Network) -> None:
     names = (("relu1",), ("stage4_unit1_relu1",), ("stage3_unit1_relu1",), ("stage2_unit1_relu1",))
     named = build({"refine_net_blocks": names})
@@ -67,14 +63,12 @@ def test_without_blocks_four_strides_are_refined_one_after_the_other(usual: Netw
     )
 
 
-@large
 def test_blocks_of_several_layers_by_the_names_of_keras() -> None:
     blocks = (("conv5_block2_out", "conv4_block2_out"), ("conv3_block2_out", "conv2_block2_out"))
     network = build({"refine_net_blocks": blocks, "reduce_channel_scale": 16}, shape=(32, 32, 3))
     assert network.outputs(np.zeros((1, 32, 32, 3), np.uint8), training=False).logits.shape == (1, 32, 32, 1)
 
 
-@large
 def test_begins_at_a_size_that_can_be_learned_from(usual: Network) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3), dtype=np.uint8)
     assert np.abs(usual.outputs(images, training=True).logits).max() < 10

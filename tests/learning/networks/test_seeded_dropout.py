@@ -12,16 +12,14 @@ from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.seeded_dropout import DropoutSeed, SeededDropout, with_seeded_dropout
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.tf
-
-large = pytest.mark.train  # takes seconds to build and compile
+pytestmark = pytest.mark.train
 
 WITH_DROPOUT: list[Any] = [
-    pytest.param({"backbone": "efficientnetb0"}, marks=large),
-    pytest.param({"architecture": "FPN", "options": {"pyramid_dropout": 0.3}}, marks=large),
+    {"backbone": "efficientnetb0"},
+    {"architecture": "FPN", "options": {"pyramid_dropout": 0.3}},
     {"architecture": "PSPNet", "options": {"psp_dropout": 0.3, "downsample_factor": 4}, "shape": (48, 48, 3)},
-    pytest.param({"architecture": "DeepLabV3Plus"}, marks=large),
-    pytest.param({"architecture": "RefineNet", "options": {"dropout": 0.3}}, marks=large),
+    {"architecture": "DeepLabV3Plus"},
+    {"architecture": "RefineNet", "options": {"dropout": 0.3}},
     {"architecture": "ModularUnet", "options": {"depth": 1, "start_filters": 4, "dropout": 0.3}},
 ]
 
@@ -93,7 +91,6 @@ def test_no_other_layer_draws_at_random(network: Network) -> None:
     assert sorted(each.number for each in seeded) == list(range(len(seeded)))
 
 
-@pytest.mark.train  # starts a process of TensorFlow
 def test_a_new_process_draws_the_same(new_process: list[str]) -> None:
     options = {"depth": 1, "start_filters": 4, "dropout": 0.5}
     network = build_network(NetworkSpec(architecture="ModularUnet", options=options, shape=(8, 8, 3)), 3)
@@ -163,7 +160,6 @@ def test_other_random_layers_are_refused() -> None:
         with_seeded_dropout(tf.keras.Model(inputs, tf.keras.layers.GaussianNoise(0.1)(inputs)))
 
 
-@pytest.mark.train  # starts a process of TensorFlow
 def test_replicas_draw_each_their_own_and_the_first_draws_as_if_alone(new_process: list[str]) -> None:
     _, first, second = new_process
     alone, seed = layer(0.5)

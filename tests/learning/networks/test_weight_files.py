@@ -13,7 +13,7 @@ from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.weight_files import load_encoder_file, read_weights, weighted_layers, write_weights
 from toolkit.learning.runtime import tf
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 Same = Callable[[list[np.ndarray], list[np.ndarray]], bool]
 PLAIN = {"depth": 1, "start_filters": 2, "convolutions": 1}
@@ -133,7 +133,6 @@ def test_files_that_are_not_weights_are_an_error(tmp_path: Path) -> None:
             load(tmp_path / "missing.h5")
 
 
-@pytest.mark.train  # builds large networks
 def test_weights_of_another_network_initialise_the_shared_layers(tmp_path: Path, encoder: Any) -> None:
     donor = build(1, architecture="Linknet")
     donor.save_weights(tmp_path / "linknet.h5")
@@ -175,7 +174,7 @@ def test_initial_weights_without_any_layer_of_the_network_are_refused(tmp_path: 
 
 @pytest.mark.parametrize(
     "architecture",
-    ["PSPNet", *(pytest.param(name, marks=pytest.mark.train) for name in ("Unet", "DeepLabV3Plus", "RefineNet"))],
+    ["PSPNet", "Unet", "DeepLabV3Plus", "RefineNet"],
 )
 def test_encoder_weights_of_a_file_reach_every_architecture(
     encoder_file: Path, same_arrays: Same, architecture: str
@@ -189,7 +188,6 @@ def test_encoder_weights_of_a_file_reach_every_architecture(
     assert f"{len(stored)} of {len(stored)} layers" in taught.notes[0]
 
 
-@pytest.mark.train  # builds large networks
 def test_encoder_weights_of_a_whole_network_are_found_by_name(tmp_path: Path) -> None:
     donor = smallest_with_an_encoder(7)
     donor.save_weights(tmp_path / "whole.h5")

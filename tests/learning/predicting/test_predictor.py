@@ -17,7 +17,7 @@ from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.predicting.predictor import Predicted, Predictor, ViewsPredictor, images_at_once
 from toolkit.learning.runtime import Precision, configure, tf
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 PredictImages = Callable[..., list[tuple[str, list[Predicted]]]]
 
@@ -194,7 +194,6 @@ def one_view_by_hand(view: View, reader: SampleReader, image: np.ndarray) -> tup
     return placement.undo(np.ascontiguousarray(probability)), by_hand(outputs.presence.numpy(), "sigmoid")[0]
 
 
-@pytest.mark.train  # builds and compiles a dozen networks
 def test_every_set_gets_the_mean_over_its_views(images: Images, predict_images: PredictImages) -> None:
     reader = SampleReader((16, 32), "pad", Classes(("a", "b", "c"), "softmax"), FixedTransforms((), str, 3))
     sets = [parse_views(text) for text in ("none", "d4", "view:hflip,rot90@0.5,hflip@1.5")]

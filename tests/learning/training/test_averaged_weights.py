@@ -14,7 +14,7 @@ from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.optimizing.weight_averages import ExponentialAverage
 from toolkit.learning.training.averaged_weights import Candidates
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 SCORES = [0.1, 0.5, math.nan, 0.3, 0.4, 0.5]
 

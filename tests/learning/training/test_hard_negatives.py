@@ -19,7 +19,7 @@ from toolkit.learning.training.epoch_data import Run
 from toolkit.learning.training.hard_negatives import weigh_negatives
 from toolkit.messages import Silent
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 RUN = Run(0, 0, 0)
 BRIGHT = [0, 10, 40, 20, 99, 7]

@@ -12,7 +12,7 @@ from toolkit.learning.plugins import Plugins
 from toolkit.learning.training import plan as planning
 from toolkit.learning.training.plan import plan_training
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 CONFIG = """\
 data: {images: images, masks: masks}

@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.learning.training.trainer import Trainer
 
-pytestmark = pytest.mark.tf
+pytestmark = pytest.mark.train
 
 
 def test_steps_compiled_with_other_class_weights_are_freed(lesson: Callable[..., Any]) -> None:

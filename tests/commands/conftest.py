@@ -1,0 +1,18 @@
+from collections.abc import Iterator
+from functools import cache, partial
+
+import pytest
+import typer.testing
+
+from toolkit.commands.scoring import overlays
+from toolkit.report.drawing import SMALLEST_TILE
+from toolkit.report.overlay_sheet import overlay_sheet
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick() -> Iterator[None]:
+    """Draw overlays small, and build the command line once: both would take longer than most commands on tiny data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlays, "overlay_sheet", partial(overlay_sheet, tile_height=SMALLEST_TILE))
+        patch.setattr("typer.testing._get_command", cache(typer.testing._get_command))
+        yield
