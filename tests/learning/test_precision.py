@@ -18,8 +18,8 @@ from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.optimizing.optimizers import build_optimizer
 from toolkit.learning.predicting.predictor import Predictor
 from toolkit.learning.runtime import Precision, choose_precision, compiled, configure, loss_scaling, tf
+from toolkit.learning.training.shared_network import CompiledStage
 from toolkit.learning.training.step import TrainingStep
-from toolkit.learning.training.trainer import CompiledStage
 
 pytestmark = pytest.mark.train
 

@@ -16,7 +16,7 @@ from toolkit.learning.runtime import Precision, configure
 from toolkit.learning.training.epoch_data import Run, TrainingData, prepare_training_data
 from toolkit.learning.training.fold import take_initial_weights
 from toolkit.learning.training.plan import Plan
-from toolkit.learning.training.trainer import Trainer
+from toolkit.learning.training.shared_network import SharedNetwork
 from toolkit.messages import Progress
 
 _DIVERGED = 10.0
@@ -50,15 +50,15 @@ def loss_by_learning_rate(
     configure(precision)
     stage, data = plan.stages[test.stage], prepare_training_data(experiment, plan, pool, progress)
     run = Run(test.fold, 0, plan.config.seed)
-    trainer = Trainer(plan.config, plan.plugins)
-    _take_starting_weights(trainer, data, stage, run, progress)
-    step = trainer.begin_stage(stage, data.class_weights(stage, run.fold)).step
+    shared = SharedNetwork(plan.config, plan.plugins)
+    _take_starting_weights(shared, data, stage, run, progress)
+    step = shared.begin_stage(stage, data.class_weights(stage, run.fold)).step
     losses: list[float] = []
     with progress.task("trying learning rates", len(test.rates)) as task:
         batches = _endless_batches(data, stage, run)
         for number, (rate, (images, targets)) in enumerate(zip(test.rates, batches, strict=False)):
             step.optimizer.learning_rate.assign(rate)
-            trainer.network.draw_dropout(derived_seed("dropout of lr-find", run.seed, run.fold, number))
+            shared.network.draw_dropout(derived_seed("dropout of lr-find", run.seed, run.fold, number))
             losses.append(step(images, targets, 0.0))
             task.advance(1, f"lr {rate:.1e} · loss {losses[-1]:.4f}")
             if not math.isfinite(losses[-1]) or losses[-1] > _DIVERGED * abs(np.min(losses)) + 1:
@@ -66,15 +66,17 @@ def loss_by_learning_rate(
     return losses
 
 
-def _take_starting_weights(trainer: Trainer, data: TrainingData, stage: Stage, run: Run, progress: Progress) -> None:
+def _take_starting_weights(
+    shared: SharedNetwork, data: TrainingData, stage: Stage, run: Run, progress: Progress
+) -> None:
     """Load the weights from which training would start the stage: those of the stage before, if it is finished."""
-    trainer.begin_fold(run.fold, run.seed)
+    shared.begin_fold(run.fold, run.seed)
     if stage.number:
         before = data.experiment.stage(run.fold, stage.number - 1, run.repeat)
         if before.is_complete():
-            trainer.use_shape(data.plan.stages[stage.number - 1].shape)
-            trainer.network.load_weights(before.best_weights)
-    take_initial_weights(trainer, data.experiment, stage, run, progress)
+            shared.use_shape(data.plan.stages[stage.number - 1].shape)
+            shared.network.load_weights(before.best_weights)
+    take_initial_weights(shared, data.experiment, stage, run, progress)
 
 
 def _endless_batches(data: TrainingData, stage: Stage, run: Run) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Covers toolkit/learning/augmentation/augmentation.py and transforms.py."""
+"""Covers toolkit/learning/augmentation/augmentation.py, transforms.py and transform_checks.py."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -16,7 +16,7 @@ from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.errors import TrainingError
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import read_history
-from toolkit.learning.training.checkpoints import read_checkpoint
+from toolkit.learning.training.resuming import read_checkpoint
 from toolkit.messages import Progress
 
 pytestmark = pytest.mark.train

@@ -11,7 +11,7 @@ from toolkit.learning.runtime import Precision, configure
 from toolkit.learning.training.epoch_data import NEVER, Deadline, Run, prepare_training_data
 from toolkit.learning.training.fold import train_fold
 from toolkit.learning.training.plan import Plan
-from toolkit.learning.training.trainer import Trainer
+from toolkit.learning.training.shared_network import SharedNetwork
 from toolkit.messages import Progress
 
 
@@ -42,13 +42,13 @@ def fit_folds(
     data = prepare_training_data(experiment, plan, pool, progress, work.deadline)
     for note in plan.notes:
         progress.say(note)
-    trainer = Trainer(config, plan.plugins)
+    shared = SharedNetwork(config, plan.plugins)
     epochs = sum(stage.epochs for stage in wanted)
     what = "1 fold" if len(runs) == 1 else f"{len(runs)} folds"
     with progress.task(f"{experiment.name}: {what}", epochs * len(runs)) as task:
         for run in runs:
             if run in unfinished:
-                train_fold(trainer, data, run, work.stages, progress=progress, overall=task)
+                train_fold(shared, data, run, work.stages, progress=progress, overall=task)
             else:
                 progress.say(f"{run.title} is already finished")
                 task.advance(epochs)

@@ -7,18 +7,18 @@ from toolkit.errors import NotReadyError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.initial_weights import initial_weights_path
 from toolkit.learning.training.epoch_data import Run, TrainingData
+from toolkit.learning.training.shared_network import SharedNetwork
 from toolkit.learning.training.stage import train_stage
-from toolkit.learning.training.trainer import Trainer
 from toolkit.messages import Progress, Task
 
 
 def train_fold(
-    trainer: Trainer, data: TrainingData, run: Run, wanted: Collection[int], *, progress: Progress, overall: Task
+    shared: SharedNetwork, data: TrainingData, run: Run, wanted: Collection[int], *, progress: Progress, overall: Task
 ) -> None:
     """Train stages of one fold; finished ones are skipped.
 
     Args:
-        trainer: the network.
+        shared: the network.
         data: what the folds share.
         run: the fold, and the seed of this training.
         wanted: numbers of the stages to train; all stages before them must be finished.
@@ -30,7 +30,7 @@ def train_fold(
         TrainingError, OutOfTimeError: see `train_stage`.
     """
     experiment = data.experiment
-    trainer.begin_fold(run.fold, run.seed)
+    shared.begin_fold(run.fold, run.seed)
     for stage in data.plan.stages[: max(wanted) + 1]:
         folder = experiment.stage(run.fold, stage.number, run.repeat)
         if folder.is_complete():
@@ -41,16 +41,18 @@ def train_fold(
                 f"Run first: tk fit {experiment.name} --folds {run.fold} --stages {stage.number}",
             )
         else:
-            take_initial_weights(trainer, experiment, stage, run, progress)
-            train_stage(trainer, stage, data, run, progress=progress, overall=overall)
-        trainer.use_shape(stage.shape)
-        trainer.network.load_weights(folder.best_weights)
+            take_initial_weights(shared, experiment, stage, run, progress)
+            train_stage(shared, stage, data, run, progress=progress, overall=overall)
+        shared.use_shape(stage.shape)
+        shared.network.load_weights(folder.best_weights)
 
 
-def take_initial_weights(trainer: Trainer, experiment: Experiment, stage: Stage, run: Run, progress: Progress) -> None:
+def take_initial_weights(
+    shared: SharedNetwork, experiment: Experiment, stage: Stage, run: Run, progress: Progress
+) -> None:
     """Load the `initial_weights` of a stage into the network, if the stage has any, and report it."""
     path = initial_weights_path(experiment, stage.initial_weights, run.fold, run.repeat)
     if path is not None:
-        trainer.use_shape(stage.shape)
-        note = trainer.network.load_initial_weights(path)
+        shared.use_shape(stage.shape)
+        note = shared.network.load_initial_weights(path)
         progress.say(f"{run.title} · stage {stage.number} starts from {path}: {note}")

@@ -1,7 +1,8 @@
-"""Averaged weights that compete with the best epoch of a stage: collected epoch by epoch, and restored on resuming."""
+"""Which weights of a stage are kept: those of its best epoch, or averaged weights that are better."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,17 @@ from toolkit.learning.optimizing.weight_averages import (
     first_averaged_epoch,
     soup,
 )
-from toolkit.learning.training.checkpoints import Arrays, assign
+from toolkit.learning.training.resuming import Arrays, assign
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The weights that a stage keeps: their name and score, the number of the best epoch, the scores of averages."""
+
+    name: str
+    score: float
+    best_epoch: int
+    tried: Mapping[str, float]
 
 
 class Candidates:
@@ -72,6 +83,25 @@ class Candidates:
         if self._stochastic is not None:
             *mean, count = arrays["stochastic_average"]
             self._stochastic = StochasticAverage(int(count), mean)
+
+    def keep_the_best(self, history: Sequence[Epoch], score: Callable[[str], float]) -> Kept:
+        """Give the network the weights of one average after the other, and save those that are the best so far.
+
+        Args:
+            history: of the finished stage, whose best epoch is saved already.
+            score: scores the present weights of the network, given their name.
+        """
+        best = history[0]
+        for epoch in history[1:]:
+            best = epoch if self._is_better(epoch.primary, best.primary) else best
+        kept, highest, tried = "best epoch", best.primary, {}
+        for name, weights in self.weights(history):
+            self._network.model.set_weights(weights)
+            tried[name] = score(name)
+            if self._is_better(tried[name], highest):
+                kept, highest = name, tried[name]
+                self._network.save_weights(self._folder.best_weights)
+        return Kept(kept, highest, best.number, tried)
 
     def weights(self, history: Sequence[Epoch]) -> Iterator[tuple[str, list[npt.NDArray[Any]]]]:
         """The name and weights of each average, in the order of `model.get_weights()`.

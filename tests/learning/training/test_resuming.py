@@ -7,7 +7,7 @@ import pytest
 from toolkit.errors import StorageError
 from toolkit.files.disk.writing import write_text
 from toolkit.learning.runtime import tf
-from toolkit.learning.training.checkpoints import Checkpoint, assign, read_checkpoint, write_checkpoint
+from toolkit.learning.training.resuming import Checkpoint, assign, read_checkpoint, write_checkpoint
 
 pytestmark = pytest.mark.tf
 

@@ -12,7 +12,7 @@ from toolkit.files.experiment.folder import StageFolder, Workspace
 from toolkit.files.experiment.history import Epoch
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.optimizing.weight_averages import ExponentialAverage
-from toolkit.learning.training.averaged_weights import Candidates
+from toolkit.learning.training.kept_weights import Candidates
 
 pytestmark = pytest.mark.train
 

@@ -18,7 +18,7 @@ from toolkit.learning.runtime import compiled, loss_scaling, strategy
 from toolkit.learning.training.step import TrainingStep
 
 
-class Trainer:
+class SharedNetwork:
     """The network of an experiment, which takes the weights of one fold after the other.
 
     A Keras network is built for one input size: each size that a stage asks for has a network of its own, and the
