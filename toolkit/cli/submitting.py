@@ -29,21 +29,24 @@ def submit(
     message: Annotated[
         str | None, typer.Option("--message", "-m", help="Message of the upload; default: recipe and scores.")
     ] = None,
+    oof: Annotated[
+        bool, typer.Option("--oof", help="Write the out-of-fold masks instead, so that tk score can check their score.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write submissions/NAME.csv after checking it, and its provenance to NAME.json."""
     from toolkit.commands.submitting.kaggle import upload_options
+    from toolkit.commands.submitting.oof import submit_oof
     from toolkit.commands.submitting.submit import SubmitOptions
     from toolkit.commands.submitting.submit import submit as command
 
-    run(
-        lambda session: command(
-            session,
-            experiment,
-            options=SubmitOptions(threshold, min_area, name, upload_options(upload, message)),
-        ),
-        as_json,
-    )
+    def options() -> SubmitOptions:
+        return SubmitOptions(threshold, min_area, name, upload_options(upload, message))
+
+    if oof:
+        run(lambda session: submit_oof(session, experiment, options=options()), as_json)
+    else:
+        run(lambda session: command(session, experiment, options=options()), as_json)
 
 
 @app.command()

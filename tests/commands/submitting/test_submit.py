@@ -18,6 +18,7 @@ from toolkit.commands.session import Session
 from toolkit.commands.submitting import submit as submit_module
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.arrays import Mask
+from toolkit.core.images.resizing import scale_map
 from toolkit.core.masks.rle import decode, encode
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.probabilities import to_stored
@@ -82,7 +83,8 @@ def finish(
     """What fitting leaves behind, but for the weights: masks a little faint, and noise."""
     experiment = Experiment(Path("experiments") / name)
     write_text(experiment.config, CONFIG.format(data=data, more=more))
-    config = plain_config(load_config(experiment.config).config, experiment.folder)
+    loaded = load_config(experiment.config).config
+    config = plain_config(loaded, experiment.folder)
     folds = np.array([0, 1, 0, 1])
     write_resolved(experiment, Resolved(config, {"folds": folds_digest(folds)}, "float32", {"python": "3.11.7"}))
     write_folds(experiment.folds, TRAINING, folds)
@@ -90,7 +92,10 @@ def finish(
         with ProbabilityWriter(experiment.predictions(split), "uint8", {"of": name}) as writer:
             for image_id in ids:
                 known = masks_of(image_id, classes) if planes is None else planes[image_id]
-                writer.append(image_id, np.where(known, 0.45, 0.1).astype(np.float32))
+                probability = np.where(known, 0.45, 0.1).astype(np.float32)
+                if split == "oof" and loaded.scored_size is not None:
+                    probability = scale_map(probability, loaded.scored_size)
+                writer.append(image_id, probability)
     write_json(experiment.score, {"metric": "dice", "folds": [0.25, 0.75], "all": 0.5})
     return experiment
 

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from toolkit import console
 from toolkit.cli import app
 from toolkit.commands.session import Session
+from toolkit.commands.submitting.oof import submit_oof
+from toolkit.commands.submitting.submit import SubmitOptions
 from toolkit.commands.training.fit import FitOptions, FitResult, fit
 from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, FoldsError, NotReadyError, OutOfTimeError
@@ -58,6 +60,21 @@ def outcome(experiment: Experiment) -> dict[str, bytes]:
 def as_json(result: FitResult, capsys: pytest.CaptureFixture[str]) -> Any:
     console.show_result(result, as_json=True)
     return json.loads(capsys.readouterr().out)
+
+
+def test_every_score_is_at_the_size_of_the_competition(
+    shared_competition: Workspace, write_experiment: WriteExperiment
+) -> None:
+    form = "{extends: tgs-salt, output_size: [20, 24], label_size: [40, 48]}"
+    write_experiment(shared_competition, "half", f"data: {{competition: {form}}}\nmetrics: [dice]\n")
+    result = fit(Session(shared_competition), "half")
+    experiment = shared_competition.find("half")
+    for split in ("oof", "test"):
+        assert {stored.shape for _, stored in ProbabilityStore(experiment.predictions(split))} == {(20, 24, 1)}
+    best = [read_history(experiment.stage(fold, 0))[0].primary for fold in (0, 1)]
+    assert result.folds == pytest.approx(best, abs=1e-12)
+    submitted = submit_oof(Session(shared_competition), "half", options=SubmitOptions(threshold=0.5))
+    assert submitted.score == result.all
 
 
 # Parts of the work

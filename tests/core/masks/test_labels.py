@@ -13,6 +13,7 @@ from toolkit.core.masks.labels import (
     UnknownValuesError,
     has_foreground,
     label_count,
+    labels_of_masks,
     pixel_counts,
     planes,
 )
@@ -101,3 +102,10 @@ def test_pixel_values_of_many_independent_classes() -> None:
         raw = np.random.default_rng(count).integers(0, count + 1, (9, 14))
         assert np.array_equal(task.planes(task.labels(raw)), raw[..., None] == np.arange(1, count + 1))
         assert pixel_counts(task.labels(raw), count, "sigmoid").tolist() == np.bincount(raw.ravel())[1:].tolist()
+
+
+@pytest.mark.parametrize(("classes", "activation"), [(1, "sigmoid"), (3, "sigmoid"), (9, "sigmoid"), (4, "softmax")])
+def test_labels_of_masks_undoes_planes(classes: int, activation: Activation) -> None:
+    labels = np.random.default_rng(0).integers(0, label_count(classes, activation), (20, 30)).astype(np.uint8)
+    masks = planes(labels, classes, activation) == 1
+    assert np.array_equal(labels_of_masks(masks, activation), labels)

@@ -11,7 +11,7 @@ from toolkit.config.data.data import SourceKeys
 from toolkit.core.masks.labels import BINARY, IGNORE, Activation, label_count, planes
 from toolkit.core.masks.rle import decode
 from toolkit.core.metrics.metric import AREAS, Metric, case_of, mean
-from toolkit.core.metrics.registry import METRICS, MetricSpec, build_metric, build_metrics
+from toolkit.core.metrics.registry import METRICS, CountedClasses, MetricSpec, build_metric, build_metrics
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.errors import ConfigError
 from toolkit.files.data.finding import find_source
@@ -44,6 +44,24 @@ def statistics_of(metric: Metric, cases: list[tuple[np.ndarray, np.ndarray]], ac
 
 def build(name: str, classes: int = 1, activation: Activation = "sigmoid", **arguments: object) -> Metric:
     return build_metric(MetricSpec(name, tuple(arguments.items())), classes, activation)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_classes_that_are_not_submitted_do_not_count(name: str) -> None:
+    random = np.random.default_rng(3)
+    prediction, truth = random.integers(0, 4, (2, 12, 9)), random.integers(0, 4, (2, 12, 9)).astype(np.uint8)
+    counted = CountedClasses(submitted=(2, 1, 3))
+    (metric,) = build_metrics([MetricSpec(name)], 4, "softmax", counted=counted)
+    (alone,) = build_metrics([MetricSpec(name)], 3, "sigmoid")
+    planes = [one[..., None] == np.arange(4) for one in prediction]
+    found = [metric.measure(case_of(one, labels, "softmax")) for one, labels in zip(planes, truth, strict=True)]
+    bits = [np.where(labels > 0, 1 << (np.maximum(labels, 1) - 1), 0).astype(np.uint8) for labels in truth]
+    other = [alone.measure(case_of(one[..., 1:], labels, "sigmoid")) for one, labels in zip(planes, bits, strict=True)]
+    assert metric.label == name
+    assert metric.score(np.stack(found)) == pytest.approx(alone.score(np.stack(other)), abs=1e-12)
+    assert metric.per_image(np.stack(found)) == pytest.approx(alone.per_image(np.stack(other)), abs=1e-12)
+    draws = np.array([[2.0, 1.0], [0.0, 3.0]])
+    assert metric.of_draws(np.stack(found), draws) == pytest.approx(alone.of_draws(np.stack(other), draws), abs=1e-12)
 
 
 def test_names_and_directions() -> None:
@@ -302,9 +320,12 @@ class TestPluginMetrics:
 def test_duplicates_are_built_once_and_the_primary_metric_for_its_class() -> None:
     specs = [MetricSpec("iou"), MetricSpec("dice"), MetricSpec("iou"), MetricSpec("dice")]
     assert [metric.label for metric in build_metrics(specs, 3, "softmax")] == ["iou", "dice"]
-    with_benchmark = build_metrics(specs, 3, "softmax", benchmark=2)
+    with_benchmark = build_metrics(specs, 3, "softmax", counted=CountedClasses(benchmark=2))
     assert [metric.label for metric in with_benchmark] == ["iou[2]", "iou", "dice"]
-    assert [metric.label for metric in build_metrics(specs, 1, "sigmoid", benchmark=0)] == ["iou", "dice"]
+    assert [metric.label for metric in build_metrics(specs, 1, "sigmoid", counted=CountedClasses(benchmark=0))] == [
+        "iou",
+        "dice",
+    ]
 
 
 def test_labels_have_no_commas() -> None:

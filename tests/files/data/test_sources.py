@@ -287,8 +287,14 @@ def test_values_of_no_class_are_reported_with_image_and_expected_values(draw: Dr
     assert told.value.message == expected
 
 
+def test_a_plain_table_of_runs_may_have_a_background(labelled: Callable[..., LabelledImages], tmp_path: Path) -> None:
+    single = labelled(b"id,rle\na,1 2\nb,\n")
+    beside = find(tmp_path, "train.csv", Classes(("a", "b"), "softmax", ((0,), (1,))))
+    assert np.array_equal(beside.read_labels("a"), single.read_labels("a"))
+
+
 @pytest.mark.parametrize(
-    "classes", [Classes(("a", "b"), "softmax", ((0,), (1,))), Classes(values=((0,),)), Classes(ignore=(9,))]
+    "classes", [Classes(("a", "b", "c"), "softmax", ((0,), (1,), (2,))), Classes(values=((0,),)), Classes(ignore=(9,))]
 )
 def test_a_plain_table_of_runs_has_only_one_class(
     labelled: Callable[..., LabelledImages], tmp_path: Path, classes: Classes

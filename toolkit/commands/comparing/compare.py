@@ -213,7 +213,7 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
     tables = {one.name: read_fold_table(one.experiment.folds, ids) for one in candidates if one.name in stores}
     parts = {name: table.out_of_fold if split == "oof" else table.holdout for name, table in tables.items()}
     truth = truth.only(parts[base.name].ids)
-    scoring = Scoring([truth.metric], IDENTITY, truth.benchmark, Plugins.of(base.experiment, progress))
+    scoring = Scoring([truth.metric], IDENTITY, truth.counted, Plugins.of(base.experiment, progress))
     scores = score_stores(list(stores.values()), truth.labelled, parts[base.name].folds, scoring, progress)
     return {name: replace(found, folds=parts[name].folds) for name, found in zip(stores, scores, strict=True)}
 

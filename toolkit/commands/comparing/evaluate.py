@@ -29,7 +29,6 @@ from toolkit.core.metrics.confusion import (
     pooled_scores,
     worst_first,
 )
-from toolkit.core.metrics.registry import build_metrics
 from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import describe, recipe_to_plain
 from toolkit.core.recipe.recipe import Recipe
@@ -116,10 +115,7 @@ def _measure(
 ) -> _Measured:
     data, classes = truth.labelled, truth.classes
     plugins = Plugins.of(experiment, progress)
-    metrics = build_metrics(
-        [truth.metric], classes.count, classes.activation, plugins=plugins, benchmark=truth.benchmark
-    )
-    scorer = Scorer(metrics[:1], classes.activation, recipe, plugins)
+    scorer = Scorer([truth.build_metric(plugins)], classes.activation, recipe, plugins)
     areas, confusion = [], _no_confusion(classes.count, classes.activation)
     with progress.task("evaluating", len(store.ids)) as task:
         for image_id, stored in store:

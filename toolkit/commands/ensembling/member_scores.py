@@ -177,7 +177,7 @@ class _Scorer:
             [ProbabilityStore(folder) for folder in missing],
             only(data, ids),
             self._folds[inside],
-            Scoring([self._truth.metric], IDENTITY, self._truth.benchmark, self._plugins),
+            Scoring([self._truth.metric], IDENTITY, self._truth.counted, self._plugins),
             self._progress,
         )
         self.found |= {(folder, ids): found for folder, found in zip(missing, scores, strict=True)}

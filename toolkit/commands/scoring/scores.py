@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.masks.labels import Classes
-from toolkit.core.metrics.registry import MetricSpec, build_metrics
+from toolkit.core.metrics.registry import ALL_CLASSES, CountedClasses, MetricSpec, build_metrics
 from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import Recipe
@@ -77,19 +77,18 @@ class HoldoutScore:
 class Scoring:
     """How predictions are scored: by which metrics, the primary one first, and with which recipe.
 
-    `benchmark` is the index of the only class that the primary metric scores; None for all. `plugins` are the metrics
-    and recipe steps of plugins by name.
+    `counted` are the classes that count. `plugins` are the metrics and recipe steps of plugins by name.
     """
 
     metrics: Sequence[MetricSpec]
     recipe: Recipe = IDENTITY
-    benchmark: int | None = None
+    counted: CountedClasses = ALL_CLASSES
     plugins: Mapping[str, Any] | None = None
 
     def scorer(self, classes: Classes) -> Scorer:
         """A scorer of images with these classes."""
         built = build_metrics(
-            self.metrics, classes.count, classes.activation, plugins=self.plugins, benchmark=self.benchmark
+            self.metrics, classes.count, classes.activation, plugins=self.plugins, counted=self.counted
         )
         return Scorer(built, classes.activation, self.recipe, self.plugins)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from toolkit.config.data.classes import submitted_classes
 from toolkit.config.data.competitions import Competition
 from toolkit.core.arrays import Planes
 from toolkit.core.images.resizing import scale_mask
@@ -59,27 +60,25 @@ def chosen_classes(name: str, truth: Truth, competition: Competition, progress: 
     Raises:
         SubmissionError: the experiment does not predict the classes of the competition.
     """
-    names = truth.classes.names
-    first = 1 if truth.classes.activation == "softmax" and len(names) > 1 else 0
-    foreground = names[first:]
-    wanted = competition.classes
-    if not wanted:
-        if len(foreground) == 1:
-            return Chosen((first,), competition)
-        if truth.benchmark is not None:
-            progress.say(f"submitting {names[truth.benchmark]}, the benchmark_class of {name}")
-            return Chosen((truth.benchmark,), competition)
+    submitted = submitted_classes(competition, truth.classes)
+    if submitted is not None:
+        return Chosen(submitted, competition)
+    names, benchmark = truth.classes.names, truth.counted.benchmark
+    foreground = names[1:] if truth.classes.activation == "softmax" else names
+    if competition.classes:
+        raise SubmissionError(
+            f"{competition.name} expects the classes {', '.join(competition.classes)}, but {name} "
+            f"predicts {', '.join(foreground)}",
+            "Name the classes in config.yaml as the competition does.",
+        )
+    if benchmark is None:
         raise SubmissionError(
             f"{name} predicts {len(foreground)} classes ({', '.join(foreground)}), but rows of {competition.name} have "
             "only one",
             "Set data.competition to a competition with rows: class, or benchmark_class to the class to submit.",
         )
-    if set(wanted) <= set(foreground):
-        return Chosen(tuple(names.index(one) for one in wanted), competition)
-    raise SubmissionError(
-        f"{competition.name} expects the classes {', '.join(wanted)}, but {name} predicts {', '.join(foreground)}",
-        "Name the classes in config.yaml as the competition does.",
-    )
+    progress.say(f"submitting {names[benchmark]}, the benchmark_class of {name}")
+    return Chosen((benchmark,), competition)
 
 
 def encode_masks(store: ProbabilityStore, maker: Maker, progress: Progress) -> EncodedMasks:

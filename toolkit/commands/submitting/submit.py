@@ -116,17 +116,23 @@ def submit(
     workspace, progress = session.workspace, session.progress
     threshold, minimum_area, upload = options.threshold, options.minimum_area, options.upload
     experiment = workspace.find_or_last(name, progress)
-    path = workspace.submissions / f"{_file_name(options.file_name or experiment.name)}.csv"
+    path = workspace.submissions / f"{file_name(options.file_name or experiment.name)}.csv"
     if upload is not None and uploader is None:
         uploader = kaggle_uploader()
     resolved = read_resolved(experiment)
     source = submission_data(experiment, resolved, progress)
     store = _test_predictions(experiment, source)
-    given = _given_rule(threshold, minimum_area)
+    given = given_rule(threshold, minimum_area)
     truth = truth_of(experiment, resolved)
     chosen = chosen_classes(experiment.name, truth, source.table_format, progress)
-    tuned = _tuned(experiment, truth) if threshold is None else None
-    maker = _maker(experiment, truth, _recipe(tuned, given, minimum_area), chosen, progress)
+    tuned = tuned_of(experiment, truth) if threshold is None else None
+    maker = maker_of(
+        experiment,
+        truth,
+        recipe_of(None if tuned is None else tuned.test_recipe, given, minimum_area),
+        chosen,
+        progress,
+    )
     layout = _layout(source, store, progress)
     promise = promise_of(experiment, truth, tuned, maker, progress)
     encoded = encode_masks(store, maker, progress)
@@ -173,7 +179,12 @@ def _test_predictions(experiment: Experiment, source: DataConfig) -> Probability
     return store
 
 
-def _tuned(experiment: Experiment, truth: Truth) -> TunedRecipe:
+def tuned_of(experiment: Experiment, truth: Truth) -> TunedRecipe:
+    """The tuned recipe.
+
+    Raises:
+        NotReadyError: the experiment has not been tuned yet.
+    """
     if not experiment.tuned.is_file():
         raise NotReadyError(
             f"{experiment.name} has no tuned recipe yet",
@@ -182,7 +193,7 @@ def _tuned(experiment: Experiment, truth: Truth) -> TunedRecipe:
     return read_tuned(experiment, truth.classes.count, truth.classes.activation)
 
 
-def _given_rule(threshold: float | None, minimum_area: int | None) -> ClassRecipe:
+def given_rule(threshold: float | None, minimum_area: int | None) -> ClassRecipe:
     """The rule of `--threshold` and `--min-area`, checked before anything is read."""
     try:
         return ClassRecipe(threshold=0.5 if threshold is None else threshold, minimum_area=minimum_area or 0)
@@ -190,17 +201,21 @@ def _given_rule(threshold: float | None, minimum_area: int | None) -> ClassRecip
         raise SubmissionError(str(error)) from error
 
 
-def _recipe(tuned: TunedRecipe | None, given: ClassRecipe, minimum_area: int | None) -> Recipe:
+def recipe_of(tuned: Recipe | None, given: ClassRecipe, minimum_area: int | None) -> Recipe:
     """The given rule for all classes; without a threshold the tuned recipe, with the given minimum area."""
     if tuned is None:
         return Recipe((given,))
     if minimum_area is None:
-        return tuned.test_recipe
-    classes = tuple(replace(rule, minimum_area=minimum_area) for rule in tuned.test_recipe.classes)
-    return replace(tuned.test_recipe, classes=classes)
+        return tuned
+    return replace(tuned, classes=tuple(replace(rule, minimum_area=minimum_area) for rule in tuned.classes))
 
 
-def _maker(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen, progress: Progress) -> Maker:
+def maker_of(experiment: Experiment, truth: Truth, recipe: Recipe, chosen: Chosen, progress: Progress) -> Maker:
+    """What turns stored predictions into the masks of a submission.
+
+    Raises:
+        SubmissionError: the recipe does not fit the classes of the experiment.
+    """
     classes = truth.classes
     try:
         check_recipe(recipe, classes.count, classes.activation)
@@ -276,7 +291,7 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """The name of a submission, without .csv.
 
     Raises:

@@ -22,6 +22,7 @@ from toolkit.config.models import Config
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range
 from toolkit.files.datasets.dataset import Dataset, background_digest, find_dataset
+from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.disk.locks import locked
@@ -237,7 +238,7 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)
     if anew or not experiment.score.is_file():
-        _score(job, Scoring(config.metric_specs, IDENTITY, config.benchmark_index, plugins), progress)
+        _score(job, Scoring(config.metric_specs, IDENTITY, config.counted_classes, plugins), progress)
     else:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
@@ -315,7 +316,8 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
 
 def _score(job: _Job, scoring: Scoring, progress: Progress) -> None:
     """Score the out-of-fold predictions and those of the hold-out, if there is one."""
-    experiment, data, table = job.experiment, job.dataset.labelled, job.table
+    experiment, table = job.experiment, job.table
+    data = at_scored_size(job.dataset.labelled, job.loaded.config.data.competition)
 
     def scored(split: Split, images: FoldTable) -> Scores:
         store = ProbabilityStore(experiment.predictions(split))

@@ -14,7 +14,6 @@ from toolkit.core.arrays import Integers
 from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Metric
-from toolkit.core.metrics.registry import build_metric
 from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.core.tuning.recipe_scores import RecipeScores
@@ -71,9 +70,7 @@ def tune(
         spec = truth.metric
         if metric is not None:
             spec = parse_metric_text(metric, "--metric", plugins)
-        built = build_metric(spec, truth.classes.count, truth.classes.activation, plugins)
-        if truth.benchmark is not None and truth.classes.count > 1:
-            built = built.for_class(truth.benchmark)
+        built = replace(truth, metric=spec).build_metric(plugins)
         task = _task(experiment, resolved, truth, store, parts=table.parts("tk tune"), metric=built, progress=progress)
         wanted = task.usual_steps()
         if steps is not None:
@@ -87,7 +84,7 @@ def tune(
             holdout = _score_holdout(experiment, labelled, task, tuned.best, test_recipe=test_recipe, progress=progress)
         if explain:
             surface_picture(experiment.surface, experiment.name, tuned, built, truth.classes.names)
-        scoring = Scoring([spec], tuned.recipe, truth.benchmark, plugins)
+        scoring = Scoring([spec], tuned.recipe, truth.counted, plugins)
         (scores,) = score_stores([store], truth.labelled, table.out_of_fold.folds, scoring, progress)
         write_overlays(experiment, store, truth.labelled, scores, tuned.recipe, plugins=plugins)
         write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift=shift, holdout=holdout))

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from toolkit.config.data.competitions import Competition
 from toolkit.config.data.data import IGNORED_NAME, DataConfig, SourceKeys
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.core.masks.mask_codings import ByBit, ByChannel, ByColour, ByObject, ByRange, ByValue, Coding
+from toolkit.core.metrics.registry import CountedClasses
 
 _BACKGROUND = "background"
 
@@ -31,6 +33,28 @@ def names_in(data: DataConfig) -> tuple[str, ...]:
         data.colors is None and not any(0 in _listed(one) for one in named.values())
     )
     return (_BACKGROUND, *names) if rest else names
+
+
+def submitted_classes(competition: Competition | None, classes: Classes) -> tuple[int, ...] | None:
+    """The indices of the classes whose masks are rows of a competition, in its order; the background never is one.
+
+    None without a competition, or if the classes are not those of the competition.
+    """
+    if competition is None:
+        return None
+    first = 1 if classes.activation == "softmax" and classes.count > 1 else 0
+    foreground = classes.names[first:]
+    if not competition.classes:
+        return (first,) if len(foreground) == 1 else None
+    if not set(competition.classes) <= set(foreground):
+        return None
+    return tuple(classes.names.index(name) for name in competition.classes)
+
+
+def counted_classes(data: DataConfig, classes: Classes, benchmark: str | None) -> CountedClasses:
+    """The classes that metrics count; `benchmark` is the name of the only one that the primary metric counts."""
+    index = None if benchmark is None else classes.names.index(benchmark)
+    return CountedClasses(submitted_classes(data.competition, classes), index)
 
 
 def task_classes(classes: int | tuple[str, ...], activation: Activation, data: SourceKeys) -> Classes:

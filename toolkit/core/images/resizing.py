@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Image, Labels, Mask, Probability
+from toolkit.core.arrays import Image, Labels, Mask, Objects, Probability
 
 Resize = Literal["stretch", "pad", "fit"]
 """`stretch` scales both sides to the input shape. `pad` and `fit` keep the aspect ratio and pad with mirrored pixels:
 `pad` around images at their original size, `fit` around images scaled until one side fits."""
 
-_Number = TypeVar("_Number", np.uint8, np.float32)
+_Number = TypeVar("_Number", np.uint8, np.int32, np.float32)
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,21 @@ def scale_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     if size[0] > mask.shape[0] or size[1] > mask.shape[1]:
         return _scale(mask.astype(np.uint8), size, cv2.INTER_NEAREST_EXACT) > 0
     return _scale(mask.astype(np.float32), size, cv2.INTER_AREA) >= 0.5
+
+
+def scale_image(image: Image, size: tuple[int, int]) -> Image:
+    """Scale `uint8 (height, width, channels)` to another size (height, width)."""
+    return _scale(image, size, _interpolation(image.shape[:2], size))
+
+
+def scale_map(probability: Probability, size: tuple[int, int]) -> Probability:
+    """Scale `float32 (height, width, classes)`, 0–1, to another size (height, width)."""
+    return _scale(probability, size, _interpolation(probability.shape[:2], size))
+
+
+def scale_numbers(objects: Objects, size: tuple[int, int]) -> Objects:
+    """Scale `int32 (height, width)` to another size (height, width): a pixel takes the number of the nearest one."""
+    return _scale(objects, size, cv2.INTER_NEAREST_EXACT)
 
 
 def _interpolation(original: tuple[int, int], scaled: tuple[int, int]) -> int:

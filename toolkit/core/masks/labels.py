@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Labels
+from toolkit.core.arrays import Labels, Planes
 from toolkit.core.images.chunks import chunks, count_values
 from toolkit.errors import listing
 
@@ -163,6 +163,20 @@ def planes(labels: Labels, classes: int, activation: Activation) -> npt.NDArray[
         result = (labels[..., None] == values).view(np.uint8)
     result[labels == IGNORE] = IGNORE
     return result
+
+
+def labels_of_masks(masks: Planes, activation: Activation) -> Labels:
+    """The labels of masks, `bool (height, width, classes)`, without ignored pixels; undoes `planes`.
+
+    Where masks share a pixel that only one label can have, the last class has it; with softmax, a pixel of no class is
+    background.
+    """
+    values = _class_labels(masks.shape[2], activation)
+    if activation == "sigmoid" and masks.shape[2] <= BITS:
+        united: Labels = (masks * values).sum(axis=2, dtype=np.uint8)
+        return united
+    highest: Labels = np.max(masks * values, axis=2).astype(np.uint8)
+    return highest
 
 
 def label_count(classes: int, activation: Activation) -> int:

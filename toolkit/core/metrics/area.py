@@ -212,8 +212,8 @@ class PixelAccuracy(Metric):
     def _of_classes(self, areas: Integers) -> Floats:
         """Shares of correct pixels from areas (…, classes, 4)."""
         if self.chosen is not None:
-            return self.of_areas(areas[..., self.chosen, :])
-        if self.exclusive:
+            areas = areas[..., list(self.chosen), :]
+        elif self.exclusive:
             return self._share(areas[..., 0].sum(axis=-1), areas[..., 0, 3])
         return self._share(_right(areas).sum(axis=-1), areas[..., 3].sum(axis=-1))
 

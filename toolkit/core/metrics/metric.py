@@ -128,13 +128,13 @@ def mean_of_draws(values: Floats, counts: Floats) -> Floats:
 class Metric(ABC):
     """A metric of predictions of `classes` classes.
 
-    `label` is the canonical text that names it in tables and files. `chosen` is the index of the only class that
-    counts; None if all count.
+    `label` is the canonical text that names it in tables and files. `chosen` are the indices of the classes that count;
+    None if all count.
     """
 
     label: str
     classes: int
-    chosen: int | None = None
+    chosen: tuple[int, ...] | None = None
     direction: Direction = "max"
 
     @abstractmethod
@@ -176,11 +176,11 @@ class Metric(ABC):
         """
         if not 0 <= index < self.classes:
             raise ValueError(out_of_range("class", index, self.classes))
-        return replace(self, label=f"{self.label}[{index}]", chosen=index)
+        return replace(self, label=f"{self.label}[{index}]", chosen=(index,))
 
     def taken(self, values: Floats) -> Floats:
-        """The entries (…, 1 or classes) of those classes that count, from values (…, classes)."""
-        return values if self.chosen is None else values[..., self.chosen : self.chosen + 1]
+        """The entries (…, classes that count) of values (…, classes)."""
+        return values if self.chosen is None else values[..., list(self.chosen)]
 
 
 @dataclass(frozen=True)

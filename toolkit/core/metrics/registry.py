@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast, get_args
 
@@ -72,21 +72,40 @@ def build_metric(
     return METRICS[spec.name].built(spec.label, classes, activation, **dict(spec.arguments))
 
 
+@dataclass(frozen=True)
+class CountedClasses:
+    """The classes that metrics count, by index.
+
+    Attributes:
+        submitted: those that are submitted to the competition, which every metric counts; None if all count.
+        benchmark: the only one that the primary metric counts; None for the same ones as the other metrics.
+    """
+
+    submitted: tuple[int, ...] | None = None
+    benchmark: int | None = None
+
+
+ALL_CLASSES = CountedClasses()
+
+
 def build_metrics(
     specs: Sequence[MetricSpec],
     classes: int,
     activation: Activation,
     *,
     plugins: Mapping[str, Any] | None = None,
-    benchmark: int | None = None,
+    counted: CountedClasses = ALL_CLASSES,
 ) -> tuple[Metric, ...]:
     """Build several metrics as `build_metric` does, dropping duplicates; the first is the primary metric.
 
-    With `benchmark`, the primary metric scores only the class of this index; the same metric of all classes follows.
+    With `counted.benchmark`, the primary metric scores only the class of this index; the same metric of the other
+    counted classes follows.
     """
     metrics = [build_metric(spec, classes, activation, plugins) for spec in specs]
-    if benchmark is not None and classes > 1:
-        metrics.insert(0, metrics[0].for_class(benchmark))
+    if counted.submitted is not None and len(counted.submitted) < classes:
+        metrics = [replace(metric, chosen=counted.submitted) for metric in metrics]
+    if counted.benchmark is not None and classes > 1:
+        metrics.insert(0, metrics[0].for_class(counted.benchmark))
     return tuple({metric.label: metric for metric in metrics}.values())
 
 
@@ -96,7 +115,7 @@ class PluginMetric(Metric):
 
     `call` takes prediction and truth, `bool (height, width, classes)` and False in ignored pixels, and a mask
     `bool (height, width)` that is False there. It returns a number, or NaN to skip the image. It decides how to combine
-    classes; a metric restricted to one class gets only the plane of that class.
+    classes; a metric restricted to some classes gets only their planes.
     """
 
     call: PluginCallable
@@ -107,7 +126,7 @@ class PluginMetric(Metric):
         Raises:
             ConfigError: the callable does not return a finite number or NaN.
         """
-        only = slice(None) if self.chosen is None else slice(self.chosen, self.chosen + 1)
+        only = slice(None) if self.chosen is None else list(self.chosen)
         value = self.call(case.prediction[..., only], case.truth[..., only], case.valid)
         try:
             number = float(value)

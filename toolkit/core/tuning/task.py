@@ -54,7 +54,8 @@ class RecipeTask:
     def searched(self) -> list[int]:
         """The classes that are searched: those that the metric scores, without the background of exclusive classes."""
         first = 1 if self.activation == "softmax" else 0
-        return [index for index in range(first, self.classes) if self.metric.chosen in (None, index)]
+        counted = range(self.classes) if self.metric.chosen is None else self.metric.chosen
+        return [index for index in range(first, self.classes) if index in counted]
 
     @property
     def is_by_class(self) -> bool:

@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from toolkit.config.data.classes import task_classes
+from toolkit.config.data.classes import counted_classes, task_classes
 from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.metric import Metric
-from toolkit.core.metrics.registry import MetricSpec, build_metrics
+from toolkit.core.metrics.registry import CountedClasses, MetricSpec, build_metrics
 from toolkit.files.data.finding import find_training_images
 from toolkit.files.data.sources import LabelledImages
+from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, data_of
 
@@ -19,11 +20,11 @@ TRUTH_KEYS = ("classes", "activation", "shape", "benchmark_class")
 
 @dataclass(frozen=True)
 class Truth:
-    """The labelled images, the primary metric, and the position of the only class that it scores, if there is one."""
+    """The labelled images, the primary metric, and the classes that it counts."""
 
     labelled: LabelledImages
     metric: MetricSpec
-    benchmark: int | None
+    counted: CountedClasses
 
     @property
     def classes(self) -> Classes:
@@ -35,10 +36,10 @@ class Truth:
         return replace(self, labelled=only(self.labelled, ids))
 
     def build_metric(self, plugins: Mapping[str, Any]) -> Metric:
-        """The primary metric, of the benchmark class if there is one; `plugins` are the user's metrics by name."""
+        """The primary metric; `plugins` are the user's metrics by name."""
         classes = self.classes
         metric, *_ = build_metrics(
-            [self.metric], classes.count, classes.activation, plugins=plugins, benchmark=self.benchmark
+            [self.metric], classes.count, classes.activation, plugins=plugins, counted=self.counted
         )
         return metric
 
@@ -58,6 +59,6 @@ def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:
     """
     config, data = resolved.config, data_of(experiment, resolved)
     classes = task_classes(config["classes"], config["activation"], data)
-    labelled = find_training_images(data, classes, config["shape"][2])
-    name = config["benchmark_class"]
-    return Truth(labelled, resolved.primary_metric, None if name is None else classes.names.index(name))
+    labelled = at_scored_size(find_training_images(data, classes, config["shape"][2]), data.competition)
+    counted = counted_classes(data, classes, config["benchmark_class"])
+    return Truth(labelled, resolved.primary_metric, counted)

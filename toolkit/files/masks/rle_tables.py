@@ -127,14 +127,14 @@ def read_mask_table(
 
 
 def _refuse_other_classes(path: Path, competition: Competition, classes: Classes, key: str) -> None:
-    """Rows with classes define all classes but the background; other rows define a single class."""
+    """Rows with classes define all classes but the background; other rows define a single class beside it."""
     names = classes.names if classes.activation == "sigmoid" else classes.names[1:]
     if competition.classes:
         counted = range(classes.count) if classes.activation == "softmax" else range(1, classes.count + 1)
         coded = classes.values is not None and classes.count > 1 and classes.values != tuple((n,) for n in counted)
         if names and set(names) <= set(competition.classes) and not classes.ignore and not coded:
             return
-    elif classes.count == 1 and classes.values is None and not classes.ignore:
+    elif len(names) == 1 and classes.values in (None, ((0,), (1,))) and not classes.ignore:
         return
     told = f"the classes {', '.join(competition.classes)}" if competition.classes else "a single class"
     raise DataError(

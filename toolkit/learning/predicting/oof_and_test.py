@@ -12,6 +12,7 @@ from toolkit.config.members import WHOLE, MemberPart
 from toolkit.config.models import Config
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.assignment import HOLDOUT
+from toolkit.core.images.resizing import scale_map
 from toolkit.core.images.tiles import UNTILED
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.files.data.sources import Images
@@ -22,7 +23,7 @@ from toolkit.files.experiment.members import weights_of
 from toolkit.files.experiment.resolved import Resolved
 from toolkit.files.predictions.store import ProbabilityWriter, is_made_from
 from toolkit.learning.predicting.fold_mean import FoldMean
-from toolkit.learning.predicting.predictor import Rows
+from toolkit.learning.predicting.predictor import Rows, whole_maps
 from toolkit.messages import Progress
 
 _IMAGES: dict[Split, str] = {"oof": "training", "test": "test", "holdout": "hold-out"}
@@ -73,6 +74,7 @@ class FittedExperiment:
         }
         # These keys are left out without a head or tiles, so that older stores stay valid.
         tiling = {} if self.config.tiling == UNTILED else {"tiling": repr(self.config.tiling)}
+        tiling |= {} if self.config.scored_size is None else {"size": repr(self.config.scored_size)}
         return made_from | tiling | ({"presence": True} if self.config.presence_head else {})
 
     def weights_of(self, fold: int) -> list[Path]:
@@ -121,7 +123,7 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
         progress.task(_title(fitted, f"{_IMAGES['oof']} images", [*missing]), total) as task,
     ):
         for fold, ids in by_fold.items():
-            _write(networks.rows(fitted.weights_of(fold), images, ids, task), writers)
+            _write(networks.rows(fitted.weights_of(fold), images, ids, task), writers, fitted.config.scored_size)
     return True
 
 
@@ -156,7 +158,7 @@ def _predict_by_all(
         _writing(fitted, split, missing) as writers,
         progress.task(_title(fitted, f"{_IMAGES[split]} images", [*missing]), total) as task,
     ):
-        _write(networks.rows(weights, images, images.ids, task), writers)
+        _write(networks.rows(weights, images, images.ids, task), writers, fitted.config.scored_size)
     return True
 
 
@@ -164,8 +166,13 @@ def _fold_mean(fitted: FittedExperiment, sets: Sequence[str]) -> FoldMean:
     return FoldMean(fitted.experiment, fitted.config, fitted.resolved.precision, fitted.plugins, sets)
 
 
-def _write(predicted: Iterable[Rows], writers: Sequence[ProbabilityWriter]) -> None:
-    """Write rows of maps as they are finished, each set of views to its writer."""
+def _write(predicted: Iterable[Rows], writers: Sequence[ProbabilityWriter], size: tuple[int, int] | None) -> None:
+    """Write rows of maps as they are finished, or whole maps scaled to `size`, each set of views to its writer."""
+    if size is not None:
+        for image_id, maps in whole_maps(predicted):
+            for writer, one in zip(writers, maps, strict=True):
+                writer.append_rows(image_id, size[0], scale_map(one.probability, size), one.presence)
+        return
     for rows in predicted:
         for writer, probability, presence in zip(writers, rows.probabilities, rows.presences, strict=True):
             writer.append_rows(rows.image_id, rows.size[0], probability, presence)

@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Image, Probability
+from toolkit.core.images.resizing import scale_map
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import Stored, to_stored
 from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.errors import TrainingError
+from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.learning.batches import validation_batches
 from toolkit.learning.predicting.predictor import Assembly, Predicted, Predictor
@@ -43,6 +45,7 @@ class Validation:
 
     def __init__(self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run) -> None:
         self._predictor, self._loss, self._stage, self._data = predictor, loss, stage, data
+        self._size = data.plan.config.scored_size
         held_out = data.pool.validation_positions(run.fold)
         chosen = select_images(data.pool.has_foreground[held_out], stage.validation_negatives, data.seed, run.fold)
         samples = [data.pool.samples[position] for position in held_out[chosen]]
@@ -74,7 +77,7 @@ class Validation:
         total = 0.0
         self.examples = []
         progress = tf.constant(1.0)
-        maps: list[Stored] = []
+        maps: list[Any] = []
         for tiles, placements, images, targets in validation_batches(reader, self._tiles, self._stage.batch):
             probabilities, outputs = self._predictor.with_outputs(images)
             total += float(self._loss(targets, outputs, progress)) * len(tiles)
@@ -83,22 +86,27 @@ class Validation:
                     raise TrainingError(f"{where}: the prediction of {tile.title} is not a number", LOWER_LR)
                 rows = assembly.add(tile.image_id, [Predicted(placement.undo(probability), None)])
                 if rows is not None:
-                    maps.append(to_stored(rows.probabilities[0], data.plan.config.stored_probability))
+                    maps.append(rows.probabilities[0] if self._size else self._stored(rows.probabilities[0]))
                     if rows.is_last:
-                        _score(scorer, maps, replace(tile, window=None))
+                        self._score(scorer, maps, replace(tile, window=None))
                         maps.clear()
             if keep_examples:
                 self._keep(images, targets, probabilities)
             task.advance(len(tiles))
         return total / len(self._tiles), scorer.scores()
 
+    def _score(self, scorer: Scorer, maps: Sequence[Any], sample: Sample) -> None:
+        """Add an image to the scores, from the rows of its map."""
+        whole = maps[0] if len(maps) == 1 else np.concatenate(maps)
+        if self._size is not None:
+            whole = self._stored(scale_map(whole, self._size))
+            sample = replace(sample, source=at_scored_size(sample.source, self._data.plan.config.data.competition))
+        scorer.add(whole, sample.labels(), sample.objects() if scorer.needs_objects else None)
+
+    def _stored(self, probability: Probability) -> Stored:
+        return to_stored(probability, self._data.plan.config.stored_probability)
+
     def _keep(self, images: Any, targets: Any, probabilities: Probability) -> None:
         left = _EXAMPLES_AT_MOST - len(self.examples)
         for image, target, probability in zip(images[:left], targets[:left], probabilities[:left], strict=True):
             self.examples.append(Example(image.numpy(), target.numpy(), probability))
-
-
-def _score(scorer: Scorer, maps: Sequence[Stored], sample: Sample) -> None:
-    """Add an image to the scores, from the rows of its map."""
-    stored: Any = maps[0] if len(maps) == 1 else np.concatenate(maps)
-    scorer.add(stored, sample.labels(), sample.objects() if scorer.needs_objects else None)

@@ -1,0 +1,102 @@
+"""`tk submit --oof`: write the out-of-fold masks as a submission, so that anybody can check their score."""
+
+import math
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.commands.scoring.scores import Scoring, score_stores
+from toolkit.commands.session import Session
+from toolkit.commands.submitting.masks import chosen_classes, encode_masks
+from toolkit.commands.submitting.submit import SubmitOptions, file_name, given_rule, maker_of, recipe_of, tuned_of
+from toolkit.config.data.competitions import PRESETS, Competition, find_competition
+from toolkit.config.data.data import DataConfig
+from toolkit.core.recipe.postprocess import describe
+from toolkit.files.datasets.truth import truth_of
+from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.resolved import data_of, read_resolved
+from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.files.submissions.layout import default_layout, write_submission
+from toolkit.messages import Table, score_text
+
+
+@dataclass(frozen=True)
+class OofSubmission:
+    """The file of out-of-fold masks, and their score; None if the metric skips every image.
+
+    `check` is the command that scores the file; None if the true masks are not in a table.
+    """
+
+    experiment: str
+    path: str
+    images: int
+    recipe_text: str
+    metric: str
+    score: float | None
+    check: str | None
+
+    def tables(self) -> list[Table]:
+        """The score."""
+        row = (self.path, str(self.images), score_text(self.score))
+        return [
+            Table(f"{self.experiment}: out-of-fold masks, {self.recipe_text}", ("file", "images", self.metric), [row])
+        ]
+
+    def next_steps(self) -> list[str]:
+        """The command that scores the file."""
+        if self.check is None:
+            return ["the true masks are not in a table: to check the score, tk score needs one, as --solution"]
+        return [f"the same score from the file alone: {self.check}"]
+
+
+def submit_oof(session: Session, name: str | None = None, *, options: SubmitOptions) -> OofSubmission:
+    """Write submissions/NAME-oof.csv from the out-of-fold predictions of an experiment or ensemble.
+
+    The format is that of the competition; the images are those that a fold has held out. The recipe is the tuned one,
+    or that of `options`. Nothing is logged or uploaded.
+
+    Raises:
+        NotReadyError: there are no out-of-fold predictions, or neither a threshold nor a tuned recipe.
+        SubmissionError: the experiment does not predict the classes of the competition.
+    """
+    workspace, progress = session.workspace, session.progress
+    experiment = workspace.find_or_last(name, progress)
+    path = workspace.submissions / f"{file_name(options.file_name or f'{experiment.name}-oof')}.csv"
+    resolved = read_resolved(experiment)
+    data, truth = data_of(experiment, resolved), truth_of(experiment, resolved)
+    table = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
+    store = ProbabilityStore(experiment.predictions("oof"))
+    given = given_rule(options.threshold, options.minimum_area)
+    tuned = tuned_of(experiment, truth) if options.threshold is None else None
+    recipe = recipe_of(None if tuned is None else tuned.recipe, given, options.minimum_area)
+    chosen = chosen_classes(experiment.name, truth, data.table_format, progress)
+    maker = maker_of(experiment, truth, recipe, chosen, progress)
+    encoded = encode_masks(store, maker, progress)
+    write_submission(path, default_layout(store.ids, data.table_format), encoded.runs)
+    scoring = Scoring([truth.metric], recipe, truth.counted, maker.plugins)
+    (scores,) = score_stores([store], truth.only(table.ids).labelled, table.folds, scoring, progress)
+    return OofSubmission(
+        experiment.name,
+        str(path),
+        len(store.ids),
+        describe(recipe, truth.classes.names, truth.classes.activation),
+        scores.metric,
+        None if math.isnan(scores.all) else scores.all,
+        _check(path, data),
+    )
+
+
+def _check(path: Path, data: DataConfig) -> str | None:
+    """The command that scores the file against the table of labels, if the masks are in one."""
+    if not isinstance(data.masks, Path) or data.masks.suffix != ".csv":
+        return None
+    words = ["tk", "score", str(path), "--solution", str(data.masks)]
+    competition = data.competition
+    words += ["--metric", "dice"] if competition is None else ["--competition", _preset(competition) or "FILE"]
+    if (competition is None or competition.output_size is None) and isinstance(data.images, Path):
+        words += ["--images", str(data.images)]
+    return shlex.join(words)
+
+
+def _preset(competition: Competition) -> str | None:
+    return next((name for name in PRESETS if find_competition(name) == competition), None)
