@@ -93,7 +93,7 @@ def test_the_recipe_is_scored_on_the_hold_out_and_chosen_without_it(fitted: Fitt
     assert found.holdout is not None
     assert (found.holdout.images, found.holdout.untuned, found.holdout.tuned, found.holdout.gain) == (6, 0, 1, 1)
     rows = found.tables()[0].rows
-    assert [row[:2] for row in rows[3:]] == [("hold-out, untuned", "0.0000"), ("hold-out, tuned", "1.0000")]
+    assert [row[:2] for row in rows[4:]] == [("hold-out, untuned", "0.0000"), ("hold-out, tuned", "1.0000")]
     told = "hold-out (6 images that took no part in the search): tuned gains +1.0000 ± 0.0000 over untuned"
     assert told in found.next_steps()
     assert json.loads(experiment.tuned.read_text())["holdout"] == asdict(found.holdout)

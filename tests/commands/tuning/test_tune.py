@@ -143,7 +143,7 @@ def test_the_screen_shows_the_kept_recipe_and_the_reason(fitted: Callable[..., E
     for words in (
         "untuned", "tuned, optimistic", "nested, honest", "95 % interval", "1.0000 to 1.0000", "share of empty masks",
         "steps of the search", "keeping the tuned recipe (threshold 0.398)",
-        "thresholds for test predictions are not moved", "pictures: experiments/exp/surface.png",
+        "thresholds for test predictions are not moved", "test images", "pictures: experiments/exp/surface.png",
     ):  # fmt: skip
         assert words in out
     assert out.splitlines()[-1] == "next: tk submit exp"

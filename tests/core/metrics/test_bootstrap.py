@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from toolkit.core.metrics.bootstrap import bootstrap, paired
+from toolkit.core.metrics.bootstrap import bootstrap, paired, score_of_others
 from toolkit.core.metrics.registry import METRICS, Metric, MetricSpec, build_metric
 from toolkit.core.metrics.scorer import Scorer
 
@@ -152,3 +152,43 @@ def test_skipped_images_do_not_count() -> None:
 def test_different_numbers_of_images_are_rejected() -> None:
     with pytest.raises(ValueError, match="of 3 and of 2 images"):
         paired(OWN, yes_or_no([0, 0, 0]), yes_or_no([0, 0]))
+
+
+def kind(random: np.random.Generator, images: int, per_group: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of images of a kind, many of them 0 or 1, and their groups, whose images are alike."""
+    groups = np.arange(images) // per_group
+    level = random.normal(0.6, 0.4 if per_group > 1 else 0, groups[-1] + 1)
+    return np.clip(level[groups] + random.normal(0, 0.4, images), 0, 1), groups
+
+
+@pytest.mark.parametrize(("images", "others", "per_group"), [(60, 30, 1), (200, 1000, 1), (120, 60, 5), (80, 400, 10)])
+def test_the_interval_holds_the_score_of_others_in_95_of_100_draws(images: int, others: int, per_group: int) -> None:
+    held, mean_held, draws = 0, 0, 200
+    for seed in range(draws):
+        random = np.random.default_rng(seed)
+        (known, groups), (hidden, _) = kind(random, images, per_group), kind(random, others, per_group)
+        found = score_of_others(OWN, yes_or_no(known.tolist()), others, draws=200, seed=seed, groups=groups)
+        mean = bootstrap(OWN, yes_or_no(known.tolist()), draws=200, seed=seed, groups=groups)
+        held += found.low <= hidden.mean() <= found.high
+        mean_held += mean.low <= hidden.mean() <= mean.high
+    assert 0.92 * draws <= held <= 0.985 * draws
+    assert mean_held < held
+
+
+def test_images_of_a_group_are_drawn_together() -> None:
+    statistics = yes_or_no([0.1, 0.1, 0.9, 0.9, 0.4, 0.4])
+    groups = np.array([0, 0, 1, 1, 2, 2])
+    grouped = bootstrap(OWN, statistics, groups=groups)
+    alone = bootstrap(OWN, statistics[::2])  # as if each group were one image
+    assert (grouped.low, grouped.high) == pytest.approx((alone.low, alone.high))
+    assert grouped.standard_error > bootstrap(OWN, statistics).standard_error
+    assert bootstrap(OWN, statistics, groups=np.arange(6)) == bootstrap(OWN, statistics)
+    ours, theirs = statistics, yes_or_no([0.2, 0.2, 0.5, 0.5, 0.8, 0.8])
+    assert paired(OWN, ours, theirs, groups=groups).low == pytest.approx(paired(OWN, ours[::2], theirs[::2]).low)
+
+
+def test_more_others_have_a_narrower_interval_and_one_group_has_none() -> None:
+    statistics = yes_or_no(np.random.default_rng(0).random(40).tolist())
+    few, many = (score_of_others(OWN, statistics, others) for others in (10, 1000))
+    assert few.low < many.low < OWN.score(statistics) < many.high < few.high
+    assert math.isnan(score_of_others(OWN, statistics, 10, groups=np.zeros(40, np.int64)).low)

@@ -215,7 +215,10 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
     truth = truth.only(parts[base.name].ids)
     scoring = Scoring([truth.metric], IDENTITY, truth.counted, Plugins.of(base.experiment, progress))
     scores = score_stores(list(stores.values()), truth.labelled, parts[base.name].folds, scoring, progress)
-    return {name: replace(found, folds=parts[name].folds) for name, found in zip(stores, scores, strict=True)}
+    return {
+        name: replace(found, folds=parts[name].folds, groups=parts[base.name].group_numbers)
+        for name, found in zip(stores, scores, strict=True)
+    }
 
 
 def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
@@ -286,7 +289,7 @@ def _difference(name: str, baseline: str, scores: dict[str, Scores]) -> PairedDi
     if name == baseline or name not in scores or baseline not in scores:
         return None
     ours, theirs = scores[name].scored, scores[baseline].scored
-    found = paired(ours.metrics[0], ours.statistics[0], theirs.statistics[0])
+    found = paired(ours.metrics[0], ours.statistics[0], theirs.statistics[0], groups=scores[baseline].groups)
     mean, low, high = (finite_or_none(number) for number in (found.mean, found.low, found.high))
     return PairedDifference(mean, low, high, finite_or_none(found.standard_error), found.verdict)
 

@@ -1,7 +1,7 @@
 """Scores of an ensemble and of its members, and whether it beats the best of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,14 @@ import numpy as np
 from toolkit.commands.ensembling.blending import Ensemble
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import HoldoutScore, Scores, Scoring, score_stores, write_scores
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Floats
 from toolkit.core.metrics.bootstrap import Verdict as Word
 from toolkit.core.metrics.bootstrap import bootstrap, paired
 from toolkit.core.metrics.metric import Direction, Metric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets.truth import Truth, only, truth_of
 from toolkit.files.disk.writing import finite_or_none
-from toolkit.files.experiment.folds_csv import read_fold_table
+from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, score_text
@@ -107,7 +107,7 @@ def score_members(
     truth = truth_of(experiment, read_resolved(experiment))
     labelled = truth.labelled.images.ids
     table = read_fold_table(experiment.folds, labelled)
-    scorer = _Scorer(truth, table.folds, plugins, progress)
+    scorer = _Scorer(truth, table, plugins, progress)
     every, outside = frozenset(table.out_of_fold.ids), frozenset(table.holdout.ids)
     seen = [member.images(labelled) for member in members]
     own_folder = experiment.predictions("oof")
@@ -132,7 +132,7 @@ def score_members(
             weight,
             finite_or_none(without.all),
             finite_or_none(with_views.all),
-            _interval(metric, _statistics(with_views)),
+            _interval(metric, with_views),
             len(with_views.ids),
             None if outside_scores is None else finite_or_none(outside_scores.all),
         )
@@ -152,7 +152,7 @@ def score_members(
         found,
         [finite_or_none(score) for score in blended.by_fold],
         finite_or_none(blended.all),
-        _interval(metric, _statistics(blended)),
+        _interval(metric, blended),
         verdict,
         None if ours is None else HoldoutScore(len(ours.ids), finite_or_none(ours.all)),
         None if _is_alone(config.weights) else on_holdout,
@@ -162,8 +162,8 @@ def score_members(
 class _Scorer:
     """Scores stores, each once for a set of images; several over the same images in one pass."""
 
-    def __init__(self, truth: Truth, folds: Integers, plugins: Mapping[str, Any], progress: Progress) -> None:
-        self._truth, self._folds, self._plugins, self._progress = truth, folds, plugins, progress
+    def __init__(self, truth: Truth, table: FoldTable, plugins: Mapping[str, Any], progress: Progress) -> None:
+        self._truth, self._table, self._plugins, self._progress = truth, table, plugins, progress
         self.found: dict[tuple[Path, frozenset[str]], Scores] = {}
 
     def score(self, folders: Sequence[Path], ids: frozenset[str]) -> None:
@@ -176,11 +176,13 @@ class _Scorer:
         scores = score_stores(
             [ProbabilityStore(folder) for folder in missing],
             only(data, ids),
-            self._folds[inside],
+            self._table.folds[inside],
             Scoring([self._truth.metric], IDENTITY, self._truth.counted, self._plugins),
             self._progress,
         )
-        self.found |= {(folder, ids): found for folder, found in zip(missing, scores, strict=True)}
+        groups = self._table.of(np.flatnonzero(inside)).group_numbers
+        for folder, found in zip(missing, scores, strict=True):
+            self.found[folder, ids] = replace(found, groups=groups)
 
 
 def _of_all(folders: Sequence[Path], seen: Sequence[frozenset[str]], every: frozenset[str]) -> list[Path]:
@@ -192,8 +194,8 @@ def _statistics(scores: Scores) -> Floats:
     return scores.scored.statistics[0]
 
 
-def _interval(metric: Metric, statistics: Floats) -> tuple[float | None, float | None]:
-    found = bootstrap(metric, statistics)
+def _interval(metric: Metric, scores: Scores) -> tuple[float | None, float | None]:
+    found = bootstrap(metric, _statistics(scores), groups=scores.groups)
     return finite_or_none(found.low), finite_or_none(found.high)
 
 
@@ -227,7 +229,7 @@ def _verdict(metric: Metric, name: str, ours: Scores | None, theirs: Scores | No
     """How the ensemble compares with a member, on the images that both were scored on."""
     if ours is None or theirs is None:
         return None
-    found = paired(metric, _statistics(ours), _statistics(theirs))
+    found = paired(metric, _statistics(ours), _statistics(theirs), groups=ours.groups)
     return Verdict(
         name,
         finite_or_none(ours.all),

@@ -23,12 +23,16 @@ from toolkit.messages import Progress
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """The scores of all images by several metrics, the primary one first; images are in the order of `ids`."""
+    """The scores of all images by several metrics, the primary one first; images are in the order of `ids`.
+
+    `groups` are the numbers of groups whose images are alike, see `bootstrap`.
+    """
 
     ids: tuple[str, ...]
     folds: Integers
     scored: ScoredImages
     classes: tuple[str, ...]
+    groups: Integers | None = None
 
     @property
     def metric(self) -> str:

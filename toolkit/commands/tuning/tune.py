@@ -9,8 +9,8 @@ from toolkit.commands.session import Session
 from toolkit.commands.submitting.masks import chosen_classes
 from toolkit.commands.tuning.out_of_fold import OutOfFold
 from toolkit.commands.tuning.tune_result import ShiftResult, StepResult, TuneResult
+from toolkit.config.data.data import DataConfig
 from toolkit.config.metrics import parse_metric_text
-from toolkit.core.arrays import Integers
 from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Metric
@@ -29,7 +29,7 @@ from toolkit.files.disk.writing import finite_or_none
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, read_fold_table
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
-from toolkit.files.experiment.tuned import HoldoutScores, TunedRecipe, write_tuned
+from toolkit.files.experiment.tuned import HoldoutScores, TestInterval, TunedRecipe, write_tuned
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Silent
@@ -71,7 +71,7 @@ def tune(
         if metric is not None:
             spec = parse_metric_text(metric, "--metric", plugins)
         built = replace(truth, metric=spec).build_metric(plugins)
-        task = _task(experiment, resolved, truth, store, parts=table.parts("tk tune"), metric=built, progress=progress)
+        task = _task(experiment, resolved, truth, store, table=table, metric=built, progress=progress)
         wanted = task.usual_steps()
         if steps is not None:
             wanted = _named_steps(steps, plugins)
@@ -98,6 +98,7 @@ def tune(
         tuned=finite_or_none(tuned.tuned),
         nested=finite_or_none(tuned.nested),
         interval=(finite_or_none(tuned.interval.low), finite_or_none(tuned.interval.high)),
+        test_intervals=list(_test_intervals(task, tuned)),
         gain=finite_or_none(tuned.gain),
         standard_error=finite_or_none(tuned.standard_error),
         gap=finite_or_none(tuned.gap),
@@ -111,6 +112,23 @@ def tune(
         submittable=shift.test is not None and _fits_a_submission(experiment, resolved, truth),
         parts=None if table.folds_count > 1 else int(task.folds.max()) + 1,
         holdout=holdout,
+    )
+
+
+def _test_images(experiment: Experiment, data: DataConfig) -> tuple[int, ...]:
+    """The number of test images, and of those that the public leaderboard scores, as far as they are known."""
+    folder = experiment.predictions("test")
+    if not folder.is_dir():
+        return ()
+    images = len(ProbabilityStore(folder).ids)
+    share = None if data.competition is None else data.competition.public_share
+    return (images,) if share is None else (images, max(1, round(share * images)))
+
+
+def _test_intervals(task: RecipeTask, tuned: Tuned) -> tuple[TestInterval, ...]:
+    return tuple(
+        TestInterval(images, finite_or_none(found.low), finite_or_none(found.high))
+        for images, found in zip(task.test_images, tuned.test_intervals, strict=True)
     )
 
 
@@ -144,11 +162,11 @@ def _task(
     truth: Truth,
     store: ProbabilityStore,
     *,
-    parts: Integers,
+    table: FoldTable,
     metric: Metric,
     progress: Progress,
 ) -> RecipeTask:
-    """The out-of-fold images, the parts of the images for nested scores, and the metric.
+    """The out-of-fold images, their groups, their parts for nested scores, and the metric.
 
     Raises:
         ChangedError: the number of classes has changed since the predictions were made.
@@ -161,13 +179,15 @@ def _task(
         )
     return RecipeTask(
         OutOfFold(store, truth.labelled, with_objects=metric.needs_objects, progress=progress).examples,
-        parts,
+        table.parts("tk tune"),
         classes.count,
         classes.activation,
         metric,
         in_bytes=store.stored_type == "uint8",
         has_presence=store.presence(store.ids[0]) is not None,
         seed=int(resolved.config.get("seed", 0)),
+        groups=table.out_of_fold.group_numbers,
+        test_images=_test_images(experiment, data_of(experiment, resolved)),
     )
 
 
@@ -276,6 +296,7 @@ def _written(
         test_predictions=store_digest(experiment.predictions("test")) if shift.moved else None,
         shift=asdict(shift),
         holdout=holdout,
+        test_intervals=_test_intervals(task, tuned),
     )
 
 

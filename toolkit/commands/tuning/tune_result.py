@@ -6,7 +6,7 @@ from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import IDENTITY, describe
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.core.tuning.threshold_shift import Look
-from toolkit.files.experiment.tuned import HoldoutScores
+from toolkit.files.experiment.tuned import HoldoutScores, TestInterval
 from toolkit.messages import Table, score_text
 
 
@@ -59,6 +59,7 @@ class TuneResult:
     tuned: float | None
     nested: float | None
     interval: tuple[float | None, float | None]
+    test_intervals: list[TestInterval]
     gain: float | None
     standard_error: float | None
     gap: float | None
@@ -86,6 +87,7 @@ class TuneResult:
                 f"{low} to {high}",
                 f"{each} with the recipe found on the others",
             ),
+            *self._test_rows(),
             *self._holdout_rows(),
         ]
         columns = ("", self.metric, "95 % interval", "recipe")
@@ -113,6 +115,14 @@ class TuneResult:
             *self._shift_lines(),
             *(f"pictures: {path}" for path in pictures),
             f"next: tk {'submit' if self.submittable else 'evaluate'} {self.experiment}",
+        ]
+
+    def _test_rows(self) -> list[tuple[str, str, str, str]]:
+        """Where the scores of the test images will lie: also by chance, so the interval is wider than the nested one."""
+        titles = ("score of {} test images", "score on the public leaderboard, {} images")
+        return [
+            (title.format(one.images), "", f"{score_text(one.low)} to {score_text(one.high)}", "the kept recipe")
+            for title, one in zip(titles, self.test_intervals, strict=False)
         ]
 
     def _holdout_rows(self) -> list[tuple[str, str, str, str]]:

@@ -44,6 +44,9 @@ class Competition(ClosedModel):
         "image without objects has one row with an empty mask.",
     )
     classes: tuple[str, ...] = Field((), description="Names of the classes as in the rows, with `rows: class`.")
+    public_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Share of the test images that the public leaderboard scores, where the competition says it."
+    )
     columns: Columns = Field(description="Names of the columns: id, mask; or id, class, mask.")
     id: str = Field(
         _ID,

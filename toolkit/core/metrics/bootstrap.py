@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import stats
 
-from toolkit.core.arrays import Floats
+from toolkit.core.arrays import Floats, Integers
 from toolkit.core.metrics.metric import Metric
-from toolkit.core.randomness import generator
+from toolkit.core.randomness import derived_seed, generator
 
 DRAWS = 1000
 """Sets of images that are drawn by default."""
@@ -48,8 +49,10 @@ class Difference:
     verdict: Verdict
 
 
-def bootstrap(metric: Metric, statistics: Floats, draws: int = DRAWS, seed: int = 0) -> Interval:
-    """Estimate how far a score may lie from the score of other images of the same kind.
+def bootstrap(
+    metric: Metric, statistics: Floats, *, draws: int = DRAWS, seed: int = 0, groups: Integers | None = None
+) -> Interval:
+    """Estimate how far a score may lie from the score of all images of the same kind.
 
     Sets of images are drawn with replacement and scored; the interval holds the middle 95 % of their scores (percentile
     method; Efron, Bootstrap Methods, 1979).
@@ -60,11 +63,54 @@ def bootstrap(metric: Metric, statistics: Floats, draws: int = DRAWS, seed: int 
             drawn by position.
         draws: number of sets to draw.
         seed: equal seeds draw equal sets for the same number of images.
+        groups: numbers of groups from 0, `int64 (images,)`: the images of a group are alike and are drawn together.
     """
-    return _interval(_scores(metric, (statistics,), draws, seed)[0])
+    return _interval(_scores(metric, (statistics,), _drawn(_units(statistics, groups), draws, seed))[0])
 
 
-def paired(metric: Metric, statistics: Floats, baseline: Floats, draws: int = DRAWS, seed: int = 0) -> Difference:
+def score_of_others(
+    metric: Metric,
+    statistics: Floats,
+    images: int,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    groups: Integers | None = None,
+) -> Interval:
+    """Estimate where the score of other images of the same kind will lie, for example that of the test images.
+
+    Two errors add up: the score of these images differs from that of all images of the kind, and so does the score of
+    the others. Both are drawn as in `bootstrap`. For few images or groups they are enlarged as Student's distribution
+    is wider than the normal one.
+
+    Args:
+        metric: the metric.
+        statistics: its statistics on the images that are known, (images, k).
+        images: the number of other images.
+        draws: number of pairs of sets to draw.
+        seed: equal seeds draw equal sets.
+        groups: as in `bootstrap`; the others are taken to come in groups of the same sizes.
+    """
+    names = _units(statistics, groups)
+    units = int(names.max()) + 1
+    if units < 2:
+        return Interval(math.nan, math.nan, math.nan)
+    others = max(1, round(images * units / len(statistics)))
+    (ours,) = _scores(metric, (statistics,), _drawn(names, draws, seed))
+    (theirs,) = _scores(metric, (statistics,), _drawn(names, draws, derived_seed("others", seed), others))
+    few = math.sqrt(units / (units - 1)) * float(stats.t.ppf(0.975, units - 1) / stats.norm.ppf(0.975))
+    return _interval(metric.score(statistics) + few * (theirs - ours))
+
+
+def paired(
+    metric: Metric,
+    statistics: Floats,
+    baseline: Floats,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    groups: Integers | None = None,
+) -> Difference:
     """Compare two predictions of the same images by scoring both on the same drawn sets; see `bootstrap`.
 
     Args:
@@ -73,6 +119,7 @@ def paired(metric: Metric, statistics: Floats, baseline: Floats, draws: int = DR
         baseline: its statistics on the second prediction, for the same images in the same order.
         draws: number of sets to draw.
         seed: equal seeds draw equal sets.
+        groups: as in `bootstrap`.
 
     Raises:
         ValueError: the numbers of images differ.
@@ -81,7 +128,7 @@ def paired(metric: Metric, statistics: Floats, baseline: Floats, draws: int = DR
         raise ValueError(
             f"predictions of {len(statistics)} and of {len(baseline)} images cannot be compared image by image"
         )
-    ours, theirs = _scores(metric, (statistics, baseline), draws, seed)
+    ours, theirs = _scores(metric, (statistics, baseline), _drawn(_units(statistics, groups), draws, seed))
     mean = metric.score(statistics) - metric.score(baseline)
     interval = _interval(ours - theirs)
     verdict: Verdict = "cannot tell"
@@ -92,22 +139,33 @@ def paired(metric: Metric, statistics: Floats, baseline: Floats, draws: int = DR
     return Difference(mean, interval.low, interval.high, interval.standard_error, verdict)
 
 
-def _scores(metric: Metric, predictions: Sequence[Floats], draws: int, seed: int) -> list[Floats]:
-    """The scores of several predictions on the same drawn sets, `float64 (draws,)` each."""
-    found = [
-        [metric.of_draws(statistics, counts) for statistics in predictions]
-        for counts in _drawn(len(predictions[0]), draws, seed)
-    ]
+def _scores(
+    metric: Metric,
+    predictions: Sequence[Floats],
+    sets: Iterator[Floats],
+) -> list[Floats]:
+    """The scores of several predictions on the same drawn sets, `float64 (sets,)` each."""
+    found = [[metric.of_draws(statistics, counts) for statistics in predictions] for counts in sets]
     return [np.concatenate(scores) for scores in zip(*found, strict=True)]
 
 
-def _drawn(images: int, draws: int, seed: int) -> Iterator[Floats]:
-    """How often each drawn set contains each image, `float64 (sets, images)`, in chunks that bound memory."""
+def _units(statistics: Floats, groups: Integers | None) -> Integers:
+    """The number of what each image is drawn with: its group or, without groups, itself."""
+    return np.arange(len(statistics)) if groups is None else groups
+
+
+def _drawn(groups: Integers, draws: int, seed: int, size: int | None = None) -> Iterator[Floats]:
+    """How often each drawn set contains each image, `float64 (sets, images)`, in chunks that bound memory.
+
+    A set consists of `size` groups; of as many as there are if it is None.
+    """
     random = generator("bootstrap", seed)
-    at_once = max(1, _COUNTS_AT_ONCE // images)
+    units = int(groups.max()) + 1
+    at_once = max(1, _COUNTS_AT_ONCE // len(groups))
     for start in range(0, draws, at_once):
         sets = range(start, min(start + at_once, draws))
-        yield np.array([np.bincount(random.integers(images, size=images), minlength=images) for _ in sets], np.float64)
+        counts = [np.bincount(random.integers(units, size=size or units), minlength=units) for _ in sets]
+        yield np.array(counts, np.float64)[:, groups]
 
 
 def _interval(scores: Floats) -> Interval:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.arrays import Mask
-from toolkit.core.metrics.bootstrap import Interval, bootstrap, exceeds_noise, paired
+from toolkit.core.metrics.bootstrap import Interval, bootstrap, exceeds_noise, paired, score_of_others
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import AreasByThreshold, is_of_areas
@@ -60,7 +60,9 @@ class Tuned:
         nested: the honest score: each fold with its recipe of `by_fold`.
         gain: nested over untuned, more being better; a mean over images where the metric is one.
         standard_error: of the gain.
-        interval: 95 % bootstrap interval of the nested score.
+        interval: 95 % bootstrap interval of the nested score: where the score of all images of the kind lies.
+        test_intervals: for each number of `RecipeTask.test_images`, where the score of so many others will lie with
+            `recipe`.
         gap: how much better tuned is than nested: the part of the tuned score that is overfitting.
         tried: what each step found.
         surfaces: of each class that was searched alone, if they were asked for.
@@ -75,6 +77,7 @@ class Tuned:
     gain: float
     standard_error: float
     interval: Interval
+    test_intervals: tuple[Interval, ...]
     gap: float
     tried: tuple[Tried, ...]
     surfaces: tuple[Surface, ...]
@@ -184,11 +187,13 @@ def _scored(
     by_fold = tuple(_plain(recipes[fold]) for fold in range(fold_count(task.folds)))
     measured = scores.measure([IDENTITY, best], "scoring the recipe")
     nested = scores.measure_each([by_fold[fold] for fold in task.folds], "scoring the nested recipes")
-    difference = paired(metric, nested, measured[IDENTITY], seed=task.seed)
+    difference = paired(metric, nested, measured[IDENTITY], seed=task.seed, groups=task.groups)
     sign = 1 if metric.direction == "max" else -1
     gain, honest, tuned = sign * difference.mean, metric.score(nested), metric.score(measured[best])
+    is_kept = exceeds_noise(gain, difference.standard_error)
+    submitted = nested if is_kept else measured[IDENTITY]
     return Tuned(
-        recipe=best if exceeds_noise(gain, difference.standard_error) else IDENTITY,
+        recipe=best if is_kept else IDENTITY,
         best=best,
         by_fold=by_fold,
         untuned=metric.score(measured[IDENTITY]),
@@ -196,7 +201,11 @@ def _scored(
         nested=honest,
         gain=gain,
         standard_error=difference.standard_error,
-        interval=bootstrap(metric, nested, seed=task.seed),
+        interval=bootstrap(metric, nested, seed=task.seed, groups=task.groups),
+        test_intervals=tuple(
+            score_of_others(metric, submitted, images, seed=task.seed, groups=task.groups)
+            for images in task.test_images
+        ),
         gap=sign * (tuned - honest),
         tried=tried,
         surfaces=surfaces,

@@ -33,6 +33,8 @@ class RecipeTask:
         has_presence: whether there is a presence head.
         plugins: steps from plugins by name.
         seed: of the bootstrap.
+        groups: the number of each image's group from 0, `int64 (images,)`, if images were grouped.
+        test_images: the number of test images, and of those that the public leaderboard scores, where they are known.
     """
 
     examples: Examples
@@ -44,6 +46,8 @@ class RecipeTask:
     has_presence: bool = False
     plugins: Mapping[str, Step] | None = None
     seed: int = 0
+    groups: Integers | None = None
+    test_images: tuple[int, ...] = ()
 
     @property
     def images(self) -> int:

@@ -145,7 +145,7 @@ def try_matched_share(task: RecipeTask, by_fold: Sequence[Recipe], levels: Integ
         scores.measure_each([recipes[fold] for fold in task.folds], "trying shares instead of thresholds")
         for recipes in (moved, by_fold)
     )
-    difference = paired(task.metric, found, kept, seed=task.seed)
+    difference = paired(task.metric, found, kept, seed=task.seed, groups=task.groups)
     return MatchedShare(
         difference.mean if task.metric.direction == "max" else -difference.mean, difference.standard_error
     )

@@ -36,12 +36,17 @@ class FoldTable:
     @cached_property
     def out_of_fold(self) -> "FoldTable":
         """The images that a fold holds out, and therefore predicts."""
-        return self._of(np.flatnonzero(self.folds >= 0))
+        return self.of(np.flatnonzero(self.folds >= 0))
 
     @cached_property
     def holdout(self) -> "FoldTable":
         """The images of the hold-out, which no fold trains on or validates with."""
-        return self._of(np.flatnonzero(self.folds == HOLDOUT))
+        return self.of(np.flatnonzero(self.folds == HOLDOUT))
+
+    @property
+    def group_numbers(self) -> Integers | None:
+        """The number of each image's group from 0, `int64 (images,)`; None if images were not grouped."""
+        return None if self.groups is None else groups_of_names(self.groups)
 
     @property
     def folds_count(self) -> int:
@@ -81,7 +86,8 @@ class FoldTable:
         found: list[int] = numbers[counts > 1].tolist()
         return found
 
-    def _of(self, positions: Integers) -> "FoldTable":
+    def of(self, positions: Integers) -> "FoldTable":
+        """The images at these positions, in this order."""
         return FoldTable(
             tuple(self.ids[position] for position in positions),
             self.folds[positions],

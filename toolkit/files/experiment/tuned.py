@@ -38,6 +38,17 @@ class HoldoutScores:
 
 
 @dataclass(frozen=True)
+class TestInterval:
+    """Where the score of so many other images will lie with a probability of 95 %; None if it is unknown."""
+
+    __test__ = False  # pytest would collect a class with this name
+
+    images: int
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class TunedRecipe:
     """The content of tuned.json; scores that do not exist are None.
 
@@ -56,6 +67,8 @@ class TunedRecipe:
         test_predictions: the digest of the predictions that `test_recipe` is for; None if it is for any.
         shift: how test predictions differ from out-of-fold predictions, as plain data.
         holdout: scores on the hold-out, if there is one.
+        test_intervals: where the score of all test images will lie, then that of those on the public leaderboard, as
+            far as their numbers are known.
     """
 
     metric: str
@@ -72,6 +85,7 @@ class TunedRecipe:
     test_predictions: str | None = None
     shift: Mapping[str, Any] = field(default_factory=dict)
     holdout: HoldoutScores | None = None
+    test_intervals: tuple[TestInterval, ...] = ()
 
 
 def write_tuned(experiment: Experiment, tuned: TunedRecipe) -> None:
@@ -80,6 +94,7 @@ def write_tuned(experiment: Experiment, tuned: TunedRecipe) -> None:
     tree |= {name: recipe_to_plain(getattr(tuned, name)) for name in _RECIPES}
     tree |= {name: _number(getattr(tuned, name)) for name in _SCORES}
     tree["interval"] = [_number(end) for end in tuned.interval]
+    tree["test_intervals"] = [asdict(one) for one in tuned.test_intervals]
     tree["shift"] = dict(tuned.shift)
     if tuned.holdout is not None:
         tree["holdout"] = asdict(tuned.holdout)
@@ -131,6 +146,7 @@ def _from_plain(tree: Any) -> TunedRecipe:
         interval=(_score(low), _score(high)),
         standard_error=_score(tree["standard_error"]),
         gap=_score(tree["gap"]),
+        test_intervals=tuple(TestInterval(**one) for one in tree["test_intervals"]),
         shift=tree["shift"],
         holdout=HoldoutScores(**tree["holdout"]) if "holdout" in tree else None,
         oof_predictions=_text(tree["oof_predictions"]),
