@@ -45,11 +45,16 @@ def preview(
 
 
 @app.command("ls")
-def list_(as_json: AsJson = False) -> None:
+def list_(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also show what empty and the best constant masks score.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List experiments with their state and scores."""
     from toolkit.commands.inspecting.ls import list_experiments
 
-    run(list_experiments, as_json)
+    run(lambda session: list_experiments(session, verbose=verbose), as_json)
 
 
 @config.command("show")

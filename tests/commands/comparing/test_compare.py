@@ -286,3 +286,15 @@ def test_equal_configurations(fitted: Callable[..., Experiment]) -> None:
     assert "the configurations have the same keys and values" in shown
     assert "+0.0000 … +0.0000" in shown
     assert "cannot tell" in shown
+
+
+def test_what_constant_masks_score_is_a_row_and_a_note(fitted: Callable[..., Experiment]) -> None:
+    fitted("good", 0.05)
+    fitted("noise", 0.5)
+    found = compared("good", "noise")
+    assert found["constant"]["empty"] == 0
+    assert found["constant"]["masks"] == "all foreground"
+    notes = [note for note in found["notes"] if "not better than" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("noise: not better than all foreground masks for every image")
+    assert "empty masks" in tk("compare", "good", "noise").stdout

@@ -419,3 +419,20 @@ def test_maps_in_half_precision_stay_so_whoever_comes_first(fitted: Callable[...
         make(tmp_path, *names)
         store = ProbabilityStore(Workspace(tmp_path).find("+".join(names)).predictions("oof"))
         assert store.stored_type == "float16"
+
+
+def test_what_constant_masks_score_is_shown_and_told_where_it_is_not_beaten(
+    fitted: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    fitted("good", 0.9 * TRUTH)
+    fitted("full", np.ones((*SIZE, 1), np.float32))
+    good, full = (make(tmp_path, name, name=f"{name}-alone") for name in ("good", "full"))
+    for result in (good, full):
+        assert result.constant is not None
+        assert (result.constant.empty, result.constant.best) == (0, pytest.approx(2 / 3))
+        rows = result.tables()[-1].rows
+        assert [row[0] for row in rows[-2:]] == ["empty masks", "all foreground everywhere"]
+        assert {len(row) for row in rows} == {len(result.tables()[-1].columns)}
+    told = "not better than all foreground masks for every image (0.6667)"
+    assert not any(told in step for step in good.next_steps())
+    assert any(told in step for step in full.next_steps())

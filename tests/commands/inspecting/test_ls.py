@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 from toolkit.commands.inspecting.ls import ListedExperiment, list_experiments
@@ -51,3 +52,17 @@ def test_the_list_shows_the_state_of_each_experiment(tmp_path: Path) -> None:
 
 def test_without_experiments_the_next_command_makes_one(tmp_path: Path) -> None:
     assert list_experiments(Session(Workspace(tmp_path))).next_steps()[0].startswith("next: tk new NAME")
+
+
+def test_verbose_also_shows_what_constant_masks_score(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    experiment = workspace.experiments / "a"
+    experiment.mkdir(parents=True)
+    (experiment / "config.yaml").write_text(CONFIG)
+    constant = {"empty": 0.39, "best": 0.41, "masks": "all salt", "gain": 0.1, "standard_error": 0.01}
+    (experiment / "score.json").write_text(json.dumps({"metric": "dice", "all": 0.5, "constant": constant}))
+    (table,) = list_experiments(Session(workspace), verbose=True).tables()
+    assert table.columns[-2:] == ("empty", "constant")
+    assert table.rows[0][-2:] == ("0.3900", "0.4100")
+    (brief,) = list_experiments(Session(workspace)).tables()
+    assert brief.columns[-1] == "nested"

@@ -143,7 +143,8 @@ def test_the_screen_shows_the_kept_recipe_and_the_reason(fitted: Callable[..., E
     for words in (
         "untuned", "tuned, optimistic", "nested, honest", "95 % interval", "1.0000 to 1.0000", "share of empty masks",
         "steps of the search", "keeping the tuned recipe (threshold 0.398)",
-        "thresholds for test predictions are not moved", "test images", "pictures: experiments/exp/surface.png",
+        "thresholds for test predictions are not moved", "test score, 8 images",
+        "pictures: experiments/exp/surface.png",
     ):  # fmt: skip
         assert words in out
     assert out.splitlines()[-1] == "next: tk submit exp"
@@ -260,3 +261,14 @@ def test_metrics_and_steps_of_plugins(fitted: Callable[..., Experiment]) -> None
     assert read_tuned(experiment, 1, "sigmoid").recipe.classes[0].steps == ("without_right",)
     told = json_of("tune", "exp", "--metric", "dice", "--steps", "threshold")
     assert told["metric"] == "dice"
+
+
+def test_what_constant_masks_score_is_shown_beside_the_tuned_scores(fitted: Callable[..., Experiment]) -> None:
+    experiment = fitted(ONE, (0, 1), faint)
+    constant = {"empty": 0.5, "best": 0.5, "masks": "empty", "gain": 0.1, "standard_error": 0.1}
+    write_json(experiment.score, {"metric": "dice", "folds": [], "all": 0.5, "constant": constant})
+    told = json_of("tune", "exp")
+    assert told["constant"]["gain"] == 0.5
+    assert "empty masks" in run("tune", "exp")[1]
+    write_json(experiment.score, {"metric": "dice", "folds": [], "all": 0.5, "constant": {**constant, "best": 1.0}})
+    assert "not better than empty masks for every image (1.0000)" in " ".join(run("tune", "exp")[1].split())

@@ -14,6 +14,7 @@ from toolkit.commands.comparing.compare_result import (
     table_rows,
 )
 from toolkit.commands.comparing.differing_keys import differing_keys
+from toolkit.commands.scoring.constant_score import ConstantScore, constant_score
 from toolkit.commands.scoring.scores import Scores, Scoring, read_holdout, score_stores
 from toolkit.commands.session import Session
 from toolkit.config.data.classes import task_classes
@@ -104,6 +105,7 @@ def compare(
         for index, candidate in enumerate(candidates)
     ]
     result = CompareResult(base.name, _direction(base, scores), rows, _notes(candidates, base.name, scores))
+    result = replace(result, constant=_constant_of(scores[base.name]) if base.name in scores else None)
     if sort_by is not None:
         result = replace(result, experiments=result.sorted_by(sort_by))
     if csv is not None:
@@ -214,7 +216,9 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
     parts = {name: table.out_of_fold if split == "oof" else table.holdout for name, table in tables.items()}
     truth = truth.only(parts[base.name].ids)
     scoring = Scoring([truth.metric], IDENTITY, truth.counted, Plugins.of(base.experiment, progress))
-    scores = score_stores(list(stores.values()), truth.labelled, parts[base.name].folds, scoring, progress)
+    wanted = list(stores.values())
+    folds = parts[base.name].folds
+    scores = score_stores(wanted, truth.labelled, folds, scoring, progress, with_constant=split == "oof")
     return {
         name: replace(found, folds=parts[name].folds, groups=parts[base.name].group_numbers)
         for name, found in zip(stores, scores, strict=True)
@@ -294,6 +298,12 @@ def _difference(name: str, baseline: str, scores: dict[str, Scores]) -> PairedDi
     return PairedDifference(mean, low, high, finite_or_none(found.standard_error), found.verdict)
 
 
+def _constant_of(scores: Scores) -> ConstantScore | None:
+    if scores.constant is None:
+        return None
+    return constant_score(scores.scored.metrics[0], scores.scored.statistics[0], scores.constant, scores.groups)
+
+
 def _time(experiment: Experiment) -> TrainingTime | None:
     """Epochs and seconds from history.csv of all folds, seeds and stages; for an ensemble, of all its experiments."""
     epochs = [epoch for inner in _fitted(Member(experiment)) for epoch in _history(inner)]
@@ -320,6 +330,9 @@ def _notes(candidates: Sequence[_Candidate], baseline: str, scores: dict[str, Sc
         for one in candidates
         if one.holdout_reason and one.holdout_reason != one.reason
     ]
+    for name, one in scores.items():
+        constant = _constant_of(one)
+        notes += [f"{name}: {advice}" for advice in (constant.advice() if constant else ())]
     for candidate in candidates:
         found, base = scores.get(candidate.name), scores.get(baseline)
         if found is None or base is None or candidate.resolved is None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.config.key_differences import ABSENT
 from toolkit.config.key_differences import written as written_value
 from toolkit.core.metrics.bootstrap import Verdict
@@ -103,6 +104,7 @@ class CompareResult:
     experiments: list[Compared]
     notes: list[str]
     csv: str | None = None
+    constant: ConstantScore | None = None
 
     def columns(self) -> list[str]:
         """The names of all columns, see `Compared.row`."""
@@ -167,6 +169,8 @@ class CompareResult:
             )
             for one in self.experiments
         ]
+        for title, score in self.constant.rows() if self.constant else ():
+            rows.append((title, *([""] if several else []), "", score, "", ""))
         smaller = " (smaller is better)" if self.direction == "min" else ""
         title = f"out-of-fold {', '.join(sorted(metrics)) or 'scores'}{smaller}"
         return Table(title, ("", *several, "mean of folds ± spread", "all images", "tuned", "nested"), rows)

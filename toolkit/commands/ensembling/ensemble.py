@@ -22,6 +22,7 @@ from toolkit.commands.ensembling.member_predictions import (
 from toolkit.commands.ensembling.member_scores import MemberScore, Verdict, score_members
 from toolkit.commands.ensembling.view_search import ViewSearch, is_search, search_views, views_to_try
 from toolkit.commands.ensembling.weight_search import Setting, WeightSearch, search_weights
+from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_ensemble, names_defined_beside_members, with_relative_paths
@@ -67,6 +68,7 @@ class EnsembleResult:
     overlays: str
     holdout: HoldoutScore | None = None
     holdout_verdict: Verdict | None = None
+    constant: ConstantScore | None = None
 
     def tables(self) -> list[Table]:
         """The searches of views and weights, if there were any; the scores of the members and of the ensemble."""
@@ -95,6 +97,9 @@ class EnsembleResult:
                 *([score_text(self.holdout.score)] if self.holdout else []),
             )
         )
+        blanks = [""] * (len(rows[-1]) - (4 if viewed else 3))
+        for title, score in self.constant.rows() if self.constant else ():
+            rows.append((title, "", *([""] if viewed else []), score, *blanks))
         scores = ["no views", f"views: {self.views}"] if viewed else [self.metric]
         further = [*(["images"] if self._has_parts else []), *(["hold-out"] if self.holdout else [])]
         columns = ("", "weight", *scores, "95 % interval", *further)
@@ -112,6 +117,7 @@ class EnsembleResult:
             *(step for search in self._searches for step in search.next_steps()),
             *([advice] if worse else []),
             *([self.verdict.describe()] if self.verdict else []),
+            *(self.constant.advice() if self.constant else ()),
             *([f"on the hold-out: {self.holdout_verdict.describe()}"] if self.holdout_verdict else []),
             f"pictures: {self.overlays}",
             next_command(self.experiment),
@@ -213,6 +219,7 @@ def ensemble(
         str(experiment.overlays),
         scored.holdout,
         scored.holdout_verdict,
+        scored.constant,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.commands.ensembling.blending import Ensemble
+from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import HoldoutScore, Scores, Scoring, score_stores, write_scores
 from toolkit.core.arrays import Floats
@@ -16,7 +17,7 @@ from toolkit.core.metrics.bootstrap import bootstrap, paired
 from toolkit.core.metrics.metric import Direction, Metric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets.truth import Truth, only, truth_of
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.writing import finite_or_none, read_json
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
@@ -82,6 +83,7 @@ class EnsembleScores:
     verdict: Verdict | None
     holdout: HoldoutScore | None = None
     holdout_verdict: Verdict | None = None
+    constant: ConstantScore | None = None
 
 
 def score_members(
@@ -156,6 +158,7 @@ def score_members(
         verdict,
         None if ours is None else HoldoutScore(len(ours.ids), finite_or_none(ours.all)),
         None if _is_alone(config.weights) else on_holdout,
+        read_constant(read_json(experiment.score), blended.metric),
     )
 
 
@@ -179,6 +182,7 @@ class _Scorer:
             self._table.folds[inside],
             Scoring([self._truth.metric], IDENTITY, self._truth.counted, self._plugins),
             self._progress,
+            with_constant=True,
         )
         groups = self._table.of(np.flatnonzero(inside)).group_numbers
         for folder, found in zip(missing, scores, strict=True):

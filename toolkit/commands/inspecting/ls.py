@@ -22,24 +22,28 @@ class ListedExperiment:
     oof: float | None = None
     tuned: float | None = None
     nested: float | None = None
+    empty: float | None = None
+    constant: float | None = None
 
 
 @dataclass(frozen=True)
 class ListResult:
-    """All experiments and ensembles by name."""
+    """All experiments and ensembles by name; `verbose` also shows what constant masks score."""
 
     experiments: list[ListedExperiment]
+    verbose: bool = False
 
     def tables(self) -> list[Table]:
         """One row for each experiment."""
-        columns = ("experiment", "kind", "state", "metric", "OOF", "tuned", "nested")
+        scores = ["OOF", "tuned", "nested", *(["empty", "constant"] if self.verbose else [])]
+        columns = ("experiment", "kind", "state", "metric", *scores)
         rows = [
             (
                 entry.name,
                 entry.kind,
                 entry.state,
                 entry.metric or "",
-                *(score_text(score, missing="") for score in (entry.oof, entry.tuned, entry.nested)),
+                *(score_text(getattr(entry, score.lower()), missing="") for score in scores),
             )
             for entry in self.experiments
         ]
@@ -50,9 +54,9 @@ class ListResult:
         return [] if self.experiments else ["next: tk new NAME --images FOLDER --masks FOLDER_OR_CSV"]
 
 
-def list_experiments(session: Session) -> ListResult:
+def list_experiments(session: Session, *, verbose: bool = False) -> ListResult:
     """List every experiment and ensemble; a broken configuration is shown as its state."""
-    return ListResult([_list_one(experiment) for experiment in session.workspace.all()])
+    return ListResult([_list_one(experiment) for experiment in session.workspace.all()], verbose)
 
 
 def _list_one(experiment: Experiment) -> ListedExperiment:
@@ -63,8 +67,17 @@ def _list_one(experiment: Experiment) -> ListedExperiment:
         tuned = read_json(experiment.tuned) if experiment.tuned.is_file() else {}
     except ToolkitError as error:
         return ListedExperiment(experiment.name, "?", f"broken: {error.message.splitlines()[0]}")
+    metric, constant = score.get("metric"), score.get("constant", {})
     return ListedExperiment(
-        experiment.name, kind, state, score.get("metric"), score.get("all"), tuned.get("tuned"), tuned.get("nested")
+        experiment.name,
+        kind,
+        state,
+        metric,
+        score.get("all"),
+        tuned.get("tuned"),
+        tuned.get("nested"),
+        constant.get("empty"),
+        constant.get("best"),
     )
 
 

@@ -1,13 +1,15 @@
 """Scoring out-of-fold predictions: per image, per fold, per class, over all images together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from toolkit.commands.scoring.constant_score import constant_score
 from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.masks.labels import Classes
+from toolkit.core.metrics.constant_masks import ConstantMasks, ConstantScorer
 from toolkit.core.metrics.registry import ALL_CLASSES, CountedClasses, MetricSpec, build_metrics
 from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import IDENTITY
@@ -25,7 +27,8 @@ from toolkit.messages import Progress
 class Scores:
     """The scores of all images by several metrics, the primary one first; images are in the order of `ids`.
 
-    `groups` are the numbers of groups whose images are alike, see `bootstrap`.
+    `groups` are the numbers of groups whose images are alike, see `bootstrap`; `constant` is what constant masks score
+    on these images, if it was asked for.
     """
 
     ids: tuple[str, ...]
@@ -33,6 +36,7 @@ class Scores:
     scored: ScoredImages
     classes: tuple[str, ...]
     groups: Integers | None = None
+    constant: ConstantMasks | None = None
 
     @property
     def metric(self) -> str:
@@ -98,7 +102,13 @@ class Scoring:
 
 
 def score_stores(
-    stores: Sequence[ProbabilityStore], data: LabelledImages, folds: Integers, scoring: Scoring, progress: Progress
+    stores: Sequence[ProbabilityStore],
+    data: LabelledImages,
+    folds: Integers,
+    scoring: Scoring,
+    progress: Progress,
+    *,
+    with_constant: bool = False,
 ) -> list[Scores]:
     """Score several stores over the same images with one recipe; truth is read once for all.
 
@@ -108,12 +118,14 @@ def score_stores(
         folds: the fold of each image in the order of the sorted ids.
         scoring: metrics and recipe.
         progress: what shows progress.
+        with_constant: whether to score constant masks too.
 
     Raises:
         ChangedError: the size of an image has changed since it was predicted.
         DataError: a mask cannot be read.
     """
     scorers = [scoring.scorer(data.classes) for _ in stores]
+    constant = ConstantScorer(scorers[0].primary, data.classes.names, data.classes.activation)
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
         for image_id in ids:
@@ -121,8 +133,11 @@ def score_stores(
             objects = data.read_objects(image_id) if scorers[0].needs_objects else None
             for store, scorer in zip(stores, scorers, strict=True):
                 scorer.add(store.read(image_id), labels, objects, store.presence(image_id))
+            if with_constant:
+                constant.add(labels, objects)
             task.advance()
-    return [Scores(ids, folds, scorer.scored(), data.classes.names) for scorer in scorers]
+    nothing = constant.scored() if with_constant else None
+    return [Scores(ids, folds, scorer.scored(), data.classes.names, constant=nothing) for scorer in scorers]
 
 
 def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> Labels:
@@ -152,6 +167,9 @@ def write_scores(experiment: Experiment, scores: Scores, holdout: Scores | None 
         "folds": [finite_or_none(score) for score in scores.by_fold],
         **_over_all(scores),
     }
+    if scores.constant is not None:
+        found = constant_score(scores.scored.metrics[0], scores.scored.statistics[0], scores.constant, scores.groups)
+        tree["constant"] = asdict(found)
     if holdout is not None:
         tree["holdout"] = {"images": len(holdout.ids), **_over_all(holdout)}
     write_json(experiment.score, tree)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.competition_now import submission_data
 from toolkit.commands.submitting.kaggle import Uploader, UploadOptions, kaggle_uploader
@@ -16,7 +17,7 @@ from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import NotReadyError, SubmissionError
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.truth import Truth, truth_of
-from toolkit.files.disk.writing import new_path
+from toolkit.files.disk.writing import new_path, read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
@@ -72,6 +73,7 @@ class SubmitResult:
     warnings: list[str]
     uploaded: str | None = None
     holdout: float | None = None
+    constant: ConstantScore | None = None
 
     def tables(self) -> list[Table]:
         """The submission compared with the out-of-fold masks of the same recipe."""
@@ -86,6 +88,7 @@ class SubmitResult:
         metric = self.metric
         scores = ((metric, self.oof), (f"{metric}, nested", self.nested), (f"{metric}, hold-out", self.holdout))
         rows += [(title, "", score_text(score)) for title, score in scores if score is not None]
+        rows += [(title, "", score) for title, score in (self.constant.rows() if self.constant else ())]
         title = f"{self.path}: {self.rows} rows, {self.recipe_text}"
         return [Table(title, ("", "test", "out-of-fold"), rows)]
 
@@ -158,6 +161,7 @@ def submit(
     result = SubmitResult(
         experiment.name, str(path), checked.rows, maker.recipe, recipe_text, promise.metric, promise.oof,
         promise.nested, masks, checked.findings, warnings, holdout=promise.holdout,
+        constant=read_constant(read_json(experiment.score), promise.metric),
     )  # fmt: skip
     if upload is None or uploader is None:
         return result

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import (
     HoldoutScore,
@@ -117,6 +118,7 @@ class FitResult:
     seconds: float
     overlays: str
     holdout: HoldoutScore | None = None
+    constant: ConstantScore | None = None
 
     def tables(self) -> list[Table]:
         """The scores by fold, over all images and by class; the trained stages if there are no scores yet."""
@@ -128,6 +130,8 @@ class FitResult:
             rows_of_folds.append(("all out-of-fold images", score_text(self.all)))
         if self.holdout is not None:
             rows_of_folds.append((self.holdout.title(len(self.folds)), score_text(self.holdout.score)))
+        if self.constant is not None:
+            rows_of_folds += self.constant.rows()
         tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
         if self.classes:
             metrics = list(next(iter(self.classes.values())))
@@ -141,7 +145,8 @@ class FitResult:
         """The pictures and the next command."""
         if not self.finished:
             return [f"next: tk fit {self.experiment}, to train the rest and predict"]
-        return [f"pictures: {self.overlays}", next_command(self.experiment)]
+        advice = [] if self.constant is None else self.constant.advice()
+        return [*advice, f"pictures: {self.overlays}", next_command(self.experiment)]
 
 
 def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: FitOptions = FitOptions()) -> FitResult:
@@ -189,6 +194,7 @@ def _result(experiment: Experiment, config: Config, finished: bool, seconds: flo
         seconds,
         overlays,
         read_holdout(score),
+        read_constant(score, score["metric"]),
     )
 
 
@@ -321,8 +327,9 @@ def _score(job: _Job, scoring: Scoring, progress: Progress) -> None:
 
     def scored(split: Split, images: FoldTable) -> Scores:
         store = ProbabilityStore(experiment.predictions(split))
-        (found,) = score_stores([store], only(data, images.ids), images.folds, scoring, progress)
-        return found
+        wanted = only(data, images.ids)
+        (found,) = score_stores([store], wanted, images.folds, scoring, progress, with_constant=split == "oof")
+        return replace(found, groups=images.group_numbers)
 
     scores = scored("oof", table.out_of_fold)
     holdout = scored("holdout", table.holdout) if table.holdout.ids else None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
+from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import Scoring, score_stores
 from toolkit.commands.session import Session
@@ -25,7 +26,7 @@ from toolkit.errors import ChangedError, ConfigError, SubmissionError, not_valid
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.locks import locked
-from toolkit.files.disk.writing import finite_or_none
+from toolkit.files.disk.writing import finite_or_none, read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, read_fold_table
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
@@ -110,9 +111,21 @@ def tune(
         surface=str(experiment.surface) if tuned.surfaces else None,
         explained=explain,
         submittable=shift.test is not None and _fits_a_submission(experiment, resolved, truth),
+        constant=_constant(experiment, task, tuned),
         parts=None if table.folds_count > 1 else int(task.folds.max()) + 1,
         holdout=holdout,
     )
+
+
+def _constant(experiment: Experiment, task: RecipeTask, tuned: Tuned) -> ConstantScore | None:
+    """What constant masks score by the tuned metric, if that is the experiment's, and the gain of the kept recipe."""
+    tree = read_json(experiment.score) if experiment.score.is_file() else {}
+    found = read_constant(tree, task.metric.label)
+    if found is None or found.best is None:
+        return None
+    score = tuned.untuned if tuned.recipe == IDENTITY else tuned.nested
+    gain = score - found.best if task.metric.direction == "max" else found.best - score
+    return replace(found, gain=finite_or_none(gain), standard_error=finite_or_none(tuned.interval.standard_error))
 
 
 def _test_images(experiment: Experiment, data: DataConfig) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import IDENTITY, describe
 from toolkit.core.recipe.recipe import Recipe
@@ -73,6 +74,7 @@ class TuneResult:
     submittable: bool
     parts: int | None = None
     holdout: HoldoutScores | None = None
+    constant: ConstantScore | None = None
 
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe; how test predictions differ; and the steps if they were asked for."""
@@ -89,6 +91,7 @@ class TuneResult:
             ),
             *self._test_rows(),
             *self._holdout_rows(),
+            *((title, score, "", "") for title, score in (self.constant.rows() if self.constant else ())),
         ]
         columns = ("", self.metric, "95 % interval", "recipe")
         tables = [Table(f"{self.experiment}: tuned on out-of-fold predictions", columns, rows)]
@@ -111,6 +114,7 @@ class TuneResult:
         pictures = [self.overlays] if self.surface is None else [self.overlays, self.surface]
         return [
             kept,
+            *(self.constant.advice(tuned=True) if self.constant else ()),
             *self._holdout_lines(),
             *self._shift_lines(),
             *(f"pictures: {path}" for path in pictures),
@@ -118,8 +122,8 @@ class TuneResult:
         ]
 
     def _test_rows(self) -> list[tuple[str, str, str, str]]:
-        """Where the scores of the test images will lie: also by chance, so the interval is wider than the nested one."""
-        titles = ("score of {} test images", "score on the public leaderboard, {} images")
+        """Where the scores of the test images will lie: this interval is wider, because of chance."""
+        titles = ("test score, {} images", "public score, {} images")
         return [
             (title.format(one.images), "", f"{score_text(one.low)} to {score_text(one.high)}", "the kept recipe")
             for title, one in zip(titles, self.test_intervals, strict=False)

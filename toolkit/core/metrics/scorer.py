@@ -65,6 +65,11 @@ class Scorer:
         self._wrong: list[int] = []
 
     @property
+    def primary(self) -> Metric:
+        """The primary metric."""
+        return self._metrics[0]
+
+    @property
     def needs_objects(self) -> bool:
         """Whether any metric uses the true objects, so that they have to be read."""
         return any(metric.needs_objects for metric in self._metrics)

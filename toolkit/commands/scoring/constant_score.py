@@ -1,0 +1,61 @@
+"""What costs nothing: the scores of constant masks, and what to try where predictions are not better."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.metrics.bootstrap import exceeds_noise, paired
+from toolkit.core.metrics.constant_masks import ConstantMasks
+from toolkit.core.metrics.metric import Metric
+from toolkit.files.disk.writing import finite_or_none
+from toolkit.messages import score_text
+
+
+@dataclass(frozen=True)
+class ConstantScore:
+    """What costs nothing, by the primary metric; scores that do not exist are None.
+
+    Attributes:
+        empty: the score of empty masks.
+        best: the score of the best masks that are the same for every image.
+        masks: what these are.
+        gain: how much better the predictions are than these, more being better.
+        standard_error: of `gain`.
+    """
+
+    empty: float | None
+    best: float | None
+    masks: str
+    gain: float | None
+    standard_error: float | None
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Titles and scores, for a table of scores."""
+        rows = [("empty masks", score_text(self.empty))]
+        return rows if self.best == self.empty else [*rows, (f"{self.masks} everywhere", score_text(self.best))]
+
+    def advice(self, *, tuned: bool = False) -> list[str]:
+        """What to try if the predictions are not better than constant masks by more than the standard error."""
+        if self.best is None or self.gain is None or exceeds_noise(self.gain, self.standard_error or 0):
+            return []
+        found = f"not better than {self.masks} masks for every image ({score_text(self.best)})"
+        first = "the network has not learnt the task: try" if tuned else "tk tune may help; otherwise try"
+        advice = "more epochs, another lr (tk lr-find), a region loss (dice_loss), or a lower share of negatives"
+        return [f"{found}; {first} {advice}"]
+
+
+def constant_score(
+    metric: Metric, statistics: Floats, constant: ConstantMasks, groups: Integers | None
+) -> ConstantScore:
+    """What constant masks score, and how much better predictions with these statistics are; see `paired`."""
+    found = paired(metric, statistics, constant.statistics, groups=groups)
+    gain = found.mean if metric.direction == "max" else -found.mean
+    empty, best, gain_or_none, error = map(finite_or_none, (constant.empty, constant.best, gain, found.standard_error))
+    return ConstantScore(empty, best, constant.name, gain_or_none, error)
+
+
+def read_constant(tree: Mapping[str, Any], metric: str) -> ConstantScore | None:
+    """What constant masks score by a metric, from score.json; None if that is about another metric."""
+    found = tree.get("constant")
+    return ConstantScore(**found) if found is not None and tree["metric"] == metric else None

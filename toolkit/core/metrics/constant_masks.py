@@ -1,0 +1,58 @@
+"""What costs nothing: the scores of submissions whose masks are the same for every image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.core.arrays import Floats, Labels, Mask, Objects
+from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.metric import Metric, case_of
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantMasks:
+    """The score of empty masks, and the score, name and statistics of the best constant ones; NaN without a score."""
+
+    empty: float
+    best: float
+    name: str
+    statistics: Floats
+
+
+class ConstantScorer:
+    """Scores constant masks on images that are added one by one."""
+
+    def __init__(self, metric: Metric, names: Sequence[str], activation: Activation) -> None:
+        self._metric, self._activation = metric, activation
+        self._masks = _masks(names, activation)
+        self._found: dict[str, list[Floats]] = {name: [] for name in self._masks}
+
+    def add(self, labels: Labels, objects: Objects | None) -> None:
+        """Add an image with its truth, as `Scorer.add` takes it."""
+        for name, classes in self._masks.items():
+            planes = np.broadcast_to(classes, (*labels.shape, len(classes)))
+            self._found[name].append(self._metric.measure(case_of(planes, labels, self._activation, objects)))
+
+    def scored(self) -> ConstantMasks:
+        """The scores over the images added so far, of which there must be one."""
+        statistics = {name: np.stack(found) for name, found in self._found.items()}
+        scores = {name: self._metric.score(found) for name, found in statistics.items()}
+        best = _EMPTY
+        for name, score in scores.items():
+            if self._metric.is_better(score, scores[best]):
+                best = name
+        return ConstantMasks(scores[_EMPTY], scores[best], best, statistics[best])
+
+
+_EMPTY = "empty"
+
+
+def _masks(names: Sequence[str], activation: Activation) -> dict[str, Mask]:
+    """Which classes cover the whole image, `bool (classes,)`, by the name of the masks."""
+    alone = np.eye(len(names), dtype=np.bool_)
+    if activation == "softmax":
+        return {_EMPTY: alone[0]} | {f"all {name}": alone[number] for number, name in enumerate(names) if number}
+    masks = {_EMPTY: np.zeros(len(names), np.bool_)}
+    masks |= {f"all {name}": alone[number] for number, name in enumerate(names)}
+    return masks if len(names) == 1 else masks | {"all of every class": np.ones(len(names), np.bool_)}
