@@ -73,7 +73,7 @@ def test_classes_that_exclude_each_other_with_ignored_and_external_negatives(
     assert list(result.classes) == ["ground", "salt", "edge"]
     assert result.next_steps()[-1] == "next: tk tune several"
     truth = truth_of(experiment, read_resolved(experiment))
-    assert truth.counted.benchmark == 1
+    assert truth.rules.benchmark == 1
     hits, union = np.zeros(3), np.zeros(3)
     for image_id, stored in ProbabilityStore(experiment.predictions("oof")):
         assert np.abs(stored.astype(int).sum(axis=2) - 255).max() <= 2

@@ -10,7 +10,7 @@ from toolkit.config.training.networks import ARCHITECTURES, BACKBONES
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.yaml_files import KeyPath
-from toolkit.core.metrics.registry import CountedClasses
+from toolkit.core.metrics.registry import ScoringRules
 
 DATA = {"images": "train", "masks": "masks"}
 
@@ -241,8 +241,8 @@ def test_classes_have_names_and_pixel_values(keys: dict[str, Any], names: object
 
 
 def test_the_benchmark_class_is_found_by_its_index() -> None:
-    assert config(classes=("a", "b", "c"), benchmark_class="c").counted_classes.benchmark == 2
-    assert config().counted_classes == CountedClasses()
+    assert config(classes=("a", "b", "c"), benchmark_class="c").scoring_rules.benchmark == 2
+    assert config().scoring_rules == ScoringRules()
 
 
 def test_every_metric_is_recorded_once_the_primary_one_first() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.core.metrics.bootstrap import Interval
 from toolkit.core.metrics.registry import MetricSpec, build_metric
+from toolkit.core.metrics.uncertainty.bootstrap import Interval
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.recipe_search import Tuned

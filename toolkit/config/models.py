@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from toolkit.config.data.classes import counted_classes, names_in, task_classes
+from toolkit.config.data.classes import names_in, scoring_rules, task_classes
 from toolkit.config.data.data import DataConfig
 from toolkit.config.data.folds import FoldsFile, Groups, Stratified
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
@@ -41,7 +41,7 @@ from toolkit.core.images.resizing import Resize
 from toolkit.core.images.tiles import UNTILED, Tiling
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.masks.labels import Activation, Classes
-from toolkit.core.metrics.registry import CountedClasses, MetricSpec
+from toolkit.core.metrics.registry import MetricSpec, ScoringRules
 from toolkit.core.recipe.probabilities import StoredType
 
 ENCODER_WEIGHTS = ("imagenet", "pascal_voc")
@@ -287,13 +287,13 @@ class Config(ClosedModel):
     @property
     def primary_label(self) -> str:
         """The name of the primary metric in tables and histories, with the index of the benchmark class, if any."""
-        label, index = self.metric_specs[0].label, self.counted_classes.benchmark
+        label, index = self.metric_specs[0].label, self.scoring_rules.benchmark
         return label if index is None else f"{label}[{index}]"
 
     @property
-    def counted_classes(self) -> CountedClasses:
+    def scoring_rules(self) -> ScoringRules:
         """The classes that metrics count."""
-        return counted_classes(self.data, self.task_classes, self.benchmark_class)
+        return scoring_rules(self.data, self.task_classes, self.benchmark_class)
 
     def stage_shape(self, number: int) -> tuple[int, int, int]:
         """Input of the network in a stage: height, width, channels."""

@@ -183,7 +183,7 @@ def test_an_ensembles_truth_is_that_of_its_members(fitted: Callable[..., Experim
     made = Workspace(tmp_path).find("one+two")
     truths = [truth_of(each, read_resolved(each)) for each in (*members, made)]
     assert truths[0] == truths[1] == truths[2]
-    assert truths[2].counted.benchmark == 1
+    assert truths[2].rules.benchmark == 1
     assert truths[2].classes.names == ("sky", "road", "car")
     assert result.metric == "miou[1]"
     assert result.all == 1

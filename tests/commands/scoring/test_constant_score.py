@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from toolkit.commands.scoring.constant_score import ConstantScore, constant_score, read_constant
-from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.constant_masks import ConstantMasks
 from toolkit.core.metrics.registry import PluginMetric
+from toolkit.core.metrics.uncertainty.bootstrap import paired
 
 
 def metric(direction: str = "max") -> PluginMetric:

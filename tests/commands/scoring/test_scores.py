@@ -14,7 +14,7 @@ from toolkit.commands.scoring.scores import Scores, Scoring, score_stores, write
 from toolkit.config.metrics import parse_metric
 from toolkit.core.arrays import Labels, Objects
 from toolkit.core.masks.labels import BINARY, IGNORE, Classes, planes
-from toolkit.core.metrics.registry import CountedClasses
+from toolkit.core.metrics.registry import ScoringRules
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError
@@ -143,9 +143,7 @@ def test_several_classes(tmp_path: Path) -> None:
 
 
 def test_the_primary_metric_scores_the_benchmark_class(tmp_path: Path) -> None:
-    scores = scored(
-        tmp_path, ["iou", "dice"], classes=CLASSES, activation="softmax", counted=CountedClasses(benchmark=2)
-    )
+    scores = scored(tmp_path, ["iou", "dice"], classes=CLASSES, activation="softmax", rules=ScoringRules(benchmark=2))
     assert scores.metric == "iou[2]"
     assert scores.all == scores.per_class["car"]["iou"] != scores.scored.scores()["iou"]
 

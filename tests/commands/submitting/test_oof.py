@@ -121,7 +121,7 @@ def test_the_out_of_fold_score_is_that_of_its_submission(tmp_path: Path, preset:
     experiment = fitted(tmp_path, form, activation)
     truth = truth_of(experiment, read_resolved(experiment))
     store = ProbabilityStore(experiment.predictions("oof"))
-    scoring = Scoring([truth.metric], IDENTITY, truth.counted)
+    scoring = Scoring([truth.metric], IDENTITY, truth.rules)
     (scores,) = score_stores([store], truth.labelled, np.arange(6) % 2, scoring, Silent())
     told = submit_oof(Session(Workspace(tmp_path)), "a", options=SubmitOptions(threshold=0.5))
     assert told.score == scores.all

@@ -7,7 +7,7 @@ from toolkit.core.ensembling.candidate_scores import CandidateScores, MemberWeig
 from toolkit.core.ensembling.means import MEANS, Blender, Mean
 from toolkit.core.masks.labels import IGNORE, Activation, label_count
 from toolkit.core.metrics.metric import Metric
-from toolkit.core.metrics.registry import CountedClasses, MetricSpec, build_metric, build_metrics
+from toolkit.core.metrics.registry import MetricSpec, ScoringRules, build_metric, build_metrics
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.probabilities import quantise
@@ -96,7 +96,7 @@ def test_searches_look_at_all_folds_and_at_all_but_each_one() -> None:
 
 def test_a_benchmark_class_alone_decides() -> None:
     maps, labels = material(2)
-    benchmark, _ = build_metrics([MetricSpec("dice")], 2, "sigmoid", counted=CountedClasses(benchmark=1))
+    benchmark, _ = build_metrics([MetricSpec("dice")], 2, "sigmoid", rules=ScoringRules(benchmark=1))
     found = scored(benchmark, Blender(), maps, labels)[1, 1, 0]
     assert found[0] == pytest.approx(expected(benchmark, Blender(), (1, 1, 0), maps, labels))
 

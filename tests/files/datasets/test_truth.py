@@ -43,7 +43,7 @@ def test_truth_is_read_like_the_training_data(fitted: Experiment) -> None:
     assert truth.classes.names == ("sky", "road", "car")
     assert truth.classes.activation == "softmax"
     assert truth.metric == MetricSpec("miou")
-    assert truth.counted.benchmark == 2
+    assert truth.rules.benchmark == 2
     assert truth.labelled.read_labels("a").tolist() == [[0, 1, 1], [2, IGNORE, 2]]
     assert truth.labelled.images.read("a").shape == (2, 3, 4)
 

@@ -135,7 +135,7 @@ def test_a_fold_without_any_score_is_no_error(
     assert result.folds == [0, 0, None]
     assert result.all == 0
     ((_, *rows_shown),) = [[row[1] for row in table.rows] for table in result.tables()]
-    assert rows_shown == ["0.0000", "–", "0.0000"]
+    assert rows_shown[:3] == ["0.0000", "–", "0.0000"]
     state = read_json(experiment.stage(2, 0).state)
     assert state["score"] is None
     assert state["tried"] == {"swa": None}

@@ -19,9 +19,9 @@ from toolkit.commands.scoring.scores import Scores, Scoring, read_holdout, score
 from toolkit.commands.session import Session
 from toolkit.config.data.classes import task_classes
 from toolkit.config.key_differences import written
-from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric
+from toolkit.core.metrics.uncertainty.bootstrap import paired
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, MissingFileError, NotReadyError, listing
 from toolkit.files.datasets.truth import truth_of
@@ -215,7 +215,7 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
     tables = {one.name: read_fold_table(one.experiment.folds, ids) for one in candidates if one.name in stores}
     parts = {name: table.out_of_fold if split == "oof" else table.holdout for name, table in tables.items()}
     truth = truth.only(parts[base.name].ids)
-    scoring = Scoring([truth.metric], IDENTITY, truth.counted, Plugins.of(base.experiment, progress))
+    scoring = Scoring([truth.metric], IDENTITY, truth.rules, Plugins.of(base.experiment, progress))
     wanted = list(stores.values())
     folds = parts[base.name].folds
     scores = score_stores(wanted, truth.labelled, folds, scoring, progress, with_constant=split == "oof")

@@ -8,15 +8,15 @@ from typing import Any
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.config.key_differences import ABSENT
 from toolkit.config.key_differences import written as written_value
-from toolkit.core.metrics.bootstrap import Verdict
 from toolkit.core.metrics.metric import Direction
+from toolkit.core.metrics.uncertainty.bootstrap import Verdict
 from toolkit.errors import ConfigError, not_valid
 from toolkit.messages import Table, duration_text, score_text
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The difference of an experiment's score from the baseline's on the same images; see `core.metrics.bootstrap`."""
+    """The difference of an experiment's score from the baseline's on the same images; see `Difference`."""
 
     mean: float | None
     low: float | None

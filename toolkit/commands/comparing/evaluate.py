@@ -121,7 +121,7 @@ def _measure(
         for image_id, stored in store:
             labels = labels_of(data, store, image_id)
             objects = data.read_objects(image_id) if scorer.needs_objects else None
-            case = scorer.add(stored, labels, objects, store.presence(image_id))
+            case = scorer.add(stored, labels, objects, store.presence(image_id), image_id=image_id)
             areas.append(case.areas)
             confusion += confusion_of(case.prediction, labels, classes.activation)
             task.advance()

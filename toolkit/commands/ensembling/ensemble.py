@@ -174,7 +174,7 @@ def ensemble(
     plugins = Plugins.of(members[0].experiment, progress)
     labelled = truth.only(table.out_of_fold.ids).labelled
     parts = _parts(table, progress) if choices or weights == "search" else table.out_of_fold.folds
-    setting = Setting(labelled, parts, truth.build_metric(plugins), mean, progress)
+    setting = Setting(labelled, parts, truth.for_searches.build_metric(plugins), mean, progress)
     numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)

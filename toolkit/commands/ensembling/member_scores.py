@@ -10,15 +10,16 @@ import numpy as np
 from toolkit.commands.ensembling.blending import Ensemble
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.scoring.overlays import write_overlays
-from toolkit.commands.scoring.scores import HoldoutScore, Scores, Scoring, score_stores, write_scores
+from toolkit.commands.scoring.scores import HoldoutScore, Scores, Scoring, read_optimism, score_stores, write_scores
 from toolkit.core.arrays import Floats
-from toolkit.core.metrics.bootstrap import Verdict as Word
-from toolkit.core.metrics.bootstrap import bootstrap, paired
 from toolkit.core.metrics.metric import Direction, Metric
+from toolkit.core.metrics.uncertainty.bootstrap import Verdict as Word
+from toolkit.core.metrics.uncertainty.bootstrap import bootstrap, paired
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets.truth import Truth, only, truth_of
 from toolkit.files.disk.writing import finite_or_none, read_json
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
+from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, score_text
@@ -123,7 +124,7 @@ def score_members(
         scorer.score([experiment.predictions("holdout"), *counted], outside)
     theirs = [scorer.found.get((folder, outside)) for folder in held_out] or [None] * len(members)
     ours = scorer.found.get((experiment.predictions("holdout"), outside))
-    write_scores(experiment, blended, ours)
+    write_scores(experiment, blended, ours, optimism=_optimism(members, config.weights, blended.metric))
     metric = blended.scored.metrics[0]
     pairs = [
         (scorer.found[one, ids], scorer.found[other, ids]) for one, other, ids in zip(plain, viewed, seen, strict=True)
@@ -180,7 +181,7 @@ class _Scorer:
             [ProbabilityStore(folder) for folder in missing],
             only(data, ids),
             self._table.folds[inside],
-            Scoring([self._truth.metric], IDENTITY, self._truth.counted, self._plugins),
+            Scoring([self._truth.metric], IDENTITY, self._truth.rules, self._plugins),
             self._progress,
             with_constant=True,
         )
@@ -192,6 +193,12 @@ class _Scorer:
 def _of_all(folders: Sequence[Path], seen: Sequence[frozenset[str]], every: frozenset[str]) -> list[Path]:
     """The predictions of members that have all images."""
     return [folder for folder, ids in zip(folders, seen, strict=True) if ids == every]
+
+
+def _optimism(members: Sequence[Member], weights: Sequence[float], metric: str) -> float:
+    """The mean of what the scores of the members are too good by, because they chose the epochs."""
+    trees = [read_json(member.experiment.score) if member.experiment.score.is_file() else {} for member in members]
+    return float(np.average([read_optimism(tree, metric) for tree in trees], weights=weights))
 
 
 def _statistics(scores: Scores) -> Floats:

@@ -14,8 +14,8 @@ from toolkit.core.ensembling.candidate_scores import CandidateScores, MemberWeig
 from toolkit.core.ensembling.means import Blender, Mean
 from toolkit.core.ensembling.packed_truth import Packed, pack
 from toolkit.core.ensembling.weight_search import Result, Scores, Search, by_selection, reduced, search_folds
-from toolkit.core.metrics.bootstrap import bootstrap, exceeds_noise, paired
 from toolkit.core.metrics.metric import Metric, case_of
+from toolkit.core.metrics.uncertainty.bootstrap import bootstrap, exceeds_noise, paired
 from toolkit.core.recipe.postprocess import IDENTITY, masks_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.core.recipe.recipe import Recipe

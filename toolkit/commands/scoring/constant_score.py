@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.core.arrays import Floats, Integers
-from toolkit.core.metrics.bootstrap import exceeds_noise, paired
 from toolkit.core.metrics.constant_masks import ConstantMasks
 from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.uncertainty.bootstrap import exceeds_noise, paired
 from toolkit.files.disk.writing import finite_or_none
 from toolkit.messages import score_text
 

@@ -10,7 +10,7 @@ from toolkit.commands.scoring.constant_score import constant_score
 from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.constant_masks import ConstantMasks, ConstantScorer
-from toolkit.core.metrics.registry import ALL_CLASSES, CountedClasses, MetricSpec, build_metrics
+from toolkit.core.metrics.registry import NO_RULES, MetricSpec, ScoringRules, build_metrics
 from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import Recipe
@@ -90,14 +90,12 @@ class Scoring:
 
     metrics: Sequence[MetricSpec]
     recipe: Recipe = IDENTITY
-    counted: CountedClasses = ALL_CLASSES
+    rules: ScoringRules = NO_RULES
     plugins: Mapping[str, Any] | None = None
 
     def scorer(self, classes: Classes) -> Scorer:
         """A scorer of images with these classes."""
-        built = build_metrics(
-            self.metrics, classes.count, classes.activation, plugins=self.plugins, counted=self.counted
-        )
+        built = build_metrics(self.metrics, classes.count, classes.activation, plugins=self.plugins, rules=self.rules)
         return Scorer(built, classes.activation, self.recipe, self.plugins)
 
 
@@ -132,9 +130,9 @@ def score_stores(
             labels = labels_of(data, stores[0], image_id)
             objects = data.read_objects(image_id) if scorers[0].needs_objects else None
             for store, scorer in zip(stores, scorers, strict=True):
-                scorer.add(store.read(image_id), labels, objects, store.presence(image_id))
+                scorer.add(store.read(image_id), labels, objects, store.presence(image_id), image_id=image_id)
             if with_constant:
-                constant.add(labels, objects)
+                constant.add(labels, objects, image_id=image_id)
             task.advance()
     nothing = constant.scored() if with_constant else None
     return [Scores(ids, folds, scorer.scored(), data.classes.names, constant=nothing) for scorer in scorers]
@@ -156,8 +154,13 @@ def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> L
     return labels
 
 
-def write_scores(experiment: Experiment, scores: Scores, holdout: Scores | None = None) -> None:
-    """Write scores.csv and then score.json, for the out-of-fold images and the hold-out if there is one."""
+def write_scores(
+    experiment: Experiment, scores: Scores, holdout: Scores | None = None, *, optimism: float | None = None
+) -> None:
+    """Write scores.csv and then score.json, for the out-of-fold images and the hold-out if there is one.
+
+    `optimism` is how much too good the score is because it chose the epochs, see `optimism_of_choice`.
+    """
     rows = _rows(scores, scores.folds.tolist())
     if holdout is not None:
         rows += _rows(holdout, ["holdout"] * len(holdout.ids))
@@ -167,12 +170,19 @@ def write_scores(experiment: Experiment, scores: Scores, holdout: Scores | None 
         "folds": [finite_or_none(score) for score in scores.by_fold],
         **_over_all(scores),
     }
+    if optimism is not None:
+        tree["optimism"] = optimism
     if scores.constant is not None:
         found = constant_score(scores.scored.metrics[0], scores.scored.statistics[0], scores.constant, scores.groups)
         tree["constant"] = asdict(found)
     if holdout is not None:
         tree["holdout"] = {"images": len(holdout.ids), **_over_all(holdout)}
     write_json(experiment.score, tree)
+
+
+def read_optimism(tree: Mapping[str, Any], metric: str) -> float:
+    """What is to be taken off a score by a metric for the choice of epochs, from score.json; 0 if it is unknown."""
+    return max(0.0, float(tree.get("optimism", 0.0))) if tree.get("metric") == metric else 0.0
 
 
 def read_holdout(tree: Mapping[str, Any]) -> HoldoutScore | None:

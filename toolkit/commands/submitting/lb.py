@@ -8,7 +8,7 @@ from statistics import median
 
 from toolkit.commands.session import Session
 from toolkit.config.metrics import read_metric
-from toolkit.core.metrics.leaderboard_agreement import Agreement, agreement
+from toolkit.core.metrics.uncertainty.leaderboard_agreement import Agreement, agreement
 from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.submissions.log import Board, LoggedSubmission, SubmissionLog, submission_name
 from toolkit.messages import Progress, Table, score_text

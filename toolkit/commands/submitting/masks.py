@@ -63,7 +63,7 @@ def chosen_classes(name: str, truth: Truth, competition: Competition, progress: 
     submitted = submitted_classes(competition, truth.classes)
     if submitted is not None:
         return Chosen(submitted, competition)
-    names, benchmark = truth.classes.names, truth.counted.benchmark
+    names, benchmark = truth.classes.names, truth.rules.benchmark
     foreground = names[1:] if truth.classes.activation == "softmax" else names
     if competition.classes:
         raise SubmissionError(

@@ -73,7 +73,7 @@ def submit_oof(session: Session, name: str | None = None, *, options: SubmitOpti
     maker = maker_of(experiment, truth, recipe, chosen, progress)
     encoded = encode_masks(store, maker, progress)
     write_submission(path, default_layout(store.ids, data.table_format), encoded.runs)
-    scoring = Scoring([truth.metric], recipe, truth.counted, maker.plugins)
+    scoring = Scoring([truth.metric], recipe, truth.rules, maker.plugins)
     (scores,) = score_stores([store], truth.only(table.ids).labelled, table.folds, scoring, progress)
     return OofSubmission(
         experiment.name,

@@ -52,7 +52,7 @@ def promise_of(
         [ProbabilityStore(experiment.predictions("oof"))],
         truth.only(table.ids).labelled,
         table.folds,
-        Scoring([truth.metric], recipe, truth.counted, maker.plugins),
+        Scoring([truth.metric], recipe, truth.rules, maker.plugins),
         progress,
     )
     return Promise(score["metric"], finite_or_none(scores.all), None)

@@ -15,8 +15,9 @@ from toolkit.config.metrics import parse_metric_text
 from toolkit.core.arrays import Integers
 from toolkit.core.masks.rle import RleError
 from toolkit.core.metrics.classification_report import BACKGROUND, ClassificationReport, classification_report
+from toolkit.core.metrics.measuring import Measuring
 from toolkit.core.metrics.metric import Case
-from toolkit.core.metrics.registry import MetricSpec, build_metric
+from toolkit.core.metrics.registry import MetricSpec, ScoringRules, build_metrics
 from toolkit.errors import ConfigError, SubmissionError, listing
 from toolkit.files.data.sources import find_images
 from toolkit.files.submissions.layout import Submission, read_solution, read_submission
@@ -76,18 +77,18 @@ def score_submission(
     predicted, truth = read_submission(submission, form), read_solution(solution, form)
     ids = _ids(predicted, truth)
     size_of = _sizes(ids, form, images)
-    built = build_metric(spec, max(1, len(form.classes)), "sigmoid")
-    measured, areas = [], []
+    (built,) = build_metrics([spec], max(1, len(form.classes)), "sigmoid", rules=ScoringRules(stack=form.stack))
+    measured, areas = Measuring(built), []
     with session.progress.task("scoring", len(ids)) as task:
         for image_id in ids:
             try:
                 case = _case(image_id, predicted, truth, size_of(image_id))
-                measured.append(built.measure(case))
+                measured.add(case, image_id)
                 areas.append(_with_background(case).areas if form.classes else case.areas)
             except RleError as error:
                 raise SubmissionError(f"{image_id}: {error}") from error
             task.advance()
-    score = built.score(np.stack(measured))
+    score = built.score(measured.statistics())
     if math.isnan(score):
         raise SubmissionError(f"{spec.label} skips all {len(ids)} images: their masks are empty")
     return ScoreResult(str(submission), spec.label, len(ids), score, _report(np.sum(areas, axis=0), form))
@@ -113,7 +114,7 @@ def _ids(predicted: Submission, truth: Submission) -> tuple[str, ...]:
         )
     if not ours:
         raise SubmissionError(f"{predicted.path} has no rows")
-    return tuple(ours)
+    return tuple(sorted(ours))
 
 
 def _sizes(ids: Sequence[str], competition: Competition, folder: Path | None) -> Callable[[str], tuple[int, int]]:

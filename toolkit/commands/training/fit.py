@@ -1,9 +1,12 @@
 """`tk fit`: train the folds of an experiment, predict and score."""
 
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.scoring.overlays import write_overlays
@@ -13,6 +16,7 @@ from toolkit.commands.scoring.scores import (
     Scoring,
     next_command,
     read_holdout,
+    read_optimism,
     score_stores,
     write_scores,
 )
@@ -119,6 +123,7 @@ class FitResult:
     overlays: str
     holdout: HoldoutScore | None = None
     constant: ConstantScore | None = None
+    optimism: float = 0.0
 
     def tables(self) -> list[Table]:
         """The scores by fold, over all images and by class; the trained stages if there are no scores yet."""
@@ -146,6 +151,11 @@ class FitResult:
         if not self.finished:
             return [f"next: tk fit {self.experiment}, to train the rest and predict"]
         advice = [] if self.constant is None else self.constant.advice()
+        if self.optimism:
+            advice.append(
+                f"about {score_text(self.optimism)} of the score is optimism: the images that score the best epochs "
+                "also chose them; tk tune takes it off"
+            )
         return [*advice, f"pictures: {self.overlays}", next_command(self.experiment)]
 
 
@@ -195,6 +205,7 @@ def _result(experiment: Experiment, config: Config, finished: bool, seconds: flo
         overlays,
         read_holdout(score),
         read_constant(score, score["metric"]),
+        read_optimism(score, score["metric"]),
     )
 
 
@@ -244,7 +255,7 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)
     if anew or not experiment.score.is_file():
-        _score(job, Scoring(config.metric_specs, IDENTITY, config.counted_classes, plugins), progress)
+        _score(job, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins), progress)
     else:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
@@ -335,4 +346,19 @@ def _score(job: _Job, scoring: Scoring, progress: Progress) -> None:
     holdout = scored("holdout", table.holdout) if table.holdout.ids else None
     store = ProbabilityStore(experiment.predictions("oof"))
     write_overlays(experiment, store, only(data, scores.ids), scores, IDENTITY)
-    write_scores(experiment, scores, holdout)
+    write_scores(experiment, scores, holdout, optimism=_optimism(experiment, job.loaded.config, scores))
+
+
+def _optimism(experiment: Experiment, config: Config, scores: Scores) -> float | None:
+    """How much too good the score is because the epochs were chosen on the images that it is computed from.
+
+    The mean over the folds, each counted by its images, of what the last stage found; None if that is not known.
+    """
+    found = []
+    for fold in range(config.folds_count):
+        stages = [experiment.stage(fold, len(config.stages) - 1, repeat) for repeat in range(config.num_seeds)]
+        known = [value for stage in stages if (value := read_json(stage.state).get("optimism")) is not None]
+        if not known:
+            return None
+        found.append(statistics.fmean(known))
+    return float(np.average(found, weights=np.bincount(scores.folds, minlength=config.folds_count)))

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.scoring.overlays import write_overlays
-from toolkit.commands.scoring.scores import Scoring, score_stores
+from toolkit.commands.scoring.scores import Scoring, read_optimism, score_stores
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.masks import chosen_classes
 from toolkit.commands.tuning.out_of_fold import OutOfFold
@@ -13,12 +14,12 @@ from toolkit.commands.tuning.tune_result import ShiftResult, StepResult, TuneRes
 from toolkit.config.data.data import DataConfig
 from toolkit.config.metrics import parse_metric_text
 from toolkit.core.masks.labels import Classes
-from toolkit.core.metrics.bootstrap import paired
 from toolkit.core.metrics.metric import Metric
+from toolkit.core.metrics.uncertainty.bootstrap import paired
 from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.core.tuning.recipe_scores import RecipeScores
-from toolkit.core.tuning.recipe_search import Tried, Tuned
+from toolkit.core.tuning.recipe_search import Tried, Tuned, without_optimism
 from toolkit.core.tuning.recipe_search import tune as search_recipe
 from toolkit.core.tuning.task import STEPS, RecipeTask
 from toolkit.core.tuning.threshold_shift import Looker, distance, look_at_folds, matched, try_matched_share
@@ -71,13 +72,19 @@ def tune(
         spec = truth.metric
         if metric is not None:
             spec = parse_metric_text(metric, "--metric", plugins)
-        built = replace(truth, metric=spec).build_metric(plugins)
+        searched = replace(truth, metric=spec).for_searches
+        if searched.metric != spec:
+            progress.say(f"{spec.label} is too slow to search with: tuning by {searched.metric.label} instead")
+        built = searched.build_metric(plugins)
         task = _task(experiment, resolved, truth, store, table=table, metric=built, progress=progress)
         wanted = task.usual_steps()
         if steps is not None:
             wanted = _named_steps(steps, plugins)
             task = replace(task, plugins=plugins)
-        tuned = search_recipe(task, wanted, with_surfaces=explain)
+        tree = read_json(experiment.score) if experiment.score.is_file() else {}
+        optimism = read_optimism(tree, task.metric.label)
+        found = search_recipe(task, wanted, with_surfaces=explain)
+        tuned = without_optimism(found, optimism, task.metric.direction)
         shift, test_recipe = _shift(experiment, task, tuned, progress, several=table.folds_count > 1)
         holdout = None
         if table.holdout.ids:
@@ -85,7 +92,7 @@ def tune(
             holdout = _score_holdout(experiment, labelled, task, tuned.best, test_recipe=test_recipe, progress=progress)
         if explain:
             surface_picture(experiment.surface, experiment.name, tuned, built, truth.classes.names)
-        scoring = Scoring([spec], tuned.recipe, truth.counted, plugins)
+        scoring = Scoring([spec], tuned.recipe, truth.rules, plugins)
         (scores,) = score_stores([store], truth.labelled, table.out_of_fold.folds, scoring, progress)
         write_overlays(experiment, store, truth.labelled, scores, tuned.recipe, plugins=plugins)
         write_tuned(experiment, _written(experiment, task, tuned, test_recipe, shift=shift, holdout=holdout))
@@ -111,15 +118,15 @@ def tune(
         surface=str(experiment.surface) if tuned.surfaces else None,
         explained=explain,
         submittable=shift.test is not None and _fits_a_submission(experiment, resolved, truth),
-        constant=_constant(experiment, task, tuned),
+        constant=_constant(tree, task, tuned),
+        optimism=optimism,
         parts=None if table.folds_count > 1 else int(task.folds.max()) + 1,
         holdout=holdout,
     )
 
 
-def _constant(experiment: Experiment, task: RecipeTask, tuned: Tuned) -> ConstantScore | None:
+def _constant(tree: Mapping[str, Any], task: RecipeTask, tuned: Tuned) -> ConstantScore | None:
     """What constant masks score by the tuned metric, if that is the experiment's, and the gain of the kept recipe."""
-    tree = read_json(experiment.score) if experiment.score.is_file() else {}
     found = read_constant(tree, task.metric.label)
     if found is None or found.best is None:
         return None

@@ -75,10 +75,12 @@ class TuneResult:
     parts: int | None = None
     holdout: HoldoutScores | None = None
     constant: ConstantScore | None = None
+    optimism: float = 0.0
 
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe; how test predictions differ; and the steps if they were asked for."""
         low, high = map(score_text, self.interval)
+        less = f"; less {score_text(self.optimism)} for the choice of epochs" if self.optimism else ""
         each = "each fold" if self.parts is None else f"each of {self.parts} random parts of the only fold"
         rows = [
             ("untuned", score_text(self.untuned), "", self._described(IDENTITY)),
@@ -87,7 +89,7 @@ class TuneResult:
                 "nested, honest",
                 score_text(self.nested),
                 f"{low} to {high}",
-                f"{each} with the recipe found on the others",
+                f"{each} with the recipe found on the others{less}",
             ),
             *self._test_rows(),
             *self._holdout_rows(),

@@ -6,7 +6,7 @@ from toolkit.config.data.competitions import Competition
 from toolkit.config.data.data import IGNORED_NAME, DataConfig, SourceKeys
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.core.masks.mask_codings import ByBit, ByChannel, ByColour, ByObject, ByRange, ByValue, Coding
-from toolkit.core.metrics.registry import CountedClasses
+from toolkit.core.metrics.registry import ScoringRules
 
 _BACKGROUND = "background"
 
@@ -51,10 +51,11 @@ def submitted_classes(competition: Competition | None, classes: Classes) -> tupl
     return tuple(classes.names.index(name) for name in competition.classes)
 
 
-def counted_classes(data: DataConfig, classes: Classes, benchmark: str | None) -> CountedClasses:
+def scoring_rules(data: DataConfig, classes: Classes, benchmark: str | None) -> ScoringRules:
     """The classes that metrics count; `benchmark` is the name of the only one that the primary metric counts."""
     index = None if benchmark is None else classes.names.index(benchmark)
-    return CountedClasses(submitted_classes(data.competition, classes), index)
+    stack = None if data.competition is None else data.competition.stack
+    return ScoringRules(submitted_classes(data.competition, classes), index, stack)
 
 
 def task_classes(classes: int | tuple[str, ...], activation: Activation, data: SourceKeys) -> Classes:

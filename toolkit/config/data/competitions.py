@@ -44,6 +44,11 @@ class Competition(ClosedModel):
         "image without objects has one row with an empty mask.",
     )
     classes: tuple[str, ...] = Field((), description="Names of the classes as in the rows, with `rows: class`.")
+    stack: str | None = Field(
+        None,
+        description="For a metric of stacks of slices: a regular expression for ids, whose parenthesised part names "
+        "the stack; its slices are in the order of the ids.",
+    )
     public_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Share of the test images that the public leaderboard scores, where the competition says it."
     )

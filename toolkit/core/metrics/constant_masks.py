@@ -7,6 +7,7 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Labels, Mask, Objects
 from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.measuring import Measuring
 from toolkit.core.metrics.metric import Metric, case_of
 
 
@@ -26,17 +27,17 @@ class ConstantScorer:
     def __init__(self, metric: Metric, names: Sequence[str], activation: Activation) -> None:
         self._metric, self._activation = metric, activation
         self._masks = _masks(names, activation)
-        self._found: dict[str, list[Floats]] = {name: [] for name in self._masks}
+        self._found = {name: Measuring(metric) for name in self._masks}
 
-    def add(self, labels: Labels, objects: Objects | None) -> None:
+    def add(self, labels: Labels, objects: Objects | None, *, image_id: str | None = None) -> None:
         """Add an image with its truth, as `Scorer.add` takes it."""
         for name, classes in self._masks.items():
             planes = np.broadcast_to(classes, (*labels.shape, len(classes)))
-            self._found[name].append(self._metric.measure(case_of(planes, labels, self._activation, objects)))
+            self._found[name].add(case_of(planes, labels, self._activation, objects), image_id)
 
     def scored(self) -> ConstantMasks:
         """The scores over the images added so far, of which there must be one."""
-        statistics = {name: np.stack(found) for name, found in self._found.items()}
+        statistics = {name: found.statistics() for name, found in self._found.items()}
         scores = {name: self._metric.score(found) for name, found in statistics.items()}
         best = _EMPTY
         for name, score in scores.items():

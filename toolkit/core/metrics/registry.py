@@ -13,6 +13,7 @@ from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.area import AREA_METRICS
 from toolkit.core.metrics.instance import INSTANCE_METRICS
 from toolkit.core.metrics.metric import Case, Direction, Metric, MetricKind, mean, mean_of_draws
+from toolkit.core.metrics.stacks import STACK_METRICS, DiceHausdorff
 from toolkit.errors import ConfigError, not_valid
 
 PluginCallable = Callable[[Planes, Planes, Mask], float]
@@ -49,8 +50,16 @@ def _written(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-METRICS: dict[str, MetricKind] = {**AREA_METRICS, **INSTANCE_METRICS}
+METRICS: dict[str, MetricKind] = {**AREA_METRICS, **INSTANCE_METRICS, **STACK_METRICS}
 """The metrics that config.yaml can name; each family is in the module of its formulas."""
+
+
+_STAND_INS = {"dice_hausdorff": MetricSpec("dice", (("empty", "skip"),))}
+
+
+def searched_by(spec: MetricSpec) -> MetricSpec:
+    """The metric that searches use in place of one that is too slow to be measured for every candidate."""
+    return _STAND_INS.get(spec.name, spec)
 
 
 def build_metric(
@@ -73,19 +82,22 @@ def build_metric(
 
 
 @dataclass(frozen=True)
-class CountedClasses:
-    """The classes that metrics count, by index.
+class ScoringRules:
+    """What metrics count.
 
     Attributes:
-        submitted: those that are submitted to the competition, which every metric counts; None if all count.
+        submitted: the indices of the classes that are submitted to the competition, which every metric counts; None if
+            all count.
         benchmark: the only one that the primary metric counts; None for the same ones as the other metrics.
+        stack: a regular expression whose parenthesised part names the stack of an image, for metrics of stacks.
     """
 
     submitted: tuple[int, ...] | None = None
     benchmark: int | None = None
+    stack: str | None = None
 
 
-ALL_CLASSES = CountedClasses()
+NO_RULES = ScoringRules()
 
 
 def build_metrics(
@@ -94,18 +106,21 @@ def build_metrics(
     activation: Activation,
     *,
     plugins: Mapping[str, Any] | None = None,
-    counted: CountedClasses = ALL_CLASSES,
+    rules: ScoringRules = NO_RULES,
 ) -> tuple[Metric, ...]:
     """Build several metrics as `build_metric` does, dropping duplicates; the first is the primary metric.
 
-    With `counted.benchmark`, the primary metric scores only the class of this index; the same metric of the other
+    With `rules.benchmark`, the primary metric scores only the class of this index; the same metric of the other
     counted classes follows.
     """
     metrics = [build_metric(spec, classes, activation, plugins) for spec in specs]
-    if counted.submitted is not None and len(counted.submitted) < classes:
-        metrics = [replace(metric, chosen=counted.submitted) for metric in metrics]
-    if counted.benchmark is not None and classes > 1:
-        metrics.insert(0, metrics[0].for_class(counted.benchmark))
+    if rules.submitted is not None and len(rules.submitted) < classes:
+        metrics = [replace(metric, chosen=rules.submitted) for metric in metrics]
+    metrics = [
+        replace(metric, stack=rules.stack) if isinstance(metric, DiceHausdorff) else metric for metric in metrics
+    ]
+    if rules.benchmark is not None and classes > 1:
+        metrics.insert(0, metrics[0].for_class(rules.benchmark))
     return tuple({metric.label: metric for metric in metrics}.values())
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Labels, Objects, Presence
 from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.measuring import Measuring
 from toolkit.core.metrics.metric import Case, Metric, case_of
 from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of, objects_of
 from toolkit.core.recipe.probabilities import Stored
@@ -61,7 +62,7 @@ class Scorer:
         self._metrics = tuple({metric.label: metric for metric in metrics}.values())
         self._activation: Activation = activation
         self._recipe, self._plugins = recipe, plugins
-        self._found: list[list[Floats]] = [[] for _ in self._metrics]
+        self._found = [Measuring(metric) for metric in self._metrics]
         self._wrong: list[int] = []
 
     @property
@@ -75,7 +76,13 @@ class Scorer:
         return any(metric.needs_objects for metric in self._metrics)
 
     def add(
-        self, stored: Stored, labels: Labels, objects: Objects | None = None, presence: Presence | None = None
+        self,
+        stored: Stored,
+        labels: Labels,
+        objects: Objects | None = None,
+        presence: Presence | None = None,
+        *,
+        image_id: str | None = None,
     ) -> Case:
         """Add one image.
 
@@ -84,6 +91,7 @@ class Scorer:
             labels: truth, `uint8 (height, width)`, 255 in ignored pixels.
             objects: true objects, `int32 (height, width)`, if known.
             presence: output of the presence head, `float32 (classes,)`, if there is one.
+            image_id: of the image; without it, metrics of stacks take the image as a stack by itself.
 
         Returns:
             The predicted masks beside the truth.
@@ -98,8 +106,8 @@ class Scorer:
             planes = [objects_of(masks[..., index], self._recipe) for index in range(masks.shape[2])]
             predicted = np.stack(planes, axis=-1)
         case = case_of(masks, labels, self._activation, objects, predicted)
-        for metric, found in zip(self._metrics, self._found, strict=True):
-            found.append(metric.measure(case))
+        for found in self._found:
+            found.add(case, image_id)
         self._wrong.append(case.wrong)
         return case
 
@@ -109,9 +117,7 @@ class Scorer:
         Raises:
             ValueError: no image was added.
         """
-        if not self._found[0]:
-            raise ValueError("no image was added")
-        statistics = tuple(np.stack(found) for found in self._found)
+        statistics = tuple(found.statistics() for found in self._found)
         return ScoredImages(self._metrics, statistics, np.array(self._wrong, np.int64))
 
     def scores(self) -> dict[str, float]:

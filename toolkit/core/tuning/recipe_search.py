@@ -1,12 +1,13 @@
 """The search for a recipe on out-of-fold predictions, and an honest score of what it finds."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from toolkit.core.arrays import Mask
-from toolkit.core.metrics.bootstrap import Interval, bootstrap, exceeds_noise, paired, score_of_others
+from toolkit.core.metrics.metric import Direction
+from toolkit.core.metrics.uncertainty.bootstrap import Interval, bootstrap, exceeds_noise, paired, score_of_others
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.area_histograms import AreasByThreshold, is_of_areas
@@ -81,6 +82,22 @@ class Tuned:
     gap: float
     tried: tuple[Tried, ...]
     surfaces: tuple[Surface, ...]
+
+
+def without_optimism(tuned: Tuned, optimism: float, direction: Direction) -> Tuned:
+    """The same with something taken off the nested score, and off where the scores of others will lie."""
+    change = -optimism if direction == "max" else optimism
+
+    def moved(interval: Interval) -> Interval:
+        return replace(interval, low=interval.low + change, high=interval.high + change)
+
+    return replace(
+        tuned,
+        nested=tuned.nested + change,
+        gap=tuned.gap + optimism,
+        interval=moved(tuned.interval),
+        test_intervals=tuple(map(moved, tuned.test_intervals)),
+    )
 
 
 def tune(task: RecipeTask, steps: Sequence[str], *, with_surfaces: bool = False) -> Tuned:

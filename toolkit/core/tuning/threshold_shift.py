@@ -7,7 +7,7 @@ import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Planes
 from toolkit.core.masks.labels import Activation
-from toolkit.core.metrics.bootstrap import exceeds_noise, paired
+from toolkit.core.metrics.uncertainty.bootstrap import exceeds_noise, paired
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import Stored, count_levels
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe

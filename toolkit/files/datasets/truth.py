@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from toolkit.config.data.classes import counted_classes, task_classes
+from toolkit.config.data.classes import scoring_rules, task_classes
 from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.metric import Metric
-from toolkit.core.metrics.registry import CountedClasses, MetricSpec, build_metrics
+from toolkit.core.metrics.registry import MetricSpec, ScoringRules, build_metrics, searched_by
 from toolkit.files.data.finding import find_training_images
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.scored_size import at_scored_size
@@ -24,7 +24,7 @@ class Truth:
 
     labelled: LabelledImages
     metric: MetricSpec
-    counted: CountedClasses
+    rules: ScoringRules
 
     @property
     def classes(self) -> Classes:
@@ -38,10 +38,13 @@ class Truth:
     def build_metric(self, plugins: Mapping[str, Any]) -> Metric:
         """The primary metric; `plugins` are the user's metrics by name."""
         classes = self.classes
-        metric, *_ = build_metrics(
-            [self.metric], classes.count, classes.activation, plugins=plugins, counted=self.counted
-        )
+        metric, *_ = build_metrics([self.metric], classes.count, classes.activation, plugins=plugins, rules=self.rules)
         return metric
+
+    @property
+    def for_searches(self) -> "Truth":
+        """The same with the metric that searches use."""
+        return replace(self, metric=searched_by(self.metric))
 
 
 def only(labelled: LabelledImages, ids: Collection[str]) -> LabelledImages:
@@ -60,5 +63,5 @@ def truth_of(experiment: Experiment, resolved: Resolved) -> Truth:
     config, data = resolved.config, data_of(experiment, resolved)
     classes = task_classes(config["classes"], config["activation"], data)
     labelled = at_scored_size(find_training_images(data, classes, config["shape"][2]), data.competition)
-    counted = counted_classes(data, classes, config["benchmark_class"])
-    return Truth(labelled, resolved.primary_metric, counted)
+    rules = scoring_rules(data, classes, config["benchmark_class"])
+    return Truth(labelled, resolved.primary_metric, rules)

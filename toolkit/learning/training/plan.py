@@ -110,7 +110,7 @@ def _metrics(config: Config, where: Where, plugins: Mapping[str, Any]) -> Sequen
         _checked(where(key), _check_metric, read_metric(value), plugins)
     classes = config.task_classes
     return build_metrics(
-        config.metric_specs, classes.count, classes.activation, plugins=plugins, counted=config.counted_classes
+        config.metric_specs, classes.count, classes.activation, plugins=plugins, rules=config.scoring_rules
     )
 
 

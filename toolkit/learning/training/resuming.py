@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.core.arrays import Floats
 from toolkit.errors import StorageError
 from toolkit.files.disk.writing import new_path
 from toolkit.files.experiment.history import Epoch
@@ -93,11 +94,18 @@ class Resumable:
         self._path, self._network, self._step = path, network, step
         self._averages, self._callbacks = averages, callbacks
 
-    def save(self, history: Sequence[Epoch], stopped: str) -> None:
-        """Write the checkpoint; `stopped` says why the stage was stopped, if it was."""
+    def save(self, history: Sequence[Epoch], statistics: Sequence[Floats], stopped: str) -> None:
+        """Write the checkpoint.
+
+        Args:
+            history: the finished epochs.
+            statistics: of the validation images in each of them.
+            stopped: why the stage was stopped, if it was.
+        """
         arrays = {
             "weights": self._network.model.get_weights(),
             "optimizer": [variable.numpy() for variable in self._step.variables],
+            "validation": statistics,
             **self._averages.arrays(),
         }
         state = {
@@ -107,7 +115,7 @@ class Resumable:
         }
         write_checkpoint(self._path, Checkpoint(arrays, state))
 
-    def restore(self) -> tuple[list[Epoch], str] | None:
+    def restore(self) -> tuple[list[Epoch], list[Floats], str] | None:
         """Continue from the checkpoint, and return what `save` was given; None without a checkpoint.
 
         Raises:
@@ -121,7 +129,8 @@ class Resumable:
         self._averages.restore(found.arrays, self._path)
         for callback, state in zip(self._callbacks, found.state["callbacks"], strict=True):
             callback.restore(state)
-        return [Epoch(**epoch) for epoch in found.state["history"]], found.state["stopped"]
+        history = [Epoch(**epoch) for epoch in found.state["history"]]
+        return history, list(found.arrays["validation"]), found.state["stopped"]
 
 
 def _damaged(path: Path, why: str) -> StorageError:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from toolkit.config.stage_values import Stage
+from toolkit.core.arrays import Floats
+from toolkit.core.metrics.uncertainty.epoch_choice import optimism_of_choice
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.disk.writing import finite_or_none, write_json
@@ -64,6 +66,7 @@ class _StageTraining:
         self._callbacks = data.plan.callbacks(stage)
         self._resumable = Resumable(folder.last, shared.network, self._compiled.step, self._candidates, self._callbacks)
         self._history: list[Epoch] = []
+        self._statistics: list[Floats] = []
         self._stopped = ""
 
     def run(self, progress: Progress, overall: Task) -> None:
@@ -132,11 +135,12 @@ class _StageTraining:
         if epoch.number in cycle_ends(self._stage.schedule, self._stage.epochs):
             network.save_weights(self._folder.snapshot(epoch.number))
         self._history.append(epoch)
+        self._statistics.append(self._validation.statistics)
         self._candidates.after_epoch(self._history)
         reasons = [callback.epoch_end(epoch.values(), epoch.number) for callback in self._callbacks]
         self._stopped = "; ".join(reason for reason in reasons if reason)
         self._log.write(epoch, self._validation.examples)
-        self._resumable.save(self._history, self._stopped)
+        self._resumable.save(self._history, self._statistics, self._stopped)
         write_history(self._folder, self._history)
         self._candidates.tidy(self._history)
         progress.say(f"{self._title} · {_describe(epoch, self._stage.epochs)}{' · best' if best else ''}")
@@ -150,7 +154,7 @@ class _StageTraining:
         """
         found = self._resumable.restore()
         if found is not None:
-            self._history, self._stopped = found
+            self._history, self._statistics, self._stopped = found
             write_history(self._folder, self._history)
 
     def _finish(self, progress: Progress) -> None:
@@ -161,10 +165,13 @@ class _StageTraining:
             with progress.task(f"{self._title} · trying {name}", len(self._validation)) as task:
                 _, scores = self._validation.run(f"{self._title}, {name}", task, False)
             found = next(iter(scores.values()))
+            self._statistics.append(self._validation.statistics)
             progress.say(f"{self._title} · {name}: {self._metric} {score_text(found)}")
             return found
 
         kept = self._candidates.keep_the_best(self._history, score)
+        seed = derived_seed("choice", self._run.seed, self._run.fold, self._stage.number)
+        optimism = optimism_of_choice(self._data.plan.metrics[0], self._statistics, seed)
         write_json(
             self._folder.state,
             {
@@ -173,6 +180,7 @@ class _StageTraining:
                 "score": finite_or_none(kept.score),
                 "weights": kept.name,
                 "best_epoch": kept.best_epoch,
+                "optimism": optimism,
                 "tried": {name: finite_or_none(value) for name, value in kept.tried.items()},
                 "stopped": self._stopped,
             },

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.stage_values import Stage
-from toolkit.core.arrays import Image, Probability
+from toolkit.core.arrays import Floats, Image, Probability
 from toolkit.core.images.resizing import scale_map
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import Stored, to_stored
@@ -41,7 +41,10 @@ class Example:
 
 
 class Validation:
-    """The validation images of one stage of one fold."""
+    """The validation images of one stage of one fold.
+
+    After a run `statistics` are those of the primary metric, (images, k), and `examples` are the first images.
+    """
 
     def __init__(self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run) -> None:
         self._predictor, self._loss, self._stage, self._data = predictor, loss, stage, data
@@ -51,6 +54,7 @@ class Validation:
         samples = [data.pool.samples[position] for position in held_out[chosen]]
         self._tiles = [tile for sample in samples for tile in data.reader_of(stage).tiles(sample)]
         self.examples: list[Example] = []
+        self.statistics: Floats = np.empty((0, 0))
 
     def __len__(self) -> int:
         """The number of images, or of their tiles."""
@@ -93,7 +97,9 @@ class Validation:
             if keep_examples:
                 self._keep(images, targets, probabilities)
             task.advance(len(tiles))
-        return total / len(self._tiles), scorer.scores()
+        scored = scorer.scored()
+        self.statistics = scored.statistics[0]
+        return total / len(self._tiles), scored.scores()
 
     def _score(self, scorer: Scorer, maps: Sequence[Any], sample: Sample) -> None:
         """Add an image to the scores, from the rows of its map."""

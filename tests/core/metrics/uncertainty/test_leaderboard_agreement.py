@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from toolkit.core.metrics.leaderboard_agreement import agreement
+from toolkit.core.metrics.uncertainty.leaderboard_agreement import agreement
 
 
 def test_correlations_are_those_of_scipy() -> None:

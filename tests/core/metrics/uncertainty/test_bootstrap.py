@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from toolkit.core.metrics.bootstrap import bootstrap, paired, score_of_others
 from toolkit.core.metrics.registry import METRICS, Metric, MetricSpec, build_metric
 from toolkit.core.metrics.scorer import Scorer
+from toolkit.core.metrics.uncertainty.bootstrap import bootstrap, paired, score_of_others
 
 METRIC_SPECS = [
     *(MetricSpec(name) for name in METRICS),
@@ -86,7 +86,7 @@ def test_equal_seeds_draw_equal_sets_for_any_chunk_size(monkeypatch: pytest.Monk
     statistics = yes_or_no(np.random.default_rng(0).random(50).tolist())
     first = bootstrap(OWN, statistics, draws=100)
     assert bootstrap(OWN, statistics, draws=100) == first != bootstrap(OWN, statistics, draws=100, seed=1)
-    monkeypatch.setattr("toolkit.core.metrics.bootstrap._COUNTS_AT_ONCE", 1)
+    monkeypatch.setattr("toolkit.core.metrics.uncertainty.bootstrap._COUNTS_AT_ONCE", 1)
     again = bootstrap(OWN, statistics, draws=100)
     assert (again.low, again.high) == pytest.approx((first.low, first.high))
 

@@ -1,0 +1,143 @@
+"""Metrics of stacks of slices: images that are layers of one volume are measured together."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.spatial import KDTree
+
+from toolkit.core.arrays import Floats
+from toolkit.core.masks.labels import Activation
+from toolkit.core.metrics.metric import EMPTY_SCORES, Case, Empty, Metric, MetricKind
+
+Volume = npt.NDArray[np.bool_]
+"""The masks of one class in all slices of a stack, `(slices, height, width)`."""
+
+_DICE, _HAUSDORFF = 0.4, 0.6
+_PARTS = 4
+
+
+def hausdorff(one: Volume, other: Volume) -> float:
+    """The Hausdorff distance of two volumes whose sides are scaled to 1, divided by the diagonal: 0–1.
+
+    0 for equal volumes, NaN if both are empty, and 1 if one is.
+    """
+    if not one.any() and not other.any():
+        return math.nan
+    if not one.any() or not other.any():
+        return 1.0
+    return max(_directed(one, other), _directed(other, one)) / math.sqrt(3)
+
+
+def _directed(one: Volume, other: Volume) -> float:
+    """The largest distance of a voxel of one volume from the other."""
+    outside = _places(one & ~other)
+    if not len(outside):
+        return 0.0
+    surface = _places(other & ~ndimage.binary_erosion(other))
+    distances, _ = KDTree(surface).query(outside)
+    return float(distances.max())
+
+
+def _places(voxels: Volume) -> Floats:
+    places: Floats = np.argwhere(voxels) / np.array(voxels.shape)
+    return places
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiceHausdorff(Metric):
+    """0.4 · Dice + 0.6 · (1 − Hausdorff distance).
+
+    Dice is the mean over the pairs of image and class that are not skipped, the Hausdorff distance that over the pairs
+    of stack and class in which at least one mask has a pixel. `stack` is a regular expression whose parenthesised part
+    names the stack of an image; without one, or for ids that do not match, each image is a stack by itself.
+
+    The metric of the UW-Madison GI Tract competition
+    (https://www.kaggle.com/competitions/uw-madison-gi-tract-image-segmentation/overview/evaluation).
+    """
+
+    stack: str | None = None
+    empty: Empty = "skip"
+
+    def stack_of(self, image_id: str) -> str:
+        """The name of the stack of an image."""
+        found = None if self.stack is None else re.fullmatch(self.stack, image_id)
+        return image_id if found is None else found[1]
+
+    def measure(self, case: Case) -> Floats:
+        """The statistics of an image that is a stack by itself."""
+        return self.measure_stack([case])[0]
+
+    def measure_stack(self, cases: Sequence[Case]) -> list[Floats]:
+        """The statistics of the slices of a stack, in their order.
+
+        For each slice and class: Dice, whether it counts, and the slice's share of the stack's distance, and whether
+        that counts, `float64 (4·classes,)`.
+
+        Raises:
+            ValueError: the slices differ in size.
+        """
+        sizes = {case.valid.shape for case in cases}
+        if len(sizes) > 1:
+            listed = ", ".join(f"{height}×{width}" for height, width in sorted(sizes))
+            raise ValueError(f"the slices of a stack differ in size: {listed}")
+        prediction, truth = (
+            np.stack(planes) for planes in zip(*((it.prediction, it.truth) for it in cases), strict=True)
+        )
+        distances = np.array([hausdorff(prediction[..., n], truth[..., n]) for n in range(self.classes)])
+        share = np.nan_to_num(distances) / len(cases)
+        weight = ~np.isnan(distances) / len(cases)
+        return [np.stack([*self._dice(case), share, weight], axis=-1).ravel() for case in cases]
+
+    def score(self, statistics: Floats) -> float:
+        """The score of a set of whole stacks."""
+        return float(self._of(_summed(statistics)))
+
+    def per_image(self, statistics: Floats) -> Floats:
+        """The Dice of each image with the distance of its stack."""
+        return self._of(statistics)
+
+    def per_class(self, statistics: Floats) -> Floats:
+        """The score of each class by itself."""
+        return _weighted(self._parts(_summed(statistics)))
+
+    def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
+        """The scores of drawn sets; exact where whole stacks are drawn."""
+        return self._of(counts @ statistics)
+
+    def _dice(self, case: Case) -> tuple[Floats, Floats]:
+        both, predicted, true = case.areas[:, 0], case.areas[:, 1], case.areas[:, 2]
+        total = predicted + true
+        scores = np.where(total == 0, EMPTY_SCORES[self.empty], 2 * both / np.maximum(total, 1))
+        return np.nan_to_num(scores), (~np.isnan(scores)).astype(np.float64)
+
+    def _of(self, statistics: Floats) -> Floats:
+        parts = self._parts(statistics)
+        return _weighted((parts if self.chosen is None else parts[..., list(self.chosen), :]).sum(axis=-2))
+
+    def _parts(self, statistics: Floats) -> Floats:
+        return statistics.reshape(*statistics.shape[:-1], self.classes, _PARTS)
+
+
+def _summed(statistics: Floats) -> Floats:
+    """The sums over the images, exact, so that their order does not matter."""
+    return np.array([math.fsum(column) for column in statistics.T.tolist()], np.float64)
+
+
+def _weighted(parts: Floats) -> Floats:
+    """The score from sums (…, 4); NaN where no pair has a Dice, and without the distance where no stack has one."""
+    dice, pairs, distance, stacks = np.moveaxis(parts, -1, 0)
+    near = 1 - np.where(stacks > 0, distance, 0) / np.where(stacks > 0, stacks, 1)
+    return np.where(pairs > 0, _DICE * dice / np.where(pairs > 0, pairs, 1) + _HAUSDORFF * near, np.nan)
+
+
+def _dice_hausdorff(label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
+    return DiceHausdorff(label, classes, empty=empty)
+
+
+STACK_METRICS = {"dice_hausdorff": MetricKind("skip", _dice_hausdorff)}
+"""The metrics of stacks by the name that config.yaml uses."""

@@ -1,0 +1,55 @@
+"""How much too good the score of a chosen epoch is, because it was chosen on the images that score it."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from toolkit.core.arrays import Floats
+from toolkit.core.metrics.metric import Metric
+from toolkit.core.randomness import generator
+
+_DIVISIONS = 50
+
+
+def optimism_of_choice(metric: Metric, statistics: Sequence[Floats], seed: int) -> float:
+    """The difference of the best score of several epochs and an honest score of choosing among them.
+
+    The images are divided into halves at random, several times. The epoch that is best on one half is scored on the
+    other, both ways: that half had no say in the choice. The mean of these scores is the honest one.
+
+    Args:
+        metric: that chooses.
+        statistics: of each epoch, (images, k), see `Metric.measure`; of equal scores the first epoch is chosen.
+        seed: of the divisions.
+
+    Returns:
+        The optimism, more being worse; 0 with a single epoch or image, and where no half has a score. By chance it may
+        be slightly below 0.
+    """
+    images = len(statistics[0])
+    if len(statistics) < 2 or images < 2:
+        return 0.0
+    random = generator("optimism", seed)
+    honest = []
+    for _ in range(_DIVISIONS):
+        order = random.permutation(images)
+        halves = order[: images // 2], order[images // 2 :]
+        for chooses, scores in (halves, halves[::-1]):
+            found = metric.score(_best(metric, [one[chooses] for one in statistics], statistics)[scores])
+            honest += [] if math.isnan(found) else [found]
+    best = metric.score(_best(metric, statistics, statistics))
+    if not honest or math.isnan(best):
+        return 0.0
+    gap = best - float(np.mean(honest))
+    return gap if metric.direction == "max" else -gap
+
+
+def _best(metric: Metric, seen: Sequence[Floats], whole: Sequence[Floats]) -> Floats:
+    """The entry of `whole` whose epoch scores best on what is seen of it."""
+    place, highest = 0, metric.score(seen[0])
+    for number, statistics in enumerate(seen[1:], start=1):
+        score = metric.score(statistics)
+        if metric.is_better(score, highest):
+            place, highest = number, score
+    return whole[place]
