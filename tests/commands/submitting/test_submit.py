@@ -224,7 +224,7 @@ def test_exclusive_classes_have_no_row_for_the_background() -> None:
     )
     tuned(experiment, IDENTITY)
     made = tk("submit", "a")
-    assert made["findings"] == []
+    assert [one["check"] for one in made["findings"]] == ["polarity"]  # these masks do cover most
     for cell, text in rows_of()[1:]:
         image_id, name = cell.split(".jpg_")
         assert np.array_equal(decode(text, SIZE), planes[image_id][..., names.index(name)])

@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 
 from toolkit.core.masks.rle import decode, encode
-from toolkit.core.masks.wrong_pixel_order import border_contrast, border_length, in_other_order, is_torn
-from toolkit.core.masks.wrong_pixel_order import contrast_t_statistic as t_statistic
+from toolkit.core.masks.wrong_pixel_order import (
+    are_contradicted,
+    border_contrast,
+    border_length,
+    in_other_order,
+    is_torn,
+)
+from toolkit.core.masks.wrong_pixel_order import contrast_statistic as statistic_of
 from toolkit.core.simulated.salt import simulate_salt
 
 ORDERS = ("column", "row")
@@ -58,15 +64,31 @@ def test_masks_in_the_right_order_fit_their_images_better() -> None:
         contrasts.append(
             (border_contrast(simulated.image[..., None], mask), border_contrast(simulated.image[..., None], mask.T))
         )
-    assert t_statistic(contrasts) > 4
-    assert t_statistic([(other, one) for one, other in contrasts]) == pytest.approx(-t_statistic(contrasts))
+    assert statistic_of(contrasts) > 4
+    assert statistic_of([(other, one) for one, other in contrasts]) == pytest.approx(-statistic_of(contrasts))
 
 
 def test_without_borders_the_statistic_is_zero() -> None:
-    assert t_statistic([]) == t_statistic([(1.0, 2.0)]) == t_statistic([(None, None), (0.0, 1.0)]) == 0
+    assert statistic_of([]) == statistic_of([(1.0, 2.0)]) == statistic_of([(None, None), (0.0, 1.0)]) == 0
 
 
 def test_masks_are_torn_if_their_borders_are_much_longer_than_in_the_other_order() -> None:
     assert is_torn(14, 10)
     assert not is_torn(13, 10)
     assert not is_torn(5, 0)  # without borders in the other order nothing can be compared
+
+
+def test_few_images_say_less_than_many_with_the_same_quotient() -> None:
+    few = [(2.0, 1.0), (1.6, 1.0), (2.4, 1.0)]
+    many = few * 10
+    assert 0 < statistic_of(few) < 4
+    assert statistic_of(many) > 8
+    assert statistic_of([(1.0, 2.0 + 1e-9), (1.0, 2.0)] * 20) == -37
+
+
+def test_masks_are_contradicted_far_beyond_chance_or_where_each_fits_twice_as_well_otherwise() -> None:
+    assert not are_contradicted([(1.0, 5.0), (1.0, 9.0), (1.0, 30.0)])  # three images are no evidence
+    assert are_contradicted([(1.0, 5.0), (1.0, 9.0), (1.0, 30.0), (1.0, 2.1)])
+    assert not are_contradicted([(1.0, 5.0), (1.0, 9.0), (1.0, 30.0), (1.0, 1.5)])
+    assert are_contradicted([(1.0, 1.1 + 0.01 * number) for number in range(10)])
+    assert not are_contradicted([(1.1 + 0.01 * number, 1.0) for number in range(10)])

@@ -301,6 +301,29 @@ def test_masks_in_the_wrong_pixel_order_are_reported(check: Callable[..., Checke
         assert (told(check(content, rows, None, images=images)) == []) == (order == "row")
 
 
+def test_rows_that_are_shifted_to_the_next_image_are_reported(check: Callable[..., Checked]) -> None:
+    masks, _ = simulated(20, (48, 48))
+    noise = {one: np.random.default_rng(int(one)).integers(0, 60, (48, 48, 1)) for one in masks}
+    pictures = {one: (noise[one] + 60 * mask[..., None]).astype(np.uint8) for one, mask in masks.items()}
+    images = TestImages(frozenset(masks), lambda _: (48, 48), pictures.__getitem__)
+    ids = sorted(masks)
+    for step, findings in ((1, [("warn", "shifted rows")]), (-1, [("warn", "shifted rows")]), (0, [])):
+        moved = zip(ids, [masks[ids[(place + step) % len(ids)]] for place in range(len(ids))], strict=True)
+        content = "id,rle_mask\n" + "".join(f"{one},{encode(mask)}\n" for one, mask in moved)
+        checked = check(content, SALT, None, images=images)
+        assert told(checked) == findings
+        if step:
+            assert f"the row {'after' if step == 1 else 'before'} theirs" in checked.findings[0].came
+
+
+def test_masks_that_cover_most_are_reported(check: Callable[..., Checked]) -> None:
+    masks, images = simulated(20, (48, 48))
+    blind = TestImages(images.ids, images.size)
+    for inverted in (False, True):
+        content = "id,rle_mask\n" + "".join(f"{one},{encode(mask ^ inverted)}\n" for one, mask in masks.items())
+        assert (("warn", "polarity") in told(check(content, SALT, None, images=blind))) == inverted
+
+
 def test_torn_masks_are_reported_without_images(check: Callable[..., Checked]) -> None:
     masks, images = simulated(12, (40, 56))
     content = "id,rle_mask\n" + "".join(f"{one},{encode(mask, 'row')}\n" for one, mask in masks.items())

@@ -1,5 +1,6 @@
 """Label maps: a number for each pixel, and one plane for each class where networks and metrics need planes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -184,6 +185,16 @@ def label_count(classes: int, activation: Activation) -> int:
     if activation == "softmax":
         return classes
     return 2**classes if classes <= BITS else classes + 1
+
+
+_MOSTLY = 0.5
+_OF_IMAGES = 2 / 3
+
+
+def covers_most(shares: Sequence[float] | npt.NDArray[np.float64]) -> bool:
+    """Whether foreground covers most of most images, by its share of each: it is often the background then."""
+    covered = np.asarray(shares, np.float64)
+    return bool(len(covered) and covered.mean() > _MOSTLY and (covered > _MOSTLY).mean() > _OF_IMAGES)
 
 
 def has_foreground(labels: Labels) -> bool:

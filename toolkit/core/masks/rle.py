@@ -155,7 +155,8 @@ def _refuse(numbers: Integers, pixel_count: int, relative: bool) -> NoReturn:
     end = 0
     for number, (start, length) in enumerate(zip(found, found, strict=True), start=1):
         if not relative and start < 1:
-            raise RleError(f"starts count from 1, received {start}")
+            hint = "; are these counted from 0?" if start == 0 else ""
+            raise RleError(f"starts count from 1, received {start}{hint}")
         if length < 1:
             raise RleError(f"expected lengths of at least 1, received {length}")
         begin = end + start if relative else start - 1

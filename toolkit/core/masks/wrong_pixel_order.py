@@ -1,4 +1,4 @@
-"""Recognising masks decoded in the wrong order of pixels, which raises no error but leaves traces."""
+"""Recognising masks that are transposed or belong to other images, which raises no error but leaves traces."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.rle import PixelOrder
@@ -13,9 +14,10 @@ from toolkit.core.masks.rle import PixelOrder
 COUNTED: Mapping[PixelOrder, str] = {"column": "down the columns", "row": "along the rows"}
 """How pixels are counted in each order, for messages."""
 
-CONTRADICTED = -4.0
-"""A `contrast_t_statistic` of at most this value contradicts the present order."""
+_CONTRADICTED = -3.5  # one in some 4,000 by chance
+_CLEARLY, _FEW = math.log(2), 4
 
+_LARGEST = 37.0  # beyond this, probabilities are below the smallest number
 _BLUR = 1.5
 _TORN = 1.3
 
@@ -57,18 +59,32 @@ def border_contrast(image: npt.NDArray[np.uint8], mask: Mask) -> float | None:
     return float((across.sum() + down.sum()) / (len(across) + len(down)))
 
 
-def contrast_t_statistic(contrasts: Sequence[tuple[float | None, float | None]]) -> float:
-    """How clearly masks fit their images better in their present order of pixels than in the other one.
+def contrast_statistic(contrasts: Sequence[tuple[float | None, float | None]]) -> float:
+    """How clearly masks fit their images better as they are than otherwise: in another order, or on other images.
 
     Args:
-        contrasts: `border_contrast` of each image with its mask in its present order, and in the other order.
+        contrasts: `border_contrast` of each mask as it is, and otherwise.
 
     Returns:
-        Mean of the logarithm of their ratio divided by its standard error: about standard normal if the order makes no
-        difference. 0 if fewer than two images have both contrasts.
+        The mean of the logarithm of their ratio divided by its standard error, as a value of the standard normal
+        distribution: with few images the same quotient says less (Student's distribution). 0 if fewer than two masks
+        have both contrasts, or if all ratios are equal.
     """
     ratios = [math.log(one / other) for one, other in contrasts if one and other]
     if len(ratios) < 2:
         return 0.0
     error = float(np.std(ratios, ddof=1)) / math.sqrt(len(ratios))
-    return float(np.mean(ratios)) / error if error else 0.0
+    if not error:
+        return 0.0
+    quotient = float(np.mean(ratios)) / error
+    size = -float(stats.norm.ppf(stats.t.cdf(-abs(quotient), len(ratios) - 1)))
+    return math.copysign(min(size, _LARGEST), quotient)
+
+
+def are_contradicted(contrasts: Sequence[tuple[float | None, float | None]]) -> bool:
+    """Whether masks fit their images clearly better otherwise; arguments as for `contrast_statistic`.
+
+    Either on average, far beyond chance; or each of at least four masks fits twice as well.
+    """
+    ratios = [math.log(one / other) for one, other in contrasts if one and other]
+    return contrast_statistic(contrasts) <= _CONTRADICTED or (len(ratios) >= _FEW and max(ratios) <= -_CLEARLY)

@@ -115,8 +115,8 @@ def training_findings(
         found += label_findings.polarity(usable, data.classes)
     found += chain(label_findings.scaled(usable, data), image_findings.constant(usable))
     found += label_findings.empty_masks(usable)
-    if isinstance(data.masks, MaskTable):
-        found += label_findings.pixel_order(usable, data.masks.competition.pixel_order)
+    order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
+    found += chain(label_findings.pixel_order(usable, order), label_findings.of_neighbours(usable))
     return [*found, *image_findings.sizes(usable)]
 
 

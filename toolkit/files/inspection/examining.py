@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Image, Labels
+from toolkit.core.arrays import Image, Labels, Mask
 from toolkit.core.images.chunks import chunks
 from toolkit.core.images.duplicates import Thumbnail, thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
@@ -26,16 +26,23 @@ _COMPARED_AT_MOST = 300
 _PIXELS_COMPARED_AT_MOST = 4_000_000
 
 
-@dataclass(frozen=True)
-class OrderTraces:
-    """Measurements that reveal the pixel order of run-length encodings, each for the assumed and the other order.
+Pair = tuple[float | None, float | None]
 
-    `borders` are the lengths of the mask's borders, 0 for square masks, whose lengths do not depend on the order.
-    `contrasts` are those of the image across these borders.
+
+@dataclass(frozen=True)
+class Traces:
+    """Measurements that reveal masks that are transposed, or belong to another image, as they are and otherwise.
+
+    `borders` are the lengths of the mask's borders in the assumed and the other pixel order, 0 for square masks, whose
+    lengths do not depend on it. `contrasts` are those of the image across these borders; mask files are compared with
+    their transpose if they are square. `before` and `after` are those of the image, and of the image before or after it
+    across the same borders.
     """
 
     borders: tuple[int, int]
-    contrasts: tuple[float | None, float | None]
+    contrasts: Pair
+    before: Pair
+    after: Pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +67,7 @@ class ImageFacts:
         drawn: a digest of the labels.
         content: a digest of the files.
         thumbnail: for finding near duplicates.
-        order: measurements of the pixel order, for some images.
+        traces: of masks that are transposed or of another image, for some images.
     """
 
     image_id: str
@@ -80,7 +87,7 @@ class ImageFacts:
     drawn: str = ""
     content: str = ""
     thumbnail: Thumbnail = field(default_factory=lambda: np.zeros((32, 32), np.uint8))
-    order: OrderTraces | None = None
+    traces: Traces | None = None
 
 
 def examine_labelled(data: LabelledImages, progress: Progress, title: str) -> tuple[ImageFacts, ...]:
@@ -88,10 +95,10 @@ def examine_labelled(data: LabelledImages, progress: Progress, title: str) -> tu
     ids = data.images.ids
     order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
     every = -(-len(ids) // _COMPARED_AT_MOST)
-    compared = set() if order is None else set(ids[::every])
+    beside = {ids[place]: (ids[place - 1], ids[(place + 1) % len(ids)]) for place in range(0, len(ids), every)}
 
     def examine(image_id: str) -> ImageFacts:
-        return _labelled(data, image_id, order if image_id in compared else None)
+        return _labelled(data, image_id, order, beside.get(image_id))
 
     return _in_threads(examine, data.images, title, progress)
 
@@ -153,12 +160,14 @@ def _are_all(image: Image, test: Callable[[Image], npt.NDArray[np.bool_]]) -> bo
     return all(test(image[rows]).all() for rows in chunks(image.shape))
 
 
-def _labelled(data: LabelledImages, image_id: str, order: PixelOrder | None) -> ImageFacts:
+def _labelled(
+    data: LabelledImages, image_id: str, order: PixelOrder | None, beside: tuple[str, str] | None
+) -> ImageFacts:
     try:
         image, labels = data.images.read(image_id), data.read_labels(image_id)
         facts = _of_image(image_id, image)
         is_scaled = data.masks.size not in (None, labels.shape)
-        traces = None if order is None or is_scaled else _traces(image, labels, order)
+        traces = None if beside is None or is_scaled else _traces(data.images, image, labels, order, beside)
         del image  # frees the memory of a large image before its file is read
         content = digest(data.images.content(image_id), data.masks.content(image_id))
     except DataError as error:
@@ -174,15 +183,32 @@ def _labelled(data: LabelledImages, image_id: str, order: PixelOrder | None) -> 
         pixels=tuple(pixel_counts(labels, data.classes.count, data.classes.activation).tolist()),
         is_scaled=is_scaled,
         drawn=digest(f"{labels.shape}".encode(), np.ascontiguousarray(labels).data),
-        order=traces,
+        traces=traces,
     )
 
 
-def _traces(image: Image, labels: Labels, order: PixelOrder) -> OrderTraces | None:
+def _traces(
+    images: Images, image: Image, labels: Labels, order: PixelOrder | None, beside: tuple[str, str]
+) -> Traces | None:
     mask = labels > 0
     if mask.size > _PIXELS_COMPARED_AT_MOST or not mask.any() or mask.all():
         return None
-    other = in_other_order(mask, order)
+    own = border_contrast(image, mask)
     is_square = mask.shape[0] == mask.shape[1]
-    borders = (0, 0) if is_square else (border_length(mask), border_length(other))
-    return OrderTraces(borders, (border_contrast(image, mask), border_contrast(image, other)))
+    if order is None and not is_square:  # a transposed file would have another size
+        borders, turned = (0, 0), None
+    else:
+        other = in_other_order(mask, order or "column")
+        borders = (0, 0) if is_square else (border_length(mask), border_length(other))
+        turned = border_contrast(image, other)
+    before, after = (_contrast_on(images, image_id, mask) for image_id in beside)
+    return Traces(borders, (own, turned), (own, before), (own, after))
+
+
+def _contrast_on(images: Images, image_id: str, mask: Mask) -> float | None:
+    """The contrast of another image across the borders of a mask; None if it has another size or cannot be read."""
+    try:
+        same = images.size(image_id) == mask.shape
+        return border_contrast(images.read(image_id), mask) if same else None
+    except DataError:  # reported where this image is examined
+        return None

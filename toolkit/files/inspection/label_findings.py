@@ -1,18 +1,15 @@
-"""Findings about masks: missing images, classes, polarity, the pixel order of run-length encodings."""
+"""Findings about masks: missing images, classes, polarity, masks that are transposed or shifted to other images."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from toolkit.core.masks.labels import Classes
+from toolkit.core.masks.labels import Classes, covers_most
 from toolkit.core.masks.rle import PixelOrder
-from toolkit.core.masks.wrong_pixel_order import CONTRADICTED, COUNTED, contrast_t_statistic, is_torn
+from toolkit.core.masks.wrong_pixel_order import COUNTED, are_contradicted, contrast_statistic, is_torn
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.examining import ImageFacts
-
-_MOSTLY = 0.5
-_OF_IMAGES = 2 / 3
 
 
 def without_image(data: LabelledImages) -> Iterator[DataFinding]:
@@ -81,8 +78,8 @@ def polarity(facts: Sequence[ImageFacts], classes: Classes) -> Iterator[DataFind
     if classes.count > 1 or not facts:
         return
     covered = np.array([one.coverage for one in facts])
-    mostly = int((covered > _MOSTLY).sum())
-    if covered.mean() > _MOSTLY and mostly > _OF_IMAGES * len(facts):
+    if covers_most(covered):
+        mostly = int((covered > 0.5).sum())
         inverted = "mask_values: [0]" if classes.values is None else "other mask_values"
         yield DataFinding(
             "warning",
@@ -102,13 +99,21 @@ def scaled(facts: Sequence[ImageFacts], data: LabelledImages) -> Iterator[DataFi
         yield DataFinding("warning", "sizes", message, found)
 
 
-def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder) -> Iterator[DataFinding]:
-    """Run-length encodings that fit their images better in the other pixel order."""
-    traces = [one.order for one in facts if one.order is not None]
+def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder | None) -> Iterator[DataFinding]:
+    """Masks that fit their images better in the other pixel order; mask files (no order) that do so transposed."""
+    traces = [one.traces for one in facts if one.traces is not None]
     mine, other = np.sum([trace.borders for trace in traces], axis=0).tolist() if traces else (0, 0)
-    statistic = contrast_t_statistic([trace.contrasts for trace in traces])
+    statistic = contrast_statistic([trace.contrasts for trace in traces])
     torn = is_torn(mine, other)
-    if not torn and statistic > CONTRADICTED:
+    if not torn and not are_contradicted([trace.contrasts for trace in traces]):
+        return
+    if order is None:
+        yield DataFinding(
+            "warning",
+            "orientation",
+            f"the mask files look transposed: turned, they fit their images better ({-statistic:.0f} standard errors)",
+            advice="Look at data.png; write the mask files with rows and columns as in the images.",
+        )
         return
     otherwise = COUNTED["row" if order == "column" else "column"]
     why = (
@@ -122,3 +127,18 @@ def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder) -> Iterator[Data
         f"the run-length encodings look transposed: {why}",
         advice="Set pixel_order (column or row) in data.competition. See docs/competitions.md.",
     )
+
+
+def of_neighbours(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
+    """Masks that fit the image before or after theirs better: rows or files that have moved by one."""
+    traces = [one.traces for one in facts if one.traces is not None]
+    for where, pairs in (("before", [one.before for one in traces]), ("after", [one.after for one in traces])):
+        statistic = contrast_statistic(pairs)
+        if are_contradicted(pairs):
+            yield DataFinding(
+                "warning",
+                "shifted masks",
+                f"masks fit the image {where} theirs, in the order of the ids, better than their own "
+                f"({-statistic:.0f} standard errors)",
+                advice="Check which mask belongs to which image: a row or file may have been inserted or left out.",
+            )

@@ -7,7 +7,7 @@ import numpy as np
 
 from toolkit.core.arrays import Image, Mask
 from toolkit.core.masks.rle import PixelOrder, RleError, decode
-from toolkit.core.masks.wrong_pixel_order import COUNTED, border_contrast, border_length, contrast_t_statistic, is_torn
+from toolkit.core.masks.wrong_pixel_order import COUNTED, border_contrast, border_length, contrast_statistic, is_torn
 
 _EXAMINED = 60
 _SURE = 3.0
@@ -130,7 +130,7 @@ def _by_borders(pairs: Sequence[tuple[RleSample, Mask, Mask]]) -> tuple[PixelOrd
         times = max(down, along) / max(1, min(down, along))
         why = f"counted {COUNTED[other]}, masks are torn: their borders are {times:.1f} times as long"
         return order, why, True
-    statistic = contrast_t_statistic(contrasts)
+    statistic = contrast_statistic(contrasts)
     if abs(statistic) >= _SURE:
         order = "column" if statistic > 0 else "row"
         why = (

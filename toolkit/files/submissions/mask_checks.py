@@ -6,13 +6,13 @@ import numpy as np
 
 from toolkit.config.data.competitions import PLAIN
 from toolkit.core.arrays import Mask
+from toolkit.core.masks.labels import covers_most
 from toolkit.core.masks.rle import RleError, decode, encode
 from toolkit.core.masks.wrong_pixel_order import (
-    CONTRADICTED,
     COUNTED,
+    are_contradicted,
     border_contrast,
     border_length,
-    contrast_t_statistic,
     in_other_order,
     is_torn,
 )
@@ -20,6 +20,9 @@ from toolkit.errors import listing
 from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, mask_digest
 from toolkit.files.submissions.findings import WHOLE_FILE, Findings
+
+Pair = tuple[float | None, float | None]
+"""The contrast of an image across the borders of a mask as it is, and otherwise."""
 
 _NOT_A_NUMBER = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "nat", "inf", "-inf"))
 _EMPTY_SOMEWHERE = frozenset(("", "-1", "-"))
@@ -39,7 +42,11 @@ class MaskChecks:
         self._seen = self._pixels = self._examined = self._broken = self._fit_otherwise = 0
         self._unknown: list[str] = []
         self._borders = np.zeros(2, np.int64)
-        self._contrasts: list[tuple[float | None, float | None]] = []
+        self._contrasts: list[Pair] = []
+        self._of_before: list[Pair] = []
+        self._of_after: list[Pair] = []
+        self._previous: tuple[str, Mask] | None = None
+        self._shares: list[float] = []
         self._texts: set[str] = set()
         self.rows = self.empty_rows = 0
 
@@ -66,6 +73,7 @@ class MaskChecks:
         if size is not None:
             self._check_origin(image_id, united)
             self._compare_orders(image_id, taken)
+            self._shares.append(float(taken.mean()))
         self._seen += 1
 
     def finish(self) -> None:
@@ -87,6 +95,11 @@ class MaskChecks:
             advice = "Check that this is not a sample submission."
             self._findings.warn("masks", WHOLE_FILE, "all masks except empty ones are the same", "", advice)
         self._check_orientation()
+        self._check_neighbours()
+        if covers_most(self._shares):
+            came = f"masks cover {np.mean(self._shares):.0%} of the pixels, and most of the image in most images"
+            advice = "Check that foreground and background are not swapped."
+            self._findings.warn("polarity", WHOLE_FILE, came, "", advice)
 
     def _mask(self, row: MaskRow, size: tuple[int, int]) -> Mask | None:
         """The mask of a row; None if it is empty or invalid."""
@@ -157,8 +170,10 @@ class MaskChecks:
 
     def _compare_orders(self, image_id: str, united: Mask) -> None:
         """Compare the masks of some of the images with their version in the other pixel order."""
+        previous, self._previous = self._previous, None
         if self._seen % self._every or self._examined >= _EXAMINED or self._pixels > _PIXELS_EXAMINED:
             return
+        self._previous = image_id, united
         if not united.any() or united.all():
             return
         other = in_other_order(united, self._form.pixel_order)
@@ -170,12 +185,31 @@ class MaskChecks:
         if images is not None and images.read is not None and image_id in images.ids:
             image = images.read(image_id)
             if image.shape[:2] == united.shape:
-                self._contrasts.append((border_contrast(image, united), border_contrast(image, other)))
+                own = border_contrast(image, united)
+                self._contrasts.append((own, border_contrast(image, other)))
+                if previous is not None:
+                    self._compare_neighbours(previous, (image_id, united), own)
+
+    def _compare_neighbours(self, before: tuple[str, Mask], present: tuple[str, Mask], own: float | None) -> None:
+        """Compare the masks of two rows that follow each other with each other's image, if these are of one size."""
+        read = None if self._expected.images is None else self._expected.images.read
+        if read is None or before[1].shape != present[1].shape:
+            return
+        earlier = read(before[0])
+        if earlier.shape[:2] == present[1].shape:
+            self._of_before.append((own, border_contrast(earlier, present[1])))
+            self._of_after.append((border_contrast(earlier, before[1]), border_contrast(read(present[0]), before[1])))
+
+    def _check_neighbours(self) -> None:
+        for where, pairs in (("before", self._of_before), ("after", self._of_after)):
+            if are_contradicted(pairs):
+                came = f"masks fit the image of the row {where} theirs better than their own, in {len(pairs)} images"
+                self._findings.warn("shifted rows", WHOLE_FILE, came, "", "Check that ids and masks are not shifted.")
 
     def _check_orientation(self) -> None:
         mine, other = self._borders.tolist()
         torn = is_torn(mine, other)
-        if not torn and contrast_t_statistic(self._contrasts) > CONTRADICTED:
+        if not torn and not are_contradicted(self._contrasts):
             return
         order = COUNTED[self._form.pixel_order]
         if torn:
