@@ -189,6 +189,20 @@ def test_transposed_runs_are_noticed(blobs: Path, draw: Draw, square: bool) -> N
         assert ("pixel order" in checks(examined(blobs), "warning")) == (order == "row")
 
 
+def test_transposed_mask_files_and_masks_of_the_next_image_are_noticed(blobs: Path, draw: Draw) -> None:
+    shown = [blob(number, (48, 48)) for number in range(24)]
+    for saved, check in (
+        (lambda number: shown[number][1], ""),
+        (lambda number: shown[number][1].T, "transposed masks"),
+        (lambda number: shown[(number + 1) % 24][1], "shifted masks"),
+        (lambda number: shown[number - 1][1], "shifted masks"),
+    ):
+        for number, (image, _) in enumerate(shown):
+            draw(f"data/images/{number:02d}.png", image)
+            draw(f"data/masks/{number:02d}.png", saved(number))
+        assert checks(examined(blobs), "warning") == ([check] if check else [])
+
+
 def test_groups_split_over_folds_are_errors(blobs: Path) -> None:
     configure(blobs, more='groups: {pattern: "(.)."}\n')
     rows = [f"{number:02d},{number % 2}" for number in range(12)]

@@ -110,7 +110,7 @@ def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder | None) -> Iterat
     if order is None:
         yield DataFinding(
             "warning",
-            "orientation",
+            "transposed masks",
             f"the mask files look transposed: turned, they fit their images better ({-statistic:.0f} standard errors)",
             advice="Look at data.png; write the mask files with rows and columns as in the images.",
         )
