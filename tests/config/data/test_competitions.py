@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.commands.submitting.preset_option import named_competition
+from toolkit.config.data import competitions
 from toolkit.config.data.competitions import PLAIN, PRESETS, Competition, cell_reader, find_competition
 from toolkit.config.loading import config_from_plain, load_config, plain_config
 from toolkit.config.models import Config
@@ -233,3 +234,12 @@ def test_a_missing_file_is_reported_with_key_and_line(tmp_path: Path) -> None:
 def test_contradictory_keys_are_rejected(keys: dict[str, object], where: str) -> None:
     with pytest.raises(ValueError, match=where):
         Competition.model_validate({"name": "mine", "metric": "dice", "columns": ("id", "rle")} | keys)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_cites_the_page_of_its_metric(name: str) -> None:
+    text = (Path(competitions.__file__).with_name("presets") / f"{name}.yaml").read_text()
+    page = find_competition(name).page
+    comment, _, metric = text.partition("metric:")
+    assert f"# {page}/overview/evaluation:\n# " in comment
+    assert metric

@@ -251,7 +251,7 @@ AREA_METRICS: dict[str, MetricKind] = {
     "recall": MetricKind("one", partial(_per_image, recall)),
     "fbeta": MetricKind("one", partial(_per_image, fbeta), {"beta": _BETA}),
     "salt_map": MetricKind("one", partial(_per_image, salt_map)),
-    "global_dice": MetricKind("one", partial(_pooled, dice)),
+    "global_dice": MetricKind("skip", partial(_pooled, dice)),
     "miou": MetricKind("skip", partial(_pooled, iou)),
     "pixel_accuracy": MetricKind("skip", _accuracy),
 }
