@@ -137,15 +137,18 @@ def test_the_out_of_fold_score_is_that_of_its_submission(tmp_path: Path, preset:
     assert graded.images == told.images == 6
 
 
-def test_the_command_to_check_the_score_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fitted(tmp_path, find_competition("tgs-salt"), "sigmoid")
+@pytest.mark.parametrize(("preset", "named"), [("tgs-salt", "tgs-salt"), ("clouds", "submissions/a-oof.yaml")])
+def test_the_command_to_check_the_score_says_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, named: str
+) -> None:
+    fitted(tmp_path, form_of(preset), "sigmoid")
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.5", "--oof", "--json"])
     told = json.loads(shown.stdout)
     assert told["path"] == "submissions/a-oof.csv"
     words = told["check"].split()
     assert words[:3] == ["tk", "score", "submissions/a-oof.csv"]
-    assert words[words.index("--competition") + 1] == "tgs-salt"
+    assert words[words.index("--competition") + 1] == named
     graded = json.loads(CliRunner().invoke(app, [*words[1:], "--json"]).stdout)
     assert graded["score"] == pytest.approx(told["score"], abs=1e-12)
     assert not (tmp_path / "submissions" / "log.csv").exists()

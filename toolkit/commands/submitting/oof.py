@@ -11,8 +11,10 @@ from toolkit.commands.submitting.masks import chosen_classes, encode_masks
 from toolkit.commands.submitting.submit import SubmitOptions, file_name, given_rule, maker_of, recipe_of, tuned_of
 from toolkit.config.data.competitions import PRESETS, Competition, find_competition
 from toolkit.config.data.data import DataConfig
+from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.core.recipe.postprocess import describe
 from toolkit.files.datasets.truth import truth_of
+from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.resolved import data_of, read_resolved
 from toolkit.files.predictions.store import ProbabilityStore
@@ -92,11 +94,17 @@ def _check(path: Path, data: DataConfig) -> str | None:
         return None
     words = ["tk", "score", str(path), "--solution", str(data.masks)]
     competition = data.competition
-    words += ["--metric", "dice"] if competition is None else ["--competition", _preset(competition) or "FILE"]
+    words += ["--metric", "dice"] if competition is None else ["--competition", _named(competition, path)]
     if (competition is None or competition.output_size is None) and isinstance(data.images, Path):
         words += ["--images", str(data.images)]
     return shlex.join(words)
 
 
-def _preset(competition: Competition) -> str | None:
-    return next((name for name in PRESETS if find_competition(name) == competition), None)
+def _named(competition: Competition, path: Path) -> str:
+    """The name of a preset, or the path of a file with the competition, which is written beside the submission."""
+    preset = next((name for name in PRESETS if find_competition(name) == competition), None)
+    if preset is not None:
+        return preset
+    file = path.with_suffix(".yaml")
+    write_text(file, write_yaml(competition.model_dump(exclude_defaults=True)))
+    return str(file)
