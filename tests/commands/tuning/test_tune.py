@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.postprocess import IDENTITY, recipe_from_plain
+from toolkit.core.recipe.probabilities import count_levels, to_stored
 from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.folder import Experiment
@@ -272,3 +273,28 @@ def test_what_constant_masks_score_is_shown_beside_the_tuned_scores(fitted: Call
     assert "empty masks" in run("tune", "exp")[1]
     write_json(experiment.score, {"metric": "dice", "folds": [], "all": 0.5, "constant": {**constant, "best": 1.0}})
     assert "not better than empty masks for every image (1.0000)" in " ".join(run("tune", "exp")[1].split())
+
+
+def test_thresholds_are_moved_to_where_the_mean_of_folds_has_as_much_foreground(
+    fitted: Callable[..., Experiment],
+) -> None:
+    """The mean of the folds is two thirds as confident as they are, which their levels on the test images show."""
+    experiment = fitted(ONE, (0, 1), faint, lambda number: 2 / 3 * faint(number))
+    test = {image_id: 2 / 3 * faint(number) for number, image_id in enumerate(TEST)}
+    with ProbabilityWriter(experiment.predictions("test"), "uint8", {"from": "exp"}) as writer:
+        for image_id, probability in test.items():
+            writer.append(image_id, probability.astype(np.float32))
+        single = [to_stored(1.5 * probability.astype(np.float32), "uint8") for probability in test.values()]
+        writer.fold_levels = sum(map(count_levels, single))
+    told = json_of("tune", "exp")
+    assert told["shift"]["by_levels"]
+    assert told["shift"]["moved"]
+    tuned = read_tuned(experiment, 1, "sigmoid")
+    assert tuned.recipe.classes[0].threshold == pytest.approx(0.398, abs=0.003)
+    moved = tuned.test_recipe.classes[0].threshold
+    for image_id, probability in test.items():
+        single_mask = 1.5 * probability > tuned.recipe.classes[0].threshold
+        assert np.array_equal(probability > moved, single_mask), image_id
+    assert "moved so that the mean of the folds has as much foreground as single folds" in " ".join(
+        run("tune", "exp")[1].split()
+    )

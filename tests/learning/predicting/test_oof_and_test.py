@@ -9,9 +9,10 @@ import pytest
 
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
+from toolkit.config.members import MemberPart
 from toolkit.core.arrays import Image
 from toolkit.core.images.views import parse_views
-from toolkit.core.recipe.probabilities import quantise
+from toolkit.core.recipe.probabilities import count_levels, quantise
 from toolkit.errors import ConfigError, NetworkError
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.datasets.dataset import find_labelled
@@ -91,6 +92,19 @@ def test_stores_hold_the_mean_over_models_and_views(headed: FittedExperiment, sp
         probability, presence = by_hand(headed, weights, images.read(image_id), views)
         assert np.abs(store.read(image_id).astype(int) - quantise(probability)).max() <= 1
         np.testing.assert_allclose(store.presence(image_id), presence, atol=1e-5)
+
+
+def test_the_levels_of_single_folds_are_those_of_their_own_stores(headed: FittedExperiment) -> None:
+    predict_test(headed, images_of(headed, "test"), "none", Silent())
+    found = ProbabilityStore(headed.predictions("test", "none")).fold_levels
+    expected = np.zeros((1, 256), np.int64)
+    for fold in (0, 1):
+        alone = replace(headed, part=MemberPart(fold=fold))
+        predict_test(alone, images_of(headed, "test"), "none", Silent())
+        store = ProbabilityStore(alone.predictions("test", "none"))
+        assert store.fold_levels is None
+        expected += sum(count_levels(stored) for _, stored in store)
+    assert np.array_equal(found, expected)
 
 
 def test_sets_that_are_there_are_kept_however_they_are_written(headed: FittedExperiment) -> None:

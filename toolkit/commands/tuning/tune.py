@@ -233,9 +233,11 @@ def _named_steps(text: str, plugins: Mapping[str, Step]) -> tuple[str, ...]:
 def _shift(
     experiment: Experiment, task: RecipeTask, tuned: Tuned, progress: Progress, *, several: bool
 ) -> tuple[ShiftResult, Recipe]:
-    """How test predictions differ, and the recipe for them: thresholds are moved if that helps across folds.
+    """How test predictions differ, and the recipe for them.
 
-    Without `several` folds this cannot be measured: no images stand in for those of another network.
+    A test map is the mean of all folds, but the recipe was tuned on maps of single folds. So thresholds are moved until
+    the mean has as much foreground as single folds have on the test images. Where maps of single folds are not known
+    (ensembles), thresholds are moved if that helps across folds. Without `several` folds nothing is moved.
     """
     recipe = tuned.recipe
     oof, levels = look_at_folds(task, recipe)
@@ -243,8 +245,9 @@ def _shift(
     if not folder.is_dir():
         return ShiftResult(oof, None, None, None, None, False), recipe
     by_fold = tuned.by_fold if recipe == tuned.best else (IDENTITY,) * len(tuned.by_fold)
-    shares = try_matched_share(task, by_fold, levels) if several else None
     store = ProbabilityStore(folder)
+    by_levels = store.fold_levels is not None
+    shares = try_matched_share(task, by_fold, levels) if several and not by_levels else None
     looker = Looker(task.classes, task.activation)
     with progress.task("comparing test masks", len(store.ids)) as bar:
         for image_id, stored in store:
@@ -253,7 +256,11 @@ def _shift(
             bar.advance()
     test = looker.look()
     helps = shares is not None and shares.helps
-    moved = matched(recipe, levels.sum(axis=0), looker.levels, task.activation) if helps else recipe
+    moved = recipe
+    if store.fold_levels is not None:
+        moved = matched(recipe, store.fold_levels, looker.levels, task.activation)
+    elif helps:
+        moved = matched(recipe, levels.sum(axis=0), looker.levels, task.activation)
     return ShiftResult(
         oof,
         test,
@@ -261,6 +268,7 @@ def _shift(
         None if shares is None else finite_or_none(shares.gain),
         None if shares is None else finite_or_none(shares.standard_error),
         moved != recipe,
+        by_levels,
     ), moved
 
 

@@ -31,7 +31,8 @@ class StepResult:
 class ShiftResult:
     """How test predictions and masks differ from out-of-fold ones, and whether thresholds are moved for test images.
 
-    `gain` is the gain of folds from thresholds that keep the share of foreground over unchanged thresholds.
+    `gain` is the gain of folds from thresholds that keep the share of foreground over unchanged thresholds. With
+    `by_levels` it does not decide: thresholds are those that suit the mean of folds as the recipe suits single folds.
     """
 
     oof: Look
@@ -40,6 +41,7 @@ class ShiftResult:
     gain: float | None
     standard_error: float | None
     moved: bool
+    by_levels: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,17 @@ class TuneResult:
         shift = self.shift
         if shift.test is None:
             return ["no test predictions: out-of-fold and test masks are not compared"]
+        if shift.by_levels:
+            why = "the mean of the folds has as much foreground as single folds"
+            if shift.moved:
+                return [f"thresholds for test predictions are moved so that {why}: {self._described(self.test_recipe)}"]
+            return [f"thresholds for test predictions are not moved: {why}"]
         if self.parts is not None:
             return ["thresholds for test predictions are not moved: a single fold cannot show whether that helps"]
+        return self._shift_by_folds()
+
+    def _shift_by_folds(self) -> list[str]:
+        shift = self.shift
         gain = f"gains {score_text(shift.gain, signed=True)} ± {score_text(shift.standard_error)} across folds"
         if shift.moved:
             moved = "thresholds for test predictions are moved to keep the share of foreground"

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from toolkit.core.arrays import Presence, Probability
+from toolkit.core.arrays import Integers, Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
 from toolkit.files.disk.digests import file_digest, ids_digest
@@ -34,7 +34,11 @@ class MapPlace:
 
 
 class ProbabilityWriter:
-    """Writes a store map by map; it replaces the folder when the block succeeds."""
+    """Writes a store map by map; it replaces the folder when the block succeeds.
+
+    `fold_levels` may be set before it does: if maps are the mean of folds, how many pixels of the maps of single folds
+    have each level, summed over the folds, `int64 (classes, 256)`.
+    """
 
     def __init__(self, folder: Path, stored_type: StoredType, made_from: Mapping[str, Any]) -> None:
         self._folder = folder
@@ -47,6 +51,7 @@ class ProbabilityWriter:
         self._file: BinaryIO | None = None
         self._last = ""
         self._rows_left = 0
+        self.fold_levels: Integers | None = None
 
     def __enter__(self) -> "ProbabilityWriter":
         with writing_to(self._folder):
@@ -138,7 +143,8 @@ class ProbabilityWriter:
                 "shard_bytes": [shard.stat().st_size for shard in shards],
                 "made_from": self._made_from,
             }
-            | ({"presence": file_digest(self._partial / _PRESENCE)} if self._presence else {}),
+            | ({"presence": file_digest(self._partial / _PRESENCE)} if self._presence else {})
+            | ({} if self.fold_levels is None else {"fold_levels": self.fold_levels.tolist()}),
         )
         discarded = self._folder.with_name(f".{self._folder.name}.old")
         shutil.rmtree(discarded, ignore_errors=True)
@@ -150,7 +156,7 @@ class ProbabilityWriter:
 
 
 class ProbabilityStore:
-    """Reads a store; opening it reads only the index."""
+    """Reads a store; opening it reads only the index. `fold_levels` are as in `ProbabilityWriter`, None if unknown."""
 
     def __init__(self, folder: Path) -> None:
         """Open the store in a folder.
@@ -167,6 +173,8 @@ class ProbabilityStore:
         self.folder = folder
         self.made_from: dict[str, Any] = manifest["made_from"]
         self._type = np.dtype(manifest["type"])
+        levels = manifest.get("fold_levels")
+        self.fold_levels: Integers | None = None if levels is None else np.array(levels, np.int64)
         try:
             self._places = {
                 row[0]: MapPlace(int(row[1]), int(row[2]), (int(row[3]), int(row[4]), int(row[5])))

@@ -8,7 +8,9 @@ import numpy as np
 
 from toolkit.config.models import Config
 from toolkit.config.view_sizes import view_shapes
+from toolkit.core.arrays import Integers
 from toolkit.core.images.views import parse_views
+from toolkit.core.recipe.probabilities import count_levels, to_stored
 from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.folder import Experiment
@@ -47,6 +49,7 @@ class FoldMean:
         Raises:
             ConfigError: two scales of the views give the same input size.
         """
+        self.levels: list[Integers] = []
         self._config, self._plugins, self._precision = config, plugins, parse_precision(precision)
         self._sets = [parse_views(views) for views in sets]
         every = [view for views in self._sets for view in views]
@@ -60,7 +63,9 @@ class FoldMean:
         self._predict = ViewsPredictor(self._networks, shapes, self._sets, config.activation, at_once=at_once)
         self._reader = build_reader(config, lambda key: f"{experiment.resolved}: {'.'.join(map(str, key))}", plugins)
 
-    def rows(self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
+    def rows(
+        self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task, *, per_fold: int = 1
+    ) -> Iterator[Rows]:
         """The mean prediction over weight files, for each set of views, as rows of one image after the other.
 
         Tiles are predicted in chunks, each by all networks in turn. Memory is bounded by the chunk and by one row of
@@ -71,6 +76,8 @@ class FoldMean:
             images: the images.
             ids: of the images to predict, in order.
             task: advances by one for each tile and weight file.
+            per_fold: how many weight files that follow each other are of one fold. In the end `levels` has, for each
+                set of views, how many pixels of the maps of single folds have each level.
 
         Raises:
             NetworkError: a network of plugins cannot take another input size.
@@ -79,14 +86,17 @@ class FoldMean:
         """
         configure(self._precision)  # networks of another precision may have been used in between
         assembly = Assembly(self._reader, images)
+        counting = _FoldLevels(len(self._sets), self._config.class_count, per_fold)
+        self.levels = counting.levels
         for chunk in self._chunks(images, ids):
             sums = [[_Sum() for _ in self._sets] for _ in chunk]
-            for path in weights:
+            for number, path in enumerate(weights):
                 self._load(path)
                 found = predict_tiles(self._predict, self._reader, images, chunk, task)
-                for totals, predicted in zip(sums, found, strict=True):
+                for place, (totals, predicted) in enumerate(zip(sums, found, strict=True)):
                     for total, one in zip(totals, predicted, strict=True):
                         total.add(one)
+                    counting.add(number, place, predicted)
             sums.reverse()
             for tile in chunk:
                 rows = assembly.add(tile.image_id, [total.mean() for total in sums.pop()])
@@ -157,3 +167,24 @@ class _Sum:
         """The mean probability and presence."""
         count = np.float32(self._count)
         return Predicted(self._probability / count, None if self._presence is None else self._presence / count)
+
+
+class _FoldLevels:
+    """Counts the levels of the maps of single folds, `int64 (classes, 256)` for each set of views."""
+
+    def __init__(self, sets: int, classes: int, per_fold: int) -> None:
+        self.levels = [np.zeros((classes, 256), np.int64) for _ in range(sets)]
+        self._per_fold = per_fold
+        self._sums: dict[tuple[int, int], _Sum] = {}
+
+    def add(self, number: int, place: int, predicted: Sequence[Predicted]) -> None:
+        """Count the predictions of a weight file for a tile; those of one fold are averaged first."""
+        for index, one in enumerate(predicted):
+            mean = one
+            if self._per_fold > 1:
+                total = self._sums.setdefault((place, index), _Sum())
+                total.add(one)
+                if (number + 1) % self._per_fold:
+                    continue
+                mean = self._sums.pop((place, index)).mean()
+            self.levels[index] += count_levels(to_stored(mean.probability, "uint8"))

@@ -158,7 +158,10 @@ def _predict_by_all(
         _writing(fitted, split, missing) as writers,
         progress.task(_title(fitted, f"{_IMAGES[split]} images", [*missing]), total) as task,
     ):
-        _write(networks.rows(weights, images, images.ids, task), writers, fitted.config.scored_size)
+        per_fold = len(weights) // len(fitted.fold_numbers)
+        _write(networks.rows(weights, images, images.ids, task, per_fold=per_fold), writers, fitted.config.scored_size)
+        for writer, levels in zip(writers, networks.levels, strict=True):
+            writer.fold_levels = levels if len(fitted.fold_numbers) > 1 else None
     return True
 
 
