@@ -9,6 +9,7 @@ from toolkit.core.arrays import Floats, Labels, Mask, Objects
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.measuring import Measuring
 from toolkit.core.metrics.metric import Metric, case_of
+from toolkit.core.metrics.stacks import DiceHausdorff
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,10 @@ class ConstantScorer:
 
     def __init__(self, metric: Metric, names: Sequence[str], activation: Activation) -> None:
         self._metric, self._activation = metric, activation
-        self._masks = _masks(names, activation)
+        masks = _masks(names, activation)
+        if isinstance(metric, DiceHausdorff):  # the distance of a whole volume takes too long
+            masks = {_EMPTY: masks[_EMPTY]}
+        self._masks = masks
         self._found = {name: Measuring(metric) for name in self._masks}
 
     def add(self, labels: Labels, objects: Objects | None, *, image_id: str | None = None) -> None:

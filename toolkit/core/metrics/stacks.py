@@ -30,21 +30,23 @@ def hausdorff(one: Volume, other: Volume) -> float:
         return math.nan
     if not one.any() or not other.any():
         return 1.0
-    return max(_directed(one, other), _directed(other, one)) / math.sqrt(3)
+    (box,) = ndimage.find_objects((one | other).astype(np.int8))  # nothing is nearer outside of it
+    sides = np.array(one.shape)
+    return max(_directed(one[box], other[box], sides), _directed(other[box], one[box], sides)) / math.sqrt(3)
 
 
-def _directed(one: Volume, other: Volume) -> float:
-    """The largest distance of a voxel of one volume from the other."""
-    outside = _places(one & ~other)
+def _directed(one: Volume, other: Volume, sides: npt.NDArray[np.int64]) -> float:
+    """The largest distance of a voxel of one volume from the other; `sides` are those that are scaled to 1."""
+    outside = _places(one & ~other, sides)
     if not len(outside):
         return 0.0
-    surface = _places(other & ~ndimage.binary_erosion(other))
+    surface = _places(other & ~ndimage.binary_erosion(other), sides)
     distances, _ = KDTree(surface).query(outside)
     return float(distances.max())
 
 
-def _places(voxels: Volume) -> Floats:
-    places: Floats = np.argwhere(voxels) / np.array(voxels.shape)
+def _places(voxels: Volume, sides: npt.NDArray[np.int64]) -> Floats:
+    places: Floats = np.argwhere(voxels) / sides
     return places
 
 
