@@ -243,3 +243,12 @@ def test_every_preset_cites_the_page_of_its_metric(name: str) -> None:
     comment, _, metric = text.partition("metric:")
     assert f"# {page}/overview/evaluation:\n# " in comment
     assert metric
+
+
+@pytest.mark.parametrize(
+    ("stack", "told"), [("case.+", "received 0"), ("(a)(b)", "received 2"), ("(", "invalid regular")]
+)
+def test_a_pattern_of_stacks_names_them(tmp_path: Path, stack: str, told: str) -> None:
+    (tmp_path / "own.yaml").write_text(f"{OWN}stack: '{stack}'\n")
+    with pytest.raises(ConfigError, match=told):
+        find_competition(str(tmp_path / "own.yaml"))

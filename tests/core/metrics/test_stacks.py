@@ -10,6 +10,7 @@ from toolkit.core.metrics.measuring import Measuring
 from toolkit.core.metrics.metric import Case, case_of
 from toolkit.core.metrics.registry import MetricSpec, ScoringRules, build_metrics
 from toolkit.core.metrics.stacks import DiceHausdorff, hausdorff
+from toolkit.errors import DataError
 
 RULES = ScoringRules(stack=r"(.+)_slice_\d+")
 
@@ -106,5 +107,14 @@ def test_only_submitted_classes_count_and_slices_have_one_size() -> None:
     alone = statistics(metric(), {"a": slices(prediction[..., 1], truth[..., 1])})
     assert second.score(statistics(second, {"a": cases})) == pytest.approx(metric().score(alone))
     other = case_of(np.zeros((3, 3, 2), np.bool_), np.zeros((3, 3), np.uint8), "sigmoid")
-    with pytest.raises(ValueError, match="differ in size: 3×3, 9×11"):
+    with pytest.raises(DataError, match="differ in size: 3×3, 9×11"):
         metric(2).measure_stack([cases[0], other])
+
+
+def test_a_stack_whose_slices_do_not_follow_each_other_is_an_error() -> None:
+    (case,) = slices(volume(0)[:1], volume(1)[:1])
+    measuring = Measuring(metric())
+    for image_id in ("a_slice_0", "b_slice_0"):
+        measuring.add(case, image_id)
+    with pytest.raises(DataError, match="the slices of the stack a do not follow each other"):
+        measuring.add(case, "a_slice_1")

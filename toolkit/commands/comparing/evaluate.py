@@ -118,16 +118,15 @@ def _measure(
     scorer = Scorer([truth.build_metric(plugins)], classes.activation, recipe, plugins)
     areas, confusion = [], _no_confusion(classes.count, classes.activation)
     with progress.task("evaluating", len(store.ids)) as task:
-        for image_id, stored in store:
+        for image_id in data.images.ids:
+            stored = store.read(image_id)
             labels = labels_of(data, store, image_id)
             objects = data.read_objects(image_id) if scorer.needs_objects else None
             case = scorer.add(stored, labels, objects, store.presence(image_id), image_id=image_id)
             areas.append(case.areas)
             confusion += confusion_of(case.prediction, labels, classes.activation)
             task.advance()
-    rows = {image_id: row for row, image_id in enumerate(store.ids)}
-    order = np.array([rows[image_id] for image_id in data.images.ids])
-    return _Measured(folds, scorer.scored().of(order), np.stack(areas)[order], confusion)
+    return _Measured(folds, scorer.scored(), np.stack(areas), confusion)
 
 
 def _no_confusion(classes: int, activation: Activation) -> Confusion:

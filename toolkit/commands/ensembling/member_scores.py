@@ -110,7 +110,7 @@ def score_members(
     truth = truth_of(experiment, read_resolved(experiment))
     labelled = truth.labelled.images.ids
     table = read_fold_table(experiment.folds, labelled)
-    scorer = _Scorer(truth, table, plugins, progress)
+    scorer = _Scorer(truth, table, plugins, progress, own=experiment.predictions("oof"))
     every, outside = frozenset(table.out_of_fold.ids), frozenset(table.holdout.ids)
     seen = [member.images(labelled) for member in members]
     own_folder = experiment.predictions("oof")
@@ -124,7 +124,8 @@ def score_members(
         scorer.score([experiment.predictions("holdout"), *counted], outside)
     theirs = [scorer.found.get((folder, outside)) for folder in held_out] or [None] * len(members)
     ours = scorer.found.get((experiment.predictions("holdout"), outside))
-    write_scores(experiment, blended, ours, optimism=_optimism(members, config.weights, blended.metric))
+    optimism = _optimism(members, config.weights, blended.metric)
+    write_scores(experiment, blended, ours, rules=truth.rules, optimism=optimism)
     metric = blended.scored.metrics[0]
     pairs = [
         (scorer.found[one, ids], scorer.found[other, ids]) for one, other, ids in zip(plain, viewed, seen, strict=True)
@@ -166,8 +167,12 @@ def score_members(
 class _Scorer:
     """Scores stores, each once for a set of images; several over the same images in one pass."""
 
-    def __init__(self, truth: Truth, table: FoldTable, plugins: Mapping[str, Any], progress: Progress) -> None:
+    def __init__(
+        self, truth: Truth, table: FoldTable, plugins: Mapping[str, Any], progress: Progress, *, own: Path
+    ) -> None:
+        """`own` are the predictions of the ensemble, which are compared with constant masks."""
         self._truth, self._table, self._plugins, self._progress = truth, table, plugins, progress
+        self._own = own
         self.found: dict[tuple[Path, frozenset[str]], Scores] = {}
 
     def score(self, folders: Sequence[Path], ids: frozenset[str]) -> None:
@@ -183,7 +188,7 @@ class _Scorer:
             self._table.folds[inside],
             Scoring([self._truth.metric], IDENTITY, self._truth.rules, self._plugins),
             self._progress,
-            with_constant=True,
+            with_constant=self._own in missing,
         )
         groups = self._table.of(np.flatnonzero(inside)).group_numbers
         for folder, found in zip(missing, scores, strict=True):

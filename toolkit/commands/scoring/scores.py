@@ -10,7 +10,7 @@ from toolkit.commands.scoring.constant_score import constant_score
 from toolkit.core.arrays import Floats, Integers, Labels
 from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.constant_masks import ConstantMasks, ConstantScorer
-from toolkit.core.metrics.registry import NO_RULES, MetricSpec, ScoringRules, build_metrics
+from toolkit.core.metrics.registry import NO_RULES, MetricSpec, PluginMetric, ScoringRules, build_metrics
 from toolkit.core.metrics.scorer import ScoredImages, Scorer
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import Recipe
@@ -123,6 +123,8 @@ def score_stores(
         DataError: a mask cannot be read.
     """
     scorers = [scoring.scorer(data.classes) for _ in stores]
+    # Metrics from plugins may not expect masks without any foreground, or change them.
+    with_constant = with_constant and not isinstance(scorers[0].primary, PluginMetric)
     constant = ConstantScorer(scorers[0].primary, data.classes.names, data.classes.activation)
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:
@@ -155,11 +157,17 @@ def labels_of(data: LabelledImages, store: ProbabilityStore, image_id: str) -> L
 
 
 def write_scores(
-    experiment: Experiment, scores: Scores, holdout: Scores | None = None, *, optimism: float | None = None
+    experiment: Experiment,
+    scores: Scores,
+    holdout: Scores | None = None,
+    *,
+    rules: ScoringRules = NO_RULES,
+    optimism: float | None = None,
 ) -> None:
     """Write scores.csv and then score.json, for the out-of-fold images and the hold-out if there is one.
 
-    `optimism` is how much too good the score is because it chose the epochs, see `optimism_of_choice`.
+    `rules` are what the metrics count. `optimism` is how much too good the score is because it chose the epochs, see
+    `optimism_of_choice`.
     """
     rows = _rows(scores, scores.folds.tolist())
     if holdout is not None:
@@ -170,6 +178,8 @@ def write_scores(
         "folds": [finite_or_none(score) for score in scores.by_fold],
         **_over_all(scores),
     }
+    if rules != NO_RULES:
+        tree["rules"] = rules_as_plain(rules)
     if optimism is not None:
         tree["optimism"] = optimism
     if scores.constant is not None:
@@ -180,9 +190,20 @@ def write_scores(
     write_json(experiment.score, tree)
 
 
+def counts_as(tree: Mapping[str, Any], rules: ScoringRules) -> bool:
+    """Whether the scores of a score.json count what these rules say."""
+    return bool(tree.get("rules", rules_as_plain(NO_RULES)) == rules_as_plain(rules))
+
+
+def rules_as_plain(rules: ScoringRules) -> dict[str, Any]:
+    """What metrics count, as in score.json."""
+    submitted = None if rules.submitted is None else list(rules.submitted)
+    return {"submitted": submitted, "benchmark": rules.benchmark, "stack": rules.stack}
+
+
 def read_optimism(tree: Mapping[str, Any], metric: str) -> float:
     """What is to be taken off a score by a metric for the choice of epochs, from score.json; 0 if it is unknown."""
-    return max(0.0, float(tree.get("optimism", 0.0))) if tree.get("metric") == metric else 0.0
+    return max(0.0, float(tree.get("optimism") or 0.0)) if tree.get("metric") == metric else 0.0
 
 
 def read_holdout(tree: Mapping[str, Any]) -> HoldoutScore | None:

@@ -23,7 +23,7 @@ def submission_data(experiment: Experiment, resolved: Resolved, progress: Progre
         progress: what shows messages.
 
     Raises:
-        ChangedError: `data.test` no longer names the images that were predicted.
+        ChangedError: `data.test` no longer names the images that were predicted, or `output_size` has changed.
     """
     before = data_of(experiment, resolved)
     try:
@@ -43,9 +43,19 @@ def submission_data(experiment: Experiment, resolved: Resolved, progress: Progre
         for key in ("competition", "sample_submission")
         if getattr(now, key) not in (None, getattr(before, key))
     }
+    fitted_size, size = (_output_size(data) for data in (before, before.model_copy(update=changed)))
+    if size != fitted_size:
+        raise ChangedError(
+            f"output_size of data.competition in {fitted.config} is {size}, but maps were predicted for {fitted_size}",
+            f"Predict them anew (nothing is trained again): tk fit {fitted.name}",
+        )
     for key in changed:
         progress.say(
             f"data.{key} has changed in {fitted.config} since the fit: this submission uses the new value; for the "
             f"scores to use it too, run: tk fit {fitted.name}"
         )
     return before.model_copy(update=changed)
+
+
+def _output_size(data: DataConfig) -> tuple[int, int] | None:
+    return None if data.competition is None else data.competition.output_size

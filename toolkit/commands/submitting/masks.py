@@ -61,7 +61,7 @@ def chosen_classes(name: str, truth: Truth, competition: Competition, progress: 
         SubmissionError: the experiment does not predict the classes of the competition.
     """
     submitted = submitted_classes(competition, truth.classes)
-    if submitted is not None:
+    if submitted is not None and len(submitted) == max(1, len(competition.classes)):
         return Chosen(submitted, competition)
     names, benchmark = truth.classes.names, truth.rules.benchmark
     foreground = names[1:] if truth.classes.activation == "softmax" else names

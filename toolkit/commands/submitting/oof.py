@@ -13,7 +13,7 @@ from toolkit.config.data.competitions import PRESETS, Competition, find_competit
 from toolkit.config.data.data import DataConfig
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.core.recipe.postprocess import describe
-from toolkit.files.datasets.truth import truth_of
+from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.resolved import data_of, read_resolved
@@ -26,7 +26,7 @@ from toolkit.messages import Table, score_text
 class OofSubmission:
     """The file of out-of-fold masks, and their score; None if the metric skips every image.
 
-    `check` is the command that scores the file; None if the true masks are not in a table.
+    `check` is the command that scores the file; None if no command would give this score.
     """
 
     experiment: str
@@ -47,7 +47,7 @@ class OofSubmission:
     def next_steps(self) -> list[str]:
         """The command that scores the file."""
         if self.check is None:
-            return ["the true masks are not in a table: to check the score, tk score needs one, as --solution"]
+            return ["tk score can check this file if the true masks are in a table of the competition: --solution FILE"]
         return [f"the same score from the file alone: {self.check}"]
 
 
@@ -84,17 +84,24 @@ def submit_oof(session: Session, name: str | None = None, *, options: SubmitOpti
         describe(recipe, truth.classes.names, truth.classes.activation),
         scores.metric,
         None if math.isnan(scores.all) else scores.all,
-        _check(path, data),
+        _check(path, data, truth),
     )
 
 
-def _check(path: Path, data: DataConfig) -> str | None:
-    """The command that scores the file against the table of labels, if the masks are in one."""
-    if not isinstance(data.masks, Path) or data.masks.suffix != ".csv":
+def _check(path: Path, data: DataConfig, truth: Truth) -> str | None:
+    """The command that scores the file against the table of labels; None if that would be another score.
+
+    That is so if the masks are not in a table, and for metrics from plugins. Without a competition, exclusive classes are
+    scored with their background, which no submission has.
+    """
+    competition, metric = data.competition, truth.metric
+    if not isinstance(data.masks, Path) or data.masks.suffix != ".csv" or metric.is_plugin:
+        return None
+    if competition is None and truth.classes.activation == "softmax":
         return None
     words = ["tk", "score", str(path), "--solution", str(data.masks)]
-    competition = data.competition
-    words += ["--metric", "dice"] if competition is None else ["--competition", _named(competition, path)]
+    words += [] if competition is None else ["--competition", _named(competition, path)]
+    words += [] if competition is not None and competition.metric_spec == metric else ["--metric", metric.label]
     if (competition is None or competition.output_size is None) and isinstance(data.images, Path):
         words += ["--images", str(data.images)]
     return shlex.join(words)

@@ -14,6 +14,7 @@ from toolkit.commands.scoring.scores import (
     HoldoutScore,
     Scores,
     Scoring,
+    counts_as,
     next_command,
     read_holdout,
     read_optimism,
@@ -254,11 +255,16 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
         anew |= predict_holdout(fitted, images, "none", progress)
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)
-    if anew or not experiment.score.is_file():
+    if anew or not _is_scored(experiment, config):
         _score(job, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins), progress)
     else:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
+
+
+def _is_scored(experiment: Experiment, config: Config) -> bool:
+    """Whether score.json is there and counts what the competition counts now."""
+    return experiment.score.is_file() and counts_as(read_json(experiment.score), config.scoring_rules)
 
 
 def _code_and_weights(job: _Job) -> dict[str, str]:
@@ -346,7 +352,9 @@ def _score(job: _Job, scoring: Scoring, progress: Progress) -> None:
     holdout = scored("holdout", table.holdout) if table.holdout.ids else None
     store = ProbabilityStore(experiment.predictions("oof"))
     write_overlays(experiment, store, only(data, scores.ids), scores, IDENTITY)
-    write_scores(experiment, scores, holdout, optimism=_optimism(experiment, job.loaded.config, scores))
+    config = job.loaded.config
+    optimism = _optimism(experiment, config, scores)
+    write_scores(experiment, scores, holdout, rules=config.scoring_rules, optimism=optimism)
 
 
 def _optimism(experiment: Experiment, config: Config, scores: Scores) -> float | None:

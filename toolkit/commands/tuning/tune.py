@@ -118,21 +118,25 @@ def tune(
         surface=str(experiment.surface) if tuned.surfaces else None,
         explained=explain,
         submittable=shift.test is not None and _fits_a_submission(experiment, resolved, truth),
-        constant=_constant(tree, task, tuned),
+        constant=_constant(tree, task, tuned, optimism),
         optimism=optimism,
         parts=None if table.folds_count > 1 else int(task.folds.max()) + 1,
         holdout=holdout,
     )
 
 
-def _constant(tree: Mapping[str, Any], task: RecipeTask, tuned: Tuned) -> ConstantScore | None:
-    """What constant masks score by the tuned metric, if that is the experiment's, and the gain of the kept recipe."""
+def _constant(tree: Mapping[str, Any], task: RecipeTask, tuned: Tuned, optimism: float) -> ConstantScore | None:
+    """What constant masks score by the tuned metric, if that is the experiment's, and the gain of the kept recipe.
+
+    The standard error is that of the gain of the untuned recipe.
+    """
     found = read_constant(tree, task.metric.label)
     if found is None or found.best is None:
         return None
-    score = tuned.untuned if tuned.recipe == IDENTITY else tuned.nested
+    less = optimism if task.metric.direction == "max" else -optimism
+    score = tuned.untuned - less if tuned.recipe == IDENTITY else tuned.nested
     gain = score - found.best if task.metric.direction == "max" else found.best - score
-    return replace(found, gain=finite_or_none(gain), standard_error=finite_or_none(tuned.interval.standard_error))
+    return replace(found, gain=finite_or_none(gain))
 
 
 def _test_images(experiment: Experiment, data: DataConfig) -> tuple[int, ...]:

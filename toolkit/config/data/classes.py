@@ -38,17 +38,15 @@ def names_in(data: DataConfig) -> tuple[str, ...]:
 def submitted_classes(competition: Competition | None, classes: Classes) -> tuple[int, ...] | None:
     """The indices of the classes whose masks are rows of a competition, in its order; the background never is one.
 
-    None without a competition, or if the classes are not those of the competition.
+    All but the background if rows have no class; None without a competition, or if no class is one of the competition.
     """
     if competition is None:
         return None
     first = 1 if classes.activation == "softmax" and classes.count > 1 else 0
     foreground = classes.names[first:]
     if not competition.classes:
-        return (first,) if len(foreground) == 1 else None
-    if not set(competition.classes) <= set(foreground):
-        return None
-    return tuple(classes.names.index(name) for name in competition.classes)
+        return tuple(range(first, classes.count))
+    return tuple(classes.names.index(name) for name in competition.classes if name in foreground) or None
 
 
 def scoring_rules(data: DataConfig, classes: Classes, benchmark: str | None) -> ScoringRules:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from toolkit.config.metrics import parse_metric
 from toolkit.config.yaml.closed_model import ClosedModel
@@ -103,6 +103,18 @@ class Competition(ClosedModel):
         """The cells before the mask in a row: the id, and the class if it has a column."""
         cell = self.id.replace(_CLASS, class_name or "").replace(_ID, image_id)
         return (cell,) if len(self.columns) == 2 else (cell, class_name or "")
+
+    @field_validator("stack")
+    @classmethod
+    def _stack_with_a_name(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                groups = re.compile(value).groups
+            except re.error as error:
+                raise ValueError(f"invalid regular expression: {error}") from error
+            if groups != 1:
+                raise ValueError(f"expected one part in parentheses, the name of the stack; received {groups}")
+        return value
 
     @model_validator(mode="after")
     def _columns_that_fit(self) -> "Competition":

@@ -28,7 +28,7 @@ class ConstantScorer:
     def __init__(self, metric: Metric, names: Sequence[str], activation: Activation) -> None:
         self._metric, self._activation = metric, activation
         masks = _masks(names, activation)
-        if isinstance(metric, DiceHausdorff):  # the distance of a whole volume takes too long
+        if isinstance(metric, DiceHausdorff) or len(names) > _CLASSES_AT_MOST:  # others would take too long
             masks = {_EMPTY: masks[_EMPTY]}
         self._masks = masks
         self._found = {name: Measuring(metric) for name in self._masks}
@@ -51,6 +51,7 @@ class ConstantScorer:
 
 
 _EMPTY = "empty"
+_CLASSES_AT_MOST = 10
 
 
 def _masks(names: Sequence[str], activation: Activation) -> dict[str, Mask]:

@@ -5,6 +5,7 @@ import numpy as np
 from toolkit.core.arrays import Floats
 from toolkit.core.metrics.metric import Case, Metric
 from toolkit.core.metrics.stacks import DiceHausdorff
+from toolkit.errors import DataError
 
 
 class Measuring:
@@ -15,15 +16,26 @@ class Measuring:
         self._found: list[Floats] = []
         self._stack = ""
         self._slices: list[Case] = []
+        self._complete: set[str] = set()
 
     def add(self, case: Case, image_id: str | None = None) -> None:
-        """Add an image; slices of a stack have to follow each other, and need their id to be measured together."""
+        """Add an image; slices of a stack need their id to be measured together.
+
+        Raises:
+            DataError: the slices of a stack do not follow each other, or differ in size.
+        """
         if not isinstance(self._metric, DiceHausdorff) or image_id is None:
             self._found.append(self._metric.measure(case))
             return
         stack = self._metric.stack_of(image_id)
         if stack != self._stack:
             self._finish()
+            if stack in self._complete:
+                raise DataError(
+                    f"the slices of the stack {stack} do not follow each other in the order of their ids",
+                    "Let `stack` of the competition match ids that begin with the name of their stack.",
+                )
+            self._complete.add(stack)
         self._stack = stack
         self._slices.append(case)
 
@@ -31,7 +43,8 @@ class Measuring:
         """The statistics of all images, (images, k).
 
         Raises:
-            ValueError: no image was added, or the slices of a stack differ in size.
+            ValueError: no image was added.
+            DataError: the slices of a stack differ in size.
         """
         self._finish()
         if not self._found:

@@ -96,7 +96,7 @@ class MaskChecks:
             self._findings.warn("masks", WHOLE_FILE, "all masks except empty ones are the same", "", advice)
         self._check_orientation()
         self._check_neighbours()
-        if covers_most(self._shares):
+        if not self._form.classes and covers_most(self._shares):
             came = f"masks cover {np.mean(self._shares):.0%} of the pixels, and most of the image in most images"
             advice = "Check that foreground and background are not swapped."
             self._findings.warn("polarity", WHOLE_FILE, came, "", advice)
@@ -170,10 +170,9 @@ class MaskChecks:
 
     def _compare_orders(self, image_id: str, united: Mask) -> None:
         """Compare the masks of some of the images with their version in the other pixel order."""
-        previous, self._previous = self._previous, None
+        previous, self._previous = self._previous, (image_id, united)
         if self._seen % self._every or self._examined >= _EXAMINED or self._pixels > _PIXELS_EXAMINED:
             return
-        self._previous = image_id, united
         if not united.any() or united.all():
             return
         other = in_other_order(united, self._form.pixel_order)
@@ -192,13 +191,15 @@ class MaskChecks:
 
     def _compare_neighbours(self, before: tuple[str, Mask], present: tuple[str, Mask], own: float | None) -> None:
         """Compare the masks of two rows that follow each other with each other's image, if these are of one size."""
-        read = None if self._expected.images is None else self._expected.images.read
-        if read is None or before[1].shape != present[1].shape:
+        images = self._expected.images
+        if images is None or images.read is None or before[0] not in images.ids or before[1].shape != present[1].shape:
             return
-        earlier = read(before[0])
+        earlier = images.read(before[0])
         if earlier.shape[:2] == present[1].shape:
             self._of_before.append((own, border_contrast(earlier, present[1])))
-            self._of_after.append((border_contrast(earlier, before[1]), border_contrast(read(present[0]), before[1])))
+            self._of_after.append(
+                (border_contrast(earlier, before[1]), border_contrast(images.read(present[0]), before[1]))
+            )
 
     def _check_neighbours(self) -> None:
         for where, pairs in (("before", self._of_before), ("after", self._of_after)):

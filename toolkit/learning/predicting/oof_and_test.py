@@ -160,8 +160,10 @@ def _predict_by_all(
     ):
         per_fold = len(weights) // len(fitted.fold_numbers)
         _write(networks.rows(weights, images, images.ids, task, per_fold=per_fold), writers, fitted.config.scored_size)
+        # Tiles overlap, and scaled maps have other levels: then those of single folds cannot be compared with the mean.
+        comparable = fitted.config.tiling == UNTILED and fitted.config.scored_size is None
         for writer, levels in zip(writers, networks.levels, strict=True):
-            writer.fold_levels = levels if len(fitted.fold_numbers) > 1 else None
+            writer.fold_levels = levels if comparable and len(fitted.fold_numbers) > 1 else None
     return True
 
 

@@ -171,7 +171,8 @@ class _StageTraining:
 
         kept = self._candidates.keep_the_best(self._history, score)
         seed = derived_seed("choice", self._run.seed, self._run.fold, self._stage.number)
-        optimism = optimism_of_choice(self._data.plan.metrics[0], self._statistics, seed)
+        every = len(self._data.pool.validation_positions(self._run.fold)) == len(self._statistics[0])
+        optimism = optimism_of_choice(self._data.plan.metrics[0], self._statistics, seed) if every else None
         write_json(
             self._folder.state,
             {

@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.core.metrics.registry import METRICS, Metric, MetricSpec, build_metric
 from toolkit.core.metrics.scorer import Scorer
-from toolkit.core.metrics.uncertainty.bootstrap import bootstrap, paired, score_of_others
+from toolkit.core.metrics.uncertainty.bootstrap import bootstrap, exceeds_noise, paired, score_of_others
 
 METRIC_SPECS = [
     *(MetricSpec(name) for name in METRICS),
@@ -192,3 +192,15 @@ def test_more_others_have_a_narrower_interval_and_one_group_has_none() -> None:
     few, many = (score_of_others(OWN, statistics, others) for others in (10, 1000))
     assert few.low < many.low < OWN.score(statistics) < many.high < few.high
     assert math.isnan(score_of_others(OWN, statistics, 10, groups=np.zeros(40, np.int64)).low)
+
+
+def test_few_groups_are_no_evidence() -> None:
+    random = np.random.default_rng(0)
+    ours, theirs = (yes_or_no(random.random(300).tolist()) for _ in range(2))
+    one = paired(OWN, ours + 0.2, theirs, groups=np.zeros(300, np.int64))
+    assert one.verdict == "cannot tell"
+    assert math.isnan(one.standard_error)
+    assert not exceeds_noise(one.mean, one.standard_error)
+    assert math.isnan(bootstrap(OWN, ours, groups=np.zeros(300, np.int64)).low)
+    five, six = (paired(OWN, ours + 0.5, theirs, groups=np.arange(300) % count) for count in (5, 6))
+    assert (five.verdict, six.verdict) == ("cannot tell", "better")

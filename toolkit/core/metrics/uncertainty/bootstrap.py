@@ -19,8 +19,8 @@ Verdict = Literal["better", "worse", "cannot tell"]
 
 _INTERVAL = (2.5, 97.5)
 _ROUNDING = 1e-12
-_FEWEST_IMAGES = 6
-"""With five images, all may be better (or all worse) by chance in more than 5 % of cases: 2 · (1/2)^5 > 0.05."""
+_FEWEST = 6
+"""With five images or groups, all may be better (or worse) by chance in more than 5 % of cases: 2 · (1/2)^5 > 0.05."""
 
 _COUNTS_AT_ONCE = 1 << 20
 
@@ -39,7 +39,7 @@ class Difference:
     """The difference of two scores over the same images, first minus second, and the verdict on the first.
 
     `low` and `high` bound the 95 % bootstrap interval. The verdict is `cannot tell` if the interval contains 0, if
-    there is no score (NaN), and for fewer than six images.
+    there is no score (NaN), and for fewer than six images or groups.
     """
 
     mean: float
@@ -65,6 +65,8 @@ def bootstrap(
         seed: equal seeds draw equal sets for the same number of images.
         groups: numbers of groups from 0, `int64 (images,)`: the images of a group are alike and are drawn together.
     """
+    if groups is not None and groups.max() == 0:
+        return Interval(math.nan, math.nan, math.nan)  # what a single group would be with other images is unknown
     return _interval(_scores(metric, (statistics,), _drawn(_units(statistics, groups), draws, seed))[0])
 
 
@@ -128,13 +130,17 @@ def paired(
         raise ValueError(
             f"predictions of {len(statistics)} and of {len(baseline)} images cannot be compared image by image"
         )
-    ours, theirs = _scores(metric, (statistics, baseline), _drawn(_units(statistics, groups), draws, seed))
     mean = metric.score(statistics) - metric.score(baseline)
+    names = _units(statistics, groups)
+    units = int(names.max()) + 1
+    if groups is not None and units == 1:
+        return Difference(mean, math.nan, math.nan, math.nan, "cannot tell")
+    ours, theirs = _scores(metric, (statistics, baseline), _drawn(names, draws, seed))
     interval = _interval(ours - theirs)
     verdict: Verdict = "cannot tell"
-    if len(statistics) >= _FEWEST_IMAGES and interval.low > _ROUNDING:
+    if units >= _FEWEST and interval.low > _ROUNDING:
         verdict = "better" if metric.direction == "max" else "worse"
-    elif len(statistics) >= _FEWEST_IMAGES and interval.high < -_ROUNDING:
+    elif units >= _FEWEST and interval.high < -_ROUNDING:
         verdict = "worse" if metric.direction == "max" else "better"
     return Difference(mean, interval.low, interval.high, interval.standard_error, verdict)
 
