@@ -91,8 +91,8 @@ def submit_oof(session: Session, name: str | None = None, *, options: SubmitOpti
 def _check(path: Path, data: DataConfig, truth: Truth) -> str | None:
     """The command that scores the file against the table of labels; None if that would be another score.
 
-    That is so if the masks are not in a table, and for metrics from plugins. Without a competition, exclusive classes are
-    scored with their background, which no submission has.
+    That is so if the masks are not in a table, and for metrics from plugins. Without a competition, the background of
+    exclusive classes is scored too, which no submission has.
     """
     competition, metric = data.competition, truth.metric
     if not isinstance(data.masks, Path) or data.masks.suffix != ".csv" or metric.is_plugin:
