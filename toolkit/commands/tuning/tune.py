@@ -240,7 +240,7 @@ def _shift(
     """How test predictions differ, and the recipe for them.
 
     A test map is the mean of all folds, but the recipe was tuned on maps of single folds. So thresholds are moved until
-    the mean has as much foreground as single folds have on the test images. Where their levels are not known (ensembles,
+    the mean has as much foreground as single folds have on the test images. Where their levels are unknown (ensembles,
     tiles, scaled maps), thresholds are moved if that helps across folds. Without `several` folds nothing is moved.
     """
     recipe = tuned.recipe
