@@ -110,7 +110,7 @@ def test_a_competition_with_a_row_for_each_class_from_labels_to_a_checked_submis
     tk("new", "exp", "--images", "train", "--masks", "train.csv", "--test", "test", "--sample-submission", "sample.csv",
        "--competition", name, *(f"--set={line}" for line in SMALLEST))  # fmt: skip
     fitted = json.loads(tk("fit", "exp", "--json"))
-    assert fitted["metric"] == "dice"
+    assert fitted["metric"] == form.metric_spec.label
     assert list(fitted["classes"]) == list(form.classes)
     tuned = json.loads(tk("tune", "exp", "--json"))
     assert len(tuned["best"]["classes"]) in (1, len(form.classes))
@@ -138,7 +138,7 @@ SMALLEST = (
 def write_class_rows(root: Path, form: Competition) -> dict[str, np.ndarray]:
     """Images of shapes whose first two classes share pixels, with tables as the competition has them.
 
-    Gives the masks of each class in the training images, at the size of the images.
+    Gives the masks of each class in the training images, at the size at which the competition scores them.
     """
     size, names = (32, 48), form.classes
     columns, template = form.label_form
@@ -159,7 +159,7 @@ def write_class_rows(root: Path, form: Competition) -> dict[str, np.ndarray]:
             if split == "test":
                 tables["sample"].append(",".join([*form.cells(image_id, label), ""]))
             else:
-                truth[label].append(scale_mask(large, size))
+                truth[label].append(scale_mask(scale_mask(large, size), form.output_size or size))
     heads = {"train": columns, "test": columns, "sample": form.columns}
     for split, name in (("train", "train.csv"), ("test", "solution.csv"), ("sample", "sample.csv")):
         (root / name).write_text("\n".join([",".join(heads[split]), *tables[split]]) + "\n")

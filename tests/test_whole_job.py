@@ -79,7 +79,7 @@ def check_predictions(workspace: Workspace) -> None:
             mean = np.mean([store.read(image_id).astype(float) for store in stores], axis=0)
             assert np.abs(stored - mean).max() <= 1
     score = json.loads(both.score.read_text())
-    assert set(score) == {"metric", "folds", "all", "metrics"}
+    assert set(score) == {"metric", "folds", "all", "metrics", "constant", "optimism", "rules"}
     assert read_tuned(both, 1, "sigmoid").untuned is not None
     assert score["all"] == pytest.approx(json.loads(both.tuned.read_text())["untuned"])
     assert all(path.is_file() for path in (plain.overlays, both.overlays, plain.image_scores))
