@@ -24,13 +24,13 @@ def epochs(seed: int, count: int, images: int, better: float = 0.0) -> list[np.n
 @pytest.mark.parametrize(("images", "better"), [(12, 0.0), (40, 0.0), (12, 0.5)])
 def test_the_corrected_score_is_right_on_average(images: int, better: float) -> None:
     raw, corrected = [], []
-    for seed in range(100):
+    for seed in range(60):
         found = epochs(seed, 20, images, better)
         hardness = np.mean(np.random.default_rng(seed).normal(0.6, 0.2, images))
         best = max(metric().score(one) for one in found)
         raw.append(best - hardness - better)
         corrected.append(raw[-1] - optimism_of_choice(metric(), found, seed))
-    assert abs(np.mean(corrected)) < 0.015
+    assert abs(np.mean(corrected)) < 0.02
     assert np.mean(raw) > (0.04 if not better else -0.01)
     assert abs(np.mean(corrected)) <= abs(np.mean(raw)) + 0.005
 
