@@ -3,7 +3,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 CODE := toolkit tests benchmarks
 # A worker has one core: more threads would only wait for each other.
-PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS)
 
 # Compiling all tests takes longer than running most of them, so what is compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,10 +14,10 @@ demo: .venv/installed            ## the whole job on a generated competition
 	$(BIN)/tk demo
 
 test: lint                       ## lint, then all tests except those on real data
-	$(PYTEST) -m "not realdata"
+	$(PYTEST) --dist loadfile -m "not realdata"
 
 fast: .venv/installed-dev        ## only the tests that do not build, compile or train networks
-	$(PYTEST) -m "not realdata and not train"
+	$(PYTEST) --dist worksteal -m "not realdata and not train"
 
 real-data: .venv/installed-dev   ## a short run on the real images in ../shared/data
 	$(BIN)/pytest -m realdata

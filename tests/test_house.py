@@ -210,6 +210,7 @@ def test_no_code_is_read_from_data() -> None:
     assert not [module for module in modules() if forbidden.search(module.read_text())]
 
 
+@pytest.mark.train  # starts the program
 def test_nothing_but_training_and_predicting_imports_tensorflow() -> None:
     slow_free = [name_of(module) for module in modules() if room_of(module) in ("commands", "api")]
     code = (

@@ -53,6 +53,7 @@ def test_type_checkers_see_what_is_imported_lazily() -> None:
     assert sorted(name for names in shown.values() for name in names) == sorted(toolkit.__all__) == dir(toolkit)
 
 
+@pytest.mark.train  # starts the program
 def test_importing_the_package_imports_nothing_else() -> None:
     code = (
         "import sys; before = set(sys.modules); import toolkit\n"

@@ -623,6 +623,7 @@ def test_every_path_to_an_experiment_makes_the_same_submission() -> None:
 # Streams and interruption
 
 
+@pytest.mark.train  # starts the program
 def test_results_go_to_stdout_and_messages_to_stderr() -> None:
     finish("a")
 

@@ -268,6 +268,7 @@ def test_invalid_sources_are_reported(write: Write, source: str, kind: type[Exce
         find_labelled(load_config(write(f"source: {source}")).config)
 
 
+@pytest.mark.train  # starts the program
 def test_a_source_is_read_without_tensorflow(write: Write) -> None:
     code = (
         "import sys; from pathlib import Path; from toolkit.config.loading import load_config; "

@@ -286,6 +286,7 @@ def test_sums_are_weighted_and_each_term_gets_what_it_wants() -> None:
     assert mixed == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.train  # compiles graphs
 @pytest.mark.parametrize(("progress", "shares"), [(0.0, (1, 0)), (0.25, (0.75, 0.5)), (0.5, (0.5, 1)), (1.0, (0, 2))])
 def test_weights_change_with_the_progress_of_a_stage(progress: float, shares: tuple[float, float]) -> None:
     target, logits = batch("sigmoid", 1)
@@ -377,6 +378,7 @@ def test_losses_of_plugins_that_cannot_be_used_are_an_error() -> None:
         value_of("mine", "sigmoid", target, logits, plugins={"mine": lambda target, prediction: prediction - target})
 
 
+@pytest.mark.train  # compiles graphs
 @pytest.mark.parametrize(
     ("text", "activation"),
     [
