@@ -123,6 +123,7 @@ def test_a_single_group_cannot_be_tuned_on(fitted: Fitted, tmp_path: Path) -> No
         tune(Session(Workspace(tmp_path)), "exp")
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize(("folds", "lines"), [(OF_SEVERAL, SEVERAL), (OF_SINGLE, SINGLE)])
 def test_an_ensemble_has_a_hold_out_too(fitted: Fitted, tmp_path: Path, folds: np.ndarray, lines: str) -> None:
     fitted("good", 0.9, folds, lines)

@@ -20,6 +20,7 @@ def drawn(path: Path, found: Confusion, title: str = "exp", subtitle: str = "dic
     return np.asarray(read_image(path))
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("count", [2, 30])
 def test_the_diagonal_is_dark_and_the_rest_is_pale(tmp_path: Path, count: int) -> None:
     picture = drawn(tmp_path / "confusion.png", confusion(count))

@@ -55,6 +55,7 @@ def test_divergence_does_not_flatten_the_curve(tmp_path: Path) -> None:
     assert np.ptp(rows) > 250
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("seen", [np.full(60, np.nan), np.full(60, 0.5), np.r_[0.5, np.full(59, np.nan)]])
 def test_any_losses_can_be_drawn(tmp_path: Path, seen: Floats) -> None:
     assert drawn(tmp_path / "lr.png", None, seen).shape == (624, 1080, 3)

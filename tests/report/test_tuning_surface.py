@@ -34,6 +34,7 @@ def test_the_same_surface_gives_the_same_file(tmp_path: Path) -> None:
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("count", [1, 4])
 def test_one_panel_a_class(tmp_path: Path, count: int) -> None:
     draw(tmp_path / "surface.png", count)

@@ -230,6 +230,7 @@ def varied(seed: int, amount: float = 0.3) -> np.ndarray:
     return np.clip(0.3 + 0.4 * TRUTH + noise, 0, 1).astype(np.float32)
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("mean", MEANS)
 def test_the_order_of_members_does_not_matter(fitted: Callable[..., Experiment], tmp_path: Path, mean: Mean) -> None:
     for seed, name in enumerate("xyz"):

@@ -120,6 +120,7 @@ def test_values_without_a_class_are_counted(blobs: Path, draw: Draw) -> None:
     assert "data.ignore" in files.advice
 
 
+@pytest.mark.train  # takes a second
 def test_duplicates_are_listed_with_their_folds(blobs: Path, draw: Draw) -> None:
     image, mask = blob(0)
     draw("data/images/20.png", image)
@@ -171,6 +172,7 @@ def test_inverted_polarity_is_questioned(blobs: Path) -> None:
     assert "12 of 12" in told.message
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("square", [False, True])
 def test_transposed_runs_are_noticed(blobs: Path, draw: Draw, square: bool) -> None:
     size = (32, 32) if square else SIZE

@@ -386,6 +386,7 @@ def test_further_images_of_the_same_ids_may_be_channels(unknown: Path) -> None:
     assert any("further channels" in line for line in result.not_used)
 
 
+@pytest.mark.train  # takes a second
 def test_large_images_are_cut_into_patches(unknown: Path) -> None:
     for number in range(2):
         image, mask = picture(1 + number, (900, 1100))

@@ -137,6 +137,7 @@ def test_the_result_for_one_class(fitted: Callable[..., Experiment]) -> None:
     assert tuned.shift == shift
 
 
+@pytest.mark.train  # takes a second
 def test_the_screen_shows_the_kept_recipe_and_the_reason(fitted: Callable[..., Experiment]) -> None:
     fitted(ONE, (0, 1), faint, faint)
     code, out, _ = run("tune", "exp", "--explain")
@@ -190,6 +191,7 @@ def both(number: int) -> np.ndarray:
     return np.stack([np.where(labels == 1, 0.4, 0.1), np.where(labels == 2, 0.9, 0.7)], axis=-1)
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("metric", ["dice", "miou"])
 def test_independent_classes(metric: str, fitted: Callable[..., Experiment]) -> None:
     lines = f"primary_metric: {metric}\nclasses: [left, right]\nactivation: sigmoid\n"

@@ -43,6 +43,7 @@ def images(count: int, classes: int, *, ignored: bool) -> tuple[list, list, list
     return maps, labels, objects
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize("metric", ["instance_map", "airbus_f2", "dice"])
 @pytest.mark.parametrize(("classes", "ignored"), [(1, True), (2, False), (2, True)])
 def test_recipes_score_what_the_scorer_says(metric: str, classes: int, ignored: bool, task_of: Callable) -> None:

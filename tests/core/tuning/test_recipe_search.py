@@ -334,6 +334,7 @@ def test_noise_of_which_nothing_can_be_made_keeps_the_identity(metric: str, seed
     assert abs(tuned.nested - tuned.untuned) < 0.005
 
 
+@pytest.mark.train  # takes a second
 def test_what_noise_seems_to_give_is_kept_no_more_often_than_a_standard_error_allows(task_of: Callable) -> None:
     """The hardest noise: every mask is as good as any other, so that each recipe gains or loses by chance alone.
 

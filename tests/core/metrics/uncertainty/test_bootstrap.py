@@ -161,6 +161,7 @@ def kind(random: np.random.Generator, images: int, per_group: int) -> tuple[np.n
     return np.clip(level[groups] + random.normal(0, 0.4, images), 0, 1), groups
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize(("images", "others", "per_group"), [(60, 30, 1), (200, 1000, 1), (120, 60, 5), (80, 400, 10)])
 def test_the_interval_holds_the_score_of_others_in_95_of_100_draws(images: int, others: int, per_group: int) -> None:
     held, mean_held, draws = 0, 0, 120

@@ -21,6 +21,7 @@ def epochs(seed: int, count: int, images: int, better: float = 0.0) -> list[np.n
     return [scores[:, None] for scores in found]
 
 
+@pytest.mark.train  # takes a second
 @pytest.mark.parametrize(("images", "better"), [(12, 0.0), (40, 0.0), (12, 0.5)])
 def test_the_corrected_score_is_right_on_average(images: int, better: float) -> None:
     raw, corrected = [], []
