@@ -292,7 +292,7 @@ class Config(ClosedModel):
 
     @property
     def scoring_rules(self) -> ScoringRules:
-        """The classes that metrics count."""
+        """What metrics count."""
         return scoring_rules(self.data, self.task_classes, self.benchmark_class)
 
     def stage_shape(self, number: int) -> tuple[int, int, int]:

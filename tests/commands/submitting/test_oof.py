@@ -20,6 +20,7 @@ from toolkit.config.loading import load_config, plain_config
 from toolkit.core.images.resizing import scale_map
 from toolkit.core.masks.rle import encode
 from toolkit.core.recipe.postprocess import IDENTITY
+from toolkit.errors import ConfigError
 from toolkit.files.datasets.truth import truth_of
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import write_text
@@ -152,3 +153,15 @@ def test_the_command_to_check_the_score_says_the_same(
     graded = json.loads(CliRunner().invoke(app, [*words[1:], "--json"]).stdout)
     assert graded["score"] == pytest.approx(told["score"], abs=1e-12)
     assert not (tmp_path / "submissions" / "log.csv").exists()
+
+
+def test_out_of_fold_masks_are_not_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted(tmp_path, form_of("tgs-salt"), "sigmoid")
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.5", "--oof", "--upload", "tgs"])
+    assert shown.exit_code == ConfigError.exit_code
+    assert shown.stderr.splitlines() == [
+        "error: --oof writes no test masks, so there is nothing to upload",
+        "Leave out either --oof or --upload.",
+    ]
+    assert not (tmp_path / "submissions").exists()

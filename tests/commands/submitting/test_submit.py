@@ -538,7 +538,7 @@ def test_a_competition_or_sample_set_after_the_fit_is_used() -> None:
     assert Path("submissions/a.csv").read_text().startswith("id,rle_mask\n")
     rewritten("a", "competition: contrails")
     told = tk("submit", "a", "--threshold", "0.4", code=ChangedError.exit_code)
-    assert "output_size of data.competition in experiments/a/config.yaml is (256, 256), but maps were predicted" in told
+    assert "output_size of data.competition in experiments/a/config.yaml is 256×256, but it was not set when" in told
     rewritten("a", "competition: hubmap")
     told = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.4"])
     assert told.exit_code == 0

@@ -107,8 +107,10 @@ def test_only_submitted_classes_count_and_slices_have_one_size() -> None:
     alone = statistics(metric(), {"a": slices(prediction[..., 1], truth[..., 1])})
     assert second.score(statistics(second, {"a": cases})) == pytest.approx(metric().score(alone))
     other = case_of(np.zeros((3, 3, 2), np.bool_), np.zeros((3, 3), np.uint8), "sigmoid")
-    with pytest.raises(DataError, match="differ in size: 3×3, 9×11"):
-        metric(2).measure_stack([cases[0], other])
+    measuring = Measuring(metric(2))
+    measuring.add(cases[0], "a_slice_0")
+    with pytest.raises(DataError, match="the stack a differ in size: 9×11, but a_slice_1 is 3×3"):
+        measuring.add(other, "a_slice_1")
 
 
 def test_a_stack_whose_slices_do_not_follow_each_other_is_an_error() -> None:

@@ -85,7 +85,7 @@ class HoldoutScore:
 class Scoring:
     """How predictions are scored: by which metrics, the primary one first, and with which recipe.
 
-    `counted` are the classes that count. `plugins` are the metrics and recipe steps of plugins by name.
+    `rules` are what the metrics count. `plugins` are the metrics and recipe steps of plugins by name.
     """
 
     metrics: Sequence[MetricSpec]
@@ -179,7 +179,7 @@ def write_scores(
         **_over_all(scores),
     }
     if rules != NO_RULES:
-        tree["rules"] = rules_as_plain(rules)
+        tree["rules"] = _plain_rules(rules)
     if optimism is not None:
         tree["optimism"] = optimism
     if scores.constant is not None:
@@ -192,13 +192,7 @@ def write_scores(
 
 def counts_as(tree: Mapping[str, Any], rules: ScoringRules) -> bool:
     """Whether the scores of a score.json count what these rules say."""
-    return bool(tree.get("rules", rules_as_plain(NO_RULES)) == rules_as_plain(rules))
-
-
-def rules_as_plain(rules: ScoringRules) -> dict[str, Any]:
-    """What metrics count, as in score.json."""
-    submitted = None if rules.submitted is None else list(rules.submitted)
-    return {"submitted": submitted, "benchmark": rules.benchmark, "stack": rules.stack}
+    return bool(tree.get("rules", _plain_rules(NO_RULES)) == _plain_rules(rules))
 
 
 def read_optimism(tree: Mapping[str, Any], metric: str) -> float:
@@ -210,6 +204,12 @@ def read_holdout(tree: Mapping[str, Any]) -> HoldoutScore | None:
     """The score of the hold-out in score.json, if there is one."""
     found = tree.get("holdout")
     return None if found is None else HoldoutScore(found["images"], found["all"])
+
+
+def _plain_rules(rules: ScoringRules) -> dict[str, Any]:
+    """What metrics count, as in score.json."""
+    submitted = None if rules.submitted is None else list(rules.submitted)
+    return {"submitted": submitted, "benchmark": rules.benchmark, "stack": rules.stack}
 
 
 def _over_all(scores: Scores) -> dict[str, Any]:

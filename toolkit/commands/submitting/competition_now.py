@@ -32,8 +32,8 @@ def submission_data(experiment: Experiment, resolved: Resolved, progress: Progre
     except (ConfigError, MissingFileError, NotReadyError) as error:
         progress.warn(f"the configuration cannot be read; the one that was fitted is used: {error.message}")
         return before
+    ensemble = f", then tk ensemble again with --name {experiment.name}" if experiment != fitted else ""
     if before.test is not None and now.test not in (None, before.test):
-        ensemble = f", then tk ensemble again with --name {experiment.name}" if experiment != fitted else ""
         raise ChangedError(
             f"data.test in {fitted.config} is {now.test}, but the predicted images are from {before.test}",
             f"Predict the new images (nothing is trained again): tk fit {fitted.name}{ensemble}",
@@ -46,8 +46,9 @@ def submission_data(experiment: Experiment, resolved: Resolved, progress: Progre
     fitted_size, size = (_output_size(data) for data in (before, before.model_copy(update=changed)))
     if size != fitted_size:
         raise ChangedError(
-            f"output_size of data.competition in {fitted.config} is {size}, but maps were predicted for {fitted_size}",
-            f"Predict them anew (nothing is trained again): tk fit {fitted.name}",
+            f"output_size of data.competition in {fitted.config} is {_size_text(size)}, but it was "
+            f"{_size_text(fitted_size)} when the maps were predicted",
+            f"Predict them again (nothing is trained again): tk fit {fitted.name}{ensemble}",
         )
     for key in changed:
         progress.say(
@@ -59,3 +60,7 @@ def submission_data(experiment: Experiment, resolved: Resolved, progress: Progre
 
 def _output_size(data: DataConfig) -> tuple[int, int] | None:
     return None if data.competition is None else data.competition.output_size
+
+
+def _size_text(size: tuple[int, int] | None) -> str:
+    return "not set" if size is None else f"{size[0]}×{size[1]}"

@@ -39,7 +39,7 @@ class Maker:
     plugins: Mapping[str, Step] = field(default_factory=dict)
 
     def planes(self, store: ProbabilityStore, image_id: str) -> Planes:
-        """The masks of one image, `bool (height, width, chosen classes)`, at its own size."""
+        """The masks of one image, `bool (height, width, chosen classes)`, at the size of its map."""
         stored, presence = store.read(image_id), store.presence(image_id)
         masks = masks_of(stored, self.activation, self.recipe, presence, self.plugins)
         return masks[..., list(self.chosen.numbers)]

@@ -13,6 +13,7 @@ from toolkit.config.data.competitions import PRESETS, Competition, find_competit
 from toolkit.config.data.data import DataConfig
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.core.recipe.postprocess import describe
+from toolkit.errors import ConfigError
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folds_csv import read_fold_table
@@ -58,9 +59,14 @@ def submit_oof(session: Session, name: str | None = None, *, options: SubmitOpti
     or that of `options`. Nothing is logged or uploaded.
 
     Raises:
+        ConfigError: an upload is asked for.
         NotReadyError: there are no out-of-fold predictions, or neither a threshold nor a tuned recipe.
         SubmissionError: the experiment does not predict the classes of the competition.
     """
+    if options.upload is not None:
+        raise ConfigError(
+            "--oof writes no test masks, so there is nothing to upload", "Leave out either --oof or --upload."
+        )
     workspace, progress = session.workspace, session.progress
     experiment = workspace.find_or_last(name, progress)
     path = workspace.submissions / f"{file_name(options.file_name or f'{experiment.name}-oof')}.csv"

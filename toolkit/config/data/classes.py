@@ -50,7 +50,7 @@ def submitted_classes(competition: Competition | None, classes: Classes) -> tupl
 
 
 def scoring_rules(data: DataConfig, classes: Classes, benchmark: str | None) -> ScoringRules:
-    """The classes that metrics count; `benchmark` is the name of the only one that the primary metric counts."""
+    """What metrics count; `benchmark` is the name of the only one that the primary metric counts."""
     index = None if benchmark is None else classes.names.index(benchmark)
     stack = None if data.competition is None else data.competition.stack
     return ScoringRules(submitted_classes(data.competition, classes), index, stack)

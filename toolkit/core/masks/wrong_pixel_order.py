@@ -14,6 +14,9 @@ from toolkit.core.masks.rle import PixelOrder
 COUNTED: Mapping[PixelOrder, str] = {"column": "down the columns", "row": "along the rows"}
 """How pixels are counted in each order, for messages."""
 
+Contrasts = tuple[float | None, float | None]
+"""`border_contrast` of a mask as it is, and otherwise: in another order, or on another image."""
+
 _CONTRADICTED = -3.5  # one in some 4,000 by chance
 _CLEARLY, _FEW = math.log(2), 4
 
@@ -59,11 +62,11 @@ def border_contrast(image: npt.NDArray[np.uint8], mask: Mask) -> float | None:
     return float((across.sum() + down.sum()) / (len(across) + len(down)))
 
 
-def contrast_statistic(contrasts: Sequence[tuple[float | None, float | None]]) -> float:
-    """How clearly masks fit their images better as they are than otherwise: in another order, or on other images.
+def contrast_statistic(contrasts: Sequence[Contrasts]) -> float:
+    """How clearly masks fit their images better as they are than otherwise.
 
     Args:
-        contrasts: `border_contrast` of each mask as it is, and otherwise.
+        contrasts: those of each mask.
 
     Returns:
         The mean of the logarithm of their ratio divided by its standard error, as a value of the standard normal
@@ -81,7 +84,7 @@ def contrast_statistic(contrasts: Sequence[tuple[float | None, float | None]]) -
     return math.copysign(min(size, _LARGEST), quotient)
 
 
-def are_contradicted(contrasts: Sequence[tuple[float | None, float | None]]) -> bool:
+def are_contradicted(contrasts: Sequence[Contrasts]) -> bool:
     """Whether masks fit their images clearly better otherwise; arguments as for `contrast_statistic`.
 
     Either on average, far beyond chance; or each of at least four masks fits twice as well.

@@ -11,6 +11,9 @@ from toolkit.core.metrics.measuring import Measuring
 from toolkit.core.metrics.metric import Metric, case_of
 from toolkit.core.metrics.stacks import DiceHausdorff
 
+_EMPTY = "empty"
+_CLASSES_AT_MOST = 10
+
 
 @dataclass(frozen=True, eq=False)
 class ConstantMasks:
@@ -48,10 +51,6 @@ class ConstantScorer:
             if self._metric.is_better(score, scores[best]):
                 best = name
         return ConstantMasks(scores[_EMPTY], scores[best], best, statistics[best])
-
-
-_EMPTY = "empty"
-_CLASSES_AT_MOST = 10
 
 
 def _masks(names: Sequence[str], activation: Activation) -> dict[str, Mask]:

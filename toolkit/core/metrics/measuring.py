@@ -36,6 +36,13 @@ class Measuring:
                     "Let `stack` of the competition match ids that begin with the name of their stack.",
                 )
             self._complete.add(stack)
+        size, first = case.valid.shape, self._slices[0].valid.shape if self._slices else case.valid.shape
+        if size != first:
+            raise DataError(
+                f"the slices of the stack {stack} differ in size: {first[0]}×{first[1]}, but {image_id} is "
+                f"{size[0]}×{size[1]}",
+                "Let `stack` of the competition match only ids whose images are slices of one volume.",
+            )
         self._stack = stack
         self._slices.append(case)
 
@@ -44,7 +51,6 @@ class Measuring:
 
         Raises:
             ValueError: no image was added.
-            DataError: the slices of a stack differ in size.
         """
         self._finish()
         if not self._found:

@@ -110,8 +110,8 @@ def build_metrics(
 ) -> tuple[Metric, ...]:
     """Build several metrics as `build_metric` does, dropping duplicates; the first is the primary metric.
 
-    With `rules.benchmark`, the primary metric scores only the class of this index; the same metric of the other
-    counted classes follows.
+    With `rules.benchmark`, the primary metric scores only the class of this index; the same metric of all submitted
+    classes follows.
     """
     metrics = [build_metric(spec, classes, activation, plugins) for spec in specs]
     if rules.submitted is not None and len(rules.submitted) < classes:

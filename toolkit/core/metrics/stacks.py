@@ -13,7 +13,6 @@ from scipy.spatial import KDTree
 from toolkit.core.arrays import Floats
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.metric import EMPTY_SCORES, Case, Empty, Metric, MetricKind
-from toolkit.errors import DataError
 
 Volume = npt.NDArray[np.bool_]
 """The masks of one class in all slices of a stack, `(slices, height, width)`."""
@@ -82,12 +81,8 @@ class DiceHausdorff(Metric):
         that counts, `float64 (4·classes,)`.
 
         Raises:
-            DataError: the slices differ in size.
+            ValueError: the slices differ in size.
         """
-        sizes = {case.valid.shape for case in cases}
-        if len(sizes) > 1:
-            listed = ", ".join(f"{height}×{width}" for height, width in sorted(sizes))
-            raise DataError(f"the slices of a stack differ in size: {listed}")
         prediction, truth = (
             np.stack(planes) for planes in zip(*((it.prediction, it.truth) for it in cases), strict=True)
         )

@@ -20,7 +20,7 @@ TRUTH_KEYS = ("classes", "activation", "shape", "benchmark_class")
 
 @dataclass(frozen=True)
 class Truth:
-    """The labelled images, the primary metric, and the classes that it counts."""
+    """The labelled images, the primary metric, and what it counts."""
 
     labelled: LabelledImages
     metric: MetricSpec

@@ -13,7 +13,7 @@ from toolkit.core.images.chunks import chunks
 from toolkit.core.images.duplicates import Thumbnail, thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
 from toolkit.core.masks.rle import PixelOrder
-from toolkit.core.masks.wrong_pixel_order import border_contrast, border_length, in_other_order
+from toolkit.core.masks.wrong_pixel_order import Contrasts, border_contrast, border_length, in_other_order
 from toolkit.errors import DataError
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.disk.digests import digest
@@ -24,9 +24,6 @@ from toolkit.messages import Progress
 _PIXELS_AT_ONCE = 1 << 26
 _COMPARED_AT_MOST = 300
 _PIXELS_COMPARED_AT_MOST = 4_000_000
-
-
-Pair = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,9 @@ class Traces:
     """
 
     borders: tuple[int, int]
-    contrasts: Pair
-    before: Pair
-    after: Pair
+    contrasts: Contrasts
+    before: Contrasts
+    after: Contrasts
 
 
 @dataclass(frozen=True, eq=False)

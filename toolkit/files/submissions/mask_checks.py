@@ -10,6 +10,7 @@ from toolkit.core.masks.labels import covers_most
 from toolkit.core.masks.rle import RleError, decode, encode
 from toolkit.core.masks.wrong_pixel_order import (
     COUNTED,
+    Contrasts,
     are_contradicted,
     border_contrast,
     border_length,
@@ -20,9 +21,6 @@ from toolkit.errors import listing
 from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, mask_digest
 from toolkit.files.submissions.findings import WHOLE_FILE, Findings
-
-Pair = tuple[float | None, float | None]
-"""The contrast of an image across the borders of a mask as it is, and otherwise."""
 
 _NOT_A_NUMBER = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "nat", "inf", "-inf"))
 _EMPTY_SOMEWHERE = frozenset(("", "-1", "-"))
@@ -42,9 +40,9 @@ class MaskChecks:
         self._seen = self._pixels = self._examined = self._broken = self._fit_otherwise = 0
         self._unknown: list[str] = []
         self._borders = np.zeros(2, np.int64)
-        self._contrasts: list[Pair] = []
-        self._of_before: list[Pair] = []
-        self._of_after: list[Pair] = []
+        self._contrasts: list[Contrasts] = []
+        self._of_before: list[Contrasts] = []
+        self._of_after: list[Contrasts] = []
         self._previous: tuple[str, Mask] | None = None
         self._shares: list[float] = []
         self._texts: set[str] = set()

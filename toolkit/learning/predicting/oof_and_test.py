@@ -72,7 +72,7 @@ class FittedExperiment:
             "images": self.resolved.digests["test_data" if split == "test" else "training_data"],
             "folds": "" if split == "test" else folds_digest(self.folds),
         }
-        # These keys are left out without a head or tiles, so that older stores stay valid.
+        # These keys are left out where they are not set, so that older stores stay valid.
         tiling = {} if self.config.tiling == UNTILED else {"tiling": repr(self.config.tiling)}
         tiling |= {} if self.config.scored_size is None else {"size": repr(self.config.scored_size)}
         return made_from | tiling | ({"presence": True} if self.config.presence_head else {})

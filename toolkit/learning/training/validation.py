@@ -69,8 +69,8 @@ class Validation:
             keep_examples: whether to keep the first images in `examples`.
 
         Returns:
-            The mean loss over what the network sees (images or tiles), and each metric of the whole images at their own
-            size.
+            The mean loss over what the network sees (images or tiles), and each metric of the whole images, at the
+            competition's size if it has one, and at their own otherwise.
 
         Raises:
             TrainingError: a prediction is not a number.
