@@ -105,6 +105,22 @@ def test_the_recipe_is_scored_on_the_hold_out_and_chosen_without_it(fitted: Fitt
     assert tune(Session(Workspace(tmp_path)), "exp").best == before
 
 
+def test_the_error_on_the_hold_out_is_that_of_whole_groups(fitted: Fitted, tmp_path: Path) -> None:
+    experiment = fitted("exp", 0.4)
+    nothing = dict.fromkeys([IDS[place] for place in np.flatnonzero(OF_SEVERAL == HOLDOUT)[:3]])
+    with ProbabilityWriter(experiment.predictions("holdout"), "uint8", {}) as writer:  # nothing to gain in three of six
+        for place in np.flatnonzero(OF_SEVERAL == HOLDOUT):
+            writer.append(IDS[place], 0.4 * masks()[place] * (IDS[place] not in nothing))
+    errors = []
+    for groups in (None, ["found" if image_id not in nothing else "missed" for image_id in IDS]):
+        write_folds(experiment.folds, IDS, OF_SEVERAL, groups)
+        found = tune(Session(Workspace(tmp_path)), "exp")
+        assert found.holdout is not None
+        assert found.holdout.gain == 0.5
+        errors.append(found.holdout.standard_error)
+    assert errors[1] > 1.5 * errors[0]
+
+
 def test_a_single_fold_is_tuned_over_random_parts(fitted: Fitted, tmp_path: Path) -> None:
     fitted("exp", 0.4, OF_SINGLE, SINGLE)
     found = tune(Session(Workspace(tmp_path)), "exp")

@@ -321,6 +321,27 @@ def test_searched_weights_are_taken_where_they_honestly_gain(fitted: Callable[..
     assert not made.weight_search.exists()
 
 
+def test_errors_of_searches_are_those_of_whole_groups(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
+    """Images of a group gain alike, so that eight images in two groups are no more evidence than two."""
+    good = varied(0, 0.05)
+    noise = np.random.default_rng(1).random(good.shape, np.float32)
+    noise[::2] = varied(0, 0.1)[::2]  # little to gain in the first fold
+    errors = []
+    for groups in (None, ("left", "right") * 4):
+        for name, maps in (("good", good), ("noise", noise)):
+            experiment = Experiment(tmp_path / "experiments" / name)
+            if not experiment.folder.exists():
+                fitted(name, maps)
+            write_folds(experiment.folds, IDS, np.array([0, 1] * 4), groups)
+        search = make(tmp_path, "noise", "good", weights="search").weight_search
+        assert search is not None
+        assert search.gain.standard_error is not None
+        errors.append((search.gain.standard_error, search.scores_of_equal.high - search.scores_of_equal.low))
+    (error, width), (error_of_groups, width_of_groups) = errors
+    assert error_of_groups > 1.5 * error
+    assert width_of_groups > 1.2 * width
+
+
 def test_equal_weights_stay_where_the_gain_may_be_chance(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
     left, right = 0.45 * TRUTH, 0.45 * TRUTH  # each is sure of one half, both together of all
     left[:3, :4], right[:3, 4:] = 0.9, 0.9

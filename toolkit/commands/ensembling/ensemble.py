@@ -174,7 +174,8 @@ def ensemble(
     plugins = Plugins.of(members[0].experiment, progress)
     labelled = truth.only(table.out_of_fold.ids).labelled
     parts = _parts(table, progress) if choices or weights == "search" else table.out_of_fold.folds
-    setting = Setting(labelled, parts, truth.for_searches.build_metric(plugins), mean, progress)
+    groups = table.out_of_fold.group_numbers
+    setting = Setting(labelled, parts, groups, truth.for_searches.build_metric(plugins), mean, progress)
     numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)

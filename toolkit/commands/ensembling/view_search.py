@@ -136,7 +136,7 @@ def search_views(
     plans = [[indicator(path[:length], count) for path in by_fold] for length in range(1, len(order) + 1)]
     nested = score_folds(material, spread, plans)
     scores = [scores_of(material, known[chosen], found) for chosen, found in zip(sets, nested, strict=True)]
-    gains = [gain_of(setting.metric, found, before) for before, found in pairwise(nested)]
+    gains = [gain_of(material, found, before) for before, found in pairwise(nested)]
     steps = [
         ViewStep(views[number].name, of_set, gain)
         for number, of_set, gain in zip(order[1:], scores[1:], gains, strict=True)

@@ -112,10 +112,14 @@ class WeightSearch:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What a search needs: the images with their truth and folds, the metric, and the mean."""
+    """What a search needs: the images with their truth, their folds and the numbers of their groups, the metric, the mean.
+
+    Without groups, `groups` is None.
+    """
 
     data: LabelledImages
     folds: Integers
+    groups: Integers | None
     metric: Metric
     mean: Mean
     progress: Progress
@@ -146,7 +150,7 @@ def search_weights(members: Sequence[Member], sources: Sequence[Source], setting
         [shares(spread(weights)) for weights in by_fold],
         scores_of(material, known[equal], nested[0]),
         scores_of(material, known[best], nested[1]),
-        gain_of(setting.metric, nested[1], nested[0]),
+        gain_of(material, nested[1], nested[0]),
         duplicates,
     )
 
@@ -180,6 +184,7 @@ class Material:
     def __init__(self, sources: Sequence[Source], setting: Setting) -> None:
         data, self.metric, self._progress = setting.data, setting.metric, setting.progress
         self.blender = Blender(setting.mean, data.classes.activation)
+        self.groups = setting.groups
         self.folds_count = int(setting.folds.max()) + 1
         self.recipes: Sequence[Recipe] = [IDENTITY] * (1 + self.folds_count)
         self._sources = sources
@@ -246,14 +251,14 @@ def score_folds(material: Material, spread: Spread, plans: Sequence[Sequence[Mem
 
 def scores_of(material: Material, known: Scores, nested: Floats) -> SearchScores:
     """The scores of one choice; `nested` are the statistics of `score_folds`."""
-    interval = bootstrap(material.metric, nested)
+    interval = bootstrap(material.metric, nested, groups=material.groups)
     return SearchScores(*map(finite_or_none, (known[0], material.metric.score(nested), interval.low, interval.high)))
 
 
-def gain_of(metric: Metric, nested: Floats, baseline: Floats) -> Gain:
+def gain_of(material: Material, nested: Floats, baseline: Floats) -> Gain:
     """The nested gain of a choice over another, from their statistics of `score_folds`."""
-    difference = paired(metric, nested, baseline)
-    gain = difference.mean if metric.direction == "max" else -difference.mean
+    difference = paired(material.metric, nested, baseline, groups=material.groups)
+    gain = difference.mean if material.metric.direction == "max" else -difference.mean
     error = difference.standard_error
     return Gain(finite_or_none(gain), finite_or_none(error), exceeds_noise(gain, error))
 

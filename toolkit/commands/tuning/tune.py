@@ -89,7 +89,10 @@ def tune(
         holdout = None
         if table.holdout.ids:
             labelled = everything.only(table.holdout.ids).labelled
-            holdout = _score_holdout(experiment, labelled, task, tuned.best, test_recipe=test_recipe, progress=progress)
+            outside = replace(task, groups=table.holdout.group_numbers)
+            holdout = _score_holdout(
+                experiment, labelled, outside, tuned.best, test_recipe=test_recipe, progress=progress
+            )
         if explain:
             surface_picture(experiment.surface, experiment.name, tuned, built, truth.classes.names)
         scoring = Scoring([spec], tuned.recipe, truth.rules, plugins)
@@ -290,7 +293,7 @@ def _score_holdout(
     images = OutOfFold(store, labelled, with_objects=task.metric.needs_objects, progress=progress)
     measured = RecipeScores(images.examples, len(store.ids), task.metric, task.activation, plugins=task.plugins)
     found = measured.measure([IDENTITY, best, test_recipe], "scoring the hold-out")
-    difference = paired(task.metric, found[best], found[IDENTITY], seed=task.seed)
+    difference = paired(task.metric, found[best], found[IDENTITY], seed=task.seed, groups=task.groups)
     sign = 1 if task.metric.direction == "max" else -1
     scores = {recipe: finite_or_none(task.metric.score(statistics)) for recipe, statistics in found.items()}
     return HoldoutScores(
