@@ -112,10 +112,7 @@ class WeightSearch:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What a search needs: the images with their truth, their folds and the numbers of their groups, the metric, the mean.
-
-    Without groups, `groups` is None.
-    """
+    """What a search needs: the images with their truth, folds and groups (None without), the metric, and the mean."""
 
     data: LabelledImages
     folds: Integers
