@@ -11,7 +11,9 @@ import pytest
 
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
+from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, StorageError, TrainingError
+from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.folds_csv import write_folds
@@ -70,6 +72,22 @@ def test_an_interrupted_run_comes_back_to_the_same_result(
     result = fit(Session(tiny_competition, again), "broken")
     assert not [title for title in again.titles if "fold " in title or "predicting" in title or title == "scoring"]
     assert result.all == pytest.approx(np.mean([np.mean(result.folds)]), abs=1e-9)
+
+
+def test_the_optimism_of_the_choice_of_epochs_is_that_of_whole_groups(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment]
+) -> None:
+    """Where each fold holds out one group, there are no other images on which an epoch could be chosen."""
+    ids = find_dataset(load_config(tiny_competition.find("plain").config).config, Silent()).index.ids
+    lines = "folds: mine.csv\nprimary_metric: binary_accuracy\nlr: 0.3\nstages: [{epochs: 4}]\n"
+    found = {}
+    for name, groups in (("single", None), ("grouped", ["even", "odd"] * (len(ids) // 2))):
+        experiment = write_experiment(tiny_competition, name, lines)
+        write_folds(experiment.folder / "mine.csv", ids, np.arange(len(ids)) % 2, groups)
+        fit(Session(tiny_competition), name)
+        found[name] = [read_json(experiment.stage(fold, 0).state)["optimism"] for fold in (0, 1)]
+    assert any(found["single"])
+    assert found["grouped"] == [0, 0]
 
 
 def test_a_loss_of_nan_stops_training_with_the_ids_and_keeps_the_best_weights(

@@ -245,7 +245,8 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     spent = time.perf_counter() - started
     deadline = Deadline.after(None if options.max_seconds is None else options.max_seconds - spent)
     work = Work(fold_numbers, stage_numbers, deadline)
-    fit_folds(experiment, plan, dataset.pool(folds), work, precision=precision, progress=progress)
+    pool = dataset.pool(folds, table.group_numbers)
+    fit_folds(experiment, plan, pool, work, precision=precision, progress=progress)
     if not is_trained(experiment, config):
         return False
     fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)

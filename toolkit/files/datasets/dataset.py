@@ -1,7 +1,7 @@
 """All data of a configuration, found and checked before any training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,12 @@ class Dataset:
     digests: dict[str, str]
     weights: Floats | None = None
 
-    def pool(self, folds: Integers) -> Pool:
-        """All images that training draws from; `folds`, `int64 (images,)`, is in the order of the sorted ids."""
-        return make_pool(self.labelled, self.index, folds, self.extra, self.weights)
+    def pool(self, folds: Integers, groups: Integers | None = None) -> Pool:
+        """All images that training draws from.
+
+        `folds` and the numbers of groups, `int64 (images,)`, are in the order of the sorted ids.
+        """
+        return replace(make_pool(self.labelled, self.index, folds, self.extra, self.weights), groups=groups)
 
 
 def find_labelled(config: Config) -> LabelledImages:

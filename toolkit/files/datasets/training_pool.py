@@ -80,6 +80,7 @@ class Pool:
         folds: the fold that holds each sample out, `int64 (samples,)`; TRAIN for extra samples.
         shares: how often each sample is drawn, relative to the others, `float64 (samples,)`; equally often if None.
         positive: whether each sample counts as having foreground, `bool (samples,)`; if None, by its coverage.
+        groups: the number of the group of each image of `main`, `int64 (images,)`; None if images are not grouped.
     """
 
     main: LabelledImages
@@ -89,6 +90,7 @@ class Pool:
     folds: Integers
     shares: Floats | None = None
     positive: npt.NDArray[np.bool_] | None = None
+    groups: Integers | None = None
 
     @property
     def has_foreground(self) -> npt.NDArray[np.bool_]:

@@ -171,8 +171,12 @@ class _StageTraining:
 
         kept = self._candidates.keep_the_best(self._history, score)
         seed = derived_seed("choice", self._run.seed, self._run.fold, self._stage.number)
-        every = len(self._data.pool.validation_positions(self._run.fold)) == len(self._statistics[0])
-        optimism = optimism_of_choice(self._data.plan.metrics[0], self._statistics, seed) if every else None
+        pool = self._data.pool
+        held_out = pool.validation_positions(self._run.fold)
+        optimism = None
+        if len(held_out) == len(self._statistics[0]):
+            groups = None if pool.groups is None else pool.groups[held_out]
+            optimism = optimism_of_choice(self._data.plan.metrics[0], self._statistics, seed, groups)
         write_json(
             self._folder.state,
             {

@@ -36,6 +36,17 @@ def test_the_corrected_score_is_right_on_average(images: int, better: float) -> 
     assert abs(np.mean(corrected)) <= abs(np.mean(raw)) + 0.005
 
 
+def test_halves_do_not_divide_groups() -> None:
+    """Twelve images, each four times: as optimistic as the twelve alone, and more than 48 different ones."""
+    found = epochs(0, 20, 12)
+    repeated = [np.repeat(scores, 4, axis=0) for scores in found]
+    groups = np.repeat(np.arange(12), 4)
+    alone = optimism_of_choice(metric(), found, 0)
+    assert optimism_of_choice(metric(), repeated, 0, groups) == pytest.approx(alone)
+    assert optimism_of_choice(metric(), repeated, 0) < alone
+    assert optimism_of_choice(metric(), repeated, 0, np.zeros(48, np.int64)) == 0
+
+
 def test_what_is_smaller_the_better_has_the_same_optimism() -> None:
     found = epochs(0, 10, 20)
     mirrored = [1 - scores for scores in found]

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toolkit.core.arrays import Floats
+from toolkit.core.arrays import Floats, Integers
 from toolkit.core.metrics.metric import Metric
 from toolkit.core.randomness import generator
 
 _DIVISIONS = 50
 
 
-def optimism_of_choice(metric: Metric, statistics: Sequence[Floats], seed: int) -> float:
+def optimism_of_choice(
+    metric: Metric, statistics: Sequence[Floats], seed: int, groups: Integers | None = None
+) -> float:
     """The difference of the best score of several epochs and an honest score of choosing among them.
 
     The images are divided into halves at random, several times. The epoch that is best on one half is scored on the
@@ -22,19 +24,22 @@ def optimism_of_choice(metric: Metric, statistics: Sequence[Floats], seed: int) 
         metric: that chooses.
         statistics: of each epoch, (images, k), see `Metric.measure`; of equal scores the first epoch is chosen.
         seed: of the divisions.
+        groups: the number of each image's group, `int64 (images,)`, which halves do not divide; None if images are not
+            grouped.
 
     Returns:
-        The optimism, more being worse; 0 with a single epoch or image, and where no half has a score. By chance it may
-        be slightly below 0.
+        The optimism, more being worse; 0 with a single epoch, image or group, and where no half has a score. By chance
+        it may be slightly below 0.
     """
-    images = len(statistics[0])
-    if len(statistics) < 2 or images < 2:
+    unit_of = np.arange(len(statistics[0])) if groups is None else np.unique(groups, return_inverse=True)[1]
+    units = int(unit_of.max()) + 1
+    if len(statistics) < 2 or units < 2:
         return 0.0
     random = generator("optimism", seed)
     honest = []
     for _ in range(_DIVISIONS):
-        order = random.permutation(images)
-        halves = order[: images // 2], order[images // 2 :]
+        order = random.permutation(units)
+        halves = [np.flatnonzero(np.isin(unit_of, half)) for half in (order[: units // 2], order[units // 2 :])]
         for chooses, scores in (halves, halves[::-1]):
             found = metric.score(_best(metric, [one[chooses] for one in statistics], statistics)[scores])
             honest += [] if math.isnan(found) else [found]
