@@ -191,6 +191,20 @@ def test_transposed_runs_are_noticed(blobs: Path, draw: Draw, square: bool) -> N
         assert ("pixel order" in checks(examined(blobs), "warning")) == (order == "row")
 
 
+def test_run_lengths_that_count_from_zero_are_noticed(blobs: Path, draw: Draw) -> None:
+    path = blobs / "experiments" / "e" / "config.yaml"
+    path.write_text(path.read_text().replace("data/masks", "data/train.csv"))
+    shown = [blob(number, (40, 56)) for number in range(24)]
+    for less in (0, 1):
+        lines = []
+        for number, (image, mask) in enumerate(shown):
+            draw(f"data/images/{number:02d}.png", image)
+            early = np.roll((mask > 0).ravel(order="F"), -less).reshape(mask.shape, order="F")
+            lines.append(f"{number:02d},{encode(early)}")
+        (blobs / "data" / "train.csv").write_text("\n".join(["id,rle", *lines]) + "\n")
+        assert checks(examined(blobs), "warning") == ["runs"] * less
+
+
 def test_transposed_mask_files_and_masks_of_the_next_image_are_noticed(blobs: Path, draw: Draw) -> None:
     shown = [blob(number, (48, 48)) for number in range(24)]
     for saved, check in (

@@ -301,6 +301,18 @@ def test_masks_in_the_wrong_pixel_order_are_reported(check: Callable[..., Checke
         assert (told(check(content, rows, None, images=images)) == []) == (order == "row")
 
 
+def test_masks_whose_pixels_are_counted_from_zero_are_reported(check: Callable[..., Checked]) -> None:
+    masks, images = simulated(60, (40, 56))
+    for less, findings in ((1, [("warn", "runs")]), (0, [])):
+        early = {one: np.roll(mask.ravel(order="F"), -less) for one, mask in masks.items()}
+        written = {one: encode(flat.reshape(40, 56, order="F")) for one, flat in early.items()}
+        content = "id,rle_mask\n" + "".join(f"{one},{runs}\n" for one, runs in written.items())
+        assert told(check(content, SALT, None, images=images)) == findings
+    relative = SALT.model_copy(update={"relative": True})
+    content = "id,rle_mask\n" + "".join(f"{one},{encode(mask, relative=True)}\n" for one, mask in masks.items())
+    assert told(check(content, relative, None, images=images)) == []
+
+
 def test_rows_that_are_shifted_to_the_next_image_are_reported(check: Callable[..., Checked]) -> None:
     masks, _ = simulated(20, (48, 48))
     noise = {one: np.random.default_rng(int(one)).integers(0, 60, (48, 48, 1)) for one in masks}

@@ -116,7 +116,8 @@ def training_findings(
     found += chain(label_findings.scaled(usable, data), image_findings.constant(usable))
     found += label_findings.empty_masks(usable)
     order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
-    found += chain(label_findings.pixel_order(usable, order), label_findings.of_neighbours(usable))
+    found += chain(label_findings.pixel_order(usable, order), label_findings.counted_from_zero(usable))
+    found += label_findings.of_neighbours(usable)
     return [*found, *image_findings.sizes(usable)]
 
 

@@ -8,12 +8,18 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.config.data.competitions import Competition
 from toolkit.core.arrays import Image, Labels, Mask
 from toolkit.core.images.chunks import chunks
 from toolkit.core.images.duplicates import Thumbnail, thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
-from toolkit.core.masks.rle import PixelOrder
-from toolkit.core.masks.wrong_pixel_order import Contrasts, border_contrast, border_length, in_other_order
+from toolkit.core.masks.misplaced_masks import (
+    Contrasts,
+    border_contrast,
+    border_length,
+    in_other_order,
+    one_pixel_on,
+)
 from toolkit.errors import DataError
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.disk.digests import digest
@@ -32,12 +38,13 @@ class Traces:
 
     `borders` are the lengths of the mask's borders in the assumed and the other pixel order, 0 for square masks, whose
     lengths do not depend on it. `contrasts` are those of the image across these borders; mask files are compared with
-    their transpose if they are square. `before` and `after` are those of the image, and of the image before or after it
-    across the same borders.
+    their transpose if they are square. `counted` are those of absolute runs as they are, and if they count pixels from
+    0. `before` and `after` are those of the image, and of the image before or after it across the same borders.
     """
 
     borders: tuple[int, int]
     contrasts: Contrasts
+    counted: Contrasts
     before: Contrasts
     after: Contrasts
 
@@ -90,12 +97,12 @@ class ImageFacts:
 def examine_labelled(data: LabelledImages, progress: Progress, title: str) -> tuple[ImageFacts, ...]:
     """The facts of every image and its mask, in the order of the sorted ids."""
     ids = data.images.ids
-    order = data.masks.competition.pixel_order if isinstance(data.masks, MaskTable) else None
+    form = data.masks.competition if isinstance(data.masks, MaskTable) else None
     every = -(-len(ids) // _COMPARED_AT_MOST)
     beside = {ids[place]: (ids[place - 1], ids[(place + 1) % len(ids)]) for place in range(0, len(ids), every)}
 
     def examine(image_id: str) -> ImageFacts:
-        return _labelled(data, image_id, order, beside.get(image_id))
+        return _labelled(data, image_id, form, beside.get(image_id))
 
     return _in_threads(examine, data.images, title, progress)
 
@@ -158,13 +165,13 @@ def _are_all(image: Image, test: Callable[[Image], npt.NDArray[np.bool_]]) -> bo
 
 
 def _labelled(
-    data: LabelledImages, image_id: str, order: PixelOrder | None, beside: tuple[str, str] | None
+    data: LabelledImages, image_id: str, form: Competition | None, beside: tuple[str, str] | None
 ) -> ImageFacts:
     try:
         image, labels = data.images.read(image_id), data.read_labels(image_id)
         facts = _of_image(image_id, image)
         is_scaled = data.masks.size not in (None, labels.shape)
-        traces = None if beside is None or is_scaled else _traces(data.images, image, labels, order, beside)
+        traces = None if beside is None or is_scaled else _traces(data.images, image, labels, form, beside)
         del image  # frees the memory of a large image before its file is read
         content = digest(data.images.content(image_id), data.masks.content(image_id))
     except DataError as error:
@@ -185,21 +192,23 @@ def _labelled(
 
 
 def _traces(
-    images: Images, image: Image, labels: Labels, order: PixelOrder | None, beside: tuple[str, str]
+    images: Images, image: Image, labels: Labels, form: Competition | None, beside: tuple[str, str]
 ) -> Traces | None:
     mask = labels > 0
     if mask.size > _PIXELS_COMPARED_AT_MOST or not mask.any() or mask.all():
         return None
     own = border_contrast(image, mask)
     is_square = mask.shape[0] == mask.shape[1]
-    if order is None and not is_square:  # a transposed file would have another size
+    order = "column" if form is None else form.pixel_order
+    if form is None and not is_square:  # a transposed file would have another size
         borders, turned = (0, 0), None
     else:
-        other = in_other_order(mask, order or "column")
+        other = in_other_order(mask, order)
         borders = (0, 0) if is_square else (border_length(mask), border_length(other))
         turned = border_contrast(image, other)
+    moved = None if form is None or form.relative else border_contrast(image, one_pixel_on(mask, order))
     before, after = (_contrast_on(images, image_id, mask) for image_id in beside)
-    return Traces(borders, (own, turned), (own, before), (own, after))
+    return Traces(borders, (own, turned), (own, moved), (own, before), (own, after))
 
 
 def _contrast_on(images: Images, image_id: str, mask: Mask) -> float | None:

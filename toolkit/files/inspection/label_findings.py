@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from toolkit.core.masks.labels import Classes, covers_most
+from toolkit.core.masks.misplaced_masks import COUNTED, are_contradicted, contrast_statistic, is_torn
 from toolkit.core.masks.rle import PixelOrder
-from toolkit.core.masks.wrong_pixel_order import COUNTED, are_contradicted, contrast_statistic, is_torn
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
 from toolkit.files.inspection.examining import ImageFacts
@@ -127,6 +127,19 @@ def pixel_order(facts: Sequence[ImageFacts], order: PixelOrder | None) -> Iterat
         f"the run-length encodings look transposed: {why}",
         advice="Set pixel_order (column or row) in data.competition. See docs/competitions.md.",
     )
+
+
+def counted_from_zero(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:
+    """Run-length encodings that fit their images better if their starts count pixels from 0."""
+    pairs = [one.traces.counted for one in facts if one.traces is not None]
+    if are_contradicted(pairs):
+        yield DataFinding(
+            "warning",
+            "runs",
+            "the run-length encodings seem to count pixels from 0: one pixel on, masks fit their images better "
+            f"({-contrast_statistic(pairs):.0f} standard errors)",
+            advice="Add 1 to every start; the first pixel is number 1. See docs/competitions.md.",
+        )
 
 
 def of_neighbours(facts: Sequence[ImageFacts]) -> Iterator[DataFinding]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.arrays import Image, Mask
+from toolkit.core.masks.misplaced_masks import COUNTED, border_contrast, border_length, contrast_statistic, is_torn
 from toolkit.core.masks.rle import PixelOrder, RleError, decode
-from toolkit.core.masks.wrong_pixel_order import COUNTED, border_contrast, border_length, contrast_statistic, is_torn
 
 _EXAMINED = 60
 _SURE = 3.0

@@ -7,8 +7,7 @@ import numpy as np
 from toolkit.config.data.competitions import PLAIN
 from toolkit.core.arrays import Mask
 from toolkit.core.masks.labels import covers_most
-from toolkit.core.masks.rle import RleError, decode, encode
-from toolkit.core.masks.wrong_pixel_order import (
+from toolkit.core.masks.misplaced_masks import (
     COUNTED,
     Contrasts,
     are_contradicted,
@@ -16,7 +15,9 @@ from toolkit.core.masks.wrong_pixel_order import (
     border_length,
     in_other_order,
     is_torn,
+    one_pixel_on,
 )
+from toolkit.core.masks.rle import RleError, decode, encode
 from toolkit.errors import listing
 from toolkit.files.masks.rle_rows import MaskRow
 from toolkit.files.submissions.expectations import Expected, mask_digest
@@ -41,6 +42,7 @@ class MaskChecks:
         self._unknown: list[str] = []
         self._borders = np.zeros(2, np.int64)
         self._contrasts: list[Contrasts] = []
+        self._of_counted: list[Contrasts] = []
         self._of_before: list[Contrasts] = []
         self._of_after: list[Contrasts] = []
         self._previous: tuple[str, Mask] | None = None
@@ -93,6 +95,7 @@ class MaskChecks:
             advice = "Check that this is not a sample submission."
             self._findings.warn("masks", WHOLE_FILE, "all masks except empty ones are the same", "", advice)
         self._check_orientation()
+        self._check_counting()
         self._check_neighbours()
         if not self._form.classes and covers_most(self._shares):
             came = f"masks cover {np.mean(self._shares):.0%} of the pixels, and most of the image in most images"
@@ -184,6 +187,9 @@ class MaskChecks:
             if image.shape[:2] == united.shape:
                 own = border_contrast(image, united)
                 self._contrasts.append((own, border_contrast(image, other)))
+                if not self._form.relative:
+                    moved = one_pixel_on(united, self._form.pixel_order)
+                    self._of_counted.append((own, border_contrast(image, moved)))
                 if previous is not None:
                     self._compare_neighbours(previous, (image_id, united), own)
 
@@ -198,6 +204,12 @@ class MaskChecks:
             self._of_after.append(
                 (border_contrast(earlier, before[1]), border_contrast(images.read(present[0]), before[1]))
             )
+
+    def _check_counting(self) -> None:
+        if are_contradicted(self._of_counted):
+            came = f"one pixel on, masks fit {len(self._of_counted)} images better"
+            advice = "Pixels seem to be counted from 0: add 1 to every start."
+            self._findings.warn("runs", WHOLE_FILE, came, "the first pixel is number 1", advice)
 
     def _check_neighbours(self) -> None:
         for where, pairs in (("before", self._of_before), ("after", self._of_after)):

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 
-from toolkit.core.masks.rle import decode, encode
-from toolkit.core.masks.wrong_pixel_order import (
+from toolkit.core.masks.misplaced_masks import (
     are_contradicted,
     border_contrast,
     border_length,
     in_other_order,
     is_torn,
+    one_pixel_on,
 )
-from toolkit.core.masks.wrong_pixel_order import contrast_statistic as statistic_of
+from toolkit.core.masks.misplaced_masks import contrast_statistic as statistic_of
+from toolkit.core.masks.rle import decode, encode
 from toolkit.core.simulated.salt import simulate_salt
 
 ORDERS = ("column", "row")
@@ -27,6 +28,16 @@ def test_the_other_order_reinterprets_the_same_runs(order: str, other: str) -> N
     turned = in_other_order(mask, order)
     assert np.array_equal(turned, decode(encode(mask, order), (5, 9), other))
     assert np.array_equal(in_other_order(turned, other), mask)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_runs_that_count_from_zero_are_one_pixel_on(order: str) -> None:
+    """Read as counted from 1, every pixel but the very first is one too early."""
+    mask = np.random.default_rng(2).random((5, 9)) < 0.4
+    mask[0, 0] = False
+    layout = "F" if order == "column" else "C"
+    early = np.append(mask.ravel(order=layout)[1:], False).reshape(mask.shape, order=layout)
+    assert np.array_equal(one_pixel_on(early, order), mask)
 
 
 def test_borders_are_counted() -> None:

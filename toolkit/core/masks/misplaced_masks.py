@@ -1,7 +1,8 @@
-"""Recognising masks that are transposed or belong to other images, which raises no error but leaves traces."""
+"""Recognising masks that are transposed, moved by a pixel, or of other images: errors that only leave traces."""
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ COUNTED: Mapping[PixelOrder, str] = {"column": "down the columns", "row": "along
 """How pixels are counted in each order, for messages."""
 
 Contrasts = tuple[float | None, float | None]
-"""`border_contrast` of a mask as it is, and otherwise: in another order, or on another image."""
+"""`border_contrast` of a mask as it is, and otherwise: in another order, moved, or on another image."""
 
 _CONTRADICTED = -3.5  # one in some 4,000 by chance
 _CLEARLY, _FEW = math.log(2), 4
@@ -35,6 +36,17 @@ def in_other_order(mask: Mask, order: PixelOrder) -> Mask:
     if order == "column":
         return mask.ravel(order="F").reshape(mask.shape)
     return mask.ravel().reshape(mask.shape, order="F")
+
+
+def one_pixel_on(mask: Mask, order: PixelOrder) -> Mask:
+    """The mask whose runs start one pixel later: what runs mean that are counted from 0 but were read as from 1.
+
+    Args:
+        mask: `bool (height, width)`.
+        order: the order in which its runs were decoded.
+    """
+    layout: Literal["F", "C"] = "F" if order == "column" else "C"
+    return np.roll(mask.ravel(order=layout), 1).reshape(mask.shape, order=layout)
 
 
 def border_length(mask: Mask) -> int:
