@@ -401,6 +401,22 @@ def test_a_blend_that_was_killed_goes_on_with_what_is_not_finished(
     assert again == result
 
 
+def test_folds_vote_no_more_apart_than_those_of_the_members_on_average(
+    fitted: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    for name, variance in (("x", 0.02), ("y", 0.06), ("z", None)):
+        experiment = fitted(name, varied(0))
+        with ProbabilityWriter(experiment.predictions("test"), "uint8", {"from": name}) as writer:
+            writer.append("a", varied(0)[0])
+            writer.fold_variance = None if variance is None else np.array([variance])
+    make(tmp_path, "x", "y", weights=(3.0, 1.0), name="known")
+    made = Workspace(tmp_path).find("known")
+    assert ProbabilityStore(made.predictions("test")).fold_variance == pytest.approx([0.03])
+    assert ProbabilityStore(made.predictions("oof")).fold_variance is None
+    make(tmp_path, "x", "z", name="unknown")
+    assert ProbabilityStore(Workspace(tmp_path).find("unknown").predictions("test")).fold_variance is None
+
+
 def test_a_member_that_was_predicted_anew_is_blended_anew(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
     members = [fitted(name, varied(seed)) for seed, name in enumerate("xy")]
     make(tmp_path, "x", "y")

@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/tuning/tune.py, tune_result.py and out_of_fold.py."""
+"""Covers toolkit/commands/tuning/tune.py, tune_result.py, job.py, shift.py, holdout.py and out_of_fold.py."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from toolkit.cli import app
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.postprocess import IDENTITY, recipe_from_plain
 from toolkit.core.recipe.probabilities import count_levels, to_stored
+from toolkit.core.tuning.fold_means import gain_of_mean
 from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.folder import Experiment
@@ -297,6 +298,29 @@ def test_thresholds_are_moved_to_where_the_mean_of_folds_has_as_much_foreground(
     for image_id, probability in test.items():
         single_mask = 1.5 * probability > tuned.recipe.classes[0].threshold
         assert np.array_equal(probability > moved, single_mask), image_id
-    assert "moved so that the mean of the folds has as much foreground as single folds" in " ".join(
-        run("tune", "exp")[1].split()
-    )
+    said = " ".join(run("tune", "exp")[1].split())
+    assert "moved so that the mean of the folds has as much foreground as single folds" in said
+
+
+def test_the_test_interval_allows_for_the_gain_of_the_mean_of_folds(fitted: Callable[..., Experiment]) -> None:
+    """Every fourth pixel of the truth is missed."""
+    holes = np.indices(SIZE).sum(axis=0) % 4 == 0
+    experiment = fitted(ONE, (0, 1), lambda number: ((truth_of(number) == 1) & ~holes)[..., None])
+    with ProbabilityWriter(experiment.predictions("test"), "uint8", {"from": "exp"}) as writer:
+        for image_id in TEST:
+            writer.append(image_id, np.ones((*SIZE, 1), np.float32))
+    plain = json_of("tune", "exp", "--steps", "minimum_area")
+    with ProbabilityWriter(experiment.predictions("test"), "uint8", {"from": "exp"}) as writer:
+        for image_id in TEST:
+            writer.append(image_id, np.ones((*SIZE, 1), np.float32))
+        writer.fold_variance = np.array([0.01])
+    told = json_of("tune", "exp", "--steps", "minimum_area")
+    share = 0.01 / np.mean([(holes & (truth_of(number) == 1)).mean() for number in range(24)])
+    assert plain["gain_of_mean"] == 0
+    assert 0 < share < 1
+    assert told["gain_of_mean"] == pytest.approx(gain_of_mean(told["untuned"], share, "max"))
+    (before,), (after,) = plain["test_intervals"], told["test_intervals"]
+    assert after["low"] == before["low"]
+    assert after["high"] == pytest.approx(before["high"] + told["gain_of_mean"])
+    said = " ".join(run("tune", "exp", "--steps", "minimum_area")[1].split())
+    assert f"better than single folds by up to {told['gain_of_mean']:.4f}; the interval" in said

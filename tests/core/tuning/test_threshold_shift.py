@@ -89,10 +89,12 @@ def test_shares_help_where_folds_differ_in_how_sure_they_are(faint: bool, task_o
         labels.append(truth)
     task = task_of(maps, labels, folds, "dice")
     tuned = tune(task, ("threshold",))
-    look, levels = look_at_folds(task, tuned.recipe)
-    assert levels.sum() == 32 * 256
-    assert look.images == 32
-    shares = try_matched_share(task, tuned.by_fold, levels)
+    folds = look_at_folds(task, tuned.recipe)
+    assert folds.levels.sum() == 32 * 256
+    assert folds.look.images == 32
+    wrong = np.mean([(stored[..., 0] > 127) != truth for stored, truth in zip(maps, labels, strict=True)])
+    assert folds.wrong_share == pytest.approx(wrong)
+    shares = try_matched_share(task, tuned.by_fold, folds.levels)
     assert shares.helps == faint
     if faint:
         assert shares.gain > 0.01

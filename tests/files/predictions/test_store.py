@@ -183,13 +183,16 @@ def test_damaged_presence_is_reported(tmp_path: Path, damage: Callable[[Path], N
         ProbabilityStore(tmp_path / "oof")
 
 
-def test_the_levels_of_folds_are_read_back_if_they_are_known(tmp_path: Path) -> None:
+def test_what_was_counted_in_folds_is_read_back_if_it_is_known(tmp_path: Path) -> None:
     levels = np.random.default_rng(0).integers(0, 2**40, (2, 256))
-    for known in (None, levels):
+    variance = np.random.default_rng(0).random(2)
+    for known, spread in ((None, None), (levels, variance)):
         with ProbabilityWriter(tmp_path / "s", "uint8", {}) as writer:
             writer.append("a", np.zeros((2, 3, 2), np.float32))
-            writer.fold_levels = known
-        assert np.array_equal(ProbabilityStore(tmp_path / "s").fold_levels, known)
+            writer.fold_levels, writer.fold_variance = known, spread
+        store = ProbabilityStore(tmp_path / "s")
+        assert np.array_equal(store.fold_levels, known)
+        assert np.array_equal(store.fold_variance, spread)
 
 
 def test_a_missing_store_is_not_ready(tmp_path: Path) -> None:

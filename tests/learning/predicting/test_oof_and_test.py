@@ -12,6 +12,7 @@ from toolkit.commands.training.fit import fit
 from toolkit.config.members import MemberPart
 from toolkit.core.arrays import Image
 from toolkit.core.images.views import parse_views
+from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import count_levels, quantise
 from toolkit.errors import ConfigError, NetworkError
 from toolkit.files.data.sources import Images, find_images
@@ -94,17 +95,21 @@ def test_stores_hold_the_mean_over_models_and_views(headed: FittedExperiment, sp
         np.testing.assert_allclose(store.presence(image_id), presence, atol=1e-5)
 
 
-def test_the_levels_of_single_folds_are_those_of_their_own_stores(headed: FittedExperiment) -> None:
+def test_what_is_counted_in_single_folds_is_that_of_their_own_stores(headed: FittedExperiment) -> None:
     predict_test(headed, images_of(headed, "test"), "none", Silent())
-    found = ProbabilityStore(headed.predictions("test", "none")).fold_levels
-    expected = np.zeros((1, 256), np.int64)
+    found = ProbabilityStore(headed.predictions("test", "none"))
+    expected, masks = np.zeros((1, 256), np.int64), []
     for fold in (0, 1):
         alone = replace(headed, part=MemberPart(fold=fold))
         predict_test(alone, images_of(headed, "test"), "none", Silent())
         store = ProbabilityStore(alone.predictions("test", "none"))
-        assert store.fold_levels is None
+        assert store.fold_levels is store.fold_variance is None
+        masks.append([masks_of(stored, "sigmoid") for _, stored in store])
         expected += sum(count_levels(stored) for _, stored in store)
-    assert np.array_equal(found, expected)
+    assert np.array_equal(found.fold_levels, expected)
+    variances = [np.var(pair, axis=0) for pair in zip(*masks, strict=True)]
+    total = sum(one.sum(axis=(0, 1)) for one in variances) / sum(one[..., 0].size for one in variances)
+    np.testing.assert_allclose(found.fold_variance, total)
 
 
 def test_sets_that_are_there_are_kept_however_they_are_written(headed: FittedExperiment) -> None:

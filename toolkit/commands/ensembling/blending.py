@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from toolkit.config.models import EnsembleConfig
-from toolkit.core.arrays import Presence
+from toolkit.core.arrays import Floats, Presence
 from toolkit.core.ensembling.means import Blender
 from toolkit.core.recipe.probabilities import StoredType, mean_presence
 from toolkit.errors import MembersError, listing
@@ -108,7 +110,18 @@ def blend(
             maps = {number: one.store.read(image_id) for number, one in sources.items() if image_id in one.ids}
             writer.append(image_id, blender.blend(maps, config.weights, stored_type), present.get(image_id))
             task.advance()
+        writer.fold_variance = _fold_variance(sources, config.weights)
     return folder
+
+
+def _fold_variance(sources: Mapping[int, Source], weights: Sequence[float]) -> Floats | None:
+    """The variance of the votes of folds, no more than its mean over the members; None if it is unknown for any."""
+    known = [one.store.fold_variance for one in sources.values()]
+    found = [variance for variance in known if variance is not None]
+    if len(found) < len(known):
+        return None
+    mean: Floats = np.average(found, axis=0, weights=[weights[number] for number in sources])
+    return mean
 
 
 def _presences(sources: Mapping[int, Source], weights: Sequence[float], ids: Sequence[str]) -> dict[str, Presence]:

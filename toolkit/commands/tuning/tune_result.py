@@ -49,8 +49,9 @@ class TuneResult:
     """What `tk tune` found: `best` is the recipe that the search chose, `recipe` the one that is kept.
 
     `test_recipe` is the recipe for test predictions. Missing scores are None. `parts` is the number of random parts
-    that stand in for folds if there is a single fold. `submittable` is false without test predictions, and for classes
-    that a submission of the competition cannot hold.
+    that stand in for folds if there is a single fold. `gain_of_mean` is how much better than single folds their mean
+    may be on the test images, which `test_intervals` allow for. `submittable` is false without test predictions, and
+    for classes that a submission of the competition cannot hold.
     """
 
     experiment: str
@@ -78,6 +79,7 @@ class TuneResult:
     holdout: HoldoutScores | None = None
     constant: ConstantScore | None = None
     optimism: float = 0.0
+    gain_of_mean: float = 0.0
 
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe; how test predictions differ; and the steps if they were asked for."""
@@ -121,6 +123,7 @@ class TuneResult:
             *(self.constant.advice(tuned=True) if self.constant else ()),
             *self._holdout_lines(),
             *self._shift_lines(),
+            *self._gain_lines(),
             *(f"pictures: {path}" for path in pictures),
             f"next: tk {'submit' if self.submittable else 'evaluate'} {self.experiment}",
         ]
@@ -161,6 +164,13 @@ class TuneResult:
         if self.parts is not None:
             return ["thresholds for test predictions are not moved: a single fold cannot show whether that helps"]
         return self._shift_by_folds()
+
+    def _gain_lines(self) -> list[str]:
+        """What the test intervals allow for, where it is not too small to be seen."""
+        if not self.test_intervals or score_text(self.gain_of_mean) == score_text(0):
+            return []
+        gain = f"the mean of the folds may be better than single folds by up to {score_text(self.gain_of_mean)}"
+        return [f"{gain}; the interval of the test score allows for it"]
 
     def _shift_by_folds(self) -> list[str]:
         shift = self.shift

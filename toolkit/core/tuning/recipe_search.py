@@ -59,6 +59,7 @@ class Tuned:
         untuned: score of the identity.
         tuned: score of `best`, on the very images that it was chosen on.
         nested: the honest score: each fold with its recipe of `by_fold`.
+        kept_score: the honest score of `recipe`: nested or untuned.
         gain: nested over untuned, more being better; a mean over images where the metric is one.
         standard_error: of the gain.
         interval: 95 % bootstrap interval of the nested score: where the score of all images of the kind lies.
@@ -75,6 +76,7 @@ class Tuned:
     untuned: float
     tuned: float
     nested: float
+    kept_score: float
     gain: float
     standard_error: float
     interval: Interval
@@ -85,7 +87,7 @@ class Tuned:
 
 
 def without_optimism(tuned: Tuned, optimism: float, direction: Direction) -> Tuned:
-    """The same with something taken off the nested score, and off where the scores of others will lie."""
+    """The same with something taken off the honest scores, and off where the scores of others will lie."""
     change = -optimism if direction == "max" else optimism
 
     def moved(interval: Interval) -> Interval:
@@ -94,6 +96,7 @@ def without_optimism(tuned: Tuned, optimism: float, direction: Direction) -> Tun
     return replace(
         tuned,
         nested=tuned.nested + change,
+        kept_score=tuned.kept_score + change,
         gap=tuned.gap + optimism,
         interval=moved(tuned.interval),
         test_intervals=tuple(map(moved, tuned.test_intervals)),
@@ -216,6 +219,7 @@ def _scored(
         untuned=metric.score(measured[IDENTITY]),
         tuned=tuned,
         nested=honest,
+        kept_score=metric.score(submitted),
         gain=gain,
         standard_error=difference.standard_error,
         interval=bootstrap(metric, nested, seed=task.seed, groups=task.groups),

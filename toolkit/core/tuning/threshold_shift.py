@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toolkit.core.arrays import Floats, Integers, Planes
-from toolkit.core.masks.labels import Activation
+from toolkit.core.masks.labels import IGNORE, Activation, planes
 from toolkit.core.metrics.uncertainty.bootstrap import exceeds_noise, paired
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import Stored, count_levels
@@ -30,6 +30,18 @@ class Look:
     empty_share: float
     mean_coverage: float
     histogram: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldsLook:
+    """Out-of-fold predictions and masks: how they look, and the levels of each fold, `int64 (folds, classes, 256)`.
+
+    `wrong_share` is the share of the pixels that untuned masks get wrong, in the classes that the metric scores.
+    """
+
+    look: Look
+    levels: Integers
+    wrong_share: float
 
 
 @dataclass(frozen=True)
@@ -111,18 +123,19 @@ def _same_share(threshold: float, source: Integers, target: Integers) -> float:
     return float(THRESHOLDS[nearest])
 
 
-def look_at_folds(task: RecipeTask, recipe: Recipe) -> tuple[Look, Integers]:
-    """Look at the out-of-fold predictions and the masks that a recipe makes of them.
-
-    Returns:
-        how they look, and the levels of each fold, `int64 (folds, classes, 256)`.
-    """
+def look_at_folds(task: RecipeTask, recipe: Recipe) -> FoldsLook:
+    """Look at the out-of-fold predictions and the masks that a recipe makes of them."""
     looker = Looker(task.classes, task.activation)
     levels = np.zeros((int(task.folds.max()) + 1, task.classes, 256), np.int64)
+    wrong, pixels = 0, 0
     for example in task.examples("looking at out-of-fold masks"):
         looker.add(example.stored, masks_of(example.stored, task.activation, recipe, example.presence, task.plugins))
         levels[task.folds[example.position]] += count_levels(example.stored)
-    return looker.look(), levels
+        truth = planes(example.labels, task.classes, task.activation)[..., task.searched]
+        untuned = masks_of(example.stored, task.activation)[..., task.searched]
+        wrong += int(((untuned != truth) & (truth != IGNORE)).sum())
+        pixels += int((truth != IGNORE).sum())
+    return FoldsLook(looker.look(), levels, wrong / max(1, pixels))
 
 
 def try_matched_share(task: RecipeTask, by_fold: Sequence[Recipe], levels: Integers) -> MatchedShare:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from toolkit.core.arrays import Integers, Presence, Probability
+from toolkit.core.arrays import Floats, Integers, Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
 from toolkit.files.disk.digests import file_digest, ids_digest
@@ -36,8 +36,9 @@ class MapPlace:
 class ProbabilityWriter:
     """Writes a store map by map; it replaces the folder when the block succeeds.
 
-    `fold_levels` may be set before it does: if maps are the mean of folds, how many pixels of the maps of single folds
-    have each level, summed over the folds, `int64 (classes, 256)`.
+    Two attributes may be set before it does, if maps are the mean of folds. `fold_levels` are the numbers of pixels of
+    the maps of single folds with each level, summed over the folds, `int64 (classes, 256)`; `fold_variance` is
+    `FoldVotes.variance`.
     """
 
     def __init__(self, folder: Path, stored_type: StoredType, made_from: Mapping[str, Any]) -> None:
@@ -52,6 +53,7 @@ class ProbabilityWriter:
         self._last = ""
         self._rows_left = 0
         self.fold_levels: Integers | None = None
+        self.fold_variance: Floats | None = None
 
     def __enter__(self) -> "ProbabilityWriter":
         with writing_to(self._folder):
@@ -144,7 +146,8 @@ class ProbabilityWriter:
                 "made_from": self._made_from,
             }
             | ({"presence": file_digest(self._partial / _PRESENCE)} if self._presence else {})
-            | ({} if self.fold_levels is None else {"fold_levels": self.fold_levels.tolist()}),
+            | ({} if self.fold_levels is None else {"fold_levels": self.fold_levels.tolist()})
+            | ({} if self.fold_variance is None else {"fold_variance": self.fold_variance.tolist()}),
         )
         discarded = self._folder.with_name(f".{self._folder.name}.old")
         shutil.rmtree(discarded, ignore_errors=True)
@@ -156,7 +159,10 @@ class ProbabilityWriter:
 
 
 class ProbabilityStore:
-    """Reads a store; opening it reads only the index. `fold_levels` are as in `ProbabilityWriter`, None if unknown."""
+    """Reads a store; opening it reads only the index.
+
+    `fold_levels` and `fold_variance` are as in `ProbabilityWriter`, None if they are unknown.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open the store in a folder.
@@ -175,6 +181,8 @@ class ProbabilityStore:
         self._type = np.dtype(manifest["type"])
         levels = manifest.get("fold_levels")
         self.fold_levels: Integers | None = None if levels is None else np.array(levels, np.int64)
+        variance = manifest.get("fold_variance")
+        self.fold_variance: Floats | None = None if variance is None else np.array(variance, np.float64)
         try:
             self._places = {
                 row[0]: MapPlace(int(row[1]), int(row[2]), (int(row[3]), int(row[4]), int(row[5])))

@@ -8,9 +8,11 @@ import numpy as np
 
 from toolkit.config.models import Config
 from toolkit.config.view_sizes import view_shapes
-from toolkit.core.arrays import Integers
+from toolkit.core.arrays import Floats, Integers
 from toolkit.core.images.views import parse_views
+from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import count_levels, to_stored
+from toolkit.core.tuning.fold_means import FoldVotes, Votes
 from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.folder import Experiment
@@ -49,7 +51,7 @@ class FoldMean:
         Raises:
             ConfigError: two scales of the views give the same input size.
         """
-        self.levels: list[Integers] = []
+        self.single: SingleFolds | None = None
         self._config, self._plugins, self._precision = config, plugins, parse_precision(precision)
         self._sets = [parse_views(views) for views in sets]
         every = [view for views in self._sets for view in views]
@@ -64,7 +66,7 @@ class FoldMean:
         self._reader = build_reader(config, lambda key: f"{experiment.resolved}: {'.'.join(map(str, key))}", plugins)
 
     def rows(
-        self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task, *, per_fold: int = 1
+        self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task, *, folds: int = 0
     ) -> Iterator[Rows]:
         """The mean prediction over weight files, for each set of views, as rows of one image after the other.
 
@@ -76,8 +78,8 @@ class FoldMean:
             images: the images.
             ids: of the images to predict, in order.
             task: advances by one for each tile and weight file.
-            per_fold: how many weight files that follow each other are of one fold. In the end `levels` has, for each
-                set of views, how many pixels of the maps of single folds have each level.
+            folds: how many folds the weight files are of, those of one fold after the other; in the end `single` has
+                what was counted in the maps of single folds. 0 if nothing is to be counted.
 
         Raises:
             NetworkError: a network of plugins cannot take another input size.
@@ -86,8 +88,7 @@ class FoldMean:
         """
         configure(self._precision)  # networks of another precision may have been used in between
         assembly = Assembly(self._reader, images)
-        counting = _FoldLevels(len(self._sets), self._config.class_count, per_fold)
-        self.levels = counting.levels
+        self.single = SingleFolds(self._config, len(self._sets), folds, len(weights) // folds) if folds else None
         for chunk in self._chunks(images, ids):
             sums = [[_Sum() for _ in self._sets] for _ in chunk]
             for number, path in enumerate(weights):
@@ -96,7 +97,8 @@ class FoldMean:
                 for place, (totals, predicted) in enumerate(zip(sums, found, strict=True)):
                     for total, one in zip(totals, predicted, strict=True):
                         total.add(one)
-                    counting.add(number, place, predicted)
+                    if self.single is not None:
+                        self.single.add(number, place, predicted)
             sums.reverse()
             for tile in chunk:
                 rows = assembly.add(tile.image_id, [total.mean() for total in sums.pop()])
@@ -169,22 +171,40 @@ class _Sum:
         return Predicted(self._probability / count, None if self._presence is None else self._presence / count)
 
 
-class _FoldLevels:
-    """Counts the levels of the maps of single folds, `int64 (classes, 256)` for each set of views."""
+class SingleFolds:
+    """What is counted in the maps of single folds, which are not kept.
 
-    def __init__(self, sets: int, classes: int, per_fold: int) -> None:
-        self.levels = [np.zeros((classes, 256), np.int64) for _ in range(sets)]
-        self._per_fold = per_fold
+    `levels` has for each set of views how many pixels have each level, `int64 (classes, 256)`, summed over the folds.
+    """
+
+    def __init__(self, config: Config, sets: int, folds: int, per_fold: int) -> None:
+        """`per_fold` weight files are of one fold."""
+        self.levels: list[Integers] = [np.zeros((config.class_count, 256), np.int64) for _ in range(sets)]
+        self._votes = [FoldVotes(config.class_count, folds) for _ in range(sets)]
+        self._activation, self._folds, self._per_fold = config.activation, folds, per_fold
         self._sums: dict[tuple[int, int], _Sum] = {}
+        self._counts: dict[tuple[int, int], Votes] = {}
+
+    @property
+    def variances(self) -> list[Floats]:
+        """For each set of views `FoldVotes.variance`."""
+        return [votes.variance for votes in self._votes]
 
     def add(self, number: int, place: int, predicted: Sequence[Predicted]) -> None:
         """Count the predictions of a weight file for a tile; those of one fold are averaged first."""
+        fold, in_fold = divmod(number, self._per_fold)
         for index, one in enumerate(predicted):
+            key = (place, index)
             mean = one
             if self._per_fold > 1:
-                total = self._sums.setdefault((place, index), _Sum())
+                total = self._sums.setdefault(key, _Sum())
                 total.add(one)
-                if (number + 1) % self._per_fold:
+                if in_fold + 1 < self._per_fold:
                     continue
-                mean = self._sums.pop((place, index)).mean()
-            self.levels[index] += count_levels(to_stored(mean.probability, "uint8"))
+                mean = self._sums.pop(key).mean()
+            stored = to_stored(mean.probability, "uint8")
+            self.levels[index] += count_levels(stored)
+            votes = masks_of(stored, self._activation).astype(np.uint16)
+            self._counts[key] = votes if not fold else self._counts[key] + votes
+            if fold + 1 == self._folds:
+                self._votes[index].add(self._counts.pop(key))

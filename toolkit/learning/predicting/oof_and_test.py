@@ -158,12 +158,14 @@ def _predict_by_all(
         _writing(fitted, split, missing) as writers,
         progress.task(_title(fitted, f"{_IMAGES[split]} images", [*missing]), total) as task,
     ):
-        per_fold = len(weights) // len(fitted.fold_numbers)
-        _write(networks.rows(weights, images, images.ids, task, per_fold=per_fold), writers, fitted.config.scored_size)
-        # Tiles overlap, and scaled maps have other levels: then those of single folds cannot be compared with the mean.
-        comparable = fitted.config.tiling == UNTILED and fitted.config.scored_size is None
-        for writer, levels in zip(writers, networks.levels, strict=True):
-            writer.fold_levels = levels if comparable and len(fitted.fold_numbers) > 1 else None
+        folds = len(fitted.fold_numbers) if len(fitted.fold_numbers) > 1 else 0
+        _write(networks.rows(weights, images, images.ids, task, folds=folds), writers, fitted.config.scored_size)
+        if networks.single is not None:
+            # Tiles overlap, and scaled maps have other levels: then those of single folds cannot be compared.
+            comparable = fitted.config.tiling == UNTILED and fitted.config.scored_size is None
+            for number, writer in enumerate(writers):
+                writer.fold_levels = networks.single.levels[number] if comparable else None
+                writer.fold_variance = networks.single.variances[number]
     return True
 
 
