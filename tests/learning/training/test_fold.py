@@ -16,10 +16,11 @@ from toolkit.errors import ChangedError, StorageError, TrainingError
 from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, Workspace
-from toolkit.files.experiment.folds_csv import write_folds
+from toolkit.files.experiment.folds_csv import read_fold_table, write_folds
 from toolkit.files.experiment.history import Epoch, read_history
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.predicting.predictor import Predictor, ViewsPredictor
+from toolkit.learning.training import stage
 from toolkit.learning.training.step import TrainingStep
 from toolkit.messages import Progress, Silent, Task
 
@@ -88,6 +89,22 @@ def test_the_optimism_of_the_choice_of_epochs_is_that_of_whole_groups(
         found[name] = [read_json(experiment.stage(fold, 0).state)["optimism"] for fold in (0, 1)]
     assert any(found["single"])
     assert found["grouped"] == [0, 0]
+
+
+def test_the_optimism_of_a_part_of_the_images_counts_by_their_share(
+    tiny_competition: Workspace, write_experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "optimism_of_choice", lambda *_: 0.5)
+    pool = find_dataset(load_config(tiny_competition.find("plain").config).config, Silent()).pool(
+        np.zeros(20, np.int64)
+    )
+    for rule, shown in (("real", np.ones(20, np.bool_)), ("none", pool.has_foreground)):
+        lines = f"primary_metric: dice\nstages: [{{epochs: 1, validation_negatives: {rule}}}]\n"
+        experiment = write_experiment(tiny_competition, rule, lines)
+        fit(Session(tiny_competition), rule)
+        held_out = read_fold_table(experiment.folds).folds == 0
+        found = read_json(experiment.stage(0, 0).state)["optimism"]
+        assert found == pytest.approx(0.5 * shown[held_out].mean())
 
 
 def test_a_loss_of_nan_stops_training_with_the_ids_and_keeps_the_best_weights(

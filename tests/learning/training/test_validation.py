@@ -113,4 +113,7 @@ def test_the_share_of_validation_negatives_can_be_configured(lesson: Callable[..
     positives = int(held_out.sum())
     assert 0 < positives < 10
     expected = {"real": 10, "none": positives, "0.5": positives + min(10 - positives, round(positives / 2))}[rule]
-    assert len(Validation(Known(), None, found.stages[0], found.data, Run(0, 0, 0))) == expected
+    validation = Validation(Known(), None, found.stages[0], found.data, Run(0, 0, 0))
+    assert len(validation) == len(validation.positions) == expected
+    assert set(validation.positions) <= set(found.data.pool.validation_positions(0))
+    assert found.data.pool.has_foreground[validation.positions].sum() == positives

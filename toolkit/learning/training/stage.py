@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Floats
 from toolkit.core.metrics.uncertainty.epoch_choice import optimism_of_choice
@@ -170,13 +172,6 @@ class _StageTraining:
             return found
 
         kept = self._candidates.keep_the_best(self._history, score)
-        seed = derived_seed("choice", self._run.seed, self._run.fold, self._stage.number)
-        pool = self._data.pool
-        held_out = pool.validation_positions(self._run.fold)
-        optimism = None
-        if len(held_out) == len(self._statistics[0]):
-            groups = None if pool.groups is None else pool.groups[held_out]
-            optimism = optimism_of_choice(self._data.plan.metrics[0], self._statistics, seed, groups)
         write_json(
             self._folder.state,
             {
@@ -185,12 +180,20 @@ class _StageTraining:
                 "score": finite_or_none(kept.score),
                 "weights": kept.name,
                 "best_epoch": kept.best_epoch,
-                "optimism": optimism,
+                "optimism": self._optimism(),
                 "tried": {name: finite_or_none(value) for name, value in kept.tried.items()},
                 "stopped": self._stopped,
             },
         )
         self._folder.forget_progress()
+
+    def _optimism(self) -> float:
+        """How much too good the fold's score is, because the epoch was chosen on its images, or on a part of them."""
+        pool, chosen = self._data.pool, self._validation.positions
+        seed = derived_seed("choice", self._run.seed, self._run.fold, self._stage.number)
+        groups = chosen if pool.groups is None else pool.groups[chosen]  # an image may have been chosen twice
+        found = optimism_of_choice(self._data.plan.metrics[0], self._statistics, seed, groups)
+        return found * len(np.unique(chosen)) / len(pool.validation_positions(self._run.fold))
 
     def _images_without_steps(self) -> Iterator[Any]:
         """Preprocessed training images in batches, drawn as one more epoch would draw them."""

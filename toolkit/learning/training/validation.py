@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.stage_values import Stage
-from toolkit.core.arrays import Floats, Image, Probability
+from toolkit.core.arrays import Floats, Image, Integers, Probability
 from toolkit.core.images.resizing import scale_map
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import Stored, to_stored
@@ -43,7 +43,9 @@ class Example:
 class Validation:
     """The validation images of one stage of one fold.
 
-    After a run `statistics` are those of the primary metric, (images, k), and `examples` are the first images.
+    `positions` are those of the images in the pool, `int64 (images,)`: all that the fold holds out, unless
+    `validation_negatives` leaves some out. After a run `statistics` are those of the primary metric, (images, k), and
+    `examples` are the first images.
     """
 
     def __init__(self, predictor: Predictor, loss: Any, stage: Stage, data: TrainingData, run: Run) -> None:
@@ -51,7 +53,8 @@ class Validation:
         self._size = data.plan.config.scored_size
         held_out = data.pool.validation_positions(run.fold)
         chosen = select_images(data.pool.has_foreground[held_out], stage.validation_negatives, data.seed, run.fold)
-        samples = [data.pool.samples[position] for position in held_out[chosen]]
+        self.positions: Integers = held_out[chosen]
+        samples = [data.pool.samples[position] for position in self.positions]
         self._tiles = [tile for sample in samples for tile in data.reader_of(stage).tiles(sample)]
         self.examples: list[Example] = []
         self.statistics: Floats = np.empty((0, 0))
