@@ -123,7 +123,7 @@ def test_ignored_pixels_count_nowhere(name: str, activation: Activation) -> None
     assert found == expected
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "dice_hausdorff"])  # which unites classes
 def test_a_class_scores_the_same_alone_and_among_others(name: str) -> None:
     cases = random_cases(20, 3, "sigmoid", 6)
     metric = build(name, 3)

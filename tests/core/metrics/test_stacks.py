@@ -79,6 +79,31 @@ def test_a_score_by_hand() -> None:
     assert math.isnan(metric().per_image(found)[3])
 
 
+def test_classes_are_united_for_the_distance_and_apart_for_dice() -> None:
+    """Written out: Dice of each pair that is not empty twice; one volume for each stack."""
+    random = np.random.default_rng(0)
+    truth, prediction = (random.random((3, 4, 9, 11, 2)) < random.choice([0, 0.1], (3, 4, 1, 1, 2)) for _ in range(2))
+    truth[2] = prediction[2] = False
+    stacks = {
+        str(number): [
+            case_of(mask, (labels @ np.array([1, 2])).astype(np.uint8), "sigmoid")
+            for mask, labels in zip(prediction[number], truth[number], strict=True)
+        ]
+        for number in range(3)
+    }
+    both, total = (prediction & truth).sum(axis=(2, 3)), prediction.sum(axis=(2, 3)) + truth.sum(axis=(2, 3))
+    dice = (2 * both[total > 0] / total[total > 0]).mean()
+    distances = []
+    for volumes in ((prediction[number].any(axis=-1), truth[number].any(axis=-1)) for number in range(2)):
+        places = [np.argwhere(one) / np.array(one.shape) for one in volumes]
+        distances.append(max(directed_hausdorff(*places)[0], directed_hausdorff(*places[::-1])[0]) / math.sqrt(3))
+    found = statistics(metric(2), stacks)
+    assert metric(2).score(found) == pytest.approx(0.4 * dice + 0.6 * (1 - np.mean(distances)))
+    near = 0.6 * (1 - np.mean(distances))
+    by_class = [(2 * both[..., n][total[..., n] > 0] / total[..., n][total[..., n] > 0]).mean() for n in range(2)]
+    assert metric(2).per_class(found) == pytest.approx([0.4 * one + near for one in by_class])
+
+
 def test_the_score_of_drawn_stacks_is_that_of_the_repeated_stacks() -> None:
     stacks = {name: slices(volume(number), volume(number + 50)) for number, name in enumerate("abc")}
     found = statistics(metric(), stacks)

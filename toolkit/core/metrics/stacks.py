@@ -15,10 +15,9 @@ from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.metric import EMPTY_SCORES, Case, Empty, Metric, MetricKind
 
 Volume = npt.NDArray[np.bool_]
-"""The masks of one class in all slices of a stack, `(slices, height, width)`."""
+"""The pixels of any class in all slices of a stack, `(slices, height, width)`."""
 
 _DICE, _HAUSDORFF = 0.4, 0.6
-_PARTS = 4
 
 
 def hausdorff(one: Volume, other: Volume) -> float:
@@ -54,12 +53,14 @@ def _places(voxels: Volume, sides: npt.NDArray[np.int64]) -> Floats:
 class DiceHausdorff(Metric):
     """0.4 · Dice + 0.6 · (1 − Hausdorff distance).
 
-    Dice is the mean over the pairs of image and class that are not skipped, the Hausdorff distance that over the pairs
-    of stack and class in which at least one mask has a pixel. `stack` is a regular expression whose parenthesised part
-    names the stack of an image; without one, or for ids that do not match, each image is a stack by itself.
+    Dice is the mean over the pairs of image and class that are not skipped, the Hausdorff distance that over the stacks
+    in which at least one mask has a pixel, the masks of all classes united. `stack` is a regular expression whose
+    parenthesised part names the stack of an image; without one, or for ids that do not match, each image is a stack by
+    itself.
 
     The metric of the UW-Madison GI Tract competition
-    (https://www.kaggle.com/competitions/uw-madison-gi-tract-image-segmentation/overview/evaluation).
+    (https://www.kaggle.com/competitions/uw-madison-gi-tract-image-segmentation/overview/evaluation). Its page does not
+    say whether classes are united; the grader of MLE-bench (https://github.com/openai/mle-bench) unites them.
     """
 
     stack: str | None = None
@@ -77,19 +78,21 @@ class DiceHausdorff(Metric):
     def measure_stack(self, cases: Sequence[Case]) -> list[Floats]:
         """The statistics of the slices of a stack, in their order.
 
-        For each slice and class: Dice, whether it counts, and the slice's share of the stack's distance, and whether
-        that counts, `float64 (4·classes,)`.
+        For each slice: Dice of each class, whether each counts, the slice's share of the stack's distance, and whether
+        that counts, `float64 (2·classes + 2,)`.
 
         Raises:
             ValueError: the slices differ in size.
         """
+        counted = range(self.classes) if self.chosen is None else self.chosen
         prediction, truth = (
-            np.stack(planes) for planes in zip(*((it.prediction, it.truth) for it in cases), strict=True)
+            np.logical_or.reduce(np.stack(planes)[..., list(counted)], axis=-1)
+            for planes in zip(*((it.prediction, it.truth) for it in cases), strict=True)
         )
-        distances = np.array([hausdorff(prediction[..., n], truth[..., n]) for n in range(self.classes)])
-        share = np.nan_to_num(distances) / len(cases)
-        weight = ~np.isnan(distances) / len(cases)
-        return [np.stack([*self._dice(case), share, weight], axis=-1).ravel() for case in cases]
+        distance = hausdorff(prediction, truth)
+        counts = not math.isnan(distance)
+        ends = np.array([distance if counts else 0.0, counts], np.float64) / len(cases)
+        return [np.concatenate([*self._dice(case), ends]) for case in cases]
 
     def score(self, statistics: Floats) -> float:
         """The score of a set of whole stacks."""
@@ -100,8 +103,8 @@ class DiceHausdorff(Metric):
         return self._of(statistics)
 
     def per_class(self, statistics: Floats) -> Floats:
-        """The score of each class by itself."""
-        return _weighted(self._parts(_summed(statistics)))
+        """The Dice of each class with the distance of the united classes."""
+        return self._weighted(_summed(statistics), [[number] for number in range(self.classes)])
 
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
         """The scores of drawn sets; exact where whole stacks are drawn."""
@@ -114,23 +117,24 @@ class DiceHausdorff(Metric):
         return np.nan_to_num(scores), (~np.isnan(scores)).astype(np.float64)
 
     def _of(self, statistics: Floats) -> Floats:
-        parts = self._parts(statistics)
-        return _weighted((parts if self.chosen is None else parts[..., list(self.chosen), :]).sum(axis=-2))
+        return self._weighted(statistics, list(range(self.classes) if self.chosen is None else self.chosen))
 
-    def _parts(self, statistics: Floats) -> Floats:
-        return statistics.reshape(*statistics.shape[:-1], self.classes, _PARTS)
+    def _weighted(self, sums: Floats, classes: list[int] | list[list[int]]) -> Floats:
+        """Scores of classes from sums (…, 2·classes + 2).
+
+        NaN where no pair has a Dice, and without the distance where no stack has one.
+        """
+        dice, pairs = (
+            sums[..., start : start + self.classes][..., classes].sum(axis=-1) for start in (0, self.classes)
+        )
+        distance, stacks = sums[..., -2], sums[..., -1]
+        near = 1 - np.where(stacks > 0, distance, 0) / np.where(stacks > 0, stacks, 1)
+        return np.where(pairs > 0, _DICE * dice / np.where(pairs > 0, pairs, 1) + _HAUSDORFF * near, np.nan)
 
 
 def _summed(statistics: Floats) -> Floats:
     """The sums over the images, exact, so that their order does not matter."""
     return np.array([math.fsum(column) for column in statistics.T.tolist()], np.float64)
-
-
-def _weighted(parts: Floats) -> Floats:
-    """The score from sums (…, 4); NaN where no pair has a Dice, and without the distance where no stack has one."""
-    dice, pairs, distance, stacks = np.moveaxis(parts, -1, 0)
-    near = 1 - np.where(stacks > 0, distance, 0) / np.where(stacks > 0, stacks, 1)
-    return np.where(pairs > 0, _DICE * dice / np.where(pairs > 0, pairs, 1) + _HAUSDORFF * near, np.nan)
 
 
 def _dice_hausdorff(label: str, classes: int, activation: Activation, *, empty: Empty) -> Metric:
