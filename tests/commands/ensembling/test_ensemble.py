@@ -16,6 +16,7 @@ from toolkit.commands.ensembling.member_scores import MemberScore, Verdict
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, load_ensemble, plain_config
 from toolkit.core.ensembling.means import MEANS, Mean
+from toolkit.core.tuning.fold_means import FoldSpread
 from toolkit.errors import ChangedError, ConfigError, MembersError
 from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.datasets.truth import truth_of
@@ -408,13 +409,16 @@ def test_folds_vote_no_more_apart_than_those_of_the_members_on_average(
         experiment = fitted(name, varied(0))
         with ProbabilityWriter(experiment.predictions("test"), "uint8", {"from": name}) as writer:
             writer.append("a", varied(0)[0])
-            writer.fold_variance = None if variance is None else np.array([variance])
+            writer.fold_spread = None if variance is None else FoldSpread(np.array([variance]))
     make(tmp_path, "x", "y", weights=(3.0, 1.0), name="known")
     made = Workspace(tmp_path).find("known")
-    assert ProbabilityStore(made.predictions("test")).fold_variance == pytest.approx([0.03])
-    assert ProbabilityStore(made.predictions("oof")).fold_variance is None
+    spread = ProbabilityStore(made.predictions("test")).fold_spread
+    assert spread is not None
+    assert spread.variance == pytest.approx([0.03])
+    assert spread.single is spread.mean is None
+    assert ProbabilityStore(made.predictions("oof")).fold_spread is None
     make(tmp_path, "x", "z", name="unknown")
-    assert ProbabilityStore(Workspace(tmp_path).find("unknown").predictions("test")).fold_variance is None
+    assert ProbabilityStore(Workspace(tmp_path).find("unknown").predictions("test")).fold_spread is None
 
 
 def test_a_member_that_was_predicted_anew_is_blended_anew(fitted: Callable[..., Experiment], tmp_path: Path) -> None:

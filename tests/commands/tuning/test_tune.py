@@ -13,7 +13,7 @@ from toolkit.cli import app
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.postprocess import IDENTITY, recipe_from_plain
 from toolkit.core.recipe.probabilities import count_levels, to_stored
-from toolkit.core.tuning.fold_means import gain_of_mean
+from toolkit.core.tuning.fold_means import FoldSpread, gain_of_mean
 from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.folder import Experiment
@@ -287,8 +287,12 @@ def test_thresholds_are_moved_to_where_the_mean_of_folds_has_as_much_foreground(
     with ProbabilityWriter(experiment.predictions("test"), "uint8", {"from": "exp"}) as writer:
         for image_id, probability in test.items():
             writer.append(image_id, probability.astype(np.float32))
-        single = [to_stored(1.5 * probability.astype(np.float32), "uint8") for probability in test.values()]
-        writer.fold_levels = sum(map(count_levels, single))
+        single, mean = (
+            [to_stored(factor * probability.astype(np.float32), "uint8") for probability in test.values()]
+            for factor in (1.5, 1)
+        )
+        levels = [sum(map(count_levels, maps)) for maps in (single, mean)]
+        writer.fold_spread = FoldSpread(np.zeros(1), *levels)
     told = json_of("tune", "exp")
     assert told["shift"]["by_levels"]
     assert told["shift"]["moved"]
@@ -313,7 +317,7 @@ def test_the_test_interval_allows_for_the_gain_of_the_mean_of_folds(fitted: Call
     with ProbabilityWriter(experiment.predictions("test"), "uint8", {"from": "exp"}) as writer:
         for image_id in TEST:
             writer.append(image_id, np.ones((*SIZE, 1), np.float32))
-        writer.fold_variance = np.array([0.01])
+        writer.fold_spread = FoldSpread(np.array([0.01]))
     told = json_of("tune", "exp", "--steps", "minimum_area")
     share = 0.01 / np.mean([(holes & (truth_of(number) == 1)).mean() for number in range(24)])
     assert plain["gain_of_mean"] == 0

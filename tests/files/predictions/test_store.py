@@ -9,6 +9,7 @@ import pytest
 
 from toolkit.core.arrays import Probability
 from toolkit.core.recipe.probabilities import StoredType, to_probability
+from toolkit.core.tuning.fold_means import FoldSpread
 from toolkit.errors import ChangedError, NotReadyError, StorageError
 from toolkit.files.predictions import store as store_module
 from toolkit.files.predictions.store import (
@@ -184,15 +185,18 @@ def test_damaged_presence_is_reported(tmp_path: Path, damage: Callable[[Path], N
 
 
 def test_what_was_counted_in_folds_is_read_back_if_it_is_known(tmp_path: Path) -> None:
-    levels = np.random.default_rng(0).integers(0, 2**40, (2, 256))
+    levels = np.random.default_rng(0).integers(0, 2**40, (2, 2, 256))
     variance = np.random.default_rng(0).random(2)
-    for known, spread in ((None, None), (levels, variance)):
+    for known in (None, FoldSpread(variance), FoldSpread(variance, *levels)):
         with ProbabilityWriter(tmp_path / "s", "uint8", {}) as writer:
             writer.append("a", np.zeros((2, 3, 2), np.float32))
-            writer.fold_levels, writer.fold_variance = known, spread
-        store = ProbabilityStore(tmp_path / "s")
-        assert np.array_equal(store.fold_levels, known)
-        assert np.array_equal(store.fold_variance, spread)
+            writer.fold_spread = known
+        found = ProbabilityStore(tmp_path / "s").fold_spread
+        assert (found is None) == (known is None)
+        if found is not None and known is not None:
+            assert np.array_equal(found.variance, known.variance)
+            assert np.array_equal(found.single, known.single)
+            assert np.array_equal(found.mean, known.mean)
 
 
 def test_a_missing_store_is_not_ready(tmp_path: Path) -> None:

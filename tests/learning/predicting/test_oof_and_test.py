@@ -97,19 +97,22 @@ def test_stores_hold_the_mean_over_models_and_views(headed: FittedExperiment, sp
 
 def test_what_is_counted_in_single_folds_is_that_of_their_own_stores(headed: FittedExperiment) -> None:
     predict_test(headed, images_of(headed, "test"), "none", Silent())
-    found = ProbabilityStore(headed.predictions("test", "none"))
+    whole = ProbabilityStore(headed.predictions("test", "none"))
+    found = whole.fold_spread
+    assert found is not None
     expected, masks = np.zeros((1, 256), np.int64), []
     for fold in (0, 1):
         alone = replace(headed, part=MemberPart(fold=fold))
         predict_test(alone, images_of(headed, "test"), "none", Silent())
         store = ProbabilityStore(alone.predictions("test", "none"))
-        assert store.fold_levels is store.fold_variance is None
+        assert store.fold_spread is None
         masks.append([masks_of(stored, "sigmoid") for _, stored in store])
         expected += sum(count_levels(stored) for _, stored in store)
-    assert np.array_equal(found.fold_levels, expected)
+    assert np.array_equal(found.single, expected)
+    assert np.array_equal(found.mean, sum(count_levels(stored) for _, stored in whole))
     variances = [np.var(pair, axis=0) for pair in zip(*masks, strict=True)]
     total = sum(one.sum(axis=(0, 1)) for one in variances) / sum(one[..., 0].size for one in variances)
-    np.testing.assert_allclose(found.fold_variance, total)
+    np.testing.assert_allclose(found.variance, total)
 
 
 def test_sets_that_are_there_are_kept_however_they_are_written(headed: FittedExperiment) -> None:

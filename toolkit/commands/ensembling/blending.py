@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.config.models import EnsembleConfig
-from toolkit.core.arrays import Floats, Presence
+from toolkit.core.arrays import Presence
 from toolkit.core.ensembling.means import Blender
 from toolkit.core.recipe.probabilities import StoredType, mean_presence
+from toolkit.core.tuning.fold_means import FoldSpread
 from toolkit.errors import MembersError, listing
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.members import Member
@@ -110,18 +111,17 @@ def blend(
             maps = {number: one.store.read(image_id) for number, one in sources.items() if image_id in one.ids}
             writer.append(image_id, blender.blend(maps, config.weights, stored_type), present.get(image_id))
             task.advance()
-        writer.fold_variance = _fold_variance(sources, config.weights)
+        writer.fold_spread = _fold_spread(sources, config.weights)
     return folder
 
 
-def _fold_variance(sources: Mapping[int, Source], weights: Sequence[float]) -> Floats | None:
-    """The variance of the votes of folds, no more than its mean over the members; None if it is unknown for any."""
-    known = [one.store.fold_variance for one in sources.values()]
-    found = [variance for variance in known if variance is not None]
+def _fold_spread(sources: Mapping[int, Source], weights: Sequence[float]) -> FoldSpread | None:
+    """Folds of the ensemble vary at most as those of its members on average; None if that is unknown for a member."""
+    known = [one.store.fold_spread for one in sources.values()]
+    found = [spread.variance for spread in known if spread is not None]
     if len(found) < len(known):
         return None
-    mean: Floats = np.average(found, axis=0, weights=[weights[number] for number in sources])
-    return mean
+    return FoldSpread(np.average(found, axis=0, weights=[weights[number] for number in sources]))
 
 
 def _presences(sources: Mapping[int, Source], weights: Sequence[float], ids: Sequence[str]) -> dict[str, Presence]:

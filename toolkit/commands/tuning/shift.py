@@ -28,8 +28,8 @@ def compare_test(job: TuningJob, tuned: Tuned) -> TestPredictions:
     """Compare test with out-of-fold predictions.
 
     A test map is the mean of all folds, but the recipe was tuned on maps of single folds. So thresholds are moved until
-    the mean has as much foreground as single folds have on the test images. Where their levels are unknown (ensembles,
-    tiles, scaled maps), thresholds are moved if that helps across folds. With a single fold nothing is moved.
+    the mean has as much foreground as single folds have on the test images. Where their levels are unknown (ensembles),
+    thresholds are moved if that helps across folds. With a single fold nothing is moved.
     """
     task, recipe = job.task, tuned.recipe
     folds = look_at_folds(task, recipe)
@@ -38,7 +38,8 @@ def compare_test(job: TuningJob, tuned: Tuned) -> TestPredictions:
         return TestPredictions(ShiftResult(folds.look, None, None, None, None, False), recipe)
     by_fold = tuned.by_fold if recipe == tuned.best else (IDENTITY,) * len(tuned.by_fold)
     store = ProbabilityStore(folder)
-    by_levels = store.fold_levels is not None
+    spread = store.fold_spread
+    by_levels = spread is not None and spread.single is not None
     shares = try_matched_share(task, by_fold, folds.levels) if job.table.folds_count > 1 and not by_levels else None
     looker = Looker(task.classes, task.activation)
     with job.progress.task("comparing test masks", len(store.ids)) as bar:
@@ -48,12 +49,12 @@ def compare_test(job: TuningJob, tuned: Tuned) -> TestPredictions:
             bar.advance()
     test = looker.look()
     moved, gain = recipe, 0.0
-    if store.fold_levels is not None:
-        moved = matched(recipe, store.fold_levels, looker.levels, task.activation)
+    if spread is not None and spread.single is not None and spread.mean is not None:
+        moved = matched(recipe, spread.single, spread.mean, task.activation)
     elif shares is not None and shares.helps:
         moved = matched(recipe, folds.levels.sum(axis=0), looker.levels, task.activation)
-    if store.fold_variance is not None and folds.wrong_share:
-        share = float(store.fold_variance[task.searched].mean()) / folds.wrong_share
+    if spread is not None and folds.wrong_share:
+        share = float(spread.variance[task.searched].mean()) / folds.wrong_share
         gain = gain_of_mean(tuned.kept_score, share, task.metric.direction)
     shift = ShiftResult(
         folds.look,

@@ -1,15 +1,32 @@
 """How much better the mean of the folds may be than single folds, whose out-of-fold scores are known."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Floats
+from toolkit.core.arrays import Floats, Integers
 from toolkit.core.metrics.metric import Direction
 
 Votes = npt.NDArray[np.uint16]
 """In how many folds each pixel is in the mask of each class, (height, width, classes)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldSpread:
+    """How the maps of single folds differ from their mean, on the same images.
+
+    Attributes:
+        variance: see `FoldVotes.variance`.
+        single: how many pixels of the maps of single folds have each level, summed over the folds,
+            `int64 (classes, 256)`; None if this is not known.
+        mean: the same for the mean of the folds.
+    """
+
+    variance: Floats
+    single: Integers | None = None
+    mean: Integers | None = None
 
 
 class FoldVotes:

@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from toolkit.core.arrays import Floats, Integers, Presence, Probability
+from toolkit.core.arrays import Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
+from toolkit.core.tuning.fold_means import FoldSpread
 from toolkit.errors import ChangedError, MissingFileError, NotReadyError, StorageError
 from toolkit.files.disk.digests import file_digest, ids_digest
 from toolkit.files.disk.tables import format_table, read_table
@@ -36,9 +37,7 @@ class MapPlace:
 class ProbabilityWriter:
     """Writes a store map by map; it replaces the folder when the block succeeds.
 
-    Two attributes may be set before it does, if maps are the mean of folds. `fold_levels` are the numbers of pixels of
-    the maps of single folds with each level, summed over the folds, `int64 (classes, 256)`; `fold_variance` is
-    `FoldVotes.variance`.
+    `fold_spread` may be set before it does, if maps are the mean of folds.
     """
 
     def __init__(self, folder: Path, stored_type: StoredType, made_from: Mapping[str, Any]) -> None:
@@ -52,8 +51,7 @@ class ProbabilityWriter:
         self._file: BinaryIO | None = None
         self._last = ""
         self._rows_left = 0
-        self.fold_levels: Integers | None = None
-        self.fold_variance: Floats | None = None
+        self.fold_spread: FoldSpread | None = None
 
     def __enter__(self) -> "ProbabilityWriter":
         with writing_to(self._folder):
@@ -146,8 +144,7 @@ class ProbabilityWriter:
                 "made_from": self._made_from,
             }
             | ({"presence": file_digest(self._partial / _PRESENCE)} if self._presence else {})
-            | ({} if self.fold_levels is None else {"fold_levels": self.fold_levels.tolist()})
-            | ({} if self.fold_variance is None else {"fold_variance": self.fold_variance.tolist()}),
+            | ({} if self.fold_spread is None else {"fold_spread": _spread_to_plain(self.fold_spread)}),
         )
         discarded = self._folder.with_name(f".{self._folder.name}.old")
         shutil.rmtree(discarded, ignore_errors=True)
@@ -159,10 +156,7 @@ class ProbabilityWriter:
 
 
 class ProbabilityStore:
-    """Reads a store; opening it reads only the index.
-
-    `fold_levels` and `fold_variance` are as in `ProbabilityWriter`, None if they are unknown.
-    """
+    """Reads a store; opening it reads only the index. `fold_spread` is None if it is not known."""
 
     def __init__(self, folder: Path) -> None:
         """Open the store in a folder.
@@ -179,10 +173,7 @@ class ProbabilityStore:
         self.folder = folder
         self.made_from: dict[str, Any] = manifest["made_from"]
         self._type = np.dtype(manifest["type"])
-        levels = manifest.get("fold_levels")
-        self.fold_levels: Integers | None = None if levels is None else np.array(levels, np.int64)
-        variance = manifest.get("fold_variance")
-        self.fold_variance: Floats | None = None if variance is None else np.array(variance, np.float64)
+        self.fold_spread = _spread_from_plain(manifest.get("fold_spread"))
         try:
             self._places = {
                 row[0]: MapPlace(int(row[1]), int(row[2]), (int(row[3]), int(row[4]), int(row[5])))
@@ -267,6 +258,19 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _damaged(folder)
     return manifest
+
+
+def _spread_to_plain(spread: FoldSpread) -> dict[str, Any]:
+    levels = {"single": spread.single, "mean": spread.mean}
+    known = {name: found.tolist() for name, found in levels.items() if found is not None}
+    return {"variance": spread.variance.tolist()} | known
+
+
+def _spread_from_plain(tree: dict[str, Any] | None) -> FoldSpread | None:
+    if tree is None:
+        return None
+    single, mean = (np.array(tree[name], np.int64) if name in tree else None for name in ("single", "mean"))
+    return FoldSpread(np.array(tree["variance"], np.float64), single, mean)
 
 
 def _read_presence(folder: Path, expected: str) -> dict[str, Presence]:

@@ -8,11 +8,11 @@ import numpy as np
 
 from toolkit.config.models import Config
 from toolkit.config.view_sizes import view_shapes
-from toolkit.core.arrays import Floats, Integers
+from toolkit.core.arrays import Integers
 from toolkit.core.images.views import parse_views
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import count_levels, to_stored
-from toolkit.core.tuning.fold_means import FoldVotes, Votes
+from toolkit.core.tuning.fold_means import FoldSpread, FoldVotes, Votes
 from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.folder import Experiment
@@ -101,7 +101,10 @@ class FoldMean:
                         self.single.add(number, place, predicted)
             sums.reverse()
             for tile in chunk:
-                rows = assembly.add(tile.image_id, [total.mean() for total in sums.pop()])
+                means = [total.mean() for total in sums.pop()]
+                if self.single is not None:
+                    self.single.add_mean(means)
+                rows = assembly.add(tile.image_id, means)
                 if rows is not None:
                     yield rows
 
@@ -172,23 +175,23 @@ class _Sum:
 
 
 class SingleFolds:
-    """What is counted in the maps of single folds, which are not kept.
+    """Counts levels and votes in the maps of single folds, which are not kept, and in their means.
 
-    `levels` has for each set of views how many pixels have each level, `int64 (classes, 256)`, summed over the folds.
+    Both are counted before tiles are joined and before maps are scaled.
     """
 
     def __init__(self, config: Config, sets: int, folds: int, per_fold: int) -> None:
         """`per_fold` weight files are of one fold."""
-        self.levels: list[Integers] = [np.zeros((config.class_count, 256), np.int64) for _ in range(sets)]
+        self._single: list[Integers] = [np.zeros((config.class_count, 256), np.int64) for _ in range(sets)]
+        self._mean: list[Integers] = [np.zeros_like(levels) for levels in self._single]
         self._votes = [FoldVotes(config.class_count, folds) for _ in range(sets)]
         self._activation, self._folds, self._per_fold = config.activation, folds, per_fold
         self._sums: dict[tuple[int, int], _Sum] = {}
         self._counts: dict[tuple[int, int], Votes] = {}
 
-    @property
-    def variances(self) -> list[Floats]:
-        """For each set of views `FoldVotes.variance`."""
-        return [votes.variance for votes in self._votes]
+    def spread(self, index: int) -> FoldSpread:
+        """What was counted for a set of views."""
+        return FoldSpread(self._votes[index].variance, self._single[index], self._mean[index])
 
     def add(self, number: int, place: int, predicted: Sequence[Predicted]) -> None:
         """Count the predictions of a weight file for a tile; those of one fold are averaged first."""
@@ -203,8 +206,13 @@ class SingleFolds:
                     continue
                 mean = self._sums.pop(key).mean()
             stored = to_stored(mean.probability, "uint8")
-            self.levels[index] += count_levels(stored)
+            self._single[index] += count_levels(stored)
             votes = masks_of(stored, self._activation).astype(np.uint16)
             self._counts[key] = votes if not fold else self._counts[key] + votes
             if fold + 1 == self._folds:
                 self._votes[index].add(self._counts.pop(key))
+
+    def add_mean(self, means: Sequence[Predicted]) -> None:
+        """Count the mean predictions for a tile."""
+        for index, mean in enumerate(means):
+            self._mean[index] += count_levels(to_stored(mean.probability, "uint8"))

@@ -161,11 +161,8 @@ def _predict_by_all(
         folds = len(fitted.fold_numbers) if len(fitted.fold_numbers) > 1 else 0
         _write(networks.rows(weights, images, images.ids, task, folds=folds), writers, fitted.config.scored_size)
         if networks.single is not None:
-            # Tiles overlap, and scaled maps have other levels: then those of single folds cannot be compared.
-            comparable = fitted.config.tiling == UNTILED and fitted.config.scored_size is None
             for number, writer in enumerate(writers):
-                writer.fold_levels = networks.single.levels[number] if comparable else None
-                writer.fold_variance = networks.single.variances[number]
+                writer.fold_spread = networks.single.spread(number)
     return True
 
 
