@@ -21,7 +21,9 @@ from toolkit.files.experiment.folder import Experiment, Split, Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import build_reader
 from toolkit.learning.networks.network import Network, build_network
+from toolkit.learning.predicting.fold_mean import SingleFolds
 from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_oof, predict_test
+from toolkit.learning.predicting.predictor import Predicted
 from toolkit.learning.runtime import tf
 from toolkit.messages import Silent
 
@@ -113,6 +115,27 @@ def test_what_is_counted_in_single_folds_is_that_of_their_own_stores(headed: Fit
     variances = [np.var(pair, axis=0) for pair in zip(*masks, strict=True)]
     total = sum(one.sum(axis=(0, 1)) for one in variances) / sum(one[..., 0].size for one in variances)
     np.testing.assert_allclose(found.variance, total)
+
+
+def test_folds_of_several_weight_files_are_averaged_before_they_are_counted() -> None:
+    """Two tiles and two sets of views; each fold has two weight files."""
+    random = np.random.default_rng(0)
+    maps = random.random((2, 2, 2, 2, 5, 6, 1), np.float32)  # fold, weight file, tile, set
+    counted = SingleFolds(1, "sigmoid", 2, folds=2, per_fold=2)
+    for number, of_file in enumerate(maps.reshape(4, 2, 2, 5, 6, 1)):
+        for place, sets in enumerate(of_file):
+            counted.add(number, place, [Predicted(one, None) for one in sets])
+    for place in range(2):
+        counted.add_mean([Predicted(one, None) for one in maps.mean(axis=(0, 1))[place]])
+    folds = maps.mean(axis=1)
+    for index in range(2):
+        spread = counted.spread(index)
+        stored = [quantise(one) for one in folds[:, :, index].reshape(4, 5, 6, 1)]
+        assert np.array_equal(spread.single, sum(map(count_levels, stored)))
+        masks = np.stack([masks_of(one, "sigmoid") for one in stored]).reshape(2, 2, 5, 6, 1)
+        np.testing.assert_allclose(spread.variance, [masks.var(axis=0).mean()])
+        means = [quantise(one) for one in maps.mean(axis=(0, 1))[:, index]]
+        assert np.array_equal(spread.mean, sum(map(count_levels, means)))
 
 
 def test_sets_that_are_there_are_kept_however_they_are_written(headed: FittedExperiment) -> None:

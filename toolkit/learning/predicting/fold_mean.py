@@ -10,6 +10,7 @@ from toolkit.config.models import Config
 from toolkit.config.view_sizes import view_shapes
 from toolkit.core.arrays import Integers
 from toolkit.core.images.views import parse_views
+from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.probabilities import count_levels, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread, FoldVotes, Votes
@@ -88,7 +89,10 @@ class FoldMean:
         """
         configure(self._precision)  # networks of another precision may have been used in between
         assembly = Assembly(self._reader, images)
-        self.single = SingleFolds(self._config, len(self._sets), folds, len(weights) // folds) if folds else None
+        classes, activation = self._config.class_count, self._config.activation
+        self.single = None
+        if folds:
+            self.single = SingleFolds(classes, activation, len(self._sets), folds=folds, per_fold=len(weights) // folds)
         for chunk in self._chunks(images, ids):
             sums = [[_Sum() for _ in self._sets] for _ in chunk]
             for number, path in enumerate(weights):
@@ -180,12 +184,12 @@ class SingleFolds:
     Both are counted before tiles are joined and before maps are scaled.
     """
 
-    def __init__(self, config: Config, sets: int, folds: int, per_fold: int) -> None:
-        """`per_fold` weight files are of one fold."""
-        self._single: list[Integers] = [np.zeros((config.class_count, 256), np.int64) for _ in range(sets)]
+    def __init__(self, classes: int, activation: Activation, sets: int, *, folds: int, per_fold: int) -> None:
+        """`sets` of views are predicted; `per_fold` weight files are of one fold."""
+        self._single: list[Integers] = [np.zeros((classes, 256), np.int64) for _ in range(sets)]
         self._mean: list[Integers] = [np.zeros_like(levels) for levels in self._single]
-        self._votes = [FoldVotes(config.class_count, folds) for _ in range(sets)]
-        self._activation, self._folds, self._per_fold = config.activation, folds, per_fold
+        self._votes = [FoldVotes(classes, folds) for _ in range(sets)]
+        self._activation, self._folds, self._per_fold = activation, folds, per_fold
         self._sums: dict[tuple[int, int], _Sum] = {}
         self._counts: dict[tuple[int, int], Votes] = {}
 
