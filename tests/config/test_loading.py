@@ -6,12 +6,13 @@ from pydantic import ValidationError
 
 from toolkit.config.loading import (
     Loaded,
-    apply_overrides,
     config_from_plain,
     is_ensemble,
     load_config,
     load_ensemble,
     plain_config,
+    settings_of,
+    with_settings,
 )
 from toolkit.config.models import Config, EnsembleConfig
 from toolkit.config.yaml.yaml_files import read_document, write_yaml
@@ -468,10 +469,52 @@ def test_overrides_in_a_file_are_equivalent_to_the_command_line(
     tree = read_document(path).tree
     overrides = ["stages.0.epochs=3", "data.images=pictures", "data.test=~/test", "encoder_weights=imagenet", "lr=1e-2"]
     expected = load_config(path, overrides).config
-    changed = apply_overrides(tree, overrides, path.parent)
+    settings = settings_of(overrides, path.parent)
+    assert load_config(path, settings=settings).config == expected
+    changed = with_settings(tree, settings, path)
     assert load_config(write(path, write_yaml(changed))).config == expected
     assert changed["data"]["images"] == "../elsewhere/pictures"
     assert tree["stages"][0]["epochs"] == 2
+
+
+def test_later_settings_take_the_place_of_earlier_ones() -> None:
+    found = settings_of(["a.b=1", "c=2", "a={}", "c=3"], Path())
+    assert list(found.items()) == [("a.b", 1), ("a", {}), ("c", 3)]
+
+
+# --- What an heir leaves out -----------------------------------------------------------------------------------------
+
+
+def test_an_heir_can_replace_and_clear_inherited_mappings(tmp_path: Path) -> None:
+    parent = "augmentation: {HorizontalFlip: 0.5, Blur: 0.1}\narchitecture_options: {decoder_use_batchnorm: false}\n"
+    write(tmp_path / "a.yaml", MINIMAL + parent)
+    heir = "extends: a.yaml\naugmentation: !replace {VerticalFlip: 0.5}\narchitecture_options: !replace {}\n"
+    config = load(tmp_path, heir).config
+    assert list(config.augmentation) == ["VerticalFlip"]
+    assert config.architecture_options == {}
+    write(tmp_path / "b.yaml", heir)
+    heir_of_heir = load(tmp_path, "extends: b.yaml\naugmentation: {Blur: 1}\n").config
+    assert list(heir_of_heir.augmentation) == ["VerticalFlip", "Blur"]
+    problem = refused(tmp_path, "extends: a.yaml\ndata: !replace {images: x}\n")[1]
+    assert problem == "config.yaml:2: required key data.masks is missing"
+
+
+@pytest.mark.parametrize(("name", "left"), [("FPN", []), ("ModularUnet", ["dropout"])])
+def test_options_that_another_architecture_does_not_have_are_left_out_and_said(
+    tmp_path: Path, name: str, left: list[str]
+) -> None:
+    options = "architecture: DeepLabV3Plus\narchitecture_options: {dropout: 0.3, aspp_filters: 64}\n"
+    write(tmp_path / "a.yaml", MINIMAL + options)
+    gone = [option for option in ("dropout", "aspp_filters") if option not in left]
+    for loaded, where in (
+        (load(tmp_path, f"extends: a.yaml\narchitecture: {name}\n"), f"{tmp_path / 'config.yaml'}:2: architecture"),
+        (load_config(tmp_path / "a.yaml", [f"architecture={name}"]), f"--set architecture={name}"),
+    ):
+        assert list(loaded.config.architecture_options) == left
+        assert loaded.notes == (f"{where}: {name} does not have the inherited architecture_options {', '.join(gone)}",)
+    assert not load(tmp_path, "extends: a.yaml\narchitecture: DeepLabV3Plus\n").notes
+    (_, problem) = refused(tmp_path, f"extends: a.yaml\narchitecture: {name}\narchitecture_options: {{wrong: 1}}\n")
+    assert "wrong" in problem
 
 
 # --- Plain data ------------------------------------------------------------------------------------------------------

@@ -118,6 +118,7 @@ class Experiment:
         stages: Folds = None,
         max_time: str | None = None,
         restart: bool = False,
+        save: bool = False,
     ) -> FitResult:
         """Train, predict and score as `tk fit` does; resumes where an earlier run was stopped.
 
@@ -127,12 +128,13 @@ class Experiment:
             stages: the stages to train; by default all.
             max_time: a time limit, for example `8h` or `1h30m`.
             restart: whether to discard earlier results.
+            save: whether to write overridden keys into config.yaml; its comments stay.
         """
         try:
             seconds = None if max_time is None else parse_duration(max_time)
         except ValueError as error:
             raise ConfigError(f"max_time: {error}") from error
-        options = FitOptions(_numbers("folds", folds), _numbers("stages", stages), seconds, restart)
+        options = FitOptions(_numbers("folds", folds), _numbers("stages", stages), seconds, restart, save)
         return fit(self._session, str(self.folder), overrides=overrides, options=options)
 
     def tune(self, *, metric: str | None = None, steps: str | None = None, explain: bool = False) -> TuneResult:

@@ -26,6 +26,9 @@ def fit(
     seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
     num_seeds: Annotated[int | None, typer.Option(help="The same as --set num_seeds=N.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Discard earlier results and start over.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Write what --set gives, now or before, into config.yaml; comments stay.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the folds of an experiment, predict training and test images, and score. Resumes where it was stopped."""
@@ -43,6 +46,7 @@ def fit(
                 parse_numbers("--stages", stages),
                 parse_time("--max-time", max_time),
                 restart,
+                save,
             ),
         ),
         as_json,

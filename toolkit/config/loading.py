@@ -14,12 +14,24 @@ from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.competitions import is_competition_file
 from toolkit.config.data.data import DataConfig
 from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
+from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.config.training.stages import is_weight_file
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.named_calls import ProblemsAtError
 from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
-from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position, read_document, read_value
+from toolkit.config.yaml.trees import as_in, is_replaced, merged, replaced, value_at
+from toolkit.config.yaml.yaml_files import (
+    Document,
+    KeyPath,
+    Position,
+    Replacing,
+    nearest_position,
+    read_document,
+    read_value,
+)
 from toolkit.errors import ConfigError
+
+OPTIONS = "architecture_options"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -43,11 +55,12 @@ _PATH_KEYS: tuple[KeyPath, ...] = (
 
 @dataclass(frozen=True)
 class Loaded(Generic[Model]):
-    """A configuration, with the position of each of its keys."""
+    """A configuration, with the position of each of its keys; `notes` say what was left out while files were merged."""
 
     config: Model
     source: Path
     positions: Mapping[KeyPath, Position]
+    notes: tuple[str, ...] = ()
 
     def where(self, *key: str | int) -> str:
         """`file:line: key`, for a message about a key.
@@ -59,18 +72,21 @@ class Loaded(Generic[Model]):
         return f"{position}: {'.'.join(map(str, key))}"
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Loaded[Config]:
+def load_config(path: Path, overrides: Sequence[str] = (), settings: Mapping[str, Any] | None = None) -> Loaded[Config]:
     """Load an experiment's config.yaml.
 
     Args:
         path: the file; the paths in it are relative to its folder and are returned absolute.
         overrides: texts of the form `stages.0.epochs=3`; paths in them are relative to the working folder.
+        settings: earlier overrides, see `settings_of`, which `overrides` replace.
 
     Raises:
         ConfigError: the configuration is invalid; lists all problems with file, line and key.
         MissingFileError: the file, or one that it extends, does not exist.
     """
-    document = _with_overrides(_with_parents(path, ()), overrides)
+    earlier = [(f"--set {key} of the last tk fit", _parts(key), value) for key, value in (settings or {}).items()]
+    document = _anchored(_with_values(_with_parents(path, ()), earlier), path.parent)
+    document = _with_overrides(document, overrides)
     return _validate(Config, _anchored(document, Path.cwd()), path, names_defined_beside(path))
 
 
@@ -123,7 +139,7 @@ def _defaults(model: type[BaseModel]) -> dict[str, Any]:
 def with_relative_paths(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Plain data with every path relative to a folder."""
     for key, value in _paths_in(tree):
-        tree = _replaced(tree, key, Path(os.path.relpath(value, folder)).as_posix(), "")
+        tree = replaced(tree, key, Path(os.path.relpath(value, folder)).as_posix(), "")
     return tree
 
 
@@ -147,26 +163,31 @@ def _with_parents(path: Path, children: tuple[Path, ...]) -> Document:
     if not parent.is_file():
         raise ConfigError(f"{position}: extends: there is no file {parent}")
     inherited = _with_parents(parent, chain)
-    kept = {key: line for key, line in inherited.positions.items() if not _is_replaced(key, document.tree)}
-    return Document(_merged(inherited.tree, document.tree), {**kept, **document.positions})
+    tree, notes = inherited.tree, inherited.notes
+    if "architecture" in document.tree:
+        where = f"{document.positions['architecture',]}: architecture"
+        tree, left_out = _for_architecture(tree, document.tree["architecture"], where)
+        notes += left_out
+    kept = {key: line for key, line in inherited.positions.items() if not is_replaced(key, document.tree)}
+    return Document(merged(tree, document.tree), {**kept, **document.positions}, notes)
 
 
-def _merged(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of the child take precedence: mappings are merged key by key, everything else is replaced."""
-    merged = dict(parent)
-    for key, value in child.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
+def _for_architecture(tree: dict[str, Any], name: Any, where: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Leave out inherited options that another architecture does not have, with a line that says so.
 
-
-def _is_replaced(key: KeyPath, child: Any) -> bool:
-    """Whether a key of the parent is inside a value that the child replaces as a whole."""
-    for part in key[:-1]:
-        child = child.get(part, {})
-        if not isinstance(child, dict):
-            return True
-    return False
+    The options of an architecture from plugins are known only to its code: there, all inherited options stay.
+    """
+    options = tree.get(OPTIONS)
+    if not isinstance(name, str):
+        return tree, ()
+    if name == tree.get("architecture", Config.model_fields["architecture"].default) or not isinstance(options, dict):
+        return tree, ()
+    known = ARCHITECTURES[name].model_fields if name in ARCHITECTURES else options
+    unknown = [option for option in options if option not in known]
+    if not unknown:
+        return tree, ()
+    kept = {option: value for option, value in options.items() if option in known}
+    return tree | {OPTIONS: kept}, (f"{where}: {name} does not have the inherited {OPTIONS} {', '.join(unknown)}",)
 
 
 def read_tree(path: Path) -> dict[str, Any]:
@@ -174,33 +195,69 @@ def read_tree(path: Path) -> dict[str, Any]:
     return _with_parents(path, ()).tree
 
 
-def apply_overrides(tree: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Plain data with overrides (`stages.0.epochs=3`); paths are relative to `folder`."""
-    changed = _with_overrides(Document(dict(tree), {}), overrides).tree
-    # A path on the command line is relative to the working folder, in the file to the folder of the file.
-    keys = [override_key(override) for override in overrides]
-    for key, value in _paths_in(changed):
-        if any(key[: len(overridden)] == overridden for overridden in keys):
-            seen = os.path.relpath(_seen_from(Path.cwd(), value), folder)
-            changed = _replaced(changed, key, Path(seen).as_posix(), "")
+def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """The plain data that a file needs for its configuration to have the values of settings.
+
+    What a file extends is merged key by key, but lists are replaced as a whole: an inherited list of which one entry is
+    set is copied, and a mapping that is set in the place of an inherited one is marked as replacing.
+
+    Args:
+        tree: the plain data of the file alone.
+        settings: see `settings_of`; paths are relative to the folder of the file.
+        file: as it is on disk, for what it inherits.
+    """
+    changed, inherited = dict(tree), with_relative_paths(read_tree(file), file.parent)
+    for name, value in settings.items():
+        key, source = _parts(name), f"--set {name}"
+        for length in (place for place, part in enumerate(key) if isinstance(part, int)):
+            known = value_at(inherited, key[:length])
+            if isinstance(known, tuple) and not isinstance(value_at(changed, key[:length]), tuple):
+                changed = replaced(changed, key[:length], known, source)
+        replaces = isinstance(value, dict) and isinstance(value_at(inherited, key), dict)
+        changed = replaced(changed, key, Replacing(value) if replaces else value, source)
     return changed
 
 
+def settings_of(overrides: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Overrides as plain data: the value of each dotted key, with paths relative to a folder."""
+    found: dict[str, Any] = {}
+    for override in overrides:
+        key = override_key(override)
+        value = read_value(override.partition("=")[2], f"--set {override}")
+        for at, path in _paths_in(value, key):
+            seen = os.path.relpath(_seen_from(Path.cwd(), path), folder)
+            value = replaced(value, at[len(key) :], Path(seen).as_posix(), "")
+        name = ".".join(map(str, key))
+        found.pop(name, None)  # the order counts
+        found[name] = value
+    return found
+
+
 def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
-    tree: Any = document.tree
-    positions = dict(document.positions)
+    values = []
     for override in overrides:
         source = f"--set {override}"
-        key = override_key(override)
-        if key == ("extends",):
+        values.append((source, override_key(override), read_value(override.partition("=")[2], source)))
+    return _with_values(document, values)
+
+
+def _with_values(document: Document, values: Sequence[tuple[str, KeyPath, Any]]) -> Document:
+    """The document with values set one after the other; each has a source for messages and a key path."""
+    tree: Any = document.tree
+    positions, notes = dict(document.positions), document.notes
+    for source, given, value in values:
+        if given == ("extends",):
             raise ConfigError(f"{source}: extends cannot be overridden; write extends: FILE in the configuration")
-        tree = _replaced(tree, key, read_value(override.partition("=")[2], source), source)
-        key = _as_in(tree, key)
+        if given == ("architecture",):
+            tree, left_out = _for_architecture(tree, value, source)
+            notes += left_out
+        tree = replaced(tree, given, value, source)
+        key = as_in(tree, given)
         positions = {known: position for known, position in positions.items() if known[: len(key)] != key}
         positions[key] = Position(source, 0)
         for length in range(1, len(key)):  # mappings that this override created
             positions.setdefault(key[:length], positions[key])
-    return Document(tree, positions)
+    return Document(tree, positions, notes)
 
 
 def override_key(override: str) -> KeyPath:
@@ -212,41 +269,19 @@ def override_key(override: str) -> KeyPath:
     dotted, equals, _ = override.partition("=")
     if not equals or not dotted.strip():
         raise ConfigError(f"--set {override}: expected KEY=VALUE, for example --set stages.0.epochs=3")
-    return tuple(int(part) if part.isdecimal() else part for part in dotted.strip().split("."))
+    return _parts(dotted.strip())
 
 
-def _as_in(tree: Any, key: KeyPath) -> KeyPath:
-    """A key path as in the tree: numbers are entries of lists, but names in mappings."""
-    found: KeyPath = ()
-    for part in key:
-        part_here = part if isinstance(tree, tuple) else str(part)
-        found, tree = (*found, part_here), tree[part_here]
-    return found
-
-
-def _replaced(tree: Any, key: KeyPath, value: Any, source: str) -> Any:
-    """A copy of the tree with one value set; missing mappings are created, list entries must exist."""
-    if not key:
-        return value
-    if tree is not None and not isinstance(tree, dict | tuple):
-        raise ConfigError(f"{source}: cannot set {key[0]!r} in {tree!r}, which is a single value")
-    head, rest = key[0], key[1:]
-    if isinstance(tree, tuple):
-        if not isinstance(head, int) or head >= len(tree):
-            entries = f"has entries 0 to {len(tree) - 1}" if tree else "is empty"
-            raise ConfigError(f"{source}: {head!r} is not an entry of this list, which {entries}")
-        return (*tree[:head], _replaced(tree[head], rest, value, source), *tree[head + 1 :])
-    branch = dict(tree) if isinstance(tree, dict) else {}
-    branch[str(head)] = _replaced(branch.get(str(head)), rest, value, source)
-    return branch
+def _parts(dotted: str) -> KeyPath:
+    return tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
 
 
 def _anchored(document: Document, folder: Path) -> Document:
     """Make relative paths absolute, from the folder of the file that contains them."""
     tree = document.tree
     for key, value in _paths_in(tree):
-        tree = _replaced(tree, key, str(_seen_from(folder, value)), "")
-    return Document(tree, document.positions)
+        tree = replaced(tree, key, str(_seen_from(folder, value)), "")
+    return Document(tree, document.positions, document.notes)
 
 
 def _paths_in(tree: Any, key: KeyPath = ()) -> list[tuple[KeyPath, str]]:
@@ -300,4 +335,4 @@ def _validate(
         raise ConfigError(
             f"{count} in the configuration {path}\n{lines}", "All keys and their values: docs/configuration.md"
         ) from error
-    return Loaded(config, path, document.positions)
+    return Loaded(config, path, document.positions, document.notes)

@@ -24,8 +24,11 @@ The file is YAML 1.2: `1e-3` is a number, `no` is text, and a duplicate key is a
 that names the file, the line and the nearest valid key.
 
 - `extends: ../common.yaml` starts from another file. Mappings are merged key by key; lists and single values are
-  replaced.
+  replaced. `augmentation: !replace {HorizontalFlip: 0.5}` replaces an inherited mapping, `!replace {}` clears it. With
+  another `architecture`, inherited options that it does not have are left out, and a line says so.
 - `--set stages.0.epochs=3` on the command line overrides one key; numbers are entries of a list, counted from 0.
+  `--set augmentation={}` clears a mapping. What `tk fit` was given by `--set` holds for all later commands;
+  `tk fit EXPERIMENT --save` writes it into `config.yaml` and keeps the comments.
 - Paths are relative to the file that contains them; on the command line, to the working folder.
 - Optimizers, callbacks and other things with arguments are a name, `Name: {argument: value}` pairs, or a list of
   these. Names may also be functions and classes of a `plugins.py` beside the file, or dotted paths

@@ -79,10 +79,20 @@ def test_a_variation_is_written_as_it_was_checked() -> None:
     assert config.stages[1:] == load_config(Path("experiments/base/config.yaml")).config.stages[1:]
 
 
-def test_keys_of_an_inherited_mapping_cannot_be_removed() -> None:
+def test_an_inherited_mapping_is_replaced_by_what_is_set() -> None:
     new("base", *DATA)
     new("two", "--extends", "base", "--set", "augmentation={HorizontalFlip: 0.5}")
-    options = ("--extends", "two", "--set")
-    told = new("three", *options, "augmentation={VerticalFlip: 0.5}", code=ConfigError.exit_code)
-    assert "but not remove them" in told
-    new("three", *options, "augmentation=[{VerticalFlip: 0.5}]")
+    new("three", "--extends", "two", "--set", "augmentation={VerticalFlip: 0.5}")
+    new("four", "--extends", "two", "--set", "augmentation={}")
+    texts = {name: Path(f"experiments/{name}/config.yaml").read_text() for name in ("two", "three", "four")}
+    assert "augmentation: !replace\n  VerticalFlip: 0.5" in texts["three"]
+    assert "augmentation: !replace {}" in texts["four"]
+    assert len(load_config(Path("experiments/three/config.yaml")).config.augmentation) == 1
+    assert not load_config(Path("experiments/four/config.yaml")).config.augmentation
+
+
+def test_options_that_another_architecture_does_not_have_are_left_out() -> None:
+    new("base", *DATA, "--set", "architecture=Linknet", "--set", "architecture_options.decoder_block_type=transpose")
+    told = new("heir", "--extends", "base", "--set", "architecture=FPN")
+    assert "FPN does not have the inherited architecture_options decoder_block_type" in " ".join(told.split())
+    assert load_config(Path("experiments/heir/config.yaml")).config.architecture_options == {}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.config.yaml.yaml_files import Position, read_document, read_value, write_yaml
+from toolkit.config.yaml.yaml_files import Position, Replacing, read_document, read_value, write_yaml
 from toolkit.errors import ConfigError, MissingFileError
 
 
@@ -194,9 +194,26 @@ def test_thirty_levels_are_not_too_deep(tmp_path: Path) -> None:
     assert node == "x"
 
 
-def test_tags_run_no_code(tmp_path: Path) -> None:
-    tree = read(tmp_path, "a: !!python/object/apply:os.getcwd []\nb: !!python/name:os.system x\n")
-    assert tree == {"a": (), "b": "x"}
+@pytest.mark.parametrize(
+    "value",
+    ["!!python/object/apply:os.getcwd []", "!!python/name:os.system x", "!!binary eA==", "!!set {x}", "!mine {x: 1}"],
+)
+def test_tags_run_no_code_and_are_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match=r"config.yaml:2: the tag !\S+ is unknown here; only !replace is allowed"):
+        read(tmp_path, f"a: 1\nb: {value}\n")
+
+
+def test_a_mapping_can_be_marked_as_replacing_and_nothing_else(tmp_path: Path) -> None:
+    tree = read(tmp_path, "a: !replace {}\nb: !replace {x: {y: 1}}\nc: {}\n")
+    assert tree == {"a": {}, "b": {"x": {"y": 1}}, "c": {}}
+    assert [isinstance(value, Replacing) for value in (*tree.values(), tree["b"]["x"])] == [True, True, False, False]
+    (tmp_path / "again.yaml").write_text(write_yaml(tree))
+    again = read_document(tmp_path / "again.yaml").tree
+    assert again == tree
+    assert isinstance(again["a"], Replacing)
+    for value in ("3", "[1]", ""):
+        with pytest.raises(ConfigError, match="!replace marks a mapping; lists and single values always replace"):
+            read(tmp_path, f"a: !replace {value}\n")
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from toolkit.commands.session import Session
-from toolkit.config.loading import load_config, load_ensemble, plain_config
+from toolkit.commands.settings import load_as_run
+from toolkit.config.loading import load_ensemble, plain_config
 from toolkit.config.models import Config
 from toolkit.files.experiment.members import refuse_ensemble
 
@@ -16,7 +17,7 @@ def show_config(session: Session, name: str, *, overrides: Sequence[str] = ()) -
         if overrides:
             refuse_ensemble(experiment, "keys to override", f"--set {overrides[0]}: ")
         return plain_config(load_ensemble(experiment.config).config, experiment.folder)
-    return plain_config(load_config(experiment.config, overrides).config, experiment.folder)
+    return plain_config(load_as_run(session, experiment, overrides).config, experiment.folder)
 
 
 def config_schema() -> dict[str, Any]:

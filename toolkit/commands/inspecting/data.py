@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from toolkit.commands.inspecting.data_samples import draw_samples
 from toolkit.commands.session import Session
+from toolkit.commands.settings import load_as_run
 from toolkit.commands.training.fold_plan import find_folds
-from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import DataError, ToolkitError
 from toolkit.files.data.finding import find_extra_images, find_test_images
@@ -91,7 +91,7 @@ def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) 
     """
     experiment, progress = session.workspace.find(name), session.progress
     refuse_ensemble(experiment, "data of its own")
-    config = load_config(experiment.config, overrides).config
+    config = load_as_run(session, experiment, overrides).config
     found = _Collected()
     labelled = found.trying("training data", lambda: find_labelled(config))
     images = found.trying("test data", lambda: find_test_images(config.data, config.shape[2]))

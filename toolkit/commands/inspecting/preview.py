@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.commands.session import Session
-from toolkit.config.loading import Loaded, load_config
+from toolkit.commands.settings import load_as_run
+from toolkit.config.loading import Loaded
 from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage, read_stage
 from toolkit.config.training.augmentation import Transform
@@ -82,7 +83,7 @@ def preview(
     refuse_ensemble(experiment, "augmentation")
     if count < 1:
         raise ConfigError(f"--count: expected at least 1; received {count}")
-    loaded = load_config(experiment.config, overrides)
+    loaded = load_as_run(session, experiment, overrides)
     config = loaded.config
     if not 0 <= stage < len(config.stages):
         raise ConfigError(f"--stage: {out_of_range('stage', stage, len(config.stages))}")

@@ -15,8 +15,7 @@ from toolkit.commands.starting.starting_point import (
     written_if_sound,
 )
 from toolkit.config.data.competitions import is_competition_file
-from toolkit.config.loading import apply_overrides, load_config, override_key, read_tree
-from toolkit.config.models import Config
+from toolkit.config.loading import load_config, settings_of, with_settings
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.disk.writing import write_text
@@ -81,7 +80,7 @@ def new(
         tree |= {key: value for key, value in STARTING_POINT.items() if key not in defined}
     else:
         tree = {"extends": relative_path(session.workspace.find(extends).config, experiment)} | tree
-    return _write_checked(experiment, tree, overrides)
+    return _write_checked(session, experiment, tree, overrides)
 
 
 def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
@@ -99,32 +98,15 @@ def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
     return data
 
 
-def _write_checked(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> NewResult:
+def _write_checked(
+    session: Session, experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]
+) -> NewResult:
     with written_if_sound(experiment, HEADER + write_yaml(tree)):
-        config = load_config(experiment.config, overrides).config
-        training, tests = check_data(config)
+        loaded = load_config(experiment.config, overrides)
+        training, tests = check_data(loaded.config)
         if overrides:
-            tree = _with_inherited_lists(experiment, tree, overrides)
-            write_text(experiment.config, HEADER + write_yaml(apply_overrides(tree, overrides, experiment.folder)))
-            _refuse_inexpressible(load_config(experiment.config).config, config)
+            tree = with_settings(tree, settings_of(overrides, experiment.folder), experiment.config)
+            write_text(experiment.config, HEADER + write_yaml(tree))
+    for note in loaded.notes:
+        session.progress.say(note)
     return NewResult(experiment.name, str(experiment.config), training, tests)
-
-
-def _with_inherited_lists(experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Copy inherited lists of which one entry is overridden, because a file replaces a list as a whole."""
-    inherited = read_tree(experiment.config)
-    copied = dict(tree)
-    for key in map(override_key, overrides):
-        if any(isinstance(part, int) for part in key) and key[0] not in copied:
-            copied[str(key[0])] = inherited.get(str(key[0]))
-    return copied
-
-
-def _refuse_inexpressible(written: Config, wanted: Config) -> None:
-    """Refuse an override that a file cannot express: mappings are merged, so that no inherited key can be removed."""
-    differing = [key for key in Config.model_fields if getattr(written, key) != getattr(wanted, key)]
-    if differing:
-        raise ConfigError(
-            f"--set {differing[0]}=…: a file that extends another can add keys to {differing[0]}, but not remove them",
-            f"Set single keys ({differing[0]}.NAME=VALUE), or use a list: {differing[0]}=[…].",
-        )

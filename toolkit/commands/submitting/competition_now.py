@@ -5,7 +5,7 @@ from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, MissingFileError, NotReadyError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member
-from toolkit.files.experiment.resolved import Resolved, data_of
+from toolkit.files.experiment.resolved import Resolved, data_of, settings_as_run
 from toolkit.learning.plugins import first_fitted
 from toolkit.messages import Progress
 
@@ -28,7 +28,7 @@ def submission_data(experiment: Experiment, resolved: Resolved, progress: Progre
     before = data_of(experiment, resolved)
     try:
         fitted = first_fitted(Member(experiment))
-        now = load_config(fitted.config).config.data
+        now = load_config(fitted.config, settings=settings_as_run(fitted)).config.data
     except (ConfigError, MissingFileError, NotReadyError) as error:
         progress.warn(f"the configuration cannot be read; the one that was fitted is used: {error.message}")
         return before

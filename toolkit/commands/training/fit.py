@@ -2,9 +2,10 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +23,9 @@ from toolkit.commands.scoring.scores import (
     write_scores,
 )
 from toolkit.commands.session import Session
+from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fold_plan import plan_folds
-from toolkit.config.loading import Loaded, load_config, plain_config, with_defaults
+from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range
@@ -79,12 +81,16 @@ _CONTENTS = {
 
 @dataclass(frozen=True)
 class FitOptions:
-    """The folds and stages to train (all if None), the time limit, and whether to discard earlier results."""
+    """The folds and stages to train (all if None), the time limit, and whether to discard earlier results.
+
+    With `save`, settings of the command line are written into config.yaml.
+    """
 
     folds: Sequence[int] | None = None
     stages: Sequence[int] | None = None
     max_seconds: float | None = None
     restart: bool = False
+    save: bool = False
 
     def check(self, config: Config) -> tuple[list[int], list[int]]:
         """The numbers of the folds and stages to train, sorted.
@@ -173,7 +179,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
     started = time.perf_counter()
     experiment, progress = session.workspace.find(name), session.progress
     refuse_ensemble(experiment, "folds to train", advice="To make it again, run: tk ensemble MEMBER MEMBER")
-    loaded = load_config(experiment.config, overrides)
+    loaded, settings = load_for_training(session, experiment, overrides, restart=options.restart, save=options.save)
     options.check(loaded.config)
     if options.restart and not (options.folds is None and options.stages is None):
         raise ConfigError(
@@ -184,7 +190,11 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
         dataset = find_dataset(loaded.config, progress)
         table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
         warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
-        finished = _train_predict_score(_Job(experiment, loaded, dataset, table), options, started, progress)
+        if options.save:
+            save_settings(experiment, loaded, settings, progress)
+            settings = {}
+        job = _Job(experiment, loaded, dataset, table, settings)
+        finished = _train_predict_score(job, options, started, progress)
     return _result(experiment, loaded.config, finished, round(time.perf_counter() - started, 1))
 
 
@@ -212,12 +222,13 @@ def _result(experiment: Experiment, config: Config, finished: bool, seconds: flo
 
 @dataclass(frozen=True)
 class _Job:
-    """An experiment with its configuration, data and folds."""
+    """An experiment with its configuration, data and folds, and the settings that config.yaml does not have."""
 
     experiment: Experiment
     loaded: Loaded[Config]
     dataset: Dataset
     table: FoldTable
+    settings: Mapping[str, Any]
 
 
 def _train_predict_score(job: _Job, options: FitOptions, started: float, progress: Progress) -> bool:
@@ -237,7 +248,7 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     digests = dataset.digests | {"folds": folds_digest(folds)} | _code_and_weights(job)
     plan = plan_training(loaded, plugins)
     precision = choose_precision(config.precision)
-    resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions())
+    resolved = Resolved(plain_config(config, experiment.folder), digests, precision, versions(), job.settings)
     _begin(experiment, resolved, options.restart)
     # A folds.csv of the user is kept, unless columns are missing.
     if not experiment.folds.is_file() or config.folds is not None or table.groups is not None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.session import Session
+from toolkit.commands.settings import load_as_run
 from toolkit.commands.training.fold_plan import find_folds
-from toolkit.config.loading import Loaded, load_config
+from toolkit.config.loading import Loaded
 from toolkit.config.models import Config
 from toolkit.config.stage_values import read_stage, stage_key
 from toolkit.config.training.schedules import CyclicLR
@@ -86,7 +87,7 @@ def find_learning_rate(
     experiment, progress = session.workspace.find(name), session.progress
     fold, stage = options.fold, options.stage
     refuse_ensemble(experiment, "learning rate")
-    loaded = load_config(experiment.config, overrides)
+    loaded = load_as_run(session, experiment, overrides)
     config = loaded.config
     for what, number, count in (("fold", fold, config.folds_count), ("stage", stage, len(config.stages))):
         if not 0 <= number < count:

@@ -34,12 +34,20 @@ def nearest_position(positions: Mapping[KeyPath, Position], key: KeyPath) -> Pos
     return next((position for position in around if position is not None), None)
 
 
+class Replacing(dict[str, Any]):
+    """A mapping marked `!replace`: it takes the place of the inherited one instead of being merged into it."""
+
+
 @dataclass(frozen=True)
 class Document:
-    """Plain data (dict, tuple, str, int, float, bool, None) and the position of every key path in it."""
+    """Plain data (dict, tuple, str, int, float, bool, None) and the position of every key path in it.
+
+    `notes` say what was left out while files were merged.
+    """
 
     tree: dict[str, Any]
     positions: dict[KeyPath, Position]
+    notes: tuple[str, ...] = ()
 
 
 def read_document(path: Path) -> Document:
@@ -78,6 +86,7 @@ def write_yaml(tree: Mapping[str, Any]) -> str:
 
 
 _TAG = "tag:yaml.org,2002:"
+_REPLACE = "!replace"
 
 _CORE_SCHEMA = {
     "null": r"~|null|Null|NULL|",
@@ -115,12 +124,14 @@ class _Dumper(yaml.SafeDumper):
         return self.represent_sequence(_TAG + "seq", data, flow_style=flow)
 
     def mapping_node(self, data: Any) -> yaml.Node:
-        return self.represent_mapping(_TAG + "map", data.items(), flow_style=False)
+        tag = _REPLACE if isinstance(data, Replacing) else _TAG + "map"
+        return self.represent_mapping(tag, data.items(), flow_style=not data)
 
 
 _Dumper.add_representer(list, _Dumper.list_node)
 _Dumper.add_representer(tuple, _Dumper.list_node)
 _Dumper.add_representer(dict, _Dumper.mapping_node)
+_Dumper.add_representer(Replacing, _Dumper.mapping_node)
 
 
 def _compose(text: str, source: str) -> yaml.Node | None:
@@ -154,9 +165,13 @@ class _Reading:
         if len(at) > _LEVELS_AT_MOST:
             raise self._error(node, "lists and mappings are nested too deeply")
         if isinstance(node, yaml.MappingNode):
+            kind = Replacing if node.tag == _REPLACE else dict
+            if kind is dict:
+                self._refuse_tag(node, "map")
             entries = self._entries(node)
             self.positions.update({(*at, key): self._position(line) for key, (line, _) in entries.items()})
-            return {key: self.value(value, (*at, key)) for key, (_, value) in entries.items()}
+            return kind({key: self.value(value, (*at, key)) for key, (_, value) in entries.items()})
+        self._refuse_tag(node, "seq")
         self.positions.update({(*at, index): self._position(_line(entry)) for index, entry in enumerate(node.value)})
         return tuple(self.value(entry, (*at, index)) for index, entry in enumerate(node.value))
 
@@ -196,7 +211,16 @@ class _Reading:
                     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except (KeyError, ValueError) as error:
             raise self._error(node, f"invalid YAML: this is not a value of type {kind}") from error
+        if kind != "merge":  # << as a value is text
+            self._refuse_tag(node, "str")
         return text
+
+    def _refuse_tag(self, node: yaml.Node, expected: str) -> None:
+        """Refuse a tag that has no meaning here: it would be ignored without a word."""
+        if node.tag == _REPLACE:
+            raise self._error(node, "!replace marks a mapping; lists and single values always replace inherited ones")
+        if node.tag != _TAG + expected:
+            raise self._error(node, f"the tag {node.tag.replace(_TAG, '!!')} is unknown here; only !replace is allowed")
 
     def _position(self, line: int) -> Position:
         return Position(self.source, line)

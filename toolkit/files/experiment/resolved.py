@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -30,12 +30,14 @@ class Resolved:
         digests: of data, folds, code and weights.
         precision: of the networks' arithmetic.
         versions: of Python and packages.
+        settings: what was set on the command line, see `settings_of`; it is part of `config` too.
     """
 
     config: Mapping[str, Any]
     digests: Mapping[str, str]
     precision: str
     versions: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def primary_metric(self) -> MetricSpec:
@@ -56,6 +58,8 @@ def write_resolved(experiment: Experiment, resolved: Resolved) -> None:
         "precision": resolved.precision,
         "versions": dict(resolved.versions),
     }
+    if resolved.settings:
+        tree["settings"] = dict(resolved.settings)
     header = f"# What {experiment.name} was run with, for later commands. Edit {experiment.config.name} instead.\n"
     write_text(experiment.resolved, header + write_yaml(tree))
 
@@ -71,12 +75,19 @@ def read_resolved(experiment: Experiment) -> Resolved:
         raise NotReadyError(f"{experiment.folder} has not been fitted yet", f"Run: tk fit {experiment.name}")
     tree = read_document(experiment.resolved).tree
     try:
-        return Resolved(tree["config"], tree["digests"], tree["precision"], tree["versions"])
+        return Resolved(tree["config"], tree["digests"], tree["precision"], tree["versions"], tree.get("settings", {}))
     except KeyError as error:
         raise StorageError(
             f"{experiment.resolved} is damaged: {error} is missing",
             f"Restore it, or train again: tk fit {experiment.name} --restart",
         ) from error
+
+
+def settings_as_run(experiment: Experiment) -> Mapping[str, Any]:
+    """What was set on the command line when the experiment was trained; empty if nothing is trained."""
+    if not experiment.resolved.is_file() or not experiment.has_training():
+        return {}
+    return read_resolved(experiment).settings
 
 
 def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
