@@ -16,6 +16,8 @@ stages:
 - epochs: 5   # second
   loss: "lovasz_loss"
 augmentation: {Blur: 0.5}   # weak
+backbone: null
+metrics: [{fbeta: {beta: 2}}]
 """
 
 
@@ -34,7 +36,7 @@ def test_what_does_not_change_is_kept_to_the_letter(tmp_path: Path) -> None:
         ("lr", 0.02, "lr: 0.02   # chosen by lr-find"),
         ("shape", (64, 64, 3), "shape: [64, 64, 3]"),
         ("folds_count", 2, "folds_count: 2"),
-        ("seed", None, "seed:"),
+        ("seed", None, "seed: null"),
         ("architecture_options", Replacing(), "architecture_options: !replace {}"),
         ("augmentation", {"Blur": 0.5, "Flip": 1}, "augmentation: {Blur: 0.5, Flip: 1}"),
         ("augmentation", Replacing({"Flip": 1}), "augmentation: !replace"),

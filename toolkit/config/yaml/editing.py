@@ -6,6 +6,8 @@ from typing import Any
 
 from toolkit.config.yaml.yaml_files import Replacing, write_yaml
 
+_NULL = "tag:yaml.org,2002:null"
+
 
 def edited(text: str, tree: Mapping[str, Any]) -> str:
     """The text changed so that it reads as the tree; only values that differ are written anew.
@@ -14,12 +16,18 @@ def edited(text: str, tree: Mapping[str, Any]) -> str:
         text: YAML whose top level is a mapping.
         tree: plain data with at least the keys of the text.
     """
-    from ruamel.yaml import YAML  # noqa: PLC0415 # slow to import, and rarely needed
+    from ruamel.yaml import YAML, RoundTripRepresenter  # noqa: PLC0415 # slow to import, and rarely needed
     from ruamel.yaml.util import load_yaml_guess_indent  # noqa: PLC0415
 
+    class Representer(RoundTripRepresenter):
+        """Writes null as a word."""
+
+    Representer.add_representer(type(None), lambda writer, _: writer.represent_scalar(_NULL, "null"))
     _, indent, offset = load_yaml_guess_indent(text)
     yaml = YAML()
     yaml.preserve_quotes = True
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
+    yaml.Representer = Representer
     yaml.width = 1 << 20
     yaml.indent(mapping=2, sequence=indent or 4, offset=2 if offset is None else offset)
     document = yaml.load(text)
