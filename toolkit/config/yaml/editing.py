@@ -16,7 +16,8 @@ def edited(text: str, tree: Mapping[str, Any]) -> str:
         text: YAML whose top level is a mapping.
         tree: plain data with at least the keys of the text.
     """
-    from ruamel.yaml import YAML, RoundTripRepresenter  # noqa: PLC0415 # slow to import, and rarely needed
+    from ruamel.yaml import YAML  # noqa: PLC0415 # slow to import, and rarely needed
+    from ruamel.yaml.representer import RoundTripRepresenter  # noqa: PLC0415
     from ruamel.yaml.util import load_yaml_guess_indent  # noqa: PLC0415
 
     class Representer(RoundTripRepresenter):
