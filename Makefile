@@ -2,13 +2,17 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 WORKERS ?= 2
 CODE := toolkit tests benchmarks
+IMAGE ?= toolkit
+BASE ?= python:3.11-slim
+DATA ?= $(CURDIR)/data
+MOUNTED := experiments submissions
 # A worker has one core: more threads would only wait for each other.
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS)
 
 # Compiling all tests takes longer than running most of them, so what is compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test fast real-data lint format docs clean
+.PHONY: demo test fast real-data lint format docs build run clean
 
 demo: .venv/installed            ## the whole job on a generated competition
 	$(BIN)/tk demo
@@ -33,6 +37,15 @@ format: .venv/installed-dev      ## ruff: lay the code out, fix what can be fixe
 
 docs: .venv/installed-dev        ## docs/configuration.md, generated from the code
 	$(BIN)/python -c "from toolkit.config.reference import reference; print(reference(), end='')" > docs/configuration.md
+
+build:                           ## a Docker image; for a GPU: make build BASE=tensorflow/tensorflow:2.21.0-gpu
+	docker build --build-arg BASE=$(BASE) --tag $(IMAGE) .
+
+run:                             ## tk in the image: make run ARGS="fit exp042"; for a GPU: GPUS="--gpus all"
+	mkdir -p $(MOUNTED) $(DATA) $(HOME)/.keras
+	docker run --rm --interactive $(GPUS) --user "$$(id -u):$$(id -g)" \
+		$(foreach folder,$(MOUNTED),--volume "$(CURDIR)/$(folder):/work/$(folder)") \
+		--volume "$(DATA):/work/data" --volume "$(HOME)/.keras:/work/.keras" $(IMAGE) $(ARGS)
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
