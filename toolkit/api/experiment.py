@@ -17,7 +17,8 @@ from toolkit.commands.predicting.predict_result import PredictResult
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.score import ScoreResult, score_submission
 from toolkit.commands.submitting.submit import SubmitOptions, SubmitResult, submit
-from toolkit.commands.training.fit import FitOptions, FitResult, fit
+from toolkit.commands.training.fit import FitOptions, fit
+from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.tuning.tune import tune
 from toolkit.commands.tuning.tune_result import TuneResult
 from toolkit.config.data.classes import task_classes

@@ -11,7 +11,7 @@ from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.errors import MembersError, NotReadyError
 from toolkit.files.experiment.folder import Experiment, Split, Workspace
 from toolkit.files.experiment.folds_csv import read_folds
-from toolkit.files.experiment.members import Member, find_member, members_of
+from toolkit.files.experiment.members import find_member, members_of
 from toolkit.files.predictions.store import ProbabilityStore
 
 pytestmark = pytest.mark.train
@@ -107,11 +107,14 @@ def test_a_fold_predicts_what_it_never_saw_and_all_test_images(workspace: Worksp
 def test_a_fold_of_an_experiment_that_is_not_finished_can_be_a_member(workspace: Workspace) -> None:
     make(workspace, "begun:fold0", "cycled:fold1", name="both")
     folds = folds_of(workspace, "cycled")
-    begun = Member(workspace.find("begun"), find_member(workspace, "begun:fold0").part)
-    assert set(ProbabilityStore(begun.predictions("oof")).ids) == {key for key, fold in folds.items() if fold == 0}
+    begun = workspace.find("begun").predictions("oof")
+    assert set(ProbabilityStore(begun).ids) == {key for key, fold in folds.items() if fold == 0}
     assert set(maps_of(workspace, "both")) == set(folds)
     with pytest.raises(NotReadyError, match="begun:fold1"):
         make(workspace, "begun:fold1", "cycled:fold0")
+    with pytest.raises(MembersError, match="fold 1 of begun is not trained") as told:
+        make(workspace, "begun", "cycled")
+    assert told.value.advice.endswith("such as begun:fold0")
 
 
 def test_images_without_a_prediction_are_refused(workspace: Workspace) -> None:

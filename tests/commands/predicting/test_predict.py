@@ -263,9 +263,11 @@ def test_untrained_folds_are_reported(fitted_competition: Workspace, images: Pat
     workspace = Workspace(root)
     shutil.rmtree(root / "experiments" / "plain" / "fold1")
     with pytest.raises(NotReadyError, match="stage 0 of fold 1 is not trained yet") as told:
-        run(workspace, "plain", images, tmp_path / "out")
+        run(workspace, "plain", images, tmp_path / "out", folds=[0, 1])
     assert "--fold 0" in told.value.advice
-    assert run(workspace, "plain", images, tmp_path / "out", folds=[0]).predicted == 6
+    trained = run(workspace, "plain", images, tmp_path / "out")
+    assert (trained.predicted, trained.networks) == (6, 1)
+    assert run(workspace, "plain", images, tmp_path / "out", folds=[0]).kept == 6
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""Covers toolkit/commands/training/fit.py and fit_result.py."""
+
 import dataclasses
 import json
 import math
@@ -11,10 +13,15 @@ from typer.testing import CliRunner
 
 from toolkit import console
 from toolkit.cli import app
+from toolkit.commands.comparing.evaluate import evaluate
+from toolkit.commands.ensembling.ensemble import ensemble
+from toolkit.commands.predicting.predict import predict
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.oof import submit_oof
-from toolkit.commands.submitting.submit import SubmitOptions
-from toolkit.commands.training.fit import FitOptions, FitResult, fit
+from toolkit.commands.submitting.submit import SubmitOptions, submit
+from toolkit.commands.training.fit import FitOptions, fit
+from toolkit.commands.training.fit_result import FitResult
+from toolkit.commands.tuning.tune import tune
 from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, FoldsError, NotReadyError, OutOfTimeError
 from toolkit.files.datasets.dataset import find_labelled
@@ -22,6 +29,7 @@ from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import build_reader, validation_batches
 from toolkit.learning.networks.network import Network, build_network
@@ -101,6 +109,8 @@ def test_parts_make_the_whole_to_the_last_bit(
         partial = fit(Session(shared_competition), name, options=wanted)
         told = as_json(partial, capsys)
         assert told["finished"] is False
+        if experiment.score.exists():  # a fold is finished
+            continue
         assert told["all"] is None
         assert told["folds"] == []
         folds, stages = wanted.folds or [0, 1], wanted.stages or [0, 1]
@@ -113,6 +123,52 @@ def test_parts_make_the_whole_to_the_last_bit(
     whole = fit(Session(shared_competition), name, options=parts[-1])
     assert whole.finished
     assert (whole.folds, whole.all) == (straight.folds, straight.all)
+    assert outcome(experiment) == outcome(shared_competition.find("straight"))
+
+
+def test_a_part_of_the_folds_is_a_result(
+    shared_competition: Workspace, straight: FitResult, write_experiment: WriteExperiment, tmp_path: Path
+) -> None:
+    """Fold 1 of two: its images are scored, its network predicts, and every verb says what is missing."""
+
+    class Heard(Silent):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def say(self, text: str) -> None:
+            self.lines.append(text)
+
+    experiment, out = write_experiment(shared_competition, "some", TWO_STAGES), tmp_path / "out"
+    result = fit(Session(shared_competition), "some", options=FitOptions(folds=[1]))
+    table = read_predicted_folds(experiment)
+    held_out = [image_id for image_id, fold in zip(table.ids, table.folds, strict=True) if fold == 1]
+    assert result.folds == [None, straight.folds[1]]
+    assert result.all == straight.folds[1]
+    assert not result.finished
+    assert result.tables()[0].rows[0] == ("fold 0", "not trained")
+    assert set(table.out_of_fold.ids) == set(held_out) == set(ProbabilityStore(experiment.predictions("oof")).ids)
+    assert experiment.overlays.is_file()
+    assert result.untrained is not None
+    missing = result.untrained.describe()
+    assert missing.startswith("fold 0 of some is not trained: scores count only the images that the others hold out")
+    assert missing.endswith("tk fit some")
+    assert missing in result.next_steps()
+    verbs: dict[str, Callable[[Session], Any]] = {
+        "tune": lambda session: tune(session, "some"),
+        "evaluate": lambda session: evaluate(session, "some"),
+        "oof": lambda session: submit_oof(session, "some", options=SubmitOptions(threshold=0.5)),
+        "submit": lambda session: submit(session, "some", options=SubmitOptions(threshold=0.5)),
+        "predict": lambda session: predict(session, "some", [load_config(experiment.config).config.data.test], out=out),
+        "ensemble": lambda session: ensemble(session, ["some"], views="hflip", name="some-flipped"),
+    }
+    for name, verb in verbs.items():
+        heard = Heard()
+        verb(Session(shared_competition, heard))
+        assert (missing in heard.lines) == (name != "ensemble"), name
+    assert ProbabilityStore(shared_competition.find("some-flipped").predictions("oof")).ids == tuple(sorted(held_out))
+    again = fit(Session(shared_competition), "some")
+    assert again.finished
+    assert (again.folds, again.all, again.untrained) == (straight.folds, straight.all, None)
     assert outcome(experiment) == outcome(shared_competition.find("straight"))
 
 

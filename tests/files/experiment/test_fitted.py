@@ -94,8 +94,10 @@ def test_folds_and_stages_that_do_not_exist_are_refused(
 
 def test_untrained_folds_are_refused_with_those_that_are_trained(workspace: Workspace) -> None:
     make(workspace, "half", folds=(1,))
+    half = Member(workspace.find("half"))
+    assert find_fitted(half).count == find_fitted(half, folds=[1]).count == 1
     with pytest.raises(NotReadyError, match="half: stage 1 of fold 0 is not trained yet") as told:
-        find_fitted(Member(workspace.find("half")))
+        find_fitted(half, folds=[0, 1])
     assert told.value.advice == "Run: tk fit half, or predict with the trained folds: --fold 1"
 
 

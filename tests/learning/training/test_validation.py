@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from toolkit.commands.session import Session
-from toolkit.commands.training.fit import FitResult, fit
+from toolkit.commands.training.fit import fit
+from toolkit.commands.training.fit_result import FitResult
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import to_stored
 from toolkit.files.experiment.folder import Experiment, Workspace

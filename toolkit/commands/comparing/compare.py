@@ -28,10 +28,10 @@ from toolkit.files.datasets.truth import truth_of
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import finite_or_none, read_json, write_text
 from toolkit.files.experiment.folder import Experiment, Split, Workspace
-from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.history import Epoch, read_history
 from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
+from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Plugins
@@ -212,7 +212,7 @@ def _scores(base: _Candidate, candidates: Sequence[_Candidate], split: Split, pr
         return {}
     truth = truth_of(base.experiment, base.resolved)
     ids = truth.labelled.images.ids
-    tables = {one.name: read_fold_table(one.experiment.folds, ids) for one in candidates if one.name in stores}
+    tables = {one.name: read_predicted_folds(one.experiment, ids) for one in candidates if one.name in stores}
     parts = {name: table.out_of_fold if split == "oof" else table.holdout for name, table in tables.items()}
     truth = truth.only(parts[base.name].ids)
     scoring = Scoring([truth.metric], IDENTITY, truth.rules, Plugins.of(base.experiment, progress))

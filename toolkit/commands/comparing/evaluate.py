@@ -37,8 +37,8 @@ from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import finite_or_none, write_json, write_text
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.trained import read_predicted_folds, tell_untrained
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, score_text
@@ -72,8 +72,10 @@ def evaluate(
     """
     experiment = session.workspace.find_or_last(name, session.progress)
     with locked(experiment.lock):
-        truth = truth_of(experiment, read_resolved(experiment))
-        held_out = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
+        resolved = read_resolved(experiment)
+        tell_untrained(experiment, resolved.config, session.progress)
+        truth = truth_of(experiment, resolved)
+        held_out = read_predicted_folds(experiment, truth.labelled.images.ids).out_of_fold
         truth = truth.only(held_out.ids)
         store = ProbabilityStore(experiment.predictions("oof"))
         rule = choose_recipe(experiment, truth.classes, recipe, threshold)

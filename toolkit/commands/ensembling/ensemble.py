@@ -170,7 +170,8 @@ def ensemble(
     refuse_gaps(members, ids)
     plain = [predict_member(member, "oof", "none", progress) for member in members]
     refuse_other_images(members, resolved, plain)
-    table = read_fold_table(members[0].experiment.folds, ids)
+    everything = read_fold_table(members[0].experiment.folds, ids)
+    table = members[0].fold_table()
     plugins = Plugins.of(members[0].experiment, progress)
     labelled = truth.only(table.out_of_fold.ids).labelled
     parts = _parts(table, progress) if choices or weights == "search" else table.out_of_fold.folds
@@ -191,7 +192,7 @@ def ensemble(
         config = _config(experiment, members, tuple(numbers), weighting=weighting, mean=mean, views=views)
         _write_config(experiment, config, resolved[0], members[0], progress)
         _write_searches(experiment, view_search, weight_search)
-        write_folds(experiment.folds, table.ids, table.folds, table.groups)
+        write_folds(experiment.folds, everything.ids, everything.folds, everything.groups)
         blended = Ensemble(experiment, members, config)
         folders = {"oof": viewed}
         for split in ALL_SPLITS:

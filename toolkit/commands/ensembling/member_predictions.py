@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from toolkit.commands.ensembling.blending import Ensemble, blend
 from toolkit.config.loading import config_from_plain
 from toolkit.errors import MembersError, NotReadyError, listing
@@ -15,6 +17,7 @@ from toolkit.files.experiment.folder import Split
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import Resolved, read_resolved, refuse_changed_plugins
+from toolkit.files.experiment.trained import untrained_folds
 from toolkit.files.predictions.store import ProbabilityStore, is_made_from
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
@@ -57,6 +60,13 @@ def refuse_other_images(members: Sequence[Member], resolved: Sequence[Resolved],
     for number in whole[1:]:
         first = whole[0]
         differing = sorted(set(stores[first].ids).symmetric_difference(stores[number].ids))
+        for member, entry in ((members[place], resolved[place]) for place in (first, number) if differing):
+            missing = None if member.is_ensemble else untrained_folds(member.experiment, entry.config)
+            if missing is not None:
+                raise MembersError(
+                    f"{missing.describe()}. The other members predicted more images.",
+                    f"Train the rest, or name a fold that is trained, such as {member.name}:fold{missing.trained[0]}",
+                )
         if differing:
             raise MembersError(
                 f"{members[first].name} and {members[number].name} were fitted to different images: {len(differing)} "
@@ -170,8 +180,8 @@ def refuse_views(member: Member, views: str) -> None:
         return
     fitted = read_resolved(member.experiment).config
     last = len(fitted["stages"]) - 1
-    stages = [(fold, member.experiment.stage(fold, last)) for fold in range(fitted["folds_count"])]
-    gone = [fold for fold, stage in stages if not stage.best_weights.is_file()]
+    predicted = np.unique(member.fold_table().out_of_fold.folds).tolist()
+    gone = [fold for fold in predicted if not member.experiment.stage(fold, last).best_weights.is_file()]
     if gone:
         raise NotReadyError(
             f"{member.name} cannot be predicted with {views}: weights of fold {', '.join(map(str, gone))} are missing",

@@ -18,9 +18,10 @@ from toolkit.core.metrics.uncertainty.bootstrap import bootstrap, paired
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets.truth import Truth, only, truth_of
 from toolkit.files.disk.writing import finite_or_none, read_json
-from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
+from toolkit.files.experiment.folds_csv import FoldTable
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, score_text
 
@@ -109,7 +110,7 @@ def score_members(
     experiment, members, config = ensemble.experiment, ensemble.members, ensemble.config
     truth = truth_of(experiment, read_resolved(experiment))
     labelled = truth.labelled.images.ids
-    table = read_fold_table(experiment.folds, labelled)
+    table = read_predicted_folds(experiment, labelled)
     scorer = _Scorer(truth, table, plugins, progress, own=experiment.predictions("oof"))
     every, outside = frozenset(table.out_of_fold.ids), frozenset(table.holdout.ids)
     seen = [member.images(labelled) for member in members]

@@ -8,6 +8,7 @@ from toolkit.errors import ToolkitError
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.trained import trained_folds
 from toolkit.messages import Table, score_text
 
 
@@ -88,14 +89,11 @@ def _kind(experiment: Experiment) -> str:
 
 
 def _state(experiment: Experiment) -> str:
-    if experiment.score.is_file():
-        return "finished"
-    if not experiment.has_training():
-        return "new"
+    if experiment.is_ensemble or not experiment.has_training():
+        return "finished" if experiment.score.is_file() else "new"
     config = read_resolved(experiment).config
-    stages = len(config["stages"])
-    done = sum(
-        all(experiment.stage(fold, stages - 1, repeat).is_complete() for repeat in range(config["num_seeds"]))
-        for fold in range(config["folds_count"])
-    )
-    return f"{done} of {config['folds_count']} folds trained"
+    counts = {"folds": config["folds_count"], "stages": len(config["stages"]), "seeds": config["num_seeds"]}
+    done = len(trained_folds(experiment, **counts))
+    if done == counts["folds"] and experiment.score.is_file():
+        return "finished"
+    return f"{done} of {counts['folds']} folds trained"

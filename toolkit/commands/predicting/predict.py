@@ -24,6 +24,8 @@ from toolkit.files.datasets.images_to_predict import Inputs, find_inputs, images
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.fitted import Fitted, classes_of, find_fitted, first_networks
 from toolkit.files.experiment.members import Member, find_member, members_of
+from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.trained import tell_untrained
 from toolkit.files.predictions.output_folder import InputRow, PredictionFolder
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
@@ -78,6 +80,8 @@ def predict(
     member = find_member(session.workspace, name)
     views = chosen_views(options.views)
     fitted = find_fitted(member, folds=options.folds, stage=options.stage, views=views)
+    if options.folds is None and not member.is_part:
+        tell_untrained(member.experiment, read_resolved(member.experiment).config, progress)
     rule = _recipe(member, fitted, wanted, options, progress)
     inputs = find_inputs(paths, recursive=options.recursive, leave_out=out)
     images = images_of(inputs, first_networks(fitted))

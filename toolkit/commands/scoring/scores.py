@@ -1,5 +1,6 @@
 """Scoring out-of-fold predictions: per image, per fold, per class, over all images together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -50,9 +51,9 @@ class Scores:
 
     @property
     def by_fold(self) -> list[float]:
-        """The primary metric over the images of each fold; NaN if it skips them all."""
-        folds = range(int(self.folds.max()) + 1)
-        return [self.scored.of(np.flatnonzero(self.folds == fold)).scores()[self.metric] for fold in folds]
+        """The primary metric over the images of each fold; NaN if it skips them all, or if the fold has none."""
+        places = [np.flatnonzero(self.folds == fold) for fold in range(int(self.folds.max()) + 1)]
+        return [self.scored.of(found).scores()[self.metric] if len(found) else math.nan for found in places]
 
     @property
     def by_metric(self) -> Mapping[str, Floats]:

@@ -16,8 +16,8 @@ from toolkit.core.recipe.postprocess import describe
 from toolkit.errors import ConfigError
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.writing import write_text
-from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.resolved import data_of, read_resolved
+from toolkit.files.experiment.trained import read_predicted_folds, tell_untrained
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.layout import default_layout, write_submission
 from toolkit.messages import Table, score_text
@@ -71,8 +71,9 @@ def submit_oof(session: Session, name: str | None = None, *, options: SubmitOpti
     experiment = workspace.find_or_last(name, progress)
     path = workspace.submissions / f"{file_name(options.file_name or f'{experiment.name}-oof')}.csv"
     resolved = read_resolved(experiment)
+    tell_untrained(experiment, resolved.config, progress)
     data, truth = data_of(experiment, resolved), truth_of(experiment, resolved)
-    table = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
+    table = read_predicted_folds(experiment, truth.labelled.images.ids).out_of_fold
     store = ProbabilityStore(experiment.predictions("oof"))
     given = given_rule(options.threshold, options.minimum_area)
     tuned = tuned_of(experiment, truth) if options.threshold is None else None

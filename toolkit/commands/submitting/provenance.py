@@ -12,8 +12,8 @@ from toolkit.files.datasets.truth import Truth
 from toolkit.files.disk.digests import file_digest
 from toolkit.files.disk.writing import finite_or_none, read_json, write_json
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.resolved import Resolved
+from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.experiment.tuned import TunedRecipe
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.messages import Progress
@@ -47,7 +47,7 @@ def promise_of(
     if recipe == IDENTITY:
         known = read_holdout(score)
         return Promise(score["metric"], score["all"], None, None if known is None else known.score)
-    table = read_fold_table(experiment.folds, truth.labelled.images.ids).out_of_fold
+    table = read_predicted_folds(experiment, truth.labelled.images.ids).out_of_fold
     (scores,) = score_stores(
         [ProbabilityStore(experiment.predictions("oof"))],
         truth.only(table.ids).labelled,

@@ -20,6 +20,7 @@ from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.writing import new_path, read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.trained import tell_untrained
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.checks import Checked, check_submission
@@ -123,6 +124,7 @@ def submit(
     if upload is not None and uploader is None:
         uploader = kaggle_uploader()
     resolved = read_resolved(experiment)
+    tell_untrained(experiment, resolved.config, progress)
     source = submission_data(experiment, resolved, progress)
     store = _test_predictions(experiment, source)
     given = given_rule(threshold, minimum_area)

@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
+from toolkit.commands.scoring.constant_score import read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import (
-    HoldoutScore,
     Scores,
     Scoring,
     counts_as,
-    next_command,
     read_holdout,
     read_optimism,
     score_stores,
@@ -24,6 +22,7 @@ from toolkit.commands.scoring.scores import (
 )
 from toolkit.commands.session import Session
 from toolkit.commands.settings import load_for_training, save_settings
+from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.training.fold_plan import plan_folds
 from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
@@ -47,10 +46,11 @@ from toolkit.files.experiment.resolved import (
     versions,
     write_resolved,
 )
+from toolkit.files.experiment.trained import untrained_folds
 from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.messages import Progress, Table, score_text
+from toolkit.messages import Progress
 
 # Compared by their content instead: the data, the folds, and the precision that was chosen.
 _FREE_TO_CHANGE = (
@@ -112,60 +112,6 @@ def _numbers(what: str, given: Sequence[int] | None, count: int) -> list[int]:
     return wanted
 
 
-@dataclass(frozen=True)
-class FitResult:
-    """The scores of an experiment; there are none until all folds are finished.
-
-    A score is None if the metric skips every image.
-    """
-
-    experiment: str
-    finished: bool
-    metric: str
-    folds: list[float | None]
-    all: float | None
-    classes: dict[str, dict[str, float | None]]
-    stages: list[str]
-    seconds: float
-    overlays: str
-    holdout: HoldoutScore | None = None
-    constant: ConstantScore | None = None
-    optimism: float = 0.0
-
-    def tables(self) -> list[Table]:
-        """The scores by fold, over all images and by class; the trained stages if there are no scores yet."""
-        if not self.finished:
-            rows = [(line,) for line in self.stages]
-            return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
-        rows_of_folds = [(f"fold {number}", score_text(score)) for number, score in enumerate(self.folds)]
-        if len(self.folds) > 1:
-            rows_of_folds.append(("all out-of-fold images", score_text(self.all)))
-        if self.holdout is not None:
-            rows_of_folds.append((self.holdout.title(len(self.folds)), score_text(self.holdout.score)))
-        if self.constant is not None:
-            rows_of_folds += self.constant.rows()
-        tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
-        if self.classes:
-            metrics = list(next(iter(self.classes.values())))
-            rows_of_classes = [
-                (name, *(score_text(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
-            ]
-            tables.append(Table(f"{self.experiment}: by class", ("class", *metrics), rows_of_classes))
-        return tables
-
-    def next_steps(self) -> list[str]:
-        """The pictures and the next command."""
-        if not self.finished:
-            return [f"next: tk fit {self.experiment}, to train the rest and predict"]
-        advice = [] if self.constant is None else self.constant.advice()
-        if self.optimism:
-            advice.append(
-                f"about {score_text(self.optimism)} of the score is optimism: the images that score the best epochs "
-                "also chose them; tk tune takes it off"
-            )
-        return [*advice, f"pictures: {self.overlays}", next_command(self.experiment)]
-
-
 def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: FitOptions = FitOptions()) -> FitResult:
     """Train folds of an experiment and, once all are finished, predict and score.
 
@@ -194,21 +140,22 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             save_settings(experiment, loaded, settings, progress)
             settings = {}
         job = _Job(experiment, loaded, dataset, table, settings)
-        finished = _train_predict_score(job, options, started, progress)
-    return _result(experiment, loaded.config, finished, round(time.perf_counter() - started, 1))
+        scored = _train_predict_score(job, options, started, progress)
+    return _result(experiment, loaded.config, scored, round(time.perf_counter() - started, 1))
 
 
-def _result(experiment: Experiment, config: Config, finished: bool, seconds: float) -> FitResult:
+def _result(experiment: Experiment, config: Config, scored: bool, seconds: float) -> FitResult:
     overlays = str(experiment.overlays)
-    if not finished:
+    if not scored:
         trained = [str(folder.folder) for folder in experiment.finished_stages()]
         return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, overlays)
     score = read_json(experiment.score)
+    untrained = untrained_folds(experiment, read_resolved(experiment).config)
     return FitResult(
         experiment.name,
-        True,
+        untrained is None,
         score["metric"],
-        score["folds"],
+        [*score["folds"], *[None] * (config.folds_count - len(score["folds"]))],
         score["all"],
         score.get("classes", {}),
         [],
@@ -217,6 +164,7 @@ def _result(experiment: Experiment, config: Config, finished: bool, seconds: flo
         read_holdout(score),
         read_constant(score, score["metric"]),
         read_optimism(score, score["metric"]),
+        untrained,
     )
 
 
@@ -232,13 +180,13 @@ class _Job:
 
 
 def _train_predict_score(job: _Job, options: FitOptions, started: float, progress: Progress) -> bool:
-    """Train, and once every fold is finished, predict and score; returns whether it is."""
+    """Train; predict and score with the folds that are finished; returns whether there are any."""
     # TensorFlow is slow to import, so bad input is reported first.
     from toolkit.learning.plugins import Plugins
     from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
     from toolkit.learning.runtime import choose_precision
     from toolkit.learning.training.epoch_data import Deadline
-    from toolkit.learning.training.fit import Work, fit_folds, is_trained
+    from toolkit.learning.training.fit import Work, fit_folds
     from toolkit.learning.training.plan import plan_training
 
     experiment, loaded, dataset, table = job.experiment, job.loaded, job.dataset, job.table
@@ -258,9 +206,9 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     work = Work(fold_numbers, stage_numbers, deadline)
     pool = dataset.pool(folds, table.group_numbers)
     fit_folds(experiment, plan, pool, work, precision=precision, progress=progress)
-    if not is_trained(experiment, config):
-        return False
     fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)
+    if not fitted.fold_numbers:
+        return False
     images = dataset.labelled.images
     anew = predict_oof(fitted, images, "none", progress)
     if table.holdout.ids:
@@ -269,7 +217,7 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
         predict_test(fitted, dataset.test, "none", progress)
     if anew or not _is_scored(experiment, config):
         _score(job, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins), progress)
-    else:
+    elif len(fitted.fold_numbers) == config.folds_count:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
 
@@ -351,7 +299,8 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
 
 def _score(job: _Job, scoring: Scoring, progress: Progress) -> None:
     """Score the out-of-fold predictions and those of the hold-out, if there is one."""
-    experiment, table = job.experiment, job.table
+    experiment = job.experiment
+    table = job.table.predicted(ProbabilityStore(experiment.predictions("oof")).ids)
     data = at_scored_size(job.dataset.labelled, job.loaded.config.data.competition)
 
     def scored(split: Split, images: FoldTable) -> Scores:
@@ -375,10 +324,11 @@ def _optimism(experiment: Experiment, config: Config, scores: Scores) -> float |
     The mean over the folds, each counted by its images, of what the last stage found; None if that is not known.
     """
     found = []
-    for fold in range(config.folds_count):
+    folds = np.unique(scores.folds)
+    for fold in folds:
         stages = [experiment.stage(fold, len(config.stages) - 1, repeat) for repeat in range(config.num_seeds)]
         known = [value for stage in stages if (value := read_json(stage.state).get("optimism")) is not None]
         if not known:
             return None
         found.append(statistics.fmean(known))
-    return float(np.average(found, weights=np.bincount(scores.folds, minlength=config.folds_count)))
+    return float(np.average(found, weights=np.bincount(scores.folds)[folds]))

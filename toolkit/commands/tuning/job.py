@@ -18,6 +18,7 @@ from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, folds_digest, read_fold_table
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
+from toolkit.files.experiment.trained import tell_untrained
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
@@ -65,9 +66,10 @@ def prepare(experiment: Experiment, progress: Progress, *, metric: str | None, s
     """Read what the search needs; the arguments and errors are those of `tune`."""
     resolved = read_resolved(experiment)
     everything = truth_of(experiment, resolved)
-    table = _fold_table(experiment, resolved, everything)
-    truth = everything.only(table.out_of_fold.ids)
     store = ProbabilityStore(experiment.predictions("oof"))
+    table = _fold_table(experiment, resolved, everything).predicted(store.ids)
+    tell_untrained(experiment, resolved.config, progress)
+    truth = everything.only(table.out_of_fold.ids)
     plugins = Plugins.of(experiment, progress)
     spec = truth.metric if metric is None else parse_metric_text(metric, "--metric", plugins)
     searched = replace(truth, metric=spec).for_searches

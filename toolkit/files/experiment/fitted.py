@@ -15,6 +15,7 @@ from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of, refuse_ensemble, weights_of
 from toolkit.files.experiment.resolved import plugins_digest, read_resolved, refuse_changed_plugins
+from toolkit.files.experiment.trained import trained_folds
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,11 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
             raise ConfigError(f"{option}: {member.name} already names a {option[2:]}", f"Remove {option}.")
     part = part if stage is None else replace(part, stage=stage)
     numbers = list(range(config.folds_count)) if part.fold is None else [part.fold]
-    wanted = numbers if folds is None else list(dict.fromkeys(folds))
+    stages = len(config.stages) if part.stage is None else part.stage + 1
+    trained = trained_folds(experiment, folds=config.folds_count, stages=stages, seeds=config.num_seeds)
+    wanted = [fold for fold in numbers if fold in trained] or numbers
+    if folds is not None:
+        wanted = list(dict.fromkeys(folds))
     wrong = [fold for fold in wanted if fold not in numbers]
     if not wanted:
         raise ConfigError("--fold: no fold is given")
@@ -163,7 +168,7 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
     last = len(config.stages) - 1 if part.stage is None else part.stage
     if not 0 <= last < len(config.stages):
         raise ConfigError(f"--stage: {experiment.name}: {out_of_range('stage', last, len(config.stages))}")
-    _refuse_untrained(experiment, config, wanted, last)
+    _refuse_untrained(experiment, wanted, trained, last)
     # Image sizes and batch sizes are those of the last stage in the configuration.
     config = config.model_copy(update={"stages": config.stages[: last + 1]})
     counts = {"stages": len(config.stages), "seeds": config.num_seeds}
@@ -171,16 +176,11 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
     return Networks(experiment, config, resolved.precision, tuple(weights), views)
 
 
-def _refuse_untrained(experiment: Experiment, config: Config, folds: Sequence[int], stage: int) -> None:
-    def is_trained(fold: int) -> bool:
-        folders = [experiment.stage(fold, stage, repeat) for repeat in range(config.num_seeds)]
-        return all(folder.is_complete() for folder in folders)
-
-    missing = [fold for fold in folds if not is_trained(fold)]
+def _refuse_untrained(experiment: Experiment, wanted: Sequence[int], trained: Sequence[int], stage: int) -> None:
+    missing = [fold for fold in wanted if fold not in trained]
     if not missing:
         return
-    there = [fold for fold in range(config.folds_count) if is_trained(fold)]
-    instead = f", or predict with the trained folds: --fold {','.join(map(str, there))}" if there else ""
+    instead = f", or predict with the trained folds: --fold {','.join(map(str, trained))}" if trained else ""
     raise NotReadyError(
         f"{experiment.name}: stage {stage} of fold {', '.join(map(str, missing))} is not trained yet, or its weights "
         "are missing",

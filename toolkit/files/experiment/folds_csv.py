@@ -1,7 +1,7 @@
 """folds.csv, which is written once and then read; and files of folds that the user provides."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -50,8 +50,15 @@ class FoldTable:
 
     @property
     def folds_count(self) -> int:
-        """The number of folds."""
-        return int(self.folds.max(initial=-1)) + 1
+        """The number of folds that hold images out."""
+        return len(np.unique(self.folds[self.folds >= 0]))
+
+    def predicted(self, ids: Collection[str]) -> "FoldTable":
+        """The same with only the folds that hold out any of these images; the other images are as in TRAIN."""
+        known = frozenset(ids)
+        there = {int(fold) for image_id, fold in zip(self.ids, self.folds, strict=True) if image_id in known}
+        folds = np.where((self.folds >= 0) & ~np.isin(self.folds, list(there)), TRAIN, self.folds)
+        return replace(self, folds=folds)
 
     def parts(self, what: str) -> Integers:
         """Parts of the out-of-fold images for nested scores: each part is scored with what the others chose.
@@ -69,7 +76,8 @@ class FoldTable:
         """
         images = self.out_of_fold
         if self.folds_count > 1:
-            return images.folds
+            parts: Integers = np.unique(images.folds, return_inverse=True)[1]
+            return parts
         names = images.ids if images.groups is None else images.groups
         if len(set(names)) < 2:
             raise FoldsError(

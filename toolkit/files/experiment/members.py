@@ -14,6 +14,7 @@ from toolkit.errors import ConfigError, FoldsError, MembersError, NotReadyError,
 from toolkit.files.experiment.folder import Experiment, Split, StageFolder, Workspace
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.trained import read_predicted_folds
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,11 @@ class Member:
         return frozenset(np.asarray(table.ids, object)[table.folds == self.part.fold])
 
     def fold_table(self, ids: Sequence[str] | None = None) -> FoldTable:
-        """The folds of the member's experiment; arguments and errors as for `images`."""
+        """The folds of the member's experiment, for a whole one those that are predicted; errors as for `images`."""
         try:
-            return read_fold_table(self.experiment.folds, ids)
+            if self.is_part:
+                return read_fold_table(self.experiment.folds, ids)
+            return read_predicted_folds(self.experiment, ids)
         except FoldsError as error:
             raise MembersError(f"{self.name} was fitted to other images: {error.message}") from error
 

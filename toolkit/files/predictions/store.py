@@ -166,7 +166,7 @@ class ProbabilityStore:
             StorageError: the store is damaged.
             ChangedError: the store was averaged from predictions that have changed since.
         """
-        if not (folder / _MANIFEST).is_file():
+        if not is_made(folder):
             raise NotReadyError(f"there are no predictions in {folder}", f"Run: tk fit {folder.parent.parent}")
         _refuse_stale(folder)
         manifest = _read_manifest(folder)
@@ -222,9 +222,14 @@ class ProbabilityStore:
             yield image_id, self.read(image_id)
 
 
+def is_made(folder: Path) -> bool:
+    """Whether the folder holds a complete store."""
+    return (folder / _MANIFEST).is_file()
+
+
 def is_made_from(folder: Path, made_from: Mapping[str, Any]) -> bool:
     """Whether the folder holds a complete store that was made from exactly these weights, configuration and images."""
-    if not (folder / _MANIFEST).is_file():
+    if not is_made(folder):
         return False
     # Through JSON, as the manifest was: tuples become lists.
     return bool(_read_manifest(folder)["made_from"] == json.loads(json.dumps(made_from)))
@@ -244,7 +249,7 @@ def _refuse_stale(folder: Path) -> None:
     """Refuse a mean whose members were predicted again since; members that no longer exist are ignored."""
     for path, expected in _read_manifest(folder)["made_from"].get("members", {}).items():
         member = folder / path
-        if (member / _MANIFEST).is_file():
+        if is_made(member):
             if store_digest(member) != expected:
                 raise ChangedError(
                     f"{folder} was averaged from predictions that have changed since: {member.resolve()}",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import folds_digest
 from toolkit.files.experiment.members import weights_of
 from toolkit.files.experiment.resolved import Resolved
+from toolkit.files.experiment.trained import trained_folds
 from toolkit.files.predictions.store import ProbabilityWriter, is_made_from
 from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.predictor import Rows, whole_maps
@@ -85,10 +87,13 @@ class FittedExperiment:
         """The number of weight files of some folds."""
         return sum(len(self.weights_of(fold)) for fold in folds)
 
-    @property
+    @cached_property
     def fold_numbers(self) -> Sequence[int]:
-        """All folds, or the only one of the part."""
-        return range(self.config.folds_count) if self.part.fold is None else [self.part.fold]
+        """All trained folds, or the only one of the part."""
+        if self.part.fold is not None:
+            return [self.part.fold]
+        counts = {"folds": self.config.folds_count, "seeds": self.config.num_seeds}
+        return trained_folds(self.experiment, stages=len(self.config.stages), **counts)
 
 
 def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage
 from toolkit.files.datasets.training_pool import Pool
 from toolkit.files.experiment.folder import Experiment
@@ -52,16 +51,6 @@ def fit_folds(
             else:
                 progress.say(f"{run.title} is already finished")
                 task.advance(epochs)
-
-
-def is_trained(experiment: Experiment, config: Config) -> bool:
-    """Whether every stage of every fold is finished."""
-    return all(
-        experiment.stage(fold, stage, repeat).is_complete()
-        for fold in range(config.folds_count)
-        for repeat in range(config.num_seeds)
-        for stage in range(len(config.stages))
-    )
 
 
 def _is_finished(experiment: Experiment, run: Run, stages: Sequence[Stage]) -> bool:

@@ -1,0 +1,70 @@
+"""The result of `tk fit`."""
+
+from dataclasses import dataclass
+
+from toolkit.commands.scoring.constant_score import ConstantScore
+from toolkit.commands.scoring.scores import HoldoutScore, next_command
+from toolkit.files.experiment.trained import UntrainedFolds
+from toolkit.messages import Table, score_text
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The scores of an experiment; there are none until a fold is finished.
+
+    A score is None if the metric skips every image, and for a fold that is not trained. `finished` says whether all
+    folds are.
+    """
+
+    experiment: str
+    finished: bool
+    metric: str
+    folds: list[float | None]
+    all: float | None
+    classes: dict[str, dict[str, float | None]]
+    stages: list[str]
+    seconds: float
+    overlays: str
+    holdout: HoldoutScore | None = None
+    constant: ConstantScore | None = None
+    optimism: float = 0.0
+    untrained: UntrainedFolds | None = None
+
+    def tables(self) -> list[Table]:
+        """The scores by fold, over all images and by class; the trained stages if there are no scores yet."""
+        if not self.folds:
+            rows = [(line,) for line in self.stages]
+            return [Table(f"{self.experiment}: trained so far", ("stage",), rows)]
+        missing = () if self.untrained is None else self.untrained.untrained
+        rows_of_folds = [
+            (f"fold {number}", "not trained" if number in missing else score_text(score))
+            for number, score in enumerate(self.folds)
+        ]
+        if len(self.folds) > 1:
+            rows_of_folds.append(("all out-of-fold images", score_text(self.all)))
+        if self.holdout is not None:
+            rows_of_folds.append((self.holdout.title(len(self.folds)), score_text(self.holdout.score)))
+        if self.constant is not None:
+            rows_of_folds += self.constant.rows()
+        tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
+        if self.classes:
+            metrics = list(next(iter(self.classes.values())))
+            rows_of_classes = [
+                (name, *(score_text(scores[metric]) for metric in metrics)) for name, scores in self.classes.items()
+            ]
+            tables.append(Table(f"{self.experiment}: by class", ("class", *metrics), rows_of_classes))
+        return tables
+
+    def next_steps(self) -> list[str]:
+        """The pictures and the next command."""
+        if not self.folds:
+            return [f"next: tk fit {self.experiment}, to train the rest and predict"]
+        advice = [] if self.constant is None else self.constant.advice()
+        if self.optimism:
+            advice.append(
+                f"about {score_text(self.optimism)} of the score is optimism: the images that score the best epochs "
+                "also chose them; tk tune takes it off"
+            )
+        if self.untrained is not None:
+            advice.append(self.untrained.describe())
+        return [*advice, f"pictures: {self.overlays}", next_command(self.experiment)]

@@ -1,0 +1,83 @@
+"""Which folds of an experiment are trained, and which images have out-of-fold predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
+from toolkit.files.experiment.history import read_history
+from toolkit.files.predictions.store import ProbabilityStore, is_made
+from toolkit.messages import Progress, duration_text
+
+
+def trained_folds(experiment: Experiment, *, folds: int, stages: int, seeds: int) -> list[int]:
+    """The numbers of the folds whose last stage is finished, for every seed."""
+    return [
+        fold
+        for fold in range(folds)
+        if all(experiment.stage(fold, stages - 1, repeat).is_complete() for repeat in range(seeds))
+    ]
+
+
+def read_predicted_folds(experiment: Experiment, ids: Sequence[str] | None = None) -> FoldTable:
+    """The folds of an experiment or ensemble; only those with out-of-fold predictions hold images out.
+
+    While folds are missing, their images are like those that every fold trains on. Raises as `read_fold_table`.
+    """
+    table = read_fold_table(experiment.folds, ids)
+    folder = experiment.predictions("oof")
+    return table.predicted(ProbabilityStore(folder).ids) if is_made(folder) else table
+
+
+@dataclass(frozen=True)
+class UntrainedFolds:
+    """The folds of an experiment that are not trained, while others are.
+
+    Attributes:
+        experiment: its name.
+        untrained: the numbers of these folds.
+        trained: those of the others.
+        seconds: how long it may take to train them, as long as the trained ones took.
+    """
+
+    experiment: str
+    untrained: tuple[int, ...]
+    trained: tuple[int, ...]
+    seconds: float
+
+    def describe(self) -> str:
+        """What is missing, what that means, and what it takes to complete it."""
+        numbers = ", ".join(map(str, self.untrained))
+        one = len(self.untrained) == 1
+        networks = "the network of 1 fold" if len(self.trained) == 1 else f"the mean of {len(self.trained)} folds"
+        return (
+            f"fold{'' if one else 's'} {numbers} of {self.experiment} {'is' if one else 'are'} not trained: scores "
+            f"count only the images that the others hold out, and {networks} predicts new images instead of "
+            f"{len(self.trained) + len(self.untrained)}. To train {'it' if one else 'them'}, in some "
+            f"{duration_text(self.seconds)}: tk fit {self.experiment}"
+        )
+
+
+def tell_untrained(experiment: Experiment, config: Mapping[str, Any], progress: Progress) -> None:
+    """Say which folds of an experiment are missing, if any are; nothing for an ensemble, which has no stages."""
+    found = untrained_folds(experiment, config) if "stages" in config else None
+    if found is not None:
+        progress.say(found.describe())
+
+
+def untrained_folds(experiment: Experiment, config: Mapping[str, Any]) -> UntrainedFolds | None:
+    """The folds that are missing, by the configuration in resolved.yaml; None if all are trained, or none."""
+    counts = {"stages": len(config["stages"]), "seeds": config["num_seeds"]}
+    trained = trained_folds(experiment, folds=config["folds_count"], **counts)
+    untrained = [fold for fold in range(config["folds_count"]) if fold not in trained]
+    if not trained or not untrained:
+        return None
+    spent = sum(
+        epoch.seconds
+        for fold in trained
+        for stage in range(counts["stages"])
+        for repeat in range(counts["seeds"])
+        for epoch in read_history(experiment.stage(fold, stage, repeat))
+    )
+    return UntrainedFolds(experiment.name, tuple(untrained), tuple(trained), spent / len(trained) * len(untrained))
