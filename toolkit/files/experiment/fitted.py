@@ -19,13 +19,17 @@ from toolkit.files.experiment.resolved import plugins_digest, read_resolved, ref
 
 @dataclass(frozen=True)
 class Networks:
-    """Networks of one experiment, one per weight file; their mean over a set of views is the prediction."""
+    """Networks of one experiment, one per weight file; their mean over a set of views is the prediction.
+
+    `folds` are the numbers of the folds that they belong to.
+    """
 
     experiment: Experiment
     config: Config
     precision: str
     weights: tuple[Path, ...]
     views: str
+    folds: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -168,7 +172,7 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
     config = config.model_copy(update={"stages": config.stages[: last + 1]})
     counts = {"stages": len(config.stages), "seeds": config.num_seeds}
     weights = [path for fold in wanted for path in weights_of(experiment, part, fold, **counts)]
-    return Networks(experiment, config, resolved.precision, tuple(weights), views)
+    return Networks(experiment, config, resolved.precision, tuple(weights), views, tuple(wanted))
 
 
 def _refuse_untrained(experiment: Experiment, config: Config, folds: Sequence[int], stage: int) -> None:
