@@ -1,4 +1,4 @@
-"""Runs the code of docs/python.md and commands of docs/predicting.md and docs/comparing.md exactly as printed there."""
+"""Runs the code of docs/python.md, and commands of docs/predicting.md, comparing.md and submitting.md, as printed."""
 
 import re
 import shlex
@@ -57,6 +57,15 @@ def test_the_commands_for_predicting_run(workspace: Workspace) -> None:
         found = CliRunner().invoke(app, shlex.split(command))
         assert found.exit_code == 0, found.output
     assert (workspace.root / "masks" / "overlay" / "b.png").is_file()
+
+
+def test_the_commands_for_scoring_masks_run(workspace: Workspace) -> None:
+    page = (DOCS / "submitting.md").read_text()
+    commands = re.findall(r"^    tk ((?:predict|score) .*validation.*)$", page, re.MULTILINE)
+    assert len(commands) == 3
+    for command in ("submit exp042 --threshold 0.5", *commands):
+        found = CliRunner().invoke(app, shlex.split(command))
+        assert found.exit_code == 0, found.output
 
 
 def test_the_commands_for_evaluating_run(workspace: Workspace) -> None:

@@ -17,7 +17,7 @@ from toolkit.commands.predicting.forecaster import Failure, Forecaster, chosen_v
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import PredictResult
 from toolkit.commands.session import Session
-from toolkit.commands.submitting.score import ScoreResult, score_submission
+from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
 from toolkit.commands.submitting.submit import SubmitOptions, SubmitResult, submit
 from toolkit.commands.training.fit import FitOptions, FitResult, fit
 from toolkit.commands.tuning.tune import tune
@@ -151,8 +151,8 @@ class Experiment:
         """Score a submission against a solution, as `tk score` does.
 
         Args:
-            solution: a file with the true masks.
-            submission: a submission file; by default submissions/NAME.csv.
+            solution: a file or a folder with the true masks.
+            submission: a submission file or a folder of mask files; by default submissions/NAME.csv.
             metric: a YAML value, for example `dice`; by default the metric of the experiment.
         """
         experiment = self._member.experiment
@@ -162,9 +162,11 @@ class Experiment:
             self._session,
             self._session.workspace.submissions / f"{experiment.name}.csv" if submission is None else Path(submission),
             solution=Path(solution),
-            images=data.test[0] if isinstance(data.test, tuple) else data.test,
-            metric=metric or json.dumps(resolved.config["primary_metric"]),
-            competition=data.competition,
+            options=ScoreOptions(
+                data.test[0] if isinstance(data.test, tuple) else data.test,
+                metric or json.dumps(resolved.config["primary_metric"]),
+                data.competition,
+            ),
         )
 
     @overload

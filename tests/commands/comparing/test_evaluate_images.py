@@ -17,7 +17,7 @@ from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_i
 from toolkit.commands.comparing.evaluate_result import ImagesResult
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.session import Session
-from toolkit.commands.submitting.score import score_submission
+from toolkit.commands.submitting.score import ScoreOptions, score_submission
 from toolkit.commands.submitting.submit import SubmitOptions, submit
 from toolkit.commands.training.fit import fit
 from toolkit.core.masks.rle import decode
@@ -253,8 +253,8 @@ def test_masks_are_scored_at_the_size_of_the_competition(
     (workspace.root / "form.yaml").write_text(form)
     submission = workspace.submissions / "small.csv"
     truth = data / "solution.csv"
-    competition = str(workspace.root / "form.yaml")
-    scored = score_submission(Session(workspace), submission, solution=truth, competition=competition, metric="dice")
+    options = ScoreOptions(None, "dice", str(workspace.root / "form.yaml"))
+    scored = score_submission(Session(workspace), submission, solution=truth, options=options)
     assert found.evaluation.scores["dice"] == pytest.approx(scored.score)
     assert sum(found.evaluation.confusion.pixels) == 6 * 20 * 24
 
