@@ -1,14 +1,17 @@
-"""Runs the code of docs/python.md and the commands of docs/predicting.md exactly as they are printed there."""
+"""Runs the code of docs/python.md, and commands of docs/predicting.md, comparing.md and submitting.md, as printed."""
 
 import re
 import shlex
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.core.masks.rle import decode
 from toolkit.files.experiment.folder import Workspace
 
 pytestmark = pytest.mark.train
@@ -28,6 +31,12 @@ def workspace(fitted_competition: Workspace, tmp_path: Path, monkeypatch: pytest
     (root / "photos").mkdir()
     for name, image in (("a", "020"), ("b", "021")):
         shutil.copy(root / "data" / "test" / "images" / f"{image}.png", root / "photos" / f"{name}.png")
+    (root / "validation" / "masks").mkdir(parents=True)
+    shutil.copytree(root / "data" / "test" / "images", root / "validation" / "images")
+    shutil.copy(root / "data" / "solution.csv", root / "validation.csv")
+    for image_id, runs in (row.split(",") for row in (root / "validation.csv").read_text().splitlines()[1:]):
+        mask = decode(runs, size=(40, 48)).astype(np.uint8)
+        cv2.imwrite(str(root / "validation" / "masks" / f"{image_id}.png"), mask)
     monkeypatch.chdir(root)
     return Workspace(root)
 
@@ -48,3 +57,22 @@ def test_the_commands_for_predicting_run(workspace: Workspace) -> None:
         found = CliRunner().invoke(app, shlex.split(command))
         assert found.exit_code == 0, found.output
     assert (workspace.root / "masks" / "overlay" / "b.png").is_file()
+
+
+def test_the_commands_for_scoring_masks_run(workspace: Workspace) -> None:
+    page = (DOCS / "submitting.md").read_text()
+    commands = re.findall(r"^    tk ((?:predict|score) .*validation.*)$", page, re.MULTILINE)
+    assert len(commands) == 3
+    for command in ("submit exp042 --threshold 0.5", *commands):
+        found = CliRunner().invoke(app, shlex.split(command))
+        assert found.exit_code == 0, found.output
+
+
+def test_the_commands_for_evaluating_run(workspace: Workspace) -> None:
+    commands = re.findall(r"^    tk (evaluate .* --images .*)$", (DOCS / "comparing.md").read_text(), re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        found = CliRunner().invoke(app, shlex.split(command))
+        assert found.exit_code == 0, found.output
+    assert (workspace.root / "evaluations" / "exp042-validation-images" / "overlay" / "020.png").is_file()
+    assert (workspace.root / "validated" / "figures.json").is_file()

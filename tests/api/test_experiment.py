@@ -1,4 +1,4 @@
-"""Covers toolkit/api/experiment.py, batches.py and toolkit/learning/predicting/export.py."""
+"""Covers toolkit/api/experiment.py, batches.py and numbers.py, and toolkit/learning/predicting/export.py."""
 
 import shutil
 from pathlib import Path

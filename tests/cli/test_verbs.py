@@ -1,5 +1,5 @@
-"""Covers toolkit/cli/__init__.py and its modules running.py, starting.py, inspecting.py, training.py, predicting.py,
-ensembling.py, tuning.py, comparing.py and submitting.py, and toolkit/__main__.py.
+"""Covers toolkit/cli/__init__.py and its modules running.py, groups.py, starting.py, inspecting.py, training.py,
+predicting.py, ensembling.py, tuning.py, comparing.py and submitting.py, and toolkit/__main__.py.
 """
 
 import inspect
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import toolkit
 from toolkit.cli import app
@@ -36,3 +37,23 @@ def test_a_verb_is_found_by_its_name(verb: str, room: str, source: str) -> None:
     module = verb.replace("-", "_")
     assert (COMMANDS / room / f"{module}.py").is_file()
     assert f"from toolkit.commands.{room}.{module} import" in source
+
+
+@pytest.mark.parametrize("words", [("fit", "a"), ("predict", "a", "photos"), ("lr-find", "a")])
+def test_folds_have_one_spelling(words: tuple[str, ...]) -> None:
+    found = CliRunner().invoke(app, [*words, "--fold", "0"])
+    assert found.exit_code == 2
+    assert "No such option: --fold" in found.stderr
+    assert "--folds" in found.stderr
+
+
+def test_a_misspelt_verb_gets_the_nearest_one() -> None:
+    for words, told in (
+        (("comapre", "a", "b"), "No such command 'comapre'. Did you mean compare?"),
+        (("config", "shwo"), "No such command 'shwo'. Did you mean show?"),
+        (("qqqq",), "No such command 'qqqq'."),
+    ):
+        found = CliRunner().invoke(app, list(words))
+        assert (found.exit_code, told in found.stderr) == (2, True), found.stderr
+    assert "Did you mean" not in CliRunner().invoke(app, ["qqqq"]).stderr
+    assert "No such option" in CliRunner().invoke(app, ["--comapre"]).stderr

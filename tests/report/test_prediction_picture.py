@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from toolkit.report import drawing
-from toolkit.report.colours import CLASS_COLOURS
-from toolkit.report.prediction_picture import prediction_picture
+from toolkit.report.colours import CLASS_COLOURS, IGNORE_COLOUR, IGNORE_STRENGTH
+from toolkit.report.prediction_picture import Truth, prediction_picture
 
 
 def draw(height: int, width: int, classes: int = 1, channels: int = 3) -> np.ndarray:
@@ -53,3 +53,28 @@ def test_very_large_images_are_drawn_alike(monkeypatch: pytest.MonkeyPatch) -> N
 def test_any_number_of_channels_is_drawn() -> None:
     for channels in (1, 2, 3, 5):
         assert draw(40, 40, channels=channels).dtype == np.uint8
+
+
+def test_the_truth_is_drawn_beside_the_prediction() -> None:
+    image = np.full((300, 300, 3), 90, np.uint8)
+    masks, true, ignored = (
+        np.zeros((300, 300, 2), np.bool_),
+        np.zeros((300, 300, 2), np.bool_),
+        np.zeros((300, 300), bool),
+    )
+    masks[:100, :, 0], true[:150, :, 1], ignored[200:] = True, True, True
+
+    def drawn(truth: Truth | None) -> np.ndarray:
+        probability = masks.astype(np.float32)
+        names = ["one", "two"]
+        return prediction_picture(image, probability, masks, name="a", title="exp", classes=names, truth=truth)
+
+    plain, compared = drawn(None), drawn(Truth(true, ignored))
+    assert compared.shape[1] - plain.shape[1] > 300
+    top = 200
+    assert np.array_equal(plain[top:300, :900], compared[top:300, :900])
+    tile = compared[:, 935:]
+    assert CLASS_COLOURS[1] in colours_in(tile)
+    assert CLASS_COLOURS[0] not in colours_in(tile)
+    assert tile[270, 100].tolist() == [90, 90, 90]
+    assert tile[380, 100].tolist() == [round(90 + IGNORE_STRENGTH * (value - 90)) for value in IGNORE_COLOUR]

@@ -1,21 +1,23 @@
 """An experiment or ensemble from Python: the commands as methods, and predictions as arrays."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from operator import index
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, SupportsIndex, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
 from toolkit.api.images import as_images
+from toolkit.api.numbers import Folds, as_number, as_numbers
+from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
+from toolkit.commands.comparing.evaluate_result import ImagesResult
 from toolkit.commands.predicting.forecaster import Failure, Forecaster, chosen_views
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import PredictResult
 from toolkit.commands.session import Session
-from toolkit.commands.submitting.score import ScoreResult, score_submission
+from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
 from toolkit.commands.submitting.submit import SubmitOptions, SubmitResult, submit
 from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.commands.training.fit_result import FitResult
@@ -37,9 +39,6 @@ from toolkit.files.experiment.tuned import read_tuned
 from toolkit.messages import Progress, Silent
 
 Array = npt.NDArray[Any]
-Folds = int | Sequence[int] | None
-"""One fold, several folds, or None for all."""
-
 _LISTED = 5
 
 
@@ -135,7 +134,7 @@ class Experiment:
             seconds = None if max_time is None else parse_duration(max_time)
         except ValueError as error:
             raise ConfigError(f"max_time: {error}") from error
-        options = FitOptions(_numbers("folds", folds), _numbers("stages", stages), seconds, restart, save)
+        options = FitOptions(as_numbers("folds", folds), as_numbers("stages", stages), seconds, restart, save)
         return fit(self._session, str(self.folder), overrides=overrides, options=options)
 
     def tune(self, *, metric: str | None = None, steps: str | None = None, explain: bool = False) -> TuneResult:
@@ -155,8 +154,8 @@ class Experiment:
         """Score a submission against a solution, as `tk score` does.
 
         Args:
-            solution: a file with the true masks.
-            submission: a submission file; by default submissions/NAME.csv.
+            solution: a file or a folder with the true masks.
+            submission: a submission file or a folder of mask files; by default submissions/NAME.csv.
             metric: a YAML value, for example `dice`; by default the metric of the experiment.
         """
         experiment = self._member.experiment
@@ -166,9 +165,11 @@ class Experiment:
             self._session,
             self._session.workspace.submissions / f"{experiment.name}.csv" if submission is None else Path(submission),
             solution=Path(solution),
-            images=data.test[0] if isinstance(data.test, tuple) else data.test,
-            metric=metric or json.dumps(resolved.config["primary_metric"]),
-            competition=data.competition,
+            options=ScoreOptions(
+                data.test[0] if isinstance(data.test, tuple) else data.test,
+                metric or json.dumps(resolved.config["primary_metric"]),
+                data.competition,
+            ),
         )
 
     @overload
@@ -287,7 +288,7 @@ class Experiment:
             out=Path(out),
             options=PredictOptions(
                 [formats] if isinstance(formats, str) else formats,
-                _numbers("folds", folds),
+                as_numbers("folds", folds),
                 stage,
                 views,
                 recipe,
@@ -295,6 +296,30 @@ class Experiment:
                 recursive,
             ),
         )
+
+    def evaluate(
+        self,
+        images: str | Path | Sequence[str | Path],
+        masks: str | Path | None = None,
+        *,
+        out: str | Path | None = None,
+        recipe: str | None = None,
+        threshold: float | None = None,
+    ) -> ImagesResult:
+        """Predict the images of a folder and score them against labels, as `tk evaluate --images` does.
+
+        Args:
+            images: the folder; several if the channels of images are in several folders.
+            masks: the folder or file of the labels, which are read as those of the experiment are.
+            out: the folder to write to; by default one in `evaluations/`.
+            recipe: `tuned` or `untuned`; by default the tuned recipe if there is one.
+            threshold: replaces the thresholds of the recipe.
+        """
+        options = ImagesOptions(
+            None if masks is None else Path(masks), recipe, threshold, None if out is None else Path(out)
+        )
+        folders = [Path(one) for one in ([images] if isinstance(images, str | Path) else images)]
+        return evaluate_images(self._session, self._text(), folders, options=options)
 
     def evaluate_all(
         self, fold: int | None = None, *, stage: int | None = None, views: str = "none", batch: int = 16
@@ -327,7 +352,7 @@ class Experiment:
             repeat: the number of the seed, if `num_seeds` is more than 1.
         """
         refuse_ensemble(self._member.experiment, "Keras model")
-        fitted = first_networks(find_fitted(self._member, folds=[_number("fold", fold)], stage=stage))
+        fitted = first_networks(find_fitted(self._member, folds=[as_number("fold", fold)], stage=stage))
         if not 0 <= repeat < fitted.count:
             raise ConfigError(f"repeat: {out_of_range('seed', repeat, fitted.count)}")
         from toolkit.learning.predicting.export import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
@@ -344,26 +369,11 @@ class Experiment:
 
     def _of(self, folds: Folds, stage: int | None, views: str | None) -> Forecaster:
         """The forecaster, which keeps its networks from one call to the next."""
-        number = None if stage is None else _number("stage", stage)
-        fitted = find_fitted(self._member, folds=_numbers("folds", folds), stage=number, views=chosen_views(views))
+        number = None if stage is None else as_number("stage", stage)
+        fitted = find_fitted(self._member, folds=as_numbers("folds", folds), stage=number, views=chosen_views(views))
         if self._forecaster is None or self._forecaster.fitted != fitted:
             self._forecaster = Forecaster(fitted, self._session.progress)
         return self._forecaster
-
-
-def _numbers(name: str, numbers: Folds) -> Sequence[int] | None:
-    if numbers is None:
-        return None
-    several = numbers if isinstance(numbers, Iterable) and not isinstance(numbers, str) else [numbers]
-    return [_number(name, number) for number in several]
-
-
-def _number(name: str, number: SupportsIndex) -> int:
-    """A whole number of any type, for example of NumPy."""
-    try:
-        return index(number)
-    except TypeError as error:
-        raise ConfigError(f"{name}: expected whole numbers; received {number!r}") from error
 
 
 def _refuse_failures(failures: Mapping[str, str], count: int, directory: Path) -> None:

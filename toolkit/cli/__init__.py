@@ -6,8 +6,10 @@ import typer
 
 from toolkit import console
 from toolkit.cli import comparing, ensembling, inspecting, predicting, starting, submitting, training, tuning
+from toolkit.cli.groups import Group
 
 app = typer.Typer(
+    cls=Group,
     help="Image-segmentation competitions from one YAML file: train folds, ensemble, tune, submit.",
     no_args_is_help=True,
     add_completion=False,

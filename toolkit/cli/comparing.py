@@ -21,11 +21,33 @@ def evaluate(
     threshold: Annotated[float | None, typer.Option(help="Replaces the thresholds of the recipe.")] = None,
     worst: Annotated[int, typer.Option(help="Number of worst images to list.", min=0)] = 10,
     csv: Annotated[Path | None, typer.Option(help="Write one row for each class to this file.")] = None,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Predict and evaluate the images of this folder instead of the out-of-fold predictions; repeat it if "
+            "the channels are in several folders."
+        ),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER_OR_FILE", help="Labels of --images: a folder, or a CSV or JSON file like the experiment's."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --images: folder to write to; default: evaluations/EXPERIMENT-FOLDER."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the scores and confusion of the classes, the scores by size, and the worst images."""
     from toolkit.commands.comparing.evaluate import evaluate as command
+    from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 
+    if images or masks or out:
+        options = ImagesOptions(masks, recipe, threshold, out, worst, csv)
+        run(lambda session: evaluate_images(session, experiment, images or [], options=options), as_json)
+        return
     run(
         lambda session: command(session, experiment, recipe=recipe, threshold=threshold, worst=worst, csv=csv),
         as_json,

@@ -33,7 +33,8 @@ def ensemble(
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the ensemble; default: the names of its members, joined by +.")
+        str | None,
+        typer.Option(help="Name of the ensemble; default: its members, joined by +; of a single one EXPERIMENT-VIEWS."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

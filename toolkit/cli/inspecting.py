@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 
 from toolkit import console
+from toolkit.cli.groups import Group
 from toolkit.cli.options import NO_OVERRIDES, AsJson, Name, Overrides
 from toolkit.cli.running import guarded, run
 
 app = typer.Typer()
-config = typer.Typer(help="Show configurations and their schema.", no_args_is_help=True)
+config = typer.Typer(cls=Group, help="Show configurations and their schema.", no_args_is_help=True)
 app.add_typer(config, name="config")
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the values of options that are texts: times and lists of numbers."""
+"""Options that several commands share, and the values of options that are texts: times and lists."""
 
 from typing import Annotated
 
@@ -39,6 +39,18 @@ def parse_time(option: str, text: str | None) -> float | None:
         return None if text is None else parse_duration(text)
     except ValueError as error:
         raise ConfigError(f"{option}: {error}") from error
+
+
+def parse_names(option: str, text: str | None) -> list[str]:
+    """The names of a list such as `road,car`; none if the option is not given.
+
+    Raises:
+        ConfigError: a name is empty or occurs twice.
+    """
+    names = [] if text is None else [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise ConfigError(f"{option}: expected different names separated by commas; received {text!r}")
+    return names
 
 
 def parse_numbers(option: str, text: str | None) -> list[int] | None:

@@ -40,7 +40,7 @@ def predict(
             help="Test-time augmentation, for example flips or d4; default: none, or the views of the ensemble."
         ),
     ] = None,
-    fold: Annotated[
+    folds: Annotated[
         str | None, typer.Option(help="Only the networks of these folds, for example 0,2; default: all.")
     ] = None,
     stage: Annotated[int | None, typer.Option(help="Stage whose weights predict; default: the last one.")] = None,
@@ -61,7 +61,9 @@ def predict(
             experiment,
             paths,
             out=out,
-            options=PredictOptions(formats, parse_numbers("--fold", fold), stage, views, recipe, threshold, recursive),
+            options=PredictOptions(
+                formats, parse_numbers("--folds", folds), stage, views, recipe, threshold, recursive
+            ),
         ),
         as_json,
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import AsJson, Competition, OptionalName
+from toolkit.cli.options import AsJson, Competition, OptionalName, parse_names, parse_numbers
 from toolkit.cli.running import run
 
 app = typer.Typer()
@@ -69,22 +69,46 @@ def check(
 
 @app.command()
 def score(
-    submission: Annotated[Path, typer.Argument(help="Submission file.")],
-    solution: Annotated[Path, typer.Option(help="File with the true masks, for example a table of labels.")],
+    submission: Annotated[
+        Path, typer.Argument(metavar="FILE_OR_FOLDER", help="Submission file, or folder of mask files.")
+    ],
+    solution: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE_OR_FOLDER", help="True masks: a table, for example of labels, or a folder of mask files."
+        ),
+    ],
     images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
     metric: Annotated[
         str | None,
         typer.Option(help="Metric, for example dice or {fbeta: {beta: 2}}; default: the metric of the competition."),
     ] = None,
     competition: Competition = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Classes of mask files in the order of their numbers from 1, separated by commas; default: those of "
+            "the competition, or the values in the solution.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        str | None,
+        typer.Option(metavar="VALUES", help="Values of ignored pixels in mask files of the solution, for example 255."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a submission against a known solution."""
-    from toolkit.commands.submitting.score import score_submission
+    """Score a submission, or a folder of mask files, against a known solution."""
+    from toolkit.commands.submitting.score import ScoreOptions, score_submission
 
     run(
         lambda session: score_submission(
-            session, submission, solution=solution, images=images, metric=metric, competition=competition
+            session,
+            submission,
+            solution=solution,
+            options=ScoreOptions(
+                images, metric, competition, parse_names("--classes", classes), parse_numbers("--ignore", ignore) or ()
+            ),
         ),
         as_json,
     )

@@ -60,7 +60,7 @@ def lr_find(
     low: Annotated[float, typer.Option(help="Lowest learning rate.")] = 1e-7,
     high: Annotated[float, typer.Option(help="Highest learning rate.")] = 1.0,
     steps: Annotated[int, typer.Option(help="Number of batches.")] = 120,
-    fold: Annotated[int, typer.Option(help="Fold whose training images are used.")] = 0,
+    folds: Annotated[int, typer.Option(help="Fold whose training images are used: one number.")] = 0,
     stage: Annotated[int, typer.Option(help="Stage whose options are used.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +68,7 @@ def lr_find(
     from toolkit.commands.training.lr_find import LrFindOptions
     from toolkit.commands.training.lr_find import find_learning_rate as command
 
-    options = LrFindOptions(low, high, steps, fold, stage)
+    options = LrFindOptions(low, high, steps, folds, stage)
 
     run(
         lambda session: command(session, experiment, overrides=overrides, options=options),

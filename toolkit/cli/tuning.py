@@ -25,12 +25,15 @@ def tune(
     explain: Annotated[
         bool, typer.Option("--explain", help="Draw the score over thresholds and areas, and report each step.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also show the probabilities of out-of-fold and test predictions.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Choose thresholds and post-processing on out-of-fold predictions, scored honestly."""
     from toolkit.commands.tuning.tune import tune as command
 
     run(
-        lambda session: command(session, experiment, metric=metric, steps=steps, explain=explain),
+        lambda session: command(session, experiment, metric=metric, steps=steps, explain=explain, verbose=verbose),
         as_json,
     )

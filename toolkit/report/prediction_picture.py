@@ -1,6 +1,7 @@
-"""The picture of a prediction: the image, the probability, and the masks over the image, with a legend."""
+"""The picture of a prediction: image, probability, and the masks over the image beside the truth, with a legend."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -8,12 +9,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from toolkit.core.arrays import Mask, Planes
-from toolkit.report.colours import CLASS_STRENGTH, PAPER, QUIET_INK, class_colour
+from toolkit.report.colours import CLASS_STRENGTH, IGNORE_COLOUR, IGNORE_STRENGTH, PAPER, QUIET_INK, class_colour
 from toolkit.report.drawing import (
     MARGIN,
     TEXT_SIZE,
     TILE_GAP,
     Picture,
+    Plane,
     as_bytes,
     as_rgb,
     flowed,
@@ -22,12 +24,21 @@ from toolkit.report.drawing import (
     resized,
     swatch,
     text_line,
+    tinted,
     viridis,
     with_classes,
 )
 
 _SMALLEST, _LARGEST = 256, 1024
 _LEGEND_AT_MOST = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The true masks, `bool (height, width, classes)`, and the ignored pixels, `bool (height, width)`."""
+
+    masks: Planes
+    ignored: Mask
 
 
 def prediction_picture(
@@ -38,6 +49,7 @@ def prediction_picture(
     name: str,
     title: str,
     classes: Sequence[str],
+    truth: Truth | None = None,
 ) -> Picture:
     """Draw a prediction.
 
@@ -51,6 +63,7 @@ def prediction_picture(
         name: of the image.
         title: where the prediction is from.
         classes: names of the classes.
+        truth: drawn beside the prediction, if it is known.
 
     Returns:
         `uint8 (height, width, 3)`, RGB.
@@ -64,6 +77,7 @@ def prediction_picture(
         ("image", as_bytes(plain)),
         ("probability" if len(classes) == 1 else "largest probability", viridis(likely)),
         ("prediction", as_bytes(with_classes(plain, _occurring(masks), size))),
+        *([] if truth is None else [("truth", _truth_tile(plain, truth, size))]),
     ]
     columns = [
         joined([text_line(heading, TEXT_SIZE, (size[0], 24), QUIET_INK), Image.fromarray(tile)], 0, beside=False)
@@ -71,7 +85,7 @@ def prediction_picture(
     ]
     body = joined(columns, TILE_GAP, beside=True)
     lines = [text_line(line, TEXT_SIZE, (body.width, 22), *ink) for line, *ink in ((name,), (title, QUIET_INK))]
-    picture = joined([*lines, body, *flowed(_legend(classes, masks), body.width)], 6, beside=False)
+    picture = joined([*lines, body, *flowed(_legend(classes, masks, truth), body.width)], 6, beside=False)
     return np.array(ImageOps.expand(picture, MARGIN, PAPER), np.uint8)
 
 
@@ -89,16 +103,27 @@ def _occurring(masks: Planes) -> Iterator[tuple[int, Mask]]:
             yield number, masks[..., number]
 
 
-def _legend(classes: Sequence[str], masks: Planes) -> list[Image.Image]:
+def _truth_tile(plain: Plane, truth: Truth, size: tuple[int, int]) -> Picture:
+    ignored = resized(truth.ignored, size, cv2.INTER_NEAREST_EXACT)
+    return as_bytes(tinted(with_classes(plain, _occurring(truth.masks), size), ignored, IGNORE_COLOUR, IGNORE_STRENGTH))
+
+
+def _legend(classes: Sequence[str], masks: Planes, truth: Truth | None) -> list[Image.Image]:
     """Each class with its share of the pixels; of very many classes only those that occur, the largest first."""
     shares = masks.mean(axis=(0, 1))
+    true_shares = np.zeros_like(shares) if truth is None else truth.masks.mean(axis=(0, 1))
+    largest = np.maximum(shares, true_shares)
     numbers = list(range(len(classes)))
     if len(numbers) > _LEGEND_AT_MOST:
-        numbers = sorted((number for number in numbers if shares[number]), key=lambda number: -shares[number])
-    items = [
-        swatch(f"{classes[number]}: {_percent(float(shares[number]))}", class_colour(number), CLASS_STRENGTH)
-        for number in numbers[:_LEGEND_AT_MOST]
-    ]
+        numbers = sorted((number for number in numbers if largest[number]), key=lambda number: -largest[number])
+
+    def shown(number: int) -> str:
+        true = "" if truth is None else f" (truth: {_percent(float(true_shares[number]))})"
+        return f"{classes[number]}: {_percent(float(shares[number]))}{true}"
+
+    items = [swatch(shown(number), class_colour(number), CLASS_STRENGTH) for number in numbers[:_LEGEND_AT_MOST]]
+    if truth is not None and truth.ignored.any():
+        items.append(swatch(f"ignored: {_percent(float(truth.ignored.mean()))}", IGNORE_COLOUR, IGNORE_STRENGTH))
     return [*items, probability_scale()]
 
 

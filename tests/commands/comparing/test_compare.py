@@ -254,10 +254,43 @@ def test_rows_can_be_sorted_by_any_column(fitted: Callable[..., Experiment]) -> 
     result = compare(Session(Workspace(Path())), ["a", "b", "c"])
     orders = {"all": "bac", "fold1": "bac", "lr": "acb", "experiment": "abc", "difference": "bca"}
     for column, order in orders.items():
-        assert "".join(one.name for one in result.sorted_by(column)) == order, column
+        assert "".join(one.name for one in result.sorted_by(column, {})) == order, column
     assert list(compared("a", "b", "c", "--sort-by", "lr")["experiments"]) == ["a", "c", "b"]
     told = tk("compare", "a", "b", "--sort-by", "verdikt", code=3).stderr
     assert "column 'verdikt' is not valid; did you mean 'verdict'?" in told
+
+
+def test_every_metric_is_a_column_of_the_table(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
+    for name, dice, error in (("a", 0.5, 0.2), ("b", 0.75, 0.3), ("c", 0.25, None)):
+        lines = "metrics: [miou, error]\n" if error else ""
+        experiment = fitted(name, lines=lines)
+        metrics = {"dice": dice} | ({"miou": 0.5, "error": error} if error else {})
+        write_json(experiment.score, {"metric": "dice", "folds": [], "all": dice, "metrics": metrics})
+    tk("compare", "a", "b", "c", "--csv", "table.csv")
+    rows = {row["experiment"]: row for row in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())}
+    assert {name: row["all.error"] for name, row in rows.items()} == {"a": "0.2", "b": "0.3", "c": ""}
+    assert {name: row["all.dice"] for name, row in rows.items()} == {"a": "0.5", "b": "0.75", "c": "0.25"}
+    assert list(compared("a", "b", "c", "--sort-by", "all.dice")["experiments"]) == ["b", "a", "c"]
+    assert list(compared("a", "b", "c", "--sort-by", "all.error")["experiments"]) == ["a", "b", "c"]  # less is better
+
+
+def test_what_is_no_experiment_is_skipped(fitted: Callable[..., Experiment], workspace: Workspace) -> None:
+    for name in ("a", "b"):
+        fitted(name)
+    (workspace.experiments / "notes.txt").touch()
+    (workspace.experiments / "old").mkdir()
+    everything = [str(path) for path in sorted(Path("experiments").iterdir())]
+    found = compared(*everything)
+    assert list(found["experiments"]) == ["a", "b"]
+    for name in ("notes.txt", "old"):
+        assert f"experiments/{name} is skipped: it is no experiment, because it holds no config.yaml" in found["notes"]
+    assert "note: experiments/old is skipped" in tk("compare", *everything).stdout
+    assert "there is no experiment 'c'" in tk("compare", "a", "b", "c", code=4).stderr
+    told = tk("compare", "experiments/notes.txt", "experiments/old", code=4).stderr
+    assert "none of these is an experiment: experiments/notes.txt, experiments/old" in told
+    shutil.rmtree(workspace.experiments / "b" / "predictions")
+    (workspace.experiments / "b" / "resolved.yaml").unlink()
+    assert "b is not compared image by image: it has not been fitted yet" in compared(*everything)["notes"]
 
 
 def test_markdown_tables(fitted: Callable[..., Experiment]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 
 from toolkit import console
 from toolkit.commands.ensembling import blending
-from toolkit.commands.ensembling.ensemble import EnsembleResult, ensemble
+from toolkit.commands.ensembling.ensemble import EnsembleResult, default_name, ensemble
 from toolkit.commands.ensembling.member_scores import MemberScore, Verdict
+from toolkit.commands.ensembling.view_search import ViewSearch
+from toolkit.commands.ensembling.weight_search import SearchScores
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, load_ensemble, plain_config
+from toolkit.config.members import parse_member
 from toolkit.core.ensembling.means import MEANS, Mean
 from toolkit.core.tuning.fold_means import FoldSpread
 from toolkit.errors import ChangedError, ConfigError, MembersError
@@ -22,6 +26,7 @@ from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.datasets.truth import truth_of
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.folds_csv import write_folds
+from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, is_made_from
 from toolkit.messages import Silent
@@ -176,6 +181,36 @@ def test_views_that_worsen_a_score_are_told(direction: str) -> None:
     assert steps[-1] == "next: tk tune a+b"
 
 
+@pytest.mark.parametrize("views", ["none", "vflip"])
+def test_views_that_were_chosen_are_not_advised_against(views: str) -> None:
+    member = MemberScore("a", 1.0, 0.6, 0.5, (0, 1), 4)
+    search = ViewSearch("m", 1, [], SearchScores(0.5, 0.5, 0.4, 0.6), [], [], views)
+    result = replace(result_of([member], views=views), view_search=search, verdict=None)
+    steps = result.next_steps()
+    assert steps[0] == search.next_steps()[0]
+    assert len(steps) == 3
+    assert not any("--views" in step for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("names", "views", "expected"),
+    [
+        ("a", "flips", "a-flips"),
+        ("a:fold0", "none", "a.fold0"),
+        ("a:fold0:stage1", "hflip", "a.fold0.stage1-hflip"),
+        ("a", "flips*scales:0.75,1", "a-flips_scales-0.75-1"),
+        ("a", "view:hflip,rot90@0.75", "a-view-hflip-rot90-0.75"),
+        ("a", "auto", "a-auto"),
+        ("a", "auto:flips", "a-auto-flips"),
+        ("a b", "flips", "a+b"),
+    ],
+)
+def test_an_ensemble_names_itself(tmp_path: Path, names: str, views: str, expected: str) -> None:
+    members = [Member(Experiment(tmp_path / name), part) for name, part in map(parse_member, names.split())]
+    assert default_name(members, views) == expected
+    assert Workspace(tmp_path).place(expected).name == expected
+
+
 def test_an_ensembles_truth_is_that_of_its_members(fitted: Callable[..., Experiment], tmp_path: Path) -> None:
     three = np.concatenate([1 - TRUTH, TRUTH, 0 * TRUTH], axis=2)
     lines = "classes: [sky, road, car]\nloss: categorical_crossentropy\nprimary_metric: miou\nbenchmark_class: road\n"
@@ -268,6 +303,8 @@ def test_an_earlier_configuration_of_an_ensemble_still_holds(tmp_path: Path) -> 
     path.write_text("members: [a, b]\nweights: [1.0, 2.0]\nviews: flips\nprimary_metric: dice\n")
     config = load_ensemble(path).config
     assert (config.mean, config.weighting) == ("probability", "given")
+    path.write_text(path.read_text().replace("flips", "ttflips"))
+    assert load_ensemble(path).config == config
 
 
 @pytest.mark.parametrize(

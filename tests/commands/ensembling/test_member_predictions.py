@@ -8,7 +8,7 @@ import pytest
 from toolkit.commands.ensembling.ensemble import EnsembleResult, ensemble
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
-from toolkit.errors import MembersError, NotReadyError
+from toolkit.errors import ConfigError, MembersError, NotReadyError
 from toolkit.files.experiment.folder import Experiment, Split, Workspace
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import find_member, members_of
@@ -137,6 +137,12 @@ def test_what_is_there_is_not_predicted_again(workspace: Workspace) -> None:
     make(workspace, "cycled:snapshot0", "short", views="hflip", name="once")
     changed = [folder.stat().st_mtime_ns != before for folder, before in zip(folders, made, strict=True)]
     assert changed == [True, True, False, False]
+
+
+def test_a_single_experiment_with_views_is_named_after_both(workspace: Workspace) -> None:
+    assert make(workspace, "short", views="flips").experiment == "short-flips"
+    with pytest.raises(ConfigError, match="is one of the members"):
+        make(workspace, "short")
 
 
 def test_views_are_chosen_by_what_they_gain(workspace: Workspace) -> None:

@@ -233,8 +233,8 @@ def test_large_images_are_taken_as_many_at_once_as_networks_compute(monkeypatch:
 
 
 WRONG: list[tuple[tuple[str, dict[str, Any]], type[ToolkitError], str]] = [
-    (("plain", {"folds": [2]}), ConfigError, "--fold: plain: there is no fold 2; choose from 0 to 1"),
-    (("plain", {"folds": []}), ConfigError, "--fold: no fold is given"),
+    (("plain", {"folds": [2]}), ConfigError, "--folds: plain: there is no fold 2; choose from 0 to 1"),
+    (("plain", {"folds": []}), ConfigError, "--folds: no fold is given"),
     (("plain:fold0", {"folds": [1]}), ConfigError, "already names a fold"),
     (("plain", {"stage": 1}), ConfigError, "--stage: plain: there is no stage 1; there is only 0"),
     (("plain", {"views": "flip"}), ConfigError, "--views: 'flip' is not valid; did you mean 'vflip'"),
@@ -264,7 +264,7 @@ def test_untrained_folds_are_reported(fitted_competition: Workspace, images: Pat
     shutil.rmtree(root / "experiments" / "plain" / "fold1")
     with pytest.raises(NotReadyError, match="stage 0 of fold 1 is not trained yet") as told:
         run(workspace, "plain", images, tmp_path / "out", folds=[0, 1])
-    assert "--fold 0" in told.value.advice
+    assert "--folds 0" in told.value.advice
     trained = run(workspace, "plain", images, tmp_path / "out")
     assert (trained.predicted, trained.networks) == (6, 1)
     assert run(workspace, "plain", images, tmp_path / "out", folds=[0]).kept == 6
@@ -278,7 +278,7 @@ def there(fitted_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def test_the_command_line_predicts(there: Workspace, images: Path, tmp_path: Path) -> None:
     words = ["predict", "plain", str(images), "--out", str(tmp_path / "out"), "--format", "png,mask", "--format", "npz"]
-    found = CliRunner().invoke(app, [*words, "--threshold", "0.4", "--views", "flips", "--fold", "0"])
+    found = CliRunner().invoke(app, [*words, "--threshold", "0.4", "--views", "flips", "--folds", "0"])
     assert found.exit_code == 0, found.output
     assert "6" in found.stdout
     assert len(list((tmp_path / "out" / "npz").iterdir())) == 6

@@ -76,6 +76,20 @@ def test_agreement_as_numbers_and_text() -> None:
     assert "1.00" in shown
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_three_scores_say_nothing_about_chance(order: tuple[int, ...]) -> None:
+    for number, place in enumerate(order):
+        record(f"exp{number}", 0.8 + number / 100, 0.79 + place / 100)
+    found, _ = lb()
+    assert (found["public"]["points"], found["public"]["spearman"], found["public"]["chance"]) == (3, None, None)
+    assert found["words"] == [
+        "public: 3 submissions with both scores do not show whether CV and leaderboard agree: they are too few"
+    ]
+    shown = CliRunner().invoke(app, ["lb"]).stdout
+    for word in ("by chance", "correlation", "trust CV", "random order"):
+        assert word not in shown
+
+
 def test_chasing_the_leaderboard_is_warned_of() -> None:
     record("a", 0.80, 0.83)
     record("b", 0.82, 0.81)

@@ -13,7 +13,7 @@ from toolkit.cli import app
 from toolkit.commands.scoring.scores import Scoring, score_stores
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.oof import submit_oof
-from toolkit.commands.submitting.score import score_submission
+from toolkit.commands.submitting.score import ScoreOptions, score_submission
 from toolkit.commands.submitting.submit import SubmitOptions
 from toolkit.config.data.competitions import PRESETS, Competition, find_competition
 from toolkit.config.loading import load_config, plain_config
@@ -131,8 +131,7 @@ def test_the_out_of_fold_score_is_that_of_its_submission(tmp_path: Path, preset:
         Session(Workspace(tmp_path)),
         Path(told.path),
         solution=tmp_path / "data" / "train.csv",
-        images=tmp_path / "data" / "images",
-        competition=form,
+        options=ScoreOptions(tmp_path / "data" / "images", competition=form),
     )
     assert graded.score == pytest.approx(scores.all, abs=1e-12)
     assert graded.images == told.images == 6

@@ -1,4 +1,4 @@
-"""Covers toolkit/commands/submitting/score.py and toolkit/commands/scoring/classification_table.py."""
+"""Covers toolkit/commands/submitting/score.py, scored_masks.py and toolkit/commands/scoring/classification_table.py."""
 
 import json
 from pathlib import Path
@@ -147,3 +147,131 @@ def test_a_score_of_skipped_images_only_is_refused() -> None:
         write(name, "id,rle_mask", [("a", None), ("b", None)])
     told = score("--images", "images", "--metric", "{dice: {empty: skip}}", code=SubmissionError.exit_code)
     assert "skips all 2 images" in told
+
+
+def masks_in(folder: str, **masks: np.ndarray) -> None:
+    """Write mask files; an underscore stands for a slash between a class and an image."""
+    for name, mask in masks.items():
+        path = Path(folder, *name.split("_")).with_suffix(".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask.astype(np.uint8)).save(path)
+
+
+def scored(first: str, second: str, *options: str, code: int = 0) -> Any:
+    """The result of `tk score FIRST --solution SECOND`; with an exit code the message."""
+    words = ["score", first, "--solution", second, *options, *([] if "--metric" in options else ["--metric", "dice"])]
+    result = CliRunner().invoke(app, [*words, "--json"])
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout) if code == 0 else result.stderr
+
+
+def test_folders_of_masks_score_as_their_submission_does() -> None:
+    hit_and_false_alarm()
+    ours = box(0, 3, 0, 4) | box(6, 9, 8, 12)
+    masks_in("mine", a=255 * ours, b=box(0, 0, 0, 0))
+    masks_in("truth", a=box(0, 4, 0, 4), b=box(0, 0, 0, 0))
+    expected = score("--images", "images", "--metric", "dice")["score"]
+    for first, second in (("mine", "truth"), ("mine.csv", "truth"), ("mine", "truth.csv")):
+        found = scored(first, second)
+        assert found["score"] == expected
+        assert found["report"]["classes"]["foreground"]["recall"] == 12 / 16
+    assert scored("mine", "truth", "--metric", "instance_map")["score"] == pytest.approx((5 / 10 * 1 / 2 + 1) / 2)
+
+
+def test_numbered_classes_are_scored_with_their_background() -> None:
+    truth, mine = np.zeros(SIZE, int), np.zeros(SIZE, int)
+    truth[:2], truth[2:4], mine[:3], mine[3:4] = 1, 2, 1, 2  # rows of 14 pixels
+    masks_in("truth", a=truth)
+    masks_in("mine", a=mine)
+    found = scored("mine", "truth", "--metric", "miou")
+    assert found["score"] == pytest.approx((1 + 2 / 3 + 1 / 2) / 3)
+    assert list(found["report"]["classes"]) == ["background", "1", "2"]
+    named = scored("mine", "truth", "--metric", "miou", "--classes", "road, car, tree")
+    assert list(named["report"]["classes"]) == ["background", "road", "car", "tree"]
+    truth[0] = 255
+    masks_in("truth", a=truth)
+    told = scored("mine", "truth", code=SubmissionError.exit_code)
+    assert "255 beside class numbers" in told
+    assert "--ignore 255" in told
+    ignored = scored("mine", "truth", "--metric", "miou", "--ignore", "255")
+    assert ignored["score"] == pytest.approx((1 + 1 / 2 + 1 / 2) / 3)
+
+
+def test_classes_in_folders_may_share_pixels() -> None:
+    masks_in("truth", car_a=box(0, 4, 0, 4), road_a=box(0, 4, 0, 8))
+    masks_in("mine", car_a=255 * box(0, 2, 0, 4), road_a=255 * box(0, 4, 0, 8))
+    found = scored("mine", "truth")
+    assert found["score"] == pytest.approx((2 * 8 / 24 + 1) / 2)
+    assert found["report"]["classes"]["car"]["recall"] == 0.5
+    masks_in("truth", tree_a=box(0, 4, 0, 4))
+    assert "expected car, road, tree" in scored("mine", "truth", code=SubmissionError.exit_code)
+    masks_in("flat", a=box(0, 4, 0, 4))
+    assert "Both sides need the same layout" in scored("flat", "truth", code=SubmissionError.exit_code)
+
+
+def test_classes_of_a_competition_are_numbered_from_one() -> None:
+    Path("form.yaml").write_text("extends: severstal\noutput_size: [10, 14]\nlabel_size: null\n")
+    header = "ImageId_ClassId,EncodedPixels"
+    rows = [(f"a.jpg_{number}", None) for number in (1, 3, 4)]
+    write("mine.csv", header, [*rows, ("a.jpg_2", box(0, 4, 0, 2))])
+    masks_in("truth", a=2 * box(0, 4, 0, 4))
+    found = scored("mine.csv", "truth", "--competition", "form.yaml")
+    assert found["score"] == pytest.approx((2 * 8 / 24 + 3) / 4)
+    masks_in("mine", a=2 * box(0, 4, 0, 2))
+    assert scored("mine", "truth", "--competition", "form.yaml")["score"] == found["score"]
+    masks_in("mine", a=5 * box(0, 4, 0, 2))
+    told = scored("mine", "truth", "--competition", "form.yaml", code=SubmissionError.exit_code)
+    assert "mine/a.png: the mask has pixel values that no class has: 5" in told
+
+
+def test_masks_are_scaled_to_the_size_of_the_competition() -> None:
+    Path("form.yaml").write_text("extends: tgs-salt\noutput_size: [5, 7]\nlabel_size: null\n")
+    masks_in("truth", a=box(0, 4, 0, 4))
+    masks_in("mine", a=box(0, 2, 0, 4))
+    found = scored("mine", "truth", "--competition", "form.yaml")
+    assert found["score"] == pytest.approx(2 * 2 / 6)
+
+
+def test_folders_that_do_not_fit_are_refused() -> None:
+    code = SubmissionError.exit_code
+    nothing = box(0, 0, 0, 0)
+    masks_in("truth", a=nothing, b=nothing)
+    masks_in("mine", b=nothing, c=nothing, d=nothing)
+    told = scored("mine", "truth", code=code)
+    assert "mine has no masks for 1 images of the other: a" in told
+    assert "truth has no masks for 2 images of the other: c, d" in told
+    masks_in("other", a=nothing[:4], b=nothing.T)
+    assert "2 masks have another size in other than in truth: a (4×14, not 10×14)" in scored(
+        "other", "truth", code=code
+    )
+    masks_in("wild", a=7 * box(0, 1, 0, 1), b=9 * box(0, 1, 0, 1))
+    told = scored("wild", "truth", code=code)
+    assert "wild has the values 7, 9, which the solution does not have; it has 0" in told
+    assert "--classes NAMES" in told
+    masks_in("ignored", a=nothing + 3, b=nothing + 3)
+    assert "nothing is labelled: all pixels of all 2" in scored("truth", "ignored", "--ignore", "3", code=code)
+    Path("empty").mkdir()
+    assert "empty holds no file that ends in .png" in scored("empty", "truth", code=code)
+    assert "there is no file nowhere" in scored("nowhere", "truth", code=4)
+    masks_in("partly", car_a=nothing, car_b=nothing, road_a=nothing)
+    assert "1 images have no mask in partly/road: b" in scored("partly", "truth", code=code)
+
+
+def test_options_of_mask_files_do_not_apply_to_tables() -> None:
+    hit_and_false_alarm()
+    masks_in("truth", a=box(0, 4, 0, 4), b=2 * box(0, 4, 0, 4))
+    for options, text in (
+        (("--ignore", "255"), "Leave out --ignore."),
+        (("--classes", "one,two"), "--competition NAME_OR_FILE"),
+        (("--classes", "one,one"), "different names separated by commas"),
+    ):
+        assert text in scored("mine.csv", "truth.csv", "--images", "images", *options, code=ConfigError.exit_code)
+    told = scored("mine.csv", "truth", code=SubmissionError.exit_code)
+    assert "the masks have a single class by the format of plain, but the mask files have several" in told
+
+
+def test_the_folder_that_tk_predict_has_written_is_accepted() -> None:
+    masks_in("truth", a=box(0, 4, 0, 4))
+    masks_in("out", mask_a=255 * box(0, 4, 0, 4), png_a=box(0, 0, 0, 0))
+    Path("out/predictions.json").touch()
+    assert scored("out", "truth")["score"] == 1

@@ -34,8 +34,8 @@ def give_losses(monkeypatch: pytest.MonkeyPatch, loss: Callable[[float], float])
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--fold", "2"), "--fold: there is no fold 2; choose from 0 to 1"),
-        (("--fold", "-1"), "--fold: there is no fold -1"),
+        (("--folds", "2"), "--folds: there is no fold 2; choose from 0 to 1"),
+        (("--folds", "-1"), "--folds: there is no fold -1"),
         (("--stage", "1"), "--stage: there is no stage 1; there is only 0"),
         (("--low", "1", "--high", "0.1"), "expected 0 < low < high, received 1.0 and 0.1"),
         (("--low", "0"), "expected 0 < low < high"),

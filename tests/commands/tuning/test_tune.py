@@ -151,7 +151,10 @@ def test_the_screen_shows_the_kept_recipe_and_the_reason(fitted: Callable[..., E
     ):  # fmt: skip
         assert words in out
     assert out.splitlines()[-1] == "next: tk submit exp"
-    assert "what each step gave" not in run("tune", "exp")[1]
+    assert "probabilities from" not in out
+    verbose = run("tune", "exp", "--verbose")[1]
+    assert "steps of the search" not in verbose
+    assert [f"probabilities from 0.{tenth}" in verbose for tenth in range(10)] == [True] * 10
 
 
 def test_the_untuned_recipe_is_kept_if_nothing_is_better(fitted: Callable[..., Experiment]) -> None:

@@ -106,6 +106,8 @@ def test_names_of_sets_are_parsed_back(text: str) -> None:
         ("none*none", "none"),
         ("hflip*hflip", "hflip"),
         ("hflip*vflip", "flips"),
+        ("ttflips", "flips"),
+        ("ttflips*scales:0.75,1", "flips*scales:0.75,1"),
         ("vflip * hflip", "flips"),
         ("rot180*hflip", "flips"),
         ("rot90*hflip", "d4"),
@@ -133,6 +135,20 @@ def test_products_of_named_sets_do_not_depend_on_the_order(first: str, second: s
     product = parse_views(f"{first}*{second}")
     assert product == parse_views(f"{second}*{first}")
     assert {*parse_views(first), *parse_views(second)} <= set(product)
+
+
+def test_ttflips_is_the_mean_of_the_image_both_flips_and_both_at_once() -> None:
+    turned = [lambda x: x, lambda x: x[:, :, ::-1], lambda x: x[:, ::-1], lambda x: x[:, ::-1, ::-1]]
+    weights = np.random.default_rng(0).random((4, 6, 1))
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        return images * weights
+
+    image = np.random.default_rng(1).random((1, 4, 6, 1))
+    expected = sum(turn(predict(turn(image))) for turn in turned) / 4
+    views = parse_views("ttflips")
+    assert len(views) == 4
+    np.testing.assert_allclose(np.mean([view.undo(predict(view.apply(image))) for view in views], axis=0), expected)
 
 
 def test_products_have_no_duplicates() -> None:

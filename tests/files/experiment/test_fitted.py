@@ -78,10 +78,10 @@ def test_members_with_different_numbers_of_channels_are_refused(workspace: Works
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [
-        ("a", {"folds": [2]}, ConfigError, "--fold: a: there is no fold 2; choose from 0 to 1"),
-        ("a", {"folds": []}, ConfigError, "--fold: no fold is given"),
+        ("a", {"folds": [2]}, ConfigError, "--folds: a: there is no fold 2; choose from 0 to 1"),
+        ("a", {"folds": []}, ConfigError, "--folds: no fold is given"),
         ("a", {"stage": 2}, ConfigError, "--stage: a: there is no stage 2; choose from 0 to 1"),
-        ("a:fold0", {"folds": [0]}, ConfigError, "--fold: a:fold0 already names a fold"),
+        ("a:fold0", {"folds": [0]}, ConfigError, "--folds: a:fold0 already names a fold"),
         ("both", {"folds": [0]}, ConfigError, "both is an ensemble, which has no folds or stages"),
     ],
 )
@@ -98,7 +98,7 @@ def test_untrained_folds_are_refused_with_those_that_are_trained(workspace: Work
     assert find_fitted(half).count == find_fitted(half, folds=[1]).count == 1
     with pytest.raises(NotReadyError, match="half: stage 1 of fold 0 is not trained yet") as told:
         find_fitted(half, folds=[0, 1])
-    assert told.value.advice == "Run: tk fit half, or predict with the trained folds: --fold 1"
+    assert told.value.advice == "Run: tk fit half, or predict with the trained folds: --folds 1"
 
 
 def test_a_changed_plugins_file_is_refused(workspace: Workspace) -> None:

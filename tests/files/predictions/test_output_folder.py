@@ -24,7 +24,7 @@ def test_an_interrupted_file_may_be_replaced_but_not_a_foreign_one(tmp_path: Pat
     (tmp_path / "png").mkdir()
     (tmp_path / "png" / "mine.png").write_bytes(b"precious")
     folder = PredictionFolder(tmp_path)
-    with pytest.raises(ChangedError, match=r"tk predict did not write and does not overwrite \(1\).*mine\.png"):
+    with pytest.raises(ChangedError, match=r"this command did not write and does not overwrite \(1\).*mine\.png"):
         folder.announce(["png/mine.png"])
     folder.announce(["png/a.png"])
     folder.write("png/a.png", b"1", "key")  # and then the run was interrupted

@@ -219,6 +219,8 @@ def test_a_failed_download_names_both_ways_out(monkeypatch: pytest.MonkeyPatch, 
     assert "encoder_weights=null" in str(caught.value)
     assert ".h5" in str(caught.value)
     assert "vgg16" in str(caught.value)
+    told = "vgg16 has no pascal_voc weights; using imagenet weights instead"
+    assert (told in caught.value.message) == ("encoder_weights" in changes)
 
 
 @pytest.fixture(scope="module")

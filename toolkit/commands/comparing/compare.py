@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.commands.comparing.compare_result import (
+    ALL,
     Compared,
     CompareResult,
     PairedDifference,
@@ -19,6 +20,7 @@ from toolkit.commands.scoring.scores import Scores, Scoring, read_holdout, score
 from toolkit.commands.session import Session
 from toolkit.config.data.classes import task_classes
 from toolkit.config.key_differences import written
+from toolkit.config.metrics import read_metric
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric
 from toolkit.core.metrics.uncertainty.bootstrap import paired
@@ -69,7 +71,8 @@ def compare(
     """Compare experiments and ensembles with the first of them, or with `baseline`.
 
     Experiments that predict the same images as the baseline are scored by the baseline's metric. The others keep the
-    score that they were finished with, and have no paired difference.
+    score that they were finished with, and have no paired difference. Files and folders that are no experiments are
+    skipped, and a note names them.
 
     Args:
         session: the folder of all experiments, and what shows progress.
@@ -83,6 +86,7 @@ def compare(
         MissingFileError: an experiment does not exist.
         StorageError: a file is damaged.
     """
+    names, skipped = _experiments_among(session.workspace, names)
     candidates, place = _candidates(session.workspace, names, baseline)
     base = candidates[place]
     candidates = [candidate if candidate is base else _matched(candidate, base) for candidate in candidates]
@@ -104,15 +108,38 @@ def compare(
         )
         for index, candidate in enumerate(candidates)
     ]
-    result = CompareResult(base.name, _direction(base, scores), rows, _notes(candidates, base.name, scores))
+    result = CompareResult(
+        base.name, _direction(base, scores), rows, [*skipped, *_notes(candidates, base.name, scores)]
+    )
     result = replace(result, constant=_constant_of(scores[base.name]) if base.name in scores else None)
     if sort_by is not None:
-        result = replace(result, experiments=result.sorted_by(sort_by))
+        result = replace(result, experiments=result.sorted_by(sort_by, _directions(candidates, sort_by)))
     if csv is not None:
         columns = result.columns()
         write_text(csv, format_table(columns, table_rows(result.experiments, columns)))
         result = replace(result, csv=str(csv))
     return result
+
+
+def _experiments_among(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names of experiments, and a note on each file or folder that is none, as `experiments/*` has them.
+
+    Raises:
+        MissingFileError: there is nothing by a name, or nothing is an experiment.
+    """
+    found, notes = [], []
+    for name in names:
+        try:
+            workspace.find(name)
+        except MissingFileError:
+            if not (workspace.root / name).exists() or len(names) == 1:
+                raise
+            notes.append(f"{name} is skipped: it is no experiment, because it holds no config.yaml")
+        else:
+            found.append(name)
+    if not found:
+        raise MissingFileError(f"none of these is an experiment: {listing(names)}", "To list experiments: tk ls")
+    return found, notes
 
 
 def _candidates(workspace: Workspace, names: Sequence[str], baseline: str | None) -> tuple[list[_Candidate], int]:
@@ -234,6 +261,19 @@ def _direction(base: _Candidate, scores: dict[str, Scores]) -> Direction:
     return build_metric(base.resolved.primary_metric, 1, "sigmoid", plugins).direction
 
 
+def _directions(candidates: Sequence[_Candidate], column: str) -> dict[str, Direction]:
+    """Whether more is better, for the metrics of all experiments by label; empty if the column is not about them."""
+    found: dict[str, Direction] = {}
+    for one in candidates if column.startswith(ALL) else ():
+        config = {} if one.resolved is None else one.resolved.config
+        plugins = Plugins.of(one.experiment)
+        for value in (config.get("primary_metric"), *config.get("metrics", ())):
+            if value is not None:
+                spec = read_metric(value)
+                found[spec.label] = build_metric(spec, 1, "sigmoid", plugins).direction
+    return found
+
+
 def _compared(
     candidate: _Candidate,
     baseline: str,
@@ -273,6 +313,7 @@ def _compared(
             candidate, outside[candidate.name].metric if candidate.name in outside else metric
         ),
         holdout_difference=_difference(candidate.name, baseline, outside),
+        metrics=tree.get("metrics", {}),
     )
 
 

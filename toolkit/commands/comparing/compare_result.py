@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toolkit.commands.scoring.constant_score import ConstantScore
@@ -40,7 +40,8 @@ class Compared:
     `folds` are untuned out-of-fold scores; `mean` and `spread` (standard deviation with n - 1) are taken over folds
     that have a score; `all` is the score of all images together. `keys` are the values of the keys that differ.
     `unpaired` tells why there is no difference to the baseline. `holdout` is the untuned score of the hold-out,
-    `holdout_tuned` its score with the tuned recipe.
+    `holdout_tuned` its score with the tuned recipe. `metrics` are the untuned scores of all images together by every
+    metric of the experiment, as it was finished.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Compared:
     holdout: float | None = None
     holdout_tuned: float | None = None
     holdout_difference: PairedDifference | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
         """All values by the name of their column."""
@@ -71,6 +73,7 @@ class Compared:
             "mean": self.mean,
             "spread": self.spread,
             "all": self.all,
+            **{f"{ALL}{label}": score for label, score in self.metrics.items()},
             "tuned": self.tuned,
             "nested": self.nested,
             "difference": difference and difference.mean,
@@ -89,6 +92,9 @@ class Compared:
             **{key: None if value == written_value(ABSENT) else value for key, value in self.keys.items()},
         }
 
+
+ALL = "all."
+"""The start of the columns with the scores of all images by each metric."""
 
 _SCORES = (
     "mean", "all", "tuned", "nested", "difference", "low", "high", "holdout", "holdout_tuned", "holdout_difference"
@@ -109,10 +115,13 @@ class CompareResult:
     def columns(self) -> list[str]:
         """The names of all columns, see `Compared.row`."""
         most_folds = max(self.experiments, key=lambda one: len(one.folds))
-        return list(most_folds.row())
+        everything = {label: None for one in self.experiments for label in one.metrics}
+        return list(replace(most_folds, metrics=everything).row())
 
-    def sorted_by(self, column: str) -> list[Compared]:
+    def sorted_by(self, column: str, directions: Mapping[str, Direction]) -> list[Compared]:
         """The experiments sorted by a column: scores from best to worst, other columns ascending, missing values last.
+
+        `directions` are those of the metrics by label.
 
         Raises:
             ConfigError: there is no such column.
@@ -121,7 +130,9 @@ class CompareResult:
         if column not in columns:
             raise ConfigError(f"--sort-by: column {not_valid(column, columns)}")
         is_score = column in _SCORES or (column.startswith("fold") and column[4:].isdecimal())
-        downwards = is_score and self.direction == "max"
+        label, _, _ = column.removeprefix(ALL).partition("[")  # the index of a class
+        direction = directions.get(label) if column.startswith(ALL) else self.direction if is_score else None
+        downwards = direction == "max"
 
         def place(one: Compared) -> tuple[int, float, str]:
             value = one.row().get(column)

@@ -1,4 +1,4 @@
-"""The result of `tk evaluate`: scores by class, confusion, scores by size and the worst images, as tables."""
+"""The results of `tk evaluate`: scores by class, confusion, scores by size and the worst images, as tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +14,13 @@ _COUNTS_SHOWN_AT_MOST = 4
 
 @dataclass(frozen=True)
 class BadImage:
-    """One of the worst images; `wrong_pixels` and `true_area`, the area of all foreground classes, are in pixels."""
+    """One of the worst images; `wrong_pixels` and `true_area`, the area of all foreground classes, are in pixels.
+
+    `fold` is the fold that predicted it; None if the prediction is not out-of-fold.
+    """
 
     image_id: str
-    fold: int
+    fold: int | None
     score: float
     wrong_pixels: int
     true_area: int
@@ -56,7 +59,7 @@ class ConfusionTable:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The content of evaluation.json."""
+    """The figures of all evaluated images."""
 
     experiment: str
     metric: str
@@ -69,21 +72,54 @@ class Evaluation:
     confusion: ConfusionTable
     sizes: list[SizeScores]
     worst: list[BadImage]
+
+
+@dataclass(frozen=True)
+class OutOfFold(Evaluation):
+    """The content of an experiment's evaluation.json; `oof_predictions` is the digest of its predictions."""
+
     oof_predictions: str
+
+
+@dataclass(frozen=True)
+class OfImages(Evaluation):
+    """The evaluation.json of other images than those of the folds.
+
+    Attributes:
+        folders: of the images.
+        masks: the folder or file of their labels; None if these are made from the images.
+        networks: how many predicted them.
+        recipe_choice: `tuned` or `untuned`.
+        scores: of all metrics.
+        unseen: how many images are not known to be training images.
+        unseen_scores: the scores of these alone, of all metrics; the same as `scores` if they are all.
+        same_as_training: ids of images whose files have the content of training images.
+        named_as_training: ids of further images that are also ids of training images.
+    """
+
+    folders: list[str]
+    masks: str | None
+    networks: int
+    recipe_choice: str
+    scores: dict[str, float | None]
+    unseen: int
+    unseen_scores: dict[str, float | None]
+    same_as_training: list[str]
+    named_as_training: list[str]
 
 
 @dataclass(frozen=True)
 class EvaluateResult:
     """The evaluation and the files it was written to."""
 
-    evaluation: Evaluation
+    evaluation: OutOfFold
     file: str
     picture: str
     csv: str | None
 
     def tables(self) -> list[Table]:
         """Classes, confusion, sizes and the worst images."""
-        return [self._report(), self._per_image(), self._confusion(), self._sizes(), self._worst()]
+        return _tables(self.evaluation, f"out-of-fold {_scored(self.evaluation)}")
 
     def next_steps(self) -> list[str]:
         """The files and the next command."""
@@ -91,57 +127,112 @@ class EvaluateResult:
         files = [f"figures: {self.file}", f"confusion matrix: {self.picture}"]
         return [*csv, *files, f"next: tk compare {self.evaluation.experiment} EXPERIMENT"]
 
-    def _report(self) -> Table:
+
+@dataclass(frozen=True)
+class ImagesResult:
+    """The evaluation of other images, and the folder and files it was written to."""
+
+    evaluation: OfImages
+    folder: str
+    file: str
+    picture: str
+    image_table: str
+    class_table: str
+    overlays: str
+
+    def tables(self) -> list[Table]:
+        """All scores, classes, confusion, sizes and the worst images."""
         found = self.evaluation
-        score = f"out-of-fold {found.metric} {score_text(found.score)}, {found.recipe_text}"
-        return report_table(f"{found.experiment}: {score}; all pixels together", found.report)
+        title = f"{_scored(found)} ({found.recipe_choice} recipe)"
+        return [self._scores(), *_tables(found, title)]
 
-    def _per_image(self) -> Table:
+    def next_steps(self) -> list[str]:
+        """The files and the next command."""
+        return [
+            f"figures: {self.file}",
+            f"tables: {self.image_table}, {self.class_table}",
+            f"confusion matrix: {self.picture}",
+            f"next: look at {self.overlays}",
+        ]
+
+    def _scores(self) -> Table:
+        found = self.evaluation
+        some_seen = found.unseen < found.images
         rows = [
-            (
-                name,
-                *_scores(scores.per_image),
-                f"{scores.found:,} of {scores.images:,}",
-                f"{scores.left_empty:,} of {scores.empty_images:,}",
-            )
-            for name, scores in self.evaluation.classes.items()
+            (label, score_text(score), *([score_text(found.unseen_scores[label])] if some_seen else []))
+            for label, score in found.scores.items()
         ]
-        columns = ("", "precision", "recall", "Dice", "IoU", "predicted in", "correctly empty")
-        return Table("mean over the images that contain the class", columns, rows)
+        further = [f"the {found.unseen} that are not training images"] if some_seen else []
+        networks = "1 network" if found.networks == 1 else f"{found.networks} networks"
+        title = f"{found.experiment}: {found.images} images of {', '.join(found.folders)}, predicted by {networks}"
+        return Table(title, ("", "all images", *further), rows)
 
-    def _confusion(self) -> Table:
-        found = self.evaluation.confusion
-        title = "confusion: of the pixels of each true class (row), the percentage predicted as each class"
-        entries = list(zip(found.names, found.shares, found.counts, strict=True))
-        if len(entries) <= _COUNTS_SHOWN_AT_MOST:
-            rows = [(name, *map(_share_and_count, shares, counts)) for name, shares, counts in entries]
-            return Table(f"{title}, and the pixels", ("", *found.names), rows)
-        numbered = [
-            (f"{number} {name}", *map(_whole_per_cent, shares, counts))
-            for number, (name, shares, counts) in enumerate(entries)
-        ]
-        return Table(f"{title}; empty for none", ("", *map(str, range(len(entries)))), numbered)
 
-    def _sizes(self) -> Table:
-        rows = [
-            (
-                "none" if not size.high else f"{size.low:,} – {size.high:,}",
-                f"{size.images:,}",
-                *map(score_text, (size.score, size.precision, size.recall)),
-                f"{size.left_empty:,}",
-            )
-            for size in self.evaluation.sizes
-        ]
-        columns = ("true foreground, pixels", "images", self.evaluation.metric, "precision", "recall", "left empty")
-        return Table("by size", columns, rows)
+def _scored(found: Evaluation) -> str:
+    return f"{found.metric} {score_text(found.score)}, {found.recipe_text}"
 
-    def _worst(self) -> Table:
-        rows = [
-            (bad.image_id, str(bad.fold), score_text(bad.score), f"{bad.wrong_pixels:,}", f"{bad.true_area:,}")
-            for bad in self.evaluation.worst
-        ]
-        columns = ("image", "fold", self.evaluation.metric, "wrong pixels", "true foreground")
-        return Table("the worst images", columns, rows)
+
+def _tables(found: Evaluation, title: str) -> list[Table]:
+    """The tables of an evaluation; the title is that of the first one."""
+    report = report_table(f"{found.experiment}: {title}; all pixels together", found.report)
+    return [report, _per_image(found), _confusion(found.confusion), _sizes(found), _worst(found)]
+
+
+def _per_image(found: Evaluation) -> Table:
+    rows = [
+        (
+            name,
+            *_scores(scores.per_image),
+            f"{scores.found:,} of {scores.images:,}",
+            f"{scores.left_empty:,} of {scores.empty_images:,}",
+        )
+        for name, scores in found.classes.items()
+    ]
+    columns = ("", "precision", "recall", "Dice", "IoU", "predicted in", "correctly empty")
+    return Table("mean over the images that contain the class", columns, rows)
+
+
+def _confusion(found: ConfusionTable) -> Table:
+    title = "confusion: of the pixels of each true class (row), the percentage predicted as each class"
+    entries = list(zip(found.names, found.shares, found.counts, strict=True))
+    if len(entries) <= _COUNTS_SHOWN_AT_MOST:
+        rows = [(name, *map(_share_and_count, shares, counts)) for name, shares, counts in entries]
+        return Table(f"{title}, and the pixels", ("", *found.names), rows)
+    numbered = [
+        (f"{number} {name}", *map(_whole_per_cent, shares, counts))
+        for number, (name, shares, counts) in enumerate(entries)
+    ]
+    return Table(f"{title}; empty for none", ("", *map(str, range(len(entries)))), numbered)
+
+
+def _sizes(found: Evaluation) -> Table:
+    rows = [
+        (
+            "none" if not size.high else f"{size.low:,} – {size.high:,}",
+            f"{size.images:,}",
+            *map(score_text, (size.score, size.precision, size.recall)),
+            f"{size.left_empty:,}",
+        )
+        for size in found.sizes
+    ]
+    columns = ("true foreground, pixels", "images", found.metric, "precision", "recall", "left empty")
+    return Table("by size", columns, rows)
+
+
+def _worst(found: Evaluation) -> Table:
+    with_fold = any(bad.fold is not None for bad in found.worst)
+    rows = [
+        (
+            bad.image_id,
+            *([str(bad.fold)] if with_fold else []),
+            score_text(bad.score),
+            f"{bad.wrong_pixels:,}",
+            f"{bad.true_area:,}",
+        )
+        for bad in found.worst
+    ]
+    columns = ("image", *(["fold"] if with_fold else []), found.metric, "wrong pixels", "true foreground")
+    return Table("the worst images", columns, rows)
 
 
 CLASS_COLUMNS = (

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.core.arrays import Integers
 from toolkit.core.ensembling.means import MEANS, Mean
 from toolkit.core.images.views import parse_views as read_views
-from toolkit.core.images.views import views_name
+from toolkit.core.images.views import views_folder, views_name
 from toolkit.core.metrics.metric import Direction
 from toolkit.errors import ConfigError, not_valid
 from toolkit.files.datasets.truth import TRUTH_KEYS, truth_of
@@ -108,20 +109,26 @@ class EnsembleResult:
 
     def next_steps(self) -> list[str]:
         """Warnings, the verdict, the pictures, and the next command."""
-        worse = [member.name for member in self.members if _is_better(self.direction, member.plain, member.with_views)]
-        advice = (
-            f"the views {self.views} lower the score of {', '.join(worse)}: training may not use such augmentation; "
-            "compare with --views hflip or none"
-        )
         return [
             *(step for search in self._searches for step in search.next_steps()),
-            *([advice] if worse else []),
+            *self._views_advice(),
             *([self.verdict.describe()] if self.verdict else []),
             *(self.constant.advice() if self.constant else ()),
             *([f"on the hold-out: {self.holdout_verdict.describe()}"] if self.holdout_verdict else []),
             f"pictures: {self.overlays}",
             next_command(self.experiment),
         ]
+
+    def _views_advice(self) -> list[str]:
+        """What to try if views lower the score of members; nothing if the views were chosen by the score."""
+        worse = [member.name for member in self.members if _is_better(self.direction, member.plain, member.with_views)]
+        if not worse or self.view_search is not None:
+            return []
+        advice = (
+            f"the views {self.views} lower the score of {', '.join(worse)}: training may not use such augmentation; "
+            "compare with --views auto or none"
+        )
+        return [advice]
 
     @property
     def _searches(self) -> list[ViewSearch | WeightSearch]:
@@ -131,6 +138,8 @@ class EnsembleResult:
     def _has_parts(self) -> bool:
         return len({member.images for member in self.members}) > 1
 
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._+-]+")
 
 _MEANT = {"probability": "probabilities", "logit": "logits", "vote": "votes"}
 
@@ -160,7 +169,7 @@ def ensemble(
     workspace, progress = session.workspace, session.progress
     members = [find_member(workspace, member) for member in names]
     resolved = [read_resolved(member.experiment) for member in members]
-    experiment = _place(workspace, members, name)
+    experiment = _place(workspace, members, views, name)
     choices = views_to_try(views) if is_search(views) else ()
     _refuse(members, resolved, weights, views_name(choices) if choices else views, searching=bool(choices))
     splits = common_splits(members, resolved)
@@ -316,15 +325,23 @@ def _config(
     return EnsembleConfig.model_validate(tree, context={"plugins": plugins})
 
 
-def _place(workspace: Workspace, members: Sequence[Member], name: str | None) -> Experiment:
+def _place(workspace: Workspace, members: Sequence[Member], views: str, name: str | None) -> Experiment:
     """The folder of a new ensemble, or of an earlier ensemble with the same name, which is replaced."""
-    place = workspace.place(name or "+".join(member.name.replace(":", ".") for member in members))
+    place = workspace.place(name or default_name(members, views))
     if _is_in(place, members) or (place.config.is_file() and not place.is_ensemble):
         raise ConfigError(
             f"{place.folder} is not an ensemble, or is one of the members",
             "Choose another name for the ensemble: --name NAME",
         )
     return place
+
+
+def default_name(members: Sequence[Member], views: str) -> str:
+    """The names of the members; that of a single one and the views, with dashes for letters that no name may have."""
+    name = "+".join(member.name.replace(":", ".") for member in members)
+    if len(members) > 1 or views == "none":
+        return name
+    return f"{name}-{_NOT_IN_NAMES.sub('-', views if is_search(views) else views_folder(views))}"
 
 
 def _is_in(experiment: Experiment, members: Sequence[Member]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from toolkit.core.arrays import Image, Presence, Probability
 from toolkit.core.images.views import parse_views, views_name
+from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.errors import ConfigError, DataError
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import ArrayImages
@@ -54,6 +55,15 @@ class Forecast:
         """The whole map, `float32 (height, width, classes)`, 0–1."""
         parts = list(self.parts())
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def stored(self, stored_type: StoredType) -> Stored:
+        """The map as it is kept in stores, (height, width, classes)."""
+        stored: Stored = np.empty(self.shape, stored_type)
+        top = 0
+        for part in self.parts():
+            stored[top : top + len(part)] = to_stored(part, stored_type)
+            top += len(part)
+        return stored
 
     @property
     def image(self) -> Image:

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 from toolkit.commands.predicting.forecaster import Failure, Forecast, Forecaster, chosen_views
 from toolkit.commands.predicting.formats import FORMATS, About, Predicted, parse_formats
 from toolkit.commands.predicting.one_file_formats import refuse_other_sizes, write_maps, write_runs
 from toolkit.commands.predicting.predict_result import Failed, PredictResult
-from toolkit.commands.scoring.recipe_choice import choose_recipe
+from toolkit.commands.scoring.recipe_choice import recipe_for_images
 from toolkit.commands.session import Session
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.postprocess import IDENTITY, describe, masks_of, recipe_to_plain
-from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError
 from toolkit.files.data.sources import Images
@@ -202,7 +199,7 @@ class _Job:
         return failures
 
     def _predicted(self, found: Forecast) -> Predicted:
-        stored = _stored(found, self._fitted.stored_type)
+        stored = found.stored(self._fitted.stored_type)
         masks = None
         if self._rule is not None:
             masks = masks_of(stored, self.about.classes.activation, self._rule, found.presence, self._plugins)
@@ -217,16 +214,6 @@ class _Job:
                         write(file)
 
 
-def _stored(found: Forecast, stored_type: StoredType) -> Stored:
-    """The map of an image as it is kept in stores."""
-    stored: Stored = np.empty(found.shape, stored_type)
-    top = 0
-    for part in found.parts():
-        stored[top : top + len(part)] = to_stored(part, stored_type)
-        top += len(part)
-    return stored
-
-
 def _recipe(
     member: Member, fitted: Fitted, formats: Sequence[str], options: PredictOptions, progress: Progress
 ) -> Recipe | None:
@@ -236,21 +223,12 @@ def _recipe(
         if given:
             raise ConfigError("--recipe and --threshold require a format with masks", "Add --format mask.")
         return None
-    experiment = member.experiment
-    rule = choose_recipe(experiment, classes_of(fitted), options.recipe, options.threshold)
-    if not given and not experiment.tuned.is_file():
-        progress.say(
-            f"{experiment.name} has no tuned recipe; using the untuned one. To tune it: tk tune {experiment.name}"
-        )
-    elif experiment.tuned.is_file() and options.recipe != "untuned":
-        parts = [] if options.folds is None and options.stage is None and not member.is_part else ["a part of it"]
-        views = chosen_views(options.views) or _own_views(member)
-        parts += [] if views == _own_views(member) else [f"views {views}"]
-        if parts:
-            progress.warn(
-                f"the recipe of {experiment.name} was tuned on other predictions than those of {' with '.join(parts)}"
-            )
-    return rule
+    others = [] if options.folds is None and options.stage is None and not member.is_part else ["a part of it"]
+    views = chosen_views(options.views) or _own_views(member)
+    others += [] if views == _own_views(member) else [f"views {views}"]
+    return recipe_for_images(
+        member.experiment, classes_of(fitted), options.recipe, options.threshold, others=others, progress=progress
+    )
 
 
 def _own_views(member: Member) -> str:

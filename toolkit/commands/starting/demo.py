@@ -6,7 +6,7 @@ from pathlib import Path
 from toolkit.commands.ensembling.ensemble import ensemble
 from toolkit.commands.session import Session
 from toolkit.commands.starting.new import DataFiles, new
-from toolkit.commands.submitting.score import score_submission
+from toolkit.commands.submitting.score import ScoreOptions, score_submission
 from toolkit.commands.submitting.submit import SubmitOptions, submit
 from toolkit.commands.training.fit import fit
 from toolkit.commands.tuning.tune import tune
@@ -127,7 +127,9 @@ def demo(session: Session, folder: Path) -> DemoResult:
     def hidden_score(name: str, options: SubmitOptions) -> tuple[str, float]:
         made = submit(inside, name, options=options)
         path = Path(made.path)
-        solved = score_submission(inside, path, solution=files.solution, images=files.test_images, metric=_METRIC)
+        solved = score_submission(
+            inside, path, solution=files.solution, options=ScoreOptions(files.test_images, _METRIC)
+        )
         return made.path, solved.score
 
     scored = [(one.experiment, one.all) for one in fitted] + [(one.experiment, one.all) for one in viewed]

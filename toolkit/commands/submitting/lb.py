@@ -8,7 +8,7 @@ from statistics import median
 
 from toolkit.commands.session import Session
 from toolkit.config.metrics import read_metric
-from toolkit.core.metrics.uncertainty.leaderboard_agreement import Agreement, agreement
+from toolkit.core.metrics.uncertainty.leaderboard_agreement import FEWEST, Agreement, agreement
 from toolkit.errors import ConfigError, SubmissionError
 from toolkit.files.submissions.log import Board, LoggedSubmission, SubmissionLog, submission_name
 from toolkit.messages import Progress, Table, score_text
@@ -135,7 +135,7 @@ def _both(entries: Sequence[LoggedSubmission], board: Board) -> list[_Pair]:
 def _in_words(board: str, found: Agreement) -> str:
     count = f"{found.points} submissions" if found.points > 1 else "1 submission"
     if found.spearman is None or found.chance is None:
-        why = "they are too few" if found.points < 3 else "their scores are equal"
+        why = "they are too few" if found.points < FEWEST else "their scores are equal"
         return f"{board}: {count} with both scores do not show whether CV and leaderboard agree: {why}"
     luck = f"a random order agrees as well in {found.chance:.0%} of cases"
     if found.spearman < 0:

@@ -89,9 +89,12 @@ def find_learning_rate(
     refuse_ensemble(experiment, "learning rate")
     loaded = load_as_run(session, experiment, overrides)
     config = loaded.config
-    for what, number, count in (("fold", fold, config.folds_count), ("stage", stage, len(config.stages))):
+    for option, what, number, count in (
+        ("--folds", "fold", fold, config.folds_count),
+        ("--stage", "stage", stage, len(config.stages)),
+    ):
         if not 0 <= number < count:
-            raise ConfigError(f"--{what}: {out_of_range(what, number, count)}")
+            raise ConfigError(f"{option}: {out_of_range(what, number, count)}")
     try:
         rates = geometric_rates(options.low, options.high, options.steps)
     except ValueError as error:

@@ -33,6 +33,7 @@ def tune(
     metric: str | None = None,
     steps: str | None = None,
     explain: bool = False,
+    verbose: bool = False,
 ) -> TuneResult:
     """Search the recipe on the out-of-fold predictions of an experiment or ensemble.
 
@@ -42,6 +43,7 @@ def tune(
         metric: a metric to use instead of the experiment's, as a YAML value.
         steps: comma-separated names of the steps to search; None for those that suit the metric.
         explain: whether to draw the surface and list the steps.
+        verbose: whether to show the probabilities of out-of-fold and test predictions too.
 
     Raises:
         NotReadyError: there are no out-of-fold predictions yet.
@@ -59,7 +61,7 @@ def tune(
             surface_picture(experiment.surface, experiment.name, tuned, job.task.metric, job.truth.classes.names)
         _write_overlays(job, tuned.recipe)
         write_tuned(experiment, _written(job, tuned, test, holdout))
-    return _result(job, tuned, test, holdout, explain=explain)
+    return replace(_result(job, tuned, test, holdout, explain=explain), verbose=verbose)
 
 
 def _write_overlays(job: TuningJob, recipe: Recipe) -> None:

@@ -51,7 +51,7 @@ class TuneResult:
     `test_recipe` is the recipe for test predictions. Missing scores are None. `parts` is the number of random parts
     that stand in for folds if there is a single fold. `gain_of_mean` is how much better than single folds their mean
     may be on the test images, which `test_intervals` allow for. `submittable` is false without test predictions, and
-    for classes that a submission of the competition cannot hold.
+    for classes that a submission of the competition cannot hold. With `verbose` the tables show the probabilities too.
     """
 
     experiment: str
@@ -80,6 +80,7 @@ class TuneResult:
     constant: ConstantScore | None = None
     optimism: float = 0.0
     gain_of_mean: float = 0.0
+    verbose: bool = False
 
     def tables(self) -> list[Table]:
         """The three scores, each with its recipe; how test predictions differ; and the steps if they were asked for."""
@@ -102,7 +103,7 @@ class TuneResult:
         columns = ("", self.metric, "95 % interval", "recipe")
         tables = [Table(f"{self.experiment}: tuned on out-of-fold predictions", columns, rows)]
         if self.shift.test is not None:
-            tables.append(_shift_table(self.shift.oof, self.shift.test))
+            tables.append(_shift_table(self.shift.oof, self.shift.test, with_probabilities=self.verbose))
         if self.explained:
             tables.append(self._steps_table())
         return tables
@@ -210,15 +211,18 @@ class TuneResult:
         return describe(recipe, self.classes, self.activation)
 
 
-def _shift_table(oof: Look, test: Look) -> Table:
+def _shift_table(oof: Look, test: Look, *, with_probabilities: bool) -> Table:
     rows = [
         ("images", str(oof.images), str(test.images)),
         ("share of empty masks", f"{oof.empty_share:.1%}", f"{test.empty_share:.1%}"),
         ("mean coverage of masks", f"{oof.mean_coverage:.2%}", f"{test.mean_coverage:.2%}"),
     ]
-    for tenth, (ours, theirs) in enumerate(zip(oof.histogram, test.histogram, strict=True)):
-        rows.append((f"probabilities from {tenth / 10:.1f}", f"{ours:.2%}", f"{theirs:.2%}"))
-    return Table("masks of the recipe, and predictions", ("", "out-of-fold", "test"), rows)
+    if with_probabilities:
+        rows += [
+            (f"probabilities from {tenth / 10:.1f}", f"{ours:.2%}", f"{theirs:.2%}")
+            for tenth, (ours, theirs) in enumerate(zip(oof.histogram, test.histogram, strict=True))
+        ]
+    return Table("masks of the recipe", ("", "out-of-fold", "test"), rows)
 
 
 def _shared(recipe: Recipe) -> Recipe:

@@ -76,16 +76,37 @@ def find_source(
         ids = tuple(sorted(items.places))
         given = UserImages(items, ids, channels, keys.ranges)
         return LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
-    images = find_image_files(keys.folders, f"{key}.images", channels, pattern=keys.image_name, ranges=keys.ranges)
+    return _of_files(keys, classes, channels, (f"{key}.images", f"{key}.masks"), competition)
+
+
+def find_labelled_folder(
+    data: DataConfig, classes: Classes, channels: int, images: Sequence[Path], masks: Path | None
+) -> LabelledImages:
+    """The labelled images of --images and --masks, read as those of an experiment with this `data` are.
+
+    Raises as `find_training_images`.
+    """
+    entry = SourceKeys.model_validate({"images": images[0] if len(images) == 1 else tuple(images), "masks": masks})
+    keys = data.completed(entry)
+    meant = task_classes(classes.names, classes.activation, keys)
+    return _of_files(keys, meant, channels, ("--images", "--masks"), data.table_format)
+
+
+def _of_files(
+    keys: SourceKeys, classes: Classes, channels: int, names: tuple[str, str], competition: Competition
+) -> LabelledImages:
+    """The labelled images of folders and files; `names` are those of the keys or options, for messages."""
+    of_images, of_masks = names
+    images = find_image_files(keys.folders, of_images, channels, pattern=keys.image_name, ranges=keys.ranges)
     if keys.masks is None:
         return LabelledImages(images, MasksFromImages(images, coding_of(classes, keys)), classes)
     if keys.masks.is_file():
-        return LabelledImages(images, _of_table(keys.masks, competition, images, classes, f"{key}.masks"), classes)
+        return LabelledImages(images, _of_table(keys.masks, competition, images, classes, of_masks), classes)
     if not keys.masks.is_dir():
         raise MissingFileError(
-            f"{key}.masks: there is no folder, CSV or JSON file {keys.masks}", path_advice(keys.masks)
+            f"{of_masks}: there is no folder, CSV or JSON file {keys.masks}", path_advice(keys.masks, of_masks)
         )
-    masks = _of_folder(keys, keys.masks, classes, images, f"{key}.masks")
+    masks = _of_folder(keys, keys.masks, classes, images, of_masks)
     return LabelledImages(_without_masks(images, masks), masks, classes)
 
 

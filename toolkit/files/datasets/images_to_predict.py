@@ -167,8 +167,19 @@ def images_of(inputs: Inputs, networks: Networks) -> Images:
     Raises:
         ConfigError: the experiment reads its channels from a different number of folders.
     """
-    data, channels = networks.config.data, networks.config.shape[2]
-    expected, given = max(1, len(data.folders)), 1 + len(inputs.beside)
+    refuse_other_channels(networks, 1 + len(inputs.beside))
+    folders = [(str(one.root), one.paths) for one in (inputs, *inputs.beside)]
+    return joined_folders(folders, networks.config.shape[2], networks.config.data.ranges)
+
+
+def refuse_other_channels(networks: Networks, given: int) -> None:
+    """Check how many folders hold the channels of an image.
+
+    Raises:
+        ConfigError: the experiment reads its channels from a different number of folders.
+    """
+    data = networks.config.data
+    expected = max(1, len(data.folders))
     if expected != given:
         advice = "Name one folder, or one image."
         if expected > 1:
@@ -178,8 +189,6 @@ def images_of(inputs: Inputs, networks: Networks) -> Images:
             f"{'folder' if expected == 1 else 'folders'}; received {given}",
             advice,
         )
-    folders = [(str(one.root), one.paths) for one in (inputs, *inputs.beside)]
-    return joined_folders(folders, channels, data.ranges)
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,17 @@ from toolkit.files.experiment.trained import trained_folds
 
 @dataclass(frozen=True)
 class Networks:
-    """Networks of one experiment, one per weight file; their mean over a set of views is the prediction."""
+    """Networks of one experiment, one per weight file; their mean over a set of views is the prediction.
+
+    `folds` are the numbers of the folds that they belong to.
+    """
 
     experiment: Experiment
     config: Config
     precision: str
     weights: tuple[Path, ...]
     views: str
+    folds: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -133,7 +137,7 @@ def find_fitted(
     if not member.is_ensemble:
         return _networks(member, folds, stage, views or "none")
     if folds is not None or stage is not None:
-        refuse_ensemble(member.experiment, "folds or stages", "--fold, --stage: ")
+        refuse_ensemble(member.experiment, "folds or stages", "--folds, --stage: ")
     inner, config = members_of(member.experiment)
     given = views if views is not None else config.views if config.views != "none" else None
     chosen = [(one, weight) for one, weight in zip(inner, config.weights, strict=True) if weight]
@@ -150,9 +154,10 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
     resolved = read_resolved(experiment)
     refuse_changed_plugins(experiment, resolved)
     config = config_from_plain(resolved.config, experiment.folder)
-    for option, asked, named in (("--fold", folds, part.fold), ("--stage", stage, part.stage)):
+    options = (("--folds", "fold", folds, part.fold), ("--stage", "stage", stage, part.stage))
+    for option, what, asked, named in options:
         if asked is not None and named is not None:
-            raise ConfigError(f"{option}: {member.name} already names a {option[2:]}", f"Remove {option}.")
+            raise ConfigError(f"{option}: {member.name} already names a {what}", f"Remove {option}.")
     part = part if stage is None else replace(part, stage=stage)
     numbers = list(range(config.folds_count)) if part.fold is None else [part.fold]
     stages = len(config.stages) if part.stage is None else part.stage + 1
@@ -162,9 +167,9 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
         wanted = list(dict.fromkeys(folds))
     wrong = [fold for fold in wanted if fold not in numbers]
     if not wanted:
-        raise ConfigError("--fold: no fold is given")
+        raise ConfigError("--folds: no fold is given")
     if wrong:
-        raise ConfigError(f"--fold: {experiment.name}: {out_of_range('fold', wrong[0], config.folds_count)}")
+        raise ConfigError(f"--folds: {experiment.name}: {out_of_range('fold', wrong[0], config.folds_count)}")
     last = len(config.stages) - 1 if part.stage is None else part.stage
     if not 0 <= last < len(config.stages):
         raise ConfigError(f"--stage: {experiment.name}: {out_of_range('stage', last, len(config.stages))}")
@@ -173,14 +178,14 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
     config = config.model_copy(update={"stages": config.stages[: last + 1]})
     counts = {"stages": len(config.stages), "seeds": config.num_seeds}
     weights = [path for fold in wanted for path in weights_of(experiment, part, fold, **counts)]
-    return Networks(experiment, config, resolved.precision, tuple(weights), views)
+    return Networks(experiment, config, resolved.precision, tuple(weights), views, tuple(wanted))
 
 
 def _refuse_untrained(experiment: Experiment, wanted: Sequence[int], trained: Sequence[int], stage: int) -> None:
     missing = [fold for fold in wanted if fold not in trained]
     if not missing:
         return
-    instead = f", or predict with the trained folds: --fold {','.join(map(str, trained))}" if trained else ""
+    instead = f", or predict with the trained folds: --folds {','.join(map(str, trained))}" if trained else ""
     raise NotReadyError(
         f"{experiment.name}: stage {stage} of fold {', '.join(map(str, missing))} is not trained yet, or its weights "
         "are missing",

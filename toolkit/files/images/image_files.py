@@ -221,11 +221,12 @@ def joined_folders(
 
 def _of_folder(folder: Path, key: str, pattern: str | None) -> dict[str, Path]:
     if not folder.is_dir():
-        raise MissingFileError(f"{key}: there is no folder {folder}", path_advice(folder))
+        raise MissingFileError(f"{key}: there is no folder {folder}", path_advice(folder, key))
     return files_by_id(folder, IMAGE_SUFFIXES, key, pattern)
 
 
-def path_advice(path: Path) -> str:
-    """Advice for a path that does not exist: the part of it that does."""
+def path_advice(path: Path, key: str) -> str:
+    """Advice for the path of a key or option that does not exist: the part of it that does."""
     parent = next(folder for folder in path.parents if folder.is_dir())
-    return f"{parent.absolute()} exists; check the rest of the path. Paths in a config.yaml are relative to its folder."
+    of_file = "" if key.startswith("--") else " Paths in a config.yaml are relative to its folder."
+    return f"{parent.absolute()} exists; check the rest of the path.{of_file}"

@@ -1,4 +1,4 @@
-"""The output folder of `tk predict`: its files, and the record of what each was made from."""
+"""The output folder of `tk predict` and of evaluations: its files, and what each was made from."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -49,6 +49,11 @@ class PredictionFolder:
         self._keys: dict[str, str] = {}
         self._made_from: dict[str, Any] = {}
         self._read_record()
+
+    @property
+    def made_from(self) -> Mapping[str, Any]:
+        """What the last run made the files from; empty before the first run."""
+        return self._made_from
 
     @property
     def record(self) -> Path:
@@ -112,7 +117,7 @@ class PredictionFolder:
         strange = [path for path in paths if path not in self._keys and (self.folder / path).exists()]
         if strange:
             raise ChangedError(
-                f"the folder has files that tk predict did not write and does not overwrite ({len(strange)}): "
+                f"the folder has files that this command did not write and does not overwrite ({len(strange)}): "
                 f"{listing(self.folder / path for path in strange)}",
                 "Choose another folder with --out, or move these files.",
             )

@@ -270,7 +270,7 @@ def _explained(spec: NetworkSpec) -> Iterator[None]:
         raise
     except Exception as error:
         if spec.encoder_weights in ("imagenet", "pascal_voc") and _is_download_failure(error):
-            raise _download_error(str(spec.backbone), error) from error
+            raise _download_error(spec, error) from error
         backbone = f" with backbone {spec.backbone}" if has_backbone(spec.architecture) else ""
         raise NetworkError(
             f"{spec.architecture}{backbone} cannot be built for shape {list(spec.shape)}: {_first_line(error)}",
@@ -283,9 +283,11 @@ def _is_download_failure(error: BaseException) -> bool:
     return isinstance(error, OSError) or any(word in words for word in ("url fetch failure", "hash", "download"))
 
 
-def _download_error(backbone: str, error: BaseException) -> WeightsError:
+def _download_error(spec: NetworkSpec, error: BaseException) -> WeightsError:
+    _, notes = _published_weights(spec)
+    failed = f"encoder_weights: the imagenet weights of {spec.backbone} could not be downloaded: {_first_line(error)}"
     return WeightsError(
-        f"encoder_weights: the imagenet weights of {backbone} could not be downloaded: {_first_line(error)}",
+        "\n".join([*notes, failed]),
         "Start from random weights: --set encoder_weights=null\n"
         "Or download a weight file on another machine and name it: --set encoder_weights=path/to/file.h5",
     )

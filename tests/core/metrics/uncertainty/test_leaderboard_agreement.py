@@ -9,7 +9,7 @@ from toolkit.core.metrics.uncertainty.leaderboard_agreement import agreement
 
 def test_correlations_are_those_of_scipy() -> None:
     random = np.random.default_rng(0)
-    for count in (3, 5, 12, 40):
+    for count in (4, 5, 12, 40):
         one = random.random(count)
         other = np.round(one + 0.5 * random.random(count), 1)  # with ties
         found = agreement(one.tolist(), other.tolist())
@@ -44,7 +44,9 @@ def test_undefined_values_are_none() -> None:
     assert (single.spearman, single.pearson, single.chance, single.first_spread) == (None, None, None, None)
     assert single.gap == pytest.approx(-0.1)
     assert agreement([0.8, 0.9], [0.7, 0.8]).spearman is None
-    constant = agreement([0.8, 0.8, 0.8], [0.7, 0.8, 0.9])
+    three = agreement([0.7, 0.8, 0.9], [0.6, 0.7, 0.8])
+    assert (three.spearman, three.pearson, three.chance) == (None, None, None)
+    constant = agreement([0.8, 0.8, 0.8, 0.8], [0.6, 0.7, 0.8, 0.9])
     assert constant.spearman is constant.pearson is None
     for bad in (([], []), ([1.0], [1.0, 2.0])):
         with pytest.raises(ValueError, match="two lists"):

@@ -9,6 +9,9 @@ import scipy
 from toolkit.core.arrays import Floats
 from toolkit.core.randomness import generator
 
+FEWEST = 4
+"""With fewer points even perfect agreement is likely by chance: one of the six orders of three points."""
+
 _DRAWS = 20_000
 """Orders that the permutation test draws; up to seven points have no more, and all of them are tried."""
 
@@ -19,7 +22,7 @@ class Agreement:
 
     Attributes:
         points: length of both lists.
-        spearman: rank correlation; None for fewer than three points, or where one list is constant.
+        spearman: rank correlation; None for fewer than `FEWEST` points, or where one list is constant.
         pearson: linear correlation; None in the same cases.
         chance: share of all orders of the points whose rank correlation is at least as high (one-sided p-value).
         first_spread: standard deviation of the first list; None for a single point.
@@ -62,7 +65,7 @@ def agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
 
 
 def _correlation(one: Floats, other: Floats) -> float | None:
-    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
+    if len(one) < FEWEST or np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
     return float(np.clip(np.corrcoef(one, other)[0, 1], -1, 1))
 
