@@ -572,3 +572,16 @@ def test_changed_test_images_are_refused() -> None:
     told = CliRunner().invoke(app, ["submit", "a", "--threshold", "0.4"])
     assert told.exit_code == 0
     assert "the one that was fitted is used" in " ".join(told.stderr.split())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_file_reaches_the_site(received: dict[str, Any]) -> None:
+    finish()
+    made = tk("submit", "a", "--threshold", "0.4", "--upload", "tgs-salt", "-m", "first try")
+    assert made["uploaded"] == "Successfully submitted to Salt"
+    assert received["blob"] == Path("submissions/a.csv").read_bytes()
+    sent = received["CreateSubmission"]
+    assert (sent["competitionName"], sent["submissionDescription"]) == ("tgs-salt", "first try")
+    assert log()[0].competition == "tgs-salt"
+    told = tk("submit", "a", "--threshold", "0.5", "--upload", "unknown", code=UploadError.exit_code)
+    assert "last part of its address" in told
