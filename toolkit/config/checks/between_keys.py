@@ -160,10 +160,7 @@ def _check_loss(config: Config, loss: Any, plugins: Collection[str]) -> None:
 
 
 def _check_monitors(config: Config, callbacks: Any, plugins: Collection[str]) -> None:
-    labels = [spec.label for spec in config.metric_specs]
-    if config.benchmark_class in config.task_classes.names:
-        labels.insert(0, config.primary_label)
-    check_monitors(parse_callbacks(callbacks, plugins), labels)
+    check_monitors(parse_callbacks(callbacks, plugins), config.recorded_labels, config.task_classes.names)
 
 
 def _check_hard_negatives(config: Config, number: int) -> None:
