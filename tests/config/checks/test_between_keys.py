@@ -196,7 +196,7 @@ def test_valid_combinations_are_accepted_and_restored_from_plain_data(
             [{"extra_callbacks": [{"ReduceLROnPlateau": {"monitor": "iou"}}]}],
             {},
             "monitor",
-            "stages.0.extra_callbacks.0.ReduceLROnPlateau.monitor: 'iou' is not valid; did you mean 'miou'? choose from loss",
+            "stages.0.extra_callbacks.0.ReduceLROnPlateau.monitor: 'iou' is not valid; did you mean 'miou'?",
         ),
         # Negatives
         (
