@@ -113,18 +113,26 @@ def _areas(targets: Any, logits: Any, activation: Activation) -> Any:
     Where images are mixed, a pixel is of the class that it shows most, or of each that it shows at least by half.
     Whole numbers are counted, because in half precision sums would be rounded.
     """
-    classes = logits.shape[-1]
     valid = targets[..., :1] != IGNORE
     if activation == "softmax":
-        truth, predicted = (
-            tf.one_hot(tf.argmax(plane, axis=-1, output_type=tf.int32), classes, on_value=True, off_value=False)
-            for plane in (targets, in_float32(logits))
-        )
+        confusion = _confusion(targets, logits, valid[..., 0])
+        found = [tf.linalg.diag_part(confusion), tf.reduce_sum(confusion, axis=1), tf.reduce_sum(confusion, axis=2)]
+        pixels = tf.reduce_sum(confusion, axis=(1, 2))[:, None]
     else:
-        truth, predicted = tf.cast(targets, tf.float32) >= 0.5, in_float32(logits) > 0
-    truth, predicted = truth & valid, predicted & valid
-    counted = (truth & predicted, predicted, truth, tf.broadcast_to(valid, tf.shape(truth)))
-    return tf.stack([tf.math.count_nonzero(plane, axis=(1, 2)) for plane in counted], axis=-1)
+        truth, predicted = (tf.cast(targets, tf.float32) >= 0.5) & valid, (in_float32(logits) > 0) & valid
+        found = [tf.math.count_nonzero(plane, axis=(1, 2)) for plane in (truth & predicted, predicted, truth)]
+        pixels = tf.math.count_nonzero(valid, axis=(1, 2))
+    return tf.stack([*found, tf.broadcast_to(pixels, tf.shape(found[0]))], axis=-1)
+
+
+def _confusion(targets: Any, logits: Any, valid: Any) -> Any:
+    """The pixels of each image by true and predicted class, `int64 (batch, classes, classes)`."""
+    classes = logits.shape[-1]
+    truth, predicted = (tf.argmax(planes, axis=-1, output_type=tf.int32) for planes in (targets, in_float32(logits)))
+    pairs = tf.where(valid, truth * classes + predicted, classes**2)
+    flat = tf.reshape(pairs, (tf.shape(pairs)[0], -1))
+    counts = tf.math.bincount(flat, minlength=classes**2 + 1, maxlength=classes**2 + 1, dtype=tf.int64, axis=-1)
+    return tf.reshape(counts[:, :-1], (-1, classes, classes))
 
 
 def _share_of_replica(images: Any, targets: Any, replicas: int) -> tuple[Any, Any, Any]:
