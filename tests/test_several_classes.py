@@ -12,6 +12,7 @@ from toolkit.commands.session import Session
 from toolkit.commands.submitting.submit import submit
 from toolkit.commands.training.fit import fit
 from toolkit.commands.tuning.tune import tune
+from toolkit.config.checks.between_keys import recorded_labels
 from toolkit.config.data.competitions import Competition, find_competition
 from toolkit.config.loading import load_config
 from toolkit.core.images.resizing import scale_mask
@@ -95,7 +96,7 @@ def test_classes_that_exclude_each_other_with_ignored_and_external_negatives(
         labels = ["miou", "pixel_accuracy", "global_precision", "global_recall"]
         recorded = {*labels, *(f"{label}[{name}]" for label in labels for name in result.classes)}
         assert all(set(epoch.scores) == set(epoch.training) == recorded for epoch in history)
-        assert set(load_config(experiment.config).config.recorded_labels) == recorded
+        assert set(recorded_labels(load_config(experiment.config).config)) == recorded
     tuned = tune(Session(tiny_competition), "several")
     assert tuned.metric == "miou[salt]"
     assert tuned.untuned == pytest.approx(result.all)

@@ -42,7 +42,7 @@ from toolkit.core.images.tiles import UNTILED, Tiling
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.core.metrics.metric import class_label
-from toolkit.core.metrics.registry import ALWAYS_RECORDED, MetricSpec, ScoringRules
+from toolkit.core.metrics.registry import MetricSpec, ScoringRules
 from toolkit.core.recipe.probabilities import StoredType
 
 ENCODER_WEIGHTS = ("imagenet", "pascal_voc")
@@ -290,13 +290,6 @@ class Config(ClosedModel):
         """The name of the primary metric in tables and histories, with that of the benchmark class, if any."""
         label, name = self.metric_specs[0].label, self.benchmark_class
         return label if name is None or self.class_count == 1 else class_label(label, name)
-
-    @property
-    def recorded_labels(self) -> list[str]:
-        """The names of all scores that each epoch may record of the validation images."""
-        labels = dict.fromkeys(spec.label for spec in (*self.metric_specs, *ALWAYS_RECORDED))
-        names = self.task_classes.names if self.class_count > 1 else ()
-        return [*labels, *(class_label(label, name) for label in labels for name in names)]
 
     @property
     def scoring_rules(self) -> ScoringRules:

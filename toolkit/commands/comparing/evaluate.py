@@ -15,9 +15,12 @@ from toolkit.commands.comparing.evaluate_result import (
     SizeScores,
     class_rows,
 )
+from toolkit.commands.scoring.curves import write_curves
+from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.recipe_choice import choose_recipe
-from toolkit.commands.scoring.scores import labels_of
+from toolkit.commands.scoring.scores import Scores, labels_of
 from toolkit.commands.session import Session
+from toolkit.config.loading import config_from_plain
 from toolkit.core.arrays import Integers
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.classification_report import BACKGROUND, classification_report
@@ -88,10 +91,11 @@ def evaluate(
             f"out-of-fold pixels in % of each true class; {evaluation.metric} {score_text(evaluation.score)}, "
             f"{evaluation.recipe_text}",
         )
+        pictures = _draw(experiment, truth, measured, store, rule)
     if csv is not None:
         write_text(csv, format_table(CLASS_COLUMNS, class_rows(evaluation.classes)))
     table = None if csv is None else str(csv)
-    return EvaluateResult(evaluation, str(experiment.evaluation), str(experiment.confusion), table)
+    return EvaluateResult(evaluation, str(experiment.evaluation), str(experiment.confusion), table, *pictures)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +131,22 @@ def _measure(
             confusion += confusion_of(case.prediction, labels, classes.activation)
             task.advance()
     return _Measured(folds, scorer.scored(), np.stack(areas), confusion)
+
+
+def _draw(
+    experiment: Experiment, truth: Truth, measured: "_Measured", store: ProbabilityStore, recipe: Recipe
+) -> tuple[str, str | None]:
+    """Draw the worst and the best images, and the learning curves if they are missing; returns both files.
+
+    An ensemble has no curves.
+    """
+    classes, metric = truth.classes, measured.scored.metrics[0]
+    scores = Scores(truth.labelled.images.ids, measured.folds, measured.scored, classes.names)
+    write_overlays(experiment, store, truth.labelled, scores, recipe, plugins=Plugins.of(experiment))
+    if not experiment.is_ensemble and not experiment.curves.is_file():
+        config = config_from_plain(read_resolved(experiment).config, experiment.folder)
+        write_curves(experiment, config, metric.is_better)
+    return str(experiment.overlays), str(experiment.curves) if experiment.curves.is_file() else None
 
 
 def _no_confusion(classes: int, activation: Activation) -> Confusion:

@@ -22,11 +22,13 @@ from toolkit.commands.scoring.scores import (
     write_scores,
 )
 from toolkit.commands.session import Session
+from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.fold_plan import plan_folds
 from toolkit.config.loading import Loaded, load_config, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.dataset import Dataset, background_digest, find_dataset
 from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
@@ -122,6 +124,7 @@ class FitResult:
     stages: list[str]
     seconds: float
     overlays: str
+    curves: str
     holdout: HoldoutScore | None = None
     constant: ConstantScore | None = None
     optimism: float = 0.0
@@ -150,14 +153,14 @@ class FitResult:
     def next_steps(self) -> list[str]:
         """The pictures and the next command."""
         if not self.finished:
-            return [f"next: tk fit {self.experiment}, to train the rest and predict"]
+            return [f"curves: {self.curves}", f"next: tk fit {self.experiment}, to train the rest and predict"]
         advice = [] if self.constant is None else self.constant.advice()
         if self.optimism:
             advice.append(
                 f"about {score_text(self.optimism)} of the score is optimism: the images that score the best epochs "
                 "also chose them; tk tune takes it off"
             )
-        return [*advice, f"pictures: {self.overlays}", next_command(self.experiment)]
+        return [*advice, f"curves: {self.curves}", f"pictures: {self.overlays}", next_command(self.experiment)]
 
 
 def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: FitOptions = FitOptions()) -> FitResult:
@@ -189,10 +192,10 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
 
 
 def _result(experiment: Experiment, config: Config, finished: bool, seconds: float) -> FitResult:
-    overlays = str(experiment.overlays)
+    pictures = str(experiment.overlays), str(experiment.curves)
     if not finished:
         trained = [str(folder.folder) for folder in experiment.finished_stages()]
-        return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, overlays)
+        return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, *pictures)
     score = read_json(experiment.score)
     return FitResult(
         experiment.name,
@@ -203,7 +206,7 @@ def _result(experiment: Experiment, config: Config, finished: bool, seconds: flo
         score.get("classes", {}),
         [],
         seconds,
-        overlays,
+        *pictures,
         read_holdout(score),
         read_constant(score, score["metric"]),
         read_optimism(score, score["metric"]),
@@ -224,7 +227,12 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     """Train, and once every fold is finished, predict and score; returns whether it is."""
     # TensorFlow is slow to import, so bad input is reported first.
     from toolkit.learning.plugins import Plugins
-    from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
+    from toolkit.learning.predicting.oof_and_test import (
+        FittedExperiment,
+        predict_holdout,
+        predict_oof,
+        predict_test,
+    )
     from toolkit.learning.runtime import choose_precision
     from toolkit.learning.training.epoch_data import Deadline
     from toolkit.learning.training.fit import Work, fit_folds, is_trained
@@ -246,18 +254,21 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     deadline = Deadline.after(None if options.max_seconds is None else options.max_seconds - spent)
     work = Work(fold_numbers, stage_numbers, deadline)
     pool = dataset.pool(folds, table.group_numbers)
-    fit_folds(experiment, plan, pool, work, precision=precision, progress=progress)
+    fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)
+    images, scoring = dataset.labelled.images, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins)
+    scored = at_scored_size(dataset.labelled, config.data.competition)
+    pictures = FoldPictures(fitted, images, scored, table, scoring, plan.is_better, progress)
+    with pictures.drawn_at_the_end():
+        fit_folds(experiment, plan, pool, work, precision=precision, progress=progress, after_fold=pictures.after_fold)
     if not is_trained(experiment, config):
         return False
-    fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)
-    images = dataset.labelled.images
-    anew = predict_oof(fitted, images, "none", progress)
+    anew = predict_oof(fitted, images, "none", progress, pictures.networks)
     if table.holdout.ids:
         anew |= predict_holdout(fitted, images, "none", progress)
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)
     if anew or not _is_scored(experiment, config):
-        _score(job, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins), progress)
+        _score(job, scored, scoring, progress)
     else:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
@@ -338,10 +349,9 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
         )
 
 
-def _score(job: _Job, scoring: Scoring, progress: Progress) -> None:
+def _score(job: _Job, data: LabelledImages, scoring: Scoring, progress: Progress) -> None:
     """Score the out-of-fold predictions and those of the hold-out, if there is one."""
     experiment, table = job.experiment, job.table
-    data = at_scored_size(job.dataset.labelled, job.loaded.config.data.competition)
 
     def scored(split: Split, images: FoldTable) -> Scores:
         store = ProbabilityStore(experiment.predictions(split))

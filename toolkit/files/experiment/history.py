@@ -1,7 +1,7 @@
 """history.csv: one row per finished epoch of a stage."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from toolkit.errors import StorageError
@@ -39,6 +39,14 @@ class Epoch:
         """The losses and scores by the names of their columns."""
         training = {f"{_TRAINING}{name}": score for name, score in self.training.items()}
         return {"loss": self.loss, "val_loss": self.validation_loss, **self.scores, **training}
+
+
+def best_epoch(history: Sequence[Epoch], is_better: Callable[[float, float], bool]) -> Epoch:
+    """The epoch with the best primary score, the first of several; `is_better` compares two scores."""
+    best = history[0]
+    for epoch in history[1:]:
+        best = epoch if is_better(epoch.primary, best.primary) else best
+    return best
 
 
 def with_labels(epoch: Epoch, labels: Sequence[str]) -> Epoch:

@@ -1,6 +1,6 @@
 """The first rung of training: all folds of an experiment, one after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from toolkit.config.models import Config
@@ -25,9 +25,25 @@ class Work:
 
 
 def fit_folds(
-    experiment: Experiment, plan: Plan, pool: Pool, work: Work, *, precision: Precision, progress: Progress
+    experiment: Experiment,
+    plan: Plan,
+    pool: Pool,
+    work: Work,
+    *,
+    precision: Precision,
+    progress: Progress,
+    after_fold: Callable[[int], None],
 ) -> None:
     """Train folds; finished ones are skipped, and an interrupted one continues after its last finished epoch.
+
+    Args:
+        experiment: the experiment.
+        plan: how it trains.
+        pool: the images.
+        work: what to train.
+        precision: of the arithmetic.
+        progress: shows the work.
+        after_fold: is called with the number of each fold when all its stages and seeds are finished.
 
     Raises:
         OutOfTimeError: the deadline is over; finished epochs are kept.
@@ -37,6 +53,8 @@ def fit_folds(
     runs = [Run(fold, repeat, config.seed + repeat) for fold in work.folds for repeat in range(config.num_seeds)]
     unfinished = [run for run in runs if not _is_finished(experiment, run, wanted)]
     if not unfinished:
+        for fold in work.folds:
+            _tell(experiment, config, fold, after_fold)
         return
     configure(precision)
     data = prepare_training_data(experiment, plan, pool, progress, work.deadline)
@@ -52,16 +70,27 @@ def fit_folds(
             else:
                 progress.say(f"{run.title} is already finished")
                 task.advance(epochs)
+            if run.repeat == config.num_seeds - 1:
+                _tell(experiment, config, run.fold, after_fold)
+                configure(precision)  # networks may have been used for something else in between
 
 
 def is_trained(experiment: Experiment, config: Config) -> bool:
     """Whether every stage of every fold is finished."""
+    return all(_is_fold_trained(experiment, config, fold) for fold in range(config.folds_count))
+
+
+def _is_fold_trained(experiment: Experiment, config: Config, fold: int) -> bool:
     return all(
         experiment.stage(fold, stage, repeat).is_complete()
-        for fold in range(config.folds_count)
         for repeat in range(config.num_seeds)
         for stage in range(len(config.stages))
     )
+
+
+def _tell(experiment: Experiment, config: Config, fold: int, after_fold: Callable[[int], None]) -> None:
+    if _is_fold_trained(experiment, config, fold):
+        after_fold(fold)
 
 
 def _is_finished(experiment: Experiment, run: Run, stages: Sequence[Stage]) -> bool:
