@@ -187,6 +187,7 @@ def test_only_one_module_spells_the_names_of_files_in_an_experiment() -> None:
         experiment.lr_find_table,
         experiment.evaluation,
         experiment.confusion,
+        experiment.curves,
         experiment.data_findings,
         experiment.data_samples,
     ]

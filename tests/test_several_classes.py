@@ -12,7 +12,9 @@ from toolkit.commands.session import Session
 from toolkit.commands.submitting.submit import submit
 from toolkit.commands.training.fit import fit
 from toolkit.commands.tuning.tune import tune
+from toolkit.config.checks.between_keys import recorded_labels
 from toolkit.config.data.competitions import Competition, find_competition
+from toolkit.config.loading import load_config
 from toolkit.core.images.resizing import scale_mask
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.rle import encode
@@ -69,7 +71,7 @@ def test_classes_that_exclude_each_other_with_ignored_and_external_negatives(
     experiment = write_experiment(tiny_competition, "several", CONFIG)
     write_maps(tiny_competition)
     result = fit(Session(tiny_competition), "several")
-    assert result.metric == "miou[1]"
+    assert result.metric == "miou[salt]"
     assert list(result.classes) == ["ground", "salt", "edge"]
     assert result.next_steps()[-1] == "next: tk tune several"
     truth = truth_of(experiment, read_resolved(experiment))
@@ -88,11 +90,15 @@ def test_classes_that_exclude_each_other_with_ignored_and_external_negatives(
     assert result.all == pytest.approx(by_hand["salt"])
     for fold in (0, 1):
         history = read_history(experiment.stage(fold, 0))
-        assert list(history[0].scores) == ["miou[1]", "miou", "pixel_accuracy"]
+        assert list(history[0].scores)[:3] == ["miou[salt]", "miou", "pixel_accuracy"]
         assert history[1].images > history[0].images
         assert np.isfinite([epoch.loss for epoch in history]).all()
+        labels = ["miou", "pixel_accuracy", "global_precision", "global_recall"]
+        recorded = {*labels, *(f"{label}[{name}]" for label in labels for name in result.classes)}
+        assert all(set(epoch.scores) == set(epoch.training) == recorded for epoch in history)
+        assert set(recorded_labels(load_config(experiment.config).config)) == recorded
     tuned = tune(Session(tiny_competition), "several")
-    assert tuned.metric == "miou[1]"
+    assert tuned.metric == "miou[salt]"
     assert tuned.untuned == pytest.approx(result.all)
     made = submit(Session(tiny_competition), "several")
     (masks,) = made.masks

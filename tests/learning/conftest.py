@@ -17,6 +17,7 @@ from toolkit.files.experiment.folder import Experiment, StageFolder, Workspace
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.images.image_files import read_image
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, Silent, Task
 
@@ -88,6 +89,11 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
+def untitled(path: Path) -> bytes:
+    """The pixels of a picture below its title, which has the name of the experiment."""
+    return read_image(path)[70:].tobytes()
+
+
 def outcome(experiment: Experiment) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(experiment.folder.glob("fold*/**/*")):
@@ -96,6 +102,8 @@ def outcome(experiment: Experiment) -> dict[str, Any]:
             found[name] = {key: array.tobytes() for key, array in arrays_of(path).items()}
         elif path.name == "history.csv":
             found[name] = [replace(epoch, seconds=0.0) for epoch in read_history(StageFolder(path.parent))]
+        elif path.suffix == ".png":
+            found[name] = untitled(path)
         elif path.is_file() and path.parent.name != "tensorboard":
             found[name] = path.read_bytes()
     for split in ("oof", "test"):
@@ -103,6 +111,7 @@ def outcome(experiment: Experiment) -> dict[str, Any]:
             found[split] = [(key, stored.tobytes()) for key, stored in ProbabilityStore(experiment.predictions(split))]
     for path in (experiment.score, experiment.image_scores):
         found[path.name] = path.read_bytes() if path.is_file() else b""
+    found[experiment.curves.name] = untitled(experiment.curves)
     return found
 
 

@@ -52,9 +52,8 @@ def batch(classes: int = 1) -> tuple[Any, Any]:
 def step_of(trained: Network, terms: str = "binary_crossentropy") -> TrainingStep:
     optimizer = loss_scaling(build_optimizer(parse_optimizer("SGD"), 0.1))
     optimizer.build(trained.trainable_variables)
-    return TrainingStep(
-        trained, optimizer, build_loss(parse_loss(terms), "sigmoid"), None, tf.distribute.get_strategy()
-    )
+    loss = build_loss(parse_loss(terms), "sigmoid")
+    return TrainingStep(trained, optimizer, loss, None, tf.distribute.get_strategy(), activation="sigmoid")
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

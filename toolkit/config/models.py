@@ -41,6 +41,7 @@ from toolkit.core.images.resizing import Resize
 from toolkit.core.images.tiles import UNTILED, Tiling
 from toolkit.core.images.views import parse_views, views_name
 from toolkit.core.masks.labels import Activation, Classes
+from toolkit.core.metrics.metric import class_label
 from toolkit.core.metrics.registry import MetricSpec, ScoringRules
 from toolkit.core.recipe.probabilities import StoredType
 
@@ -286,9 +287,9 @@ class Config(ClosedModel):
 
     @property
     def primary_label(self) -> str:
-        """The name of the primary metric in tables and histories, with the index of the benchmark class, if any."""
-        label, index = self.metric_specs[0].label, self.scoring_rules.benchmark
-        return label if index is None else f"{label}[{index}]"
+        """The name of the primary metric in tables and histories, with that of the benchmark class, if any."""
+        label, name = self.metric_specs[0].label, self.benchmark_class
+        return label if name is None or self.class_count == 1 else class_label(label, name)
 
     @property
     def scoring_rules(self) -> ScoringRules:

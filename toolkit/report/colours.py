@@ -30,10 +30,18 @@ TRUTH, MASK = GREEN, PURPLE
 TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE = SKY_BLUE, VERMILION, YELLOW
 """They also differ in lightness, so that a black-and-white print shows them."""
 
+WRONG: Colour = (255, 0, 90)
+"""Where any class is wrong; no class has this colour."""
+
 CLASS_COLOURS: tuple[Colour, ...] = (
     GREEN, ORANGE, SKY_BLUE, PURPLE, YELLOW, VERMILION, BLUE,
     (170, 68, 153), (153, 221, 85), (255, 160, 160), (136, 204, 238), (140, 110, 60),
 )  # fmt: skip
+LINE_COLOURS: tuple[Colour, ...] = (
+    (0, 158, 115), ORANGE, SKY_BLUE, PURPLE, (150, 150, 40), VERMILION, BLUE,
+    (120, 40, 130), (100, 160, 30), (225, 110, 110), (60, 120, 150), (120, 90, 40),
+)  # fmt: skip
+"""Of lines on paper: the hues of `CLASS_COLOURS`, darker where those are too light."""
 IGNORE_COLOUR: Colour = (150, 155, 162)
 
 CLASS_STRENGTH, IGNORE_STRENGTH = 0.3, 0.75

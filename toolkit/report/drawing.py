@@ -63,6 +63,11 @@ def with_classes(picture: Plane, masks: Iterable[tuple[int, npt.NDArray[Any]]], 
     return picture
 
 
+def darkened(picture: Plane) -> Plane:
+    """The picture (height, width, 3) in dark grey, so that colours come only from what is laid over it."""
+    return np.repeat(picture.mean(axis=2, keepdims=True) * np.float32(0.55), 3, axis=2)
+
+
 def as_rgb(image: Picture) -> Picture:
     """The first three channels; of an image with fewer, the first one as grey."""
     return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)

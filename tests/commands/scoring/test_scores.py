@@ -144,7 +144,7 @@ def test_several_classes(tmp_path: Path) -> None:
 
 def test_the_primary_metric_scores_the_benchmark_class(tmp_path: Path) -> None:
     scores = scored(tmp_path, ["iou", "dice"], classes=CLASSES, activation="softmax", rules=ScoringRules(benchmark=2))
-    assert scores.metric == "iou[2]"
+    assert scores.metric == "iou[car]"
     assert scores.all == scores.per_class["car"]["iou"] != scores.scored.scores()["iou"]
 
 

@@ -46,6 +46,7 @@ SOUND: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
             "callbacks": {"EarlyStopping": {"patience": 1, "monitor": "val_dice[1]"}},
         },
     ),
+    ([], {**SEVERAL, "callbacks": {"EarlyStopping": {"patience": 1, "monitor": "global_recall[c]"}}}),
     ([{"shape": [64, 96, 1]}], {"shape": [32, 32, 1]}),
     ([], {"architecture": "ModularUnet", "backbone": None, "architecture_options": {"depth": 2}, "shape": [4, 8, 2]}),
     ([{"schedule": ["cosine"]}, {"epochs": 3, "schedule": [{"warm_up": {"epochs": 2}}, "cosine"]}], {}),
@@ -195,7 +196,7 @@ def test_valid_combinations_are_accepted_and_restored_from_plain_data(
             [{"extra_callbacks": [{"ReduceLROnPlateau": {"monitor": "iou"}}]}],
             {},
             "monitor",
-            "stages.0.extra_callbacks.0.ReduceLROnPlateau.monitor: 'iou' is not valid; choose from loss, val_loss",
+            "stages.0.extra_callbacks.0.ReduceLROnPlateau.monitor: 'iou' is not valid; did you mean 'miou'?",
         ),
         # Negatives
         (

@@ -77,6 +77,22 @@ def test_losses_and_metrics_can_be_monitored(monitor: str | None) -> None:
     check_monitors(specs, ["dice", "salt_map"])
 
 
+@pytest.mark.parametrize(
+    ("monitor", "value"),
+    [
+        ("val_iou[road]", "iou[road]"),
+        ("iou[0]", "iou[sky]"),
+        ("iou[1]", "iou[1]"),  # a class is called 1
+        ("binary_accuracy[2]", "pixel_accuracy[road]"),
+        ("fbeta(beta=2)[a[b]]", "fbeta(beta=2)[a[b]]"),
+        ("iou[9]", "iou[9]"),
+        (None, "dice[road]"),
+    ],
+)
+def test_a_class_is_monitored_by_name_or_number(monitor: str | None, value: str) -> None:
+    assert monitored_value(monitor, "dice[road]", ("sky", "1", "road", "a[b]")) == value
+
+
 def test_other_values_cannot_be_monitored() -> None:
     specs = parse_callbacks(({"EarlyStopping": {"patience": 3, "monitor": "val_dise"}}, PLATEAU))
     with pytest.raises(ProblemsAtError) as caught:

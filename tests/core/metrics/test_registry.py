@@ -18,6 +18,7 @@ from toolkit.files.data.finding import find_source
 
 NAMES = sorted(METRICS)
 PER_IMAGE = ["dice", "iou", "precision", "recall", "fbeta", "salt_map", "instance_map", "airbus_f2"]
+POOLED = ["global_dice", "global_precision", "global_recall", "miou", "pixel_accuracy"]
 ACTIVATIONS = pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 
 
@@ -65,7 +66,7 @@ def test_classes_that_are_not_submitted_do_not_count(name: str) -> None:
 
 
 def test_names_and_directions() -> None:
-    assert set(NAMES) == {*PER_IMAGE, "global_dice", "miou", "pixel_accuracy", "dice_hausdorff"}
+    assert set(NAMES) == {*PER_IMAGE, *POOLED, "dice_hausdorff"}
     for name in NAMES:
         assert build(name).label == name
         assert build(name).direction == "max"
@@ -93,7 +94,7 @@ def test_the_whole_is_the_mean_of_folds_weighted_by_their_images(name: str) -> N
     assert metric.score(statistics) == pytest.approx(metric.per_image(statistics).mean(), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["global_dice", "miou", "pixel_accuracy"])
+@pytest.mark.parametrize("name", POOLED)
 def test_a_pooled_metric_scores_all_images_as_one_large_image(name: str) -> None:
     for classes, activation in ((1, "sigmoid"), (3, "sigmoid"), (3, "softmax")):
         cases = random_cases(20, classes, activation, 3)
@@ -177,12 +178,27 @@ def test_pooled_metrics_by_hand() -> None:
     zero, one = build("miou", 3, "softmax", empty="zero"), build("miou", 3, "softmax", empty="one")
     assert zero.score(statistics) == pytest.approx((1 / 3 + 4 / 6) / 3)
     assert one.score(statistics) == pytest.approx((1 / 3 + 4 / 6 + 1) / 3)
+    precision, recall = build("global_precision", 3, "softmax"), build("global_recall", 3, "softmax")
+    assert precision.per_class(statistics)[:2] == pytest.approx([1 / 2, 4 / 5])
+    assert recall.per_class(statistics)[:2] == pytest.approx([1 / 2, 4 / 5])
+    assert math.isnan(precision.per_class(statistics)[2])
     dice = build("global_dice", 3, "softmax")
     assert dice.for_class(1).score(statistics) == pytest.approx(2 * 4 / (5 + 5))
     accuracy = build("pixel_accuracy", 3, "softmax")
     assert accuracy.score(statistics) == pytest.approx(5 / 7)
     assert accuracy.per_image(statistics) == pytest.approx([2 / 3, 3 / 4])
     assert accuracy.per_class(statistics) == pytest.approx([5 / 7, 5 / 7, 1])
+
+
+def test_a_class_that_is_never_predicted_has_no_precision_left_out() -> None:
+    """As in the classification report: 0, so that predicting nothing never pays."""
+    nothing, labels = np.zeros((2, 3, 1), np.bool_), np.array([[0, 0, 1], [0, 0, 0]], np.uint8)
+    precision, recall = build("global_precision"), build("global_recall")
+    statistics = precision.measure(case_of(nothing, labels, "sigmoid"))[None]
+    assert precision.score(statistics) == 0
+    everything = recall.measure(case_of(~nothing, np.zeros_like(labels), "sigmoid"))[None]
+    assert recall.score(everything) == 0
+    assert math.isnan(recall.score(recall.measure(case_of(nothing, np.zeros_like(labels), "sigmoid"))[None]))
 
 
 def test_accuracy_of_independent_classes_counts_each_pixel_for_each_class() -> None:
@@ -322,6 +338,8 @@ def test_duplicates_are_built_once_and_the_primary_metric_for_its_class() -> Non
     assert [metric.label for metric in build_metrics(specs, 3, "softmax")] == ["iou", "dice"]
     with_benchmark = build_metrics(specs, 3, "softmax", rules=ScoringRules(benchmark=2))
     assert [metric.label for metric in with_benchmark] == ["iou[2]", "iou", "dice"]
+    named = build_metrics(specs, 3, "softmax", names=("sky", "road", "car"), rules=ScoringRules(benchmark=2))
+    assert [metric.label for metric in named] == ["iou[car]", "iou", "dice"]
     assert [metric.label for metric in build_metrics(specs, 1, "sigmoid", rules=ScoringRules(benchmark=0))] == [
         "iou",
         "dice",

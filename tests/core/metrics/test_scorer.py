@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from toolkit.core.metrics.registry import MetricSpec, build_metrics
-from toolkit.core.metrics.scorer import Scorer
+from toolkit.core.metrics.registry import ALWAYS_RECORDED, MetricSpec, ScoringRules, build_metrics
+from toolkit.core.metrics.scorer import Scorer, recorded_scores
 from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Watershed
 
 SPECS = [MetricSpec("dice"), MetricSpec("miou"), MetricSpec("instance_map")]
@@ -42,6 +42,32 @@ def test_a_subset_of_scored_images_equals_scoring_the_subset() -> None:
         assert part.per_image()[label].tolist() == values.tolist()
         assert whole.per_image()[label][[7, 2, 4]].tolist() == values.tolist()
         assert np.array_equal(part.per_class()[label], alone.per_class()[label], equal_nan=True)
+
+
+def test_an_epoch_records_every_metric_of_every_class_under_its_name() -> None:
+    names, specs = ("sky", "road", "car"), (*SPECS, *ALWAYS_RECORDED, MetricSpec("mine"))
+    rules, plugins = ScoringRules(benchmark=1), {"mine": lambda *_: 0.25}
+    scorer = Scorer(build_metrics(specs, 3, "softmax", names=names, rules=rules, plugins=plugins), "softmax")
+    for stored, labels in images(4, 3):
+        scorer.add(stored, labels)
+    scored = scorer.scored()
+    found = recorded_scores(scored.metrics, scored.statistics, names)
+    labels = ["dice", "miou", "instance_map", "global_precision", "global_recall"]
+    assert list(found)[:7] == ["dice[road]", *labels, "mine"]
+    assert set(found) == {*list(found)[:7], *(f"{label}[{name}]" for label in labels for name in names)}
+    assert {label: found[label] for label in scored.scores()} == scored.scores()
+    for metric in scored.metrics[1:-1]:
+        for index, name in enumerate(names):
+            alone = metric.for_class(index, name)
+            assert found[alone.label] == alone.score(scored.statistics[list(scored.metrics).index(metric)])
+
+
+def test_of_a_single_class_each_metric_is_recorded_once() -> None:
+    scorer = Scorer(build_metrics([MetricSpec("dice"), *ALWAYS_RECORDED], 1, "sigmoid"), "sigmoid")
+    scorer.add(np.full((2, 2, 1), 255, np.uint8), np.array([[1, 0], [0, 0]], np.uint8))
+    scored = scorer.scored()
+    found = recorded_scores(scored.metrics, scored.statistics, ["salt"])
+    assert found == {"dice": 0.4, "miou": 0.25, "global_precision": 0.25, "global_recall": 1}
 
 
 def test_masks_are_made_by_the_recipe() -> None:

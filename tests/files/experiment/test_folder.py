@@ -176,7 +176,7 @@ def test_results_are_deleted_and_the_users_files_are_kept(workspace: Workspace) 
     kept = [experiment.config, experiment.folds, experiment.folder / "plugins.py"]
     kept += [experiment.folder / "folds drawn by hand" / "folds.csv"]
     made = [experiment.resolved, experiment.score, experiment.image_scores, experiment.tuned, experiment.overlays]
-    made += [experiment.evaluation, experiment.confusion]
+    made += [experiment.evaluation, experiment.confusion, experiment.curves, experiment.overlays_of(0)]
     made += [experiment.stage(0, 1).best_weights, experiment.predictions("oof") / "maps"]
     for path in (*kept, *made):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,16 +2,42 @@ import math
 from pathlib import Path
 
 from toolkit.files.experiment.folder import StageFolder
-from toolkit.files.experiment.history import Epoch, read_history, write_history
+from toolkit.files.experiment.history import Epoch, read_history, with_labels, write_history
 
 
 def test_history_reads_back_as_written(tmp_path: Path) -> None:
     folder = StageFolder(tmp_path)
     history = [
-        Epoch(k, 1e-3 / (k + 1), 0.1 * k, 0.2 * k, {"salt_map": 1 / (k + 3), "dice": 0.5}, 7, 1.25) for k in range(3)
+        Epoch(k, 1e-3 / (k + 1), 0.1 * k, 0.2 * k, {"miou": 1 / (k + 3), "miou[a, b]": 0.5}, 7, 1.25, {"miou": 0.75})
+        for k in range(3)
     ]
     write_history(folder, history)
     assert read_history(folder) == history
+
+
+def test_columns_have_the_names_of_classes_and_tell_training_from_validation(tmp_path: Path) -> None:
+    folder = StageFolder(tmp_path)
+    write_history(folder, [Epoch(0, 1e-3, 0.1, 0.2, {"miou": 0.5, "miou[road]": 0.25}, 7, 1.25, {"miou": 0.75})])
+    header, row = folder.history.read_text().splitlines()
+    assert header == "epoch,lr,loss,val_loss,miou,miou[road],train_miou,images,seconds"
+    assert row == "0,0.001,0.1,0.2,0.5,0.25,0.75,7,1.25"
+
+
+def test_the_history_of_an_earlier_version_is_read_and_continued(tmp_path: Path) -> None:
+    """It had only the configured metrics, and the number of a class."""
+    folder = StageFolder(tmp_path)
+    folder.history.write_text("epoch,lr,loss,val_loss,miou[1],miou,images,seconds\n0,0.001,0.1,0.2,0.5,0.25,7,1.25\n")
+    (old,) = read_history(folder)
+    assert old == Epoch(0, 1e-3, 0.1, 0.2, {"miou[1]": 0.5, "miou": 0.25}, 7, 1.25)
+    renamed = with_labels(old, ["miou[road]", "miou"])
+    assert renamed.scores == {"miou[road]": 0.5, "miou": 0.25}
+    later = Epoch(1, 1e-3, 0.1, 0.2, {"miou[road]": 0.5, "miou": 0.25, "miou[sky]": 0.1}, 7, 1.25, {"miou": 0.75})
+    write_history(folder, [renamed, later])
+    first, second = read_history(folder)
+    assert second == later
+    assert first.primary == 0.5
+    assert math.isnan(first.scores["miou[sky]"])
+    assert math.isnan(first.training["miou"])
 
 
 def test_a_stage_that_has_not_begun_has_no_history(tmp_path: Path) -> None:

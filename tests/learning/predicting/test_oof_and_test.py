@@ -1,5 +1,6 @@
 """Covers toolkit/learning/predicting/oof_and_test.py and fold_mean.py."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +19,16 @@ from toolkit.errors import ConfigError, NetworkError
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.experiment.folder import Experiment, Split, Workspace
-from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter
 from toolkit.learning.batches import build_reader
 from toolkit.learning.networks.network import Network, build_network
-from toolkit.learning.predicting.fold_mean import SingleFolds
-from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_oof, predict_test
+from toolkit.learning.predicting.fold_mean import FoldMean, SingleFolds
+from toolkit.learning.predicting.oof_and_test import (
+    FittedExperiment,
+    plain_networks,
+    predict_oof,
+    predict_test,
+)
 from toolkit.learning.predicting.predictor import Predicted
 from toolkit.learning.runtime import tf
 from toolkit.messages import Silent
@@ -190,3 +196,42 @@ def test_a_network_of_a_single_input_size_is_an_error_for_other_sizes(
     with pytest.raises(NetworkError, match=r"fixed has weights whose shapes depend on .* 64×64") as told:
         predict_oof(found, images, "scales:1,2", Silent())
     assert "flips" in told.value.advice
+
+
+def test_folds_that_were_predicted_alone_become_part_of_the_whole(headed: FittedExperiment) -> None:
+    images, folder = images_of(headed, "oof"), headed.predictions("oof", "none")
+    predict_oof(headed, images, "none", Silent())
+    expected = [(image_id, stored.tobytes()) for image_id, stored in ProbabilityStore(folder)]
+    presences = [ProbabilityStore(folder).presence(image_id) for image_id, _ in expected]
+    shutil.rmtree(folder)
+    parts = [headed.of_fold(fold) for fold in (0, 1)]
+    built: list[int] = []
+
+    def networks() -> FoldMean:
+        built.append(1)
+        return plain_networks(headed)
+
+    for part in parts:
+        assert predict_oof(part, images, "none", Silent(), networks)
+        assert ProbabilityStore(part.predictions("oof", "none")).ids
+    assert len(built) == 2
+    assert predict_oof(headed, images, "none", Silent(), networks)
+    assert len(built) == 2  # nothing was left to predict
+    found = ProbabilityStore(folder)
+    assert [(image_id, stored.tobytes()) for image_id, stored in found] == expected
+    for (image_id, _), presence in zip(expected, presences, strict=True):
+        assert np.array_equal(found.presence(image_id), presence)  # type: ignore[arg-type] # it has a head
+    assert not any(part.predictions("oof", "none").exists() for part in parts)
+    assert not predict_oof(headed, images, "none", Silent(), networks)
+
+
+def test_a_stale_fold_is_predicted_again(headed: FittedExperiment) -> None:
+    images, folder = images_of(headed, "oof"), headed.predictions("oof", "none")
+    predict_oof(headed, images, "none", Silent())
+    expected = [stored.tobytes() for _, stored in ProbabilityStore(folder)]
+    shutil.rmtree(folder)
+    part = headed.of_fold(0)
+    with ProbabilityWriter(part.predictions("oof", "none"), "uint8", part.made_from("oof", "none") | {"weights": []}):
+        pass
+    predict_oof(headed, images, "none", Silent())
+    assert [stored.tobytes() for _, stored in ProbabilityStore(folder)] == expected

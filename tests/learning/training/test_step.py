@@ -10,9 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from toolkit.config.training.losses import parse_loss
+from toolkit.config.training.networks import NetworkSpec
+from toolkit.config.training.optimizers import parse_optimizer
+from toolkit.core.masks.labels import IGNORE, Activation, planes
+from toolkit.core.metrics.metric import case_of
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.learning import runtime
+from toolkit.learning.losses.registry import build_loss
+from toolkit.learning.networks.network import build_network
+from toolkit.learning.optimizing.optimizers import build_optimizer
 from toolkit.learning.runtime import strategy, tf, training_devices
+from toolkit.learning.training.step import TrainingStep
 
 pytestmark = pytest.mark.train
 
@@ -50,13 +59,15 @@ def steps(devices):
         optimizer = build_optimizer(parse_optimizer({"SGD": {"momentum": 0.9, "global_clipnorm": 1.0}}), 0.1)
         optimizer.build(network.trainable_variables)
     loss = build_loss(parse_loss("binary_crossentropy+lovasz_loss"), "sigmoid")
-    step = TrainingStep(network, optimizer, loss, None, devices)
-    random, losses = np.random.default_rng(0), []
+    step = TrainingStep(network, optimizer, loss, None, devices, activation="sigmoid")
+    random, losses, areas = np.random.default_rng(0), [], []
     for size in (8, 7, 3, 1, 5, 8):
         images = random.integers(0, 256, (size, 32, 32, 3), dtype=np.uint8)
         losses.append(step(images, (images[..., :1] > 128).astype(np.uint8), 0.0))
+        areas.append(step.areas.tolist())
     probabilities = Predictor(network, "none", "sigmoid", at_once=4)(tf.constant(images)).tolist()
-    return {"devices": devices.num_replicas_in_sync, "losses": losses, "probabilities": probabilities}
+    count = devices.num_replicas_in_sync
+    return {"devices": count, "losses": losses, "areas": areas, "probabilities": probabilities}
 
 class Interrupted(Silent):
     def say(self, message):
@@ -95,6 +106,9 @@ def test_two_devices_learn_what_one_learns(said: list[str]) -> None:
     one, two = json.loads(said[0])
     assert (one["devices"], two["devices"]) == (1, 2)
     assert one["losses"][-1] < one["losses"][0] - 0.05
+    assert [len(batch) for batch in two["areas"]] == [8, 7, 3, 1, 5, 8]
+    for first, second in zip(one["areas"], two["areas"], strict=True):  # predictions differ in the last digits
+        np.testing.assert_allclose(second, first, atol=2)
     np.testing.assert_allclose(two["losses"], one["losses"], rtol=1e-4)
     np.testing.assert_allclose(two["probabilities"], one["probabilities"], atol=1e-4)
 
@@ -108,6 +122,33 @@ def test_a_run_on_two_devices_resumes_averages_and_predicts(
     experiments = [shared_competition.find(name) for name in ("straight", "broken")]
     assert experiments[0].score.is_file()
     assert different_results(*experiments) == []
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_step_counts_the_areas_of_what_it_predicted(activation: Activation, mixed: bool) -> None:
+    """As the metrics count them, from the outputs before the step; a mixed pixel is of the class that it shows most."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, (5, 16, 16)).astype(np.uint8)
+    labels[:, :3] = IGNORE
+    targets: np.ndarray = np.stack([planes(one, 3, activation) for one in labels])
+    if mixed:
+        targets = np.where(targets == IGNORE, 255.0, 0.8 * targets + 0.1).astype(np.float32)
+    spec = NetworkSpec(
+        architecture="ModularUnet", options={"depth": 1, "start_filters": 4}, shape=(16, 16, 3), classes=3
+    )
+    network = build_network(spec, 1)
+    optimizer = build_optimizer(parse_optimizer("SGD"), 0.1)
+    optimizer.build(network.trainable_variables)
+    loss = build_loss(parse_loss("dice_loss"), activation)
+    step = TrainingStep(network, optimizer, loss, None, strategy(), activation=activation)
+    assert step.areas.shape[0] == 0
+    images = random.integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    logits = network.outputs(tf.constant(images), training=True).logits.numpy()
+    step(images, targets, 0.0)
+    found = np.eye(3, dtype=np.bool_)[logits.argmax(axis=-1)] if activation == "softmax" else logits > 0
+    expected = [case_of(one, truth, activation).areas for one, truth in zip(found, labels, strict=True)]
+    assert step.areas.tolist() == np.stack(expected).tolist()
 
 
 def test_a_single_processor_uses_tensorflows_default_strategy() -> None:

@@ -25,7 +25,8 @@ def written(folder: Path) -> dict[str, dict[int, Any]]:
 
 
 def epoch(number: int, score: float = 0.5) -> Epoch:
-    return Epoch(number, 1e-3 / (number + 1), 0.4 - number / 10, 0.6, {"dice": score, "iou": 0.25}, 7, 1.0)
+    scores = {"dice": score, "iou[road]": 0.25}
+    return Epoch(number, 1e-3 / (number + 1), 0.4 - number / 10, 0.6, scores, 7, 1.0, {"dice": 0.75})
 
 
 def example(channels: int = 3, classes: int = 1) -> Example:
@@ -47,15 +48,16 @@ def test_event_files_hold_losses_learning_rate_and_metrics_of_every_epoch(tmp_pa
         assert not log.wants_images(number)
         log.write(epoch(number), [])
     found = written(tmp_path / "tensorboard")
-    assert set(found) == {"loss", "val_loss", "learning_rate", "validation_dice", "validation_iou"}
+    losses = {"loss", "val_loss", "learning_rate"}
+    assert set(found) == losses | {"validation/dice", "validation/iou[road]", "training/dice"}
     assert [float(found["loss"][step]) for step in (0, 1)] == pytest.approx([0.4, 0.3])
     assert [float(found["learning_rate"][step]) for step in (0, 1)] == pytest.approx([1e-3, 5e-4])
-    assert float(found["validation_iou"][1]) == 0.25
+    assert float(found["validation/iou[road]"][1]) == 0.25
 
 
 def test_a_missing_score_is_written_as_nan(tmp_path: Path) -> None:
     EpochLog(tmp_path, ()).write(epoch(0, float("nan")), [])
-    assert np.isnan(written(tmp_path)["validation_dice"][0])
+    assert np.isnan(written(tmp_path)["validation/dice"][0])
 
 
 def test_pictures_show_image_truth_and_prediction_side_by_side(tmp_path: Path) -> None:

@@ -5,9 +5,13 @@ from pathlib import Path
 
 from toolkit.commands.comparing.evaluate_result import CLASS_COLUMNS, EvaluateResult, OutOfFold, class_rows
 from toolkit.commands.comparing.image_measurements import Measurements
+from toolkit.commands.scoring.curves import write_curves
+from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.recipe_choice import choose_recipe
-from toolkit.commands.scoring.scores import labels_of
+from toolkit.commands.scoring.scores import Scores, labels_of
 from toolkit.commands.session import Session
+from toolkit.config.loading import config_from_plain
+from toolkit.core.arrays import Integers
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.files.datasets.truth import Truth, truth_of
@@ -71,10 +75,11 @@ def evaluate(
             f"out-of-fold pixels in % of each true class; {evaluation.metric} {score_text(evaluation.score)}, "
             f"{evaluation.recipe_text}",
         )
+        pictures = _draw(experiment, truth, held_out.folds, measured, store, rule)
     if csv is not None:
         write_text(csv, format_table(CLASS_COLUMNS, class_rows(evaluation.classes)))
     table = None if csv is None else str(csv)
-    return EvaluateResult(evaluation, str(experiment.evaluation), str(experiment.confusion), table)
+    return EvaluateResult(evaluation, str(experiment.evaluation), str(experiment.confusion), table, *pictures)
 
 
 def _measure(
@@ -90,3 +95,24 @@ def _measure(
             measured.add(image_id, store.read(image_id), labels, objects, store.presence(image_id))
             task.advance()
     return measured
+
+
+def _draw(
+    experiment: Experiment,
+    truth: Truth,
+    folds: Integers,
+    measured: Measurements,
+    store: ProbabilityStore,
+    recipe: Recipe,
+) -> tuple[str, str | None]:
+    """Draw the worst and the best images, and the learning curves if they are missing; returns both files.
+
+    An ensemble has no curves.
+    """
+    scored = measured.scored()
+    scores = Scores(truth.labelled.images.ids, folds, scored, truth.classes.names)
+    write_overlays(experiment, store, truth.labelled, scores, recipe, plugins=Plugins.of(experiment))
+    if not experiment.is_ensemble and not experiment.curves.is_file():
+        config = config_from_plain(read_resolved(experiment).config, experiment.folder)
+        write_curves(experiment, config, scored.metrics[0].is_better)
+    return str(experiment.overlays), str(experiment.curves) if experiment.curves.is_file() else None

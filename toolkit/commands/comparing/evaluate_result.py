@@ -116,6 +116,8 @@ class EvaluateResult:
     file: str
     picture: str
     csv: str | None
+    overlays: str
+    curves: str | None
 
     def tables(self) -> list[Table]:
         """Classes, confusion, sizes and the worst images."""
@@ -124,7 +126,8 @@ class EvaluateResult:
     def next_steps(self) -> list[str]:
         """The files and the next command."""
         csv = [f"table: {self.csv}"] if self.csv else []
-        files = [f"figures: {self.file}", f"confusion matrix: {self.picture}"]
+        files = [f"figures: {self.file}", f"confusion matrix: {self.picture}", f"pictures: {self.overlays}"]
+        files += [f"curves: {self.curves}"] if self.curves else []
         return [*csv, *files, f"next: tk compare {self.evaluation.experiment} EXPERIMENT"]
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from itertools import islice
+from typing import Any
 
 from toolkit.commands.scoring.scores import Scores
 from toolkit.core.arrays import Floats
+from toolkit.core.masks.labels import IGNORE
 from toolkit.core.metrics.confusion import worst_first
 from toolkit.core.metrics.metric import case_of
 from toolkit.core.recipe.postprocess import Step, describe, masks_of
@@ -15,10 +17,12 @@ from toolkit.files.disk.png import write_png
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import score_text
+from toolkit.report.class_rows import CLASS_COLUMNS, ClassRow, class_rows_legend, first_shown
 from toolkit.report.drawing import as_rgb
-from toolkit.report.overlay_sheet import OverlayRow, overlay_sheet
+from toolkit.report.overlay_sheet import OverlayRow, Row, overlay_sheet
 
 _ROWS = 6
+_CLASSES_HEIGHT = 180  # of a tile with all classes, in pixels
 
 
 def write_overlays(
@@ -29,22 +33,23 @@ def write_overlays(
     recipe: Recipe,
     *,
     plugins: Mapping[str, Step] | None = None,
+    fold: int | None = None,
 ) -> None:
-    """Draw overlays.png: the worst images, and the best images with foreground.
+    """Draw overlays.png: the worst images, and the best images with foreground; of one fold in its folder.
 
-    Ties are broken by the number of wrong pixels. With several classes a row shows one of them: for a bad image the
-    class with most wrong pixels, for a good one the class with most true pixels.
+    Ties are broken by the number of wrong pixels. A row shows the image, its truth and its prediction: all classes if
+    there are several besides the background, and otherwise the only one, with its probability.
     """
     rows = _Rows(store, data, scores, recipe, plugins)
     order = worst_first(rows.values, scores.scored.wrong, scores.scored.metrics[0].direction)
-    worst = (rows.of(int(position), "wrong") for position in order[:_ROWS])
-    every = (rows.of(int(position), "true") for position in order[::-1])
+    worst = (rows.of(int(position)) for position in order[:_ROWS])
     # A correctly empty image shows nothing.
-    best = islice((row for row in every if row.truth.any()), _ROWS)
+    best = islice((rows.of(int(position)) for position in order[::-1] if rows.has_foreground(int(position))), _ROWS)
     how = describe(recipe, data.classes.names, data.classes.activation)
-    title = f"{experiment.name}: out-of-fold {scores.metric} {score_text(scores.all)}, {how}"
-    sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)])
-    write_png(experiment.overlays, sheet)
+    name = experiment.name if fold is None else f"{experiment.name} · fold {fold}"
+    title = f"{name}: out-of-fold {scores.metric} {score_text(scores.all)}, {how}"
+    sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)], **rows.look())
+    write_png(experiment.overlays if fold is None else experiment.overlays_of(fold), sheet)
 
 
 class _Rows:
@@ -62,23 +67,40 @@ class _Rows:
         self._recipe, self._plugins = recipe, plugins
         self.values: Floats = scores.by_metric[scores.metric]
 
-    def of(self, position: int, most: str) -> OverlayRow:
-        """The row of one image, which shows the class with most `wrong` or `true` pixels."""
+    def look(self) -> dict[str, Any]:
+        """The columns and the legend of the sheet."""
+        if not self._shows_all:
+            return {}
+        classes = self._data.classes
+        legend = class_rows_legend(classes.names, classes.activation, with_ignored=bool(classes.ignore))
+        return {"columns": CLASS_COLUMNS, "legend": legend, "tile_height": _CLASSES_HEIGHT}
+
+    def has_foreground(self, position: int) -> bool:
+        """Whether the truth of an image shows a class besides the background."""
+        labels = self._data.read_labels(self._scores.ids[position])
+        return bool(((labels != 0) & (labels != IGNORE)).any())
+
+    def of(self, position: int) -> Row:
+        """The row of one image."""
         scores = self._scores
         image_id = scores.ids[position]
         activation = self._data.classes.activation
         stored = self._store.read(image_id)
         masks = masks_of(stored, activation, self._recipe, self._store.presence(image_id), self._plugins)
         case = case_of(masks, self._data.read_labels(image_id), activation)
-        pixels = (case.prediction ^ case.truth if most == "wrong" else case.truth).sum(axis=(0, 1))
-        if activation == "softmax":
-            pixels[0] = -1  # the background
-        index = int(pixels.argmax())
-        name = f"  {scores.classes[index]}" if len(scores.classes) > 1 else ""
+        caption = f"{image_id}  fold {scores.folds[position]}  {scores.metric} {self.values[position]:.3f}"
+        image = as_rgb(self._data.images.read(image_id))
+        if self._shows_all:
+            return ClassRow(caption, image, case, activation)
         return OverlayRow(
-            caption=f"{image_id}{name}  fold {scores.folds[position]}  {scores.metric} {self.values[position]:.3f}",
-            image=as_rgb(self._data.images.read(image_id)),
-            truth=case.truth[..., index],
-            probability=to_probability(stored[..., index]),
-            mask=case.prediction[..., index],
+            caption=caption,
+            image=image,
+            truth=case.truth[..., -1],
+            probability=to_probability(stored[..., -1]),
+            mask=case.prediction[..., -1],
         )
+
+    @property
+    def _shows_all(self) -> bool:
+        classes = self._data.classes
+        return classes.count - first_shown(classes.activation) > 1

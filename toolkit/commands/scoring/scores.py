@@ -96,7 +96,14 @@ class Scoring:
 
     def scorer(self, classes: Classes) -> Scorer:
         """A scorer of images with these classes."""
-        built = build_metrics(self.metrics, classes.count, classes.activation, plugins=self.plugins, rules=self.rules)
+        built = build_metrics(
+            self.metrics,
+            classes.count,
+            classes.activation,
+            names=classes.names,
+            plugins=self.plugins,
+            rules=self.rules,
+        )
         return Scorer(built, classes.activation, self.recipe, self.plugins)
 
 

@@ -23,11 +23,13 @@ from toolkit.commands.scoring.scores import (
 from toolkit.commands.session import Session
 from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fit_result import FitResult
+from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.fold_plan import plan_folds
 from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.dataset import Dataset, background_digest, find_dataset
 from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
@@ -145,10 +147,10 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
 
 
 def _result(experiment: Experiment, config: Config, scored: bool, seconds: float) -> FitResult:
-    overlays = str(experiment.overlays)
+    pictures = str(experiment.overlays), str(experiment.curves)
     if not scored:
         trained = [str(folder.folder) for folder in experiment.finished_stages()]
-        return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, overlays)
+        return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, *pictures)
     score = read_json(experiment.score)
     untrained = untrained_folds(experiment, read_resolved(experiment).config)
     return FitResult(
@@ -160,7 +162,7 @@ def _result(experiment: Experiment, config: Config, scored: bool, seconds: float
         score.get("classes", {}),
         [],
         seconds,
-        overlays,
+        *pictures,
         read_holdout(score),
         read_constant(score, score["metric"]),
         read_optimism(score, score["metric"]),
@@ -183,7 +185,12 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     """Train; predict and score with the folds that are finished; returns whether there are any."""
     # TensorFlow is slow to import, so bad input is reported first.
     from toolkit.learning.plugins import Plugins
-    from toolkit.learning.predicting.oof_and_test import FittedExperiment, predict_holdout, predict_oof, predict_test
+    from toolkit.learning.predicting.oof_and_test import (
+        FittedExperiment,
+        predict_holdout,
+        predict_oof,
+        predict_test,
+    )
     from toolkit.learning.runtime import choose_precision
     from toolkit.learning.training.epoch_data import Deadline
     from toolkit.learning.training.fit import Work, fit_folds
@@ -205,18 +212,21 @@ def _train_predict_score(job: _Job, options: FitOptions, started: float, progres
     deadline = Deadline.after(None if options.max_seconds is None else options.max_seconds - spent)
     work = Work(fold_numbers, stage_numbers, deadline)
     pool = dataset.pool(folds, table.group_numbers)
-    fit_folds(experiment, plan, pool, work, precision=precision, progress=progress)
     fitted = FittedExperiment(experiment, config, read_resolved(experiment), dataset.index.ids, folds, plugins)
+    images, scoring = dataset.labelled.images, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins)
+    scored = at_scored_size(dataset.labelled, config.data.competition)
+    pictures = FoldPictures(fitted, images, scored, table, scoring, plan.is_better, progress)
+    with pictures.drawn_at_the_end():
+        fit_folds(experiment, plan, pool, work, precision=precision, progress=progress, after_fold=pictures.after_fold)
     if not fitted.fold_numbers:
         return False
-    images = dataset.labelled.images
-    anew = predict_oof(fitted, images, "none", progress)
+    anew = predict_oof(fitted, images, "none", progress, pictures.networks)
     if table.holdout.ids:
         anew |= predict_holdout(fitted, images, "none", progress)
     if dataset.test is not None:
         predict_test(fitted, dataset.test, "none", progress)
     if anew or not _is_scored(experiment, config):
-        _score(job, Scoring(config.metric_specs, IDENTITY, config.scoring_rules, plugins), progress)
+        _score(job, scored, scoring, progress)
     elif len(fitted.fold_numbers) == config.folds_count:
         progress.say(f"{experiment.name} is already finished; to train it again: tk fit {experiment.name} --restart")
     return True
@@ -297,11 +307,10 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
         )
 
 
-def _score(job: _Job, scoring: Scoring, progress: Progress) -> None:
+def _score(job: _Job, data: LabelledImages, scoring: Scoring, progress: Progress) -> None:
     """Score the out-of-fold predictions and those of the hold-out, if there is one."""
     experiment = job.experiment
     table = job.table.predicted(ProbabilityStore(experiment.predictions("oof")).ids)
-    data = at_scored_size(job.dataset.labelled, job.loaded.config.data.competition)
 
     def scored(split: Split, images: FoldTable) -> Scores:
         store = ProbabilityStore(experiment.predictions(split))

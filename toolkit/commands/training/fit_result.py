@@ -25,6 +25,7 @@ class FitResult:
     stages: list[str]
     seconds: float
     overlays: str
+    curves: str
     holdout: HoldoutScore | None = None
     constant: ConstantScore | None = None
     optimism: float = 0.0
@@ -58,7 +59,7 @@ class FitResult:
     def next_steps(self) -> list[str]:
         """The pictures and the next command."""
         if not self.folds:
-            return [f"next: tk fit {self.experiment}, to train the rest and predict"]
+            return [f"curves: {self.curves}", f"next: tk fit {self.experiment}, to train the rest and predict"]
         advice = [] if self.constant is None else self.constant.advice()
         if self.optimism:
             advice.append(
@@ -67,4 +68,4 @@ class FitResult:
             )
         if self.untrained is not None:
             advice.append(self.untrained.describe())
-        return [*advice, f"pictures: {self.overlays}", next_command(self.experiment)]
+        return [*advice, f"curves: {self.curves}", f"pictures: {self.overlays}", next_command(self.experiment)]

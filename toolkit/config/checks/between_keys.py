@@ -14,6 +14,8 @@ from toolkit.config.training.networks import check_shape, has_backbone, parse_ar
 from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.yaml.named_calls import Problem, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
+from toolkit.core.metrics.metric import class_label
+from toolkit.core.metrics.registry import ALWAYS_RECORDED
 
 
 def check_between_keys(config: Config, plugins: Collection[str]) -> None:
@@ -160,10 +162,14 @@ def _check_loss(config: Config, loss: Any, plugins: Collection[str]) -> None:
 
 
 def _check_monitors(config: Config, callbacks: Any, plugins: Collection[str]) -> None:
-    labels = [spec.label for spec in config.metric_specs]
-    if config.benchmark_class in config.task_classes.names:
-        labels.insert(0, config.primary_label)
-    check_monitors(parse_callbacks(callbacks, plugins), labels)
+    check_monitors(parse_callbacks(callbacks, plugins), recorded_labels(config), config.task_classes.names)
+
+
+def recorded_labels(config: Config) -> list[str]:
+    """The names of all scores that each epoch may record of the validation images."""
+    labels = dict.fromkeys(spec.label for spec in (*config.metric_specs, *ALWAYS_RECORDED))
+    names = config.task_classes.names if config.class_count > 1 else ()
+    return [*labels, *(class_label(label, name) for label in labels for name in names)]
 
 
 def _check_hard_negatives(config: Config, number: int) -> None:

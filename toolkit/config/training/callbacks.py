@@ -20,6 +20,7 @@ from toolkit.config.yaml.named_calls import (
     unknown_at,
 )
 from toolkit.config.yaml.yaml_files import KeyPath
+from toolkit.core.metrics.metric import class_label
 
 
 class Monitoring(ClosedModel):
@@ -27,8 +28,8 @@ class Monitoring(ClosedModel):
 
     monitor: str | None = Field(
         None,
-        description="Value that is monitored after each epoch: `loss`, `val_loss`, or a metric, with or without "
-        "`val_` (metrics are always computed on validation images). Default: the primary metric.",
+        description="Value that is monitored after each epoch: `loss`, `val_loss`, or a score of the validation images "
+        "in history.csv, with or without `val_`: `dice`, `dice[road]`. Default: the primary metric.",
     )
     mode: Literal["auto", "max", "min"] = Field(
         "auto", description="Whether larger (`max`) or smaller (`min`) is better; `auto` depends on the loss or metric."
@@ -112,8 +113,13 @@ def tensorboard_of(specs: Sequence[CallbackSpec]) -> TensorBoard | None:
     return next((spec.arguments for spec in specs if isinstance(spec.arguments, TensorBoard)), None)
 
 
-def check_monitors(specs: Sequence[CallbackSpec], names: Collection[str]) -> None:
-    """Check that every monitor is a loss or the label of a recorded metric.
+def check_monitors(specs: Sequence[CallbackSpec], names: Collection[str], classes: Sequence[str] = ()) -> None:
+    """Check that every monitor is a loss or the name of a recorded score.
+
+    Args:
+        specs: the callbacks.
+        names: of the recorded scores.
+        classes: names of the classes.
 
     Raises:
         ProblemsAtError: a monitor is unknown.
@@ -125,16 +131,25 @@ def check_monitors(specs: Sequence[CallbackSpec], names: Collection[str]) -> Non
         for spec in specs
         if isinstance(spec.arguments, Monitoring)
         and spec.arguments.monitor is not None
-        and monitored_value(spec.arguments.monitor, "") not in known
+        and monitored_value(spec.arguments.monitor, "", classes) not in known
     ]
     if problems:
         raise ProblemsAtError(problems)
 
 
-def monitored_value(monitor: str | None, primary_metric: str) -> str:
-    """The key of the monitored value: `loss`, `val_loss`, or the label of a metric."""
+def monitored_value(monitor: str | None, primary_metric: str, classes: Sequence[str] = ()) -> str:
+    """The key of the monitored value: `loss`, `val_loss`, or the name of a score.
+
+    `monitor` may write a class by its name or by its number from 0: `iou[road]`, `iou[2]`.
+    """
     name = monitor if monitor is not None else primary_metric
-    return name if name in _LOSSES else read_metric(name).label
+    if name in _LOSSES:
+        return name
+    metric, bracket, written = name.removesuffix("]").partition("[")
+    if not bracket:
+        return read_metric(name).label
+    by_number = {str(number): of_class for number, of_class in enumerate(classes) if str(number) not in classes}
+    return class_label(read_metric(metric).label, by_number.get(written, written))
 
 
 def _spec(call: Call, plugins: Collection[str]) -> CallbackSpec:

@@ -143,6 +143,11 @@ class AreaMetric(PairMetric):
 
     formula: AreaFormula
 
+    @property
+    def counts_areas(self) -> bool:
+        """Always."""
+        return True
+
     def measure(self, case: Case) -> Floats:
         """The areas of each class, flat: (4·classes,)."""
         return case.areas.ravel().astype(np.float64)
@@ -158,7 +163,15 @@ class AreaMetric(PairMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class PooledMetric(AreaMetric):
-    """A formula applied to the areas of each class summed over all images, then averaged over classes."""
+    """A formula applied to the areas of each class summed over all images, then averaged over classes.
+
+    Only a class that is in no prediction and no truth is skipped: one that is never predicted has precision 0.
+    """
+
+    def of_areas(self, areas: Integers) -> Floats:
+        """Scores `float64 (…)` of areas `int64 (…, 4)`."""
+        scores = super().of_areas(areas)
+        return np.where(np.isnan(scores) & (areas[..., 1] + areas[..., 2] > 0), 0.0, scores)
 
     def score(self, statistics: Floats) -> float:
         """The mean over the classes that are not skipped."""
@@ -184,6 +197,11 @@ class PixelAccuracy(Metric):
 
     exclusive: bool = False
     empty: Empty = "skip"
+
+    @property
+    def counts_areas(self) -> bool:
+        """Always."""
+        return True
 
     def measure(self, case: Case) -> Floats:
         """The areas of each class, flat: (4·classes,)."""
@@ -252,6 +270,8 @@ AREA_METRICS: dict[str, MetricKind] = {
     "fbeta": MetricKind("one", partial(_per_image, fbeta), {"beta": _BETA}),
     "salt_map": MetricKind("one", partial(_per_image, salt_map)),
     "global_dice": MetricKind("skip", partial(_pooled, dice)),
+    "global_precision": MetricKind("skip", partial(_pooled, precision)),
+    "global_recall": MetricKind("skip", partial(_pooled, recall)),
     "miou": MetricKind("skip", partial(_pooled, iou)),
     "pixel_accuracy": MetricKind("skip", _accuracy),
 }

@@ -124,6 +124,11 @@ def mean_of_draws(values: Floats, counts: Floats) -> Floats:
     return np.where(numbers == 0, np.nan, totals / np.maximum(numbers, 1))
 
 
+def class_label(label: str, name: str) -> str:
+    """The name of a metric's score of one class in tables and files: `iou[road]`."""
+    return f"{label}[{name}]"
+
+
 @dataclass(frozen=True)
 class Metric(ABC):
     """A metric of predictions of `classes` classes.
@@ -162,21 +167,31 @@ class Metric(ABC):
         """Whether it uses the true objects."""
         return False
 
+    @property
+    def counts_areas(self) -> bool:
+        """Whether the statistics of an image are the areas of its classes, flat: (4·classes,); see `AREAS`."""
+        return False
+
+    @property
+    def tells_classes_apart(self) -> bool:
+        """Whether `per_class` has scores."""
+        return True
+
     def is_better(self, score: float, other: float) -> bool:
         """Whether a score is better than another; NaN is worse than any number."""
         if math.isnan(score) or math.isnan(other):
             return math.isnan(other) and not math.isnan(score)
         return score > other if self.direction == "max" else score < other
 
-    def for_class(self, index: int) -> Self:
-        """This metric restricted to one class, labelled for example `iou[2]`.
+    def for_class(self, index: int, name: str | None = None) -> Self:
+        """This metric restricted to one class, labelled with its name, for example `iou[road]`; else its index.
 
         Raises:
             ValueError: there is no class with this index.
         """
         if not 0 <= index < self.classes:
             raise ValueError(out_of_range("class", index, self.classes))
-        return replace(self, label=f"{self.label}[{index}]", chosen=(index,))
+        return replace(self, label=class_label(self.label, name or str(index)), chosen=(index,))
 
     def taken(self, values: Floats) -> Floats:
         """The entries (…, classes that count) of values (…, classes)."""

@@ -54,6 +54,10 @@ METRICS: dict[str, MetricKind] = {**AREA_METRICS, **INSTANCE_METRICS, **STACK_ME
 """The metrics that config.yaml can name; each family is in the module of its formulas."""
 
 
+ALWAYS_RECORDED = tuple(map(MetricSpec, ("miou", "global_precision", "global_recall")))
+"""What every epoch of a training records, besides the configured metrics."""
+
+
 _STAND_INS = {"dice_hausdorff": MetricSpec("dice", (("empty", "skip"),))}
 
 
@@ -105,13 +109,14 @@ def build_metrics(
     classes: int,
     activation: Activation,
     *,
+    names: Sequence[str] = (),
     plugins: Mapping[str, Any] | None = None,
     rules: ScoringRules = NO_RULES,
 ) -> tuple[Metric, ...]:
     """Build several metrics as `build_metric` does, dropping duplicates; the first is the primary metric.
 
     With `rules.benchmark`, the primary metric scores only the class of this index; the same metric of all submitted
-    classes follows.
+    classes follows. Its label has the name of the class, from the `names` of all; without them, the index.
     """
     metrics = [build_metric(spec, classes, activation, plugins) for spec in specs]
     if rules.submitted is not None and len(rules.submitted) < classes:
@@ -120,7 +125,7 @@ def build_metrics(
         replace(metric, stack=rules.stack) if isinstance(metric, DiceHausdorff) else metric for metric in metrics
     ]
     if rules.benchmark is not None and classes > 1:
-        metrics.insert(0, metrics[0].for_class(rules.benchmark))
+        metrics.insert(0, metrics[0].for_class(rules.benchmark, names[rules.benchmark] if names else None))
     return tuple({metric.label: metric for metric in metrics}.values())
 
 
@@ -134,6 +139,11 @@ class PluginMetric(Metric):
     """
 
     call: PluginCallable
+
+    @property
+    def tells_classes_apart(self) -> bool:
+        """Never: the callable returns one number for all classes."""
+        return False
 
     def measure(self, case: Case) -> Floats:
         """The number that the callable returns, `float64 (1,)`.

@@ -8,10 +8,28 @@ import numpy as np
 from toolkit.core.arrays import Floats, Integers, Labels, Objects, Presence
 from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.measuring import Measuring
-from toolkit.core.metrics.metric import Case, Metric, case_of
+from toolkit.core.metrics.metric import Case, Metric, case_of, class_label
 from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of, objects_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.core.recipe.recipe import Recipe
+
+
+def recorded_scores(metrics: Sequence[Metric], statistics: Sequence[Floats], names: Sequence[str]) -> dict[str, float]:
+    """The score of a set of images by metric label; of several classes each one's as well: `iou[road]`.
+
+    Args:
+        metrics: the metrics.
+        statistics: of each metric, `float64 (images, k)`.
+        names: of all classes.
+    """
+    pairs = list(zip(metrics, statistics, strict=True))
+    scores = {metric.label: metric.score(found) for metric, found in pairs}
+    of_one_class = {class_label(metric.label, name) for metric in metrics for name in names}
+    for metric, found in pairs if len(names) > 1 else ():
+        if metric.tells_classes_apart and metric.label not in of_one_class:
+            by_class = zip(names, metric.per_class(found).tolist(), strict=True)
+            scores |= {class_label(metric.label, name): score for name, score in by_class}
+    return scores
 
 
 @dataclass(frozen=True, eq=False)

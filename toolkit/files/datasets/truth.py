@@ -38,7 +38,9 @@ class Truth:
     def build_metric(self, plugins: Mapping[str, Any]) -> Metric:
         """The primary metric; `plugins` are the user's metrics by name."""
         classes = self.classes
-        metric, *_ = build_metrics([self.metric], classes.count, classes.activation, plugins=plugins, rules=self.rules)
+        metric, *_ = build_metrics(
+            [self.metric], classes.count, classes.activation, names=classes.names, plugins=plugins, rules=self.rules
+        )
         return metric
 
     @property

@@ -106,8 +106,7 @@ class Experiment:
     @property
     def config(self) -> Path:
         """config.yaml, or config.json if only that exists."""
-        json = self.folder / "config.json"
-        yaml = self.folder / "config.yaml"
+        json, yaml = self.folder / "config.json", self.folder / "config.yaml"
         return json if json.is_file() and not yaml.is_file() else yaml
 
     @property
@@ -166,6 +165,15 @@ class Experiment:
     def overlays(self) -> Path:
         """The picture of the best and the worst out-of-fold predictions."""
         return self.folder / "overlays.png"
+
+    def overlays_of(self, fold: int) -> Path:
+        """The same of the images that one fold holds out, drawn when the fold is trained."""
+        return self.folder / f"fold{fold}" / self.overlays.name
+
+    @property
+    def curves(self) -> Path:
+        """The picture of the losses, scores and learning rate of every epoch."""
+        return self.folder / "curves.png"
 
     @property
     def evaluation(self) -> Path:
@@ -270,7 +278,7 @@ class Experiment:
                     shutil.rmtree(discarded, ignore_errors=True)
                     folder.rename(discarded)
                     shutil.rmtree(discarded)
-            pictures = (self.surface, self.overlays, self.confusion)
+            pictures = (self.surface, self.overlays, self.curves, self.confusion)
             for path in (self.score, self.image_scores, self.tuned, self.evaluation, *pictures, self.resolved):
                 path.unlink(missing_ok=True)
 
@@ -387,11 +395,6 @@ class Workspace:
 
     def _at(self, folder: Path) -> Experiment:
         """The experiment of a folder, with the same path however the folder was spelled."""
-        absolute = _absolute(folder)
-        inside = absolute.parent == _absolute(self.experiments)
-        return Experiment(self.experiments / absolute.name if inside else absolute)
-
-
-def _absolute(path: Path) -> Path:
-    """The absolute path, without following links: messages show the path that the user typed."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them
+        # Without following links, as Path.resolve does: messages show the path that the user typed.
+        absolute, root = (Path(os.path.abspath(path)) for path in (folder, self.experiments))  # noqa: PTH100
+        return Experiment(self.experiments / absolute.name if absolute.parent == root else absolute)

@@ -1,8 +1,8 @@
 """history.csv: one row per finished epoch of a stage."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from toolkit.errors import StorageError
 from toolkit.files.disk.tables import format_table, read_table
@@ -10,11 +10,16 @@ from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import StageFolder
 
 _FIRST, _LAST = ("epoch", "lr", "loss", "val_loss"), ("images", "seconds")
+_TRAINING = "train_"
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of history.csv; `scores` are the metrics on the validation images, the primary one first."""
+    """One row of history.csv.
+
+    `scores` are those of the validation images, the primary metric first, and `training` those of the training batches,
+    which earlier versions did not record.
+    """
 
     number: int
     learning_rate: float
@@ -23,6 +28,7 @@ class Epoch:
     scores: dict[str, float]
     images: int
     seconds: float
+    training: dict[str, float] = field(default_factory=dict)
 
     @property
     def primary(self) -> float:
@@ -30,8 +36,23 @@ class Epoch:
         return next(iter(self.scores.values()))
 
     def values(self) -> dict[str, float]:
-        """The losses and scores that can be monitored, by name."""
-        return {"loss": self.loss, "val_loss": self.validation_loss, **self.scores}
+        """The losses and scores by the names of their columns."""
+        training = {f"{_TRAINING}{name}": score for name, score in self.training.items()}
+        return {"loss": self.loss, "val_loss": self.validation_loss, **self.scores, **training}
+
+
+def best_epoch(history: Sequence[Epoch], is_better: Callable[[float, float], bool]) -> Epoch:
+    """The epoch with the best primary score, the first of several; `is_better` compares two scores."""
+    best = history[0]
+    for epoch in history[1:]:
+        best = epoch if is_better(epoch.primary, best.primary) else best
+    return best
+
+
+def with_labels(epoch: Epoch, labels: Sequence[str]) -> Epoch:
+    """The epoch with these names of its first scores."""
+    others = list(epoch.scores)[len(labels) :]
+    return replace(epoch, scores=dict(zip((*labels, *others), epoch.scores.values(), strict=True)))
 
 
 def read_history(folder: StageFolder) -> list[Epoch]:
@@ -42,25 +63,21 @@ def read_history(folder: StageFolder) -> list[Epoch]:
     epochs = []
     for row in table.rows:
         numbers = [float(cell or math.nan) for cell in row]
-        scores = dict(zip(table.columns[len(_FIRST) : -len(_LAST)], numbers[len(_FIRST) : -len(_LAST)], strict=True))
+        found = dict(zip(table.columns[len(_FIRST) : -len(_LAST)], numbers[len(_FIRST) : -len(_LAST)], strict=True))
+        scores = {name: score for name, score in found.items() if not name.startswith(_TRAINING)}
+        training = {name.removeprefix(_TRAINING): found[name] for name in found if name not in scores}
         number, rate, loss, validation_loss = numbers[: len(_FIRST)]
-        epochs.append(Epoch(int(number), rate, loss, validation_loss, scores, int(numbers[-2]), numbers[-1]))
+        epochs.append(Epoch(int(number), rate, loss, validation_loss, scores, int(numbers[-2]), numbers[-1], training))
     return epochs
 
 
 def write_history(folder: StageFolder, history: Sequence[Epoch]) -> None:
-    """Write history.csv with all epochs."""
-    columns = (*_FIRST, *history[0].scores, *_LAST)
-    rows = [
-        (
-            epoch.number,
-            epoch.learning_rate,
-            epoch.loss,
-            epoch.validation_loss,
-            *epoch.scores.values(),
-            epoch.images,
-            round(epoch.seconds, 2),
-        )
-        for epoch in history
-    ]
+    """Write history.csv with all epochs; scores that an earlier version did not record are empty cells."""
+    losses_and_scores = list(history[-1].values())
+    columns = (*_FIRST[:2], *losses_and_scores, *_LAST)
+    rows = []
+    for epoch in history:
+        values = epoch.values()
+        found = (values.get(name, math.nan) for name in losses_and_scores)
+        rows.append((epoch.number, epoch.learning_rate, *found, epoch.images, round(epoch.seconds, 2)))
     write_text(folder.history, format_table(columns, rows))

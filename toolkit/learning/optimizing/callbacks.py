@@ -32,7 +32,7 @@ class Callback(Protocol):
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
         """Take the values of an epoch, counted from 0; a returned text ends the stage and says why.
 
-        `values` has `loss`, `val_loss`, and every metric by its name without `val_`.
+        `values` has what history.csv has: `loss`, `val_loss`, and every score by its name.
         """
 
     def state(self) -> dict[str, Any]:
@@ -181,6 +181,7 @@ def build_callbacks(
     *,
     lr: float,
     lower_is_better: Collection[str] = (),
+    classes: Sequence[str] = (),
 ) -> list[Callback]:
     """The callbacks of a stage, in order, without those that are schedules or logs.
 
@@ -190,6 +191,7 @@ def build_callbacks(
         plugins: the user's classes by name.
         lr: the learning rate of the stage.
         lower_is_better: labels of the metrics that fall when they improve; losses always do.
+        classes: names of the classes.
 
     Raises:
         ValueError: a class of the user cannot be created or lacks a method.
@@ -199,7 +201,7 @@ def build_callbacks(
         if isinstance(spec.arguments, Mapping):
             built.append(PluginCallback(spec.name, create("callback", spec.name, plugins, spec.arguments)))
         elif isinstance(spec.arguments, Monitoring):
-            monitor, mode = monitored_value(spec.arguments.monitor, primary_metric), spec.arguments.mode
+            monitor, mode = monitored_value(spec.arguments.monitor, primary_metric, classes), spec.arguments.mode
             falls = mode == "min" or (mode == "auto" and monitor in (*_LOSSES, *lower_is_better))
             built.append(_monitoring(spec, monitor, lr, falls=falls))
     return built

@@ -1,9 +1,9 @@
 """Probability stores of an experiment: out-of-fold, test and hold-out predictions, made if missing or stale."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,16 @@ from toolkit.core.folds.assignment import HOLDOUT
 from toolkit.core.images.resizing import scale_map
 from toolkit.core.images.tiles import UNTILED
 from toolkit.core.images.views import parse_views, views_name
+from toolkit.core.recipe.probabilities import to_probability
 from toolkit.files.data.sources import Images
 from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.disk.writing import writing_to
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import folds_digest
 from toolkit.files.experiment.members import weights_of
 from toolkit.files.experiment.resolved import Resolved
 from toolkit.files.experiment.trained import trained_folds
-from toolkit.files.predictions.store import ProbabilityWriter, is_made_from
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, is_made_from
 from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.predictor import Rows, whole_maps
 from toolkit.messages import Progress
@@ -87,7 +89,11 @@ class FittedExperiment:
         """The number of weight files of some folds."""
         return sum(len(self.weights_of(fold)) for fold in folds)
 
-    @cached_property
+    def of_fold(self, fold: int) -> "FittedExperiment":
+        """One fold of the whole experiment, which need not have others that are trained."""
+        return replace(self, part=MemberPart(fold=fold))
+
+    @property
     def fold_numbers(self) -> Sequence[int]:
         """All trained folds, or the only one of the part."""
         if self.part.fold is not None:
@@ -96,17 +102,26 @@ class FittedExperiment:
         return trained_folds(self.experiment, stages=len(self.config.stages), **counts)
 
 
-def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> bool:
+def predict_oof(
+    fitted: FittedExperiment,
+    images: Images,
+    views: str | Sequence[str],
+    progress: Progress,
+    networks: Callable[[], FoldMean] | None = None,
+) -> bool:
     """Predict every training image with the fold that was not trained on it; returns whether any store was made.
 
     Each set of views has a store of its own. All that are missing or stale are made in one pass, which reads every
-    image once. The store of a set does not depend on the other sets.
+    image once. The store of a set does not depend on the other sets. Folds that were predicted alone, without further
+    views, are not predicted again: their stores become part of that of the experiment.
 
     Args:
         fitted: the experiment.
         images: the labelled images.
         views: one set of views, or several.
         progress: shows the work.
+        networks: gives `plain_networks` to predict with; it is called only if something has to be predicted without
+            further views. New networks by default.
 
     Raises:
         ConfigError: two scales of the views give the same input size.
@@ -115,21 +130,34 @@ def predict_oof(fitted: FittedExperiment, images: Images, views: str | Sequence[
     missing = _missing(fitted, "oof", views)
     if not missing:
         return False
-    networks = _fold_mean(fitted, [*missing])
     if "none" in missing and fitted.part == WHOLE:
         # The recipe and the scores belong to the predictions that are replaced.
         fitted.experiment.forget_conclusions()
         fitted.experiment.score.unlink(missing_ok=True)
     held_out = {fold: np.flatnonzero(fitted.folds == fold) for fold in fitted.fold_numbers}
     by_fold = {fold: [fitted.ids[position] for position in positions] for fold, positions in held_out.items()}
-    total = sum(networks.count(images, ids) * fitted.networks([fold]) for fold, ids in by_fold.items())
+    alone = _predicted_alone(fitted) if [*missing] == ["none"] else {}
+    left = {fold: ids for fold, ids in by_fold.items() if fold not in alone}
+    mean = None if not left else networks() if networks and [*missing] == ["none"] else _fold_mean(fitted, [*missing])
+    total = sum(mean.count(images, ids) * fitted.networks([fold]) for fold, ids in left.items()) if mean else 0
     with (
         _writing(fitted, "oof", missing) as writers,
         progress.task(_title(fitted, f"{_IMAGES['oof']} images", [*missing]), total) as task,
     ):
         for fold, ids in by_fold.items():
-            _write(networks.rows(fitted.weights_of(fold), images, ids, task), writers, fitted.config.scored_size)
+            if fold in alone:
+                _copy(ProbabilityStore(alone[fold]), writers)
+            elif mean is not None:
+                _write(mean.rows(fitted.weights_of(fold), images, ids, task), writers, fitted.config.scored_size)
+    for folder in alone.values():
+        with writing_to(folder):
+            shutil.rmtree(folder)
     return True
+
+
+def plain_networks(fitted: FittedExperiment) -> FoldMean:
+    """The networks of an experiment, for predictions without further views."""
+    return _fold_mean(fitted, ["none"])
 
 
 def predict_test(fitted: FittedExperiment, images: Images, views: str | Sequence[str], progress: Progress) -> None:
@@ -173,6 +201,21 @@ def _predict_by_all(
 
 def _fold_mean(fitted: FittedExperiment, sets: Sequence[str]) -> FoldMean:
     return FoldMean(fitted.experiment, fitted.config, fitted.resolved.precision, fitted.plugins, sets)
+
+
+def _predicted_alone(fitted: FittedExperiment) -> dict[int, Path]:
+    """The stores of single folds of a whole experiment that are up to date, by fold."""
+    folds = [fitted.of_fold(fold) for fold in fitted.fold_numbers] if fitted.part == WHOLE else []
+    folders = {fold: one.predictions("oof", "none") for fold, one in enumerate(folds)}
+    return {
+        fold: folder for fold, folder in folders.items() if is_made_from(folder, folds[fold].made_from("oof", "none"))
+    }
+
+
+def _copy(store: ProbabilityStore, writers: Sequence[ProbabilityWriter]) -> None:
+    for image_id, stored in store:
+        for writer in writers:
+            writer.append(image_id, to_probability(stored), store.presence(image_id))
 
 
 def _write(predicted: Iterable[Rows], writers: Sequence[ProbabilityWriter], size: tuple[int, int] | None) -> None:

@@ -1,11 +1,13 @@
 """The first rung of training: all folds of an experiment, one after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage
 from toolkit.files.datasets.training_pool import Pool
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.trained import trained_folds
 from toolkit.learning.runtime import Precision, configure
 from toolkit.learning.training.epoch_data import NEVER, Deadline, Run, prepare_training_data
 from toolkit.learning.training.fold import train_fold
@@ -24,9 +26,25 @@ class Work:
 
 
 def fit_folds(
-    experiment: Experiment, plan: Plan, pool: Pool, work: Work, *, precision: Precision, progress: Progress
+    experiment: Experiment,
+    plan: Plan,
+    pool: Pool,
+    work: Work,
+    *,
+    precision: Precision,
+    progress: Progress,
+    after_fold: Callable[[int], None],
 ) -> None:
     """Train folds; finished ones are skipped, and an interrupted one continues after its last finished epoch.
+
+    Args:
+        experiment: the experiment.
+        plan: how it trains.
+        pool: the images.
+        work: what to train.
+        precision: of the arithmetic.
+        progress: shows the work.
+        after_fold: is called with the number of each fold when all its stages and seeds are finished.
 
     Raises:
         OutOfTimeError: the deadline is over; finished epochs are kept.
@@ -36,6 +54,8 @@ def fit_folds(
     runs = [Run(fold, repeat, config.seed + repeat) for fold in work.folds for repeat in range(config.num_seeds)]
     unfinished = [run for run in runs if not _is_finished(experiment, run, wanted)]
     if not unfinished:
+        for fold in work.folds:
+            _tell(experiment, config, fold, after_fold)
         return
     configure(precision)
     data = prepare_training_data(experiment, plan, pool, progress, work.deadline)
@@ -51,6 +71,14 @@ def fit_folds(
             else:
                 progress.say(f"{run.title} is already finished")
                 task.advance(epochs)
+            if run.repeat == config.num_seeds - 1:
+                _tell(experiment, config, run.fold, after_fold)
+                configure(precision)  # networks may have been used for something else in between
+
+
+def _tell(experiment: Experiment, config: Config, fold: int, after_fold: Callable[[int], None]) -> None:
+    if fold in trained_folds(experiment, folds=config.folds_count, stages=len(config.stages), seeds=config.num_seeds):
+        after_fold(fold)
 
 
 def _is_finished(experiment: Experiment, run: Run, stages: Sequence[Stage]) -> bool:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from toolkit.config.stage_values import Stage
 from toolkit.files.experiment.folder import StageFolder
-from toolkit.files.experiment.history import Epoch
+from toolkit.files.experiment.history import Epoch, best_epoch
 from toolkit.learning.networks.network import Network
 from toolkit.learning.optimizing.weight_averages import (
     ExponentialAverage,
@@ -91,9 +91,7 @@ class Candidates:
             history: of the finished stage, whose best epoch is saved already.
             score: scores the present weights of the network, given their name.
         """
-        best = history[0]
-        for epoch in history[1:]:
-            best = epoch if self._is_better(epoch.primary, best.primary) else best
+        best = best_epoch(history, self._is_better)
         kept, highest, tried = "best epoch", best.primary, {}
         for name, weights in self.weights(history):
             self._network.model.set_weights(weights)

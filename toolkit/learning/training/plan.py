@@ -11,7 +11,7 @@ from toolkit.config.stage_values import Stage, read_stage, stage_key
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.masks.labels import IGNORE, label_count
 from toolkit.core.metrics.metric import Metric
-from toolkit.core.metrics.registry import MetricSpec, build_metrics
+from toolkit.core.metrics.registry import ALWAYS_RECORDED, MetricSpec, build_metrics
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
 from toolkit.learning.augmentation.augmentation import Augmentation
 from toolkit.learning.augmentation.mixing import Mixing
@@ -33,8 +33,9 @@ _CHECKED_KEYS = ("loss", "optimizer", "schedule", "callbacks", "batch")
 class Plan:
     """How an experiment trains.
 
-    `augmentations` and `mixings` have one entry a stage; `metrics` has the primary one first. `notes` are sentences
-    about the initial weights, for the screen.
+    `augmentations` and `mixings` have one entry a stage. `metrics` are those of the configuration, the primary one
+    first; `recorded` are these and the ones that every epoch records. `notes` are sentences about the initial weights,
+    for the screen.
     """
 
     config: Config
@@ -43,12 +44,13 @@ class Plan:
     mixings: Sequence[Mixing]
     reader: SampleReader
     metrics: Sequence[Metric]
+    recorded: Sequence[Metric]
     plugins: Mapping[str, Any]
     notes: Sequence[str]
 
     def callbacks(self, stage: Stage) -> list[Callback]:
         """New callbacks for a stage."""
-        return _callbacks(stage, self.metrics, self.plugins)
+        return _callbacks(self.config, stage, self.metrics, self.plugins)
 
     def is_better(self, value: float, other: float) -> bool:
         """Whether one value of the primary metric is better than another."""
@@ -82,6 +84,7 @@ def plan_training(loaded: Loaded[Config], plugins: Mapping[str, Any]) -> Plan:
         mixings=[Mixing(stage.mixing, config.activation) for stage in stages],
         reader=build_reader(config, where, plugins),
         metrics=metrics,
+        recorded=_built([*config.metric_specs, *ALWAYS_RECORDED], config, plugins),
         plugins=plugins,
         notes=_check_networks(config, where, plugins),  # last, because it takes longest
     )
@@ -108,10 +111,12 @@ def _metrics(config: Config, where: Where, plugins: Mapping[str, Any]) -> Sequen
     keys: list[KeyPath] = [("primary_metric",), *(("metrics", number) for number in range(len(config.metrics)))]
     for key, value in zip(keys, (config.primary_metric, *config.metrics), strict=True):
         _checked(where(key), _check_metric, read_metric(value), plugins)
-    classes = config.task_classes
-    return build_metrics(
-        config.metric_specs, classes.count, classes.activation, plugins=plugins, rules=config.scoring_rules
-    )
+    return _built(config.metric_specs, config, plugins)
+
+
+def _built(specs: Sequence[MetricSpec], config: Config, plugins: Mapping[str, Any]) -> Sequence[Metric]:
+    classes, rules = config.task_classes, config.scoring_rules
+    return build_metrics(specs, classes.count, classes.activation, names=classes.names, plugins=plugins, rules=rules)
 
 
 def _check_metric(spec: MetricSpec, plugins: Mapping[str, Any]) -> None:
@@ -128,7 +133,7 @@ def _check_stage(
     _checked(at["loss"], _check_loss, config, stage, weights, plugins)
     _checked(at["optimizer"], build_optimizer, stage.optimizer, stage.lr, plugins)
     _checked(at["schedule"], build_schedule, stage.schedule, stage.lr, stage.epochs, plugins)
-    _checked(at["callbacks"], _callbacks, stage, metrics, plugins)
+    _checked(at["callbacks"], _callbacks, config, stage, metrics, plugins)
     _checked(at["batch"], _check_batch, stage.batch)
 
 
@@ -167,9 +172,15 @@ def _check_loss(
         ) from error
 
 
-def _callbacks(stage: Stage, metrics: Sequence[Metric], plugins: Mapping[str, Any]) -> list[Callback]:
-    falling = {metric.label for metric in metrics if metric.direction == "min"}
-    return build_callbacks(stage.callbacks, metrics[0].label, plugins, lr=stage.lr, lower_is_better=falling)
+def _callbacks(config: Config, stage: Stage, metrics: Sequence[Metric], plugins: Mapping[str, Any]) -> list[Callback]:
+    return build_callbacks(
+        stage.callbacks,
+        metrics[0].label,
+        plugins,
+        lr=stage.lr,
+        lower_is_better={metric.label for metric in metrics if metric.direction == "min"},
+        classes=config.task_classes.names,
+    )
 
 
 def _check_batch(batch: int) -> None:

@@ -88,8 +88,10 @@ class SharedNetwork:
             optimizer.build(self.network.trainable_variables)
             ema = stage.weight_averaging.ema
             average = None if ema is None else ExponentialAverage(self.network.model.weights, ema.decay)
-        loss = build_loss(stage.loss, self._config.activation, class_weights, self._plugins)
-        return CompiledStage(TrainingStep(self.network, optimizer, loss, average, self._strategy), loss, class_weights)
+        activation = self._config.activation
+        loss = build_loss(stage.loss, activation, class_weights, self._plugins)
+        step = TrainingStep(self.network, optimizer, loss, average, self._strategy, activation=activation)
+        return CompiledStage(step, loss, class_weights)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from toolkit.config.stage_values import Stage
-from toolkit.core.arrays import Floats
+from toolkit.core.arrays import Floats, Integers
+from toolkit.core.metrics.metric import AREAS
+from toolkit.core.metrics.scorer import recorded_scores
 from toolkit.core.metrics.uncertainty.epoch_choice import optimism_of_choice
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.disk.writing import finite_or_none, write_json
-from toolkit.files.experiment.history import Epoch, write_history
+from toolkit.files.experiment.history import Epoch, with_labels, write_history
 from toolkit.learning.optimizing.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.optimizing.weight_averages import reestimate_batch_norm
 from toolkit.learning.runtime import tf
@@ -94,18 +96,21 @@ class _StageTraining:
         drawn = self._draw(number)
         title = f"{self._title} · epoch {number + 1}/{stage.epochs}"
         with progress.task(title, len(drawn) + len(self._validation)) as task:
-            loss, learning_rate = self._train_on(drawn, number, draw, task)
+            loss, training, learning_rate = self._train_on(drawn, number, draw, task)
             validation_loss, scores = self._validation.run(self._where(number), task, self._log.wants_images(number))
         seconds = time.perf_counter() - started
-        return Epoch(number, learning_rate, loss, validation_loss, scores, len(drawn), seconds)
+        return Epoch(number, learning_rate, loss, validation_loss, scores, len(drawn), seconds, training)
 
     def _draw(self, number: int) -> Drawn:
         return self._data.draw(self._stage, self._run, number, self._hard_negatives)
 
-    def _train_on(self, drawn: Drawn, number: int, draw: Sequence[int], task: Task) -> tuple[float, float]:
-        """Mean loss over the samples of the epoch, and the learning rate of its last batch."""
+    def _train_on(
+        self, drawn: Drawn, number: int, draw: Sequence[int], task: Task
+    ) -> tuple[float, dict[str, float], float]:
+        """Mean loss and scores over the samples of the epoch, and the learning rate of its last batch."""
         batches = drawn.batches(self._stage.batch, *draw)
         total, seen, learning_rate = 0.0, 0, 0.0
+        areas = []
         epochs = self._stage.epochs
         step = self._compiled.step
         for done, (positions, (images, targets)) in enumerate(
@@ -120,9 +125,17 @@ class _StageTraining:
                 names = ", ".join(drawn.samples[position].title for position in positions)
                 raise TrainingError(f"{self._where(number)}: the loss became {loss} on the batch of {names}", LOWER_LR)
             total, seen = total + loss * len(positions), seen + len(positions)
+            areas.append(step.areas)
             task.advance(len(positions), f"loss {total / seen:.4f}")
         step.synchronise()
-        return total / seen, learning_rate
+        return total / seen, self._scores_of(np.concatenate(areas)), learning_rate
+
+    def _scores_of(self, areas: Integers) -> dict[str, float]:
+        """The recorded scores that can be computed from the areas of the classes in each image."""
+        metrics = [metric for metric in self._data.plan.recorded if metric.counts_areas]
+        classes = self._data.reader.classes
+        statistics = areas.reshape(len(areas), classes.count * AREAS).astype(np.float64)
+        return recorded_scores(metrics, [statistics] * len(metrics), classes.names)
 
     def _finish_epoch(self, epoch: Epoch, progress: Progress) -> None:
         """Write weights, checkpoint and history of an epoch, and report it.
@@ -145,7 +158,7 @@ class _StageTraining:
         self._resumable.save(self._history, self._statistics, self._stopped)
         write_history(self._folder, self._history)
         self._candidates.tidy(self._history)
-        progress.say(f"{self._title} · {_describe(epoch, self._stage.epochs)}{' · best' if best else ''}")
+        progress.say(f"{self._title} · {self._describe(epoch)}{' · best' if best else ''}")
         if self._stopped:
             progress.say(f"{self._title} · stopped after epoch {epoch.number + 1}: {self._stopped}")
 
@@ -156,7 +169,10 @@ class _StageTraining:
         """
         found = self._resumable.restore()
         if found is not None:
-            self._history, self._statistics, self._stopped = found
+            history, self._statistics, self._stopped = found
+            # Earlier versions recorded only the configured metrics, and named a class by its number.
+            labels = [metric.label for metric in self._data.plan.metrics]
+            self._history = [with_labels(epoch, labels) for epoch in history]
             write_history(self._folder, self._history)
 
     def _finish(self, progress: Progress) -> None:
@@ -211,8 +227,8 @@ class _StageTraining:
     def _metric(self) -> str:
         return self._data.plan.metrics[0].label
 
-
-def _describe(epoch: Epoch, epochs: int) -> str:
-    scores = " · ".join(f"{name} {score_text(score)}" for name, score in epoch.scores.items())
-    losses = f"loss {epoch.loss:.4f} · val_loss {epoch.validation_loss:.4f}"
-    return f"epoch {epoch.number + 1}/{epochs} · {losses} · {scores} · {epoch.seconds:.0f} s"
+    def _describe(self, epoch: Epoch) -> str:
+        labels = [metric.label for metric in self._data.plan.metrics]
+        scores = " · ".join(f"{label} {score_text(epoch.scores[label])}" for label in labels)
+        losses = f"loss {epoch.loss:.4f} · val_loss {epoch.validation_loss:.4f}"
+        return f"epoch {epoch.number + 1}/{self._stage.epochs} · {losses} · {scores} · {epoch.seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""TensorBoard logs of a stage: losses, learning rate, metrics, and example predictions if configured."""
+"""TensorBoard logs of a stage: what history.csv has, and example predictions if configured."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,8 +32,9 @@ class EpochLog:
             tf.summary.scalar("loss", epoch.loss)
             tf.summary.scalar("val_loss", epoch.validation_loss)
             tf.summary.scalar("learning_rate", epoch.learning_rate)
-            for name, score in epoch.scores.items():
-                tf.summary.scalar(f"validation_{name}", score)
+            for group, scores in (("validation", epoch.scores), ("training", epoch.training)):
+                for name, score in scores.items():
+                    tf.summary.scalar(f"{group}/{name}", score)
             if self.wants_images(epoch.number) and self._options is not None:
                 panels = [_panel(example) for example in examples[: self._options.images]]
                 tf.summary.image("image | truth | prediction", np.stack(panels), max_outputs=len(panels))

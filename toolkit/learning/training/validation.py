@@ -13,7 +13,7 @@ import numpy.typing as npt
 from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Floats, Image, Integers, Probability
 from toolkit.core.images.resizing import scale_map
-from toolkit.core.metrics.scorer import Scorer
+from toolkit.core.metrics.scorer import Scorer, recorded_scores
 from toolkit.core.recipe.probabilities import Stored, to_stored
 from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.errors import TrainingError
@@ -72,14 +72,14 @@ class Validation:
             keep_examples: whether to keep the first images in `examples`.
 
         Returns:
-            The mean loss over what the network sees (images or tiles), and each metric of the whole images, at the
-            competition's size if it has one, and at their own otherwise.
+            The mean loss over what the network sees (images or tiles), and each recorded score of the whole images,
+            the primary metric first, at the competition's size if it has one, and at their own otherwise.
 
         Raises:
             TrainingError: a prediction is not a number.
         """
         data, reader = self._data, self._data.reader_of(self._stage)
-        scorer = Scorer(data.plan.metrics, reader.classes.activation)
+        scorer = Scorer(data.plan.recorded, reader.classes.activation)
         assembly = Assembly(reader, data.pool.main.images)
         total = 0.0
         self.examples = []
@@ -102,7 +102,7 @@ class Validation:
             task.advance(len(tiles))
         scored = scorer.scored()
         self.statistics = scored.statistics[0]
-        return total / len(self._tiles), scored.scores()
+        return total / len(self._tiles), recorded_scores(scored.metrics, scored.statistics, reader.classes.names)
 
     def _score(self, scorer: Scorer, maps: Sequence[Any], sample: Sample) -> None:
         """Add an image to the scores, from the rows of its map."""
