@@ -11,9 +11,9 @@ from toolkit.commands.scoring.recipe_choice import choose_recipe
 from toolkit.commands.scoring.scores import Scores, labels_of
 from toolkit.commands.session import Session
 from toolkit.config.loading import config_from_plain
-from toolkit.core.arrays import Integers
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.recipe import Recipe
+from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.truth import Truth, truth_of
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.tables import format_table
@@ -75,7 +75,8 @@ def evaluate(
             f"out-of-fold pixels in % of each true class; {evaluation.metric} {score_text(evaluation.score)}, "
             f"{evaluation.recipe_text}",
         )
-        pictures = _draw(experiment, truth, held_out.folds, measured, store, rule)
+        scores = Scores(held_out.ids, held_out.folds, measured.scored(), truth.classes.names)
+        pictures = _draw(experiment, truth.labelled, scores, rule)
     if csv is not None:
         write_text(csv, format_table(CLASS_COLUMNS, class_rows(evaluation.classes)))
     table = None if csv is None else str(csv)
@@ -97,21 +98,13 @@ def _measure(
     return measured
 
 
-def _draw(
-    experiment: Experiment,
-    truth: Truth,
-    folds: Integers,
-    measured: Measurements,
-    store: ProbabilityStore,
-    recipe: Recipe,
-) -> tuple[str, str | None]:
+def _draw(experiment: Experiment, data: LabelledImages, scores: Scores, recipe: Recipe) -> tuple[str, str | None]:
     """Draw the worst and the best images, and the learning curves if they are missing; returns both files.
 
     An ensemble has no curves.
     """
-    scored = measured.scored()
-    scores = Scores(truth.labelled.images.ids, folds, scored, truth.classes.names)
-    write_overlays(experiment, store, truth.labelled, scores, recipe, plugins=Plugins.of(experiment))
+    store, scored = ProbabilityStore(experiment.predictions("oof")), scores.scored
+    write_overlays(experiment, store, data, scores, recipe, plugins=Plugins.of(experiment))
     if not experiment.is_ensemble and not experiment.curves.is_file():
         config = config_from_plain(read_resolved(experiment).config, experiment.folder)
         write_curves(experiment, config, scored.metrics[0].is_better)

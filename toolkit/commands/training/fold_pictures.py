@@ -1,6 +1,6 @@
 """The pictures that `tk fit` draws while it trains: curves.png, and the worst and best images of each finished fold."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ from toolkit.errors import ToolkitError
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.datasets.truth import only
 from toolkit.files.experiment.folds_csv import FoldTable
-from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.files.predictions.store import ProbabilityStore, is_made
 from toolkit.messages import Progress, score_text
 
 if TYPE_CHECKING:  # they import TensorFlow
@@ -57,12 +57,13 @@ class FoldPictures:
 
         experiment, one = self.fitted.experiment, self.fitted.of_fold(fold)
         path = experiment.overlays_of(fold)
-        if experiment.score.is_file() or path.is_file():
+        held_out = [position for position, number in enumerate(self.table.folds) if number == fold]
+        ids = [self.table.ids[position] for position in held_out]
+        if path.is_file() or self._are_predicted(ids):
             return
         self._draw_curves()
         predict_oof(one, self.images, "none", self.progress, self.networks)
-        held_out = [position for position, number in enumerate(self.table.folds) if number == fold]
-        data = only(self.data, [self.table.ids[position] for position in held_out])
+        data = only(self.data, ids)
         store = ProbabilityStore(one.predictions("oof", "none"))
         (scores,) = score_stores([store], data, self.table.folds[held_out], self.scoring, self.progress)
         write_overlays(experiment, store, data, scores, IDENTITY, fold=fold)
@@ -78,9 +79,14 @@ class FoldPictures:
             self._draw_curves()
             raise
         experiment, folds = self.fitted.experiment, range(self.fitted.config.folds_count)
-        finished = experiment.score.is_file() or all(experiment.overlays_of(fold).is_file() for fold in folds)
+        finished = all(experiment.overlays_of(fold).is_file() for fold in folds)
         if not finished or not experiment.curves.is_file():
             self._draw_curves()
+
+    def _are_predicted(self, ids: Sequence[str]) -> bool:
+        """Whether the predictions of the experiment have these images."""
+        folder = self.fitted.experiment.predictions("oof")
+        return is_made(folder) and set(ids) <= set(ProbabilityStore(folder).ids)
 
     @cached_property
     def _networks(self) -> "FoldMean":
