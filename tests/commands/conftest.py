@@ -9,7 +9,7 @@ from toolkit.report.drawing import SMALLEST_TILE
 from toolkit.report.overlay_sheet import overlay_sheet
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def quick() -> Iterator[None]:
     """Draw overlays small, and build the command line once: both would take longer than most commands on tiny data."""
     with pytest.MonkeyPatch.context() as patch:

@@ -18,7 +18,7 @@ def tuned_with(scores: np.ndarray, count: int) -> Tuned:
     surfaces = tuple(Surface(index, thresholds, "minimum_area", minimums, scores) for index in range(count))
     best = Recipe(tuple(ClassRecipe(0.3, minimum_area=20) for _ in range(max(count, 1))))
     return Tuned(
-        best, best, (best, IDENTITY), 0.5, 0.7, 0.6, 0.1, 0.02, Interval(0.5, 0.7, 0.01), (), 0.1, (), surfaces
+        best, best, (best, IDENTITY), 0.5, 0.7, 0.6, 0.6, 0.1, 0.02, Interval(0.5, 0.7, 0.01), (), 0.1, (), surfaces
     )  # fmt: skip
 
 

@@ -118,7 +118,8 @@ def test_parts_make_the_whole_to_the_last_bit(
             str(Path(path).relative_to(experiment.folder)) for path in told["stages"]
         }
         assert [len(row) for table in partial.tables() for row in table.rows] == [1] * len(told["stages"])
-        assert partial.next_steps() == [f"next: tk fit {name}, to train the rest and predict"]
+        following = [f"curves: {experiment.curves}", f"next: tk fit {name}, to train the rest and predict"]
+        assert partial.next_steps() == following
         assert not experiment.predictions("oof").exists()
     whole = fit(Session(shared_competition), name, options=parts[-1])
     assert whole.finished
@@ -297,7 +298,8 @@ def test_a_changed_configuration_is_refused_with_the_changes(
 
 
 def test_after_several_classes_tune_is_the_next_command() -> None:
-    result = FitResult("exp", True, "miou", [0.5], 0.5, {"sky": {"miou": 0.5}, "road": {"miou": None}}, [], 1.0, "x")
+    classes = {"sky": {"miou": 0.5}, "road": {"miou": None}}
+    result = FitResult("exp", True, "miou", [0.5], 0.5, classes, [], 1.0, "pictures", "curves")
     assert result.next_steps()[-1] == "next: tk tune exp"
     assert result.tables()[1].rows == [("sky", "0.5000"), ("road", "–")]
     one = dataclasses.replace(result, classes={})

@@ -16,6 +16,7 @@ from toolkit.core.metrics.confusion import worst_first
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.experiment.folder import Experiment, Workspace
 from toolkit.files.experiment.history import Epoch, write_history
+from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.learning.predicting.predictor import ViewsPredictor
 from toolkit.messages import Silent
 from toolkit.report.learning_curves import TrainedFold
@@ -101,7 +102,9 @@ def test_a_run_that_stops_early_leaves_curves_and_the_pictures_of_finished_folds
     fit(Session(tiny_competition), "exp", options=FitOptions(folds=[1]))
     assert experiment.overlays_of(1).is_file()
     assert not experiment.overlays_of(0).exists()
-    assert not experiment.score.exists()
+    assert read_predicted_folds(experiment).folds_count == 1  # a part of the folds is a result
+    fit(Session(tiny_competition), "exp")
+    assert experiment.overlays_of(0).is_file()
 
 
 @pytest.mark.train

@@ -43,7 +43,7 @@ def test_the_best_epochs_metric_is_the_folds_out_of_fold_score(fitted: FitResult
     for fold, score in enumerate(fitted.folds):
         history = read_history(experiment.stage(fold, 0))
         assert max(epoch.scores["salt_map"] for epoch in history) == pytest.approx(score, abs=1e-9)
-        assert list(history[0].scores) == ["salt_map", "dice"]
+        assert list(history[0].scores) == ["salt_map", "dice", "miou", "global_precision", "global_recall"]
 
 
 def test_the_validation_loss_is_the_mean_over_the_images_held_out(
@@ -86,7 +86,7 @@ def test_batches_count_by_their_images(lesson: Callable[..., Any], batch: int, l
         value, scores = validation.run("here", task, keep_examples=False)
     assert value == pytest.approx(loss)
     assert progresses == {1.0}
-    scorer = Scorer(found.data.plan.metrics, "sigmoid")
+    scorer = Scorer(found.data.plan.recorded, "sigmoid")
     for number, position in enumerate(range(0, 20, 2)):
         sample = found.data.pool.samples[position]
         known = np.full((40, 48, 1), 0.25 if number % batch == 0 else 0.75, np.float32)
