@@ -336,18 +336,22 @@ def _validate(
 
 def _invalid(problems: Sequence[str], document: Document, path: Path) -> ConfigError:
     """The error about an invalid configuration; one of another system has other keys, which are not listed in full."""
-    system = system_of(document.tree)
-    command = f"tk import {path} --name NAME --images FOLDER --masks FOLDER_OR_CSV"
-    if system is not None and not system.similar:
-        unknown = (key for key in document.tree if key not in Config.model_fields)
-        lines = listing_lines((f"{document.positions[key,]}: {key}" for key in unknown), 5)
-        return ConfigError(
-            f"{path} is a configuration of {system.name}, which has other keys than this toolkit:\n{lines}",
-            f"To translate it: {command}",
-        )
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = "\n".join(f"  {problem}" for problem in problems)
-    advice = "All keys and their values: docs/configuration.md"
-    if system is not None:
-        advice += f"\nIf this is a configuration of {system.name}: {command}"
-    return ConfigError(f"{count} in the configuration {path}\n{lines}", advice)
+    message, advice = (
+        f"{count} in the configuration {path}\n{lines}",
+        "All keys and their values: docs/configuration.md",
+    )
+    system = system_of(document.tree)
+    if system is None:
+        return ConfigError(message, advice)
+    unknown = {key: document.positions[key,] for key in document.tree if key not in Config.model_fields}
+    source = next((position.source for position in unknown.values()), path)  # perhaps a file that this one extends
+    command = f"tk import {source} --name NAME --images FOLDER --masks FOLDER_OR_CSV"
+    if system.similar:
+        return ConfigError(message, f"{advice}\nIf this is a configuration of {system.name}: {command}")
+    return ConfigError(
+        f"{source} is a configuration of {system.name}, which has other keys than this toolkit:\n"
+        f"{listing_lines((f'{position}: {key}' for key, position in unknown.items()), 5)}",
+        f"To translate it: {command}",
+    )

@@ -39,9 +39,9 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("argument", "limit", "end", "keras"),
     [
-        # Keras turns the other way than albumentations; ranges are symmetric.
-        ("rotation_range", 25, {"rotate": (-25, -25)}, {"theta": 25}),
-        ("shear_range", 12, {"shear": {"x": (12, 12), "y": (0, 0)}}, {"shear": 12}),
+        # Keras shears the other way than albumentations; ranges are symmetric.
+        ("rotation_range", 25, {"rotate": (25, 25)}, {"theta": 25}),
+        ("shear_range", 12, {"shear": {"x": (-12, -12), "y": (0, 0)}}, {"shear": 12}),
         ("zoom_range", 0.25, {"scale": (1 / 1.25, 1 / 1.25)}, {"zx": 1.25, "zy": 1.25}),
     ],
 )

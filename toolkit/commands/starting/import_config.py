@@ -1,6 +1,7 @@
 """`tk import`: an experiment from the configuration of another system."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,14 +131,22 @@ def _write_checked(experiment: Experiment, found: Translation, system: System, f
         try:
             config = load_config(experiment.config).config
         except ConfigError as error:
-            raise ConfigError(
-                f"{file} cannot be imported as it stands. {error.message}", f"Correct {file} and import it again."
-            ) from error
+            raise _not_valid(error, experiment, file) from error
         training, tests = check_data(config)
         if found.batches_per_epoch is not None:
             _set_epochs(found, found.batches_per_epoch, config, training)
         write_text(experiment.config, _text(experiment, found, system, file))
     return training, tests
+
+
+def _not_valid(error: ConfigError, experiment: Experiment, file: Path) -> ConfigError:
+    """The error about a translation that is not valid, without the lines of config.yaml, which is not kept."""
+    _, *problems = error.message.splitlines()
+    lines = re.sub(rf"{re.escape(str(experiment.config))}:\d+: ", "", "\n".join(problems))
+    return ConfigError(
+        f"{file} cannot be imported as it stands; its translation has problems in these keys:\n{lines}",
+        f"Correct {file} and import it again. All keys and their values: docs/configuration.md",
+    )
 
 
 def _set_epochs(found: Translation, batches: int, config: Config, training: int) -> None:

@@ -22,7 +22,7 @@ _BORDER_MODES: Mapping[str, int] = {"constant": 0, "edge": 1, "symmetric": 2, "w
 
 
 def augmenters_rule(ours: str) -> Rule:
-    """The rule of a mapping or list of augmenters, in the order in which they are applied."""
+    """The rule of a mapping or list of augmenters, in the order in which they are applied; `ours` is our key."""
 
     def rule(found: Translation, key: str, value: Any) -> None:
         entries = [pairs(entry) for entry in value] if isinstance(value, tuple) else [pairs(value)]

@@ -189,5 +189,5 @@ _RULES: Mapping[str, Rule] = {
     "pretrained": _pretrained,
     "pretrained_weights_path": _weights_path,
     "model_path": always("tk predict NAME uses the best weights of the experiment"),
-    "save_predictions_images": always("tk predict NAME FOLDER --out FOLDER --format png,overlay,npy"),
+    "save_predictions_images": always("tk predict NAME FOLDER --out FOLDER --format maps,png"),
 }

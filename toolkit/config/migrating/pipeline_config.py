@@ -200,7 +200,7 @@ _RULES: Mapping[str, Rule] = {
     "primary_metric": _primary_metric,
     "primary_metric_mode": lost("whether larger is better belongs to the metric here"),
     "augmentation": augmenters_rule("augmentation"),
-    "transforms": augmenters_rule("transforms"),
+    "transforms": lost("choose transforms of albumentations that draw nothing at random (docs/augmentation.md)"),
     "folds_count": to("folds_count"),
     "validationSplit": to("validationSplit"),
     "testSplit": to("testSplit"),
