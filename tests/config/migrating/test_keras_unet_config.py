@@ -91,6 +91,10 @@ def test_what_is_left_out_has_the_defaults_there(translate: Any) -> None:
     }
 
 
+def test_another_model_becomes_a_plain_unet_until_it_is_written(translate: Any) -> None:
+    assert translate("{model: {name: resunet, pooling_number: 2}, mode: train}").tree["architecture"] == "ModularUnet"
+
+
 def test_settings_may_be_at_the_top_of_the_file(translate: Any) -> None:
     flat = "{model: {name: unet}, mode: train, epochs: 4, batch_size: 8, data_augmentation: true, rotation_range: 9}"
     tree = translate(flat).tree

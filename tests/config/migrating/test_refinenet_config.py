@@ -71,6 +71,15 @@ def test_every_key_has_its_value(translate: Any) -> None:
             {"loss_kwargs": {"from_logits": True, "label_smoothing": 0.1}},
             {"loss": "binary_crossentropy(label_smoothing=0.1)"},
         ),
+        (
+            {"loss": "BinaryFocalCrossentropy", "loss_kwargs": {"gamma": 3, "alpha": 0.3}},
+            {"loss": "focal_loss(gamma=3)", "activation": "sigmoid"},
+        ),
+        (
+            {"loss": "BinaryFocalCrossentropy", "loss_kwargs": {"apply_class_balancing": True}},
+            {"loss": "focal_loss(alpha=0.25)"},
+        ),
+        ({"loss": "CategoricalFocalCrossentropy", "loss_kwargs": {}}, {"loss": "focal_loss", "activation": "softmax"}),
         ({"loss": "CategoricalCrossentropy"}, {"loss": "categorical_crossentropy", "activation": "softmax"}),
         ({"augment": {"flip": True, "multiplier": 3}}, {"augmentation": {"Sequential": {"p": 0.75, "transforms": [
             {"HorizontalFlip": 0.5}, {"VerticalFlip": 0.5}]}}}),

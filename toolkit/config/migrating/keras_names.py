@@ -20,6 +20,7 @@ from toolkit.config.migrating.translation import (
     to,
 )
 from toolkit.config.training.losses import parse_loss
+from toolkit.config.training.networks import BACKBONES
 from toolkit.config.training.optimizers import OPTIMIZERS
 from toolkit.config.yaml.named_calls import read_call, read_calls
 
@@ -60,7 +61,8 @@ _LOSSES: Mapping[str, str] = {
 _LEARNING_RATES: Mapping[str, float] = {"SGD": 0.01, "Lion": 1e-4}
 _USUAL_LEARNING_RATE = 1e-3
 
-CLASS_OF_NAME = choice({name: name for name in OPTIMIZERS}, "optimizer")
+OPTIMIZER_OF = choice({name: name for name in OPTIMIZERS}, "optimizer", "Adam")
+BACKBONE_OF = choice({name: name for name in BACKBONES}, "backbone", "resnet34")
 
 
 def learning_rate(optimizer: Any) -> float:

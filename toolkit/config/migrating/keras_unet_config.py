@@ -24,6 +24,7 @@ from toolkit.config.migrating.translation import (
 _SIDE = 256
 _FILL = "nearest"
 _DEFAULTS: Mapping[str, tuple[Any, str]] = {
+    "architecture": ("ModularUnet", "a plain U-Net"),
     "shape": ([_SIDE, _SIDE, 1], "the default there: height, width, channels"),
     "architecture_options.start_filters": (64, "the default there"),
     "architecture_options.upsampling": ("nearest", "always so there"),

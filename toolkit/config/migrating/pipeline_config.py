@@ -5,7 +5,8 @@ from typing import Any
 
 from toolkit.config.migrating.imgaug_names import augmenters_rule
 from toolkit.config.migrating.keras_names import (
-    CLASS_OF_NAME,
+    BACKBONE_OF,
+    OPTIMIZER_OF,
     callbacks_rule,
     learning_rate,
     loss_of,
@@ -26,7 +27,7 @@ from toolkit.config.migrating.translation import (
     truth,
     whole,
 )
-from toolkit.config.training.networks import ARCHITECTURES, BACKBONES
+from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.config.yaml.key_differences import written
 
 _OPTIONS: Mapping[str, Mapping[str, str]] = {
@@ -82,7 +83,7 @@ def _record_monitored(found: Translation) -> None:
 
 def _architecture(found: Translation, key: str, value: Any) -> None:
     note = "DeepLabV3+, as there" if value == "DeepLabV3" else ""
-    found.put(key, "architecture", choice({name: name for name in ARCHITECTURES}, "architecture")(value), note)
+    found.put(key, "architecture", choice({name: name for name in ARCHITECTURES}, "architecture", "Unet")(value), note)
 
 
 def _encoder_weights(found: Translation, key: str, value: Any) -> None:
@@ -103,7 +104,7 @@ def _encoder_weights(found: Translation, key: str, value: Any) -> None:
 
 
 def _optimizer(found: Translation, key: str, value: Any) -> None:
-    found.put(key, "optimizer", _as_mapping(found, CLASS_OF_NAME(value)))
+    found.put(key, "optimizer", _as_mapping(found, OPTIMIZER_OF(value)))
 
 
 def _as_mapping(found: Translation, name: str) -> Any:
@@ -114,7 +115,7 @@ def _as_mapping(found: Translation, name: str) -> Any:
 
 def _clipping(ours: str, note: str = "") -> Rule:
     def rule(found: Translation, key: str, value: Any) -> None:
-        name = CLASS_OF_NAME(found.source.get("optimizer", "Adam"))
+        name = OPTIMIZER_OF(found.source.get("optimizer", "Adam"))
         known = found.tree.get("optimizer")
         arguments = known[name] if isinstance(known, dict) else {}
         found.put(key, "optimizer", {name: arguments | {ours: value}}, note)
@@ -184,7 +185,7 @@ _STAGE: Mapping[str, Rule] = {
 _RULES: Mapping[str, Rule] = {
     **_EVERYWHERE,
     "architecture": _architecture,
-    "backbone": to("backbone", choice({name: name for name in BACKBONES}, "backbone")),
+    "backbone": to("backbone", BACKBONE_OF),
     "encoder_weights": _encoder_weights,
     "freeze_encoder": to("freeze_encoder"),
     "shape": _shape,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit.config.migrating.image_data_generator import angle, channel_shift, translate_generator
-from toolkit.config.migrating.keras_names import CLASS_OF_NAME, learning_rate, loss_of, optimizer_argument
+from toolkit.config.migrating.keras_names import BACKBONE_OF, OPTIMIZER_OF, learning_rate, loss_of, optimizer_argument
 from toolkit.config.migrating.translation import (
     NoCounterpartError,
     Rule,
@@ -20,11 +20,9 @@ from toolkit.config.migrating.translation import (
     truth,
     whole,
 )
-from toolkit.config.training.networks import BACKBONES
 from toolkit.config.yaml.key_differences import written
 
 _FILL = "constant"
-_NO_COUNTERPART = "there is no such option here (docs/networks.md)"
 
 
 def translate_refinenet(found: Translation) -> None:
@@ -75,30 +73,32 @@ def _benchmark(found: Translation, key: str, value: Any) -> None:
 
 
 def _loss(found: Translation, key: str, value: Any) -> None:
-    names = {"label_smoothing", "gamma", "alpha"}
     given = pairs(found.source.get("loss_kwargs"))
-    ours = loss_of(value, {name: written(given[name]) for name in given if name in names})
-    found.put(key, "loss", ours)
-    exclusive = "categorical" in ours and "binary" not in ours
+    arguments = {name: written(given[name]) for name in ("label_smoothing", "gamma") if name in given}
+    if given.get("apply_class_balancing") is True:
+        arguments["alpha"] = written(given.get("alpha", 0.25))
+    found.put(key, "loss", loss_of(value, arguments))
+    exclusive = "categorical" in value.lower()
     note = "one class per pixel; the first is background" if exclusive else "independent classes"
     found.put(key, "activation", "softmax" if exclusive else "sigmoid", note)
 
 
 _LOSS: Mapping[str, Rule] = {
     "from_logits": always("networks here end in logits, and every loss takes logits: the same loss"),
-    **dict.fromkeys(("label_smoothing", "gamma", "alpha"), always("see loss")),
+    **dict.fromkeys(("label_smoothing", "gamma", "apply_class_balancing"), always("see loss")),
+    "alpha": always("see loss; without apply_class_balancing it does not weigh foreground against background"),
     "reduction": lost("losses are always means"),
     "name": always("losses have fixed names"),
 }
 
 
 def _optimizer_arguments(found: Translation, key: str, value: Any) -> None:
-    name = CLASS_OF_NAME(found.source.get("optimizer", "Adam"))
+    name = OPTIMIZER_OF(found.source.get("optimizer", "Adam"))
     apply_rules(found, {argument: optimizer_argument(name, argument) for argument in pairs(value)}, value, f"{key}.")
 
 
 def _optimizer(found: Translation, key: str, value: Any) -> None:
-    name = CLASS_OF_NAME(value)
+    name = OPTIMIZER_OF(value)
     found.tree.setdefault("optimizer", {name: {}})
     found.say(key, f"optimizer: {name}")
 
@@ -169,9 +169,9 @@ _REFINE_NET: Mapping[str, Rule] = {
 }
 
 _RULES: Mapping[str, Rule] = {
-    "type": to("architecture", choice({"RefineNet": "RefineNet"}, "type of model")),
+    "type": to("architecture", choice({"RefineNet": "RefineNet"}, "type of model", "Unet")),
     "name": lambda found, key, _: found.say(key, "the name of the experiment"),
-    "backbone": to("backbone", choice({name: name for name in BACKBONES}, "backbone")),
+    "backbone": to("backbone", BACKBONE_OF),
     "backbone_kwargs": section(
         {
             "include_top": always("encoders never have a classifier"),

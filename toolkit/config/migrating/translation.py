@@ -137,8 +137,8 @@ def section(rules: Mapping[str, Rule]) -> Rule:
     return rule
 
 
-def choice(words: Mapping[str, Any], what: str) -> Callable[[Any], Any]:
-    """Convert a word by a table that ignores case."""
+def choice(words: Mapping[str, Any], what: str, default: str = "") -> Callable[[Any], Any]:
+    """Convert a word by a table that ignores case; `default` is used here instead of an unknown word."""
     by_lower = {word.lower(): ours for word, ours in words.items()}
 
     def convert(value: Any) -> Any:
@@ -147,7 +147,8 @@ def choice(words: Mapping[str, Any], what: str) -> Callable[[Any], Any]:
         except KeyError:
             near = nearest(str(value), words)
             guess = f"; the nearest is {near!r}" if near else ""
-            raise NoCounterpartError(f"there is no {what} {value!r} here{guess}") from None
+            instead = f"; {default}, the default, is used" if default else ""
+            raise NoCounterpartError(f"there is no {what} {value!r} here{guess}{instead}") from None
 
     return convert
 
