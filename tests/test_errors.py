@@ -1,6 +1,6 @@
 import pytest
 
-from toolkit.errors import listing, nearest, not_valid, out_of_range
+from toolkit.errors import choices_once, listing, nearest, not_valid, out_of_range
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,16 @@ def test_a_misspelt_word_is_answered_with_the_nearest_valid_one() -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "there are none"), (1, "there is only 0"), (5, "choose from 0 to 4")])
 def test_a_number_that_is_too_large_is_answered_with_the_range(count: int, text: str) -> None:
     assert out_of_range("fold", 7, count) == f"there is no fold 7; {text}"
+
+
+def test_a_list_of_valid_words_occurs_once() -> None:
+    words = ["dice", "iou"]
+    messages = [not_valid("dise", words), "lr: too large", not_valid("xyz", words), not_valid("iuo", words)]
+    messages.append(not_valid("x", ["y"]))
+    assert choices_once(messages) == [
+        "'dise' is not valid; did you mean 'dice'? choose from dice, iou",
+        "lr: too large",
+        "'xyz' is not valid",
+        "'iuo' is not valid; did you mean 'iou'?",
+        "'x' is not valid; choose from y",
+    ]

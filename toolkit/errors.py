@@ -139,11 +139,25 @@ def nearest(word: str, allowed: Collection[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
+_CHOICES = "choose from "
+
+
 def not_valid(word: str, allowed: Collection[str]) -> str:
     """The text about a word that is not allowed, with the nearest valid one and all valid ones."""
     near = nearest(word, allowed)
     guess = "" if near is None else f"did you mean {near!r}? "
-    return f"{word!r} is not valid; {guess}choose from {', '.join(allowed)}"
+    return f"{word!r} is not valid; {guess}{_CHOICES}{', '.join(allowed)}"
+
+
+def choices_once(messages: Iterable[str]) -> list[str]:
+    """Messages that end as those of `not_valid` do, with each list of valid words only where it occurs first."""
+    seen: set[str] = set()
+    shortened = []
+    for message in messages:
+        start, found, allowed = message.rpartition(_CHOICES)
+        shortened.append(start.rstrip("; ") if found and allowed in seen else message)
+        seen.add(allowed)
+    return shortened
 
 
 def out_of_range(what: str, number: int, count: int) -> str:

@@ -3,6 +3,7 @@ predicting.py, ensembling.py, tuning.py, comparing.py and submitting.py, and too
 """
 
 import inspect
+import keyword
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def test_there_are_verbs() -> None:
 
 @pytest.mark.parametrize(("verb", "room", "source"), [pytest.param(*one, id=one[0]) for one in verbs()])
 def test_a_verb_is_found_by_its_name(verb: str, room: str, source: str) -> None:
-    module = verb.replace("-", "_")
+    module = f"{verb}_config" if keyword.iskeyword(verb) else verb.replace("-", "_")
     assert (COMMANDS / room / f"{module}.py").is_file()
     assert f"from toolkit.commands.{room}.{module} import" in source
 

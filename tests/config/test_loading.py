@@ -181,6 +181,37 @@ def test_an_error_names_the_page_with_all_keys(tmp_path: Path) -> None:
     assert (Path(__file__).parents[2] / "docs" / "configuration.md").is_file()
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("mode: train\nmodel: {name: unet}\n" + "".join(f"k{n}: 1\n" for n in range(6)), "U-Net with Keras"),
+        ("type: RefineNet\nbackbone: ResNet50\nepochs: 3\n", "Image Segmentation Models (RefineNet)"),
+    ],
+)
+def test_a_configuration_of_another_system_gets_a_few_lines_and_the_command(
+    tmp_path: Path, text: str, name: str
+) -> None:
+    foreign = write(tmp_path / "config.yaml", text)
+    heir = write(tmp_path / "heir.yaml", "extends: config.yaml\nlr: 0.1\n")
+    for path in (foreign, heir):
+        with pytest.raises(ConfigError) as caught:
+            load_config(path)
+        assert caught.value.message.startswith(f"{foreign} is a configuration of {name}")
+        assert f"{foreign}:1: {text.partition(':')[0]}" in caught.value.message
+        assert len(caught.value.message.splitlines()) <= 7
+        assert "backbone" not in caught.value.message
+        assert f"tk import {foreign}" in caught.value.advice
+
+
+def test_a_configuration_of_a_similar_system_gets_its_problems_and_the_command(tmp_path: Path) -> None:
+    path = write(tmp_path / "config.yaml", "architecture: Unet\nunfreeze: true\nstages: [{epochs: 1}]\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert f"{path}:2: key 'unfreeze' is not valid" in caught.value.message
+    assert "required key data is missing" in caught.value.message
+    assert f"segmentation_training_pipeline: tk import {path}" in caught.value.advice
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"cannot read .*config\.yaml"):
         load_config(tmp_path / "config.yaml")

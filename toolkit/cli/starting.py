@@ -1,4 +1,4 @@
-"""tk new, tk init, tk simulate and tk demo."""
+"""tk new, tk init, tk import, tk simulate and tk demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +50,25 @@ def init(
     from toolkit.commands.starting.init import init as command
 
     run(lambda session: command(session, folder, name=name), as_json)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="Configuration of another system, YAML or JSON.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the experiment; default: that in the file, or that of the file.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the training images.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Folder of mask files, or CSV of run-length encodings.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Folder of the test images.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Translate the configuration of another system into experiments/NAME/config.yaml."""
+    from toolkit.commands.starting.import_config import DataFolders, import_config
+
+    data = DataFolders(images, masks, test)
+
+    run(lambda session: import_config(session, file, name=name, data=data), as_json)
 
 
 @app.command()

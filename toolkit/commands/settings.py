@@ -5,10 +5,10 @@ from contextlib import suppress
 from typing import Any
 
 from toolkit.commands.session import Session
-from toolkit.config.key_differences import written
 from toolkit.config.loading import Loaded, load_config, settings_of, with_settings
 from toolkit.config.models import Config
 from toolkit.config.yaml.editing import edited
+from toolkit.config.yaml.key_differences import written
 from toolkit.config.yaml.yaml_files import read_document
 from toolkit.errors import ConfigError
 from toolkit.files.disk.writing import write_text

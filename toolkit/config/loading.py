@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.competitions import is_competition_file
 from toolkit.config.data.data import DataConfig
+from toolkit.config.migrating.systems import system_of
 from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.config.training.stages import is_weight_file
@@ -29,7 +30,7 @@ from toolkit.config.yaml.yaml_files import (
     read_document,
     read_value,
 )
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, listing_lines
 
 OPTIONS = "architecture_options"
 
@@ -329,10 +330,28 @@ def _validate(
         if isinstance(config, Config):
             check_between_keys(config, sorted(plugins))
     except (ValidationError, ProblemsAtError) as error:
-        problems = describe_problems(error, model, document, str(path))
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(
-            f"{count} in the configuration {path}\n{lines}", "All keys and their values: docs/configuration.md"
-        ) from error
+        raise _invalid(describe_problems(error, model, document, str(path)), document, path) from error
     return Loaded(config, path, document.positions, document.notes)
+
+
+def _invalid(problems: Sequence[str], document: Document, path: Path) -> ConfigError:
+    """The error about an invalid configuration; one of another system has other keys, which are not listed in full."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = "\n".join(f"  {problem}" for problem in problems)
+    message, advice = (
+        f"{count} in the configuration {path}\n{lines}",
+        "All keys and their values: docs/configuration.md",
+    )
+    system = system_of(document.tree)
+    if system is None:
+        return ConfigError(message, advice)
+    unknown = {key: document.positions[key,] for key in document.tree if key not in Config.model_fields}
+    source = next((position.source for position in unknown.values()), path)  # perhaps a file that this one extends
+    command = f"tk import {source} --name NAME --images FOLDER --masks FOLDER_OR_CSV"
+    if system.similar:
+        return ConfigError(message, f"{advice}\nIf this is a configuration of {system.name}: {command}")
+    return ConfigError(
+        f"{source} is a configuration of {system.name}, which has other keys than this toolkit:\n"
+        f"{listing_lines((f'{position}: {key}' for key, position in unknown.items()), 5)}",
+        f"To translate it: {command}",
+    )

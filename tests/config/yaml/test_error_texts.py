@@ -78,6 +78,17 @@ def test_the_nearest_key_is_suggested_inside_the_mapping_where_it_is_wrong() -> 
     assert text == "f:7: several.1: key 'sise' is not valid; did you mean 'size'? choose from size, colour"
 
 
+def test_the_keys_of_a_mapping_are_listed_for_its_first_unknown_key_only() -> None:
+    tree = {"name": "x", "inner": {"size": 1, "sise": 2, "colur": 3, "zzz": 4}, "several": ({"size": 1, "a": 2},)}
+    lines = {("inner", "zzz"): 2, ("inner", "sise"): 3, ("inner", "colur"): 4, ("several", 0, "a"): 5}
+    assert problems(tree, lines) == [
+        "f:2: inner: key 'zzz' is not valid; choose from size, colour",
+        "f:3: inner: key 'sise' is not valid; did you mean 'size'?",
+        "f:4: inner: key 'colur' is not valid; did you mean 'colour'?",
+        "f:5: several.0: key 'a' is not valid",
+    ]
+
+
 def test_at_the_top_a_file_may_extend_another() -> None:
     (text,) = problems({"name": "x", "extend": "y"})
     assert text.startswith("f:1: key 'extend' is not valid; did you mean 'extends'?")

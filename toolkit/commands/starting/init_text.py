@@ -25,10 +25,10 @@ def config_text(
     """
     head = [
         HEADER.rstrip("\n"),
-        *_comment(f"Written by tk init from the files in {root}. Check it before you train."),
+        *comment(f"Written by tk init from the files in {root}. Check it before you train."),
     ]
     if unused:
-        head += ["# Not used:", *(line for text in unused for line in _comment(text, "#   "))]
+        head += ["# Not used:", *(line for text in unused for line in comment(text, "#   "))]
     lines = [*head, "data:"]
     for choice in data:
         lines += [f"  {line}" for line in _entry(choice)]
@@ -42,7 +42,7 @@ def _entry(choice: Choice) -> list[str]:
         line
         for text in (choice.why, choice.other and f"Alternative: {choice.other}.")
         if text
-        for line in _comment(text)
+        for line in comment(text)
     ]
     key = choice.key[-1]
     if choice.value is None:
@@ -50,7 +50,8 @@ def _entry(choice: Choice) -> list[str]:
     return [*told, *write_yaml({key: choice.value}).rstrip("\n").splitlines()]
 
 
-def _comment(text: str, start: str = "# ") -> list[str]:
+def comment(text: str, start: str = "# ") -> list[str]:
+    """The lines of a comment; each begins with `start`."""
     return textwrap.wrap(
         text, _WIDTH, initial_indent=start, subsequent_indent=start, break_on_hyphens=False, break_long_words=False
     )

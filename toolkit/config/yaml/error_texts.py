@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from toolkit.config.yaml.named_calls import MissingKeyError, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import Document, KeyPath, Position, nearest_position
-from toolkit.errors import not_valid
+from toolkit.errors import choices_once, not_valid
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -28,7 +28,7 @@ _EXPECTED = {
 def describe_problems(
     error: ValidationError | ProblemsAtError, model: type[BaseModel], document: Document, source: str
 ) -> list[str]:
-    """One message for each invalid key, in the order of the lines."""
+    """One message for each invalid key, in the order of the lines; each list of valid words occurs once."""
     found = []
     by_key = (
         _nested(error, document.tree, ())
@@ -38,7 +38,7 @@ def describe_problems(
     for key, words in by_key.items():
         position = nearest_position(document.positions, key) or Position(source, 1)
         found.append((position.source, position.line, f"{position}: {'; '.join(dict.fromkeys(words))}"))
-    return [text for _, _, text in sorted(found)]
+    return choices_once(text for _, _, text in sorted(found))
 
 
 def _by_key(
