@@ -55,7 +55,7 @@ def test_names_come_from_plugins_or_by_a_dotted_path(tmp_path: Path) -> None:
 def test_the_file_is_run_once_and_only_when_something_is_asked_for(tmp_path: Path) -> None:
     found = plugins_of(tmp_path, "raise ValueError('boom')\ndef f(): ...\n")
     assert list(found) == ["f"]
-    with pytest.raises(ConfigError, match=r"plugins\.py raised an error: ValueError: boom"):
+    with pytest.raises(ConfigError, match=r"plugins\.py:1 raised an error: ValueError: boom"):
         found["f"]
     found = plugins_of(tmp_path)
     assert [found["runs"]() for _ in range(2)] == [1, 1]

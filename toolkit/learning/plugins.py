@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
+from toolkit.files.code.own_modules import find_source
+from toolkit.files.code.plugin_loading import load_dotted, load_plugins, take
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of
-from toolkit.files.plugin_loading import load_dotted, load_plugins
 from toolkit.messages import Progress, Silent
 
 NO_PLUGINS: Mapping[str, Any] = MappingProxyType({})
@@ -21,15 +22,17 @@ NO_PLUGINS: Mapping[str, Any] = MappingProxyType({})
 class Plugins(Mapping[str, Any]):
     """The user's functions and classes by the names that a configuration gives them.
 
-    Functions and classes of plugins.py have their plain names, all others a dotted path (`package.module.name`).
-    Iteration gives the names in plugins.py; `in` also accepts dotted paths. plugins.py is parsed when a name is first
-    tested, and a module is run when something in it is first looked up; running plugins.py is reported.
+    Functions and classes of plugins.py have their plain names, all others a dotted path (`package.module.name`): of an
+    installed module, or of one beside the configuration or in the working folder. Iteration gives the names in
+    plugins.py; `in` also accepts dotted paths. plugins.py is parsed when a name is first tested, and a module is run
+    when something in it is first looked up, which is reported.
     """
 
     def __init__(self, config: Path, progress: Progress | None = None) -> None:
         self._find_config: Callable[[], Path] = lambda: config
         self._progress = progress or Silent()
         self._module: Any = None
+        self._running: set[Path] = set()
 
     @classmethod
     def of(cls, experiment: Experiment, progress: Progress | None = None) -> "Plugins":
@@ -44,14 +47,19 @@ class Plugins(Mapping[str, Any]):
 
         Raises:
             KeyError: the name is neither defined in plugins.py nor a dotted path.
-            ConfigError: the code fails when it is run, or defines nothing by this name.
+            ConfigError: the code fails when it is run, or defines no function or class by this name.
         """
+        folder = self._config.parent
         if name in self._names:
-            return getattr(self._run(), name)
+            return take(self._run(), name, folder)
         if "." not in name:
             raise KeyError(name)
+        source = find_source(name.rpartition(".")[0], folder)
+        if source is not None and source not in self._running:
+            self._running.add(source)
+            self._progress.say(f"running {source}")
         _set_up_tensorflow()
-        return load_dotted(name)
+        return load_dotted(name, folder)
 
     def __iter__(self) -> Iterator[str]:
         """The names in plugins.py."""

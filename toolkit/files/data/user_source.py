@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import UnknownValuesError
 from toolkit.core.masks.mask_codings import whole_numbers
 from toolkit.errors import ConfigError, DataError, NothingToLearnError
+from toolkit.files.code.plugin_loading import load_dotted, load_plugins, take
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.decoding import UnreadableImageError
 from toolkit.files.images.window_reading import cut, refuse_outside
-from toolkit.files.plugin_loading import load_dotted, load_plugins
 
 _KEPT = 8
 _IN_NO_ID = "/\0\r\n"
@@ -87,9 +88,14 @@ class UserItems:
         return {image_id: bool(self._call(method, FOREGROUND, place)) for image_id, place in self.places.items()}
 
     def _make(self, spec: UserSource) -> Any:
-        made = load_dotted(spec.name) if spec.file is None else getattr(load_plugins(spec.file), spec.name, None)
-        if made is None:
-            raise ConfigError(f"{self._key}: {spec.file} does not define {spec.name}")
+        folder = Path.cwd() if spec.file is None else spec.file.parent
+        try:
+            if "." in spec.name or spec.file is None:
+                made = load_dotted(spec.name, folder)
+            else:
+                made = take(load_plugins(spec.file), spec.name, folder)
+        except ConfigError as error:
+            raise ConfigError(f"{self._key}: {error.message}", error.advice) from error
         try:
             source = made(**spec.arguments)
         except Exception as error:

@@ -128,10 +128,10 @@ class Builder:
         return factory
 
     def _plugin(self, name: str) -> Any:
-        found = self.plugins.get(name)
-        if found is not None and not callable(found):
-            raise ValueError(f"{name} in plugins.py is not a function")
-        return found
+        try:
+            return self.plugins.get(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
     def _kind(self, name: str) -> Any:
         kind = getattr(albumentations, name, None)
@@ -198,7 +198,7 @@ def _checked_function(name: str, function: Callable[..., Any], arguments: Mappin
     try:
         inspect.signature(function).bind(None, None, None, **arguments)
     except TypeError as error:
-        raise ValueError(f"{name} in plugins.py cannot be called with (image, labels, generator): {error}") from error
+        raise ValueError(f"{name} cannot be called with (image, labels, generator): {error}") from error
     return partial(function, **arguments)
 
 

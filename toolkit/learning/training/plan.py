@@ -197,7 +197,7 @@ def _check_networks(config: Config, where: Where, plugins: Mapping[str, Any]) ->
             spec = spec.model_copy(update={"encoder_weights": None})
         try:
             network = build_network(spec, config.seed, plugins=plugins)
-        except (NetworkError, WeightsError) as error:
+        except (ConfigError, NetworkError, WeightsError) as error:  # a ConfigError is about the user's code
             key, text = _key_at_fault(config, error.message)
             number = shapes.index(shape)
             key = stage_key(config.stages[number], number, "shape") if key == ("shape",) else key
