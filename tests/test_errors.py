@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from toolkit.errors import listing, nearest, not_valid, out_of_range
+from toolkit.errors import listing, nearest, not_valid, out_of_range, raised_by
 
 
 @pytest.mark.parametrize(
@@ -20,3 +22,19 @@ def test_a_misspelt_word_is_answered_with_the_nearest_valid_one() -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "there are none"), (1, "there is only 0"), (5, "choose from 0 to 4")])
 def test_a_number_that_is_too_large_is_answered_with_the_range(count: int, text: str) -> None:
     assert out_of_range("fold", 7, count) == f"there is no fold 7; {text}"
+
+
+def test_an_error_of_the_users_code_is_told_with_its_last_line_there() -> None:
+    def mine() -> None:
+        json.loads("{")  # fails inside Python's own library
+
+    with pytest.raises(json.JSONDecodeError) as caught:
+        mine()
+    line = mine.__code__.co_firstlineno + 1
+    text = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+    assert raised_by(caught.value) == f"{__file__}:{line}: JSONDecodeError: {text}"
+
+
+def test_an_error_without_code_of_the_user_is_told_with_its_last_line_of_text() -> None:
+    assert raised_by(ValueError("in a graph:\n\n  shapes differ\n")) == "ValueError: shapes differ"
+    assert raised_by(KeyError()) == "KeyError: "

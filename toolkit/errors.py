@@ -1,7 +1,10 @@
 """Errors that a user can fix, each with its exit code, and the phrases that their messages share."""
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -117,6 +120,16 @@ class UploadError(ToolkitError):
     """A submission cannot be uploaded: no client, no credentials, or refused by the competition's site."""
 
     exit_code = 18
+
+
+def raised_by(error: BaseException) -> str:
+    """The last line of the user's own code that an error went through, and the error: `mine.py:7: ValueError: …`."""
+    others = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(others)]
+    place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+    # TensorFlow's message is a long trace whose last line names the fault.
+    text = (str(error).strip().splitlines() or [""])[-1].strip()
+    return f"{place}{type(error).__name__}: {text}"
 
 
 def listing(names: Iterable[object], at_most: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""Covers toolkit/config/training/keras_losses.py."""
+"""Covers toolkit/config/keras/loss_arguments.py."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.config.training.keras_losses import Huber
+from toolkit.config.keras.loss_arguments import Huber
 from toolkit.config.training.loss_grammar import LossSyntaxError, Weight
 from toolkit.config.training.losses import (
     KERAS_LOSSES,

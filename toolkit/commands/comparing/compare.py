@@ -18,7 +18,7 @@ from toolkit.commands.scoring.constant_score import ConstantScore, constant_scor
 from toolkit.commands.scoring.scores import Scores, Scoring, read_holdout, score_stores
 from toolkit.commands.session import Session
 from toolkit.config.data.classes import task_classes
-from toolkit.config.key_differences import written
+from toolkit.config.yaml.key_differences import written
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.registry import build_metric
 from toolkit.core.metrics.uncertainty.bootstrap import paired

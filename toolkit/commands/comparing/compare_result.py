@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.commands.scoring.constant_score import ConstantScore
-from toolkit.config.key_differences import ABSENT
-from toolkit.config.key_differences import written as written_value
+from toolkit.config.yaml.key_differences import ABSENT
+from toolkit.config.yaml.key_differences import written as written_value
 from toolkit.core.metrics.metric import Direction
 from toolkit.core.metrics.uncertainty.bootstrap import Verdict
 from toolkit.errors import ConfigError, not_valid

@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from toolkit.config.key_differences import ABSENT, KeyDifference, differences
 from toolkit.config.loading import (
     config_from_plain,
     load_config,
@@ -15,6 +14,7 @@ from toolkit.config.loading import (
     with_absolute_paths,
     with_relative_paths,
 )
+from toolkit.config.yaml.key_differences import ABSENT, KeyDifference, differences
 from toolkit.errors import ToolkitError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, read_resolved

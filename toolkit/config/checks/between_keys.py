@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 from toolkit.config.checks.data import problems_of_data
 from toolkit.config.checks.folds import problems_of_folds
+from toolkit.config.keras.loss_arguments import SparseCategoricalCrossentropy
+from toolkit.config.metrics import check_metric
 from toolkit.config.models import Config
 from toolkit.config.stage_values import stage_key
 from toolkit.config.training.callbacks import check_monitors, parse_callbacks
-from toolkit.config.training.keras_losses import SparseCategoricalCrossentropy
 from toolkit.config.training.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.training.mixing import parse_mixing
 from toolkit.config.training.negatives import parse_negatives
@@ -33,6 +34,9 @@ def check_between_keys(config: Config, plugins: Collection[str]) -> None:
     found.problems.extend(problems_of_data(config))
     _check_network(config, found, plugins)
     found.problems.extend(problems_of_folds(config))
+    metrics: list[KeyPath] = [("primary_metric",), *(("metrics", number) for number in range(len(config.metrics)))]
+    for where, value in zip(metrics, (config.primary_metric, *config.metrics), strict=True):
+        found.check(where, check_metric, value, config.activation, config.class_count, plugins)
     found.check(("callbacks",), _check_monitors, config, config.callbacks, plugins)
     found.check(("patches" if config.patches is not None else "tiles",), _check_tiling, config)
     for number, stage in enumerate(config.stages):

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from toolkit.config.training import keras_losses
+from toolkit.config.keras import loss_arguments as keras_losses
+from toolkit.config.keras.function_names import function_names
 from toolkit.config.training.loss_grammar import LossSyntaxError, Weight, WrittenTerm, read_terms
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_value
@@ -173,7 +174,7 @@ the probabilities, but exact where these are rounded to 0 or 1. Hinges compare m
 probabilities.
 """
 
-_KERAS_FUNCTIONS = keras_losses.function_names(KERAS_LOSSES)
+_KERAS_FUNCTIONS = function_names(KERAS_LOSSES)
 
 
 @dataclass(frozen=True)

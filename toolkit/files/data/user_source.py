@@ -16,7 +16,7 @@ from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import UnknownValuesError
 from toolkit.core.masks.mask_codings import whole_numbers
-from toolkit.errors import ConfigError, DataError, NothingToLearnError
+from toolkit.errors import ConfigError, DataError, NothingToLearnError, raised_by
 from toolkit.files.code.plugin_loading import load_dotted, load_plugins, take
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.decoding import UnreadableImageError
@@ -99,7 +99,7 @@ class UserItems:
         try:
             source = made(**spec.arguments)
         except Exception as error:
-            raise ConfigError(f"{self._key}: {spec.name} cannot be created: {type(error).__name__}: {error}") from error
+            raise ConfigError(f"{self._key}: {spec.name} cannot be created: {raised_by(error)}") from error
         for method in ("__len__", "__getitem__"):
             if not hasattr(source, method):
                 raise ConfigError(
@@ -158,7 +158,7 @@ class UserItems:
                 return function(*arguments)
         except Exception as error:
             at = f"({', '.join(map(str, arguments))})" if arguments and arguments != (self._source,) else ""
-            raise DataError(f"{self._key}: {self.title}.{name}{at} failed: {type(error).__name__}: {error}") from error
+            raise DataError(f"{self._key}: {self.title}.{name}{at} failed: {raised_by(error)}") from error
 
 
 _ITEMS = "An item is (id, image, mask), or an object with these attributes; see docs/data.md."

@@ -7,11 +7,11 @@ from importlib.metadata import version
 from typing import Any
 
 from toolkit.config.data.data import DataConfig
-from toolkit.config.key_differences import ABSENT, differences, written
 from toolkit.config.loading import with_absolute_paths
 from toolkit.config.metrics import read_metric
 from toolkit.config.models import Config
 from toolkit.config.stage_values import dotted_names
+from toolkit.config.yaml.key_differences import ABSENT, differences, written
 from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
 from toolkit.config.yaml.yaml_files import read_document, write_yaml
 from toolkit.core.metrics.registry import MetricSpec

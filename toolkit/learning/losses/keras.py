@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from toolkit.config.training.keras_losses import KerasLoss
+from toolkit.config.keras.loss_arguments import KerasLoss
 from toolkit.learning.losses.targets import Tensor, Truth
 from toolkit.learning.runtime import tf
 

@@ -24,7 +24,7 @@ from toolkit.learning.networks.weight_files import (
     weighted_layers,
     write_weights,
 )
-from toolkit.learning.plugins import NO_PLUGINS
+from toolkit.learning.plugins import NO_PLUGINS, called
 from toolkit.learning.runtime import talking_on_stderr, tf
 
 
@@ -171,10 +171,9 @@ def _parts_of_plugin(spec: NetworkSpec, function: Callable[..., Any]) -> Parts:
     Raises:
         NetworkError: the function returns something else.
     """
-    model = function(
-        spec.shape, spec.classes, backbone=spec.backbone, encoder_weights=spec.encoder_weights, **spec.options
-    )
     where = f"the architecture {spec.architecture}"
+    given = {"backbone": spec.backbone, "encoder_weights": spec.encoder_weights, **spec.options}
+    model = called(where, function, spec.shape, spec.classes, **given)
     if not isinstance(model, tf.keras.Model) or not getattr(model, "inputs", None):
         raise NetworkError(
             f"{where} returned {type(model).__name__}, expected a functional tf.keras.Model",

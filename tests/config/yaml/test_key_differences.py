@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.config.key_differences import ABSENT, differences, written
+from toolkit.config.yaml.key_differences import ABSENT, differences, written
 
 
 def told(*trees: dict[str, Any]) -> dict[str, tuple[Any, ...]]:

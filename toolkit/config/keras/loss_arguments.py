@@ -1,7 +1,5 @@
 """The arguments of the losses of tf.keras, with Keras's names and defaults (tf-keras 2.21)."""
 
-import re
-from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -104,22 +102,3 @@ class MeanSquaredLogarithmicError(KerasLoss):
 
 class Poisson(KerasLoss):
     """Probability - target · log(probability)."""
-
-
-_SHORT = {
-    "kld": "KLDivergence",
-    "kullback_leibler_divergence": "KLDivergence",
-    "logcosh": "LogCosh",
-    "mae": "MeanAbsoluteError",
-    "mape": "MeanAbsolutePercentageError",
-    "mse": "MeanSquaredError",
-    "msle": "MeanSquaredLogarithmicError",
-}
-
-
-def function_names(names: Iterable[str]) -> dict[str, str]:
-    """The names of Keras's functions for these classes: `mean_squared_error`, `mse` and `MSE` of `MeanSquaredError`."""
-    known = set(names)
-    snake = {re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower(): name for name in known}
-    short = {short: name for short, name in _SHORT.items() if name in known}
-    return snake | short | {name.upper(): kind for name, kind in short.items() if "_" not in name}
