@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from toolkit.config.keras.metric_arguments import KERAS_METRICS
 from toolkit.config.metrics import check_metric, parse_metric, parse_metric_text, read_metric
 from toolkit.config.yaml.named_calls import ProblemsAtError
+from toolkit.config.yaml.yaml_files import read_value
 from toolkit.core.metrics.registry import METRICS, MetricSpec, build_metric
 from toolkit.errors import ConfigError
 
@@ -197,3 +199,23 @@ def test_the_command_line_gives_yaml() -> None:
 def test_an_invalid_metric_on_the_command_line_is_explained(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         parse_metric_text(text, "--metric")
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text().partition("## Metrics of Keras")[2]
+
+
+def test_the_examples_of_keras_on_the_page_are_read() -> None:
+    example = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
+    keys = dict(line.split(": ", 1) for line in example[1].splitlines())
+    values = [keys["primary_metric"], *read_value(keys["metrics"], "metrics.md")]
+    assert len([parse_metric(value) for value in values]) == 5
+    for value in values:
+        check_metric(value, "sigmoid", 1)
+
+
+def test_the_page_says_which_metrics_of_keras_get_masks() -> None:
+    told = re.search(r"Only ([^.]*?)\s+get masks", PAGE)
+    assert told is not None
+    masks = {name for name, kind in KERAS_METRICS.items() if "probabilities" not in kind.sees}
+    assert set(re.findall(r"`(\w+)`", told[1])) == masks

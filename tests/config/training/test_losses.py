@@ -219,8 +219,18 @@ def test_the_examples_of_the_page_are_read(example: str) -> None:
 
 
 def test_the_page_names_every_term_and_argument() -> None:
-    assert PAGE.count("\nloss: ") == 4
+    assert PAGE.count("\nloss: ") == 7
     for name, kind in LOSSES.items():
         assert f"`{name}`" in PAGE.split("## Arguments")[0]
         for argument in kind.arguments.model_fields:
             assert f"`{argument}`" in PAGE.split("## Arguments")[1]
+
+
+def test_the_page_says_what_each_loss_of_keras_gets_and_with_which_activation() -> None:
+    rows = re.findall(r"^\| (`[A-Z].*) \| (\w+) \| (\w+) \|$", PAGE, re.MULTILINE)
+    told = {name: (wants, activation) for names, wants, activation in rows for name in re.findall(r"`(\w+)`", names)}
+    assert set(told) == set(KERAS_LOSSES)
+    for name, (wants, activation) in told.items():
+        formulas = KERAS_LOSSES[name].formulas
+        assert {"both": {"sigmoid", "softmax"}}.get(activation, {activation}) == set(formulas)
+        assert {formula[0] for formula in formulas.values()} == {wants}
