@@ -38,3 +38,7 @@ def test_an_error_of_the_users_code_is_told_with_its_last_line_there() -> None:
 def test_an_error_without_code_of_the_user_is_told_with_its_last_line_of_text() -> None:
     assert raised_by(ValueError("in a graph:\n\n  shapes differ\n")) == "ValueError: shapes differ"
     assert raised_by(KeyError()) == "KeyError: "
+    trace = (
+        'in user code:\n\n    File "/home/me/mine.py", line 5, in f  *\n        x.numpy()\n\n    ValueError: no numpy\n'
+    )
+    assert raised_by(ValueError(trace)) == "/home/me/mine.py:5: ValueError: no numpy"

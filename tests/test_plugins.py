@@ -278,6 +278,11 @@ def metric(prediction, truth, valid, power=1):
     return float((prediction == truth)[valid].mean()) ** power
 
 
+class Metric(tf.keras.metrics.MeanAbsoluteError):
+    wants = "probabilities"
+    direction = "min"
+
+
 def net(shape, classes, backbone, encoder_weights, width=2):
     inputs = tf.keras.Input(shape)
     return tf.keras.Model(inputs, tf.keras.layers.Conv2D(classes, width, padding="same")(inputs))
@@ -322,6 +327,7 @@ KINDS = {
     "loss": "loss: binary_crossentropy + MODULE.loss(power=1)",
     "loss of a class": "loss: {MODULE.Loss: {scale: 2}}",
     "metric": "primary_metric: {MODULE.metric: {power: 2}}",
+    "metric of a class": "metrics: [MODULE.Metric]",
     "architecture": "architecture: MODULE.net\narchitecture_options: {width: 3}",
     "source": "data: {source: {MODULE.Source: {count: 6}}}",
     "callback": "callbacks: {MODULE.Callback: {patience: 3}}",

@@ -1,6 +1,7 @@
 """Errors that a user can fix, each with its exit code, and the phrases that their messages share."""
 
 import difflib
+import re
 import sysconfig
 import traceback
 from collections.abc import Collection, Iterable
@@ -125,11 +126,14 @@ class UploadError(ToolkitError):
 def raised_by(error: BaseException) -> str:
     """The last line of the user's own code that an error went through, and the error: `mine.py:7: ValueError: …`."""
     others = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(others)]
-    place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
-    # TensorFlow's message is a long trace whose last line names the fault.
-    text = (str(error).strip().splitlines() or [""])[-1].strip()
-    return f"{place}{type(error).__name__}: {text}"
+    places = [(frame.filename, str(frame.lineno)) for frame in traceback.extract_tb(error.__traceback__)]
+    # In a graph TensorFlow runs a copy of the code. Its message is a trace of the original, whose last line names the
+    # fault.
+    places = [place for place in places if "__autograph_generated_file" not in place[0]]
+    places += re.findall(r'File "([^"]+)", line (\d+)', str(error))
+    own = [":".join(place) for place in places if not place[0].startswith(others)]
+    kind, text = type(error).__name__, (str(error).strip().splitlines() or [""])[-1].strip()
+    return f"{own[-1] + ': ' if own else ''}{kind}: {text.removeprefix(f'{kind}: ')}"
 
 
 def listing(names: Iterable[object], at_most: int = 5) -> str:

@@ -37,7 +37,9 @@ class CopyPaste(ClosedModel):
     """Paste objects of another image at the same place (Ghiasi et al. 2021, arXiv:2012.07177)."""
 
     p: Share = Field(0.5, description=_CHANCE)
-    objects: Share = Field(0.5, description="Share that an object (a connected component of foreground) is pasted.")
+    objects: Share = Field(
+        0.5, description="Probability that an object (a connected component of foreground) is pasted."
+    )
 
 
 @dataclass(frozen=True)

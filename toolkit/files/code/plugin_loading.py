@@ -136,13 +136,14 @@ def _offer_own_modules(folder: Path, files: Collection[Path]) -> None:
     """Let Python find modules in `own_folders`; those of other folders, and changed ones, are forgotten."""
     folders, contents = own_folders(folder), {path: file_digest(path) for path in files}
     offered = next((finder for finder in sys.meta_path if isinstance(finder, OwnModules)), None)
-    if offered is not None:
-        changed = any(offered.contents.get(path, found) != found for path, found in contents.items())
-        if changed or offered.folders != folders:
-            forget_own_modules()
-            sys.meta_path.remove(offered)
-            offered = None
-    if offered is None:
+    known = {} if offered is None else offered.contents
+    if (
+        offered is None
+        or offered.folders != folders
+        or any(known.get(path, new) != new for path, new in contents.items())
+    ):
+        forget_own_modules()
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not offered]
         offered = OwnModules(folders)
         sys.meta_path.append(offered)
     offered.contents.update(contents)

@@ -8,7 +8,7 @@ from typing import Any
 
 from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
-from toolkit.errors import NetworkError, ToolkitError, WeightsError
+from toolkit.errors import NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.networks.encoders import Parts, build_encoder
 from toolkit.learning.networks.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.outputs import Outputs
@@ -24,7 +24,7 @@ from toolkit.learning.networks.weight_files import (
     weighted_layers,
     write_weights,
 )
-from toolkit.learning.plugins import NO_PLUGINS, called
+from toolkit.learning.plugins import NO_PLUGINS
 from toolkit.learning.runtime import talking_on_stderr, tf
 
 
@@ -171,9 +171,10 @@ def _parts_of_plugin(spec: NetworkSpec, function: Callable[..., Any]) -> Parts:
     Raises:
         NetworkError: the function returns something else.
     """
+    model = function(
+        spec.shape, spec.classes, backbone=spec.backbone, encoder_weights=spec.encoder_weights, **spec.options
+    )
     where = f"the architecture {spec.architecture}"
-    given = {"backbone": spec.backbone, "encoder_weights": spec.encoder_weights, **spec.options}
-    model = called(where, function, spec.shape, spec.classes, **given)
     if not isinstance(model, tf.keras.Model) or not getattr(model, "inputs", None):
         raise NetworkError(
             f"{where} returned {type(model).__name__}, expected a functional tf.keras.Model",
@@ -271,8 +272,9 @@ def _explained(spec: NetworkSpec) -> Iterator[None]:
         if spec.encoder_weights in ("imagenet", "pascal_voc") and _is_download_failure(error):
             raise _download_error(str(spec.backbone), error) from error
         backbone = f" with backbone {spec.backbone}" if has_backbone(spec.architecture) else ""
+        text = _first_line(error) if spec.architecture in ARCHITECTURES else raised_by(error)
         raise NetworkError(
-            f"{spec.architecture}{backbone} cannot be built for shape {list(spec.shape)}: {_first_line(error)}",
+            f"{spec.architecture}{backbone} cannot be built for shape {list(spec.shape)}: {text}",
             "Try a larger shape or another backbone." if backbone else "",
         ) from error
 
