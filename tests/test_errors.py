@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from toolkit.errors import choices_once, listing, nearest, not_valid, out_of_range
+from toolkit.errors import choices_once, listing, nearest, not_valid, out_of_range, raised_by
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,23 @@ def test_a_list_of_valid_words_occurs_once() -> None:
         "'iuo' is not valid; did you mean 'iou'?",
         "'x' is not valid; choose from y",
     ]
+
+
+def test_an_error_of_the_users_code_is_told_with_its_last_line_there() -> None:
+    def mine() -> None:
+        json.loads("{")  # fails inside Python's own library
+
+    with pytest.raises(json.JSONDecodeError) as caught:
+        mine()
+    line = mine.__code__.co_firstlineno + 1
+    text = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+    assert raised_by(caught.value) == f"{__file__}:{line}: JSONDecodeError: {text}"
+
+
+def test_an_error_without_code_of_the_user_is_told_with_its_last_line_of_text() -> None:
+    assert raised_by(ValueError("in a graph:\n\n  shapes differ\n")) == "ValueError: shapes differ"
+    assert raised_by(KeyError()) == "KeyError: "
+    trace = (
+        'in user code:\n\n    File "/home/me/mine.py", line 5, in f  *\n        x.numpy()\n\n    ValueError: no numpy\n'
+    )
+    assert raised_by(ValueError(trace)) == "/home/me/mine.py:5: ValueError: no numpy"

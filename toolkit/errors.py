@@ -1,7 +1,11 @@
 """Errors that a user can fix, each with its exit code, and the phrases that their messages share."""
 
 import difflib
+import re
+import sysconfig
+import traceback
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -117,6 +121,19 @@ class UploadError(ToolkitError):
     """A submission cannot be uploaded: no client, no credentials, or refused by the competition's site."""
 
     exit_code = 18
+
+
+def raised_by(error: BaseException) -> str:
+    """The last line of the user's own code that an error went through, and the error: `mine.py:7: ValueError: …`."""
+    others = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
+    places = [(frame.filename, str(frame.lineno)) for frame in traceback.extract_tb(error.__traceback__)]
+    # In a graph TensorFlow runs a copy of the code. Its message is a trace of the original, whose last line names the
+    # fault.
+    places = [place for place in places if "__autograph_generated_file" not in place[0]]
+    places += re.findall(r'File "([^"]+)", line (\d+)', str(error))
+    own = [":".join(place) for place in places if not place[0].startswith(others)]
+    kind, text = type(error).__name__, (str(error).strip().splitlines() or [""])[-1].strip()
+    return f"{own[-1] + ': ' if own else ''}{kind}: {text.removeprefix(f'{kind}: ')}"
 
 
 def listing(names: Iterable[object], at_most: int = 5) -> str:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from toolkit.errors import ConfigError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.losses.registry import build_loss
 from toolkit.learning.networks.outputs import Outputs
-from toolkit.learning.plugins import Plugins, check_call
+from toolkit.learning.plugins import Plugins, called, check_call, create
 from toolkit.learning.runtime import tf
 
 pytestmark = pytest.mark.tf
@@ -55,7 +56,7 @@ def test_names_come_from_plugins_or_by_a_dotted_path(tmp_path: Path) -> None:
 def test_the_file_is_run_once_and_only_when_something_is_asked_for(tmp_path: Path) -> None:
     found = plugins_of(tmp_path, "raise ValueError('boom')\ndef f(): ...\n")
     assert list(found) == ["f"]
-    with pytest.raises(ConfigError, match=r"plugins\.py raised an error: ValueError: boom"):
+    with pytest.raises(ConfigError, match=r"plugins\.py:1 raised an error: ValueError: boom"):
         found["f"]
     found = plugins_of(tmp_path)
     assert [found["runs"]() for _ in range(2)] == [1, 1]
@@ -137,3 +138,26 @@ def test_the_error_of_other_arguments_shows_signature_and_call(
 ) -> None:
     with pytest.raises(ValueError, match=rf"three\(first.* cannot be called with {given}"):
         check_call("three", three, parameters, arguments)
+
+
+def failing(*values: Any, **arguments: Any) -> None:
+    raise OSError("no disk")
+
+
+def test_errors_of_functions_that_are_called_have_file_and_line() -> None:
+    place = f"{__file__}:{failing.__code__.co_firstlineno + 1}: OSError: no disk"
+    with pytest.raises(ConfigError, match=re.escape(f"the schedule mine failed: {place}")):
+        called("the schedule mine", failing, 1, lr=2)
+    with pytest.raises(ValueError, match=re.escape(f"the callback mine could not be created: {place}")):
+        create("callback", "mine", {"mine": failing}, {"patience": 3})
+    assert called("the schedule mine", max, 1, 2) == 2
+
+
+def test_errors_of_the_toolkit_pass_through() -> None:
+    def refuse() -> None:
+        raise ConfigError("told already")
+
+    with pytest.raises(ConfigError, match="told already"):
+        called("the schedule mine", refuse)
+    with pytest.raises(ConfigError, match="told already"):
+        create("callback", "mine", {"mine": refuse}, {})

@@ -1,8 +1,8 @@
 """Loading a configuration: inheritance, overrides, validation, and messages with file, line and key."""
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -71,6 +71,18 @@ class Loaded(Generic[Model]):
         """
         position = nearest_position(self.positions, key) or self.source
         return f"{position}: {'.'.join(map(str, key))}"
+
+    @contextmanager
+    def naming_places(self) -> Iterator[None]:
+        """Put file and line before the message of a ConfigError that begins with a key: `data.source: …`."""
+        try:
+            yield
+        except ConfigError as error:
+            dotted, colon, text = error.message.partition(": ")
+            key = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+            if not colon or key not in self.positions:
+                raise
+            raise ConfigError(f"{self.where(*key)}: {text}", error.advice) from error
 
 
 def load_config(path: Path, overrides: Sequence[str] = (), settings: Mapping[str, Any] | None = None) -> Loaded[Config]:

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, create_model
 
+from toolkit.config.keras.metric_arguments import KERAS_METRICS, F1Score, FBetaScore, KerasMetric, find_keras_metric
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_problems
 from toolkit.config.yaml.fields import plugin_names
-from toolkit.config.yaml.named_calls import Call, checked_call, is_plugin, read_call, unknown_at
+from toolkit.config.yaml.named_calls import Call, checked_arguments, checked_call, is_plugin, read_call, unknown_at
 from toolkit.config.yaml.yaml_files import Document, Position, read_value
+from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.metric import Empty, MetricKind
 from toolkit.core.metrics.registry import METRICS, MetricSpec
 from toolkit.errors import ConfigError
@@ -47,7 +49,9 @@ _LABEL = re.compile(r"(?P<name>[^()]+)\((?P<arguments>[^()]*)\)")
 def parse_metric(value: Any, plugins: Collection[str] = ()) -> MetricSpec:
     """Read a metric: a name, `{name: {argument: value}}`, or the label of a `MetricSpec`.
 
-    Keras's prefix `val_` is dropped: every metric is computed on validation images.
+    Names are those of the toolkit's metrics, of plugins, and of the classes and functions of tf.keras.metrics; where
+    one name means several, the first of these is meant. Keras's prefix `val_` is dropped: every metric is computed on
+    validation images.
 
     Args:
         value: what the configuration says.
@@ -58,8 +62,23 @@ def parse_metric(value: Any, plugins: Collection[str] = ()) -> MetricSpec:
     """
     spec = read_metric(value)
     if spec.is_plugin and not is_plugin(spec.name, plugins):
-        raise unknown_at(_call(value).path, spec.name, [*METRICS, *_KERAS_NAMES, *plugins])
+        path, keras = _call(value).path, find_keras_metric(spec.name)
+        if keras is None:
+            raise unknown_at(path, spec.name, [*METRICS, *_KERAS_NAMES, *KERAS_METRICS, *plugins])
+        checked_arguments(Call(spec.name, dict(spec.arguments), path), keras)
     return spec
+
+
+def check_metric(value: Any, activation: Activation, classes: int, plugins: Collection[str] = ()) -> None:
+    """Check that a metric that was checked before fits the classes.
+
+    Raises:
+        ValueError: it does not.
+    """
+    spec = read_metric(value)
+    keras = find_keras_metric(spec.name) if spec.is_plugin and not is_plugin(spec.name, plugins) else None
+    if keras is not None:
+        _check_keras(spec.name, keras.model_validate(dict(spec.arguments)), activation, classes)
 
 
 def read_metric(value: Any) -> MetricSpec:
@@ -75,6 +94,30 @@ def read_metric(value: Any) -> MetricSpec:
     if arguments.empty not in (None, kind.empty):
         chosen["empty"] = arguments.empty
     return MetricSpec(name, tuple(chosen.items()))
+
+
+def _check_keras(name: str, arguments: KerasMetric, activation: Activation, classes: int) -> None:
+    """Check that a metric fits the classes.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if arguments.activation not in (None, activation):
+        other = {"CategoricalAccuracy": "BinaryAccuracy", "CategoricalCrossentropy": "BinaryCrossentropy"}
+        instead = f"; use {other[name]}" if name in other else ""
+        raise ValueError(f"{name} is for exclusive classes (activation: softmax), received {activation}{instead}")
+    numbers = classes if activation == "softmax" else 2
+    if getattr(arguments, "num_classes", numbers) != numbers:
+        why = f"there are {classes} classes" if activation == "softmax" else "background and foreground, with sigmoid"
+        raise ValueError(f"{name}: num_classes must be {numbers} ({why}), received {arguments.num_classes}")  # type: ignore[attr-defined]
+    if isinstance(arguments, F1Score | FBetaScore) and activation == "sigmoid" and arguments.threshold is None:
+        raise ValueError(
+            f"{name} without a threshold takes the most probable class, so it is for softmax; with sigmoid, set "
+            "threshold: 0.5"
+        )
+    class_id = getattr(arguments, "class_id", None)
+    if class_id is not None and class_id >= classes:
+        raise ValueError(f"{name}: class_id must be below {classes}, the number of classes, received {class_id}")
 
 
 def _checked(value: Any, info: ValidationInfo) -> MetricSpec:
@@ -115,5 +158,10 @@ def _call(value: Any) -> Call:
         key, equals, text = part.partition("=")
         if not equals:
             raise ValueError(f"expected NAME or NAME(argument=value; …), received {value!r}")
-        arguments[key.strip()] = read_value(text.strip(), f"{match['name']}({key.strip()})")
+        arguments[key.strip()] = _value(text.strip(), f"{match['name']}({key.strip()})")
     return Call(match["name"].strip(), arguments)
+
+
+def _value(text: str, source: str) -> Any:
+    """A value in a label, whose lists have no commas: `[0 1]`."""
+    return read_value(", ".join(text.split()) if text.startswith("[") else text, source)

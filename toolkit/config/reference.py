@@ -31,8 +31,8 @@ that names the file, the line and the nearest valid key.
   `tk fit EXPERIMENT --save` writes it into `config.yaml` and keeps the comments.
 - Paths are relative to the file that contains them; on the command line, to the working folder.
 - Optimizers, callbacks and other things with arguments are a name, `Name: {argument: value}` pairs, or a list of
-  these. Names may also be functions and classes of a `plugins.py` beside the file, or dotted paths
-  (`package.module.name`).
+  these; one thing also `{name: Name, argument: value}`. Names may also be functions and classes of a `plugins.py`
+  beside the file, or dotted paths (`package.module.name`), see [your own code](training.md).
 
 Details of the names: [networks](networks.md), [losses](losses.md), [schedules, optimizers and
 callbacks](schedules.md), [augmentation](augmentation.md), [metrics](metrics.md). How a fold is trained:

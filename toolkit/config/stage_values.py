@@ -1,6 +1,6 @@
 """A stage as it is run, with the defaults of the experiment."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from toolkit.config.training.losses import LossTerm, parse_loss
 from toolkit.config.training.mixing import MixingSpec, parse_mixing
 from toolkit.config.training.negatives import parse_negatives
 from toolkit.config.training.optimizers import OptimizerCall, parse_optimizer
-from toolkit.config.training.schedules import Schedule, parse_schedule
+from toolkit.config.training.schedules import PluginSchedule, Schedule, parse_schedule
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.training.weight_averaging import Averaging, parse_averaging
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -78,6 +78,27 @@ def read_stage(config: Config, number: int, plugins: Collection[str] = ()) -> St
         frozen=_is_frozen(config, number),
         initial_weights=stage.initial_weights,
     )
+
+
+def dotted_names(config: Config, plugins: Collection[str] = ()) -> frozenset[str]:
+    """The dotted paths of the user's code that a configuration names, in every place where it may name code."""
+    found = {config.architecture, *(metric.name for metric in config.metric_specs)}
+    data = config.data
+    found |= {source.name for source in (data.source, data.test_source) if source is not None}
+    found |= {keys.source.name for keys in (*data.merge, *data.extra_train_data) if keys.source is not None}
+    found |= set(_names_of(parse_augmentation(config.transforms, plugins)))
+    for number in range(len(config.stages)):
+        stage = read_stage(config, number, plugins)
+        found |= {stage.optimizer.name, *(term.name for term in stage.loss), *(one.name for one in stage.callbacks)}
+        found |= {leg.name for leg in stage.schedule.legs if isinstance(leg, PluginSchedule)}
+        found |= set(_names_of(stage.augmentation))
+    return frozenset(name for name in found if "." in name)
+
+
+def _names_of(transforms: Iterable[Transform]) -> Iterator[str]:
+    for transform in transforms:
+        yield transform.name
+        yield from _names_of(transform.children)
 
 
 def stage_key(stage: StageConfig, number: int, key: str) -> KeyPath:

@@ -8,10 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from toolkit.config.keras.metric_arguments import find_keras_metric
 from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
+from toolkit.errors import ConfigError, ToolkitError, raised_by
+from toolkit.files.code.own_modules import find_source
+from toolkit.files.code.plugin_loading import load_dotted, load_plugins, take
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of
-from toolkit.files.plugin_loading import load_dotted, load_plugins
 from toolkit.messages import Progress, Silent
 
 NO_PLUGINS: Mapping[str, Any] = MappingProxyType({})
@@ -21,15 +24,19 @@ NO_PLUGINS: Mapping[str, Any] = MappingProxyType({})
 class Plugins(Mapping[str, Any]):
     """The user's functions and classes by the names that a configuration gives them.
 
-    Functions and classes of plugins.py have their plain names, all others a dotted path (`package.module.name`).
-    Iteration gives the names in plugins.py; `in` also accepts dotted paths. plugins.py is parsed when a name is first
-    tested, and a module is run when something in it is first looked up; running plugins.py is reported.
+    Functions and classes of plugins.py have their plain names, all others a dotted path (`package.module.name`): of an
+    installed module, or of one beside the configuration or in the working folder. Iteration gives the names in
+    plugins.py; `in` also accepts dotted paths. plugins.py is parsed when a name is first tested, and a module is run
+    when something in it is first looked up, which is reported.
+
+    A name that is missing is looked up among Keras's metrics, which are found as a `StatefulKind`.
     """
 
     def __init__(self, config: Path, progress: Progress | None = None) -> None:
         self._find_config: Callable[[], Path] = lambda: config
         self._progress = progress or Silent()
         self._module: Any = None
+        self._running: set[Path] = set()
 
     @classmethod
     def of(cls, experiment: Experiment, progress: Progress | None = None) -> "Plugins":
@@ -43,15 +50,20 @@ class Plugins(Mapping[str, Any]):
         """The function or class.
 
         Raises:
-            KeyError: the name is neither defined in plugins.py nor a dotted path.
-            ConfigError: the code fails when it is run, or defines nothing by this name.
+            KeyError: the name is neither defined in plugins.py, nor a dotted path, nor a metric of Keras.
+            ConfigError: the code fails when it is run, or defines no function or class by this name.
         """
+        folder = self._config.parent
         if name in self._names:
-            return getattr(self._run(), name)
+            return take(self._run(), name, folder)
         if "." not in name:
-            raise KeyError(name)
+            return self.__missing__(name)
+        source = find_source(name.rpartition(".")[0], folder)
+        if source is not None and source not in self._running:
+            self._running.add(source)
+            self._progress.say(f"running {source}")
         _set_up_tensorflow()
-        return load_dotted(name)
+        return load_dotted(name, folder)
 
     def __iter__(self) -> Iterator[str]:
         """The names in plugins.py."""
@@ -64,6 +76,12 @@ class Plugins(Mapping[str, Any]):
     def __contains__(self, name: object) -> bool:
         """Whether plugins.py defines the name, or it is a dotted path."""
         return isinstance(name, str) and ("." in name or name in self._names)
+
+    def __missing__(self, name: str) -> Any:
+        if find_keras_metric(name) is None:
+            raise KeyError(name)
+        _set_up_tensorflow()
+        return importlib.import_module("toolkit.learning.keras_metrics").keras_metric(name)
 
     @cached_property
     def _config(self) -> Path:
@@ -106,16 +124,34 @@ def check_call(name: str, function: Any, parameters: Sequence[str], arguments: M
         raise ValueError(f"{name}{signature} cannot be called with ({given}): {error}") from error
 
 
+def called(what: str, function: Callable[..., Any], *values: Any, **arguments: Any) -> Any:
+    """Call a function of the user; `what` names it in messages.
+
+    Raises:
+        ConfigError: it raises an error, which is reported with its file and line.
+    """
+    try:
+        return function(*values, **arguments)
+    except ToolkitError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{what} failed: {raised_by(error)}") from error
+
+
 def create(what: str, name: str, plugins: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
     """Call a class or function of the user with keyword arguments; `what` says for messages what it creates.
 
     Raises:
-        ValueError: it does not accept the arguments.
+        ValueError: it does not accept the arguments, or raises an error.
     """
     try:
         return plugins[name](**arguments)
+    except ToolkitError:
+        raise
     except TypeError as error:
         raise ValueError(f"the {what} {name} could not be created: {error}") from error
+    except Exception as error:
+        raise ValueError(f"the {what} {name} could not be created: {raised_by(error)}") from error
 
 
 def _set_up_tensorflow() -> None:

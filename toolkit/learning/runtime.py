@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from toolkit.errors import StorageError, ToolkitError, not_valid
-from toolkit.files.plugin_loading import prepare_for_tensorflow
+from toolkit.files.code.plugin_loading import prepare_for_tensorflow
 
 _CPU_FLAGS = Path("/proc/cpuinfo")
 

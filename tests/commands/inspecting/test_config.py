@@ -58,7 +58,7 @@ def test_the_schema_knows_every_key_and_its_meaning() -> None:
     ("key", "types"),
     [
         ("batch", {"integer"}),
-        ("loss", {"string"}),
+        ("loss", {"string", "object"}),
         ("optimizer", {"string", "object", "array"}),
         ("classes", {"integer", "array"}),
         ("metrics", {"array"}),

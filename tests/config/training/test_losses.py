@@ -1,11 +1,15 @@
+"""Covers toolkit/config/keras/loss_arguments.py."""
+
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from toolkit.config.keras.loss_arguments import Huber
 from toolkit.config.training.loss_grammar import LossSyntaxError, Weight
 from toolkit.config.training.losses import (
+    KERAS_LOSSES,
     LOSSES,
     CrossentropyArguments,
     LossTerm,
@@ -22,15 +26,15 @@ BINARY = LossTerm(Weight(1.0), "binary_crossentropy", CrossentropyArguments())
 LOVASZ = LossTerm(Weight(0.5), "lovasz_loss", LovaszArguments())
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", LOSSES | KERAS_LOSSES)
 def test_a_name_alone_weighs_one_and_takes_the_defaults(name: str) -> None:
-    expected = (LossTerm(Weight(1.0), name, LOSSES[name].arguments()),)
+    expected = (LossTerm(Weight(1.0), name, (LOSSES | KERAS_LOSSES)[name].arguments()),)
     assert parse_loss(name) == parse_loss(f"{name}()") == expected
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", LOSSES | KERAS_LOSSES)
 def test_every_argument_is_explained(name: str) -> None:
-    assert all(field.description for field in LOSSES[name].arguments.model_fields.values())
+    assert all(field.description for field in (LOSSES | KERAS_LOSSES)[name].arguments.model_fields.values())
 
 
 @pytest.mark.parametrize(
@@ -58,12 +62,56 @@ def test_the_same_loss_may_occur_twice() -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        {"Huber": {"delta": 2}},
+        {"name": "Huber", "delta": 2},
+        {"huber": {"delta": 2}},
+        "Huber(delta=2)",
+        "huber(delta=2.0, reduction=auto)",
+    ],
+)
+def test_a_loss_of_keras_has_the_names_and_arguments_of_class_and_function(value: Any) -> None:
+    assert parse_loss(value) == (LossTerm(Weight(1.0), "Huber", Huber(delta=2)),)
+
+
+def test_a_loss_with_arguments_may_be_of_any_kind() -> None:
+    assert parse_loss({"name": "dice_loss", "per": "image"}) == parse_loss("dice_loss(per=image)")
+    assert parse_loss({"mine": {"x": 1}}, ["mine"]) == parse_loss("mine(x=1)", ["mine"])
+    assert parse_loss({"a.b": {"shares": (1, 2)}}) == (LossTerm(Weight(1.0), "a.b", {"shares": (1, 2)}),)
+
+
+def test_the_toolkit_and_plugins_come_before_keras() -> None:
+    assert parse_loss("binary_crossentropy")[0].arguments == CrossentropyArguments()
+    assert parse_loss("hinge", ["hinge"]) == (LossTerm(Weight(1.0), "hinge", {}),)
+    assert parse_loss("hinge")[0].name == "Hinge"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"Hubber": {}}, "Hubber: Hubber"),
+        ({"name": "Hubber"}, ": Hubber"),
+        ({"Huber": {"delta": "x"}}, "Huber: "),
+        ({"Huber": 2}, "Huber: expected `argument: value` pairs, received 2"),
+        ({"Huber": {}, "Poisson": {}}, "expected one name, received Huber, Poisson"),
+    ],
+)
+def test_a_wrong_loss_with_arguments_is_refused(value: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        parse_loss(value)
+
+
+@pytest.mark.parametrize(
     ("text", "character", "problem"),
     [
         ("dice_los", 1, "loss 'dice_los' is not valid; did you mean 'dice_loss'?"),
         ("DICE_LOSS", 1, "loss 'DICE_LOSS' is not valid; did you mean 'dice_loss'?"),
         ("binary_crossentropy+0.5*lovasz", 25, "loss 'lovasz' is not valid; did you mean 'lovasz_loss'?"),
-        ("0..1*BinaryCrossentropy", 6, "did you mean 'binary_crossentropy'?"),
+        ("0..1*BinaryCrosentropy", 6, "did you mean 'BinaryCrossentropy'?"),
+        ("dice_loss+Huber(dleta=2)", 17, "Huber: argument 'dleta' is not valid; did you mean 'delta'?"),
+        ("Huber(delta=0)", 13, "delta: must be greater than 0, received 0"),
+        ("Huber(reduction=none)", 17, "reduction: 'none' is not valid"),
         ("nothing_like_it", 1, "loss 'nothing_like_it' is not valid; choose from binary_crossentropy"),
         ("__import__", 1, "loss '__import__' is not valid"),
         ("mime", 1, "loss 'mime' is not valid; did you mean 'mine'?"),
@@ -89,12 +137,12 @@ def test_an_error_points_at_the_character(text: str, character: int, problem: st
 
 
 def test_an_unknown_name_is_reported_with_all_known_ones() -> None:
-    with pytest.raises(LossSyntaxError, match=re.escape(", ".join([*LOSSES, "mine"]))):
+    with pytest.raises(LossSyntaxError, match=re.escape(", ".join([*LOSSES, *KERAS_LOSSES, "mine"]))):
         parse_loss("hinge_loss", ["mine"])
 
 
-@pytest.mark.parametrize("value", [0.5, None, (), {"dice_loss": None}, ("dice_loss",)])
-def test_a_loss_is_text(value: Any) -> None:
+@pytest.mark.parametrize("value", [0.5, None, (), ("dice_loss",)])
+def test_a_loss_is_text_or_one_name_with_its_arguments(value: Any) -> None:
     with pytest.raises(ValueError, match=r"expected text \(for example binary_crossentropy"):
         parse_loss(value)
 
@@ -127,6 +175,11 @@ def test_losses_that_match_the_classes(loss: str, activation: Any, classes: int)
         ("focal_loss(alpha=0.25)", "softmax", 3, "use class_weights with softmax"),
         ("lovasz_loss(activation='elu+1')", "softmax", 3, "elu+1 requires activation: sigmoid"),
         ("presence_crossentropy", "sigmoid", 1, "trains the presence head only"),
+        ("BinaryCrossentropy", "softmax", 3, "received activation: softmax; use CategoricalCrossentropy"),
+        ("CategoricalCrossentropy", "sigmoid", 3, "received activation: sigmoid; use BinaryCrossentropy"),
+        ("SparseCategoricalCrossentropy", "sigmoid", 3, "is for two or more exclusive classes (activation: softmax)"),
+        ("CategoricalHinge", "softmax", 1, "received classes: 1"),
+        ("dice_loss+Hinge", "softmax", 3, "Hinge is for independent classes (activation: sigmoid)"),
     ],
 )
 def test_losses_that_do_not_match_the_classes(loss: str, activation: Any, classes: int, problem: str) -> None:
@@ -166,8 +219,18 @@ def test_the_examples_of_the_page_are_read(example: str) -> None:
 
 
 def test_the_page_names_every_term_and_argument() -> None:
-    assert PAGE.count("\nloss: ") == 4
+    assert PAGE.count("\nloss: ") == 7
     for name, kind in LOSSES.items():
         assert f"`{name}`" in PAGE.split("## Arguments")[0]
         for argument in kind.arguments.model_fields:
             assert f"`{argument}`" in PAGE.split("## Arguments")[1]
+
+
+def test_the_page_says_what_each_loss_of_keras_gets_and_with_which_activation() -> None:
+    rows = re.findall(r"^\| (`[A-Z].*) \| (\w+) \| (\w+) \|$", PAGE, re.MULTILINE)
+    told = {name: (wants, activation) for names, wants, activation in rows for name in re.findall(r"`(\w+)`", names)}
+    assert set(told) == set(KERAS_LOSSES)
+    for name, (wants, activation) in told.items():
+        formulas = KERAS_LOSSES[name].formulas
+        assert {"both": {"sigmoid", "softmax"}}.get(activation, {activation}) == set(formulas)
+        assert {formula[0] for formula in formulas.values()} == {wants}

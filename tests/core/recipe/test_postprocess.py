@@ -256,6 +256,12 @@ def test_steps_that_do_not_return_a_mask_are_rejected(returned: Any, words: str)
         mask_of(np.zeros((3, 4), np.uint8), rule, steps={"odd": lambda mask, probability: returned})
 
 
+def test_steps_that_fail_are_reported_with_their_line() -> None:
+    rule = ClassRecipe(steps=("odd",))
+    with pytest.raises(ConfigError, match=r"the step odd failed: .*test_postprocess\.py:\d+: ZeroDivisionError"):
+        mask_of(np.zeros((3, 4), np.uint8), rule, steps={"odd": lambda mask, probability: 1 / 0})
+
+
 def test_missing_steps_are_rejected() -> None:
     with pytest.raises(ValueError, match="uses the step odd, which plugins do not define"):
         mask_of(np.zeros((3, 4), np.uint8), ClassRecipe(steps=("odd",)))

@@ -171,7 +171,6 @@ def test_a_function_of_plugins_draws_from_the_seed_alone_and_can_be_in_groups() 
         (lambda image, labels, generator: (image, labels + np.uint8(7)), "labels that the data do not have: 6, 7, 8"),
         (lambda image, labels: (image, labels), "cannot be called"),
         (lambda image, labels, generator: 1 / 0, "division by zero"),
-        (3, "is not a function"),
     ],
 )
 def test_a_function_of_plugins_that_cannot_be_used_is_an_error(own: Any, words: str) -> None:

@@ -118,3 +118,26 @@ def test_the_share_of_validation_negatives_can_be_configured(lesson: Callable[..
     assert len(validation) == len(validation.positions) == expected
     assert set(validation.positions) <= set(found.data.pool.validation_positions(0))
     assert found.data.pool.has_foreground[validation.positions].sum() == positives
+
+
+def test_metrics_do_not_depend_on_the_batch_size(lesson: Callable[..., Any]) -> None:
+    class Noise:
+        """Predicts noise that depends on the image alone."""
+
+        def with_outputs(self, images: Any) -> tuple[np.ndarray, Any]:
+            seeds = [int(np.asarray(image, np.int64).sum()) for image in images]
+            maps = [np.random.default_rng(seed).random((*images.shape[1:3], 1), np.float32) for seed in seeds]
+            return np.stack(maps), None
+
+    def scores(batch: int) -> dict[str, float]:
+        metrics = (
+            "[Precision, {MeanIoU: {num_classes: 2}}, mse, {F1Score: {threshold: 0.5}}, PrecisionAtRecall(recall=0.5)]"
+        )
+        found = lesson("primary_metric=AUC", f"metrics={metrics}", f"stages=[{{epochs: 1, batch: {batch}}}]")
+        validation = Validation(Noise(), lambda *_: 0.0, found.stages[0], found.data, Run(0, 0, 0))  # type: ignore[arg-type]
+        with Silent().task("", 0) as task:
+            return validation.run("", task, False)[1]
+
+    first = scores(10)
+    assert 0.3 < first["AUC"] < 0.7
+    assert scores(3) == first == scores(1)

@@ -185,7 +185,7 @@ def ensemble(
     labelled = truth.only(table.out_of_fold.ids).labelled
     parts = _parts(table, progress) if choices or weights == "search" else table.out_of_fold.folds
     groups = table.out_of_fold.group_numbers
-    setting = Setting(labelled, parts, groups, truth.for_searches.build_metric(plugins), mean, progress)
+    setting = Setting(labelled, parts, groups, truth.for_searches(plugins)[0].build_metric(plugins), mean, progress)
     numbers = [1.0] * len(members) if isinstance(weights, str) else list(weights)
     with writing_to(experiment.folder):
         experiment.folder.mkdir(parents=True, exist_ok=True)

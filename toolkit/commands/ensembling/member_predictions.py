@@ -16,7 +16,7 @@ from toolkit.files.disk.locks import locked
 from toolkit.files.experiment.folder import Split
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, members_of
-from toolkit.files.experiment.resolved import Resolved, read_resolved, refuse_changed_plugins
+from toolkit.files.experiment.resolved import Resolved, read_resolved, refuse_changed_code
 from toolkit.files.experiment.trained import untrained_folds
 from toolkit.files.predictions.store import ProbabilityStore, is_made_from
 from toolkit.learning.plugins import Plugins
@@ -235,8 +235,8 @@ def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progre
 
     experiment = member.experiment
     resolved = read_resolved(experiment)
-    refuse_changed_plugins(experiment, resolved)
     config = config_from_plain(resolved.config, experiment.folder)
+    refuse_changed_code(experiment, config, resolved)
     images = find_labelled(config).images
     if member.part.stage is not None:  # sizes and batches are those of the stage
         config = config.model_copy(update={"stages": config.stages[: member.part.stage + 1]})

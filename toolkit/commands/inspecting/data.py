@@ -91,10 +91,11 @@ def examine_data(session: Session, name: str, *, overrides: Sequence[str] = ()) 
     """
     experiment, progress = session.workspace.find(name), session.progress
     refuse_ensemble(experiment, "data of its own")
-    config = load_as_run(session, experiment, overrides).config
+    loaded = load_as_run(session, experiment, overrides)
+    config, placed = loaded.config, loaded.naming_places
     found = _Collected()
-    labelled = found.trying("training data", lambda: find_labelled(config))
-    images = found.trying("test data", lambda: find_test_images(config.data, config.shape[2]))
+    labelled = found.trying("training data", placed()(lambda: find_labelled(config)))
+    images = found.trying("test data", placed()(lambda: find_test_images(config.data, config.shape[2])))
     facts = () if labelled is None else _training(labelled, config, found, progress)
     shown = () if images is None else _test(images, config, found, progress)
     extra = found.trying("extra data", lambda: find_extra_images(config.data, config.task_classes, config.shape[2]))

@@ -87,10 +87,12 @@ def preview(
     config = loaded.config
     if not 0 <= stage < len(config.stages):
         raise ConfigError(f"--stage: {out_of_range('stage', stage, len(config.stages))}")
+    with loaded.naming_places():
+        labelled = find_labelled(config)
     shown = _Shown(
         loaded,
         read_stage(config, stage, names_defined_beside(experiment.config)),
-        find_labelled(config),
+        labelled,
         count,
         config.seed if seed is None else seed,
     )

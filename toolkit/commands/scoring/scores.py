@@ -13,6 +13,7 @@ from toolkit.core.masks.labels import Classes
 from toolkit.core.metrics.constant_masks import ConstantMasks, ConstantScorer
 from toolkit.core.metrics.registry import NO_RULES, MetricSpec, PluginMetric, ScoringRules, build_metrics
 from toolkit.core.metrics.scorer import ScoredImages, Scorer
+from toolkit.core.metrics.stateful import StatefulMetric
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ChangedError
@@ -131,8 +132,8 @@ def score_stores(
         DataError: a mask cannot be read.
     """
     scorers = [scoring.scorer(data.classes) for _ in stores]
-    # Metrics from plugins may not expect masks without any foreground, or change them.
-    with_constant = with_constant and not isinstance(scorers[0].primary, PluginMetric)
+    # Metrics from plugins and of Keras may not expect masks without any foreground, or change them.
+    with_constant = with_constant and not isinstance(scorers[0].primary, PluginMetric | StatefulMetric)
     constant = ConstantScorer(scorers[0].primary, data.classes.names, data.classes.activation)
     ids = data.images.ids
     with progress.task("scoring", len(ids)) as task:

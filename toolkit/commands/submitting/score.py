@@ -27,8 +27,8 @@ from toolkit.core.masks.rle import RleError
 from toolkit.core.metrics.classification_report import BACKGROUND, ClassificationReport, classification_report
 from toolkit.core.metrics.measuring import Measuring
 from toolkit.core.metrics.metric import Case
-from toolkit.core.metrics.registry import MetricSpec, ScoringRules, build_metrics
-from toolkit.errors import ConfigError, SubmissionError, listing
+from toolkit.core.metrics.registry import METRICS, MetricSpec, ScoringRules, build_metrics
+from toolkit.errors import ConfigError, SubmissionError, listing, not_valid
 from toolkit.files.data.sources import find_images
 from toolkit.files.submissions.layout import Submission
 from toolkit.files.submissions.mask_folder import MaskFolder
@@ -133,7 +133,10 @@ def score_submission(
 
 def _metric(text: str | None, competition: Competition | None) -> MetricSpec:
     if text is not None:
-        return parse_metric_text(text, "--metric")
+        spec = parse_metric_text(text, "--metric")
+        if spec.is_plugin:
+            raise ConfigError(f"--metric: only the toolkit's own metrics score files: {not_valid(spec.name, METRICS)}")
+        return spec
     if competition is None:
         raise ConfigError("the metric is missing", "Add --metric (for example --metric dice) or --competition.")
     return competition.metric_spec

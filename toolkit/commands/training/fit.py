@@ -42,8 +42,9 @@ from toolkit.files.experiment.initial_weights import check_initial_weights, refu
 from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import (
     Resolved,
+    changed_code,
     changed_keys,
-    plugins_digest,
+    digests_of_code,
     read_resolved,
     versions,
     write_resolved,
@@ -65,6 +66,8 @@ _FREE_TO_CHANGE = (
     "data.extra_train_data",
     "data.merge",
     "data.metadata",
+    "data.source.file",
+    "data.test_source.file",
     "folds:",
     "precision:",
 )
@@ -74,7 +77,6 @@ _CONTENTS = {
     "weights": "the weights of the images",
     "positives": "the images with foreground, as your data source reports them",
     "folds": "the folds, so that images would be scored by networks that were trained on them",
-    "plugins": "plugins.py",
     "backgrounds": "the images of a BackgroundReplacer",
     "encoder_weights": "the content of the file with the encoder's weights",
     "initial_weights": "the weights that a stage starts from",
@@ -135,7 +137,8 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
             f"To start over, run: tk fit {experiment.name} --restart",
         )
     with locked(experiment.lock):
-        dataset = find_dataset(loaded.config, progress)
+        with loaded.naming_places():
+            dataset = find_dataset(loaded.config, progress)
         table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
         warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
         if options.save:
@@ -238,9 +241,9 @@ def _is_scored(experiment: Experiment, config: Config) -> bool:
 
 
 def _code_and_weights(job: _Job) -> dict[str, str]:
-    """Digests of plugins.py, background images, and the weights that training starts from."""
+    """Digests of the user's code, background images, and the weights that training starts from."""
     experiment, loaded, config = job.experiment, job.loaded, job.loaded.config
-    digests = plugins_digest(experiment)
+    digests = digests_of_code(experiment, config)
     backgrounds = background_digest(config)
     if backgrounds:
         digests["backgrounds"] = backgrounds
@@ -293,6 +296,7 @@ def _refuse_changed(experiment: Experiment, resolved: Resolved) -> None:
     changes = changed_keys(with_defaults(before.config), resolved.config)
     changes = [change for change in changes if not change.startswith(_FREE_TO_CHANGE)]
     changes += [text for name, text in _CONTENTS.items() if before.digests.get(name) != resolved.digests.get(name)]
+    changes += changed_code(before.digests, resolved.digests)
     if before.precision != resolved.precision:
         changes.append(
             f"the precision chosen by auto on this machine: {before.precision} → {resolved.precision}; to keep the "

@@ -100,7 +100,8 @@ def find_learning_rate(
     except ValueError as error:
         raise ConfigError(f"--low, --high, --steps: {error}") from error
     with locked(experiment.lock):
-        dataset = find_dataset(config, progress)
+        with loaded.naming_places():
+            dataset = find_dataset(config, progress)
         folds = find_folds(experiment, config, dataset, progress).folds
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
         # TensorFlow is slow to import, so bad input is reported first.

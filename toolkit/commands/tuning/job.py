@@ -72,9 +72,9 @@ def prepare(experiment: Experiment, progress: Progress, *, metric: str | None, s
     truth = everything.only(table.out_of_fold.ids)
     plugins = Plugins.of(experiment, progress)
     spec = truth.metric if metric is None else parse_metric_text(metric, "--metric", plugins)
-    searched = replace(truth, metric=spec).for_searches
-    if searched.metric != spec:
-        progress.say(f"{spec.label} is too slow to search with: tuning by {searched.metric.label} instead")
+    searched, why = replace(truth, metric=spec).for_searches(plugins)
+    if why:
+        progress.say(f"{spec.label} {why}: tuning by {searched.metric.label} instead")
     built = searched.build_metric(plugins)
     task = _task(experiment, resolved, truth, store, table=table, metric=built, progress=progress)
     wanted = task.usual_steps()

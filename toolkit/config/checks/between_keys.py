@@ -5,10 +5,13 @@ from typing import Any, Literal
 
 from toolkit.config.checks.data import problems_of_data
 from toolkit.config.checks.folds import problems_of_folds
+from toolkit.config.keras.loss_arguments import SparseCategoricalCrossentropy
+from toolkit.config.metrics import check_metric
 from toolkit.config.models import Config
 from toolkit.config.stage_values import stage_key
 from toolkit.config.training.callbacks import check_monitors, parse_callbacks
 from toolkit.config.training.losses import check_class_weights, check_loss, needs_presence, parse_loss
+from toolkit.config.training.mixing import parse_mixing
 from toolkit.config.training.negatives import parse_negatives
 from toolkit.config.training.networks import check_shape, has_backbone, parse_architecture
 from toolkit.config.training.schedules import parse_schedule
@@ -33,14 +36,16 @@ def check_between_keys(config: Config, plugins: Collection[str]) -> None:
     found.problems.extend(problems_of_data(config))
     _check_network(config, found, plugins)
     found.problems.extend(problems_of_folds(config))
+    metrics: list[KeyPath] = [("primary_metric",), *(("metrics", number) for number in range(len(config.metrics)))]
+    for where, value in zip(metrics, (config.primary_metric, *config.metrics), strict=True):
+        found.check(where, check_metric, value, config.activation, config.class_count, plugins)
     found.check(("callbacks",), _check_monitors, config, config.callbacks, plugins)
     found.check(("patches" if config.patches is not None else "tiles",), _check_tiling, config)
     for number, stage in enumerate(config.stages):
         here: KeyPath = ("stages", number)
         found.check((*here, "class_weights"), _check_class_weights, config, stage.class_weights)
         if one_task:  # otherwise the activation is wrong, not the loss
-            loss = config.loss if stage.loss is None else stage.loss
-            found.check(stage_key(stage, number, "loss"), _check_loss, config, loss, plugins)
+            found.check(stage_key(stage, number, "loss"), _check_loss, config, number, plugins)
         for key in ("callbacks", "extra_callbacks"):
             found.check((*here, key), _check_monitors, config, getattr(stage, key), plugins)
         found.check((*here, "hard_negatives"), _check_hard_negatives, config, number)
@@ -154,9 +159,16 @@ def _check_channels(expected: int, received: int) -> None:
         raise ValueError(f"expected the {expected} channels of the experiment, received {received}")
 
 
-def _check_loss(config: Config, loss: Any, plugins: Collection[str]) -> None:
-    terms = parse_loss(loss, plugins)
+def _check_loss(config: Config, number: int, plugins: Collection[str]) -> None:
+    stage = config.stages[number]
+    terms = parse_loss(config.loss if stage.loss is None else stage.loss, plugins)
     check_loss(terms, config.activation, config.class_count)
+    mixing = parse_mixing(config.mixing if stage.mixing is None else stage.mixing)
+    if mixing.mixup is not None and any(isinstance(term.arguments, SparseCategoricalCrossentropy) for term in terms):
+        raise ValueError(
+            "SparseCategoricalCrossentropy takes one class per pixel, but mixup blends classes; use "
+            "CategoricalCrossentropy"
+        )
     if needs_presence(terms) and not config.presence_head:
         raise ValueError("presence_crossentropy requires presence_head: true")
 

@@ -67,7 +67,9 @@ class UserSource(ClosedModel):
 
     name: str = Field(description="Name of the class: one of plugins.py, or a dotted path.")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Arguments of the class.")
-    file: FilePath | None = Field(None, description="The plugins.py that defines the class.")
+    file: FilePath | None = Field(
+        None, description="The plugins.py beside the configuration: it defines the class, or a module beside it does."
+    )
 
 
 def _user_source(value: Any, info: ValidationInfo) -> Any:
@@ -77,7 +79,7 @@ def _user_source(value: Any, info: ValidationInfo) -> Any:
     plugins = plugin_names(info)
     if not is_plugin(call.name, plugins):
         raise UnknownNameError(call.name, [*plugins, "a class of plugins.py", "a dotted path"])
-    file = (info.context or {}).get("plugins_file") if call.name in plugins else None
+    file = (info.context or {}).get("plugins_file")
     return {"name": call.name, "arguments": dict(call.arguments), "file": file}
 
 

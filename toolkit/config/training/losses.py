@@ -7,11 +7,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from toolkit.config.keras import loss_arguments as keras_losses
+from toolkit.config.keras.function_names import function_names
 from toolkit.config.training.loss_grammar import LossSyntaxError, Weight, WrittenTerm, read_terms
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_value
 from toolkit.config.yaml.fields import InnerShare, NotNegative, PositiveNumber, ShareBelowOne
-from toolkit.config.yaml.named_calls import is_plugin
+from toolkit.config.yaml.named_calls import (
+    Call,
+    UnknownNameError,
+    checked_arguments,
+    is_plugin,
+    read_call,
+    unknown_at,
+)
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import not_valid
 
@@ -128,7 +137,44 @@ LOSSES: dict[str, LossKind] = {
     "mae_loss": _for_both(NoArguments, "probabilities", "pixel.mae_loss"),
     "presence_crossentropy": _for_both(CrossentropyArguments, "presence", "pixel.presence_crossentropy"),
 }
-"""The losses that config.yaml can name."""
+"""The toolkit's own losses, which config.yaml can name."""
+
+_PLANES_OF_LOGITS: Formula = ("logits", "keras.mean_over_planes")
+_VECTORS_OF_LOGITS: Formula = ("logits", "keras.mean_over_pixels")
+_PLANES: Formula = ("probabilities", "keras.mean_over_planes")
+_VECTORS: Formula = ("probabilities", "keras.mean_over_pixels")
+_MARGINS: Formula = ("logits", "keras.mean_of_margins")
+_CLASS_NUMBERS: Formula = ("logits", "keras.mean_of_class_numbers")
+
+_OF_KERAS: tuple[LossKind, ...] = (
+    LossKind(keras_losses.BinaryCrossentropy, {"sigmoid": _PLANES_OF_LOGITS}),
+    LossKind(keras_losses.BinaryFocalCrossentropy, {"sigmoid": _PLANES_OF_LOGITS}),
+    LossKind(keras_losses.CategoricalCrossentropy, {"softmax": _VECTORS_OF_LOGITS}),
+    LossKind(keras_losses.CategoricalFocalCrossentropy, {"softmax": _VECTORS_OF_LOGITS}),
+    LossKind(keras_losses.SparseCategoricalCrossentropy, {"softmax": _CLASS_NUMBERS}),
+    LossKind(keras_losses.Hinge, {"sigmoid": _MARGINS}),
+    LossKind(keras_losses.SquaredHinge, {"sigmoid": _MARGINS}),
+    LossKind(keras_losses.CategoricalHinge, {"softmax": _VECTORS_OF_LOGITS}),
+    LossKind(keras_losses.CosineSimilarity, {"softmax": _VECTORS}),
+    LossKind(keras_losses.KLDivergence, {"softmax": _VECTORS}),
+    LossKind(keras_losses.Huber, {"sigmoid": _PLANES, "softmax": _PLANES}),
+    LossKind(keras_losses.LogCosh, {"sigmoid": _PLANES, "softmax": _PLANES}),
+    LossKind(keras_losses.MeanAbsoluteError, {"sigmoid": _PLANES, "softmax": _PLANES}),
+    LossKind(keras_losses.MeanAbsolutePercentageError, {"sigmoid": _PLANES, "softmax": _PLANES}),
+    LossKind(keras_losses.MeanSquaredError, {"sigmoid": _PLANES, "softmax": _PLANES}),
+    LossKind(keras_losses.MeanSquaredLogarithmicError, {"sigmoid": _PLANES, "softmax": _PLANES}),
+    LossKind(keras_losses.Poisson, {"sigmoid": _PLANES, "softmax": _PLANES}),
+)
+
+KERAS_LOSSES: dict[str, LossKind] = {kind.arguments.__name__: kind for kind in _OF_KERAS}
+"""The losses of tf.keras.losses by the name of their class, for the activations that they are defined for.
+
+Networks end in logits, and a loss that has `from_logits` gets them, whatever `from_logits` says: its value is that of
+the probabilities, but exact where these are rounded to 0 or 1. Hinges compare margins, which are logits. All others get
+probabilities.
+"""
+
+_KERAS_FUNCTIONS = function_names(KERAS_LOSSES)
 
 
 @dataclass(frozen=True)
@@ -141,7 +187,10 @@ class LossTerm:
 
 
 def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...]:
-    """Read a weighted sum of losses; its grammar: `toolkit.config.training.loss_grammar.read_terms`.
+    """Read a weighted sum of losses, or one loss with its arguments: `{Huber: {delta: 2}}`.
+
+    The grammar of a sum: `toolkit.config.training.loss_grammar.read_terms`. Names are those of the toolkit's losses, of
+    plugins, and of Keras's classes and functions; where one name means several, the first of these is meant.
 
     Args:
         value: what the configuration says.
@@ -149,10 +198,16 @@ def parse_loss(value: Any, plugins: Collection[str] = ()) -> tuple[LossTerm, ...
 
     Raises:
         LossSyntaxError: the text does not follow the grammar, or a name, argument or weight is invalid.
-        ValueError: the value is not text.
+        ProblemsAtError: the name or an argument of a loss that is not text is invalid.
+        ValueError: the value is neither text nor a loss with its arguments.
     """
+    if isinstance(value, Mapping):
+        return (_called(read_call(value), plugins),)
     if not isinstance(value, str):
-        raise ValueError(f"expected text (for example binary_crossentropy + 0.5*lovasz_loss), received {value!r}")
+        raise ValueError(
+            "expected text (for example binary_crossentropy + 0.5*lovasz_loss) or one loss with its arguments (for "
+            f"example {{Huber: {{delta: 2}}}}), received {value!r}"
+        )
     return tuple(_checked(value, term, plugins) for term in read_terms(value))
 
 
@@ -187,6 +242,8 @@ def check_loss(
                 f"categorical_crossentropy is for two or more exclusive classes (activation: softmax), received "
                 f"{received}; use binary_crossentropy with activation: sigmoid"
             )
+        if term.name in KERAS_LOSSES and isinstance(term.arguments, ClosedModel):
+            _check_keras(term.name, activation, classes)
         if exclusive and isinstance(term.arguments, FocalArguments) and term.arguments.alpha is not None:
             raise ValueError("focal_loss: alpha requires activation: sigmoid; use class_weights with softmax")
         if exclusive and isinstance(term.arguments, LovaszArguments) and term.arguments.activation == "elu+1":
@@ -195,6 +252,19 @@ def check_loss(
             )
     if class_weights is not None:
         check_class_weights(class_weights, classes)
+
+
+def _check_keras(name: str, activation: Activation, classes: int) -> None:
+    formulas = KERAS_LOSSES[name].formulas
+    if activation in formulas and (len(formulas) > 1 or activation == "sigmoid" or classes > 1):
+        return
+    wanted = "two or more exclusive classes (activation: softmax)"
+    if "sigmoid" in formulas:
+        wanted = "independent classes (activation: sigmoid)"
+    other = name.replace("Binary", "Categorical") if "Binary" in name else name.replace("Categorical", "Binary")
+    instead = f"; use {other}" if other in KERAS_LOSSES and other != name else ""
+    received = f"activation: {activation}" if activation not in formulas else f"classes: {classes}"
+    raise ValueError(f"{name} is for {wanted}, received {received}{instead}")
 
 
 def check_class_weights(weights: Sequence[float] | Literal["balanced"], classes: int) -> None:
@@ -216,16 +286,41 @@ def check_class_weights(weights: Sequence[float] | Literal["balanced"], classes:
         raise ValueError(f"expected finite numbers of at least 0, not all 0, received {list(weights)}")
 
 
+def _find(name: str, plugins: Collection[str]) -> tuple[str, type[ClosedModel] | None]:
+    """The name of a loss, without Keras's other spellings, and its arguments; None for a plugin.
+
+    Raises:
+        UnknownNameError: there is no such loss.
+    """
+    if name in LOSSES:
+        return name, LOSSES[name].arguments
+    if is_plugin(name, plugins):
+        return name, None
+    keras = _KERAS_FUNCTIONS.get(name, name)
+    if keras in KERAS_LOSSES:
+        return keras, KERAS_LOSSES[keras].arguments
+    raise UnknownNameError(name, [*LOSSES, *KERAS_LOSSES, *plugins])
+
+
+def _called(call: Call, plugins: Collection[str]) -> LossTerm:
+    try:
+        name, model = _find(call.name, plugins)
+    except UnknownNameError as error:
+        raise unknown_at(call.path, call.name, error.allowed) from error
+    return LossTerm(Weight(1.0), name, call.arguments if model is None else checked_arguments(call, model))
+
+
 def _checked(text: str, written: WrittenTerm, plugins: Collection[str]) -> LossTerm:
     arguments = {argument.name: argument.value for argument in written.arguments}
     places = {argument.name: argument for argument in written.arguments}
-    if written.name not in LOSSES:
-        if is_plugin(written.name, plugins):
-            return LossTerm(written.weight, written.name, arguments)
-        raise LossSyntaxError(text, written.position, f"loss {not_valid(written.name, [*LOSSES, *plugins])}")
-    model = LOSSES[written.name].arguments
     try:
-        return LossTerm(written.weight, written.name, model.model_validate(arguments))
+        name, model = _find(written.name, plugins)
+    except UnknownNameError as error:
+        raise LossSyntaxError(text, written.position, f"loss {not_valid(written.name, error.allowed)}") from error
+    if model is None:
+        return LossTerm(written.weight, name, arguments)
+    try:
+        return LossTerm(written.weight, name, model.model_validate(arguments))
     except ValidationError as error:
         problems = error.errors()
         argument = places[str(problems[0]["loc"][0])]

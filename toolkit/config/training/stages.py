@@ -17,7 +17,7 @@ from toolkit.config.training.weight_averaging import parse_averaging
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.fields import Named, NotNegative, PositiveInteger, PositiveNumber, Shape, checked_by
 
-Loss = Annotated[str, checked_by(parse_loss)]
+Loss = Annotated[str | dict[str, Any], checked_by(parse_loss)]
 Optimizer = Annotated[Named, checked_by(parse_optimizer)]
 Schedule = Annotated[Named, checked_by(parse_schedule)]
 Callbacks = Annotated[Named, checked_by(parse_callbacks)]

@@ -76,7 +76,9 @@ class Call:
 
 
 def read_calls(value: Any) -> tuple[Call, ...]:
-    """Read `Name`, `{Name: {argument: value}, …}`, or a list of names and mappings with one pair.
+    """Read `Name`, `{Name: {argument: value}, …}`, `{name: Name, argument: value, …}`, or a list of these.
+
+    Each entry of a list names one thing.
 
     Raises:
         ValueError: the value has another form; a `ProblemsAtError` where the key path is known.
@@ -84,7 +86,8 @@ def read_calls(value: Any) -> tuple[Call, ...]:
     if isinstance(value, str):
         return (Call(value),)
     if isinstance(value, Mapping):
-        return tuple(_call(name, arguments, (name,)) for name, arguments in value.items())
+        flat = _flat(value, ())
+        return (flat,) if flat else tuple(_call(name, arguments, (name,)) for name, arguments in value.items())
     if isinstance(value, list | tuple):
         return tuple(_entry(entry, index) for index, entry in enumerate(value))
     raise ValueError(f"expected a name, `Name: {{argument: value}}` pairs, or a list of these; received {value!r}")
@@ -105,10 +108,21 @@ def read_call(value: Any) -> Call:
 def _entry(entry: Any, index: int) -> Call:
     if isinstance(entry, str):
         return Call(entry, {}, (index,))
+    flat = _flat(entry, (index,)) if isinstance(entry, Mapping) else None
+    if flat:
+        return flat
     if not isinstance(entry, Mapping) or len(entry) != 1:
         raise problem_at((index,), "expected a name or one `Name: {argument: value}` pair")
     ((name, arguments),) = entry.items()
     return _call(name, arguments, (index, name))
+
+
+def _flat(value: Mapping[str, Any], path: KeyPath) -> Call | None:
+    """The call `{name: Name, argument: value}`; None for another mapping."""
+    name = value.get("name")
+    if not isinstance(name, str):
+        return None
+    return Call(name, {key: argument for key, argument in value.items() if key != "name"}, path)
 
 
 def _call(name: str, arguments: Any, path: KeyPath) -> Call:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.core.arrays import Floats, Integers, Labels, Mask, Objects, Planes
+from toolkit.core.arrays import Floats, Integers, Labels, Mask, Objects, Planes, Probability
 from toolkit.core.masks.labels import IGNORE, Activation, planes
 from toolkit.errors import out_of_range
 
@@ -38,6 +38,7 @@ class Case:
         whole_prediction: the prediction including ignored pixels: they do not divide an object into two.
         predicted: number of each pixel's predicted object, `int32 (height, width, classes)`; None if the objects are
             simply the connected components.
+        probability: the probabilities before the recipe, `float32 (height, width, classes)`; None if unknown.
     """
 
     prediction: Planes
@@ -46,6 +47,18 @@ class Case:
     objects: Objects | None
     whole_prediction: Planes
     predicted: Objects | None = None
+    probability: Probability | None = None
+
+    @property
+    def known_probability(self) -> Probability:
+        """The probabilities.
+
+        Raises:
+            ValueError: they are unknown.
+        """
+        if self.probability is None:
+            raise ValueError("the metric compares probabilities, but only masks are known")
+        return self.probability
 
     @cached_property
     def areas(self) -> Integers:
@@ -78,6 +91,8 @@ def case_of(
     activation: Activation,
     objects: Objects | None = None,
     predicted: Objects | None = None,
+    *,
+    probability: Probability | None = None,
 ) -> Case:
     """Combine prediction and truth of one image.
 
@@ -88,6 +103,7 @@ def case_of(
         objects: true objects, `int32 (height, width)`, if known.
         predicted: predicted objects of each class, `int32 (height, width, classes)`, unless they are simply the
             connected components.
+        probability: the probabilities, `float32 (height, width, classes)`, if a metric compares them.
 
     Raises:
         ValueError: the sizes differ.
@@ -99,7 +115,7 @@ def case_of(
     valid = labels != IGNORE
     truth = planes(labels, prediction.shape[2], activation) == 1
     seen = prediction if valid.all() else prediction & valid[..., None]
-    return Case(seen, truth, valid, objects, prediction, predicted)
+    return Case(seen, truth, valid, objects, prediction, predicted, probability)
 
 
 def mean(values: Floats) -> float:
@@ -176,6 +192,11 @@ class Metric(ABC):
     def tells_classes_apart(self) -> bool:
         """Whether `per_class` has scores."""
         return True
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """Whether it compares probabilities instead of masks, so that no recipe changes it."""
+        return False
 
     def is_better(self, score: float, other: float) -> bool:
         """Whether a score is better than another; NaN is worse than any number."""

@@ -14,7 +14,8 @@ from toolkit.core.metrics.area import AREA_METRICS
 from toolkit.core.metrics.instance import INSTANCE_METRICS
 from toolkit.core.metrics.metric import Case, Direction, Metric, MetricKind, mean, mean_of_draws
 from toolkit.core.metrics.stacks import STACK_METRICS, DiceHausdorff
-from toolkit.errors import ConfigError, not_valid
+from toolkit.core.metrics.stateful import Sees, StatefulKind
+from toolkit.errors import ConfigError, not_valid, raised_by
 
 PluginCallable = Callable[[Planes, Planes, Mask], float]
 """A metric from plugins: takes prediction and truth, `bool (height, width, classes)`, and a mask of the pixels that are
@@ -34,7 +35,7 @@ class MetricSpec:
 
     @property
     def label(self) -> str:
-        """The canonical text without commas: `dice`, `fbeta(beta=2)`, `fbeta(beta=0.5; empty=skip)`."""
+        """The canonical text without commas: `dice`, `fbeta(beta=0.5; empty=skip)`, `AUC(thresholds=[0.2 0.5])`."""
         if not self.arguments:
             return self.name
         words = "; ".join(f"{key}={_written(value)}" for key, value in self.arguments)
@@ -47,6 +48,8 @@ class MetricSpec:
 
 
 def _written(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{' '.join(map(_written, value))}]"
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -81,7 +84,7 @@ def build_metric(
         ConfigError: a metric from plugins was not loaded, is not callable, or has an invalid `direction`.
     """
     if spec.is_plugin:
-        return _plugin_metric(spec, classes, {} if plugins is None else plugins)
+        return _plugin_metric(spec, classes, activation, {} if plugins is None else plugins)
     return METRICS[spec.name].built(spec.label, classes, activation, **dict(spec.arguments))
 
 
@@ -149,10 +152,13 @@ class PluginMetric(Metric):
         """The number that the callable returns, `float64 (1,)`.
 
         Raises:
-            ConfigError: the callable does not return a finite number or NaN.
+            ConfigError: the callable does not return a finite number or NaN, or raises an error.
         """
         only = slice(None) if self.chosen is None else list(self.chosen)
-        value = self.call(case.prediction[..., only], case.truth[..., only], case.valid)
+        try:
+            value = self.call(case.prediction[..., only], case.truth[..., only], case.valid)
+        except Exception as error:
+            raise ConfigError(f"the metric {self.label} failed: {raised_by(error)}") from error
         try:
             number = float(value)
         except (TypeError, ValueError) as error:
@@ -178,14 +184,30 @@ class PluginMetric(Metric):
         return mean_of_draws(statistics[:, :1], counts)
 
 
-def _plugin_metric(spec: MetricSpec, classes: int, plugins: Mapping[str, Any]) -> Metric:
-    if spec.name not in plugins:
-        raise ConfigError(f"the metric {spec.name} comes from plugins, but it was not loaded")
-    call = plugins[spec.name]
+def _plugin_metric(spec: MetricSpec, classes: int, activation: Activation, plugins: Mapping[str, Any]) -> Metric:
+    try:
+        call = plugins[spec.name]
+    except KeyError as error:
+        raise ConfigError(f"the metric {spec.name} comes from plugins, but it was not loaded") from error
+    if isinstance(call, StatefulKind):
+        return call.built(spec.label, classes, activation, dict(spec.arguments))
     if not callable(call):
         raise ConfigError(f"the metric {spec.name} is not callable: {call!r}")
     direction = getattr(call, "direction", "max")
     if direction not in get_args(Direction):
         raise ConfigError(f"direction of the metric {spec.name}: {not_valid(str(direction), get_args(Direction))}")
+    kind = _stateful(spec.name, call, cast(Direction, direction))
+    if kind is not None:
+        return kind.built(spec.label, classes, activation, dict(spec.arguments))
     bound = partial(call, **dict(spec.arguments)) if spec.arguments else call
     return PluginMetric(spec.label, classes, direction=cast(Direction, direction), call=bound)
+
+
+def _stateful(name: str, found: Any, direction: Direction) -> StatefulKind | None:
+    """A class of the user that defines a metric as Keras does; None for anything else."""
+    if not (isinstance(found, type) and hasattr(found, "update_state") and hasattr(found, "result")):
+        return None
+    wants = getattr(found, "wants", "masks")
+    if wants not in ("masks", "probabilities"):
+        raise ConfigError(f"wants of the metric {name}: {not_valid(str(wants), ('masks', 'probabilities'))}")
+    return StatefulKind(found, cast(Sees, f"whole {wants}"), direction, lambda _: False)

@@ -10,7 +10,7 @@ from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.measuring import Measuring
 from toolkit.core.metrics.metric import Case, Metric, case_of, class_label
 from toolkit.core.recipe.postprocess import IDENTITY, Step, masks_of, objects_of
-from toolkit.core.recipe.probabilities import Stored
+from toolkit.core.recipe.probabilities import Stored, to_probability
 from toolkit.core.recipe.recipe import Recipe
 
 
@@ -82,6 +82,7 @@ class Scorer:
         self._recipe, self._plugins = recipe, plugins
         self._found = [Measuring(metric) for metric in self._metrics]
         self._wrong: list[int] = []
+        self._needs_probabilities = any(metric.needs_probabilities for metric in self._metrics)
 
     @property
     def primary(self) -> Metric:
@@ -123,7 +124,8 @@ class Scorer:
         if self._recipe.split is not None and self.needs_objects:
             planes = [objects_of(masks[..., index], self._recipe) for index in range(masks.shape[2])]
             predicted = np.stack(planes, axis=-1)
-        case = case_of(masks, labels, self._activation, objects, predicted)
+        probability = to_probability(stored) if self._needs_probabilities else None
+        case = case_of(masks, labels, self._activation, objects, predicted, probability=probability)
         for found in self._found:
             found.add(case, image_id)
         self._wrong.append(case.wrong)

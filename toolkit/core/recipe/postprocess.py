@@ -22,7 +22,7 @@ from toolkit.core.recipe.recipe import (
     Triplet,
     Watershed,
 )
-from toolkit.errors import ConfigError, not_valid
+from toolkit.errors import ConfigError, ToolkitError, not_valid, raised_by
 
 IDENTITY = Recipe()
 """The untuned recipe: probability above 0.5; for exclusive classes, the most probable class."""
@@ -207,7 +207,12 @@ def _stepped(mask: Mask, probability: Probability, names: tuple[str, ...], plugi
     for name in names:
         if name not in plugins:
             raise ValueError(f"the recipe uses the step {name}, which plugins do not define")
-        found = plugins[name](mask.copy(), probability.copy())
+        try:
+            found = plugins[name](mask.copy(), probability.copy())
+        except ToolkitError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"the step {name} failed: {raised_by(error)}") from error
         if not isinstance(found, np.ndarray) or found.dtype != np.bool_ or found.shape != mask.shape:
             what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
             raise ConfigError(f"the step {name} must return a mask, bool {mask.shape}, but returned {what}")

@@ -11,11 +11,11 @@ from toolkit.core.arrays import Floats, Labels, Objects, Planes, Presence
 from toolkit.core.masks.labels import IGNORE, Activation, planes
 from toolkit.core.metrics.instance import InstanceMetric, true_objects
 from toolkit.core.metrics.metric import Metric, case_of
-from toolkit.core.metrics.object_counts import ObjectCounts
 from toolkit.core.recipe.postprocess import Step, masks_of
 from toolkit.core.recipe.probabilities import Stored
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe, Watershed
 from toolkit.core.tuning.area_histograms import AreasByThreshold, AreasCollector
+from toolkit.core.tuning.object_counts import ObjectCounts
 
 
 @dataclass(frozen=True, eq=False)

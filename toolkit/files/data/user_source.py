@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import UnknownValuesError
 from toolkit.core.masks.mask_codings import whole_numbers
-from toolkit.errors import ConfigError, DataError, NothingToLearnError
+from toolkit.errors import ConfigError, DataError, NothingToLearnError, raised_by
+from toolkit.files.code.plugin_loading import load_dotted, load_plugins, take
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.decoding import UnreadableImageError
 from toolkit.files.images.window_reading import cut, refuse_outside
-from toolkit.files.plugin_loading import load_dotted, load_plugins
 
 _KEPT = 8
 _IN_NO_ID = "/\0\r\n"
@@ -87,13 +88,18 @@ class UserItems:
         return {image_id: bool(self._call(method, FOREGROUND, place)) for image_id, place in self.places.items()}
 
     def _make(self, spec: UserSource) -> Any:
-        made = load_dotted(spec.name) if spec.file is None else getattr(load_plugins(spec.file), spec.name, None)
-        if made is None:
-            raise ConfigError(f"{self._key}: {spec.file} does not define {spec.name}")
+        folder = Path.cwd() if spec.file is None else spec.file.parent
+        try:
+            if "." in spec.name or spec.file is None:
+                made = load_dotted(spec.name, folder)
+            else:
+                made = take(load_plugins(spec.file), spec.name, folder)
+        except ConfigError as error:
+            raise ConfigError(f"{self._key}: {error.message}", error.advice) from error
         try:
             source = made(**spec.arguments)
         except Exception as error:
-            raise ConfigError(f"{self._key}: {spec.name} cannot be created: {type(error).__name__}: {error}") from error
+            raise ConfigError(f"{self._key}: {spec.name} cannot be created: {raised_by(error)}") from error
         for method in ("__len__", "__getitem__"):
             if not hasattr(source, method):
                 raise ConfigError(
@@ -152,7 +158,7 @@ class UserItems:
                 return function(*arguments)
         except Exception as error:
             at = f"({', '.join(map(str, arguments))})" if arguments and arguments != (self._source,) else ""
-            raise DataError(f"{self._key}: {self.title}.{name}{at} failed: {type(error).__name__}: {error}") from error
+            raise DataError(f"{self._key}: {self.title}.{name}{at} failed: {raised_by(error)}") from error
 
 
 _ITEMS = "An item is (id, image, mask), or an object with these attributes; see docs/data.md."

@@ -43,10 +43,14 @@ class Truth:
         )
         return metric
 
-    @property
-    def for_searches(self) -> "Truth":
-        """The same with the metric that searches use."""
-        return replace(self, metric=searched_by(self.metric))
+    def for_searches(self, plugins: Mapping[str, Any]) -> tuple["Truth", str]:
+        """The same with the metric that searches use, and why it is another one: empty if it is not."""
+        chosen = searched_by(self.metric)
+        if chosen != self.metric:
+            return replace(self, metric=chosen), "is too slow to search with"
+        if self.metric.is_plugin and self.build_metric(plugins).needs_probabilities:
+            return replace(self, metric=MetricSpec("dice")), "compares probabilities, which no recipe changes"
+        return self, ""
 
 
 def only(labelled: LabelledImages, ids: Collection[str]) -> LabelledImages:

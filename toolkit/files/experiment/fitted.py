@@ -14,7 +14,7 @@ from toolkit.errors import ConfigError, NotReadyError, out_of_range
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of, refuse_ensemble, weights_of
-from toolkit.files.experiment.resolved import plugins_digest, read_resolved, refuse_changed_plugins
+from toolkit.files.experiment.resolved import digests_of_code, read_resolved, refuse_changed_code
 from toolkit.files.experiment.trained import trained_folds
 
 
@@ -55,7 +55,7 @@ class Networks:
             "config": digest(repr(settings).encode()),
             "precision": self.precision,
             "views": self.views,
-            **plugins_digest(self.experiment),
+            **digests_of_code(self.experiment, self.config),
         }
 
 
@@ -132,7 +132,7 @@ def find_fitted(
     Raises:
         ConfigError: a fold or stage does not exist, or is given for an ensemble.
         NotReadyError: weights are missing.
-        ChangedError: plugins.py has changed since the fit.
+        ChangedError: the user's code has changed since the fit.
     """
     if not member.is_ensemble:
         return _networks(member, folds, stage, views or "none")
@@ -152,8 +152,8 @@ def find_fitted(
 def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, views: str) -> Networks:
     experiment, part = member.experiment, member.part
     resolved = read_resolved(experiment)
-    refuse_changed_plugins(experiment, resolved)
     config = config_from_plain(resolved.config, experiment.folder)
+    refuse_changed_code(experiment, config, resolved)
     options = (("--folds", "fold", folds, part.fold), ("--stage", "stage", stage, part.stage))
     for option, what, asked, named in options:
         if asked is not None and named is not None:

@@ -9,11 +9,14 @@ from typing import Any
 from toolkit.config.data.data import DataConfig
 from toolkit.config.loading import with_absolute_paths
 from toolkit.config.metrics import read_metric
+from toolkit.config.models import Config
+from toolkit.config.stage_values import dotted_names
 from toolkit.config.yaml.key_differences import ABSENT, differences, written
+from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
 from toolkit.config.yaml.yaml_files import read_document, write_yaml
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.errors import ChangedError, NotReadyError, StorageError
-from toolkit.files.disk.digests import file_digest
+from toolkit.files.code.own_modules import MODULE, code_digests
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
 
@@ -96,20 +99,33 @@ def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
     return DataConfig.model_validate(tree["data"])
 
 
-def plugins_digest(experiment: Experiment) -> dict[str, str]:
-    """The digest of plugins.py under the name `plugins`; empty without a plugins.py."""
-    return {"plugins": file_digest(experiment.plugins)} if experiment.plugins.is_file() else {}
+def digests_of_code(experiment: Experiment, config: Config) -> dict[str, str]:
+    """The digests of plugins.py, of the modules that dotted paths in the configuration name, and of what they import.
+
+    See `toolkit.files.code.own_modules.code_digests`.
+    """
+    folder = experiment.config.parent
+    return code_digests(folder, dotted_names(config, names_defined_beside(experiment.config)))
 
 
-def refuse_changed_plugins(experiment: Experiment, resolved: Resolved) -> None:
-    """Check that plugins.py is the one that the experiment was fitted with.
+def changed_code(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """What has changed between two sets of digests: `plugins.py`, `the module NAME`."""
+    names = {"plugins", *(name for name in before if name.startswith(MODULE))}
+    changed = sorted(name for name in names if before.get(name) != after.get(name))
+    return [f"the {name}" if name.startswith(MODULE) else PLUGINS for name in changed]
+
+
+def refuse_changed_code(experiment: Experiment, config: Config, resolved: Resolved) -> None:
+    """Check that the user's code is the one that the experiment was fitted with.
 
     Raises:
-        ChangedError: plugins.py has changed.
+        ChangedError: plugins.py or a module has changed, or is no longer found.
     """
-    if plugins_digest(experiment).get("plugins") != resolved.digests.get("plugins"):
+    changed = changed_code(resolved.digests, digests_of_code(experiment, config))
+    if changed:
+        verb = "has" if len(changed) == 1 else "have"
         raise ChangedError(
-            f"{experiment.plugins} has changed since {experiment.name} was fitted",
+            f"{experiment.folder}: {', '.join(changed)} {verb} changed since {experiment.name} was fitted",
             f"Restore it, or train again: tk fit {experiment.name} --restart",
         )
 

@@ -18,6 +18,7 @@ from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Labels
 from toolkit.errors import ConfigError, nearest
 from toolkit.learning.augmentation.background_replacer import BackgroundReplacer
+from toolkit.learning.plugins import called
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # without it, albumentations looks for updates on the network
 import albumentations  # after the line above
@@ -128,10 +129,10 @@ class Builder:
         return factory
 
     def _plugin(self, name: str) -> Any:
-        found = self.plugins.get(name)
-        if found is not None and not callable(found):
-            raise ValueError(f"{name} in plugins.py is not a function")
-        return found
+        try:
+            return self.plugins[name] if name in self.plugins else None  # noqa: SIM401 # get also finds Keras's metrics
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
     def _kind(self, name: str) -> Any:
         kind = getattr(albumentations, name, None)
@@ -198,8 +199,8 @@ def _checked_function(name: str, function: Callable[..., Any], arguments: Mappin
     try:
         inspect.signature(function).bind(None, None, None, **arguments)
     except TypeError as error:
-        raise ValueError(f"{name} in plugins.py cannot be called with (image, labels, generator): {error}") from error
-    return partial(function, **arguments)
+        raise ValueError(f"{name} cannot be called with (image, labels, generator): {error}") from error
+    return partial(called, name, function, **arguments)
 
 
 def readable(error: Exception) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
-from toolkit.config.training.losses import LOSSES, LossTerm, Wants
+from toolkit.config.training.losses import KERAS_LOSSES, LOSSES, LossTerm, Wants
 from toolkit.core.masks.labels import Activation
 from toolkit.errors import ConfigError
 from toolkit.learning.losses.targets import Tensor, Truth, read_truth
 from toolkit.learning.networks.outputs import Outputs
-from toolkit.learning.plugins import NO_PLUGINS, check_call
+from toolkit.learning.plugins import NO_PLUGINS, check_call, create
 from toolkit.learning.runtime import in_float32, tf
 
 _IGNORED_LOGIT = -30.0  # for losses of plugins: background, with certainty in float32
@@ -32,8 +32,8 @@ class Loss:
 
 
 def loss_of(name: str, activation: Activation) -> Loss:
-    """The loss of `toolkit.config.training.losses.LOSSES`, for a network with this activation."""
-    wants, place = LOSSES[name].formulas[activation]
+    """The loss of this name in `LOSSES` or `KERAS_LOSSES`, for a network with this activation."""
+    wants, place = (LOSSES | KERAS_LOSSES)[name].formulas[activation]
     module, _, function = place.partition(".")
     return Loss(wants, getattr(import_module(f"toolkit.learning.losses.{module}"), function))
 
@@ -80,19 +80,23 @@ def build_loss(
 
 
 def _loss(term: LossTerm, activation: Activation, plugins: Mapping[str, Any]) -> Loss:
-    return loss_of(term.name, activation) if term.name in LOSSES else _plugin_loss(term, plugins[term.name])
-
-
-def _plugin_loss(term: LossTerm, function: Any) -> Loss:
-    name, wants = term.name, cast(Wants, getattr(function, "wants", "probabilities"))
     if isinstance(term.arguments, Mapping):
-        check_call(name, function, ("target", wants), term.arguments)
+        return _plugin_loss(term.name, plugins[term.name], term.arguments)
+    return loss_of(term.name, activation)
+
+
+def _plugin_loss(name: str, found: Any, arguments: Mapping[str, Any]) -> Loss:
+    """A function of the user, or an object of a class that is created with the arguments."""
+    if isinstance(found, type):
+        found, arguments = create("loss", name, {name: found}, arguments), {}
+    wants = cast(Wants, getattr(found, "wants", "probabilities"))
     if wants not in ("logits", "probabilities"):
         raise ConfigError(f"loss {name}: its attribute `wants` must be logits or probabilities, received {wants!r}")
+    check_call(name, found, ("target", wants), arguments)
 
-    def compute(truth: Truth, prediction: Tensor, arguments: Mapping[str, Any]) -> Tensor:
+    def compute(truth: Truth, prediction: Tensor, _: Any) -> Tensor:
         prediction = truth.where_valid(prediction, _IGNORED_LOGIT if wants == "logits" else 0.0)
-        value = tf.cast(function(truth.target, prediction, **arguments), tf.float32)
+        value = tf.cast(found(truth.target, prediction, **arguments), tf.float32)
         if value.shape.rank != 0:
             raise ConfigError(f"loss {name} must return a single number, returned a tensor of shape {value.shape}")
         return value

@@ -8,7 +8,7 @@ from typing import Any
 
 from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
-from toolkit.errors import NetworkError, ToolkitError, WeightsError
+from toolkit.errors import NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.networks.encoders import Parts, build_encoder
 from toolkit.learning.networks.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.outputs import Outputs
@@ -272,8 +272,9 @@ def _explained(spec: NetworkSpec) -> Iterator[None]:
         if spec.encoder_weights in ("imagenet", "pascal_voc") and _is_download_failure(error):
             raise _download_error(spec, error) from error
         backbone = f" with backbone {spec.backbone}" if has_backbone(spec.architecture) else ""
+        text = _first_line(error) if spec.architecture in ARCHITECTURES else raised_by(error)
         raise NetworkError(
-            f"{spec.architecture}{backbone} cannot be built for shape {list(spec.shape)}: {_first_line(error)}",
+            f"{spec.architecture}{backbone} cannot be built for shape {list(spec.shape)}: {text}",
             "Try a larger shape or another backbone." if backbone else "",
         ) from error
 

@@ -14,7 +14,7 @@ from toolkit.config.training.callbacks import (
     monitored_value,
 )
 from toolkit.errors import ConfigError
-from toolkit.learning.plugins import NO_PLUGINS, create
+from toolkit.learning.plugins import NO_PLUGINS, called, create
 
 _LOSSES = ("loss", "val_loss")
 
@@ -152,7 +152,7 @@ class PluginCallback:
 
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
         """Call the user's callback."""
-        reason = self._callback.epoch_end(values, epoch)
+        reason = called(f"the callback {self._name}", self._callback.epoch_end, values, epoch)
         if reason is not None and not isinstance(reason, str):
             raise ConfigError(
                 f"the callback {self._name} returned {reason!r}; expected a text, to stop the stage, or None"
@@ -161,7 +161,7 @@ class PluginCallback:
 
     def state(self) -> dict[str, Any]:
         """The state of the user's callback; empty if it has none."""
-        state = self._callback.state() if hasattr(self._callback, "state") else {}
+        state = called(f"the callback {self._name}", self._callback.state) if hasattr(self._callback, "state") else {}
         try:
             kept: dict[str, Any] = json.loads(json.dumps(dict(state)))
         except (TypeError, ValueError) as error:
@@ -171,7 +171,7 @@ class PluginCallback:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Pass the state to the user's callback."""
         if hasattr(self._callback, "restore"):
-            self._callback.restore(state)
+            called(f"the callback {self._name}", self._callback.restore, state)
 
 
 def build_callbacks(

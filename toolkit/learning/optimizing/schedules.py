@@ -21,7 +21,7 @@ from toolkit.config.training.schedules import (
     WarmUp,
 )
 from toolkit.errors import ConfigError
-from toolkit.learning.plugins import NO_PLUGINS, check_call
+from toolkit.learning.plugins import NO_PLUGINS, called, check_call
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _plugin_schedule(call: PluginSchedule, lr: float, plugins: Mapping[str, Any]
     check_call(call.name, function, ("moment", "lr"), call.arguments)
 
     def learning_rate(moment: Moment) -> float:
-        rate = function(moment, lr, **call.arguments)
+        rate = called(f"the schedule {call.name}", function, moment, lr, **call.arguments)
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < math.inf:
             raise ConfigError(
                 f"the schedule {call.name} returned {rate!r} for {moment}; expected a finite number of at least 0"

@@ -4,15 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from toolkit.config.loading import Loaded
 from toolkit.config.metrics import read_metric
 from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage, read_stage, stage_key
 from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.masks.labels import IGNORE, label_count
-from toolkit.core.metrics.metric import Metric
-from toolkit.core.metrics.registry import ALWAYS_RECORDED, MetricSpec, build_metrics
-from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError
+from toolkit.core.metrics.metric import Metric, case_of
+from toolkit.core.metrics.registry import ALWAYS_RECORDED, MetricSpec, build_metric, build_metrics
+from toolkit.core.metrics.stateful import StatefulMetric
+from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.augmentation.augmentation import Augmentation
 from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.batches import SampleReader, Where, build_reader
@@ -110,7 +113,7 @@ def build_augmentation(config: Config, stage: Stage, where: Where, plugins: Mapp
 def _metrics(config: Config, where: Where, plugins: Mapping[str, Any]) -> Sequence[Metric]:
     keys: list[KeyPath] = [("primary_metric",), *(("metrics", number) for number in range(len(config.metrics)))]
     for key, value in zip(keys, (config.primary_metric, *config.metrics), strict=True):
-        _checked(where(key), _check_metric, read_metric(value), plugins)
+        _checked(where(key), _check_metric, config, read_metric(value), plugins)
     return _built(config.metric_specs, config, plugins)
 
 
@@ -119,9 +122,18 @@ def _built(specs: Sequence[MetricSpec], config: Config, plugins: Mapping[str, An
     return build_metrics(specs, classes.count, classes.activation, names=classes.names, plugins=plugins, rules=rules)
 
 
-def _check_metric(spec: MetricSpec, plugins: Mapping[str, Any]) -> None:
-    if spec.is_plugin:
+def _check_metric(config: Config, spec: MetricSpec, plugins: Mapping[str, Any]) -> None:
+    """Build a metric of the user or of Keras, and try one with a state on a single pixel of background."""
+    if not spec.is_plugin:
+        return
+    classes = config.task_classes
+    metric = build_metric(spec, classes.count, classes.activation, plugins)
+    if not isinstance(metric, StatefulMetric):
         check_call(spec.name, plugins[spec.name], ("prediction", "truth", "valid"), dict(spec.arguments))
+        return
+    nothing = np.zeros((1, 1, classes.count), np.float32)
+    case = case_of(nothing > 0, np.zeros((1, 1), np.uint8), classes.activation, probability=nothing)
+    metric.score(metric.measure(case)[None])
 
 
 def _check_stage(
@@ -165,11 +177,7 @@ def _check_loss(
     except ToolkitError:
         raise
     except Exception as error:
-        # TensorFlow's message is a long trace whose last line names the fault.
-        text = (str(error).strip().splitlines() or [""])[-1].strip()
-        raise ConfigError(
-            f"the loss fails when it is called ({', '.join(names)}): {type(error).__name__}: {text}"
-        ) from error
+        raise ConfigError(f"the loss fails when it is called ({', '.join(names)}): {raised_by(error)}") from error
 
 
 def _callbacks(config: Config, stage: Stage, metrics: Sequence[Metric], plugins: Mapping[str, Any]) -> list[Callback]:
@@ -208,7 +216,7 @@ def _check_networks(config: Config, where: Where, plugins: Mapping[str, Any]) ->
             spec = spec.model_copy(update={"encoder_weights": None})
         try:
             network = build_network(spec, config.seed, plugins=plugins)
-        except (NetworkError, WeightsError) as error:
+        except (ConfigError, NetworkError, WeightsError) as error:  # a ConfigError is about the user's code
             key, text = _key_at_fault(config, error.message)
             number = shapes.index(shape)
             key = stage_key(config.stages[number], number, "shape") if key == ("shape",) else key

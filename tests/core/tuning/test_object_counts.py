@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from toolkit.core.masks.objects import components
-from toolkit.core.metrics import object_counts
 from toolkit.core.metrics.instance import matches
-from toolkit.core.metrics.object_counts import ObjectCounts
 from toolkit.core.recipe.postprocess import objects_of
 from toolkit.core.recipe.recipe import Recipe, Watershed
+from toolkit.core.tuning import object_counts
+from toolkit.core.tuning.object_counts import ObjectCounts
 
 SPLITS = [None, Watershed(1), Watershed(4), Watershed(50)]
 

@@ -1,0 +1,1 @@
+"""The user's own code: found and followed without running it, then loaded."""
