@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.classification_table import report_table
 from toolkit.core.metrics.classification_report import ClassificationReport
 from toolkit.core.metrics.confusion import ClassScores, PixelScores
@@ -73,7 +74,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class EvaluateResult:
+class EvaluateResult(Result):
     """The evaluation and the files it was written to."""
 
     evaluation: Evaluation

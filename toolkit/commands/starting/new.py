@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.starting.starting_point import (
     DEFINED_BY_COMPETITION,
@@ -24,7 +25,7 @@ from toolkit.messages import Table
 
 
 @dataclass(frozen=True)
-class NewResult:
+class NewResult(Result):
     """The experiment that `tk new` has written."""
 
     experiment: str

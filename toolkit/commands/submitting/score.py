@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.classification_table import report_table
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.preset_option import named_competition
@@ -25,7 +26,7 @@ from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
-class ScoreResult:
+class ScoreResult(Result):
     """The score of a submission, and the classification report if the competition names classes."""
 
     submission: str

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.scoring.overlays import write_overlays
 from toolkit.commands.scoring.scores import (
@@ -113,7 +114,7 @@ def _numbers(what: str, given: Sequence[int] | None, count: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class FitResult:
+class FitResult(Result):
     """The scores of an experiment; there are none until all folds are finished.
 
     A score is None if the metric skips every image.
