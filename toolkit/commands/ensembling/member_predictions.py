@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.commands.ensembling.blending import Ensemble, blend
-from toolkit.config.loading import config_from_plain
 from toolkit.errors import MembersError, NotReadyError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_labelled
@@ -14,7 +13,7 @@ from toolkit.files.disk.locks import locked
 from toolkit.files.experiment.folder import Split
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, members_of
-from toolkit.files.experiment.resolved import Resolved, read_resolved, refuse_changed_plugins
+from toolkit.files.experiment.resolved import Resolved, config_of, read_resolved, refuse_changed_plugins
 from toolkit.files.predictions.store import ProbabilityStore, is_made_from
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
@@ -226,7 +225,7 @@ def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progre
     experiment = member.experiment
     resolved = read_resolved(experiment)
     refuse_changed_plugins(experiment, resolved)
-    config = config_from_plain(resolved.config, experiment.folder)
+    config = config_of(experiment, resolved)
     images = find_labelled(config).images
     if member.part.stage is not None:  # sizes and batches are those of the stage
         config = config.model_copy(update={"stages": config.stages[: member.part.stage + 1]})

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.loading import config_from_plain
 from toolkit.config.models import Config
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.masks.labels import Classes
@@ -14,7 +13,7 @@ from toolkit.errors import ConfigError, NotReadyError, out_of_range
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of, refuse_ensemble, weights_of
-from toolkit.files.experiment.resolved import plugins_digest, read_resolved, refuse_changed_plugins
+from toolkit.files.experiment.resolved import config_of, plugins_digest, read_resolved, refuse_changed_plugins
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
     experiment, part = member.experiment, member.part
     resolved = read_resolved(experiment)
     refuse_changed_plugins(experiment, resolved)
-    config = config_from_plain(resolved.config, experiment.folder)
+    config = config_of(experiment, resolved)
     for option, asked, named in (("--fold", folds, part.fold), ("--stage", stage, part.stage)):
         if asked is not None and named is not None:
             raise ConfigError(f"{option}: {member.name} already names a {option[2:]}", f"Remove {option}.")

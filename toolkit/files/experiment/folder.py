@@ -4,9 +4,9 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
@@ -94,9 +94,10 @@ class StageFolder:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The folder of an experiment or ensemble."""
+    """The folder of an experiment or ensemble; a GivenDataset stands in for its images and masks if Python gave one."""
 
     folder: Path
+    dataset: Any = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -226,7 +227,7 @@ class Experiment:
 
     def sibling(self, name: str) -> "Experiment":
         """The experiment with this name in the same workspace."""
-        return Experiment(self.folder.parent / name)
+        return Experiment(self.folder.parent / name, self.dataset)
 
     def predictions(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
         """The folder of a probability store; different spellings of the same views have the same folder.
@@ -291,9 +292,10 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The user's working folder, with experiments/ and submissions/."""
+    """The user's working folder, with experiments/ and submissions/; `dataset` is that of its experiments."""
 
     root: Path
+    dataset: Any = field(default=None, repr=False, compare=False)
 
     @property
     def experiments(self) -> Path:
@@ -312,9 +314,8 @@ class Workspace:
 
     def all(self) -> list[Experiment]:
         """All experiments, sorted by name."""
-        if not self.experiments.is_dir():
-            return []
-        found = (Experiment(folder) for folder in sorted(self.experiments.iterdir()) if folder.is_dir())
+        folders = sorted(self.experiments.iterdir()) if self.experiments.is_dir() else []
+        found = (Experiment(folder, self.dataset) for folder in folders)
         return [experiment for experiment in found if experiment.config.is_file()]
 
     def find(self, name_or_path: str) -> Experiment:
@@ -389,7 +390,7 @@ class Workspace:
         """The experiment of a folder, with the same path however the folder was spelled."""
         absolute = _absolute(folder)
         inside = absolute.parent == _absolute(self.experiments)
-        return Experiment(self.experiments / absolute.name if inside else absolute)
+        return Experiment(self.experiments / absolute.name if inside else absolute, self.dataset)
 
 
 def _absolute(path: Path) -> Path:

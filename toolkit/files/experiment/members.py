@@ -86,7 +86,7 @@ def members_of(ensemble: Experiment) -> tuple[list[Member], EnsembleConfig]:
     """The members of an ensemble, whose folders are beside its own, and its configuration."""
     config = load_ensemble(ensemble.config).config
     parsed = [parse_member(text) for text in config.members]
-    return [Member(Experiment(ensemble.folder.parent / name), part) for name, part in parsed], config
+    return [Member(ensemble.sibling(name), part) for name, part in parsed], config
 
 
 def refuse_ensemble(experiment: Experiment, lacking: str, where: str = "", advice: str = "") -> None:
