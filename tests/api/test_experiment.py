@@ -253,7 +253,7 @@ def test_a_dataset_gives_what_its_files_give(
     assert blended.all == given.scores["all"]
     alone = Experiment(folder)
     for ask in (alone.tune, alone.fit, alone.submit, lambda: evaluate(root / "experiments" / "blended")):
-        with pytest.raises(MissingFileError, match=r"its images and masks are not on disk.*given in Python"):
+        with pytest.raises(MissingFileError, match=r": images and masks are not on disk.*given in Python"):
             ask()
     scans.rows.reverse()
     assert Experiment(folder, scans).tune() == tuned
@@ -262,6 +262,8 @@ def test_a_dataset_gives_what_its_files_give(
         Experiment(folder, scans).tune()
     with pytest.raises(ChangedError, match="the content of the training images or masks"):
         alone.fit(scans)
+    with pytest.raises(MissingFileError, match=r"nowhere\.csv"):  # what the file says counts again
+        Experiment(folder).fit(restart=True)
 
 
 def test_progress_is_shown_where_it_is_asked_for(

@@ -42,10 +42,10 @@ Array = npt.NDArray[Any]
 class Experiment:
     """An experiment, an ensemble, or a part of an experiment (`experiments/exp042:fold0`).
 
+    Methods raise a `ToolkitError` with a `message` and an `advice` for everything that a user can fix.
+
     Attributes:
         session: the working folder with its experiments, and what shows progress.
-
-    Methods raise a `ToolkitError` with a `message` and an `advice` for everything that a user can fix.
     """
 
     def __init__(self, path: str | Path, dataset: Any = None, *, progress: Shown = None) -> None:

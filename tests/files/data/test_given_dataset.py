@@ -214,8 +214,9 @@ def test_values_of_images_and_masks_are_checked_as_those_of_files(tmp_path: Path
     assert np.array_equal(read[..., 0], pixels(2)[0])
     with pytest.raises(DataError, match=r"1: the mask has .* not whole numbers"):
         labelled(tmp_path, Items(lambda _, image, mask: (image, mask / 2))).read_labels("1")
-    with pytest.raises(NothingToLearnError, match="list has no items"):
-        labelled(tmp_path, [])
+    for empty, title in (([], "list"), ((np.zeros((0, 8, 9)), np.zeros((0, 8, 9))), "the arrays")):
+        with pytest.raises(NothingToLearnError, match=f"{title} has no items"):
+            labelled(tmp_path, empty)
 
 
 def test_what_was_given_must_be_given_again(tmp_path: Path) -> None:
@@ -230,11 +231,15 @@ def test_what_was_given_must_be_given_again(tmp_path: Path) -> None:
     assert user_items(GivenSource(dataset=given, experiment="a", digest=given.digest), "data.source").places
     with pytest.raises(ChangedError, match="a was fitted to a dataset with other images, masks or ids than the arrays"):
         user_items(GivenSource(dataset=given, experiment="a", digest="other"), "data.source")
-    with pytest.raises(MissingFileError, match=r"a: its images and masks are not on disk.*\n.*Experiment\(path, data"):
+    with pytest.raises(MissingFileError, match=r"a: images and masks are not on disk.*\n.*Experiment\(path, data"):
         user_items(GivenSource(experiment="a"), "data.source")
 
 
 def test_a_file_cannot_name_it(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("data: {source: dataset given in Python}\nstages: [{epochs: 1}]\n")
+    path = tmp_path / "config.yaml"
+    path.write_text("data: {source: dataset given in Python}\nstages: [{epochs: 1}]\n")
     with pytest.raises(ConfigError, match=r"data\.source"):
-        load_config(tmp_path / "config.yaml")
+        load_config(path)
+    path.write_text("data: {source: {name: dataset given in Python, file: null}}\nstages: [{epochs: 1}]\n")
+    with pytest.raises(MissingFileError, match=r"data\.source: images and masks are not on disk"):
+        find_labelled(load_config(path).config)

@@ -87,7 +87,7 @@ def _user_source(value: Any, info: ValidationInfo) -> Any:
     if value is None or isinstance(value, GivenSource):
         return value
     if isinstance(value, Mapping) and {"name", "file"} <= set(value):
-        return value
+        return GivenSource() if value["name"] == GivenSource().name else value
     call = read_call(value)
     plugins = plugin_names(info)
     if not is_plugin(call.name, plugins):
@@ -198,7 +198,7 @@ class SourceKeys(ClosedModel):
     @property
     def is_given(self) -> bool:
         """Whether a dataset that was given in Python stands in for files, there or not."""
-        return self.source is not None and self.source.name == GivenSource().name
+        return isinstance(self.source, GivenSource)
 
     @property
     def folders(self) -> tuple[Path, ...]:

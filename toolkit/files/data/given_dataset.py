@@ -34,8 +34,8 @@ class GivenDataset:
 
     def __init__(self, dataset: Any) -> None:
         pair = _pair(dataset)
-        self.title = "the arrays" if pair else type(dataset).__name__
-        self._dataset = pair or dataset
+        self.title = type(dataset).__name__ if pair is None else "the arrays"
+        self._dataset = dataset if pair is None else pair
         self._digests: dict[int, str] = {}
         if not (hasattr(self._dataset, "__len__") and hasattr(self._dataset, "__getitem__")):
             raise DataError(
@@ -128,9 +128,9 @@ class _Pair:
 
 def _pair(dataset: Any) -> _Pair | None:
     """A tuple of two arrays or lists as images and masks; None for every other dataset."""
-    if not (
-        isinstance(dataset, tuple) and len(dataset) == 2 and all(isinstance(x, np.ndarray | list) for x in dataset)
-    ):
+    if not isinstance(dataset, tuple) or not all(isinstance(part, np.ndarray | list) for part in dataset):
+        return None
+    if len(dataset) != 2:
         return None
     images, masks = map(len, dataset)
     if images != masks:

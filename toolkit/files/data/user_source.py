@@ -51,7 +51,7 @@ def user_items(spec: UserSource, key: str) -> "UserItems":
     dataset = spec.dataset
     if dataset is None:
         raise MissingFileError(
-            f"{spec.experiment}: its images and masks are not on disk: it was fitted to a dataset given in Python",
+            f"{spec.experiment or key}: images and masks are not on disk: they were a dataset given in Python",
             "Give the dataset again in Python: Experiment(path, dataset), or Experiment(path).fit(dataset).",
         )
     if spec.digest is not None and spec.digest != dataset.digest:
