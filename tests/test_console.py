@@ -1,12 +1,14 @@
 import json
+import sys
 import time
 from dataclasses import dataclass, field
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from toolkit import console
 from toolkit.errors import ConfigError
-from toolkit.messages import Table
+from toolkit.messages import Silent, Table
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,80 @@ def test_without_a_terminal_progress_is_lines_on_stderr(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.splitlines() == ["begun", "warning: slow", "training: 2/4 · 30 s left · loss 0.5"]
+
+
+class Display:
+    """The display of a notebook: one list of the texts that it showed for each output."""
+
+    def __init__(self) -> None:
+        self.outputs: list[list[str]] = []
+
+    def display(self, content: dict[str, str], *, raw: bool, display_id: bool) -> "Display":
+        assert raw
+        assert display_id
+        self.outputs.append([content["text/plain"]])
+        return self
+
+    def update(self, content: dict[str, str], *, raw: bool) -> None:
+        self.outputs[-1].append(content["text/plain"])
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Display:
+    """Makes this process the kernel of a notebook."""
+    shown = Display()
+    package, module = ModuleType("IPython"), ModuleType("IPython.display")
+    package.get_ipython = lambda: SimpleNamespace(kernel=object())  # type: ignore[attr-defined]
+    module.display = shown.display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", package)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    return shown
+
+
+def test_a_notebook_shows_the_open_tasks_in_one_place(
+    display: Display, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    progress = console.progress_if_watched()
+    with progress.task("short", 1) as task:
+        task.advance()
+    assert display.outputs == []
+    with progress.task("folds", 2) as folds:
+        progress.say("fold 0")
+        with progress.task("epochs", 3) as epochs:
+            now[0] = 1.0
+            epochs.advance(1, "loss 0.5")
+            epochs.advance(1)
+        folds.advance()
+        now[0] = 2.0
+        folds.advance()
+    assert display.outputs == [
+        [
+            "folds: 0/2\nepochs: 1/3 · 2 s left · loss 0.5",
+            "folds: 0/2\nepochs: 2/3 · 0 s left · loss 0.5",
+            "folds: 2/2",
+            "folds: 2/2",
+        ]
+    ]
+    assert capsys.readouterr().err == "fold 0\n"
+
+
+def test_progress_is_shown_only_to_who_watches(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(console.progress_if_watched(), Silent)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # what Console takes for a terminal
+    progress = console.progress_if_watched()
+    progress.say("before")
+    with progress.task("training", 2) as task, progress.task("epochs", 3) as inner:
+        task.advance()
+        inner.advance(1, "loss 0.5")
+        progress.warn("slow")
+    progress.say("after")
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("before\n")
+    assert shown.err.endswith("after\n")
+    assert "training" in shown.err
+    assert "slow" in shown.err

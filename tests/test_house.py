@@ -25,7 +25,7 @@ ARROWS = {
     "learning": {"learning", "files", "config", "core"},
     "report": {"report", "files", "config", "core"},
     "commands": {"commands", "learning", "report", "files", "config", "core"},
-    "api": {"api", "commands", "learning", "report", "files", "config", "core"},
+    "api": {"api", "console", "commands", "learning", "report", "files", "config", "core"},
     "console": set(),
     "cli": {"cli", "console", "commands", "files", "config"},
     "__main__": {"cli"},

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -15,9 +16,10 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from toolkit.errors import ToolkitError
-from toolkit.messages import Progress, Table, Task, duration_text
+from toolkit.messages import Progress, Silent, Table, Task, duration_text
 
 _SECONDS_BETWEEN_LINES = 20.0
+_SECONDS_BETWEEN_DRAWINGS = 0.5
 
 
 class Result(Protocol):
@@ -83,12 +85,18 @@ def show_interrupted() -> None:
     )
 
 
+def progress_if_watched() -> Progress:
+    """Progress in a terminal or a notebook while tasks run; a progress that shows nothing elsewhere."""
+    is_watched = Console(stderr=True).is_terminal or _in_notebook()
+    return _WhileTasksRun() if is_watched else Silent()
+
+
 @contextmanager
 def progress_on_screen() -> Iterator[Progress]:
-    """Show progress on stderr: bars with the time left on a terminal, plain lines elsewhere."""
+    """Show progress: bars with the time left on a terminal, a text in a notebook, plain lines on stderr elsewhere."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield _Lines()
+        yield _Notebook() if _in_notebook() else _Lines()
         return
     columns = (
         TextColumn("{task.description}"),
@@ -101,6 +109,12 @@ def progress_on_screen() -> Iterator[Progress]:
     )
     with Bars(*columns, console=console, transient=True) as bars:
         yield _Terminal(bars)
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def _drawn(table: Table) -> RichTable:
@@ -163,16 +177,106 @@ class _LinesTask:
     """Reports progress every 20 seconds, so that short work prints nothing."""
 
     def __init__(self, lines: _Lines, title: str, total: int) -> None:
-        self._lines, self._title, self._total = lines, title, total
-        self._done = 0
-        self._started = self._said = time.monotonic()
+        self._lines = lines
+        self._said = time.monotonic()
+        self._count = _Count(title, total, self._said)
 
     def advance(self, steps: int = 1, status: str = "") -> None:
-        self._done += steps
+        self._count.add(steps, status)
         now = time.monotonic()
-        if now - self._said < _SECONDS_BETWEEN_LINES or not self._done:
+        if now - self._said < _SECONDS_BETWEEN_LINES or not self._count.done:
             return
         self._said = now
-        left = (now - self._started) / self._done * (self._total - self._done)
-        ending = f" · {status}" if status else ""
-        self._lines.say(f"{self._title}: {self._done}/{self._total} · {duration_text(left)} left{ending}")
+        self._lines.say(self._count.text(now))
+
+
+class _Notebook(_Lines):
+    """Shows the open tasks as one text below the cell, replaced every half second; short work shows nothing."""
+
+    def __init__(self) -> None:
+        self._tasks: list[_Count] = []
+        self._shown: Any = None
+        self._drawn = time.monotonic()
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        count = _Count(title, total, time.monotonic())
+        self._tasks.append(count)
+        try:
+            yield _NotebookTask(self, count)
+        finally:
+            if self._shown is not None:
+                self._draw(time.monotonic())
+            self._tasks.remove(count)
+
+    def advanced(self) -> None:
+        """Show the tasks as they are now, unless that was done just before."""
+        now = time.monotonic()
+        if now - self._drawn >= _SECONDS_BETWEEN_DRAWINGS:
+            self._draw(now)
+
+    def _draw(self, now: float) -> None:
+        self._drawn = now
+        content = {"text/plain": "\n".join(count.text(now) for count in self._tasks)}
+        if self._shown is None:
+            display = import_module("IPython.display").display  # a notebook has it; it is not a dependency
+            self._shown = display(content, raw=True, display_id=True)
+        else:
+            self._shown.update(content, raw=True)
+
+
+class _NotebookTask:
+    def __init__(self, notebook: _Notebook, count: "_Count") -> None:
+        self._notebook, self._count = notebook, count
+
+    def advance(self, steps: int = 1, status: str = "") -> None:
+        self._count.add(steps, status)
+        self._notebook.advanced()
+
+
+class _Count:
+    """How much of a task is done, and how long the rest will take."""
+
+    def __init__(self, title: str, total: int, started: float) -> None:
+        self._title, self._total, self._started = title, total, started
+        self._status = ""
+        self.done = 0
+
+    def add(self, steps: int, status: str) -> None:
+        """Count further steps as done."""
+        self.done += steps
+        self._status = status or self._status
+
+    def text(self, now: float) -> str:
+        """Title, steps, time left and status in one line."""
+        rest = self._total - self.done
+        left = f" · {duration_text((now - self._started) / self.done * rest)} left" if self.done and rest else ""
+        ending = f" · {self._status}" if self._status else ""
+        return f"{self._title}: {self.done}/{self._total}{left}{ending}"
+
+
+class _WhileTasksRun:
+    """Takes the screen while a task runs, and leaves it to others between tasks."""
+
+    def __init__(self) -> None:
+        self._now: Progress = _Lines()
+        self._is_open = False
+
+    def say(self, message: str) -> None:
+        self._now.say(message)
+
+    def warn(self, message: str) -> None:
+        self._now.warn(message)
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        if self._is_open:
+            with self._now.task(title, total) as task:
+                yield task
+            return
+        with progress_on_screen() as progress, progress.task(title, total) as task:
+            self._now, self._is_open = progress, True
+            try:
+                yield task
+            finally:
+                self._now, self._is_open = _Lines(), False

@@ -14,6 +14,13 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    def __str__(self) -> str:
+        """The table as plain text, its columns aligned."""
+        rows = [self.columns, *self.rows] if any(self.columns) else self.rows
+        widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join([self.title, *lines])
+
 
 def score_text(value: float | None, *, signed: bool = False, missing: str = "–") -> str:
     """A score as tables and messages show it, with four decimals and, if `signed`, always with its sign.

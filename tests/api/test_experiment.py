@@ -1,21 +1,28 @@
-"""Covers toolkit/api/experiment.py, batches.py and numbers.py, and toolkit/learning/predicting/export.py."""
+"""Covers toolkit/api/experiment.py, arguments.py, batches.py and toolkit/learning/predicting/export.py."""
 
+import csv
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
-from toolkit import Experiment, ToolkitError
+from toolkit import Experiment, ToolkitError, decode, ensemble, evaluate
 from toolkit.api.batches import PredictedMap
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.recipe.probabilities import quantise
-from toolkit.errors import ConfigError, DataError, MissingFileError, NotReadyError
+from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileError, NotReadyError
 from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.images.decoding import read_image
 from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.messages import Silent, Task
 
 pytestmark = pytest.mark.train
 
@@ -188,6 +195,99 @@ def test_the_whole_job_from_python(fitted_competition: Workspace, tmp_path: Path
     assert plain.score(solution).metric == "salt_map"
     perfect = plain.score(solution, submission=solution, metric="dice")
     assert (perfect.score, perfect.metric) == (1.0, "dice")
+
+
+class Scans:
+    """The training images and masks of a competition, read from its files."""
+
+    def __init__(self, data: Path) -> None:
+        with (data / "train.csv").open() as file:
+            self.rows = list(csv.DictReader(file))
+        self.folder = data / "train" / "images"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> SimpleNamespace:
+        image_id, runs = self.rows[index].values()
+        image = read_image(self.folder / f"{image_id}.png")
+        return SimpleNamespace(id=image_id, x=image, y=decode(runs, size=image.shape[:2]))
+
+
+def weights_of(experiment: Experiment) -> list[np.ndarray]:
+    found: list[np.ndarray] = []
+    for path in sorted(experiment.folder.glob("fold*/stage*/best.weights.h5")):
+        with h5py.File(path) as file:
+            file.visititems(lambda _, entry: found.append(entry[()]) if isinstance(entry, h5py.Dataset) else None)
+    return found
+
+
+def test_a_dataset_gives_what_its_files_give(
+    fitted_competition: Workspace, plain: Experiment, same_arrays: Any, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(fitted_competition.root, tmp_path / "work"))
+    folder = root / "experiments" / "given"
+    folder.mkdir()
+    text = (plain.folder / "config.yaml").read_text() + "data: {masks: nowhere.csv}\n"
+    (folder / "config.yaml").write_text(text)
+    given, scans = Experiment(folder), Scans(root / "data")
+    assert given.fit(scans, folds=0).finished is False
+    assert given.fit(scans).finished
+    assert given.scores == plain.scores
+    assert len(weights_of(given)) > 4
+    assert same_arrays(weights_of(given), weights_of(plain))
+    image = scans[3].x
+    assert np.array_equal(given.predict(image), plain.predict(image))
+    tuned = given.tune()
+    assert tuned == replace(
+        Experiment(root / "experiments" / "plain").tune(), experiment="given", overlays=tuned.overlays
+    )
+    assert evaluate(given, worst=1).evaluation.metric == "salt_map"
+    assert given.submit().rows == 6
+    assert next(given.evaluate_all(0)).data == next(plain.evaluate_all(0)).data
+
+    again = Experiment(folder, scans)
+    assert again.fit().all == given.scores["all"]
+    assert again.tune() == tuned
+    blended = ensemble([Experiment(f"{folder}:fold{fold}", scans) for fold in (0, 1)], name="blended")
+    assert blended.all == given.scores["all"]
+    alone = Experiment(folder)
+    for ask in (alone.tune, alone.fit, alone.submit, lambda: evaluate(root / "experiments" / "blended")):
+        with pytest.raises(MissingFileError, match=r": images and masks are not on disk.*given in Python"):
+            ask()
+    scans.rows.reverse()
+    assert Experiment(folder, scans).tune() == tuned
+    scans.rows[0]["rle_mask"], scans.rows[1]["rle_mask"] = scans.rows[1]["rle_mask"], scans.rows[0]["rle_mask"]
+    with pytest.raises(ChangedError, match="given was fitted to a dataset with other images, masks or ids than Scans"):
+        Experiment(folder, scans).tune()
+    with pytest.raises(ChangedError, match="the content of the training images or masks"):
+        alone.fit(scans)
+    with pytest.raises(MissingFileError, match=r"nowhere\.csv"):  # what the file says counts again
+        Experiment(folder).fit(restart=True)
+
+
+def test_progress_is_shown_where_it_is_asked_for(
+    plain: Experiment, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Told(Silent):
+        def __init__(self) -> None:
+            self.titles: list[str] = []
+
+        @contextmanager
+        def task(self, title: str, total: int) -> Iterator[Task]:
+            self.titles.append(title)
+            with super().task(title, total) as task:
+                yield task
+
+    told = Told()
+    Experiment(plain.folder, progress=told).predict(images / "020.png", folds=0)
+    assert told.titles == ["plain: predicting 1 images"]
+    for quiet in (Experiment(plain.folder), Experiment(plain.folder, progress=False)):
+        quiet.predict(images / "020.png", folds=0)
+    shown = capsys.readouterr()
+    assert shown.out + shown.err == ""
+    with pytest.raises(DataError, match="a dataset has __len__ and __getitem__"):
+        Experiment(plain.folder, told)
 
 
 def test_masks_use_the_tuned_recipe(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:

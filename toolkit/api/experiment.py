@@ -1,22 +1,24 @@
 """An experiment or ensemble from Python: the commands as methods, and predictions as arrays."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.api.arguments import Folds, Shown, as_progress, folder_and_root, number, numbers, seconds
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
-from toolkit.api.images import as_images
-from toolkit.api.numbers import Folds, as_number, as_numbers
+from toolkit.api.images import as_images, refuse_failures
 from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 from toolkit.commands.comparing.evaluate_result import ImagesResult
 from toolkit.commands.predicting.forecaster import Failure, Forecaster, chosen_views
 from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.predicting.predict_result import PredictResult
 from toolkit.commands.session import Session
+from toolkit.commands.submitting.kaggle import upload_options
+from toolkit.commands.submitting.oof import OofSubmission, submit_oof
 from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
 from toolkit.commands.submitting.submit import SubmitOptions, SubmitResult, submit
 from toolkit.commands.training.fit import FitOptions, fit
@@ -24,11 +26,11 @@ from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.tuning.tune import tune
 from toolkit.commands.tuning.tune_result import TuneResult
 from toolkit.config.data.classes import task_classes
-from toolkit.config.yaml.fields import parse_duration
 from toolkit.core.arrays import Probability
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.recipe import Recipe
 from toolkit.errors import ConfigError, DataError, NotReadyError, out_of_range
+from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.datasets.images_to_predict import find_inputs, images_of
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.fitted import find_fitted, first_networks
@@ -36,35 +38,37 @@ from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.members import find_member, refuse_ensemble
 from toolkit.files.experiment.resolved import data_of, read_resolved
 from toolkit.files.experiment.tuned import read_tuned
-from toolkit.messages import Progress, Silent
 
 Array = npt.NDArray[Any]
-_LISTED = 5
 
 
 class Experiment:
     """An experiment, an ensemble, or a part of an experiment (`experiments/exp042:fold0`).
 
     Methods raise a `ToolkitError` with a `message` and an `advice` for everything that a user can fix.
+
+    Attributes:
+        session: the working folder with its experiments, and what shows progress.
     """
 
-    def __init__(self, path: str | Path, progress: Progress | None = None) -> None:
+    def __init__(self, path: str | Path, dataset: Any = None, *, progress: Shown = None) -> None:
         """Find an experiment.
 
         Args:
             path: its folder or its config.yaml.
-            progress: what shows messages and progress, see docs/python.md; by default nothing is shown.
+            dataset: stands in for the images and masks of config.yaml, see `fit`.
+            progress: what shows messages and progress; by default the terminal or notebook, if there is one. With
+                False nothing is shown.
 
         Raises:
             MissingFileError: there is no such experiment.
             ConfigError: it has no such part.
+            DataError: the dataset has no `__len__` or `__getitem__`, or its images and masks differ in number.
         """
-        folder = Path(path).parent if Path(path).suffix in (".yaml", ".json") else Path(path)
-        # Submissions are written beside the folder of all experiments, whatever the current folder.
-        inside = folder.absolute().parent
-        workspace = Workspace(inside.parent if inside.name == Workspace(Path()).experiments.name else Path())
-        self._session = Session(workspace, progress or Silent())
-        self._member = find_member(workspace, str(folder.absolute()))
+        folder, root = folder_and_root(path)
+        given = None if dataset is None else GivenDataset(dataset)
+        self.session = Session(Workspace(root, given), as_progress(progress))
+        self._member = find_member(self.session.workspace, str(folder.absolute()))
         self._forecaster: Forecaster | None = None
 
     def __repr__(self) -> str:
@@ -80,6 +84,11 @@ class Experiment:
     def folder(self) -> Path:
         """Its folder."""
         return self._member.experiment.folder
+
+    @property
+    def path(self) -> str:
+        """What commands call it: its absolute folder, with the part if it is one."""
+        return ":".join((str(self.folder.absolute()), *self._member.part.words))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -112,41 +121,67 @@ class Experiment:
 
     def fit(
         self,
+        dataset: Any = None,
         *,
         overrides: Sequence[str] = (),
         folds: Folds = None,
         stages: Folds = None,
         max_time: str | None = None,
+        seed: int | None = None,
+        num_seeds: int | None = None,
         restart: bool = False,
         save: bool = False,
     ) -> FitResult:
         """Train, predict and score as `tk fit` does; resumes where an earlier run was stopped.
 
+        A dataset has `__len__` and `__getitem__`, which gives (image, mask) or (image, mask, id), or an object or
+        mapping with `image` or `x`, `mask` or `y`, and optionally `id`. A pair (images, masks) of arrays is one too. An
+        image is `uint8` (height, width) or (height, width, channels). A mask is bool or class numbers (height, width),
+        or bool (height, width, classes).
+
         Args:
+            dataset: stands in for the images and masks of config.yaml, now and in later calls.
             overrides: overridden keys, for example `stages.0.epochs=3`.
             folds: the folds to train; by default all.
             stages: the stages to train; by default all.
             max_time: a time limit, for example `8h` or `1h30m`.
+            seed: the same as the override `seed=N`.
+            num_seeds: the same as the override `num_seeds=N`.
             restart: whether to discard earlier results.
             save: whether to write overridden keys into config.yaml; its comments stay.
         """
-        try:
-            seconds = None if max_time is None else parse_duration(max_time)
-        except ValueError as error:
-            raise ConfigError(f"max_time: {error}") from error
-        options = FitOptions(as_numbers("folds", folds), as_numbers("stages", stages), seconds, restart, save)
-        return fit(self._session, str(self.folder), overrides=overrides, options=options)
+        if dataset is not None:
+            workspace = Workspace(self.session.workspace.root, GivenDataset(dataset))
+            self.session = Session(workspace, self.session.progress)
+            self._member = find_member(workspace, self.path)
+        further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
+        options = FitOptions(
+            numbers("folds", folds), numbers("stages", stages), seconds("max_time", max_time), restart, save
+        )
+        return fit(self.session, str(self.folder), overrides=[*overrides, *further], options=options)
 
     def tune(self, *, metric: str | None = None, steps: str | None = None, explain: bool = False) -> TuneResult:
         """Choose thresholds and post-processing on out-of-fold predictions, as `tk tune` does."""
-        return tune(self._session, str(self.folder), metric=metric, steps=steps, explain=explain)
+        return tune(self.session, str(self.folder), metric=metric, steps=steps, explain=explain)
 
     def submit(
-        self, *, threshold: float | None = None, minimum_area: int | None = None, name: str | None = None
+        self,
+        *,
+        threshold: float | None = None,
+        minimum_area: int | None = None,
+        name: str | None = None,
+        upload: str | None = None,
+        message: str | None = None,
     ) -> SubmitResult:
-        """Write submissions/NAME.csv as `tk submit` does."""
-        options = SubmitOptions(threshold, minimum_area, name)
-        return submit(self._session, str(self.folder), options=options)
+        """Write submissions/NAME.csv as `tk submit` does; `upload` is the name of a Kaggle competition."""
+        options = SubmitOptions(threshold, minimum_area, name, upload_options(upload, message))
+        return submit(self.session, str(self.folder), options=options)
+
+    def submit_oof(
+        self, *, threshold: float | None = None, minimum_area: int | None = None, name: str | None = None
+    ) -> OofSubmission:
+        """Write the out-of-fold masks in the format of a submission, as `tk submit --oof` does."""
+        return submit_oof(self.session, str(self.folder), options=SubmitOptions(threshold, minimum_area, name))
 
     def score(
         self, solution: str | Path, *, submission: str | Path | None = None, metric: str | None = None
@@ -162,8 +197,8 @@ class Experiment:
         resolved = read_resolved(experiment)
         data = data_of(experiment, resolved)
         return score_submission(
-            self._session,
-            self._session.workspace.submissions / f"{experiment.name}.csv" if submission is None else Path(submission),
+            self.session,
+            self.session.workspace.submissions / f"{experiment.name}.csv" if submission is None else Path(submission),
             solution=Path(solution),
             options=ScoreOptions(
                 data.test[0] if isinstance(data.test, tuple) else data.test,
@@ -255,7 +290,7 @@ class Experiment:
             raise ConfigError(f"views: {views!r} contradicts ttflips, which means flips")
         forecaster = self._of(folds, stage, "flips" if ttflips else views)
         inputs = find_inputs([Path(directory)], recursive=recursive)
-        inputs.warn(self._session.progress)
+        inputs.warn(self.session.progress)
         failures = dict(inputs.unusable)
         found = images_of(inputs, first_networks(forecaster.fitted))
         title = f"{self.name}: predicting {len(found.ids)} images"
@@ -265,7 +300,7 @@ class Experiment:
             else:
                 image = PredictedMap(one.probability, one.image, one.presence)
                 callback(inputs.file(one.image_id), image, data)
-        _refuse_failures(failures, len(inputs.paths) + len(inputs.unusable), Path(directory))
+        refuse_failures(failures, len(inputs.paths) + len(inputs.unusable), Path(directory))
 
     def predict_to(
         self,
@@ -281,20 +316,13 @@ class Experiment:
         recursive: bool = False,
     ) -> PredictResult:
         """Predict images into files, as `tk predict` does; `failed` of the result lists files that failed."""
+        kinds = [formats] if isinstance(formats, str) else formats
         return predict(
-            self._session,
-            self._text(),
+            self.session,
+            self.path,
             [Path(one) for one in ([path] if isinstance(path, str | Path) else path)],
             out=Path(out),
-            options=PredictOptions(
-                [formats] if isinstance(formats, str) else formats,
-                as_numbers("folds", folds),
-                stage,
-                views,
-                recipe,
-                threshold,
-                recursive,
-            ),
+            options=PredictOptions(kinds, numbers("folds", folds), stage, views, recipe, threshold, recursive),
         )
 
     def evaluate(
@@ -319,7 +347,7 @@ class Experiment:
             None if masks is None else Path(masks), recipe, threshold, None if out is None else Path(out)
         )
         folders = [Path(one) for one in ([images] if isinstance(images, str | Path) else images)]
-        return evaluate_images(self._session, self._text(), folders, options=options)
+        return evaluate_images(self.session, self.path, folders, options=options)
 
     def evaluate_all(
         self, fold: int | None = None, *, stage: int | None = None, views: str = "none", batch: int = 16
@@ -337,8 +365,8 @@ class Experiment:
         """
         if batch < 1:
             raise ConfigError(f"batch: expected a whole number of at least 1; received {batch}")
-        member = self._member if stage is None else find_member(self._session.workspace, f"{self._text()}:stage{stage}")
-        return evaluated_batches(member, fold, chosen_views(views) or "none", batch, self._session.progress)
+        member = self._member if stage is None else find_member(self.session.workspace, f"{self.path}:stage{stage}")
+        return evaluated_batches(member, fold, chosen_views(views) or "none", batch, self.session.progress)
 
     def load_model(self, fold: int, stage: int | None = None, *, repeat: int = 0) -> Any:
         """The Keras model of a fold with its best weights, built from the configuration: no pickled code is read.
@@ -352,36 +380,22 @@ class Experiment:
             repeat: the number of the seed, if `num_seeds` is more than 1.
         """
         refuse_ensemble(self._member.experiment, "Keras model")
-        fitted = first_networks(find_fitted(self._member, folds=[as_number("fold", fold)], stage=stage))
+        fitted = first_networks(find_fitted(self._member, folds=[number("fold", fold)], stage=stage))
         if not 0 <= repeat < fitted.count:
             raise ConfigError(f"repeat: {out_of_range('seed', repeat, fitted.count)}")
         from toolkit.learning.predicting.export import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
 
-        return keras_model(fitted, fitted.weights[repeat], self._session.progress)
+        return keras_model(fitted, fitted.weights[repeat], self.session.progress)
 
     def _classes(self) -> Classes:
         experiment = self._member.experiment
         resolved = read_resolved(experiment)
         return task_classes(resolved.config["classes"], resolved.config["activation"], data_of(experiment, resolved))
 
-    def _text(self) -> str:
-        return ":".join((str(self.folder.absolute()), *self._member.part.words))
-
     def _of(self, folds: Folds, stage: int | None, views: str | None) -> Forecaster:
         """The forecaster, which keeps its networks from one call to the next."""
-        number = None if stage is None else as_number("stage", stage)
-        fitted = find_fitted(self._member, folds=as_numbers("folds", folds), stage=number, views=chosen_views(views))
+        chosen = None if stage is None else number("stage", stage)
+        fitted = find_fitted(self._member, folds=numbers("folds", folds), stage=chosen, views=chosen_views(views))
         if self._forecaster is None or self._forecaster.fitted != fitted:
-            self._forecaster = Forecaster(fitted, self._session.progress)
+            self._forecaster = Forecaster(fitted, self.session.progress)
         return self._forecaster
-
-
-def _refuse_failures(failures: Mapping[str, str], count: int, directory: Path) -> None:
-    if not failures:
-        return
-    shown = "\n".join(f"  {file}: {reason}" for file, reason in list(failures.items())[:_LISTED])
-    more = f"\n  … and {len(failures) - _LISTED} more" if len(failures) > _LISTED else ""
-    raise DataError(
-        f"{len(failures)} of {count} images of {directory} could not be predicted; all others were:\n{shown}{more}",
-        "Fix or remove these files.",
-    )

@@ -1,6 +1,6 @@
-"""Images given in Python as arrays or paths."""
+"""Images given in Python as arrays or paths, and those of a folder that could not be predicted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import ArrayImages
 from toolkit.files.experiment.fitted import Networks
 from toolkit.files.images.image_files import ImageFiles
+
+_LISTED = 5
 
 
 def as_images(images: Sequence[npt.NDArray[Any] | str | Path], networks: Networks) -> Images:
@@ -51,3 +53,19 @@ def _image(array: npt.NDArray[Any], channels: int, ranges: Sequence[ValueRange])
         return with_channels(to_bytes(array, ranges), channels)
     except ValueError as error:
         raise DataError(f"an image of shape {array.shape} {error}") from error
+
+
+def refuse_failures(failures: Mapping[str, str], count: int, directory: Path) -> None:
+    """Report the files of a folder that could not be predicted, each with its reason; `count` is that of all files.
+
+    Raises:
+        DataError: there are any.
+    """
+    if not failures:
+        return
+    shown = "\n".join(f"  {file}: {reason}" for file, reason in list(failures.items())[:_LISTED])
+    more = f"\n  … and {len(failures) - _LISTED} more" if len(failures) > _LISTED else ""
+    raise DataError(
+        f"{len(failures)} of {count} images of {directory} could not be predicted; all others were:\n{shown}{more}",
+        "Fix or remove these files.",
+    )

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from toolkit.commands.session import Session
-from toolkit.config.loading import Loaded, load_config, settings_of, with_settings
+from toolkit.config.loading import Loaded, settings_of, with_settings
 from toolkit.config.models import Config
 from toolkit.config.yaml.editing import edited
 from toolkit.config.yaml.key_differences import written
@@ -13,7 +13,7 @@ from toolkit.config.yaml.yaml_files import read_document
 from toolkit.errors import ConfigError
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
-from toolkit.files.experiment.resolved import settings_as_run
+from toolkit.files.experiment.resolved import load_experiment, settings_as_run
 from toolkit.messages import Progress
 
 
@@ -42,7 +42,7 @@ def load_for_training(
     """
     new = settings_of(overrides, experiment.folder)
     if restart:
-        return _load(session, experiment, overrides, {}), new
+        return _load(session, experiment, overrides, {}, restart=True), new
     before = settings_as_run(experiment)
     settings = {key: value for key, value in before.items() if key not in new} | new
     if save:
@@ -51,10 +51,15 @@ def load_for_training(
 
 
 def _load(
-    session: Session, experiment: Experiment, overrides: Sequence[str], settings: Mapping[str, Any]
+    session: Session,
+    experiment: Experiment,
+    overrides: Sequence[str],
+    settings: Mapping[str, Any],
+    *,
+    restart: bool = False,
 ) -> Loaded[Config]:
     """The configuration; says what was left out of what it extends."""
-    loaded = load_config(experiment.config, overrides, settings)
+    loaded = load_experiment(experiment, overrides, settings, restart=restart)
     for note in loaded.notes:
         session.progress.say(note)
     return loaded
@@ -81,7 +86,7 @@ def save_settings(
     tree = with_settings(read_document(experiment.config).tree, settings, experiment.config)
     write_text(experiment.config, edited(before, tree))
     with suppress(ConfigError):
-        if load_config(experiment.config).config == loaded.config:
+        if load_experiment(experiment).config == loaded.config:
             progress.say(f"wrote {_described(settings)} into {experiment.config}")
             return
     write_text(experiment.config, before)
@@ -94,7 +99,7 @@ def save_settings(
 def _differs(config: Config, experiment: Experiment, overrides: Sequence[str]) -> bool:
     """Whether config.yaml says anything else."""
     with suppress(ConfigError):
-        return load_config(experiment.config, overrides).config != config
+        return load_experiment(experiment, overrides).config != config
     return True
 
 

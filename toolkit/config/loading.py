@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from toolkit.config.checks.between_keys import check_between_keys
 from toolkit.config.data.competitions import is_competition_file
-from toolkit.config.data.data import DataConfig
+from toolkit.config.data.data import GIVEN_INSTEAD, DataConfig, GivenSource
 from toolkit.config.migrating.systems import system_of
 from toolkit.config.models import ENCODER_WEIGHTS, Config, EnsembleConfig
 from toolkit.config.training.networks import ARCHITECTURES
@@ -85,13 +85,19 @@ class Loaded(Generic[Model]):
             raise ConfigError(f"{self.where(*key)}: {text}", error.advice) from error
 
 
-def load_config(path: Path, overrides: Sequence[str] = (), settings: Mapping[str, Any] | None = None) -> Loaded[Config]:
+def load_config(
+    path: Path,
+    overrides: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    given: GivenSource | None = None,
+) -> Loaded[Config]:
     """Load an experiment's config.yaml.
 
     Args:
         path: the file; the paths in it are relative to its folder and are returned absolute.
         overrides: texts of the form `stages.0.epochs=3`; paths in them are relative to the working folder.
         settings: earlier overrides, see `settings_of`, which `overrides` replace.
+        given: stands in for the images and masks of the file.
 
     Raises:
         ConfigError: the configuration is invalid; lists all problems with file, line and key.
@@ -99,8 +105,9 @@ def load_config(path: Path, overrides: Sequence[str] = (), settings: Mapping[str
     """
     earlier = [(f"--set {key} of the last tk fit", _parts(key), value) for key, value in (settings or {}).items()]
     document = _anchored(_with_values(_with_parents(path, ()), earlier), path.parent)
-    document = _with_overrides(document, overrides)
-    return _validate(Config, _anchored(document, Path.cwd()), path, names_defined_beside(path))
+    document = _anchored(_with_overrides(document, overrides), Path.cwd())
+    document = document if given is None else _with_given(document, given)
+    return _validate(Config, document, path, names_defined_beside(path))
 
 
 def load_ensemble(path: Path) -> Loaded[EnsembleConfig]:
@@ -252,6 +259,15 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
         source = f"--set {override}"
         values.append((source, override_key(override), read_value(override.partition("=")[2], source)))
     return _with_values(document, values)
+
+
+def _with_given(document: Document, given: GivenSource) -> Document:
+    """The document with a dataset in the place of the files of images and masks."""
+    data = document.tree.get("data") or {}
+    if not isinstance(data, dict):  # reported when it is validated
+        return document
+    kept = {key: value for key, value in data.items() if key not in GIVEN_INSTEAD}
+    return Document(document.tree | {"data": kept | {"source": given}}, document.positions, document.notes)
 
 
 def _with_values(document: Document, values: Sequence[tuple[str, KeyPath, Any]]) -> Document:

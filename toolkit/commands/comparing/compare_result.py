@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.config.yaml.key_differences import ABSENT
 from toolkit.config.yaml.key_differences import written as written_value
@@ -102,7 +103,7 @@ _SCORES = (
 
 
 @dataclass(frozen=True)
-class CompareResult:
+class CompareResult(Result):
     """Experiments in the order of the rows to show, and the baseline that they are compared with."""
 
     baseline: str

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.classification_table import report_table
 from toolkit.core.metrics.classification_report import ClassificationReport
 from toolkit.core.metrics.confusion import ClassScores, PixelScores
@@ -109,7 +110,7 @@ class OfImages(Evaluation):
 
 
 @dataclass(frozen=True)
-class EvaluateResult:
+class EvaluateResult(Result):
     """The evaluation and the files it was written to."""
 
     evaluation: OutOfFold
@@ -132,7 +133,7 @@ class EvaluateResult:
 
 
 @dataclass(frozen=True)
-class ImagesResult:
+class ImagesResult(Result):
     """The evaluation of other images, and the folder and files it was written to."""
 
     evaluation: OfImages

@@ -23,6 +23,7 @@ from toolkit.commands.ensembling.member_predictions import (
 from toolkit.commands.ensembling.member_scores import MemberScore, Verdict, score_members
 from toolkit.commands.ensembling.view_search import ViewSearch, is_search, search_views, views_to_try
 from toolkit.commands.ensembling.weight_search import Setting, WeightSearch, search_weights
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.commands.session import Session
@@ -50,7 +51,7 @@ WeightsGiven = Sequence[float] | Literal["equal", "search"]
 
 
 @dataclass(frozen=True)
-class EnsembleResult:
+class EnsembleResult(Result):
     """The result of `tk ensemble`; `verdict` compares it with its best member, if one predicted all images."""
 
     experiment: str

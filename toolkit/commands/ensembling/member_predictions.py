@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.commands.ensembling.blending import Ensemble, blend
-from toolkit.config.loading import config_from_plain
 from toolkit.errors import MembersError, NotReadyError, listing
 from toolkit.files.data.finding import find_test_images
 from toolkit.files.datasets.dataset import find_labelled
@@ -16,7 +15,7 @@ from toolkit.files.disk.locks import locked
 from toolkit.files.experiment.folder import Split
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, members_of
-from toolkit.files.experiment.resolved import Resolved, read_resolved, refuse_changed_code
+from toolkit.files.experiment.resolved import Resolved, config_of, read_resolved, refuse_changed_code
 from toolkit.files.experiment.trained import untrained_folds
 from toolkit.files.predictions.store import ProbabilityStore, is_made_from
 from toolkit.learning.plugins import Plugins
@@ -235,7 +234,7 @@ def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progre
 
     experiment = member.experiment
     resolved = read_resolved(experiment)
-    config = config_from_plain(resolved.config, experiment.folder)
+    config = config_of(experiment, resolved)
     refuse_changed_code(experiment, config, resolved)
     images = find_labelled(config).images
     if member.part.stage is not None:  # sizes and batches are those of the stage

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from toolkit.commands.inspecting.data_samples import draw_samples
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.settings import load_as_run
 from toolkit.commands.training.fold_plan import find_folds
@@ -35,7 +36,7 @@ _Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
-class DataResult:
+class DataResult(Result):
     """The summary and findings of `tk data`; a summary is None if the data cannot be read, which is a finding."""
 
     experiment: str

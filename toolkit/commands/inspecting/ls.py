@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_ensemble
 from toolkit.errors import ToolkitError
@@ -28,7 +29,7 @@ class ListedExperiment:
 
 
 @dataclass(frozen=True)
-class ListResult:
+class ListResult(Result):
     """All experiments and ensembles by name; `verbose` also shows what constant masks score."""
 
     experiments: list[ListedExperiment]

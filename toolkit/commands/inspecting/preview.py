@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.settings import load_as_run
 from toolkit.config.loading import Loaded
@@ -36,7 +37,7 @@ _LOOKED_AT_MOST = 10  # candidates for each image of the sheet, to find images w
 
 
 @dataclass(frozen=True)
-class PreviewResult:
+class PreviewResult(Result):
     """The sheet that `tk preview` has drawn."""
 
     experiment: str

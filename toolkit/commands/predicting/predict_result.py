@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from toolkit.commands.result import Result
 from toolkit.errors import DataError
 from toolkit.messages import Table
 
@@ -17,7 +18,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class PredictResult:
+class PredictResult(Result):
     """The predictions in the folder `out`; `table` is a CSV file with one row for each input file.
 
     `images` counts all input files, `predicted` those predicted by this run, and `kept` those predicted before.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.commands.ensembling.ensemble import ensemble
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.starting.new import DataFiles, new
 from toolkit.commands.submitting.score import ScoreOptions, score_submission
@@ -56,7 +57,7 @@ class DemoAnswer:
 
 
 @dataclass(frozen=True)
-class DemoResult:
+class DemoResult(Result):
     """The scores and files of the demo."""
 
     metric: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.starting.init_text import comment
 from toolkit.commands.starting.starting_point import HEADER, check_data, relative_path, written_if_sound
@@ -24,7 +25,7 @@ _USUAL_STEM = "config"
 
 
 @dataclass(frozen=True)
-class ImportResult:
+class ImportResult(Result):
     """What became of each key of the file, and the experiment that `tk import` has written."""
 
     experiment: str

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.starting.data_choices import Choice, class_choices, data_choices, masks_are_a_table
 from toolkit.commands.starting.init_text import config_text
@@ -36,7 +37,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class InitResult:
+class InitResult(Result):
     """The recognised keys, and the experiment that `tk init` has written."""
 
     experiment: str

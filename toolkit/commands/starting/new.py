@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.starting.starting_point import (
     DEFINED_BY_COMPETITION,
@@ -15,22 +16,26 @@ from toolkit.commands.starting.starting_point import (
     written_if_sound,
 )
 from toolkit.config.data.competitions import is_competition_file
-from toolkit.config.loading import load_config, settings_of, with_settings
+from toolkit.config.loading import settings_of, with_settings
 from toolkit.config.yaml.yaml_files import write_yaml
 from toolkit.errors import ConfigError
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.resolved import load_experiment
 from toolkit.messages import Table
+
+_GIVEN = "# Images and masks: the dataset that Experiment(path).fit(dataset) is given in Python\n"
 
 
 @dataclass(frozen=True)
-class NewResult:
-    """The experiment that `tk new` has written."""
+class NewResult(Result):
+    """The experiment that `tk new` has written; `is_given` says that its dataset was given in Python."""
 
     experiment: str
     config: str
     training_images: int
     test_images: int
+    is_given: bool = False
 
     def tables(self) -> list[Table]:
         """The numbers of images."""
@@ -39,7 +44,9 @@ class NewResult:
 
     def next_steps(self) -> list[str]:
         """The next command."""
-        return [f"next: check {self.config}, then tk fit {self.experiment}"]
+        folder = str(Path(self.config).parent)
+        fit = f"Experiment({folder!r}).fit(dataset)" if self.is_given else f"tk fit {self.experiment}"
+        return [f"next: check {self.config}, then {fit}"]
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,15 @@ def new(
 ) -> NewResult:
     """Write experiments/NAME/config.yaml, from data folders or as a variant of another experiment.
 
+    A dataset that was given in Python stands in for folders of images and masks.
+
     Raises:
         ConfigError: the name is taken or not valid, or the configuration is not valid.
         MissingFileError, DataError, NothingToLearnError, SubmissionError: the data cannot be found.
     """
     experiment = session.workspace.new(name)
     data = _data(files, experiment)
-    if extends is None and not {"images", "masks"} <= data.keys():
+    if extends is None and experiment.dataset is None and not {"images", "masks"} <= data.keys():
         raise ConfigError(
             "--images and --masks are required unless --extends is given",
             f"Run: tk new {name} --images FOLDER --masks FOLDER_OR_CSV, or tk new {name} --extends EXPERIMENT",
@@ -101,12 +110,14 @@ def _data(files: DataFiles, experiment: Experiment) -> dict[str, str]:
 def _write_checked(
     session: Session, experiment: Experiment, tree: dict[str, Any], overrides: Sequence[str]
 ) -> NewResult:
-    with written_if_sound(experiment, HEADER + write_yaml(tree)):
-        loaded = load_config(experiment.config, overrides)
+    header = HEADER if experiment.dataset is None else HEADER + _GIVEN
+    with written_if_sound(experiment, header + write_yaml(tree)):
+        loaded = load_experiment(experiment, overrides)
         training, tests = check_data(loaded.config)
         if overrides:
             tree = with_settings(tree, settings_of(overrides, experiment.folder), experiment.config)
-            write_text(experiment.config, HEADER + write_yaml(tree))
+            write_text(experiment.config, header + write_yaml(tree))
     for note in loaded.notes:
         session.progress.say(note)
-    return NewResult(experiment.name, str(experiment.config), training, tests)
+    given = loaded.config.data.is_given
+    return NewResult(experiment.name, str(experiment.config), training, tests, given)

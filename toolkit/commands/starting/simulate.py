@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.errors import ConfigError, not_valid
 from toolkit.files.simulated import KINDS, ClassCount, SimulatedFiles, Simulation, write_simulation
@@ -14,7 +15,7 @@ _SIDE_AT_LEAST, _SIDE_AT_MOST = 16, 16384
 
 
 @dataclass(frozen=True)
-class SimulateResult:
+class SimulateResult(Result):
     """The competition that `tk simulate` has written; `classes` counts training and test images."""
 
     simulation: Simulation

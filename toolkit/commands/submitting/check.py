@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.preset_option import named_competition
 from toolkit.config.data.competitions import PLAIN
@@ -17,7 +18,7 @@ from toolkit.messages import Table
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class CheckResult(Result):
     """The findings about a submission file."""
 
     path: str

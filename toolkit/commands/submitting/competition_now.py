@@ -1,11 +1,10 @@
 """The data of an experiment as it was fitted, with the present keys about submissions."""
 
 from toolkit.config.data.data import DataConfig
-from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, MissingFileError, NotReadyError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member
-from toolkit.files.experiment.resolved import Resolved, data_of, settings_as_run
+from toolkit.files.experiment.resolved import Resolved, data_of, load_experiment, settings_as_run
 from toolkit.learning.plugins import first_fitted
 from toolkit.messages import Progress
 
@@ -28,7 +27,7 @@ def submission_data(experiment: Experiment, resolved: Resolved, progress: Progre
     before = data_of(experiment, resolved)
     try:
         fitted = first_fitted(Member(experiment))
-        now = load_config(fitted.config, settings=settings_as_run(fitted)).config.data
+        now = load_experiment(fitted, settings=settings_as_run(fitted)).config.data
     except (ConfigError, MissingFileError, NotReadyError) as error:
         progress.warn(f"the configuration cannot be read; the one that was fitted is used: {error.message}")
         return before

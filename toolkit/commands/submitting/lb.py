@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.config.metrics import read_metric
 from toolkit.core.metrics.uncertainty.leaderboard_agreement import FEWEST, Agreement, agreement
@@ -20,7 +21,7 @@ _FAR = 6.0
 
 
 @dataclass(frozen=True)
-class LeaderboardResult:
+class LeaderboardResult(Result):
     """The log of submissions, and how well cross-validation and leaderboard agree.
 
     `public` and `private` are None if no submission has both scores.

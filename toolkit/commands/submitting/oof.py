@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.scores import Scoring, score_stores
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.masks import chosen_classes, encode_masks
@@ -24,7 +25,7 @@ from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
-class OofSubmission:
+class OofSubmission(Result):
     """The file of out-of-fold masks, and their score; None if the metric skips every image.
 
     `check` is the command that scores the file; None if no command would give this score.

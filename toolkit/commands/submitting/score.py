@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.classification_table import report_table
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.preset_option import named_competition
@@ -36,7 +37,7 @@ from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
-class ScoreResult:
+class ScoreResult(Result):
     """The score of a submission or of mask files, and the classification report."""
 
     submission: str

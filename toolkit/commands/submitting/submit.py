@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore, read_constant
 from toolkit.commands.session import Session
 from toolkit.commands.submitting.competition_now import submission_data
@@ -58,7 +59,7 @@ class ClassMasks:
 
 
 @dataclass(frozen=True)
-class SubmitResult:
+class SubmitResult(Result):
     """The submission that `tk submit` has written."""
 
     experiment: str

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.commands.scoring.scores import HoldoutScore, next_command
 from toolkit.files.experiment.trained import UntrainedFolds
@@ -9,7 +10,7 @@ from toolkit.messages import Table, score_text
 
 
 @dataclass(frozen=True)
-class FitResult:
+class FitResult(Result):
     """The scores of an experiment; there are none until a fold is finished.
 
     A score is None if the metric skips every image, and for a fold that is not trained. `finished` says whether all

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.commands.result import Result
 from toolkit.commands.session import Session
 from toolkit.commands.settings import load_as_run
 from toolkit.commands.training.fold_plan import find_folds
@@ -37,7 +38,7 @@ class LrFindOptions:
 
 
 @dataclass(frozen=True)
-class LrFindResult:
+class LrFindResult(Result):
     """The suggested learning rate, and the key to set.
 
     `key` is the key of the stage's lr; `setter` is the schedule that ignores it, if there is one.

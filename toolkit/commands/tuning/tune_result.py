@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from toolkit.commands.result import Result
 from toolkit.commands.scoring.constant_score import ConstantScore
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.postprocess import IDENTITY, describe
@@ -45,7 +46,7 @@ class ShiftResult:
 
 
 @dataclass(frozen=True)
-class TuneResult:
+class TuneResult(Result):
     """What `tk tune` found: `best` is the recipe that the search chose, `recipe` the one that is kept.
 
     `test_recipe` is the recipe for test predictions. Missing scores are None. `parts` is the number of random parts

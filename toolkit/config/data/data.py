@@ -68,13 +68,29 @@ class UserSource(ClosedModel):
     name: str = Field(description="Name of the class: one of plugins.py, or a dotted path.")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Arguments of the class.")
     file: FilePath | None = Field(
-        None, description="The plugins.py beside the configuration: it defines the class, or a module beside it does."
+        default=None,
+        description="The plugins.py beside the configuration: it defines the class, or a module beside it does.",
     )
 
 
+class GivenSource(UserSource):
+    """A dataset that was given in Python, in the place of files; saved configurations have only its name.
+
+    `dataset` is None where it was not given again. `experiment` is the name of what it was given to, for messages.
+    `digest` is that of the dataset that the experiment was fitted to, if it is known.
+    """
+
+    name: str = "dataset given in Python"
+    dataset: Any = Field(default=None, exclude=True)
+    experiment: str = Field(default="", exclude=True)
+    digest: str | None = Field(default=None, exclude=True)
+
+
 def _user_source(value: Any, info: ValidationInfo) -> Any:
-    if value is None or (isinstance(value, Mapping) and {"name", "file"} <= set(value)):
+    if value is None or isinstance(value, GivenSource):
         return value
+    if isinstance(value, Mapping) and {"name", "file"} <= set(value):
+        return GivenSource() if value["name"] == GivenSource().name else value
     call = read_call(value)
     plugins = plugin_names(info)
     if not is_plugin(call.name, plugins):
@@ -183,6 +199,11 @@ class SourceKeys(ClosedModel):
         return self.value_range or ()
 
     @property
+    def is_given(self) -> bool:
+        """Whether a dataset that was given in Python stands in for files, there or not."""
+        return isinstance(self.source, GivenSource)
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """The folders of the images."""
         if self.images is None:
@@ -269,6 +290,9 @@ class DataConfig(SourceKeys):
         missing = {key: getattr(self, key) for key in keys if getattr(entry, key) is None}
         return entry.model_copy(update=missing)
 
+
+GIVEN_INSTEAD = ("images", "image_name", "masks", "mask_name", "source")
+"""Keys that say where images and masks are; a dataset that is given in Python stands in for them."""
 
 TABLE_SUFFIXES = (".csv", ".json")
 """Suffixes of files that hold the masks of all images."""

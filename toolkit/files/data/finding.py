@@ -12,7 +12,7 @@ from toolkit.errors import DataError, MissingFileError
 from toolkit.files.data.merging import merge
 from toolkit.files.data.metadata import read_metadata
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource, find_negatives
-from toolkit.files.data.user_source import UserImages, UserItems, UserMasks
+from toolkit.files.data.user_source import UserImages, UserMasks, user_items
 from toolkit.files.images.decoding import LOSSY_SUFFIXES, MASK_SUFFIXES
 from toolkit.files.images.image_files import ImageFiles, StackedImages, find_image_files, path_advice
 from toolkit.files.images.names_to_ids import ANYTHING, CLASS, Named, files_by_id, named_files
@@ -72,7 +72,7 @@ def find_source(
     Raises as `find_training_images`.
     """
     if keys.source is not None:
-        items = UserItems(keys.source, f"{key}.source")
+        items = user_items(keys.source, f"{key}.source")
         ids = tuple(sorted(items.places))
         given = UserImages(items, ids, channels, keys.ranges)
         return LabelledImages(given, UserMasks(items), classes, metadata=items.metadata(), positives=items.positives())
@@ -116,7 +116,7 @@ def find_test_images(data: DataConfig, channels: int) -> Images | None:
     Raises as `find_training_images`.
     """
     if data.test_source is not None:
-        items = UserItems(data.test_source, "data.test_source")
+        items = user_items(data.test_source, "data.test_source")
         return UserImages(items, tuple(sorted(items.places)), channels, data.ranges)
     if data.test is None:
         return None

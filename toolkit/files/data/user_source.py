@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.config.data.data import UserSource
+from toolkit.config.data.data import GivenSource, UserSource
 from toolkit.core.arrays import Image, Objects
 from toolkit.core.images.value_range import ValueRange, to_bytes, with_channels
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import UnknownValuesError
 from toolkit.core.masks.mask_codings import whole_numbers
-from toolkit.errors import ConfigError, DataError, NothingToLearnError, raised_by
+from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileError, NothingToLearnError, raised_by
 from toolkit.files.code.plugin_loading import load_dotted, load_plugins, take
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.images.decoding import UnreadableImageError
@@ -38,18 +38,42 @@ class Item:
     objects: Objects | None
 
 
+def user_items(spec: UserSource, key: str) -> "UserItems":
+    """The items of the source that the configuration names at a key, or of the dataset that was given in Python.
+
+    Raises:
+        ConfigError: the source cannot be created.
+        MissingFileError: the dataset was not given again.
+        ChangedError: it is not the dataset that the experiment was fitted to.
+        DataError: as `UserItems`.
+    """
+    if not isinstance(spec, GivenSource):
+        return UserItems(_made(spec, key), spec.name, key)
+    dataset = spec.dataset
+    if dataset is None:
+        raise MissingFileError(
+            f"{spec.experiment or key}: images and masks are not on disk: they were a dataset given in Python",
+            "Give the dataset again in Python: Experiment(path, dataset), or Experiment(path).fit(dataset).",
+        )
+    if spec.digest is not None and spec.digest != dataset.digest:
+        raise ChangedError(
+            f"{spec.experiment} was fitted to a dataset with other images, masks or ids than {dataset.title}",
+            "Give the dataset that it was fitted to, or train again: Experiment(path).fit(dataset, restart=True).",
+        )
+    return UserItems(dataset, dataset.title, "dataset")
+
+
 class UserItems:
     """The items of a source. Recent items are cached; one thread at a time calls the user's code.
 
     Raises:
-        ConfigError: the source cannot be created.
         DataError: a method of the source raises an error or returns an invalid item.
     """
 
-    def __init__(self, spec: UserSource, key: str) -> None:
-        self.title = spec.name
+    def __init__(self, source: Any, title: str, key: str) -> None:
+        self.title = title
         self._key = key
-        self._source = self._make(spec)
+        self._source = source
         self._kept: OrderedDict[int, Item] = OrderedDict()
         self._turn = threading.RLock()
         self.places: Mapping[str, int] = self._find_ids()
@@ -86,26 +110,6 @@ class UserItems:
         if not callable(method):
             return None
         return {image_id: bool(self._call(method, FOREGROUND, place)) for image_id, place in self.places.items()}
-
-    def _make(self, spec: UserSource) -> Any:
-        folder = Path.cwd() if spec.file is None else spec.file.parent
-        try:
-            if "." in spec.name or spec.file is None:
-                made = load_dotted(spec.name, folder)
-            else:
-                made = take(load_plugins(spec.file), spec.name, folder)
-        except ConfigError as error:
-            raise ConfigError(f"{self._key}: {error.message}", error.advice) from error
-        try:
-            source = made(**spec.arguments)
-        except Exception as error:
-            raise ConfigError(f"{self._key}: {spec.name} cannot be created: {raised_by(error)}") from error
-        for method in ("__len__", "__getitem__"):
-            if not hasattr(source, method):
-                raise ConfigError(
-                    f"{self._key}: {spec.name} has no method {method}", "See docs/data.md for the required methods."
-                )
-        return source
 
     def _find_ids(self) -> dict[str, int]:
         count = self._call(len, "__len__", self._source)
@@ -156,9 +160,33 @@ class UserItems:
         try:
             with self._turn:
                 return function(*arguments)
+        except DataError:  # of a dataset that was given in Python: it says itself what is wrong
+            raise
         except Exception as error:
             at = f"({', '.join(map(str, arguments))})" if arguments and arguments != (self._source,) else ""
             raise DataError(f"{self._key}: {self.title}.{name}{at} failed: {raised_by(error)}") from error
+
+
+def _made(spec: UserSource, key: str) -> Any:
+    """The source: an object of the user's class."""
+    folder = Path.cwd() if spec.file is None else spec.file.parent
+    try:
+        if "." in spec.name or spec.file is None:
+            made = load_dotted(spec.name, folder)
+        else:
+            made = take(load_plugins(spec.file), spec.name, folder)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error.message}", error.advice) from error
+    try:
+        source = made(**spec.arguments)
+    except Exception as error:
+        raise ConfigError(f"{key}: {spec.name} cannot be created: {raised_by(error)}") from error
+    for method in ("__len__", "__getitem__"):
+        if not hasattr(source, method):
+            raise ConfigError(
+                f"{key}: {spec.name} has no method {method}", "See docs/data.md for the required methods."
+            )
+    return source
 
 
 _ITEMS = "An item is (id, image, mask), or an object with these attributes; see docs/data.md."

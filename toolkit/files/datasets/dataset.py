@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.config.data.data import GivenSource
 from toolkit.config.models import Config
 from toolkit.config.training.augmentation import background_folders
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -75,6 +76,8 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     check_all_bit_depths(config, labelled, extra, test, progress)
     index = check_training_data(labelled, progress)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
+    if isinstance(config.data.source, GivenSource):
+        digests["dataset"] = config.data.source.dataset.digest
     checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
     refuse_shared(labelled, index, checked)
     for data, found in checked:

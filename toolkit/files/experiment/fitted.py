@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.loading import config_from_plain
 from toolkit.config.models import Config
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.masks.labels import Classes
@@ -14,7 +13,7 @@ from toolkit.errors import ConfigError, NotReadyError, out_of_range
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of, refuse_ensemble, weights_of
-from toolkit.files.experiment.resolved import digests_of_code, read_resolved, refuse_changed_code
+from toolkit.files.experiment.resolved import config_of, digests_of_code, read_resolved, refuse_changed_code
 from toolkit.files.experiment.trained import trained_folds
 
 
@@ -152,7 +151,7 @@ def find_fitted(
 def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, views: str) -> Networks:
     experiment, part = member.experiment, member.part
     resolved = read_resolved(experiment)
-    config = config_from_plain(resolved.config, experiment.folder)
+    config = config_of(experiment, resolved)
     refuse_changed_code(experiment, config, resolved)
     options = (("--folds", "fold", folds, part.fold), ("--stage", "stage", stage, part.stage))
     for option, what, asked, named in options:

@@ -1,17 +1,21 @@
-"""The names of all files in an experiment folder; no other module spells them. docs/house.md shows the tree."""
+"""The names of all files in an experiment folder, with stage_folder.py; no other module spells them.
+
+docs/house.md shows the tree.
+"""
 
 import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
 from toolkit.errors import ConfigError, MissingFileError
-from toolkit.files.disk.writing import read_json, remove_unfinished, writing_to
+from toolkit.files.disk.writing import remove_unfinished, writing_to
+from toolkit.files.experiment.stage_folder import StageFolder
 from toolkit.messages import Progress
 
 Split = Literal["oof", "test", "holdout"]
@@ -25,78 +29,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
 @dataclass(frozen=True)
-class StageFolder:
-    """The folder of one stage of one fold."""
-
-    folder: Path
-
-    @property
-    def best_weights(self) -> Path:
-        """The weights of the best epoch so far."""
-        return self.folder / "best.weights.h5"
-
-    @property
-    def history(self) -> Path:
-        """Losses and scores of each epoch."""
-        return self.folder / "history.csv"
-
-    @property
-    def state(self) -> Path:
-        """Whether the stage is complete, and its best epoch."""
-        return self.folder / "state.json"
-
-    @property
-    def last(self) -> Path:
-        """The state for resuming: weights, optimizer and epoch."""
-        return self.folder / "last" / "checkpoint.h5"
-
-    @property
-    def tensorboard(self) -> Path:
-        """The folder of TensorBoard's event files."""
-        return self.folder / "tensorboard"
-
-    @property
-    def negative_weights(self) -> Path:
-        """How often each negative is drawn, if hard negatives are preferred."""
-        return self.folder / "negative_weights.csv"
-
-    def snapshot(self, epoch: int) -> Path:
-        """The weights at the end of a cycle of the learning rate."""
-        return self.folder / "snapshots" / f"epoch{epoch:04d}.weights.h5"
-
-    def snapshots(self) -> list[Path]:
-        """The existing snapshots, in the order of the epochs."""
-        return sorted(self.snapshot(0).parent.glob("epoch*.weights.h5"))
-
-    def candidate(self, epoch: int) -> Path:
-        """The weights of one of the best epochs, kept until they are averaged."""
-        return self.folder / "candidates" / f"epoch{epoch:04d}.weights.h5"
-
-    def candidates(self) -> list[Path]:
-        """The existing candidates, in the order of the epochs."""
-        return sorted(self.candidate(0).parent.glob("epoch*.weights.h5"))
-
-    def forget_progress(self) -> None:
-        """Delete the files that only an incomplete stage needs.
-
-        Raises:
-            StorageError: a file cannot be deleted.
-        """
-        with writing_to(self.folder):
-            for folder in (self.last.parent, self.candidate(0).parent):
-                if folder.is_dir():
-                    shutil.rmtree(folder)
-
-    def is_complete(self) -> bool:
-        """Whether all epochs of the stage are done."""
-        return self.state.is_file() and self.best_weights.is_file() and bool(read_json(self.state)["complete"])
-
-
-@dataclass(frozen=True)
 class Experiment:
-    """The folder of an experiment or ensemble."""
+    """The folder of an experiment or ensemble; a GivenDataset stands in for its images and masks if Python gave one."""
 
     folder: Path
+    dataset: Any = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -234,7 +171,7 @@ class Experiment:
 
     def sibling(self, name: str) -> "Experiment":
         """The experiment with this name in the same workspace."""
-        return Experiment(self.folder.parent / name)
+        return Experiment(self.folder.parent / name, self.dataset)
 
     def predictions(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
         """The folder of a probability store; different spellings of the same views have the same folder.
@@ -299,9 +236,10 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The user's working folder, with experiments/ and submissions/."""
+    """The user's working folder, with experiments/ and submissions/; `dataset` is that of its experiments."""
 
     root: Path
+    dataset: Any = field(default=None, repr=False, compare=False)
 
     @property
     def experiments(self) -> Path:
@@ -320,9 +258,8 @@ class Workspace:
 
     def all(self) -> list[Experiment]:
         """All experiments, sorted by name."""
-        if not self.experiments.is_dir():
-            return []
-        found = (Experiment(folder) for folder in sorted(self.experiments.iterdir()) if folder.is_dir())
+        folders = sorted(self.experiments.iterdir()) if self.experiments.is_dir() else []
+        found = (Experiment(folder, self.dataset) for folder in folders)
         return [experiment for experiment in found if experiment.config.is_file()]
 
     def find(self, name_or_path: str) -> Experiment:
@@ -395,6 +332,11 @@ class Workspace:
 
     def _at(self, folder: Path) -> Experiment:
         """The experiment of a folder, with the same path however the folder was spelled."""
-        # Without following links, as Path.resolve does: messages show the path that the user typed.
-        absolute, root = (Path(os.path.abspath(path)) for path in (folder, self.experiments))  # noqa: PTH100
-        return Experiment(self.experiments / absolute.name if absolute.parent == root else absolute)
+        absolute = _absolute(folder)
+        inside = absolute.parent == _absolute(self.experiments)
+        return Experiment(self.experiments / absolute.name if inside else absolute, self.dataset)
+
+
+def _absolute(path: Path) -> Path:
+    """The absolute path, without following links: messages show the path that the user typed."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them

@@ -11,9 +11,10 @@ from toolkit.config.loading import load_ensemble
 from toolkit.config.members import WHOLE, MemberPart, parse_member
 from toolkit.config.models import EnsembleConfig
 from toolkit.errors import ConfigError, FoldsError, MembersError, NotReadyError, out_of_range
-from toolkit.files.experiment.folder import Experiment, Split, StageFolder, Workspace
+from toolkit.files.experiment.folder import Experiment, Split, Workspace
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
 from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.stage_folder import StageFolder
 from toolkit.files.experiment.trained import read_predicted_folds
 
 
@@ -89,7 +90,7 @@ def members_of(ensemble: Experiment) -> tuple[list[Member], EnsembleConfig]:
     """The members of an ensemble, whose folders are beside its own, and its configuration."""
     config = load_ensemble(ensemble.config).config
     parsed = [parse_member(text) for text in config.members]
-    return [Member(Experiment(ensemble.folder.parent / name), part) for name, part in parsed], config
+    return [Member(ensemble.sibling(name), part) for name, part in parsed], config
 
 
 def refuse_ensemble(experiment: Experiment, lacking: str, where: str = "", advice: str = "") -> None:

@@ -1,13 +1,13 @@
 """resolved.yaml: the configuration and data that were really run, for the commands that follow."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from toolkit.config.data.data import DataConfig
-from toolkit.config.loading import with_absolute_paths
+from toolkit.config.data.data import DataConfig, GivenSource
+from toolkit.config.loading import Loaded, config_from_plain, load_config, with_absolute_paths
 from toolkit.config.metrics import read_metric
 from toolkit.config.models import Config
 from toolkit.config.stage_values import dotted_names
@@ -93,10 +93,44 @@ def settings_as_run(experiment: Experiment) -> Mapping[str, Any]:
     return read_resolved(experiment).settings
 
 
+def load_experiment(
+    experiment: Experiment,
+    overrides: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    *,
+    restart: bool = False,
+) -> Loaded[Config]:
+    """The configuration in the file of an experiment, where a dataset given in Python stands in for images and masks.
+
+    It still does where it was not given again, unless training starts over with `restart`. Raises as `load_config`.
+    """
+    stands_in = experiment.dataset is not None or (not restart and _was_given(experiment))
+    given = GivenSource(dataset=experiment.dataset, experiment=experiment.name) if stands_in else None
+    return load_config(experiment.config, overrides, settings, given)
+
+
+def _was_given(experiment: Experiment) -> bool:
+    """Whether the experiment was trained on a dataset given in Python."""
+    if not experiment.resolved.is_file() or not experiment.has_training():
+        return False
+    return data_of(experiment, read_resolved(experiment)).is_given
+
+
 def data_of(experiment: Experiment, resolved: Resolved) -> DataConfig:
-    """The `data` of an experiment or ensemble, with absolute paths."""
+    """The `data` of an experiment or ensemble, with absolute paths and with the dataset that Python gave."""
     tree = with_absolute_paths({"data": resolved.config["data"]}, experiment.folder)
-    return DataConfig.model_validate(tree["data"])
+    data = DataConfig.model_validate(tree["data"])
+    if not data.is_given:
+        return data
+    fitted_to = resolved.digests.get("dataset")
+    given = GivenSource(dataset=experiment.dataset, experiment=experiment.name, digest=fitted_to)
+    return data.model_copy(update={"source": given})
+
+
+def config_of(experiment: Experiment, resolved: Resolved) -> Config:
+    """The configuration that an experiment was run with, with its data as from `data_of`."""
+    config = config_from_plain(resolved.config, experiment.folder)
+    return config.model_copy(update={"data": data_of(experiment, resolved)}) if config.data.is_given else config
 
 
 def digests_of_code(experiment: Experiment, config: Config) -> dict[str, str]:

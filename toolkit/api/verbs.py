@@ -1,0 +1,264 @@
+"""The verbs of `tk` that are not methods of Experiment, with the same arguments; they return results and never print.
+
+An experiment is given by its name, its path, or as an Experiment. Functions work in the current folder, or in that of
+the first Experiment that is given. `progress` is as for Experiment. All raise a `ToolkitError` for what a user can fix.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from toolkit.api.arguments import Shown, as_progress
+from toolkit.api.experiment import Experiment
+from toolkit.commands.comparing.compare import compare as compare_command
+from toolkit.commands.comparing.compare_result import CompareResult
+from toolkit.commands.comparing.evaluate import evaluate as evaluate_command
+from toolkit.commands.comparing.evaluate_result import EvaluateResult
+from toolkit.commands.ensembling.ensemble import EnsembleResult, parse_mean, parse_views, parse_weights
+from toolkit.commands.ensembling.ensemble import ensemble as ensemble_command
+from toolkit.commands.inspecting import config
+from toolkit.commands.inspecting.data import DataResult, examine_data
+from toolkit.commands.inspecting.ls import ListResult, list_experiments
+from toolkit.commands.inspecting.preview import PreviewResult
+from toolkit.commands.inspecting.preview import preview as preview_command
+from toolkit.commands.session import Session
+from toolkit.commands.starting.demo import DemoResult
+from toolkit.commands.starting.demo import demo as demo_command
+from toolkit.commands.starting.init import InitResult
+from toolkit.commands.starting.init import init as init_command
+from toolkit.commands.starting.new import DataFiles, NewResult
+from toolkit.commands.starting.new import new as new_command
+from toolkit.commands.starting.simulate import SimulateOptions, SimulateResult
+from toolkit.commands.starting.simulate import simulate as simulate_command
+from toolkit.commands.submitting.check import CheckResult
+from toolkit.commands.submitting.check import check as check_command
+from toolkit.commands.submitting.lb import LeaderboardResult, leaderboard
+from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
+from toolkit.commands.training.lr_find import LrFindOptions, LrFindResult, find_learning_rate
+from toolkit.files.data.given_dataset import GivenDataset
+from toolkit.files.experiment.folder import Workspace
+
+AnyPath = str | Path
+Named = AnyPath | Experiment
+
+
+def new(
+    name: str,
+    dataset: Any = None,
+    *,
+    images: AnyPath | None = None,
+    masks: AnyPath | None = None,
+    test: AnyPath | None = None,
+    sample_submission: AnyPath | None = None,
+    competition: AnyPath | None = None,
+    extends: Named | None = None,
+    overrides: Sequence[str] = (),
+    progress: Shown = None,
+) -> NewResult:
+    """Create experiments/NAME/config.yaml, as `tk new` does.
+
+    A dataset, as for `Experiment.fit`, stands in for folders of images and masks; it is not kept.
+    """
+    preset = None if competition is None else str(competition)
+    files = DataFiles(_path(images), _path(masks), _path(test), _path(sample_submission), preset)
+    session = _session(progress, extends)
+    if dataset is not None:
+        session = Session(Workspace(session.workspace.root, GivenDataset(dataset)), session.progress)
+    return new_command(session, name, files=files, extends=_name(extends), overrides=overrides)
+
+
+def init(folder: AnyPath, *, name: str = "baseline", progress: Shown = None) -> InitResult:
+    """Recognise the contents of a competition folder and write a config.yaml with reasons, as `tk init` does."""
+    return init_command(_session(progress), Path(folder), name=name)
+
+
+def simulate(
+    kind: str,
+    out: AnyPath,
+    *,
+    count: int = 200,
+    test_count: int | None = None,
+    seed: int = 0,
+    size: int | str | None = None,
+    progress: Shown = None,
+) -> SimulateResult:
+    """Write a competition folder of simulated images with exact labels, as `tk simulate` does.
+
+    `size` is one side in pixels, or HEIGHTxWIDTH, for example `96x160`.
+    """
+    options = SimulateOptions(count, test_count, seed, None if size is None else str(size))
+    return simulate_command(_session(progress), kind, Path(out), options=options)
+
+
+def demo(folder: AnyPath = Path("demo"), *, progress: Shown = None) -> DemoResult:
+    """Run the whole job on a generated competition, as `tk demo` does."""
+    return demo_command(_session(progress), Path(folder))
+
+
+def data(experiment: Named, *, overrides: Sequence[str] = (), progress: Shown = None) -> DataResult:
+    """Examine the data of an experiment, as `tk data` does; `findings` are the problems."""
+    return examine_data(_session(progress, experiment), _name(experiment), overrides=overrides)
+
+
+def preview(
+    experiment: Named,
+    *,
+    count: int = 12,
+    seed: int | None = None,
+    stage: int = 0,
+    overrides: Sequence[str] = (),
+    progress: Shown = None,
+) -> PreviewResult:
+    """Draw a sheet of augmented training images with their masks, as `tk preview` does."""
+    session = _session(progress, experiment)
+    return preview_command(session, _name(experiment), count=count, seed=seed, stage=stage, overrides=overrides)
+
+
+def ls(*, verbose: bool = False, progress: Shown = None) -> ListResult:
+    """List experiments with their state and scores, as `tk ls` does."""
+    return list_experiments(_session(progress), verbose=verbose)
+
+
+def config_show(experiment: Named, *, overrides: Sequence[str] = (), progress: Shown = None) -> dict[str, Any]:
+    """The configuration with inheritance, overrides and defaults applied, as `tk config show` prints it."""
+    return config.show_config(_session(progress, experiment), _name(experiment), overrides=overrides)
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of config.yaml, as `tk config schema` prints it."""
+    return config.config_schema()
+
+
+def lr_find(
+    experiment: Named,
+    *,
+    overrides: Sequence[str] = (),
+    low: float = 1e-7,
+    high: float = 1.0,
+    steps: int = 120,
+    fold: int = 0,
+    stage: int = 0,
+    progress: Shown = None,
+) -> LrFindResult:
+    """Try rising learning rates on one fold and suggest one, as `tk lr-find` does; no weights are kept."""
+    options = LrFindOptions(low, high, steps, fold, stage)
+    return find_learning_rate(_session(progress, experiment), _name(experiment), overrides=overrides, options=options)
+
+
+def ensemble(
+    experiments: Sequence[Named],
+    *,
+    weights: Sequence[float] | str | None = None,
+    mean: str = "probability",
+    tta: bool = False,
+    views: str | None = None,
+    name: str | None = None,
+    progress: Shown = None,
+) -> EnsembleResult:
+    """Blend the predictions of experiments and ensembles into a new one, as `tk ensemble` does.
+
+    `weights` is `equal`, `search`, or one number for each member.
+    """
+    return ensemble_command(
+        _session(progress, *experiments),
+        [_name(one) for one in experiments],
+        weights=parse_weights(weights) if weights is None or isinstance(weights, str) else list(weights),
+        mean=parse_mean(mean),
+        views=parse_views(views, tta),
+        name=name,
+    )
+
+
+def evaluate(
+    experiment: Named | None = None,
+    *,
+    recipe: str | None = None,
+    threshold: float | None = None,
+    worst: int = 10,
+    csv: AnyPath | None = None,
+    progress: Shown = None,
+) -> EvaluateResult:
+    """Scores and confusion of the classes, scores by size, and the worst images, as `tk evaluate` shows them."""
+    session = _session(progress, experiment)
+    return evaluate_command(session, _name(experiment), recipe=recipe, threshold=threshold, worst=worst, csv=_path(csv))
+
+
+def compare(
+    experiments: Sequence[Named],
+    *,
+    baseline: Named | None = None,
+    sort_by: str | None = None,
+    csv: AnyPath | None = None,
+    progress: Shown = None,
+) -> CompareResult:
+    """The keys that differ, the scores, and whether differences exceed chance, as `tk compare` shows them."""
+    session, names = _session(progress, *experiments, baseline), [_name(one) for one in experiments]
+    return compare_command(session, names, baseline=_name(baseline), sort_by=sort_by, csv=_path(csv))
+
+
+def check(
+    submission: AnyPath,
+    *,
+    sample: AnyPath | None = None,
+    images: AnyPath | None = None,
+    competition: AnyPath | None = None,
+    progress: Shown = None,
+) -> CheckResult:
+    """Check a submission file before it is uploaded, as `tk check` does; `findings` are the problems."""
+    preset = None if competition is None else str(competition)
+    session, file = _session(progress), Path(submission)
+    return check_command(session, file, sample=_path(sample), images=_path(images), competition=preset)
+
+
+def score(
+    submission: AnyPath,
+    solution: AnyPath,
+    *,
+    images: AnyPath | None = None,
+    metric: str | None = None,
+    competition: AnyPath | None = None,
+    classes: Sequence[str] = (),
+    ignore: Sequence[int] = (),
+    progress: Shown = None,
+) -> ScoreResult:
+    """Score a submission, or a folder of mask files, against a known solution, as `tk score` does.
+
+    `classes` names the classes of mask files, in the order of their numbers from 1; `ignore` are values of ignored
+    pixels in those of the solution.
+    """
+    preset = None if competition is None else str(competition)
+    options = ScoreOptions(_path(images), metric, preset, classes, ignore)
+    return score_submission(_session(progress), Path(submission), solution=Path(solution), options=options)
+
+
+def lb(
+    name: str | None = None, score: float | None = None, *, private: bool = False, progress: Shown = None
+) -> LeaderboardResult:
+    """Record a leaderboard score, or compare all of them with cross-validation, as `tk lb` does."""
+    return leaderboard(_session(progress), name, score=score, board="private" if private else "public")
+
+
+def _path(given: AnyPath | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+@overload
+def _name(experiment: Named) -> str: ...
+
+
+@overload
+def _name(experiment: None) -> None: ...
+
+
+def _name(experiment: Named | None) -> str | None:
+    """What commands call an experiment."""
+    return experiment.path if isinstance(experiment, Experiment) else None if experiment is None else str(experiment)
+
+
+def _session(progress: Shown, *experiments: Named | None) -> Session:
+    """The session of the first Experiment, one with a dataset before others; without any, one in the current folder."""
+    sessions = [one.session for one in experiments if isinstance(one, Experiment)]
+    session = next((one for one in sessions if one.workspace.dataset is not None), sessions[0] if sessions else None)
+    if session is not None and progress is None:
+        return session
+    return Session(Workspace(Path()) if session is None else session.workspace, as_progress(progress))
