@@ -151,7 +151,9 @@ def test_a_fit_with_plugins_of_every_kind(shared_competition: Workspace, plugged
     assert result.metric == "agreement(power=2)"
     assert any("stopped after epoch 2: seen enough" in line for line in progress.said)
     notes = set((plugged.folder / "notes.txt").read_text().splitlines())
-    watched = "['agreement(power=2)', 'further.plugin.bias', 'loss', 'val_loss']"
+    measured = ["global_precision", "global_recall", "miou"]
+    own = ["agreement(power=2)", "further.plugin.bias"]
+    watched = sorted([*own, *measured, *(f"train_{name}" for name in measured), "loss", "val_loss"])
     assert {"squares 2.0 4", "hinge", "slow 0.25", "darker", f"epoch 0 {watched}", f"epoch 1 {watched}"} <= notes
     for fold in (0, 1):
         history = read_history(plugged.stage(fold, 0))

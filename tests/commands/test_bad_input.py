@@ -556,7 +556,7 @@ def test_test_images_missing_from_the_sample_are_reported() -> None:
     ("submission", "options", "error", "words"),
     [
         ("s1,1 1\ns2,1 1\n", ("--metric", "dise"), ConfigError, "did you mean 'dice'? choose from dice, iou"),
-        ("s1,1 1\ns3,1 1\n", (), SubmissionError, "s2, s3"),
+        ("s1,1 1\ns3,1 1\n", (), SubmissionError, "of the other: s2\nsolution.csv has no masks for 1 images of the other: s3"),
         ("s1,1 1\ns2,190 4\n", (), SubmissionError, "s2: run 1 ends at pixel 193"),
         ("s1,1 1\ns2,1 1\ns1,\n", (), SubmissionError, "several rows: s1"),
         ("s1,1 1\ns2,1 1\n", ("--images", "data/tset"), MissingFileError, "--images"),

@@ -221,7 +221,7 @@ def test_an_ensembles_truth_is_that_of_its_members(fitted: Callable[..., Experim
     assert truths[0] == truths[1] == truths[2]
     assert truths[2].rules.benchmark == 1
     assert truths[2].classes.names == ("sky", "road", "car")
-    assert result.metric == "miou[1]"
+    assert result.metric == "miou[road]"
     assert result.all == 1
     assert result.classes == 3
     assert result.next_steps()[-1] == "next: tk tune one+two"

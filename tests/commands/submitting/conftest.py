@@ -44,6 +44,7 @@ class KaggleApi:
             with urlopen(request) as answer:
                 return json.load(answer)
         except HTTPError as error:
+            error.close()
             error.response = SimpleNamespace(status_code=error.code)
             raise
 '''

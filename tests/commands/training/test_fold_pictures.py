@@ -21,6 +21,8 @@ from toolkit.learning.predicting.predictor import ViewsPredictor
 from toolkit.messages import Silent
 from toolkit.report.learning_curves import TrainedFold
 
+pytestmark = pytest.mark.tf
+
 WriteExperiment = Callable[..., Experiment]
 
 
