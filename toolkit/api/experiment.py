@@ -105,8 +105,7 @@ class Experiment:
         file = self._member.experiment.score
         if not file.is_file():
             raise NotReadyError(f"{self.name} is not finished: there is no {file}", f"Run: tk fit {self.name}")
-        found: dict[str, Any] = read_json(file)
-        return found
+        return dict(read_json(file))
 
     @property
     def recipe(self) -> Recipe:
