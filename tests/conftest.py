@@ -13,7 +13,8 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.salt import simulate_salt
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.workspace import Workspace
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -8,9 +8,9 @@ from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.config.loading import load_config
 from toolkit.core.images.resizing import place
 from toolkit.files.datasets.dataset import find_labelled
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.networks.network import build_network
 
 pytestmark = pytest.mark.train

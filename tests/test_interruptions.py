@@ -9,8 +9,9 @@ import pytest
 
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Silent, Task
 
 pytestmark = pytest.mark.train

@@ -15,8 +15,9 @@ from toolkit.commands.tuning.tune import tune
 from toolkit.config.loading import load_config
 from toolkit.errors import ConfigError
 from toolkit.files.datasets.dataset import find_labelled
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.runtime import tf
 from toolkit.messages import Silent
@@ -54,7 +55,7 @@ def test_metrics_are_reported_every_epoch_and_out_of_fold(fitted: FitResult, sha
     assert fitted.constant is None
     for fold, score in enumerate(fitted.folds):
         history = read_history(experiment.stage(fold, 0))
-        assert [list(epoch.scores) for epoch in history] == [LABELS, LABELS]
+        assert [list(epoch.scores)[: len(LABELS)] for epoch in history] == [LABELS, LABELS]
         assert max(epoch.scores[LABELS[0]] for epoch in history) == pytest.approx(score, abs=1e-6)
     store, data = ProbabilityStore(experiment.predictions("oof")), find_labelled(load_config(experiment.config).config)
     probability = np.concatenate([store.read(image_id).ravel() for image_id in store.ids]) / np.float32(255)

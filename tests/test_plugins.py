@@ -18,9 +18,10 @@ from toolkit.errors import ChangedError, ConfigError
 from toolkit.files.code.own_modules import forget_own_modules
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.experiment.fitted import find_fitted
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Plugins
 from toolkit.learning.training.plan import plan_training

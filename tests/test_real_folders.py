@@ -10,7 +10,7 @@ from toolkit.commands.starting.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
 from toolkit.errors import NothingToLearnError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.inspection.data_findings import DataFinding
 
 pytestmark = pytest.mark.realdata

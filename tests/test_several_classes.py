@@ -20,10 +20,11 @@ from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.rle import encode
 from toolkit.core.simulated.shapes import simulate_shapes
 from toolkit.files.datasets.truth import truth_of
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.tuned import read_tuned
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.layout import read_submission
 

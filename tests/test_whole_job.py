@@ -12,8 +12,8 @@ from toolkit.commands.starting import demo
 from toolkit.config.loading import load_config
 from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of, recipe_from_plain
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.tuned import read_tuned
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.files.submissions.layout import read_submission
 from toolkit.learning import lr_range_test as lr_find
@@ -51,6 +51,8 @@ def test_the_commands_of_the_readme_run(tiny_competition: Workspace, monkeypatch
     monkeypatch.setattr(
         lr_find, "loss_by_learning_rate", lambda _, __, ___, test, **____: list(1 / (1 + 1e3 * test.rates))
     )
+    old = "backbone: resnet18\nclasses: 1\nactivation: sigmoid\nshape: [32, 32, 3]\nbatch: 4\nstages: [{epochs: 1}]\n"
+    Path("old.yaml").write_text(old)
     for command in readme_commands():
         run(*command[1:])
         if command[:2] == ["tk", "init"]:

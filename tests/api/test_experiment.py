@@ -18,8 +18,8 @@ from toolkit.api.batches import PredictedMap
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileError, NotReadyError
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.folds_csv import read_folds
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.decoding import read_image
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Silent, Task

@@ -12,11 +12,13 @@ from toolkit import Experiment
 from toolkit.api import verbs
 from toolkit.cli import app
 from toolkit.errors import ConfigError, DataError, MissingFileError, NotReadyError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 
 METHODS = {"fit": "fit", "tune": "tune", "submit": "submit", "predict": "predict_to"}
 RENAMED = {"min_area": "minimum_area", "fold": "folds", "paths": "path"}
-SHOWN = {"as_json", "markdown"}
+VERBS = {"import": "import_config"}
+"""Commands whose names are words of Python."""
+SHOWN = {"as_json", "markdown", "verbose"}
 """Options that say how a result is printed; from Python it is a value."""
 
 
@@ -30,7 +32,7 @@ def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize(("name", "command"), list(commands(get_command(app))))
 def test_every_verb_has_its_python_form_with_the_same_arguments(name: str, command: Any) -> None:
-    form = getattr(Experiment, METHODS[name]) if name in METHODS else getattr(toolkit, name)
+    form = getattr(Experiment, METHODS[name]) if name in METHODS else getattr(toolkit, VERBS.get(name, name))
     there = inspect.signature(form).parameters
     given = {parameter.name for parameter in command.params if parameter.name not in SHOWN}
     if name in METHODS:
@@ -38,6 +40,9 @@ def test_every_verb_has_its_python_form_with_the_same_arguments(name: str, comma
     if name == "submit":  # it has another result
         given -= {"oof"}
         assert callable(Experiment.submit_oof)
+    if name == "evaluate":  # other images have another result
+        given -= {"images", "masks", "out"}
+        assert {"images", "masks", "out"} <= inspect.signature(Experiment.evaluate).parameters.keys()
     wanted = {RENAMED.get(one, one) if name in METHODS else one for one in given if one is not None}
     assert wanted <= there.keys()
     for parameter in command.params:

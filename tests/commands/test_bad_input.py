@@ -35,9 +35,10 @@ from toolkit.errors import (
     ToolkitError,
 )
 from toolkit.files.disk.writing import write_json, write_text
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import folds_digest, write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityWriter
 
 SIZE = (12, 16)
@@ -556,7 +557,12 @@ def test_test_images_missing_from_the_sample_are_reported() -> None:
     ("submission", "options", "error", "words"),
     [
         ("s1,1 1\ns2,1 1\n", ("--metric", "dise"), ConfigError, "did you mean 'dice'? choose from dice, iou"),
-        ("s1,1 1\ns3,1 1\n", (), SubmissionError, "of the other: s2\nsolution.csv has no masks for 1 images of the other: s3"),
+        (
+            "s1,1 1\ns3,1 1\n",
+            (),
+            SubmissionError,
+            "of the other: s2\nsolution.csv has no masks for 1 images of the other: s3",
+        ),
         ("s1,1 1\ns2,190 4\n", (), SubmissionError, "s2: run 1 ends at pixel 193"),
         ("s1,1 1\ns2,1 1\ns1,\n", (), SubmissionError, "several rows: s1"),
         ("s1,1 1\ns2,1 1\n", ("--images", "data/tset"), MissingFileError, "--images"),

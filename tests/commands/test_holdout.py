@@ -21,9 +21,10 @@ from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.errors import FoldsError, MembersError
 from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.disk.tables import read_table
-from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import folds_digest, read_fold_table, write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter
 from toolkit.messages import Silent
 

@@ -11,8 +11,9 @@ from toolkit.commands.session import Session
 from toolkit.commands.settings import load_as_run, load_for_training, save_settings
 from toolkit.config.loading import load_config, plain_config
 from toolkit.errors import ConfigError
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, read_resolved, settings_as_run, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Silent
 
 CONFIG = """\

@@ -13,11 +13,11 @@ from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Integers
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.dataset import find_dataset, find_labelled
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.resolved import read_resolved
-from toolkit.files.experiment.stage_folder import StageFolder
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.image_files import read_image
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, Silent, Task

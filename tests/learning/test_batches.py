@@ -13,7 +13,7 @@ from toolkit.core.masks.labels import BINARY, IGNORE, Classes
 from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.training_pool import Sample
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.decoding import UnreadableImageError
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.augmentation.mixing import Mixing

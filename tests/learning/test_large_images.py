@@ -19,9 +19,9 @@ from toolkit.errors import ConfigError, TrainingError
 from toolkit.files.data.sources import find_images
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.disk.writing import read_json
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.history import read_history
-from toolkit.files.experiment.stage_folder import StageFolder
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.networks.network import build_network
 from toolkit.learning.predicting import fold_mean as predicting

@@ -8,7 +8,7 @@ from typing import Literal, SupportsIndex
 from toolkit.config.yaml.fields import parse_duration
 from toolkit.console import progress_if_watched
 from toolkit.errors import ConfigError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Progress, Silent
 
 Folds = int | Sequence[int] | None

@@ -34,10 +34,10 @@ from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.datasets.images_to_predict import find_inputs, images_of
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.fitted import find_fitted, first_networks
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.members import find_member, refuse_ensemble
 from toolkit.files.experiment.resolved import data_of, read_resolved
 from toolkit.files.experiment.tuned import read_tuned
+from toolkit.files.experiment.workspace import Workspace
 
 Array = npt.NDArray[Any]
 

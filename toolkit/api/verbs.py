@@ -24,6 +24,8 @@ from toolkit.commands.inspecting.preview import preview as preview_command
 from toolkit.commands.session import Session
 from toolkit.commands.starting.demo import DemoResult
 from toolkit.commands.starting.demo import demo as demo_command
+from toolkit.commands.starting.import_config import DataFolders, ImportResult
+from toolkit.commands.starting.import_config import import_config as import_command
 from toolkit.commands.starting.init import InitResult
 from toolkit.commands.starting.init import init as init_command
 from toolkit.commands.starting.new import DataFiles, NewResult
@@ -36,7 +38,7 @@ from toolkit.commands.submitting.lb import LeaderboardResult, leaderboard
 from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
 from toolkit.commands.training.lr_find import LrFindOptions, LrFindResult, find_learning_rate
 from toolkit.files.data.given_dataset import GivenDataset
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 
 AnyPath = str | Path
 Named = AnyPath | Experiment
@@ -65,6 +67,20 @@ def new(
     if dataset is not None:
         session = Session(Workspace(session.workspace.root, GivenDataset(dataset)), session.progress)
     return new_command(session, name, files=files, extends=_name(extends), overrides=overrides)
+
+
+def import_config(
+    file: AnyPath,
+    *,
+    name: str | None = None,
+    images: AnyPath | None = None,
+    masks: AnyPath | None = None,
+    test: AnyPath | None = None,
+    progress: Shown = None,
+) -> ImportResult:
+    """Translate the configuration of another system into experiments/NAME/config.yaml, as `tk import` does."""
+    data = DataFolders(_path(images), _path(masks), _path(test))
+    return import_command(_session(progress), Path(file), name=name, data=data)
 
 
 def init(folder: AnyPath, *, name: str = "baseline", progress: Shown = None) -> InitResult:
@@ -136,12 +152,15 @@ def lr_find(
     low: float = 1e-7,
     high: float = 1.0,
     steps: int = 120,
-    fold: int = 0,
+    folds: int = 0,
     stage: int = 0,
     progress: Shown = None,
 ) -> LrFindResult:
-    """Try rising learning rates on one fold and suggest one, as `tk lr-find` does; no weights are kept."""
-    options = LrFindOptions(low, high, steps, fold, stage)
+    """Try rising learning rates on one fold and suggest one, as `tk lr-find` does; no weights are kept.
+
+    `folds` is the number of the fold.
+    """
+    options = LrFindOptions(low, high, steps, folds, stage)
     return find_learning_rate(_session(progress, experiment), _name(experiment), overrides=overrides, options=options)
 
 

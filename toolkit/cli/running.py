@@ -9,7 +9,7 @@ import typer
 from toolkit import console
 from toolkit.commands.session import Session
 from toolkit.errors import ToolkitError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 
 _INTERRUPTED = 130
 

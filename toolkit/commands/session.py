@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Progress, Silent
 
 

@@ -19,11 +19,12 @@ from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.disk.writing import write_json
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.history import Epoch, write_history
 from toolkit.files.experiment.resolved import Resolved, write_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityWriter, store_digest
 from toolkit.messages import Silent
 

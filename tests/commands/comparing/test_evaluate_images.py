@@ -23,9 +23,10 @@ from toolkit.commands.training.fit import fit
 from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileError, NotReadyError, ToolkitError
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_fold_table
 from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import store_digest
 from toolkit.messages import Silent
 

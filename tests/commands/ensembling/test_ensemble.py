@@ -24,10 +24,11 @@ from toolkit.core.tuning.fold_means import FoldSpread
 from toolkit.errors import ChangedError, ConfigError, MembersError
 from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.datasets.truth import truth_of
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.members import Member
 from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, is_made_from
 from toolkit.messages import Silent
 

@@ -9,9 +9,10 @@ from toolkit.commands.ensembling.ensemble import EnsembleResult, ensemble
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.errors import ConfigError, MembersError, NotReadyError
-from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import find_member, members_of
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 
 pytestmark = pytest.mark.train

@@ -10,7 +10,7 @@ from toolkit.commands.session import Session
 from toolkit.config.models import Config
 from toolkit.config.training.stages import StageConfig
 from toolkit.errors import ConfigError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 
 TEXT = "data: {images: train, masks: masks}\nstages: [{epochs: 2}]\n"
 

@@ -17,7 +17,7 @@ from toolkit.commands.session import Session
 from toolkit.core.masks.labels import Classes
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.inspection.data_findings import DataFinding
 from toolkit.files.inspection.examining import ImageFacts
 

@@ -5,8 +5,9 @@ from toolkit.commands.inspecting.ls import ListedExperiment, list_experiments
 from toolkit.commands.session import Session
 from toolkit.config.loading import load_config, plain_config
 from toolkit.files.disk.writing import write_json, write_text
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 
 CONFIG = "data: {images: images, masks: masks}\nfolds_count: 2\nstages: [{epochs: 1}]\n"
 

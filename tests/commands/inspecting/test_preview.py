@@ -11,7 +11,7 @@ from toolkit.commands.inspecting import preview as module
 from toolkit.commands.inspecting.preview import preview
 from toolkit.commands.session import Session
 from toolkit.errors import ConfigError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.report.preview_sheet import PreviewRow
 
 pytestmark = pytest.mark.train

@@ -27,8 +27,8 @@ from toolkit.core.recipe.postprocess import masks_of
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.errors import ChangedError, ConfigError, DataError, NotReadyError, ToolkitError
 from toolkit.files.datasets.images_to_predict import ArrayImages
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.members import find_member
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.output_folder import PredictionFolder
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Silent

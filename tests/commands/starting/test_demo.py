@@ -5,7 +5,7 @@ import pytest
 from toolkit.commands.session import Session
 from toolkit.commands.starting.demo import demo
 from toolkit.errors import DataError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 
 
 @pytest.mark.parametrize("folder", [".", "data", "data/train.csv"])

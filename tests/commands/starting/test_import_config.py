@@ -14,7 +14,7 @@ from toolkit.commands.training.fit import fit
 from toolkit.config.loading import load_config
 from toolkit.config.training.augmentation import parse_augmentation
 from toolkit.errors import ConfigError, MissingFileError, NothingToLearnError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.augmentation.augmentation import Augmentation
 
 DATA = ("--images", "pics/train/images", "--masks", "pics/train/masks")

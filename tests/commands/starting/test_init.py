@@ -19,7 +19,7 @@ from toolkit.config.models import Config
 from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError, MissingFileError, NothingToLearnError
 from toolkit.files.datasets.dataset import find_dataset
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Silent
 
 SIZE = (40, 56)

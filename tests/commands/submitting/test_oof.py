@@ -24,9 +24,10 @@ from toolkit.errors import ConfigError
 from toolkit.files.datasets.truth import truth_of
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import write_text
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import folds_digest, write_folds
 from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter
 from toolkit.messages import Silent
 

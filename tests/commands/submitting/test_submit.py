@@ -25,10 +25,11 @@ from toolkit.core.recipe.probabilities import to_stored
 from toolkit.core.recipe.recipe import ClassRecipe, Emptiness, Recipe, Watershed
 from toolkit.errors import ChangedError, ConfigError, NotReadyError, SubmissionError, UploadError
 from toolkit.files.disk.writing import write_json, write_text
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import folds_digest, write_folds
 from toolkit.files.experiment.resolved import Resolved, read_resolved, write_resolved
 from toolkit.files.experiment.tuned import TunedRecipe, write_tuned
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, store_digest
 from toolkit.files.submissions.log import SubmissionLog
 

@@ -26,10 +26,11 @@ from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, FoldsError, NotReadyError, OutOfTimeError
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.datasets.training_pool import Sample
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.trained import read_predicted_folds
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.batches import build_reader, validation_batches
 from toolkit.learning.networks.network import Network, build_network

@@ -14,12 +14,13 @@ from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.config.loading import load_config
 from toolkit.core.metrics.confusion import worst_first
 from toolkit.errors import OutOfTimeError, TrainingError
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import Epoch, write_history
 from toolkit.files.experiment.trained import read_predicted_folds
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.predicting.predictor import ViewsPredictor
 from toolkit.messages import Silent
-from toolkit.report.learning_curves import TrainedFold
+from toolkit.report.plots.learning_curves import TrainedFold
 
 pytestmark = pytest.mark.tf
 

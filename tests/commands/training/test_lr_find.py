@@ -15,9 +15,10 @@ from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.commands.training.lr_find import LrFindOptions, find_learning_rate
 from toolkit.errors import ConfigError, FoldsError, NotReadyError, TrainingError
 from toolkit.files.disk.tables import read_table
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning import lr_range_test as lr_find
 from toolkit.learning.training.step import TrainingStep
 

@@ -120,7 +120,7 @@ def test_nothing_is_augmented(translate: Any, augment: dict[str, Any]) -> None:
         ({"backbone": "Xception"}, ["backbone"]),
         ({"classes": ()}, ["classes", "benchmark_class"]),
         ({"benchmark_class": "river"}, ["benchmark_class"]),
-        ({"loss": "Hinge"}, ["loss"]),
+        ({"loss": "Unknown"}, ["loss"]),
         ({"optimizer_kwargs": {"decay": 0.1}}, ["optimizer_kwargs.decay"]),
         ({"optimizer": "Unknown"}, ["optimizer", "optimizer_kwargs"]),
         ({"refine_net_kwargs": {"mrf_kwargs": {"use_deconv": True}}}, ["refine_net_kwargs.mrf_kwargs.use_deconv"]),

@@ -9,7 +9,8 @@ import pytest
 from toolkit.config.loading import load_config
 from toolkit.errors import DataError, MissingFileError, NothingToLearnError
 from toolkit.files.datasets.dataset import Dataset, find_dataset
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.messages import Silent
 
 WriteExperiment = Callable[..., Experiment]

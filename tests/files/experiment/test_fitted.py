@@ -6,9 +6,9 @@ from toolkit.config.loading import load_config, plain_config
 from toolkit.errors import ChangedError, ConfigError, NotReadyError
 from toolkit.files.disk.writing import write_json
 from toolkit.files.experiment.fitted import FittedEnsemble, Networks, classes_of, find_fitted, first_networks
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.members import Member, find_member
 from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 
 CONFIG = "data: {images: images, masks: masks}\nfolds_count: 2\nstages: [{epochs: 1}, {epochs: 1}]\n"
 

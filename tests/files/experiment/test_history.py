@@ -1,8 +1,8 @@
 import math
 from pathlib import Path
 
+from toolkit.files.experiment.folder import StageFolder
 from toolkit.files.experiment.history import Epoch, read_history, with_labels, write_history
-from toolkit.files.experiment.stage_folder import StageFolder
 
 
 def test_history_reads_back_as_written(tmp_path: Path) -> None:

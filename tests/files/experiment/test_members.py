@@ -7,10 +7,10 @@ from toolkit.config.loading import load_config, plain_config
 from toolkit.config.members import MemberPart
 from toolkit.errors import ConfigError, MembersError, MissingFileError, NotReadyError
 from toolkit.files.disk.writing import write_json
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.members import Member, find_member, members_of, weights_of
 from toolkit.files.experiment.resolved import Resolved, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 
 CONFIG = "data: {images: images, masks: masks}\nfolds_count: 2\nstages: [{epochs: 1}, {epochs: 1}]\n"
 

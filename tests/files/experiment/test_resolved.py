@@ -6,8 +6,9 @@ import pytest
 
 from toolkit.core.metrics.registry import MetricSpec
 from toolkit.errors import ConfigError, NotReadyError, StorageError
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.resolved import Resolved, changed_keys, data_of, read_resolved, versions, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 
 CONFIG: dict[str, Any] = {
     "data": {"images": "../../data/images", "masks": "../../data/train.csv", "test": None, "sample_submission": None},

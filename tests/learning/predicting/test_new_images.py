@@ -8,8 +8,8 @@ import pytest
 from toolkit.core.recipe.probabilities import quantise
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.experiment.fitted import Networks, find_fitted
-from toolkit.files.experiment.folder import Workspace
 from toolkit.files.experiment.members import Member
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.networks.network import build_network
 from toolkit.learning.predicting.export import keras_model

@@ -18,7 +18,8 @@ from toolkit.core.recipe.probabilities import count_levels, quantise
 from toolkit.errors import ConfigError, NetworkError
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.datasets.dataset import find_labelled
-from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folder import Experiment, Split
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter
 from toolkit.learning.batches import build_reader
 from toolkit.learning.networks.network import Network, build_network

@@ -9,7 +9,7 @@ from toolkit.core.images.resizing import place
 from toolkit.core.images.views import VIEWS, View, parse_views
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.files.data.sources import Images, find_images
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.augmentation.augmentation import FixedTransforms
 from toolkit.learning.batches import SampleReader
 from toolkit.learning.networks.network import Network, build_network

@@ -15,9 +15,10 @@ from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, StorageError, TrainingError
 from toolkit.files.datasets.dataset import find_dataset
 from toolkit.files.disk.writing import read_json
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_fold_table, write_folds
 from toolkit.files.experiment.history import Epoch, read_history
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.predicting.predictor import Predictor, ViewsPredictor
 from toolkit.learning.training import stage

@@ -13,7 +13,7 @@ from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.files.data.finding import find_source
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.datasets.training_pool import make_pool
-from toolkit.files.experiment.stage_folder import StageFolder
+from toolkit.files.experiment.folder import StageFolder
 from toolkit.files.inspection.checking import check_training_data
 from toolkit.learning.training.epoch_data import Run
 from toolkit.learning.training.hard_negatives import weigh_negatives

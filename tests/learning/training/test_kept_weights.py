@@ -8,9 +8,9 @@ import pytest
 from toolkit.config.loading import load_config
 from toolkit.config.stage_values import read_stage
 from toolkit.config.training.networks import NetworkSpec
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.folder import StageFolder
 from toolkit.files.experiment.history import Epoch
-from toolkit.files.experiment.stage_folder import StageFolder
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.optimizing.weight_averages import ExponentialAverage
 from toolkit.learning.training.kept_weights import Candidates

@@ -14,8 +14,9 @@ import pytest
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import FitOptions, fit
 from toolkit.errors import TrainingError
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.training.resuming import read_checkpoint
 from toolkit.messages import Progress
 
@@ -31,7 +32,7 @@ from pathlib import Path
 
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.predicting import oof_and_test
 from toolkit.learning.training import fit as training
 from toolkit.messages import Silent

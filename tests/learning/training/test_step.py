@@ -15,7 +15,8 @@ from toolkit.config.training.networks import NetworkSpec
 from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.core.masks.labels import IGNORE, Activation, planes
 from toolkit.core.metrics.metric import case_of
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning import runtime
 from toolkit.learning.losses.registry import build_loss
 from toolkit.learning.networks.network import build_network
@@ -43,7 +44,7 @@ from toolkit.config.training.losses import parse_loss
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.errors import ConfigError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.losses.registry import build_loss
 from toolkit.learning.networks.network import build_network
 from toolkit.learning.optimizing.optimizers import build_optimizer

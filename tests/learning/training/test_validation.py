@@ -9,8 +9,9 @@ from toolkit.commands.training.fit import fit
 from toolkit.commands.training.fit_result import FitResult
 from toolkit.core.metrics.scorer import Scorer
 from toolkit.core.recipe.probabilities import to_stored
-from toolkit.files.experiment.folder import Experiment, Workspace
+from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.batches import validation_batches
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.runtime import tf

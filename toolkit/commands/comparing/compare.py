@@ -29,12 +29,13 @@ from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, Mis
 from toolkit.files.datasets.truth import truth_of
 from toolkit.files.disk.tables import format_table
 from toolkit.files.disk.writing import finite_or_none, read_json, write_text
-from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.history import Epoch, read_history
 from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved
 from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.experiment.tuned import TunedRecipe, read_tuned
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress

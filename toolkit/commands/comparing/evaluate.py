@@ -24,7 +24,7 @@ from toolkit.files.experiment.trained import read_predicted_folds, tell_untraine
 from toolkit.files.predictions.store import ProbabilityStore, store_digest
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, score_text
-from toolkit.report.confusion_matrix import confusion_picture
+from toolkit.report.plots.confusion_matrix import confusion_picture
 
 
 def evaluate(

@@ -36,8 +36,8 @@ from toolkit.files.inspection.checking import DataIndex, check_training_data
 from toolkit.files.predictions.output_folder import PredictionFolder
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, score_text
-from toolkit.report.confusion_matrix import confusion_picture
 from toolkit.report.drawing import Picture
+from toolkit.report.plots.confusion_matrix import confusion_picture
 from toolkit.report.prediction_picture import Truth, prediction_picture
 
 _FIGURES, _IMAGES, _CLASSES, _CONFUSION = "figures.json", "images.csv", "classes.csv", "confusion_matrix.png"

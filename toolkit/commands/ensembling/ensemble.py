@@ -39,10 +39,11 @@ from toolkit.errors import ConfigError, not_valid
 from toolkit.files.datasets.truth import TRUTH_KEYS, truth_of
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import write_json, write_text, writing_to
-from toolkit.files.experiment.folder import ALL_SPLITS, Experiment, Workspace
+from toolkit.files.experiment.folder import ALL_SPLITS, Experiment
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, write_folds
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved, versions, write_resolved
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Table, interval_text, score_text
 

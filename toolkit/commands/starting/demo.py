@@ -13,7 +13,7 @@ from toolkit.commands.training.fit import fit
 from toolkit.commands.tuning.tune import tune
 from toolkit.core.recipe.postprocess import describe
 from toolkit.errors import DataError
-from toolkit.files.experiment.folder import Workspace
+from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.simulated import KINDS, SimulatedFiles, Simulation, write_simulation
 from toolkit.messages import Progress, Table, score_text
 

@@ -110,7 +110,7 @@ def find_learning_rate(
         from toolkit.learning.plugins import Plugins
         from toolkit.learning.runtime import choose_precision
         from toolkit.learning.training.plan import plan_training
-        from toolkit.report.lr_curve import learning_rate_curve
+        from toolkit.report.plots.lr_curve import learning_rate_curve
 
         plan = plan_training(loaded, Plugins.of(experiment, progress))
         losses = loss_by_learning_rate(

@@ -23,7 +23,7 @@ from toolkit.files.experiment.resolved import data_of
 from toolkit.files.experiment.tuned import HoldoutScores, TestInterval, TunedRecipe, write_tuned
 from toolkit.files.predictions.store import store_digest
 from toolkit.messages import Silent
-from toolkit.report.tuning_surface import surface_picture
+from toolkit.report.plots.tuning_surface import surface_picture
 
 
 def tune(

@@ -1,10 +1,5 @@
-"""The names of all files in an experiment folder, with stage_folder.py; no other module spells them.
+"""The names of all files in an experiment folder; no other module spells them. docs/house.md shows the tree."""
 
-docs/house.md shows the tree.
-"""
-
-import os
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,10 +8,7 @@ from typing import Any, Literal, get_args
 
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
-from toolkit.errors import ConfigError, MissingFileError
-from toolkit.files.disk.writing import remove_unfinished, writing_to
-from toolkit.files.experiment.stage_folder import StageFolder
-from toolkit.messages import Progress
+from toolkit.files.disk.writing import read_json, remove_unfinished, writing_to
 
 Split = Literal["oof", "test", "holdout"]
 """Which images are predicted: the training images, each by the fold that holds it out (out-of-fold); the test images;
@@ -25,7 +17,74 @@ or the labelled images of the hold-out. All folds predict test and hold-out imag
 ALL_SPLITS: tuple[Split, ...] = get_args(Split)
 
 _DISCARDED = ".discarded-"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+
+
+@dataclass(frozen=True)
+class StageFolder:
+    """The folder of one stage of one fold."""
+
+    folder: Path
+
+    @property
+    def best_weights(self) -> Path:
+        """The weights of the best epoch so far."""
+        return self.folder / "best.weights.h5"
+
+    @property
+    def history(self) -> Path:
+        """Losses and scores of each epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def state(self) -> Path:
+        """Whether the stage is complete, and its best epoch."""
+        return self.folder / "state.json"
+
+    @property
+    def last(self) -> Path:
+        """The state for resuming: weights, optimizer and epoch."""
+        return self.folder / "last" / "checkpoint.h5"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's event files."""
+        return self.folder / "tensorboard"
+
+    @property
+    def negative_weights(self) -> Path:
+        """How often each negative is drawn, if hard negatives are preferred."""
+        return self.folder / "negative_weights.csv"
+
+    def snapshot(self, epoch: int) -> Path:
+        """The weights at the end of a cycle of the learning rate."""
+        return self.folder / "snapshots" / f"epoch{epoch:04d}.weights.h5"
+
+    def snapshots(self) -> list[Path]:
+        """The existing snapshots, in the order of the epochs."""
+        return sorted(self.snapshot(0).parent.glob("epoch*.weights.h5"))
+
+    def candidate(self, epoch: int) -> Path:
+        """The weights of one of the best epochs, kept until they are averaged."""
+        return self.folder / "candidates" / f"epoch{epoch:04d}.weights.h5"
+
+    def candidates(self) -> list[Path]:
+        """The existing candidates, in the order of the epochs."""
+        return sorted(self.candidate(0).parent.glob("epoch*.weights.h5"))
+
+    def forget_progress(self) -> None:
+        """Delete the files that only an incomplete stage needs.
+
+        Raises:
+            StorageError: a file cannot be deleted.
+        """
+        with writing_to(self.folder):
+            for folder in (self.last.parent, self.candidate(0).parent):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+
+    def is_complete(self) -> bool:
+        """Whether all epochs of the stage are done."""
+        return self.state.is_file() and self.best_weights.is_file() and bool(read_json(self.state)["complete"])
 
 
 @dataclass(frozen=True)
@@ -196,14 +255,14 @@ class Experiment:
                 path.unlink(missing_ok=True)
 
     def has_training(self) -> bool:
-        """Whether the training of any fold has begun."""
+        """Whether training has begun."""
         return bool(self.begun_stages())
 
     def forget_results(self) -> None:
         """Delete all results; the configuration, its preview and the folds stay.
 
-        The record of the configuration is deleted last, so that weights never remain without it if the deletion is
-        interrupted. Each fold is renamed before it is deleted, so that no fold remains in part.
+        The record of the configuration is deleted last, so that no weights remain without it after an interruption.
+        Each fold is renamed before it is deleted, so that no fold remains in part.
 
         Raises:
             StorageError: a file cannot be deleted.
@@ -232,111 +291,3 @@ class Experiment:
                 shutil.rmtree(folder)
         for stage in self.finished_stages():
             stage.forget_progress()
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """The user's working folder, with experiments/ and submissions/; `dataset` is that of its experiments."""
-
-    root: Path
-    dataset: Any = field(default=None, repr=False, compare=False)
-
-    @property
-    def experiments(self) -> Path:
-        """One folder per experiment."""
-        return self.root / "experiments"
-
-    @property
-    def submissions(self) -> Path:
-        """What `tk submit` writes."""
-        return self.root / "submissions"
-
-    @property
-    def submission_log(self) -> Path:
-        """The log of all submissions and their leaderboard scores."""
-        return self.submissions / "log.csv"
-
-    def all(self) -> list[Experiment]:
-        """All experiments, sorted by name."""
-        folders = sorted(self.experiments.iterdir()) if self.experiments.is_dir() else []
-        found = (Experiment(folder, self.dataset) for folder in folders)
-        return [experiment for experiment in found if experiment.config.is_file()]
-
-    def find(self, name_or_path: str) -> Experiment:
-        """The experiment with a name (`exp042`) or path (`experiments/exp042`, with or without config.yaml).
-
-        Raises:
-            MissingFileError: it does not exist.
-        """
-        given = Path(name_or_path)
-        for folder in (self.experiments / given, self.root / given, (self.root / given).parent):
-            config = Experiment(folder).config
-            if config.is_file() and given.name in (folder.name, config.name):
-                return self._at(folder)
-        known = ", ".join(experiment.name for experiment in self.all()) or "none"
-        places = f"neither {self.experiments / given} nor {self.root / given} holds a config.yaml"
-        if given.is_absolute():
-            places = f"{given} holds no config.yaml"
-        raise MissingFileError(
-            f"there is no experiment {name_or_path!r}: {places}; existing experiments: {known}",
-            f"To create it: tk new {given.name} --images FOLDER --masks FOLDER_OR_CSV",
-        )
-
-    def last_finished(self) -> Experiment:
-        """The most recently finished experiment or ensemble.
-
-        Raises:
-            MissingFileError: no experiment is finished.
-        """
-        finished = [experiment for experiment in self.all() if experiment.score.is_file()]
-        if not finished:
-            raise MissingFileError(f"no experiment in {self.experiments} is finished yet", "Run: tk fit EXPERIMENT")
-        return max(finished, key=lambda experiment: experiment.score.stat().st_mtime_ns)
-
-    def find_or_last(self, name_or_path: str | None, progress: Progress) -> Experiment:
-        """The experiment with a name or path; without a name, the most recently finished one, which is reported."""
-        if name_or_path is not None:
-            return self.find(name_or_path)
-        experiment = self.last_finished()
-        progress.say(f"using {experiment.name}, the most recently finished experiment")
-        return experiment
-
-    def place(self, name_or_path: str) -> Experiment:
-        """The place of an experiment with this name in experiments/, whether it exists or not.
-
-        Raises:
-            ConfigError: the name is not valid.
-        """
-        given = Path(name_or_path)
-        experiment = self._at(self.experiments / given if len(given.parts) == 1 else self.root / given)
-        if experiment.folder.parent != self.experiments or not _NAME.fullmatch(experiment.name):
-            raise ConfigError(
-                f"{name_or_path!r} is not valid as the name of an experiment: it may have at most 200 letters, digits "
-                "and . _ + -, and starts with a letter or digit",
-                "Choose another name, for example exp042; for an ensemble with: --name NAME",
-            )
-        return experiment
-
-    def new(self, name_or_path: str) -> Experiment:
-        """The place for a new experiment.
-
-        Raises:
-            ConfigError: the name is not valid, or the experiment exists.
-        """
-        experiment = self.place(name_or_path)
-        if experiment.config.exists():
-            raise ConfigError(
-                f"{experiment.folder} already exists", f"Edit {experiment.config}, or choose another name."
-            )
-        return experiment
-
-    def _at(self, folder: Path) -> Experiment:
-        """The experiment of a folder, with the same path however the folder was spelled."""
-        absolute = _absolute(folder)
-        inside = absolute.parent == _absolute(self.experiments)
-        return Experiment(self.experiments / absolute.name if inside else absolute, self.dataset)
-
-
-def _absolute(path: Path) -> Path:
-    """The absolute path, without following links: messages show the path that the user typed."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve would follow them

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from toolkit.errors import StorageError
 from toolkit.files.disk.tables import format_table, read_table
 from toolkit.files.disk.writing import write_text
-from toolkit.files.experiment.stage_folder import StageFolder
+from toolkit.files.experiment.folder import StageFolder
 
 _FIRST, _LAST = ("epoch", "lr", "loss", "val_loss"), ("images", "seconds")
 _TRAINING = "train_"

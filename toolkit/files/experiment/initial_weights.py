@@ -9,11 +9,10 @@ from toolkit.config.training.stages import WeightsOf, is_weight_file, weights_of
 from toolkit.core.arrays import Integers
 from toolkit.errors import ConfigError, FoldsError, MissingFileError, NotReadyError, out_of_range
 from toolkit.files.disk.digests import digest, file_digest
-from toolkit.files.experiment.folder import Experiment
+from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import refuse_ensemble
 from toolkit.files.experiment.resolved import read_resolved
-from toolkit.files.experiment.stage_folder import StageFolder
 
 
 def initial_weights_path(experiment: Experiment, value: str | None, fold: int, repeat: int) -> Path | None:

@@ -11,11 +11,11 @@ from toolkit.config.loading import load_ensemble
 from toolkit.config.members import WHOLE, MemberPart, parse_member
 from toolkit.config.models import EnsembleConfig
 from toolkit.errors import ConfigError, FoldsError, MembersError, NotReadyError, out_of_range
-from toolkit.files.experiment.folder import Experiment, Split, Workspace
+from toolkit.files.experiment.folder import Experiment, Split, StageFolder
 from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table
 from toolkit.files.experiment.resolved import read_resolved
-from toolkit.files.experiment.stage_folder import StageFolder
 from toolkit.files.experiment.trained import read_predicted_folds
+from toolkit.files.experiment.workspace import Workspace
 
 
 @dataclass(frozen=True)

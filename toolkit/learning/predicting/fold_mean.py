@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from toolkit.config.models import Config
-from toolkit.config.view_sizes import view_shapes
 from toolkit.core.arrays import Integers
 from toolkit.core.images.views import parse_views
 from toolkit.core.masks.labels import Activation
@@ -28,6 +27,7 @@ from toolkit.learning.predicting.predictor import (
     images_at_once,
     predict_tiles,
 )
+from toolkit.learning.predicting.view_sizes import view_shapes
 from toolkit.learning.runtime import configure, parse_precision, tf
 from toolkit.messages import Task
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.config.stage_values import Stage
+from toolkit.files.experiment.folder import StageFolder
 from toolkit.files.experiment.history import Epoch, best_epoch
-from toolkit.files.experiment.stage_folder import StageFolder
 from toolkit.learning.networks.network import Network
 from toolkit.learning.optimizing.weight_averages import (
     ExponentialAverage,

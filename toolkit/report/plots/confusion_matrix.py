@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.core.metrics.confusion import Confusion
 from toolkit.report.colours import EMPTY_CELL, INK, PAPER, QUIET_INK, hex_of
-from toolkit.report.figures import new_figure, write_figure
+from toolkit.report.plots.figures import new_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes

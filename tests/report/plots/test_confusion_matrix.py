@@ -1,4 +1,4 @@
-"""Covers toolkit/report/confusion_matrix.py and figures.py."""
+"""Covers toolkit/report/plots/confusion_matrix.py and figures.py."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.core.metrics.confusion import Confusion
 from toolkit.files.images.decoding import read_image
-from toolkit.report.confusion_matrix import confusion_picture
+from toolkit.report.plots.confusion_matrix import confusion_picture
 
 
 def confusion(count: int) -> Confusion:

@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.core.arrays import Floats
 from toolkit.core.lr_range_test import Suggestion, geometric_rates
-from toolkit.report.lr_curve import learning_rate_curve
+from toolkit.report.plots.lr_curve import learning_rate_curve
 
 RATES = geometric_rates(1e-6, 1, 60)
 SUGGESTION = Suggestion(rate=1e-3, steepest=1e-3, lowest=1e-1, diverged_at=0.5)

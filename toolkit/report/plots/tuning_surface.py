@@ -15,7 +15,7 @@ from toolkit.core.tuning.area_histograms import recipe_of
 from toolkit.core.tuning.recipe_search import Tuned
 from toolkit.core.tuning.steps import Surface
 from toolkit.report.colours import INK, PAPER, QUIET_INK, SKY_BLUE, VERMILION, hex_of
-from toolkit.report.figures import new_figure, write_figure
+from toolkit.report.plots.figures import new_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.core.tuning.recipe_search import Tuned
 from toolkit.core.tuning.steps import Surface
-from toolkit.report.tuning_surface import surface_picture
+from toolkit.report.plots.tuning_surface import surface_picture
 
 
 def tuned_with(scores: np.ndarray, count: int) -> Tuned:

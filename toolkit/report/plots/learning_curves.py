@@ -14,7 +14,7 @@ from toolkit.core.masks.labels import Activation
 from toolkit.core.metrics.metric import class_label
 from toolkit.files.experiment.history import Epoch
 from toolkit.report.colours import GREY, GRID, INK, LINE_COLOURS, QUIET_INK, hex_of
-from toolkit.report.figures import new_figure, write_figure
+from toolkit.report.plots.figures import new_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import numpy as np
 from toolkit.core.arrays import Floats
 from toolkit.core.lr_range_test import Suggestion, smoothed
 from toolkit.report.colours import BLUE, GREY, GRID, INK, LIGHT_BLUE, QUIET_INK, VERMILION, hex_of
-from toolkit.report.figures import new_figure, write_figure
+from toolkit.report.plots.figures import new_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from toolkit.config.models import Config
-from toolkit.config.view_sizes import view_shapes
 from toolkit.core.images.views import parse_views
 from toolkit.errors import ConfigError
+from toolkit.learning.predicting.view_sizes import view_shapes
 
 
 def config(shape: tuple[int, int], plugins: tuple[str, ...] = (), **keys: Any) -> Config:

@@ -1,0 +1,116 @@
+"""The working folder: its experiments and submissions, found by name or path."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import ConfigError, MissingFileError
+from toolkit.files.experiment.folder import Experiment
+from toolkit.messages import Progress
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The user's working folder, with experiments/ and submissions/; `dataset` is that of its experiments."""
+
+    root: Path
+    dataset: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def experiments(self) -> Path:
+        """One folder per experiment."""
+        return self.root / "experiments"
+
+    @property
+    def submissions(self) -> Path:
+        """What `tk submit` writes."""
+        return self.root / "submissions"
+
+    @property
+    def submission_log(self) -> Path:
+        """The log of all submissions and their leaderboard scores."""
+        return self.submissions / "log.csv"
+
+    def all(self) -> list[Experiment]:
+        """All experiments, sorted by name."""
+        folders = sorted(self.experiments.iterdir()) if self.experiments.is_dir() else []
+        found = (Experiment(folder, self.dataset) for folder in folders)
+        return [experiment for experiment in found if experiment.config.is_file()]
+
+    def find(self, name_or_path: str) -> Experiment:
+        """The experiment with a name (`exp042`) or path (`experiments/exp042`, with or without config.yaml).
+
+        Raises:
+            MissingFileError: it does not exist.
+        """
+        given = Path(name_or_path)
+        for folder in (self.experiments / given, self.root / given, (self.root / given).parent):
+            config = Experiment(folder).config
+            if config.is_file() and given.name in (folder.name, config.name):
+                return self._at(folder)
+        known = ", ".join(experiment.name for experiment in self.all()) or "none"
+        places = f"neither {self.experiments / given} nor {self.root / given} holds a config.yaml"
+        if given.is_absolute():
+            places = f"{given} holds no config.yaml"
+        raise MissingFileError(
+            f"there is no experiment {name_or_path!r}: {places}; existing experiments: {known}",
+            f"To create it: tk new {given.name} --images FOLDER --masks FOLDER_OR_CSV",
+        )
+
+    def last_finished(self) -> Experiment:
+        """The most recently finished experiment or ensemble.
+
+        Raises:
+            MissingFileError: no experiment is finished.
+        """
+        finished = [experiment for experiment in self.all() if experiment.score.is_file()]
+        if not finished:
+            raise MissingFileError(f"no experiment in {self.experiments} is finished yet", "Run: tk fit EXPERIMENT")
+        return max(finished, key=lambda experiment: experiment.score.stat().st_mtime_ns)
+
+    def find_or_last(self, name_or_path: str | None, progress: Progress) -> Experiment:
+        """The experiment with a name or path; without a name, the most recently finished one, which is reported."""
+        if name_or_path is not None:
+            return self.find(name_or_path)
+        experiment = self.last_finished()
+        progress.say(f"using {experiment.name}, the most recently finished experiment")
+        return experiment
+
+    def place(self, name_or_path: str) -> Experiment:
+        """The place of an experiment with this name in experiments/, whether it exists or not.
+
+        Raises:
+            ConfigError: the name is not valid.
+        """
+        given = Path(name_or_path)
+        experiment = self._at(self.experiments / given if len(given.parts) == 1 else self.root / given)
+        if experiment.folder.parent != self.experiments or not _NAME.fullmatch(experiment.name):
+            raise ConfigError(
+                f"{name_or_path!r} is not valid as the name of an experiment: it may have at most 200 letters, digits "
+                "and . _ + -, and starts with a letter or digit",
+                "Choose another name, for example exp042; for an ensemble with: --name NAME",
+            )
+        return experiment
+
+    def new(self, name_or_path: str) -> Experiment:
+        """The place for a new experiment.
+
+        Raises:
+            ConfigError: the name is not valid, or the experiment exists.
+        """
+        experiment = self.place(name_or_path)
+        if experiment.config.exists():
+            raise ConfigError(
+                f"{experiment.folder} already exists", f"Edit {experiment.config}, or choose another name."
+            )
+        return experiment
+
+    def _at(self, folder: Path) -> Experiment:
+        """The experiment of a folder, with the same path however the folder was spelled."""
+        # Without following links, as Path.resolve does: messages show the path that the user typed.
+        absolute, root = (Path(os.path.abspath(path)) for path in (folder, self.experiments))  # noqa: PTH100
+        return Experiment(self.experiments / absolute.name if absolute.parent == root else absolute, self.dataset)

@@ -1,0 +1,1 @@
+"""Plots: learning curves, confusion matrix, scores over thresholds; drawn with Matplotlib."""
