@@ -113,7 +113,6 @@ def sources_of(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     waiting = [outer for name in modules for outer in _with_packages(name)]
     if plugins.is_file():
         waiting += _imports_of(plugins, "")
-    seen = set(found)
     waiting += [one for name, path in found.items() for one in _imports_of(path, name)]
     seen = set(found)
     while waiting:
