@@ -282,6 +282,19 @@ class TestPluginMetrics:
         assert metric.score(statistics) == pytest.approx(np.mean(expected))
         assert np.isnan(metric.per_class(statistics)).all()
 
+    def test_of_a_map_the_mean_without_ignored_pixels_is_taken(self) -> None:
+        cases = random_cases(5, 2, "sigmoid", 8)
+        plugins = {
+            "errors": self.errors,
+            "map": lambda prediction, truth, _: (prediction != truth).any(axis=-1),
+            "maps": lambda prediction, truth, _: prediction != truth,
+        }
+        errors, one, several = (build_metric(MetricSpec(name), 2, "sigmoid", plugins) for name in plugins)
+        expected = errors.per_image(statistics_of(errors, cases, "sigmoid"))
+        assert one.per_image(statistics_of(one, cases, "sigmoid")) == pytest.approx(expected)
+        apart = [(planes(labels, 2, "sigmoid") != prediction)[labels != IGNORE].mean() for prediction, labels in cases]
+        assert several.per_image(statistics_of(several, cases, "sigmoid")) == pytest.approx(apart)
+
     def test_its_arguments_are_passed(self) -> None:
         spec = MetricSpec("errors", (("weight", 3),))
         cases = random_cases(5, 1, "sigmoid", 8)

@@ -342,6 +342,21 @@ def test_losses_of_plugins_get_probabilities_and_their_arguments() -> None:
     assert value_of("mine(power=1)", "softmax", target, logits, plugins=plugins) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("axes", [(), (-1,), (1, 2, 3)], ids=["pixels and classes", "pixels", "images"])
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_of_a_map_that_a_loss_of_plugins_returns_the_mean_is_taken(activation: str, axes: tuple[int, ...]) -> None:
+    def mine(target: Any, prediction: Any) -> Any:
+        return tf.reduce_mean((prediction - target) ** 2, axis=axes)
+
+    target, logits = batch(activation, 3)
+    expected = value_of("mse_loss", activation, target, logits)
+    assert value_of("mine", activation, target, logits, plugins={"mine": mine}) == pytest.approx(expected, rel=1e-5)
+    if axes != (1, 2, 3):
+        target[:, :3], logits[:, :3] = 255, np.nan
+        expected = value_of("mse_loss", activation, target, logits)
+        assert value_of("mine", activation, target, logits, plugins={"mine": mine}) == pytest.approx(expected, rel=1e-5)
+
+
 class OfLogits:
     wants = "logits"
 
@@ -374,8 +389,10 @@ def test_losses_of_plugins_that_cannot_be_used_are_an_error() -> None:
     target, logits = batch("sigmoid", 1)
     with pytest.raises(ConfigError, match=r"loss mine: .* must be logits or probabilities, received 'logit'"):
         value_of("mine", "sigmoid", target, logits, plugins={"mine": SimpleNamespace(wants="logit")})
-    with pytest.raises(ConfigError, match="loss mine must return a single number"):
-        value_of("mine", "sigmoid", target, logits, plugins={"mine": lambda target, prediction: prediction - target})
+    with pytest.raises(
+        ConfigError, match=r"loss mine must return one number, or a map .* returned the shape \(\d+, 1\)"
+    ):
+        value_of("mine", "sigmoid", target, logits, plugins={"mine": lambda *maps: maps[0][:, 0, 0, :]})
 
 
 @pytest.mark.train  # compiles graphs

@@ -25,7 +25,7 @@ stages:
 """
 PLUGINS = """\
 def own(first, second, *, size=1):
-    return first
+    return first[0]
 
 def failing(target, prediction):
     return prediction.no_such_attribute
@@ -56,7 +56,7 @@ def planned(folder: Path, line: str) -> None:
             ConfigError,
         ),
         ("    loss: own(sise=3)", "8: stages.1.loss: own(first, second, *, size=1) cannot be", ConfigError),
-        ("loss: own", "8: loss: loss own must return a single number, returned a tensor", ConfigError),
+        ("loss: own", "8: loss: loss own must return one number, or a map of them", ConfigError),
         (
             "    loss: dice_loss+failing",
             "8: stages.1.loss: the loss fails when it is called (failing): FOLDER/plugins.py:5: Attr",

@@ -137,7 +137,8 @@ class PluginMetric(Metric):
     """A metric from plugins that scores one image at a time; the score is the mean over images.
 
     `call` takes prediction and truth, `bool (height, width, classes)` and False in ignored pixels, and a mask
-    `bool (height, width)` that is False there. It returns a number, or NaN to skip the image. It decides how to combine
+    `bool (height, width)` that is False there. It returns a number, or NaN to skip the image, or a map (height, width)
+    or (height, width, classes), whose mean over the pixels that are not ignored is taken. It decides how to combine
     classes; a metric restricted to some classes gets only their planes.
     """
 
@@ -160,7 +161,7 @@ class PluginMetric(Metric):
         except Exception as error:
             raise ConfigError(f"the metric {self.label} failed: {raised_by(error)}") from error
         try:
-            number = float(value)
+            number = float(_mean_of_map(value, case.valid))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"the metric {self.label} must return a number, but returned {value!r}") from error
         if math.isinf(number):
@@ -182,6 +183,12 @@ class PluginMetric(Metric):
     def of_draws(self, statistics: Floats, counts: Floats) -> Floats:
         """Mean over the images."""
         return mean_of_draws(statistics[:, :1], counts)
+
+
+def _mean_of_map(value: Any, valid: Mask) -> Any:
+    """The mean of a map of values over the pixels that are not ignored; what is no map stays as it is."""
+    found = np.asarray(value)
+    return found[valid].mean() if found.ndim in (2, 3) and found.shape[:2] == valid.shape and valid.any() else value
 
 
 def _plugin_metric(spec: MetricSpec, classes: int, activation: Activation, plugins: Mapping[str, Any]) -> Metric:

@@ -59,9 +59,10 @@ def build_loss(
         terms: from the configuration.
         activation: from the network's logits to probabilities.
         class_weights: the weight of each class; equal if left out.
-        plugins: the user's losses by name. `loss(target, prediction, **arguments)` returns a scalar. The prediction is
-            what the attribute `wants` of the loss says: `logits`, or `probabilities`, the default. Ignored pixels are
-            passed as background that the network has predicted correctly.
+        plugins: the user's losses by name. `loss(target, prediction, **arguments)` returns a scalar, or a map of
+            values whose mean is taken. The prediction is what the attribute `wants` of the loss says: `logits`, or
+            `probabilities`, the default. Ignored pixels are passed as background that the network has predicted
+            correctly.
 
     Raises:
         ConfigError: a loss of plugins has another value in `wants`.
@@ -96,12 +97,24 @@ def _plugin_loss(name: str, found: Any, arguments: Mapping[str, Any]) -> Loss:
 
     def compute(truth: Truth, prediction: Tensor, _: Any) -> Tensor:
         prediction = truth.where_valid(prediction, _IGNORED_LOGIT if wants == "logits" else 0.0)
-        value = tf.cast(found(truth.target, prediction, **arguments), tf.float32)
-        if value.shape.rank != 0:
-            raise ConfigError(f"loss {name} must return a single number, returned a tensor of shape {value.shape}")
-        return value
+        return _mean(name, tf.cast(found(truth.target, prediction, **arguments), tf.float32), truth)
 
     return Loss(wants, compute)
+
+
+def _mean(name: str, values: Tensor, truth: Truth) -> Tensor:
+    """The mean of what a loss of the user returns: a number, or numbers of images, of pixels, or of pixels and classes.
+
+    Like the losses of Keras, those of the user may leave the mean to their caller. Ignored pixels are left out of it.
+    """
+    means = {0: tf.identity, 1: tf.reduce_mean, 3: truth.mean_over_pixels, 4: truth.mean_over_planes}
+    rank, wanted = values.shape.rank, truth.target.shape
+    if rank not in means or not values.shape.is_compatible_with(wanted[:rank]):
+        raise ConfigError(
+            f"loss {name} must return one number, or a map of them: (batch,), (batch, height, width) or (batch, "
+            f"height, width, classes); it returned the shape {values.shape} for targets of shape {wanted}"
+        )
+    return means[rank](values)
 
 
 def _predictions(truth: Truth, logits: Tensor, activation: Activation) -> dict[str, Tensor]:
