@@ -58,3 +58,9 @@ def test_a_misspelt_verb_gets_the_nearest_one() -> None:
         assert (found.exit_code, told in found.stderr) == (2, True), found.stderr
     assert "Did you mean" not in CliRunner().invoke(app, ["qqqq"]).stderr
     assert "No such option" in CliRunner().invoke(app, ["--comapre"]).stderr
+
+
+def test_the_version_needs_no_verb() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("tk ")

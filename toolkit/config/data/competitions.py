@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from toolkit.config.metrics import parse_metric
 from toolkit.config.yaml.closed_model import ClosedModel
 from toolkit.config.yaml.error_texts import describe_problems
-from toolkit.config.yaml.fields import PositiveInteger, checked_by
+from toolkit.config.yaml.fields import InnerShare, PositiveInteger, checked_by
 from toolkit.config.yaml.named_calls import ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import Document, read_document
 from toolkit.core.masks.rle import PixelOrder
@@ -49,7 +49,7 @@ class Competition(ClosedModel):
         description="For a metric of stacks of slices: a regular expression for ids, whose parenthesised part names "
         "the stack; its slices are in the order of the ids.",
     )
-    public_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    public_share: InnerShare | None = Field(
         None, description="Share of the test images that the public leaderboard scores, where the competition says it."
     )
     columns: Columns = Field(description="Names of the columns: id, mask; or id, class, mask.")
