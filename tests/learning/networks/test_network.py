@@ -10,8 +10,8 @@ import pytest
 
 from toolkit.config.training.networks import ARCHITECTURES, BACKBONES, NetworkSpec
 from toolkit.errors import NetworkError, WeightsError
-from toolkit.learning.networks.encoders import build_encoder
-from toolkit.learning.networks.first_convolution import preprocessing
+from toolkit.learning.networks.backbones.encoders import build_encoder
+from toolkit.learning.networks.backbones.first_convolution import preprocessing
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.registry import builder_of

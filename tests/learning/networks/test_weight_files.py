@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import WeightsError
-from toolkit.learning.networks.encoders import build_encoder
+from toolkit.learning.networks.backbones.encoders import build_encoder
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.weight_files import load_encoder_file, read_weights, weighted_layers, write_weights
 from toolkit.learning.runtime import tf

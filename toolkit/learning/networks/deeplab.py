@@ -3,7 +3,7 @@
 from typing import Any
 
 from toolkit.config.training.networks import DeepLabV3PlusOptions, NetworkSpec
-from toolkit.learning.networks.encoders import Parts, Tensor, build_encoder, dilated, features_by_stride
+from toolkit.learning.networks.backbones.encoders import Parts, Tensor, build_encoder, dilated, features_by_stride
 from toolkit.learning.runtime import tf
 
 _LOW_LEVEL_STRIDE = 4

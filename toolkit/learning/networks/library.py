@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from toolkit.config.training.networks import ArchitectureOptions, NetworkSpec
-from toolkit.learning.networks.encoders import Builder, Parts, any_number_of_channels
+from toolkit.learning.networks.backbones.encoders import Builder, Parts, any_number_of_channels
 from toolkit.learning.networks.rebuilding import Layer
 from toolkit.learning.runtime import tf
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.config.training.networks import ModularUnetOptions, NetworkSpec
-from toolkit.learning.networks.encoders import Parts, Tensor
+from toolkit.learning.networks.backbones.encoders import Parts, Tensor
 from toolkit.learning.runtime import tf
 
 _MOST_GROUPS = 8

@@ -9,8 +9,8 @@ from typing import Any
 from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import NetworkError, ToolkitError, WeightsError, raised_by
-from toolkit.learning.networks.encoders import Parts, build_encoder
-from toolkit.learning.networks.first_convolution import adapted, preprocessing
+from toolkit.learning.networks.backbones.encoders import Parts, build_encoder
+from toolkit.learning.networks.backbones.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.registry import builder_of

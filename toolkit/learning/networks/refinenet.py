@@ -10,7 +10,7 @@ from toolkit.config.training.networks import (
     ResidualUnitOptions,
 )
 from toolkit.errors import NetworkError
-from toolkit.learning.networks.encoders import Parts, Tensor, build_encoder, feature_named, features_by_stride
+from toolkit.learning.networks.backbones.encoders import Parts, Tensor, build_encoder, feature_named, features_by_stride
 from toolkit.learning.runtime import tf
 
 _USUAL_STRIDES = (32, 16, 8, 4)

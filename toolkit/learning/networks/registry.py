@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from toolkit.config.training.networks import ARCHITECTURES
-from toolkit.learning.networks.encoders import Builder
+from toolkit.learning.networks.backbones.encoders import Builder
 from toolkit.learning.networks.library import of_library
 from toolkit.learning.runtime import segmentation_models
 

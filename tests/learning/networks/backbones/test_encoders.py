@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.errors import NetworkError
-from toolkit.learning.networks.encoders import build_encoder, dilated, feature_named, features_by_stride
+from toolkit.learning.networks.backbones.encoders import build_encoder, dilated, feature_named, features_by_stride
 from toolkit.learning.runtime import tf
 
 pytestmark = pytest.mark.train

@@ -5,8 +5,8 @@ import pytest
 
 from toolkit.config.training.networks import FirstConvolution, NetworkSpec
 from toolkit.errors import WeightsError
-from toolkit.learning.networks.encoders import build_encoder
-from toolkit.learning.networks.first_convolution import adapted, preprocessing
+from toolkit.learning.networks.backbones.encoders import build_encoder
+from toolkit.learning.networks.backbones.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.weight_files import write_weights
 from toolkit.learning.runtime import tf
