@@ -13,7 +13,7 @@ from toolkit.config.training.callbacks import check_monitors, parse_callbacks
 from toolkit.config.training.losses import check_class_weights, check_loss, needs_presence, parse_loss
 from toolkit.config.training.mixing import parse_mixing
 from toolkit.config.training.negatives import parse_negatives
-from toolkit.config.training.networks import check_shape, has_backbone, parse_architecture
+from toolkit.config.training.networks import check_backbone, check_shape, parse_architecture
 from toolkit.config.training.schedules import parse_schedule
 from toolkit.config.yaml.named_calls import Problem, ProblemsAtError, UnknownNameError
 from toolkit.config.yaml.yaml_files import KeyPath
@@ -134,9 +134,7 @@ def _check_network(config: Config, found: _Found, plugins: Collection[str]) -> N
         return
     if options is None:
         _check_nothing_frozen(config, found)
-    if has_backbone(config.architecture) and config.backbone is None:
-        text = f"{config.architecture} requires a backbone, received null; ModularUnet has none"
-        found.problems.append((("backbone",), ValueError(text), None))
+    found.check(("backbone",), check_backbone, config.architecture, config.backbone)
     found.check(("shape",), check_shape, config.architecture, options, config.shape)
     for number, stage in enumerate(config.stages):
         if stage.shape is None:

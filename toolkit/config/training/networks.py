@@ -21,9 +21,16 @@ BACKBONES = (
     "mobilenet", "mobilenetv2",
     "efficientnetb0", "efficientnetb1", "efficientnetb2", "efficientnetb3",
     "efficientnetb4", "efficientnetb5", "efficientnetb6", "efficientnetb7",
+    "efficientnetlite0", "efficientnetlite1", "efficientnetlite2",
+    "efficientnetv2b0", "efficientnetv2b1", "efficientnetv2b2", "efficientnetv2b3",
+    "efficientnetv2s", "efficientnetv2m", "efficientnetv2l",
+    "convnexttiny", "convnextsmall", "convnextbase", "convnextlarge",
 )
 # fmt: on
-"""The encoders of segmentation-models 1.0.1."""
+"""The encoders of segmentation-models 1.0.1, EfficientNet-Lite, and some of tf.keras.applications."""
+
+_WITHOUT_HALF = ("convnexttiny", "convnextsmall", "convnextbase", "convnextlarge")
+"""Encoders whose finest features have a quarter of the input's sides."""
 
 LayerName = Annotated[str, Field(min_length=1)]
 FirstConvolution = Literal["mean", "copy", "zero"]
@@ -38,6 +45,8 @@ class ArchitectureOptions(ClosedModel):
 
     builder: ClassVar[str]
     has_backbone: ClassVar[bool] = True
+    needs_half: ClassVar[bool] = False
+    """Whether it uses encoder features with half of the input's sides."""
 
     @property
     def side_multiple(self) -> int:
@@ -65,6 +74,7 @@ class LinknetOptions(ArchitectureOptions):
     """Options of Linknet (Chaurasia and Culurciello 2017, arXiv:1707.03718) on an encoder."""
 
     builder: ClassVar[str] = "segmentation_models.Linknet"
+    needs_half: ClassVar[bool] = True
 
     decoder_block_type: Literal["upsampling", "transpose"] = Field(
         "upsampling",
@@ -83,6 +93,7 @@ class FPNOptions(ArchitectureOptions):
     """Options of FPN (Kirillov et al. 2019, Panoptic Feature Pyramid Networks, arXiv:1901.02446) on an encoder."""
 
     builder: ClassVar[str] = "segmentation_models.FPN"
+    needs_half: ClassVar[bool] = True
 
     pyramid_block_filters: Annotated[int, Field(ge=2)] = Field(
         256, description="Filters of the pyramid; the convolutions after it have half as many."
@@ -304,6 +315,24 @@ def has_backbone(architecture: str) -> bool:
     return architecture in ARCHITECTURES and ARCHITECTURES[architecture].has_backbone
 
 
+def check_backbone(architecture: str, backbone: str | None) -> None:
+    """Check that an architecture can be built on an encoder.
+
+    Raises:
+        ValueError: the architecture needs features that the encoder does not have, or an encoder at all.
+    """
+    if not has_backbone(architecture):
+        return
+    if backbone is None:
+        raise ValueError(f"{architecture} requires a backbone, received null; ModularUnet has none")
+    if ARCHITECTURES[architecture].needs_half and backbone in _WITHOUT_HALF:
+        possible = [name for name, it in ARCHITECTURES.items() if it.has_backbone and not it.needs_half]
+        raise ValueError(
+            f"{architecture} needs features with half of the input's sides, and {backbone} begins with a quarter; use "
+            f"{backbone} with {', '.join(possible)}"
+        )
+
+
 def check_shape(architecture: str, options: ArchitectureOptions | None, shape: tuple[int, int, int]) -> None:
     """Check the sides of an input `(height, width, channels)`.
 
@@ -361,4 +390,5 @@ class NetworkSpec(ClosedModel):
     def _with_backbone(self) -> "NetworkSpec":
         if has_backbone(self.architecture) and self.backbone not in BACKBONES:
             raise UnknownNameError(str(self.backbone), BACKBONES)
+        check_backbone(self.architecture, self.backbone)
         return self

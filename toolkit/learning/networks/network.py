@@ -11,6 +11,7 @@ from toolkit.core.randomness import derived_seed
 from toolkit.errors import NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.networks.backbones.encoders import Parts, build_encoder
 from toolkit.learning.networks.backbones.first_convolution import adapted, preprocessing
+from toolkit.learning.networks.backbones.registry import has_own_weights
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.registry import builder_of
@@ -118,10 +119,12 @@ def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[
     """
     _begin(seed)
     weights, notes = _published_weights(spec)
+    # The library loads the weights that it knows as it builds an encoder for colours; others are loaded afterwards.
+    at_once = None if spec.shape[2] != 3 or has_own_weights(str(spec.backbone)) else weights
     with _explained(spec):
-        parts = _parts(spec, weights if spec.shape[2] == 3 else None, plugins)
+        parts = _parts(spec, at_once, plugins)
         model, dropout_seed = with_seeded_dropout(_assembled(parts, spec))
-    notes += _load_encoder(model, parts.encoder, spec, weights)
+    notes += _load_encoder(model, parts.encoder, spec, None if at_once else weights)
     for layer in all_layers(model):
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.momentum = spec.batch_norm_momentum
@@ -137,7 +140,7 @@ def _begin(seed: tuple[int, ...]) -> None:
 
 
 def _published_weights(spec: NetworkSpec) -> tuple[str | None, list[str]]:
-    """The name of an encoder's published weights in segmentation-models, and notes about them."""
+    """The name of an encoder's published weights, and notes about them."""
     if not has_backbone(spec.architecture) or spec.encoder_weights not in ("imagenet", "pascal_voc"):
         return None, []
     if spec.encoder_weights == "pascal_voc":
@@ -208,10 +211,9 @@ def _assembled(parts: Parts, spec: NetworkSpec) -> Any:
 
 
 def _load_encoder(model: Any, encoder: tuple[str, ...], spec: NetworkSpec, weights: str | None) -> list[str]:
-    """Load encoder weights from a file, or adapt published ones to other channels; returns notes about them."""
+    """Load encoder weights from a file, or published ones, adapted to other channels; returns notes about them."""
     file = spec.encoder_weights if isinstance(spec.encoder_weights, Path) else None
-    adapt = weights is not None and spec.shape[2] != 3
-    if not has_backbone(spec.architecture) or not (file or adapt):
+    if not has_backbone(spec.architecture) or not (file or weights):
         return []
     backbone, notes = str(spec.backbone), []
     tf.keras.backend.reset_uids()

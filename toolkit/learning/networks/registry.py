@@ -4,14 +4,14 @@ from importlib import import_module
 
 from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.learning.networks.backbones.encoders import Builder
+from toolkit.learning.networks.backbones.registry import library
 from toolkit.learning.networks.library import of_library
-from toolkit.learning.runtime import segmentation_models
 
 
 def builder_of(architecture: str) -> Builder:
     """The function that builds an architecture."""
     module, _, function = ARCHITECTURES[architecture].builder.rpartition(".")
     if module == "segmentation_models":
-        return of_library(getattr(segmentation_models, function))
+        return of_library(getattr(library(), function))
     builder: Builder = getattr(import_module(f"toolkit.learning.networks.{module}"), function)
     return builder

@@ -1,4 +1,4 @@
-"""Encoders of segmentation-models: their features and strides, and the parts that networks are assembled from."""
+"""Encoders: their features and strides, and the parts that networks are assembled from."""
 
 import re
 import warnings
@@ -9,8 +9,10 @@ from typing import Any
 
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.errors import NetworkError, nearest
+from toolkit.learning.networks.backbones.registry import has_own_weights, library, own_weights
 from toolkit.learning.networks.rebuilding import Layer, rebuilt
-from toolkit.learning.runtime import segmentation_models, tf
+from toolkit.learning.networks.weight_files import weighted_layers
+from toolkit.learning.runtime import tf
 
 Tensor = Any
 """A symbolic tensor of Keras, `(batch, height, width, channels)`."""
@@ -39,18 +41,27 @@ def build_encoder(backbone: str, shape: tuple[int, int, int], weights: str | Non
     """An encoder as a `tf.keras.Model`, from preprocessed images to features with sides 32 times smaller.
 
     `weights` is `imagenet`, or None for random weights.
+
+    Raises:
+        WeightsError: the Python package with the weights is not installed or damaged.
     """
+    own = weights is not None and has_own_weights(backbone)
     with any_number_of_channels():
-        return segmentation_models.Backbones.get_backbone(
+        encoder = library().Backbones.get_backbone(
             backbone,
             input_shape=shape,
-            weights=weights,
+            weights=None if own else weights,
             include_top=False,
             backend=tf.keras.backend,
             layers=tf.keras.layers,
             models=tf.keras.models,
             utils=tf.keras.utils,
         )
+    if own:
+        found = own_weights(encoder, backbone)
+        for layer in weighted_layers(encoder):
+            layer.set_weights(found[layer.name])
+    return encoder
 
 
 @contextmanager
@@ -63,7 +74,7 @@ def any_number_of_channels() -> Iterator[None]:
 
 def features_by_stride(encoder: Any, backbone: str) -> dict[int, Tensor]:
     """The last features and those for skip connections, by their stride: how many times smaller their sides are."""
-    named = segmentation_models.Backbones.get_feature_layers(backbone)
+    named = library().Backbones.get_feature_layers(backbone)
     tensors = [_layer(encoder, name).output for name in named]
     return {_stride(encoder, tensor): tensor for tensor in [*tensors, encoder.output]}
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from toolkit.config.training.networks import FirstConvolution
 from toolkit.errors import WeightsError
-from toolkit.learning.runtime import segmentation_models, tf
+from toolkit.learning.networks.backbones.registry import library
+from toolkit.learning.runtime import tf
 
 _COLOURS = 3
 
@@ -96,7 +97,7 @@ def _colour_by_colour(
     mean of the first backbone of a process for all later ones. Each output channel is one input channel, scaled and
     shifted, so that black and three unit colours determine everything.
     """
-    numpy_version = segmentation_models.get_preprocessing(backbone)
+    numpy_version = library().get_preprocessing(backbone)
     offset = numpy_version(np.zeros((1, 1, 3), np.float32))[0, 0]
     response = np.stack([numpy_version(unit[None, None].copy())[0, 0] - offset for unit in np.eye(3, dtype=np.float32)])
     source = np.abs(response).argmax(axis=0)
