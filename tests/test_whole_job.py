@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toolkit.cli import app
-from toolkit.commands.starting import demo
+from toolkit.commands.starting import backbone_choice, demo
 from toolkit.config.loading import load_config
 from toolkit.core.masks.rle import decode
 from toolkit.core.recipe.postprocess import masks_of, recipe_from_plain
@@ -47,6 +47,7 @@ def run(*arguments: str) -> str:
 
 def test_the_commands_of_the_readme_run(tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_competition.root)
+    monkeypatch.setattr(backbone_choice, "has_gpu", lambda: True)  # the suggested backbone depends on the machine
     # Its 120 steps take long, and have tests of their own.
     monkeypatch.setattr(
         lr_find, "loss_by_learning_rate", lambda _, __, ___, test, **____: list(1 / (1 + 1e3 * test.rates))

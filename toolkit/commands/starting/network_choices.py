@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from toolkit.commands.starting.backbone_choice import backbone_choices
 from toolkit.commands.starting.data_choices import Choice
 from toolkit.commands.starting.starting_point import STARTING_POINT
 from toolkit.errors import listing
@@ -18,7 +19,7 @@ _PREFIX = re.compile(r"(.+)[_\-][^_\-]+")
 
 
 def network_choices(found: Recognised, classes: list[Choice], metric: str | None) -> list[Choice]:
-    """Shape, classes, loss, batch, metric and folds.
+    """Backbone, shape, classes, loss, batch, metric and folds.
 
     Args:
         found: the contents of the folder.
@@ -30,7 +31,7 @@ def network_choices(found: Recognised, classes: list[Choice], metric: str | None
     shape = next(choice.value for choice in sizes if choice.key == ("shape",))
     pixels = shape[0] * shape[1]
     batch = min(_BATCH, max(2, 2 ** int(math.log2(max(1, _BATCH * _BATCH_PIXELS / pixels)))))
-    choices = [*sizes, *classes]
+    choices = [*backbone_choices(), *sizes, *classes]
     choices.append(Choice(("batch",), batch, f"about as many pixels in a batch as {_BATCH} images of 256×256"))
     if metric is None:
         value = "miou" if exclusive else "dice"
@@ -117,6 +118,6 @@ def _folds(found: Recognised) -> list[Choice]:
 
 def starting_values(choices: list[Choice], defined: tuple[str, ...]) -> dict[str, Any]:
     """The defaults of a new experiment, without keys that the choices or the competition define."""
-    chosen = {choice.key[0] for choice in choices if choice.value is not None}
+    chosen = {choice.key[0] for choice in choices if choice.has_value}
     chosen |= {"resize"} if "patches" in chosen else set()  # patches have the network's input shape
     return {key: value for key, value in STARTING_POINT.items() if key not in chosen and key not in defined}

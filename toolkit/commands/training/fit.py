@@ -27,6 +27,7 @@ from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.fold_plan import plan_folds
 from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
+from toolkit.config.training.networks import has_backbone
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range
 from toolkit.files.data.sources import LabelledImages
@@ -34,6 +35,7 @@ from toolkit.files.datasets.dataset import Dataset, background_digest, find_data
 from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.truth import only
 from toolkit.files.disk.digests import digest, file_digest
+from toolkit.files.disk.installed_weights import installed_weights
 from toolkit.files.disk.locks import locked
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.folder import Experiment, Split
@@ -250,6 +252,10 @@ def _code_and_weights(job: _Job) -> dict[str, str]:
     if isinstance(config.encoder_weights, Path) and config.encoder_weights.is_file():
         refuse_fold_weights(config.encoder_weights, loaded.where("encoder_weights"))
         digests["encoder_weights"] = file_digest(config.encoder_weights)
+    elif config.encoder_weights is not None and has_backbone(config.architecture):
+        file = installed_weights(str(config.backbone))
+        if file is not None:
+            digests["encoder_weights"] = file_digest(file)
     given = [(number, stage.initial_weights) for number, stage in enumerate(config.stages) if stage.initial_weights]
     if given:
         found = [
