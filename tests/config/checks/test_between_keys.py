@@ -164,7 +164,7 @@ def test_valid_combinations_are_accepted_and_restored_from_plain_data(
             [],
             {"backbone": "convnexttiny", "architecture": "FPN"},
             "backbone",
-            "convnexttiny begins with a quarter; use convnexttiny with Unet, PSPNet, DeepLabV3Plus",
+            "backbone: FPN needs features with half of the input's sides, and convnexttiny begins with a quarter",
         ),
         (
             [],

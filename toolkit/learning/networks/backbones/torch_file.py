@@ -77,7 +77,7 @@ def tensors_of(content: bytes, path: Path) -> Tensors:
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error) as error:
         what = str(error) if isinstance(error, _NotAllowedError) else f"it is damaged ({error!r:.200})"
         raise WeightsError(
-            f"{path} cannot be read as a PyTorch file of tensors: {what}",
+            f"encoder_weights: {path} cannot be read as a PyTorch file of tensors: {what}",
             "Install the file again, or start from random weights: --set encoder_weights=null",
         ) from error
 
