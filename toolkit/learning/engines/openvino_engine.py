@@ -1,9 +1,6 @@
 """OpenVINO as an engine: each network is converted once, and compiled anew with every set of weights."""
 
-import importlib
-import importlib.util
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -16,16 +13,14 @@ import numpy.typing as npt
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.images.views import View
 from toolkit.core.masks.labels import Activation
-from toolkit.errors import ConfigError
+from toolkit.errors import NetworkError
 from toolkit.learning.engines.engine import MeanOverViews, NetworkOf
 from toolkit.learning.engines.frozen_graph import FrozenGraph, frozen_graph
+from toolkit.learning.engines.openvino_package import require_openvino
 from toolkit.learning.engines.tensorflow_engine import probabilities_of
 from toolkit.learning.networks.network import Network
 from toolkit.learning.runtime import Precision, tf
 
-INSTALL = "pip install 'segmentation-toolkit[openvino]'"
-
-_MODULE, _TELEMETRY = "openvino", "openvino_telemetry"
 _REQUESTS = 2
 """Parts of the images that are computed side by side. One part for all threads is slower on a busy machine, because
 each operation waits for the thread that is last."""
@@ -33,37 +28,8 @@ each operation waits for the thread that is last."""
 _PRECISIONS: dict[Precision, str] = {"bfloat16": "bf16"}
 
 
-class ConversionError(Exception):
+class ConversionError(NetworkError):
     """OpenVINO cannot run a network; the message has the reason."""
-
-
-def is_installed() -> bool:
-    """Whether OpenVINO can be imported."""
-    return importlib.util.find_spec(_MODULE) is not None
-
-
-def version() -> str:
-    """The version of OpenVINO; raises as `require_openvino`."""
-    return str(require_openvino().__version__)
-
-
-def require_openvino() -> Any:
-    """The module openvino, which sends no telemetry.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    if not is_installed():
-        raise ConfigError("engine: openvino is not installed", f"Run: {INSTALL}")
-    known = sys.modules.get(_TELEMETRY)
-    # By default OpenVINO reports each import over the network. Without this package it has nothing to report with.
-    sys.modules[_TELEMETRY] = None  # type: ignore[assignment] # stands for a module that is not installed
-    try:
-        return importlib.import_module(_MODULE)
-    finally:
-        sys.modules.pop(_TELEMETRY)
-        if known is not None:
-            sys.modules[_TELEMETRY] = known
 
 
 class OpenVinoEngine:
@@ -192,7 +158,7 @@ def _graph_of(network: Network, activation: Activation, batch: int) -> FrozenGra
 
 def _conversion_error(error: Exception) -> ConversionError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return ConversionError(lines[-1].strip())
+    return ConversionError(lines[-1].strip(), "Predict with TensorFlow: --engine tensorflow")
 
 
 def _mean(arrays: Sequence[Any]) -> Any:
