@@ -12,7 +12,7 @@ import numpy.typing as npt
 from toolkit.api.arguments import Folds, Shown, as_progress, folder_and_root, number, numbers, seconds
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
 from toolkit.api.images import as_images, refuse_failures
-from toolkit.api.models import load_model
+from toolkit.api.keras_models import load_model
 from toolkit.api.paths import as_path, as_paths
 from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 from toolkit.commands.comparing.evaluate_result import ImagesResult

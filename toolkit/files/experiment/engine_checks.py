@@ -35,8 +35,8 @@ class Agreement:
             return f"OpenVINO cannot run the network ({self.failure})"
         worst = max(range(len(self.changed)), key=self.changed.__getitem__)
         return (
-            f"with OpenVINO {self.changed[worst]:.2%} of the pixels change side at the threshold "
-            f"{THRESHOLDS[worst]:g}, more than {MOST_CHANGED:.1%}"
+            f"with OpenVINO {100 * self.changed[worst]:.2f} % of the pixels change side at the threshold "
+            f"{THRESHOLDS[worst]:g}, more than {100 * MOST_CHANGED:g} %"
         )
 
 

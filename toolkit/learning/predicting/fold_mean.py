@@ -134,6 +134,8 @@ class FoldMean:
     def agreement(self, path: Path, images: Images, ids: Sequence[str]) -> Agreement:
         """Compare the maps of OpenVINO with those of TensorFlow, without views, for the first images or tiles.
 
+        TensorFlow computes in float32, because half precision of any kind is measured by what it approximates.
+
         Args:
             path: the weight file.
             images: the images.
@@ -143,17 +145,19 @@ class FoldMean:
             ConfigError: OpenVINO is not installed.
             WeightsError, DataError: as for `rows`.
         """
-        configure(self._precision)
         tiles = list(islice((tile for one in ids for tile in tiles_of(self._reader, images, one)), _COMPARED))
         self._load(path)
         maps = []
         try:
             for engine in get_args(EngineName):
+                configure("float32" if engine == "tensorflow" else self._precision)
                 predict = self._predictor(engine, plain=True)
                 found = predict_tiles(predict, self._reader, images, tiles, SilentTask())
                 maps.append([one.probability for (one,) in found])
         except ConversionError as error:
             return Agreement(failure=error.message)
+        finally:
+            configure(self._precision)
         return agreement_of(*maps)
 
     def count(self, images: Images, ids: Iterable[str]) -> int:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -169,7 +169,8 @@ def predict_oof(
     by_fold = {fold: [fitted.ids[position] for position in positions] for fold, positions in held_out.items()}
     built = cache(networks if networks and names == ["none"] else partial(_fold_mean, fitted, names))
     engine = _engine(fitted, images, by_fold, built, progress)
-    alone = _predicted_alone(fitted, engine) if names == ["none"] else {}
+    found = {name: _predicted_alone(fitted, name) if names == ["none"] else {} for name in get_args(EngineName)}
+    alone = found[engine]
     left = {fold: ids for fold, ids in by_fold.items() if fold not in alone}
     total = sum(built().count(images, ids) * fitted.networks([fold]) for fold, ids in left.items())
     with (
@@ -182,7 +183,7 @@ def predict_oof(
             else:
                 rows = built().rows(fitted.weights_of(fold), images, ids, task, engine=engine)
                 _write(rows, writers, fitted.config.scored_size)
-    for folder in alone.values():
+    for folder in (folder for folders in found.values() for folder in folders.values()):
         with writing_to(folder):
             shutil.rmtree(folder)
     return True
