@@ -112,7 +112,8 @@ class EnsembleResult(Result):
         scores = ["no views", f"views: {self.views}"] if viewed else [self.metric]
         further = [*(["images"] if self._has_parts else []), *(["hold-out"] if self.holdout else [])]
         columns = ("", "weight", *scores, "95 % interval", *further)
-        title = f"{self.experiment}: out-of-fold {self.metric}, untuned, mean of {_MEANT[self.mean]}, {self.engine}"
+        by = f", {self.engine}" if self.engine else ""
+        title = f"{self.experiment}: out-of-fold {self.metric}, untuned, mean of {_MEANT[self.mean]}{by}"
         return [*(table for search in self._searches for table in search.tables()), Table(title, columns, rows)]
 
     def next_steps(self) -> list[str]:

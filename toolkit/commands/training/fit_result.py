@@ -49,9 +49,10 @@ class FitResult(Result):
             rows_of_folds.append((self.holdout.title(len(self.folds)), score_text(self.holdout.score)))
         if self.constant is not None:
             rows_of_folds += self.constant.rows()
+        by = f", {self.engine}" if self.engine else ""
         tables = [
             Table(
-                f"{self.experiment}: out-of-fold {self.metric}, untuned, {self.engine}",
+                f"{self.experiment}: out-of-fold {self.metric}, untuned{by}",
                 ("", self.metric),
                 rows_of_folds,
             )
