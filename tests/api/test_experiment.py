@@ -1,4 +1,6 @@
-"""Covers toolkit/api/experiment.py, arguments.py, batches.py and toolkit/learning/predicting/export.py."""
+"""Covers toolkit/api/experiment.py, arguments.py, paths.py, keras_models.py, batches.py and
+toolkit/learning/predicting/export.py.
+"""
 
 import csv
 import shutil

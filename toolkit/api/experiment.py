@@ -12,7 +12,7 @@ import numpy.typing as npt
 from toolkit.api.arguments import Folds, Shown, as_progress, folder_and_root, number, numbers, seconds
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
 from toolkit.api.images import as_images, refuse_failures
-from toolkit.api.keras_models import load_model
+from toolkit.api.keras_models import keras_model_of
 from toolkit.api.paths import as_path, as_paths
 from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 from toolkit.commands.comparing.evaluate_result import ImagesResult
@@ -29,7 +29,7 @@ from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.tuning.tune import tune
 from toolkit.commands.tuning.tune_result import TuneResult
 from toolkit.config.data.classes import task_classes
-from toolkit.config.engines import parse_engine
+from toolkit.config.training.engines import parse_engine
 from toolkit.core.arrays import Probability
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.recipe import Recipe
@@ -382,7 +382,7 @@ class Experiment:
             stage: the number of the stage; by default the last.
             repeat: the number of the seed, if `num_seeds` is more than 1.
         """
-        return load_model(self._member, number("fold", fold), stage, repeat, self.session.progress)
+        return keras_model_of(self._member, number("fold", fold), stage, repeat, self.session.progress)
 
     def _classes(self) -> Classes:
         experiment = self._member.experiment

@@ -8,7 +8,7 @@ from toolkit.files.experiment.members import Member, refuse_ensemble
 from toolkit.messages import Progress
 
 
-def load_model(member: Member, fold: int, stage: int | None, repeat: int, progress: Progress) -> Any:
+def keras_model_of(member: Member, fold: int, stage: int | None, repeat: int, progress: Progress) -> Any:
     """The Keras model of a fold, see `Experiment.load_model`.
 
     Raises:

@@ -8,10 +8,10 @@ from toolkit.config.data.classes import names_in, scoring_rules, task_classes
 from toolkit.config.data.data import DataConfig
 from toolkit.config.data.folds import FoldsFile, Groups, Stratified
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
-from toolkit.config.engines import EngineChoice
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.training.augmentation import parse_augmentation
+from toolkit.config.training.engines import EngineChoice
 from toolkit.config.training.networks import BACKBONES, NetworkSpec
 from toolkit.config.training.stages import (
     AugmentationValue,

@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from toolkit.config.engines import EngineChoice, EngineName
 from toolkit.config.members import WHOLE, MemberPart
 from toolkit.config.models import Config
+from toolkit.config.training.engines import EngineChoice, EngineName
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.assignment import HOLDOUT
 from toolkit.core.images.resizing import scale_map

@@ -1,6 +1,6 @@
 import pytest
 
-from toolkit.config.engines import parse_engine
+from toolkit.config.training.engines import parse_engine
 from toolkit.errors import ConfigError
 
 
