@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.commands.training.fit_result import FitResult
 from toolkit.config.training.engines import EngineName
+from toolkit.errors import ConfigError
 from toolkit.files.experiment.engine_checks import Agreement
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.workspace import Workspace
@@ -158,3 +160,13 @@ def test_where_maps_disagree_tensorflow_predicts_and_the_run_says_so_once(
     before = made_at(experiment)
     assert fitted("openvino").engine == "tensorflow"  # it is known that OpenVINO is not to be used
     assert made_at(experiment) == before
+
+
+def test_a_missing_package_is_told_before_anything_is_trained(
+    tiny_competition: Workspace, fitted: Callable[..., FitResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ConfigError, match="openvino is not installed"):
+        fitted("openvino")
+    assert not tiny_competition.find("plain").has_training()
+    assert fitted("auto").engine == "tensorflow"

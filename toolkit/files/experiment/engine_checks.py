@@ -1,6 +1,6 @@
 """engine.json: for which weights of an experiment OpenVINO was compared with TensorFlow, and with what result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +50,11 @@ def read_checks(experiment: Experiment, version: str) -> dict[str, Agreement]:
 
 def write_checks(experiment: Experiment, version: str, checks: Mapping[str, Agreement]) -> None:
     """Write what was found; the caller holds the lock of the experiment."""
-    weights = {key: {"changed": _listed(one.changed), "failure": one.failure} for key, one in checks.items()}
-    write_json(experiment.engine_checks, {"openvino": version, "thresholds": _listed(THRESHOLDS), "weights": weights})
-
-
-def _listed(numbers: Sequence[float]) -> list[float]:
-    return list(numbers)
+    write_json(
+        experiment.engine_checks,
+        {
+            "openvino": version,
+            "thresholds": THRESHOLDS,
+            "weights": {key: {"changed": one.changed, "failure": one.failure} for key, one in checks.items()},
+        },
+    )

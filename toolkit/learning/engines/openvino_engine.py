@@ -121,7 +121,7 @@ class _Runtime:
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": _REQUESTS,
             "INFERENCE_PRECISION_HINT": hint if hint.upper() in able else "f32",
-            "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
+            "INFERENCE_NUM_THREADS": _cores(),
             # On a core of its own a thread would have to wait for whatever else runs there.
             "ENABLE_CPU_PINNING": False,
         }
@@ -145,6 +145,11 @@ class _Runtime:
                 bound.remove_parameter(parameter)
         program = self._core.compile_model(bound, "CPU", self._settings)
         return [program.create_infer_request() for _ in range(_REQUESTS)]
+
+
+def _cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _graph_of(network: Network, activation: Activation, batch: int) -> FrozenGraph:
