@@ -190,6 +190,7 @@ def test_only_one_module_spells_the_names_of_files_in_an_experiment() -> None:
         experiment.curves,
         experiment.data_findings,
         experiment.data_samples,
+        experiment.engine_checks,
     ]
     names = {path.name for path in paths}
     for module in modules():

@@ -62,7 +62,9 @@ class Progress(Protocol):
         """Open a task of `total` steps; tasks nest."""
 
 
-class _SilentTask:
+class SilentTask:
+    """A task that shows nothing."""
+
     def advance(self, steps: int = 1, status: str = "") -> None:
         """Show nothing."""
 
@@ -79,4 +81,4 @@ class Silent:
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Task]:
         """Open a task that shows nothing."""
-        yield _SilentTask()
+        yield SilentTask()

@@ -1,4 +1,6 @@
-"""Covers toolkit/api/experiment.py, arguments.py, batches.py and toolkit/learning/predicting/export.py."""
+"""Covers toolkit/api/experiment.py, arguments.py, paths.py, keras_models.py, batches.py and
+toolkit/learning/predicting/export.py.
+"""
 
 import csv
 import shutil
@@ -73,6 +75,17 @@ def test_maps_equal_those_of_the_stores(fitted_competition: Workspace, images: P
             for path, probability in zip(paths, found, strict=True):
                 assert probability.dtype == np.float32
                 assert np.array_equal(quantise(probability), store.read(path.stem))
+
+
+def test_engines_give_nearly_the_same_maps(fitted_competition: Workspace, images: Path) -> None:
+    folder = fitted_competition.experiments / "plain"
+    paths = sorted(images.iterdir())
+    by_engine = [Experiment(folder, engine=engine).predict(paths) for engine in ("tensorflow", "openvino")]
+    for one, other in zip(*by_engine, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    assert not (folder / "engine.json").exists()  # only reading
+    with pytest.raises(ConfigError, match="--engine: 'onnx' is not valid"):
+        Experiment(folder, engine="onnx")
 
 
 def test_the_folder_of_the_experiment_is_enough(fitted_competition: Workspace, images: Path, tmp_path: Path) -> None:

@@ -60,6 +60,11 @@ def test_a_misspelt_verb_gets_the_nearest_one() -> None:
     assert "No such option" in CliRunner().invoke(app, ["--comapre"]).stderr
 
 
+def test_an_unknown_engine_is_refused() -> None:
+    result = CliRunner().invoke(app, ["ensemble", "a", "--engine", "onnx"])
+    assert result.exit_code == 3
+
+
 def test_the_version_needs_no_verb() -> None:
     shown = CliRunner().invoke(app, ["--version"])
     assert shown.exit_code == 0

@@ -119,8 +119,8 @@ def test_an_interrupted_run_ends_with_the_same_result(
         pass
 
     def killed_with(function: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: Any) -> Any:
-            found = function(*arguments)
+        def called(*arguments: Any, **options: Any) -> Any:
+            found = function(*arguments, **options)
             if found is None:
                 return found
             raise Killed

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from toolkit.api.arguments import Folds, Shown, as_progress, folder_and_root, number, numbers, seconds
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
 from toolkit.api.images import as_images, refuse_failures
+from toolkit.api.keras_models import keras_model_of
+from toolkit.api.paths import as_path, as_paths
 from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 from toolkit.commands.comparing.evaluate_result import ImagesResult
 from toolkit.commands.predicting.forecaster import Failure, Forecaster, chosen_views
@@ -26,15 +29,16 @@ from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.tuning.tune import tune
 from toolkit.commands.tuning.tune_result import TuneResult
 from toolkit.config.data.classes import task_classes
+from toolkit.config.training.engines import parse_engine
 from toolkit.core.arrays import Probability
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.recipe import Recipe
-from toolkit.errors import ConfigError, DataError, NotReadyError, out_of_range
+from toolkit.errors import ConfigError, DataError, NotReadyError
 from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.datasets.images_to_predict import find_inputs, images_of
 from toolkit.files.disk.writing import read_json
 from toolkit.files.experiment.fitted import find_fitted, first_networks
-from toolkit.files.experiment.members import find_member, refuse_ensemble
+from toolkit.files.experiment.members import find_member
 from toolkit.files.experiment.resolved import data_of, read_resolved
 from toolkit.files.experiment.tuned import read_tuned
 from toolkit.files.experiment.workspace import Workspace
@@ -51,7 +55,9 @@ class Experiment:
         session: the working folder with its experiments, and what shows progress.
     """
 
-    def __init__(self, path: str | Path, dataset: Any = None, *, progress: Shown = None) -> None:
+    def __init__(
+        self, path: str | Path, dataset: Any = None, *, progress: Shown = None, engine: str | None = None
+    ) -> None:
         """Find an experiment.
 
         Args:
@@ -59,15 +65,16 @@ class Experiment:
             dataset: stands in for the images and masks of config.yaml, see `fit`.
             progress: what shows messages and progress; by default the terminal or notebook, if there is one. With
                 False nothing is shown.
+            engine: what predicts, `tensorflow`, `openvino` or `auto`; by default what the configuration says.
 
         Raises:
             MissingFileError: there is no such experiment.
-            ConfigError: it has no such part.
+            ConfigError: it has no such part, or there is no such engine.
             DataError: the dataset has no `__len__` or `__getitem__`, or its images and masks differ in number.
         """
         folder, root = folder_and_root(path)
         given = None if dataset is None else GivenDataset(dataset)
-        self.session = Session(Workspace(root, given), as_progress(progress))
+        self.session = Session(Workspace(root, given, parse_engine(engine)), as_progress(progress))
         self._member = find_member(self.session.workspace, str(folder.absolute()))
         self._forecaster: Forecaster | None = None
 
@@ -150,7 +157,7 @@ class Experiment:
             save: whether to write overridden keys into config.yaml; its comments stay.
         """
         if dataset is not None:
-            workspace = Workspace(self.session.workspace.root, GivenDataset(dataset))
+            workspace = replace(self.session.workspace, dataset=GivenDataset(dataset))
             self.session = Session(workspace, self.session.progress)
             self._member = find_member(workspace, self.path)
         further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
@@ -319,7 +326,7 @@ class Experiment:
         return predict(
             self.session,
             self.path,
-            [Path(one) for one in ([path] if isinstance(path, str | Path) else path)],
+            as_paths(path),
             out=Path(out),
             options=PredictOptions(kinds, numbers("folds", folds), stage, views, recipe, threshold, recursive),
         )
@@ -342,11 +349,8 @@ class Experiment:
             recipe: `tuned` or `untuned`; by default the tuned recipe if there is one.
             threshold: replaces the thresholds of the recipe.
         """
-        options = ImagesOptions(
-            None if masks is None else Path(masks), recipe, threshold, None if out is None else Path(out)
-        )
-        folders = [Path(one) for one in ([images] if isinstance(images, str | Path) else images)]
-        return evaluate_images(self.session, self.path, folders, options=options)
+        options = ImagesOptions(as_path(masks), recipe, threshold, as_path(out))
+        return evaluate_images(self.session, self.path, as_paths(images), options=options)
 
     def evaluate_all(
         self, fold: int | None = None, *, stage: int | None = None, views: str = "none", batch: int = 16
@@ -378,13 +382,7 @@ class Experiment:
             stage: the number of the stage; by default the last.
             repeat: the number of the seed, if `num_seeds` is more than 1.
         """
-        refuse_ensemble(self._member.experiment, "Keras model")
-        fitted = first_networks(find_fitted(self._member, folds=[number("fold", fold)], stage=stage))
-        if not 0 <= repeat < fitted.count:
-            raise ConfigError(f"repeat: {out_of_range('seed', repeat, fitted.count)}")
-        from toolkit.learning.predicting.export import keras_model  # noqa: PLC0415 # TensorFlow is slow to import
-
-        return keras_model(fitted, fitted.weights[repeat], self.session.progress)
+        return keras_model_of(self._member, number("fold", fold), stage, repeat, self.session.progress)
 
     def _classes(self) -> Classes:
         experiment = self._member.experiment

@@ -5,11 +5,13 @@ the first Experiment that is given. `progress` is as for Experiment. All raise a
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
 from toolkit.api.arguments import Shown, as_progress
 from toolkit.api.experiment import Experiment
+from toolkit.api.paths import as_path
 from toolkit.commands.comparing.compare import compare as compare_command
 from toolkit.commands.comparing.compare_result import CompareResult
 from toolkit.commands.comparing.evaluate import evaluate as evaluate_command
@@ -37,6 +39,7 @@ from toolkit.commands.submitting.check import check as check_command
 from toolkit.commands.submitting.lb import LeaderboardResult, leaderboard
 from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
 from toolkit.commands.training.lr_find import LrFindOptions, LrFindResult, find_learning_rate
+from toolkit.config.training.engines import parse_engine
 from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.experiment.workspace import Workspace
 
@@ -62,10 +65,10 @@ def new(
     A dataset, as for `Experiment.fit`, stands in for folders of images and masks; it is not kept.
     """
     preset = None if competition is None else str(competition)
-    files = DataFiles(_path(images), _path(masks), _path(test), _path(sample_submission), preset)
+    files = DataFiles(as_path(images), as_path(masks), as_path(test), as_path(sample_submission), preset)
     session = _session(progress, extends)
     if dataset is not None:
-        session = Session(Workspace(session.workspace.root, GivenDataset(dataset)), session.progress)
+        session = Session(replace(session.workspace, dataset=GivenDataset(dataset)), session.progress)
     return new_command(session, name, files=files, extends=_name(extends), overrides=overrides)
 
 
@@ -79,7 +82,7 @@ def import_config(
     progress: Shown = None,
 ) -> ImportResult:
     """Translate the configuration of another system into experiments/NAME/config.yaml, as `tk import` does."""
-    data = DataFolders(_path(images), _path(masks), _path(test))
+    data = DataFolders(as_path(images), as_path(masks), as_path(test))
     return import_command(_session(progress), Path(file), name=name, data=data)
 
 
@@ -172,14 +175,17 @@ def ensemble(
     tta: bool = False,
     views: str | None = None,
     name: str | None = None,
+    engine: str | None = None,
     progress: Shown = None,
 ) -> EnsembleResult:
     """Blend the predictions of experiments and ensembles into a new one, as `tk ensemble` does.
 
-    `weights` is `equal`, `search`, or one number for each member.
+    `weights` is `equal`, `search`, or one number for each member. `engine` is `tensorflow`, `openvino` or `auto`.
     """
+    session = _session(progress, *experiments)
+    chosen = parse_engine(engine) or session.workspace.engine
     return ensemble_command(
-        _session(progress, *experiments),
+        Session(replace(session.workspace, engine=chosen), session.progress),
         [_name(one) for one in experiments],
         weights=parse_weights(weights) if weights is None or isinstance(weights, str) else list(weights),
         mean=parse_mean(mean),
@@ -199,7 +205,9 @@ def evaluate(
 ) -> EvaluateResult:
     """Scores and confusion of the classes, scores by size, and the worst images, as `tk evaluate` shows them."""
     session = _session(progress, experiment)
-    return evaluate_command(session, _name(experiment), recipe=recipe, threshold=threshold, worst=worst, csv=_path(csv))
+    return evaluate_command(
+        session, _name(experiment), recipe=recipe, threshold=threshold, worst=worst, csv=as_path(csv)
+    )
 
 
 def compare(
@@ -212,7 +220,7 @@ def compare(
 ) -> CompareResult:
     """The keys that differ, the scores, and whether differences exceed chance, as `tk compare` shows them."""
     session, names = _session(progress, *experiments, baseline), [_name(one) for one in experiments]
-    return compare_command(session, names, baseline=_name(baseline), sort_by=sort_by, csv=_path(csv))
+    return compare_command(session, names, baseline=_name(baseline), sort_by=sort_by, csv=as_path(csv))
 
 
 def check(
@@ -226,7 +234,7 @@ def check(
     """Check a submission file before it is uploaded, as `tk check` does; `findings` are the problems."""
     preset = None if competition is None else str(competition)
     session, file = _session(progress), Path(submission)
-    return check_command(session, file, sample=_path(sample), images=_path(images), competition=preset)
+    return check_command(session, file, sample=as_path(sample), images=as_path(images), competition=preset)
 
 
 def score(
@@ -246,7 +254,7 @@ def score(
     pixels in those of the solution.
     """
     preset = None if competition is None else str(competition)
-    options = ScoreOptions(_path(images), metric, preset, classes, ignore)
+    options = ScoreOptions(as_path(images), metric, preset, classes, ignore)
     return score_submission(_session(progress), Path(submission), solution=Path(solution), options=options)
 
 
@@ -255,10 +263,6 @@ def lb(
 ) -> LeaderboardResult:
     """Record a leaderboard score, or compare all of them with cross-validation, as `tk lb` does."""
     return leaderboard(_session(progress), name, score=score, board="private" if private else "public")
-
-
-def _path(given: AnyPath | None) -> Path | None:
-    return None if given is None else Path(given)
 
 
 @overload

@@ -38,15 +38,18 @@ def evaluate(
         Path | None,
         typer.Option(help="With --images: folder to write to; default: evaluations/EXPERIMENT-FOLDER."),
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="With --images: what predicts, tensorflow, openvino or auto.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the scores and confusion of the classes, the scores by size, and the worst images."""
     from toolkit.commands.comparing.evaluate import evaluate as command
     from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 
-    if images or masks or out:
+    if images or masks or out or engine:
         options = ImagesOptions(masks, recipe, threshold, out, worst, csv)
-        run(lambda session: evaluate_images(session, experiment, images or [], options=options), as_json)
+        run(lambda session: evaluate_images(session, experiment, images or [], options=options), as_json, engine)
         return
     run(
         lambda session: command(session, experiment, recipe=recipe, threshold=threshold, worst=worst, csv=csv),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson
+from toolkit.cli.options import AsJson, Engine
 from toolkit.cli.running import run
 
 app = typer.Typer()
@@ -36,6 +36,7 @@ def ensemble(
         str | None,
         typer.Option(help="Name of the ensemble; default: its members, joined by +; of a single one EXPERIMENT-VIEWS."),
     ] = None,
+    engine: Engine = None,
     as_json: AsJson = False,
 ) -> None:
     """Blend the predictions of experiments and ensembles into a new one."""
@@ -52,4 +53,5 @@ def ensemble(
             name=name,
         ),
         as_json,
+        engine,
     )

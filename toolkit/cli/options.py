@@ -11,6 +11,10 @@ Overrides = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, for example stages.0.epochs=3; repeatable."),
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(help="What predicts: tensorflow, openvino, or auto; default: as the configuration says."),
+]
 NO_OVERRIDES: list[str] = []
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name or path of an experiment.")]
 Competition = Annotated[

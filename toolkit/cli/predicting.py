@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, parse_numbers
+from toolkit.cli.options import AsJson, Engine, parse_numbers
 from toolkit.cli.running import run
 
 app = typer.Typer()
@@ -49,6 +49,7 @@ def predict(
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Replaces the thresholds of the recipe.")] = None,
     recursive: Annotated[bool, typer.Option("--recursive", help="Predict images in subfolders too.")] = False,
+    engine: Engine = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict images: probabilities, masks, pictures. Finished predictions are kept."""
@@ -66,5 +67,6 @@ def predict(
             ),
         ),
         as_json,
+        engine,
     )
     raise typer.Exit(result.exit_code)

@@ -8,6 +8,7 @@ import typer
 
 from toolkit import console
 from toolkit.commands.session import Session
+from toolkit.config.training.engines import parse_engine
 from toolkit.errors import ToolkitError
 from toolkit.files.experiment.workspace import Workspace
 
@@ -17,19 +18,19 @@ _Value = TypeVar("_Value")
 _Result = TypeVar("_Result", bound=console.Result)
 
 
-def run(command: Callable[[Session], _Result], as_json: bool) -> _Result:
-    """Call a command and show its result."""
-    return guarded(command, lambda result: console.show_result(result, as_json))
+def run(command: Callable[[Session], _Result], as_json: bool, engine: str | None = None) -> _Result:
+    """Call a command and show its result; `engine` is what should predict."""
+    return guarded(command, lambda result: console.show_result(result, as_json), engine)
 
 
-def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None]) -> _Value:
+def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None], engine: str | None = None) -> _Value:
     """Call a command for the current folder and show what it returns.
 
     Errors that a user can fix become one message and an exit code.
     """
     try:
         with console.progress_on_screen() as progress:
-            result = command(Session(Workspace(Path()), progress))
+            result = command(Session(Workspace(Path(), engine=parse_engine(engine)), progress))
         show(result)
     except ToolkitError as error:
         console.show_error(error)

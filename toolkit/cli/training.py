@@ -25,6 +25,9 @@ def fit(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
     num_seeds: Annotated[int | None, typer.Option(help="The same as --set num_seeds=N.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="What predicts: tensorflow, openvino, or auto; the same as --set engine=NAME.")
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Discard earlier results and start over.")] = False,
     save: Annotated[
         bool, typer.Option("--save", help="Write what --set gives, now or before, into config.yaml; comments stay.")
@@ -35,7 +38,8 @@ def fit(
     from toolkit.commands.training.fit import FitOptions
     from toolkit.commands.training.fit import fit as command
 
-    further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
+    given = {"seed": seed, "num_seeds": num_seeds, "engine": engine}
+    further = [f"{key}={value}" for key, value in given.items() if value is not None]
     run(
         lambda session: command(
             session,

@@ -11,6 +11,7 @@ from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.training.augmentation import parse_augmentation
+from toolkit.config.training.engines import EngineChoice
 from toolkit.config.training.networks import BACKBONES, NetworkSpec
 from toolkit.config.training.stages import (
     AugmentationValue,
@@ -253,6 +254,9 @@ class Config(ClosedModel):
         description="Arithmetic of the network: `float32`, `bfloat16` (faster on processors and GPUs that support "
         "it), `float16` (for other GPUs, with loss scaling), or `auto` (what suits the machine). "
         "Weights, loss and metrics stay in float32.",
+    )
+    engine: EngineChoice = Field(
+        "auto", description="What predicts: `tensorflow`, `openvino` or `auto`. See docs/predicting.md."
     )
     stored_probability: StoredType = Field(
         "uint8", description="Data type of stored predictions: `uint8` or `float16`."

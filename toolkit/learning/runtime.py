@@ -86,6 +86,11 @@ def choose_precision(wanted: Literal["auto"] | Precision) -> Precision:
     return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
+def has_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def configure(precision: Precision) -> None:
     """Make this process deterministic, except on a GPU, and set the precision of its arithmetic.
 

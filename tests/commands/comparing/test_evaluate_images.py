@@ -107,7 +107,7 @@ def test_results_are_written_beside_each_other_and_not_into_the_experiment(
     assert [bad.image_id for bad in result.evaluation.worst] == worst[:2]
     assert (tmp_path / "more.csv").read_text() == (tmp_path / "out" / "classes.csv").read_text()
     titles = [table.title for table in result.tables()]
-    assert titles[0] == f"plain: 6 images of {images}, predicted by 2 networks"
+    assert titles[0] == f"plain: 6 images of {images}, predicted by 2 networks, tensorflow"
     assert "(untuned recipe)" in titles[1]
     assert result.tables()[-1].columns == ("image", "salt_map", "wrong pixels", "true foreground")
 

@@ -82,7 +82,9 @@ def evaluate_images(
         ChangedError: the default folder has an evaluation of other images, or the output folder has other files.
     """
     if not images:
-        raise ConfigError("--masks and --out are for other images than those of the folds", "Add --images FOLDER.")
+        raise ConfigError(
+            "--masks, --out and --engine are for other images than those of the folds", "Add --images FOLDER."
+        )
     workspace, progress = session.workspace, session.progress
     member = find_member(workspace, name or workspace.find_or_last(None, progress).name)
     fitted = find_fitted(member)
@@ -99,11 +101,12 @@ def evaluate_images(
     for warning in trained.warnings(member.name, len(index.ids)):
         progress.warn(warning)
     folder = _folder(workspace.root / "evaluations", member.name, images, options)
+    forecaster = Forecaster(fitted, progress, spill=folder.folder)
     with folder.locked():
         files = [_FIGURES, _IMAGES, _CLASSES, _CONFUSION, *map(_overlay, index.ids)]
         folder.announce(files, _made_from(images, options))
         job = _Job(member.name, folder.folder, fitted, labelled, recipe, progress)
-        measured = job.run(Plugins.of(experiment, progress))
+        measured = job.run(Plugins.of(experiment, progress), forecaster)
         scored = measured.scored()
         unseen = np.flatnonzero([image_id not in trained.ids for image_id in index.ids])
         evaluation = OfImages(
@@ -111,6 +114,7 @@ def evaluate_images(
             folders=[str(one) for one in images],
             masks=None if options.masks is None else str(options.masks),
             networks=fitted.count,
+            engine=forecaster.engine,
             recipe_choice=chosen(experiment, options.recipe),
             scores=_numbers(scored),
             unseen=len(unseen),
@@ -183,7 +187,7 @@ class _Job:
         """The configuration of the first experiment that predicts."""
         return first_networks(self.fitted).config
 
-    def run(self, plugins: Plugins) -> Measurements:
+    def run(self, plugins: Plugins, forecaster: Forecaster) -> Measurements:
         config, classes = self.config, self.labelled.classes
         metrics = build_metrics(
             config.metric_specs, classes.count, classes.activation, plugins=plugins, rules=config.scoring_rules
@@ -191,7 +195,6 @@ class _Job:
         measured = Measurements(classes, self.recipe, Scorer(metrics, classes.activation, self.recipe, plugins))
         truth = at_scored_size(self.labelled, config.data.competition)
         ids = self.labelled.images.ids
-        forecaster = Forecaster(self.fitted, self.progress, spill=self.folder)
         for found in forecaster.forecasts(self.labelled.images, ids, f"{self.name}: predicting {len(ids)} images"):
             if isinstance(found, Failure):
                 raise DataError(found.reason)

@@ -90,6 +90,7 @@ class OfImages(Evaluation):
         folders: of the images.
         masks: the folder or file of their labels; None if these are made from the images.
         networks: how many predicted them.
+        engine: what computed the networks.
         recipe_choice: `tuned` or `untuned`.
         scores: of all metrics.
         unseen: how many images are not known to be training images.
@@ -101,6 +102,7 @@ class OfImages(Evaluation):
     folders: list[str]
     masks: str | None
     networks: int
+    engine: str
     recipe_choice: str
     scores: dict[str, float | None]
     unseen: int
@@ -168,7 +170,8 @@ class ImagesResult(Result):
         ]
         further = [f"the {found.unseen} that are not training images"] if some_seen else []
         networks = "1 network" if found.networks == 1 else f"{found.networks} networks"
-        title = f"{found.experiment}: {found.images} images of {', '.join(found.folders)}, predicted by {networks}"
+        folders = ", ".join(found.folders)
+        title = f"{found.experiment}: {found.images} images of {folders}, predicted by {networks}, {found.engine}"
         return Table(title, ("", "all images", *further), rows)
 
 

@@ -44,6 +44,8 @@ from toolkit.files.experiment.folds_csv import FoldTable, read_fold_table, write
 from toolkit.files.experiment.members import Member, find_member, members_of
 from toolkit.files.experiment.resolved import Resolved, data_of, read_resolved, versions, write_resolved
 from toolkit.files.experiment.workspace import Workspace
+from toolkit.files.predictions.store import engines_of
+from toolkit.learning.engines.openvino_package import refuse_missing
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress, Table, interval_text, score_text
 
@@ -53,7 +55,10 @@ WeightsGiven = Sequence[float] | Literal["equal", "search"]
 
 @dataclass(frozen=True)
 class EnsembleResult(Result):
-    """The result of `tk ensemble`; `verdict` compares it with its best member, if one predicted all images."""
+    """The result of `tk ensemble`; `verdict` compares it with its best member, if one predicted all images.
+
+    `engine` is what computed the networks of its members.
+    """
 
     experiment: str
     metric: str
@@ -72,6 +77,7 @@ class EnsembleResult(Result):
     holdout: HoldoutScore | None = None
     holdout_verdict: Verdict | None = None
     constant: ConstantScore | None = None
+    engine: str = ""
 
     def tables(self) -> list[Table]:
         """The searches of views and weights, if there were any; the scores of the members and of the ensemble."""
@@ -106,7 +112,8 @@ class EnsembleResult(Result):
         scores = ["no views", f"views: {self.views}"] if viewed else [self.metric]
         further = [*(["images"] if self._has_parts else []), *(["hold-out"] if self.holdout else [])]
         columns = ("", "weight", *scores, "95 % interval", *further)
-        title = f"{self.experiment}: out-of-fold {self.metric}, untuned, mean of {_MEANT[self.mean]}"
+        by = f", {self.engine}" if self.engine else ""
+        title = f"{self.experiment}: out-of-fold {self.metric}, untuned, mean of {_MEANT[self.mean]}{by}"
         return [*(table for search in self._searches for table in search.tables()), Table(title, columns, rows)]
 
     def next_steps(self) -> list[str]:
@@ -169,6 +176,7 @@ def ensemble(
         NotReadyError: a member is not fitted.
     """
     workspace, progress = session.workspace, session.progress
+    refuse_missing(workspace.engine)
     members = [find_member(workspace, member) for member in names]
     resolved = [read_resolved(member.experiment) for member in members]
     experiment = _place(workspace, members, views, name)
@@ -233,6 +241,7 @@ def ensemble(
         scored.holdout,
         scored.holdout_verdict,
         scored.constant,
+        ", ".join(sorted(engines_of(experiment.predictions("oof")))),
     )
 
 

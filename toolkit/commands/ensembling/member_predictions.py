@@ -17,7 +17,7 @@ from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.members import Member, members_of
 from toolkit.files.experiment.resolved import Resolved, config_of, read_resolved, refuse_changed_code
 from toolkit.files.experiment.trained import untrained_folds
-from toolkit.files.predictions.store import ProbabilityStore, is_made_from
+from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.plugins import Plugins
 from toolkit.messages import Progress
 
@@ -258,5 +258,4 @@ def _predict(member: Member, split: Split, sets: Sequence[str], progress: Progre
 def _is_current(fitted: "FittedExperiment", views: str) -> bool:
     """Whether out-of-fold predictions exist and were made from the present weights."""
     paths = [path for fold in fitted.fold_numbers for path in fitted.weights_of(fold)]
-    folder = fitted.predictions("oof", views)
-    return all(path.is_file() for path in paths) and is_made_from(folder, fitted.made_from("oof", views))
+    return all(path.is_file() for path in paths) and fitted.is_current("oof", views)

@@ -16,6 +16,7 @@ from toolkit.files.data.sources import Images
 from toolkit.files.datasets.images_to_predict import ArrayImages
 from toolkit.files.experiment.fitted import Fitted, classes_of
 from toolkit.files.predictions.spilled_map import SpilledMap
+from toolkit.learning.engines.openvino_package import refuse_missing
 from toolkit.messages import Progress, Task
 
 if TYPE_CHECKING:
@@ -97,10 +98,22 @@ class Forecaster:
     """Predicts images with a fitted experiment or ensemble; networks are built for the first image."""
 
     def __init__(self, fitted: Fitted, progress: Progress, spill: Path | None = None) -> None:
-        """Prepare to predict; with a folder `spill`, the maps of large images are kept there instead of in memory."""
+        """Prepare to predict; with a folder `spill`, the maps of large images are kept there instead of in memory.
+
+        Raises:
+            ConfigError: the engine is not installed.
+        """
+        for networks in fitted.leaves():
+            refuse_missing(networks.experiment.engine or networks.config.engine)
         self.fitted = fitted
         self._progress, self._spill = progress, spill
         self._predictor: ImagePredictor | None = None
+
+    @property
+    def engine(self) -> str:
+        """What computes the networks: `tensorflow`, `openvino`, or both names."""
+        found = {one.engine for one in self.fitted.leaves()} if self._predictor is None else self._predictor.engines()
+        return ", ".join(sorted(found))
 
     def forecasts(self, images: Images, ids: Sequence[str], title: str) -> Iterator[Forecast | Failure]:
         """The predictions of images in the order of `ids`; an image that cannot be read gives a `Failure`.

@@ -106,6 +106,7 @@ def predict(
         formats=list(wanted),
         networks=fitted.count,
         views=views or _own_views(member),
+        engine=job.forecaster.engine,
         recipe=None if rule is None else _described(rule, classes_of(fitted)),
         out=str(out),
         table=str(folder.table),
@@ -136,6 +137,7 @@ class _Job:
         self._made_from = made_from | ({} if rule is None else {"recipe": recipe_to_plain(rule)})
         self._plain, self._masked = (digest(repr(one).encode()) for one in (made_from, self._made_from))
         self._plugins = Plugins.of(member.experiment, progress)
+        self.forecaster = Forecaster(fitted, progress, spill=folder.folder)
 
     def run(self, inputs: Inputs, images: Images) -> tuple[list[InputRow], int]:
         """One row for each file, in order, and the number of images that were predicted now."""
@@ -183,9 +185,8 @@ class _Job:
         failures = {}
         title = f"{self._member.name}: predicting {len(missing)} images"
         saved = time.monotonic()
-        forecaster = Forecaster(self._fitted, self._progress, spill=self._folder.folder)
         try:
-            for found in forecaster.forecasts(images, list(missing), title):
+            for found in self.forecaster.forecasts(images, list(missing), title):
                 if isinstance(found, Failure):
                     failures[found.image_id] = found.reason
                     self._folder.discard(missing[found.image_id])

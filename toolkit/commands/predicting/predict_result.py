@@ -22,7 +22,8 @@ class PredictResult(Result):
     """The predictions in the folder `out`; `table` is a CSV file with one row for each input file.
 
     `images` counts all input files, `predicted` those predicted by this run, and `kept` those predicted before.
-    `left_out` are files that are not images by their suffix, and subfolders that hold predictions.
+    `left_out` are files that are not images by their suffix, and subfolders that hold predictions. `engine` is what
+    computed the networks.
     """
 
     experiment: str
@@ -34,6 +35,7 @@ class PredictResult(Result):
     formats: list[str]
     networks: int
     views: str
+    engine: str
     recipe: str | None
     out: str
     table: str
@@ -55,7 +57,7 @@ class PredictResult(Result):
         networks = "1 network" if self.networks == 1 else f"{self.networks} networks"
         views = "" if self.views == "none" else f", {self.views}"
         masks = "" if self.recipe is None else f"; masks: {self.recipe}"
-        tables = [Table(f"{self.experiment}: {networks}{views}{masks}", ("", "images"), rows)]
+        tables = [Table(f"{self.experiment}: {networks}{views}, {self.engine}{masks}", ("", "images"), rows)]
         if self.failed:
             shown = [(one.file, one.reason) for one in self.failed[:_LISTED]]
             more = f", the first {_LISTED}" if len(self.failed) > _LISTED else ""

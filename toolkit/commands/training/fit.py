@@ -54,10 +54,11 @@ from toolkit.files.experiment.resolved import (
 from toolkit.files.experiment.trained import untrained_folds
 from toolkit.files.inspection.checking import duplicate_findings_of
 from toolkit.files.inspection.data_findings import warn_of
-from toolkit.files.predictions.store import ProbabilityStore
+from toolkit.files.predictions.store import ProbabilityStore, engines_of
+from toolkit.learning.engines.openvino_package import refuse_missing
 from toolkit.messages import Progress
 
-# Compared by their content instead: the data, the folds, and the precision that was chosen.
+# Compared by their content instead: the data, the folds, the precision and the engine that were chosen.
 _FREE_TO_CHANGE = (
     "data.images",
     "data.masks",
@@ -72,6 +73,7 @@ _FREE_TO_CHANGE = (
     "data.test_source.file",
     "folds:",
     "precision:",
+    "engine:",
 )
 _CONTENTS = {
     "training_data": "the content of the training images or masks",
@@ -133,6 +135,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
     refuse_ensemble(experiment, "folds to train", advice="To make it again, run: tk ensemble MEMBER MEMBER")
     loaded, settings = load_for_training(session, experiment, overrides, restart=options.restart, save=options.save)
     options.check(loaded.config)
+    refuse_missing(experiment.engine or loaded.config.engine)
     if options.restart and not (options.folds is None and options.stages is None):
         raise ConfigError(
             "--restart discards the results of all folds and stages, so it cannot be combined with --folds or --stages",
@@ -172,6 +175,7 @@ def _result(experiment: Experiment, config: Config, scored: bool, seconds: float
         read_constant(score, score["metric"]),
         read_optimism(score, score["metric"]),
         untrained,
+        ", ".join(sorted(engines_of(experiment.predictions("oof")))),
     )
 
 

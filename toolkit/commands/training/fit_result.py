@@ -14,7 +14,7 @@ class FitResult(Result):
     """The scores of an experiment; there are none until a fold is finished.
 
     A score is None if the metric skips every image, and for a fold that is not trained. `finished` says whether all
-    folds are.
+    folds are. `engine` is what computed the out-of-fold predictions.
     """
 
     experiment: str
@@ -31,6 +31,7 @@ class FitResult(Result):
     constant: ConstantScore | None = None
     optimism: float = 0.0
     untrained: UntrainedFolds | None = None
+    engine: str = ""
 
     def tables(self) -> list[Table]:
         """The scores by fold, over all images and by class; the trained stages if there are no scores yet."""
@@ -48,7 +49,14 @@ class FitResult(Result):
             rows_of_folds.append((self.holdout.title(len(self.folds)), score_text(self.holdout.score)))
         if self.constant is not None:
             rows_of_folds += self.constant.rows()
-        tables = [Table(f"{self.experiment}: out-of-fold {self.metric}, untuned", ("", self.metric), rows_of_folds)]
+        by = f", {self.engine}" if self.engine else ""
+        tables = [
+            Table(
+                f"{self.experiment}: out-of-fold {self.metric}, untuned{by}",
+                ("", self.metric),
+                rows_of_folds,
+            )
+        ]
         if self.classes:
             metrics = list(next(iter(self.classes.values())))
             rows_of_classes = [

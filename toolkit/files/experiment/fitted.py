@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.config.models import Config
+from toolkit.config.training.engines import EngineName
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.probabilities import StoredType
@@ -15,13 +16,14 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of, refuse_ensemble, weights_of
 from toolkit.files.experiment.resolved import config_of, digests_of_code, read_resolved, refuse_changed_code
 from toolkit.files.experiment.trained import trained_folds
+from toolkit.files.predictions.store import engines_of
 
 
 @dataclass(frozen=True)
 class Networks:
     """Networks of one experiment, one per weight file; their mean over a set of views is the prediction.
 
-    `folds` are the numbers of the folds that they belong to.
+    `folds` are the numbers of the folds that they belong to. `engine` computes them.
     """
 
     experiment: Experiment
@@ -30,6 +32,7 @@ class Networks:
     weights: tuple[Path, ...]
     views: str
     folds: tuple[int, ...] = ()
+    engine: EngineName = "tensorflow"
 
     @property
     def count(self) -> int:
@@ -47,13 +50,14 @@ class Networks:
 
     def made_from(self) -> dict[str, Any]:
         """What identifies predictions of these networks; reads all weight files."""
-        settings = self.config.model_dump(exclude={"data", "encoder_weights"})
+        settings = self.config.model_dump(exclude={"data", "encoder_weights", "engine"})
         return {
             "experiment": self.experiment.name,
             "weights": [file_digest(path) for path in self.weights],
             "config": digest(repr(settings).encode()),
             "precision": self.precision,
             "views": self.views,
+            **({} if self.engine == "tensorflow" else {"engine": self.engine}),
             **digests_of_code(self.experiment, self.config),
         }
 
@@ -177,7 +181,16 @@ def _networks(member: Member, folds: Sequence[int] | None, stage: int | None, vi
     config = config.model_copy(update={"stages": config.stages[: last + 1]})
     counts = {"stages": len(config.stages), "seeds": config.num_seeds}
     weights = [path for fold in wanted for path in weights_of(experiment, part, fold, **counts)]
-    return Networks(experiment, config, resolved.precision, tuple(weights), views, tuple(wanted))
+    engine = _engine_of(experiment, config)
+    return Networks(experiment, config, resolved.precision, tuple(weights), views, tuple(wanted), engine)
+
+
+def _engine_of(experiment: Experiment, config: Config) -> EngineName:
+    """The engine that is asked for; by default that of the out-of-fold predictions, which recipes are tuned on."""
+    wanted = experiment.engine or config.engine
+    if wanted != "auto":
+        return wanted
+    return "openvino" if engines_of(experiment.predictions("oof")) == {"openvino"} else "tensorflow"
 
 
 def _refuse_untrained(experiment: Experiment, wanted: Sequence[int], trained: Sequence[int], stage: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from toolkit.config.training.engines import EngineChoice
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
 from toolkit.files.disk.writing import read_json, remove_unfinished, writing_to
@@ -89,10 +90,14 @@ class StageFolder:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The folder of an experiment or ensemble; a GivenDataset stands in for its images and masks if Python gave one."""
+    """The folder of an experiment or ensemble; a GivenDataset stands in for its images and masks if Python gave one.
+
+    `engine` computes its networks in prediction; None if that is up to its configuration.
+    """
 
     folder: Path
     dataset: Any = field(default=None, repr=False, compare=False)
+    engine: EngineChoice | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -121,6 +126,11 @@ class Experiment:
     def resolved(self) -> Path:
         """The configuration and data that were really run."""
         return self.folder / "resolved.yaml"
+
+    @property
+    def engine_checks(self) -> Path:
+        """For which weights OpenVINO was compared with TensorFlow."""
+        return self.folder / "engine.json"
 
     @property
     def folds(self) -> Path:
@@ -230,7 +240,7 @@ class Experiment:
 
     def sibling(self, name: str) -> "Experiment":
         """The experiment with this name in the same workspace."""
-        return Experiment(self.folder.parent / name, self.dataset)
+        return Experiment(self.folder.parent / name, self.dataset, self.engine)
 
     def predictions(self, split: Split, views: str = "none", part: Sequence[str] = ()) -> Path:
         """The folder of a probability store; different spellings of the same views have the same folder.
@@ -275,7 +285,15 @@ class Experiment:
                     folder.rename(discarded)
                     shutil.rmtree(discarded)
             pictures = (self.surface, self.overlays, self.curves, self.confusion)
-            for path in (self.score, self.image_scores, self.tuned, self.evaluation, *pictures, self.resolved):
+            for path in (
+                self.score,
+                self.image_scores,
+                self.tuned,
+                self.evaluation,
+                *pictures,
+                self.engine_checks,
+                self.resolved,
+            ):
                 path.unlink(missing_ok=True)
 
     def remove_remains(self) -> None:

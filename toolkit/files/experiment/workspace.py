@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toolkit.config.training.engines import EngineChoice
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.messages import Progress
@@ -15,10 +16,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 @dataclass(frozen=True)
 class Workspace:
-    """The user's working folder, with experiments/ and submissions/; `dataset` is that of its experiments."""
+    """The user's working folder, with experiments/ and submissions/.
+
+    `dataset` is that of its experiments, and `engine` computes their networks in prediction; None if that is up to
+    their configurations.
+    """
 
     root: Path
     dataset: Any = field(default=None, repr=False, compare=False)
+    engine: EngineChoice | None = None
 
     @property
     def experiments(self) -> Path:
@@ -38,7 +44,7 @@ class Workspace:
     def all(self) -> list[Experiment]:
         """All experiments, sorted by name."""
         folders = sorted(self.experiments.iterdir()) if self.experiments.is_dir() else []
-        found = (Experiment(folder, self.dataset) for folder in folders)
+        found = (Experiment(folder, self.dataset, self.engine) for folder in folders)
         return [experiment for experiment in found if experiment.config.is_file()]
 
     def find(self, name_or_path: str) -> Experiment:
@@ -113,4 +119,5 @@ class Workspace:
         """The experiment of a folder, with the same path however the folder was spelled."""
         # Without following links, as Path.resolve does: messages show the path that the user typed.
         absolute, root = (Path(os.path.abspath(path)) for path in (folder, self.experiments))  # noqa: PTH100
-        return Experiment(self.experiments / absolute.name if absolute.parent == root else absolute, self.dataset)
+        place = self.experiments / absolute.name if absolute.parent == root else absolute
+        return Experiment(place, self.dataset, self.engine)

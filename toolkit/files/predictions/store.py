@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from toolkit.config.training.engines import EngineName
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread
@@ -233,6 +234,16 @@ def is_made_from(folder: Path, made_from: Mapping[str, Any]) -> bool:
         return False
     # Through JSON, as the manifest was: tuples become lists.
     return bool(_read_manifest(folder)["made_from"] == json.loads(json.dumps(made_from)))
+
+
+def engines_of(folder: Path) -> frozenset[EngineName]:
+    """What computed the maps of a store, or those of its members that still exist; nothing without a store."""
+    if not is_made(folder):
+        return frozenset()
+    made_from = _read_manifest(folder)["made_from"]
+    if "members" in made_from:
+        return frozenset[EngineName]().union(*(engines_of(folder / member) for member in made_from["members"]))
+    return frozenset({made_from.get("engine", "tensorflow")})
 
 
 def store_digest(folder: Path) -> str:

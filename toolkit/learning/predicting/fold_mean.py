@@ -1,12 +1,14 @@
 """The mean prediction of the networks of an experiment, with several sets of views at once."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from toolkit.config.models import Config
+from toolkit.config.training.engines import EngineName
 from toolkit.core.arrays import Integers
 from toolkit.core.images.views import parse_views
 from toolkit.core.masks.labels import Activation
@@ -15,8 +17,12 @@ from toolkit.core.recipe.probabilities import count_levels, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread, FoldVotes, Votes
 from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images
+from toolkit.files.experiment.engine_checks import Agreement
 from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.batches import Tile, build_reader, tiles_of
+from toolkit.learning.engines.agreement import agreement_of
+from toolkit.learning.engines.engine import Engine, build_engine
+from toolkit.learning.engines.openvino_engine import ConversionError
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.predicting.predictor import (
     MOST_AT_ONCE,
@@ -29,9 +35,11 @@ from toolkit.learning.predicting.predictor import (
 )
 from toolkit.learning.predicting.view_sizes import view_shapes
 from toolkit.learning.runtime import configure, parse_precision, tf
-from toolkit.messages import Task
+from toolkit.messages import SilentTask, Task
 
 _CHUNK_BYTES = 1 << 28
+_COMPARED = 8
+"""Images or tiles whose maps two engines must agree on."""
 
 
 class FoldMean:
@@ -60,14 +68,24 @@ class FoldMean:
         configure(self._precision)
         tf.keras.backend.clear_session()
         height, width, channels = config.prediction_shape
+        self._plain = {1.0: (height, width)}
         sizes = dict.fromkeys([(height, width), *(view.size(shapes[view.scale]) for view in every)])
         self._networks = {size: self._build((*size, channels)) for size in sizes}
         at_once = images_at_once(config.prediction_batch)
-        self._predict = ViewsPredictor(self._networks, shapes, self._sets, config.activation, at_once=at_once)
+        self._shapes, self._at_once = shapes, at_once
+        self._engines: dict[EngineName, Engine] = {}
+        self._predictors: dict[tuple[EngineName, bool], ViewsPredictor] = {}
         self._reader = build_reader(config, lambda key: f"{experiment.resolved}: {'.'.join(map(str, key))}", plugins)
 
     def rows(
-        self, weights: Sequence[Path], images: Images, ids: Sequence[str], task: Task, *, folds: int = 0
+        self,
+        weights: Sequence[Path],
+        images: Images,
+        ids: Sequence[str],
+        task: Task,
+        *,
+        folds: int = 0,
+        engine: EngineName = "tensorflow",
     ) -> Iterator[Rows]:
         """The mean prediction over weight files, for each set of views, as rows of one image after the other.
 
@@ -81,6 +99,7 @@ class FoldMean:
             task: advances by one for each tile and weight file.
             folds: how many folds the weight files are of, those of one fold after the other; in the end `single` has
                 what was counted in the maps of single folds. 0 if nothing is to be counted.
+            engine: computes the networks.
 
         Raises:
             NetworkError: a network of plugins cannot take another input size.
@@ -88,7 +107,7 @@ class FoldMean:
             DataError: an image cannot be read.
         """
         configure(self._precision)  # networks of another precision may have been used in between
-        assembly = Assembly(self._reader, images)
+        predict, assembly = self._predictor(engine), Assembly(self._reader, images)
         classes, activation = self._config.class_count, self._config.activation
         self.single = None
         if folds:
@@ -97,7 +116,7 @@ class FoldMean:
             sums = [[_Sum() for _ in self._sets] for _ in chunk]
             for number, path in enumerate(weights):
                 self._load(path)
-                found = predict_tiles(self._predict, self._reader, images, chunk, task)
+                found = predict_tiles(predict, self._reader, images, chunk, task)
                 for place, (totals, predicted) in enumerate(zip(sums, found, strict=True)):
                     for total, one in zip(totals, predicted, strict=True):
                         total.add(one)
@@ -112,6 +131,35 @@ class FoldMean:
                 if rows is not None:
                     yield rows
 
+    def agreement(self, path: Path, images: Images, ids: Sequence[str]) -> Agreement:
+        """Compare the maps of OpenVINO with those of TensorFlow, without views, for the first images or tiles.
+
+        TensorFlow computes in float32, because half precision of any kind is measured by what it approximates.
+
+        Args:
+            path: the weight file.
+            images: the images.
+            ids: of the images to compare.
+
+        Raises:
+            ConfigError: OpenVINO is not installed.
+            WeightsError, DataError: as for `rows`.
+        """
+        tiles = list(islice((tile for one in ids for tile in tiles_of(self._reader, images, one)), _COMPARED))
+        self._load(path)
+        maps = []
+        try:
+            for engine in get_args(EngineName):
+                configure("float32" if engine == "tensorflow" else self._precision)
+                predict = self._predictor(engine, plain=True)
+                found = predict_tiles(predict, self._reader, images, tiles, SilentTask())
+                maps.append([one.probability for (one,) in found])
+        except ConversionError as error:
+            return Agreement(failure=error.message)
+        finally:
+            configure(self._precision)
+        return agreement_of(*maps)
+
     def count(self, images: Images, ids: Iterable[str]) -> int:
         """The number of tiles of the images: the steps of a task for each weight file."""
         return sum(len(tiles_of(self._reader, images, image_id)) for image_id in ids)
@@ -121,7 +169,7 @@ class FoldMean:
 
         A chunk consists of whole groups of tiles that a processor predicts at once: incomplete ones take as long.
         """
-        group = min(self._predict.at_once, MOST_AT_ONCE)
+        group = min(self._at_once, MOST_AT_ONCE)
         chunk: list[Tile] = []
         size = 0
         maps = self._config.class_count * len(self._sets)
@@ -135,6 +183,18 @@ class FoldMean:
             size += needed
         if chunk:
             yield chunk
+
+    def _predictor(self, engine: EngineName, *, plain: bool = False) -> ViewsPredictor:
+        """The predictor of an engine, for all sets of views, or for images without further views."""
+        activation = self._config.activation
+        if engine not in self._engines:
+            self._engines[engine] = build_engine(engine, activation, self._at_once, self._precision)
+        if (engine, plain) not in self._predictors:
+            sets, shapes = ([parse_views("none")], self._plain) if plain else (self._sets, self._shapes)
+            self._predictors[engine, plain] = ViewsPredictor(
+                self._networks, shapes, sets, activation, at_once=self._at_once, engine=self._engines[engine]
+            )
+        return self._predictors[engine, plain]
 
     def _build(self, shape: tuple[int, int, int]) -> Network:
         # All weights are replaced by those of a file: the published ones are not downloaded.
@@ -155,6 +215,8 @@ class FoldMean:
                     "another input size, and so do transposed views if the input is not square.",
                     "Use views that keep the size: hflip, vflip, rot180 or flips.",
                 ) from error
+        for engine in self._engines.values():
+            engine.refresh()
 
 
 class _Sum:

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from toolkit.config.training.engines import EngineName
 from toolkit.core.arrays import Presence
 from toolkit.core.ensembling.means import Blender
 from toolkit.core.images.chunks import chunks
@@ -12,6 +13,7 @@ from toolkit.core.recipe.probabilities import Stored, StoredType, mean_presence,
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.fitted import Fitted, FittedEnsemble, Networks, classes_of
 from toolkit.learning.plugins import Plugins
+from toolkit.learning.predicting.engine_choice import engine_by_auto, engine_that_agrees
 from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.predictor import Predicted, Rows, whole_maps
 from toolkit.messages import Progress, Task
@@ -48,6 +50,10 @@ class ImagePredictor:
         """
         return self._predict(images, ids, task)
 
+    def engines(self) -> frozenset[EngineName]:
+        """What computes the networks; known for certain once an image was predicted."""
+        return self._predict.engines()
+
     def steps(self, images: Images, image_id: str) -> int:
         """The number of steps by which a task advances for an image.
 
@@ -59,12 +65,35 @@ class ImagePredictor:
 
 class _OfNetworks:
     def __init__(self, networks: Networks, progress: Progress) -> None:
-        self._networks = networks
+        self._networks, self._progress = networks, progress
+        self._engine: EngineName | None = None
         plugins = Plugins.of(networks.experiment, progress)
         self._fold_mean = FoldMean(networks.experiment, networks.config, networks.precision, plugins, [networks.views])
 
     def __call__(self, images: Images, ids: Sequence[str], task: Task) -> Iterator[Rows]:
-        return self._fold_mean.rows(self._networks.weights, images, ids, task)
+        return self._fold_mean.rows(self._networks.weights, images, ids, task, engine=self._chosen(images, ids))
+
+    def engines(self) -> frozenset[EngineName]:
+        return frozenset({self._engine or self._networks.engine})
+
+    def _chosen(self, images: Images, ids: Sequence[str]) -> EngineName:
+        """The engine, chosen with the first images; weights that were not compared before are compared on them."""
+        networks = self._networks
+        if self._engine is None:
+            self._engine, reason = networks.engine, ""
+            if (networks.experiment.engine or networks.config.engine) == "auto":
+                self._engine, reason = engine_by_auto({networks.engine}, 0)
+            if reason:
+                self._progress.say(f"{networks.experiment.name}: {reason}; TensorFlow predicts instead")
+            if self._engine == "openvino":
+                self._engine = engine_that_agrees(
+                    networks.experiment,
+                    dict.fromkeys(networks.weights, ids),
+                    lambda path, some: self._fold_mean.agreement(path, images, some),
+                    self._progress,
+                    is_locked=False,
+                )
+        return self._engine
 
     def steps(self, images: Images, image_id: str) -> int:
         return self._networks.count * self._fold_mean.count(images, [image_id])
@@ -96,6 +125,9 @@ class _OfEnsemble:
 
     def steps(self, images: Images, image_id: str) -> int:
         return sum(member.steps(images, image_id) for member in self._members)
+
+    def engines(self) -> frozenset[EngineName]:
+        return frozenset[EngineName]().union(*(member.engines() for member in self._members))
 
     @cached_property
     def _blender(self) -> Blender:

@@ -4,13 +4,15 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from toolkit.config.members import WHOLE, MemberPart
 from toolkit.config.models import Config
+from toolkit.config.training.engines import EngineChoice, EngineName
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.assignment import HOLDOUT
 from toolkit.core.images.resizing import scale_map
@@ -25,7 +27,8 @@ from toolkit.files.experiment.folds_csv import folds_digest
 from toolkit.files.experiment.members import weights_of
 from toolkit.files.experiment.resolved import Resolved
 from toolkit.files.experiment.trained import trained_folds
-from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, is_made_from
+from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter, engines_of, is_made_from
+from toolkit.learning.predicting.engine_choice import engine_by_auto, engine_that_agrees, unfit
 from toolkit.learning.predicting.fold_mean import FoldMean
 from toolkit.learning.predicting.predictor import Rows, whole_maps
 from toolkit.messages import Progress
@@ -64,9 +67,30 @@ class FittedExperiment:
         """The folder of a probability store."""
         return self.experiment.predictions(split, views, self.part.words)
 
-    def made_from(self, split: Split, views: str) -> dict[str, Any]:
+    @property
+    def engine(self) -> EngineChoice:
+        """What should compute the networks: as asked for this command, or by the configuration."""
+        return self.experiment.engine or self.config.engine
+
+    def is_current(self, split: Split, views: str) -> bool:
+        """Whether there is a store made from the present weights, by an engine that may be used."""
+        folder = self.predictions(split, views)
+        return any(is_made_from(folder, self.made_from(split, views, engine)) for engine in self.engines())
+
+    def engines(self) -> tuple[EngineName, ...]:
+        """The engines whose stores are valid; with OpenVINO also TensorFlow's, if it had to take over."""
+        if self.engine == "openvino" and not unfit(self.experiment, self.weights):
+            return ("openvino",)
+        return ("tensorflow",) if self.engine == "tensorflow" else ("tensorflow", "openvino")
+
+    @property
+    def weights(self) -> list[Path]:
+        """The weight files of all folds."""
+        return [path for fold in self.fold_numbers for path in self.weights_of(fold)]
+
+    def made_from(self, split: Split, views: str, engine: EngineName = "tensorflow") -> dict[str, Any]:
         """Digests and settings by which a stale store is recognised."""
-        weights = [file_digest(path) for fold in self.fold_numbers for path in self.weights_of(fold)]
+        weights = [file_digest(path) for path in self.weights]
         shape = self.config.prediction_shape
         made_from = {
             "views": views_name(parse_views(views)),
@@ -79,11 +103,18 @@ class FittedExperiment:
         # These keys are left out where they are not set, so that older stores stay valid.
         tiling = {} if self.config.tiling == UNTILED else {"tiling": repr(self.config.tiling)}
         tiling |= {} if self.config.scored_size is None else {"size": repr(self.config.scored_size)}
+        tiling |= {} if engine == "tensorflow" else {"engine": engine}
         return made_from | tiling | ({"presence": True} if self.config.presence_head else {})
 
     def weights_of(self, fold: int) -> list[Path]:
         """The weight files of a fold: the best of its last stage for each seed, or those of the part."""
         return weights_of(self.experiment, self.part, fold, stages=len(self.config.stages), seeds=self.config.num_seeds)
+
+    @property
+    def pixels_held_out(self) -> int:
+        """Pixels of the images that a fold holds out on average, at the size of the network."""
+        height, width, _ = self.config.prediction_shape
+        return int((self.folds >= 0).sum()) * height * width // self.config.folds_count
 
     def networks(self, folds: Sequence[int]) -> int:
         """The number of weight files of some folds."""
@@ -127,29 +158,32 @@ def predict_oof(
         ConfigError: two scales of the views give the same input size.
         NetworkError: a network of plugins cannot take another input size.
     """
-    missing = _missing(fitted, "oof", views)
-    if not missing:
+    names = _missing(fitted, "oof", views)
+    if not names:
         return False
-    if "none" in missing and fitted.part == WHOLE:
+    if "none" in names and fitted.part == WHOLE:
         # The recipe and the scores belong to the predictions that are replaced.
         fitted.experiment.forget_conclusions()
         fitted.experiment.score.unlink(missing_ok=True)
     held_out = {fold: np.flatnonzero(fitted.folds == fold) for fold in fitted.fold_numbers}
     by_fold = {fold: [fitted.ids[position] for position in positions] for fold, positions in held_out.items()}
-    alone = _predicted_alone(fitted) if [*missing] == ["none"] else {}
+    built = cache(networks if networks and names == ["none"] else partial(_fold_mean, fitted, names))
+    engine = _engine(fitted, images, by_fold, built, progress)
+    found = {name: _predicted_alone(fitted, name) if names == ["none"] else {} for name in get_args(EngineName)}
+    alone = found[engine]
     left = {fold: ids for fold, ids in by_fold.items() if fold not in alone}
-    mean = None if not left else networks() if networks and [*missing] == ["none"] else _fold_mean(fitted, [*missing])
-    total = sum(mean.count(images, ids) * fitted.networks([fold]) for fold, ids in left.items()) if mean else 0
+    total = sum(built().count(images, ids) * fitted.networks([fold]) for fold, ids in left.items())
     with (
-        _writing(fitted, "oof", missing) as writers,
-        progress.task(_title(fitted, f"{_IMAGES['oof']} images", [*missing]), total) as task,
+        _writing(fitted, "oof", names, engine) as writers,
+        progress.task(_title(fitted, f"{_IMAGES['oof']} images", names), total) as task,
     ):
         for fold, ids in by_fold.items():
             if fold in alone:
                 _copy(ProbabilityStore(alone[fold]), writers)
-            elif mean is not None:
-                _write(mean.rows(fitted.weights_of(fold), images, ids, task), writers, fitted.config.scored_size)
-    for folder in alone.values():
+            else:
+                rows = built().rows(fitted.weights_of(fold), images, ids, task, engine=engine)
+                _write(rows, writers, fitted.config.scored_size)
+    for folder in (folder for folders in found.values() for folder in folders.values()):
         with writing_to(folder):
             shutil.rmtree(folder)
     return True
@@ -181,18 +215,19 @@ def predict_holdout(fitted: FittedExperiment, images: Images, views: str | Seque
 def _predict_by_all(
     fitted: FittedExperiment, split: Split, images: Images, views: str | Sequence[str], progress: Progress
 ) -> bool:
-    missing = _missing(fitted, split, views)
-    if not missing:
+    names = _missing(fitted, split, views)
+    if not names:
         return False
-    networks = _fold_mean(fitted, [*missing])
-    weights = [path for fold in fitted.fold_numbers for path in fitted.weights_of(fold)]
+    networks, weights = _fold_mean(fitted, names), fitted.weights
+    engine = _engine(fitted, images, dict.fromkeys(fitted.fold_numbers, images.ids), lambda: networks, progress)
     total = networks.count(images, images.ids) * len(weights)
     with (
-        _writing(fitted, split, missing) as writers,
-        progress.task(_title(fitted, f"{_IMAGES[split]} images", [*missing]), total) as task,
+        _writing(fitted, split, names, engine) as writers,
+        progress.task(_title(fitted, f"{_IMAGES[split]} images", names), total) as task,
     ):
         folds = len(fitted.fold_numbers) if len(fitted.fold_numbers) > 1 else 0
-        _write(networks.rows(weights, images, images.ids, task, folds=folds), writers, fitted.config.scored_size)
+        rows = networks.rows(weights, images, images.ids, task, folds=folds, engine=engine)
+        _write(rows, writers, fitted.config.scored_size)
         if networks.single is not None:
             for number, writer in enumerate(writers):
                 writer.fold_spread = networks.single.spread(number)
@@ -203,12 +238,35 @@ def _fold_mean(fitted: FittedExperiment, sets: Sequence[str]) -> FoldMean:
     return FoldMean(fitted.experiment, fitted.config, fitted.resolved.precision, fitted.plugins, sets)
 
 
-def _predicted_alone(fitted: FittedExperiment) -> dict[int, Path]:
-    """The stores of single folds of a whole experiment that are up to date, by fold."""
+def _engine(
+    fitted: FittedExperiment,
+    images: Images,
+    by_fold: Mapping[int, Sequence[str]],
+    networks: Callable[[], FoldMean],
+    progress: Progress,
+) -> EngineName:
+    """What computes predictions that are missing; images with the ids of a fold serve to compare engines."""
+    wanted = fitted.engine
+    if wanted == "auto":
+        wanted, reason = engine_by_auto(engines_of(fitted.experiment.predictions("oof")), fitted.pixels_held_out)
+        if reason:
+            progress.say(f"{fitted.experiment.name}: {reason}; TensorFlow predicts instead")
+    if wanted == "tensorflow":
+        return wanted
+    ids = {path: ids for fold, ids in by_fold.items() for path in fitted.weights_of(fold)}
+    return engine_that_agrees(
+        fitted.experiment, ids, lambda path, some: networks().agreement(path, images, some), progress
+    )
+
+
+def _predicted_alone(fitted: FittedExperiment, engine: EngineName) -> dict[int, Path]:
+    """The stores of single folds of a whole experiment that are up to date and made by an engine, by fold."""
     folds = [fitted.of_fold(fold) for fold in fitted.fold_numbers] if fitted.part == WHOLE else []
     folders = {fold: one.predictions("oof", "none") for fold, one in enumerate(folds)}
     return {
-        fold: folder for fold, folder in folders.items() if is_made_from(folder, folds[fold].made_from("oof", "none"))
+        fold: folder
+        for fold, folder in folders.items()
+        if is_made_from(folder, folds[fold].made_from("oof", "none", engine))
     }
 
 
@@ -230,28 +288,30 @@ def _write(predicted: Iterable[Rows], writers: Sequence[ProbabilityWriter], size
             writer.append_rows(rows.image_id, rows.size[0], probability, presence)
 
 
-def _missing(fitted: FittedExperiment, split: Split, views: str | Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The sets of views whose stores are missing or stale, by name, and what their stores will be made from."""
+def _missing(fitted: FittedExperiment, split: Split, views: str | Sequence[str]) -> list[str]:
+    """The names of the sets of views whose stores are missing or stale."""
     names = dict.fromkeys(views_name(parse_views(text)) for text in ([views] if isinstance(views, str) else views))
-    plain = fitted.made_from(split, "none")  # once, because it reads all weight files
-    wanted = {name: plain | {"views": name} for name in names}
-    return {
-        name: made_from
-        for name, made_from in wanted.items()
-        if not is_made_from(fitted.predictions(split, name), made_from)
-    }
+    # Once, because it reads all weight files.
+    valid = [fitted.made_from(split, "none", engine) for engine in fitted.engines()]
+    return [
+        name
+        for name in names
+        if not any(is_made_from(fitted.predictions(split, name), one | {"views": name}) for one in valid)
+    ]
 
 
 @contextmanager
 def _writing(
-    fitted: FittedExperiment, split: Split, missing: Mapping[str, Mapping[str, Any]]
+    fitted: FittedExperiment, split: Split, names: Sequence[str], engine: EngineName
 ) -> Iterator[list[ProbabilityWriter]]:
     """Open a writer for each set of views."""
-    stored_type = fitted.config.stored_probability
+    stored_type, made_from = fitted.config.stored_probability, fitted.made_from(split, "none", engine)
     with ExitStack() as stack:
         yield [
-            stack.enter_context(ProbabilityWriter(fitted.predictions(split, views), stored_type, made_from))
-            for views, made_from in missing.items()
+            stack.enter_context(
+                ProbabilityWriter(fitted.predictions(split, name), stored_type, made_from | {"views": name})
+            )
+            for name in names
         ]
 
 

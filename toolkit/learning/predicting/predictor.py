@@ -1,6 +1,6 @@
 """Prediction: from batches of images to probability maps at each image's own size."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,15 +15,15 @@ from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.probabilities import mean_presence, weighted_mean
 from toolkit.files.data.sources import Images
 from toolkit.learning.batches import SampleReader, Tile, prediction_batches
+from toolkit.learning.engines.engine import Engine, MeanOverViews
+from toolkit.learning.engines.tensorflow_engine import TensorFlowEngine, compiled_mean
 from toolkit.learning.networks.network import Network
 from toolkit.learning.networks.outputs import Outputs
-from toolkit.learning.runtime import compiled, in_float32, tf
+from toolkit.learning.runtime import tf
 from toolkit.messages import Task
 
 Size = tuple[int, int]
 Views = tuple[View, ...]
-_Predict = Callable[[Any], tuple[Any, Any, Outputs]]
-"""From images to the mean probability, the mean presence or None, and the outputs for the first view."""
 
 MOST_AT_ONCE = 4
 """The most images that a processor predicts at once: more are hardly faster."""
@@ -58,7 +58,7 @@ class Predictor:
 
     def __init__(self, network: Network, views: str, activation: Activation, *, at_once: int) -> None:
         """Compile the network for batches of `at_once` images; smaller ones are filled up."""
-        self._predict = _compiled_mean(parse_views(views), lambda view: network, activation, at_once)
+        self._predict = compiled_mean(parse_views(views), lambda view: network, activation, at_once)
 
     def __call__(self, images: Any) -> Probability:
         """Probabilities `float32 (batch, height, width, classes)` of images `uint8 (batch, height, width, channels)`.
@@ -77,8 +77,7 @@ class Predictor:
 class ViewsPredictor:
     """The mean predictions over several sets of views of any scales, at the images' own sizes.
 
-    Each set has graphs of its own, so that its predictions do not depend on the other sets. The networks are used with
-    their present weights.
+    The views of a set are computed together, so that its predictions do not depend on the other sets.
     """
 
     def __init__(
@@ -89,8 +88,9 @@ class ViewsPredictor:
         activation: Activation,
         *,
         at_once: int,
+        engine: Engine | None = None,
     ) -> None:
-        """Compile the networks.
+        """Prepare the networks.
 
         Args:
             networks: the same network for each input size (height, width) that the views need.
@@ -98,16 +98,22 @@ class ViewsPredictor:
             sets: the sets of views.
             activation: of the classes.
             at_once: how many images the networks always predict at once.
+            engine: computes them; TensorFlow by default.
         """
+        self._engine = engine or TensorFlowEngine(activation, at_once)
         self.shapes, self.at_once = list(shapes.values()), at_once
         self._sets = [
             [
-                _Group(number, len(views), _compiled_mean(views, partial(_at, networks, size), activation, at_once))
+                _Group(number, len(views), self._engine.mean_over(views, partial(_at, networks, size)))
                 for number, (scale, size) in enumerate(shapes.items())
                 for views in _groups_of([view for view in every if view.scale == scale])
             ]
             for every in sets
         ]
+
+    def refresh(self) -> None:
+        """Use the present weights of the networks; must be called after they have changed."""
+        self._engine.refresh()
 
     def __call__(self, pixels: Sequence[Any], placements: Sequence[Sequence[Placement]]) -> Iterator[list[Predicted]]:
         """The predictions for one image after the other, with each set of views.
@@ -206,26 +212,17 @@ def _larger(one: Presence | None, other: Presence | None) -> Presence | None:
     return other if one is None or other is None else np.maximum(one, other)
 
 
-def _presence_of(outputs: Outputs) -> Any:
-    """The probability that each class occurs, `float32 (batch, classes)`, 0–1; None without a presence head.
-
-    Classes may occur together, whatever the activation of the masks.
-    """
-    return None if outputs.presence is None else tf.sigmoid(in_float32(outputs.presence))
-
-
 @dataclass(frozen=True)
 class _Group:
     """Views of a set that are computed together: `count` views of the scale with this number."""
 
     number: int
     count: int
-    predict: _Predict
+    mean: MeanOverViews
 
     def arrays(self, pixels: Sequence[Any]) -> tuple[Any, Any]:
         """The mean probability and presence of a batch."""
-        probability, presence, _ = self.predict(pixels[self.number])
-        return probability.numpy(), None if presence is None else presence.numpy()
+        return self.mean(pixels[self.number])
 
 
 def _groups_of(views: Sequence[View]) -> list[Views]:
@@ -235,46 +232,6 @@ def _groups_of(views: Sequence[View]) -> list[Views]:
 
 def _at(networks: Mapping[Size, Network], size: Size, view: View) -> Network:
     return networks[view.size(size)]
-
-
-def _size_at_a_time(predict: _Predict, size: int) -> _Predict:
-    """The same for any number of images, computed `size` images at a time.
-
-    The last images are filled up by repeating one, which every network accepts, also one of plugins.
-    """
-
-    def predict_all(images: Any) -> Any:
-        count = len(images)
-        missing = -count % size
-        filled = tf.concat([images, tf.repeat(images[-1:], missing, axis=0)], axis=0) if missing else images
-        found = [predict(filled[start : start + size]) for start in range(0, count, size)]
-        return found[0] if count == size else tf.nest.map_structure(partial(_first_of, count), *found)
-
-    return predict_all
-
-
-def _first_of(count: int, *outputs: Any) -> Any:
-    """One output of a network for the first `count` images; None if the network does not have it."""
-    return None if outputs[0] is None else tf.concat(outputs, axis=0)[:count]
-
-
-def _compiled_mean(
-    views: Views, network_of: Callable[[View], Network], activation: Activation, at_once: int
-) -> _Predict:
-    activate = tf.sigmoid if activation == "sigmoid" else tf.nn.softmax
-
-    def predict(images: Any) -> Any:
-        outputs = [network_of(view).outputs(view.apply(images, tf.transpose), training=False) for view in views]
-        maps = [activate(in_float32(output.logits)) for output in outputs]
-        undone = [view.undo(found, tf.transpose) for view, found in zip(views, maps, strict=True)]
-        presence = [found for found in map(_presence_of, outputs) if found is not None]
-        return _mean(undone), _mean(presence) if presence else None, outputs[0]
-
-    return _size_at_a_time(compiled(predict), at_once)
-
-
-def _mean(tensors: Sequence[Any]) -> Any:
-    return tf.add_n(tensors) / len(tensors)
 
 
 def _mean_of_groups(

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from toolkit.files.experiment.engine_checks import Agreement, read_checks, write_checks
+from toolkit.files.experiment.folder import Experiment
+
+
+@pytest.mark.parametrize(
+    ("changed", "holds"), [((0.0, 0.0, 0.0), True), ((0.0, 0.001, 0.0005), True), ((0.0, 0.0, 0.0011), False)]
+)
+def test_maps_agree_if_at_most_a_thousandth_of_the_pixels_changes_side(changed: tuple[float, ...], holds: bool) -> None:
+    assert Agreement(changed).holds == holds
+
+
+def test_a_disagreement_says_its_largest_figure_and_a_failure_its_reason() -> None:
+    said = Agreement((0.001, 0.0025, 0.002)).describe()
+    assert "0.25 % of the pixels" in said
+    assert "threshold 0.5" in said
+    failed = Agreement(failure="no such operation")
+    assert not failed.holds
+    assert "no such operation" in failed.describe()
+
+
+def test_what_was_found_is_kept_for_one_version_of_openvino(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path)
+    assert read_checks(experiment, "1") == {}
+    found = {"a": Agreement((0.0, 0.25, 0.0)), "b": Agreement(failure="no such operation")}
+    write_checks(experiment, "1", found)
+    assert read_checks(experiment, "1") == found
+    assert read_checks(experiment, "2") == {}

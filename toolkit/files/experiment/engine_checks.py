@@ -1,0 +1,60 @@
+"""engine.json: for which weights of an experiment OpenVINO was compared with TensorFlow, and with what result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.files.disk.writing import read_json, write_json
+from toolkit.files.experiment.folder import Experiment
+
+THRESHOLDS = (0.25, 0.5, 0.75)
+MOST_CHANGED = 0.001
+"""The largest share of pixels that may change side at a threshold."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well the maps of two engines agree.
+
+    Attributes:
+        changed: the share of pixels that change side at each of `THRESHOLDS`, 0–1.
+        failure: why there is nothing to compare, if OpenVINO cannot run the network.
+    """
+
+    changed: tuple[float, ...] = ()
+    failure: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the maps agree."""
+        return not self.failure and max(self.changed) <= MOST_CHANGED
+
+    def describe(self) -> str:
+        """Why the maps do not agree."""
+        if self.failure:
+            return f"OpenVINO cannot run the network ({self.failure})"
+        worst = max(range(len(self.changed)), key=self.changed.__getitem__)
+        return (
+            f"with OpenVINO {100 * self.changed[worst]:.2f} % of the pixels change side at the threshold "
+            f"{THRESHOLDS[worst]:g}, more than {100 * MOST_CHANGED:g} %"
+        )
+
+
+def read_checks(experiment: Experiment, version: str) -> dict[str, Agreement]:
+    """What was found with a version of OpenVINO, by the digest of the weights."""
+    found: Mapping[str, Any] = read_json(experiment.engine_checks) if experiment.engine_checks.is_file() else {}
+    if found.get("openvino") != version:
+        return {}
+    return {key: Agreement(tuple(one["changed"]), one["failure"]) for key, one in found["weights"].items()}
+
+
+def write_checks(experiment: Experiment, version: str, checks: Mapping[str, Agreement]) -> None:
+    """Write what was found; the caller holds the lock of the experiment."""
+    write_json(
+        experiment.engine_checks,
+        {
+            "openvino": version,
+            "thresholds": THRESHOLDS,
+            "weights": {key: {"changed": one.changed, "failure": one.failure} for key, one in checks.items()},
+        },
+    )

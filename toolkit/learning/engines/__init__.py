@@ -1,0 +1,1 @@
+"""What computes networks in prediction: TensorFlow, or OpenVINO with converted networks."""
