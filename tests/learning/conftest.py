@@ -23,9 +23,9 @@ from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, Silent, Task
 
 if TYPE_CHECKING:  # they import TensorFlow, and some tests do not
-    from toolkit.learning.batches import SampleReader
     from toolkit.learning.predicting.oof_and_test import FittedExperiment
     from toolkit.learning.predicting.predictor import Predicted, ViewsPredictor
+    from toolkit.learning.reading.sample_reader import SampleReader
     from toolkit.learning.training.epoch_data import TrainingData
 
 
@@ -61,8 +61,8 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
 @pytest.fixture
 def predict_images() -> Callable[..., list[tuple[str, list["Predicted"]]]]:
     """Ids and predictions of whole images for each set of views, as `FoldMean` does with one network."""
-    from toolkit.learning.batches import tiles_of  # noqa: PLC0415
     from toolkit.learning.predicting.predictor import Assembly, predict_tiles, whole_maps  # noqa: PLC0415
+    from toolkit.learning.reading.sample_reader import tiles_of  # noqa: PLC0415
 
     def predict_images(
         predict: "ViewsPredictor",

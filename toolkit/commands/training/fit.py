@@ -25,6 +25,7 @@ from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.fold_plan import plan_folds
+from toolkit.config.data.reading import READING_KEYS
 from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.core.recipe.postprocess import IDENTITY
@@ -55,7 +56,8 @@ from toolkit.files.inspection.data_findings import warn_of
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress
 
-# Compared by their content instead: the data, the folds, and the precision that was chosen.
+# Compared by their content instead: the data, the folds, and the precision that was chosen. How samples are read has no
+# influence on results.
 _FREE_TO_CHANGE = (
     "data.images",
     "data.masks",
@@ -70,6 +72,7 @@ _FREE_TO_CHANGE = (
     "data.test_source.file",
     "folds:",
     "precision:",
+    *(f"{key}:" for key in READING_KEYS),
 )
 _CONTENTS = {
     "training_data": "the content of the training images or masks",

@@ -16,7 +16,6 @@ from toolkit.core.tuning.fold_means import FoldSpread, FoldVotes, Votes
 from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.folder import Experiment
-from toolkit.learning.batches import Tile, build_reader, tiles_of
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.predicting.predictor import (
     MOST_AT_ONCE,
@@ -28,6 +27,7 @@ from toolkit.learning.predicting.predictor import (
     predict_tiles,
 )
 from toolkit.learning.predicting.view_sizes import view_shapes
+from toolkit.learning.reading.sample_reader import Tile, build_reader, tiles_of
 from toolkit.learning.runtime import configure, parse_precision, tf
 from toolkit.messages import Task
 

@@ -19,7 +19,9 @@ from toolkit.files.datasets.crops import crop_pool
 from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Pool, Sample
 from toolkit.files.experiment.folder import Experiment
-from toolkit.learning.batches import SampleReader, training_batches
+from toolkit.learning.batches import training_batches
+from toolkit.learning.reading.kept_samples import KeptSamples, keep_samples
+from toolkit.learning.reading.sample_reader import SampleReader
 from toolkit.learning.training.plan import Plan
 from toolkit.messages import Progress
 
@@ -105,6 +107,7 @@ class TrainingData:
     """What the folds of an experiment share while they are trained.
 
     `pool` has the images, which are always validated whole. Epochs draw from them, from `crops` of them, or `patches`.
+    `kept` has decoded images.
     """
 
     experiment: Experiment
@@ -113,6 +116,7 @@ class TrainingData:
     deadline: Deadline = NEVER
     crops: Pool | None = None
     patches: Patches | None = None
+    kept: KeptSamples | None = None
 
     @property
     def reader(self) -> SampleReader:
@@ -203,8 +207,9 @@ class TrainingData:
         return tuple(balanced_class_weights(counts).tolist())
 
     def reader_of(self, stage: Stage) -> SampleReader:
-        """Reads samples at the size of a stage."""
-        return replace(self.reader, shape=stage.shape[:2])
+        """Reads samples at the size of a stage, from what is kept of them."""
+        reader = replace(self.reader, shape=stage.shape[:2])
+        return reader if self.kept is None else self.kept.reader(reader)
 
 
 def prepare_training_data(
@@ -217,18 +222,22 @@ def prepare_training_data(
         ConfigError: training images would be scaled down, although the configuration has tiles.
     """
     config = plan.config
+    shapes = [stage.shape[:2] for stage in plan.stages]
+    kept = keep_samples(experiment, config, plan.reader, shapes=shapes, pool=pool, progress=progress)
+    data = TrainingData(experiment, plan, kept.pool, deadline, kept=kept)
+    pool = kept.pool
     if config.crops is not None:
-        return TrainingData(experiment, plan, pool, deadline, crops=crop_pool(pool, config.crops, progress))
+        return replace(data, crops=crop_pool(pool, config.crops, progress))
     if config.patches is not None:
         patches = config.patches
-        cell = cell_of([window_size(stage.shape[:2], patches.scale) for stage in plan.stages])
+        cell = cell_of([window_size(shape, patches.scale) for shape in shapes])
         occupancies = find_occupancies(pool.samples, cell, progress)
         drawn = Patches(occupancies, patches.per_image, patches.positive_share, patches.scale)
-        return TrainingData(experiment, plan, pool, deadline, patches=drawn)
+        return replace(data, patches=drawn)
     if config.tiles is not None:
-        for stage in plan.stages:
-            _refuse_shrunk(pool, stage.shape[:2])
-    return TrainingData(experiment, plan, pool, deadline)
+        for shape in shapes:
+            _refuse_shrunk(pool, shape)
+    return data
 
 
 def _refuse_shrunk(pool: Pool, shape: tuple[int, int]) -> None:
