@@ -11,7 +11,7 @@ def filled(root: Path) -> Session:
     folder.make()
     folder.rows("one").write_bytes(bytes(3 << 20))
     (folder.path / ".12.34.two.rows").write_bytes(bytes(1 << 20))
-    folder.digests.write_text("{}")
+    folder.facts("one").write_text("{}")
     return session
 
 

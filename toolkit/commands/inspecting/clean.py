@@ -9,7 +9,7 @@ from toolkit.files.datasets.keeping import size_text
 from toolkit.files.disk.writing import UNFINISHED
 from toolkit.messages import Table
 
-_WHAT = {".rows": "decoded images", ".json": "digests of files that have not changed"}
+_WHAT = {".rows": "decoded images", ".facts": "facts about files that have not changed"}
 
 
 @dataclass(frozen=True)

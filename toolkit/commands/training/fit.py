@@ -141,7 +141,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
         )
     with locked(experiment.lock):
         with loaded.naming_places():
-            dataset = find_dataset(loaded.config, progress)
+            dataset = find_dataset(loaded.config, progress, experiment.cache)
         table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
         warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
         if options.save:

@@ -257,6 +257,9 @@ class UserImages:
         pixels = self.stored(image_id)
         return f"{pixels.dtype} {pixels.shape} {self.ranges}".encode() + pixels.tobytes()
 
+    def stamp(self, image_id: str) -> bytes | None:
+        """None: a source says nothing but its pixels."""
+
     def stored(self, image_id: str) -> npt.NDArray[Any]:
         """The pixels that the source returns."""
         return self.items.read(image_id).image
@@ -301,3 +304,6 @@ class UserMasks:
         item = self.items.read(image_id)
         arrays = [one for one in (item.mask, item.objects) if one is not None]
         return b"".join(f"{one.dtype} {one.shape}".encode() + one.tobytes() for one in arrays)
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """None: a source says nothing but its pixels."""

@@ -1,10 +1,8 @@
 """Whether decoded images are kept in memory, on disk or not at all."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from toolkit.config.data.reading import Cache
 from toolkit.errors import StorageError
@@ -103,8 +101,7 @@ def _opened(folder: CacheFolder, layout: Layout) -> Rows | None:
     path = folder.rows(layout.name)
     rows = Rows.on_disk(path, layout.name, layout.bytes_of_rows)
     if rows is not None:
-        with suppress(OSError):
-            os.utime(path)
+        folder.used(path)
     return rows
 
 

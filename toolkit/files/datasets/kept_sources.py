@@ -74,6 +74,10 @@ class KeptImages:
         """What the image is made from, for digests."""
         return self.own.images.content(image_id)
 
+    def stamp(self, image_id: str) -> bytes | None:
+        """What changes whenever the content does."""
+        return self.own.images.stamp(image_id)
+
     def only(self, ids: Container[str]) -> Images:
         """The images with these ids, as they are read from their files."""
         return self.own.images.only(ids)

@@ -1,5 +1,6 @@
 """The folder of what can be made again: its files, the room in it, and removing them."""
 
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ BYTES_AT_MOST = 20 << 30
 """All files of the folder together take at most this much."""
 _SHARE_OF_DISK = 0.5
 """A new file takes at most this share of what is free."""
+_KINDS = (".rows", ".facts")
 _ABANDONED_AFTER = 24 * 3600
 """An unfinished file that nobody has written to for so many seconds was left by a process that was killed."""
 
@@ -22,14 +24,18 @@ class CacheFolder:
 
     path: Path
 
-    @property
-    def digests(self) -> Path:
-        """What was read from files that have not changed since."""
-        return self.path / "digests.json"
+    def facts(self, name: str) -> Path:
+        """The file of what was found in images that have not changed since."""
+        return self.path / f"{name}.facts"
 
     def rows(self, name: str) -> Path:
         """The file of decoded images with a name."""
         return self.path / f"{name}.rows"
+
+    def used(self, path: Path) -> None:
+        """Note that a file is in use, so that others make room before it."""
+        with suppress(OSError):  # the folder may be read-only
+            os.utime(path)
 
     def files(self) -> list[Path]:
         """All files, unfinished ones too, the least recently used first."""
@@ -43,7 +49,7 @@ class CacheFolder:
             StorageError: the folder cannot be written.
         """
         self._forget_abandoned()
-        kept = [path for path in self.files() if path.suffix == ".rows" and not UNFINISHED.match(path.name)]
+        kept = [path for path in self.files() if path.suffix in _KINDS and not UNFINISHED.match(path.name)]
         sizes = {path: path.stat().st_size for path in kept}
         if size > at_most or size > _SHARE_OF_DISK * free_disk(self.path):
             return False
