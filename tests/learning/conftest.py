@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from toolkit.config.loading import config_from_plain, load_config
+from toolkit.config.loading import config_from_plain
 from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Integers
@@ -16,7 +16,7 @@ from toolkit.files.datasets.dataset import find_dataset, find_labelled
 from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
-from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.resolved import load_experiment, read_resolved
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.image_files import read_image
 from toolkit.files.predictions.store import ProbabilityStore
@@ -48,7 +48,7 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
 
     def lesson(*overrides: str, name: str = "plain", workspace: Workspace = tiny_competition) -> Lesson:
         experiment = workspace.find(name)
-        loaded = load_config(experiment.config, overrides)
+        loaded = load_experiment(experiment, overrides)
         plan = plan_training(loaded, Plugins.of(experiment))
         dataset = find_dataset(loaded.config, Silent())
         folds = np.arange(len(dataset.index.ids)) % 2

@@ -1,4 +1,4 @@
-"""Batches with tf.data: images and labels are read, resized and augmented while the network computes."""
+"""Batches of tensors: images and labels are read, resized and augmented while the network computes."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -8,12 +8,13 @@ import numpy as np
 
 from toolkit.core.arrays import Integers
 from toolkit.core.images.resizing import Placement
-from toolkit.core.randomness import derived_seed
 from toolkit.files.data.sources import Images
 from toolkit.files.datasets.training_pool import Sample, read_window
 from toolkit.learning.augmentation.augmentation import Augmentation
 from toolkit.learning.augmentation.mixing import Mixing
 from toolkit.learning.reading.sample_reader import SampleReader, Tile
+from toolkit.learning.reading.training_samples import TrainingSetup, batch_jobs
+from toolkit.learning.reading.workers import StageWorkers
 from toolkit.learning.runtime import tf
 
 Batch = tuple[Any, ...]
@@ -26,6 +27,7 @@ def training_batches(
     mixing: Mixing,
     batches: Sequence[Integers],
     *draw: int,
+    workers: StageWorkers | None = None,
 ) -> Iterator[Batch]:
     """Batches of images `uint8 (batch, height, width, channels)` and targets (batch, height, width, classes).
 
@@ -37,21 +39,15 @@ def training_batches(
         augmentation: of each sample.
         mixing: of each batch.
         batches: positions in `samples`, batch by batch.
-        draw: (seed, fold, stage, epoch). The seed of a sample's augmentation derives from these, its position, and its
-            place in the epoch, so that a sample that is drawn twice is augmented in two ways.
+        draw: (seed, fold, stage, epoch), see `batch_jobs`.
+        workers: processes that read with this reader, augmentation and mixing; threads read if None. The batches are
+            the same.
     """
-    starts = np.cumsum([0, *map(len, batches)])
-
-    def load(number: int) -> Batch:
-        pairs = []
-        for place_in_epoch, position in enumerate(batches[number], start=int(starts[number])):
-            seed = derived_seed("sample", *draw, int(position), int(place_in_epoch))
-            pairs.append(reader.augmented(samples[position], augmentation, seed))
-        images = np.stack([image for image, _ in pairs])
-        targets = np.stack([reader.classes.planes(labels) for _, labels in pairs])
-        return mixing(images, targets, derived_seed("mixing", *draw, number))
-
-    return _loaded(load, len(batches), (tf.uint8, tf.as_dtype(mixing.target_type)))
+    setup, jobs = TrainingSetup(reader, augmentation, mixing), list(batch_jobs(samples, batches, draw))
+    if workers is not None:
+        return (tuple(map(tf.convert_to_tensor, arrays)) for arrays in workers(jobs))
+    types = (tf.uint8, tf.as_dtype(mixing.target_type))
+    return _loaded(lambda number: setup.batch(jobs[number]), len(jobs), types)
 
 
 def validation_batches(

@@ -51,16 +51,10 @@ class Rows:
     def in_memory(cls, sizes: Sequence[int]) -> "Rows":
         """Empty rows in memory, which is taken as they are written; it is freed with the last process that reads them.
 
-        They are a file without a name, so that other processes can read them and nothing is left behind. Where the
-        system has no such files in memory, it is a temporary file.
+        They are in a nameless file, so that other processes can read them and nothing is left behind.
         """
-        if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("toolkit")
-        else:
-            with tempfile.TemporaryFile() as file:
-                descriptor = os.dup(file.fileno())
-        rows = cls(descriptor, sizes, is_in_memory=True)
-        os.ftruncate(descriptor, rows.total)
+        rows = cls(nameless_file(), sizes, is_in_memory=True)
+        os.ftruncate(rows.descriptor, rows.total)
         return rows
 
     @classmethod
@@ -107,6 +101,17 @@ class Rows:
             place, left = place + len(part), left - len(part)
         self._checked[row] = found.to_bytes(4, "little") == head[len(_MARK) :]
         return bool(self._checked[row])
+
+
+def nameless_file() -> int:
+    """The descriptor of a new file without a name, in memory if the system has such files, otherwise on disk.
+
+    It disappears with the last process that has it open.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("toolkit")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def write_rows(

@@ -27,11 +27,17 @@ from toolkit.messages import Progress
 class KeptSamples:
     """The images to train on, and by (height, width) of the network what is kept of them at this size.
 
-    Where windows are cut from images, the pool itself reads from whole images that are kept.
+    Where windows are cut from images, the pool itself reads from the `whole` images that are kept.
     """
 
     pool: Pool
     placed: Mapping[tuple[int, int], KeptPairs] = field(default_factory=dict)
+    whole: KeptPairs | None = None
+
+    @property
+    def kept(self) -> list[KeptPairs]:
+        """Everything that is kept."""
+        return [*self.placed.values(), *([] if self.whole is None else [self.whole])]
 
     def reader(self, reader: SampleReader) -> SampleReader:
         """The reader, with what is kept at its shape."""
@@ -74,7 +80,7 @@ def keep_samples(
     if reader.tiling != UNTILED:
         sizes = {content: sample.image_size for content, sample in samples.items()}
         found = kept(Layout(f"whole {_programs()}", channels, sizes), None)
-        return KeptSamples(pool if found is None else with_kept(pool, found))
+        return KeptSamples(pool if found is None else with_kept(pool, found), whole=found)
     code = digests_of_code(experiment, config) if config.transforms else {}
     settings = f"placed {reader.resize} {config.transforms} {sorted(code.items())} {_programs()}"
     placed = {}

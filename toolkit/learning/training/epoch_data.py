@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,8 @@ from toolkit.files.experiment.folder import Experiment
 from toolkit.learning.batches import training_batches
 from toolkit.learning.reading.kept_samples import KeptSamples, keep_samples
 from toolkit.learning.reading.sample_reader import SampleReader
+from toolkit.learning.reading.training_samples import TrainingSetup
+from toolkit.learning.reading.workers import NotSendableError, Workers
 from toolkit.learning.training.plan import Plan
 from toolkit.messages import Progress
 
@@ -107,7 +110,7 @@ class TrainingData:
     """What the folds of an experiment share while they are trained.
 
     `pool` has the images, which are always validated whole. Epochs draw from them, from `crops` of them, or `patches`.
-    `kept` has decoded images.
+    `kept` has decoded images; `workers` are processes that read samples for training, or None if threads do.
     """
 
     experiment: Experiment
@@ -117,6 +120,7 @@ class TrainingData:
     crops: Pool | None = None
     patches: Patches | None = None
     kept: KeptSamples | None = None
+    workers: Workers | None = None
 
     @property
     def reader(self) -> SampleReader:
@@ -196,8 +200,36 @@ class TrainingData:
         self, stage: Stage, samples: Sequence[Sample], batches: Sequence[Integers], draw: Sequence[int]
     ) -> Iterator[Any]:
         """Images and targets of batches of positions in `samples`, augmented and mixed as the stage configures."""
-        augmentation, mixing = self.plan.augmentations[stage.number], self.plan.mixings[stage.number]
-        return training_batches(self.reader_of(stage), samples, augmentation, mixing, batches, *draw)
+        setup = self.setup(stage)
+        workers = None if self.workers is None else self.workers.of_stage(stage.number)
+        return training_batches(
+            setup.reader, samples, setup.augmentation, setup.mixing, batches, *draw, workers=workers
+        )
+
+    def setup(self, stage: Stage) -> TrainingSetup:
+        """How the samples of a stage are read, augmented and mixed."""
+        return TrainingSetup(
+            self.reader_of(stage), self.plan.augmentations[stage.number], self.plan.mixings[stage.number]
+        )
+
+    @contextmanager
+    def read_by_processes(self, count: int, progress: Progress) -> Iterator["TrainingData"]:
+        """The same data, whose samples for training are read by so many processes; by threads if 0.
+
+        The processes end with the block.
+        """
+        kept = () if self.kept is None else self.kept.kept
+        try:
+            setups = [self.setup(stage) for stage in self.plan.stages]
+            workers = Workers(count, setups, self.pool.samples, kept) if count else None
+        except NotSendableError as error:
+            progress.warn(f"workers: threads read the images, not processes: {error}")
+            workers = None
+        try:
+            yield replace(self, workers=workers)
+        finally:
+            if workers is not None:
+                workers.close()
 
     def class_weights(self, stage: Stage, fold: int) -> tuple[float, ...] | None:
         """Weights of the classes in the loss of a stage; balanced ones follow the fold's training images."""
