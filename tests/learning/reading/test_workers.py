@@ -119,7 +119,7 @@ def test_a_killed_process_is_one_clear_error(
 ) -> None:
     data = with_workers(lesson(), 2)
     list(batches(data))
-    os.kill(data.workers._workers[0].process.pid, signal.SIGKILL)
+    os.kill(data.workers.pids[0], signal.SIGKILL)
     with pytest.raises(StorageError, match="killed by the signal SIGKILL") as caught:
         list(batches(data))
     assert "--set workers=" in caught.value.advice
@@ -149,7 +149,7 @@ from toolkit.files.datasets.training_pool import Sample
 from toolkit.learning.reading.workers import Workers
 
 workers = Workers(2, (), (), ())
-print(*(one.process.pid for one in workers._workers), flush=True)
+print(*workers.pids, flush=True)
 {then}
 """
 

@@ -83,6 +83,11 @@ class Workers:
         self._sending = threading.Thread(target=self._send, args=(what,), daemon=True)
         self._sending.start()
 
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of the processes."""
+        return [worker.process.pid for worker in self._workers]
+
     def batches(self, setup: int, jobs: Iterable[BatchJob]) -> Iterator[Arrays]:
         """The batches of jobs with one of the setups, in the order of the jobs.
 
