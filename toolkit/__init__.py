@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from toolkit.api.experiment import Experiment
     from toolkit.api.verbs import (
         check,
+        clean,
         compare,
         config_schema,
         config_show,
@@ -47,6 +48,7 @@ _MODULES = {
     "toolkit.api.experiment": ("Experiment",),
     "toolkit.api.verbs": (
         "check",
+        "clean",
         "compare",
         "config_schema",
         "config_show",
@@ -98,6 +100,7 @@ __all__ = [
     "build_loss",
     "build_metric",
     "check",
+    "clean",
     "compare",
     "config_schema",
     "config_show",

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from toolkit.config.loading import config_from_plain, load_config
+from toolkit.config.loading import config_from_plain
 from toolkit.config.models import Config
 from toolkit.config.stage_values import Stage
 from toolkit.core.arrays import Integers
@@ -16,16 +16,16 @@ from toolkit.files.datasets.dataset import find_dataset, find_labelled
 from toolkit.files.experiment.folder import Experiment, StageFolder
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.history import read_history
-from toolkit.files.experiment.resolved import read_resolved
+from toolkit.files.experiment.resolved import load_experiment, read_resolved
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.image_files import read_image
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import Progress, Silent, Task
 
 if TYPE_CHECKING:  # they import TensorFlow, and some tests do not
-    from toolkit.learning.batches import SampleReader
     from toolkit.learning.predicting.oof_and_test import FittedExperiment
     from toolkit.learning.predicting.predictor import Predicted, ViewsPredictor
+    from toolkit.learning.reading.sample_reader import SampleReader
     from toolkit.learning.training.epoch_data import TrainingData
 
 
@@ -48,7 +48,7 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
 
     def lesson(*overrides: str, name: str = "plain", workspace: Workspace = tiny_competition) -> Lesson:
         experiment = workspace.find(name)
-        loaded = load_config(experiment.config, overrides)
+        loaded = load_experiment(experiment, overrides)
         plan = plan_training(loaded, Plugins.of(experiment))
         dataset = find_dataset(loaded.config, Silent())
         folds = np.arange(len(dataset.index.ids)) % 2
@@ -61,8 +61,8 @@ def lesson(tiny_competition: Workspace) -> Callable[..., Lesson]:
 @pytest.fixture
 def predict_images() -> Callable[..., list[tuple[str, list["Predicted"]]]]:
     """Ids and predictions of whole images for each set of views, as `FoldMean` does with one network."""
-    from toolkit.learning.batches import tiles_of  # noqa: PLC0415
     from toolkit.learning.predicting.predictor import Assembly, predict_tiles, whole_maps  # noqa: PLC0415
+    from toolkit.learning.reading.sample_reader import tiles_of  # noqa: PLC0415
 
     def predict_images(
         predict: "ViewsPredictor",

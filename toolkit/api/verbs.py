@@ -19,6 +19,8 @@ from toolkit.commands.comparing.evaluate_result import EvaluateResult
 from toolkit.commands.ensembling.ensemble import EnsembleResult, parse_mean, parse_views, parse_weights
 from toolkit.commands.ensembling.ensemble import ensemble as ensemble_command
 from toolkit.commands.inspecting import config
+from toolkit.commands.inspecting.clean import CleanResult
+from toolkit.commands.inspecting.clean import clean as clean_command
 from toolkit.commands.inspecting.data import DataResult, examine_data
 from toolkit.commands.inspecting.ls import ListResult, list_experiments
 from toolkit.commands.inspecting.preview import PreviewResult
@@ -45,6 +47,11 @@ from toolkit.files.experiment.workspace import Workspace
 
 AnyPath = str | Path
 Named = AnyPath | Experiment
+
+
+def clean(*, yes: bool = False, progress: Shown = None) -> CleanResult:
+    """List the decoded images and digests that are kept, as `tk clean` does; `yes` removes them."""
+    return clean_command(_session(progress), remove=yes)
 
 
 def new(

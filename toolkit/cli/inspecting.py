@@ -1,5 +1,6 @@
-"""tk data, tk preview, tk ls and tk config."""
+"""tk data, tk preview, tk ls, tk clean and tk config."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -56,6 +57,19 @@ def list_(
     from toolkit.commands.inspecting.ls import list_experiments
 
     run(lambda session: list_experiments(session, verbose=verbose), as_json)
+
+
+@app.command()
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is kept to work faster, such as decoded images, and remove it after a question."""
+    from toolkit.commands.inspecting.clean import clean as command
+
+    result = run(lambda session: command(session, remove=yes), as_json)
+    if result.files and not (yes or as_json) and sys.stdin.isatty() and typer.confirm("Remove it?"):
+        run(lambda session: command(session, remove=True), as_json)
 
 
 @config.command("show")

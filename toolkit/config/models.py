@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from toolkit.config.data.classes import names_in, scoring_rules, task_classes
 from toolkit.config.data.data import DataConfig
 from toolkit.config.data.folds import FoldsFile, Groups, Stratified
+from toolkit.config.data.reading import Cache, Workers
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
@@ -261,6 +262,8 @@ class Config(ClosedModel):
     stored_probability: StoredType = Field(
         "uint8", description="Data type of stored predictions: `uint8` or `float16`."
     )
+    cache: Cache = "auto"
+    workers: Workers = "auto"
     seed: Seed = Field(0, description="Seed of all random numbers.")
     num_seeds: PositiveInteger = Field(
         1,

@@ -12,7 +12,7 @@ from toolkit.config.keras.metric_arguments import find_keras_metric
 from toolkit.config.yaml.plugin_names import PLUGINS, names_defined_beside
 from toolkit.errors import ConfigError, ToolkitError, raised_by
 from toolkit.files.code.own_modules import find_source
-from toolkit.files.code.plugin_loading import load_dotted, load_plugins, take
+from toolkit.files.code.plugin_loading import load_dotted, load_plugins, prepare_for_tensorflow, take
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.members import Member, members_of
 from toolkit.messages import Progress, Silent
@@ -37,6 +37,7 @@ class Plugins(Mapping[str, Any]):
         self._progress = progress or Silent()
         self._module: Any = None
         self._running: set[Path] = set()
+        self._set_up: Callable[[], object] = _set_up_tensorflow
 
     @classmethod
     def of(cls, experiment: Experiment, progress: Progress | None = None) -> "Plugins":
@@ -45,6 +46,10 @@ class Plugins(Mapping[str, Any]):
         # Members are read when they are needed: an ensemble without plugins outlives its members.
         plugins._find_config = lambda: first_fitted(Member(experiment)).config
         return plugins
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For a process that reads samples: it runs the user's code itself, and leaves TensorFlow alone."""
+        return _without_tensorflow, (self._config.absolute(),)
 
     def __getitem__(self, name: str) -> Any:
         """The function or class.
@@ -62,7 +67,7 @@ class Plugins(Mapping[str, Any]):
         if source is not None and source not in self._running:
             self._running.add(source)
             self._progress.say(f"running {source}")
-        _set_up_tensorflow()
+        self._set_up()
         return load_dotted(name, folder)
 
     def __iter__(self) -> Iterator[str]:
@@ -96,9 +101,15 @@ class Plugins(Mapping[str, Any]):
         if self._module is None:
             path = self._config.parent / PLUGINS
             self._progress.say(f"running {path}, which defines {', '.join(self)}")
-            _set_up_tensorflow()
+            self._set_up()
             self._module = load_plugins(path)
         return self._module
+
+
+def _without_tensorflow(config: Path) -> Plugins:
+    plugins = Plugins(config)
+    plugins._set_up = prepare_for_tensorflow  # in case that the user's code imports it
+    return plugins
 
 
 def check_call(name: str, function: Any, parameters: Sequence[str], arguments: Mapping[str, Any]) -> None:

@@ -153,6 +153,11 @@ def _of_any_batch(tensor: Any) -> Any:
     return tf.TensorSpec((None, *shape[1:]) if shape else (), tensor.dtype)
 
 
+def has_gpu() -> bool:
+    """Whether this process sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def training_devices() -> list[str]:
     """Names of the devices that share each batch: all GPUs, or without any the logical devices of the processor."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")

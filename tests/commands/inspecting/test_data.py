@@ -19,7 +19,7 @@ from toolkit.core.masks.rle import encode
 from toolkit.errors import ConfigError, DataError
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.inspection.data_findings import DataFinding
-from toolkit.files.inspection.examining import ImageFacts
+from toolkit.files.inspection.image_facts import ImageFacts
 
 Draw = Callable[..., Path]
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from toolkit.files.inspection.duplicate_findings import copies, like_extra, near_copies, shared_with_test
-from toolkit.files.inspection.examining import ImageFacts
+from toolkit.files.inspection.image_facts import ImageFacts
 
 THUMBNAILS = np.random.default_rng(0).integers(0, 256, (4, 32, 32), np.uint8)
 

@@ -21,7 +21,6 @@ from toolkit.files.datasets.dataset import find_labelled
 from toolkit.files.experiment.folder import Experiment, Split
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore, ProbabilityWriter
-from toolkit.learning.batches import build_reader
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.predicting.fold_mean import FoldMean, SingleFolds
 from toolkit.learning.predicting.oof_and_test import (
@@ -31,6 +30,7 @@ from toolkit.learning.predicting.oof_and_test import (
     predict_test,
 )
 from toolkit.learning.predicting.predictor import Predicted
+from toolkit.learning.reading.sample_reader import build_reader
 from toolkit.learning.runtime import tf
 from toolkit.messages import Silent
 

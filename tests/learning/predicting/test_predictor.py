@@ -11,10 +11,10 @@ from toolkit.core.masks.labels import Activation, Classes
 from toolkit.files.data.sources import Images, find_images
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.augmentation.augmentation import FixedTransforms
-from toolkit.learning.batches import SampleReader
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.predicting.predictor import Predicted, Predictor, ViewsPredictor, images_at_once
+from toolkit.learning.reading.sample_reader import SampleReader
 from toolkit.learning.runtime import Precision, configure, tf
 
 pytestmark = pytest.mark.train

@@ -28,7 +28,8 @@ from toolkit.files.inspection.checking import (
 from toolkit.files.inspection.data_findings import DataFinding, by_level, errors_of
 from toolkit.files.inspection.data_summary import ClassShare, FileSummary, class_shares, summary_of
 from toolkit.files.inspection.duplicate_findings import like_extra
-from toolkit.files.inspection.examining import ImageFacts, examine_images, examine_labelled
+from toolkit.files.inspection.examining import examine_images, examine_labelled
+from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.submissions.layout import sample_layout_for
 from toolkit.messages import Progress, Silent, Table
 

@@ -7,7 +7,7 @@ import numpy as np
 from toolkit.core.masks.labels import Activation, Classes
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import DataFinding
-from toolkit.files.inspection.examining import ImageFacts
+from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.report.data_sheet import SheetSample, data_sheet
 from toolkit.report.drawing import Picture
 from toolkit.report.preview_sheet import PreviewSample

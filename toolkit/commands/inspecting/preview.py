@@ -30,7 +30,7 @@ from toolkit.messages import Progress, Table
 from toolkit.report.preview_sheet import PreviewRow, PreviewSample, preview_sheet
 
 if TYPE_CHECKING:
-    from toolkit.learning.batches import SampleReader
+    from toolkit.learning.reading.sample_reader import SampleReader
 
 VARIANTS = 5
 _LOOKED_AT_MOST = 10  # candidates for each image of the sheet, to find images with foreground
@@ -119,8 +119,8 @@ class _Shown:
 def _rows(shown: _Shown, progress: Progress) -> list[PreviewRow]:
     """The rows of the sheet; images are read and augmented exactly as in training."""
     from toolkit.learning.augmentation.mixing import Mixing
-    from toolkit.learning.batches import build_reader
     from toolkit.learning.plugins import Plugins
+    from toolkit.learning.reading.sample_reader import build_reader
     from toolkit.learning.training.plan import build_augmentation
 
     loaded, stage, data, seed = shown.loaded, shown.stage, shown.data, shown.seed

@@ -25,6 +25,7 @@ from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.fold_plan import plan_folds
+from toolkit.config.data.reading import READING_KEYS
 from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
 from toolkit.config.training.networks import has_backbone
@@ -58,7 +59,8 @@ from toolkit.files.predictions.store import ProbabilityStore, engines_of
 from toolkit.learning.engines.openvino_package import refuse_missing
 from toolkit.messages import Progress
 
-# Compared by their content instead: the data, the folds, the precision and the engine that were chosen.
+# Compared by their content instead: the data, the folds, the precision and the engine that were chosen. How samples are
+# read has no influence on results.
 _FREE_TO_CHANGE = (
     "data.images",
     "data.masks",
@@ -74,6 +76,7 @@ _FREE_TO_CHANGE = (
     "folds:",
     "precision:",
     "engine:",
+    *(f"{key}:" for key in READING_KEYS),
 )
 _CONTENTS = {
     "training_data": "the content of the training images or masks",
@@ -143,7 +146,7 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
         )
     with locked(experiment.lock):
         with loaded.naming_places():
-            dataset = find_dataset(loaded.config, progress)
+            dataset = find_dataset(loaded.config, progress, experiment.cache)
         table = plan_folds(experiment, loaded.config, dataset, progress, restart=options.restart)
         warn_of(duplicate_findings_of(dataset.index.facts, table.folds, ()), progress)
         if options.save:

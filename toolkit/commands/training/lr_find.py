@@ -102,7 +102,7 @@ def find_learning_rate(
         raise ConfigError(f"--low, --high, --steps: {error}") from error
     with locked(experiment.lock):
         with loaded.naming_places():
-            dataset = find_dataset(config, progress)
+            dataset = find_dataset(config, progress, experiment.cache)
         folds = find_folds(experiment, config, dataset, progress).folds
         _refuse_start(experiment, loaded, dataset, folds, fold=fold, stage=stage)
         # TensorFlow is slow to import, so bad input is reported first.

@@ -40,8 +40,18 @@ def without_holes(mask: Mask, largest: int) -> Mask:
 
 def without_small_objects(mask: Mask, minimum: int) -> Mask:
     """Remove objects of fewer than `minimum` pixels."""
-    objects, sizes = _numbered(mask)
-    return np.asarray(look_up(sizes >= minimum, objects) & mask, np.bool_)
+    places = np.flatnonzero(mask)  # often few of all pixels, so everything else is done with them alone
+    if not len(places):
+        return mask
+    count, objects = cv2.connectedComponents(_as_bytes(mask), connectivity=8, ltype=cv2.CV_32S)
+    numbers = np.asarray(objects).ravel()[places]
+    small = np.bincount(numbers, minlength=count) < minimum
+    small[0] = False  # the background
+    if not small.any():
+        return mask
+    kept = np.array(mask, np.bool_, order="C")
+    kept.ravel()[places[small[numbers]]] = False
+    return kept
 
 
 def largest_objects(mask: Mask, count: int) -> Mask:

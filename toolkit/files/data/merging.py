@@ -12,6 +12,7 @@ from toolkit.core.images.windows import Window
 from toolkit.errors import DataError, listing
 from toolkit.files.data.metadata import Metadata
 from toolkit.files.data.sources import Images, LabelledImages
+from toolkit.files.disk.digests import joined_stamps
 
 Members = Mapping[str, tuple[int, str]]
 """By id: the position of the image's source, and the image's id in that source."""
@@ -53,6 +54,11 @@ class MergedImages:
         """What the image is made from, for digests."""
         number, name = self.members[image_id]
         return self.sources[number].content(name)
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """The stamp of the image in its source."""
+        number, name = self.members[image_id]
+        return self.sources[number].stamp(name)
 
     def only(self, ids: Container[str]) -> "MergedImages":
         """The images with these ids."""
@@ -101,6 +107,12 @@ class MergedMasks:
         number, name = self.members[image_id]
         source = self.sources[number]
         return source.masks.content(name) + repr(source.classes).encode()
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """The stamp of the mask in its source, and the meaning of its values."""
+        number, name = self.members[image_id]
+        source = self.sources[number]
+        return joined_stamps(source.masks.stamp(name), repr(source.classes).encode())
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,9 @@ class Images(Protocol):
     def content(self, image_id: str) -> bytes:
         """What the image is made from, for digests."""
 
+    def stamp(self, image_id: str) -> bytes | None:
+        """What changes whenever `content` does, found without reading files; None if that cannot be said."""
+
     def only(self, ids: Container[str]) -> "Images":
         """The images with these ids."""
 
@@ -90,6 +93,9 @@ class MaskSource(Protocol):
 
     def content(self, image_id: str) -> bytes:
         """What the mask is made from, for digests."""
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """What changes whenever `content` does, found without reading files; None if that cannot be said."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def user_items(spec: UserSource, key: str) -> "UserItems":
         DataError: as `UserItems`.
     """
     if not isinstance(spec, GivenSource):
-        return UserItems(_made(spec, key), spec.name, key)
+        return _of_class(spec, key)
     dataset = spec.dataset
     if dataset is None:
         raise MissingFileError(
@@ -63,8 +63,16 @@ def user_items(spec: UserSource, key: str) -> "UserItems":
     return UserItems(dataset, dataset.title, "dataset")
 
 
+def _of_class(spec: UserSource, key: str) -> "UserItems":
+    items = UserItems(_made(spec, key), spec.name, key)
+    items.made_from = spec
+    return items
+
+
 class UserItems:
     """The items of a source. Recent items are cached; one thread at a time calls the user's code.
+
+    `made_from` says how the source was made, if the configuration names it: another process makes it again.
 
     Raises:
         DataError: a method of the source raises an error or returns an invalid item.
@@ -74,9 +82,20 @@ class UserItems:
         self.title = title
         self._key = key
         self._source = source
+        self.made_from: UserSource | None = None
         self._kept: OrderedDict[int, Item] = OrderedDict()
         self._turn = threading.RLock()
         self.places: Mapping[str, int] = self._find_ids()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process.
+
+        Raises:
+            TypeError: the source is an object of this process.
+        """
+        if self.made_from is None:
+            raise TypeError(f"{self.title} is an object of this process")
+        return _of_class, (self.made_from, self._key)
 
     def read(self, image_id: str) -> Item:
         """The item with this id."""
@@ -257,6 +276,9 @@ class UserImages:
         pixels = self.stored(image_id)
         return f"{pixels.dtype} {pixels.shape} {self.ranges}".encode() + pixels.tobytes()
 
+    def stamp(self, image_id: str) -> bytes | None:
+        """None: a source says nothing but its pixels."""
+
     def stored(self, image_id: str) -> npt.NDArray[Any]:
         """The pixels that the source returns."""
         return self.items.read(image_id).image
@@ -301,3 +323,6 @@ class UserMasks:
         item = self.items.read(image_id)
         arrays = [one for one in (item.mask, item.objects) if one is not None]
         return b"".join(f"{one.dtype} {one.shape}".encode() + one.tobytes() for one in arrays)
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """None: a source says nothing but its pixels."""

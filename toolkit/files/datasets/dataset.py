@@ -16,6 +16,7 @@ from toolkit.files.data.finding import find_extra_images, find_test_images, find
 from toolkit.files.data.sources import Images, LabelledImages
 from toolkit.files.data.user_source import WEIGHT
 from toolkit.files.datasets.training_pool import Pool, make_pool
+from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.digests import digest, file_digest
 from toolkit.files.inspection.checking import DataIndex, check_test_data, check_training_data, content_digest
 from toolkit.files.inspection.data_findings import warn_of
@@ -58,8 +59,8 @@ def find_labelled(config: Config) -> LabelledImages:
     return find_training_images(config.data, config.task_classes, config.shape[2])
 
 
-def find_dataset(config: Config, progress: Progress) -> Dataset:
-    """Find and check all data.
+def find_dataset(config: Config, progress: Progress, cache: CacheFolder | None = None) -> Dataset:
+    """Find and check all data; with a cache, files that have not changed are not read again.
 
     Raises:
         MissingFileError: a file or folder does not exist.
@@ -74,11 +75,13 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     if test is not None and config.data.sample_submission is not None:
         sample_layout_for(config.data.sample_submission, test.ids, progress, config.data.table_format)
     check_all_bit_depths(config, labelled, extra, test, progress)
-    index = check_training_data(labelled, progress)
+    index = check_training_data(labelled, progress, cache=cache)
     digests = {"training_data": digest(f"{index.digest} {labelled.classes}".encode())}
     if isinstance(config.data.source, GivenSource):
         digests["dataset"] = config.data.source.dataset.digest
-    checked = tuple((data, check_training_data(data, progress, "checking extra images", extra=True)) for data in extra)
+    checked = tuple(
+        (data, check_training_data(data, progress, "checking extra images", extra=True, cache=cache)) for data in extra
+    )
     refuse_shared(labelled, index, checked)
     for data, found in checked:
         warn_of(like_extra(index.facts, found.facts, data.images.origin), progress)
@@ -91,7 +94,7 @@ def find_dataset(config: Config, progress: Progress) -> Dataset:
     if said:
         digests["positives"] = digest(repr(said).encode())
     if test is not None:
-        shown = check_test_data(test, progress)
+        shown = check_test_data(test, progress, cache)
         warn_of(shared_with_test(index.facts, shown), progress)
         digests["test_data"] = content_digest(shown)
     weights = weights_of(config, labelled)

@@ -220,6 +220,9 @@ class ArrayImages:
         """The values of the array, for digests."""
         return self.arrays[image_id].tobytes()
 
+    def stamp(self, image_id: str) -> bytes | None:
+        """None: an array says nothing but its values."""
+
     def only(self, ids: Container[str]) -> "ArrayImages":
         """The images with these ids."""
         chosen = {image_id: array for image_id, array in self.arrays.items() if image_id in ids}

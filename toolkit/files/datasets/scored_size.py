@@ -51,6 +51,9 @@ class _ScaledImages:
     def content(self, image_id: str) -> bytes:
         return self.own.content(image_id)
 
+    def stamp(self, image_id: str) -> bytes | None:
+        return self.own.stamp(image_id)
+
     def only(self, ids: Container[str]) -> "_ScaledImages":
         return replace(self, own=self.own.only(ids))
 

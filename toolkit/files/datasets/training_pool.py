@@ -10,16 +10,33 @@ from toolkit.core.arrays import Floats, Image, Integers, Labels, Objects
 from toolkit.core.folds.assignment import HOLDOUT, TRAIN
 from toolkit.core.images.windows import Window, read_mirrored
 from toolkit.files.data.sources import Images, LabelledImages
+from toolkit.files.disk.digests import digest
 from toolkit.files.inspection.checking import DataIndex
 
 
 @dataclass(frozen=True)
+class Known:
+    """What the check of the data has found about an image.
+
+    `content` is a digest of what the image and its labels are made from, and of how they are read; `size` is
+    (height, width).
+    """
+
+    content: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Sample:
-    """One image of the pool, or a window of it; pixels of the window beyond the image are mirrored."""
+    """One image of the pool, or a window of it; pixels of the window beyond the image are mirrored.
+
+    `known` is None if the data were not checked.
+    """
 
     source: LabelledImages
     image_id: str
     window: Window | None = None
+    known: Known | None = None
 
     @property
     def title(self) -> str:
@@ -36,7 +53,7 @@ class Sample:
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of the whole image."""
-        return self.source.images.size(self.image_id)
+        return self.source.images.size(self.image_id) if self.known is None else self.known.size
 
     def image(self) -> Image:
         """The pixels, `uint8 (height, width, channels)`; raises UnreadableImageError."""
@@ -128,7 +145,11 @@ def make_pool(
     shares = None if weights is None else np.concatenate([weights, np.full(count, weights.mean())])
     return Pool(
         main,
-        [Sample(source, image_id) for source, _ in parts for image_id in source.images.ids],
+        [
+            Sample(source, one.image_id, known=Known(digest(f"{one.content} {source.classes}".encode()), one.size))
+            for source, found in parts
+            for one in found.facts
+        ],
         np.concatenate([part.coverage for _, part in parts]),
         np.concatenate([part.pixels for _, part in parts]),
         np.concatenate([folds, *(np.full(len(part.ids), TRAIN) for _, part in extra)]),

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,7 +45,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def new_path(path: Path) -> Iterator[Path]:
     """Like `replacing`, but gives a path instead of an open file; the path has the file's extension."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    # Not the number of the process alone: threads have the same one, and so may processes of two containers.
+    temporary = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.{path.name}")
     try:
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)

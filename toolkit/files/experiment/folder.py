@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from toolkit.config.training.engines import EngineChoice
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
+from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.writing import read_json, remove_unfinished, writing_to
 
 Split = Literal["oof", "test", "holdout"]
@@ -16,6 +17,15 @@ Split = Literal["oof", "test", "holdout"]
 or the labelled images of the hold-out. All folds predict test and hold-out images."""
 
 ALL_SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def cache_beside(experiments: Path) -> CacheFolder:
+    """The folder of what can be made again: `cache/` beside `experiments/`, or in a folder of another name.
+
+    `tk clean` deletes it.
+    """
+    return CacheFolder((experiments.parent if experiments.name == "experiments" else experiments) / "cache")
+
 
 _DISCARDED = ".discarded-"
 
@@ -121,6 +131,11 @@ class Experiment:
     def plugins(self) -> Path:
         """The user's losses, metrics, networks and so on; optional."""
         return self.folder / PLUGINS
+
+    @property
+    def cache(self) -> CacheFolder:
+        """What can be made again, shared by all experiments of the working folder."""
+        return cache_beside(self.folder.parent)
 
     @property
     def resolved(self) -> Path:

@@ -8,7 +8,8 @@ from typing import Any
 
 from toolkit.config.training.engines import EngineChoice
 from toolkit.errors import ConfigError, MissingFileError
-from toolkit.files.experiment.folder import Experiment
+from toolkit.files.disk.cache_folder import CacheFolder
+from toolkit.files.experiment.folder import Experiment, cache_beside
 from toolkit.messages import Progress
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
@@ -40,6 +41,11 @@ class Workspace:
     def submission_log(self) -> Path:
         """The log of all submissions and their leaderboard scores."""
         return self.submissions / "log.csv"
+
+    @property
+    def cache(self) -> CacheFolder:
+        """What can be made again."""
+        return cache_beside(self.experiments)
 
     def all(self) -> list[Experiment]:
         """All experiments, sorted by name."""

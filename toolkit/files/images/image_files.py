@@ -13,6 +13,7 @@ from toolkit.core.arrays import Image
 from toolkit.core.images.value_range import ValueRange
 from toolkit.core.images.windows import Window
 from toolkit.errors import DataError, MissingFileError, listing
+from toolkit.files.disk.digests import file_stamp, joined_stamps
 from toolkit.files.images.decoding import (
     IMAGE_SUFFIXES,
     UnreadableImageError,
@@ -68,6 +69,10 @@ class ImageFiles:
         """The bytes of the file and, if set, the value ranges, for digests."""
         content = self.paths[image_id].read_bytes()
         return content + repr(self.ranges).encode() if self.ranges else content
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """The stamp of the file, and how it is read."""
+        return joined_stamps(file_stamp(self.paths[image_id]), repr((self.channels, self.ranges)).encode())
 
     def stored(self, image_id: str) -> npt.NDArray[Any]:
         """The stored pixels, in full depth; raises UnreadableImageError."""
@@ -130,6 +135,11 @@ class StackedImages:
     def content(self, image_id: str) -> bytes:
         """The bytes of all files, for digests."""
         return b"".join(folder.content(image_id) for folder in self.folders) + repr(self.ranges).encode()
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """The stamps of all files, and how they are read."""
+        how = repr((self.channels, self.ranges)).encode()
+        return joined_stamps(how, *(folder.stamp(image_id) for folder in self.folders))
 
     def stored(self, image_id: str) -> npt.NDArray[Any]:
         """The stored pixels of all files, their channels joined."""

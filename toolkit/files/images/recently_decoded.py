@@ -39,6 +39,10 @@ class RecentlyDecoded:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._changing = threading.Lock()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """An empty cache, for another process."""
+        return RecentlyDecoded, (self._bytes_at_most,)
+
     def get(self, name: str, read: Callable[[], Bytes]) -> Bytes:
         """The array of this name, read-only; `read` is called if it is not in the cache."""
         with self._changing:

@@ -10,12 +10,14 @@ import numpy as np
 from toolkit.core.arrays import Floats, Integers
 from toolkit.core.images.duplicates import Thumbnail
 from toolkit.files.data.sources import Images, LabelledImages, MaskSource
+from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.digests import digest
 from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.images.kinds import file_kind
 from toolkit.files.inspection import duplicate_findings, image_findings, label_findings
 from toolkit.files.inspection.data_findings import DataFinding, refuse_errors, warn_of
-from toolkit.files.inspection.examining import ImageFacts, examine_images, examine_labelled
+from toolkit.files.inspection.examining import examine_images, examine_labelled
+from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.mask_files import MaskFiles
 from toolkit.files.masks.rle_tables import MaskTable
 from toolkit.messages import Progress
@@ -69,7 +71,12 @@ def content_digest(facts: Sequence[ImageFacts]) -> str:
 
 
 def check_training_data(
-    data: LabelledImages, progress: Progress, title: str = "checking training images", *, extra: bool = False
+    data: LabelledImages,
+    progress: Progress,
+    title: str = "checking training images",
+    *,
+    extra: bool = False,
+    cache: CacheFolder | None = None,
 ) -> DataIndex:
     """Decode every image and mask once and record the facts that training needs.
 
@@ -78,25 +85,26 @@ def check_training_data(
         progress: shows the work, and the warnings.
         title: of the work.
         extra: whether these are extra images, which need not have foreground themselves.
+        cache: remembers the facts of files that have not changed; None to read them all.
 
     Raises:
         DataError: images or masks cannot be used; the message lists all of them.
         NothingToLearnError: there is no foreground, foreground everywhere, or only constant images.
     """
-    facts = examine_labelled(data, progress, title)
+    facts = examine_labelled(data, progress, title, cache)
     findings = training_findings(data, facts, extra=extra)
     warn_of(findings, progress)
     refuse_errors(findings)
     return DataIndex(facts)
 
 
-def check_test_data(images: Images, progress: Progress) -> tuple[ImageFacts, ...]:
-    """Decode every test image once.
+def check_test_data(images: Images, progress: Progress, cache: CacheFolder | None = None) -> tuple[ImageFacts, ...]:
+    """Decode every test image once; `cache` as for `check_training_data`.
 
     Raises:
         DataError: images cannot be used; the message lists all of them.
     """
-    facts = examine_images(images, progress, "checking test images")
+    facts = examine_images(images, progress, "checking test images", cache)
     refuse_errors(image_findings.unusable(facts, images.origin))
     return facts
 

@@ -11,7 +11,7 @@ from toolkit.errors import listing
 from toolkit.files.data.sources import Images, MaskSource
 from toolkit.files.images.image_files import ImageFiles
 from toolkit.files.images.kinds import file_kind
-from toolkit.files.inspection.examining import ImageFacts
+from toolkit.files.inspection.image_facts import ImageFacts
 from toolkit.files.masks.coco_and_labelme import Shapes
 from toolkit.files.masks.mask_files import MaskFiles, SeveralMaskFiles
 from toolkit.files.masks.rle_tables import MaskTable

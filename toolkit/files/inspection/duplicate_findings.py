@@ -7,7 +7,7 @@ import numpy as np
 from toolkit.core.arrays import Integers
 from toolkit.core.images.duplicates import Groups, equal_groups, near_duplicate_groups
 from toolkit.files.inspection.data_findings import DataFinding
-from toolkit.files.inspection.examining import ImageFacts
+from toolkit.files.inspection.image_facts import ImageFacts
 
 _GROUPED = "Set group_near_duplicates: true to keep each group in one fold."
 

@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from toolkit.config.data.competitions import Competition
 from toolkit.core.arrays import Image, Labels, Mask
 from toolkit.core.images.chunks import chunks
-from toolkit.core.images.duplicates import Thumbnail, thumbnail
+from toolkit.core.images.duplicates import thumbnail
 from toolkit.core.masks.labels import IGNORE, UnknownValuesError, pixel_counts
 from toolkit.core.masks.misplaced_masks import (
-    Contrasts,
     border_contrast,
     border_length,
     in_other_order,
@@ -22,8 +20,11 @@ from toolkit.core.masks.misplaced_masks import (
 )
 from toolkit.errors import DataError
 from toolkit.files.data.sources import Images, LabelledImages
-from toolkit.files.disk.digests import digest
+from toolkit.files.disk.cache_folder import CacheFolder
+from toolkit.files.disk.digests import digest, joined_stamps
+from toolkit.files.inspection.image_facts import ImageFacts, Traces
 from toolkit.files.inspection.memory_budget import MemoryBudget
+from toolkit.files.inspection.remembered_facts import RememberedFacts
 from toolkit.files.masks.rle_tables import MaskTable
 from toolkit.messages import Progress
 
@@ -32,70 +33,13 @@ _COMPARED_AT_MOST = 300
 _PIXELS_COMPARED_AT_MOST = 4_000_000
 
 
-@dataclass(frozen=True)
-class Traces:
-    """Measurements that reveal masks that are transposed, or belong to another image, as they are and otherwise.
+def examine_labelled(
+    data: LabelledImages, progress: Progress, title: str, cache: CacheFolder | None = None
+) -> tuple[ImageFacts, ...]:
+    """The facts of every image and its mask, in the order of the sorted ids.
 
-    `borders` are the lengths of the mask's borders in the assumed and the other pixel order, 0 for square masks, whose
-    lengths do not depend on it. `contrasts` are those of the image across these borders; mask files are compared with
-    their transpose if they are square. `counted` are those of absolute runs as they are, and if they count pixels from
-    0. `before` and `after` are those of the image, and of the image before or after it across the same borders.
+    With a cache, images and masks whose files have not changed are not read again.
     """
-
-    borders: tuple[int, int]
-    contrasts: Contrasts
-    counted: Contrasts
-    before: Contrasts
-    after: Contrasts
-
-
-@dataclass(frozen=True, eq=False)
-class ImageFacts:
-    """The facts of one image and its mask; if there is a `problem`, only `remedy` and `unknown` are set besides.
-
-    Attributes:
-        image_id: of the image.
-        problem: why the image or its mask cannot be used.
-        remedy: what to do about the problem.
-        unknown: pixel values of the mask that belong to no class.
-        size: (height, width).
-        low: the smallest value of the image as it is read, 0–255.
-        high: the largest value.
-        is_constant: whether all pixels have the same value.
-        is_grey: whether the three channels are equal.
-        coverage: the foreground share of the pixels that are not ignored, 0–1.
-        ignored: the share of ignored pixels, 0–1.
-        pixels: the number of pixels of each class.
-        is_scaled: whether the mask is scaled to the image.
-        picture: a digest of the pixels of the image.
-        drawn: a digest of the labels.
-        content: a digest of the files.
-        thumbnail: for finding near duplicates.
-        traces: of masks that are transposed or of another image, for some images.
-    """
-
-    image_id: str
-    problem: str = ""
-    remedy: str = ""
-    unknown: tuple[int, ...] = ()
-    size: tuple[int, int] = (0, 0)
-    low: int = 0
-    high: int = 0
-    is_constant: bool = False
-    is_grey: bool = False
-    coverage: float = 0.0
-    ignored: float = 0.0
-    pixels: tuple[int, ...] = ()
-    is_scaled: bool = False
-    picture: str = ""
-    drawn: str = ""
-    content: str = ""
-    thumbnail: Thumbnail = field(default_factory=lambda: np.zeros((32, 32), np.uint8))
-    traces: Traces | None = None
-
-
-def examine_labelled(data: LabelledImages, progress: Progress, title: str) -> tuple[ImageFacts, ...]:
-    """The facts of every image and its mask, in the order of the sorted ids."""
     ids = data.images.ids
     form = data.masks.competition if isinstance(data.masks, MaskTable) else None
     every = -(-len(ids) // _COMPARED_AT_MOST)
@@ -104,19 +48,41 @@ def examine_labelled(data: LabelledImages, progress: Progress, title: str) -> tu
     def examine(image_id: str) -> ImageFacts:
         return _labelled(data, image_id, form, beside.get(image_id))
 
-    return _in_threads(examine, data.images, title, progress)
+    def stamp(image_id: str) -> bytes | None:
+        own = data.images.stamp(image_id), (data.masks.stamp(image_id) if image_id in masks else b"")
+        others = (data.images.stamp(other) for other in beside.get(image_id, ()))
+        return joined_stamps(read, *own, *others)
+
+    masks = set(data.masks.ids)
+    read = repr((data.classes, data.masks.size, form)).encode()
+    remembered = None if cache is None else RememberedFacts(cache, f"labelled {data.images.origin}")
+    return _in_threads(examine, data.images, title, progress, _Memory(remembered, stamp))
 
 
-def examine_images(images: Images, progress: Progress, title: str) -> tuple[ImageFacts, ...]:
-    """The facts of every image, in the order of the sorted ids."""
-    return _in_threads(partial(_unlabelled, images), images, title, progress)
+def examine_images(
+    images: Images, progress: Progress, title: str, cache: CacheFolder | None = None
+) -> tuple[ImageFacts, ...]:
+    """The facts of every image, in the order of the sorted ids; `cache` as for `examine_labelled`."""
+    remembered = None if cache is None else RememberedFacts(cache, f"images {images.origin}")
+    return _in_threads(partial(_unlabelled, images), images, title, progress, _Memory(remembered, images.stamp))
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What was found before, if it is remembered, and what tells that an image has not changed since."""
+
+    facts: RememberedFacts | None
+    stamp: Callable[[str], bytes | None]
 
 
 def _in_threads(
-    examine: Callable[[str], ImageFacts], images: Images, title: str, progress: Progress
+    examine: Callable[[str], ImageFacts], images: Images, title: str, progress: Progress, memory: _Memory
 ) -> tuple[ImageFacts, ...]:
-    ids = images.ids
-    found = []
+    stamps = {} if memory.facts is None else {image_id: memory.stamp(image_id) for image_id in images.ids}
+    found = {} if memory.facts is None else memory.facts.known(stamps)
+    ids = [image_id for image_id in images.ids if image_id not in found]
+    if not ids:
+        return tuple(found[image_id] for image_id in images.ids)
     budget = MemoryBudget(_PIXELS_AT_ONCE)
 
     def within_budget(image_id: str) -> ImageFacts:
@@ -125,9 +91,11 @@ def _in_threads(
 
     with ThreadPoolExecutor() as pool, progress.task(title, len(ids)) as task:
         for facts in pool.map(within_budget, ids):
-            found.append(facts)
+            found[facts.image_id] = facts
             task.advance()
-    return tuple(found)
+    if memory.facts is not None:
+        memory.facts.remember(found.values(), stamps)
+    return tuple(found[image_id] for image_id in images.ids)
 
 
 def _pixels(images: Images, image_id: str) -> int:
@@ -153,15 +121,17 @@ def _of_image(image_id: str, image: Image) -> ImageFacts:
         size=(height, width),
         low=int(image.min()),
         high=int(image.max()),
-        is_constant=_are_all(image, lambda chunk: chunk == image[0, 0]),
-        is_grey=image.shape[2] == 3 and _are_all(image, lambda chunk: chunk == chunk[..., :1]),
+        is_constant=_is_constant(image),
+        is_grey=image.shape[2] == 3 and all(np.array_equal(image[..., 0], image[..., other]) for other in (1, 2)),
         picture=digest(f"{image.shape}".encode(), np.ascontiguousarray(image).data),
         thumbnail=thumbnail(image),
     )
 
 
-def _are_all(image: Image, test: Callable[[Image], npt.NDArray[np.bool_]]) -> bool:
-    return all(test(image[rows]).all() for rows in chunks(image.shape))
+def _is_constant(image: Image) -> bool:
+    first = image[0, 0]
+    # Nearly all images differ in their first row already.
+    return bool((image[0] == first).all()) and all((image[rows] == first).all() for rows in chunks(image.shape))
 
 
 def _labelled(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from toolkit.errors import listing
 from toolkit.files.inspection.data_findings import DataFinding
-from toolkit.files.inspection.examining import ImageFacts
+from toolkit.files.inspection.image_facts import ImageFacts
 
 _RARE = 0.1
 _FEW = 10

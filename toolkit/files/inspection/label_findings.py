@@ -9,7 +9,7 @@ from toolkit.core.masks.misplaced_masks import COUNTED, are_contradicted, contra
 from toolkit.core.masks.rle import PixelOrder
 from toolkit.files.data.sources import LabelledImages
 from toolkit.files.inspection.data_findings import NOTHING_TO_LEARN, DataFinding
-from toolkit.files.inspection.examining import ImageFacts
+from toolkit.files.inspection.image_facts import ImageFacts
 
 
 def without_image(data: LabelledImages) -> Iterator[DataFinding]:

@@ -20,6 +20,7 @@ from toolkit.core.images.windows import Window
 from toolkit.core.masks.coco_rle import decode_coco
 from toolkit.core.masks.labels import IGNORE, Classes
 from toolkit.errors import DataError, MissingFileError
+from toolkit.files.disk.digests import file_stamp, joined_stamps
 from toolkit.files.images.decoding import image_id_of
 
 BACKGROUND = "background"
@@ -57,6 +58,9 @@ class Drawings(Protocol):
 
     def content(self, image_id: str) -> bytes:
         """What the drawing is made from, for digests."""
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """What changes whenever `content` does, found without reading files; None if that cannot be said."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,10 @@ class Shapes:
         """What the drawing is made from, and the names of the classes, for digests."""
         return self.drawings.content(image_id) + repr(self.classes.names).encode()
 
+    def stamp(self, image_id: str) -> bytes | None:
+        """That of the drawing, and the names of the classes."""
+        return joined_stamps(self.drawings.stamp(image_id), repr(self.classes.names).encode())
+
     def _drawing(self, image_id: str, size: tuple[int, int]) -> Drawing:
         drawing = self.drawings.read(image_id)
         if drawing.size != size:
@@ -162,6 +170,10 @@ class LabelmeFiles:
         tree = _read_json(self.paths[image_id], str(self.paths[image_id]))
         kept = {key: tree.get(key) for key in ("imageHeight", "imageWidth", "shapes")} if isinstance(tree, dict) else 0
         return json.dumps(kept, sort_keys=True).encode()
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """The stamp of the file."""
+        return file_stamp(self.paths[image_id])
 
 
 def _labelme_object(number: int, shape: Mapping[str, Any]) -> Any:
@@ -253,6 +265,10 @@ class CocoFile:
         """Size, categories and segmentations, for digests."""
         kept = [(name, annotation.get("segmentation")) for name, annotation in self.annotations.get(image_id, ())]
         return json.dumps([self.sizes[image_id], kept]).encode()
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """The shapes themselves, which are in memory."""
+        return self.content(image_id)
 
     def _drawer(self, annotation: Mapping[str, Any], size: tuple[int, int]) -> Callable[[], Mask]:
         return lambda: self._decoded(annotation, size)

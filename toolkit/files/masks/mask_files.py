@@ -13,6 +13,7 @@ from toolkit.core.images.value_range import largest_channel
 from toolkit.core.images.windows import Window
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.masks.mask_codings import ByObject, ByRange, ByValue, Coding, whole_numbers
+from toolkit.files.disk.digests import file_stamp, joined_stamps
 from toolkit.files.images.decoding import (
     LOSSY_SUFFIXES,
     MASK_ARRAYS,
@@ -54,6 +55,10 @@ class MaskFiles:
         """The bytes of the file and, unless it is the default, the coding, for digests."""
         content = self.paths[image_id].read_bytes()
         return content if isinstance(self.coding, ByValue) else content + repr(self.coding).encode()
+
+    def stamp(self, image_id: str) -> bytes | None:
+        """The stamp of the file, and the coding."""
+        return joined_stamps(file_stamp(self.paths[image_id]), repr(self.coding).encode())
 
     def _stored(self, image_id: str) -> npt.NDArray[Any]:
         return read_mask(self.paths[image_id], self.coding)
@@ -125,6 +130,12 @@ class SeveralMaskFiles:
         how = repr((self.names, self.with_objects, self.ignored)).encode()
         return how + b"".join(name.encode() + b"\0" + path.read_bytes() for name, path in self._of_classes(image_id))
 
+    def stamp(self, image_id: str) -> bytes | None:
+        """The stamps of the files, their classes, and how they are read."""
+        files = self._of_classes(image_id)
+        how = repr((self.names, self.with_objects, self.ignored, [name for name, _ in files])).encode()
+        return joined_stamps(how, *(file_stamp(path) for _, path in files))
+
     def _of_classes(self, image_id: str) -> list[tuple[str, Path]]:
         return [(name or self.names[0], path) for name, path in self.paths[image_id] if not name or name in self.names]
 
@@ -176,6 +187,10 @@ class MasksFromImages:
         """The coding; the digest of the image covers its pixels."""
         return repr(self.coding).encode()
 
+    def stamp(self, image_id: str) -> bytes | None:
+        """The coding; the stamp of the image covers its pixels."""
+        return self.content(image_id)
+
 
 @dataclass(frozen=True)
 class EmptyMasks:
@@ -197,5 +212,9 @@ class EmptyMasks:
         return np.zeros(size, np.int32)
 
     def content(self, image_id: str) -> bytes:
+        """Nothing: all masks are the same."""
+        return b""
+
+    def stamp(self, image_id: str) -> bytes | None:
         """Nothing: all masks are the same."""
         return b""

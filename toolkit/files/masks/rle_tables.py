@@ -85,6 +85,10 @@ class MaskTable:
         how = [form.pixel_order, str(form.relative), str(self.size), form.rows, *form.classes]
         return "\n".join([*how, *(f"{name or ''} {text}" for name, text in rows)]).encode()
 
+    def stamp(self, image_id: str) -> bytes | None:
+        """The rows themselves, which are in memory."""
+        return self.content(image_id) + repr(self.names).encode()
+
     @property
     def _memory_order(self) -> Literal["C", "F"]:
         """The memory order of decoded masks; combining many is several times as fast if all have the same."""

@@ -11,7 +11,7 @@ from toolkit.core.arrays import Image, Labels
 from toolkit.core.masks.labels import IGNORE
 from toolkit.learning.augmentation.margins import margin_of
 from toolkit.learning.augmentation.transform_checks import checked, checked_fixed
-from toolkit.learning.augmentation.transforms import Builder, Transforms, Where
+from toolkit.learning.augmentation.transforms import Builder, Transforms, Where, sent
 from toolkit.learning.plugins import NO_PLUGINS
 
 
@@ -46,8 +46,15 @@ class Augmentation:
         build = Builder(where, plugins, fill_label)
         allowed = {*labels, fill_label, IGNORE}
         possible = checked(transforms, build, shape, allowed)
+        self._take(possible, build, shape)
+
+    def _take(self, possible: Sequence[Transform], build: Builder, shape: tuple[int, int, int]) -> None:
         self._transforms = Transforms([build(transform) for transform in possible])
-        self._moves, self._shape = bool(possible), shape
+        self._possible, self._build, self._shape = tuple(possible), build, shape
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: the transforms are built again there, but not tried again."""
+        return _augmentation, (self._possible, sent(self._build), self._shape)
 
     def __call__(self, image: Image, labels: Labels, seed: int) -> tuple[Image, Labels]:
         """Transform an image `uint8 (height, width, channels)` and its labels `uint8 (height, width)` alike."""
@@ -56,7 +63,13 @@ class Augmentation:
     @cached_property
     def margin(self) -> int:
         """How many pixels around a sample the transforms may move into it; see `margin_of`."""
-        return margin_of(self, self._shape) if self._moves else 0
+        return margin_of(self, self._shape) if self._possible else 0
+
+
+def _augmentation(possible: Sequence[Transform], build: Builder, shape: tuple[int, int, int]) -> Augmentation:
+    made = Augmentation.__new__(Augmentation)
+    made._take(possible, build, shape)
+    return made
 
 
 class FixedTransforms:
@@ -78,9 +91,22 @@ class FixedTransforms:
         """
         build = Builder(where, plugins, 0)
         certain = checked_fixed(transforms, build, where, channels)
+        self._take(certain, build, channels)
+
+    def _take(self, certain: Sequence[Transform], build: Builder, channels: int) -> None:
         self._transforms = Transforms([build(transform) for transform in certain])
-        self.channels = channels
+        self._certain, self._build, self.channels = tuple(certain), build, channels
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As that of Augmentation."""
+        return _fixed, (self._certain, sent(self._build), self.channels)
 
     def __call__(self, image: Image) -> Image:
         """Transform `uint8 (height, width, channels)`; the same image gives the same result."""
         return self._transforms(image, np.zeros(image.shape[:2], np.uint8), 0)[0]
+
+
+def _fixed(certain: Sequence[Transform], build: Builder, channels: int) -> FixedTransforms:
+    made = FixedTransforms.__new__(FixedTransforms)
+    made._take(certain, build, channels)
+    return made

@@ -6,7 +6,7 @@ import random
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from toolkit.config.yaml.yaml_files import KeyPath
 from toolkit.core.arrays import Image, Labels
 from toolkit.errors import ConfigError, nearest
 from toolkit.learning.augmentation.background_replacer import BackgroundReplacer
-from toolkit.learning.plugins import called
+from toolkit.learning.plugins import Plugins, called
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # without it, albumentations looks for updates on the network
 import albumentations  # after the line above
@@ -148,6 +148,16 @@ class Builder:
         accepted = inspect.signature(kind.__init__).parameters
         lets_in = "fill_mask" in accepted and accepted["fill_mask"].default is not None
         return {"fill_mask": self.fill_label, **arguments} if lets_in and self.fill_label else arguments
+
+
+def sent(build: Builder) -> Builder:
+    """The builder in a form that can be sent to another process; messages name keys without their file and line."""
+    plugins = build.plugins
+    return replace(build, where=_dotted, plugins=plugins if isinstance(plugins, Plugins) else dict(plugins))
+
+
+def _dotted(key: KeyPath) -> str:
+    return ".".join(map(str, key))
 
 
 def _is_kind(kind: Any) -> bool:

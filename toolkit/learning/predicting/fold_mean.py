@@ -19,7 +19,6 @@ from toolkit.errors import NetworkError
 from toolkit.files.data.sources import Images
 from toolkit.files.experiment.engine_checks import Agreement
 from toolkit.files.experiment.folder import Experiment
-from toolkit.learning.batches import Tile, build_reader, tiles_of
 from toolkit.learning.engines.agreement import agreement_of
 from toolkit.learning.engines.engine import Engine, build_engine
 from toolkit.learning.engines.openvino_engine import ConversionError
@@ -34,6 +33,7 @@ from toolkit.learning.predicting.predictor import (
     predict_tiles,
 )
 from toolkit.learning.predicting.view_sizes import view_shapes
+from toolkit.learning.reading.sample_reader import Tile, build_reader, tiles_of
 from toolkit.learning.runtime import configure, parse_precision, tf
 from toolkit.messages import SilentTask, Task
 
@@ -112,7 +112,9 @@ class FoldMean:
         self.single = None
         if folds:
             self.single = SingleFolds(classes, activation, len(self._sets), folds=folds, per_fold=len(weights) // folds)
-        for chunk in self._chunks(images, ids):
+        # The next weight file has to find all maps of a chunk; with a single one, chunks only let reading get ahead.
+        at_most = _CHUNK_BYTES if len(weights) > 1 else _CHUNK_BYTES // 8
+        for chunk in self._chunks(images, ids, at_most):
             sums = [[_Sum() for _ in self._sets] for _ in chunk]
             for number, path in enumerate(weights):
                 self._load(path)
@@ -164,8 +166,8 @@ class FoldMean:
         """The number of tiles of the images: the steps of a task for each weight file."""
         return sum(len(tiles_of(self._reader, images, image_id)) for image_id in ids)
 
-    def _chunks(self, images: Images, ids: Sequence[str]) -> Iterator[list[Tile]]:
-        """Tiles in order, in chunks whose maps, for all sets of views, need a bounded amount of memory.
+    def _chunks(self, images: Images, ids: Sequence[str], at_most: int) -> Iterator[list[Tile]]:
+        """Tiles in order, in chunks whose maps, for all sets of views, need at most so many bytes.
 
         A chunk consists of whole groups of tiles that a processor predicts at once: incomplete ones take as long.
         """
@@ -176,7 +178,7 @@ class FoldMean:
         for tile in (tile for image_id in ids for tile in tiles_of(self._reader, images, image_id)):
             height, width = images.size(tile.image_id) if tile.window is None else tile.window.size
             needed = height * width * maps * np.dtype(np.float32).itemsize
-            if chunk and len(chunk) % group == 0 and size + group * needed > _CHUNK_BYTES:
+            if chunk and len(chunk) % group == 0 and size + group * needed > at_most:
                 yield chunk
                 chunk, size = [], 0
             chunk.append(tile)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,11 @@ from toolkit.files.datasets.crops import crop_pool
 from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Pool, Sample
 from toolkit.files.experiment.folder import Experiment
-from toolkit.learning.batches import SampleReader, training_batches
+from toolkit.learning.batches import training_batches
+from toolkit.learning.reading.kept_samples import KeptSamples, keep_samples
+from toolkit.learning.reading.sample_reader import SampleReader
+from toolkit.learning.reading.training_samples import TrainingSetup
+from toolkit.learning.reading.workers import NotSendableError, Workers
 from toolkit.learning.training.plan import Plan
 from toolkit.messages import Progress
 
@@ -105,6 +110,7 @@ class TrainingData:
     """What the folds of an experiment share while they are trained.
 
     `pool` has the images, which are always validated whole. Epochs draw from them, from `crops` of them, or `patches`.
+    `kept` has decoded images; `workers` are processes that read samples for training, or None if threads do.
     """
 
     experiment: Experiment
@@ -113,6 +119,8 @@ class TrainingData:
     deadline: Deadline = NEVER
     crops: Pool | None = None
     patches: Patches | None = None
+    kept: KeptSamples | None = None
+    workers: Workers | None = None
 
     @property
     def reader(self) -> SampleReader:
@@ -192,8 +200,36 @@ class TrainingData:
         self, stage: Stage, samples: Sequence[Sample], batches: Sequence[Integers], draw: Sequence[int]
     ) -> Iterator[Any]:
         """Images and targets of batches of positions in `samples`, augmented and mixed as the stage configures."""
-        augmentation, mixing = self.plan.augmentations[stage.number], self.plan.mixings[stage.number]
-        return training_batches(self.reader_of(stage), samples, augmentation, mixing, batches, *draw)
+        setup = self.setup(stage)
+        workers = None if self.workers is None else self.workers.of_stage(stage.number)
+        return training_batches(
+            setup.reader, samples, setup.augmentation, setup.mixing, batches, *draw, workers=workers
+        )
+
+    def setup(self, stage: Stage) -> TrainingSetup:
+        """How the samples of a stage are read, augmented and mixed."""
+        return TrainingSetup(
+            self.reader_of(stage), self.plan.augmentations[stage.number], self.plan.mixings[stage.number]
+        )
+
+    @contextmanager
+    def read_by_processes(self, count: int, progress: Progress) -> Iterator["TrainingData"]:
+        """The same data, whose samples for training are read by so many processes; by threads if 0.
+
+        The processes end with the block.
+        """
+        kept = () if self.kept is None else self.kept.kept
+        try:
+            setups = [self.setup(stage) for stage in self.plan.stages]
+            workers = Workers(count, setups, self.pool.samples, kept) if count else None
+        except NotSendableError as error:
+            progress.warn(f"workers: threads read the images, not processes: {error}")
+            workers = None
+        try:
+            yield replace(self, workers=workers)
+        finally:
+            if workers is not None:
+                workers.close()
 
     def class_weights(self, stage: Stage, fold: int) -> tuple[float, ...] | None:
         """Weights of the classes in the loss of a stage; balanced ones follow the fold's training images."""
@@ -203,8 +239,9 @@ class TrainingData:
         return tuple(balanced_class_weights(counts).tolist())
 
     def reader_of(self, stage: Stage) -> SampleReader:
-        """Reads samples at the size of a stage."""
-        return replace(self.reader, shape=stage.shape[:2])
+        """Reads samples at the size of a stage, from what is kept of them."""
+        reader = replace(self.reader, shape=stage.shape[:2])
+        return reader if self.kept is None else self.kept.reader(reader)
 
 
 def prepare_training_data(
@@ -217,18 +254,22 @@ def prepare_training_data(
         ConfigError: training images would be scaled down, although the configuration has tiles.
     """
     config = plan.config
+    shapes = [stage.shape[:2] for stage in plan.stages]
+    kept = keep_samples(experiment, config, plan.reader, shapes=shapes, pool=pool, progress=progress)
+    data = TrainingData(experiment, plan, kept.pool, deadline, kept=kept)
+    pool = kept.pool
     if config.crops is not None:
-        return TrainingData(experiment, plan, pool, deadline, crops=crop_pool(pool, config.crops, progress))
+        return replace(data, crops=crop_pool(pool, config.crops, progress))
     if config.patches is not None:
         patches = config.patches
-        cell = cell_of([window_size(stage.shape[:2], patches.scale) for stage in plan.stages])
+        cell = cell_of([window_size(shape, patches.scale) for shape in shapes])
         occupancies = find_occupancies(pool.samples, cell, progress)
         drawn = Patches(occupancies, patches.per_image, patches.positive_share, patches.scale)
-        return TrainingData(experiment, plan, pool, deadline, patches=drawn)
+        return replace(data, patches=drawn)
     if config.tiles is not None:
-        for stage in plan.stages:
-            _refuse_shrunk(pool, stage.shape[:2])
-    return TrainingData(experiment, plan, pool, deadline)
+        for shape in shapes:
+            _refuse_shrunk(pool, shape)
+    return data
 
 
 def _refuse_shrunk(pool: Pool, shape: tuple[int, int]) -> None:

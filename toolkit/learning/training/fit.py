@@ -8,7 +8,8 @@ from toolkit.config.stage_values import Stage
 from toolkit.files.datasets.training_pool import Pool
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.trained import trained_folds
-from toolkit.learning.runtime import Precision, configure
+from toolkit.learning.reading.worker_count import worker_count
+from toolkit.learning.runtime import Precision, configure, has_gpu
 from toolkit.learning.training.epoch_data import NEVER, Deadline, Run, prepare_training_data
 from toolkit.learning.training.fold import train_fold
 from toolkit.learning.training.plan import Plan
@@ -61,10 +62,13 @@ def fit_folds(
     data = prepare_training_data(experiment, plan, pool, progress, work.deadline)
     for note in plan.notes:
         progress.say(note)
-    shared = SharedNetwork(config, plan.plugins)
     epochs = sum(stage.epochs for stage in wanted)
     what = "1 fold" if len(runs) == 1 else f"{len(runs)} folds"
-    with progress.task(f"{experiment.name}: {what}", epochs * len(runs)) as task:
+    with (
+        data.read_by_processes(worker_count(config.workers, has_gpu=has_gpu()), progress) as data,
+        progress.task(f"{experiment.name}: {what}", epochs * len(runs)) as task,
+    ):
+        shared = SharedNetwork(config, plan.plugins)
         for run in runs:
             if run in unfinished:
                 train_fold(shared, data, run, work.stages, progress=progress, overall=task)

@@ -1,6 +1,7 @@
 """Hard negatives: images or places without foreground in which the weights before a stage predict some."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def _seen(probability: Probability, activation: Activation) -> npt.NDArray[np.bo
 def _false_in(rows: Rows, sample: Sample, activation: Activation) -> npt.NDArray[np.bool_]:
     """Where foreground is predicted and background is true, `bool (rows, width)`."""
     probability = rows.probabilities[0]
-    labels = Sample(sample.source, sample.image_id, Window(rows.top, 0, *probability.shape[:2])).labels()
+    labels = replace(sample, window=Window(rows.top, 0, *probability.shape[:2])).labels()
     false: npt.NDArray[np.bool_] = _seen(probability, activation) & (labels == 0)
     return false
 

@@ -18,7 +18,6 @@ from toolkit.core.metrics.stateful import StatefulMetric
 from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.augmentation.augmentation import Augmentation
 from toolkit.learning.augmentation.mixing import Mixing
-from toolkit.learning.batches import SampleReader, Where, build_reader
 from toolkit.learning.losses.registry import build_loss
 from toolkit.learning.networks.network import build_network
 from toolkit.learning.networks.outputs import Outputs
@@ -26,6 +25,7 @@ from toolkit.learning.optimizing.callbacks import Callback, build_callbacks
 from toolkit.learning.optimizing.optimizers import build_optimizer
 from toolkit.learning.optimizing.schedules import build_schedule
 from toolkit.learning.plugins import check_call
+from toolkit.learning.reading.sample_reader import SampleReader, Where, build_reader
 from toolkit.learning.runtime import compiled, take_memory_by_need, tf, training_devices
 
 _CHECKED_KEYS = ("loss", "optimizer", "schedule", "callbacks", "batch")

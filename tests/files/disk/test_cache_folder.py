@@ -1,0 +1,52 @@
+import os
+from pathlib import Path
+
+from toolkit.files.disk.cache_folder import CacheFolder
+
+
+def filled(tmp_path: Path) -> CacheFolder:
+    """Three files of 100 bytes, `b` the least recently used."""
+    folder = CacheFolder(tmp_path / "cache")
+    folder.make()
+    for age, name in enumerate("acb"):
+        folder.rows(name).write_bytes(bytes(100))
+        os.utime(folder.rows(name), (1000 - age, 1000 - age))
+    return folder
+
+
+def names(folder: CacheFolder) -> set[str]:
+    return {path.stem for path in folder.files() if path.suffix == ".rows"}
+
+
+def test_the_least_recently_used_make_room(tmp_path: Path) -> None:
+    folder = filled(tmp_path)
+    assert folder.make_room(100, at_most=300)
+    assert names(folder) == {"a", "c"}
+    assert folder.make_room(100, at_most=300)
+    assert names(folder) == {"a", "c"}
+
+
+def test_a_file_that_can_never_fit_makes_no_room(tmp_path: Path) -> None:
+    folder = filled(tmp_path)
+    assert not folder.make_room(301, at_most=300)
+    assert not folder.make_room(1 << 60)
+    assert names(folder) == {"a", "b", "c"}
+
+
+def test_unfinished_files_of_killed_processes_are_deleted_and_fresh_ones_are_not(tmp_path: Path) -> None:
+    folder = filled(tmp_path)
+    old, fresh = (folder.path / f".123.{name}.rows" for name in ("old", "fresh"))
+    old.touch()
+    os.utime(old, (1000, 1000))
+    fresh.touch()
+    folder.make_room(1)
+    assert not old.exists()
+    assert fresh.exists()
+
+
+def test_the_folder_keeps_itself_out_of_git(tmp_path: Path) -> None:
+    assert (filled(tmp_path).path / ".gitignore").read_text() == "*\n"
+
+
+def test_without_a_folder_there_are_no_files(tmp_path: Path) -> None:
+    assert CacheFolder(tmp_path / "cache").files() == []

@@ -1,0 +1,1 @@
+"""Reading samples: everything between files and batches. Nothing here imports TensorFlow."""
