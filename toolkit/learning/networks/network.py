@@ -9,8 +9,8 @@ from typing import Any
 from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import NetworkError, ToolkitError, WeightsError, raised_by
-from toolkit.learning.networks.dilation import with_fast_dilation
 from toolkit.learning.networks.encoders import Parts, build_encoder
+from toolkit.learning.networks.fast_layers import with_fast_layers
 from toolkit.learning.networks.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.networks.rebuilding import all_layers
@@ -121,7 +121,7 @@ def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[
     weights, notes = _published_weights(spec)
     with _explained(spec):
         parts = _parts(spec, weights if spec.shape[2] == 3 else None, plugins)
-        model, dropout_seed = with_seeded_dropout(with_fast_dilation(_assembled(parts, spec)))
+        model, dropout_seed = with_seeded_dropout(with_fast_layers(_assembled(parts, spec)))
     notes += _load_encoder(model, parts.encoder, spec, weights)
     for layer in all_layers(model):
         if isinstance(layer, tf.keras.layers.BatchNormalization):

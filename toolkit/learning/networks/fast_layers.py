@@ -1,7 +1,9 @@
-"""Dilated convolutions without copies of the batch.
+"""Layers of Keras replaced by faster ones with the same weights and results, as the device needs them.
 
 On a processor, Keras divides the batch of a dilated convolution into rate² smaller images, convolves these, and puts
 them together again. With the rates of DeepLabV3+ this takes several times as long as the convolution itself.
+
+On a GPU, the gradient of Keras's nearest-neighbour upsampling cannot be compiled with XLA.
 """
 
 from collections.abc import Iterator
@@ -41,25 +43,42 @@ class DilatedConvolution(tf.keras.layers.Conv2D):  # type: ignore[misc] # Tensor
         return super().convolution_op(inputs, kernel)
 
 
-def with_fast_dilation(model: Any) -> Any:
-    """A functional model with every dilated `Conv2D` of Keras replaced by a `DilatedConvolution`.
+class RepeatedPixels(tf.keras.layers.UpSampling2D):  # type: ignore[misc] # TensorFlow has no types
+    """Nearest-neighbour upsampling as repetition of rows and columns, whose gradient is a sum."""
 
-    Names and weights stay the same. On a GPU, which needs no copies, the model is returned as it is.
+    def call(self, inputs: Any) -> Any:
+        """Features (batch, height, width, channels) with each pixel repeated."""
+        return tf.repeat(tf.repeat(inputs, self.size[0], axis=1), self.size[1], axis=2)
+
+
+def with_fast_layers(model: Any) -> Any:
+    """A functional model with the layers replaced that another one computes faster on this machine.
+
+    Names and weights stay the same.
     """
-    if tf.config.list_physical_devices("GPU") or not any(map(_is_dilated, all_layers(model))):
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    is_slow, faster = (_is_nearest, RepeatedPixels) if on_gpu else (_is_dilated, DilatedConvolution)
+    if not any(map(is_slow, all_layers(model))):
         return model
     replaced: list[tuple[Layer, Layer]] = []
 
     def replace(layer: Layer) -> Layer:
-        if not _is_dilated(layer):
+        if not is_slow(layer):
             return layer
-        replaced.append((layer, DilatedConvolution.from_config(layer.get_config())))
+        replaced.append((layer, faster.from_config(layer.get_config())))
         return replaced[-1][1]
 
     fast = rebuilt(model, replace)
-    for layer, convolution in replaced:
-        convolution.set_weights(layer.get_weights())
+    for layer, other in replaced:
+        other.set_weights(layer.get_weights())
     return fast
+
+
+def _is_nearest(layer: Layer) -> bool:
+    """Whether it is a nearest-neighbour upsampling of Keras itself."""
+    if type(layer) is not tf.keras.layers.UpSampling2D:
+        return False
+    return bool(layer.interpolation == "nearest" and layer.data_format == "channels_last")
 
 
 def _is_dilated(layer: Layer) -> bool:

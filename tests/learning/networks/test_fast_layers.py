@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from toolkit.config.training.networks import NetworkSpec
-from toolkit.learning.networks import dilation
-from toolkit.learning.networks.dilation import DilatedConvolution, with_fast_dilation
+from toolkit.learning.networks import fast_layers
+from toolkit.learning.networks.fast_layers import DilatedConvolution, RepeatedPixels, with_fast_layers
 from toolkit.learning.networks.network import build_network
 from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.runtime import tf
@@ -38,12 +38,13 @@ def results(layer: Any, pixels: Any, stored: Any = None) -> tuple[list[Any], lis
 
 
 @pytest.mark.parametrize("direct", [True, False], ids=["oneDNN", "no oneDNN"])
-@pytest.mark.parametrize(("size", "kernel", "rate", "padding"), CASES)
+@pytest.mark.parametrize("case", CASES)
 def test_it_computes_what_keras_computes(
-    size: Any, kernel: Any, rate: Any, padding: str, direct: bool, monkeypatch: pytest.MonkeyPatch
+    case: tuple[tuple[int, int], Any, Any, str], direct: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    size, kernel, rate, padding = case
     if not direct:
-        monkeypatch.setattr(dilation, "_is_trained_directly", lambda: False)
+        monkeypatch.setattr(fast_layers, "_is_trained_directly", lambda: False)
     settings = {"padding": padding, "dilation_rate": rate, "bias_initializer": "ones"}
     pixels = tf.constant(np.random.default_rng(7).normal(size=(2, *size, 4)), tf.float32)
     expected, weights = results(tf.keras.layers.Conv2D(6, kernel, **settings), pixels)
@@ -71,7 +72,7 @@ def test_names_and_weights_stay() -> None:
     x = layers.Conv2D(3, 3, padding="same", name="plain")(inputs)
     x = layers.Conv2D(3, 3, padding="same", dilation_rate=3, name="dilated")(x)
     model = tf.keras.Model(inputs, x)
-    fast = with_fast_dilation(model)
+    fast = with_fast_layers(model)
     kinds = {layer.name: type(layer) for layer in fast.layers}
     assert (kinds["plain"], kinds["dilated"]) == (layers.Conv2D, DilatedConvolution)
     assert [weight.name for weight in fast.weights] == [weight.name for weight in model.weights]
@@ -82,7 +83,7 @@ def test_names_and_weights_stay() -> None:
 def test_without_dilation_a_model_is_left_alone() -> None:
     inputs = tf.keras.Input((8, 8, 2))
     model = tf.keras.Model(inputs, tf.keras.layers.Conv2D(3, 3)(inputs))
-    assert with_fast_dilation(model) is model
+    assert with_fast_layers(model) is model
 
 
 @pytest.mark.train
@@ -97,6 +98,24 @@ def test_no_network_has_a_dilated_convolution_of_keras(architecture: str, option
     spec = NetworkSpec(architecture=architecture, options=options, backbone="resnet18", shape=(32, 32, 3))
     kinds = {type(layer) for layer in all_layers(build_network(spec, 1).model) if is_dilated(layer)}
     assert kinds == {DilatedConvolution}
+
+
+@pytest.mark.parametrize("factor", [2, (3, 4)])
+def test_repeated_pixels_are_nearest_neighbours(factor: Any) -> None:
+    pixels = tf.constant(np.random.default_rng(7).normal(size=(2, 3, 5, 4)), tf.float32)
+    expected, _ = results(tf.keras.layers.UpSampling2D(factor), pixels)
+    found, _ = results(RepeatedPixels(factor), pixels)
+    assert np.array_equal(expected[0], found[0])
+    np.testing.assert_allclose(expected[1], found[1], rtol=1e-6)
+
+
+def test_a_gpu_upsamples_by_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one"])
+    layers = tf.keras.layers
+    inputs = tf.keras.Input((8, 8, 2))
+    x = layers.UpSampling2D(interpolation="bilinear", name="smooth")(layers.UpSampling2D(name="nearest")(inputs))
+    kinds = {layer.name: type(layer) for layer in with_fast_layers(tf.keras.Model(inputs, x)).layers}
+    assert (kinds["nearest"], kinds["smooth"]) == (RepeatedPixels, layers.UpSampling2D)
 
 
 def is_dilated(layer: Any) -> bool:
