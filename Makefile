@@ -6,13 +6,14 @@ IMAGE ?= toolkit
 BASE ?= python:3.11-slim
 DATA ?= $(CURDIR)/data
 MOUNTED := experiments submissions
+PEER ?=
 # A worker has one core: more threads would only wait for each other.
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS)
 
 # Compiling all tests takes longer than running most of them, so what is compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test fast real-data lint format docs build run clean
+.PHONY: demo test fast real-data lint format docs benchmarks build run clean
 
 demo: .venv/installed            ## the whole job on a generated competition
 	$(BIN)/tk demo
@@ -37,6 +38,10 @@ format: .venv/installed-dev      ## ruff: lay the code out, fix what can be fixe
 
 docs: .venv/installed-dev        ## docs/configuration.md, generated from the code
 	$(BIN)/python -c "from toolkit.config.reference import reference; print(reference(), end='')" > docs/configuration.md
+
+benchmarks: .venv/installed-dev  ## speed, appended to benchmarks/RESULTS.md; beside PyTorch: PEER=torch-env/bin/python
+	for name in training inference reading job; do \
+		$(BIN)/python -m benchmarks.$$name $(if $(PEER),--peer $(PEER)) || exit 1; done
 
 build:                           ## a Docker image; for a GPU: make build BASE=tensorflow/tensorflow:2.21.0-gpu
 	docker build --build-arg BASE=$(BASE) --tag $(IMAGE) .

@@ -36,6 +36,7 @@ SHARED: dict[str, tuple[Any, Any, Any]] = {
     "shape": ((64, 64, 3), (32, 96, 3), tuple),
     "augmentation": ({"HorizontalFlip": 0.5}, {}, parse_augmentation),
     "mixing": ({"cutmix": {"p": 0.5}}, {"mixup": {"alpha": 1}}, parse_mixing),
+    "validate_every": (2, 3, int),
     "callbacks": (STOPPING, (PLATEAU, STOPPING), parse_callbacks),
     "weight_averaging": ("ema", {"swa": None}, parse_averaging),
     "freeze_encoder": (True, False, bool),

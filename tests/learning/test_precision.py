@@ -19,7 +19,7 @@ from toolkit.learning.optimizing.optimizers import build_optimizer
 from toolkit.learning.predicting.predictor import Predictor
 from toolkit.learning.runtime import Precision, choose_precision, compiled, configure, loss_scaling, tf
 from toolkit.learning.training.shared_network import CompiledStage
-from toolkit.learning.training.step import TrainingStep
+from toolkit.learning.training.step import StepSettings, TrainingStep
 
 pytestmark = pytest.mark.train
 
@@ -68,7 +68,7 @@ def test_weights_outputs_and_losses_are_float32(precision: Precision) -> None:
     loss = build_loss(parse_loss("binary_crossentropy"), "sigmoid")(targets, outputs, tf.constant(0.0))
     assert loss.dtype == tf.float32
     step = step_of(built)
-    losses = [step(images, targets, 0.0) for _ in range(8)]
+    losses = [float(step([(images, targets)], [StepSettings(0.1, 0, 0.0)]).losses[0]) for _ in range(8)]
     assert losses[-1] < losses[0]
 
 
@@ -143,11 +143,10 @@ def test_an_overflow_lowers_the_scale_of_the_loss_and_stops_nothing() -> None:
     step = step_of(built, "1000*binary_crossentropy")
     stage = CompiledStage(step, lambda *_: tf.constant(0.0))
     scale, before = float(step.optimizer.loss_scale), [weight.copy() for weight in parameters(built)]
-    losses = [step(images, targets, 0.0)]
+    losses = [float(step([(images, targets)], [StepSettings(0.1, 0, 0.0)]).losses[0])]
     assert float(step.optimizer.loss_scale) == scale / 2
     assert all(map(np.array_equal, parameters(built), before))
-    step.optimizer.learning_rate.assign(1e-5)
-    losses += [step(images, targets, 0.0) for _ in range(20)]
+    losses += [float(step([(images, targets)], [StepSettings(1e-5, 0, 0.0)]).losses[0]) for _ in range(20)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
     lowered = float(step.optimizer.loss_scale)

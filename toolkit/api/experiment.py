@@ -29,7 +29,7 @@ from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.tuning.tune import tune
 from toolkit.commands.tuning.tune_result import TuneResult
 from toolkit.config.data.classes import task_classes
-from toolkit.config.training.engines import parse_engine
+from toolkit.config.training.execution import parse_engine
 from toolkit.core.arrays import Probability
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.recipe import Recipe

@@ -41,7 +41,7 @@ from toolkit.commands.submitting.check import check as check_command
 from toolkit.commands.submitting.lb import LeaderboardResult, leaderboard
 from toolkit.commands.submitting.score import ScoreOptions, ScoreResult, score_submission
 from toolkit.commands.training.lr_find import LrFindOptions, LrFindResult, find_learning_rate
-from toolkit.config.training.engines import parse_engine
+from toolkit.config.training.execution import parse_engine
 from toolkit.files.data.given_dataset import GivenDataset
 from toolkit.files.experiment.workspace import Workspace
 

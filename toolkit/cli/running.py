@@ -8,7 +8,7 @@ import typer
 
 from toolkit import console
 from toolkit.commands.session import Session
-from toolkit.config.training.engines import parse_engine
+from toolkit.config.training.execution import parse_engine
 from toolkit.errors import ToolkitError
 from toolkit.files.experiment.workspace import Workspace
 

@@ -7,12 +7,11 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from toolkit.config.data.classes import names_in, scoring_rules, task_classes
 from toolkit.config.data.data import DataConfig
 from toolkit.config.data.folds import FoldsFile, Groups, Stratified
-from toolkit.config.data.reading import Cache, Workers
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.members import parse_member
 from toolkit.config.metrics import parse_metric, read_metric
 from toolkit.config.training.augmentation import parse_augmentation
-from toolkit.config.training.engines import EngineChoice
+from toolkit.config.training.execution import ExecutionConfig
 from toolkit.config.training.networks import BACKBONES, NetworkSpec
 from toolkit.config.training.stages import (
     AugmentationValue,
@@ -58,8 +57,8 @@ ClassNames = Annotated[tuple[str, ...], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class Config(ClosedModel):
-    """The configuration of an experiment."""
+class LearningConfig(ClosedModel):
+    """The keys of an experiment that say what is learnt."""
 
     data: DataConfig = Field(description="Images, masks and everything else that is read.")
     architecture: str = Field(
@@ -167,6 +166,11 @@ class Config(ClosedModel):
         "these. See docs/schedules.md.",
     )
     batch: PositiveInteger = Field(16, description="Batch size.")
+    validate_every: PositiveInteger = Field(
+        1,
+        description="Number of epochs from one validation to the next; the last epoch of a stage is always validated. "
+        "Only validated epochs can be the best, and only they count for the patience of callbacks.",
+    )
     callbacks: Callbacks = Field(
         default_factory=dict,
         description="Callbacks that run after each epoch: `{EarlyStopping: {patience: 10}}`, ReduceLROnPlateau, "
@@ -250,26 +254,19 @@ class Config(ClosedModel):
         description="Stages of each fold, run in order; each starts from the best weights of the one before. See "
         "docs/training.md."
     )
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto",
-        description="Arithmetic of the network: `float32`, `bfloat16` (faster on processors and GPUs that support "
-        "it), `float16` (for other GPUs, with loss scaling), or `auto` (what suits the machine). "
-        "Weights, loss and metrics stay in float32.",
-    )
-    engine: EngineChoice = Field(
-        "auto", description="What predicts: `tensorflow`, `openvino` or `auto`. See docs/predicting.md."
-    )
     stored_probability: StoredType = Field(
         "uint8", description="Data type of stored predictions: `uint8` or `float16`."
     )
-    cache: Cache = "auto"
-    workers: Workers = "auto"
     seed: Seed = Field(0, description="Seed of all random numbers.")
     num_seeds: PositiveInteger = Field(
         1,
         description="Number of times that each fold is trained, with the seeds seed, seed+1, …; predictions are "
         "averaged. The folds stay those of the first seed.",
     )
+
+
+class Config(ExecutionConfig, LearningConfig):
+    """The configuration of an experiment."""
 
     @property
     def class_count(self) -> int:

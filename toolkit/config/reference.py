@@ -10,6 +10,7 @@ from toolkit.config.data.competitions import Competition
 from toolkit.config.data.data import DataConfig
 from toolkit.config.data.tiling import PatchesConfig, TilesConfig
 from toolkit.config.models import Config, EnsembleConfig
+from toolkit.config.training.execution import ExecutionConfig
 from toolkit.config.training.stages import StageConfig
 from toolkit.config.yaml.yaml_files import write_yaml
 
@@ -49,7 +50,8 @@ _PAGE = re.compile(r"docs/([a-z-]+\.md)")
 
 def reference() -> str:
     """The page as Markdown."""
-    parts = [_INTRODUCTION, "## An experiment\n", _table(Config)]
+    parts = [_INTRODUCTION, "## An experiment\n", _table(Config, without=ExecutionConfig)]
+    parts += ["How the experiment is computed:\n", _table(ExecutionConfig)]
     parts += ["## `data`\n", _table(DataConfig)]
     parts += [_FURTHER_SOURCES]
     parts += ["## `data.competition`\n\nHow to change a few keys of a competition: [competitions](competitions.md).\n"]
@@ -60,9 +62,12 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def _table(model: type[BaseModel]) -> str:
+def _table(model: type[BaseModel], without: type[BaseModel] = BaseModel) -> str:
+    """The keys of a model, without those that have a table of their own."""
     rows = ["| key | default | meaning |", "|---|---|---|"]
     for name, field in model.model_fields.items():
+        if name in without.model_fields:
+            continue
         rows.append(f"| `{name}` | {_default_of(field)} | {_meaning(field)} |")
     return "\n".join(rows) + "\n"
 

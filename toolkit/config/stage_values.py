@@ -42,10 +42,15 @@ class Stage:
     validation_negatives: Negatives
     positives: Literal["real", "area_bins", "classes"]
     hard_negatives: float
+    validate_every: int
     callbacks: tuple[CallbackSpec, ...]
     weight_averaging: Averaging
     frozen: bool
     initial_weights: str | None
+
+    def validates(self, epoch: int) -> bool:
+        """Whether an epoch, counted from 0, is validated: every so many, and the last one."""
+        return (epoch + 1) % self.validate_every == 0 or epoch + 1 == self.epochs
 
 
 def read_stage(config: Config, number: int, plugins: Collection[str] = ()) -> Stage:
@@ -73,6 +78,7 @@ def read_stage(config: Config, number: int, plugins: Collection[str] = ()) -> St
         validation_negatives=parse_negatives(stage.validation_negatives),
         positives=stage.positives,
         hard_negatives=stage.hard_negatives,
+        validate_every=either("validate_every"),
         callbacks=parse_callbacks(either("callbacks"), plugins) + parse_callbacks(stage.extra_callbacks, plugins),
         weight_averaging=parse_averaging(either("weight_averaging")),
         frozen=_is_frozen(config, number),

@@ -17,6 +17,7 @@ from toolkit.learning.training.epoch_data import Run, TrainingData, prepare_trai
 from toolkit.learning.training.fold import take_initial_weights
 from toolkit.learning.training.plan import Plan
 from toolkit.learning.training.shared_network import SharedNetwork
+from toolkit.learning.training.step import StepSettings
 from toolkit.messages import Progress
 
 _DIVERGED = 10.0
@@ -57,9 +58,8 @@ def loss_by_learning_rate(
     with progress.task("trying learning rates", len(test.rates)) as task:
         batches = _endless_batches(data, stage, run)
         for number, (rate, (images, targets)) in enumerate(zip(test.rates, batches, strict=False)):
-            step.optimizer.learning_rate.assign(rate)
-            shared.network.draw_dropout(derived_seed("dropout of lr-find", run.seed, run.fold, number))
-            losses.append(step(images, targets, 0.0))
+            settings = StepSettings(rate, derived_seed("dropout of lr-find", run.seed, run.fold, number), 0.0)
+            losses.append(float(step([(images, targets)], [settings]).losses[0]))
             task.advance(1, f"lr {rate:.1e} · loss {losses[-1]:.4f}")
             if not math.isfinite(losses[-1]) or losses[-1] > _DIVERGED * abs(np.min(losses)) + 1:
                 break

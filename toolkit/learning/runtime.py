@@ -4,7 +4,8 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -12,6 +13,7 @@ from toolkit.errors import StorageError, ToolkitError, not_valid
 from toolkit.files.code.plugin_loading import prepare_for_tensorflow
 
 _CPU_FLAGS = Path("/proc/cpuinfo")
+_STEPS_BETWEEN_READS = 32
 
 
 @contextlib.contextmanager
@@ -124,20 +126,21 @@ def take_memory_by_need() -> None:
             tf.config.experimental.set_memory_growth(device, True)
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], *, batch_axes: int = 1, xla: bool = False) -> Callable[..., Any]:
     """A function of tensors as one graph for all sizes of their first axis, the batch.
 
     By default TensorFlow makes one graph for the first batch size and another for all further sizes. Graphs of the same
     function are optimised differently, and which batch runs on which graph would depend on where a process began. So a
     resumed run would not give the same numbers.
 
-    Arguments may be nested tuples of tensors and None; there is one graph for each combination of types.
+    Arguments may be nested tuples of tensors and None; there is one graph for each combination of types. With
+    `batch_axes` 2, the first two axes may have any size. With `xla`, the graph is compiled with XLA.
     """
-    traced: Any = tf.function(function)
+    traced: Any = tf.function(function, jit_compile=xla or None)
     graphs: dict[Any, Any] = {}
 
     def call(*arguments: Any) -> Any:
-        specs = tf.nest.map_structure(_of_any_batch, arguments)
+        specs = tf.nest.map_structure(lambda tensor: _of_any_batch(tensor, batch_axes), arguments)
         key = tuple(map(repr, tf.nest.flatten(specs)))
         if key not in graphs:
             graphs[key] = traced.get_concrete_function(*specs)
@@ -146,11 +149,36 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _of_any_batch(tensor: Any) -> Any:
+def _of_any_batch(tensor: Any, axes: int) -> Any:
     if tensor is None:
         return None
     shape = tuple(tensor.shape)
-    return tf.TensorSpec((None, *shape[1:]) if shape else (), tensor.dtype)
+    return tf.TensorSpec((*[None] * min(axes, len(shape)), *shape[axes:]), tensor.dtype)
+
+
+def steps_between_reads() -> int:
+    """After how many training steps their results are read: on a GPU, reading waits until it has nothing left to do."""
+    return _STEPS_BETWEEN_READS if tf.config.list_physical_devices("GPU") else 1
+
+
+def ahead_on_gpu(batches: Iterable[Any]) -> Iterator[Any]:
+    """The same batches of tensors, copied to the GPU ahead of use.
+
+    With several GPUs, each of which takes its share of a batch, or without any, the batches are passed on as they are.
+    """
+    devices = tf.config.list_logical_devices("GPU")
+    return copied_ahead(batches, devices[0].name) if len(devices) == 1 else iter(batches)
+
+
+def copied_ahead(batches: Iterable[Any], device: str) -> Iterator[Any]:
+    """The same batches of tensors in the same order, copied to a device one batch ahead of use."""
+    waiting: deque[Any] = deque()
+    for batch in batches:
+        with tf.device(device):
+            waiting.append(tf.nest.map_structure(tf.identity, batch))
+        if len(waiting) > 1:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def has_gpu() -> bool:

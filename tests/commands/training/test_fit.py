@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,9 @@ from toolkit.learning.batches import validation_batches
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.weight_files import LayerWeights, read_weights
 from toolkit.learning.reading.sample_reader import build_reader
+from toolkit.learning.runtime import tf
 from toolkit.learning.training.epoch_data import Deadline
-from toolkit.learning.training.step import TrainingStep
+from toolkit.learning.training.step import StepSettings, Taken, TrainingStep
 from toolkit.messages import Silent
 
 pytestmark = pytest.mark.train
@@ -485,9 +486,9 @@ def test_optimizer_batch_shape_and_augmentation_of_a_stage_take_effect(
 ) -> None:
     steps: list[tuple[str, float, np.ndarray]] = []
 
-    def step(self: TrainingStep, images: Any, targets: Any, progress: float) -> float:
-        steps.append((type(self.optimizer).__name__, float(self.optimizer.learning_rate), images.numpy()))
-        return 0.5
+    def step(self: TrainingStep, batches: Any, settings: Sequence[StepSettings]) -> Taken:
+        steps.append((type(self.optimizer).__name__, settings[0].learning_rate, batches[0][0].numpy()))
+        return Taken(tf.constant([0.5]), tf.zeros((0, 1, 4), tf.int64))
 
     monkeypatch.setattr(TrainingStep, "__call__", step)
     experiment = write_experiment(

@@ -1,7 +1,7 @@
 """Covers toolkit/commands/training/lr_find.py and toolkit/learning/lr_range_test.py."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import h5py
@@ -20,7 +20,8 @@ from toolkit.files.experiment.folds_csv import write_folds
 from toolkit.files.experiment.resolved import Resolved, write_resolved
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning import lr_range_test as lr_find
-from toolkit.learning.training.step import TrainingStep
+from toolkit.learning.runtime import tf
+from toolkit.learning.training.step import StepSettings, Taken, TrainingStep
 
 pytestmark = pytest.mark.train
 
@@ -58,9 +59,12 @@ def test_the_curve_shows_the_losses_and_no_weights_are_kept(
     """A loss that falls while the learning rate rises to 1e-2, and explodes from 1e-1 on."""
     rates: list[float] = []
 
-    def step(self: TrainingStep, images: object, targets: object, progress: float) -> float:
-        rates.append(float(self.optimizer.learning_rate))
-        return 1 / (1 + 1e3 * rates[-1]) + (1e3 * rates[-1] if rates[-1] > 0.1 else 0)
+    def loss(rate: float) -> float:
+        rates.append(rate)
+        return 1 / (1 + 1e3 * rate) + (1e3 * rate if rate > 0.1 else 0)
+
+    def step(self: TrainingStep, batches: object, settings: Sequence[StepSettings]) -> Taken:
+        return Taken(tf.constant([loss(settings[0].learning_rate)]), None)
 
     monkeypatch.setattr(TrainingStep, "__call__", step)
     experiment = tiny_competition.find("plain")
@@ -98,7 +102,7 @@ def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(
     began: list[list[np.ndarray]] = []
     trained = TrainingStep.__call__
 
-    def step(self: TrainingStep, *batch: Any) -> float:
+    def step(self: TrainingStep, *batch: Any) -> Taken:
         began.append(self.network.model.get_weights())
         return trained(self, *batch)
 

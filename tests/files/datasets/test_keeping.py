@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.config.data.reading import Cache
+from toolkit.config.training.execution import Cache
 from toolkit.files.datasets import keeping
 from toolkit.files.datasets.keeping import keep, size_text
 from toolkit.files.datasets.kept_pairs import KeptPairs, Layout, Pair

@@ -2,7 +2,7 @@ import math
 from pathlib import Path
 
 from toolkit.files.experiment.folder import StageFolder
-from toolkit.files.experiment.history import Epoch, read_history, with_labels, write_history
+from toolkit.files.experiment.history import NOT_VALIDATED, Epoch, best_epoch, read_history, with_labels, write_history
 
 
 def test_history_reads_back_as_written(tmp_path: Path) -> None:
@@ -38,6 +38,20 @@ def test_the_history_of_an_earlier_version_is_read_and_continued(tmp_path: Path)
     assert first.primary == 0.5
     assert math.isnan(first.scores["miou[sky]"])
     assert math.isnan(first.training["miou"])
+
+
+def test_an_epoch_that_was_not_validated_has_empty_cells_and_is_never_the_best(tmp_path: Path) -> None:
+    folder = StageFolder(tmp_path)
+    trained = [Epoch(k, 1e-3, 0.1, *NOT_VALIDATED, 7, 1.25, {"miou": 0.75}) for k in range(3)]
+    write_history(folder, trained[:1])
+    assert read_history(folder) == trained[:1]
+    history = [trained[0], Epoch(1, 1e-3, 0.1, 0.2, {"miou": 0.5}, 7, 1.25, {"miou": 0.75}), trained[2]]
+    write_history(folder, history)
+    assert folder.history.read_text().splitlines()[3] == "2,0.001,0.1,,,0.75,7,1.25"
+    assert read_history(folder) == history
+    assert trained[0].values() == {"loss": 0.1, "train_miou": 0.75}
+    assert best_epoch(history, lambda score, other: score < other).number == 1
+    assert with_labels(trained[0], ["iou"]) == trained[0]
 
 
 def test_a_stage_that_has_not_begun_has_no_history(tmp_path: Path) -> None:

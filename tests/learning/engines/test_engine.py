@@ -6,7 +6,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from toolkit.config.training.engines import EngineName
+from toolkit.config.training.execution import EngineName
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.core.images.views import VIEWS
 from toolkit.core.masks.labels import Activation

@@ -167,7 +167,29 @@ def test_metrics_that_fall_can_be_named() -> None:
 
 def test_a_missing_value_cannot_be_monitored() -> None:
     with pytest.raises(ValueError, match="no dice to monitor; there are loss"):
-        built({"EarlyStopping": {"patience": 1}}).epoch_end({"loss": 1.0}, 0)
+        built({"EarlyStopping": {"patience": 1}}).epoch_end({"loss": 1.0, "val_loss": 1.0}, 0)
+
+
+def test_an_epoch_that_was_not_validated_does_not_count() -> None:
+    stopping, plateau = built({"EarlyStopping": {"patience": 2}}), built({"ReduceLROnPlateau": {"patience": 2}})
+    trained = {"loss": 1.0}
+    for epoch, values in enumerate([trained, validated(0.5), trained, validated(0.4), trained, trained]):
+        assert stopping.epoch_end(values, epoch) is None
+        plateau.epoch_end(values, epoch)
+        assert plateau.factor == 1
+    reason = stopping.epoch_end(validated(0.4), 6)
+    assert reason == "dice has not improved for 5 epochs (best: 0.5000 in epoch 2)"
+    plateau.epoch_end(validated(0.4), 6)
+    assert plateau.factor < 1
+
+
+def test_a_loss_of_training_is_monitored_in_every_epoch() -> None:
+    stopping = built({"EarlyStopping": {"patience": 2, "monitor": "loss"}})
+    assert [stopping.epoch_end({"loss": 1.0}, epoch) is None for epoch in range(3)] == [True, True, False]
+
+
+def validated(dice: float) -> dict[str, float]:
+    return {"loss": 1.0, "val_loss": 1.0, "dice": dice}
 
 
 def test_logging_is_not_a_callback_of_the_epoch() -> None:

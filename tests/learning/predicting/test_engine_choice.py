@@ -9,7 +9,7 @@ from toolkit.commands.predicting.predict import PredictOptions, predict
 from toolkit.commands.session import Session
 from toolkit.commands.training.fit import fit
 from toolkit.commands.training.fit_result import FitResult
-from toolkit.config.training.engines import EngineName
+from toolkit.config.training.execution import EngineName
 from toolkit.errors import ConfigError
 from toolkit.files.experiment.engine_checks import Agreement
 from toolkit.files.experiment.folder import Experiment

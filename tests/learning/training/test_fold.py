@@ -21,8 +21,9 @@ from toolkit.files.experiment.history import Epoch, read_history
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.learning.predicting.predictor import Predictor, ViewsPredictor
+from toolkit.learning.runtime import tf
 from toolkit.learning.training import stage
-from toolkit.learning.training.step import TrainingStep
+from toolkit.learning.training.step import Taken, TrainingStep
 from toolkit.messages import Progress, Silent, Task
 
 pytestmark = pytest.mark.train
@@ -46,7 +47,12 @@ class Titles(Silent):
 @pytest.fixture
 def without_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Epochs pass without a change of weights."""
-    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: 0.5)
+    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: taken(0.5))
+
+
+def taken(loss: float) -> Taken:
+    """What a step returns that found this loss, and no areas."""
+    return Taken(tf.constant([loss]), tf.zeros((0, 1, 4), tf.int64))
 
 
 def outcome(experiment: Experiment) -> tuple[list[bytes], list[list[Epoch]], list[bytes]]:
@@ -112,7 +118,7 @@ def test_a_loss_of_nan_stops_training_with_the_ids_and_keeps_the_best_weights(
     tiny_competition: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([0.5] * 4)
-    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: next(losses, float("nan")))
+    monkeypatch.setattr(TrainingStep, "__call__", lambda *_: taken(next(losses, float("nan"))))
     told = r"fold 0 · stage 0, epoch 3: the loss became nan on the batch of \d{3}, \d{3}"
     with pytest.raises(TrainingError, match=told):
         fit(Session(tiny_competition), "plain", overrides=THREE_EPOCHS)

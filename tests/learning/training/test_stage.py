@@ -176,6 +176,46 @@ stages: [{epochs: 3, schedule: explode}]
 """
 
 
+EVERY_SECOND = "validate_every: 2\nstages: [{epochs: 5}]\nprimary_metric: dice\n"
+STOPPING = """
+class Stop:
+    def epoch_end(self, values, epoch):
+        return "that is enough" if epoch == 2 else None
+"""
+
+
+def test_epochs_that_are_not_validated_train_alike_and_are_never_the_best(
+    shared_competition: Workspace,
+    write_experiment: Callable[..., Experiment],
+    different_results: Different,
+    stop_after: Callable[[int], Progress],
+) -> None:
+    every = write_experiment(shared_competition, "every", "stages: [{epochs: 5}]\nprimary_metric: dice\n")
+    second, broken = (write_experiment(shared_competition, name, EVERY_SECOND) for name in ("second", "broken"))
+    for name in ("every", "second"):
+        fit(Session(shared_competition), name, options=FitOptions(folds=[0]))
+    with pytest.raises(KeyboardInterrupt):
+        fit(Session(shared_competition, stop_after(3)), "broken", options=FitOptions(folds=[0]))
+    fit(Session(shared_competition), "broken", options=FitOptions(folds=[0]))
+    assert different_results(second, broken) == []
+    whole, sparse = (read_history(experiment.stage(0, 0)) for experiment in (every, second))
+    assert [epoch.is_validated for epoch in sparse] == [False, True, False, True, True]
+    assert [epoch.loss for epoch in sparse] == [epoch.loss for epoch in whole]
+    assert [epoch.primary for epoch in sparse if epoch.is_validated] == [whole[k].primary for k in (1, 3, 4)]
+    assert json.loads(second.stage(0, 0).state.read_text())["best_epoch"] in (1, 3, 4)
+
+
+def test_a_stage_that_is_stopped_between_validations_is_validated(
+    shared_competition: Workspace, write_experiment: Callable[..., Experiment]
+) -> None:
+    text = "validate_every: 9\ncallbacks: {Stop: {}}\nstages: [{epochs: 5}]\n"
+    experiment = write_experiment(shared_competition, "stopped", text)
+    experiment.plugins.write_text(STOPPING)
+    fit(Session(shared_competition), "stopped", options=FitOptions(folds=[0]))
+    assert [epoch.is_validated for epoch in read_history(experiment.stage(0, 0))] == [False, False, True]
+    assert experiment.stage(0, 0).best_weights.is_file()
+
+
 def test_a_run_that_failed_keeps_its_good_weights_and_is_never_taken_for_finished(
     tiny_competition: Workspace, stored_arrays: Callable[[Path], dict[str, np.ndarray]]
 ) -> None:

@@ -10,21 +10,26 @@ from typing import Any
 import numpy as np
 import pytest
 
+from toolkit.config.training.execution import PLAIN, Compilation
 from toolkit.config.training.losses import parse_loss
 from toolkit.config.training.networks import NetworkSpec
 from toolkit.config.training.optimizers import parse_optimizer
 from toolkit.core.masks.labels import IGNORE, Activation, planes
 from toolkit.core.metrics.metric import case_of
+from toolkit.errors import ToolkitError
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning import runtime
 from toolkit.learning.losses.registry import build_loss
+from toolkit.learning.networks import network as network_module
 from toolkit.learning.networks.network import build_network
 from toolkit.learning.optimizing.optimizers import build_optimizer
 from toolkit.learning.runtime import strategy, tf, training_devices
-from toolkit.learning.training.step import TrainingStep
+from toolkit.learning.training.step import LossError, StepResults, StepSettings, Taken, TrainingStep
 
 pytestmark = pytest.mark.train
+
+STEP = StepSettings(0.1, 0, 0.0)
 
 # A processor can only be divided into several devices before TensorFlow has computed anything. First the same steps
 # on one device and on two, then whole runs on two, one of them interrupted after an epoch.
@@ -49,7 +54,7 @@ from toolkit.learning.losses.registry import build_loss
 from toolkit.learning.networks.network import build_network
 from toolkit.learning.optimizing.optimizers import build_optimizer
 from toolkit.learning.predicting.predictor import Predictor
-from toolkit.learning.training.step import TrainingStep
+from toolkit.learning.training.step import StepSettings, TrainingStep
 from toolkit.messages import Silent
 
 def steps(devices):
@@ -64,8 +69,10 @@ def steps(devices):
     random, losses, areas = np.random.default_rng(0), [], []
     for size in (8, 7, 3, 1, 5, 8):
         images = random.integers(0, 256, (size, 32, 32, 3), dtype=np.uint8)
-        losses.append(step(images, (images[..., :1] > 128).astype(np.uint8), 0.0))
-        areas.append(step.areas.tolist())
+        batch = (images, (images[..., :1] > 128).astype(np.uint8))
+        taken = step([batch], [StepSettings(0.1, 0, 0.0)])
+        losses.append(float(taken.losses[0]))
+        areas.append(taken.areas.numpy().tolist())
     probabilities = Predictor(network, "none", "sigmoid", at_once=4)(tf.constant(images)).tolist()
     count = devices.num_replicas_in_sync
     return {"devices": count, "losses": losses, "areas": areas, "probabilities": probabilities}
@@ -143,13 +150,90 @@ def test_a_step_counts_the_areas_of_what_it_predicted(activation: Activation, mi
     optimizer.build(network.trainable_variables)
     loss = build_loss(parse_loss("dice_loss"), activation)
     step = TrainingStep(network, optimizer, loss, None, strategy(), activation=activation)
-    assert step.areas.shape[0] == 0
     images = random.integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
     logits = network.outputs(tf.constant(images), training=True).logits.numpy()
-    step(images, targets, 0.0)
+    taken = step([(images, targets)], [STEP])
     found = np.eye(3, dtype=np.bool_)[logits.argmax(axis=-1)] if activation == "softmax" else logits > 0
     expected = [case_of(one, truth, activation).areas for one, truth in zip(found, labels, strict=True)]
-    assert step.areas.tolist() == np.stack(expected).tolist()
+    assert taken.areas.numpy().tolist() == np.stack(expected).tolist()
+
+
+def built_step(options: dict[str, Any], compilation: Compilation) -> TrainingStep:
+    """A step of a small network with dropout, the same network every time."""
+    shape = {"depth": 1, "convolutions": 1, "start_filters": 4, "dropout": 0.2, **options}
+    network = build_network(NetworkSpec(architecture="ModularUnet", options=shape, shape=(16, 16, 3)), 1)
+    optimizer = build_optimizer(parse_optimizer("Adam"), 0.1)
+    optimizer.build(network.trainable_variables)
+    loss = build_loss(parse_loss("binary_crossentropy"), "sigmoid")
+    return TrainingStep(network, optimizer, loss, None, strategy(), activation="sigmoid", compilation=compilation)
+
+
+def some_batches(*sizes: int) -> list[tuple[Any, Any]]:
+    random = np.random.default_rng(3)
+    images = [random.integers(0, 256, (size, 16, 16, 3), dtype=np.uint8) for size in sizes]
+    return [(one, (one[..., :1] > 128).astype(np.uint8)) for one in images]
+
+
+def losses_and_areas(step: TrainingStep, batches: list[tuple[Any, Any]], per_call: int) -> tuple[Any, Any]:
+    settings = [StepSettings(0.01 / (k + 1), 7 * k, k / len(batches)) for k in range(len(batches))]
+    starts = range(0, len(batches), per_call)
+    taken = [step(batches[start : start + per_call], settings[start : start + per_call]) for start in starts]
+    return [np.concatenate([np.asarray(part) for part in parts]) for parts in (
+        [one.losses for one in taken], [one.areas for one in taken]
+    )]  # fmt: skip
+
+
+@pytest.mark.parametrize("per_call", [2, 5])
+def test_several_steps_in_a_call_are_the_same_steps(per_call: int) -> None:
+    """Each with its own batch, learning rate and dropout; the last call may have fewer."""
+    batches = some_batches(4, 4, 4, 4, 4)
+    one = losses_and_areas(built_step({}, PLAIN), batches, 1)
+    several = losses_and_areas(built_step({}, Compilation("off", per_call)), batches, per_call)
+    np.testing.assert_allclose(several[0], one[0], rtol=1e-4)
+    np.testing.assert_allclose(several[1], one[1], atol=2)
+    assert len(set(one[0].tolist())) == 5
+
+
+@pytest.mark.parametrize(("xla", "upsampling"), [("on", "transpose"), ("auto", "nearest")])
+def test_xla_changes_no_result(xla: Any, upsampling: str) -> None:
+    """Except for the masks of dropout: XLA draws other ones from the same seed."""
+    batches = some_batches(4, 4, 3)
+    plain = losses_and_areas(built_step({"upsampling": upsampling, "dropout": 0.0}, PLAIN), batches, 1)
+    compiled = losses_and_areas(built_step({"upsampling": upsampling, "dropout": 0.0}, Compilation(xla)), batches, 1)
+    np.testing.assert_allclose(compiled[0], plain[0], rtol=1e-4)
+    np.testing.assert_allclose(compiled[1], plain[1], atol=2)
+
+
+def test_without_xla_a_network_trains_that_xla_cannot_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a processor XLA has no gradient of nearest-neighbour upsampling; `auto` tries it where there is a GPU."""
+    batches = some_batches(4, 4)
+    plain = losses_and_areas(built_step({"upsampling": "nearest"}, PLAIN), batches, 1)
+    refused = built_step({"upsampling": "nearest"}, Compilation("on"))
+    with pytest.raises(ToolkitError, match="xla: off"):
+        losses_and_areas(refused, batches, 1)
+    monkeypatch.setattr(network_module, "with_fast_layers", lambda model: model)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one"])
+    automatic = built_step({"upsampling": "nearest"}, Compilation("auto"))
+    found = losses_and_areas(automatic, batches, 1)
+    np.testing.assert_array_equal(found[0], plain[0])
+
+
+def test_results_are_read_in_order_and_the_culprit_is_named() -> None:
+    def taken(*losses: float) -> Taken:
+        return Taken(tf.constant(losses), tf.ones((2 * len(losses), 1, 4), tf.int64))
+
+    positions = [np.array([0, 1]), np.array([2, 3]), np.array([4, 5])]
+    results = StepResults(2)
+    assert np.isnan(results.mean_loss)
+    results.add(positions[:1], taken(1.0))
+    assert np.isnan(results.mean_loss)
+    results.add(positions[1:2], taken(3.0))
+    assert results.mean_loss == 2.0
+    results.add(positions[2:], taken(np.nan))
+    with pytest.raises(LossError) as caught:
+        results.read()
+    assert caught.value.positions.tolist() == [4, 5]
+    assert results.areas.shape == (4, 1, 4)
 
 
 def test_a_single_processor_uses_tensorflows_default_strategy() -> None:

@@ -25,9 +25,9 @@ from toolkit.commands.settings import load_for_training, save_settings
 from toolkit.commands.training.fit_result import FitResult
 from toolkit.commands.training.fold_pictures import FoldPictures
 from toolkit.commands.training.fold_plan import plan_folds
-from toolkit.config.data.reading import READING_KEYS
 from toolkit.config.loading import Loaded, plain_config, with_defaults
 from toolkit.config.models import Config
+from toolkit.config.training.execution import READING_KEYS
 from toolkit.config.training.networks import has_backbone
 from toolkit.core.recipe.postprocess import IDENTITY
 from toolkit.errors import ChangedError, ConfigError, out_of_range

@@ -75,6 +75,9 @@ class StageConfig(ClosedModel):
         "stage: the image with the most is drawn 1 + this number times as often as one without any. "
         "Requires `negatives` to be a number or a share.",
     )
+    validate_every: PositiveInteger | None = Field(
+        None, description="Epochs from one validation to the next; default: that of the experiment."
+    )
     callbacks: Callbacks | None = Field(None, description="Callbacks that replace those of the experiment.")
     extra_callbacks: Callbacks | None = Field(None, description="Callbacks in addition to those of `callbacks`.")
     weight_averaging: Averaging | None = Field(None, description="Weight averaging; default: that of the experiment.")

@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from toolkit.config.data.reading import Cache
+from toolkit.config.training.execution import Cache
 from toolkit.errors import StorageError
 from toolkit.files.datasets.kept_pairs import KeptPairs, Layout, Pair, as_row
 from toolkit.files.disk.cache_folder import CacheFolder

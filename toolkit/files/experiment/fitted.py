@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.config.models import Config
-from toolkit.config.training.engines import EngineName
+from toolkit.config.training.execution import EngineName
 from toolkit.core.ensembling.means import Mean
 from toolkit.core.masks.labels import Classes
 from toolkit.core.recipe.probabilities import StoredType

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from toolkit.config.training.engines import EngineChoice
+from toolkit.config.training.execution import EngineChoice
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
 from toolkit.files.disk.cache_folder import CacheFolder

@@ -18,7 +18,7 @@ class Epoch:
     """One row of history.csv.
 
     `scores` are those of the validation images, the primary metric first, and `training` those of the training batches,
-    which earlier versions did not record.
+    which earlier versions did not record. An epoch that was not validated has a `validation_loss` of NaN.
     """
 
     number: int
@@ -31,26 +31,38 @@ class Epoch:
     training: dict[str, float] = field(default_factory=dict)
 
     @property
+    def is_validated(self) -> bool:
+        """Whether the epoch has a validation loss and scores."""
+        return not math.isnan(self.validation_loss)
+
+    @property
     def primary(self) -> float:
-        """The primary metric's score."""
-        return next(iter(self.scores.values()))
+        """The primary metric's score; NaN without validation."""
+        return next(iter(self.scores.values()), math.nan)
 
     def values(self) -> dict[str, float]:
-        """The losses and scores by the names of their columns."""
+        """The losses and scores by the names of their columns, without those that the epoch does not have."""
         training = {f"{_TRAINING}{name}": score for name, score in self.training.items()}
-        return {"loss": self.loss, "val_loss": self.validation_loss, **self.scores, **training}
+        validation = {"val_loss": self.validation_loss, **self.scores} if self.is_validated else {}
+        return {"loss": self.loss, **validation, **training}
+
+
+NOT_VALIDATED: tuple[float, dict[str, float]] = (math.nan, {})
+"""The validation loss and the scores of an epoch that was not validated."""
 
 
 def best_epoch(history: Sequence[Epoch], is_better: Callable[[float, float], bool]) -> Epoch:
-    """The epoch with the best primary score, the first of several; `is_better` compares two scores."""
-    best = history[0]
-    for epoch in history[1:]:
+    """The validated epoch with the best primary score, the first of several; `is_better` compares two scores."""
+    best, *others = [epoch for epoch in history if epoch.is_validated] or history
+    for epoch in others:
         best = epoch if is_better(epoch.primary, best.primary) else best
     return best
 
 
 def with_labels(epoch: Epoch, labels: Sequence[str]) -> Epoch:
-    """The epoch with these names of its first scores."""
+    """The epoch with these names of its first scores, if it has any."""
+    if not epoch.scores:
+        return epoch
     others = list(epoch.scores)[len(labels) :]
     return replace(epoch, scores=dict(zip((*labels, *others), epoch.scores.values(), strict=True)))
 
@@ -67,13 +79,15 @@ def read_history(folder: StageFolder) -> list[Epoch]:
         scores = {name: score for name, score in found.items() if not name.startswith(_TRAINING)}
         training = {name.removeprefix(_TRAINING): found[name] for name in found if name not in scores}
         number, rate, loss, validation_loss = numbers[: len(_FIRST)]
-        epochs.append(Epoch(int(number), rate, loss, validation_loss, scores, int(numbers[-2]), numbers[-1], training))
+        validated = (validation_loss, scores) if not math.isnan(validation_loss) else NOT_VALIDATED
+        epochs.append(Epoch(int(number), rate, loss, *validated, int(numbers[-2]), numbers[-1], training))
     return epochs
 
 
 def write_history(folder: StageFolder, history: Sequence[Epoch]) -> None:
-    """Write history.csv with all epochs; scores that an earlier version did not record are empty cells."""
-    losses_and_scores = list(history[-1].values())
+    """Write history.csv with all epochs; what an epoch does not have is an empty cell."""
+    described = next((epoch for epoch in reversed(history) if epoch.is_validated), history[-1])
+    losses_and_scores = list(dict.fromkeys((*_FIRST[2:], *described.values())))
     columns = (*_FIRST[:2], *losses_and_scores, *_LAST)
     rows = []
     for epoch in history:

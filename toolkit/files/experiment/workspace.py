@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.config.training.engines import EngineChoice
+from toolkit.config.training.execution import EngineChoice
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.experiment.folder import Experiment, cache_beside

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from toolkit.config.training.engines import EngineName
+from toolkit.config.training.execution import EngineName
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.recipe.probabilities import Stored, StoredType, to_stored
 from toolkit.core.tuning.fold_means import FoldSpread

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from toolkit.config.training.engines import EngineName
+from toolkit.config.training.execution import EngineName
 from toolkit.core.arrays import Presence, Probability
 from toolkit.core.images.views import View
 from toolkit.core.masks.labels import Activation

@@ -6,7 +6,7 @@ import sys
 from importlib import metadata
 from typing import Any
 
-from toolkit.config.training.engines import EngineChoice
+from toolkit.config.training.execution import EngineChoice
 from toolkit.errors import ConfigError
 
 _INSTALL = "pip install 'segmentation-toolkit[openvino]'"

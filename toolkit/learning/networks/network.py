@@ -12,6 +12,7 @@ from toolkit.errors import NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.networks.backbones.encoders import Parts, build_encoder
 from toolkit.learning.networks.backbones.first_convolution import adapted, preprocessing
 from toolkit.learning.networks.backbones.registry import has_own_weights
+from toolkit.learning.networks.fast_layers import with_fast_layers
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.registry import builder_of
@@ -123,7 +124,7 @@ def build_network(spec: NetworkSpec, *seed: int, plugins: Mapping[str, Callable[
     at_once = None if spec.shape[2] != 3 or has_own_weights(str(spec.backbone)) else weights
     with _explained(spec):
         parts = _parts(spec, at_once, plugins)
-        model, dropout_seed = with_seeded_dropout(_assembled(parts, spec))
+        model, dropout_seed = with_seeded_dropout(with_fast_layers(_assembled(parts, spec)))
     notes += _load_encoder(model, parts.encoder, spec, None if at_once else weights)
     for layer in all_layers(model):
         if isinstance(layer, tf.keras.layers.BatchNormalization):

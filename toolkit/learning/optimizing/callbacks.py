@@ -32,7 +32,8 @@ class Callback(Protocol):
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
         """Take the values of an epoch, counted from 0; a returned text ends the stage and says why.
 
-        `values` has what history.csv has: `loss`, `val_loss`, and every score by its name.
+        `values` has what history.csv has: `loss`, `val_loss`, and every score by its name. An epoch that was not
+        validated (`validate_every`) has neither `val_loss` nor the scores of the validation images.
         """
 
     def state(self) -> dict[str, Any]:
@@ -53,16 +54,17 @@ class StopEarly:
         self._best_epoch = self._wait = 0
 
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
-        """Count the epochs since the last improvement."""
+        """Count the epochs since the last improvement; one that was not validated does not count."""
         current = _value_of(self._monitor, values)
-        if epoch < self._arguments.start_from_epoch:
+        if current is None or epoch < self._arguments.start_from_epoch:
             return None
         self._wait += 1
         if self._improves(current):
             self._best, self._best_epoch, self._wait = current, epoch, 0
         elif self._wait >= self._arguments.patience and epoch > 0:
             best = "" if self._best is None else f" (best: {self._best:.4f} in epoch {self._best_epoch + 1})"
-            return f"{self._monitor} has not improved for {self._wait} epochs{best}"
+            waited = self._wait if self._best is None else epoch - self._best_epoch
+            return f"{self._monitor} has not improved for {waited} epochs{best}"
         return None
 
     def state(self) -> dict[str, Any]:
@@ -99,6 +101,8 @@ class LowerOnPlateau:
     def epoch_end(self, values: Mapping[str, float], epoch: int) -> str | None:
         """Count the epochs since the last improvement, and lower the factor after `patience` of them."""
         current = _value_of(self._monitor, values)
+        if current is None:
+            return None
         if self._cooldown > 0:
             self._cooldown -= 1
             self._wait = 0
@@ -215,7 +219,10 @@ def _monitoring(spec: CallbackSpec, monitor: str, lr: float, *, falls: bool) -> 
     return LowerOnPlateau(spec.arguments, monitor, falls=falls, lr=lr)
 
 
-def _value_of(monitor: str, values: Mapping[str, float]) -> float:
+def _value_of(monitor: str, values: Mapping[str, float]) -> float | None:
+    """The monitored value; None if the epoch was not validated, and so does not count."""
     if monitor not in values:
+        if "val_loss" not in values:
+            return None
         raise ValueError(f"callbacks: there is no {monitor} to monitor; there are {', '.join(values)}")
     return values[monitor]

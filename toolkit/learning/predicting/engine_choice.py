@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from toolkit.config.training.engines import EngineName
+from toolkit.config.training.execution import EngineName
 from toolkit.files.disk.digests import file_digest
 from toolkit.files.experiment.engine_checks import Agreement, read_checks, write_checks
 from toolkit.files.experiment.folder import Experiment

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from toolkit.config.models import Config
-from toolkit.config.training.engines import EngineName
+from toolkit.config.training.execution import EngineName
 from toolkit.core.arrays import Integers
 from toolkit.core.images.views import parse_views
 from toolkit.core.masks.labels import Activation

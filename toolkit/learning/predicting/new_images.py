@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from toolkit.config.training.engines import EngineName
+from toolkit.config.training.execution import EngineName
 from toolkit.core.arrays import Presence
 from toolkit.core.ensembling.means import Blender
 from toolkit.core.images.chunks import chunks

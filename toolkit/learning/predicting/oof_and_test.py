@@ -12,7 +12,7 @@ import numpy as np
 
 from toolkit.config.members import WHOLE, MemberPart
 from toolkit.config.models import Config
-from toolkit.config.training.engines import EngineChoice, EngineName
+from toolkit.config.training.execution import EngineChoice, EngineName
 from toolkit.core.arrays import Integers
 from toolkit.core.folds.assignment import HOLDOUT
 from toolkit.core.images.resizing import scale_map

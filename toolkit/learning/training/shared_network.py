@@ -90,7 +90,10 @@ class SharedNetwork:
             average = None if ema is None else ExponentialAverage(self.network.model.weights, ema.decay)
         activation = self._config.activation
         loss = build_loss(stage.loss, activation, class_weights, self._plugins)
-        step = TrainingStep(self.network, optimizer, loss, average, self._strategy, activation=activation)
+        step = TrainingStep(
+            self.network, optimizer, loss, average, self._strategy,
+            activation=activation, compilation=self._config.compilation,
+        )  # fmt: skip
         return CompiledStage(step, loss, class_weights)
 
 

@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,15 +17,16 @@ from toolkit.core.metrics.uncertainty.epoch_choice import optimism_of_choice
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.disk.writing import finite_or_none, write_json
-from toolkit.files.experiment.history import Epoch, with_labels, write_history
+from toolkit.files.experiment.history import NOT_VALIDATED, Epoch, with_labels, write_history
 from toolkit.learning.optimizing.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.optimizing.weight_averages import reestimate_batch_norm
-from toolkit.learning.runtime import tf
+from toolkit.learning.runtime import ahead_on_gpu, steps_between_reads, tf
 from toolkit.learning.training.epoch_data import Drawn, Run, TrainingData
 from toolkit.learning.training.hard_negatives import weigh_negatives
 from toolkit.learning.training.kept_weights import Candidates
 from toolkit.learning.training.resuming import Resumable
 from toolkit.learning.training.shared_network import SharedNetwork
+from toolkit.learning.training.step import LossError, StepResults, StepSettings
 from toolkit.learning.training.tensorboard import EpochLog
 from toolkit.learning.training.validation import LOWER_LR, Validation
 from toolkit.messages import Progress, Task, score_text
@@ -51,6 +54,17 @@ def train_stage(
         OutOfTimeError: the time is up; finished epochs are kept.
     """
     _StageTraining(shared, stage, data, run).run(progress, overall)
+
+
+def _calls(batches: Sequence[Integers], steps_per_call: int) -> Iterator[Sequence[int]]:
+    """The numbers of the batches of each call of the device; a call has batches of one size."""
+    start = 0
+    while start < len(batches):
+        stop = start + 1
+        while stop < min(start + steps_per_call, len(batches)) and len(batches[stop]) == len(batches[start]):
+            stop += 1
+        yield range(start, stop)
+        start = stop
 
 
 class _StageTraining:
@@ -86,7 +100,8 @@ class _StageTraining:
                 raise OutOfTimeError(f"the time is up before {self._where(number)}; finished epochs are kept")
             self._finish_epoch(self._epoch(number, progress), progress)
             self._shared.epochs_trained += 1
-            overall.advance(1, f"{self._metric} {score_text(self._history[-1].primary)}")
+            last = self._history[-1]
+            overall.advance(1, f"{self._metric} {score_text(last.primary)}" if last.is_validated else "")
         overall.advance(self._stage.epochs - len(self._history))
         self._finish(progress)
 
@@ -95,11 +110,16 @@ class _StageTraining:
         stage, draw = self._stage, self._run.draw(self._stage, number)
         drawn = self._draw(number)
         title = f"{self._title} · epoch {number + 1}/{stage.epochs}"
-        with progress.task(title, len(drawn) + len(self._validation)) as task:
+        validates = stage.validates(number)
+        with progress.task(title, len(drawn) + validates * len(self._validation)) as task:
             loss, training, learning_rate = self._train_on(drawn, number, draw, task)
-            validation_loss, scores = self._validation.run(self._where(number), task, self._log.wants_images(number))
+            found = self._validate(number, task) if validates else NOT_VALIDATED
         seconds = time.perf_counter() - started
-        return Epoch(number, learning_rate, loss, validation_loss, scores, len(drawn), seconds, training)
+        return Epoch(number, learning_rate, loss, *found, len(drawn), seconds, training)
+
+    def _validate(self, number: int, task: Task) -> tuple[float, dict[str, float]]:
+        """The validation loss and the scores of an epoch."""
+        return self._validation.run(self._where(number), task, self._log.wants_images(number))
 
     def _draw(self, number: int) -> Drawn:
         return self._data.draw(self._stage, self._run, number, self._hard_negatives)
@@ -109,26 +129,27 @@ class _StageTraining:
     ) -> tuple[float, dict[str, float], float]:
         """Mean loss and scores over the samples of the epoch, and the learning rate of its last batch."""
         batches = drawn.batches(self._stage.batch, *draw)
-        total, seen, learning_rate = 0.0, 0, 0.0
-        areas = []
-        epochs = self._stage.epochs
-        step = self._compiled.step
-        for done, (positions, (images, targets)) in enumerate(
-            zip(batches, self._data.batches(self._stage, drawn.samples, batches, draw), strict=True)
-        ):
-            moment = Moment(number, done, len(batches), epochs)
-            learning_rate = self._schedule(moment) * math.prod(callback.factor for callback in self._callbacks)
-            step.optimizer.learning_rate.assign(learning_rate)
-            self._shared.network.draw_dropout(derived_seed("dropout", *draw, done))
-            loss = step(images, targets, moment.time / epochs)
-            if not math.isfinite(loss):
-                names = ", ".join(drawn.samples[position].title for position in positions)
-                raise TrainingError(f"{self._where(number)}: the loss became {loss} on the batch of {names}", LOWER_LR)
-            total, seen = total + loss * len(positions), seen + len(positions)
-            areas.append(step.areas)
-            task.advance(len(positions), f"loss {total / seen:.4f}")
+        step, results = self._compiled.step, StepResults(steps_between_reads())
+        loaded = ahead_on_gpu(self._data.batches(self._stage, drawn.samples, batches, draw))
+        settings: list[StepSettings] = []
+        try:
+            for numbers in _calls(batches, step.steps_per_call):
+                settings = [self._settings(number, done, len(batches), draw) for done in numbers]
+                called = [batches[done] for done in numbers]
+                results.add(called, step(list(islice(loaded, len(numbers))), settings))
+                images = sum(map(len, called))
+                task.advance(images, f"loss {results.mean_loss:.4f}")
+            results.read()
+        except LossError as error:
+            names = ", ".join(drawn.samples[position].title for position in error.positions)
+            raise TrainingError(f"{self._where(number)}: {error} on the batch of {names}", LOWER_LR) from None
         step.synchronise()
-        return total / seen, self._scores_of(np.concatenate(areas)), learning_rate
+        return results.mean_loss, self._scores_of(results.areas), settings[-1].learning_rate
+
+    def _settings(self, number: int, done: int, batches: int, draw: Sequence[int]) -> StepSettings:
+        moment = Moment(number, done, batches, self._stage.epochs)
+        learning_rate = self._schedule(moment) * math.prod(callback.factor for callback in self._callbacks)
+        return StepSettings(learning_rate, derived_seed("dropout", *draw, done), moment.time / self._stage.epochs)
 
     def _scores_of(self, areas: Integers) -> dict[str, float]:
         """The recorded scores that can be computed from the areas of the classes in each image."""
@@ -143,17 +164,26 @@ class _StageTraining:
         A run that is killed before the checkpoint repeats the epoch, with the same result. Everything after the
         checkpoint is derived from it again when the run resumes.
         """
-        best = all(self._data.plan.is_better(epoch.primary, earlier.primary) for earlier in self._history)
+        reasons = [callback.epoch_end(epoch.values(), epoch.number) for callback in self._callbacks]
+        self._stopped = "; ".join(reason for reason in reasons if reason)
+        if self._stopped and not epoch.is_validated:  # the last epoch always is
+            with progress.task(f"{self._title} · validating epoch {epoch.number + 1}", len(self._validation)) as task:
+                validation_loss, scores = self._validate(epoch.number, task)
+            epoch = replace(epoch, validation_loss=validation_loss, scores=scores)
+        best = epoch.is_validated and all(
+            self._data.plan.is_better(epoch.primary, earlier.primary)
+            for earlier in self._history
+            if earlier.is_validated
+        )
         network = self._shared.network
         if best:
             network.save_weights(self._folder.best_weights)
         if epoch.number in cycle_ends(self._stage.schedule, self._stage.epochs):
             network.save_weights(self._folder.snapshot(epoch.number))
         self._history.append(epoch)
-        self._statistics.append(self._validation.statistics)
+        if epoch.is_validated:
+            self._statistics.append(self._validation.statistics)
         self._candidates.after_epoch(self._history)
-        reasons = [callback.epoch_end(epoch.values(), epoch.number) for callback in self._callbacks]
-        self._stopped = "; ".join(reason for reason in reasons if reason)
         self._log.write(epoch, self._validation.examples)
         self._resumable.save(self._history, self._statistics, self._stopped)
         write_history(self._folder, self._history)
@@ -229,6 +259,8 @@ class _StageTraining:
 
     def _describe(self, epoch: Epoch) -> str:
         labels = [metric.label for metric in self._data.plan.metrics]
-        scores = " · ".join(f"{label} {score_text(epoch.scores[label])}" for label in labels)
-        losses = f"loss {epoch.loss:.4f} · val_loss {epoch.validation_loss:.4f}"
-        return f"epoch {epoch.number + 1}/{self._stage.epochs} · {losses} · {scores} · {epoch.seconds:.0f} s"
+        parts = [f"epoch {epoch.number + 1}/{self._stage.epochs}", f"loss {epoch.loss:.4f}"]
+        if epoch.is_validated:
+            parts.append(f"val_loss {epoch.validation_loss:.4f}")
+            parts += [f"{label} {score_text(epoch.scores[label])}" for label in labels]
+        return " · ".join([*parts, f"{epoch.seconds:.0f} s"])

@@ -1,18 +1,93 @@
 """The last rung of training: one step, from a batch to changed weights, on one device or several."""
 
-from collections.abc import Callable
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from toolkit.config.training.execution import PLAIN, Compilation
 from toolkit.core.arrays import Integers
 from toolkit.core.masks.labels import IGNORE, Activation
 from toolkit.core.metrics.metric import AREAS
+from toolkit.errors import ConfigError
 from toolkit.learning.losses.registry import TotalLoss
 from toolkit.learning.networks.network import Network
 from toolkit.learning.optimizing.optimizers import variables_of
 from toolkit.learning.optimizing.weight_averages import ExponentialAverage
 from toolkit.learning.runtime import compiled, in_float32, tf
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """What changes from step to step: the learning rate, the seed of dropout, the share of the stage done, 0–1."""
+
+    learning_rate: float
+    dropout_seed: int
+    progress: float
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What some steps found, still on the device: reading it waits until they are done.
+
+    `losses` are those of the batches before the steps, `float32 (steps,)`. `areas` are those of the classes in each
+    image of all batches, `int64 (images, classes, 4)`, see `AREAS`: what the network predicted in the forward pass of
+    the step, beside the targets that it was trained on.
+    """
+
+    losses: Any
+    areas: Any
+
+
+class StepResults:
+    """The losses and areas of the steps of an epoch, read from the device several at a time."""
+
+    def __init__(self, read_after: int) -> None:
+        """`read_after` is the number of steps after which results are read."""
+        self._read_after, self._waiting = read_after, deque[tuple[Sequence[Integers], Taken]]()
+        self._areas: list[Integers] = []
+        self._total, self._images = 0.0, 0
+
+    def add(self, batches: Sequence[Integers], taken: Taken) -> None:
+        """Add what the steps on some batches, given by the positions of their images, have found.
+
+        Raises:
+            LossError: the loss of a batch that was added now or before is not a finite number.
+        """
+        self._waiting.append((batches, taken))
+        if sum(len(waiting) for waiting, _ in self._waiting) >= self._read_after:
+            self.read()
+
+    def read(self) -> None:
+        """Wait for all steps, and read what is left; raises as `add`."""
+        while self._waiting:
+            batches, taken = self._waiting.popleft()
+            for positions, loss in zip(batches, taken.losses.numpy().tolist(), strict=True):
+                if not math.isfinite(loss):
+                    raise LossError(positions, loss)
+                self._total, self._images = self._total + loss * len(positions), self._images + len(positions)
+            self._areas.append(taken.areas.numpy())
+
+    @property
+    def mean_loss(self) -> float:
+        """The mean loss over the images that were read so far; NaN without any."""
+        return self._total / self._images if self._images else math.nan
+
+    @property
+    def areas(self) -> Integers:
+        """The areas of all images that were read, in order, `int64 (images, classes, 4)`."""
+        return np.concatenate(self._areas)
+
+
+class LossError(Exception):
+    """The loss of a batch is not a finite number; `positions` are those of its images."""
+
+    def __init__(self, positions: Integers, loss: float) -> None:
+        super().__init__(f"the loss became {loss}")
+        self.positions, self.loss = positions, loss
 
 
 class TrainingStep:
@@ -21,9 +96,6 @@ class TrainingStep:
     Several devices share each batch, and their gradients are summed in proportion to their shares. A loss that is a
     mean over images is unaffected by how the batch is divided; a loss over the whole batch becomes the mean over the
     shares.
-
-    After a step, `areas` are those of the classes in each image of the batch, `int64 (batch, classes, 4)`, see `AREAS`:
-    what the network predicted in the forward pass of the step, beside the targets that it was trained on.
     """
 
     def __init__(
@@ -35,25 +107,35 @@ class TrainingStep:
         strategy: Any,
         *,
         activation: Activation,
+        compilation: Compilation = PLAIN,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.average = average
-        self.areas: Integers = np.empty((0, 0, AREAS), np.int64)
+        self.steps_per_call = compilation.steps_per_call
         self._replicas = strategy.num_replicas_in_sync
-        self._step = _compiled(network, optimizer, loss, average, strategy, activation=activation)
+        step = _step(network, optimizer, loss, average, strategy, activation=activation)
+        self._run = _Compiled(step, compilation, may_use_xla=self._replicas == 1)
 
-    def __call__(self, images: Any, targets: Any, progress: float) -> float:
-        """Take a step; returns the loss of the batch before it.
+    def __call__(self, batches: Sequence[tuple[Any, Any]], settings: Sequence[StepSettings]) -> Taken:
+        """Take one step after the other, in one call of the device.
 
         Args:
-            images: `uint8 (batch, height, width, channels)`.
-            targets: (batch, height, width, classes), 0–1, 255 in ignored pixels.
-            progress: share of the stage that is done, 0–1.
+            batches: images `uint8 (batch, height, width, channels)` and targets (batch, height, width, classes), 0–1,
+                255 in ignored pixels; all of the same size, at most `steps_per_call`.
+            settings: of each step.
         """
-        found = self._step(tf.convert_to_tensor(images), tf.convert_to_tensor(targets), tf.constant(progress))
-        self.areas = found[1].numpy()
-        return float(found[0])
+        rates = tf.constant([one.learning_rate for one in settings], tf.float32)
+        seeds = tf.constant([one.dropout_seed for one in settings], tf.int32)
+        progress = tf.constant([one.progress for one in settings], tf.float32)
+        if self.steps_per_call == 1:
+            ((images, targets),) = batches
+            inputs = (tf.convert_to_tensor(images), tf.convert_to_tensor(targets), rates[0], seeds[0], progress[0])
+            loss, areas = self._run(*inputs)
+            return Taken(loss[None], areas)
+        images, targets = (tf.stack(tensors) for tensors in zip(*batches, strict=True))
+        losses, areas = self._run(images, targets, rates, seeds, progress)
+        return Taken(losses, tf.reshape(areas, (-1, *areas.shape[2:])))
 
     @property
     def variables(self) -> list[Any]:
@@ -69,7 +151,42 @@ class TrainingStep:
             self.network.model.set_weights(self.network.model.get_weights())
 
 
-def _compiled(
+class _Compiled:
+    """A step, or a loop of steps, as a graph: with XLA if that is wanted and possible."""
+
+    def __init__(self, step: Callable[..., Any], compilation: Compilation, *, may_use_xla: bool) -> None:
+        self._step, self._loops = step, compilation.steps_per_call > 1
+        self._wanted = compilation.xla if may_use_xla else "off"
+        on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        self._xla_is_new = self._wanted == "on" or (self._wanted == "auto" and on_gpu)
+        self._call = self._compile(xla=self._xla_is_new)
+
+    def __call__(self, *inputs: Any) -> Any:
+        if not self._xla_is_new:
+            return self._call(*inputs)
+        self._xla_is_new = False
+        try:
+            return self._call(*inputs)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if self._wanted == "on":
+                reason = str(error).splitlines()[0]
+                raise ConfigError(
+                    f"xla: on: XLA cannot compile the training step: {reason}", "Use xla: off."
+                ) from error
+        # Nothing has been computed: XLA refuses a graph before it runs.
+        self._call = self._compile(xla=False)
+        return self._call(*inputs)
+
+    def _compile(self, *, xla: bool) -> Callable[..., Any]:
+        return compiled(self._loop if self._loops else self._step, batch_axes=1 + self._loops, xla=xla)
+
+    def _loop(self, *inputs: Any) -> Any:
+        """All steps one after the other; the inputs and outputs of each are entries of the first axis."""
+        signature = (tf.TensorSpec((), tf.float32), tf.TensorSpec((None, None, AREAS), tf.int64))
+        return tf.map_fn(lambda one: self._step(*one), inputs, 1, fn_output_signature=signature)
+
+
+def _step(
     network: Network,
     optimizer: Any,
     loss_of: TotalLoss,
@@ -97,14 +214,16 @@ def _compiled(
             : tf.where(share > 0, tf.shape(areas)[0], 0)
         ]
 
-    def step(images: Any, targets: Any, progress: Any) -> Any:
+    def step(images: Any, targets: Any, rate: Any, seed: Any, progress: Any) -> Any:
+        optimizer.learning_rate.assign(rate)
+        network.draw_dropout(seed)
         losses, areas = strategy.run(replica, args=(images, targets, progress))
         if average is not None:
             average.update()
         loss = strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
         return loss, tf.concat(strategy.experimental_local_results(areas), axis=0)
 
-    return compiled(step)
+    return step
 
 
 def _areas(targets: Any, logits: Any, activation: Activation) -> Any:

@@ -30,12 +30,13 @@ class EpochLog:
             self._writer = tf.summary.create_file_writer(str(self._folder))
         with self._writer.as_default(step=epoch.number):
             tf.summary.scalar("loss", epoch.loss)
-            tf.summary.scalar("val_loss", epoch.validation_loss)
+            if epoch.is_validated:
+                tf.summary.scalar("val_loss", epoch.validation_loss)
             tf.summary.scalar("learning_rate", epoch.learning_rate)
             for group, scores in (("validation", epoch.scores), ("training", epoch.training)):
                 for name, score in scores.items():
                     tf.summary.scalar(f"{group}/{name}", score)
-            if self.wants_images(epoch.number) and self._options is not None:
+            if examples and self.wants_images(epoch.number) and self._options is not None:
                 panels = [_panel(example) for example in examples[: self._options.images]]
                 tf.summary.image("image | truth | prediction", np.stack(panels), max_outputs=len(panels))
         self._writer.flush()

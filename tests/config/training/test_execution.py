@@ -2,9 +2,25 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.config.data.reading import READING_KEYS
 from toolkit.config.loading import load_config
+from toolkit.config.models import Config
+from toolkit.config.training.execution import PLAIN, READING_KEYS, Compilation, parse_engine
 from toolkit.errors import ConfigError
+
+
+def test_the_keys_of_a_configuration_say_how_the_step_is_compiled() -> None:
+    tree = {"data": {"images": "a", "masks": "b"}, "stages": ({"epochs": 1},)}
+    assert Config.model_validate(tree).compilation == Compilation("auto", 1)
+    assert Config.model_validate({**tree, "xla": "off", "steps_per_call": 8}).compilation == Compilation("off", 8)
+    assert Compilation("off", 1) == PLAIN
+
+
+def test_an_engine_is_one_of_three_words_or_not_given() -> None:
+    assert [parse_engine(text) for text in (None, "auto", "tensorflow", "openvino")] == [
+        None, "auto", "tensorflow", "openvino",
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match=r"--engine: 'onnx' is not valid; .*auto, tensorflow, openvino"):
+        parse_engine("onnx")
 
 
 def loaded(tmp_path: Path, *overrides: str) -> object:

@@ -1,0 +1,84 @@
+"""How a machine computes an experiment: keys that change its time, and results only by rounding."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, cast, get_args
+
+from pydantic import Field
+
+from toolkit.config.yaml.closed_model import ClosedModel
+from toolkit.config.yaml.fields import PositiveInteger
+from toolkit.errors import ConfigError, not_valid
+
+UseXla = Literal["auto", "on", "off"]
+EngineName = Literal["tensorflow", "openvino"]
+EngineChoice = Literal["auto", EngineName]
+"""An engine, or `auto`: whichever suits the machine, the experiment and its networks."""
+
+Cache = Literal["auto", "off", "memory", "disk"]
+READING_KEYS = ("cache", "workers")
+"""The keys that say how samples are read; results do not depend on them."""
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """How the training step is compiled."""
+
+    xla: UseXla = "off"
+    steps_per_call: int = 1
+
+
+PLAIN = Compilation()
+
+
+class ExecutionConfig(ClosedModel):
+    """The keys of an experiment that say how it is computed."""
+
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="Arithmetic of the network: `float32`, `bfloat16` (faster on processors and GPUs that support "
+        "it), `float16` (for other GPUs, with loss scaling), or `auto` (what suits the machine). "
+        "Weights, loss and metrics stay in float32.",
+    )
+    xla: UseXla = Field(
+        "auto",
+        description="Whether XLA compiles the training step: `on`, `off`, or `auto` (on a single GPU, if it can "
+        "compile the network). The first step takes longer, and the masks of dropout are others.",
+    )
+    steps_per_call: PositiveInteger = Field(
+        1,
+        description="Training steps that are sent to the device in one call. More than one helps where a GPU needs "
+        "only a few milliseconds for a step.",
+    )
+
+    engine: EngineChoice = Field(
+        "auto", description="What predicts: `tensorflow`, `openvino` or `auto`. See docs/predicting.md."
+    )
+    cache: Cache = Field(
+        "auto",
+        description="Where decoded images are kept at the size at which they are read, so that each is decoded only "
+        "once: in `memory`, on `disk` (`cache/` beside `experiments/`, for later runs too), nowhere (`off`), or "
+        "`auto`: in memory if they fit, otherwise on disk if they fit and decoding is slow. Results are the same. See "
+        "docs/training.md.",
+    )
+    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(
+        "auto",
+        description="Number of processes that read and augment training images; 0 for threads of the process that "
+        "trains. `auto`: threads without a GPU or with fewer than four processor cores, otherwise a process for each "
+        "core but one. Results are the same. See docs/training.md.",
+    )
+
+    @property
+    def compilation(self) -> Compilation:
+        """How the training step is compiled."""
+        return Compilation(self.xla, self.steps_per_call)
+
+
+def parse_engine(text: str | None) -> EngineChoice | None:
+    """The engine of the option `--engine`; None if it is not given.
+
+    Raises:
+        ConfigError: there is no such engine.
+    """
+    if text is None or text in (allowed := ("auto", *get_args(EngineName))):
+        return cast(EngineChoice | None, text)
+    raise ConfigError(f"--engine: {not_valid(text, allowed)}")
