@@ -1,4 +1,4 @@
-"""Covers toolkit/learning/batches.py and predicting/predictor.py: images that are cut into tiles."""
+"""Covers toolkit/learning/reading/batches.py and predicting/predictor.py: images that are cut into tiles."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,9 +21,9 @@ from toolkit.files.data.sources import Images, LabelledImages, find_images
 from toolkit.files.datasets.training_pool import Sample
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.augmentation.mixing import Mixing
-from toolkit.learning.batches import training_batches, validation_batches
 from toolkit.learning.networks.outputs import Outputs
 from toolkit.learning.predicting.predictor import Assembly, Predicted, ViewsPredictor
+from toolkit.learning.reading.batches import training_batches, validation_batches
 from toolkit.learning.reading.sample_reader import SampleReader, tiles_of
 from toolkit.learning.runtime import tf
 

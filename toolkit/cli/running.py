@@ -8,7 +8,6 @@ import typer
 
 from toolkit import console
 from toolkit.commands.session import Session
-from toolkit.config.training.execution import parse_engine
 from toolkit.errors import ToolkitError
 from toolkit.files.experiment.workspace import Workspace
 
@@ -28,6 +27,8 @@ def guarded(command: Callable[[Session], _Value], show: Callable[[_Value], None]
 
     Errors that a user can fix become one message and an exit code.
     """
+    from toolkit.config.training.execution import parse_engine
+
     try:
         with console.progress_on_screen() as progress:
             result = command(Session(Workspace(Path(), engine=parse_engine(engine)), progress))

@@ -158,7 +158,7 @@ def _of_any_batch(tensor: Any, axes: int) -> Any:
 
 def steps_between_reads() -> int:
     """After how many training steps their results are read: on a GPU, reading waits until it has nothing left to do."""
-    return _STEPS_BETWEEN_READS if tf.config.list_physical_devices("GPU") else 1
+    return _STEPS_BETWEEN_READS if has_gpu() else 1
 
 
 def ahead_on_gpu(batches: Iterable[Any]) -> Iterator[Any]:
@@ -179,11 +179,6 @@ def copied_ahead(batches: Iterable[Any], device: str) -> Iterator[Any]:
         if len(waiting) > 1:
             yield waiting.popleft()
     yield from waiting
-
-
-def has_gpu() -> bool:
-    """Whether this process sees a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def training_devices() -> list[str]:

@@ -35,9 +35,9 @@ from toolkit.files.experiment.resolved import read_resolved
 from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.predictions.store import ProbabilityStore
-from toolkit.learning.batches import validation_batches
 from toolkit.learning.networks.network import Network, build_network
 from toolkit.learning.networks.weight_files import LayerWeights, read_weights
+from toolkit.learning.reading.batches import validation_batches
 from toolkit.learning.reading.sample_reader import build_reader
 from toolkit.learning.runtime import tf
 from toolkit.learning.training.epoch_data import Deadline

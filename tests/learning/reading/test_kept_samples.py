@@ -25,7 +25,7 @@ WAYS = {
 
 def seen(data: Any, epochs: int = 2) -> list[bytes]:
     """All batches of some epochs of training, and of validation."""
-    from toolkit.learning.batches import validation_batches  # noqa: PLC0415
+    from toolkit.learning.reading.batches import validation_batches  # noqa: PLC0415
     from toolkit.learning.training.epoch_data import Run  # noqa: PLC0415
 
     stage, run = data.plan.stages[0], Run(0, 0, 0)

@@ -12,8 +12,8 @@ from toolkit.core.recipe.probabilities import to_stored
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import read_history
 from toolkit.files.experiment.workspace import Workspace
-from toolkit.learning.batches import validation_batches
 from toolkit.learning.networks.network import Network, build_network
+from toolkit.learning.reading.batches import validation_batches
 from toolkit.learning.runtime import tf
 from toolkit.learning.training.epoch_data import Run
 from toolkit.learning.training.validation import Validation

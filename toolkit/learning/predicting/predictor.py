@@ -14,11 +14,11 @@ from toolkit.core.images.views import View, parse_views
 from toolkit.core.masks.labels import Activation
 from toolkit.core.recipe.probabilities import mean_presence, weighted_mean
 from toolkit.files.data.sources import Images
-from toolkit.learning.batches import prediction_batches
 from toolkit.learning.engines.engine import Engine, MeanOverViews
 from toolkit.learning.engines.tensorflow_engine import TensorFlowEngine, compiled_mean
 from toolkit.learning.networks.network import Network
 from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.reading.batches import prediction_batches
 from toolkit.learning.reading.sample_reader import SampleReader, Tile
 from toolkit.learning.runtime import tf
 from toolkit.messages import Task

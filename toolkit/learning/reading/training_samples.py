@@ -35,7 +35,7 @@ class TrainingSetup:
     mixing: Mixing
 
     def batch(self, job: BatchJob) -> Arrays:
-        """Images and targets of a batch; see `toolkit.learning.batches.training_batches`."""
+        """Images and targets of a batch; see `toolkit.learning.reading.batches.training_batches`."""
         pairs = [
             self.reader.augmented(sample, self.augmentation, seed)
             for sample, seed in zip(job.samples, job.seeds, strict=True)

@@ -20,7 +20,7 @@ from toolkit.files.datasets.crops import crop_pool
 from toolkit.files.datasets.occupancy import find_occupancies
 from toolkit.files.datasets.training_pool import Pool, Sample
 from toolkit.files.experiment.folder import Experiment
-from toolkit.learning.batches import training_batches
+from toolkit.learning.reading.batches import training_batches
 from toolkit.learning.reading.kept_samples import KeptSamples, keep_samples
 from toolkit.learning.reading.sample_reader import SampleReader
 from toolkit.learning.reading.training_samples import TrainingSetup

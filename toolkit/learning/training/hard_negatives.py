@@ -17,8 +17,8 @@ from toolkit.files.datasets.training_pool import Sample
 from toolkit.files.disk.tables import format_table, read_table
 from toolkit.files.disk.writing import write_text
 from toolkit.files.experiment.folder import StageFolder
-from toolkit.learning.batches import validation_batches
 from toolkit.learning.predicting.predictor import Assembly, Predicted, Predictor, Rows
+from toolkit.learning.reading.batches import validation_batches
 from toolkit.learning.training.epoch_data import HardNegatives, Run, TrainingData
 
 _COLUMNS = ("image_id", "weight")

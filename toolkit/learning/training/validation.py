@@ -19,8 +19,8 @@ from toolkit.core.sampling.epoch_sampling import select_images
 from toolkit.errors import TrainingError
 from toolkit.files.datasets.scored_size import at_scored_size
 from toolkit.files.datasets.training_pool import Sample
-from toolkit.learning.batches import validation_batches
 from toolkit.learning.predicting.predictor import Assembly, Predicted, Predictor
+from toolkit.learning.reading.batches import validation_batches
 from toolkit.learning.runtime import tf
 from toolkit.learning.training.epoch_data import Run, TrainingData
 from toolkit.messages import Task

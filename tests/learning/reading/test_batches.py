@@ -17,7 +17,7 @@ from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.decoding import UnreadableImageError
 from toolkit.learning.augmentation.augmentation import Augmentation, FixedTransforms
 from toolkit.learning.augmentation.mixing import Mixing
-from toolkit.learning.batches import prediction_batches, training_batches, validation_batches
+from toolkit.learning.reading.batches import prediction_batches, training_batches, validation_batches
 from toolkit.learning.reading.sample_reader import SampleReader, Tile, tiles_of
 
 pytestmark = pytest.mark.tf
