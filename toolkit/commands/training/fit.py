@@ -259,7 +259,7 @@ def _code_and_weights(job: _Job) -> dict[str, str]:
     if isinstance(config.encoder_weights, Path) and config.encoder_weights.is_file():
         refuse_fold_weights(config.encoder_weights, loaded.where("encoder_weights"))
         digests["encoder_weights"] = file_digest(config.encoder_weights)
-    elif config.encoder_weights is not None and has_backbone(config.architecture):
+    elif isinstance(config.encoder_weights, str) and has_backbone(config.architecture):
         file = installed_weights(str(config.backbone))
         if file is not None:
             digests["encoder_weights"] = file_digest(file)
