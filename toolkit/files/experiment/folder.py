@@ -4,13 +4,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from toolkit.config.training.execution import EngineChoice
 from toolkit.config.yaml.plugin_names import PLUGINS
 from toolkit.core.images.views import views_folder
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.disk.writing import read_json, remove_unfinished, writing_to
+
+if TYPE_CHECKING:  # pydantic is slow to import: tk --help does without it
+    from toolkit.config.training.execution import EngineChoice
 
 Split = Literal["oof", "test", "holdout"]
 """Which images are predicted: the training images, each by the fold that holds it out (out-of-fold); the test images;
@@ -107,7 +109,7 @@ class Experiment:
 
     folder: Path
     dataset: Any = field(default=None, repr=False, compare=False)
-    engine: EngineChoice | None = field(default=None, repr=False, compare=False)
+    engine: "EngineChoice | None" = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:

@@ -4,13 +4,15 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toolkit.config.training.execution import EngineChoice
 from toolkit.errors import ConfigError, MissingFileError
 from toolkit.files.disk.cache_folder import CacheFolder
 from toolkit.files.experiment.folder import Experiment, cache_beside
 from toolkit.messages import Progress
+
+if TYPE_CHECKING:  # pydantic is slow to import: tk --help does without it
+    from toolkit.config.training.execution import EngineChoice
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
@@ -25,7 +27,7 @@ class Workspace:
 
     root: Path
     dataset: Any = field(default=None, repr=False, compare=False)
-    engine: EngineChoice | None = None
+    engine: "EngineChoice | None" = None
 
     @property
     def experiments(self) -> Path:
