@@ -10,7 +10,8 @@ import pytest
 from toolkit.files.experiment.history import Epoch
 from toolkit.files.images.decoding import read_image
 from toolkit.report.colours import GREY, INK, LINE_COLOURS, Colour
-from toolkit.report.plots.learning_curves import TrainedFold, learning_curves
+from toolkit.report.plots.curve_lines import TrainedFold
+from toolkit.report.plots.learning_curves import learning_curves
 
 pytestmark = pytest.mark.train  # a picture takes a second
 
