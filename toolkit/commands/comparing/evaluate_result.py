@@ -181,7 +181,7 @@ def _scored(found: Evaluation) -> str:
 def _tables(found: Evaluation, title: str) -> list[Table]:
     """The tables of an evaluation; the title is that of the first one."""
     report = report_table(f"{found.experiment}: {title}; all pixels together", found.report)
-    return [report, _per_image(found), _confusion(found.confusion), _sizes(found), _worst(found)]
+    return [report, _per_image(found), confusion_table(found.confusion), _sizes(found), _worst(found)]
 
 
 def _per_image(found: Evaluation) -> Table:
@@ -198,7 +198,8 @@ def _per_image(found: Evaluation) -> Table:
     return Table("mean over the images that contain the class", columns, rows)
 
 
-def _confusion(found: ConfusionTable) -> Table:
+def confusion_table(found: ConfusionTable) -> Table:
+    """The confusion matrix; of more classes than a line has room for, the most frequent mistakes of each."""
     entries = list(zip(found.names, found.shares, found.counts, strict=True))
     if len(entries) > _MATRIX_AT_MOST:
         return _mistakes(found)

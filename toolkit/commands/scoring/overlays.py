@@ -56,11 +56,11 @@ def write_overlays(
 def worst_and_best(order: Sequence[int], has_foreground: Callable[[int], bool]) -> tuple[list[int], list[int]]:
     """The worst images, and the best ones with foreground, best first: up to six of each, and none in both.
 
-    Of few images, half are among the worst. A correctly empty image shows nothing, so it is not among the best.
+    Of few images, half may be among the best. A correctly empty image shows nothing, so it is not among the best.
     """
-    worst = list(order[: min(_ROWS, ceil(len(order) / 2))])
-    others = reversed(order[len(worst) :])
-    return worst, list(islice(filter(has_foreground, others), _ROWS))
+    better = reversed(order[min(_ROWS, ceil(len(order) / 2)) :])
+    best = list(islice(filter(has_foreground, better), _ROWS))
+    return [position for position in order if position not in best][:_ROWS], best
 
 
 class _Rows:
