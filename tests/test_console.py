@@ -37,10 +37,13 @@ def test_a_result_is_tables_and_lines(capsys: pytest.CaptureFixture[str]) -> Non
 def test_numbers_are_aligned_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
     console.show_result(Result(Table("t", ("name", "score"), [("a", "12.5 %"), ("b", "7%")])), as_json=False)
     left = capsys.readouterr().out
-    console.show_result(Result(Table("t", ("name", "score"), [("a", "12.5%"), ("b", "+7%")])), as_json=False)
+    console.show_result(
+        Result(Table("t", ("name", "score"), [("a", "12.5%"), ("b", "+7%"), ("c", "<1")])), as_json=False
+    )
     right = capsys.readouterr().out
     assert "│ 7%     │" in left
     assert "│   +7% │" in right
+    assert "│    <1 │" in right
 
 
 def test_a_result_as_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from toolkit.config.loading import load_config
 from toolkit.config.training.networks import ARCHITECTURES
 from toolkit.config.yaml.yaml_files import read_value
 from toolkit.core.images.views import VIEWS
-from toolkit.core.metrics.registry import METRICS
+from toolkit.core.metrics.registry import METRICS, MetricSpec, build_metric
 from toolkit.core.recipe.postprocess import recipe_from_plain, recipe_to_plain
 from toolkit.core.simulated.ccd import CCD_CLASSES
 from toolkit.core.tuning.task import STEPS
@@ -123,3 +123,13 @@ def test_files_for_contributors_are_valid_yaml(path: str) -> None:
 def test_every_name_is_on_its_page(page: str, names: list[str]) -> None:
     text = (DOCS / page).read_text()
     assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_the_metrics_with_scores_of_training_images_are_named() -> None:
+    """Those that count areas: `global_` stands for all that begin with it."""
+    text = " ".join((DOCS / "training.md").read_text().split())
+    (sentence,) = re.findall(r"Only metrics of areas have them: ([^.]*)\.", text)
+    named = set(re.findall(r"`(\w+)`", sentence))
+    built = (build_metric(MetricSpec(name), 1, "sigmoid") for name in METRICS)
+    counting = {metric.label for metric in built if metric.counts_areas}
+    assert {"global_" if label.startswith("global_") else label.split("(")[0] for label in counting} == named

@@ -128,7 +128,7 @@ def _drawn(table: Table) -> RichTable:
 
 
 def _is_number(cell: str) -> bool:
-    return cell in ("", "–") or cell.rstrip("%").replace(",", "").replace(".", "", 1).lstrip("+-").isdigit()
+    return cell in ("", "–") or cell.rstrip("%").replace(",", "").replace(".", "", 1).lstrip("+-<").isdigit()
 
 
 class _Terminal:

@@ -42,15 +42,21 @@ def test_all_classes_are_shown_in_truth_and_prediction_and_what_is_wrong(activat
 
 def test_rows_are_drawn_in_a_sheet_with_a_legend_of_the_classes() -> None:
     rows = [row("softmax"), row("softmax")]
-    few, more = (
-        overlay_sheet("Classes", [("Worst", rows)], columns=CLASS_COLUMNS, legend=legend, tile_height=100)
-        for legend in (
-            class_rows_legend(("sky", "road"), "softmax", with_ignored=False),
-            class_rows_legend(("sky", "road", "car"), "softmax", with_ignored=True),
-        )
-    )
-    assert few.shape == more.shape
-    assert has(few[:100], class_colour(0)).any()  # a road
-    assert not has(few[:100], class_colour(1)).any()
-    assert has(more[:100], class_colour(1)).any()
-    assert has(few[:100], WRONG).any()
+    legend = class_rows_legend(("sky", "road", "car"), "softmax")
+    sheet = overlay_sheet("Classes", [("Worst", rows)], columns=CLASS_COLUMNS, legend=legend, tile_height=100)
+    for colour in (class_colour(0), class_colour(1), WRONG):
+        assert has(sheet[:100], colour).any()
+
+
+def test_the_legend_names_exactly_what_occurs() -> None:
+    names = tuple(f"class {number}" for number in range(40))
+    shown = row("softmax")
+    assert shown.labels == {0, 1, 2, IGNORE}
+    legend = class_rows_legend(names, "softmax")
+    assert len(legend(shown.labels)) == len(shown.labels) + 1  # and what is wrong
+    for number in (1, 39):
+        square = np.asarray(legend({number})[0])
+        assert has(square, class_colour(number - 1)).any()
+    first = np.asarray(legend({0})[0])  # a class that is not tinted is named too
+    assert (first < 128).any()
+    assert not has(first, class_colour(0)).any()

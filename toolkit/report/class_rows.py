@@ -1,17 +1,18 @@
 """Rows of an overlay sheet that show all classes at once: image, truth, prediction and wrong pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
 
 from toolkit.core.masks.labels import IGNORE, Activation
 from toolkit.core.metrics.metric import Case
 from toolkit.report.colours import WRONG
 from toolkit.report.drawing import Picture, as_bytes, darkened, resized, swatch, tinted
-from toolkit.report.preview_sheet import PreviewSample, class_legend, class_tile
+from toolkit.report.overlay_sheet import Legend
+from toolkit.report.preview_sheet import PreviewSample, class_legend, class_tile, first_shown, labels_in
 
 CLASS_COLUMNS = ("image", "truth", "prediction", "wrong")
 
@@ -37,19 +38,22 @@ class ClassRow:
     def tiles(self, size: tuple[int, int]) -> list[Picture]:
         """The tiles in the order of CLASS_COLUMNS, each of `size` (width, height)."""
         first, case = first_shown(self.activation), self.case
-        ignored = ~case.valid[..., None]
-        planes = (np.where(ignored, np.uint8(IGNORE), masks.view(np.uint8)) for masks in (case.truth, case.prediction))
         image = resized(self.image, size, cv2.INTER_LINEAR)
         wrong = resized((case.prediction != case.truth).any(axis=2), size, cv2.INTER_NEAREST_EXACT)
-        shown = [class_tile(PreviewSample(self.image, plane), size, first) for plane in planes]
+        shown = [class_tile(PreviewSample(self.image, plane), size, first) for plane in self._planes()]
         return [as_bytes(image), *shown, as_bytes(tinted(darkened(image), wrong, WRONG, 1.0))]
 
+    @property
+    def labels(self) -> Set[int]:
+        """The classes that occur in truth or prediction, by number, and IGNORE if there are ignored pixels."""
+        return labels_in(self._planes())
 
-def first_shown(activation: Activation) -> int:
-    """The index of the first class that is tinted."""
-    return 1 if activation == "softmax" else 0
+    def _planes(self) -> list[npt.NDArray[np.uint8]]:
+        """Truth and prediction, each (height, width, classes), with IGNORE in ignored pixels."""
+        ignored, case = ~self.case.valid[..., None], self.case
+        return [np.where(ignored, np.uint8(IGNORE), masks.view(np.uint8)) for masks in (case.truth, case.prediction)]
 
 
-def class_rows_legend(names: Sequence[str], activation: Activation, *, with_ignored: bool) -> list[Image.Image]:
-    """The legend of `ClassRow`; `names` are those of all classes."""
-    return [*class_legend(names[first_shown(activation) :], with_ignored), swatch("wrong in any class", WRONG, 1.0)]
+def class_rows_legend(names: Sequence[str], activation: Activation) -> Legend:
+    """The legend of `ClassRow`, which shows the classes that occur; `names` are those of all classes."""
+    return lambda labels: [*class_legend(names, activation, labels), swatch("wrong in any class", WRONG, 1.0)]

@@ -5,25 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
-from toolkit.core.masks.labels import IGNORE, Activation
+from toolkit.core.masks.labels import Activation
 from toolkit.report.colours import LETTERBOX, PAPER, QUIET_INK, RULE
 from toolkit.report.drawing import (
     MARGIN,
     ROW_GAP,
-    TEXT_SIZE,
     TILE_GAP,
     WIDEST_SHEET,
     fitted,
     header,
     joined,
-    text_line,
 )
-from toolkit.report.preview_sheet import PreviewSample, class_legend, class_tile
+from toolkit.report.lettering import TEXT_SIZE, text_line
+from toolkit.report.preview_sheet import PreviewSample, class_legend, class_tile, first_shown, labels_in
 
-_NARROWEST_CELL = 420
+_NARROWEST_TILE = 150
 _GAP_BETWEEN = 24
+_NARROWEST_HEADER = 700
 _WIDEST_TILE = 2.0  # of its height
 
 
@@ -47,6 +47,8 @@ def data_sheet(
 ) -> npt.NDArray[np.uint8]:
     """Draw each image beside itself with its mask, as many pairs beside each other as fit a full HD screen.
 
+    All tiles have places of one size, which the widest image fills.
+
     With softmax the first class is background and is not tinted.
 
     Args:
@@ -54,38 +56,40 @@ def data_sheet(
         notes: short texts below it.
         samples: at least one.
         activation: of the targets: whether classes are independent or exclusive.
-        names: of all classes, for the legend.
+        names: of all classes; the legend shows those that occur.
         tile_height: the largest height of a tile in pixels; a tile is at most twice as wide.
 
     Returns:
         `uint8 (height, width, 3)`, RGB.
     """
-    first = 1 if activation == "softmax" else 0
-    width = max(fitted(shown.sample.size, tile_height, _WIDEST_TILE)[0] for shown in samples)
-    cell = (max(2 * width + TILE_GAP, _NARROWEST_CELL), tile_height)
-    columns = max(1, min(len(samples), (WIDEST_SHEET - 2 * MARGIN + _GAP_BETWEEN) // (cell[0] + _GAP_BETWEEN)))
-    cells = [_cell(shown, cell, first) for shown in samples]
+    sizes = [fitted(shown.sample.size, tile_height, _WIDEST_TILE) for shown in samples]
+    place = (max(_NARROWEST_TILE, *(width for width, _ in sizes)), max(height for _, height in sizes))
+    width = 2 * place[0] + TILE_GAP
+    columns = max(1, min(len(samples), (WIDEST_SHEET - 2 * MARGIN + _GAP_BETWEEN) // (width + _GAP_BETWEEN)))
+    first = first_shown(activation)
+    cells = [_cell(shown, size, place, first) for shown, size in zip(samples, sizes, strict=True)]
     rows = [
         joined(cells[begin : begin + columns], _GAP_BETWEEN, beside=True) for begin in range(0, len(cells), columns)
     ]
     body = joined(rows, ROW_GAP, beside=False)
-    with_ignored = any((shown.sample.targets == IGNORE).any() for shown in samples)
-    top = header(title, notes, class_legend(names[first:], with_ignored), body.width)
+    occurring = labels_in(shown.sample.targets for shown in samples)
+    top = header(title, notes, class_legend(names, activation, occurring), max(body.width, _NARROWEST_HEADER))
     sheet = joined([top, body], MARGIN, beside=False)
     return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
 
 
-def _cell(shown: SheetSample, cell: tuple[int, int], first: int) -> Image.Image:
-    """Two lines of text above the image and the image with its mask."""
-    size = fitted(shown.sample.size, cell[1], _WIDEST_TILE)
+def _cell(shown: SheetSample, size: tuple[int, int], place: tuple[int, int], first: int) -> Image.Image:
+    """Two lines of text above the image and the image with its mask, each in the middle of its place."""
     plain = PreviewSample(shown.sample.image, np.zeros_like(shown.sample.targets))
-    tiles = [Image.fromarray(class_tile(sample, size, first)) for sample in (plain, shown.sample)]
-    pair = Image.new("RGB", cell, PAPER)
-    ImageDraw.Draw(pair).rectangle((0, 0, 2 * size[0] + TILE_GAP - 1, size[1] - 1), fill=LETTERBOX)
-    pair.paste(joined(tiles, TILE_GAP, beside=True), (0, 0))
+    tiles = []
+    for sample in (plain, shown.sample):
+        tiles.append(Image.new("RGB", place, LETTERBOX))
+        corner = ((place[0] - size[0]) // 2, (place[1] - size[1]) // 2)
+        tiles[-1].paste(Image.fromarray(class_tile(sample, size, first)), corner)
+    pair = joined(tiles, TILE_GAP, beside=True)
     lines = [
-        text_line(shown.title, TEXT_SIZE, (cell[0], 20)),
-        text_line(shown.reason, TEXT_SIZE, (cell[0], 20), QUIET_INK),
+        text_line(shown.title, TEXT_SIZE, (pair.width, 20)),
+        text_line(shown.reason, TEXT_SIZE, (pair.width, 20), QUIET_INK),
     ]
-    rule = Image.new("RGB", (cell[0], 1), RULE)
+    rule = Image.new("RGB", (pair.width, 1), RULE)
     return joined([rule, *lines, pair], 2, beside=False)

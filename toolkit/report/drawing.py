@@ -1,26 +1,24 @@
 """What pictures are drawn with: tinted images, text, legends, tiles beside and below each other."""
 
-import unicodedata
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from math import ceil
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
-from toolkit.report.colours import CLASS_STRENGTH, INK, PAPER, Colour, class_colour
+from toolkit.report.colours import CLASS_STRENGTH, INK, PAPER, QUIET_INK, RULE, Colour, class_colour
+from toolkit.report.lettering import SCALE_SIZE, TEXT_SIZE, TITLE_SIZE, font_of, text_line, text_width, wrapped
 
 Picture = npt.NDArray[np.uint8]
 """`(height, width, 3)`, RGB."""
 Plane = npt.NDArray[np.float32]
 """`(height, width)`, or `(height, width, 3)` for a picture that is still drawn on."""
 
-TITLE_SIZE, HEADING_SIZE, TEXT_SIZE, SCALE_SIZE = 24, 18, 14, 12
 MARGIN, TILE_GAP, ROW_GAP, GROUP_GAP = 20, 6, 12, 28
 SMALLEST_TILE = 16
+_TITLE_LINES, _NOTE_LINES = 2, 3
 _WIDEST_TILE = 4 / 3  # of the tile height: two groups of such tiles beside each other fit a full HD screen
 _VERY_LARGE = 1 << 24  # pixels
 WIDEST_SHEET = 1900  # groups that would be wider beside each other are stacked
@@ -103,10 +101,17 @@ def viridis(probability: Plane) -> Picture:
 
 
 def header(title: str, notes: Sequence[str], legend: Sequence[Image.Image], width: int) -> Image.Image:
-    """A title, short notes and a legend, notes and legend on as many lines as they need."""
-    described = [text_line(note, TEXT_SIZE, (min(width, text_width(note, TEXT_SIZE)), 20)) for note in notes]
-    top = text_line(title, TITLE_SIZE, (width, 40))
+    """A title, notes and a legend, each on as many lines as it needs, the title and each note on a few at most."""
+    top = text_block(title, TITLE_SIZE, width, 32, lines=_TITLE_LINES)
+    described = [text_block(note, TEXT_SIZE, width, 20, QUIET_INK, lines=_NOTE_LINES) for note in notes]
     return joined([top, *flowed(described, width), *flowed(legend, width)], 4, beside=False)
+
+
+def text_block(text: str, size: int, width: int, height: int, colour: Colour = INK, *, lines: int) -> Image.Image:
+    """Text on up to so many lines, each of a height, at most as wide as `width`; an ellipsis ends what is cut off."""
+    shown = wrapped(text, size, width, lines)
+    widest = min(width, max(text_width(line, size) for line in shown))
+    return joined([text_line(line, size, (widest, height), colour) for line in shown], 0, beside=False)
 
 
 def probability_scale() -> Image.Image:
@@ -120,7 +125,7 @@ def probability_scale() -> Image.Image:
     draw = ImageDraw.Draw(item)
     for text, where in (("0", left), ("0.5", left + length // 2), ("1", left + length - 1)):
         draw.line((where, 15, where, 19), fill=INK)
-        draw.text((where, 26), text, fill=INK, font=ImageFont.load_default(SCALE_SIZE), anchor="mm")
+        draw.text((where, 26), text, fill=INK, font=font_of(SCALE_SIZE), anchor="mm")
     draw.line((left + length // 2, 3, left + length // 2, 14), fill=PAPER)
     return item
 
@@ -129,8 +134,21 @@ def swatch(label: str, colour: Colour, strength: float) -> Image.Image:
     """A legend item: a square in the colour, drawn as in tiles, and its label."""
     whole = np.ones((14, 14), np.float32)
     fill = tinted(np.full((14, 14, 3), PAPER, np.float32), whole, colour, strength)
-    square = ImageOps.expand(Image.fromarray(as_bytes(tinted(fill, outline(whole), colour, 1.0))), (0, 2), PAPER)
-    return joined([square, text_line(label, TEXT_SIZE, (text_width(label, TEXT_SIZE), 18))], 6, beside=True)
+    return legend_item(as_bytes(tinted(fill, outline(whole), colour, 1.0)), label)
+
+
+def untinted_swatch(name: str) -> Image.Image:
+    """The legend item of a class that is not tinted: an empty square."""
+    square = np.full((14, 14, 3), PAPER, np.float32)
+    return legend_item(
+        as_bytes(tinted(square, outline(np.ones((14, 14), np.float32), 1), RULE, 1.0)), f"{name} (no colour)"
+    )
+
+
+def legend_item(square: Picture, label: str) -> Image.Image:
+    """A square of 14 pixels and its label."""
+    sample = ImageOps.expand(Image.fromarray(square), (0, 2), PAPER)
+    return joined([sample, text_line(label, TEXT_SIZE, (text_width(label, TEXT_SIZE), 18))], 6, beside=True)
 
 
 def joined(pictures: Sequence[Image.Image], gap: int, *, beside: bool) -> Image.Image:
@@ -154,30 +172,3 @@ def flowed(items: Sequence[Image.Image], width: int) -> list[Image.Image]:
             lines.append([])
         lines[-1].append(item)
     return [joined(line, MARGIN, beside=True) for line in lines if line]
-
-
-def text_width(text: str, size: int) -> int:
-    """The width of a line of text in pixels."""
-    return ceil(ImageFont.load_default(size).getlength(text))
-
-
-def text_line(
-    text: str, size: int, box: tuple[int, int], colour: Colour = INK, *, centred: bool = False
-) -> Image.Image:
-    """One line of text in a box (width, height), shortened with an ellipsis if the box is too narrow."""
-    font = ImageFont.load_default(size)
-    line = _drawable(text)
-    if font.getlength(line) > box[0]:
-        fitting = bisect_right(range(len(line)), box[0], key=lambda length: ceil(font.getlength(line[:length] + "…")))
-        line = line[: max(0, fitting - 1)].rstrip() + "…"
-    picture = Image.new("RGB", box, PAPER)
-    place = (box[0] / 2 if centred else 0, box[1] / 2)
-    ImageDraw.Draw(picture).text(place, line, fill=colour, font=font, anchor="mm" if centred else "lm")
-    return picture
-
-
-def _drawable(text: str) -> str:
-    """The text on one line, in the characters of Pillow's font: é becomes e, unknown characters become "?"."""
-    likenesses = unicodedata.normalize("NFKD", text.translate(str.maketrans("–—−×\n\r\t", "---x   ")))
-    letters = (letter for letter in likenesses if not unicodedata.combining(letter))
-    return "".join(letter if " " <= letter <= "~" or letter in "°±·" else "?" for letter in letters)

@@ -1,6 +1,6 @@
 """The overlay sheet: rows of image, truth, probability, mask and difference."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,11 +22,9 @@ from toolkit.report.colours import (
 )
 from toolkit.report.drawing import (
     GROUP_GAP,
-    HEADING_SIZE,
     MARGIN,
     ROW_GAP,
     SMALLEST_TILE,
-    TEXT_SIZE,
     TILE_GAP,
     WIDEST_SHEET,
     Picture,
@@ -39,13 +37,15 @@ from toolkit.report.drawing import (
     probability_scale,
     resized,
     swatch,
-    text_line,
-    text_width,
     tinted,
     viridis,
 )
+from toolkit.report.lettering import HEADING_SIZE, TEXT_SIZE, text_line, text_width
 
 TRUTH_STRENGTH, MASK_STRENGTH, TRUE_POSITIVE_STRENGTH = 0.35, 0.55, 0.7  # 1 hides the image, as wrong pixels do
+
+Legend = Callable[[Set[int]], Sequence[Image.Image]]
+"""Makes the legend of a sheet from the labels that occur in its rows."""
 
 COLUMNS = ("image", "truth", "probability", "mask", "difference")
 
@@ -60,6 +60,10 @@ class Row(Protocol):
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the image."""
+
+    @property
+    def labels(self) -> Set[int]:
+        """What the legend depends on: classes by number, IGNORE for ignored pixels."""
 
     def tiles(self, size: tuple[int, int]) -> list[Picture]:
         """The tiles in the order of the columns, each of `size` (width, height)."""
@@ -98,6 +102,11 @@ class OverlayRow:
         """(height, width) of the image."""
         return self.image.shape[0], self.image.shape[1]
 
+    @property
+    def labels(self) -> Set[int]:
+        """Nothing: the legend is always the same."""
+        return frozenset()
+
     def tiles(self, size: tuple[int, int]) -> list[Picture]:
         """The tiles in the order of COLUMNS, each of `size` (width, height)."""
         image = resized(self.image, size, cv2.INTER_LINEAR)
@@ -127,9 +136,10 @@ class OverlayRow:
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """A drawn row: its caption and its tiles."""
+    """A drawn row: its caption, its labels and its tiles."""
 
     caption: str
+    labels: Set[int]
     tiles: Sequence[Picture]
 
 
@@ -137,8 +147,9 @@ def overlay_sheet(
     title: str,
     groups: Sequence[tuple[str, Iterable[Row]]],
     *,
+    notes: Sequence[str] = (),
     columns: Sequence[str] = COLUMNS,
-    legend: Sequence[Image.Image] | None = None,
+    legend: Legend | None = None,
     tile_height: int = 128,
 ) -> npt.NDArray[np.uint8]:
     """Draw groups of rows under a title and a legend.
@@ -147,8 +158,9 @@ def overlay_sheet(
     is drawn before the next one is taken from its iterable, so that only one image is in memory.
 
     Args:
-        title: one line.
-        groups: pairs of a heading and rows; a group may be empty.
+        title: a short line.
+        groups: pairs of a heading and rows; a group without rows is left out.
+        notes: texts below the title.
         columns: the headings of the tiles of a row.
         legend: of the tiles; by default that of `OverlayRow`.
         tile_height: the largest height of a tile in pixels; a tile is at most 4/3 of it wide.
@@ -161,19 +173,21 @@ def overlay_sheet(
     """
     if tile_height < SMALLEST_TILE:
         raise ValueError(f"tile_height: expected at least {SMALLEST_TILE}, received {tile_height}")
-    drawn = [(heading, [_drawn(row, tile_height) for row in rows]) for heading, rows in groups]
+    every = [(heading, [_drawn(row, tile_height) for row in rows]) for heading, rows in groups]
+    drawn = [(heading, rows) for heading, rows in every if rows]
     cell = _cell_size([row for _, rows in drawn for row in rows], columns, tile_height)
     width = len(columns) * (cell[0] + TILE_GAP) - TILE_GAP
     blocks = [_group(heading, columns, rows, width, cell) for heading, rows in drawn]
     side_by_side = len(blocks) * (width + GROUP_GAP) - GROUP_GAP + 2 * MARGIN <= WIDEST_SHEET
     body = joined(blocks, GROUP_GAP, beside=side_by_side)
-    top = header(title, (), _legend() if legend is None else legend, max(body.width, width))
+    occurring = {label for _, rows in drawn for row in rows for label in row.labels}
+    top = header(title, notes, _legend() if legend is None else legend(occurring), max(body.width, width))
     sheet = joined([top, body], MARGIN, beside=False)
     return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
 
 
 def _drawn(row: Row, tile_height: int) -> _Drawn:
-    return _Drawn(row.caption, row.tiles(fitted(row.size, tile_height)))
+    return _Drawn(row.caption, row.labels, row.tiles(fitted(row.size, tile_height)))
 
 
 def _cell_size(rows: Sequence[_Drawn], columns: Sequence[str], tile_height: int) -> tuple[int, int]:
@@ -189,8 +203,6 @@ def _group(
     """Heading, column headings and rows."""
     top = text_line(heading, HEADING_SIZE, (width, 30))
     ImageDraw.Draw(top).line((0, 29, width, 29), fill=RULE)
-    if not rows:
-        return joined([top, text_line("none", TEXT_SIZE, (width, 28), QUIET_INK)], 0, beside=False)
     headings = [text_line(column, TEXT_SIZE, (cell[0], 28), QUIET_INK, centred=True) for column in columns]
     strips = joined([_row(row, width, cell) for row in rows], ROW_GAP, beside=False)
     return joined([top, joined(headings, TILE_GAP, beside=True), strips], 0, beside=False)

@@ -12,7 +12,6 @@ from toolkit.core.arrays import Mask, Planes
 from toolkit.report.colours import CLASS_STRENGTH, IGNORE_COLOUR, IGNORE_STRENGTH, PAPER, QUIET_INK, class_colour
 from toolkit.report.drawing import (
     MARGIN,
-    TEXT_SIZE,
     TILE_GAP,
     Picture,
     Plane,
@@ -23,14 +22,17 @@ from toolkit.report.drawing import (
     probability_scale,
     resized,
     swatch,
-    text_line,
+    text_block,
     tinted,
+    untinted_swatch,
     viridis,
     with_classes,
 )
+from toolkit.report.lettering import TEXT_SIZE, text_line
 
 _SMALLEST, _LARGEST = 256, 1024
 _LEGEND_AT_MOST = 24
+_TITLE_LINES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,7 @@ def prediction_picture(
     name: str,
     title: str,
     classes: Sequence[str],
+    background: str | None = None,
     truth: Truth | None = None,
 ) -> Picture:
     """Draw a prediction.
@@ -62,7 +65,8 @@ def prediction_picture(
         masks: `bool (height, width, classes)`.
         name: of the image.
         title: where the prediction is from.
-        classes: names of the classes.
+        classes: names of the classes, without a background.
+        background: the name of the first one of exclusive classes, which is not tinted.
         truth: drawn beside the prediction, if it is known.
 
     Returns:
@@ -75,8 +79,11 @@ def prediction_picture(
     likely = np.clip(resized(largest, size, cv2.INTER_LINEAR) / certain, 0, 1)
     tiles = [
         ("image", as_bytes(plain)),
-        ("probability" if len(classes) == 1 else "largest probability", viridis(likely)),
-        ("prediction", as_bytes(with_classes(plain, _occurring(masks), size))),
+        ("probability" if len(classes) == 1 else "probability of the likeliest class", viridis(likely)),
+        (
+            "prediction" if masks.any() else "prediction: nothing",
+            as_bytes(with_classes(plain, _occurring(masks), size)),
+        ),
         *([] if truth is None else [("truth", _truth_tile(plain, truth, size))]),
     ]
     columns = [
@@ -84,8 +91,10 @@ def prediction_picture(
         for heading, tile in tiles
     ]
     body = joined(columns, TILE_GAP, beside=True)
-    lines = [text_line(line, TEXT_SIZE, (body.width, 22), *ink) for line, *ink in ((name,), (title, QUIET_INK))]
-    picture = joined([*lines, body, *flowed(_legend(classes, masks, truth), body.width)], 6, beside=False)
+    top = text_block(name, TEXT_SIZE, body.width, 22, lines=1)
+    below = text_block(title, TEXT_SIZE, body.width, 20, QUIET_INK, lines=_TITLE_LINES)
+    legend = _legend(classes, masks, truth, background)
+    picture = joined([top, below, body, *flowed(legend, body.width)], 6, beside=False)
     return np.array(ImageOps.expand(picture, MARGIN, PAPER), np.uint8)
 
 
@@ -108,7 +117,7 @@ def _truth_tile(plain: Plane, truth: Truth, size: tuple[int, int]) -> Picture:
     return as_bytes(tinted(with_classes(plain, _occurring(truth.masks), size), ignored, IGNORE_COLOUR, IGNORE_STRENGTH))
 
 
-def _legend(classes: Sequence[str], masks: Planes, truth: Truth | None) -> list[Image.Image]:
+def _legend(classes: Sequence[str], masks: Planes, truth: Truth | None, background: str | None) -> list[Image.Image]:
     """Each class with its share of the pixels; of very many classes only those that occur, the largest first."""
     shares = masks.mean(axis=(0, 1))
     true_shares = np.zeros_like(shares) if truth is None else truth.masks.mean(axis=(0, 1))
@@ -124,7 +133,8 @@ def _legend(classes: Sequence[str], masks: Planes, truth: Truth | None) -> list[
     items = [swatch(shown(number), class_colour(number), CLASS_STRENGTH) for number in numbers[:_LEGEND_AT_MOST]]
     if truth is not None and truth.ignored.any():
         items.append(swatch(f"ignored: {_percent(float(truth.ignored.mean()))}", IGNORE_COLOUR, IGNORE_STRENGTH))
-    return [*items, probability_scale()]
+    untinted = [] if background is None else [untinted_swatch(background)]
+    return [*untinted, *items, probability_scale()]
 
 
 def _percent(share: float) -> str:

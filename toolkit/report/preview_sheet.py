@@ -1,6 +1,6 @@
 """The preview sheet: images and their augmented variants, with the targets drawn over each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import cv2
@@ -24,7 +24,6 @@ from toolkit.report.drawing import (
     MARGIN,
     ROW_GAP,
     SMALLEST_TILE,
-    TEXT_SIZE,
     TILE_GAP,
     WIDEST_SHEET,
     Picture,
@@ -34,13 +33,14 @@ from toolkit.report.drawing import (
     fitted,
     header,
     joined,
+    legend_item,
     resized,
     swatch,
-    text_line,
-    text_width,
     tinted,
+    untinted_swatch,
     with_classes,
 )
+from toolkit.report.lettering import TEXT_SIZE, text_line
 
 _ORIGINAL_GAP = 16  # between an image and its variants
 _STRIPE = 8  # pixels from one stripe over ignored pixels to the next
@@ -89,6 +89,7 @@ def preview_sheet(
     activation: Activation,
     *,
     names: Sequence[str] | None = None,
+    variants: str = "augmented",
     tile_height: int = 144,
 ) -> npt.NDArray[np.uint8]:
     """Draw rows of an image and its variants under a title, notes and a legend.
@@ -101,7 +102,8 @@ def preview_sheet(
         notes: short texts, beside each other on as many lines as they need.
         rows: at least one; all have the same number of variants and classes.
         activation: of the targets: whether classes are independent or exclusive.
-        names: of all classes, for the legend; numbers if left out.
+        names: of all classes, for the legend, which shows those that occur; numbers if left out.
+        variants: the heading of the variants.
         tile_height: the largest height of a tile in pixels; a tile is at most 4/3 of it wide.
 
     Returns:
@@ -114,19 +116,19 @@ def preview_sheet(
         raise ValueError(f"tile_height: expected at least {SMALLEST_TILE}, received {tile_height}")
     if len({(len(row.variants), row.original.targets.shape[2]) for row in rows}) != 1:
         raise ValueError("expected at least one row, and the same number of variants and classes in all rows")
-    first = 1 if activation == "softmax" else 0
+    first = first_shown(activation)
     strips = [_row(row, tile_height, first) for row in rows]
     half = -(-len(strips) // 2)
     block_width = max(strip.width for strip in strips)
     beside = len(strips) > 1 and 2 * block_width + GROUP_GAP + 2 * MARGIN <= WIDEST_SHEET
-    heading = _headings(rows[0], strips[0].width, tile_height)
+    heading = _headings(rows[0], strips[0].width, tile_height, variants)
     columns = [strips[:half], strips[half:]] if beside else [strips]
     blocks = [joined([heading, *column], ROW_GAP, beside=False) for column in columns]
     body = joined(blocks, GROUP_GAP, beside=True)
-    with_ignored = any((sample.targets == IGNORE).any() for row in rows for sample in (row.original, *row.variants))
+    occurring = labels_in(sample.targets for row in rows for sample in (row.original, *row.variants))
     classes = rows[0].original.targets.shape[2]
     shown = names or (["foreground"] if classes == 1 else [f"class {number}" for number in range(classes)])
-    legend = class_legend(shown[first:], with_ignored)
+    legend = class_legend(shown, activation, occurring)
     sheet = joined([header(title, notes, legend, max(body.width, 480)), body], MARGIN, beside=False)
     return np.array(ImageOps.expand(sheet, MARGIN, PAPER), dtype=np.uint8)
 
@@ -139,12 +141,12 @@ def _row(row: PreviewRow, tile_height: int, first: int) -> Image.Image:
     return joined([text_line(row.caption, TEXT_SIZE, (strip.width, 22)), strip], 0, beside=False)
 
 
-def _headings(row: PreviewRow, width: int, tile_height: int) -> Image.Image:
+def _headings(row: PreviewRow, width: int, tile_height: int, variants: str) -> Image.Image:
     """The headings of the columns, above a rule."""
     tile = fitted(row.original.size, tile_height)[0]
     original = text_line("original", TEXT_SIZE, (tile, 24), QUIET_INK)
-    variants = text_line("augmented", TEXT_SIZE, (max(1, width - tile - _ORIGINAL_GAP), 24), QUIET_INK)
-    line = joined([original, variants], _ORIGINAL_GAP, beside=True)
+    others = text_line(variants, TEXT_SIZE, (max(1, width - tile - _ORIGINAL_GAP), 24), QUIET_INK)
+    line = joined([original, others], _ORIGINAL_GAP, beside=True)
     ImageDraw.Draw(line).line((0, 23, line.width, 23), fill=RULE)
     return line
 
@@ -166,14 +168,35 @@ def _stripes(size: tuple[int, int]) -> Plane:
     return ((rows + columns) % _STRIPE < _STRIPE / 2).astype(np.float32)
 
 
-def class_legend(names: Sequence[str], with_ignored: bool) -> list[Image.Image]:
-    """The legend of `class_tile`: all classes but the background, and ignored pixels."""
-    legend = [swatch(name, class_colour(number), CLASS_STRENGTH) for number, name in enumerate(names)]
-    return [*legend, _ignored_swatch()] if with_ignored else legend
+def labels_in(targets: Iterable[npt.NDArray[np.uint8] | npt.NDArray[np.float32]]) -> set[int]:
+    """The classes that occur in the targets of samples, by number, and IGNORE if there are ignored pixels."""
+    found: set[int] = set()
+    for planes in targets:
+        ignored = (planes == IGNORE).all(axis=2)
+        found |= {number for number in range(planes.shape[2]) if (planes[..., number][~ignored] > 0).any()}
+        found |= {IGNORE} if ignored.any() else set()
+    return found
+
+
+def class_legend(names: Sequence[str], activation: Activation, occurring: Set[int]) -> list[Image.Image]:
+    """The legend of `class_tile`: of all classes, those that occur, and ignored pixels; see `labels_in`.
+
+    With softmax the first class is not tinted, and its square is empty.
+    """
+    first = first_shown(activation)
+    legend = [
+        swatch(name, class_colour(number - first), CLASS_STRENGTH) if number >= first else untinted_swatch(name)
+        for number, name in enumerate(names)
+        if number in occurring
+    ]
+    return [*legend, _ignored_swatch()] if IGNORE in occurring else legend
+
+
+def first_shown(activation: Activation) -> int:
+    """The number of the first class that is tinted: with softmax the second one."""
+    return 1 if activation == "softmax" else 0
 
 
 def _ignored_swatch() -> Image.Image:
     grey = tinted(np.full((14, 14, 3), LETTERBOX, np.float32), _stripes((14, 14)), IGNORE_COLOUR, IGNORE_STRENGTH)
-    square = ImageOps.expand(Image.fromarray(as_bytes(grey)), (0, 2), PAPER)
-    label = "ignored: neither trained on nor scored"
-    return joined([square, text_line(label, TEXT_SIZE, (text_width(label, TEXT_SIZE), 18))], 6, beside=True)
+    return legend_item(as_bytes(grey), "ignored: neither trained on nor scored")

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from toolkit.cli import app
+from toolkit.commands.comparing.evaluate_result import ConfusionTable, confusion_table
 from toolkit.config.loading import load_config, plain_config
 from toolkit.core.recipe.recipe import ClassRecipe, Recipe
 from toolkit.files.datasets.dataset import find_dataset
@@ -225,3 +226,26 @@ def test_a_restart_forgets_the_evaluation_and_its_picture(single: Experiment, tm
     single.forget_results()
     assert not single.evaluation.exists()
     assert not single.confusion.exists()
+
+
+@pytest.mark.parametrize("count", [2, 4, 5, 8, 9, 51])
+def test_the_confusion_of_any_number_of_classes_fits_80_letters(count: int) -> None:
+    """Each class is taken for the next one in a tenth of its pixels, and the last one has none."""
+    counts = 900 * np.eye(count, dtype=np.int64) + 100 * np.eye(count, k=1, dtype=np.int64)
+    counts[-1] = 0
+    pixels = counts.sum(axis=1)
+    shares = [
+        [None if not total else share for share in row]
+        for row, total in zip((counts / np.maximum(pixels, 1)[:, None]).tolist(), pixels.tolist(), strict=True)
+    ]
+    names = [f"kind{number}" for number in range(count)]
+    table = confusion_table(ConfusionTable(names, counts.tolist(), pixels.tolist(), shares))
+    assert len(table.rows) == count
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    widths = [
+        max(len(str(row[column])) for row in [table.columns, *table.rows]) for column in range(len(table.columns))
+    ]
+    assert sum(widths) + 3 * len(widths) + 1 <= 80
+    assert all(cell for row in table.rows for cell in row)  # zeros are written
+    assert "10" in " ".join(table.rows[0])
+    assert "–" in table.rows[-1]

@@ -281,8 +281,24 @@ def test_the_sheet_shows_odd_images_and_every_class() -> None:
     assert chosen["04"] == "constant images"
     assert chosen["07"] == "of class b"
     assert chosen["00"] == "empty mask"
-    assert chosen["19"] == "by foreground share"
+    assert chosen["19"] == ""  # from the smallest to the largest foreground
+    assert len(chosen) == 16
     assert choose_samples(facts[:1], [], Classes(("a", "b"))) == {"00": "empty mask"}
+
+
+def test_the_sheet_shows_duplicates_together_and_images_of_several_findings_once() -> None:
+    facts = [ImageFacts(f"{number:02d}", coverage=0.1 + number / 100, pixels=(7,)) for number in range(30)]
+    findings = [
+        DataFinding("warning", "exact duplicates", "", ("10", "25", "11", "12")),
+        DataFinding("warning", "train and test", "", ("25",)),
+        *(DataFinding("warning", f"check {number}", "", (f"{number:02d}", "29")) for number in range(9)),
+    ]
+    chosen = choose_samples(facts, findings, Classes(("a",)))
+    assert list(chosen)[:2] == ["10", "25"]
+    assert (chosen["10"], chosen["25"]) == ("exact duplicates", "exact duplicates, train and test")
+    assert len(chosen) == 16
+    shares = [image_id for image_id, reason in chosen.items() if not reason]
+    assert shares == sorted(shares)
 
 
 def test_invalid_weights_stop_training(blobs: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.commands.scoring.overlays import write_overlays
+from toolkit.commands.scoring.overlays import worst_and_best, write_overlays
 from toolkit.commands.scoring.scores import Scores, Scoring, score_stores, write_scores
 from toolkit.config.metrics import parse_metric
 from toolkit.core.arrays import Labels, Objects
@@ -237,10 +237,26 @@ def test_ties_are_broken_by_wrong_pixels(tmp_path: Path, monkeypatch: pytest.Mon
     (scores,) = score_stores([store], data, FOLDS, scoring(["dice"]), Silent())
     shown: list[str] = []
 
-    def sheet(title: str, groups: list) -> np.ndarray:
+    def sheet(title: str, groups: list, notes: list) -> np.ndarray:
         shown.extend(row.caption.split()[0] for row in groups[0][1])
         return np.zeros((4, 4, 3), np.uint8)
 
     monkeypatch.setattr("toolkit.commands.scoring.overlays.overlay_sheet", sheet)
     write_overlays(Experiment(tmp_path / "exp"), store, data, scores, IDENTITY)
     assert shown == ["i5", "i4", "i3", "i2", "i1", "i0"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 11, 12, 13, 40])
+@pytest.mark.parametrize("every", [1, 3, 100])
+def test_each_image_is_at_most_once_in_the_sheet(count: int, every: int) -> None:
+    """The positions are from the worst to the best; those that `every` divides have foreground."""
+    worst, best = worst_and_best(list(range(count)), lambda position: position % every == 0)
+    assert len(set(worst) | set(best)) == len(worst) + len(best)
+    assert worst == sorted(worst)
+    assert best == sorted(best, reverse=True)
+    assert all(position % every == 0 for position in best)
+    assert max(len(worst), len(best)) <= 6
+    if every == 1:
+        assert len(worst) + len(best) == min(count, 12)
+        assert len(worst) - len(best) in (0, 1)
+        assert max(worst, default=0) <= min(best, default=count)

@@ -20,7 +20,7 @@ from toolkit.files.experiment.trained import read_predicted_folds
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.learning.predicting.predictor import ViewsPredictor
 from toolkit.messages import Silent
-from toolkit.report.plots.learning_curves import TrainedFold
+from toolkit.report.plots.curve_lines import TrainedFold
 
 pytestmark = pytest.mark.tf
 

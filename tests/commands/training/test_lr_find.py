@@ -88,7 +88,10 @@ def test_a_curve_without_a_usable_rate_is_reported(
     give_losses(monkeypatch, lambda rate: 0.5)
     with pytest.raises(TrainingError, match="plain: no learning rate can be suggested") as told:
         find_learning_rate(Session(tiny_competition), "plain", options=LrFindOptions(steps=12))
-    assert str(tiny_competition.find("plain").lr_find_table) in told.value.advice
+    experiment = tiny_competition.find("plain")
+    for file in (experiment.lr_find_table, experiment.lr_find_curve):
+        assert file.is_file()
+        assert str(file) in told.value.advice
 
 
 def test_a_later_stage_learns_from_the_best_weights_of_the_one_before(

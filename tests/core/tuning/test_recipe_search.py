@@ -103,6 +103,10 @@ def test_a_planted_size_of_objects_is_found(task_of: Callable) -> None:
     assert tuned.tuned == tuned.nested == 1
     rule = tuned.recipe.classes[0]
     assert 4 < rule.minimum_object_size <= 48
+    (surface,) = tune(task, ("threshold", "minimum_object_size"), with_surfaces=True).surfaces
+    assert surface.minimum == "minimum_object_size"  # what the rule has
+    assert surface.scores.max() == 1
+    assert surface.scores[:, 0].max() < 1
     check_scores(task, tuned)
 
 

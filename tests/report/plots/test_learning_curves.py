@@ -10,7 +10,8 @@ import pytest
 from toolkit.files.experiment.history import Epoch
 from toolkit.files.images.decoding import read_image
 from toolkit.report.colours import GREY, INK, LINE_COLOURS, Colour
-from toolkit.report.plots.learning_curves import TrainedFold, learning_curves
+from toolkit.report.plots.curve_lines import TrainedFold
+from toolkit.report.plots.learning_curves import columns_of, learning_curves, legend_rows, range_of_constant
 
 pytestmark = pytest.mark.train  # a picture takes a second
 
@@ -113,3 +114,51 @@ def test_the_same_history_gives_the_same_file_and_no_window_system_is_used(tmp_p
         drawn(tmp_path / name, trained(0, rising(4)))
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_equal_folds_all_show(tmp_path: Path) -> None:
+    picture = drawn(tmp_path / "curves.png", *(trained(fold, rising(6)) for fold in range(5)))
+    panels = picture[: int(0.8 * len(picture))]  # without the legend
+    for fold in range(5):
+        assert (panels == np.array(LINE_COLOURS[fold], np.uint8)).all(axis=2).sum() > 300
+
+
+def test_training_values_of_a_single_epoch_are_in_the_legend(tmp_path: Path) -> None:
+    one, two = (drawn(tmp_path / "curves.png", trained(0, rising(epochs))) for epochs in (1, 2))
+    assert one.shape == two.shape
+    rows = slice(int(0.93 * len(one)), None)
+    assert (one[rows] != two[rows]).any()
+
+
+@pytest.mark.parametrize("panels", range(2, 40))
+def test_the_last_row_of_panels_is_not_mostly_empty(panels: int) -> None:
+    columns = columns_of(panels)
+    last = panels % columns or columns
+    assert 2 * last >= columns or panels == 37  # which no number of columns from 3 to 5 divides well
+
+
+@pytest.mark.parametrize(
+    ("values", "are_scores", "expected"),
+    [
+        ([0.0, 0.0], True, (-0.03, 1.03)),
+        ([0.4, 0.4], True, (-0.03, 1.03)),
+        ([12.0, 12.0], True, (0, 24)),
+        ([1e-3, 1e-3], False, (0, 2e-3)),
+        ([-2.0, -2.0], False, (-4, 0)),
+        ([1e-3, 2e-3], False, None),
+    ],
+)
+def test_the_axis_of_constant_values_holds_zero(
+    values: list[float], are_scores: bool, expected: tuple[float, float] | None
+) -> None:
+    assert range_of_constant(np.array(values), are_scores=are_scores) == expected
+
+
+def test_legends_read_in_order_and_groups_start_new_rows() -> None:
+    folds = [(f"fold {number}", None) for number in range(5)]
+    styles = [("validation", None), ("training batches", None), ("best epoch", None)]
+    assert legend_rows(100, folds, styles) == [[*folds, *styles]]
+    rows = legend_rows(6.5, folds, styles)
+    assert len(rows) > 1
+    assert [name for row in rows for name in row] == [*folds, *styles]
+    assert not any(fold in row and style in row for row in rows for fold in folds for style in styles)

@@ -222,6 +222,7 @@ class _Job:
             name=image_id,
             title=f"{self.name}, {describe(self.recipe, classes.names, classes.activation)}",
             classes=classes.names[first:],
+            background=classes.names[0] if first else None,
             truth=Truth(case.truth[..., first:], ~case.valid),
         )
 

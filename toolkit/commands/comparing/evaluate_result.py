@@ -11,6 +11,8 @@ from toolkit.core.metrics.confusion import ClassScores, PixelScores
 from toolkit.messages import Table, score_text
 
 _COUNTS_SHOWN_AT_MOST = 4
+_MATRIX_AT_MOST = 8  # classes whose matrix fits 80 letters
+_MISTAKES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _scored(found: Evaluation) -> str:
 def _tables(found: Evaluation, title: str) -> list[Table]:
     """The tables of an evaluation; the title is that of the first one."""
     report = report_table(f"{found.experiment}: {title}; all pixels together", found.report)
-    return [report, _per_image(found), _confusion(found.confusion), _sizes(found), _worst(found)]
+    return [report, _per_image(found), confusion_table(found.confusion), _sizes(found), _worst(found)]
 
 
 def _per_image(found: Evaluation) -> Table:
@@ -199,17 +201,31 @@ def _per_image(found: Evaluation) -> Table:
     return Table("mean over the images that contain the class", columns, rows)
 
 
-def _confusion(found: ConfusionTable) -> Table:
-    title = "confusion: of the pixels of each true class (row), the percentage predicted as each class"
+def confusion_table(found: ConfusionTable) -> Table:
+    """The confusion matrix; of more classes than a line has room for, the most frequent mistakes of each."""
     entries = list(zip(found.names, found.shares, found.counts, strict=True))
+    if len(entries) > _MATRIX_AT_MOST:
+        return _mistakes(found)
+    title = "confusion: of the pixels of each true class (row), the percentage predicted as each class"
     if len(entries) <= _COUNTS_SHOWN_AT_MOST:
         rows = [(name, *map(_share_and_count, shares, counts)) for name, shares, counts in entries]
         return Table(f"{title}, and the pixels", ("", *found.names), rows)
-    numbered = [
-        (f"{number} {name}", *map(_whole_per_cent, shares, counts))
-        for number, (name, shares, counts) in enumerate(entries)
-    ]
-    return Table(f"{title}; empty for none", ("", *map(str, range(len(entries)))), numbered)
+    numbered = [(f"{number} {name}", *map(_whole_per_cent, shares)) for number, (name, shares, _) in enumerate(entries)]
+    return Table(title, ("", *map(str, range(len(entries)))), numbered)
+
+
+def _mistakes(found: ConfusionTable) -> Table:
+    """Of many classes: how much of each is right, and what else its pixels are predicted as most often."""
+    rows = []
+    for number, (name, shares, counts, pixels) in enumerate(
+        zip(found.names, found.shares, found.counts, found.pixels, strict=True)
+    ):
+        others = [other for other in range(len(counts)) if other != number and counts[other]]
+        most = sorted(others, key=lambda other: -counts[other])[:_MISTAKES_SHOWN]
+        listed = ", ".join(f"{found.names[other]} {_whole_per_cent(shares[other])}%" for other in most)
+        rows.append((name, f"{pixels:,}", _whole_per_cent(shares[number]), (listed or "none") if pixels else "–"))
+    title = "confusion: of the pixels of each true class, the percentage predicted right and as other classes"
+    return Table(title, ("", "pixels", "right, %", "most often wrong as"), rows)
 
 
 def _sizes(found: Evaluation) -> Table:
@@ -271,5 +287,5 @@ def _share_and_count(share: float | None, count: int) -> str:
     return "–" if share is None else f"{100 * share:.1f} ({count:,})"
 
 
-def _whole_per_cent(share: float | None, count: int) -> str:
-    return "" if share is None or not count else f"{100 * share:.0f}"
+def _whole_per_cent(share: float | None) -> str:
+    return "–" if share is None else "<1" if 0 < share < 0.005 else f"{100 * share:.0f}"

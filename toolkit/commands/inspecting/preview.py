@@ -100,7 +100,15 @@ def preview(
     rows = _rows(shown, session.progress)
     what = "crops of" if config.crops else "patches of" if config.patches else "of"
     title = f"{experiment.name}: {len(rows)} {what} {len(shown.data.images.ids)} training images, seed {shown.seed}"
-    sheet = preview_sheet(title, _notes(shown.stage), rows, config.activation, names=shown.data.classes.names)
+    notes = _notes(shown.stage)
+    sheet = preview_sheet(
+        title,
+        notes or ["no augmentation"],
+        rows,
+        config.activation,
+        names=shown.data.classes.names,
+        variants="augmented" if notes else "as in training, which does not augment",
+    )
     write_png(experiment.preview, sheet)
     return PreviewResult(experiment.name, str(experiment.preview), len(rows), VARIANTS, shown.seed)
 
@@ -192,12 +200,12 @@ def _title(sample: Sample) -> str:
 
 
 def _notes(stage: Stage) -> list[str]:
-    """The augmentations in the order of application."""
+    """The augmentations in the order of application; none if images stay as they are."""
     notes = [_described(transform) for transform in stage.augmentation]
     mixing = stage.mixing
     ways = {"mixup": mixing.mixup, "CutMix": mixing.cutmix, "copy-paste": mixing.copy_paste}
     notes += [f"{name} {way.p:g} of the batches" for name, way in ways.items() if way is not None]
-    return notes or ["no augmentation"]
+    return notes
 
 
 def _described(transform: Transform) -> str:

@@ -162,6 +162,7 @@ def _picture(about: About, predicted: Predicted, masks: Planes) -> npt.NDArray[n
         name=forecast.image_id,
         title=about.title,
         classes=about.classes.names[about.is_exclusive :],
+        background=about.classes.names[0] if about.is_exclusive else None,
     )
 
 

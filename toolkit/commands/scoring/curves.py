@@ -6,7 +6,8 @@ from toolkit.config.models import Config
 from toolkit.core.metrics.registry import ALWAYS_RECORDED
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.experiment.history import best_epoch, read_history
-from toolkit.report.plots.learning_curves import TrainedFold, learning_curves
+from toolkit.report.plots.curve_lines import TrainedFold
+from toolkit.report.plots.learning_curves import learning_curves
 
 
 def write_curves(experiment: Experiment, config: Config, is_better: Callable[[float, float], bool]) -> None:

@@ -1,7 +1,8 @@
 """The overlay sheet of an experiment: its best and worst out-of-fold images."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from math import ceil
 from typing import Any
 
 from toolkit.commands.scoring.scores import Scores
@@ -17,9 +18,10 @@ from toolkit.files.disk.png import write_png
 from toolkit.files.experiment.folder import Experiment
 from toolkit.files.predictions.store import ProbabilityStore
 from toolkit.messages import score_text
-from toolkit.report.class_rows import CLASS_COLUMNS, ClassRow, class_rows_legend, first_shown
+from toolkit.report.class_rows import CLASS_COLUMNS, ClassRow, class_rows_legend
 from toolkit.report.drawing import as_rgb
 from toolkit.report.overlay_sheet import OverlayRow, Row, overlay_sheet
+from toolkit.report.preview_sheet import first_shown
 
 _ROWS = 6
 _CLASSES_HEIGHT = 180  # of a tile with all classes, in pixels
@@ -42,14 +44,23 @@ def write_overlays(
     """
     rows = _Rows(store, data, scores, recipe, plugins)
     order = worst_first(rows.values, scores.scored.wrong, scores.scored.metrics[0].direction)
-    worst = (rows.of(int(position)) for position in order[:_ROWS])
-    # A correctly empty image shows nothing.
-    best = islice((rows.of(int(position)) for position in order[::-1] if rows.has_foreground(int(position))), _ROWS)
-    how = describe(recipe, data.classes.names, data.classes.activation)
+    worst, best = worst_and_best(order.tolist(), rows.has_foreground)
+    groups = [("Worst", map(rows.of, worst)), ("Best with foreground", map(rows.of, best))]
     name = experiment.name if fold is None else f"{experiment.name} · fold {fold}"
-    title = f"{name}: out-of-fold {scores.metric} {score_text(scores.all)}, {how}"
-    sheet = overlay_sheet(title, [("Worst", worst), ("Best with foreground", best)], **rows.look())
+    title = f"{name}: out-of-fold {scores.metric} {score_text(scores.all)}"
+    how = describe(recipe, data.classes.names, data.classes.activation)
+    sheet = overlay_sheet(title, groups, notes=[f"recipe: {how}"], **rows.look())
     write_png(experiment.overlays if fold is None else experiment.overlays_of(fold), sheet)
+
+
+def worst_and_best(order: Sequence[int], has_foreground: Callable[[int], bool]) -> tuple[list[int], list[int]]:
+    """The worst images, and the best ones with foreground, best first: up to six of each, and none in both.
+
+    Of few images, half may be among the best. A correctly empty image shows nothing, so it is not among the best.
+    """
+    better = reversed(order[min(_ROWS, ceil(len(order) / 2)) :])
+    best = list(islice(filter(has_foreground, better), _ROWS))
+    return [position for position in order if position not in best][:_ROWS], best
 
 
 class _Rows:
@@ -72,7 +83,7 @@ class _Rows:
         if not self._shows_all:
             return {}
         classes = self._data.classes
-        legend = class_rows_legend(classes.names, classes.activation, with_ignored=bool(classes.ignore))
+        legend = class_rows_legend(classes.names, classes.activation)
         return {"columns": CLASS_COLUMNS, "legend": legend, "tile_height": _CLASSES_HEIGHT}
 
     def has_foreground(self, position: int) -> bool:

@@ -126,9 +126,11 @@ def find_learning_rate(
         try:
             suggestion = suggest(tried, losses)
         except ValueError as error:
+            learning_rate_curve(experiment.lr_find_curve, tried, losses, None)
             raise TrainingError(
                 f"{experiment.name}: no learning rate can be suggested: {error}",
-                f"The losses are in {experiment.lr_find_table}. Try another range: --low, --high, --steps.",
+                f"The losses are in {experiment.lr_find_table} and {experiment.lr_find_curve}. "
+                "Try another range: --low, --high, --steps.",
             ) from error
         learning_rate_curve(experiment.lr_find_curve, tried, losses, suggestion)
     return LrFindResult(

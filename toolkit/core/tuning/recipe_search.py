@@ -109,7 +109,7 @@ def tune(task: RecipeTask, steps: Sequence[str], *, with_surfaces: bool = False)
     Args:
         task: images, classes and metric.
         steps: what is searched, names of `STEPS` and of steps from plugins.
-        with_surfaces: whether to score all thresholds and minimum areas too, for a picture.
+        with_surfaces: whether to score thresholds with minimum areas or object sizes too, for a picture.
     """
     names = task.ordered(steps)
     searches: list[HeldOut] = [None, *range(fold_count(task.folds))]
@@ -126,7 +126,7 @@ def tune(task: RecipeTask, steps: Sequence[str], *, with_surfaces: bool = False)
             for held_out, recipe in found.items():
                 rules[held_out][index] = recipe
             if with_surfaces:
-                surfaces.append(surface_of(scores, index, task, areas))
+                surfaces.append(surface_of(scores, index, task, areas, found[None].classes[0]))
         recipes = {held_out: _whole(task, found) for held_out, found in rules.items()}
     scores = RecipeScores(task.examples, task.images, task.metric, task.activation, plugins=task.plugins)
     recipes, each = _search(steps_of_all(task, names, scores), scores, task, recipes, None)

@@ -194,10 +194,17 @@ class Surface:
     scores: Floats
 
 
-def surface_of(scores: RecipeScores, index: int, task: RecipeTask, areas: AreasByThreshold | None) -> Surface:
-    """Scores of thresholds and minimum areas, or object sizes for metrics of objects; on a coarse grid for others."""
+def surface_of(
+    scores: RecipeScores, index: int, task: RecipeTask, areas: AreasByThreshold | None, found: ClassRecipe
+) -> Surface:
+    """Scores of thresholds and minimum areas; of minimum object sizes if the rule that was found has one instead.
+
+    Metrics of objects always take object sizes. Where neither areas nor objects can be counted once for all minimums,
+    the grid is coarse.
+    """
     metric = SummedMetric(scores.metric)
-    if areas is not None:
+    by_size = found.minimum_object_size > 0 and not found.minimum_area
+    if areas is not None and not by_size:
         minimums = candidate_areas(areas.truth)
         totals = area_grid(areas, task.folds, metric, minimums).totals.sum(axis=0)
         return Surface(index, THRESHOLDS, "minimum_area", minimums, metric.score(totals))
@@ -206,8 +213,15 @@ def surface_of(scores: RecipeScores, index: int, task: RecipeTask, areas: AreasB
         minimums = _from_none(scale.object_sizes)
         totals = object_size_grid(scores, task.folds, minimums).totals.sum(axis=0)
         return Surface(index, thresholds, _OBJECT_SIZE, minimums, metric.score(totals))
-    minimums = _from_none(scale.areas)
-    grid = [[recipe_of(ClassRecipe(float(one), minimum_area=int(size))) for size in minimums] for one in thresholds]
+    minimum = _OBJECT_SIZE if by_size else "minimum_area"
+    minimums = _from_none(scale.object_sizes if by_size else scale.areas)
+
+    def rule(threshold: float, size: int) -> ClassRecipe:
+        if by_size:
+            return ClassRecipe(threshold, minimum_object_size=size)
+        return ClassRecipe(threshold, minimum_area=size)
+
+    grid = [[recipe_of(rule(float(one), int(size))) for size in minimums] for one in thresholds]
     measured = scores.measure((recipe for row in grid for recipe in row), "drawing the surface")
-    found = [[scores.metric.score(measured[recipe]) for recipe in row] for row in grid]
-    return Surface(index, thresholds, "minimum_area", minimums, np.array(found))
+    surface = [[scores.metric.score(measured[recipe]) for recipe in row] for row in grid]
+    return Surface(index, thresholds, minimum, minimums, np.array(surface))

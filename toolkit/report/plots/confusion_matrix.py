@@ -1,6 +1,5 @@
 """The picture of a confusion matrix."""
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,41 +8,49 @@ import numpy as np
 
 from toolkit.core.metrics.confusion import Confusion
 from toolkit.report.colours import EMPTY_CELL, INK, PAPER, QUIET_INK, hex_of
-from toolkit.report.plots.figures import new_figure, write_figure
+from toolkit.report.plots.figures import titled_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes
 
 _INK, _QUIET_INK, _LIGHT_INK = hex_of(INK), hex_of(QUIET_INK), hex_of(PAPER)
-_CELL, _MARGIN = 0.72, 3.0  # inches
+_CELL, _MARGIN, _SCALE = 0.72, 3.0, 0.7  # inches
 _LARGEST = 16.0
-_WRITTEN_AT_MOST = 25
+_COUNTED_AT_MOST, _WRITTEN_AT_MOST = 25, 60
+_WRITTEN_FROM = 0.01
 _NAME_LENGTH = 22
-_SUBTITLE_LINES = 4
 
 
 def confusion_picture(path: Path, confusion: Confusion, names: Sequence[str], title: str, subtitle: str) -> None:
     """Write a PNG of a confusion matrix: each cell has its share of the row, as colour and number, and its pixels.
+
+    Of many classes, only shares from one per cent are written, without pixels; of very many, the colours alone tell
+    the shares.
 
     Args:
         path: of the file.
         confusion: the matrix.
         names: of its n classes.
         title: shortened to the width of the picture.
-        subtitle: in small letters below the title, on up to four lines.
+        subtitle: in small letters below the title, on a few lines.
     """
     side = min(_CELL * max(len(names), 4), _LARGEST)
-    width = side + _MARGIN
-    figure = new_figure(width, side + 0.8 * _MARGIN)
+    width = side + _MARGIN + _SCALE
+    if _COUNTED_AT_MOST < len(names) <= _WRITTEN_AT_MOST:
+        subtitle += f"; shares from {_WRITTEN_FROM:.0%} are written"
+    figure = titled_figure(width, side + 0.45 * _MARGIN, title, subtitle)
     axes = figure.add_subplot()
     axes.set_facecolor(hex_of(EMPTY_CELL))
-    axes.imshow(np.ma.masked_invalid(confusion.shares), cmap="Blues", vmin=0, vmax=1)
-    if len(names) <= _WRITTEN_AT_MOST:
+    shares = axes.imshow(np.ma.masked_invalid(100 * confusion.shares), cmap="Blues", vmin=0, vmax=100)
+    bar = figure.colorbar(shares, ax=axes, shrink=min(1.0, 4 / side), anchor=(0, 1), pad=0.02, aspect=18)
+    bar.outline.set_visible(False)
+    bar.set_label("% of the true class", color=_INK)
+    bar.ax.tick_params(colors=_QUIET_INK, length=0)
+    if len(names) <= _COUNTED_AT_MOST:
         _write_cells(axes, confusion, side / len(names))
+    elif len(names) <= _WRITTEN_AT_MOST:
+        _write_shares(axes, confusion, side / len(names))
     _name(axes, [_shortened(name, _NAME_LENGTH) for name in names], confusion)
-    figure.suptitle(_shortened(title, int(7 * width)), x=0.02, ha="left", color=_INK, fontsize=14)
-    lines = textwrap.wrap(subtitle, int(14 * side), max_lines=_SUBTITLE_LINES, placeholder=" …")
-    axes.set_title("\n".join(lines), loc="left", color=_QUIET_INK, fontsize=9.5)
     write_figure(path, figure)
 
 
@@ -65,18 +72,27 @@ def _write_cells(axes: "Axes", confusion: Confusion, cell: float) -> None:
     """The share in per cent and, below it, the number of pixels, in letters that fit a cell of so many inches."""
     size = min(12.0, 14.5 * cell)
     for (row, column), share in np.ndenumerate(confusion.shares):
+        if np.isnan(share):
+            continue  # there are no pixels of the true class
         count = int(confusion.counts[row, column])
-        if not count:
-            continue
-        style: dict[str, Any] = {
-            "ha": "center",
-            "textcoords": "offset points",
-            "color": _LIGHT_INK if share > 0.55 else _INK,
-        }
+        style: dict[str, Any] = {"ha": "center", "textcoords": "offset points", "color": _ink_on(share)}
         axes.annotate(_per_cent(share), (column, row), (0, 0.1 * size), va="bottom", fontsize=size, **style)
         axes.annotate(
             _short(count), (column, row), (0, -0.1 * size), va="top", fontsize=0.75 * size, alpha=0.8, **style
         )
+
+
+def _write_shares(axes: "Axes", confusion: Confusion, cell: float) -> None:
+    """The larger shares in whole per cent."""
+    for (row, column), share in np.ndenumerate(confusion.shares):
+        if share >= _WRITTEN_FROM:
+            style: dict[str, Any] = {"ha": "center", "va": "center", "color": _ink_on(share)}
+            axes.text(column, row, f"{100 * share:.0f}", fontsize=min(9.0, 26 * cell), **style)
+
+
+def _ink_on(share: float) -> str:
+    """The colour of letters on the colour of a share; zeros stand back."""
+    return _LIGHT_INK if share > 0.55 else _INK if share else _QUIET_INK
 
 
 def _per_cent(share: float) -> str:

@@ -1,9 +1,10 @@
-"""The picture of a search: the score at each threshold and minimum area."""
+"""The picture of a search: the score at each threshold and minimum area or object size."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from toolkit.core.tuning.area_histograms import recipe_of
 from toolkit.core.tuning.recipe_search import Tuned
 from toolkit.core.tuning.steps import Surface
 from toolkit.report.colours import INK, PAPER, QUIET_INK, SKY_BLUE, VERMILION, hex_of
-from toolkit.report.plots.figures import new_figure, write_figure
+from toolkit.report.plots.figures import titled_figure, write_figure
 
 if TYPE_CHECKING:  # slow to import: only where a picture is drawn
     from matplotlib.axes import Axes
@@ -24,22 +25,25 @@ _INK, _QUIET_INK, _PAPER = map(hex_of, (INK, QUIET_INK, PAPER))
 _TUNED, _UNTUNED = map(hex_of, (VERMILION, SKY_BLUE))
 _COLUMNS = 3
 _TICKS = 8
+_NOTE = "Colours show the score of the threshold and the minimum alone, without the other steps of a rule."
+_RING, _RING_STEP, _LARGEST_RING = 14.0, 5.0, 40.0  # points
 
 
 def surface_picture(path: Path, name: str, tuned: Tuned, metric: Metric, classes: Sequence[str]) -> None:
-    """Write a PNG with a panel for each class that was searched alone: thresholds across, minimum areas up.
+    """Write a PNG with a panel for each class that was searched alone: thresholds across, minimum areas or sizes up.
 
     The untuned rule, the chosen rule, and the rules chosen without each fold are marked: the closer the latter are to
-    each other, the more reliable is the choice. Inside the dashed line, scores are within one standard error of the
-    best. The title gives the whole rule, which may have further steps. Nothing is written if no class was searched
-    alone.
+    each other, the more reliable is the choice. Equal ones are rings around each other. Inside the dashed line, scores
+    are within one standard error of the best. The title gives the whole rule, which may have further steps. Nothing is
+    written if no class was searched alone.
     """
     surfaces = tuned.surfaces
     if not surfaces:
         return
     columns = min(_COLUMNS, len(surfaces))
     rows = ceil(len(surfaces) / columns)
-    figure = new_figure(max(8.5, 6.2 * columns), 5.4 * rows)
+    title = f"{name}: out-of-fold score over the threshold"
+    figure = titled_figure(max(8.5, 6.2 * columns), 5.0 * rows + 0.4, title, _NOTE)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, surface in zip(panels, surfaces, strict=False):
         label = metric.label if len(surfaces) == 1 else f"{metric.label} of {classes[surface.index]}"
@@ -49,9 +53,9 @@ def surface_picture(path: Path, name: str, tuned: Tuned, metric: Metric, classes
         _mark(axes, surface, tuned)
     for axes in panels[len(surfaces) :]:
         axes.set_visible(False)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, labelcolor=_INK)
-    figure.suptitle(f"{name}: out-of-fold score over the threshold", color=_INK, fontsize=13)
+    shown = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    style: dict[str, Any] = {"ncols": 2, "frameon": False, "labelcolor": _INK, "fontsize": 10, "markerscale": 0.8}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower left", **style)
     write_figure(path, figure)
 
 
@@ -73,7 +77,11 @@ def _draw(axes: "Axes", surface: Surface, metric: Metric, standard_error: float)
     ridge = best - standard_error if metric.direction == "max" else worst + standard_error
     if standard_error > 0 and worst < ridge < best:
         rows = np.arange(len(scores))
-        axes.contour(surface.thresholds, rows, scores, levels=[ridge], colors=_PAPER, linewidths=1, linestyles="--")
+        edged = _edged()
+        line = axes.contour(surface.thresholds, rows, scores, levels=[ridge], colors=_PAPER, linewidths=1.2)
+        line.set(linestyle="--", path_effects=edged)
+        style: dict[str, Any] = {"color": _PAPER, "linewidth": 1.2, "linestyle": "--", "path_effects": edged}
+        axes.plot([], [], label="within one standard error of the best", **style)
     axes.set_xlabel("threshold", color=_INK)
     axes.set_ylabel(f"{surface.minimum.replace('_', ' ')}, pixels", color=_INK)
     ticks = np.unique(np.linspace(0, len(scores) - 1, min(_TICKS, len(scores))).round().astype(int))
@@ -83,21 +91,32 @@ def _draw(axes: "Axes", surface: Surface, metric: Metric, standard_error: float)
 
 
 def _mark(axes: "Axes", surface: Surface, tuned: Tuned) -> None:
-    rules = [_rule(recipe, surface.index) for recipe in tuned.by_fold]
-    axes.plot(
-        [rule.threshold for rule in rules],
-        [_height(rule, surface) for rule in rules],
-        "o", color=_PAPER, markersize=5, markeredgecolor=_INK, linestyle="none", clip_on=False, zorder=6,
-        label="chosen on the other folds",
-    )  # fmt: skip
+    """Mark the rules; those of single folds are rings around each other and around the chosen rule."""
     for rule, marker, colour, size, label in (
-        (ClassRecipe(), "s", _UNTUNED, 10, "untuned"),
-        (_rule(tuned.best, surface.index), "*", _TUNED, 17, "chosen on all images"),
+        (ClassRecipe(), "s", _UNTUNED, 13, "untuned"),
+        (_rule(tuned.best, surface.index), "*", _TUNED, 11, "chosen on all images"),
     ):
         axes.plot(
             [rule.threshold], [_height(rule, surface)], marker, color=colour,
-            markersize=size, markeredgecolor=_PAPER, linestyle="none", clip_on=False, zorder=5, label=label,
+            markersize=size, markeredgecolor=_PAPER, linestyle="none", clip_on=False, zorder=7, label=label,
         )  # fmt: skip
+    edged = _edged()
+    counted: Counter[tuple[float, float]] = Counter()
+    for rule in (_rule(recipe, surface.index) for recipe in tuned.by_fold):
+        place = (rule.threshold, _height(rule, surface))
+        axes.plot(
+            *([one] for one in place), "o", markerfacecolor="none", markeredgecolor=_PAPER, markeredgewidth=1.4,
+            markersize=min(_RING + _RING_STEP * counted[place], _LARGEST_RING), linestyle="none", clip_on=False,
+            zorder=6, path_effects=edged, label=None if counted else "chosen on the other folds",
+        )  # fmt: skip
+        counted[place] += 1
+
+
+def _edged() -> list[Any]:
+    """What makes white lines visible on white too: a dark edge."""
+    from matplotlib.patheffects import withStroke  # noqa: PLC0415 # slow to import
+
+    return [withStroke(linewidth=2.6, foreground=_INK)]
 
 
 def _rule(recipe: Recipe, index: int) -> ClassRecipe:
