@@ -8,10 +8,10 @@ from typing import Any
 
 from toolkit.config.training.networks import ARCHITECTURES, NetworkSpec, check_shape, has_backbone, parse_architecture
 from toolkit.core.randomness import derived_seed
-from toolkit.errors import NetworkError, ToolkitError, WeightsError, raised_by
+from toolkit.errors import ConfigError, NetworkError, ToolkitError, WeightsError, raised_by
 from toolkit.learning.networks.encoders import Parts, build_encoder
 from toolkit.learning.networks.first_convolution import adapted, preprocessing
-from toolkit.learning.networks.outputs import Outputs
+from toolkit.learning.networks.outputs import Outputs, final_activation
 from toolkit.learning.networks.rebuilding import all_layers
 from toolkit.learning.networks.registry import builder_of
 from toolkit.learning.networks.seeded_dropout import DropoutSeed, with_seeded_dropout
@@ -170,6 +170,7 @@ def _parts_of_plugin(spec: NetworkSpec, function: Callable[..., Any]) -> Parts:
 
     Raises:
         NetworkError: the function returns something else.
+        ConfigError: the model returns probabilities.
     """
     model = function(
         spec.shape, spec.classes, backbone=spec.backbone, encoder_weights=spec.encoder_weights, **spec.options
@@ -184,6 +185,13 @@ def _parts_of_plugin(spec: NetworkSpec, function: Callable[..., Any]) -> Parts:
     for what, found, wanted in (("input", model.input_shape, spec.shape), ("output", model.output_shape, output)):
         if not isinstance(found, tuple) or found[1:] != tuple(wanted):
             raise NetworkError(f"{where} has {what} shape {found}, expected (None, {', '.join(map(str, wanted))})")
+    activation = final_activation(model, spec.shape)
+    if activation:
+        raise ConfigError(
+            f"{where} ends in {activation}, so that it returns probabilities; networks return logits, and training and "
+            "prediction apply the activation of the configuration to these",
+            "Remove the activation of the last layer; with functions of segmentation_models: activation='linear'.",
+        )
     return Parts(model.input, model.output, _coarsest_features(model), ())
 
 
