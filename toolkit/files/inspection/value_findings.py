@@ -46,6 +46,15 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
 
 def colours_of(data: LabelledImages) -> MaskReading | None:
     """The colours of mask files that are read by their values; None if they are grey, or read otherwise."""
+    reading = reading_of(data)
+    return reading if reading is not None and reading.colours else None
+
+
+def reading_of(data: LabelledImages, *, with_components: bool = False) -> MaskReading | None:
+    """The probable meaning of the values of mask files, from some of them; None if they are not read by their values.
+
+    With components, numbered objects are told from classes.
+    """
     masks = data.masks
     if not isinstance(masks, MaskFiles) or not isinstance(masks.coding, ByValue):
         return None
@@ -53,16 +62,17 @@ def colours_of(data: LabelledImages) -> MaskReading | None:
     found: list[MaskValues] = []
     for image_id in ids[:: -(-len(ids) // _FILES_READ) or 1]:
         try:
-            found.append(values_of_mask(read_stored(masks.paths[image_id], palette_as_index=True, arrays=MASK_ARRAYS)))
+            stored = read_stored(masks.paths[image_id], palette_as_index=True, arrays=MASK_ARRAYS)
+            found.append(values_of_mask(stored, with_components=with_components))
         except DataError:  # reported where all masks are examined
             continue
-    return interpret_values(found) if any(one.colours for one in found) else None
+    return interpret_values(found) if found else None
 
 
 def colours_advice(data: LabelledImages) -> str:
     """What to write about masks whose classes are colours, if their values belong to no class."""
     reading = colours_of(data)
-    if reading is None or not reading.colours:
+    if reading is None:
         return ""
     return (
         f"The masks are coloured, with {counted(len(reading.colours), 'colour')}: {_colours_text(reading)}. Assign each "
