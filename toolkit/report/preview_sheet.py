@@ -143,7 +143,9 @@ def _headings(row: PreviewRow, width: int, tile_height: int) -> Image.Image:
     """The headings of the columns, above a rule."""
     tile = fitted(row.original.size, tile_height)[0]
     original = text_line("original", TEXT_SIZE, (tile, 24), QUIET_INK)
-    variants = text_line("augmented" if row.variants else "", TEXT_SIZE, (max(1, width - tile - _ORIGINAL_GAP), 24), QUIET_INK)
+    variants = text_line(
+        "augmented" if row.variants else "", TEXT_SIZE, (max(1, width - tile - _ORIGINAL_GAP), 24), QUIET_INK
+    )
     line = joined([original, variants], _ORIGINAL_GAP, beside=True)
     ImageDraw.Draw(line).line((0, 23, line.width, 23), fill=RULE)
     return line

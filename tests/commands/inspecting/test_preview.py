@@ -81,9 +81,7 @@ def test_fewer_images_than_asked_for_and_data_without_foreground(
     assert not any(row.original.targets.any() for row in drawn[1])
 
 
-def test_without_augmentation_images_are_shown_once(
-    tiny_competition: Workspace, drawn: list[list[PreviewRow]]
-) -> None:
+def test_without_augmentation_images_are_shown_once(tiny_competition: Workspace, drawn: list[list[PreviewRow]]) -> None:
     result = preview(Session(tiny_competition), "tiny", count=2, overrides=["augmentation={}"])
     assert result.variants == 0
     assert all(not row.variants for row in drawn[0])
@@ -94,7 +92,7 @@ def test_missing_masks_are_counted_with_their_folder(tiny_competition: Workspace
     masks = tiny_competition.root / "masks"
     masks.mkdir()
     (masks / "000.png").write_bytes(b"")
-    with pytest.raises(DataError, match="19 of 20 images in .*images have no mask: 001, 002") as told:
+    with pytest.raises(DataError, match=r"19 of 20 images in .*images have no mask: 001, 002") as told:
         preview(Session(tiny_competition), "tiny", overrides=[f"data.masks={masks}"])
     assert "data.mask_name" in told.value.advice
 

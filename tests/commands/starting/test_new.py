@@ -96,7 +96,7 @@ def test_several_values_of_masks_become_classes() -> None:
     config, told = written("numbers")
     assert (config.class_count, config.activation, config.stages[1].loss is None) == (4, "softmax", False)
     assert config.classes == ("class_0", "class_1", "class_2", "class_3")
-    assert "Replace the placeholders" in told
+    assert "give names to class_0, class_1, class_2, class_3" in told
     config, _ = written("coloured")
     assert config.data.colors is not None
     assert set(config.data.colors.values()) == set(map(tuple, colours.tolist()))

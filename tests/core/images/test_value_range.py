@@ -49,3 +49,11 @@ def test_alpha_does_not_count_in_the_largest_channel() -> None:
     assert largest_channel(np.array([[[1, 255]]])).tolist() == [[1]]
     assert largest_channel(np.array([[[1, 2, 3, 255]]])).tolist() == [[3]]
     assert largest_channel(np.array([[[1, 2, 3, 4, 5]]])).tolist() == [[5]]
+
+
+@pytest.mark.parametrize(
+    ("values", "example"), [([0.0, 0.25], r"\[0, 1\]"), ([3.0, 3.0], r"\[3, 4\]"), ([-2.0, 5.0], r"\[-2, 5\]")]
+)
+def test_the_example_of_a_range_is_valid(values: list[float], example: str) -> None:
+    with pytest.raises(UnknownRangeError, match=f"for example value_range: {example}$"):
+        to_bytes(np.array([values], np.float32))

@@ -124,7 +124,12 @@ def test_labels_that_no_class_has_are_reported_with_the_nearest(draw: Draw, tmp_
     ],
 )
 def test_classes_are_told_by_what_marks_them_in_the_files(
-    draw: Draw, tmp_path: Path, keys: dict[str, object], names: tuple[str, ...], activation: Activation, codes: list[str]
+    draw: Draw,
+    tmp_path: Path,
+    keys: dict[str, object],
+    names: tuple[str, ...],
+    activation: Activation,
+    codes: list[str],
 ) -> None:
     draw("images/a.png")
     draw("masks/a.png", np.zeros((6, 9), np.uint8))

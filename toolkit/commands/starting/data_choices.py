@@ -107,7 +107,9 @@ def _images(found: Recognised, experiment: Experiment) -> Iterator[Choice]:
         why += "; the alpha channel is dropped"
     yield Choice(("data", "images"), relative_path(folder.folder, experiment), why)
     if folder.pattern:
-        yield Choice(("data", "image_name"), folder.pattern, f"one folder for each of {counted(len(folder.paths), 'image')}")
+        yield Choice(
+            ("data", "image_name"), folder.pattern, f"one folder for each of {counted(len(folder.paths), 'image')}"
+        )
     elif _shares_folder(found):
         (ending,) = {path.suffix for path in list(folder.paths.values())[:1]}
         yield Choice(("data", "image_name"), f"{{id}}{ending}", "images and masks share a folder")

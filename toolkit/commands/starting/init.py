@@ -114,8 +114,8 @@ def not_used(found: Recognised) -> list[str]:
     if roles.validation is not None:
         images, pairing = roles.validation
         lines.append(
-            f"{images.name} with {pairing.masks.name}: {counted(len(images.paths), 'more labelled image')}; to train on them in "
-            "every fold, use data.extra_train_data"
+            f"{images.name} with {pairing.masks.name}: {counted(len(images.paths), 'more labelled image')}; to train "
+            "with them in every fold, use data.extra_train_data"
         )
     used = {id(found.labels), id(found.sample)}
     lines += [

@@ -145,7 +145,7 @@ def _with_classes(tree: dict[str, Any], config: Config, progress: Progress) -> d
         return tree
     keys, below = keys_of_classes(reading)
     progress.say(
-        f"{reading.why}: each is read as a class of its own, the first as background. Replace the placeholders "
-        f"{', '.join(keys['classes'])} in config.yaml by names. For a single class of all values above 0: --set classes=1"
+        f"{reading.why}: each is read as a class of its own, the first as background. In config.yaml give names to "
+        f"{', '.join(keys['classes'])}. For a single class of all values above 0: --set classes=1"
     )
     return tree | keys | {"data": tree["data"] | below}

@@ -151,9 +151,12 @@ def fit(session: Session, name: str, *, overrides: Sequence[str] = (), options: 
 
 def _result(experiment: Experiment, config: Config, scored: bool, seconds: float) -> FitResult:
     pictures = str(experiment.overlays), str(experiment.curves)
+    given = str(experiment.folder) if config.data.is_given else ""
     if not scored:
         trained = [str(folder.folder) for folder in experiment.finished_stages()]
-        return FitResult(experiment.name, False, config.primary_label, [], None, {}, trained, seconds, *pictures)
+        return FitResult(
+            experiment.name, False, config.primary_label, [], None, {}, trained, seconds, *pictures, given=given
+        )
     score = read_json(experiment.score)
     untrained = untrained_folds(experiment, read_resolved(experiment).config)
     return FitResult(
@@ -170,6 +173,7 @@ def _result(experiment: Experiment, config: Config, scored: bool, seconds: float
         read_constant(score, score["metric"]),
         read_optimism(score, score["metric"]),
         untrained,
+        given,
     )
 
 

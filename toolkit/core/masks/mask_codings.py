@@ -87,7 +87,9 @@ class ByColour:
                 f"{name}: #{red:02x}{green:02x}{blue:02x}"
                 for name, (red, green, blue) in zip(self.names, self.colours, strict=True)
             )
-            raise UnknownValuesError(f"colours that no class has: {unknown}; expected {expected}", advice=_OTHER_COLOURS)
+            raise UnknownValuesError(
+                f"colours that no class has: {unknown}; expected {expected}", advice=_OTHER_COLOURS
+            )
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ def unusable(facts: Sequence[ImageFacts], origin: str, coloured: str = "") -> It
         how = "Assign each to a class with data.mask_values, or ignore it with data.ignore."
         remedies[f"Pixel values that belong to no class: {unknown}. {how}"] = None
     if damaged:
-        remedies[REPAIR if len(damaged) == 1 else f"Repair or remove these {len(damaged)} files, then try again."] = None
+        remedies[REPAIR if len(damaged) == 1 else f"Repair or remove these {len(damaged)} files, then try again."] = (
+            None
+        )
     yield DataFinding(
         "error",
         "files",
@@ -71,7 +73,9 @@ def sides(facts: Sequence[ImageFacts], multiple: int) -> Iterator[DataFinding]:
     """Sides that are no multiples of what the network requires."""
     counts = Counter(one.size for one in facts)
     if any(side % multiple for size in counts for side in size):
-        which = f"images are {_size_text(next(iter(counts)))}," if len(counts) == 1 else "some images have sides that are"
+        which = (
+            f"images are {_size_text(next(iter(counts)))}," if len(counts) == 1 else "some images have sides that are"
+        )
         message = f"{which} not multiples of {multiple}: shape and resize define how they are brought to such a size"
         yield DataFinding("note", "sizes", message)
 

@@ -35,8 +35,9 @@ def united_values(data: LabelledImages, facts: Sequence[ImageFacts]) -> Iterator
         found = f"the values {listing(reading.values, _SHOWN)}"
         alone = ", ".join(map(str, reading.values[1:]))
         advice = (
-            "For several classes, name them in classes, background first, and their values in data.mask_values. If the "
-            f"numbers count objects: data.mask_encoding: instances. If one class is right: data.mask_values: [[{alone}]]"
+            "For several classes, name them in classes, background first, and their values in data.mask_values. If "
+            "the numbers count objects: data.mask_encoding: instances. If one class is right: "
+            f"data.mask_values: [[{alone}]]"
         )
     else:
         return
@@ -75,7 +76,7 @@ def colours_advice(data: LabelledImages) -> str:
     if reading is None:
         return ""
     return (
-        f"The masks are coloured, with {counted(len(reading.colours), 'colour')}: {_colours_text(reading)}. Assign each "
+        f"The masks have {counted(len(reading.colours), 'colour')}: {_colours_text(reading)}. Assign each "
         'to a class with data.colors, for example colors: {background: "#000000", car: "#ff0000"}.'
     )
 

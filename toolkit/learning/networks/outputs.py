@@ -25,9 +25,17 @@ class Outputs(NamedTuple):
 
 _ACTIVATIONS = ("sigmoid", "hard_sigmoid", "softmax")
 _KEEPING = (
-    "Activation Average Concatenate Cropping2D Dropout Flatten Permute Reshape Resizing SpatialDropout2D UpSampling2D "
-    "ZeroPadding2D"
-).split()
+    tf.keras.layers.Activation,
+    tf.keras.layers.Average,
+    tf.keras.layers.Concatenate,
+    tf.keras.layers.Cropping2D,
+    tf.keras.layers.Dropout,
+    tf.keras.layers.Permute,
+    tf.keras.layers.Reshape,
+    tf.keras.layers.Resizing,
+    tf.keras.layers.UpSampling2D,
+    tf.keras.layers.ZeroPadding2D,
+)
 """Layers that pass probabilities on as probabilities; an Activation only if it is linear."""
 
 
@@ -47,7 +55,7 @@ def final_activation(model: Any, shape: tuple[int, int, int]) -> str:
         return named or ""
     images = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
     values = np.asarray(model(images, training=False))
-    return "a function with values from 0 to 1" if 0 <= values.min() and 0 < values.max() <= 1 else ""
+    return "a function with values from 0 to 1" if values.min() >= 0 and 0 < values.max() <= 1 else ""
 
 
 def _last_layers(model: Any) -> list[Any]:
@@ -60,7 +68,7 @@ def _last_layers(model: Any) -> list[Any]:
         seen.add(id(layer))
         if isinstance(layer, tf.keras.Model) and getattr(layer, "output_names", None) and layer.inputs:
             waiting += [layer.get_layer(name) for name in layer.output_names]
-        elif type(layer).__name__ in _KEEPING and not _activation(layer) and layer.inbound_nodes:
+        elif isinstance(layer, _KEEPING) and not _activation(layer) and layer.inbound_nodes:
             waiting += tf.nest.flatten(layer.inbound_nodes[-1].inbound_layers)
         else:
             found.append(layer)
