@@ -17,7 +17,7 @@ from toolkit import Experiment, ToolkitError, decode, ensemble, evaluate, lr_fin
 from toolkit.api.batches import PredictedMap
 from toolkit.core.masks.labels import IGNORE
 from toolkit.core.recipe.probabilities import quantise
-from toolkit.errors import ChangedError, ConfigError, DataError, MissingFileError, NotReadyError
+from toolkit.errors import ChangedError, ConfigError, DataError, FoldsError, MissingFileError, NotReadyError
 from toolkit.files.experiment.folds_csv import read_folds
 from toolkit.files.experiment.workspace import Workspace
 from toolkit.files.images.decoding import read_image
@@ -276,7 +276,7 @@ def test_a_dataset_that_is_refused_does_not_replace_the_one_before(
     result = given.fit(scans)
     assert result.next_steps()[-1] == f"next: Experiment({str(given.folder)!r}, dataset).tune()"
     other.rows = other.rows[1:]
-    with pytest.raises(ChangedError):
+    with pytest.raises(FoldsError):
         given.fit(other)
     assert given.tune().experiment == "given"
 
@@ -289,7 +289,7 @@ def test_errors_name_arguments_instead_of_options(plain: Experiment, images: Pat
         (lambda: plain.predict_to(images, "nowhere", "debug"), "^formats: 'debug' is not valid"),
         (lambda: plain.fit(overrides="lr=1"), r"^overrides: expected a list, for example \['lr=1'\]"),
         (lambda: preview(plain, count=0), "^count: expected at least 1"),
-        (lambda: lr_find(plain, fold=9), "^folds?: there is no fold 9"),
+        (lambda: lr_find(plain, folds=9), "^folds: there is no fold 9"),
     ):
         with pytest.raises(ConfigError, match=message) as told:
             ask()

@@ -30,7 +30,7 @@ def test_8_bits_stay_and_16_bits_keep_the_upper_8() -> None:
 
 
 def test_without_a_range_the_error_gives_the_line_to_add() -> None:
-    with pytest.raises(UnknownRangeError, match=r"float32, from -0\.5 to 3: .*: value_range: \[-0\.5, 3\]"):
+    with pytest.raises(UnknownRangeError, match=r"float32, from -0\.5 to 3: .* value_range: \[-0\.5, 3\]"):
         to_bytes(np.array([[-0.5, np.nan, 3]], np.float32))
     with pytest.raises(UnknownRangeError, match="int16"):
         to_bytes(np.zeros((2, 2), np.int16))

@@ -103,34 +103,32 @@ def test_labels_that_no_class_has_are_reported_with_the_nearest(draw: Draw, tmp_
 
 
 @pytest.mark.parametrize(
-    ("keys", "names", "activation", "codes"),
+    ("keys", "classes", "codes"),
     [
-        ({"value_ranges": {"dark": (0, 49), "light": (50, 255)}}, ("dark", "light"), "sigmoid", ["0–49", "50–255"]),
+        ({"value_ranges": {"dark": (0, 49), "light": (50, 255)}}, (("dark", "light"), "sigmoid"), ["0–49", "50–255"]),
         (
             {"value_ranges": {"low": (10, 49), "high": (50, 255)}},
-            ("rest", "low", "high"),
-            "softmax",
+            (("rest", "low", "high"), "softmax"),
             ["all other values", "10–49", "50–255"],
         ),
         (
             {"masks": "masks", "colors": {"sea": "#0000ff", "land": "#00ff00"}},
-            ("sea", "land"),
-            "sigmoid",
+            (("sea", "land"), "sigmoid"),
             ["#0000ff", "#00ff00"],
         ),
-        ({"masks": "masks", "mask_encoding": "bits"}, ("a", "b"), "sigmoid", ["bit 0", "bit 1"]),
-        ({"masks": "masks"}, ("a", "b"), "sigmoid", ["1", "2"]),
-        ({"masks": "masks"}, ("one",), "sigmoid", ["above 0"]),
+        ({"masks": "masks", "mask_encoding": "bits"}, (("a", "b"), "sigmoid"), ["bit 0", "bit 1"]),
+        ({"masks": "masks"}, (("a", "b"), "sigmoid"), ["1", "2"]),
+        ({"masks": "masks"}, (("one",), "sigmoid"), ["above 0"]),
     ],
 )
 def test_classes_are_told_by_what_marks_them_in_the_files(
     draw: Draw,
     tmp_path: Path,
     keys: dict[str, object],
-    names: tuple[str, ...],
-    activation: Activation,
+    classes: tuple[tuple[str, ...], Activation],
     codes: list[str],
 ) -> None:
+    names, activation = classes
     draw("images/a.png")
     draw("masks/a.png", np.zeros((6, 9), np.uint8))
     folders = {key: tmp_path / str(value) for key, value in keys.items() if key == "masks"}

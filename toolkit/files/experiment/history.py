@@ -41,11 +41,21 @@ class Epoch:
         return {"loss": self.loss, "val_loss": self.validation_loss, **self.scores, **training}
 
 
+def is_better_epoch(epoch: Epoch, other: Epoch, is_better: Callable[[float, float], bool]) -> bool:
+    """Whether an epoch is better than an earlier one; of equal primary scores the lower validation loss decides.
+
+    `is_better` compares two scores.
+    """
+    if is_better(epoch.primary, other.primary) or is_better(other.primary, epoch.primary):
+        return is_better(epoch.primary, other.primary)
+    return epoch.validation_loss < other.validation_loss
+
+
 def best_epoch(history: Sequence[Epoch], is_better: Callable[[float, float], bool]) -> Epoch:
-    """The epoch with the best primary score, the first of several; `is_better` compares two scores."""
+    """The epoch that is better than all others, the first of several, see `is_better_epoch`."""
     best = history[0]
     for epoch in history[1:]:
-        best = epoch if is_better(epoch.primary, best.primary) else best
+        best = epoch if is_better_epoch(epoch, best, is_better) else best
     return best
 
 

@@ -1,5 +1,6 @@
 """Segmentation networks: from uint8 images to float32 logits."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -273,7 +274,9 @@ def _stored(path: Path) -> Any:
 def _explained(spec: NetworkSpec) -> Iterator[None]:
     """Turn errors of segmentation-models and Keras into errors that say what to do."""
     try:
-        yield
+        with warnings.catch_warnings():  # published weights fit any size, because the last layers are left out
+            warnings.filterwarnings("ignore", message=".*input_shape. is undefined or non-square")
+            yield
     except ToolkitError:
         raise
     except Exception as error:
@@ -296,7 +299,7 @@ def _download_error(spec: NetworkSpec, error: BaseException) -> WeightsError:
     _, notes = _published_weights(spec)
     failed = f"encoder_weights: the imagenet weights of {spec.backbone} could not be downloaded: {_first_line(error)}"
     return WeightsError(
-        "\n".join([*notes, failed]),
+        "\n".join([failed, *notes]),
         "Start from random weights: --set encoder_weights=null\n"
         "Or download a weight file on another machine and name it: --set encoder_weights=path/to/file.h5",
     )

@@ -15,7 +15,7 @@ from toolkit.core.metrics.uncertainty.epoch_choice import optimism_of_choice
 from toolkit.core.randomness import derived_seed
 from toolkit.errors import OutOfTimeError, TrainingError
 from toolkit.files.disk.writing import finite_or_none, write_json
-from toolkit.files.experiment.history import Epoch, with_labels, write_history
+from toolkit.files.experiment.history import Epoch, is_better_epoch, with_labels, write_history
 from toolkit.learning.optimizing.schedules import Moment, build_schedule, cycle_ends
 from toolkit.learning.optimizing.weight_averages import reestimate_batch_norm
 from toolkit.learning.runtime import tf
@@ -83,7 +83,10 @@ class _StageTraining:
                 break
             # At least one epoch is trained: with a time limit below that, repeated runs would never advance.
             if self._shared.epochs_trained and self._data.deadline.is_over():
-                raise OutOfTimeError(f"the time is up before {self._where(number)}; finished epochs are kept")
+                raise OutOfTimeError(
+                    f"the time is up before {self._where(number)}; finished epochs are kept",
+                    f"To go on: tk fit {self._data.experiment.name}",
+                )
             self._finish_epoch(self._epoch(number, progress), progress)
             self._shared.epochs_trained += 1
             overall.advance(1, f"{self._metric} {score_text(self._history[-1].primary)}")
@@ -95,7 +98,7 @@ class _StageTraining:
         stage, draw = self._stage, self._run.draw(self._stage, number)
         drawn = self._draw(number)
         title = f"{self._title} · epoch {number + 1}/{stage.epochs}"
-        with progress.task(title, len(drawn) + len(self._validation)) as task:
+        with progress.task(f"{title} · images", len(drawn) + len(self._validation)) as task:
             loss, training, learning_rate = self._train_on(drawn, number, draw, task)
             validation_loss, scores = self._validation.run(self._where(number), task, self._log.wants_images(number))
         seconds = time.perf_counter() - started
@@ -143,7 +146,7 @@ class _StageTraining:
         A run that is killed before the checkpoint repeats the epoch, with the same result. Everything after the
         checkpoint is derived from it again when the run resumes.
         """
-        best = all(self._data.plan.is_better(epoch.primary, earlier.primary) for earlier in self._history)
+        best = all(is_better_epoch(epoch, earlier, self._data.plan.is_better) for earlier in self._history)
         network = self._shared.network
         if best:
             network.save_weights(self._folder.best_weights)
