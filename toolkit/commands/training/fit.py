@@ -263,8 +263,8 @@ def _code_and_weights(job: _Job, progress: Progress) -> dict[str, str]:
         if copied is not None:
             where = loaded.where("stages", number, "initial_weights")
             progress.warn(
-                f"{where}: {value} is a copy of {copied}, which was trained on images that other folds hold out: scores "
-                "are too high. With initial_weights: EXPERIMENT each fold starts from its own weights"
+                f"{where}: {value} is a copy of {copied}, which was trained on images that other folds hold out: "
+                "scores are too high. With initial_weights: EXPERIMENT each fold starts from its own weights"
             )
     if given:
         found = [
