@@ -1,4 +1,4 @@
-"""Covers toolkit/api/experiment.py, arguments.py, batches.py and toolkit/learning/predicting/export.py."""
+"""Covers toolkit/api/experiment.py, arguments.py, batches.py, error_words.py; toolkit/learning/predicting/export.py."""
 
 import csv
 import shutil

@@ -8,17 +8,9 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.api.arguments import (
-    Folds,
-    Shown,
-    as_progress,
-    folder_and_root,
-    methods_in_python,
-    number,
-    numbers,
-    seconds,
-)
+from toolkit.api.arguments import Folds, Shown, as_progress, folder_and_root, number, numbers, seconds
 from toolkit.api.batches import EvaluatedBatch, PredictedMap, evaluated_batches
+from toolkit.api.error_words import methods_in_python
 from toolkit.api.images import as_images, refuse_failures
 from toolkit.commands.comparing.evaluate_images import ImagesOptions, evaluate_images
 from toolkit.commands.comparing.evaluate_result import ImagesResult
@@ -160,9 +152,8 @@ class Experiment:
         if dataset is not None:
             session = Session(Workspace(session.workspace.root, GivenDataset(dataset)), session.progress)
         further = [f"{key}={value}" for key, value in (("seed", seed), ("num_seeds", num_seeds)) if value is not None]
-        options = FitOptions(
-            numbers("folds", folds), numbers("stages", stages), seconds("max_time", max_time), restart, save
-        )
+        chosen = numbers("folds", folds), numbers("stages", stages)
+        options = FitOptions(*chosen, seconds("max_time", max_time), restart, save)
         try:
             return fit(session, str(self.folder), overrides=[*overrides, *further], options=options)
         finally:
@@ -352,9 +343,8 @@ class Experiment:
             recipe: `tuned` or `untuned`; by default the tuned recipe if there is one.
             threshold: replaces the thresholds of the recipe.
         """
-        options = ImagesOptions(
-            None if masks is None else Path(masks), recipe, threshold, None if out is None else Path(out)
-        )
+        labels, written = (None if one is None else Path(one) for one in (masks, out))
+        options = ImagesOptions(labels, recipe, threshold, written)
         folders = [Path(one) for one in ([images] if isinstance(images, str | Path) else images)]
         return evaluate_images(self.session, self.path, folders, options=options)
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
 
-from toolkit.api.arguments import Shown, as_progress, in_python
+from toolkit.api.arguments import Shown, as_progress
+from toolkit.api.error_words import in_python
 from toolkit.api.experiment import Experiment
 from toolkit.commands.comparing.compare import compare as compare_command
 from toolkit.commands.comparing.compare_result import CompareResult

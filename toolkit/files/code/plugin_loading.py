@@ -144,13 +144,11 @@ def _running(folder: Path, files: Collection[Path], what: str) -> Iterator[None]
 def _without_log_of_tensorflow() -> Iterator[None]:
     """Hold back what is written to stderr, and write it at the end without the lines that TensorFlow logs on import."""
     with tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
         saved = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
             yield
         finally:
-            sys.stderr.flush()
             os.dup2(saved, 2)
             held.seek(0)
             os.write(saved, b"".join(line for line in held if not _LOGGED.match(line)))
